@@ -1,0 +1,54 @@
+# Everything runs in a virtual environment that is made here when there is none.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check lint types imports format lock wheel clean
+
+help:
+	@echo "make demo    run the main job against the simulated provider"
+	@echo "make test    every test"
+	@echo "make check   tests, lint, types and import rules"
+	@echo "make format  put the code in its usual form"
+	@echo "make lock    renew the exact versions of all dependencies"
+	@echo "make wheel   build the installable package into dist/"
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "orderwatch needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/orderwatch demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -q
+
+check: lint types imports test
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock:
+	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header --upgrade --quiet --output-file requirements.lock
+
+wheel: $(READY)
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

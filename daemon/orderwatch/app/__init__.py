@@ -1,0 +1,1 @@
+"""The composition root: what is opened, in which order, and who works until when."""

@@ -1,0 +1,161 @@
+"""Opens everything on one exit stack. The one place that knows every concrete class."""
+
+import random
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from orderwatch.config import Account, Settings, Watch
+from orderwatch.core.cadence import Pace
+from orderwatch.core.delivery import RetryPolicy
+from orderwatch.core.machine import Rules
+from orderwatch.core.watching import Pattern, Watched
+from orderwatch.db.lock import sole_writer
+from orderwatch.db.store import Store, open_store
+from orderwatch.db.upgrade import Schema, schema_of, upgrade
+from orderwatch.errors import DatabaseError
+from orderwatch.ops.log import Redactor
+from orderwatch.provider.access import Access
+from orderwatch.provider.connection import Connection, connect
+from orderwatch.service.attempt import Tools
+from orderwatch.service.bell import Bell
+from orderwatch.service.fetcher import Fetcher
+from orderwatch.service.poller import Poller
+from orderwatch.service.space import Space
+from orderwatch.transfer.bandwidth import Bandwidth
+from orderwatch.transfer.download import open_downloader
+from orderwatch.transfer.filesystem import FilesystemDestination
+
+_DISK_AGAIN = timedelta(seconds=60)  # the longest a full disk goes unasked
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """Everything that works, opened and recovered."""
+
+    settings: Settings
+    store: Store
+    pollers: Mapping[str, Poller]
+    fetcher: Fetcher
+    todo: Bell
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextmanager
+def held_database(settings: Settings) -> Iterator[None]:
+    """Hold the database for this process alone, at this code's schema. `LockedError`, `DatabaseError`."""
+    path = settings.database.path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseError(f"{path.parent} cannot be made: {error.strerror}") from error
+    with sole_writer(path):
+        schema = schema_of(path, thorough=True)
+        if schema is not Schema.CURRENT:
+            if settings.database.migrate == "manual":
+                raise DatabaseError(f"{path} is not at this code's schema; run: orderwatch migrate")
+            upgrade(path)
+        yield
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, redactor: Redactor) -> AsyncIterator[App]:
+    """Open the store, the destination, each account; recover what a killed process left."""
+    rng = random.SystemRandom()
+    todo = Bell()
+    destination = FilesystemDestination(settings.delivery.root)
+    space = Space(destination.free, settings.delivery.keep_free)
+    bandwidth = Bandwidth(settings.delivery.bandwidth)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings.database.path))
+        tools, pollers = {}, {}
+        for name, account in settings.accounts.items():
+            connection = await stack.enter_async_context(open_connection(name, settings, redactor))
+            transport = await stack.enter_async_context(
+                open_downloader(
+                    urlsplit(account.endpoints.api).hostname or "",
+                    destination.partials,
+                    settings.delivery.stall.total_seconds(),
+                    bandwidth,
+                )
+            )
+            tools[name] = Tools(
+                archive=connection.archive,
+                transport=transport,
+                destination=destination,
+                store=store,
+                space=space,
+                layout=settings.delivery.layout,
+                now=utc_now,
+            )
+            pollers[name] = Poller(
+                name,
+                _watched(w for w in settings.watch if w.account == name),
+                connection.tasking,
+                connection.archive,
+                store,
+                rules=_rules(settings),
+                pace=_pace(settings),
+                todo=todo,
+                now=utc_now,
+                rng=rng,
+            )
+        fetcher = Fetcher(tools, store, destination, retries=_retries(settings), now=utc_now, rng=rng)
+        await fetcher.recover()
+        yield App(settings=settings, store=store, pollers=pollers, fetcher=fetcher, todo=todo)
+
+
+@asynccontextmanager
+async def open_connection(name: str, settings: Settings, redactor: Redactor) -> AsyncIterator[Connection]:
+    """One account's connection to the provider; its secret is kept out of every log from here on."""
+    account: Account = settings.accounts[name]
+    secret = account.client_secret.get_secret_value()
+    redactor.learn(secret)
+    access = Access(
+        name=name,
+        credentials=account.credentials,
+        client_id=account.client_id.get_secret_value(),
+        client_secret=secret,
+        contract_id=account.contract_id,
+        token_url=account.token_url,
+        accounts_url=account.endpoints.accounts,
+        api_url=account.endpoints.api,
+        requests_per_second=settings.polling.requests_per_second,
+    )
+    async with connect(access, rng=random.SystemRandom(), learn_secret=redactor.learn) as connection:
+        yield connection
+
+
+def _watched(watches: Iterable[Watch]) -> Watched:
+    chosen = list(watches)
+    patterns = [
+        Pattern(project_name=w.project_name, task_name=w.task_name)
+        for w in chosen
+        if w.project_name is not None or w.task_name is not None
+    ]
+    ids = (task_id for w in chosen for task_id in w.task_ids)
+    return Watched(task_ids=frozenset(ids), patterns=tuple(patterns))
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(attachments=frozenset(settings.delivery.attachments), grace=settings.polling.grace)
+
+
+def _pace(settings: Settings) -> Pace:
+    polling = settings.polling
+    return Pace(interval=polling.interval, slowest=polling.slowest, grace=polling.grace)
+
+
+def _retries(settings: Settings) -> RetryPolicy:
+    delivery = settings.delivery
+    return RetryPolicy(
+        first=delivery.retry_first,
+        slowest=delivery.retry_slowest,
+        max_attempts=delivery.max_attempts,
+        disk=min(_DISK_AGAIN, delivery.retry_first),
+    )

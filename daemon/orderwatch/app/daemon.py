@@ -1,0 +1,135 @@
+"""The daemon's life: bells, crew, signals, reload, stop."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, timedelta
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+import orderwatch
+from orderwatch.app.compose import App, open_app
+from orderwatch.config import Settings, not_in_effect
+from orderwatch.errors import ConfigError
+from orderwatch.ops.log import Redactor
+from orderwatch.ops.systemd import notify
+from orderwatch.service.bell import Bell
+
+log = structlog.get_logger()
+
+_STOP_GRACE = 3.0  # seconds that a delivery under way gets to end by itself
+_HEARTBEAT = 15.0  # seconds; rings even while the scheduler sleeps through a backward step of the clock
+_LONGEST_TICK = timedelta(seconds=5)
+
+
+class Control:
+    """What the outside wants of us: to stop, or to go on with another configuration."""
+
+    def __init__(self, reread: Callable[[], Settings]) -> None:
+        self._reread = reread
+        self._wanted = asyncio.Event()
+        self.next: Settings | None = None
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self.reload}
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
+        try:
+            yield
+        finally:
+            for number in handlers:
+                loop.remove_signal_handler(number)
+
+    def stop(self) -> None:
+        self.next = None
+        self._wanted.set()
+
+    def reload(self) -> None:
+        """Take up the file as it is now; a bad one changes nothing and is said once."""
+        try:
+            self.next = self._reread()
+        except ConfigError as error:
+            log.error("config.refused", problems=error.problems)  # noqa: TRY400 - the problems say it all
+            return
+        log.info("config.reloaded")
+        self._wanted.set()
+
+    async def wait(self) -> None:
+        await self._wanted.wait()
+        self._wanted.clear()
+
+
+async def run_daemon(settings: Settings, redactor: Redactor, reread: Callable[[], Settings]) -> None:
+    """Work until SIGTERM or SIGINT; on SIGHUP go on with the configuration as it then is, if it is good."""
+    control = Control(reread)
+    log.info("daemon.started", version=orderwatch.__version__, accounts=list(settings.accounts))
+    for note in not_in_effect(settings):
+        log.warning("config.not_in_effect", detail=note)
+    if not settings.watch:
+        log.warning("config.idle", detail="no [[watch]]: nothing is watched")
+    wanted: Settings | None = settings
+    with control.signals():
+        while wanted is not None:
+            async with open_app(wanted, redactor) as app:
+                await _work(app, control)
+            wanted, control.next = control.next, None
+    log.info("daemon.stopped")
+
+
+async def _work(app: App, control: Control) -> None:
+    """The crew, until somebody wants it to end. A member that fails ends the process: it is a bug."""
+    tick = Bell()
+    stopping = asyncio.Event()
+
+    async def ring() -> None:
+        tick.ring()
+        app.todo.ring()
+
+    scheduler = AsyncIOScheduler(timezone=UTC)
+    scheduler.add_job(
+        ring,
+        "interval",
+        seconds=min(_LONGEST_TICK, app.settings.polling.interval / 4).total_seconds(),
+        max_instances=1,
+        coalesce=True,
+        misfire_grace_time=None,
+    )
+    async with asyncio.TaskGroup() as crew:
+        watchers = [crew.create_task(p.run(tick), name=f"poller {name}") for name, p in app.pollers.items()]
+        watchers.append(crew.create_task(_heartbeat(ring), name="heartbeat"))
+        workers = [
+            crew.create_task(app.fetcher.work(app.todo, stopping), name=f"fetcher {number}")
+            for number in range(app.settings.delivery.parallel)
+        ]
+        scheduler.start()
+        notify("READY=1")
+        try:
+            await control.wait()
+            notify(*_farewell(control))
+            log.info("daemon.stopping")
+        finally:
+            scheduler.shutdown(wait=False)
+            for watcher in watchers:
+                watcher.cancel()
+        stopping.set()
+        app.todo.ring()
+        await asyncio.wait(workers, timeout=_STOP_GRACE)
+        for worker in workers:
+            worker.cancel()
+
+
+def _farewell(control: Control) -> list[str]:
+    if control.next is None:
+        return ["STOPPING=1"]
+    return ["RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}"]
+
+
+async def _heartbeat(ring: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(_HEARTBEAT)
+        await ring()

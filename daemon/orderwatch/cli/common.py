@@ -1,0 +1,71 @@
+"""What the commands share: the configuration, exit codes, printing facts."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orderwatch.config import Settings, load, reading_path
+from orderwatch.db.upgrade import Schema, schema_of
+from orderwatch.errors import ConfigError, DatabaseError, LockedError, OrderwatchError, RefusedError
+
+EXIT_CODES: dict[type[OrderwatchError], int] = {
+    ConfigError: 2,
+    DatabaseError: 3,
+    RefusedError: 4,
+    LockedError: 5,
+}
+FAILED = 1
+
+
+class Context:
+    """Where the configuration is; read when a command asks for it."""
+
+    def __init__(self, config: str | None = None) -> None:
+        self._config = config
+
+    def override(self, config: str | None) -> None:
+        self._config = config or self._config
+
+    @property
+    def path(self) -> Path:
+        return reading_path(self._config)
+
+    def settings(self, *, resolve: bool) -> Settings:
+        return load(self.path, resolve=resolve)
+
+
+def configured(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Accept `--config` behind the command too, and hand the command its context."""
+
+    def remember(context: click.Context, _: click.Parameter, value: str | None) -> None:
+        context.ensure_object(Context).override(value)
+
+    option = click.option(
+        "--config", metavar="PATH", expose_value=False, callback=remember, help="The configuration file."
+    )
+    return option(click.pass_obj(command))
+
+
+def demand_current(database: Path) -> None:
+    """Commands beside the daemon never migrate; `DatabaseError` says what to do instead."""
+    match schema_of(database):
+        case Schema.NONE:
+            raise DatabaseError(
+                f"there is no database at {database} yet; `orderwatch run` or `once` makes it"
+            )
+        case Schema.BEHIND:
+            raise DatabaseError(f"{database} is behind this code; run: orderwatch migrate")
+        case Schema.CURRENT:
+            pass
+
+
+def print_json(facts: object) -> None:
+    click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+
+
+def complain(problems: list[str]) -> None:
+    for problem in problems:
+        click.echo(f"orderwatch: {problem}", err=True)

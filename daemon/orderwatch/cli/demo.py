@@ -1,0 +1,153 @@
+"""The demonstration: simulator and daemon as two processes, and this one watching the database."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import click
+from rich.tree import Tree
+
+from orderwatch.cli.common import FAILED
+from orderwatch.cli.demo_view import View
+from orderwatch.cli.tables import amount, console, status_table
+from orderwatch.core.machine import is_complete
+from orderwatch.core.model import DeliveryState, Order
+from orderwatch.db.reader import Reader, open_reader
+from orderwatch.db.upgrade import Schema, schema_of
+
+_DEADLINE = 90.0  # seconds; the orders of the demonstration live for less than half of it
+_FRAME = 0.2  # seconds between two pictures
+
+_SETTINGS = """
+[polling]
+interval = "1s"
+requests_per_second = 20
+
+[delivery]
+root = "{folder}/deliveries"
+keep_free = "200 MB"
+retry_first = "1s"
+
+[database]
+url = "sqlite:///{folder}/orderwatch.db"
+
+[log]
+format = "json"
+"""
+
+
+async def run_demo(folder: Path | None, picture: Path | None) -> int:
+    """Run the demonstration in a folder that stays; returns the exit code."""
+    folder = (folder or Path(tempfile.mkdtemp(prefix="orderwatch-demo-"))).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "config.toml"
+    async with AsyncExitStack() as stack:
+        simulate = ["simulate", "--scenario", "demo", "--write-config", str(config)]
+        await stack.enter_async_context(_process(folder / "simulator.log", *simulate))
+        await _until(config.exists)
+        with config.open("a", encoding="utf-8") as file:
+            file.write(_SETTINGS.format(folder=folder))
+        daemon = await stack.enter_async_context(
+            _process(folder / "daemon.log", "run", "--config", str(config))
+        )
+        database = folder / "orderwatch.db"
+        await _until(lambda: schema_of(database) is Schema.CURRENT)
+        reader = await stack.enter_async_context(open_reader(database))
+        view = View()
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                await _watch(reader, view, daemon)
+        except TimeoutError:
+            click.echo(
+                f"orderwatch: the demonstration did not end in time; see {folder}/daemon.log", err=True
+            )
+            return FAILED
+        orders = await reader.orders()
+    if picture is not None:
+        view.save_picture(picture)
+    if daemon.returncode != 0:
+        click.echo(
+            f"orderwatch: the daemon ended with {daemon.returncode}; see {folder}/daemon.log", err=True
+        )
+        return FAILED
+    _tell(folder, orders)
+    return 0
+
+
+async def _watch(reader: Reader, view: View, daemon: asyncio.subprocess.Process) -> None:
+    with view:
+        while daemon.returncode is None:
+            orders = await reader.orders()
+            view.show(orders, await reader.moves_after(view.last_move))
+            if orders and all(o.standing.final and is_complete(o) for o in orders):
+                return
+            await asyncio.sleep(_FRAME)
+
+
+@asynccontextmanager
+async def _process(log: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """One of our own commands as a process of its own; stopped as a service manager would."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ORDERWATCH_")}
+    with log.open("w", encoding="utf-8") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "orderwatch", *arguments, stdout=output, stderr=output, env=environment
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await process.wait()
+
+
+async def _until(ready: Callable[[], bool]) -> None:
+    async with asyncio.timeout(_DEADLINE):
+        while not ready():  # noqa: ASYNC110 - another process does it; there is no event to wait for
+            await asyncio.sleep(_FRAME)
+
+
+def _tell(folder: Path, orders: Sequence[Order]) -> None:
+    stored = [d for o in orders for d in o.deliveries if d.state is DeliveryState.STORED]
+    screen = console()
+    screen.print(
+        f"\n[bold]{len(stored)} deliveries, {amount(sum(d.size or 0 for d in stored))}[/], all verified:"
+    )
+    screen.print(_tree(folder / "deliveries"), highlight=False)
+    screen.print("\n[bold]orderwatch status[/]")
+    screen.print(status_table(orders))
+    command = f"{_command()} --config {folder}/config.toml"
+    screen.print("\n[bold]Where to look next[/]", highlight=False)
+    for line in (
+        f"{command} status",
+        f"{command} history {orders[0].task_id}",
+        f"less {folder}/daemon.log",
+        f"rm -r {folder}",
+    ):
+        screen.print(f"  {line}", highlight=False, soft_wrap=True)
+
+
+def _command() -> str:
+    """How the user can call us: by name where it is on the path."""
+    beside = Path(sys.executable).with_name("orderwatch")
+    if shutil.which("orderwatch") or not beside.exists():
+        return "orderwatch"
+    return os.path.relpath(beside)
+
+
+def _tree(root: Path) -> Tree:
+    def grow(branch: Tree, folder: Path) -> None:
+        for path in sorted(folder.iterdir()):
+            if path.is_dir() and not path.name.startswith("."):
+                grow(branch.add(path.name), path)
+            elif path.is_file():
+                branch.add(f"{path.name}  [dim]{amount(path.stat().st_size)}[/]")
+
+    tree = Tree(str(root))
+    grow(tree, root)
+    return tree

@@ -1,0 +1,54 @@
+"""`status` and `history`: what the database knows, beside a running daemon too."""
+
+import asyncio
+
+import click
+
+from orderwatch.cli.common import Context, configured, demand_current, print_json
+from orderwatch.cli.shapes import order_facts, transition_facts
+from orderwatch.cli.tables import print_history, print_status
+from orderwatch.config import Settings
+from orderwatch.core.model import Order, Transition
+from orderwatch.db.reader import open_reader
+
+
+@click.command()
+@click.argument("task_id", type=int, required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+@configured
+def status(context: Context, task_id: int | None, *, as_json: bool) -> None:
+    """Orders, captures and deliveries, as the daemon last recorded them."""
+    orders = asyncio.run(_orders(context.settings(resolve=False), task_id))
+    if as_json:
+        print_json({"orders": [order_facts(order) for order in orders]})
+    else:
+        print_status(orders)
+    if task_id is not None and not orders:
+        raise click.ClickException(f"order {task_id} is not known")
+
+
+@click.command()
+@click.argument("task_id", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+@configured
+def history(context: Context, task_id: int, *, as_json: bool) -> None:
+    """Every recorded transition of an order, its captures and deliveries, oldest first."""
+    moves = asyncio.run(_history(context.settings(resolve=False), task_id))
+    if as_json:
+        print_json({"transitions": [transition_facts(move) for move in moves]})
+    else:
+        print_history(moves)
+    if not moves:
+        raise click.ClickException(f"order {task_id} is not known")
+
+
+async def _orders(settings: Settings, task_id: int | None) -> list[Order]:
+    demand_current(settings.database.path)
+    async with open_reader(settings.database.path) as reader:
+        return list(await reader.orders(task_id))
+
+
+async def _history(settings: Settings, task_id: int) -> list[Transition]:
+    demand_current(settings.database.path)
+    async with open_reader(settings.database.path) as reader:
+        return list(await reader.history(task_id))

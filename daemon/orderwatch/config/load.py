@@ -1,0 +1,154 @@
+"""File and environment to settings."""
+
+import os
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from orderwatch.config.secret import INDIRECT
+from orderwatch.config.settings import Settings
+from orderwatch.errors import ConfigError
+
+_PREFIX = "ORDERWATCH_"
+_WORDS = {"extra_forbidden": "unknown key", "missing": "missing"}
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ, *, resolve: bool = True) -> Settings:
+    """Read the settings; `ConfigError` holds every problem.
+
+    With `resolve`, secrets are fetched and the destination is tried; commands that only read need neither.
+    """
+    data, problems = _file(path)
+    if resolve:
+        problems += _readable_secrets(path, data)
+    data, more = _overridden(data, environ)
+    problems += [*more, *_contradictions(data)]
+    data.setdefault("delivery", {})  # its default root has to be tried like any other
+    try:
+        settings = Settings.model_validate(data, context={"resolve": resolve})
+    except ValidationError as error:
+        problems += [_problem(details) for details in error.errors(include_input=False, include_url=False)]
+    else:
+        if not problems:
+            return settings
+    raise ConfigError([f"{path}: {problem}" for problem in problems])
+
+
+def reading_path(given: str | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Which file to read: the one named, else $ORDERWATCH_CONFIG, else the usual one."""
+    return Path(given or environ.get(f"{_PREFIX}CONFIG") or "/etc/orderwatch/config.toml")
+
+
+def not_in_effect(settings: Settings) -> list[str]:
+    """Keys that are set but do nothing in this version; silence about them would look like peace."""
+    notes = []
+    if settings.notify:
+        notes.append("notify: no notes are sent in this version yet")
+    if settings.delivery.extract:
+        notes.append("delivery.extract: zips are not extracted in this version yet")
+    if "http" in settings.model_fields_set and settings.http.listen:
+        notes.append("http.listen: nothing is served in this version yet")
+    return notes
+
+
+def _file(path: Path) -> tuple[dict[str, Any], list[str]]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), []
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnicodeError as error:
+        raise ConfigError([f"{path}: is not UTF-8 text"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{path}: is not TOML: {error}"]) from error
+
+
+def _readable_secrets(path: Path, data: Mapping[str, Any]) -> list[str]:
+    if not path.stat().st_mode & stat.S_IROTH:
+        return []
+    return [
+        f"accounts.{name}.client_secret: stands here in a file that others can read; "
+        f'chmod o-r the file, or point to it with "file:", "env:" or "credential:"'
+        for name, account in _tables(data.get("accounts"))
+        if isinstance(secret := account.get("client_secret"), str) and not secret.startswith(INDIRECT)
+    ]
+
+
+def _contradictions(data: Mapping[str, Any]) -> list[str]:
+    """What two keys say against each other; looked for in the raw data, beside every other problem."""
+    problems = []
+    accounts = dict(_tables(data.get("accounts")))
+    for name, account in accounts.items():
+        legacy = account.get("credentials", "platform") == "legacy"
+        if legacy and "contract_id" in account:
+            problems.append(f"accounts.{name}.contract_id: legacy credentials have no contract; remove it")
+        if not legacy and "contract_id" not in account:
+            problems.append(f"accounts.{name}.contract_id: missing; platform credentials need one")
+    watches = data.get("watch")
+    for index, watch in enumerate(watches if isinstance(watches, list) else []):
+        if not isinstance(watch, dict):
+            continue
+        wanted = watch.get("account")
+        if isinstance(wanted, str) and wanted not in accounts:
+            known = ", ".join(sorted(accounts)) or "none"
+            problems.append(f"watch[{index}].account: there is no account {wanted!r}; known: {known}")
+        if not any(watch.get(key) for key in ("task_ids", "project_name", "task_name")):
+            problems.append(f"watch[{index}]: names no orders; give task_ids, project_name or task_name")
+    return problems
+
+
+def _tables(value: object) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(value, dict):
+        yield from ((name, table) for name, table in value.items() if isinstance(table, dict))
+
+
+def _overridden(data: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Lay ORDERWATCH_SECTION__KEY over the file; a value is read as TOML, else taken as text."""
+    problems = []
+    for name in sorted(environ):
+        if not name.startswith(_PREFIX) or name == f"{_PREFIX}CONFIG":
+            continue
+        keys = name.removeprefix(_PREFIX).split("__")
+        try:
+            data = _table_laid_over(data, keys, _value(environ[name]))
+        except (KeyError, IndexError, TypeError):
+            problems.append(f"environment {name}: there is nothing of that name to override")
+    return data, problems
+
+
+def _laid_over(into: object, keys: list[str], value: object) -> object:
+    """A copy of a table or list in which the key's value is replaced."""
+    if not keys:
+        return value
+    if isinstance(into, list):
+        first, rest = keys[0], keys[1:]
+        index = int(first) if first.isdecimal() else len(into)
+        return [*into[:index], _laid_over(into[index], rest, value), *into[index + 1 :]]
+    if not isinstance(into, dict):
+        raise TypeError
+    return _table_laid_over(into, keys, value)
+
+
+def _table_laid_over(into: dict[str, Any], keys: list[str], value: object) -> dict[str, Any]:
+    first, rest = keys[0], keys[1:]
+    key = next((k for k in into if k.lower() == first.lower()), first.lower())
+    return {**into, key: _laid_over(into.get(key, {}), rest, value)}
+
+
+def _value(text: str) -> object:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _problem(details: ErrorDetails) -> str:
+    where = ""
+    for step in details["loc"]:
+        where += f"[{step}]" if isinstance(step, int) else f"{'.' if where else ''}{step}"
+    message = _WORDS.get(details["type"], details["msg"].removeprefix("Value error, "))
+    return f"{where}: {message}"

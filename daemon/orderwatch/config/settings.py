@@ -1,0 +1,174 @@
+"""The settings: every key, its type, its default. `config.example.toml` shows them to the operator."""
+
+import ipaddress
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StrictBool,
+    StrictInt,
+)
+
+from orderwatch.config import units
+from orderwatch.config.destination import usable_root
+from orderwatch.config.secret import resolve
+from orderwatch.core.layout import layout_problems
+
+_LOCAL_NAMES = {"localhost", "localhost.localdomain"}
+_DATABASE = re.compile(r"sqlite:///(.+)")
+
+
+def _https(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must be a bare URL, without credentials, query or fragment")
+    if not parts.hostname:
+        raise ValueError("must be a URL such as https://api.example.com")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+        raise ValueError("must be https (plain http only on loopback)")
+    return url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in _LOCAL_NAMES
+
+
+def _layout(layout: str) -> str:
+    if problems := layout_problems(layout):
+        raise ValueError("; ".join(problems))
+    return layout
+
+
+def _some(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("must name at least one attachment")
+    return names
+
+
+def _database_url(url: str) -> str:
+    if not _DATABASE.fullmatch(url):
+        raise ValueError('must be "sqlite:////absolute/path.db"')
+    return url
+
+
+def _listen(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    if address and not (host and port.isdecimal() and int(port) < 65536):  # noqa: PLR2004 - the last port
+        raise ValueError('must be "host:port", or "" for off')
+    return address
+
+
+def state_directory() -> Path:
+    """Where systemd says that state belongs, else the usual place."""
+    return Path(os.environ.get("STATE_DIRECTORY", "/var/lib/orderwatch").split(":")[0])
+
+
+Duration = Annotated[timedelta, BeforeValidator(units.duration), Field(gt=timedelta(0))]
+Size = Annotated[int, BeforeValidator(units.size)]
+Url = Annotated[str, AfterValidator(_https)]
+Secret = Annotated[SecretStr, AfterValidator(resolve)]
+Attachment = Literal["delivery_zip", "footprint", "thumbnail", "preview"]
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Endpoints(Table):
+    token: Url | None = None  # default: by the kind of credentials
+    accounts: Url = "https://api.platform.satellogic.com"
+    api: Url = "https://api.satellogic.com"
+
+
+class Account(Table):
+    credentials: Literal["platform", "legacy"] = "platform"
+    client_id: Secret
+    client_secret: Secret
+    contract_id: Annotated[str, Field(min_length=1)] | None = None
+    endpoints: Endpoints = Endpoints()
+
+    @property
+    def token_url(self) -> str:
+        hosts = {"platform": "auth.platform.satellogic.com", "legacy": "login.satellogic.com"}
+        return self.endpoints.token or f"https://{hosts[self.credentials]}/oauth/token"
+
+
+class Watch(Table):
+    account: str
+    task_ids: tuple[Annotated[StrictInt, Field(ge=0, lt=2**63)], ...] = ()
+    project_name: str | None = None
+    task_name: str | None = None
+
+
+class Polling(Table):
+    interval: Duration = timedelta(minutes=5)
+    slowest: Duration = timedelta(hours=6)
+    grace: Duration = timedelta(days=14)
+    requests_per_second: Annotated[float, Field(gt=0, le=1000, strict=True)] = 5
+
+
+class Delivery(Table):
+    root: Annotated[Path, AfterValidator(usable_root)] = Field(
+        default_factory=lambda: state_directory() / "deliveries", validate_default=True
+    )
+    layout: Annotated[str, AfterValidator(_layout)] = "{project_name}/{task_id}/{capture_id}/{file_name}"
+    attachments: Annotated[tuple[Attachment, ...], AfterValidator(_some)] = ("delivery_zip",)
+    parallel: Annotated[StrictInt, Field(ge=1, le=64)] = 4
+    bandwidth: Size = 0
+    keep_free: Size = 5_000_000_000
+    stall: Duration = timedelta(seconds=60)
+    retry_first: Duration = timedelta(seconds=30)
+    retry_slowest: Duration = timedelta(hours=6)
+    max_attempts: Annotated[StrictInt, Field(ge=1)] = 20
+    extract: StrictBool = False
+
+
+class Database(Table):
+    url: Annotated[str, AfterValidator(_database_url)] = Field(
+        default_factory=lambda: f"sqlite:///{state_directory() / 'orderwatch.db'}"
+    )
+    migrate: Literal["auto", "manual"] = "auto"
+
+    @property
+    def path(self) -> Path:
+        return Path(self.url.removeprefix("sqlite:///"))
+
+
+class Log(Table):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Http(Table):
+    listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:8787"
+
+
+class Notify(Table):
+    kind: Literal["webhook"]
+    url: Secret
+    events: tuple[str, ...] = ("capture.moved", "delivery.stored", "order.done", "problem.*")
+    allow_private: StrictBool = False
+
+
+class Settings(Table):
+    accounts: Annotated[dict[str, Account], Field(min_length=1)]
+    watch: tuple[Watch, ...] = ()
+    polling: Polling = Polling()
+    delivery: Delivery
+    database: Database = Field(default_factory=Database)
+    log: Log = Log()
+    http: Http = Http()
+    notify: tuple[Notify, ...] = ()

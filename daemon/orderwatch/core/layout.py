@@ -1,0 +1,121 @@
+"""Where a delivery goes: safe path components, and no way out of the root."""
+
+import hashlib
+import re
+import string
+import unicodedata
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from orderwatch.core.model import Delivery, Order
+
+PLACEHOLDERS = frozenset(
+    {
+        "account",
+        "project_name",
+        "task_name",
+        "task_id",
+        "product",
+        "capture_id",
+        "capture_date",
+        "satellite_name",
+        "scene_id",
+        "attachment",
+        "file_name",
+    }
+)
+_LONGEST = 180  # bytes of one component: room for ".v2", "-2" and ".json" below the 255 of file systems
+_LONGEST_SUFFIX = 10
+_UNSAFE = re.compile(r"[^\w .,+=@()-]")
+_RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
+
+
+def layout_problems(layout: str) -> list[str]:
+    """Every reason why a layout cannot be used, in words."""
+    try:
+        fields = list(string.Formatter().parse(layout))
+    except ValueError as error:
+        return [f"not a layout: {error}"]
+    problems = []
+    for _, name, spec, conversion in fields:
+        if name is not None and name not in PLACEHOLDERS:
+            problems.append(f"unknown placeholder {{{name}}}; known are {', '.join(sorted(PLACEHOLDERS))}")
+        if spec or conversion:
+            problems.append(f"placeholder {{{name}}} takes no format")
+    parts = layout.split("/")
+    if layout.startswith("/") or any(part == "" or part.startswith(".") for part in parts):
+        problems.append("must be a relative path without empty, hidden or '..' parts")
+    if "{" not in parts[-1]:
+        problems.append("the last part must hold a placeholder, or every file would have one name")
+    return problems
+
+
+def place(layout: str, order: Order, delivery: Delivery) -> str:
+    """The path of a delivery relative to the root, each value safe as one path component."""
+    capture = order.capture(delivery.capture_id)
+    start = (capture.start if capture else None) or delivery.scene.timestamp
+    satellite = (capture.satellite_name if capture else None) or delivery.scene.satellite_name
+    values: Mapping[str, object] = {
+        "account": delivery.account,
+        "project_name": order.project_name,
+        "task_name": order.task_name,
+        "task_id": delivery.task_id,
+        "product": order.product,
+        "capture_id": delivery.capture_id,
+        "capture_date": start.date().isoformat() if start else None,
+        "satellite_name": satellite,
+        "scene_id": delivery.scene_id,
+        "attachment": delivery.attachment,
+        "file_name": PurePosixPath(delivery.file_name.replace("\\", "/")).name,
+    }
+    safe = {name: safe_component("" if value is None else str(value)) for name, value in values.items()}
+    parts = [safe_component(part.format_map(safe)) for part in layout.split("/")]
+    if delivery.version > 1:
+        parts[-1] = _inserted(parts[-1], f".v{delivery.version}")
+    return "/".join(parts)
+
+
+def safe_component(text: str) -> str:
+    """A name that is one visible path component on any file system; never empty, at most 180 bytes."""
+    plain = "".join(c for c in unicodedata.normalize("NFC", text) if c.isprintable())
+    name = _UNSAFE.sub("_", plain).lstrip(". -").rstrip(". ")
+    if not name:
+        return "unnamed"
+    if _RESERVED.match(name):
+        name = f"_{name}"
+    return name if len(name.encode()) <= _LONGEST else _shortened(name)
+
+
+def alternative(path: str, number: int) -> str:
+    """Another name for the same delivery, where the first one is taken: X-2.zip, then X-3.zip."""
+    folder, _, name = path.rpartition("/")
+    name = _inserted(name, f"-{number}")
+    return f"{folder}/{name}" if folder else name
+
+
+def collision_key(path: str) -> str:
+    """Equal for two paths that some file system would take for one."""
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def partial_name(delivery: Delivery) -> str:
+    """The partial's name: made of what was published, so other bytes can never be appended to it."""
+    return f"{_digest(*map(str, delivery.key), delivery.fingerprint)}.part"
+
+
+def _inserted(name: str, mark: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem}{mark}{dot}{suffix}" if dot and stem else f"{name}{mark}"
+
+
+def _shortened(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    tail = f"-{_digest(name)[:8]}" + (
+        f"{dot}{suffix}" if dot and len(suffix.encode()) <= _LONGEST_SUFFIX else ""
+    )
+    room = _LONGEST - len(tail.encode())
+    return (stem or name).encode()[:room].decode(errors="ignore") + tail
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]

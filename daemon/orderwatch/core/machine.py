@@ -1,0 +1,308 @@
+"""The provider's machine is never illegal: each move is classified and recorded, what is published wanted."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from orderwatch.core.model import (
+    Capture,
+    CapturePhase,
+    Delivery,
+    DeliveryState,
+    Kind,
+    Order,
+    OrderPhase,
+    OrderState,
+    P,
+    Standing,
+    Subject,
+    Transition,
+)
+from orderwatch.core.seen import Look, SeenAttachment, SeenCapture, SeenScene
+
+_O, _C = OrderPhase, CapturePhase
+
+ORDER_ROADS: Mapping[OrderPhase, frozenset[OrderPhase]] = {
+    _O.RECEIVED: frozenset({_O.IN_PROGRESS, _O.REJECTED, _O.CANCELED, _O.FAILED, _O.EXPIRED}),
+    _O.IN_PROGRESS: frozenset({_O.COMPLETED, _O.FAILED, _O.REJECTED, _O.CANCELED, _O.EXPIRED}),
+}
+CAPTURE_ROADS: Mapping[CapturePhase, frozenset[CapturePhase]] = {
+    _C.PLANNED: frozenset({_C.TASKED, _C.CAPTURED, _C.FAILED, _C.CANCELED, _C.REJECTED}),
+    _C.TASKED: frozenset({_C.PLANNED, _C.CAPTURED, _C.FAILED, _C.CANCELED, _C.REJECTED}),
+    _C.CAPTURED: frozenset({_C.PROCESSING, _C.FAILED, _C.CANCELED, _C.REJECTED}),
+    _C.PROCESSING: frozenset({_C.PUBLISHED, _C.FAILED, _C.CANCELED, _C.REJECTED}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What an operator wants of an order, and when a contradicted final status is given up."""
+
+    attachments: frozenset[str]
+    grace: timedelta
+    doubts_needed: int = 3
+    doubted_for: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The order as it now is, and what has to be recorded with it in one transaction."""
+
+    order: Order
+    transitions: tuple[Transition, ...] = ()
+    wanted: tuple[Delivery, ...] = ()  # new or renewed by this look
+    unknown: tuple[str, ...] = ()  # words we do not know, as "subject:word"
+
+
+def observe(order: Order | None, look: Look, now: datetime, rules: Rules) -> Verdict:
+    """Take one look into account. Total, idempotent, and no answer can make a stored file unstored."""
+    notes = _Notes(look, now)
+    standing = _see_order(order, look, now, rules, notes)
+    captures = _see_captures(order, look, now, rules, notes)
+    wanted = _see_scenes(order, look, rules, notes)
+    deliveries = {d.key: d for d in (*(order.deliveries if order else ()), *wanted)}
+    seen = look.order
+    after = Order(
+        account=look.account,
+        task_id=seen.task_id,
+        standing=standing,
+        task_name=seen.task_name,
+        project_name=seen.project_name,
+        product=seen.product,
+        start=seen.start,
+        end=seen.end,
+        document=seen.document,
+        final_at=((order.final_at if order else None) or now) if standing.final else None,
+        last_seen_at=now,
+        next_look_at=order.next_look_at if order else None,
+        version=order.version if order else 0,
+        captures=captures,
+        deliveries=tuple(deliveries.values()),
+    )
+    return Verdict(
+        order=replace(after, state=state_of(after, now, rules.grace)),
+        transitions=tuple(notes.moves),
+        wanted=wanted,
+        unknown=tuple(notes.unknown),
+    )
+
+
+def observe_missing(order: Order | None, account: str, task_id: int, now: datetime) -> Verdict:
+    """Take into account that the provider answers 404 for the order. Nothing else of it changes."""
+    if order is None:
+        nothing: Standing[OrderPhase] = Standing(word="", phase=None)
+        after = Order(account=account, task_id=task_id, standing=nothing, state=OrderState.LOST)
+    else:
+        after = replace(order, state=OrderState.LOST)
+    after = replace(after, last_seen_at=now)
+    if order is not None and order.state is OrderState.LOST:
+        return Verdict(order=after)
+    move = Transition(
+        at=now,
+        account=account,
+        task_id=task_id,
+        subject=Subject.ORDER,
+        before=order.standing.word if order else None,
+        after="lost",
+        kind=Kind.ODD,
+        detail="the provider answers 404",
+    )
+    return Verdict(order=after, transitions=(move,))
+
+
+def state_of(order: Order, now: datetime, grace: timedelta) -> OrderState:
+    """An order is done by outcome, not by word."""
+    if not order.standing.final:
+        return OrderState.OPEN
+    over = order.final_at is not None and now >= order.final_at + grace
+    return OrderState.DONE if over and is_complete(order) else OrderState.SETTLING
+
+
+def is_complete(order: Order) -> bool:
+    """Every capture is final, and every scene of every published capture is stored."""
+    return all(c.standing.final and not awaits_files(order, c) for c in order.captures)
+
+
+def awaits_files(order: Order, capture: Capture) -> bool:
+    """A published capture that has not brought everything it should."""
+    if capture.published_at is None:
+        return False
+    wanted = order.deliveries_of(capture.capture_id)
+    settled = {DeliveryState.STORED, DeliveryState.SUPERSEDED}
+    return not wanted or any(d.state not in settled for d in wanted)
+
+
+def classify(before: P | None, after: P | None, roads: Mapping[P, frozenset[P]]) -> Kind:
+    """Name the move between two phases; None stands for a word we do not know."""
+    if after is None:
+        return Kind.UNKNOWN
+    if before is None or before == after or after in roads.get(before, ()):
+        return Kind.STEP
+    return Kind.SKIP if after in _reachable(before, roads) else Kind.ODD
+
+
+def _reachable(start: P, roads: Mapping[P, frozenset[P]]) -> frozenset[P]:
+    found: set[P] = set()
+    todo = [start]
+    while todo:
+        for phase in roads.get(todo.pop(), ()):
+            if phase not in found:
+                found.add(phase)
+                todo.append(phase)
+    return frozenset(found)
+
+
+class _Notes:
+    """Collects what one look moves."""
+
+    def __init__(self, look: Look, now: datetime) -> None:
+        self._look = look
+        self._now = now
+        self.moves: list[Transition] = []
+        self.unknown: list[str] = []
+
+    def move(self, subject: Subject, before: str | None, after: str, kind: Kind, **where: str | None) -> None:
+        self.moves.append(
+            Transition(
+                at=self._now,
+                account=self._look.account,
+                task_id=self._look.order.task_id,
+                subject=subject,
+                before=before,
+                after=after,
+                kind=kind,
+                **where,
+            )
+        )
+
+
+def _see_order(
+    order: Order | None, look: Look, now: datetime, rules: Rules, notes: _Notes
+) -> Standing[OrderPhase]:
+    seen = look.order
+    held = order.standing if order else None
+    said = Standing(word=seen.status, phase=seen.phase)
+    standing, kind = _hear(held, said, now, rules, ORDER_ROADS)
+    if order is not None and order.state is OrderState.LOST:
+        notes.move(Subject.ORDER, "lost", seen.status, Kind.ODD, detail="the provider shows it again")
+    elif kind is not None:
+        notes.move(Subject.ORDER, held.word if held else None, seen.status, kind)
+    if seen.phase is None:
+        notes.unknown.append(f"order:{seen.status}")
+    return standing
+
+
+def _see_captures(
+    order: Order | None, look: Look, now: datetime, rules: Rules, notes: _Notes
+) -> tuple[Capture, ...]:
+    captures = {c.capture_id: c for c in (order.captures if order else ())}
+    for shown in {c.capture_id: c for c in look.captures}.values():
+        known = captures.get(shown.capture_id)
+        capture, kind = _meet(known, shown, now, rules)
+        captures[shown.capture_id] = capture
+        if kind is not None:
+            was = known.standing.word if known else None
+            notes.move(Subject.CAPTURE, was, shown.status, kind, capture_id=shown.capture_id)
+        if shown.phase is None:
+            notes.unknown.append(f"capture:{shown.status}")
+    return tuple(
+        replace(c, scenes_seen_at=now) if c.capture_id in look.scenes else c for c in captures.values()
+    )
+
+
+def _see_scenes(order: Order | None, look: Look, rules: Rules, notes: _Notes) -> tuple[Delivery, ...]:
+    wanted: list[Delivery] = []
+    for capture_id, scenes in look.scenes.items():
+        known = sorted(order.deliveries_of(capture_id) if order else (), key=lambda d: d.version)
+        latest = {(d.scene_id, d.attachment): d for d in known}
+        for (scene_id, name), (scene, attachment) in _offered(scenes, rules.attachments).items():
+            old = latest.get((scene_id, name))
+            new = _renewed(look, capture_id, scene, attachment, old)
+            if new is None:
+                continue
+            wanted.append(new)
+            same = old if old and old.version == new.version else None
+            if same is None or same.state is not new.state:
+                notes.move(
+                    Subject.DELIVERY,
+                    same.state if same else None,
+                    new.state,
+                    Kind.STEP if same else Kind.FIRST,
+                    capture_id=capture_id,
+                    scene_id=scene_id,
+                    detail=named(new),
+                )
+    return tuple(wanted)
+
+
+def _offered(
+    scenes: Iterable[SeenScene], names: frozenset[str]
+) -> dict[tuple[str, str], tuple[SeenScene, SeenAttachment]]:
+    return {(s.scene_id, a.name): (s, a) for s in scenes for a in s.attachments if a.name in names}
+
+
+def _hear(
+    held: Standing[P] | None,
+    said: Standing[P],
+    now: datetime,
+    rules: Rules,
+    roads: Mapping[P, frozenset[P]],
+) -> tuple[Standing[P], Kind | None]:
+    """What we hold after hearing what is `said`; the kind is None where the word did not move."""
+    if held is None:
+        return said, Kind.UNKNOWN if said.phase is None else Kind.FIRST
+    kind = None if said.word == held.word else classify(held.phase, said.phase, roads)
+    if not held.final or said.final:
+        return (said if said.phase is not None else replace(held, word=said.word)), kind
+    since = held.doubted_at or now
+    doubts = held.doubts + 1
+    if said.phase is not None and doubts >= rules.doubts_needed and now >= since + rules.doubted_for:
+        return said, kind
+    return replace(held, word=said.word, doubts=doubts, doubted_at=since), kind
+
+
+def _meet(
+    known: Capture | None, shown: SeenCapture, now: datetime, rules: Rules
+) -> tuple[Capture, Kind | None]:
+    said = Standing(word=shown.status, phase=shown.phase)
+    standing, kind = _hear(known.standing if known else None, said, now, rules, CAPTURE_ROADS)
+    published = shown.phase is CapturePhase.PUBLISHED
+    capture = Capture(
+        capture_id=shown.capture_id,
+        standing=standing,
+        start=shown.start or (known.start if known else None),
+        satellite_name=shown.satellite_name or (known.satellite_name if known else None),
+        published_at=(known.published_at if known else None) or (now if published else None),
+        scenes_seen_at=known.scenes_seen_at if known else None,
+    )
+    return capture, kind
+
+
+def _renewed(
+    look: Look, capture_id: str, scene: SeenScene, attachment: SeenAttachment, latest: Delivery | None
+) -> Delivery | None:
+    """The delivery to want now, or None where what is known already covers what is published."""
+    fresh = Delivery(
+        account=look.account,
+        task_id=look.order.task_id,
+        capture_id=capture_id,
+        scene_id=scene.scene_id,
+        attachment=attachment.name,
+        file_name=attachment.file_name,
+        fingerprint=attachment.fingerprint,
+        scene=scene.facts,
+    )
+    if latest is None:
+        return fresh
+    # A running fetch stores what it asked for itself; the next look compares again.
+    if latest.fingerprint == fresh.fingerprint or latest.state is DeliveryState.FETCHING:
+        return None
+    if latest.state in {DeliveryState.STORED, DeliveryState.SUPERSEDED} or latest.intended:
+        return replace(fresh, version=latest.version + 1)
+    return replace(fresh, version=latest.version, attempts=latest.attempts)
+
+
+def named(delivery: Delivery) -> str:
+    """The delivery in words, for a history line."""
+    version = "" if delivery.version == 1 else f", version {delivery.version}"
+    return f"{delivery.attachment} {delivery.file_name}{version}"

@@ -1,0 +1,58 @@
+"""What the provider showed us, parsed once at the edge.
+
+`phase` is None where the provider used a word we do not know; `status` keeps the word.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from orderwatch.core.model import CapturePhase, OrderPhase, SceneFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenOrder:
+    task_id: int
+    status: str
+    phase: OrderPhase | None
+    task_name: str | None = None
+    project_name: str | None = None
+    product: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    document: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenCapture:
+    capture_id: str
+    status: str
+    phase: CapturePhase | None
+    start: datetime | None = None
+    satellite_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenAttachment:
+    """`fingerprint` names what is published: scene, attachment, file name and last_modified."""
+
+    name: str
+    file_name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenScene:
+    scene_id: str
+    facts: SceneFacts
+    attachments: tuple[SeenAttachment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look at one order. What is absent here was not shown, which proves nothing."""
+
+    account: str
+    order: SeenOrder
+    captures: tuple[SeenCapture, ...] = ()
+    scenes: Mapping[str, tuple[SeenScene, ...]] = field(default_factory=dict)  # by capture_id, where asked

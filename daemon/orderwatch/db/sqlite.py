@@ -1,0 +1,87 @@
+"""SQLite as we use it: WAL, durable commits, foreign keys, explicit transactions, one writer."""
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+import aiosqlite
+from sqlalchemy import AsyncAdaptedQueuePool, Connection, Engine, create_engine, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+_BUSY = 10.0  # seconds; only a command beside the daemon ever makes a writer wait
+
+_DURABLE = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
+
+
+def writer_engine(path: Path) -> AsyncEngine:
+    """The only engine that writes: one connection, `BEGIN IMMEDIATE`, so no update is lost."""
+    engine = _async_engine(path, size=1)
+    _set_up(engine.sync_engine, *_DURABLE, "PRAGMA foreign_keys=ON")
+    _begin(engine.sync_engine, "BEGIN IMMEDIATE")
+    return engine
+
+
+def reader_engine(path: Path) -> AsyncEngine:
+    """Reads a consistent snapshot and cannot write."""
+    engine = _async_engine(path, size=4)
+    _set_up(engine.sync_engine, "PRAGMA query_only=ON")
+    _begin(engine.sync_engine, "BEGIN")
+    return engine
+
+
+def upgrade_engine(path: Path) -> Engine:
+    """Blocking, for migrations: foreign keys off, or rebuilding a parent table would empty its children."""
+    engine = _engine(path, "rwc")
+    _set_up(engine, *_DURABLE, "PRAGMA foreign_keys=OFF")
+    _begin(engine, "BEGIN IMMEDIATE")
+    return engine
+
+
+def inspect_engine(path: Path) -> Engine:
+    """Blocking, reads only: to ask an existing file what it is."""
+    engine = _engine(path, "rw")
+    _set_up(engine, "PRAGMA query_only=ON")
+    _begin(engine, "BEGIN")
+    return engine
+
+
+def _engine(path: Path, mode: str) -> Engine:
+    return create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, timeout=_BUSY),
+        poolclass=NullPool,
+    )
+
+
+def _async_engine(path: Path, size: int) -> AsyncEngine:
+    async def connect() -> aiosqlite.Connection:
+        # mode=rw: a file that vanished is an error, never a new empty database
+        return await aiosqlite.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=_BUSY)
+
+    return create_async_engine(
+        "sqlite+aiosqlite://",
+        async_creator=connect,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=size,
+        max_overflow=0,
+    )
+
+
+def _set_up(engine: Engine, *pragmas: str) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+
+def _begin(engine: Engine, statement: str) -> None:
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"file:{quote(str(path))}?mode={mode}"

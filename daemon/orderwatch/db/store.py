@@ -1,0 +1,172 @@
+"""The one door through which the database is changed: state, history and todo in one transaction."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, Insert, Update, and_, insert, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import IntegrityError, NoResultFound
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from orderwatch.core import delivery as machine
+from orderwatch.core.delivery import Move
+from orderwatch.core.layout import collision_key
+from orderwatch.core.machine import Verdict
+from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, Transition
+from orderwatch.db.reader import Reader
+from orderwatch.db.rows import capture_row, delivery_row, order_row, transition_row
+from orderwatch.db.shield import shielded, unit
+from orderwatch.db.sqlite import reader_engine, writer_engine
+from orderwatch.db.tables import captures, deliveries, orders, transitions
+from orderwatch.errors import StaleOrderError
+
+
+class Store(Reader):
+    """Reads like a reader; every writing call is one transaction of its own."""
+
+    def __init__(self, reading: AsyncEngine, writing: AsyncEngine) -> None:
+        super().__init__(reading)
+        self._writing = writing
+        self._turn = asyncio.Lock()
+
+    @unit
+    async def apply(self, verdict: Verdict) -> None:
+        """Write the order as it now is with its moves; `StaleOrderError` if it was written meanwhile."""
+        order = verdict.order
+        async with self._transaction() as db:
+            order_id = await _save_order(db, order)
+            await _save_captures(db, order_id, order.captures)
+            for wanted in verdict.wanted:
+                await _want(db, order_id, wanted)
+            await _remember(db, verdict.transitions)
+
+    @unit
+    async def record(self, move: Move) -> None:
+        """Write one delivery; with a transition only from the state that the transition leaves."""
+        held = _row_of(move.delivery)
+        if move.transition is not None:
+            held = and_(held, deliveries.c.state == move.transition.before)
+        async with self._transaction() as db:
+            done = await db.execute(update(deliveries).where(held).values(delivery_row(move.delivery)))
+            if done.rowcount != 1:
+                raise StaleOrderError(f"delivery {move.delivery.scene_id} was written meanwhile")
+            if move.transition is not None:
+                await _remember(db, [move.transition])
+                await _touch(db, move.delivery)
+
+    @unit
+    async def checkpoint(self, delivery: Delivery, durable: int) -> None:
+        """So many bytes of the partial survive a power cut."""
+        async with self._transaction() as db:
+            await db.execute(update(deliveries).where(_row_of(delivery)).values(durable=durable))
+
+    @unit
+    async def reserve(self, delivery: Delivery, path: str | None) -> bool:
+        """Take a path for the delivery, or give its path back; False where another delivery has it."""
+        key = collision_key(path) if path is not None else None
+        try:
+            async with self._transaction() as db:
+                taken = update(deliveries).where(_row_of(delivery)).values(path=path, path_key=key)
+                await db.execute(taken)
+        except IntegrityError:
+            return False
+        return True
+
+    async def claim(self, now: datetime, accounts: Collection[str]) -> Delivery | None:
+        """Take the oldest delivery that may be fetched now and mark it as being fetched."""
+        while delivery := await self.next_to_fetch(now, accounts):
+            move = machine.claimed(delivery, now)
+            try:
+                await self.record(move)
+            except StaleOrderError:
+                continue
+            return move.delivery
+        return None
+
+    async def release_all(self, now: datetime) -> int:
+        """Free what a killed process left claimed; only under the lock, before anything is fetched."""
+        held = await self.deliveries(DeliveryState.FETCHING)
+        for delivery in held:
+            await self.record(machine.released(delivery, now))
+        return len(held)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        async with self._turn, self._writing.begin() as db:
+            yield db
+
+
+@asynccontextmanager
+async def open_store(database: Path) -> AsyncIterator[Store]:
+    """The store over a database at head. The writer is closed last: it alone checkpoints."""
+    reading, writing = reader_engine(database), writer_engine(database)
+    try:
+        yield Store(reading, writing)
+    finally:
+        await shielded(reading.dispose())
+        await shielded(writing.dispose())
+
+
+async def _save_order(db: AsyncConnection, order: Order) -> int:
+    row = {**order_row(order), "version": order.version + 1}
+    if order.version == 0:
+        try:
+            return await _id_of(db, insert(orders).values(row))
+        except IntegrityError as error:
+            raise StaleOrderError(f"order {order.task_id} was recorded meanwhile") from error
+    here = and_(
+        orders.c.account == order.account,
+        orders.c.task_id == order.task_id,
+        orders.c.version == order.version,
+    )
+    try:
+        return await _id_of(db, update(orders).where(here).values(row))
+    except NoResultFound as error:
+        raise StaleOrderError(f"order {order.task_id} was written meanwhile") from error
+
+
+async def _id_of(db: AsyncConnection, statement: Insert | Update) -> int:
+    order_id: int = (await db.execute(statement.returning(orders.c.id))).scalar_one()
+    return order_id
+
+
+async def _save_captures(db: AsyncConnection, order_id: int, seen: Collection[Capture]) -> None:
+    if not seen:
+        return
+    rows = [capture_row(order_id, capture) for capture in seen]
+    statement = upsert(captures)
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in ("order_id", "capture_id")}
+    keys = ["order_id", "capture_id"]
+    await db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+
+
+async def _want(db: AsyncConnection, order_id: int, delivery: Delivery) -> None:
+    row = delivery_row(delivery)
+    renewed = update(deliveries).where(_row_of(delivery)).values(**row, path=None, path_key=None)
+    if (await db.execute(renewed)).rowcount == 0:
+        await db.execute(insert(deliveries).values(**row, order_id=order_id))
+
+
+async def _remember(db: AsyncConnection, moves: Collection[Transition]) -> None:
+    if moves:
+        await db.execute(insert(transitions), [transition_row(move) for move in moves])
+
+
+async def _touch(db: AsyncConnection, delivery: Delivery) -> None:
+    """A delivery's move makes every older reading of its order stale."""
+    here = and_(orders.c.account == delivery.account, orders.c.task_id == delivery.task_id)
+    await db.execute(update(orders).where(here).values(version=orders.c.version + 1))
+
+
+def _row_of(delivery: Delivery) -> ColumnElement[bool]:
+    return and_(
+        deliveries.c.account == delivery.account,
+        deliveries.c.task_id == delivery.task_id,
+        deliveries.c.capture_id == delivery.capture_id,
+        deliveries.c.scene_id == delivery.scene_id,
+        deliveries.c.attachment == delivery.attachment,
+        deliveries.c.version == delivery.version,
+    )

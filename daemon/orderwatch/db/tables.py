@@ -1,0 +1,116 @@
+"""The tables. No URL, token or secret is ever stored in them."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from orderwatch.db.types import UtcDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("task_id", BigInteger, nullable=False),
+    Column("task_name", String),
+    Column("project_name", String),
+    Column("product", String),
+    Column("start", UtcDateTime),
+    Column("end", UtcDateTime),
+    Column("word", String, nullable=False),  # the provider's word as it came
+    Column("phase", String),  # what we hold of it
+    Column("doubts", Integer, nullable=False),
+    Column("doubted_at", UtcDateTime),
+    Column("state", String, nullable=False),
+    Column("final_at", UtcDateTime),
+    Column("last_seen_at", UtcDateTime),
+    Column("next_look_at", UtcDateTime),
+    Column("document", JSON, nullable=False),
+    Column("version", Integer, nullable=False),  # compare-and-set
+    UniqueConstraint("account", "task_id"),
+    Index("ix_orders_due", "account", "next_look_at"),
+)
+
+captures = Table(
+    "captures",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("order_id", ForeignKey("orders.id", ondelete="CASCADE"), nullable=False),
+    Column("capture_id", String, nullable=False),
+    Column("word", String, nullable=False),
+    Column("phase", String),
+    Column("doubts", Integer, nullable=False),
+    Column("doubted_at", UtcDateTime),
+    Column("start", UtcDateTime),
+    Column("satellite_name", String),
+    Column("published_at", UtcDateTime),
+    Column("scenes_seen_at", UtcDateTime),
+    UniqueConstraint("order_id", "capture_id"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("order_id", ForeignKey("orders.id", ondelete="CASCADE"), nullable=False),
+    Column("account", String, nullable=False),
+    Column("task_id", BigInteger, nullable=False),
+    Column("capture_id", String, nullable=False),
+    Column("scene_id", String, nullable=False),
+    Column("attachment", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("file_name", String, nullable=False),
+    Column("fingerprint", String, nullable=False),
+    Column("scene", JSON, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("barren", Integer, nullable=False),
+    Column("not_before", UtcDateTime),
+    Column("reason", String),
+    Column("durable", BigInteger, nullable=False),  # bytes of the partial that survive a power cut
+    Column("total", BigInteger),
+    Column("validator", String),
+    Column("refused_sha256", String),
+    Column("path", String),
+    Column("path_key", String, unique=True),  # one name has at most one delivery
+    Column("size", BigInteger),
+    Column("sha256", String),
+    Column("stored_at", UtcDateTime),
+    UniqueConstraint("order_id", "capture_id", "scene_id", "attachment", "version"),
+    Index("ix_deliveries_todo", "state", "not_before"),
+)
+
+transitions = Table(
+    "transitions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("account", String, nullable=False),
+    Column("task_id", BigInteger, nullable=False),
+    Column("capture_id", String),
+    Column("scene_id", String),
+    Column("subject", String, nullable=False),
+    Column("before", String),
+    Column("after", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("detail", String),
+    Index("ix_transitions_order", "account", "task_id"),
+)

@@ -1,0 +1,67 @@
+"""One root, few leaves: a leaf exists only where some caller acts differently on it."""
+
+from collections.abc import Sequence
+
+
+class OrderwatchError(Exception):
+    """Anything we expected could go wrong; its text is one line for the operator and holds no secret."""
+
+
+class ConfigError(OrderwatchError):
+    """The configuration cannot be used; `problems` holds every complaint (exit 2)."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class DatabaseError(OrderwatchError):
+    """The database is missing, damaged, or behind or ahead of this code (exit 3)."""
+
+
+class LockedError(OrderwatchError):
+    """Another daemon already holds this database (exit 5)."""
+
+
+class StaleOrderError(OrderwatchError):
+    """Somebody wrote this row since it was read: read again."""
+
+
+class ProviderError(OrderwatchError):
+    """One request got no usable answer, this time."""
+
+
+class UnavailableError(ProviderError):
+    """The provider did not answer, or asked us to come back: try again later."""
+
+
+class RefusedError(ProviderError):
+    """The account's credentials or contract are refused: nothing of it works until someone acts (exit 4)."""
+
+
+class MissingError(ProviderError):
+    """The provider answers 404 for this one thing."""
+
+
+class AnswerError(ProviderError):
+    """The answer is not what the API promises; nothing may be concluded from it."""
+
+
+class TransferError(OrderwatchError):
+    """A download did not end in a complete file; what was made durable stays and is resumed."""
+
+
+class LinkExpiredError(TransferError):
+    """The link is no longer honoured: ask the scene for a fresh one, keep the bytes."""
+
+
+class BadBytesError(TransferError):
+    """The bytes are wrong: set them aside and start over."""
+
+
+class DiskError(TransferError):
+    """The destination cannot take the bytes now (space, read-only, I/O): park until it can."""
+
+
+class LostBytesError(DiskError):
+    """A sync failed: nothing of this partial may be believed, it starts over on a new inode."""

@@ -1,0 +1,126 @@
+"""Structured logs: one event per line on stderr, and nothing secret in any of them."""
+
+import json
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Literal
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from orderwatch.core.sidecar import zulu
+
+_QUERY = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?#\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
+_BEARER = re.compile(r"(?i)\b(bearer|token=|client_secret[\"']?[=:])\s*[\"']?[\w.~+/=-]+")
+_SHORTEST_SECRET = 6  # shorter ones would eat ordinary words
+
+
+class Redactor:
+    """Takes registered secrets, URL queries and bearer tokens out of anything that is logged."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[str, None] = {}
+
+    def learn(self, secret: str) -> None:
+        """Never let this text into a log line from now on. Old tokens are forgotten after many new ones."""
+        if len(secret) >= _SHORTEST_SECRET:
+            self._secrets[secret] = None
+            while len(self._secrets) > 1000:  # noqa: PLR2004 - years of tokens
+                self._secrets.pop(next(iter(self._secrets)))
+
+    def clean(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        return _BEARER.sub(r"\1…", _QUERY.sub(r"\1?…", text))
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        del logger, method
+        return {key: self._cleaned(value) for key, value in event.items()}
+
+    def _cleaned(self, value: object) -> object:
+        match value:
+            case str():
+                return self.clean(value)
+            case Mapping():
+                return {key: self._cleaned(inner) for key, inner in value.items()}
+            case list() | tuple():
+                return [self._cleaned(inner) for inner in value]
+            case _:
+                return value
+
+
+def set_up(level: str, form: Literal["auto", "json", "console"], redactor: Redactor) -> None:
+    """Send our events and those of the libraries through one pipe to stderr."""
+    pipe: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        _plain_times,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
+        structlog.processors.format_exc_info,
+        redactor,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *pipe,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_foreign, *pipe],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for chatty in ("apscheduler", "aiosqlite", "asyncio", "alembic", "aiohttp.access"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def say_crash(redactor: Redactor) -> None:
+    """From now on a bug's traceback reaches stderr without secrets."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.stderr.write(redactor.clean("".join(traceback.format_exception(kind, error, trace))))
+
+    sys.excepthook = hook
+
+
+def _renderer(form: str) -> Processor:
+    terminal = sys.stderr.isatty() and "JOURNAL_STREAM" not in os.environ
+    if form == "console" or (form == "auto" and terminal):
+        return structlog.dev.ConsoleRenderer(colors=terminal and "NO_COLOR" not in os.environ)
+    return _json_line
+
+
+def _json_line(logger: WrappedLogger, method: str, event: EventDict) -> str:
+    del logger, method
+    lead = {key: event.pop(key, None) for key in ("timestamp", "level", "event")}
+    facts = {key: value for key, value in event.items() if value is not None}
+    return json.dumps({**lead, **facts}, default=str, ensure_ascii=False)
+
+
+def _plain_times(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    del logger, method
+    return {key: zulu(value) if isinstance(value, datetime) else value for key, value in event.items()}
+
+
+def _foreign(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """A library's sentence becomes the detail of one event, so that event names stay a closed set."""
+    del method
+    record = event.get("_record")
+    name = record.name if record is not None else getattr(logger, "name", "")
+    return {**event, "event": "library.said", "library": name, "detail": event.get("event")}

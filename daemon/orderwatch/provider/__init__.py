@@ -1,0 +1,1 @@
+"""The provider's APIs, as they are."""

@@ -1,0 +1,71 @@
+"""Which contracts the credentials have, and what that says about a refusal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orderwatch.errors import MissingError, ProviderError, RefusedError
+from orderwatch.provider.http import ACCOUNTS, CONTRACTS, Api, Http
+from orderwatch.provider.pages import rows
+from orderwatch.provider.wire import ContractRow, Reader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """`status` is the provider's word, None where it does not say."""
+
+    contract_id: str
+    name: str | None
+    status: str | None
+    can_task: bool
+
+
+class Accounts:
+    """Contracts of platform credentials. Raises `ProviderError`."""
+
+    def __init__(self, http: Http, reader: Reader) -> None:
+        self._http = http
+        self._reader = reader
+
+    async def contracts(self) -> Sequence[Contract]:
+        try:
+            return await self._list(ACCOUNTS, "/v2/my/contracts")
+        except (RefusedError, MissingError):
+            return await self._list(CONTRACTS, "/contracts")
+
+    async def complaint(self) -> str | None:
+        """What is wrong with the account's own contract, if anything."""
+        return _complaint(await self.contracts(), self._http.access.contract_id)
+
+    async def _list(self, api: Api, path: str) -> Sequence[Contract]:
+        found = [self._reader.read(ContractRow, raw) async for raw in rows(self._http, api, path)]
+        return [_contract(row) for row in found if row]
+
+
+async def explain(http: Http) -> str:
+    """Why a request with a fresh token is refused: token or contract."""
+    try:
+        complaint = await Accounts(http, Reader(http.access.name)).complaint()
+    except RefusedError:
+        return "the token is refused everywhere; check client_id and client_secret"
+    except ProviderError:
+        return "token or contract refused, and the provider cannot be asked which"
+    return complaint or "the contract is in order, so the token is refused; check what the credentials may do"
+
+
+def _contract(row: ContractRow) -> Contract:
+    silent = not row.model_fields_set & {"status", "tasking_configuration"}  # the short list of CONTRACTS
+    active = row.status == "ACTIVE" and row.tasking_configuration is not None
+    return Contract(contract_id=row.contract_id, name=row.name, status=row.status, can_task=silent or active)
+
+
+def _complaint(contracts: Sequence[Contract], contract_id: str | None) -> str | None:
+    if contract_id is None:
+        return "no contract_id is configured"
+    contract = next((c for c in contracts if c.contract_id == contract_id), None)
+    if contract is None:
+        return f"contract {contract_id} is not one of the {len(contracts)} that these credentials have"
+    if contract.can_task:
+        return None
+    if contract.status != "ACTIVE":
+        return f"contract {contract_id} is {contract.status!r}, not 'ACTIVE'"
+    return f"contract {contract_id} is not configured for tasking"

@@ -1,0 +1,70 @@
+"""One account's connection to the provider."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from orderwatch.errors import RefusedError
+from orderwatch.ports import Archive, Tasking
+from orderwatch.provider.access import Access
+from orderwatch.provider.accounts import Accounts, explain
+from orderwatch.provider.exchange import open_session
+from orderwatch.provider.http import TASKING, Http
+from orderwatch.provider.tasking import TaskingApi
+from orderwatch.provider.telluric import TelluricApi
+from orderwatch.provider.tokens import Tokens
+from orderwatch.provider.wire import Reader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    tasking: Tasking
+    archive: Archive
+    accounts: Accounts | None  # None for legacy credentials
+    http: Http = field(repr=False)
+    now: Callable[[], datetime] = field(repr=False)
+
+    async def probe(self) -> float | None:
+        """Prove token and contract; returns our clock minus theirs in seconds, None where they show none.
+
+        Raises `RefusedError` saying what is wrong.
+        """
+        if self.accounts and (complaint := await self.accounts.complaint()):
+            raise RefusedError(complaint)
+        path = "/tasking/tasks/"
+        url = self.http.url(TASKING, path, limit=1)
+        reply = await self.http.request(TASKING, url, f"tasking: GET {path}")
+        reply.json()
+        return None if reply.date is None else (self.now() - reply.date).total_seconds()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def connect(
+    access: Access,
+    *,
+    rng: random.Random,
+    learn_secret: Callable[[str], None],
+    now: Callable[[], datetime] = _utc_now,
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> AsyncIterator[Connection]:
+    """Open a connection; nothing is sent before it is used. Every token goes to `learn_secret` first."""
+    async with open_session() as session:
+        tokens = Tokens(session, access, learn_secret=learn_secret, monotonic=monotonic)
+        http = Http(session, access, tokens, explain=explain, rng=rng, monotonic=monotonic, sleep=sleep)
+        reader = Reader(access.name)
+        yield Connection(
+            tasking=TaskingApi(http, reader),
+            archive=TelluricApi(http, reader),
+            accounts=Accounts(http, reader) if access.credentials == "platform" else None,
+            http=http,
+            now=now,
+        )

@@ -1,0 +1,186 @@
+"""One HTTP exchange: bounded, never redirected, and with errors in our own words.
+
+No text made here holds a URL's query, a header, a body or the words of aiohttp: all can carry secrets.
+"""
+
+import json
+import math
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from orderwatch.errors import AnswerError, MissingError, UnavailableError
+
+LARGEST_BODY = 16 * 2**20  # bytes, after decompression
+TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
+CONNECTIONS = 10
+
+_FINE = range(200, 300)
+_SERVER_TROUBLE = range(500, 600)
+_TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 522, 524})
+
+
+class TroubleError(UnavailableError):
+    """Transient: worth another try within the call. `wait` is what the provider asks for, in seconds."""
+
+    def __init__(self, text: str, *, wait: float | None = None) -> None:
+        super().__init__(text)
+        self.wait = wait
+
+
+class DisconnectedError(TroubleError):
+    """The server closed the connection instead of answering, as servers do to idle ones."""
+
+
+class CutError(AnswerError):
+    """The body ended before its end: worth another try within the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it came; `name` says in errors what was asked. The body is read for 2xx only."""
+
+    name: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def date(self) -> datetime | None:
+        """The server's clock when it answered."""
+        return http_date(self.headers.get("Date"))
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds the server asks us to stay away, within 1 s .. 1 h; None where it does not say."""
+        return retry_after(self.headers.get("Retry-After"), self.date)
+
+    def json(self) -> object:
+        """The body as JSON; raises `AnswerError`."""
+        return _parse(self.body, self.name)
+
+    def must_be_fine(self) -> None:
+        """Raise what any status but 2xx means for the caller."""
+        text = f"{self.name}: {self.status}"
+        if self.status in _FINE:
+            return
+        if self.status in _TRANSIENT:
+            raise TroubleError(text, wait=self.retry_after)
+        if self.status in _SERVER_TROUBLE:
+            raise UnavailableError(text)
+        if self.status == HTTPStatus.NOT_FOUND:
+            raise MissingError(text)
+        raise AnswerError(text)
+
+
+@asynccontextmanager
+async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
+    """A session that takes nothing from the environment and keeps nothing that servers hand out."""
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept": "application/json", "User-Agent": "orderwatch"},
+        timeout=TIMEOUT,
+        trust_env=False,
+    ) as session:
+        yield session
+
+
+async def exchange(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: URL,
+    *,
+    name: str,
+    headers: Mapping[str, str] | None = None,
+    document: Mapping[str, str] | None = None,
+) -> Reply:
+    """Send one request, read the answer. Raises `ProviderError` where no answer came."""
+    with _translated(name):
+        async with session.request(
+            method, url, headers=headers, json=document, allow_redirects=False
+        ) as response:
+            body = await _read(response.content, name) if response.status in _FINE else b""
+            return Reply(name, response.status, response.headers, body)
+
+
+def http_date(text: str | None) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text or "")
+        return date.replace(tzinfo=date.tzinfo or UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def retry_after(text: str | None, server_now: datetime | None) -> float | None:
+    """Seconds within 1 s .. 1 h; a date counts from the server's own clock, garbage does not count."""
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        until = http_date(text)
+        if until is None or server_now is None:
+            return None
+        seconds = (until - server_now).total_seconds()
+    return None if math.isnan(seconds) else min(max(seconds, 1.0), 3600.0)
+
+
+async def _read(content: aiohttp.StreamReader, name: str) -> bytes:
+    body = bytearray()
+    async for chunk in content.iter_chunked(2**16):
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise AnswerError(f"{name}: the answer is larger than {LARGEST_BODY >> 20} MiB")
+    return bytes(body)
+
+
+def _parse(body: bytes, name: str) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if b"\\ud" not in body.lower():
+            raise AnswerError(f"{name}: the answer is not JSON") from error
+    try:  # orjson refuses lone surrogates; one odd name must not hide a whole page
+        return json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise AnswerError(f"{name}: the answer is not JSON") from error
+
+
+def _no_constant(word: str) -> None:
+    raise ValueError(word)
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise TroubleError(f"{name}: no answer in time") from error
+    except aiohttp.ServerDisconnectedError as error:
+        raise DisconnectedError(f"{name}: connection closed") from error
+    except (aiohttp.ClientConnectionError, OSError) as error:
+        raise TroubleError(f"{name}: {_words(error)}") from error
+    except aiohttp.ClientPayloadError as error:
+        raise CutError(f"{name}: the answer is cut short") from error
+    except aiohttp.ClientError as error:
+        raise AnswerError(f"{name}: the answer is not proper HTTP") from error
+
+
+def _words(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "host not found"
+        case aiohttp.ClientSSLError():
+            return "no trusted TLS connection"
+        case aiohttp.ClientConnectorError():
+            return "cannot connect"
+        case _:
+            return "connection reset"

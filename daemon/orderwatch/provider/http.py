@@ -1,0 +1,170 @@
+"""The one way to the provider's APIs: auth, pace, pause, retry, and what an answer means."""
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import aiohttp
+import structlog
+from aiolimiter import AsyncLimiter
+from yarl import URL
+
+from orderwatch.errors import AnswerError, RefusedError, UnavailableError
+from orderwatch.provider.access import Access
+from orderwatch.provider.exchange import CutError, DisconnectedError, Reply, TroubleError, exchange
+from orderwatch.provider.tokens import Tokens
+
+TRIES = 3
+BACKOFF_FIRST = 1.0  # s
+BACKOFF_SLOWEST = 20.0  # s
+LONGEST_WAIT = 10.0  # s; who would have to wait longer inside a call is told to come back
+
+_API_AUDIENCE = "https://api.satellogic.com/"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """How one of the provider's APIs wants to be spoken to."""
+
+    name: str
+    audience: str
+    token_header: str
+    wants_contract: bool
+
+
+ACCOUNTS = Api("accounts", "api", "Authorization", wants_contract=False)
+CONTRACTS = Api("contracts", _API_AUDIENCE, "authorizationToken", wants_contract=False)
+TASKING = Api("tasking", _API_AUDIENCE, "authorizationToken", wants_contract=True)
+TELLURIC = Api("telluric", _API_AUDIENCE, "authorizationToken", wants_contract=True)
+
+
+class Pause:
+    """The account's one pause: the provider asked for it, and it holds every caller."""
+
+    def __init__(
+        self, *, monotonic: Callable[[], float], sleep: Callable[[float], Awaitable[object]]
+    ) -> None:
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._ends_at = float("-inf")
+
+    def left(self) -> float:
+        """Seconds, never negative."""
+        return max(0.0, self._ends_at - self._monotonic())
+
+    def extend(self, seconds: float) -> None:
+        self._ends_at = max(self._ends_at, self._monotonic() + seconds)
+
+    async def over(self, name: str) -> None:
+        """Wait for a short pause; raises `UnavailableError` for a long one."""
+        while left := self.left():
+            if left > LONGEST_WAIT:
+                raise UnavailableError(f"{name}: the provider asked us to wait {left:.0f} s more")
+            await self._sleep(left)
+
+
+class Http:
+    """Requests of one account. `explain` puts a refusal in words, by asking what the credentials have."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        access: Access,
+        tokens: Tokens,
+        *,
+        explain: Callable[["Http"], Awaitable[str]],
+        rng: random.Random,
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]],
+    ) -> None:
+        self.access = access
+        self._session = session
+        self._tokens = tokens
+        self._explain = explain
+        self._rng = rng
+        self._sleep = sleep
+        self._pause = Pause(monotonic=monotonic, sleep=sleep)
+        self._pacer = AsyncLimiter(1, 1 / access.requests_per_second)
+
+    def url(self, api: Api, path: str, **query: str | int) -> URL:
+        base = self.access.accounts_url if api is ACCOUNTS else self.access.api_url
+        return URL(base.rstrip("/") + path).with_query(query)
+
+    async def request(self, api: Api, url: URL, name: str) -> Reply:
+        """GET `url` and return a 2xx answer, after at most three tries. Raises `ProviderError`.
+
+        `name` stands for the request in every error and log; the URL itself never does.
+        """
+        self._must_be_ours(api, url, name)
+        tries, may_reconnect = 0, True
+        while True:
+            try:
+                return await self._try(api, url, name)
+            except (TroubleError, CutError) as error:
+                if may_reconnect and isinstance(error, DisconnectedError):
+                    may_reconnect = False
+                    continue
+                tries += 1
+                wait = error.wait if isinstance(error, TroubleError) else None
+                self._hold_everyone(wait)
+                if tries == TRIES or self._pause.left() > LONGEST_WAIT:
+                    raise
+                log.debug("provider.retrying", account=self.access.name, tries=tries, reason=str(error))
+                if wait is None:
+                    await self._back_off(tries)
+
+    def _must_be_ours(self, api: Api, url: URL, name: str) -> None:
+        """Credentials go to the account's own endpoints, whatever a `next` says."""
+        ours = self.url(api, "/")
+        if url.user is not None or (url.scheme, url.host, url.port) != (ours.scheme, ours.host, ours.port):
+            raise AnswerError(f"{name}: the answer points to another host")
+
+    def _hold_everyone(self, wait: float | None) -> None:
+        if wait is None:
+            return
+        if not self._pause.left():
+            log.info("provider.paused", account=self.access.name, seconds=wait)
+        self._pause.extend(wait * self._rng.uniform(1.0, 1.1))
+
+    async def _back_off(self, tries: int) -> None:
+        ceiling = min(BACKOFF_SLOWEST, BACKOFF_FIRST * 2.0 ** (tries - 1))
+        await self._sleep(self._rng.uniform(0.0, ceiling))
+
+    async def _try(self, api: Api, url: URL, name: str) -> Reply:
+        """One try; a refused token gets one successor."""
+        reply, token = await self._send(api, url, name)
+        if reply.status == HTTPStatus.UNAUTHORIZED:
+            self._tokens.invalidate(api.audience, token)
+            reply, _ = await self._send(api, url, name)
+        if reply.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise RefusedError(f"{name}: {reply.status}: {await self._reason(api)}")
+        reply.must_be_fine()
+        return reply
+
+    async def _reason(self, api: Api) -> str:
+        # The APIs that `explain` asks want no contract, so a refusal of theirs ends here.
+        if api.wants_contract and self.access.credentials == "platform":
+            return await self._explain(self)
+        return "the credentials are refused; check client_id and client_secret"
+
+    async def _send(self, api: Api, url: URL, name: str) -> tuple[Reply, str]:
+        await self._pause.over(name)
+        token = await self._tokens.get(api.audience)
+        await self._turn(name)
+        headers = self._headers(api, token)
+        return await exchange(self._session, "GET", url, name=name, headers=headers), token
+
+    async def _turn(self, name: str) -> None:
+        await self._pacer.acquire()
+        while self._pause.left():  # began while we queued; those it held must not come back as a burst
+            await self._pause.over(name)
+            await self._pacer.acquire()
+
+    def _headers(self, api: Api, token: str) -> dict[str, str]:
+        headers = {api.token_header: f"Bearer {token}"}
+        if api.wants_contract and self.access.credentials == "platform" and self.access.contract_id:
+            headers["X-Satellogic-Contract-Id"] = self.access.contract_id
+        return headers

@@ -1,0 +1,148 @@
+"""Access tokens: one per audience, in memory only, asked for by one caller at a time."""
+
+import asyncio
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import aiohttp
+import structlog
+from yarl import URL
+
+from orderwatch.errors import AnswerError, ProviderError, RefusedError
+from orderwatch.provider.access import Access
+from orderwatch.provider.exchange import TroubleError, exchange
+
+DEFAULT_LIFE = 3600.0  # s, where the answer does not say
+LONGEST_LIFE = 86400.0  # s, as documented
+REFRESH_AT = 0.8  # of the life
+PATIENCE = 60.0  # s between attempts to refresh a token that is still good
+
+_HEADER_SAFE = re.compile(r"[!-~]+")
+_REFUSED = frozenset({400, 401, 403, 404})
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Slot:
+    """The token of one audience, and what came of asking for it last."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    token: str | None = None
+    refresh_at: float = 0.0
+    ends_at: float = 0.0
+    asked: int = 0
+    failing: bool = False
+    failure: ProviderError = field(default_factory=lambda: TroubleError("token: dropped"))
+
+    def usable(self, now: float) -> str | None:
+        return self.token if now < self.ends_at else None
+
+    def fresh(self, now: float) -> str | None:
+        return self.usable(now) if now < self.refresh_at else None
+
+
+class Tokens:
+    """Tokens of one account's credentials. Raises `RefusedError` where the credentials are wrong."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        access: Access,
+        *,
+        learn_secret: Callable[[str], None],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._session = session
+        self._access = access
+        self._learn_secret = learn_secret
+        self._monotonic = monotonic
+        self._slots: defaultdict[str, _Slot] = defaultdict(_Slot)
+
+    async def get(self, audience: str) -> str:
+        slot = self._slots[audience]
+        if token := slot.fresh(self._monotonic()):
+            return token
+        asked = slot.asked
+        async with slot.lock:
+            if slot.asked == asked:  # else somebody asked while we waited; share what came of it
+                await self._renew(slot, audience)
+            if token := slot.usable(self._monotonic()):
+                return token
+            raise slot.failure
+
+    def invalidate(self, audience: str, token: str) -> None:
+        """Drop a token that was refused; a newer one stays."""
+        slot = self._slots[audience]
+        if slot.token == token:
+            slot.token = None
+            slot.failure = TroubleError("token: dropped")
+
+    async def _renew(self, slot: _Slot, audience: str) -> None:
+        now = self._monotonic()
+        try:
+            token, life = await self._mint(audience)
+        except ProviderError as error:
+            slot.failure = error
+            slot.refresh_at = self._monotonic() + PATIENCE
+            self._tell(slot, audience, error)
+        else:
+            slot.token, slot.refresh_at, slot.ends_at = token, now + REFRESH_AT * life, now + life
+            log.debug("token.minted", account=self._access.name, audience=audience, life_s=life)
+            self._tell(slot, audience, None)
+        slot.asked += 1
+
+    def _tell(self, slot: _Slot, audience: str, error: ProviderError | None) -> None:
+        """Say once that a token in use cannot be refreshed, and once that it can again."""
+        if error and not slot.failing and slot.usable(self._monotonic()):
+            slot.failing = True
+            log.warning(
+                "token.refresh_failed", account=self._access.name, audience=audience, reason=str(error)
+            )
+        elif not error and slot.failing:
+            slot.failing = False
+            log.info("token.refresh_restored", account=self._access.name, audience=audience)
+
+    async def _mint(self, audience: str) -> tuple[str, float]:
+        reply = await exchange(
+            self._session,
+            "POST",
+            URL(self._access.token_url),
+            name="token",
+            document={
+                "client_id": self._access.client_id,
+                "client_secret": self._access.client_secret,
+                "audience": audience,
+                "grant_type": "client_credentials",
+            },
+        )
+        if reply.status in _REFUSED:
+            raise RefusedError(
+                f"token: {reply.status}: check client_id, client_secret and the token endpoint"
+            )
+        reply.must_be_fine()
+        token, life = _read(reply.json())
+        self._learn_secret(token)
+        return token, life
+
+
+def _read(document: object) -> tuple[str, float]:
+    match document:
+        case {"access_token": str(token), **rest} if _HEADER_SAFE.fullmatch(token):
+            return token, _life(rest.get("expires_in"))
+        case _:
+            raise AnswerError("token: the answer holds no access_token")
+
+
+def _life(value: object) -> float:
+    """Seconds a token lives; what is no sensible number gets a cautious one."""
+    try:
+        seconds = float(value) if isinstance(value, int | float | str) and value is not True else 0.0
+    except (ValueError, OverflowError):
+        seconds = 0.0
+    if not math.isfinite(seconds) or seconds <= 0:
+        return DEFAULT_LIFE
+    return min(max(seconds, 1.0), LONGEST_LIFE)

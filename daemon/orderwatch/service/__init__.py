@@ -1,0 +1,1 @@
+"""The workers of the daemon; they talk only to the ports."""

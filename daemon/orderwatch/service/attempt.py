@@ -1,0 +1,205 @@
+"""One attempt at one delivery: fresh link, partial, verify, publish, record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+
+from orderwatch.core import delivery as machine
+from orderwatch.core.delivery import Move
+from orderwatch.core.layout import alternative, partial_name, place
+from orderwatch.core.model import Delivery, DeliveryState, Order
+from orderwatch.core.sidecar import sidecar
+from orderwatch.errors import LostBytesError
+from orderwatch.ports import Archive, Checked, Destination, Start, Store, Transport
+from orderwatch.service.space import Space
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What an attempt works with; archive and transport are those of the delivery's account."""
+
+    archive: Archive
+    transport: Transport
+    destination: Destination
+    store: Store
+    space: Space
+    layout: str
+    now: Callable[[], datetime]
+
+
+class Attempt:
+    """Holds a claimed delivery. `delivery` is what the row says, step by step."""
+
+    def __init__(self, delivery: Delivery, tools: Tools) -> None:
+        self.delivery = delivery
+        self.progressed = False
+        self._tools = tools
+
+    @property
+    def _part(self) -> str:
+        return partial_name(self.delivery)
+
+    async def run(self) -> None:
+        """Bring the delivery home; raises what kept it from coming."""
+        order = await self._order()
+        if self.delivery.intended:
+            await self._resume_publishing(order)
+            return
+        url = await self._fresh_link()
+        await self._take_name(order)
+        await self._fetch(url)
+        checked = await self._tools.destination.verify(self._part, self.delivery)
+        if not await self._is_held_already(order, checked):
+            await self._publish(order, checked)
+
+    async def set_aside(self, reason: str) -> str:
+        """Quarantine refused bytes; returns their sha256."""
+        return await self._tools.destination.quarantine(self._part, reason)
+
+    async def start_over(self) -> None:
+        """Forget the partial: the next attempt begins on a new inode."""
+        await self._tools.destination.discard(self._part)
+        self.delivery = machine.restarted(self.delivery)
+
+    async def _order(self) -> Order:
+        order = await self._tools.store.order(self.delivery.account, self.delivery.task_id)
+        if order is None:
+            raise ValueError(f"delivery {self.delivery.scene_id} has no order")
+        return order
+
+    async def _fresh_link(self) -> str:
+        """Ask the scene for a link. If it was published anew, what we hold of the old bytes is let go."""
+        held = self.delivery
+        offer = await self._tools.archive.offer(held.capture_id, held.scene_id, held.attachment)
+        if offer.fingerprint != held.fingerprint:
+            await self.start_over()
+            self.delivery = replace(
+                self.delivery, fingerprint=offer.fingerprint, file_name=offer.file_name, path=None
+            )
+            await self._tools.store.reserve(held, None)
+            await self._note()
+        return offer.url
+
+    async def _take_name(self, order: Order) -> None:
+        """Reserve the final name in the row before anything stands under it."""
+        if self.delivery.path is None:
+            await self._reserve(place(self._tools.layout, order, self.delivery), first=1)
+
+    async def _reserve(self, path: str, first: int) -> None:
+        number = first
+        name = path if number == 1 else alternative(path, number)
+        while not await self._tools.store.reserve(self.delivery, name):
+            number += 1
+            name = alternative(path, number)
+        self.delivery = replace(self.delivery, path=name)
+
+    async def _fetch(self, url: str) -> None:
+        delivery = self.delivery
+        if delivery.total is not None:
+            self._tools.space.reserve(delivery.key, delivery.total - delivery.durable)
+        size = await self._tools.transport.fetch(
+            url, self._part, delivery, started=self._started, checkpoint=self._checkpoint
+        )
+        self.delivery = replace(self.delivery, total=size, durable=size)
+
+    async def _started(self, start: Start) -> None:
+        """Freeze what the server said with the row, and take the room, before the first byte."""
+        remaining = (start.total or start.offset) - start.offset
+        self._tools.space.reserve(self.delivery.key, remaining)
+        self.delivery = replace(
+            self.delivery, durable=start.offset, total=start.total, validator=start.validator
+        )
+        await self._note()
+        log.info(
+            "download.started", **self._where, offset=start.offset, total=start.total, path=self.delivery.path
+        )
+
+    async def _checkpoint(self, durable: int) -> None:
+        self.progressed = True
+        self.delivery = replace(self.delivery, durable=durable)
+        await self._tools.store.checkpoint(self.delivery, durable)
+        if self.delivery.total is not None:
+            self._tools.space.reserve(self.delivery.key, self.delivery.total - durable)
+
+    async def _is_held_already(self, order: Order, checked: Checked) -> bool:
+        """Published again with the bytes of an earlier version: nothing new to store."""
+        earlier = [d for d in self._siblings(order) if d.sha256 == checked.sha256]
+        if not earlier:
+            return False
+        move = machine.after_duplicate(self.delivery, self._tools.now(), earlier[0].version)
+        await self._tools.store.record(move)
+        self.delivery = move.delivery
+        await self._tools.store.reserve(self.delivery, None)
+        await self._tools.destination.discard(self._part)
+        log.info("delivery.same_bytes", **self._where, version=earlier[0].version)
+        return True
+
+    async def _publish(self, order: Order, checked: Checked) -> None:
+        """The intent is in the row before the name exists, the name durable before the row says stored."""
+        self.delivery = replace(self.delivery, size=checked.size, sha256=checked.sha256)
+        await self._note()
+        wanted = place(self._tools.layout, order, self.delivery)
+        number = 1
+        while not await self._tools.destination.publish(
+            self._part,
+            self.delivery.path or wanted,
+            sidecar(order, self.delivery, self._tools.now()),
+            checked,
+        ):
+            number += 1
+            log.warning("delivery.name_taken", **self._where, path=self.delivery.path)
+            await self._reserve(wanted, first=number)
+        await self._stored(order)
+
+    async def _stored(self, order: Order) -> None:
+        store, now = self._tools.store, self._tools.now()
+        move = machine.after_stored(self.delivery, now)
+        await store.record(move)
+        self.delivery = move.delivery
+        for former in self._siblings(order):
+            await store.record(machine.after_superseded(former, now, self.delivery.version))
+        await self._tools.destination.discard(self._part)
+        log.info(
+            "delivery.stored",
+            **self._where,
+            path=self.delivery.path,
+            size=self.delivery.size,
+            sha256=self.delivery.sha256,
+            version=self.delivery.version,
+        )
+
+    async def _resume_publishing(self, order: Order) -> None:
+        """A crash fell between intent and record: verified bytes may or may not have their name."""
+        checked = await self._tools.destination.verify(self._part, self.delivery)
+        if checked.sha256 != self.delivery.sha256:
+            raise LostBytesError("the verified partial is not what it was")
+        await self._publish(order, checked)
+
+    async def _note(self) -> None:
+        await self._tools.store.record(Move(delivery=self.delivery, transition=None))
+
+    def _siblings(self, order: Order) -> list[Delivery]:
+        """Stored versions of the same attachment."""
+        mine = self.delivery
+        return [
+            d
+            for d in order.deliveries_of(mine.capture_id)
+            if (d.scene_id, d.attachment) == (mine.scene_id, mine.attachment)
+            and d.version != mine.version
+            and d.state is DeliveryState.STORED
+        ]
+
+    @property
+    def _where(self) -> dict[str, object]:
+        d = self.delivery
+        return {
+            "account": d.account,
+            "task_id": d.task_id,
+            "capture_id": d.capture_id,
+            "scene_id": d.scene_id,
+            "attachment": d.attachment,
+        }

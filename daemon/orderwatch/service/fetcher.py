@@ -1,0 +1,146 @@
+"""Brings wanted deliveries home, several at once; a failure is a value in the row, never the end."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import structlog
+
+from orderwatch.core import delivery as machine
+from orderwatch.core.delivery import Failure, RetryPolicy, Trouble
+from orderwatch.core.layout import partial_name
+from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.errors import (
+    BadBytesError,
+    DiskError,
+    LinkExpiredError,
+    LostBytesError,
+    ProviderError,
+    StaleOrderError,
+    TransferError,
+)
+from orderwatch.ports import Destination, Store
+from orderwatch.service.attempt import Attempt, Tools
+from orderwatch.service.bell import Bell
+
+log = structlog.get_logger()
+
+_LIVE = (
+    DeliveryState.WANTED,
+    DeliveryState.FETCHING,
+    DeliveryState.WAITING,
+    DeliveryState.PARKED,
+    DeliveryState.GIVEN_UP,
+)
+_EVENTS = {
+    DeliveryState.WAITING: "delivery.waiting",
+    DeliveryState.PARKED: "delivery.parked",
+    DeliveryState.GIVEN_UP: "delivery.given_up",
+}
+
+
+class Fetcher:
+    """Takes deliveries from the rows. `tools` holds what each account is fetched with."""
+
+    def __init__(
+        self,
+        tools: Mapping[str, Tools],
+        store: Store,
+        destination: Destination,
+        *,
+        retries: RetryPolicy,
+        now: Callable[[], datetime],
+        rng: random.Random,
+    ) -> None:
+        self._tools = tools
+        self._store = store
+        self._destination = destination
+        self._retries = retries
+        self._now = now
+        self._rng = rng
+
+    async def recover(self) -> None:
+        """After a start, under the lock: free what a killed process held, sweep partials nobody knows."""
+        await self._destination.prepare()
+        held = await self._store.deliveries(DeliveryState.FETCHING)
+        for delivery in held:
+            await self._store.record(machine.released(delivery, self._now()))
+        known = {partial_name(d) for d in await self._store.deliveries(*_LIVE)}
+        swept = await self._destination.sweep(known)
+        if held or swept:
+            log.info("recovery.done", released=len(held), swept=swept)
+
+    async def work(self, todo: Bell, stopping: asyncio.Event) -> None:
+        """One worker: delivery after delivery, asleep where there is none."""
+        while not stopping.is_set():
+            ticket = todo.ticket()
+            delivery = await self._store.claim(self._now(), self._tools.keys())
+            if delivery is None:
+                await ticket.wait()
+            else:
+                await self.fetch(delivery)
+
+    async def fetch(self, delivery: Delivery) -> Delivery:
+        """One attempt at a claimed delivery; returns what became of it."""
+        tools = self._tools[delivery.account]
+        attempt = Attempt(delivery, tools)
+        try:
+            await attempt.run()
+        except asyncio.CancelledError:
+            with contextlib.suppress(StaleOrderError):  # the last write may have gone through
+                await self._store.record(machine.released(attempt.delivery, self._now()))
+            raise
+        except (TransferError, ProviderError) as error:
+            await self._fail(attempt, error)
+        finally:
+            tools.space.release(delivery.key)
+        return attempt.delivery
+
+    async def _fail(self, attempt: Attempt, error: TransferError | ProviderError) -> None:
+        failure = await self._failure(attempt, error)
+        move = machine.after_failure(
+            attempt.delivery, failure, self._now(), self._retries, self._rng.random()
+        )
+        await self._store.record(move)
+        attempt.delivery = move.delivery
+        self._say(move.delivery, failure)
+
+    async def _failure(self, attempt: Attempt, error: TransferError | ProviderError) -> Failure:
+        """What an error means for the delivery; wrong or lost bytes are dealt with here."""
+        reason, sha256 = str(error), None
+        match error:
+            case BadBytesError():
+                trouble = Trouble.BYTES
+                try:
+                    sha256 = await attempt.set_aside(reason)
+                except DiskError as disk:
+                    trouble, reason = Trouble.DISK, str(disk)
+            case LostBytesError():
+                trouble = Trouble.DISK
+                await attempt.start_over()
+            case DiskError():
+                trouble = Trouble.DISK
+            case LinkExpiredError():
+                trouble = Trouble.LINK
+            case ProviderError():
+                trouble = Trouble.PROVIDER
+            case _:
+                trouble = Trouble.NETWORK
+        return Failure(trouble=trouble, reason=reason, progressed=attempt.progressed, bytes_sha256=sha256)
+
+    def _say(self, delivery: Delivery, failure: Failure) -> None:
+        log.warning(
+            _EVENTS[delivery.state],
+            account=delivery.account,
+            task_id=delivery.task_id,
+            capture_id=delivery.capture_id,
+            scene_id=delivery.scene_id,
+            attachment=delivery.attachment,
+            reason=delivery.reason,
+            trouble=failure.trouble,
+            attempts=delivery.attempts,
+            durable=delivery.durable,
+            not_before=delivery.not_before,
+        )

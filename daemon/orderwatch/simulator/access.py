@@ -1,0 +1,115 @@
+"""Who may ask: access tokens, their audience, and the contract of a request."""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from orderwatch.simulator.scenario import Account, Contract
+from orderwatch.simulator.state import Grant, Simulator
+from orderwatch.simulator.values import Document
+
+ACCOUNTS: Final = "api"
+TASKING: Final = "https://api.satellogic.com/"
+CONTRACT_HEADER = "X-Satellogic-Contract-Id"
+TOKEN_HEADERS = {ACCOUNTS: "Authorization", TASKING: "authorizationToken"}
+
+_SCOPES = {
+    ACCOUNTS: "accounts:principals:profile accounts:contracts:read",
+    TASKING: "api:tasking api:delivery",
+}
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
+    """The request gets this status and document."""
+
+    def __init__(self, status: int, document: object) -> None:
+        super().__init__(status, document)
+        self.status = status
+        self.document = document
+
+
+async def json_object(request: web.Request) -> Document:
+    """The object in the body; refuses anything else with 400."""
+    if request.content_type != "application/json":
+        raise Refused(400, {"error": "invalid_request", "detail": "send application/json"})
+    try:
+        body = orjson.loads(await request.read())
+    except orjson.JSONDecodeError as error:
+        raise Refused(400, {"error": "invalid_request", "detail": str(error)}) from None
+    if not isinstance(body, dict):
+        raise Refused(400, {"error": "invalid_request", "detail": "send an object"})
+    return body
+
+
+def new_token(simulator: Simulator, body: Mapping[str, object]) -> Document:
+    if body.get("grant_type") != "client_credentials":
+        raise Refused(400, {"error": "unsupported_grant_type"})
+    account = next((a for a in simulator.scenario.accounts if a.client_id == body.get("client_id")), None)
+    if account is None or account.client_secret != body.get("client_secret"):
+        raise Refused(401, {"error": "access_denied"})
+    audience = body.get("audience")
+    if audience not in (ACCOUNTS, TASKING) or (account.kind == "legacy" and audience == ACCOUNTS):
+        raise Refused(403, {"error": "access_denied"})
+    return {
+        "access_token": simulator.tokens.mint(Grant(account, audience)),
+        "scope": _SCOPES[audience],
+        "expires_in": int(simulator.scenario.token_life),
+        "token_type": "Bearer",
+    }
+
+
+def bearer(request: web.Request, header: str) -> str:
+    """The token in this header; refuses with 401 a request that has none."""
+    scheme, _, token = request.headers.get(header, "").partition(" ")
+    if scheme != "Bearer" or not token:
+        raise Refused(401, {"message": "Unauthorized"})
+    return token
+
+
+def account_of(simulator: Simulator, request: web.Request, audience: str) -> Account:
+    """Whose token this is; refuses with 401 one that is expired, unknown or for another audience."""
+    grant = simulator.tokens.meaning(bearer(request, TOKEN_HEADERS[audience]))
+    if grant is None or grant.audience != audience:
+        raise Refused(401, {"message": "Unauthorized"})
+    return grant.account
+
+
+def account_without_contract(simulator: Simulator, request: web.Request, audience: str) -> Account:
+    """As `account_of`, where contracts are asked for and none may be named."""
+    account = account_of(simulator, request, audience)
+    if account.kind == "legacy":
+        raise Refused(403, {"message": "Forbidden"})
+    if CONTRACT_HEADER in request.headers:
+        raise Refused(400, {"message": f"{CONTRACT_HEADER} has no place here"})
+    return account
+
+
+def contracts_of(simulator: Simulator, request: web.Request) -> Collection[str]:
+    """The contracts whose orders this request may see, the one for new orders first."""
+    account = account_of(simulator, request, TASKING)
+    usable = [contract.contract_id for contract in account.contracts if contract.usable]
+    if account.kind == "legacy":
+        return usable
+    contract_id = request.headers.get(CONTRACT_HEADER)
+    if contract_id is None:
+        raise Refused(401, {"message": "Unauthorized"})
+    if contract_id not in usable:
+        raise Refused(403, {"message": "Forbidden"})
+    return [contract_id]
+
+
+def contract_document(simulator: Simulator, contract: Contract) -> Document:
+    """As the Accounts Service shows it: its times carry no zone."""
+    born = simulator.world.epoch.replace(tzinfo=None).isoformat(timespec="microseconds")
+    return {
+        "contract_id": contract.contract_id,
+        "name": contract.name,
+        "account": "acct.00000000-0000-0000-0000-000000000001",
+        "archive_configuration": {"restrictions": [], "collections": ["l1d-sr"]},
+        "tasking_configuration": {"has_credentials": True} if contract.tasking else None,
+        "created_at": born,
+        "updated_at": born,
+        "status": contract.status,
+    }

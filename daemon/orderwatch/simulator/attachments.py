@@ -1,0 +1,96 @@
+"""The files behind a scene: real bytes for each of its attachments."""
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import Protocol
+
+import orjson
+
+from orderwatch.simulator.scenario import Attachment
+from orderwatch.simulator.values import Document
+from orderwatch.simulator.zips import VirtualZip
+
+MEDIA_TYPES = {
+    "delivery_zip": "application/zip",
+    "footprint": "application/vnd.google-earth.kml+xml",
+    "thumbnail": "image/png",
+    "preview": "image/png",
+}
+
+
+class Content(Protocol):
+    """Bytes that can be read anywhere; `prepare` and `sha256` may take long and belong into a thread."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def etag(self) -> str: ...
+    def prepare(self) -> None: ...
+    def read(self, offset: int, length: int) -> bytes: ...
+    def sha256(self) -> str: ...
+
+
+class Small:
+    """Bytes in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.size = len(data)
+        self.etag = f'"{self.sha256()[:32]}"'
+
+    def prepare(self) -> None: ...
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self._data[offset : offset + length]
+
+    def sha256(self) -> str:
+        return hashlib.sha256(self._data).hexdigest()
+
+
+def content(name: Attachment, scene: Document, revision: int, size: int) -> Content:
+    """What the attachment of a scene (as the API shows it) holds at this revision; `size` is the zip's."""
+    footprint = _kml(scene["scene_id"], scene["footprint"]["coordinates"][0])
+    match name:
+        case "delivery_zip":
+            facts = {"revision": revision} | {key: scene[key] for key in _FACTS}
+            small = {"metadata.json": orjson.dumps(facts), "footprint.kml": footprint}
+            return VirtualZip(scene["scene_id"], revision, size, small)
+        case "footprint":
+            return Small(footprint)
+        case "thumbnail":
+            return Small(_png(64, scene["scene_id"]))
+        case "preview":
+            return Small(_png(512, scene["scene_id"]))
+
+
+# No times: they move with the simulator's start, and the same revision must keep its bytes.
+_FACTS = ("scene_id", "sceneset_id", "satellite_name", "productname", "footprint", "metadata")
+
+
+def _kml(name: str, ring: Sequence[Sequence[float]]) -> bytes:
+    corners = " ".join(f"{longitude},{latitude},0" for longitude, latitude, *_ in ring)
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<kml xmlns="http://www.opengis.net/kml/2.2"><Placemark><name>{name}</name><Polygon><outerBoundaryIs>'
+        f"<LinearRing><coordinates>{corners}</coordinates></LinearRing>"
+        "</outerBoundaryIs></Polygon></Placemark></kml>\n"
+    ).encode()
+
+
+def _png(side: int, seed: str) -> bytes:
+    """A square picture: a field of four tints, in grey levels."""
+    tints = hashlib.sha256(seed.encode()).digest()[:4]
+    half = side // 2
+    upper, lower = (
+        b"\0" + bytes([left]) * half + bytes([right]) * half for left, right in (tints[:2], tints[2:])
+    )
+    header = struct.pack(">2I5B", side, side, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(upper * half + lower * half)
+    chunks = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -1,0 +1,93 @@
+"""When the provider misbehaves: what can go wrong, and which requests it hits. `sending` then does it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from orderwatch.simulator.values import Frozen
+
+On = Literal[
+    "token", "contracts", "products", "tasks", "task", "captures", "scenes", "place", "cancel", "download"
+]
+Kind = Literal[
+    "status",  # answer `code`, with `retry_after` where given
+    "delay",  # wait `seconds`, then answer
+    "reset",  # RST instead of an answer, or after `at` of the body
+    "cut",  # close the connection after `at` of the body, whatever was promised
+    "stall",  # say nothing for `seconds` after `at` of the body, then go on
+    "drip",  # one byte of the body every `seconds`
+    "html",  # 200 with a page of text/html
+    "expire",  # the token of this request is no longer honoured
+    "malformed",  # half of the JSON, with an honest length
+    "page_loop",  # `next` points to this very page
+    "corrupt",  # bytes are flipped at `at` of the file
+    "wrong_range",  # 206 for a range that begins elsewhere
+    "ignore_range",  # 200 with the whole file to a request for a range
+]
+
+_ANSWERS_ONLY = {"malformed", "page_loop"}
+_RANGES_ONLY = {"wrong_range", "ignore_range"}
+_DOWNLOADS_ONLY = {"corrupt", *_RANGES_ONLY}
+
+
+class Match(Frozen):
+    """What a request must be about; None is anything."""
+
+    task_id: int | None = None
+    capture_id: str | None = None
+    scene_id: str | None = None
+    attachment: str | None = None
+    path: str | None = None
+
+    def fits(self, facts: Mapping[str, object]) -> bool:
+        return all(str(facts.get(name)) == str(value) for name, value in self if value is not None)
+
+
+class Fault(Frozen):
+    """`times` requests are hit (0 is every one) after the first `after` that it would have hit.
+
+    `at` up to 1 is a fraction, above it a number of bytes: of this answer's body, for `corrupt` of the file.
+    With `late` a request to the APIs takes its effect first, and only then goes wrong.
+    """
+
+    on: On
+    kind: Kind
+    match: Match = Match()
+    times: int = Field(default=1, ge=0)
+    after: int = Field(default=0, ge=0)
+    code: int = Field(default=503, ge=400, le=599)
+    retry_after: int | str | None = None
+    seconds: float = Field(default=1.0, ge=0)
+    at: float | None = Field(default=None, ge=0)
+    late: bool = False
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        wrong = _ANSWERS_ONLY if self.on == "download" else _DOWNLOADS_ONLY
+        if self.kind in wrong:
+            raise ValueError(f"a fault on {self.on} cannot be {self.kind}")
+        return self
+
+    def place(self, length: int) -> int:
+        """Where `at` (by default the middle) is in `length` bytes."""
+        at = 0.5 if self.at is None else self.at
+        return min(length, int(at) if at > 1 else int(at * length))
+
+
+class Faults:
+    """The faults of a scenario and how often each was met; the first that is due hits the request."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self._faults = tuple(faults)
+        self._met = [0] * len(self._faults)
+
+    def due(self, on: On, facts: Mapping[str, object], *, ranged: bool = False) -> Fault | None:
+        for number, fault in enumerate(self._faults):
+            if fault.on != on or not fault.match.fits(facts) or (fault.kind in _RANGES_ONLY and not ranged):
+                continue
+            self._met[number] += 1
+            hits = self._met[number] - fault.after
+            if hits > 0 and (fault.times == 0 or hits <= fault.times):
+                return fault
+        return None

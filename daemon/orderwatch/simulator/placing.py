@@ -1,0 +1,98 @@
+"""New orders and cancelled ones: each makes a new world out of the old."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from orderwatch.simulator.scenario import Capture, Moves, Order, Scenario, Scene
+from orderwatch.simulator.values import Document, checked_target
+from orderwatch.simulator.world import World, current
+
+_REQUIRED = ("task_name", "project_name", "product", "target", "start", "end")
+_PENDING = {"planned", "tasked"}
+_OVER = {"completed", "failed", "rejected", "canceled", "expired"}
+_NEVER: Moves = ((math.inf, "canceled"),)
+
+
+def complaints(body: Mapping[str, object], scenario: Scenario) -> dict[str, list[str]]:
+    """What the provider would answer to this order, by field; empty for a good one."""
+    if missing := [name for name in _REQUIRED if body.get(name) in (None, "")]:
+        return {name: ["This field is required."] for name in missing}
+    wrong = _window_complaints(body["start"], body["end"])
+    product = next((product for product in scenario.products if product.pk == body["product"]), None)
+    if product is None:
+        wrong["product"] = [f'Invalid pk "{body["product"]}" - object does not exist.']
+    elif complaint := _target_complaint(body["target"], "Polygon" if product.is_area else "Point"):
+        wrong["target"] = [complaint]
+    return wrong
+
+
+def placed(world: World, body: Document, contract: str, at: float) -> tuple[World, Order]:
+    """The world with one more order, which lives a short and happy life; `body` is without complaints."""
+    order = Order(
+        task_id=max((order.task_id for order in world.scenario.orders), default=32081) + 1,
+        **{name: body[name] for name in ("task_name", "project_name", "product", "target")},
+        start=world.seconds(datetime.fromisoformat(body["start"])),
+        end=world.seconds(datetime.fromisoformat(body["end"])),
+        created=at,
+        contract=contract,
+        status=((at, "received"), (at + 2, "in_progress"), (at + 12, "completed")),
+        captures=(_capture(at),),
+    )
+    return _with_orders(world, (*world.scenario.orders, order)), order
+
+
+def cancelled(world: World, order: Order, at: float) -> tuple[World, Order]:
+    """The world with that order cancelled: what was taken is still published, the rest never will be."""
+    if current(order.status, at) in _OVER:
+        return world, order
+    captures = tuple(_cancelled_capture(capture, at) for capture in order.captures)
+    less = order.model_copy(update={"status": _ending(order.status, at), "captures": captures})
+    orders = (less if other.task_id == order.task_id else other for other in world.scenario.orders)
+    return _with_orders(world, orders), less
+
+
+def _capture(at: float) -> Capture:
+    words = ("planned", "tasked", "captured", "processing", "published")
+    status = tuple((at + 3 + second, word) for second, word in enumerate(words))
+    return Capture(satellite_name="newsat22", status=status, scenes=(Scene(),))
+
+
+def _cancelled_capture(capture: Capture, at: float) -> Capture:
+    word = current(capture.status, at)
+    if word is None:
+        return capture.model_copy(update={"status": _NEVER})
+    return capture.model_copy(update={"status": _ending(capture.status, at)}) if word in _PENDING else capture
+
+
+def _ending(moves: Moves, at: float) -> Moves:
+    return (*(move for move in moves if move[0] <= at), (at, "canceled"))
+
+
+def _with_orders(world: World, orders: Iterable[Order]) -> World:
+    return replace(world, scenario=world.scenario.model_copy(update={"orders": tuple(orders)}))
+
+
+def _window_complaints(start: object, end: object) -> dict[str, list[str]]:
+    begins, ends = _instant(start), _instant(end)
+    if begins is None or ends is None:
+        named = {"start": begins, "end": ends}
+        return {name: ["Give a date and time with a zone."] for name, at in named.items() if at is None}
+    return {} if begins < ends else {"end": ["The window ends before it begins."]}
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return instant if instant.tzinfo is not None else None
+
+
+def _target_complaint(target: object, geometry: str) -> str | None:
+    try:
+        kind = checked_target(target)["type"]
+    except ValueError as error:
+        return str(error)
+    return None if kind == geometry else f"This product needs a {geometry}."

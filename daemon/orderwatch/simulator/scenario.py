@@ -1,0 +1,230 @@
+"""What a simulated provider holds, and how it misbehaves: values, from a TOML file or built in code.
+
+All times of orders, captures and scenes are seconds since the simulator's start, of which `speed` pass in one
+real second. The lives of tokens and links, and the seconds of a fault, are real seconds.
+"""
+
+import tomllib
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+
+from orderwatch.simulator.faults import Fault
+from orderwatch.simulator.values import Document, Frozen, checked_target, parse_size
+
+BUILT_IN = Path(__file__).parent / "scenarios"
+CONTRACT = "cont.00000000-0000-0000-0000-000000000001"
+DAY = 86_400.0
+
+Attachment = Literal["delivery_zip", "footprint", "thumbnail", "preview"]
+Size = Annotated[int, BeforeValidator(parse_size)]
+
+
+def _in_order(moves: tuple[tuple[float, str], ...]) -> tuple[tuple[float, str], ...]:
+    if not moves or list(moves) != sorted(moves, key=lambda move: move[0]):
+        raise ValueError("a status needs at least one [seconds, word], in the order of time")
+    return moves
+
+
+def _rotterdam() -> Document:
+    return {"type": "Point", "coordinates": [4.0333, 51.9555]}
+
+
+Moves = Annotated[tuple[tuple[float, str], ...], AfterValidator(_in_order)]
+
+
+class Contract(Frozen):
+    contract_id: str = CONTRACT
+    name: str = "Simulated contract"
+    status: str = "ACTIVE"
+    tasking: bool = True
+
+    @property
+    def usable(self) -> bool:
+        return self.status == "ACTIVE" and self.tasking
+
+
+class Account(Frozen):
+    """Credentials; `name` is what `Simulator.config_toml` calls them."""
+
+    name: str = "main"
+    client_id: str = "sim-client"
+    client_secret: str = "sim-secret"  # noqa: S105 - opens nothing but this simulator
+    kind: Literal["platform", "legacy"] = "platform"
+    contracts: tuple[Contract, ...] = (Contract(),)
+
+
+class Scene(Frozen):
+    """One scene of a capture.
+
+    It appears `appears` seconds after its capture's publication, its delivery_zip `zip_appears` seconds after
+    that. At each second of `republished`, `last_modified` moves and the zip's bytes change.
+    """
+
+    scene_id: str = ""
+    sceneset_id: str = ""
+    size: Size = 2_000_000
+    file_name: str = ""
+    appears: float = 0.0
+    zip_appears: float = 0.0
+    republished: tuple[float, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+
+
+class Capture(Frozen):
+    """Shown from its first status on; `start` is when it is taken, by default at its first `captured`."""
+
+    capture_id: str = ""
+    satellite_name: str = "newsat15"
+    start: float | None = None
+    status: Moves = ((0.0, "planned"),)
+    scenes: tuple[Scene, ...] = ()
+
+    @property
+    def taken(self) -> float:
+        if self.start is not None:
+            return self.start
+        return next((second for second, word in self.status if word == "captured"), self.status[-1][0])
+
+    @property
+    def published(self) -> float | None:
+        return next((second for second, word in self.status if word == "published"), None)
+
+
+class Order(Frozen):
+    """`contract` is by default the first of the scenario; after `lost` seconds the provider answers 404."""
+
+    task_id: int = Field(ge=1)
+    task_name: str = "Simulated task"
+    project_name: str = "Simulated project"
+    product: int = 169
+    priority: int = 13
+    client: str = "Simulated client"
+    target: Annotated[Document, BeforeValidator(checked_target)] = Field(default_factory=_rotterdam)
+    start: float = 0.0
+    end: float = 14 * DAY
+    created: float = 0.0
+    status: Moves = ((0.0, "received"),)
+    contract: str = ""
+    lost: float | None = None
+    captures: tuple[Capture, ...] = ()
+
+    @field_validator("captures")
+    @classmethod
+    def _identified(cls, captures: tuple[Capture, ...], info: ValidationInfo) -> tuple[Capture, ...]:
+        task_id = info.data.get("task_id", 0)
+        return tuple(identified(capture, task_id, number) for number, capture in enumerate(captures))
+
+
+class Product(Frozen):
+    pk: int
+    name: str
+    is_area: bool = False
+
+
+class Downloads(Frozen):
+    """How the download listener behaves; `rate` is bytes per second and connection, 0 for no limit."""
+
+    etag: bool = True
+    last_modified: bool = True
+    ranges: bool = True
+    length: bool = True
+    redirect: bool = False
+    rate: Size = 0
+
+
+class Scenario(Frozen):
+    """`page_size` is the default `limit` of a list, `page_max` the largest that is honoured."""
+
+    speed: float = Field(default=1.0, gt=0)
+    token_life: float = DAY
+    link_life: float = 3600.0
+    page_size: int = Field(default=25, ge=1)
+    page_max: int = Field(default=100, ge=1)
+    accounts: tuple[Account, ...] = Field(default=(Account(),), min_length=1)
+    products: tuple[Product, ...] = (
+        Product(pk=90, name="Multispectral point"),
+        Product(pk=169, name="Point of interest"),
+        Product(pk=178, name="Area of interest", is_area=True),
+    )
+    orders: tuple[Order, ...] = ()
+    downloads: Downloads = Downloads()
+    faults: tuple[Fault, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _distinct("task_id", (order.task_id for order in self.orders))
+        _distinct("capture_id", (capture.capture_id for order in self.orders for capture in order.captures))
+        _distinct("scene_id", (s.scene_id for order in self.orders for c in order.captures for s in c.scenes))
+        _distinct("client_id", (account.client_id for account in self.accounts))
+        _distinct("account name", (account.name for account in self.accounts))
+        known = {contract.contract_id for account in self.accounts for contract in account.contracts}
+        if strangers := {order.contract for order in self.orders} - known - {""}:
+            raise ValueError(
+                f"orders belong to contracts that no account has: {', '.join(sorted(strangers))}"
+            )
+        return self
+
+    def contract_of(self, order: Order) -> str:
+        return order.contract or next(c.contract_id for account in self.accounts for c in account.contracts)
+
+
+def load(source: str | Path) -> Scenario:
+    """The scenario of a TOML file, or a built-in one by its word (`demo`, `plain`).
+
+    Raises OSError for a file that cannot be read and ValueError for one that is no scenario.
+    """
+    built_in = BUILT_IN / f"{source}.toml"
+    path = built_in if str(source).isidentifier() and built_in.exists() else Path(source)
+    return Scenario.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def identified(capture: Capture, task_id: int, number: int) -> Capture:
+    """The capture with an id, and with scenes that have theirs, the same at every start of the simulator."""
+    capture_id = capture.capture_id or str(uuid.uuid5(uuid.NAMESPACE_OID, f"{task_id}/{number}"))
+    scenes = tuple(
+        _identified_scene(scene, capture, capture_id, task_id, (number, place))
+        for place, scene in enumerate(capture.scenes)
+    )
+    return capture.model_copy(update={"capture_id": capture_id, "scenes": scenes})
+
+
+def _identified_scene(
+    scene: Scene, capture: Capture, capture_id: str, task_id: int, place: tuple[int, int]
+) -> Scene:
+    scene_id = scene.scene_id or _scene_id(capture.satellite_name, task_id, *place)
+    return scene.model_copy(
+        update={
+            "scene_id": scene_id,
+            "sceneset_id": scene.sceneset_id or capture_id,
+            "file_name": scene.file_name or f"{scene_id}_MS_{task_id}.zip",
+            "attachments": scene.attachments or _attachments(zip_first=sum(place) % 2 == 0),
+        }
+    )
+
+
+def _scene_id(satellite_name: str, task_id: int, capture: int, scene: int) -> str:
+    """A name like the provider's, whose invented moment tells orders, captures and scenes apart."""
+    moment = datetime(2016, 5, 1, tzinfo=UTC) + timedelta(
+        seconds=task_id % 100_000 * 10_000 + capture * 10 + scene
+    )
+    return f"{moment:%Y%m%d_%H%M%S}_SN{satellite_name.removeprefix('newsat')}_L1"
+
+
+def _attachments(*, zip_first: bool) -> tuple[Attachment, ...]:
+    # Nobody promises that the zip comes first, so here it does not always.
+    if zip_first:
+        return ("delivery_zip", "footprint", "thumbnail", "preview")
+    return ("thumbnail", "delivery_zip", "footprint", "preview")
+
+
+def _distinct(what: str, values: Iterator[object]) -> None:
+    seen: set[object] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{what} {value} is there twice; name each one explicitly")
+        seen.add(value)

@@ -1,0 +1,146 @@
+"""Putting bytes on the wire, honestly or as a fault asks."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Iterator
+
+import orjson
+from aiohttp import hdrs, web
+
+from orderwatch.simulator.attachments import Content, Small
+from orderwatch.simulator.faults import Fault
+from orderwatch.simulator.journal import ENTRY
+from orderwatch.simulator.values import Document
+
+PIECE = 256 * 1024
+_PIECES_PER_SECOND = 20  # with a limited rate: small enough for a lively progress bar
+_FLIPPED = 16  # bytes
+_UNDERWAY = 0.05  # seconds: time for the bytes before a reset to leave this machine
+_HTML = "<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Sign in</h1></body></html>\n"
+
+
+def json_response(document: object, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
+
+
+async def instead(request: web.Request, fault: Fault) -> web.StreamResponse | None:
+    """What is answered in place of the truth; None, perhaps after a while, when the truth still follows."""
+    match fault.kind:
+        case "delay":
+            await asyncio.sleep(fault.seconds)
+        case "status":
+            later = {} if fault.retry_after is None else {hdrs.RETRY_AFTER: str(fault.retry_after)}
+            return web.json_response({"message": "simulated fault"}, status=fault.code, headers=later)
+        case "html":
+            return web.Response(text=_HTML, content_type="text/html")
+        case "reset" if fault.at is None:
+            hang_up(request, reset=True)
+            return web.Response()
+        case _:
+            pass
+    return None
+
+
+async def spoiled(request: web.Request, answer: web.Response, fault: Fault) -> web.StreamResponse:
+    """A true JSON answer, spoiled on its way out."""
+    body = answer.body if isinstance(answer.body, bytes) else b""
+    match fault.kind:
+        case "malformed":
+            body = body[: len(body) // 2]
+        case "page_loop":
+            document: Document = orjson.loads(body)
+            body = orjson.dumps(document | {"next": str(request.url)})
+        case _:
+            pass
+    response = web.StreamResponse(status=answer.status)
+    response.content_type = answer.content_type
+    response.content_length = len(body)
+    return await pour(request, response, Small(body), range(len(body)), fault=fault)
+
+
+async def pour(
+    request: web.Request,
+    response: web.StreamResponse,
+    content: Content,
+    span: range,
+    *,
+    rate: int = 0,
+    fault: Fault | None = None,
+) -> web.StreamResponse:
+    """The bytes of `span`, at most `rate` of them per second (0 is no limit)."""
+    await asyncio.to_thread(content.prepare)
+    await response.prepare(request)
+    entry = request[ENTRY]
+    entry.status = response.status
+    stop = span.start + fault.place(len(span)) if fault is not None else span.stop
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    for piece in _pieces(span, stop, _step(rate, fault)):
+        if piece.start == stop and fault is not None and await _interrupted(request, fault):
+            return response
+        data = content.read(piece.start, len(piece))
+        if fault is not None and fault.kind == "corrupt":
+            data = _flipped(data, piece, min(fault.place(content.size), content.size - _FLIPPED))
+        await response.write(data)
+        entry.sent += len(data)
+        due += _pause(len(piece), rate, fault)
+        await asyncio.sleep(due - loop.time())
+    return response
+
+
+def hang_up(request: web.Request, *, reset: bool = False) -> None:
+    """Closes the connection under the answer; with `reset` by RST, which drops what was not sent yet."""
+    transport = request.transport
+    if transport is None:  # the client was faster
+        return
+    if reset:
+        connection: socket.socket = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    else:
+        transport.close()
+
+
+async def _interrupted(request: web.Request, fault: Fault) -> bool:
+    """Does what the fault wants at its place; True when that was the end of the answer."""
+    match fault.kind:
+        case "stall":
+            await asyncio.sleep(fault.seconds)
+        case "cut":
+            hang_up(request)
+            return True
+        case "reset":
+            await asyncio.sleep(_UNDERWAY)
+            hang_up(request, reset=True)
+            return True
+        case _:
+            pass
+    return False
+
+
+def _pieces(span: range, stop: int, step: int) -> Iterator[range]:
+    """`span` in pieces of at most `step` bytes, of which one begins at `stop`."""
+    start = span.start
+    while start < span.stop:
+        end = min(start + step, stop if start < stop else span.stop)
+        yield range(start, end)
+        start = end
+
+
+def _step(rate: int, fault: Fault | None) -> int:
+    if fault is not None and fault.kind == "drip":
+        return 1
+    return min(PIECE, max(1, rate // _PIECES_PER_SECOND)) if rate else PIECE
+
+
+def _pause(length: int, rate: int, fault: Fault | None) -> float:
+    if fault is not None and fault.kind == "drip":
+        return fault.seconds
+    return length / rate if rate else 0.0
+
+
+def _flipped(data: bytes, piece: range, place: int) -> bytes:
+    """`data` of this piece of the file, with some bytes from `place` on inverted."""
+    start, end = (min(max(edge - piece.start, 0), len(data)) for edge in (place, place + _FLIPPED))
+    return data[:start] + bytes(byte ^ 0xFF for byte in data[start:end]) + data[end:]

@@ -1,0 +1,46 @@
+"""Two listeners on loopback: the APIs, and the host that the download links point to."""
+
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from orderwatch.simulator import api, downloads
+from orderwatch.simulator.scenario import Scenario
+from orderwatch.simulator.state import Simulator
+
+__all__ = ["Simulator", "serve"]
+
+_PATIENCE = 0.1  # seconds that answers under way get at the end
+
+
+@asynccontextmanager
+async def serve(
+    scenario: Scenario,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    download_port: int = 0,
+    clock: Callable[[], float] = time.monotonic,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> AsyncIterator[Simulator]:
+    """The simulator, listening; port 0 is any free one. Raises OSError where it cannot listen."""
+    async with AsyncExitStack() as stack:
+        doors = [
+            stack.enter_context(socket.create_server((host, number))) for number in (port, download_port)
+        ]
+        api_url, download_url = (f"http://{host}:{door.getsockname()[1]}" for door in doors)
+        simulator = Simulator(scenario, api_url=api_url, download_url=download_url, clock=clock, now=now)
+        for door, module in zip(doors, (api, downloads), strict=True):
+            await _listen(stack, module.application(simulator), door)
+        yield simulator
+
+
+async def _listen(stack: AsyncExitStack, app: web.Application, door: socket.socket) -> None:
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_PATIENCE)
+    stack.push_async_callback(runner.cleanup)
+    await runner.setup()
+    await web.SockSite(runner, door).start()

@@ -1,0 +1,127 @@
+"""A running simulator: the world, its clock, the tokens it gave out and the journal of what arrived."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from orderwatch.simulator.attachments import Content
+from orderwatch.simulator.faults import Faults
+from orderwatch.simulator.journal import Journal
+from orderwatch.simulator.scenario import Account, Attachment, Scenario
+from orderwatch.simulator.tokens import Tokens
+from orderwatch.simulator.values import Document, zulu
+from orderwatch.simulator.world import Place, World
+
+
+class Grant(NamedTuple):
+    """What an access token stands for."""
+
+    account: Account
+    audience: str
+
+
+class Link(NamedTuple):
+    """What the token of a download link stands for."""
+
+    scene_id: str
+    attachment: str
+
+
+class Simulator:
+    """`clock` counts real seconds, `now` is the time of day that answers show."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        api_url: str,
+        download_url: str,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+    ) -> None:
+        self.api_url = api_url
+        self.download_url = download_url
+        self.token_url = f"{api_url}/oauth/token"
+        self.journal = Journal()
+        self.faults = Faults(scenario.faults)
+        self.tokens = Tokens[Grant](scenario.token_life, clock)
+        self.links = Tokens[Link](scenario.link_life, clock)
+        self.world = World(scenario, now(), download_url)
+        self._clock = clock
+        self._now = now
+        self._started = clock()
+        self._contents: dict[tuple[str, str, int], Content] = {}
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario as it stands, with the orders placed and cancelled since the start."""
+        return self.world.scenario
+
+    def seconds(self) -> float:
+        """Seconds of the scenario since its start."""
+        return (self._clock() - self._started) * self.scenario.speed
+
+    def restart_clock(self) -> None:
+        """Begins the story anew; tokens, journal and the counts of faults stay."""
+        self._started = self._clock()
+        self.world = replace(self.world, epoch=self._now())
+
+    def sign(self, scene_id: str, name: Attachment) -> str:
+        return self.links.mint(Link(scene_id, name))
+
+    def content(self, place: Place, name: Attachment) -> Content:
+        at = self.seconds()
+        key = (place.scene.scene_id, name, self.world.revision(place, at))
+        if key not in self._contents:
+            self._contents[key] = self.world.content(place, name, at)
+        return self._contents[key]
+
+    async def truth(self) -> list[Document]:
+        """What each attachment that can be fetched now must be once it is on disk."""
+        at = self.seconds()
+        return [
+            await self._truth(place, name, at)
+            for place in self.world.places(at)
+            for name in self.world.attachments(place, at)
+        ]
+
+    async def _truth(self, place: Place, name: Attachment, at: float) -> Document:
+        content = self.content(place, name)
+        return {
+            "task_id": place.order.task_id,
+            "capture_id": place.capture.capture_id,
+            "scene_id": place.scene.scene_id,
+            "attachment": name,
+            "file_name": self.world.file_name(place, name),
+            "revision": self.world.revision(place, at),
+            "last_modified": zulu(self.world.last_modified(place, at)),
+            "size": content.size,
+            "sha256": await asyncio.to_thread(content.sha256),
+        }
+
+    def config_toml(self, account: str = "main") -> str:
+        """The tables of orderwatch's configuration for this account; KeyError for one that is not there."""
+        accounts = {account.name: account for account in self.scenario.accounts}
+        chosen = accounts[account]
+        settings = {
+            "credentials": chosen.kind,
+            "client_id": chosen.client_id,
+            "client_secret": chosen.client_secret,
+        }
+        if chosen.kind == "platform":
+            usable = (contract for contract in chosen.contracts if contract.usable)
+            settings["contract_id"] = next(usable, chosen.contracts[0]).contract_id
+        endpoints = {"token": self.token_url, "accounts": self.api_url, "api": self.api_url}
+        return (
+            _table(f"accounts.{account}", settings)
+            + "\n"
+            + _table(f"accounts.{account}.endpoints", endpoints)
+        )
+
+
+def _table(name: str, values: dict[str, str]) -> str:
+    # A JSON string is a TOML string too.
+    return "".join([f"[{name}]\n", *(f"{key} = {json.dumps(value)}\n" for key, value in values.items())])

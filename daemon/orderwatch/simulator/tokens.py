@@ -1,0 +1,37 @@
+"""Opaque tokens that stand for something until they expire: access tokens, and those of download links."""
+
+import secrets
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Tokens(Generic[T]):
+    """Tokens that live `life` seconds of `clock`."""
+
+    def __init__(self, life: float, clock: Callable[[], float]) -> None:
+        self._life = life
+        self._clock = clock
+        self._live: dict[str, tuple[float, T]] = {}
+
+    def mint(self, meaning: T) -> str:
+        self._forget_expired()
+        token = secrets.token_urlsafe(32)
+        self._live[token] = (self._clock() + self._life, meaning)
+        return token
+
+    def meaning(self, token: str) -> T | None:
+        """None for a token that was never minted, was revoked or has expired."""
+        self._forget_expired()
+        _, meaning = self._live.get(token, (0.0, None))
+        return meaning
+
+    def revoke(self, token: str) -> None:
+        self._live.pop(token, None)
+
+    def _forget_expired(self) -> None:
+        now = self._clock()
+        # All live equally long, so the oldest come first.
+        while self._live and self._live[oldest := next(iter(self._live))][0] <= now:
+            del self._live[oldest]

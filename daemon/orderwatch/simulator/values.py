@@ -1,0 +1,51 @@
+"""Small words that the simulator's modules share."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+Document = dict[str, Any]
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?i?B?)")
+_POWERS = {"": 0, "k": 1, "M": 2, "G": 3, "T": 4}
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def parse_size(value: object) -> object:
+    """Bytes from `"20 MB"` or `"5 GiB"`; anything but a string is passed on."""
+    if not isinstance(value, str):
+        return value
+    if (match := _SIZE.fullmatch(value.strip())) is None:
+        raise ValueError(f"{value!r} is no size; write it like 20 MB or 5 GiB")
+    number, unit = match.groups()
+    power = _POWERS[unit.removesuffix("B").removesuffix("i").replace("K", "k")]
+    return int(float(number) * (1024 if "i" in unit else 1000) ** power)
+
+
+def zulu(moment: datetime) -> str:
+    """ISO 8601 in UTC, as the Tasking and Telluric APIs write it."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def checked_target(target: object) -> Document:
+    """A GeoJSON Point, or a Polygon with at least one closed ring; raises ValueError for anything else."""
+    match target:
+        case {"type": "Point", "coordinates": position} if _is_position(position):
+            return {"type": "Point", "coordinates": position}
+        case {"type": "Polygon", "coordinates": [[_, _, _, _, *_] as ring, *_] as rings}:
+            if all(map(_is_position, ring)) and ring[0] == ring[-1]:
+                return {"type": "Polygon", "coordinates": rings}
+        case _:
+            pass
+    raise ValueError("a target is a GeoJSON Point, or a Polygon whose ring is closed")
+
+
+def _is_position(value: object) -> bool:
+    if not isinstance(value, list | tuple) or len(value) not in {2, 3}:
+        return False
+    return all(isinstance(number, int | float) for number in value)

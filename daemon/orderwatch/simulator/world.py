@@ -1,0 +1,219 @@
+"""What the provider shows at a moment: a pure function of the scenario and the seconds since its start."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from orderwatch.simulator.attachments import Content, content
+from orderwatch.simulator.scenario import Attachment, Capture, Moves, Order, Scenario, Scene
+from orderwatch.simulator.values import Document, zulu
+
+Sign = Callable[[str, Attachment], str]
+"""Mints the token of a link to this attachment of this scene."""
+
+_HALF_WIDTH = 0.035  # degrees: the sides of a scene around a point are some seven kilometres
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A scene and whose it is; `strip` is the number of its capture and of all captures of the order."""
+
+    order: Order
+    capture: Capture
+    scene: Scene
+    strip: tuple[int, int]
+
+    @property
+    def shown_from(self) -> float | None:
+        published = self.capture.published
+        return None if published is None else published + self.scene.appears
+
+
+@dataclass(frozen=True)
+class World:
+    """`epoch` is the moment of second 0; `host` is where downloads are (`http://127.0.0.1:8001`)."""
+
+    scenario: Scenario
+    epoch: datetime
+    host: str
+
+    def moment(self, seconds: float) -> datetime:
+        return self.epoch + timedelta(seconds=seconds / self.scenario.speed)
+
+    def seconds(self, moment: datetime) -> float:
+        return (moment - self.epoch).total_seconds() * self.scenario.speed
+
+    def orders(self, at: float) -> list[Order]:
+        return [order for order in self.scenario.orders if _exists(order, at)]
+
+    def order(self, task_id: int, at: float) -> Order | None:
+        order = self._orders.get(task_id)
+        return order if order is not None and _exists(order, at) else None
+
+    def owner(self, capture_id: str) -> Order | None:
+        """Whose capture this is, be it shown or not."""
+        return self._owners.get(capture_id)
+
+    def task(self, order: Order, at: float) -> Document:
+        return {
+            "task_id": order.task_id,
+            "task_name": order.task_name,
+            "project_name": order.project_name,
+            "product": order.product,
+            "start": zulu(self.moment(order.start).replace(microsecond=0)),
+            "end": zulu(self.moment(order.end).replace(microsecond=0)),
+            "priority": order.priority,
+            "client": order.client,
+            "target": _with_height(order.target),
+            "created_time": zulu(self.moment(order.created)),
+            "status": current(order.status, at),
+        }
+
+    def captures(self, order: Order, at: float) -> list[Capture]:
+        return [capture for capture in order.captures if current(capture.status, at) is not None]
+
+    def capture(self, capture: Capture, at: float) -> Document:
+        return {
+            "capture_id": capture.capture_id,
+            "start": zulu(self.moment(capture.taken)),
+            "satellite_name": capture.satellite_name,
+            "status": current(capture.status, at),
+        }
+
+    def places(self, at: float, order: Order | None = None) -> list[Place]:
+        """The scenes that can be seen, of one order or of all."""
+        orders = self.scenario.orders if order is None else (order,)
+        ids = (s.scene_id for each in orders for capture in each.captures for s in capture.scenes)
+        return [place for scene_id in ids if (place := self.place(scene_id, at)) is not None]
+
+    def place(self, scene_id: str, at: float) -> Place | None:
+        place = self._places.get(scene_id)
+        seen = place is not None and place.shown_from is not None and place.shown_from <= at
+        return place if seen else None
+
+    def attachments(self, place: Place, at: float) -> list[Attachment]:
+        shown_from = place.shown_from or 0.0
+        late = at < shown_from + place.scene.zip_appears
+        return [name for name in place.scene.attachments if not (late and name == "delivery_zip")]
+
+    def revision(self, place: Place, at: float) -> int:
+        """1, and one more with each republication."""
+        return 1 + sum(second <= at for second in place.scene.republished)
+
+    def last_modified(self, place: Place, at: float) -> datetime:
+        return self.moment(max(s for s in (place.shown_from or 0.0, *place.scene.republished) if s <= at))
+
+    def content(self, place: Place, name: Attachment, at: float) -> Content:
+        return content(name, self._facts(place), self.revision(place, at), place.scene.size)
+
+    def file_name(self, place: Place, name: Attachment) -> str:
+        scene_id = place.scene.scene_id
+        match name:
+            case "delivery_zip":
+                return place.scene.file_name
+            case "footprint":
+                return f"{scene_id}_MS_footprint.kml"
+            case "thumbnail" | "preview":
+                return f"{scene_id}_MS_{name}.png"
+
+    def scene(self, place: Place, at: float, sign: Sign) -> Document:
+        url = f"{self.host}/v2/scenes/{place.scene.scene_id}/"
+        rasters = {"L3_MS": ["red", "green", "blue"], "L1_MS": ["blue", "green", "red", "nir"]}
+        stem = place.scene.scene_id.removesuffix("_L1")
+        return self._facts(place) | {
+            "rasters": [_raster(url, f"{stem}_{kind}.tif", bands) for kind, bands in rasters.items()],
+            "bands": {band: {"wavelength": nanometres} for band, nanometres in _BANDS.items()},
+            "attachments": [self._attachment(place, name, url, sign) for name in self.attachments(place, at)],
+            "last_modified": zulu(self.last_modified(place, at)),
+        }
+
+    def _facts(self, place: Place) -> Document:
+        """What never changes of a scene."""
+        number = place.capture.scenes.index(place.scene)
+        return {
+            "scene_id": place.scene.scene_id,
+            "sceneset_id": place.scene.sceneset_id,
+            "timestamp": zulu(self.moment(place.capture.taken) + timedelta(seconds=2.946876 * (number + 1))),
+            "footprint": {"type": "Polygon", "coordinates": [_footprint(place.order.target, *place.strip)]},
+            "metadata": {"cloud_cover": 7 * number, "task_id": place.order.task_id},
+            "supplier": "Satellogic",
+            "satellite_class": "NewSat",
+            "satellite_name": place.capture.satellite_name,
+            "productname": "L1 TOA Reflectance",
+        }
+
+    def _attachment(self, place: Place, name: Attachment, scene_url: str, sign: Sign) -> Document:
+        edit_url = f"{scene_url}attachments/{name}/"
+        return {
+            "scene": scene_url,
+            "url": f"{edit_url}download/?token={sign(place.scene.scene_id, name)}",
+            "file_name": self.file_name(place, name),
+            "name": name,
+            "metadata": {},
+            "edit_url": edit_url,
+        }
+
+    @cached_property
+    def _orders(self) -> dict[int, Order]:
+        return {order.task_id: order for order in self.scenario.orders}
+
+    @cached_property
+    def _owners(self) -> dict[str, Order]:
+        return {capture.capture_id: order for order in self.scenario.orders for capture in order.captures}
+
+    @cached_property
+    def _places(self) -> dict[str, Place]:
+        return {
+            scene.scene_id: Place(order, capture, scene, (number, len(order.captures)))
+            for order in self.scenario.orders
+            for number, capture in enumerate(order.captures)
+            for scene in capture.scenes
+        }
+
+
+_BANDS = {"blue": 480, "green": 545, "red": 635, "nir": 830}
+
+
+def current(moves: Moves, at: float) -> str | None:
+    """The last word said by then; None before the first."""
+    return next((word for second, word in reversed(moves) if second <= at), None)
+
+
+def _exists(order: Order, at: float) -> bool:
+    return current(order.status, at) is not None and (order.lost is None or at < order.lost)
+
+
+def _raster(scene_url: str, file_name: str, bands: list[str]) -> Document:
+    return {
+        # The provider really leaves this placeholder in its answer.
+        "url": f"{scene_url}token/{{token}}/raster/{file_name}",
+        "bands": bands,
+        "file_name": file_name,
+        "source": "internal",
+        "scene": scene_url,
+    }
+
+
+def _with_height(target: Document) -> Document:
+    """The provider adds a height of zero to the coordinates of a point."""
+    if target["type"] != "Point":
+        return target
+    longitude, latitude, *_ = target["coordinates"]
+    return {"type": "Point", "coordinates": [longitude, latitude, 0.0]}
+
+
+def _footprint(target: Document, strip: int, strips: int) -> list[list[float]]:
+    """A ring: a square around a point, or one of the strips, from west to east, that cover an area."""
+    if target["type"] == "Point":
+        longitude, latitude, *_ = target["coordinates"]
+        west, east = longitude - _HALF_WIDTH, longitude + _HALF_WIDTH
+        south, north = latitude - _HALF_WIDTH, latitude + _HALF_WIDTH
+    else:
+        ring: Sequence[Sequence[float]] = target["coordinates"][0]
+        longitudes, latitudes = [corner[0] for corner in ring], [corner[1] for corner in ring]
+        width = (max(longitudes) - min(longitudes)) / strips
+        west = min(longitudes) + strip * width
+        east, south, north = west + width, min(latitudes), max(latitudes)
+    corners = ((west, south), (east, south), (east, north), (west, north), (west, south))
+    return [[round(longitude, 6), round(latitude, 6)] for longitude, latitude in corners]

@@ -1,0 +1,1 @@
+"""Bringing bytes to disk: download, verify, publish."""

@@ -1,0 +1,85 @@
+"""What an answer to a download request means for the partial; the rules of RFC 9110, 14 and 15."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orderwatch.core.model import Delivery
+from orderwatch.errors import LinkExpiredError, TransferError
+from orderwatch.ports import Start
+
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_UNSATISFIED = re.compile(r"bytes \*/(\d+)")
+_EXPIRED = {401, 403, 404, 410}
+_PAGES = ("text/html", "application/json", "application/xml", "text/xml", "application/xhtml+xml")
+_LEADING = {"delivery_zip": b"PK\x03\x04", "thumbnail": b"\x89PNG", "preview": b"\x89PNG"}
+
+
+class OtherBytesError(TransferError):
+    """What the server offers now is not what the partial was made of: start from nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The server has nothing beyond what we hold."""
+
+
+def judge(status: int, headers: Mapping[str, str], held: int, delivery: Delivery) -> Start | Complete:
+    """How to go on with `held` bytes of a partial, or a `TransferError`."""
+    if status in _EXPIRED:
+        raise LinkExpiredError(f"the download host answers {status}")
+    if status == 416 and held:  # noqa: PLR2004 - range not satisfiable
+        return _unsatisfied(headers, held, delivery)
+    if status not in {200, 206}:
+        raise TransferError(f"the download host answers {status}")
+    if headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise TransferError("the download host compressed the file although asked not to")
+    kind = headers.get("Content-Type", "").split(";")[0].strip().lower()
+    if kind in _PAGES and delivery.attachment != "footprint":
+        raise TransferError("the download host sent a page, not a file")
+    if status == 200:  # noqa: PLR2004 - the whole file, whether a range was asked for or not
+        return Start(offset=0, total=_length(headers), validator=strong_validator(headers))
+    return _ranged(headers, held, delivery)
+
+
+def check_leading(attachment: str, first: bytes) -> None:
+    """Refuse what cannot be the file by its first bytes, before any is written."""
+    expected = _LEADING.get(attachment, b"")
+    if not first.startswith(expected[: len(first)]):
+        raise TransferError(f"what came is no {attachment}: wrong leading bytes")
+
+
+def strong_validator(headers: Mapping[str, str]) -> str | None:
+    etag = headers.get("ETag", "")
+    return etag if etag.startswith('"') and etag.endswith('"') and len(etag) > 2 else None  # noqa: PLR2004 - not '""'
+
+
+def _ranged(headers: Mapping[str, str], held: int, delivery: Delivery) -> Start:
+    match = _RANGE.fullmatch(headers.get("Content-Range", ""))
+    if not held or match is None:
+        raise TransferError("the download host answers with a range it does not name")
+    first, last, total = map(int, match.groups())
+    validator = strong_validator(headers)
+    if delivery.total not in (None, total) or _differ(delivery.validator, validator):
+        raise OtherBytesError("the file behind the link is another one than before")
+    if first != held or last != total - 1:
+        # Once may be an accident; a host that keeps doing it can only send the whole file.
+        wrong = OtherBytesError if delivery.barren else TransferError
+        raise wrong("the download host answers with another range than asked for")
+    return Start(offset=held, total=total, validator=validator or delivery.validator)
+
+
+def _unsatisfied(headers: Mapping[str, str], held: int, delivery: Delivery) -> Complete:
+    match = _UNSATISFIED.fullmatch(headers.get("Content-Range", ""))
+    if match and int(match[1]) == held and delivery.total in (None, held):
+        return Complete()
+    raise OtherBytesError("the file behind the link is shorter than before")
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("Content-Length", "")
+    return int(text) if text.isdecimal() else None
+
+
+def _differ(before: str | None, now: str | None) -> bool:
+    return before is not None and now is not None and before != now

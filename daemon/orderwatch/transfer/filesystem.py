@@ -1,0 +1,126 @@
+"""The delivery tree on a local file system, with its staging folder inside."""
+
+import asyncio
+import os
+import shutil
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from orderwatch.core.model import Delivery
+from orderwatch.errors import DiskError, LostBytesError
+from orderwatch.ports import Checked
+from orderwatch.transfer import publish as steps
+from orderwatch.transfer.verify import check, digest
+
+R = TypeVar("R")
+
+
+class FilesystemDestination:
+    """Final names below `root`, work in progress below `root/.orderwatch`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._staging = root / ".orderwatch"
+        self.partials = self._staging / "partial"
+        self._quarantine = self._staging / "quarantine"
+
+    def free(self) -> int:
+        with _translated("the destination cannot be asked for its space"):
+            return shutil.disk_usage(self.partials).free
+
+    async def prepare(self) -> None:
+        await _in_thread("the destination cannot be prepared", self._prepare)
+
+    async def verify(self, part: str, delivery: Delivery) -> Checked:
+        stop = threading.Event()
+        work = _in_thread(
+            "the partial cannot be read", self._verify, part, delivery.attachment, stop, stop=stop
+        )
+        return await work
+
+    async def publish(self, part: str, path: str, sidecar: bytes, checked: Checked) -> bool:
+        final = self._root / path
+        if not final.is_relative_to(self._root) or ".." in final.parts:
+            raise ValueError(f"{path} leads out of the delivery root")
+        return await _in_thread(
+            "the file cannot be published",
+            steps.publish,
+            self.partials / part,
+            final,
+            sidecar,
+            checked.size,
+            checked.sha256,
+        )
+
+    async def quarantine(self, part: str, reason: str) -> str:
+        return await _in_thread("the partial cannot be set aside", self._set_aside, part, reason)
+
+    async def discard(self, part: str) -> None:
+        await _in_thread("the partial cannot be removed", self._discard, part)
+
+    async def sweep(self, keep: Collection[str]) -> int:
+        return await _in_thread("the staging folder cannot be swept", self._sweep, keep)
+
+    def _prepare(self) -> None:
+        for folder in (self.partials, self._quarantine):
+            steps.make_folders(folder)
+        self._staging.chmod(0o700)
+        probe, name = self.partials / ".probe", self._root / ".orderwatch" / ".probe"
+        name.unlink(missing_ok=True)
+        steps.write_durable(probe, b"")
+        os.link(probe, name)
+        name.unlink()
+        probe.unlink()
+
+    def _verify(self, part: str, attachment: str, stop: threading.Event) -> Checked:
+        path = self.partials / part
+        try:
+            steps.sync_file(path)
+        except OSError as error:
+            raise LostBytesError(f"the partial cannot be made durable: {error.strerror}") from error
+        sha256 = digest(path, stop)
+        check(path, attachment, stop)
+        return Checked(size=path.stat().st_size, sha256=sha256)
+
+    def _set_aside(self, part: str, reason: str) -> str:
+        path = self.partials / part
+        sha256 = digest(path)
+        steps.write_durable(self._quarantine / f"{part}.reason.txt", f"{reason}\nsha256 {sha256}\n".encode())
+        path.replace(self._quarantine / part)
+        return sha256
+
+    def _discard(self, part: str) -> None:
+        (self.partials / part).unlink(missing_ok=True)
+
+    def _sweep(self, keep: Collection[str]) -> int:
+        forgotten = [path for path in self.partials.iterdir() if path.name not in keep]
+        for path in forgotten:
+            path.unlink()
+        return len(forgotten)
+
+
+async def _in_thread(
+    trouble: str, work: Callable[..., R], *args: object, stop: threading.Event | None = None
+) -> R:
+    """Run blocking work off the loop. If we are cancelled it ends first, sooner where it heeds `stop`."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, *args))
+    with _translated(trouble):
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if stop is not None:
+                stop.set()
+            await asyncio.wait([task])
+            task.exception()  # seen; the caller is gone
+            raise
+
+
+@contextmanager
+def _translated(trouble: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(f"{trouble}: {error.strerror}") from error

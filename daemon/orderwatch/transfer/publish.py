@@ -1,0 +1,99 @@
+"""Giving verified bytes their final name: durable, once, never over another file. Blocking.
+
+The order of the steps is the crash protocol of docs/design.md; each flush answers a crash that was tried.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from orderwatch.errors import LostBytesError
+from orderwatch.transfer.verify import digest
+
+_IDENTITY = ("account", "task", "capture", "scene", "attachment", "version")
+
+
+def publish(part: Path, final: Path, sidecar: bytes, size: int, sha256: str) -> bool:
+    """Link the partial to its final name with the sidecar beside it; False where a name is another's.
+
+    Repeating it after a crash at any point is safe: the very bytes under the name count as published.
+    """
+    make_folders(final.parent)
+    beside = final.with_name(f"{final.name}.json")
+    if not _is_free_for(beside, sidecar):
+        return False
+    if os.path.lexists(final):
+        if not holds(final, size, sha256):
+            return False
+    elif not part.exists():
+        raise LostBytesError("the verified partial is gone")
+    elif part.stat().st_nlink > 1:
+        return True  # it was published before a crash, and its reader has moved it since
+    write_durable(part.with_suffix(".json"), sidecar)
+    part.with_suffix(".json").replace(beside)
+    if not _link(part, final) and not holds(final, size, sha256):
+        beside.unlink()
+        return False
+    sync_folder(final.parent)
+    return True
+
+
+def holds(path: Path, size: int, sha256: str) -> bool:
+    """The very bytes stand under this name."""
+    return path.is_file() and not path.is_symlink() and path.stat().st_size == size and digest(path) == sha256
+
+
+def make_folders(folder: Path) -> None:
+    """Make missing folders one by one, each entry durable before the next."""
+    if folder.is_dir():
+        return
+    make_folders(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_file(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_durable(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _link(part: Path, final: Path) -> bool:
+    """Unlike a rename, a link cannot overwrite."""
+    try:
+        os.link(part, final, follow_symlinks=False)
+    except (FileExistsError, FileNotFoundError):
+        return False
+    return True
+
+
+def _is_free_for(beside: Path, sidecar: bytes) -> bool:
+    """No sidecar there, or one of an earlier try at this very delivery."""
+    if not os.path.lexists(beside):
+        return True
+    return beside.is_file() and _identity(beside.read_bytes()) == _identity(sidecar)
+
+
+def _identity(sidecar: bytes) -> list[Any] | None:
+    try:
+        return [json.loads(sidecar)[name] for name in _IDENTITY]
+    except (ValueError, KeyError, TypeError):
+        return None

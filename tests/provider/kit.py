@@ -1,0 +1,123 @@
+"""What the tests of the provider share: an account, a clock that only moves when told, recorded answers."""
+
+import itertools
+import json
+import random
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aioresponses import CallbackResult
+from aioresponses import aioresponses as fake_network
+
+from orderwatch.provider.access import Access
+from orderwatch.provider.connection import Connection, connect
+
+TOKEN = "https://auth.platform.satellogic.com/oauth/token"
+ACCOUNTS = "https://api.platform.satellogic.com"
+API = "https://api.satellogic.com"
+AUDIENCE = "https://api.satellogic.com/"
+CONTRACT = "cont.022dc3f5-1ccd-48bc-98cd-6e0d668ed50e"
+
+TASKS = f"{API}/tasking/tasks/?limit=100&offset=0"
+TASK = f"{API}/tasking/tasks/23272"
+CAPTURES = f"{API}/tasking/tasks/23272/captures/?limit=100&offset=0"
+CAPTURE_ID = "45aab05b-7190-4369-abd4-b11b1f4a3165"
+SCENES = f"{API}/telluric/scenes/?sceneset_id={CAPTURE_ID}&limit=100&offset=0"
+CONTRACTS = f"{ACCOUNTS}/v2/my/contracts?limit=100&offset=0"
+SHORT_CONTRACTS = f"{API}/contracts?limit=100&offset=0"
+
+OPENLY = {"Accept": "application/json", "User-Agent": "orderwatch"}  # what every request carries
+
+PLATFORM = Access(
+    name="main",
+    credentials="platform",
+    client_id="canary-id",
+    client_secret="canary-secret",
+    contract_id=CONTRACT,
+    token_url=TOKEN,
+    accounts_url=ACCOUNTS,
+    api_url=API,
+    requests_per_second=100_000,
+)
+LEGACY = replace(
+    PLATFORM,
+    credentials="legacy",
+    contract_id=None,
+    token_url="https://login.satellogic.com/oauth/token",
+)
+
+
+@dataclass
+class Desk:
+    """Time, chance and the ears of the log redactor, all in the test's hands."""
+
+    at: float = 1000.0
+    now: datetime = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+    slept: list[float] = field(default_factory=list)
+    learned: list[str] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.at += seconds
+
+    def connect(self, access: Access = PLATFORM) -> AbstractAsyncContextManager[Connection]:
+        return connect(
+            access,
+            rng=random.Random(7),  # noqa: S311  # chance to be repeated, not to be secret
+            learn_secret=self.learned.append,
+            now=lambda: self.now,
+            monotonic=self.monotonic,
+            sleep=self.sleep,
+        )
+
+
+def answer(name: str) -> dict[str, Any]:
+    """An answer of the provider's integration example."""
+    document: dict[str, Any] = json.loads((Path(__file__).parent / "answers" / f"{name}.json").read_bytes())
+    return document
+
+
+def page(*rows: object, following: object = None) -> dict[str, object]:
+    return {"count": len(rows), "next": following, "previous": None, "results": list(rows)}
+
+
+def serve_tokens(network: fake_network, url: str = TOKEN, life: object = 86400) -> None:
+    """Give out canary-token-1, canary-token-2 and so on."""
+    numbers = itertools.count(1)
+
+    def give(_url: object, **_sent: object) -> CallbackResult:
+        return CallbackResult(payload={"access_token": f"canary-token-{next(numbers)}", "expires_in": life})
+
+    network.post(url, callback=give, repeat=True)
+
+
+@dataclass(frozen=True)
+class Sent:
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    document: object
+    follows_redirects: bool
+
+
+def sent(network: fake_network, prefix: str = "") -> list[Sent]:
+    """Every request whose URL begins with `prefix`, grouped by URL."""
+    return [
+        Sent(
+            method,
+            str(url),
+            call.kwargs.get("headers") or {},
+            call.kwargs.get("json"),
+            call.kwargs["allow_redirects"],
+        )
+        for (method, url), calls in network.requests.items()
+        for call in calls
+        if str(url).startswith(prefix)
+    ]

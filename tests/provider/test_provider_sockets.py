@@ -1,0 +1,241 @@
+"""What only real sockets can show."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.provider.kit import PLATFORM, Desk, answer
+
+from orderwatch.errors import AnswerError, ProviderError, UnavailableError
+from orderwatch.provider.access import Access
+from orderwatch.provider.exchange import LARGEST_BODY
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Host:
+    """A real server; `heard` holds what was asked of it."""
+
+    reply: Answer
+    heard: list[web.BaseRequest] = field(default_factory=list)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.heard.append(request)
+        assert isinstance(request, web.Request)
+        return await self.reply(request)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", self.handle)
+        async with TestServer(application) as server:
+            yield str(server.make_url("/")).rstrip("/")
+
+
+async def give_token(_request: web.Request) -> web.Response:
+    return web.json_response({"access_token": "canary-token", "expires_in": 86400})
+
+
+def at(url: str, token_url: str | None = None) -> Access:
+    return replace(PLATFORM, token_url=token_url or f"{url}/oauth/token", accounts_url=url, api_url=url)
+
+
+def with_tokens(reply: Answer) -> Host:
+    async def either(request: web.Request) -> web.StreamResponse:
+        return await (give_token(request) if request.path == "/oauth/token" else reply(request))
+
+    return Host(either)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed_and_the_other_host_hears_nothing(desk: Desk, status: int) -> None:
+    other = Host(give_token)
+
+    async with other.serving() as elsewhere:
+
+        async def away(_request: web.Request) -> web.Response:
+            return web.Response(status=status, headers={"Location": f"{elsewhere}/take"})
+
+        async with with_tokens(away).serving() as url, desk.connect(at(url)) as provider:
+            with pytest.raises(AnswerError, match=f": {status}$"):
+                await provider.tasking.order(23272)
+        async with Host(away).serving() as url, desk.connect(at(url)) as provider:
+            with pytest.raises(AnswerError, match=f"^token: {status}$"):
+                await provider.tasking.order(23272)
+    assert other.heard == []
+
+
+async def test_next_on_another_port_hears_nothing(desk: Desk) -> None:
+    other = Host(give_token)
+
+    async with other.serving() as elsewhere:
+
+        async def lead_away(_request: web.Request) -> web.Response:
+            return web.json_response({"results": [], "next": f"{elsewhere}/tasking/tasks/"})
+
+        async with with_tokens(lead_away).serving() as url, desk.connect(at(url)) as provider:
+            with pytest.raises(AnswerError, match="another host"):
+                await provider.tasking.captures(23272)
+    assert other.heard == []
+
+
+async def test_proxies_of_the_environment_hear_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = Host(give_token)
+
+    async def order(_request: web.Request) -> web.Response:
+        return web.json_response(answer("task"))
+
+    async with proxy.serving() as trap:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, trap)
+        async with with_tokens(order).serving() as url, desk.connect(at(url)) as provider:
+            assert (await provider.tasking.order(23272)).task_id == 23272
+    assert proxy.heard == []
+
+
+async def test_cookies_are_not_carried_along(desk: Desk) -> None:
+    async def order(_request: web.Request) -> web.Response:
+        return web.json_response(answer("task"), headers={"Set-Cookie": "track=me; Path=/"})
+
+    host = with_tokens(order)
+    async with (
+        host.serving() as url,
+        desk.connect(
+            at(url.replace("127.0.0.1", "localhost"))
+        ) as provider,  # aiohttp keeps none of an address
+    ):
+        await provider.tasking.order(23272)
+        await provider.tasking.order(23272)
+    assert len(host.heard) == 3
+    assert all("Cookie" not in request.headers for request in host.heard)
+
+
+async def test_a_connection_closed_instead_of_an_answer_is_opened_again(desk: Desk) -> None:
+    asked = 0
+
+    async def close_once(request: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            assert request.transport
+            request.transport.close()
+        return web.json_response(answer("task"))
+
+    async with with_tokens(close_once).serving() as url, desk.connect(at(url)) as provider:
+        assert (await provider.tasking.order(23272)).task_id == 23272
+    assert asked == 2
+    assert desk.slept == []
+
+
+async def test_nobody_listening_is_an_outage(desk: Desk) -> None:
+    async with Host(give_token).serving() as url:
+        pass
+    async with desk.connect(at(url)) as provider:
+        with pytest.raises(UnavailableError, match=r"^token: cannot connect$"):
+            await provider.tasking.order(23272)
+
+
+async def test_a_body_is_bounded(desk: Desk) -> None:
+    async def flood(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(b" " * 2**20)
+        return response
+
+    async with with_tokens(flood).serving() as url, desk.connect(at(url)) as provider:
+        with pytest.raises(AnswerError, match=r"the answer is larger than 16 MiB$"):
+            await provider.tasking.order(23272)
+
+
+async def test_a_gzip_bomb_is_bounded_after_decompression(desk: Desk) -> None:
+    bomb = gzip.compress(b" " * (4 * LARGEST_BODY), compresslevel=1)
+    assert len(bomb) < LARGEST_BODY / 8
+
+    async def explode(_request: web.Request) -> web.Response:
+        return web.Response(body=bomb, headers={"Content-Encoding": "gzip"})
+
+    async with with_tokens(explode).serving() as url, desk.connect(at(url)) as provider:
+        with pytest.raises(AnswerError, match=r"the answer is larger than 16 MiB$"):
+            await provider.tasking.order(23272)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+async def test_a_large_honest_body_is_read(desk: Desk, *, zipped: bool) -> None:
+    rows = [dict(answer("task"), task_id=number, task_name="x" * 900) for number in range(2000)]
+
+    async def many(_request: web.Request) -> web.Response:
+        response = web.json_response(rows)
+        if zipped:
+            response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    async with with_tokens(many).serving() as url, desk.connect(at(url)) as provider:
+        assert len([order async for order in provider.tasking.orders()]) == 2000
+
+
+@asynccontextmanager
+async def saying(raw: bytes) -> AsyncIterator[str]:
+    """A server that answers every connection with these bytes and hangs up."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(raw)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(say, "127.0.0.1", 0)
+    async with server:
+        host, port = server.sockets[0].getsockname()
+        yield f"http://{host}:{port}"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "error", "words"),
+    [
+        (HEAD + b'Content-Length: 90\r\n\r\n{"task_id": 23272', AnswerError, "the answer is cut short"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{}", AnswerError, "the answer is cut short"),
+        (
+            HEAD + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
+            AnswerError,
+            "the answer is cut short",
+        ),
+        (HEAD + b"Content-Length: -5\r\n\r\n{}", AnswerError, "the answer is not proper HTTP"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", AnswerError, "the answer is not proper HTTP"),
+        (b"", UnavailableError, "connection closed"),
+    ],
+)
+async def test_broken_http_has_a_name(desk: Desk, raw: bytes, error: type[ProviderError], words: str) -> None:
+    async with (
+        Host(give_token).serving() as tokens,
+        saying(raw) as url,
+        desk.connect(at(url, f"{tokens}/oauth/token")) as provider,
+    ):
+        with pytest.raises(error, match=rf"^tasking: GET /tasking/tasks/23272: {words}$"):
+            await provider.tasking.order(23272)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([b"", HEAD, HEAD + b"\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\n"]), st.binary()
+)
+def test_no_bytes_whatever_raise_anything_but_our_own_errors(head: bytes, tail: bytes) -> None:
+    async def ask() -> None:
+        async with saying(head + tail) as url, Desk().connect(at(url)) as provider:
+            with pytest.raises(ProviderError):
+                await provider.tasking.order(23272)
+
+    asyncio.run(ask())
