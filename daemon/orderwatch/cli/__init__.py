@@ -1,5 +1,6 @@
 """The command line. One file per group of commands; no logic here."""
 
+import importlib
 import sys
 from typing import NoReturn
 
@@ -7,14 +8,40 @@ import click
 
 import orderwatch
 from orderwatch.cli.common import EXIT_CODES, Context
-from orderwatch.cli.facts import history, status
-from orderwatch.cli.practice import demo, simulate
-from orderwatch.cli.upkeep import check, migrate, retry
-from orderwatch.cli.work import once, run
 from orderwatch.errors import ConfigError, OrderwatchError
 
+_COMMANDS = {
+    "run": "work",
+    "once": "work",
+    "check": "check",
+    "status": "facts",
+    "history": "facts",
+    "retry": "upkeep",
+    "migrate": "upkeep",
+    "simulate": "practice",
+    "demo": "practice",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _Commands(click.Group):
+    """Imports a command's module when it is called: what does not touch the database starts at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"orderwatch.cli.{_COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.option("--config", metavar="PATH", help="The configuration file; also accepted after the command.")
 @click.version_option(orderwatch.__version__, message="orderwatch %(version)s")
 @click.pass_context
@@ -25,10 +52,6 @@ def cli(context: click.Context, config: str | None) -> None:
     ahead or damaged; 4 credentials refused; 5 another daemon holds the database.
     """
     context.obj = Context(config)
-
-
-for command in (run, once, check, status, history, retry, migrate, simulate, demo):
-    cli.add_command(command)
 
 
 def main() -> NoReturn:

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from orderwatch.config import Settings, load, reading_path
-from orderwatch.db.upgrade import Schema, schema_of
 from orderwatch.errors import ConfigError, DatabaseError, LockedError, OrderwatchError, RefusedError
 
 EXIT_CODES: dict[type[OrderwatchError], int] = {
@@ -47,19 +46,6 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
         "--config", metavar="PATH", expose_value=False, callback=remember, help="The configuration file."
     )
     return option(click.pass_obj(command))
-
-
-def demand_current(database: Path) -> None:
-    """Commands beside the daemon never migrate; `DatabaseError` says what to do instead."""
-    match schema_of(database):
-        case Schema.NONE:
-            raise DatabaseError(
-                f"there is no database at {database} yet; `orderwatch run` or `once` makes it"
-            )
-        case Schema.BEHIND:
-            raise DatabaseError(f"{database} is behind this code; run: orderwatch migrate")
-        case Schema.CURRENT:
-            pass
 
 
 def print_json(facts: object) -> None:

@@ -4,7 +4,8 @@ import asyncio
 
 import click
 
-from orderwatch.cli.common import Context, configured, demand_current, print_json
+from orderwatch.cli.common import Context, configured, print_json
+from orderwatch.cli.database import demand_current
 from orderwatch.cli.shapes import order_facts, transition_facts
 from orderwatch.cli.tables import print_history, print_status
 from orderwatch.config import Settings

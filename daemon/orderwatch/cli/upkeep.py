@@ -1,59 +1,21 @@
-"""`check`, `migrate`, `retry`."""
+"""`migrate` and `retry`."""
 
 import asyncio
-import sys
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from orderwatch.cli.common import (
-    EXIT_CODES,
-    FAILED,
     Context,
-    complain,
     configured,
-    demand_current,
-    print_json,
 )
-from orderwatch.config import Settings, not_in_effect
+from orderwatch.cli.database import demand_current
 from orderwatch.core.delivery import again
 from orderwatch.core.model import DeliveryState
 from orderwatch.db.lock import sole_writer
 from orderwatch.db.store import open_store
 from orderwatch.db.upgrade import HEAD, Schema, schema_of, upgrade
-from orderwatch.errors import RefusedError
-from orderwatch.ops.log import Redactor, set_up
-
-if TYPE_CHECKING:
-    from orderwatch.app.probe import Finding
-
-
-@click.command()
-@click.option("--online", is_flag=True, help="Also try accounts, clock, database and destination.")
-@click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
-@configured
-def check(context: Context, *, online: bool, as_json: bool) -> None:
-    """Every problem of the configuration at once; exit 0 means that the daemon can start."""
-    settings = context.settings(resolve=True)
-    notes = not_in_effect(settings)
-    findings = asyncio.run(_probe(settings)) if online else []
-    if as_json:
-        facts = [asdict(finding) for finding in findings]
-        print_json({"config": str(context.path), "problems": [], "notes": notes, "checks": facts})
-    else:
-        click.echo(f"{context.path} is good")
-        for finding in findings:
-            click.echo(f"{'ok     ' if finding.ok else 'PROBLEM'}  {finding.name}: {finding.detail}")
-    for note in notes:
-        click.echo(f"orderwatch: note: {note}", err=True)
-    complain([f"{f.name}: {f.detail}" for f in findings if not f.ok])
-    if any(f.refused for f in findings):
-        sys.exit(EXIT_CODES[RefusedError])
-    if not all(f.ok for f in findings):
-        sys.exit(FAILED)
 
 
 @click.command()
@@ -92,11 +54,3 @@ async def _want_again(database: Path, task: int | None, capture: str | None) -> 
         for delivery in chosen:
             await store.record(again(delivery, datetime.now(UTC)))
     return len(chosen)
-
-
-async def _probe(settings: Settings) -> list["Finding"]:
-    from orderwatch.app.probe import probe  # noqa: PLC0415 - only `--online` needs the whole daemon
-
-    redactor = Redactor()
-    set_up("error", settings.log.format, redactor)
-    return await probe(settings, redactor)

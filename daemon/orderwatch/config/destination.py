@@ -12,10 +12,10 @@ def usable_root(root: Path, info: ValidationInfo) -> Path:
         raise ValueError("must be an absolute path")
     if not (info.context or {}).get("resolve"):
         return root
-    existing = next(folder for folder in (root, *root.parents) if folder.exists())
-    if not existing.is_dir():
-        raise ValueError(f"cannot be written: {existing} is not a folder")
+    existing = root
     try:
+        while not (existing.is_symlink() or existing.exists()):
+            existing = existing.parent
         tempfile.TemporaryDirectory(prefix=".orderwatch-", dir=existing).cleanup()
     except OSError as error:
         raise ValueError(f"cannot be written: {existing}: {error.strerror}") from error

@@ -15,7 +15,14 @@ from orderwatch.config.settings import Settings
 from orderwatch.errors import ConfigError
 
 _PREFIX = "ORDERWATCH_"
-_WORDS = {"extra_forbidden": "unknown key", "missing": "missing"}
+_WORDS = {
+    "dict_type": "must be a table",
+    "extra_forbidden": "unknown key",
+    "missing": "missing",
+    "model_type": "must be a table",
+    "too_short": "must hold at least one",
+    "tuple_type": "must be a list",
+}
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ, *, resolve: bool = True) -> Settings:
@@ -26,7 +33,8 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, *, resolve: bool =
     data, problems = _file(path)
     if resolve:
         problems += _readable_secrets(path, data)
-    data, more = _overridden(data, environ)
+    pointed_to = {text.removeprefix("env:") for _, text in _secrets(data) if text.startswith("env:")}
+    data, more = _overridden(data, {k: v for k, v in environ.items() if k not in pointed_to})
     problems += [*more, *_contradictions(data)]
     data.setdefault("delivery", {})  # its default root has to be tried like any other
     try:
@@ -63,7 +71,7 @@ def _file(path: Path) -> tuple[dict[str, Any], list[str]]:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnicodeError as error:
         raise ConfigError([f"{path}: is not UTF-8 text"]) from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers and nesting without end are no TOMLDecodeError
         raise ConfigError([f"{path}: is not TOML: {error}"]) from error
 
 
@@ -71,11 +79,22 @@ def _readable_secrets(path: Path, data: Mapping[str, Any]) -> list[str]:
     if not path.stat().st_mode & stat.S_IROTH:
         return []
     return [
-        f"accounts.{name}.client_secret: stands here in a file that others can read; "
+        f"{where}: stands here in a file that others can read; "
         f'chmod o-r the file, or point to it with "file:", "env:" or "credential:"'
-        for name, account in _tables(data.get("accounts"))
-        if isinstance(secret := account.get("client_secret"), str) and not secret.startswith(INDIRECT)
+        for where, text in _secrets(data)
+        if not text.startswith(INDIRECT) and not where.endswith(".client_id")
     ]
+
+
+def _secrets(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every secret as it is written, literally or pointing elsewhere, and where it stands."""
+    written = [
+        (f"accounts.{name}.{key}", account.get(key))
+        for name, account in _tables(data.get("accounts"))
+        for key in ("client_id", "client_secret")
+    ]
+    written += [(f"notify[{index}].url", channel.get("url")) for index, channel in _rows(data.get("notify"))]
+    yield from ((where, text) for where, text in written if isinstance(text, str) and text)
 
 
 def _contradictions(data: Mapping[str, Any]) -> list[str]:
@@ -88,10 +107,7 @@ def _contradictions(data: Mapping[str, Any]) -> list[str]:
             problems.append(f"accounts.{name}.contract_id: legacy credentials have no contract; remove it")
         if not legacy and "contract_id" not in account:
             problems.append(f"accounts.{name}.contract_id: missing; platform credentials need one")
-    watches = data.get("watch")
-    for index, watch in enumerate(watches if isinstance(watches, list) else []):
-        if not isinstance(watch, dict):
-            continue
+    for index, watch in _rows(data.get("watch")):
         wanted = watch.get("account")
         if isinstance(wanted, str) and wanted not in accounts:
             known = ", ".join(sorted(accounts)) or "none"
@@ -106,6 +122,11 @@ def _tables(value: object) -> Iterator[tuple[str, dict[str, Any]]]:
         yield from ((name, table) for name, table in value.items() if isinstance(table, dict))
 
 
+def _rows(value: object) -> Iterator[tuple[int, dict[str, Any]]]:
+    if isinstance(value, list):
+        yield from ((index, table) for index, table in enumerate(value) if isinstance(table, dict))
+
+
 def _overridden(data: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     """Lay ORDERWATCH_SECTION__KEY over the file; a value is read as TOML, else taken as text."""
     problems = []
@@ -113,9 +134,12 @@ def _overridden(data: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[
         if not name.startswith(_PREFIX) or name == f"{_PREFIX}CONFIG":
             continue
         keys = name.removeprefix(_PREFIX).split("__")
+        known = keys[0].lower() in Settings.model_fields
         try:
-            data = _table_laid_over(data, keys, _value(environ[name]))
-        except (KeyError, IndexError, TypeError):
+            data = _table_laid_over(data, keys, _value(environ[name])) if known else data
+        except (IndexError, TypeError):
+            known = False
+        if not known:
             problems.append(f"environment {name}: there is nothing of that name to override")
     return data, problems
 
@@ -142,7 +166,7 @@ def _table_laid_over(into: dict[str, Any], keys: list[str], value: object) -> di
 def _value(text: str) -> object:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -25,14 +25,14 @@ from orderwatch.config.secret import resolve
 from orderwatch.core.layout import layout_problems
 
 _LOCAL_NAMES = {"localhost", "localhost.localdomain"}
-_DATABASE = re.compile(r"sqlite:///(.+)")
+_DATABASE = re.compile(r"sqlite:///(/.+)")
 
 
 def _https(url: str) -> str:
     parts = urlsplit(url)
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must be a bare URL, without credentials, query or fragment")
-    if not parts.hostname:
+    if not parts.hostname or parts.port == 0:  # asking for the port raises where it is none
         raise ValueError("must be a URL such as https://api.example.com")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
         raise ValueError("must be https (plain http only on loopback)")
@@ -80,6 +80,7 @@ Duration = Annotated[timedelta, BeforeValidator(units.duration), Field(gt=timede
 Size = Annotated[int, BeforeValidator(units.size)]
 Url = Annotated[str, AfterValidator(_https)]
 Secret = Annotated[SecretStr, AfterValidator(resolve)]
+Pattern = Annotated[str, Field(min_length=1)]
 Attachment = Literal["delivery_zip", "footprint", "thumbnail", "preview"]
 
 
@@ -109,8 +110,8 @@ class Account(Table):
 class Watch(Table):
     account: str
     task_ids: tuple[Annotated[StrictInt, Field(ge=0, lt=2**63)], ...] = ()
-    project_name: str | None = None
-    task_name: str | None = None
+    project_name: Pattern | None = None
+    task_name: Pattern | None = None
 
 
 class Polling(Table):

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -16,10 +17,10 @@ def duration(text: object) -> timedelta:
     match = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError('expected a duration such as "90s", "5m", "6h" or "14d"')
-    length = timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
-    if length > _LONGEST:
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST.total_seconds():
         raise ValueError("longer than ten years")
-    return length
+    return timedelta(seconds=seconds)
 
 
 def size(text: object) -> int:
@@ -29,4 +30,4 @@ def size(text: object) -> int:
         raise ValueError('expected a size such as "500 MB", "5 GiB" or "0"')
     base = 1024 if match[3] else 1000
     power = _POWER[match[2].upper()] if match[2] else 0
-    return int(float(match[1]) * base**power)
+    return int(Decimal(match[1]) * base**power)

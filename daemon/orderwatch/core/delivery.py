@@ -117,9 +117,8 @@ def after_failure(
             return _move(replace(tried, reason=reason), DeliveryState.PARKED, now, reason)
     if tried.barren >= policy.max_attempts:
         return _move(tried, DeliveryState.GIVEN_UP, now, failure.reason)
-    pause = (
-        timedelta(0) if failure.trouble is Trouble.LINK and barren <= 1 else backoff(barren, policy, spread)
-    )
+    at_once = failure.trouble is Trouble.LINK and tried.barren <= 1
+    pause = timedelta(0) if at_once else backoff(tried.barren, policy, spread)
     return _move(replace(tried, not_before=now + pause), DeliveryState.WAITING, now, failure.reason)
 
 
@@ -137,7 +136,8 @@ def restarted(delivery: Delivery) -> Delivery:
 def backoff(barren: int, policy: RetryPolicy, spread: float) -> timedelta:
     """Full jitter over a doubling ceiling, never below a tenth of it."""
     doublings = 1 << min(max(barren - 1, 0), 30)
-    ceiling = min(policy.slowest, policy.first * doublings)
+    early = doublings <= policy.slowest // policy.first  # compared first: the product may be no timedelta
+    ceiling = policy.first * doublings if early else policy.slowest
     return ceiling * (0.1 + 0.9 * spread)
 
 

@@ -5,6 +5,7 @@ import re
 import string
 import unicodedata
 from collections.abc import Mapping
+from datetime import UTC
 from pathlib import PurePosixPath
 
 from orderwatch.core.model import Delivery, Order
@@ -45,7 +46,7 @@ def layout_problems(layout: str) -> list[str]:
     parts = layout.split("/")
     if layout.startswith("/") or any(part == "" or part.startswith(".") for part in parts):
         problems.append("must be a relative path without empty, hidden or '..' parts")
-    if "{" not in parts[-1]:
+    if "{" not in parts[-1].replace("{{", ""):
         problems.append("the last part must hold a placeholder, or every file would have one name")
     return problems
 
@@ -62,7 +63,7 @@ def place(layout: str, order: Order, delivery: Delivery) -> str:
         "task_id": delivery.task_id,
         "product": order.product,
         "capture_id": delivery.capture_id,
-        "capture_date": start.date().isoformat() if start else None,
+        "capture_date": start.astimezone(UTC).date().isoformat() if start else None,
         "satellite_name": satellite,
         "scene_id": delivery.scene_id,
         "attachment": delivery.attachment,
@@ -77,8 +78,8 @@ def place(layout: str, order: Order, delivery: Delivery) -> str:
 
 def safe_component(text: str) -> str:
     """A name that is one visible path component on any file system; never empty, at most 180 bytes."""
-    plain = "".join(c for c in unicodedata.normalize("NFC", text) if c.isprintable())
-    name = _UNSAFE.sub("_", plain).lstrip(". -").rstrip(". ")
+    plain = "".join(c for c in text if c.isprintable())
+    name = _UNSAFE.sub("_", unicodedata.normalize("NFC", plain)).lstrip(". -").rstrip(". ")
     if not name:
         return "unnamed"
     if _RESERVED.match(name):
@@ -95,7 +96,7 @@ def alternative(path: str, number: int) -> str:
 
 def collision_key(path: str) -> str:
     """Equal for two paths that some file system would take for one."""
-    return unicodedata.normalize("NFC", path).casefold()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
 
 
 def partial_name(delivery: Delivery) -> str:

@@ -57,25 +57,24 @@ class Verdict:
 def observe(order: Order | None, look: Look, now: datetime, rules: Rules) -> Verdict:
     """Take one look into account. Total, idempotent, and no answer can make a stored file unstored."""
     notes = _Notes(look, now)
-    standing = _see_order(order, look, now, rules, notes)
-    captures = _see_captures(order, look, now, rules, notes)
+    hearing = _Hearing(now=now, again=order is not None and order.last_seen_at == now, rules=rules)
+    standing = _see_order(order, look, hearing, notes)
+    captures = _see_captures(order, look, hearing, notes)
     wanted = _see_scenes(order, look, rules, notes)
     deliveries = {d.key: d for d in (*(order.deliveries if order else ()), *wanted)}
     seen = look.order
-    after = Order(
-        account=look.account,
-        task_id=seen.task_id,
+    known = order or Order(account=look.account, task_id=seen.task_id, standing=standing)
+    after = replace(
+        known,
         standing=standing,
-        task_name=seen.task_name,
-        project_name=seen.project_name,
-        product=seen.product,
-        start=seen.start,
-        end=seen.end,
-        document=seen.document,
-        final_at=((order.final_at if order else None) or now) if standing.final else None,
+        task_name=seen.task_name or known.task_name,
+        project_name=seen.project_name or known.project_name,
+        product=seen.product or known.product,
+        start=seen.start or known.start,
+        end=seen.end or known.end,
+        document=seen.document or known.document,
+        final_at=(known.final_at or now) if standing.final else None,
         last_seen_at=now,
-        next_look_at=order.next_look_at if order else None,
-        version=order.version if order else 0,
         captures=captures,
         deliveries=tuple(deliveries.values()),
     )
@@ -176,13 +175,20 @@ class _Notes:
         )
 
 
-def _see_order(
-    order: Order | None, look: Look, now: datetime, rules: Rules, notes: _Notes
-) -> Standing[OrderPhase]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hearing:
+    """How the words of one look are taken."""
+
+    now: datetime
+    again: bool  # the look of this very moment was taken before: it raises no new doubt
+    rules: Rules
+
+
+def _see_order(order: Order | None, look: Look, hearing: _Hearing, notes: _Notes) -> Standing[OrderPhase]:
     seen = look.order
     held = order.standing if order else None
     said = Standing(word=seen.status, phase=seen.phase)
-    standing, kind = _hear(held, said, now, rules, ORDER_ROADS)
+    standing, kind = _hear(held, said, hearing, ORDER_ROADS)
     if order is not None and order.state is OrderState.LOST:
         notes.move(Subject.ORDER, "lost", seen.status, Kind.ODD, detail="the provider shows it again")
     elif kind is not None:
@@ -192,13 +198,11 @@ def _see_order(
     return standing
 
 
-def _see_captures(
-    order: Order | None, look: Look, now: datetime, rules: Rules, notes: _Notes
-) -> tuple[Capture, ...]:
+def _see_captures(order: Order | None, look: Look, hearing: _Hearing, notes: _Notes) -> tuple[Capture, ...]:
     captures = {c.capture_id: c for c in (order.captures if order else ())}
     for shown in {c.capture_id: c for c in look.captures}.values():
         known = captures.get(shown.capture_id)
-        capture, kind = _meet(known, shown, now, rules)
+        capture, kind = _meet(known, shown, hearing)
         captures[shown.capture_id] = capture
         if kind is not None:
             was = known.standing.word if known else None
@@ -206,7 +210,8 @@ def _see_captures(
         if shown.phase is None:
             notes.unknown.append(f"capture:{shown.status}")
     return tuple(
-        replace(c, scenes_seen_at=now) if c.capture_id in look.scenes else c for c in captures.values()
+        replace(c, scenes_seen_at=hearing.now) if c.capture_id in look.scenes else c
+        for c in captures.values()
     )
 
 
@@ -244,8 +249,7 @@ def _offered(
 def _hear(
     held: Standing[P] | None,
     said: Standing[P],
-    now: datetime,
-    rules: Rules,
+    hearing: _Hearing,
     roads: Mapping[P, frozenset[P]],
 ) -> tuple[Standing[P], Kind | None]:
     """What we hold after hearing what is `said`; the kind is None where the word did not move."""
@@ -254,25 +258,26 @@ def _hear(
     kind = None if said.word == held.word else classify(held.phase, said.phase, roads)
     if not held.final or said.final:
         return (said if said.phase is not None else replace(held, word=said.word)), kind
-    since = held.doubted_at or now
-    doubts = held.doubts + 1
+    now, rules, doubts, since = hearing.now, hearing.rules, held.doubts, held.doubted_at
+    if since is None or said.word != held.word:
+        doubts, since = 1, now
+    elif not hearing.again:
+        doubts += 1
     if said.phase is not None and doubts >= rules.doubts_needed and now >= since + rules.doubted_for:
         return said, kind
     return replace(held, word=said.word, doubts=doubts, doubted_at=since), kind
 
 
-def _meet(
-    known: Capture | None, shown: SeenCapture, now: datetime, rules: Rules
-) -> tuple[Capture, Kind | None]:
+def _meet(known: Capture | None, shown: SeenCapture, hearing: _Hearing) -> tuple[Capture, Kind | None]:
     said = Standing(word=shown.status, phase=shown.phase)
-    standing, kind = _hear(known.standing if known else None, said, now, rules, CAPTURE_ROADS)
+    standing, kind = _hear(known.standing if known else None, said, hearing, CAPTURE_ROADS)
     published = shown.phase is CapturePhase.PUBLISHED
     capture = Capture(
         capture_id=shown.capture_id,
         standing=standing,
         start=shown.start or (known.start if known else None),
         satellite_name=shown.satellite_name or (known.satellite_name if known else None),
-        published_at=(known.published_at if known else None) or (now if published else None),
+        published_at=(known.published_at if known else None) or (hearing.now if published else None),
         scenes_seen_at=known.scenes_seen_at if known else None,
     )
     return capture, kind

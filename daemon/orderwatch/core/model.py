@@ -89,7 +89,7 @@ P = TypeVar("P", OrderPhase, CapturePhase)
 class Standing(Generic[P]):
     """What the provider says of one thing (`word`) and what we hold of it (`phase`).
 
-    A final phase is sticky: `doubts` counts the looks since `doubted_at` that said otherwise.
+    A final phase is sticky: `doubts` counts the looks since `doubted_at` that showed `word` against it.
     """
 
     word: str
@@ -157,7 +157,7 @@ class Delivery:
     @property
     def intended(self) -> bool:
         """Verified bytes await their final name."""
-        return self.sha256 is not None and self.state is not DeliveryState.STORED
+        return self.sha256 is not None and self.stored_at is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """Shell patterns over names; an absent name matches only the pattern that was not given."""
+    """Shell patterns over names; an absent name counts as an empty one."""
 
     project_name: str | None = None
     task_name: str | None = None

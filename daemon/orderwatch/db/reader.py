@@ -1,21 +1,22 @@
 """Reading: a consistent snapshot, beside a running daemon or inside it."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState, Transition
+from orderwatch.db.complaint import translated
 from orderwatch.db.rows import capture_of, delivery_of, order_of, transition_of
-from orderwatch.db.shield import shielded, unit
-from orderwatch.db.sqlite import reader_engine
+from orderwatch.db.shield import unit
+from orderwatch.db.sqlite import close, reader_engine
 from orderwatch.db.tables import captures, deliveries, orders, transitions
 from orderwatch.ports import Known
 
-_RETRIED = (DeliveryState.WAITING, DeliveryState.PARKED)
+RETRIED = (DeliveryState.WAITING, DeliveryState.PARKED)
 
 
 class Reader:
@@ -42,7 +43,7 @@ class Reader:
             orders.c.state != OrderState.DONE if due_by is None else orders.c.next_look_at <= due_by,
         )
         async with self._snapshot() as db:
-            rows = (await db.execute(query.order_by(orders.c.next_look_at))).tuples()
+            rows = await db.execute(query.order_by(orders.c.next_look_at))
             return [Known(*row) for row in rows]
 
     @unit
@@ -51,7 +52,7 @@ class Reader:
         heard = case((orders.c.state == OrderState.LOST, "lost"), else_=orders.c.word)
         query = select(orders.c.task_id, heard).where(orders.c.account == account)
         async with self._snapshot() as db:
-            return dict((await db.execute(query)).tuples().all())
+            return dict((await db.execute(query)).all())
 
     @unit
     async def history(self, task_id: int) -> Sequence[Transition]:
@@ -77,21 +78,8 @@ class Reader:
             return [delivery_of(row) for row in (await db.execute(query)).mappings()]
 
     @unit
-    async def next_to_fetch(self, now: datetime, accounts: Collection[str]) -> Delivery | None:
-        """The oldest delivery that may be fetched now."""
-        query = (
-            select(deliveries)
-            .where(deliveries.c.account.in_(accounts), _fetchable(now))
-            .order_by(deliveries.c.id)
-            .limit(1)
-        )
-        async with self._snapshot() as db:
-            row = (await db.execute(query)).mappings().first()
-            return delivery_of(row) if row else None
-
-    @unit
     async def next_attempt_at(self) -> datetime | None:
-        query = select(func.min(deliveries.c.not_before)).where(deliveries.c.state.in_(_RETRIED))
+        query = select(func.min(deliveries.c.not_before)).where(deliveries.c.state.in_(RETRIED))
         async with self._snapshot() as db:
             soonest: datetime | None = await db.scalar(query)
             return soonest
@@ -120,8 +108,9 @@ class Reader:
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[AsyncConnection]:
-        async with self._reading.begin() as db:
-            yield db
+        with translated("the database cannot be read"):
+            async with self._reading.begin() as db:
+                yield db
 
 
 @asynccontextmanager
@@ -130,11 +119,4 @@ async def open_reader(database: Path) -> AsyncIterator[Reader]:
     try:
         yield Reader(engine)
     finally:
-        await shielded(engine.dispose())
-
-
-def _fetchable(now: datetime) -> ColumnElement[bool]:
-    return or_(
-        deliveries.c.state == DeliveryState.WANTED,
-        and_(deliveries.c.state.in_(_RETRIED), deliveries.c.not_before <= now),
-    )
+        await close(engine)

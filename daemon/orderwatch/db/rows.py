@@ -21,6 +21,7 @@ from orderwatch.core.model import (
     Subject,
     Transition,
 )
+from orderwatch.db.types import utc
 
 Row = dict[str, Any]
 
@@ -149,7 +150,7 @@ def _standing_of(row: RowMapping, phase: P | None) -> Standing[P]:
 
 def _scene_row(scene: SceneFacts) -> Row:
     return {
-        "timestamp": scene.timestamp.isoformat() if scene.timestamp else None,
+        "timestamp": utc(scene.timestamp).isoformat() if scene.timestamp else None,
         "satellite_name": scene.satellite_name,
         "product": scene.product,
         "footprint": scene.footprint,

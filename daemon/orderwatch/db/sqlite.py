@@ -9,6 +9,8 @@ from sqlalchemy import AsyncAdaptedQueuePool, Connection, Engine, create_engine,
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from orderwatch.db.shield import shielded
+
 _BUSY = 10.0  # seconds; only a command beside the daemon ever makes a writer wait
 
 _DURABLE = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
@@ -44,6 +46,16 @@ def inspect_engine(path: Path) -> Engine:
     _set_up(engine, "PRAGMA query_only=ON")
     _begin(engine, "BEGIN")
     return engine
+
+
+async def close(*engines: AsyncEngine) -> None:
+    """Close them in this order, all of them, whoever is cancelled meanwhile."""
+
+    async def close_each() -> None:
+        for engine in engines:
+            await engine.dispose()
+
+    await shielded(close_each())
 
 
 def _engine(path: Path, mode: str) -> Engine:
@@ -84,4 +96,4 @@ def _begin(engine: Engine, statement: str) -> None:
 
 
 def _uri(path: Path, mode: str) -> str:
-    return f"file:{quote(str(path))}?mode={mode}"
+    return f"file:{quote(bytes(path))}?mode={mode}"

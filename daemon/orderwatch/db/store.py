@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Insert, Update, and_, insert, update
+from sqlalchemy import ColumnElement, Insert, Update, and_, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -16,10 +16,11 @@ from orderwatch.core.delivery import Move
 from orderwatch.core.layout import collision_key
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, Transition
-from orderwatch.db.reader import Reader
-from orderwatch.db.rows import capture_row, delivery_row, order_row, transition_row
-from orderwatch.db.shield import shielded, unit
-from orderwatch.db.sqlite import reader_engine, writer_engine
+from orderwatch.db.complaint import translated
+from orderwatch.db.reader import RETRIED, Reader
+from orderwatch.db.rows import capture_row, delivery_of, delivery_row, order_row, transition_row
+from orderwatch.db.shield import unit
+from orderwatch.db.sqlite import close, reader_engine, writer_engine
 from orderwatch.db.tables import captures, deliveries, orders, transitions
 from orderwatch.errors import StaleOrderError
 
@@ -46,16 +47,8 @@ class Store(Reader):
     @unit
     async def record(self, move: Move) -> None:
         """Write one delivery; with a transition only from the state that the transition leaves."""
-        held = _row_of(move.delivery)
-        if move.transition is not None:
-            held = and_(held, deliveries.c.state == move.transition.before)
         async with self._transaction() as db:
-            done = await db.execute(update(deliveries).where(held).values(delivery_row(move.delivery)))
-            if done.rowcount != 1:
-                raise StaleOrderError(f"delivery {move.delivery.scene_id} was written meanwhile")
-            if move.transition is not None:
-                await _remember(db, [move.transition])
-                await _touch(db, move.delivery)
+            await _record(db, move)
 
     @unit
     async def checkpoint(self, delivery: Delivery, durable: int) -> None:
@@ -75,16 +68,18 @@ class Store(Reader):
             return False
         return True
 
+    @unit
     async def claim(self, now: datetime, accounts: Collection[str]) -> Delivery | None:
         """Take the oldest delivery that may be fetched now and mark it as being fetched."""
-        while delivery := await self.next_to_fetch(now, accounts):
-            move = machine.claimed(delivery, now)
-            try:
-                await self.record(move)
-            except StaleOrderError:
-                continue
-            return move.delivery
-        return None
+        fetchable = and_(deliveries.c.account.in_(accounts), _may_be_fetched(now))
+        oldest = select(deliveries).where(fetchable).order_by(deliveries.c.id).limit(1)
+        async with self._transaction() as db:
+            row = (await db.execute(oldest)).mappings().first()
+            if row is None:
+                return None
+            move = machine.claimed(delivery_of(row), now)
+            await _record(db, move)
+        return move.delivery
 
     async def release_all(self, now: datetime) -> int:
         """Free what a killed process left claimed; only under the lock, before anything is fetched."""
@@ -95,8 +90,9 @@ class Store(Reader):
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        async with self._turn, self._writing.begin() as db:
-            yield db
+        with translated("the database cannot be written"):
+            async with self._turn, self._writing.begin() as db:
+                yield db
 
 
 @asynccontextmanager
@@ -106,8 +102,7 @@ async def open_store(database: Path) -> AsyncIterator[Store]:
     try:
         yield Store(reading, writing)
     finally:
-        await shielded(reading.dispose())
-        await shielded(writing.dispose())
+        await close(reading, writing)
 
 
 async def _save_order(db: AsyncConnection, order: Order) -> int:
@@ -150,6 +145,18 @@ async def _want(db: AsyncConnection, order_id: int, delivery: Delivery) -> None:
         await db.execute(insert(deliveries).values(**row, order_id=order_id))
 
 
+async def _record(db: AsyncConnection, move: Move) -> None:
+    held = _row_of(move.delivery)
+    if move.transition is not None:
+        held = and_(held, deliveries.c.state == move.transition.before)
+    done = await db.execute(update(deliveries).where(held).values(delivery_row(move.delivery)))
+    if done.rowcount != 1:
+        raise StaleOrderError(f"delivery {move.delivery.scene_id} was written meanwhile")
+    if move.transition is not None:
+        await _remember(db, [move.transition])
+        await _touch(db, move.delivery)
+
+
 async def _remember(db: AsyncConnection, moves: Collection[Transition]) -> None:
     if moves:
         await db.execute(insert(transitions), [transition_row(move) for move in moves])
@@ -157,16 +164,26 @@ async def _remember(db: AsyncConnection, moves: Collection[Transition]) -> None:
 
 async def _touch(db: AsyncConnection, delivery: Delivery) -> None:
     """A delivery's move makes every older reading of its order stale."""
-    here = and_(orders.c.account == delivery.account, orders.c.task_id == delivery.task_id)
-    await db.execute(update(orders).where(here).values(version=orders.c.version + 1))
+    await db.execute(update(orders).where(_order_of(delivery)).values(version=orders.c.version + 1))
+
+
+def _order_of(delivery: Delivery) -> ColumnElement[bool]:
+    return and_(orders.c.account == delivery.account, orders.c.task_id == delivery.task_id)
 
 
 def _row_of(delivery: Delivery) -> ColumnElement[bool]:
+    """Found by way of the order, which is what the index of the deliveries begins with."""
     return and_(
-        deliveries.c.account == delivery.account,
-        deliveries.c.task_id == delivery.task_id,
+        deliveries.c.order_id == select(orders.c.id).where(_order_of(delivery)).scalar_subquery(),
         deliveries.c.capture_id == delivery.capture_id,
         deliveries.c.scene_id == delivery.scene_id,
         deliveries.c.attachment == delivery.attachment,
         deliveries.c.version == delivery.version,
+    )
+
+
+def _may_be_fetched(now: datetime) -> ColumnElement[bool]:
+    return or_(
+        deliveries.c.state == DeliveryState.WANTED,
+        and_(deliveries.c.state.in_(RETRIED), deliveries.c.not_before <= now),
     )

@@ -1,13 +1,13 @@
 """Bringing the database to this code's schema, all or nothing."""
 
-import sqlite3
 from enum import Enum, auto
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import IntegrityError
 
 import orderwatch
+from orderwatch.db.complaint import one_line, translated
 from orderwatch.db.sqlite import inspect_engine, upgrade_engine
 from orderwatch.errors import DatabaseError
 
@@ -22,16 +22,17 @@ class Schema(Enum):
 
 def schema_of(database: Path, *, thorough: bool = False) -> Schema:
     """Where the database stands; `DatabaseError` where it is damaged (looked for if `thorough`) or newer."""
-    if not database.exists():
-        return Schema.NONE
-    try:
+    with translated(f"{database} cannot be read as a database"):
+        if not database.exists():
+            return Schema.NONE
         with inspect_engine(database).connect() as connection:
             sound = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() if thorough else "ok"
-            found = _revision(connection)
-    except (DBAPIError, sqlite3.DatabaseError) as error:
-        raise DatabaseError(f"{database} cannot be read as a database: {_word(error)}") from error
+            tables = inspect(connection).get_table_names()
+            found = _revision(connection) if "alembic_version" in tables else None
     if sound != "ok":
-        raise DatabaseError(f"{database} is damaged: {sound}; restore a backup")
+        raise DatabaseError(f"{database} is damaged: {one_line(sound)}; restore a backup")
+    if tables and "alembic_version" not in tables:
+        raise DatabaseError(f"{database} is another program's database; name another file in [database]")
     if found is None:
         return Schema.NONE
     if found > HEAD:
@@ -46,19 +47,22 @@ def upgrade(database: Path, revision: str = "head") -> None:
     # Alembic takes most of a second to import, and a daemon at head never needs it.
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415 - see above
+    from alembic.util import CommandError  # noqa: PLC0415 - see above
 
-    database.parent.mkdir(parents=True, exist_ok=True)
+    failed = f"{database} cannot be brought to schema {HEAD}"
     config = Config()
     config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
     try:
-        with upgrade_engine(database).begin() as connection:
+        with translated(failed):
+            database.parent.mkdir(parents=True, exist_ok=True)
+        with translated(failed), upgrade_engine(database).begin() as connection:
             config.attributes["connection"] = connection
             target = command.downgrade if revision != "head" else command.upgrade
             target(config, revision)
             if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise DatabaseError(f"{database}: the migration would break references; nothing was changed")
-    except DBAPIError as error:
-        raise DatabaseError(f"{database} cannot be brought to schema {HEAD}: {_word(error)}") from error
+    except (CommandError, IntegrityError) as error:
+        raise DatabaseError(f"{failed}: {one_line(error)}; nothing was changed") from error
 
 
 def migrations() -> Path:
@@ -69,10 +73,7 @@ def migrations() -> Path:
 
 
 def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-
-
-def _word(error: Exception) -> str:
-    return str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    # max and CAST: whatever stands there, one word comes back
+    query = text("SELECT CAST(max(version_num) AS TEXT) FROM alembic_version")
+    found: str | None = connection.execute(query).scalar_one()
+    return found

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import traceback
+from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
@@ -16,28 +17,41 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from orderwatch.core.sidecar import zulu
 
-_QUERY = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?#\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
-_BEARER = re.compile(r"(?i)\b(bearer|token=|client_secret[\"']?[=:])\s*[\"']?[\w.~+/=-]+")
+_USER = re.compile(r"(://)[^\s/?#@\"'<>]*@")
+_QUERY = re.compile(r"(://[^\s?#\"'<>]*|(?=\?[\w.%-]+=))\?[^\s\"'<>]*")
+_TOKEN = re.compile(
+    r"(?i)(\bbearer|token[\"']?\s?=|token[\"']\s?:|client_secret[\"']?\s?[=:])\s*[\"']?[\w.~+/=%-]+"
+)
 _SHORTEST_SECRET = 6  # shorter ones would eat ordinary words
+_TOKENS = 1000
 
 
 class Redactor:
     """Takes registered secrets, URL queries and bearer tokens out of anything that is logged."""
 
     def __init__(self) -> None:
-        self._secrets: dict[str, None] = {}
+        self._secrets: set[str] = set()
+        self._tokens: deque[str] = deque(maxlen=_TOKENS)
+        self._hidden: list[str] = []
 
     def learn(self, secret: str) -> None:
-        """Never let this text into a log line from now on. Old tokens are forgotten after many new ones."""
-        if len(secret) >= _SHORTEST_SECRET:
-            self._secrets[secret] = None
-            while len(self._secrets) > 1000:  # noqa: PLR2004 - years of tokens
-                self._secrets.pop(next(iter(self._secrets)))
+        """Never let this text into a log line from now on."""
+        self._secrets.add(secret)
+        self._rank()
+
+    def learn_token(self, token: str) -> None:
+        """The same for a while: an old token is forgotten after many new ones."""
+        self._tokens.append(token)
+        self._rank()
 
     def clean(self, text: str) -> str:
-        for secret in self._secrets:
+        for secret in self._hidden:
             text = text.replace(secret, "…")
-        return _BEARER.sub(r"\1…", _QUERY.sub(r"\1?…", text))
+        return _TOKEN.sub(r"\1…", _QUERY.sub(r"\1?…", _USER.sub(r"\1…@", text)))
+
+    def _rank(self) -> None:
+        known = {text for text in (*self._secrets, *self._tokens) if len(text) >= _SHORTEST_SECRET}
+        self._hidden = sorted(known, key=len, reverse=True)  # longest first: one may be part of another
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         del logger, method
@@ -48,11 +62,13 @@ class Redactor:
             case str():
                 return self.clean(value)
             case Mapping():
-                return {key: self._cleaned(inner) for key, inner in value.items()}
+                return {self.clean(str(key)): self._cleaned(inner) for key, inner in value.items()}
             case list() | tuple():
                 return [self._cleaned(inner) for inner in value]
-            case _:
+            case None | int() | float() | logging.LogRecord():
                 return value
+            case _:
+                return self.clean(str(value))  # the line would show it so
 
 
 def set_up(level: str, form: Literal["auto", "json", "console"], redactor: Redactor) -> None:

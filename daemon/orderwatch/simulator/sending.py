@@ -30,8 +30,10 @@ async def instead(request: web.Request, fault: Fault) -> web.StreamResponse | No
         case "delay":
             await asyncio.sleep(fault.seconds)
         case "status":
-            later = {} if fault.retry_after is None else {hdrs.RETRY_AFTER: str(fault.retry_after)}
-            return web.json_response({"message": "simulated fault"}, status=fault.code, headers=later)
+            answer = json_response({"message": "simulated fault"}, fault.code)
+            if fault.retry_after is not None:
+                answer.headers[hdrs.RETRY_AFTER] = str(fault.retry_after)
+            return answer
         case "html":
             return web.Response(text=_HTML, content_type="text/html")
         case "reset" if fault.at is None:

@@ -15,6 +15,10 @@ class Tokens(Generic[T]):
         self._clock = clock
         self._live: dict[str, tuple[float, T]] = {}
 
+    @property
+    def live(self) -> tuple[str, ...]:
+        return tuple(self._live)
+
     def mint(self, meaning: T) -> str:
         self._forget_expired()
         token = secrets.token_urlsafe(32)

@@ -68,17 +68,12 @@ class VirtualZip:
         self._raster_size = max(0, wanted - sum(map(len, self._around(crc=0))))
         self._ends: tuple[bytes, bytes] | None = None
         self._sha256: str | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.size = self._raster_size + sum(map(len, self._around(crc=0)))
         self.etag = f'"{hashlib.sha256(f"{self._seed}/{self.size}".encode()).hexdigest()[:32]}"'
 
     def prepare(self) -> None:
-        with self._lock:
-            if self._ends is None:
-                crc = 0
-                for part in self._raster(0, self._raster_size):
-                    crc = zlib.crc32(part, crc)
-                self._ends = self._around(crc)
+        self._edges()
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes from `offset` on; fewer than `length` only at the end."""
@@ -86,7 +81,6 @@ class VirtualZip:
 
     def sha256(self) -> str:
         """The digest of the whole, in hexadecimal; as slow as reading it once."""
-        self.prepare()
         with self._lock:
             if self._sha256 is None:
                 digest = hashlib.sha256()
@@ -96,12 +90,20 @@ class VirtualZip:
             return self._sha256
 
     def _parts(self, start: int, stop: int) -> Iterator[memoryview]:
-        self.prepare()
-        head, tail = self._ends or (b"", b"")
+        head, tail = self._edges()
         begin, end = len(head), len(head) + self._raster_size
         yield memoryview(head)[start:stop]
         yield from self._raster(max(start - begin, 0), min(stop, end) - begin)
         yield memoryview(tail)[max(start - end, 0) : max(stop - end, 0)]
+
+    def _edges(self) -> tuple[bytes, bytes]:
+        with self._lock:
+            if self._ends is None:
+                crc = 0
+                for part in self._raster(0, self._raster_size):
+                    crc = zlib.crc32(part, crc)
+                self._ends = self._around(crc)
+            return self._ends
 
     def _raster(self, start: int, stop: int) -> Iterator[memoryview]:
         twice = memoryview(_noise(self._seed))

@@ -11,7 +11,8 @@ from orderwatch.ports import Start
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _UNSATISFIED = re.compile(r"bytes \*/(\d+)")
 _EXPIRED = {401, 403, 404, 410}
-_PAGES = ("text/html", "application/json", "application/xml", "text/xml", "application/xhtml+xml")
+_PAGES = {"text/html", "application/xhtml+xml", "application/json"}
+_XML = {"application/xml", "text/xml"}  # an error page, unless it is a footprint
 _LEADING = {"delivery_zip": b"PK\x03\x04", "thumbnail": b"\x89PNG", "preview": b"\x89PNG"}
 
 
@@ -35,7 +36,7 @@ def judge(status: int, headers: Mapping[str, str], held: int, delivery: Delivery
     if headers.get("Content-Encoding", "identity").lower() != "identity":
         raise TransferError("the download host compressed the file although asked not to")
     kind = headers.get("Content-Type", "").split(";")[0].strip().lower()
-    if kind in _PAGES and delivery.attachment != "footprint":
+    if kind in _PAGES or (kind in _XML and delivery.attachment != "footprint"):
         raise TransferError("the download host sent a page, not a file")
     if status == 200:  # noqa: PLR2004 - the whole file, whether a range was asked for or not
         return Start(offset=0, total=_length(headers), validator=strong_validator(headers))
@@ -55,23 +56,26 @@ def strong_validator(headers: Mapping[str, str]) -> str | None:
 
 
 def _ranged(headers: Mapping[str, str], held: int, delivery: Delivery) -> Start:
+    if not held:
+        raise TransferError("the download host answers with a range that nobody asked for")
+    # Once may be an accident; a host that keeps doing it can only send the whole file.
+    wrong = OtherBytesError if delivery.barren else TransferError
     match = _RANGE.fullmatch(headers.get("Content-Range", ""))
-    if not held or match is None:
-        raise TransferError("the download host answers with a range it does not name")
+    if match is None:
+        raise wrong("the download host answers with a range it does not name")
     first, last, total = map(int, match.groups())
     validator = strong_validator(headers)
     if delivery.total not in (None, total) or _differ(delivery.validator, validator):
         raise OtherBytesError("the file behind the link is another one than before")
     if first != held or last != total - 1:
-        # Once may be an accident; a host that keeps doing it can only send the whole file.
-        wrong = OtherBytesError if delivery.barren else TransferError
         raise wrong("the download host answers with another range than asked for")
     return Start(offset=held, total=total, validator=validator or delivery.validator)
 
 
 def _unsatisfied(headers: Mapping[str, str], held: int, delivery: Delivery) -> Complete:
     match = _UNSATISFIED.fullmatch(headers.get("Content-Range", ""))
-    if match and int(match[1]) == held and delivery.total in (None, held):
+    total = int(match[1]) if match else delivery.total  # not every host names it
+    if total == held and delivery.total in (None, held):
         return Complete()
     raise OtherBytesError("the file behind the link is shorter than before")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -101,14 +101,18 @@ class Downloader:
                     due = clock() + max(_SOONEST, _SHARE * (clock() - before))
         except DiskError:
             raise  # what the disk refused is not known to be there
-        except BaseException:
+        except asyncio.CancelledError:
+            with suppress(DiskError):  # the next attempt will meet it
+                await _salvage(partial, parts, synced, checkpoint)
+            raise
+        except Exception:
             await _salvage(partial, parts, synced, checkpoint)
             raise
         await _salvage(partial, parts, synced, checkpoint)
 
     @asynccontextmanager
     async def _get(self, link: URL, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        for _ in range(_HOPS):
+        for _ in range(_HOPS + 1):
             await self._policy.check(link)
             async with self._session.get(link, headers=headers, allow_redirects=False) as response:
                 location = response.headers.get("Location")

@@ -2,15 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec
 
 from orderwatch.errors import DiskError, LostBytesError
 
-R = TypeVar("R")
+A = ParamSpec("A")
 
 
 class Partial:
@@ -19,54 +19,64 @@ class Partial:
     def __init__(self, handle: int, length: int, thread: ThreadPoolExecutor) -> None:
         self._handle = handle
         self._thread = thread
-        self._flush: asyncio.Future[None] | None = None
+        self._flight: asyncio.Future[None] | None = None
         self.length = length  # bytes handed over, written or still in flight
 
     async def write(self, parts: list[bytes]) -> None:
         """Hand over some bytes; returns when the flush before is done."""
         await self.settle()
         self.length += sum(map(len, parts))
-        self._flush = self._run(lambda: _write_all(self._handle, parts))
+        self._begin(_write_all, self._handle, parts)
 
     async def settle(self) -> None:
-        flush, self._flush = self._flush, None
-        if flush is not None:
-            await _translated(flush)
+        """Wait for what is in flight. Its failure stays: nothing may follow a hole.
+
+        Whoever is cancelled here leaves it in flight, so that the next to ask still learns how it ended.
+        """
+        if self._flight is not None:
+            await asyncio.shield(self._flight)
+            self._flight = None
 
     async def sync(self) -> int:
         """Make everything handed over durable; returns the length."""
         await self.settle()
         length = self.length
-        try:
-            await self._run(lambda: os.fdatasync(self._handle))
-        except OSError as error:
-            # The kernel may have dropped the pages and would call the next sync a success.
-            raise LostBytesError(f"the partial cannot be made durable: {error.strerror}") from error
+        self._begin(_sync, self._handle)
+        await self.settle()
         return length
 
     async def restart(self) -> None:
         """Throw away every byte."""
         await self.settle()
         self.length = 0
-        await _translated(self._run(lambda: _rewind(self._handle)))
+        self._begin(_rewind, self._handle)
+        await self.settle()
 
-    def _run(self, work: Callable[[], R]) -> asyncio.Future[R]:
-        return asyncio.get_running_loop().run_in_executor(self._thread, work)
+    def _begin(self, work: Callable[A, None], *args: A.args, **kwargs: A.kwargs) -> None:
+        self._flight = asyncio.wrap_future(self._thread.submit(work, *args, **kwargs))
 
 
 @asynccontextmanager
 async def open_partial(path: Path, durable: int) -> AsyncIterator[Partial]:
     """Open or make the partial, cut back to what is known to be durable. `DiskError` if that fails."""
-    loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1, thread_name_prefix="partial") as thread:
-        handle, length = await _translated(loop.run_in_executor(thread, _open, path, durable))
-        partial = Partial(handle, length, thread)
+        opening = thread.submit(_open, path, durable)
         try:
-            yield partial
+            handle, length = await asyncio.wrap_future(opening)
+            yield Partial(handle, length, thread)
         finally:
-            thread.submit(os.close, handle)
+            thread.submit(_close, opening)
 
 
+@contextmanager
+def _translated(trouble: str, kind: type[DiskError] = DiskError) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{trouble}: {error.strerror}") from error
+
+
+@_translated("the partial cannot be opened")
 def _open(path: Path, durable: int) -> tuple[int, int]:
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
@@ -84,6 +94,13 @@ def _open(path: Path, durable: int) -> tuple[int, int]:
     return handle, length
 
 
+def _close(opening: Future[tuple[int, int]]) -> None:
+    """Close what was opened, be it for somebody who was cancelled meanwhile."""
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result()[0])
+
+
+@_translated("the partial cannot be written")
 def _write_all(handle: int, parts: list[bytes]) -> None:
     views = [memoryview(part) for part in parts]
     while views:
@@ -94,13 +111,13 @@ def _write_all(handle: int, parts: list[bytes]) -> None:
             views[0] = views[0][written:]
 
 
+# The kernel may have dropped the pages and would call the next sync a success.
+@_translated("the partial cannot be made durable", LostBytesError)
+def _sync(handle: int) -> None:
+    os.fdatasync(handle)
+
+
+@_translated("the partial cannot be written")
 def _rewind(handle: int) -> None:
     os.ftruncate(handle, 0)
     os.lseek(handle, 0, os.SEEK_SET)
-
-
-async def _translated(work: "asyncio.Future[R]") -> R:
-    try:
-        return await work
-    except OSError as error:
-        raise DiskError(f"the partial cannot be written: {error.strerror}") from error

@@ -1,22 +1,36 @@
 """Whether a complete partial is what it should be. Blocking: runs in a worker thread."""
 
 import hashlib
+import lzma
 import os
+import re
 import threading
 import zipfile
 import zlib
 from pathlib import Path
 from typing import IO
 
-from orderwatch.errors import BadBytesError
+from orderwatch.errors import BadBytesError, TransferError
 from orderwatch.transfer.answer import check_leading
 
 _BLOCK = 2**20
 _EOCD = b"PK\x05\x06"
 _EOCD_SIZE = 22
-_COMMENT_SIZE = slice(20, 22)
+_COUNT, _COMMENT_SIZE = slice(10, 12), slice(20, 22)
+_COUNTED_ELSEWHERE = 0xFFFF  # in the records of zip64
 _TAIL = _EOCD_SIZE + 2**16  # the longest comment
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+_PNG_END = re.compile(rb"IEND\xaeB`\x82\Z")
+_ENDS = {"thumbnail": _PNG_END, "preview": _PNG_END, "footprint": re.compile(rb"</(\w+:)?kml\s*>\s*\Z")}
+_END_SIZE = 1024  # within it, from the end, the end is looked for
 
 
 def check(path: Path, attachment: str, stop: threading.Event) -> None:
@@ -30,10 +44,15 @@ def check(path: Path, attachment: str, stop: threading.Event) -> None:
             raise BadBytesError("the file is empty")
         try:
             check_leading(attachment, first)
-        except Exception as error:
+        except TransferError as error:
             raise BadBytesError(str(error)) from error
+        size = path.stat().st_size
         if attachment == "delivery_zip":
-            _check_zip(file, path.stat().st_size, stop)
+            _check_zip(file, size, stop)
+        elif attachment in _ENDS:
+            file.seek(max(0, size - _END_SIZE))
+            if not _ENDS[attachment].search(file.read()):
+                raise BadBytesError(f"what came is no {attachment}, or not complete")
 
 
 def digest(path: Path, stop: threading.Event | None = None) -> str:
@@ -53,22 +72,28 @@ def _heed(stop: threading.Event | None) -> None:
 
 
 def _check_zip(file: IO[bytes], size: int, stop: threading.Event) -> None:
-    _check_end(file, size)
+    count = _check_end(file, size)
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             if not members:
                 raise BadBytesError("the zip holds no member")
+            if count not in {len(members), _COUNTED_ELSEWHERE}:
+                raise BadBytesError(f"the zip lists {len(members)} members but says {count}")
             if min(member.header_offset for member in members) != 0:
                 raise BadBytesError("the zip does not begin where the file begins")
             for member in members:
                 _check_member(archive, member, stop)
     except _UNREADABLE as error:
         raise BadBytesError(f"the zip cannot be read: {error}") from error
+    except OSError as error:
+        if error.errno is None and not isinstance(error, InterruptedError):  # bz2 has no error of its own
+            raise BadBytesError(f"the zip cannot be read: {error}") from error
+        raise
 
 
-def _check_end(file: IO[bytes], size: int) -> None:
-    """The end record must close the file: zipfile itself would accept bytes behind it."""
+def _check_end(file: IO[bytes], size: int) -> int:
+    """The end record must close the file: zipfile itself would accept bytes behind it. Returns its count."""
     file.seek(max(0, size - _TAIL))
     tail = file.read()
     at = tail.rfind(_EOCD)
@@ -77,6 +102,7 @@ def _check_end(file: IO[bytes], size: int) -> None:
     comment = int.from_bytes(tail[at:][_COMMENT_SIZE], "little")
     if at + _EOCD_SIZE + comment != len(tail):
         raise BadBytesError("the zip has foreign bytes behind its end")
+    return int.from_bytes(tail[at:][_COUNT], "little")
 
 
 def _check_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, stop: threading.Event) -> None:

@@ -1,0 +1,49 @@
+"""`check`."""
+
+import asyncio
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured, print_json
+from orderwatch.config import Settings, not_in_effect
+from orderwatch.errors import RefusedError
+
+if TYPE_CHECKING:
+    from orderwatch.app.probe import Finding
+
+
+@click.command()
+@click.option("--online", is_flag=True, help="Also try accounts, clock, database and destination.")
+@click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+@configured
+def check(context: Context, *, online: bool, as_json: bool) -> None:
+    """Every problem of the configuration at once; exit 0 means that the daemon can start."""
+    settings = context.settings(resolve=True)
+    notes = not_in_effect(settings)
+    findings = asyncio.run(_probe(settings)) if online else []
+    if as_json:
+        facts = [asdict(finding) for finding in findings]
+        print_json({"config": str(context.path), "problems": [], "notes": notes, "checks": facts})
+    else:
+        click.echo(f"{context.path} is good")
+        for finding in findings:
+            click.echo(f"{'ok     ' if finding.ok else 'PROBLEM'}  {finding.name}: {finding.detail}")
+    for note in notes:
+        click.echo(f"orderwatch: note: {note}", err=True)
+    complain([f"{f.name}: {f.detail}" for f in findings if not f.ok])
+    if any(f.refused for f in findings):
+        sys.exit(EXIT_CODES[RefusedError])
+    if not all(f.ok for f in findings):
+        sys.exit(FAILED)
+
+
+async def _probe(settings: Settings) -> list["Finding"]:
+    from orderwatch.app.probe import probe  # noqa: PLC0415 - only `--online` needs the whole daemon
+    from orderwatch.ops.log import Redactor, set_up  # noqa: PLC0415 - as above
+
+    redactor = Redactor()
+    set_up("error", settings.log.format, redactor)
+    return await probe(settings, redactor)

@@ -1,0 +1,163 @@
+"""A user's machine in a folder: configuration, our command as a process, the provider beside it."""
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from orderwatch.cli.shapes import order_facts
+from orderwatch.db.reader import open_reader
+from orderwatch.db.upgrade import Schema, schema_of
+from orderwatch.simulator.scenario import Scenario
+from orderwatch.simulator.server import Simulator
+
+Facts = dict[str, Any]
+
+SETTINGS = """
+[polling]
+interval = "300ms"
+requests_per_second = 200
+
+[delivery]
+root = "{folder}/tree"
+keep_free = "0"
+retry_first = "200ms"
+stall = "5s"
+{delivery}
+[database]
+url = "sqlite:///{folder}/state/orderwatch.db"
+
+[log]
+level = "debug"
+format = "json"
+{more}
+"""
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Rig:
+    def __init__(self, folder: Path, simulator: Simulator) -> None:
+        self.folder = folder
+        self.simulator = simulator
+        self.config = folder / "config.toml"
+        self.tree = folder / "tree"
+        self.database = folder / "state" / "orderwatch.db"
+        self.log = folder / "daemon.log"
+        self._running: list[asyncio.subprocess.Process] = []
+
+    def configure(self, watch: str, delivery: str = "", more: str = "") -> None:
+        settings = SETTINGS.format(folder=self.folder, delivery=delivery, more=more)
+        text = f"{self.simulator.config_toml()}\n[[watch]]\naccount = 'main'\n{watch}\n{settings}"
+        self.config.touch(mode=0o600)
+        self.config.write_text(text, encoding="utf-8")
+
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        """Our command in the background, its log appended to `daemon.log`."""
+        with self.log.open("a", encoding="utf-8") as log:
+            process = await asyncio.create_subprocess_exec(
+                *self._command(arguments), stdout=log, stderr=log, env=self._environment()
+            )
+        self._running.append(process)
+        return process
+
+    async def call(self, *arguments: str) -> Ended:
+        """Our command to its end."""
+        process = await asyncio.create_subprocess_exec(
+            *self._command(arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._environment(),
+        )
+        out, err = await process.communicate()
+        return Ended(process.returncode or 0, out.decode(), err.decode())
+
+    async def ended(self, process: asyncio.subprocess.Process) -> int:
+        """The exit code of a process that is told to end; one that hangs leaves its stacks in the log."""
+        try:
+            return await asyncio.wait_for(process.wait(), 20)
+        except TimeoutError:
+            process.send_signal(signal.SIGABRT)
+            raise
+
+    async def terminated(self, process: asyncio.subprocess.Process) -> int:
+        process.send_signal(signal.SIGTERM)
+        return await self.ended(process)
+
+    async def status(self) -> list[Facts]:
+        """The orders of `status --json`; none while there is no database yet."""
+        ended = await self.call("status", "--json")
+        orders: list[Facts] = json.loads(ended.out)["orders"] if ended.code == 0 else []
+        return orders
+
+    async def history(self, task_id: int) -> list[Facts]:
+        ended = await self.call("history", str(task_id), "--json")
+        transitions: list[Facts] = json.loads(ended.out)["transitions"]
+        return transitions
+
+    async def deliveries(self) -> list[Facts]:
+        """The deliveries as `status --json` shows them, without a process each time."""
+        if not self.database.exists() or schema_of(self.database) is not Schema.CURRENT:
+            return []
+        async with open_reader(self.database) as reader:
+            orders: list[Any] = [order_facts(order) for order in await reader.orders()]
+        return [d for o in orders for c in o["captures"] for d in c["deliveries"]]
+
+    async def until(self, reached: Callable[[list[Facts]], bool]) -> list[Facts]:
+        """Wait until the deliveries are as wanted."""
+        async with asyncio.timeout(60):
+            while not reached(found := await self.deliveries()):
+                await asyncio.sleep(0.1)
+        return found
+
+    async def until_stored(self, count: int) -> list[Facts]:
+        return await self.until(lambda found: [d["state"] for d in found].count("stored") == count)
+
+    async def truth(self) -> dict[str, str]:
+        """sha256 of every zip that is published now, by scene_id."""
+        return {
+            str(t["scene_id"]): str(t["sha256"])
+            for t in await self.simulator.truth()
+            if t["attachment"] == "delivery_zip"
+        }
+
+    def zips(self) -> list[Path]:
+        """Every file under a final name."""
+        hidden = self.tree / ".orderwatch"
+        return [
+            path
+            for path in self.tree.rglob("*")
+            if path.is_file() and path.suffix != ".json" and hidden not in path.parents
+        ]
+
+    def events(self) -> list[Facts]:
+        return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+
+    async def stop(self) -> None:
+        for process in self._running:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    def _command(self, arguments: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "orderwatch", "--config", str(self.config), *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("ORDERWATCH_", "NOTIFY_"))}
+        return {**kept, "PYTHONFAULTHANDLER": "1"}
+
+
+Rigged = Callable[[Scenario], Awaitable[Rig]]
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,210 @@
+"""Exit codes, one-line errors, and what a wrong machine or configuration is told."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.app.app_rig import Rig, Rigged
+
+from orderwatch.simulator.faults import Fault
+from orderwatch.simulator.scenario import Account, Capture, Contract, Order, Scenario, Scene
+
+WATCH = 'task_name = "*"'
+
+
+def _one_order(**more: object) -> Scenario:
+    capture = Capture(status=((0, "published"),), scenes=(Scene(size="200 kB"),))
+    order = Order(task_id=7, status=((0, "in_progress"),), captures=(capture,))
+    return Scenario.model_validate({"orders": (order,), **more})
+
+
+@pytest.mark.parametrize("command", [("run",), ("once",), ("check",)])
+async def test_a_bad_configuration_names_every_problem_and_exits_2(
+    rigged: Rigged, command: tuple[str, ...]
+) -> None:
+    rig = await rigged(_one_order())
+    (rig.folder / "taken").write_text("a file, not a folder", encoding="utf-8")
+    rig.config.write_text(
+        f"""
+        colour = "blue"
+        [accounts.main]
+        credentials = "legacy"
+        contract_id = "cont.1"
+        client_id = "someone"
+        client_secret = "a-literal-secret"
+        [accounts.other]
+        client_id = "someone"
+        client_secret = "file:{rig.folder}/nothing-here"
+        contract_id = "cont.2"
+        [[watch]]
+        account = "nobody"
+        task_ids = [1]
+        [polling]
+        interval = "5 minutes"
+        [delivery]
+        root = "{rig.folder}/taken/below"
+        layout = "{{planet}}/{{file_name}}"
+        parallel = "four"
+        """,
+        encoding="utf-8",
+    )
+    rig.config.chmod(0o644)
+    ended = await rig.call(*command)
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
+    assert "a-literal-secret" not in ended.err
+    for complaint in (
+        "colour: unknown key",
+        "accounts.main.contract_id: legacy credentials",
+        "accounts.main.client_secret: stands here in a file that others can read",
+        "accounts.other.client_secret: file:",
+        "watch[0].account: there is no account 'nobody'",
+        "polling.interval: expected a duration",
+        "delivery.root: cannot be written",
+        "delivery.layout: unknown placeholder {planet}",
+        "delivery.parallel: ",
+    ):
+        assert complaint in ended.err
+    assert len(ended.err.splitlines()) == 9
+
+
+async def test_a_missing_configuration_is_one_line(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    ended = await rig.call("status")
+    assert (ended.code, len(ended.err.splitlines())) == (2, 1)
+
+
+async def test_check_is_content_with_a_good_configuration_and_leaves_nothing_behind(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    rig.configure(WATCH)
+    ended = await rig.call("check")
+    assert (ended.code, ended.err) == (0, "")
+    assert sorted(p.name for p in rig.folder.iterdir()) == ["config.toml"]
+
+
+async def test_check_online_tries_everything(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    rig.configure(WATCH)
+    ended = await rig.call("check", "--online")
+    assert ended.code == 0
+    assert [line.split()[0] for line in ended.out.splitlines()[1:]] == ["ok"] * 4
+
+
+async def test_check_online_tells_a_bad_contract_from_a_bad_secret(rigged: Rigged) -> None:
+    contracts = (Contract(contract_id="cont.1", status="INACTIVE"),)
+    rig = await rigged(_one_order(accounts=(Account(contracts=contracts),)))
+    rig.configure(WATCH)
+    ended = await rig.call("check", "--online")
+    assert ended.code == 4
+    assert "cont.1" in ended.err
+    config = rig.config.read_text(encoding="utf-8")
+    rig.config.write_text(config.replace("sim-secret", "other-secret"), encoding="utf-8")
+    ended = await rig.call("check", "--online")
+    assert ended.code == 4
+    assert "cont.1" not in ended.err
+
+
+async def test_a_second_daemon_exits_5_and_the_first_goes_on(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    rig.configure(WATCH)
+    first = await rig.start("run")
+    await rig.until_stored(1)
+    for command in ("run", "once", "migrate"):
+        ended = await rig.call(command)
+        assert (ended.code, len(ended.err.splitlines())) == (5, 1)
+    assert await rig.terminated(first) == 0
+
+
+async def test_a_database_of_another_time_exits_3(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    rig.configure(WATCH)
+    assert (await rig.call("status")).code == 3
+    assert (await rig.call("once")).code == 0
+    database = sqlite3.connect(rig.database)
+    database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.commit()
+    database.close()
+    for command in (("run",), ("once",), ("status",), ("history", "7"), ("migrate",)):
+        ended = await rig.call(*command)
+        assert (ended.code, "newer" in ended.err) == (3, True)
+
+
+async def test_a_damaged_database_exits_3(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    rig.configure(WATCH)
+    rig.database.parent.mkdir()
+    rig.database.write_bytes(b"this was a database once " * 1000)
+    for command in ("run", "once", "status"):
+        ended = await rig.call(command)
+        assert ended.code == 3
+        assert "Traceback" not in ended.err
+
+
+async def test_manual_migration_is_asked_for_and_done(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    rig.configure(WATCH)
+    text = rig.config.read_text(encoding="utf-8")
+    rig.config.write_text(text.replace("[database]", '[database]\nmigrate = "manual"'), encoding="utf-8")
+    ended = await rig.call("once")
+    assert ended.code == 3
+    assert "orderwatch migrate" in ended.err
+    assert (await rig.call("migrate")).code == 0
+    assert (await rig.call("once")).code == 0
+
+
+async def test_what_failed_is_named_and_wanted_again_by_retry(rigged: Rigged) -> None:
+    """A zip that comes out wrong twice is parked for the operator, who asks for it again."""
+    rig = await rigged(_one_order(faults=(Fault(on="download", kind="corrupt", at=0.5, times=2),)))
+    rig.configure(WATCH)
+    ended = await rig.call("once")
+    (parked,) = await rig.deliveries()
+    assert (ended.code, parked["state"]) == (1, "parked")
+    assert parked["scene_id"] in ended.err
+    assert len(list((rig.tree / ".orderwatch" / "quarantine").glob("*.reason.txt"))) == 1
+    assert (await rig.call("retry", "--all")).code == 0
+    assert (await rig.call("once")).code == 0
+    assert (await rig.deliveries())[0]["state"] == "stored"
+    assert (await rig.call("retry")).code == 2
+
+
+async def test_reload_takes_up_a_good_configuration_and_refuses_a_bad_one(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    rig.configure("task_ids = [8]")
+    daemon = await rig.start("run")
+    await _until_logged(rig, "order.moved")
+    good = rig.config.read_text(encoding="utf-8")
+    rig.config.write_text(good + "\ncolour = 1\n", encoding="utf-8")
+    daemon.send_signal(signal.SIGHUP)
+    await _until_logged(rig, "config.refused")
+    rig.config.write_text(good.replace("task_ids = [8]", "task_ids = [7]"), encoding="utf-8")
+    daemon.send_signal(signal.SIGHUP)
+    await rig.until_stored(1)
+    assert await rig.terminated(daemon) == 0
+
+
+def test_help_names_every_command() -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "orderwatch", "--help"], capture_output=True, text=True, check=True
+    )
+    for command in ("run", "once", "check", "status", "history", "retry", "migrate", "simulate", "demo"):
+        assert f"  {command} " in found.stdout
+
+
+def test_config_is_accepted_before_and_after_the_command(tmp_path: Path) -> None:
+    for words in (["--config", "nowhere.toml", "status"], ["status", "--config", "nowhere.toml"]):
+        found = subprocess.run(
+            [sys.executable, "-m", "orderwatch", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+        assert found.returncode == 2
+        assert "nowhere.toml" in found.stderr
+
+
+async def _until_logged(rig: Rig, event: str) -> None:
+    await rig.until(lambda _: rig.log.exists() and any(e["event"] == event for e in rig.events()))

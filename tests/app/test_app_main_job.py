@@ -1,0 +1,142 @@
+"""The job the product exists for, on real processes, sockets, files and databases."""
+
+import zipfile
+from collections import Counter
+
+from tests.app.app_rig import Rig, Rigged, sha256
+
+from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene, load
+
+TASKS = "task_ids = [41001, 41002, 41003]"
+SCENES = 7
+ORDER_KEYS = {
+    "account", "task_id", "task_name", "project_name", "status", "state", "start", "end", "last_seen_at",
+    "next_look_at", "captures",
+}  # fmt: skip
+DELIVERY_KEYS = {
+    "scene_id", "name", "file_name", "state", "path", "size", "sha256", "version", "attempts", "not_before",
+    "reason",
+}  # fmt: skip
+
+
+async def test_every_zip_arrives_once_and_a_restart_fetches_nothing_again(rigged: Rigged) -> None:
+    rig = await rigged(load("plain"))
+    rig.configure(TASKS)
+    daemon = await rig.start("run")
+    deliveries = await rig.until_stored(SCENES)
+    truth = await rig.truth()
+    assert {d["scene_id"]: sha256(rig.tree / d["path"]) for d in deliveries} == truth
+    assert {d["scene_id"]: d["sha256"] for d in deliveries} == truth
+    assert len(rig.zips()) == SCENES
+    downloads = Counter(e.path for e in rig.simulator.journal.find(listener="download"))
+    assert set(downloads.values()) == {1}
+    assert sum(e.sent for e in rig.simulator.journal.find(listener="download")) == sum(
+        d["size"] for d in deliveries
+    )
+    assert await rig.terminated(daemon) == 0
+
+    rig.simulator.journal.clear()
+    daemon = await rig.start("run")
+    await rig.until(lambda _: rig.simulator.journal.count(listener="api") > SCENES)
+    assert await rig.terminated(daemon) == 0
+    assert rig.simulator.journal.count(listener="download") == 0
+    assert await rig.deliveries() == deliveries
+
+
+async def test_history_holds_the_moves_of_orders_captures_and_deliveries(rigged: Rigged) -> None:
+    rig = await rigged(load("plain"))
+    rig.configure(TASKS)
+    await rig.start("run")
+    await rig.until_stored(SCENES)
+    moves = await rig.history(41001)
+    assert set(moves[0]) == {
+        "at", "task_id", "capture_id", "scene_id", "subject", "before", "after", "kind", "detail",
+    }  # fmt: skip
+    assert [m["at"] for m in moves] == sorted(m["at"] for m in moves)
+    assert all(m["at"].endswith("Z") for m in moves)
+    delivered = [(m["before"], m["after"]) for m in moves if m["subject"] == "delivery"]
+    assert delivered.count((None, "wanted")) == delivered.count(("fetching", "stored")) == 3
+    assert {m["after"] for m in moves if m["subject"] == "capture"} >= {"published"}
+    assert {m["kind"] for m in moves} <= {"first", "step", "skip"}
+
+
+async def test_status_has_the_shape_of_the_contract(rigged: Rigged) -> None:
+    rig = await rigged(load("plain"))
+    rig.configure(TASKS)
+    await rig.start("run")
+    await rig.until_stored(SCENES)
+    orders = await rig.status()
+    assert [o["task_id"] for o in orders] == [41001, 41002, 41003]
+    for order in orders:
+        assert set(order) == ORDER_KEYS
+        for capture in order["captures"]:
+            assert set(capture) == {"capture_id", "status", "start", "satellite_name", "deliveries"}
+            assert all(set(d) >= DELIVERY_KEYS for d in capture["deliveries"])
+    one = await rig.call("status", "41002")
+    assert one.code == 0
+    assert "Reservoir" in one.out
+    assert "Pier 7" not in one.out
+
+
+async def test_an_order_found_by_name_is_brought_home_too(rigged: Rigged) -> None:
+    """Patterns match present and future orders; what they do not match is left alone."""
+    rig = await rigged(load("plain"))
+    rig.configure('project_name = "Harbour *"')
+    await rig.start("run")
+    await rig.until_stored(3)
+    assert [o["task_id"] for o in await rig.status()] == [41001]
+
+
+async def test_once_makes_one_round_and_exits(rigged: Rigged) -> None:
+    rig = await rigged(_published(3))
+    rig.configure('task_name = "*"')
+    ended = await rig.call("once")
+    assert (ended.code, ended.out) == (0, "")
+    assert len(rig.zips()) == 3
+    rig.simulator.journal.clear()
+    assert (await rig.call("once")).code == 0
+    assert rig.simulator.journal.count(listener="download") == 0
+
+
+async def test_once_can_fetch_a_single_delivery(rigged: Rigged) -> None:
+    """The entry point of the crash tests: one wanted delivery, no look at any list."""
+    rig = await rigged(_published(2))
+    rig.configure('task_name = "*"', delivery='bandwidth = "0"')
+    wanted = sorted(await rig.truth())
+    await _look_without_fetching(rig)
+    rig.simulator.journal.clear()
+    ended = await rig.call("once", "--delivery", f"{wanted[0]}/delivery_zip")
+    assert ended.code == 0
+    assert [z.name for z in rig.zips()] == [next(z.name for z in rig.zips())]
+    assert rig.simulator.journal.count(path="/tasking/tasks/") == 0
+    assert (await rig.call("once", "--delivery", "nothing/delivery_zip")).code == 1
+
+
+async def test_sigterm_in_mid_download_ends_cleanly_and_the_rest_is_fetched_next_time(rigged: Rigged) -> None:
+    rig = await rigged(_published(1, size="12 MB", rate="3 MB"))
+    rig.configure('task_name = "*"')
+    daemon = await rig.start("run")
+    await rig.until(lambda found: any(d["received"] > 1_000_000 for d in found))
+    assert await rig.terminated(daemon) == 0
+    assert rig.zips() == []
+    (held,) = await rig.deliveries()
+    await rig.start("run")
+    (stored,) = await rig.until_stored(1)
+    asked = rig.simulator.journal.find(listener="download")
+    assert asked[-1].range == f"bytes={held['received']}-"
+    assert zipfile.ZipFile(rig.tree / stored["path"]).testzip() is None
+
+
+def _published(scenes: int, size: str = "1 MB", rate: str = "0") -> Scenario:
+    capture = Capture(status=((0, "published"),), scenes=tuple(Scene(size=size) for _ in range(scenes)))
+    order = Order(task_id=7, status=((0, "completed"),), captures=(capture,))
+    return Scenario.model_validate({"orders": (order,), "downloads": {"rate": rate}})
+
+
+async def _look_without_fetching(rig: Rig) -> None:
+    """Let the rows be wanted: a daemon that may not write a single byte looks at the order."""
+    rig.configure('task_name = "*"', delivery="")
+    text = rig.config.read_text(encoding="utf-8")
+    rig.config.write_text(text.replace('keep_free = "0"', 'keep_free = "900 TB"'), encoding="utf-8")
+    assert (await rig.call("once")).code == 1
+    rig.config.write_text(text, encoding="utf-8")

@@ -1,0 +1,166 @@
+"""Who gets which delivery, and which name it gets."""
+
+import asyncio
+import unicodedata
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.db.kit import MINUTE, NOW, a_delivery, apart, held, row_of, want
+
+from orderwatch.core.delivery import Move, released
+from orderwatch.core.layout import collision_key
+from orderwatch.core.machine import Verdict
+from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.db.store import Store
+from orderwatch.errors import StaleOrderError
+
+_S = DeliveryState
+
+
+async def claim_all(store: Store, *accounts: str) -> list[str]:
+    """The scenes that can be claimed now, one after the other."""
+    found = []
+    while delivery := await store.claim(NOW, accounts):
+        found.append(delivery.scene_id)
+    return found
+
+
+async def test_a_claim_takes_the_oldest_and_records_that_it_is_being_fetched(store: Store) -> None:
+    oldest, _ = await want(store, a_delivery("z"), a_delivery("a"))
+    taken = await store.claim(NOW, ["main"])
+    assert taken == replace(oldest, state=_S.FETCHING)
+    assert await row_of(store, oldest) == taken
+    (move,) = await store.history(1)
+    assert (move.at, move.before, move.after, move.scene_id) == (NOW, "wanted", "fetching", "z")
+    assert (await held(store)).version == 2
+
+
+async def test_what_waits_or_is_parked_is_claimed_from_its_time_on(store: Store) -> None:
+    await want(
+        store,
+        a_delivery("early", state=_S.WAITING, not_before=NOW + MINUTE / 60_000_000),
+        a_delivery("on time", state=_S.WAITING, not_before=NOW, reason="cut", attempts=3),
+        a_delivery("room again", state=_S.PARKED, not_before=NOW - MINUTE),
+        a_delivery("for an operator", state=_S.PARKED),
+        a_delivery("wanted"),
+    )
+    first = await store.claim(NOW, ["main"])
+    assert first is not None
+    assert (first.scene_id, first.not_before, first.reason, first.attempts) == ("on time", None, None, 3)
+    assert await claim_all(store, "main") == ["room again", "wanted"]
+
+
+async def test_only_wanted_waiting_and_parked_deliveries_are_claimed(store: Store) -> None:
+    await want(store, *(a_delivery(state, state=state, not_before=NOW) for state in DeliveryState))
+    assert await claim_all(store, "main") == ["wanted", "waiting", "parked"]
+
+
+async def test_only_deliveries_of_the_accounts_asked_for_are_claimed(store: Store) -> None:
+    for account in ("one", "two", "three"):
+        await want(store, a_delivery(account, account=account))
+    assert await claim_all(store) == []
+    assert await claim_all(store, "three", "one") == ["one", "three"]
+    assert await claim_all(store, "two", "unknown") == ["two"]
+
+
+async def test_concurrent_claimers_never_get_the_same_delivery(store: Store) -> None:
+    wanted = await want(store, *(a_delivery(f"s{n}") for n in range(40)))
+    found = await asyncio.gather(*(claim_all(store, "main") for _ in range(8)))
+    scenes = [scene for claimed in found for scene in claimed]
+    assert apart(scenes)
+    assert sorted(scenes) == sorted(d.scene_id for d in wanted)
+    assert len(await store.history(1)) == 40
+
+
+async def test_a_claim_never_brings_back_what_was_published_anew_meanwhile(store: Store) -> None:
+    """Whichever comes first: the row is what the claimer holds, or the look was stale."""
+    (delivery,) = await want(store, a_delivery())
+    for number in range(30):
+        await store.reserve(delivery, "harbour/x.zip")
+        look = Verdict(order=await held(store), wanted=(a_delivery(fingerprint=f"published {number}"),))
+        looking = asyncio.create_task(store.apply(look))
+        if number % 2:
+            await asyncio.sleep(0)
+        taken = await store.claim(NOW, ["main"])
+        assert taken is not None
+        try:
+            await looking
+        except StaleOrderError:
+            assert (taken.path, taken.fingerprint) == ("harbour/x.zip", delivery.fingerprint)
+        else:
+            assert (taken.path, taken.fingerprint) == (None, f"published {number}")
+        assert await row_of(store, delivery) == taken
+        freed = released(taken, NOW)
+        await store.record(freed)
+        delivery = freed.delivery
+
+
+async def test_a_path_is_one_deliverys_until_it_is_given_back(store: Store) -> None:
+    first, second = await want(store, a_delivery("a"), a_delivery("b"))
+    assert await store.reserve(first, "harbour/x.zip")
+    assert not await store.reserve(second, "harbour/x.zip")
+    assert [d.path for d in (await held(store)).deliveries] == ["harbour/x.zip", None]
+    assert await store.reserve(first, "harbour/x.zip")
+    assert await store.reserve(first, None)
+    assert await store.reserve(second, "harbour/x.zip")
+    assert [d.path for d in (await held(store)).deliveries] == [None, "harbour/x.zip"]
+
+
+async def test_a_refused_path_leaves_the_one_that_was_held(store: Store) -> None:
+    first, second = await want(store, a_delivery("a"), a_delivery("b"))
+    assert await store.reserve(first, "x.zip")
+    assert await store.reserve(second, "y.zip")
+    assert not await store.reserve(second, "x.zip")
+    assert (await row_of(store, second)).path == "y.zip"
+
+
+@pytest.mark.parametrize(
+    ("held_by_first", "wanted_by_second"),
+    [
+        ("Harbour/X.zip", "harbour/x.ZIP"),
+        ("straße.zip", "STRASSE.zip"),
+        (unicodedata.normalize("NFC", "Málaga.zip"), unicodedata.normalize("NFD", "Málaga.zip")),
+        (unicodedata.normalize("NFD", "MÁLAGA.zip"), unicodedata.normalize("NFC", "málaga.zip")),
+    ],
+    ids=["case", "sharp s", "composition", "case and composition"],
+)
+async def test_names_that_some_file_system_takes_for_one_are_one(
+    store: Store, held_by_first: str, wanted_by_second: str
+) -> None:
+    first, second = await want(store, a_delivery("a"), a_delivery("b"))
+    assert await store.reserve(first, held_by_first)
+    assert not await store.reserve(second, wanted_by_second)
+    assert (await row_of(store, first)).path == held_by_first
+
+
+@given(st.text(max_size=20))
+def test_composition_never_tells_two_names_apart(name: str) -> None:
+    assert collision_key(unicodedata.normalize("NFC", name)) == collision_key(
+        unicodedata.normalize("NFD", name)
+    )
+
+
+async def test_any_number_of_deliveries_may_have_no_path(store: Store) -> None:
+    wanted = await want(store, a_delivery("a"), a_delivery("b"))
+    assert [await store.reserve(delivery, None) for delivery in wanted] == [True, True]
+
+
+async def test_concurrent_reservations_of_one_name_have_one_winner(store: Store) -> None:
+    wanted = await want(store, *(a_delivery(f"s{n}") for n in range(10)))
+    won = await asyncio.gather(*(store.reserve(delivery, "x.zip") for delivery in wanted))
+    assert won.count(True) == 1
+    winners = [d.scene_id for d in (await held(store)).deliveries if d.path]
+    assert winners == [wanted[won.index(True)].scene_id]
+
+
+async def test_a_reserved_path_survives_the_moves_of_its_delivery(store: Store) -> None:
+    (delivery,) = await want(store, a_delivery())
+    await store.reserve(delivery, "x.zip")
+    taken = await store.claim(NOW, ["main"])
+    assert taken is not None
+    assert taken.path == "x.zip"
+    forgetful: Delivery = replace(taken, path=None, durable=5)
+    await store.record(Move(delivery=forgetful, transition=None))
+    assert (await row_of(store, delivery)).path == "x.zip"

@@ -1,0 +1,202 @@
+"""Many at once, and cancelled at any moment: no update is lost, no lock is left."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import select, update
+from tests.db.kit import NOW, a_delivery, a_move, an_order, apart, facts, held, want, write_from_elsewhere
+
+from orderwatch.core.delivery import released
+from orderwatch.core.machine import Verdict
+from orderwatch.core.model import DeliveryState
+from orderwatch.db.reader import Reader, open_reader
+from orderwatch.db.store import Store, open_store
+from orderwatch.db.tables import orders
+from orderwatch.errors import StaleOrderError
+
+
+async def count_up(store: Store, times: int) -> None:
+    """Read, let the others run, write one more: in one transaction each time."""
+    for _ in range(times):
+        async with store._transaction() as db:
+            count = await db.scalar(select(orders.c.doubts))
+            assert count is not None
+            await asyncio.sleep(0)
+            await db.execute(update(orders).values(doubts=count + 1))
+
+
+async def add_a_move(store: Store) -> None:
+    """Read, decide, apply; and again where somebody was quicker."""
+    while True:
+        order = await held(store)
+        document = {"count": int(str(order.document.get("count", 0))) + 1}
+        verdict = Verdict(order=replace(order, document=document), transitions=(a_move(str(document)),))
+        try:
+            return await store.apply(verdict)
+        except StaleOrderError:
+            continue
+
+
+async def test_twenty_tasks_that_read_and_write_in_one_transaction_lose_no_update(store: Store) -> None:
+    await store.apply(Verdict(order=an_order()))
+    await asyncio.gather(*(count_up(store, 50) for _ in range(20)))
+    assert (await held(store)).standing.doubts == 1000
+
+
+async def test_two_stores_on_one_file_lose_no_update_either(store: Store, database: Path) -> None:
+    """A command that writes beside the daemon waits for its turn."""
+    await store.apply(Verdict(order=an_order()))
+    async with open_store(database) as other:
+        await asyncio.gather(*(count_up(s, 25) for s in (store, other) for _ in range(3)))
+    assert (await held(store)).standing.doubts == 150
+
+
+async def test_tasks_that_apply_what_they_decided_on_a_reading_lose_no_update(
+    store: Store, database: Path
+) -> None:
+    await store.apply(Verdict(order=an_order()))
+
+    async def add(one: Store) -> None:
+        for _ in range(8):
+            await add_a_move(one)
+
+    async with open_store(database) as other:
+        await asyncio.gather(add(store), add(store), add(other), add(other))
+    order = await held(store)
+    assert (order.document, order.version) == ({"count": 32}, 33)
+    assert [move.after for move in await store.history(1)] == [str({"count": n + 1}) for n in range(32)]
+
+
+class Fuzz:
+    """Calls of every kind, about half of them cancelled at any moment; remembers what was acknowledged."""
+
+    def __init__(self, store: Store, reader: Reader, seed: int) -> None:
+        self._store = store
+        self._reader = reader
+        self._chance = random.Random(seed)  # noqa: S311 - chance to be repeated
+        self._task_ids = itertools.count(100_000 * (seed + 1))
+        self.applied: list[int] = []
+        self.durable = 0
+        self.claimed: list[str] = []
+        self.cancelled = 0
+
+    async def rounds(self, count: int) -> None:
+        for _ in range(count):
+            await self._maybe_cancelled(self._chance.choice(self._calls()))
+
+    def _calls(self) -> list[Callable[[], Awaitable[object]]]:
+        return [
+            self._apply,
+            self._apply,
+            self._apply_late,
+            self._checkpoint,
+            self._claim,
+            self._reserve,
+            self._store.orders,
+            lambda: self._reader.history(1),
+            lambda: self._reader.deliveries(DeliveryState.WANTED),
+        ]
+
+    async def _maybe_cancelled(self, call: Callable[[], Awaitable[object]]) -> None:
+        async def run() -> None:
+            await call()
+
+        caller = asyncio.create_task(run())
+        if self._chance.random() < 0.6:
+            if self._chance.random() < 0.5:
+                for _ in range(self._chance.randrange(40)):
+                    await asyncio.sleep(0)
+            else:
+                await asyncio.sleep(self._chance.random() * 0.004)
+            for _ in range(self._chance.choice((1, 1, 2))):
+                caller.cancel()
+                await asyncio.sleep(0)
+        try:
+            await caller
+        except asyncio.CancelledError:
+            self.cancelled += 1
+
+    async def _apply(self) -> None:
+        task_id = next(self._task_ids)
+        move = a_move(task_id=task_id)
+        wanted = (a_delivery(f"of {task_id}", task_id),)
+        await self._store.apply(Verdict(order=an_order(task_id), transitions=(move,), wanted=wanted))
+        self.applied.append(task_id)
+
+    async def _apply_late(self) -> None:
+        """Fails inside its transaction."""
+        with contextlib.suppress(StaleOrderError):
+            await self._store.apply(Verdict(order=an_order(1), transitions=(a_move("never"),)))
+
+    async def _checkpoint(self) -> None:
+        wanted = self.durable + 1
+        await self._store.checkpoint(a_delivery("steady", state=DeliveryState.GIVEN_UP), wanted)
+        self.durable = wanted
+
+    async def _claim(self) -> None:
+        taken = await self._store.claim(NOW, ["main"])
+        if taken is not None:
+            self.claimed.append(taken.scene_id)
+
+    async def _reserve(self) -> None:
+        await self._store.reserve(a_delivery("steady"), self._chance.choice((None, "x.zip", "y.zip")))
+
+
+async def test_calls_cancelled_at_any_moment_leave_no_lock_and_lose_nothing_acknowledged(
+    store: Store, database: Path
+) -> None:
+    await want(store, a_delivery("steady", state=DeliveryState.GIVEN_UP))
+    async with open_reader(database) as reader:
+        crew = [Fuzz(store, reader, seed) for seed in range(4)]
+        await asyncio.gather(*(fuzz.rounds(100) for fuzz in crew))
+        assert sum(fuzz.cancelled for fuzz in crew) > 100
+        # At once, and with no patience: whoever was cancelled waited, so nothing is under way any more.
+        assert write_from_elsewhere(database) == "written"
+        await store.apply(Verdict(order=an_order(2)))
+    found = {order.task_id: order for order in await store.orders()}
+    assert {task_id for fuzz in crew for task_id in fuzz.applied} <= found.keys()
+    for task_id in found.keys() - {1, 2}:
+        assert [d.scene_id for d in found[task_id].deliveries] == [f"of {task_id}"]
+        assert (await store.history(task_id))[0] == a_move(task_id=task_id)
+    assert [move.after for move in await store.history(1)] == ["x"]
+    assert found[1].deliveries[0].durable >= max(fuzz.durable for fuzz in crew) > 0
+    claimed = [scene for fuzz in crew for scene in fuzz.claimed]
+    assert apart(claimed)
+    assert set(claimed) <= {d.scene_id for d in await store.deliveries(DeliveryState.FETCHING)}
+    assert facts(database, "PRAGMA integrity_check") == [("ok",)]
+
+
+async def test_a_cancelled_write_may_have_committed_and_then_it_committed_whole(store: Store) -> None:
+    for task_id in range(1, 60):
+        move, wanted = a_move(task_id=task_id), a_delivery(task_id=task_id)
+        verdict = Verdict(order=an_order(task_id), transitions=(move,), wanted=(wanted,))
+        writing = asyncio.create_task(store.apply(verdict))
+        for _ in range(task_id):
+            await asyncio.sleep(0)
+        writing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await writing
+        order = await store.order("main", task_id)
+        history = await store.history(task_id)
+        assert (order is None, history) in ((True, []), (False, [move]))
+        assert order is None or order.deliveries == (wanted,)
+
+
+async def test_a_claim_cancelled_at_any_moment_can_be_freed_again(store: Store) -> None:
+    """Where the cancelled claim went through, the row says so, and recovery finds it."""
+    (delivery,) = await want(store, a_delivery())
+    for ticks in range(40):
+        claiming = asyncio.create_task(store.claim(NOW, ["main"]))
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        claiming.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await claiming
+        for claimed in await store.deliveries(DeliveryState.FETCHING):
+            await store.record(released(claimed, NOW))
+        assert await store.deliveries(DeliveryState.WANTED) == [replace(delivery, reason=None)]

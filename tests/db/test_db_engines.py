@@ -1,0 +1,214 @@
+"""What is really in force on each connection, and how reading and writing go side by side."""
+
+import asyncio
+import sqlite3
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.db.kit import NOW, a_delivery, a_move, an_order, held, want, write_from_elsewhere
+
+from orderwatch.core.delivery import claimed
+from orderwatch.core.machine import Verdict
+from orderwatch.db.reader import Reader, open_reader
+from orderwatch.db.sqlite import inspect_engine, upgrade_engine
+from orderwatch.db.store import Store, open_store
+from orderwatch.errors import DatabaseError
+
+_INSERT = text(
+    "INSERT INTO captures (order_id, capture_id, word, doubts) VALUES (4711, 'orphan', 'planned', 0)"
+)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def overwrite(database: Path, beyond: int) -> None:
+    whole = database.read_bytes()
+    database.write_bytes(whole[:beyond] + b"\xff" * (len(whole) - beyond))
+
+
+async def workers_have_ended() -> None:
+    """A connection that failed to open leaves a worker that says goodbye to the loop: let it."""
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join)
+
+
+async def pragma(engine: AsyncEngine, name: str) -> object:
+    async with engine.connect() as connection:
+        return (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
+
+
+async def test_the_writer_commits_durably_into_a_write_ahead_log_with_references_checked(
+    store: Store,
+) -> None:
+    found = {name: await pragma(store._writing, name) for name in ("journal_mode", "synchronous")}
+    assert found == {"journal_mode": "wal", "synchronous": 2}
+    assert await pragma(store._writing, "foreign_keys") == 1
+    assert await pragma(store._writing, "query_only") == 0
+    assert await pragma(store._writing, "busy_timeout") == 10_000
+    with pytest.raises(IntegrityError, match="FOREIGN KEY"):
+        async with store._writing.begin() as connection:
+            await connection.execute(_INSERT)
+
+
+async def test_the_writer_has_one_connection_and_takes_the_file_before_it_reads(
+    store: Store, database: Path
+) -> None:
+    async with store._writing.begin() as connection:
+        await connection.execute(text("SELECT 1"))
+        impatient = sqlite3.connect(database, timeout=0, isolation_level=None)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            impatient.execute("BEGIN IMMEDIATE")
+        impatient.close()
+    assert store._writing.pool.status().startswith("Pool size: 1 ")
+
+
+async def test_no_reading_connection_can_write(store: Store) -> None:
+    assert await pragma(store._reading, "query_only") == 1
+    for statement in ("DELETE FROM orders", "CREATE TABLE mine (x)", "PRAGMA user_version=7"):
+        with pytest.raises(OperationalError, match="readonly"):
+            async with store._reading.begin() as connection:
+                await connection.execute(text(statement))
+
+
+def test_the_inspecting_connection_cannot_write_and_the_upgrading_one_leaves_references_alone(
+    database: Path,
+) -> None:
+    with pytest.raises(OperationalError, match="readonly"), inspect_engine(database).begin() as connection:
+        connection.execute(_INSERT)
+    with upgrade_engine(database).begin() as connection:
+        found = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    assert found == ["wal", 2, 0]
+
+
+async def test_a_missing_file_is_an_error_and_never_a_new_empty_database(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "gone.db") as store, open_reader(tmp_path / "gone.db") as reader:
+        for act in (reader.orders(), store.orders(), store.apply(Verdict(order=an_order()))):
+            with pytest.raises(DatabaseError, match="unable to open database file; check"):
+                await act
+    assert names_in(tmp_path) == []
+    await workers_have_ended()
+
+
+async def test_a_file_damaged_under_an_open_store_is_an_error_that_says_what_to_do(database: Path) -> None:
+    async with open_store(database) as store:
+        await want(store, *(a_delivery(f"s{n}", reason="x" * 900) for n in range(40)))
+    overwrite(database, beyond=4096)
+    async with open_store(database) as store:
+        for act in (store.orders(), store.apply(Verdict(order=an_order(2))), store.claim(NOW, ["main"])):
+            with pytest.raises(DatabaseError, match="malformed; restore a backup"):
+                await act
+
+
+async def test_a_path_may_hold_what_a_uri_gives_a_meaning_to(tmp_path: Path, blank: bytes) -> None:
+    database = tmp_path / "50% of ?mode=memory&x #1 é" / "a+b.db"
+    database.parent.mkdir()
+    database.write_bytes(blank)
+    async with open_store(database) as store:
+        await store.apply(Verdict(order=an_order()))
+    async with open_reader(database) as reader:
+        assert [order.task_id for order in await reader.orders()] == [1]
+
+
+async def test_a_reader_beside_an_open_writer_sees_only_whole_transactions_and_never_waits_for_it(
+    store: Store, database: Path
+) -> None:
+    await store.apply(Verdict(order=an_order(), transitions=(a_move(),)))
+    async with open_reader(database) as reader, store._transaction() as half_way:
+        await half_way.execute(text("UPDATE orders SET task_name = 'half-way'"))
+        assert (await held(store)).task_name is None
+        (order,) = await reader.orders()
+        assert order.task_name is None
+        assert await reader.history(1) == [a_move()]
+
+
+async def test_an_open_snapshot_stays_as_it_was_and_never_blocks_the_writer(
+    store: Store, database: Path
+) -> None:
+    (delivery,) = await want(store, a_delivery())
+    count = text("SELECT (SELECT count(*) FROM transitions), (SELECT state FROM deliveries)")
+    async with open_reader(database) as reader:
+        async with reader._snapshot() as snapshot:
+            before = (await snapshot.execute(count)).one()
+            await store.record(claimed(delivery, NOW))
+            assert write_from_elsewhere(database) == "written"
+            assert (await snapshot.execute(count)).one() == before == (0, "wanted")
+        async with reader._snapshot() as snapshot:
+            assert (await snapshot.execute(count)).one() == (2, "fetching")
+
+
+async def test_an_order_is_read_as_of_one_moment_while_it_is_being_rewritten(
+    store: Store, database: Path
+) -> None:
+    """Captures, deliveries and the order's own row are three queries of one snapshot."""
+    await want(store, *(a_delivery(f"s{n}", reason="0") for n in range(5)))
+    done = asyncio.Event()
+
+    async def rewrite() -> None:
+        for number in range(1, 30):
+            order = await held(store)
+            renewed = tuple(replace(d, reason=str(number)) for d in order.deliveries)
+            await store.apply(Verdict(order=replace(order, task_name=str(number)), wanted=renewed))
+        done.set()
+
+    async def read(reader: Reader) -> int:
+        seen = set()
+        while not done.is_set():
+            (order,) = await reader.orders()
+            assert {d.reason for d in order.deliveries} == {order.task_name or "0"}
+            seen.add(order.version)
+        return len(seen)
+
+    async with open_reader(database) as reader:
+        _, here, beside = await asyncio.gather(rewrite(), read(store), read(reader))
+    assert here > 1
+    assert beside > 1
+
+
+async def test_more_readers_than_connections_take_turns(store: Store) -> None:
+    await store.apply(Verdict(order=an_order()))
+    found = await asyncio.gather(*(store.orders() for _ in range(50)))
+    assert {len(orders) for orders in found} == {1}
+
+
+async def test_closing_leaves_one_file_with_everything_in_it(database: Path) -> None:
+    """The writer is closed last, so the log is merged into the file by the one that wrote it."""
+    async with open_store(database) as store:
+        await store.apply(Verdict(order=an_order()))
+        await store.orders()
+        assert (database.parent / "orderwatch.db-wal").exists()
+    assert names_in(database.parent) == ["orderwatch.db"]
+
+
+@pytest.mark.parametrize("ticks", range(12))
+async def test_a_store_is_closed_whole_though_its_owner_is_cancelled_while_closing(
+    database: Path, ticks: int
+) -> None:
+    at_work = asyncio.Event()
+
+    async def own() -> None:
+        async with open_store(database) as store:
+            await store.apply(Verdict(order=an_order()))
+            await store.orders()
+            at_work.set()
+            await asyncio.sleep(60)
+
+    owner = asyncio.create_task(own())
+    await at_work.wait()
+    owner.cancel()
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    owner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await owner
+    assert names_in(database.parent) == ["orderwatch.db"]

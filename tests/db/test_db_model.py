@@ -1,0 +1,276 @@
+"""Whatever is decided, in whatever order: the database holds what the decisions say."""
+
+import asyncio
+import tempfile
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from tests.db.kit import NOW
+
+from orderwatch.core import delivery as machine
+from orderwatch.core.delivery import Failure, Move, RetryPolicy, Trouble
+from orderwatch.core.layout import collision_key
+from orderwatch.core.machine import Rules, Verdict, observe, observe_missing
+from orderwatch.core.model import (
+    CapturePhase,
+    Delivery,
+    DeliveryState,
+    Order,
+    OrderPhase,
+    OrderState,
+    SceneFacts,
+    Transition,
+)
+from orderwatch.core.seen import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
+from orderwatch.db.store import open_store
+
+_S = DeliveryState
+_RULES = Rules(
+    attachments=frozenset({"delivery_zip", "preview"}),
+    grace=timedelta(hours=2),
+    doubts_needed=2,
+    doubted_for=timedelta(minutes=5),
+)
+_POLICY = RetryPolicy(first=timedelta(seconds=30), slowest=timedelta(hours=6), max_attempts=3)
+
+_orders = st.sampled_from([*((p.value, p) for p in OrderPhase), ("new word", None)]).flatmap(
+    lambda said: st.builds(
+        SeenOrder,
+        task_id=st.just(1),
+        status=st.just(said[0]),
+        phase=st.just(said[1]),
+        task_name=st.sampled_from([None, "Málaga", "Porto"]),
+        document=st.just({"status": said[0]}),
+    )
+)
+_captures = st.sampled_from([*((p.value, p) for p in CapturePhase), ("new word", None)]).flatmap(
+    lambda said: st.builds(
+        SeenCapture,
+        capture_id=st.sampled_from(["c1", "c2"]),
+        status=st.just(said[0]),
+        phase=st.just(said[1]),
+        satellite_name=st.sampled_from([None, "newsat1"]),
+    )
+)
+_attachments = st.builds(
+    SeenAttachment,
+    name=st.sampled_from(["delivery_zip", "preview", "not wanted"]),
+    file_name=st.sampled_from(["a.zip", "b.zip"]),
+    fingerprint=st.sampled_from(["first", "second", "third"]),
+)
+_scenes = st.builds(
+    SeenScene,
+    scene_id=st.sampled_from(["s1", "s2"]),
+    facts=st.builds(SceneFacts, timestamp=st.just(NOW), product=st.sampled_from([None, "L1"])),
+    attachments=st.lists(_attachments, min_size=1, max_size=2).map(tuple),
+)
+_looks = st.builds(
+    Look,
+    account=st.just("main"),
+    order=_orders,
+    captures=st.lists(_captures, max_size=2).map(tuple),
+    scenes=st.dictionaries(
+        st.sampled_from(["c1", "c2"]), st.lists(_scenes, max_size=2).map(tuple), min_size=1
+    ),
+)
+_FIRST = Look(
+    account="main",
+    order=SeenOrder(task_id=1, status="in_progress", phase=OrderPhase.IN_PROGRESS),
+    captures=(SeenCapture(capture_id="c1", status="published", phase=CapturePhase.PUBLISHED),),
+    scenes={
+        "c1": tuple(
+            SeenScene(
+                scene_id=scene_id,
+                facts=SceneFacts(timestamp=NOW),
+                attachments=(SeenAttachment(name="delivery_zip", file_name="a.zip", fingerprint="first"),),
+            )
+            for scene_id in ("s1", "s2")
+        )
+    },
+)
+_failures = st.builds(
+    Failure,
+    trouble=st.sampled_from(Trouble),
+    reason=st.sampled_from(["cut", "bad zip"]),
+    progressed=st.booleans(),
+    bytes_sha256=st.sampled_from([None, "ab", "cd"]),
+)
+_paths = st.none() | st.sampled_from(["x.zip", "X.ZIP", "y.zip"])
+_which = st.integers(0, 7)
+
+
+class DatabaseAndModel(RuleBasedStateMachine):
+    """One order's life, told to the store and to plain values alike."""
+
+    blank: bytes
+
+    @initialize()
+    def open(self) -> None:
+        self.now = NOW
+        self.order: Order | None = None
+        self.history: list[Transition] = []
+        self._folder = tempfile.TemporaryDirectory()
+        database = Path(self._folder.name) / "orderwatch.db"
+        database.write_bytes(self.blank)
+        self._runner = asyncio.Runner()
+        self._opened = open_store(database)
+        self.store = self._runner.run(self._opened.__aenter__())
+        self._apply(observe(None, _FIRST, self.now, _RULES))
+
+    def teardown(self) -> None:
+        self._runner.run(self._opened.__aexit__(None, None, None))
+        self._runner.close()
+        self._folder.cleanup()
+
+    @rule(minutes=st.integers(1, 90))
+    def time_goes_by(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @rule(look=_looks)
+    def look(self, look: Look) -> None:
+        self._apply(observe(self.order, look, self.now, _RULES))
+
+    @precondition(lambda self: self.order and self.order.state is not OrderState.LOST)
+    @rule()
+    def the_order_is_lost(self) -> None:
+        self._apply(observe_missing(self.order, "main", 1, self.now))
+
+    @precondition(lambda self: self._in(_S.WANTED, _S.WAITING, _S.PARKED))
+    @rule()
+    def claim_the_oldest(self) -> None:
+        taken = self._runner.run(self.store.claim(self.now, ["main"]))
+        may = [d for d in self._in(_S.WANTED, _S.WAITING, _S.PARKED) if self._may_be_fetched(d)]
+        if not may:
+            assert taken is None
+            return
+        move = machine.claimed(may[0], self.now)
+        assert taken == move.delivery
+        self._moved(move)
+
+    @precondition(lambda self: self._in(_S.FETCHING))
+    @rule(which=_which, failure=_failures)
+    def a_fetch_fails(self, which: int, failure: Failure) -> None:
+        self._record(machine.after_failure(self._pick(which, _S.FETCHING), failure, self.now, _POLICY, 0.5))
+
+    @precondition(lambda self: self._in(_S.FETCHING))
+    @rule(which=_which, durable=st.integers(0, 2**40), intended=st.booleans())
+    def a_fetch_goes_on(self, which: int, durable: int, *, intended: bool) -> None:
+        sha256 = "ab" * 32 if intended else None
+        further = replace(self._pick(which, _S.FETCHING), durable=durable, total=2**40, sha256=sha256)
+        self._record(Move(delivery=further, transition=None))
+
+    @precondition(lambda self: self._in(_S.FETCHING))
+    @rule(which=_which, durable=st.integers(0, 2**40))
+    def bytes_become_durable(self, which: int, durable: int) -> None:
+        delivery = self._pick(which, _S.FETCHING)
+        self._runner.run(self.store.checkpoint(delivery, durable))
+        self._hold(replace(delivery, durable=durable))
+
+    @precondition(lambda self: self._in(_S.FETCHING))
+    @rule(which=_which)
+    def a_fetch_succeeds(self, which: int) -> None:
+        whole = replace(self._pick(which, _S.FETCHING), size=9, sha256="ab" * 32)
+        self._record(machine.after_stored(whole, self.now))
+
+    @precondition(lambda self: self._in(_S.FETCHING))
+    @rule(which=_which)
+    def a_fetch_is_interrupted(self, which: int) -> None:
+        self._record(machine.released(self._pick(which, _S.FETCHING), self.now))
+
+    @precondition(lambda self: self._in(_S.STORED))
+    @rule(which=_which)
+    def a_version_is_superseded(self, which: int) -> None:
+        self._record(machine.after_superseded(self._pick(which, _S.STORED), self.now, 2))
+
+    @precondition(lambda self: self._in(_S.WAITING, _S.PARKED, _S.GIVEN_UP))
+    @rule(which=_which)
+    def an_operator_wants_it_again(self, which: int) -> None:
+        self._record(machine.again(self._pick(which, _S.WAITING, _S.PARKED, _S.GIVEN_UP), self.now))
+
+    @precondition(lambda self: self._in(*DeliveryState))
+    @rule(which=_which, path=_paths)
+    def a_name_is_reserved(self, which: int, path: str | None) -> None:
+        delivery = self._pick(which, *DeliveryState)
+        others = {collision_key(d.path) for d in self._in(*DeliveryState) if d.path and d.key != delivery.key}
+        free = path is None or collision_key(path) not in others
+        assert self._runner.run(self.store.reserve(delivery, path)) is free
+        if free:
+            self._hold(replace(delivery, path=path))
+
+    @invariant()
+    def the_database_is_what_the_model_is(self) -> None:
+        assert self._runner.run(self._everything()) == (
+            self.order,
+            self.history,
+            self._in(*DeliveryState),
+            {1: self._word(self.order)} if self.order else {},
+        )
+
+    async def _everything(self) -> tuple[object, ...]:
+        return (
+            await self.store.order("main", 1),
+            await self.store.history(1),
+            await self.store.deliveries(*DeliveryState),
+            await self.store.words("main"),
+        )
+
+    @staticmethod
+    def _word(order: Order) -> str:
+        return "lost" if order.state is OrderState.LOST else order.standing.word
+
+    def _in(self, *states: DeliveryState) -> list[Delivery]:
+        return [d for d in (self.order.deliveries if self.order else ()) if d.state in states]
+
+    def _pick(self, which: int, *states: DeliveryState) -> Delivery:
+        found = self._in(*states)
+        return found[which % len(found)]
+
+    def _may_be_fetched(self, delivery: Delivery) -> bool:
+        return delivery.state is _S.WANTED or (
+            delivery.not_before is not None and delivery.not_before <= self.now
+        )
+
+    def _apply(self, verdict: Verdict) -> None:
+        self._runner.run(self.store.apply(verdict))
+        self.order = replace(verdict.order, version=verdict.order.version + 1)
+        self.history += verdict.transitions
+
+    def _record(self, move: Move) -> None:
+        self._runner.run(self.store.record(move))
+        self._moved(move)
+
+    def _moved(self, move: Move) -> None:
+        self._hold(move.delivery)
+        if move.transition is not None and self.order is not None:
+            self.history.append(move.transition)
+            self.order = replace(self.order, version=self.order.version + 1)
+
+    def _hold(self, delivery: Delivery) -> None:
+        assert self.order is not None
+        held = tuple(delivery if d.key == delivery.key else d for d in self.order.deliveries)
+        self.order = replace(self.order, deliveries=held)
+
+
+def test_after_any_sequence_of_looks_and_local_moves_the_database_is_what_was_decided(blank: bytes) -> None:
+    filled: Any = type("Filled", (DatabaseAndModel,), {"blank": blank})
+    run_state_machine_as_test(
+        filled,
+        settings=settings(
+            max_examples=20,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        ),
+    )

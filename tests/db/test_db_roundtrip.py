@@ -1,0 +1,165 @@
+"""What is written is what is read: every field, every time, every word."""
+
+import asyncio
+import itertools
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.exc import StatementError
+from tests.db.kit import (
+    DELIVERIES,
+    MOVES,
+    NOW,
+    ORDERS,
+    a_delivery,
+    a_move,
+    an_order,
+    facts,
+    held,
+    row_of,
+    want,
+    written,
+)
+
+from orderwatch.core.delivery import Move
+from orderwatch.core.machine import Verdict
+from orderwatch.core.model import Capture, Delivery, Order, SceneFacts, Standing, Transition
+from orderwatch.db.rows import capture_row, delivery_row, order_row, transition_row
+from orderwatch.db.store import Store, open_store
+
+_BRAZIL = timezone(timedelta(hours=-3))
+
+
+class _Nowhere(tzinfo):
+    """A zone that does not know its offset."""
+
+    def utcoffset(self, _: datetime | None) -> None:
+        return None
+
+    dst = utcoffset
+
+    def tzname(self, _: datetime | None) -> None:
+        return None
+
+
+def test_every_field_comes_back_as_it_was_written_and_written_over(database: Path) -> None:
+    task_ids = itertools.count(1)
+
+    async def write_and_read(
+        store: Store, order: Order, other: Order, moves: list[Transition], later: Delivery
+    ) -> None:
+        await store.apply(Verdict(order=order, transitions=tuple(moves), wanted=order.deliveries))
+        assert await held(store, order.task_id) == written(order)
+        assert await store.history(order.task_id) == moves
+        over = replace(other, captures=order.captures, deliveries=order.deliveries, version=1)
+        await store.apply(Verdict(order=over))
+        assert await held(store, order.task_id) == written(over)
+        for delivery in order.deliveries:
+            changed = replace(later, **{name: getattr(delivery, name) for name in _KEY})
+            await store.record(Move(delivery=changed, transition=None))
+            assert await row_of(store, changed) == changed
+
+    with asyncio.Runner() as runner:
+        opened = open_store(database)
+        store = runner.run(opened.__aenter__())
+
+        @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @given(order=ORDERS, other=ORDERS, moves=st.lists(MOVES, max_size=3), later=DELIVERIES)
+        def each(order: Order, other: Order, moves: list[Transition], later: Delivery) -> None:
+            task_id = next(task_ids)
+            deliveries = tuple(replace(delivery, task_id=task_id) for delivery in order.deliveries)
+            order = replace(order, task_id=task_id, deliveries=deliveries)
+            moves = [replace(move, task_id=task_id) for move in moves]
+            runner.run(write_and_read(store, order, replace(other, task_id=task_id), moves, later))
+
+        try:
+            each()
+        finally:
+            runner.run(opened.__aexit__(None, None, None))
+
+
+def test_no_field_of_a_value_is_left_out_of_its_row() -> None:
+    standing = {"word", "phase", "doubts", "doubted_at"}
+    capture = Capture(capture_id="c", standing=Standing(word="", phase=None))
+    assert set(order_row(an_order())) - standing == _names(Order) - {
+        "standing",
+        "version",  # counted by the store
+        "captures",
+        "deliveries",
+    }
+    assert set(capture_row(1, capture)) - standing == _names(Capture) - {"standing"} | {"order_id"}
+    assert set(delivery_row(a_delivery())) == _names(Delivery) - {"path"}  # taken through `reserve`
+    assert set(transition_row(a_move())) == _names(Transition)
+
+
+async def test_a_time_with_another_offset_comes_back_as_the_same_moment_in_utc(store: Store) -> None:
+    there = NOW.astimezone(_BRAZIL)
+    scene = SceneFacts(timestamp=there)
+    order = an_order(start=there, end=there, next_look_at=there)
+    verdict = Verdict(
+        order=order, wanted=(a_delivery(not_before=there, scene=scene),), transitions=(a_move(at=there),)
+    )
+    await store.apply(verdict)
+    read = await held(store)
+    (delivery,) = read.deliveries
+    (move,) = await store.history(1)
+    for time in (
+        read.start,
+        read.end,
+        read.next_look_at,
+        delivery.not_before,
+        delivery.scene.timestamp,
+        move.at,
+    ):
+        assert time == NOW
+        assert time is not None
+        assert time.tzinfo is UTC
+
+
+async def test_times_of_different_offsets_are_compared_as_moments(store: Store) -> None:
+    due = (NOW - timedelta(minutes=1)).astimezone(timezone(timedelta(hours=9)))
+    not_due = (NOW + timedelta(minutes=1)).astimezone(_BRAZIL)
+    for task_id, time in ((1, due), (2, not_due)):
+        await store.apply(Verdict(order=an_order(task_id, next_look_at=time)))
+    assert [known.task_id for known in await store.watchable("main", NOW.astimezone(_BRAZIL))] == [1]
+
+
+@pytest.mark.parametrize(
+    "time", [NOW.replace(tzinfo=None), NOW.replace(tzinfo=_Nowhere())], ids=["naive", "nowhere"]
+)
+async def test_a_time_without_a_zone_is_refused_wherever_it_stands(store: Store, time: datetime) -> None:
+    verdicts = [
+        Verdict(order=an_order(start=time)),
+        Verdict(order=an_order(), transitions=(a_move(at=time),)),
+        Verdict(order=an_order(), wanted=(a_delivery(not_before=time),)),
+        Verdict(order=an_order(), wanted=(a_delivery(scene=SceneFacts(timestamp=time)),)),
+    ]
+    for verdict in verdicts:
+        with pytest.raises((StatementError, ValueError), match="without a zone"):
+            await store.apply(verdict)
+    with pytest.raises(StatementError, match="without a zone"):
+        await store.watchable("main", time)
+    assert await store.orders() == []
+
+
+async def test_times_stand_in_the_file_as_sortable_text_in_utc(store: Store, database: Path) -> None:
+    await want(store, a_delivery(not_before=NOW.astimezone(_BRAZIL)))
+    assert facts(database, "SELECT not_before FROM deliveries") == [("2026-11-22 12:00:00.000000",)]
+
+
+async def test_a_list_of_no_orders_is_empty_and_an_unknown_order_is_none(store: Store) -> None:
+    assert await store.orders() == []
+    assert await store.orders(1) == []
+    assert await store.order("main", 1) is None
+    assert await store.history(1) == []
+
+
+_KEY = ("account", "task_id", "capture_id", "scene_id", "attachment", "version")
+
+
+def _names(value: type) -> set[str]:
+    return {field.name for field in fields(value)}

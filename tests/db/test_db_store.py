@@ -1,0 +1,283 @@
+"""The door: state, history and todo together or not at all, and never over somebody else's writing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order, facts, held, row_of, want
+
+from orderwatch.core.delivery import Move, after_stored, claimed, released
+from orderwatch.core.machine import Verdict
+from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderState, Standing
+from orderwatch.db.store import Store
+from orderwatch.errors import StaleOrderError
+
+
+def a_capture(capture_id: str = "capture-1", word: str = "captured") -> Capture:
+    return Capture(capture_id=capture_id, standing=Standing(word=word, phase=CapturePhase.CAPTURED))
+
+
+def a_verdict() -> Verdict:
+    return Verdict(order=an_order(captures=(a_capture(),)), transitions=(a_move(),), wanted=(a_delivery(),))
+
+
+def in_no_state() -> DeliveryState:
+    """A state that the table refuses."""
+    return None  # type: ignore[return-value]  # wrong on purpose
+
+
+async def test_state_history_and_todo_are_written_by_one_apply(store: Store) -> None:
+    await store.apply(a_verdict())
+    order = await held(store)
+    assert order.captures == (a_capture(),)
+    assert order.deliveries == (a_delivery(),)
+    assert await store.history(1) == [a_move()]
+    assert await store.deliveries(DeliveryState.WANTED) == [a_delivery()]
+
+
+async def test_the_second_of_two_new_orders_is_stale_and_history_is_written_once(store: Store) -> None:
+    await store.apply(a_verdict())
+    with pytest.raises(StaleOrderError):
+        await store.apply(a_verdict())
+    assert await store.history(1) == [a_move()]
+    assert (await held(store)).version == 1
+
+
+async def test_a_second_writer_with_an_older_version_is_stale_and_changes_nothing(store: Store) -> None:
+    await store.apply(a_verdict())
+    read = await held(store)
+    await store.apply(Verdict(order=replace(read, task_name="first"), transitions=(a_move("first"),)))
+    late = Verdict(
+        order=replace(read, task_name="second", captures=(a_capture("late"),)),
+        transitions=(a_move("second"),),
+        wanted=(a_delivery("late"),),
+    )
+    with pytest.raises(StaleOrderError):
+        await store.apply(late)
+    order = await held(store)
+    assert (order.task_name, order.version) == ("first", 2)
+    assert [c.capture_id for c in order.captures] == ["capture-1"]
+    assert [d.scene_id for d in order.deliveries] == ["scene-1"]
+    assert [move.after for move in await store.history(1)] == ["in_progress", "first"]
+
+
+async def test_an_order_that_is_not_there_any_more_is_stale(store: Store) -> None:
+    with pytest.raises(StaleOrderError):
+        await store.apply(Verdict(order=an_order(version=7)))
+    assert await store.orders() == []
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new order", "known order"])
+async def test_an_apply_that_fails_at_its_last_row_leaves_nothing_behind(
+    store: Store, database: Path, *, known: bool
+) -> None:
+    if known:
+        await store.apply(a_verdict())
+    before = await store.orders(), await store.history(1)
+    order = before[0][0] if known else an_order()
+    broken = Verdict(
+        order=replace(order, task_name="torn", captures=(a_capture("torn"),)),
+        wanted=(a_delivery("torn"),),
+        transitions=(a_move("torn"), replace(a_move(), after=None)),  # type: ignore[arg-type]  # the table refuses it
+    )
+    with pytest.raises(IntegrityError):
+        await store.apply(broken)
+    assert (await store.orders(), await store.history(1)) == before
+    for table in ("orders", "captures", "deliveries", "transitions"):
+        assert facts(database, f"SELECT count(*) FROM {table}") == [(int(known),)]  # noqa: S608  # our own names
+
+
+async def test_the_store_works_on_after_a_failed_write(store: Store) -> None:
+    with pytest.raises(IntegrityError):
+        await store.apply(Verdict(order=an_order(), wanted=(a_delivery(state=in_no_state()),)))
+    await store.apply(a_verdict())
+    assert (await held(store)).version == 1
+
+
+async def test_the_same_task_id_in_two_accounts_is_two_orders(store: Store) -> None:
+    for account in ("one", "two"):
+        await want(store, a_delivery(account=account))
+    one, two = await store.orders(1)
+    assert [(o.account, [d.account for d in o.deliveries]) for o in (one, two)] == [
+        ("one", ["one"]),
+        ("two", ["two"]),
+    ]
+    (delivery,) = one.deliveries
+    await store.record(claimed(delivery, NOW))
+    assert (await row_of(store, two.deliveries[0])).state is DeliveryState.WANTED
+    assert ((await held(store, account="one")).version, (await held(store, account="two")).version) == (2, 1)
+
+
+async def test_captures_and_deliveries_keep_their_order_when_written_again(store: Store) -> None:
+    captures = tuple(a_capture(f"capture-{n}") for n in (3, 1, 2))
+    wanted = [a_delivery(f"scene-{n}") for n in (3, 1, 2)]
+    await store.apply(Verdict(order=an_order(captures=captures), wanted=tuple(wanted)))
+    order = await held(store)
+    moved = tuple(replace(c, satellite_name="newsat") for c in reversed(order.captures))
+    renewed = replace(order.deliveries[0], fingerprint="published again")
+    await store.apply(Verdict(order=replace(order, captures=moved), wanted=(renewed,)))
+    order = await held(store)
+    assert [c.capture_id for c in order.captures] == ["capture-3", "capture-1", "capture-2"]
+    assert {c.satellite_name for c in order.captures} == {"newsat"}
+    assert order.deliveries == (renewed, *wanted[1:])
+
+
+async def test_a_renewed_delivery_gives_its_path_back(store: Store) -> None:
+    first, second = await want(store, a_delivery("a"), a_delivery("b"))
+    assert await store.reserve(first, "harbour/x.zip")
+    await want(store, replace(first, fingerprint="published again"))
+    assert (await row_of(store, first)).path is None
+    assert await store.reserve(second, "harbour/x.zip")
+
+
+async def test_record_writes_the_delivery_and_its_move_and_makes_readings_of_the_order_stale(
+    store: Store,
+) -> None:
+    (delivery,) = await want(store, a_delivery())
+    read = await held(store)
+    move = claimed(delivery, NOW)
+    await store.record(move)
+    assert await row_of(store, delivery) == move.delivery
+    assert await store.history(1) == [move.transition]
+    assert (await held(store)).version == read.version + 1
+    with pytest.raises(StaleOrderError):
+        await store.apply(Verdict(order=read))
+
+
+async def test_record_from_a_state_that_was_left_meanwhile_is_stale_and_writes_no_history(
+    store: Store,
+) -> None:
+    (delivery,) = await want(store, a_delivery())
+    first = claimed(delivery, NOW)
+    await store.record(first)
+    with pytest.raises(StaleOrderError):
+        await store.record(claimed(delivery, NOW + MINUTE))
+    assert await row_of(store, delivery) == first.delivery
+    assert await store.history(1) == [first.transition]
+    assert (await held(store)).version == 2
+
+
+async def test_record_of_figures_only_is_no_move_and_leaves_readings_of_the_order_good(store: Store) -> None:
+    (delivery,) = await want(store, a_delivery())
+    read = await held(store)
+    counted = replace(delivery, durable=4096, total=8192, validator='"etag"')
+    await store.record(Move(delivery=counted, transition=None))
+    assert await row_of(store, delivery) == counted
+    assert await store.history(1) == []
+    await store.apply(Verdict(order=read))
+
+
+async def test_record_never_takes_or_drops_a_path(store: Store) -> None:
+    (delivery,) = await want(store, a_delivery())
+    await store.reserve(delivery, "harbour/x.zip")
+    await store.record(Move(delivery=replace(delivery, path="elsewhere.zip", durable=1), transition=None))
+    assert (await row_of(store, delivery)).path == "harbour/x.zip"
+
+
+async def test_record_of_a_delivery_that_is_not_there_is_stale(store: Store) -> None:
+    await want(store, a_delivery())
+    for unknown in (a_delivery("other"), a_delivery(version=2), a_delivery(task_id=2)):
+        with pytest.raises(StaleOrderError):
+            await store.record(Move(delivery=unknown, transition=None))
+
+
+async def test_a_record_whose_move_cannot_be_written_leaves_the_delivery_as_it_was(store: Store) -> None:
+    (delivery,) = await want(store, a_delivery())
+    move = claimed(delivery, NOW)
+    assert move.transition is not None
+    torn = replace(move.transition, kind=None)  # type: ignore[arg-type]  # the table refuses it
+    with pytest.raises(IntegrityError):
+        await store.record(replace(move, transition=torn))
+    assert await row_of(store, delivery) == delivery
+    assert (await held(store)).version == 1
+
+
+async def test_a_checkpoint_moves_only_the_durable_bytes_of_its_own_delivery(store: Store) -> None:
+    first, second = await want(store, a_delivery("a"), a_delivery("b", reason="kept"))
+    read = await held(store)
+    await store.checkpoint(first, 2**40)
+    assert (await held(store)).deliveries == (replace(first, durable=2**40), second)
+    await store.apply(Verdict(order=read))
+
+
+async def test_deliveries_come_in_the_states_asked_for_oldest_first_and_by_account(store: Store) -> None:
+    one = await want(store, *(a_delivery(f"s{n}", account="one") for n in range(3)))
+    two = await want(store, *(a_delivery(f"s{n}", account="two") for n in range(2)))
+    move = claimed(one[1], NOW)
+    await store.record(move)
+    wanted, fetching = DeliveryState.WANTED, DeliveryState.FETCHING
+    assert await store.deliveries(wanted) == [one[0], one[2], *two]
+    assert await store.deliveries(wanted, fetching, account="one") == [one[0], move.delivery, one[2]]
+    assert await store.deliveries(DeliveryState.STORED) == []
+
+
+async def test_release_frees_everything_a_killed_process_held_and_nothing_else(store: Store) -> None:
+    first, second, third = await want(store, *(a_delivery(f"s{n}") for n in range(3)))
+    await store.record(claimed(first, NOW))
+    stored = after_stored(replace(claimed(second, NOW).delivery, size=9, sha256="ab"), NOW)
+    await store.record(claimed(second, NOW))
+    await store.record(stored)
+    assert await store.release_all(NOW + MINUTE) == 1
+    assert await store.deliveries(DeliveryState.WANTED) == [
+        released(claimed(first, NOW).delivery, NOW).delivery,
+        third,
+    ]
+    assert await store.deliveries(DeliveryState.STORED) == [stored.delivery]
+    assert (await store.history(1))[-1].detail == "interrupted"
+    assert await store.release_all(NOW + MINUTE) == 0
+
+
+async def test_watchable_are_the_orders_whose_look_is_due_soonest_first(store: Store) -> None:
+    for task_id, minutes in ((1, 3), (2, -2), (3, 0), (4, -1)):
+        await store.apply(Verdict(order=an_order(task_id, next_look_at=NOW + minutes * MINUTE)))
+    await store.apply(Verdict(order=an_order(5, state=OrderState.DONE, project_name="P", task_name="T")))
+    await store.apply(Verdict(order=an_order(6, "other", next_look_at=NOW - MINUTE)))
+    assert [known.task_id for known in await store.watchable("main", NOW)] == [2, 4, 3]
+    assert [known.task_id for known in await store.watchable("main", None)] == [2, 4, 3, 1]
+    assert [tuple(known) for known in await store.watchable("other", NOW)] == [(6, None, None)]
+
+
+async def test_the_last_word_of_a_lost_order_is_lost(store: Store) -> None:
+    await store.apply(Verdict(order=an_order(1)))
+    await store.apply(Verdict(order=an_order(2, state=OrderState.LOST)))
+    await store.apply(Verdict(order=an_order(3, "other")))
+    assert await store.words("main") == {1: "in_progress", 2: "lost"}
+
+
+async def test_moves_are_numbered_over_all_orders_oldest_first(store: Store) -> None:
+    await store.apply(Verdict(order=an_order(1), transitions=(a_move("a"), a_move("b"))))
+    await store.apply(Verdict(order=an_order(2), transitions=(a_move("c", task_id=2),)))
+    numbered = await store.moves_after(0)
+    assert [move.after for _, move in numbered] == ["a", "b", "c"]
+    assert await store.moves_after(numbered[1][0]) == numbered[2:]
+
+
+async def test_the_next_attempt_is_the_soonest_of_those_that_wait_or_are_parked(store: Store) -> None:
+    assert await store.next_attempt_at() is None
+    await want(
+        store,
+        a_delivery("a", state=DeliveryState.WAITING, not_before=NOW + 2 * MINUTE),
+        a_delivery("b", state=DeliveryState.PARKED, not_before=NOW + MINUTE),
+        a_delivery("c", state=DeliveryState.GIVEN_UP, not_before=NOW),
+        a_delivery("d", state=DeliveryState.PARKED),
+    )
+    assert await store.next_attempt_at() == NOW + MINUTE
+
+
+async def test_every_search_for_one_delivery_uses_an_index(store: Store, database: Path) -> None:
+    """A checkpoint must not read all deliveries ever made while it holds the file."""
+    (delivery,) = await want(store, a_delivery())
+    seen: list[str] = []
+    async with store._writing.connect() as db:
+        raw = (await db.get_raw_connection()).driver_connection
+        assert raw is not None
+        await raw.set_trace_callback(seen.append)
+        await db.rollback()
+    await store.checkpoint(delivery, 1)
+    await store.record(claimed(delivery, NOW))
+    await store.reserve(delivery, "x.zip")
+    updates = [statement for statement in seen if statement.startswith("UPDATE deliveries")]
+    plans = [step for update in updates for (*_, step) in facts(database, f"EXPLAIN QUERY PLAN {update}")]
+    assert len(updates) == 3
+    assert not [step for step in plans if step.startswith("SCAN")]

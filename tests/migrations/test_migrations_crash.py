@@ -1,0 +1,78 @@
+"""A process killed while it migrates leaves all or nothing."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orderwatch.db.upgrade import Schema, schema_of, upgrade
+
+# The imports take far longer than the migration: one process has them, its forks are killed. Each line that
+# comes in is a path and when to kill: after so many statements, or after so many seconds.
+_FORKS = """
+import os, signal, sys, time
+from pathlib import Path
+import alembic.command, alembic.config, alembic.util
+from sqlalchemy import Engine, event
+from orderwatch.db.upgrade import upgrade
+
+def upgrade_and_die(path, statements):
+    left = iter(range(statements - 1, -2, -1))
+    @event.listens_for(Engine, "after_cursor_execute")
+    def count(*_):
+        if next(left) == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    upgrade(Path(path))
+    os._exit(0)
+
+for line in sys.stdin:
+    path, kind, number = line.rstrip().split("|")
+    child = os.fork()
+    if child == 0:
+        upgrade_and_die(path, int(number) if kind == "statements" else 10**6)
+    if kind == "seconds":
+        time.sleep(float(number))
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    print(os.waitstatus_to_exitcode(status), flush=True)
+"""
+
+
+def run_killed(*kills: tuple[Path, str, float]) -> list[int]:
+    """The exit codes of processes that upgrade these databases and are killed at these moments."""
+    lines = "".join(f"{path}|{kind}|{number}\n" for path, kind, number in kills)
+    command = [sys.executable, "-c", _FORKS]
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True, timeout=120)
+    return [int(code) for code in done.stdout.split()]
+
+
+def whole_or_nothing(database: Path) -> Schema:
+    """Sound, and either new or at head; and the next start brings it to head."""
+    found = schema_of(database, thorough=True)
+    assert found in {Schema.NONE, Schema.CURRENT}
+    upgrade(database)
+    assert schema_of(database, thorough=True) is Schema.CURRENT
+    return found
+
+
+def test_a_process_killed_after_any_of_its_statements_leaves_all_or_nothing(tmp_path: Path) -> None:
+    databases = [tmp_path / f"{number}.db" for number in range(1, 31)]
+    codes = run_killed(*((path, "statements", number) for number, path in enumerate(databases, start=1)))
+    survived = codes.index(0)
+    assert set(codes[:survived]) == {-9}
+    assert set(codes[survived:]) == {0}
+    assert survived > 10  # every table and index is a statement of its own
+    found = [whole_or_nothing(path) for path in databases]
+    assert found[:survived] == [Schema.NONE] * survived
+    assert found[survived:] == [Schema.CURRENT] * (len(found) - survived)
+
+
+@pytest.mark.parametrize("seed", [20261122])
+def test_a_process_killed_at_any_moment_leaves_all_or_nothing(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - chance to be repeated
+    kills = [(tmp_path / f"{number}.db", "seconds", chance.uniform(0, 0.08)) for number in range(12)]
+    assert set(run_killed(*kills)) <= {-9, 0}
+    for path, _, _ in kills:
+        whole_or_nothing(path)

@@ -1,0 +1,232 @@
+"""The migrations make what the code expects, give it back, and never half of it."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import OperationalError
+
+from orderwatch.db import upgrade as upgrading
+from orderwatch.db.sqlite import inspect_engine, upgrade_engine
+from orderwatch.db.tables import metadata
+from orderwatch.db.upgrade import HEAD, Schema, migrations, schema_of, upgrade
+from orderwatch.errors import DatabaseError
+
+
+def schema_in(database: Path) -> list[tuple[Any, ...]]:
+    """Every table and index, in SQLite's own words."""
+    return ask(database, "SELECT type, name, sql FROM sqlite_master ORDER BY name")
+
+
+def ask(database: Path, query: str) -> list[tuple[Any, ...]]:
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def execute(database: Path, *statements: str) -> None:
+    connection = sqlite3.connect(database)
+    with connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+def difference(database: Path) -> list[Any]:
+    """What Alembic would have to change to reach the tables of the code."""
+    with inspect_engine(database).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        return compare_metadata(context, metadata)
+
+
+def with_an_order(database: Path) -> Path:
+    execute(
+        database,
+        "INSERT INTO orders (id, account, task_id, word, doubts, state, document, version)"
+        " VALUES (7, 'main', 23272, 'received', 0, 'open', '{}', 1)",
+        "INSERT INTO captures (order_id, capture_id, word, doubts) VALUES (7, 'capture-1', 'planned', 0)",
+    )
+    return database
+
+
+def another_migration(folder: Path, body: str) -> Path:
+    """A copy of the migrations with one more on top."""
+    shutil.copytree(migrations(), folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "versions" / "0002_another.py").write_text(
+        f"import sqlalchemy as sa\nfrom alembic import op\n"
+        f"revision, down_revision = '0002', {HEAD!r}\n"
+        f"def upgrade():\n{body}"
+    )
+    return folder
+
+
+def test_up_down_and_up_again_ends_at_the_tables_of_the_code_each_time(tmp_path: Path) -> None:
+    database = tmp_path / "orderwatch.db"
+    upgrade(database)
+    assert difference(database) == []
+    first = schema_in(database)
+    upgrade(database, "base")
+    assert schema_of(database) is Schema.NONE
+    assert [name for _, name, sql in schema_in(database) if sql] == ["alembic_version"]
+    upgrade(database)
+    assert difference(database) == []
+    assert schema_in(database) == first
+    assert schema_of(database, thorough=True) is Schema.CURRENT
+
+
+def test_the_comparison_would_see_a_difference(tmp_path: Path) -> None:
+    database = tmp_path / "orderwatch.db"
+    upgrade(database)
+    execute(
+        database,
+        "DROP INDEX ix_deliveries_todo",
+        "ALTER TABLE orders ADD COLUMN forgotten VARCHAR",
+        "ALTER TABLE captures DROP COLUMN start",
+    )
+    seen = {change[0] for change in difference(database)}
+    assert seen == {"add_index", "remove_column", "add_column"}
+
+
+def test_the_code_and_the_migrations_agree_on_the_newest_schema() -> None:
+    scripts = ScriptDirectory(str(migrations()))
+    assert scripts.get_heads() == [HEAD]
+    assert scripts.get_bases() == ["0001"]
+    revisions = [script.revision for script in scripts.walk_revisions()]
+    # A newer schema is told by comparing revisions as words.
+    assert revisions == sorted(revisions, reverse=True)
+    assert all(len(revision) == len(HEAD) and revision.isdigit() for revision in revisions)
+
+
+def test_an_upgrade_at_head_changes_nothing(tmp_path: Path) -> None:
+    database = tmp_path / "orderwatch.db"
+    upgrade(database)
+    before = with_an_order(database).read_bytes()
+    upgrade(database)
+    assert database.read_bytes() == before
+
+
+def test_an_upgrade_makes_the_folders_and_leaves_one_file(tmp_path: Path) -> None:
+    database = tmp_path / "state" / "of it" / "orderwatch.db"
+    upgrade(database)
+    assert [path.name for path in database.parent.iterdir()] == ["orderwatch.db"]
+    assert ask(database, "PRAGMA journal_mode") == [("wal",)]
+
+
+def test_every_table_of_the_code_has_a_name_for_every_constraint(tmp_path: Path) -> None:
+    """Only what has a name can be dropped by a later migration."""
+    database = tmp_path / "orderwatch.db"
+    upgrade(database)
+    for table in metadata.tables.values():
+        assert all(constraint.name for constraint in table.constraints)
+        ((sql,),) = ask(database, f"SELECT sql FROM sqlite_master WHERE name = '{table.name}'")  # noqa: S608 - our own
+        named = [str(constraint.name) for constraint in table.constraints]
+        assert [name for name in named if f"CONSTRAINT {name}" not in sql] == []
+
+
+def test_a_migration_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    """The last of its tables is there already: the others are not kept."""
+    database = tmp_path / "orderwatch.db"
+    execute(database, "CREATE TABLE transitions (song)", "INSERT INTO transitions VALUES ('kept')")
+    before = schema_in(database)
+    with pytest.raises(DatabaseError, match="table transitions already exists"):
+        upgrade(database)
+    assert schema_in(database) == before
+    assert ask(database, "SELECT * FROM transitions") == [("kept",)]
+
+
+@pytest.mark.parametrize(
+    ("last_step", "said"),
+    [
+        ("    op.execute('nonsense')\n", "syntax error"),
+        (
+            "    op.execute('UPDATE orders SET word = NULL')\n",
+            "NOT NULL constraint failed.*nothing was changed",
+        ),
+        ("    op.execute('DELETE FROM orders')\n", "would break references; nothing was changed"),
+    ],
+    ids=["wrong statement", "refused value", "orphans"],
+)
+def test_a_later_migration_that_fails_leaves_data_and_schema_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last_step: str, said: str
+) -> None:
+    database = tmp_path / "orderwatch.db"
+    upgrade(database)
+    with_an_order(database)
+    before = schema_in(database)
+    body = (
+        "    op.create_table('half', sa.Column('x', sa.String))\n"
+        "    op.add_column('orders', sa.Column('half', sa.String))\n"
+        "    op.execute(\"UPDATE captures SET word = 'half'\")\n"
+    )
+    folder = another_migration(tmp_path / "migrations", body + last_step)
+    monkeypatch.setattr(upgrading, "migrations", lambda: folder)
+    with pytest.raises(DatabaseError, match=said):
+        upgrade(database)
+    assert schema_in(database) == before
+    assert ask(database, "SELECT word FROM captures") == [("planned",)]
+    assert schema_of(database, thorough=True) is Schema.CURRENT
+
+
+def test_rebuilding_a_parent_table_keeps_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With foreign keys on, the batch mode's DROP TABLE would have emptied them."""
+    database = tmp_path / "orderwatch.db"
+    upgrade(database)
+    with_an_order(database)
+    body = (
+        "    with op.batch_alter_table('orders', recreate='always') as batch:\n"
+        "        batch.alter_column('task_name', new_column_name='title')\n"
+    )
+    folder = another_migration(tmp_path / "migra%tions and more", body)
+    monkeypatch.setattr(upgrading, "migrations", lambda: folder)
+    upgrade(database)
+    assert ask(database, "SELECT task_id, title FROM orders") == [(23272, None)]
+    assert ask(database, "SELECT order_id, capture_id FROM captures") == [(7, "capture-1")]
+    assert ask(database, "SELECT version_num FROM alembic_version") == [("0002",)]
+    with pytest.raises(DatabaseError, match="schema 0002, newer than this code's"):
+        schema_of(database)
+
+
+def test_a_writer_in_the_way_is_waited_for_or_named_and_nothing_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = tmp_path / "orderwatch.db"
+    upgrade(database)
+    monkeypatch.setattr("orderwatch.db.sqlite._BUSY", 0.0)
+    holder = sqlite3.connect(database, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(DatabaseError, match="database is locked; check .* who else uses it"):
+        upgrade(database)
+    with pytest.raises(OperationalError, match="locked"), upgrade_engine(database).begin():
+        pytest.fail("the file is held")
+    holder.close()
+    upgrade(database)
+
+
+def test_missing_migrations_are_an_error_and_make_no_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upgrading, "migrations", lambda: tmp_path / "none")
+    with pytest.raises(DatabaseError, match="Path doesn't exist.*nothing was changed"):
+        upgrade(tmp_path / "orderwatch.db")
+    assert schema_of(tmp_path / "orderwatch.db") is Schema.NONE
+
+
+def test_the_migrations_are_found_and_can_make_new_ones(tmp_path: Path) -> None:
+    folder = migrations()
+    assert (folder / "env.py").is_file()
+    copied = shutil.copytree(folder, tmp_path / "migrations")
+    config = Config()
+    config.set_main_option("script_location", str(copied))
+    script = ScriptDirectory.from_config(config).generate_revision("0002", "one more", head=HEAD)
+    assert script is not None
+    assert (script.revision, script.down_revision) == ("0002", HEAD)

@@ -1,0 +1,283 @@
+"""What the tests of the services share: the simulated provider, a real store, a real tree, time that is moved."""
+
+import asyncio
+import random
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import orjson
+
+from orderwatch.core.cadence import Pace
+from orderwatch.core.delivery import RetryPolicy
+from orderwatch.core.layout import partial_name
+from orderwatch.core.machine import Rules
+from orderwatch.core.model import Delivery, DeliveryState, Order
+from orderwatch.core.watching import Pattern, Watched
+from orderwatch.db.store import Store, open_store
+from orderwatch.db.upgrade import upgrade
+from orderwatch.provider.access import Access
+from orderwatch.provider.connection import Connection, connect
+from orderwatch.service.attempt import Tools
+from orderwatch.service.bell import Bell
+from orderwatch.service.fetcher import Fetcher
+from orderwatch.service.poller import Poller
+from orderwatch.service.space import Space
+from orderwatch.simulator import Scenario, Simulator, serve
+from orderwatch.simulator.journal import Entry
+from orderwatch.simulator.scenario import CONTRACT
+from orderwatch.simulator.scenario import Order as Told
+from orderwatch.transfer.bandwidth import Bandwidth
+from orderwatch.transfer.download import open_downloader
+from orderwatch.transfer.filesystem import FilesystemDestination
+from orderwatch.transfer.verify import digest
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+LAYOUT = "{project_name}/{task_id}/{capture_id}/{file_name}"
+EVERYTHING = Watched(patterns=(Pattern(project_name="*"),))
+RETRIES = RetryPolicy(first=timedelta(seconds=30), slowest=6 * HOUR, max_attempts=4)
+PACE = Pace(interval=5 * MINUTE, slowest=6 * HOUR, grace=14 * DAY)
+RULES = Rules(attachments=frozenset({"delivery_zip"}), grace=PACE.grace)
+
+
+@dataclass
+class Time:
+    """Stands still until it is moved; the provider and we read the same clock."""
+
+    seconds: float = 0.0
+    epoch: datetime = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+    def read(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime:
+        return self.epoch + timedelta(seconds=self.seconds)
+
+    def move(self, by: timedelta) -> None:
+        self.seconds += by.total_seconds()
+
+
+@dataclass
+class House:
+    """Everything of one account, opened. `room` bytes may still be written."""
+
+    simulator: Simulator
+    time: Time
+    root: Path
+    store: Store
+    connection: Connection
+    destination: FilesystemDestination
+    fetcher: Fetcher
+    space: Space
+    todo: Bell = field(default_factory=Bell)
+    rng: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - to be repeated
+
+    def poller(
+        self, watched: Watched = EVERYTHING, rules: Rules = RULES, connection: Connection | None = None
+    ) -> Poller:
+        provider = connection or self.connection
+        return Poller(
+            "main",
+            watched,
+            provider.tasking,
+            provider.archive,
+            self.store,
+            rules=rules,
+            pace=PACE,
+            todo=self.todo,
+            now=self.time.now,
+            rng=self.rng,
+        )
+
+    async def look(self, rules: Rules = RULES) -> None:
+        """Have a look at everything there is."""
+        done = await self.poller(rules=rules).round(everything=True)
+        assert not done.problems
+
+    async def claim(self) -> Delivery:
+        delivery = await self.store.claim(self.time.now(), {"main"})
+        assert delivery is not None
+        return delivery
+
+    async def fetch(self) -> Delivery:
+        """One attempt at the delivery whose turn it is, as the row has it afterwards."""
+        after = await self.fetcher.fetch(await self.claim())
+        [row] = [d for d in await self.deliveries() if d.key == after.key]
+        assert row == after
+        return row
+
+    async def fetch_all(self) -> None:
+        while delivery := await self.store.claim(self.time.now(), {"main"}):
+            await self.fetcher.fetch(delivery)
+
+    async def deliveries(self) -> Sequence[Delivery]:
+        return await self.store.deliveries(*DeliveryState)
+
+    async def the_delivery(self) -> Delivery:
+        [delivery] = await self.deliveries()
+        return delivery
+
+    async def the_order(self) -> Order:
+        [order] = await self.store.orders()
+        return order
+
+    async def rewrite(self, delivery: Delivery, **changes: object) -> Delivery:
+        """Put the row into a state that only a crash leaves."""
+        changed = replace(delivery, **changes)  # type: ignore[arg-type]  # by name
+        async with self.store._transaction() as db:  # noqa: SIM117 - reads better
+            from orderwatch.db.rows import delivery_row
+            from orderwatch.db.store import _row_of
+            from orderwatch.db.tables import deliveries
+            from sqlalchemy import update
+
+            await db.execute(update(deliveries).where(_row_of(changed)).values(delivery_row(changed)))
+        return changed
+
+    async def moves(self, task_id: int) -> list[str]:
+        """The states of the order's deliveries, as the history has them."""
+        return [move.after for move in await self.store.history(task_id) if move.subject == "delivery"]
+
+    async def restart(self) -> None:
+        """What a new process does first."""
+        await self.fetcher.recover()
+
+    def partial(self, delivery: Delivery) -> Path:
+        return self.destination.partials / partial_name(delivery)
+
+    @property
+    def partials(self) -> list[str]:
+        return sorted(path.name for path in self.destination.partials.iterdir())
+
+    @property
+    def quarantined(self) -> list[str]:
+        folder = self.root / ".orderwatch" / "quarantine"
+        return sorted(path.read_text() for path in folder.glob("*.reason.txt"))
+
+    @property
+    def tree(self) -> dict[str, str]:
+        """The sha256 of every file under a final name, without the sidecars."""
+        return {
+            str(path.relative_to(self.root)): digest(path)
+            for path in sorted(self.root.rglob("*"))
+            if path.is_file() and ".orderwatch" not in path.parts and path.suffix != ".json"
+        }
+
+    @property
+    def sidecars(self) -> dict[str, Mapping[str, object]]:
+        return {
+            str(path.relative_to(self.root)): orjson.loads(path.read_bytes())
+            for path in self.root.rglob("*.json")
+            if ".orderwatch" not in path.parts
+        }
+
+    async def truth(self) -> set[str]:
+        """The sha256 of every zip as the provider has it now."""
+        return {row["sha256"] for row in await self.simulator.truth() if row["attachment"] == "delivery_zip"}
+
+    async def assert_all_stored(self) -> None:
+        """Each zip stands exactly once, as the provider has it, described by its sidecar; nothing is left over."""
+        await self.assert_sound()
+        current = [d for d in await self.deliveries() if d.state is not DeliveryState.SUPERSEDED]
+        assert {d.state for d in current} == {DeliveryState.STORED}
+        assert sorted(d.sha256 or "" for d in current) == sorted(await self.truth())
+        assert not self.partials
+
+    async def assert_sound(self) -> None:
+        """What must hold at any time: rows, files and sidecars tell the same story."""
+        rows = {d.path: d for d in await self.deliveries() if d.stored_at is not None}
+        assert {path: d.sha256 for path, d in rows.items()} == self.tree
+        assert self.sidecars.keys() == {f"{path}.json" for path in rows}
+        for path, delivery in rows.items():
+            told = self.sidecars[f"{path}.json"]
+            assert (told["scene"], told["version"], told["sha256"], told["size"]) == (
+                delivery.scene_id,
+                delivery.version,
+                delivery.sha256,
+                delivery.size,
+            )
+
+    @property
+    def downloads(self) -> list[Entry]:
+        return self.simulator.journal.find(listener="download")
+
+
+def told(task_id: int = 41, *scenes: Mapping[str, object], **more: object) -> Told:
+    """An order with one capture, published from the beginning, with these scenes."""
+    facts = {
+        "task_id": task_id,
+        "status": [[0, "completed"]],
+        "captures": [{"status": [[0, "published"]], "scenes": list(scenes) or [{}]}],
+    }
+    return Told.model_validate(facts | more)
+
+
+@asynccontextmanager
+async def house(
+    folder: Path, scenario: Scenario, *, retries: RetryPolicy = RETRIES, stall: float = 0.5
+) -> AsyncIterator[House]:
+    time = Time()
+    root, database = folder / "deliveries", folder / "orderwatch.db"
+    shutil.copy(empty_database(), database)
+    destination = FilesystemDestination(root)
+    async with AsyncExitStack() as stack:
+        simulator = await stack.enter_async_context(serve(scenario, clock=time.read, now=time.now))
+        connection = await stack.enter_async_context(connected(simulator))
+        store = await stack.enter_async_context(open_store(database))
+        transport = await stack.enter_async_context(
+            open_downloader("127.0.0.1", destination.partials, stall, Bandwidth(0))
+        )
+        space = Space(destination.free, 0)
+        tools = Tools(
+            archive=connection.archive,
+            transport=transport,
+            destination=destination,
+            store=store,
+            space=space,
+            layout=LAYOUT,
+            now=time.now,
+        )
+        fetcher = Fetcher(
+            {"main": tools},
+            store,
+            destination,
+            retries=retries,
+            now=time.now,
+            rng=random.Random(7),  # noqa: S311 - to be repeated
+        )
+        await fetcher.recover()
+        yield House(simulator, time, root, store, connection, destination, fetcher, space)
+
+
+@asynccontextmanager
+async def connected(simulator: Simulator, **changes: str) -> AsyncIterator[Connection]:
+    access = Access(
+        name="main",
+        credentials="platform",
+        client_id="sim-client",
+        client_secret="sim-secret",
+        contract_id=CONTRACT,
+        token_url=simulator.token_url,
+        accounts_url=simulator.api_url,
+        api_url=simulator.api_url,
+        requests_per_second=100_000,
+    )
+    async with connect(
+        replace(access, **changes),  # type: ignore[arg-type]  # by name
+        rng=random.Random(7),  # noqa: S311 - to be repeated
+        learn_secret=lambda _secret: None,
+        sleep=lambda _seconds: asyncio.sleep(0),
+    ) as connection:
+        yield connection
+
+
+@cache
+def empty_database() -> Path:
+    """Made once: the migrations take a while."""
+    path = Path(mkdtemp(prefix="orderwatch-")) / "empty.db"
+    upgrade(path)
+    return path

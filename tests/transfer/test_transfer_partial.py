@@ -1,0 +1,243 @@
+"""The partial on a disk that is full, slow or failing: no checkpoint beyond what is really there."""
+
+import asyncio
+import os
+import resource
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.transfer.transfer_kit import GARBAGE, PART, PATH, TRUTH, Act, Row, file, host, sample_zip
+
+from orderwatch.core.model import Delivery
+from orderwatch.errors import DiskError, LostBytesError
+from orderwatch.transfer.bandwidth import Bandwidth
+from orderwatch.transfer.download import open_downloader
+from orderwatch.transfer.partial import open_partial
+
+BIG = sample_zip(4, 700_000)
+ROOM = 100_000
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """No file can grow beyond this; the kernel writes what fits first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+
+
+async def test_bytes_are_written_in_order_and_synced(tmp_path: Path) -> None:
+    async with open_partial(tmp_path / PART, 0) as partial:
+        await partial.write([b"a", b"bc"])
+        await partial.write([])
+        await partial.write([b"", b"def"])
+        assert await partial.sync() == 6
+        assert (tmp_path / PART).read_bytes() == b"abcdef"
+
+
+async def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a kernel that takes seven bytes at a time, and of one that takes only whole pieces."""
+    whole = os.writev
+    taken: list[int] = []
+
+    def short(handle: int, views: Sequence[memoryview]) -> int:
+        taken.append(whole(handle, [views[0][:7]]))
+        return taken[-1]
+
+    monkeypatch.setattr(os, "writev", short)
+    async with open_partial(tmp_path / PART, 0) as partial:
+        await partial.write([TRUTH[:10], b"", TRUTH[10:17], TRUTH[17:100]])
+        assert await partial.sync() == 100
+    assert (tmp_path / PART).read_bytes() == TRUTH[:100]
+    assert max(taken) == 7
+
+
+async def test_more_pieces_than_one_call_can_take_are_written(tmp_path: Path) -> None:
+    async with open_partial(tmp_path / PART, 0) as partial:
+        await partial.write([TRUTH[at : at + 1] for at in range(5000)])
+        await partial.sync()
+    assert (tmp_path / PART).read_bytes() == TRUTH[:5000]
+
+
+async def test_only_the_durable_bytes_are_kept_when_it_is_opened_again(tmp_path: Path) -> None:
+    (tmp_path / PART).write_bytes(TRUTH[:100] + GARBAGE)
+    async with open_partial(tmp_path / PART, 100) as partial:
+        assert partial.length == 100
+        await partial.write([TRUTH[100:200]])
+        await partial.sync()
+    assert (tmp_path / PART).read_bytes() == TRUTH[:200]
+
+
+async def test_a_restart_throws_every_byte_away(tmp_path: Path) -> None:
+    async with open_partial(tmp_path / PART, 0) as partial:
+        await partial.write([GARBAGE])
+        await partial.restart()
+        await partial.write([TRUTH])
+        assert await partial.sync() == len(TRUTH)
+    assert (tmp_path / PART).read_bytes() == TRUTH
+
+
+async def test_a_symbolic_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_bytes(b"precious")
+    (tmp_path / PART).symlink_to(tmp_path / "precious")
+    with pytest.raises(DiskError):
+        async with open_partial(tmp_path / PART, 0):
+            pass
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+
+
+async def test_a_folder_that_is_gone_is_a_trouble_of_the_disk(row: Row) -> None:
+    async with host(file(TRUTH)) as there:
+        row.folder.rmdir()
+        with pytest.raises(DiskError, match="cannot be opened"):
+            await row.fetch(there.url + PATH)
+
+
+# No space
+
+
+async def test_a_disk_that_fills_up_keeps_the_checkpoints_true_and_resumes_when_room_returns(
+    tiny_disk: Path, delivery: Delivery
+) -> None:
+    async with (
+        open_downloader("127.0.0.1", tiny_disk, 5, Bandwidth(0)) as transport,
+        host(file(BIG, etag='"one"')) as there,
+    ):
+        row = Row(tiny_disk, transport, delivery, truths=(BIG,))
+        error = await row.fail_on_disk(there.url + PATH)
+        assert "No space left" in str(error)
+        assert await row.fail_on_disk(there.url + PATH)
+        subprocess.run(["mount", "-o", "remount,size=2m", str(tiny_disk)], check=True)  # noqa: ASYNC221 - short
+        assert await row.fetch(there.url + PATH) == BIG
+
+
+async def test_a_file_that_cannot_grow_keeps_the_checkpoints_true_and_resumes_later(row: Row) -> None:
+    async with host(file(TRUTH, upto=1000), file(TRUTH)) as there:
+        await row.fail(there.url)
+        with file_size_limit(ROOM):
+            await row.fail_on_disk(there.url + PATH)
+            await row.fail_on_disk(there.url + PATH)
+        assert row.delivery.durable == 1000
+        assert await row.fetch(there.url + PATH) == TRUTH
+
+
+async def test_a_cut_on_a_full_disk_is_a_trouble_of_the_disk(row: Row) -> None:
+    async with host(file(TRUTH, upto=ROOM + 1000, then=Act.RESET), file(TRUTH)) as there:
+        with file_size_limit(ROOM):
+            await row.fail_on_disk(there.url + PATH)
+        assert row.delivery.durable == 0
+        assert await row.fetch(there.url + PATH) == TRUTH
+
+
+async def test_a_failed_write_stays_failed(tmp_path: Path) -> None:
+    """What comes after a hole must never be written, though there may be room again."""
+    async with open_partial(tmp_path / PART, 0) as partial:
+        with file_size_limit(50):
+            await partial.write([TRUTH[:100]])
+            with pytest.raises(DiskError):
+                await partial.settle()
+        with pytest.raises(DiskError):
+            await partial.write([TRUTH[100:200]])
+        with pytest.raises(DiskError):
+            await partial.sync()
+
+
+# Failing and slow disks
+
+
+async def test_a_sync_that_fails_makes_every_byte_since_doubtful(
+    row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_handle: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    async with host(file(TRUTH)) as there:
+        with pytest.raises(LostBytesError, match="Input/output error"):
+            await row.fetch(there.url + PATH)
+    assert not row.marks
+
+
+async def test_a_sync_that_fails_after_its_caller_was_cancelled_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel reports it once, and would call the next one a success."""
+    begun, go_on = threading.Event(), threading.Event()
+    syncs: list[int] = []
+
+    def fail_once(handle: int) -> None:
+        syncs.append(handle)
+        begun.set()
+        go_on.wait(10)
+        if len(syncs) == 1:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail_once)
+    async with open_partial(tmp_path / PART, 0) as partial:
+        await partial.write([TRUTH])
+        task = asyncio.create_task(partial.sync())
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+        with pytest.raises(LostBytesError):
+            await partial.sync()
+    assert len(syncs) == 1
+
+
+async def test_a_write_that_fails_after_its_caller_was_cancelled_is_no_checkpoint(
+    tmp_path: Path, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = os.writev
+    begun, go_on = threading.Event(), threading.Event()
+
+    def full_at_first(handle: int, views: Sequence[memoryview]) -> int:
+        if not begun.is_set():
+            begun.set()
+            go_on.wait(10)
+            raise OSError(28, "No space left on device")
+        return whole(handle, views)
+
+    monkeypatch.setattr(os, "writev", full_at_first)
+    async with (
+        open_downloader("127.0.0.1", tmp_path, 30, Bandwidth(0)) as transport,
+        host(file(BIG * 20)) as there,
+    ):
+        row = Row(tmp_path, transport, delivery, truths=(BIG * 20,))
+        task = asyncio.create_task(row.fetch(there.url))
+        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.sleep(0.2)  # by now the next bytes wait for these
+        task.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not row.marks
+
+
+async def test_a_cancelled_opening_leaks_no_handle(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+
+    async def hold() -> None:
+        async with open_partial(tmp_path / PART, 0):
+            await asyncio.sleep(30)
+
+    for _ in range(50):
+        task = asyncio.create_task(hold())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert len(os.listdir("/proc/self/fd")) == before
