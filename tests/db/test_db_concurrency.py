@@ -78,7 +78,7 @@ class Fuzz:
     def __init__(self, store: Store, reader: Reader, seed: int) -> None:
         self._store = store
         self._reader = reader
-        self._chance = random.Random(seed)  # noqa: S311 - chance to be repeated
+        self._chance = random.Random(seed)
         self._task_ids = itertools.count(100_000 * (seed + 1))
         self.applied: list[int] = []
         self.durable = 0

@@ -123,7 +123,7 @@ async def test_damage_anywhere_is_found_or_does_no_harm_but_is_never_a_traceback
     async with open_store(database) as store:
         await want(store, *(a_delivery(f"scene-{n}", reason="cut" * 100) for n in range(30)))
     whole = read(database)
-    chance = random.Random(20261122)  # noqa: S311 - chance to be repeated
+    chance = random.Random(20261122)
     complaints = []
     for _ in range(80):
         damaged = bytearray(whole)

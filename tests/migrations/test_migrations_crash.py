@@ -71,7 +71,7 @@ def test_a_process_killed_after_any_of_its_statements_leaves_all_or_nothing(tmp_
 
 @pytest.mark.parametrize("seed", [20261122])
 def test_a_process_killed_at_any_moment_leaves_all_or_nothing(tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)  # noqa: S311 - chance to be repeated
+    chance = random.Random(seed)
     kills = [(tmp_path / f"{number}.db", "seconds", chance.uniform(0, 0.08)) for number in range(12)]
     assert set(run_killed(*kills)) <= {-9, 0}
     for path, _, _ in kills:

@@ -44,7 +44,8 @@ def difference(database: Path) -> list[Any]:
     """What Alembic would have to change to reach the tables of the code."""
     with inspect_engine(database).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
-        return compare_metadata(context, metadata)
+        found: list[Any] = compare_metadata(context, metadata)
+        return found
 
 
 def with_an_order(database: Path) -> Path:
@@ -204,7 +205,9 @@ def test_a_writer_in_the_way_is_waited_for_or_named_and_nothing_is_changed(
     monkeypatch.setattr("orderwatch.db.sqlite._BUSY", 0.0)
     holder = sqlite3.connect(database, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(DatabaseError, match="database is locked; check .* who else uses it"):
+    with pytest.raises(
+        DatabaseError, match="database is locked; check its disk, its permissions and who else"
+    ):
         upgrade(database)
     with pytest.raises(OperationalError, match="locked"), upgrade_engine(database).begin():
         pytest.fail("the file is held")
@@ -216,7 +219,7 @@ def test_missing_migrations_are_an_error_and_make_no_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upgrading, "migrations", lambda: tmp_path / "none")
-    with pytest.raises(DatabaseError, match="Path doesn't exist.*nothing was changed"):
+    with pytest.raises(DatabaseError, match=r"Path doesn't exist.*nothing was changed"):
         upgrade(tmp_path / "orderwatch.db")
     assert schema_of(tmp_path / "orderwatch.db") is Schema.NONE
 

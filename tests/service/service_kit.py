@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 import orjson
 
 from orderwatch.core.cadence import Pace
-from orderwatch.core.delivery import RetryPolicy
+from orderwatch.core.delivery import Move, RetryPolicy
 from orderwatch.core.layout import partial_name
 from orderwatch.core.machine import Rules
 from orderwatch.core.model import Delivery, DeliveryState, Order
@@ -63,8 +63,19 @@ class Time:
 
 
 @dataclass
+class Disk:
+    """Of so many bytes, of which those of the partials are not free."""
+
+    folder: Path
+    size: int = 10**12
+
+    def free(self) -> int:
+        return self.size - sum(path.stat().st_size for path in self.folder.iterdir())
+
+
+@dataclass
 class House:
-    """Everything of one account, opened. `room` bytes may still be written."""
+    """Everything of one account, opened."""
 
     simulator: Simulator
     time: Time
@@ -73,7 +84,7 @@ class House:
     connection: Connection
     destination: FilesystemDestination
     fetcher: Fetcher
-    space: Space
+    disk: "Disk"
     todo: Bell = field(default_factory=Bell)
     rng: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - to be repeated
 
@@ -129,13 +140,7 @@ class House:
     async def rewrite(self, delivery: Delivery, **changes: object) -> Delivery:
         """Put the row into a state that only a crash leaves."""
         changed = replace(delivery, **changes)  # type: ignore[arg-type]  # by name
-        async with self.store._transaction() as db:  # noqa: SIM117 - reads better
-            from orderwatch.db.rows import delivery_row
-            from orderwatch.db.store import _row_of
-            from orderwatch.db.tables import deliveries
-            from sqlalchemy import update
-
-            await db.execute(update(deliveries).where(_row_of(changed)).values(delivery_row(changed)))
+        await self.store.record(Move(delivery=changed, transition=None))
         return changed
 
     async def moves(self, task_id: int) -> list[str]:
@@ -222,6 +227,7 @@ async def house(
 ) -> AsyncIterator[House]:
     time = Time()
     root, database = folder / "deliveries", folder / "orderwatch.db"
+    folder.mkdir(exist_ok=True)
     shutil.copy(empty_database(), database)
     destination = FilesystemDestination(root)
     async with AsyncExitStack() as stack:
@@ -231,13 +237,13 @@ async def house(
         transport = await stack.enter_async_context(
             open_downloader("127.0.0.1", destination.partials, stall, Bandwidth(0))
         )
-        space = Space(destination.free, 0)
+        disk = Disk(destination.partials)
         tools = Tools(
             archive=connection.archive,
             transport=transport,
             destination=destination,
             store=store,
-            space=space,
+            space=Space(disk.free, 0),
             layout=LAYOUT,
             now=time.now,
         )
@@ -250,7 +256,7 @@ async def house(
             rng=random.Random(7),  # noqa: S311 - to be repeated
         )
         await fetcher.recover()
-        yield House(simulator, time, root, store, connection, destination, fetcher, space)
+        yield House(simulator, time, root, store, connection, destination, fetcher, disk)
 
 
 @asynccontextmanager

@@ -103,6 +103,7 @@ class Host:
                 assert isinstance(step, bytes)
                 writer.write(step)
                 await writer.drain()
+            await asyncio.sleep(0.02)  # what was sent is read before the other side learns of the end
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the other side hung up, which is its right
         finally:

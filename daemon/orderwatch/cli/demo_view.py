@@ -19,7 +19,7 @@ from orderwatch.cli.tables import amount, console, plain, styled, when
 from orderwatch.core.model import Delivery, DeliveryState, Order, Transition
 
 _RECENT = 8
-_SPEED_OVER = 1.5  # seconds over which a transfer's speed is measured
+_SPEED_OVER = 4.0  # seconds over which a transfer's speed is measured
 _PICTURE_WIDTH = 118
 
 
@@ -86,9 +86,15 @@ class View:
             total = delivery.total or 0
             table.add_row(
                 plain(delivery.file_name),
-                ProgressBar(total=total or 1, completed=delivery.durable, width=30),
+                ProgressBar(
+                    total=total or 1,
+                    completed=delivery.durable,
+                    width=30,
+                    complete_style="cyan",
+                    finished_style="green",
+                ),
                 f"{amount(delivery.durable)} of {amount(total)}",
-                f"{amount(self._speed(delivery))}/s",
+                "verifying" if delivery.durable == total else f"{amount(self._speed(delivery))}/s",
                 "" if delivery.attempts == 0 else f"[yellow]try {delivery.attempts + 1}[/]",
             )
         return table

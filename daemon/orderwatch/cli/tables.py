@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from orderwatch.core.model import Capture, Delivery, Order, Transition
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+    from rich.console import Console, Group, RenderableType
 
 STYLES = {
     "stored": "green",
@@ -26,6 +25,7 @@ STYLES = {
     "lost": "bold red",
 }
 _WIDE = 200  # columns where nobody's terminal limits them
+_WIDTHS = (18, 10, 8, 8, 20)  # capture, status, delivery, size, file
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -33,19 +33,24 @@ def print_status(orders: Sequence[Order]) -> None:
     console().print(status_table(orders) if orders else "nothing is known yet")
 
 
-def status_table(orders: Sequence[Order]) -> "Table":
-    """One block per order: its captures below it, their deliveries beside them."""
-    from rich.table import Table  # noqa: PLC0415 - rich is loaded only where it prints
+def status_table(orders: Sequence[Order]) -> "Group":
+    """One block per order: a line of its own, then its captures with their deliveries."""
+    from rich.console import Group  # noqa: PLC0415 - rich is loaded only where it prints
+    from rich.padding import Padding  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415 - as above
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("order", "capture", "status", "delivery", "size", "file"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in {"status", "delivery", "size"})
+    blocks: list[RenderableType] = []
     for order in orders:
-        table.add_row(_title(order), "", styled(order.standing.word or "lost"), _state(order), "", "")
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for column, width in enumerate(_WIDTHS):
+            table.add_column(min_width=width, no_wrap=column < len(_WIDTHS) - 1, overflow="fold")
         for capture in order.captures:
             for cells in _capture_rows(order, capture):
-                table.add_row("", *cells)
-    return table
+                table.add_row(*cells)
+        blocks.append(_title(order))
+        if order.captures:
+            blocks.append(Padding(table, (0, 0, 0, 2)))
+    return Group(*blocks)
 
 
 def print_history(moves: Sequence[Transition]) -> None:
@@ -96,11 +101,9 @@ def amount(size: float | None) -> str:
 
 def _title(order: Order) -> str:
     names = " / ".join(plain(n) for n in (order.project_name, order.task_name) if n)
-    return f"[bold]{order.task_id}[/] {names}"
-
-
-def _state(order: Order) -> str:
-    return f"[dim]{order.state}[/]"
+    word = styled(order.standing.word or "lost")
+    looked = f", next look {when(order.next_look_at)} UTC" if order.next_look_at else ""
+    return f"[bold]{order.task_id}[/] {names}  {word}  [dim]{order.state}{looked}[/]"
 
 
 def _capture_rows(order: Order, capture: Capture) -> list[tuple[str, ...]]:

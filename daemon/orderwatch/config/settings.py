@@ -25,16 +25,21 @@ from orderwatch.config.secret import resolve
 from orderwatch.core.layout import layout_problems
 
 _LOCAL_NAMES = {"localhost", "localhost.localdomain"}
+_NO_URL = "must be a URL such as https://api.example.com"
 _DATABASE = re.compile(r"sqlite:///(/.+)")
 
 
 def _https(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # a port that is none raises when it is asked for
+    except ValueError:
+        raise ValueError(_NO_URL) from None  # the error's own words may quote a password
+    if not host:
+        raise ValueError(_NO_URL)
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must be a bare URL, without credentials, query or fragment")
-    if not parts.hostname or parts.port == 0:  # asking for the port raises where it is none
-        raise ValueError("must be a URL such as https://api.example.com")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ValueError("must be https (plain http only on loopback)")
     return url.rstrip("/")
 
@@ -76,7 +81,7 @@ def state_directory() -> Path:
     return Path(os.environ.get("STATE_DIRECTORY", "/var/lib/orderwatch").split(":")[0])
 
 
-Duration = Annotated[timedelta, BeforeValidator(units.duration), Field(gt=timedelta(0))]
+Duration = Annotated[timedelta, BeforeValidator(units.duration)]
 Size = Annotated[int, BeforeValidator(units.size)]
 Url = Annotated[str, AfterValidator(_https)]
 Secret = Annotated[SecretStr, AfterValidator(resolve)]

@@ -20,7 +20,9 @@ def duration(text: object) -> timedelta:
     seconds = float(match[1]) * _SECONDS[match[2]]
     if seconds > _LONGEST.total_seconds():
         raise ValueError("longer than ten years")
-    return timedelta(seconds=seconds)
+    if not (length := timedelta(seconds=seconds)):
+        raise ValueError("must be longer than nothing")
+    return length
 
 
 def size(text: object) -> int:

@@ -1,6 +1,7 @@
 """One attempt at one delivery: fresh link, partial, verify, publish, record."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from orderwatch.core.delivery import Move
 from orderwatch.core.layout import alternative, partial_name, place
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.sidecar import sidecar
-from orderwatch.errors import LostBytesError
+from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.ports import Archive, Checked, Destination, Start, Store, Transport
 from orderwatch.service.space import Space
 
@@ -36,7 +37,8 @@ class Attempt:
 
     def __init__(self, delivery: Delivery, tools: Tools) -> None:
         self.delivery = delivery
-        self.progressed = False
+        self.progressed = False  # bytes became durable that no attempt had brought before
+        self._held = delivery.durable
         self._tools = tools
 
     @property
@@ -53,7 +55,7 @@ class Attempt:
         await self._take_name(order)
         await self._fetch(url)
         checked = await self._tools.destination.verify(self._part, self.delivery)
-        if not await self._is_held_already(order, checked):
+        if not await self._is_held_already(checked):
             await self._publish(order, checked)
 
     async def set_aside(self, reason: str) -> str:
@@ -62,8 +64,8 @@ class Attempt:
 
     async def start_over(self) -> None:
         """Forget the partial: the next attempt begins on a new inode."""
-        await self._tools.destination.discard(self._part)
-        self.delivery = machine.restarted(self.delivery)
+        part, self.delivery, self._held = self._part, machine.restarted(self.delivery), 0
+        await self._tools.destination.discard(part)
 
     async def _order(self) -> Order:
         order = await self._tools.store.order(self.delivery.account, self.delivery.task_id)
@@ -119,22 +121,21 @@ class Attempt:
         )
 
     async def _checkpoint(self, durable: int) -> None:
-        self.progressed = True
+        self.progressed |= durable > self._held
         self.delivery = replace(self.delivery, durable=durable)
         await self._tools.store.checkpoint(self.delivery, durable)
-        if self.delivery.total is not None:
-            self._tools.space.reserve(self.delivery.key, self.delivery.total - durable)
+        self._tools.space.reserve(self.delivery.key, (self.delivery.total or durable) - durable)
 
-    async def _is_held_already(self, order: Order, checked: Checked) -> bool:
+    async def _is_held_already(self, checked: Checked) -> bool:
         """Published again with the bytes of an earlier version: nothing new to store."""
-        earlier = [d for d in self._siblings(order) if d.sha256 == checked.sha256]
+        earlier = [d for d in await self._stored_siblings() if d.sha256 == checked.sha256]
         if not earlier:
             return False
+        await self._tools.store.reserve(self.delivery, None)
         move = machine.after_duplicate(self.delivery, self._tools.now(), earlier[0].version)
         await self._tools.store.record(move)
         self.delivery = move.delivery
-        await self._tools.store.reserve(self.delivery, None)
-        await self._tools.destination.discard(self._part)
+        await self._clear()
         log.info("delivery.same_bytes", **self._where, version=earlier[0].version)
         return True
 
@@ -153,16 +154,18 @@ class Attempt:
             number += 1
             log.warning("delivery.name_taken", **self._where, path=self.delivery.path)
             await self._reserve(wanted, first=number)
-        await self._stored(order)
+        await self._stored()
 
-    async def _stored(self, order: Order) -> None:
+    async def _stored(self) -> None:
+        """Former versions step back first: after a crash in between, this one is still taken up again."""
         store, now = self._tools.store, self._tools.now()
+        for former in await self._stored_siblings():
+            if former.version < self.delivery.version:
+                await store.record(machine.after_superseded(former, now, self.delivery.version))
         move = machine.after_stored(self.delivery, now)
         await store.record(move)
         self.delivery = move.delivery
-        for former in self._siblings(order):
-            await store.record(machine.after_superseded(former, now, self.delivery.version))
-        await self._tools.destination.discard(self._part)
+        await self._clear()
         log.info(
             "delivery.stored",
             **self._where,
@@ -182,12 +185,17 @@ class Attempt:
     async def _note(self) -> None:
         await self._tools.store.record(Move(delivery=self.delivery, transition=None))
 
-    def _siblings(self, order: Order) -> list[Delivery]:
-        """Stored versions of the same attachment."""
+    async def _clear(self) -> None:
+        """The partial has served. If the disk does not let go of it now, the next start sweeps it."""
+        with suppress(DiskError):
+            await self._tools.destination.discard(self._part)
+
+    async def _stored_siblings(self) -> list[Delivery]:
+        """Stored versions of the same attachment, as of now: the download may have taken hours."""
         mine = self.delivery
         return [
             d
-            for d in order.deliveries_of(mine.capture_id)
+            for d in (await self._order()).deliveries_of(mine.capture_id)
             if (d.scene_id, d.attachment) == (mine.scene_id, mine.attachment)
             and d.version != mine.version
             and d.state is DeliveryState.STORED

@@ -87,16 +87,21 @@ class Fetcher:
         tools = self._tools[delivery.account]
         attempt = Attempt(delivery, tools)
         try:
-            await attempt.run()
+            await self._try(attempt)
         except asyncio.CancelledError:
-            with contextlib.suppress(StaleOrderError):  # the last write may have gone through
-                await self._store.record(machine.released(attempt.delivery, self._now()))
+            if attempt.delivery.state is DeliveryState.FETCHING:
+                with contextlib.suppress(StaleOrderError):  # the last write may have gone through
+                    await self._store.record(machine.released(attempt.delivery, self._now()))
             raise
-        except (TransferError, ProviderError) as error:
-            await self._fail(attempt, error)
         finally:
             tools.space.release(delivery.key)
         return attempt.delivery
+
+    async def _try(self, attempt: Attempt) -> None:
+        try:
+            await attempt.run()
+        except (TransferError, ProviderError) as error:
+            await self._fail(attempt, error)
 
     async def _fail(self, attempt: Attempt, error: TransferError | ProviderError) -> None:
         failure = await self._failure(attempt, error)
@@ -119,7 +124,8 @@ class Fetcher:
                     trouble, reason = Trouble.DISK, str(disk)
             case LostBytesError():
                 trouble = Trouble.DISK
-                await attempt.start_over()
+                with contextlib.suppress(DiskError):  # it may be read-only by now
+                    await attempt.start_over()
             case DiskError():
                 trouble = Trouble.DISK
             case LinkExpiredError():

@@ -38,12 +38,10 @@ class Outage:
         now = self._now()
         refused = isinstance(error, RefusedError)
         if self._began is None or refused != self.refused:
-            say = log.error if refused else log.warning
-            say(
-                "account.refused" if refused else "account.unavailable",
-                account=self._account,
-                reason=str(error),
-            )
+            if refused:
+                log.error("account.refused", account=self._account, reason=str(error))
+            else:
+                log.warning("account.unavailable", account=self._account, reason=str(error))
         self._began = self._began or now
         self.refused = refused
         slowest = _SLOWEST_REFUSED if refused else _SLOWEST

@@ -209,8 +209,8 @@ def _identified_scene(
 
 def _scene_id(satellite_name: str, task_id: int, capture: int, scene: int) -> str:
     """A name like the provider's, whose invented moment tells orders, captures and scenes apart."""
-    moment = datetime(2016, 5, 1, tzinfo=UTC) + timedelta(
-        seconds=task_id % 100_000 * 10_000 + capture * 10 + scene
+    moment = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(
+        seconds=task_id % 10_000 * 10_000 + capture * 10 + scene
     )
     return f"{moment:%Y%m%d_%H%M%S}_SN{satellite_name.removeprefix('newsat')}_L1"
 

@@ -1,0 +1,161 @@
+"""What the environment overrides, and which file is read."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from tests.config.files import ACCOUNT, CANARY, GOOD, WATCH, environ, problems, written
+
+from orderwatch.config import load, not_in_effect, reading_path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return written(tmp_path, GOOD)
+
+
+def test_numbers_durations_and_words_are_overridden(path: Path, tmp_path: Path) -> None:
+    settings = load(
+        path,
+        environ(
+            tmp_path,
+            ORDERWATCH_DELIVERY__PARALLEL="2",
+            ORDERWATCH_POLLING__INTERVAL="90s",
+            ORDERWATCH_POLLING__REQUESTS_PER_SECOND="0.5",
+            ORDERWATCH_DELIVERY__KEEP_FREE="'0'",
+            ORDERWATCH_DELIVERY__EXTRACT="true",
+            ORDERWATCH_LOG__LEVEL="debug",
+            ORDERWATCH_HTTP__LISTEN="",
+        ),
+    )
+    assert settings.delivery.parallel == 2
+    assert settings.polling.interval == timedelta(seconds=90)
+    assert settings.polling.requests_per_second == 0.5
+    assert settings.delivery.keep_free == 0
+    assert settings.delivery.extract is True
+    assert settings.log.level == "debug"
+    assert settings.http.listen == ""
+
+
+def test_lists_are_overridden_whole_or_by_index(path: Path, tmp_path: Path) -> None:
+    settings = load(
+        path,
+        environ(
+            tmp_path,
+            ORDERWATCH_DELIVERY__ATTACHMENTS='["preview", "footprint"]',
+            ORDERWATCH_WATCH__0__TASK_IDS="[5, 6]",
+            ORDERWATCH_WATCH__0__TASK_NAME="Quay *",
+        ),
+    )
+    assert settings.delivery.attachments == ("preview", "footprint")
+    assert settings.watch[0].task_ids == (5, 6)
+    assert settings.watch[0].task_name == "Quay *"
+
+
+def test_one_element_of_a_list_is_overridden(path: Path, tmp_path: Path) -> None:
+    settings = load(path, environ(tmp_path, ORDERWATCH_WATCH__0__TASK_IDS__0="7"))
+    assert settings.watch[0].task_ids == (7,)
+
+
+def test_an_account_is_found_whatever_the_case_of_its_name(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD.replace("main", "Main"))
+    settings = load(path, environ(tmp_path, ORDERWATCH_ACCOUNTS__MAIN__CONTRACT_ID="cont.9"))
+    assert settings.accounts["Main"].contract_id == "cont.9"
+
+
+def test_the_environment_alone_can_hold_an_account(tmp_path: Path) -> None:
+    more = {"CLIENT_ID": "id-2", "CLIENT_SECRET": CANARY, "CREDENTIALS": "legacy"}
+    names = {f"ORDERWATCH_ACCOUNTS__SPARE__{key}": value for key, value in more.items()}
+    settings = load(written(tmp_path, GOOD), environ(tmp_path, **names))
+    assert settings.accounts["spare"].client_secret.get_secret_value() == CANARY
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ORDERWATCH_SPEED",
+        "ORDERWATCH_",
+        "ORDERWATCH___X",
+        "ORDERWATCH_WATCH__1__ACCOUNT",
+        "ORDERWATCH_WATCH__FIRST__ACCOUNT",
+        "ORDERWATCH_WATCH__0__TASK_IDS__7",
+        "ORDERWATCH_WATCH__0__ACCOUNT__X",
+    ],
+)
+def test_a_name_that_overrides_nothing_is_refused_by_its_own_name(
+    path: Path, tmp_path: Path, name: str
+) -> None:
+    assert problems(path, environ(tmp_path, **{name: "1"})) == [
+        f"environment {name}: there is nothing of that name to override"
+    ]
+
+
+def test_an_unknown_key_within_a_table_is_an_unknown_key(path: Path, tmp_path: Path) -> None:
+    assert problems(path, environ(tmp_path, ORDERWATCH_DELIVERY__PARALEL="2")) == [
+        "delivery.paralel: unknown key"
+    ]
+
+
+def test_a_wrong_value_is_a_problem_like_any_other(path: Path, tmp_path: Path) -> None:
+    (problem,) = problems(path, environ(tmp_path, ORDERWATCH_DELIVERY__PARALLEL="many"))
+    assert problem == "delivery.parallel: Input should be a valid integer"
+
+
+def test_other_variables_are_none_of_our_business(path: Path, tmp_path: Path) -> None:
+    load(path, environ(tmp_path, ORDERWATCH_CONFIG="/elsewhere", orderwatch_speed="1", PATH="/bin"))
+
+
+def test_a_variable_that_the_file_points_to_overrides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`env:ORDERWATCH_SECRET` is the name most people would choose."""
+    monkeypatch.setenv("ORDERWATCH_SECRET", CANARY)
+    path = written(tmp_path, GOOD.replace(CANARY, "env:ORDERWATCH_SECRET"))
+    settings = load(path, environ(tmp_path, ORDERWATCH_SECRET=CANARY))
+    assert settings.accounts["main"].client_secret.get_secret_value() == CANARY
+
+
+@pytest.mark.parametrize(
+    ("given", "names", "expected"),
+    [
+        ("a.toml", {"ORDERWATCH_CONFIG": "b.toml"}, "a.toml"),
+        (None, {"ORDERWATCH_CONFIG": "b.toml"}, "b.toml"),
+        (None, {"ORDERWATCH_CONFIG": ""}, "/etc/orderwatch/config.toml"),
+        (None, {}, "/etc/orderwatch/config.toml"),
+    ],
+)
+def test_the_file_named_is_read_then_the_one_of_the_environment_then_the_usual(
+    given: str | None, names: dict[str, str], expected: str
+) -> None:
+    assert reading_path(given, names) == Path(expected)
+
+
+def test_state_lives_where_systemd_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", f"{tmp_path}:/elsewhere")
+    settings = load(written(tmp_path, GOOD), {})
+    assert settings.delivery.root == tmp_path / "deliveries"
+    assert settings.database.path == tmp_path / "orderwatch.db"
+
+
+def test_settings_are_frozen(path: Path, tmp_path: Path) -> None:
+    settings = load(path, environ(tmp_path))
+    with pytest.raises(ValidationError):
+        settings.polling.interval = timedelta(1)  # type: ignore[misc]  # what the test is about
+
+
+def test_keys_without_effect_are_told_when_they_are_set(tmp_path: Path) -> None:
+    more = (
+        "[delivery]\nextract = true\n[http]\nlisten = '127.0.0.1:1'\n[[notify]]\nkind = 'webhook'\nurl = 'x'"
+    )
+    settings = load(written(tmp_path, ACCOUNT + WATCH + more), environ(tmp_path))
+    assert [note.split(":")[0] for note in not_in_effect(settings)] == [
+        "notify",
+        "delivery.extract",
+        "http.listen",
+    ]
+
+
+def test_nothing_is_told_of_keys_that_are_not_set_or_off(path: Path, tmp_path: Path) -> None:
+    assert not_in_effect(load(path, environ(tmp_path))) == []
+    assert not_in_effect(load(path, environ(tmp_path, ORDERWATCH_HTTP__LISTEN=""))) == []

@@ -1,0 +1,112 @@
+"""`config.example.toml` shows every key with its default, and can be used."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+from tests.config.files import environ, written
+
+from orderwatch.config import Settings, load, not_in_effect
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+_KEY = re.compile(r"(?m)^(?:# )?(\[|\w+ = )")
+
+# Keys whose example is no default: what only the operator knows, and which orders to watch.
+_OWN = {
+    "accounts.contract_id",
+    "accounts.endpoints.token",
+    "watch.task_ids",
+    "watch.project_name",
+    "watch.task_name",
+}
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The example with the keys that are commented out put in."""
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    return _KEY.sub(r"\1", EXAMPLE.read_text(encoding="utf-8"))
+
+
+def models(annotation: object) -> Iterator[type[BaseModel]]:
+    """The table that a key holds, alone, in a list or under names of the operator's."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from models(inner)
+
+
+def tables(
+    model: type[BaseModel], shown: Mapping[str, Any], place: str
+) -> Iterator[tuple[str, type[BaseModel], Any]]:
+    """Every table of the settings with what the example shows of it; rows of a list are laid together."""
+    yield place, model, shown
+    for name, field in model.model_fields.items():
+        for inner in models(field.annotation):
+            value = shown[name]
+            rows = (
+                value if isinstance(value, list) else list(value.values()) if name == "accounts" else [value]
+            )
+            together = {key: row[key] for row in rows for key in row}
+            yield from tables(inner, together, f"{place}{name}.")
+
+
+def test_the_example_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "main-secret").write_text("canary")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    settings = load(written(tmp_path, EXAMPLE.read_bytes()), environ(tmp_path), resolve=True)
+    assert settings.accounts["main"].client_secret.get_secret_value() == "canary"
+    assert [watch.task_ids for watch in settings.watch] == [(23272,), ()]
+    assert settings.notify == ()
+
+
+def test_the_example_shows_every_key_and_no_other(example: str) -> None:
+    shown = tomllib.loads(example)
+    for place, model, keys in tables(Settings, shown, ""):
+        assert set(keys) == set(model.model_fields), place
+
+
+def test_what_the_example_shows_of_optional_keys_are_their_defaults(example: str) -> None:
+    settings = Settings.model_validate(tomllib.loads(example))
+    found: dict[str, tuple[BaseModel, ...]] = {
+        "": (),
+        "accounts.": tuple(settings.accounts.values()),
+        "accounts.endpoints.": tuple(account.endpoints for account in settings.accounts.values()),
+        "watch.": settings.watch,
+        "notify.": settings.notify,
+    }
+    for place, model, _ in tables(Settings, tomllib.loads(example), ""):
+        for table in found.get(place, (getattr(settings, place.rstrip("."), None),)):
+            for name, field in model.model_fields.items():
+                if (
+                    not field.is_required()
+                    and f"{place}{name}" not in _OWN
+                    and not [*models(field.annotation)]
+                ):
+                    default = field.get_default(call_default_factory=True)
+                    assert getattr(table, name) == default, f"{place}{name}"
+
+
+def test_the_token_endpoint_shown_is_the_one_used_without_it(example: str) -> None:
+    shown = tomllib.loads(example)
+    account = Settings.model_validate(shown).accounts["main"]
+    del shown["accounts"]["main"]["endpoints"]["token"]
+    assert account.token_url == Settings.model_validate(shown).accounts["main"].token_url
+
+
+def test_every_key_of_the_example_has_a_remark(example: str) -> None:
+    for line in example.splitlines():
+        if re.match(r"\w+ = ", line):
+            assert re.search(r"# \S", line), line
+
+
+def test_keys_without_effect_say_so(example: str) -> None:
+    shown = tomllib.loads(example)
+    shown["delivery"]["extract"] = True
+    keys = [note.split(":")[0].split(".")[-1] for note in not_in_effect(Settings.model_validate(shown))]
+    marked = [line for line in example.splitlines() if "not in effect yet" in line]
+    assert sorted(re.findall(r"\w+", line)[0] for line in marked) == sorted(keys)

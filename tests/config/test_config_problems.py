@@ -1,0 +1,367 @@
+"""Every bad configuration answers with all its problems at once, in words, and never with a traceback."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.config.files import ACCOUNT, CANARY, GOOD, WATCH, environ, problems, toml, written
+
+from orderwatch.config import Settings, load
+from orderwatch.errors import ConfigError
+
+LEGACY = ACCOUNT.replace('contract_id = "cont.1"', 'credentials = "legacy"')
+
+
+def account(line: str) -> str:
+    """The good configuration with one line of its account written otherwise."""
+    key = line.split(" ", maxsplit=1)[0]
+    kept = [row for row in ACCOUNT.splitlines() if not row.startswith(key)]
+    return "\n".join([*kept, line]) + WATCH
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "accounts: missing"),
+        ("accounts = 5", "accounts: must be a table"),
+        ("[accounts]", "accounts: must hold at least one"),
+        ("[accounts]\nmain = 5", "accounts.main: must be a table"),
+        ("[accounts.main]", "accounts.main.client_id: missing"),
+        ("[accounts.main]", "accounts.main.client_secret: missing"),
+        ("[accounts.main]", "accounts.main.contract_id: missing; platform credentials need one"),
+        (f"{GOOD}\ncolour = 1", "watch[0].colour: unknown key"),
+        (f"colour = 1\n{GOOD}", "colour: unknown key"),
+        (f"{GOOD}\n[polling]\nintervall = '5m'", "polling.intervall: unknown key"),
+        (f"{GOOD}\n[polling]\ninterval = 5", "polling.interval: expected a duration"),
+        (f"{GOOD}\n[polling]\ninterval = '5 minutes'", "polling.interval: expected a duration"),
+        (f"{GOOD}\n[polling]\ninterval = '0s'", "polling.interval: must be longer than nothing"),
+        (f"{GOOD}\n[polling]\ngrace = '99999999999999d'", "polling.grace: longer than ten years"),
+        (
+            f"{GOOD}\n[polling]\nrequests_per_second = 0",
+            "polling.requests_per_second: Input should be greater",
+        ),
+        (f"{GOOD}\n[polling]\nrequests_per_second = nan", "polling.requests_per_second: Input should be"),
+        (f"{GOOD}\n[polling]\nrequests_per_second = '5'", "polling.requests_per_second: Input should be a"),
+        (f"{GOOD}\n[delivery]\nkeep_free = 5", "delivery.keep_free: expected a size"),
+        (f"{GOOD}\n[delivery]\nbandwidth = '5 parsecs'", "delivery.bandwidth: expected a size"),
+        (f"{GOOD}\n[delivery]\nparallel = '4'", "delivery.parallel: Input should be a valid integer"),
+        (f"{GOOD}\n[delivery]\nparallel = true", "delivery.parallel: Input should be a valid integer"),
+        (
+            f"{GOOD}\n[delivery]\nparallel = 0",
+            "delivery.parallel: Input should be greater than or equal to 1",
+        ),
+        (f"{GOOD}\n[delivery]\nmax_attempts = 0", "delivery.max_attempts: Input should be greater"),
+        (f"{GOOD}\n[delivery]\nextract = 'yes'", "delivery.extract: Input should be a valid boolean"),
+        (f"{GOOD}\n[delivery]\nattachments = []", "delivery.attachments: must name at least one attachment"),
+        (
+            f"{GOOD}\n[delivery]\nattachments = ['zip']",
+            "delivery.attachments[0]: Input should be 'delivery_zip'",
+        ),
+        (f"{GOOD}\n[delivery]\nattachments = 'preview'", "delivery.attachments: must be a list"),
+        (
+            f"{GOOD}\n[delivery]\nlayout = '{{colour}}/{{file_name}}'",
+            "delivery.layout: unknown placeholder {colour}",
+        ),
+        (f"{GOOD}\n[delivery]\nlayout = '/{{file_name}}'", "delivery.layout: must be a relative path"),
+        (f"{GOOD}\n[delivery]\nlayout = 'a/b.zip'", "delivery.layout: the last part must hold a placeholder"),
+        (f"{GOOD}\n[database]\nmigrate = 'never'", "database.migrate: Input should be 'auto' or 'manual'"),
+        (
+            f"{GOOD}\n[log]\nlevel = 'loud'",
+            "log.level: Input should be 'debug', 'info', 'warning' or 'error'",
+        ),
+        (f"{GOOD}\n[http]\nlisten = '8787'", 'http.listen: must be "host:port", or "" for off'),
+        (f"{GOOD}\n[http]\nlisten = 'localhost:99999'", 'http.listen: must be "host:port", or "" for off'),
+        (
+            f"{GOOD}\n[[notify]]\nkind = 'pigeon'\nurl = '{CANARY}'",
+            "notify[0].kind: Input should be 'webhook'",
+        ),
+        (f"{ACCOUNT}\nwatch = 5", "accounts.main.watch: unknown key"),
+        (f"watch = 5\n{ACCOUNT}", "watch: must be a list"),
+        (f"delivery = 5\n{GOOD}", "delivery: must be a table"),
+        (f"{ACCOUNT}\n[watch]\naccount = 'main'", "watch: must be a list"),
+        (f"{ACCOUNT}\n[[watch]]\ntask_ids = [1]", "watch[0].account: missing"),
+        (
+            f"{ACCOUNT}\n[[watch]]\naccount = 'mian'\ntask_ids = [1]",
+            "watch[0].account: there is no account 'mian'; known: main",
+        ),
+        (f"{ACCOUNT}\n[[watch]]\naccount = 'main'", "watch[0]: names no orders"),
+        (f"{GOOD}\nproject_name = ''", "watch[0].project_name: String should have at least 1 character"),
+        (
+            f"{ACCOUNT}\n[[watch]]\naccount = 'main'\ntask_ids = ['1']",
+            "watch[0].task_ids[0]: Input should be a valid",
+        ),
+        (
+            f"{ACCOUNT}\n[[watch]]\naccount = 'main'\ntask_ids = [-1]",
+            "watch[0].task_ids[0]: Input should be greater",
+        ),
+        (
+            account('credentials = "carrier"'),
+            "accounts.main.credentials: Input should be 'platform' or 'legacy'",
+        ),
+        (account('contract_id = ""'), "accounts.main.contract_id: String should have at least 1 character"),
+        (
+            account('credentials = "legacy"'),
+            "accounts.main.contract_id: legacy credentials have no contract; remove it",
+        ),
+        (account('client_secret = ""'), "accounts.main.client_secret: is empty"),
+        (account("client_secret = 5"), "accounts.main.client_secret: Input should be a valid string"),
+        (
+            account('client_secret = "file:/nowhere/secret"'),
+            "accounts.main.client_secret: file:/nowhere/secret cannot",
+        ),
+        (
+            account('client_secret = "file:/"'),
+            "accounts.main.client_secret: file:/ cannot be read: Is a directory",
+        ),
+        (account('client_secret = "file:\\u0000"'), "accounts.main.client_secret: "),
+        (
+            account('client_secret = "env:NOT_SET_ANYWHERE"'),
+            "accounts.main.client_secret: env:NOT_SET_ANYWHERE is not",
+        ),
+        (account('client_secret = "env:"'), "accounts.main.client_secret: env: is not set"),
+        (
+            account('client_secret = "credential:main"'),
+            "accounts.main.client_secret: credential:main needs systemd",
+        ),
+    ],
+)
+def test_each_problem_is_named_with_its_place(tmp_path: Path, content: str, expected: str) -> None:
+    path = written(tmp_path, content)
+    found = problems(path, {})
+    assert any(problem.startswith(expected) for problem in found), found
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.satellogic.com",
+        "http://192.168.0.7:8080",
+        "http://127.0.0.1.example.com",
+        "http://0.0.0.0",
+        "ftp://api.satellogic.com",
+        "api.satellogic.com",
+        "https://",
+        "https://host:99999",
+        "https://host:port",
+        "https://[::1",
+        f"https://user:{CANARY}@host",
+        f"https://user:{CANARY}/@host",
+        f"https://user:{CANARY}\u2100@host",
+        f"https://host/?token={CANARY}",
+        f"https://host/#{CANARY}",
+        "",
+    ],
+)
+def test_an_endpoint_is_a_bare_https_url_and_never_quoted(tmp_path: Path, url: str) -> None:
+    content = f'{ACCOUNT}\n[accounts.main.endpoints]\ntoken = "{url}"\n{WATCH}'
+    (problem,) = problems(written(tmp_path, content), environ(tmp_path))
+    assert problem.startswith("accounts.main.endpoints.token: must be ")
+    assert CANARY not in problem
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://proxy.example.com/api", "http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost:1/x/"],
+)
+def test_plain_http_is_fine_on_loopback(tmp_path: Path, url: str) -> None:
+    content = f'{ACCOUNT}\n[accounts.main.endpoints]\napi = "{url}"\n{WATCH}'
+    settings = load(written(tmp_path, content), environ(tmp_path))
+    assert settings.accounts["main"].endpoints.api == url.rstrip("/")
+
+
+def test_many_problems_of_one_file_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    content = f"""
+        colour = "red"
+        [accounts.main]
+        client_id = "id-1"
+        client_secret = "file:/nowhere/secret"
+        [accounts.old]
+        credentials = "legacy"
+        client_id = "id-2"
+        client_secret = "{CANARY}"
+        contract_id = "cont.2"
+        [accounts.old.endpoints]
+        api = "http://api.satellogic.com"
+        [[watch]]
+        account = "new"
+        task_ids = ["one"]
+        [[watch]]
+        account = "main"
+        [polling]
+        interval = "soon"
+        requests_per_second = "many"
+        [delivery]
+        root = "{tmp_path}/file/deliveries"
+        layout = "{{colour}}/x"
+        keep_free = "some"
+        [database]
+        url = "postgresql://host/db"
+        [log]
+        level = "loud"
+        [http]
+        listen = "nowhere"
+        [[notify]]
+        kind = "pigeon"
+        url = "credential:hook"
+    """
+    path = written(tmp_path, content, 0o644)
+    found = problems(path, {"ORDERWATCH_SPEED": "fast", "ORDERWATCH_WATCH__9__ACCOUNT": "main"})
+    places = sorted(problem.split(": ")[0] for problem in found)
+    assert places == [
+        "accounts.main.client_secret",
+        "accounts.main.contract_id",
+        "accounts.old.client_secret",
+        "accounts.old.contract_id",
+        "accounts.old.endpoints.api",
+        "colour",
+        "database.url",
+        "delivery.keep_free",
+        "delivery.layout",
+        "delivery.root",
+        "environment ORDERWATCH_SPEED",
+        "environment ORDERWATCH_WATCH__9__ACCOUNT",
+        "http.listen",
+        "log.level",
+        "notify[0].kind",
+        "notify[0].url",
+        "polling.interval",
+        "polling.requests_per_second",
+        "watch[0].account",
+        "watch[0].task_ids[0]",
+        "watch[1]",
+    ]
+    assert CANARY not in "\n".join(found)
+
+
+class TestTheFile:
+    def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
+        assert problems(tmp_path / "none.toml", {}) == ["cannot be read: No such file or directory"]
+
+    def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
+        assert problems(tmp_path, {}) == ["cannot be read: Is a directory"]
+
+    def test_other_text_than_utf_8_is_refused(self, tmp_path: Path) -> None:
+        path = written(tmp_path, '[accounts."K\u00f6ln"]'.encode("latin-1"))
+        assert problems(path, {}) == ["is not UTF-8 text"]
+
+    @pytest.mark.parametrize(
+        "content",
+        ["{", "a = ", "a = 1\na = 2", f"a = {'9' * 5000}", f"a = {'[' * 5000}", "a = 2024-13-45", "\0"],
+        ids=["brace", "no-value", "twice", "digits", "depth", "date", "nul"],
+    )
+    def test_what_is_not_toml_is_told_with_its_place(self, tmp_path: Path, content: str) -> None:
+        (problem,) = problems(written(tmp_path, content), {})
+        assert problem.startswith("is not TOML: ")
+
+    def test_a_slip_beside_a_secret_does_not_tell_the_secret(self, tmp_path: Path) -> None:
+        for slip in (f"client_secret = {CANARY}", f'client_secret = "{CANARY}', f'client_secret "{CANARY}"'):
+            assert CANARY not in "\n".join(problems(written(tmp_path, slip), {}))
+
+
+class TestTheDestination:
+    def root(self, tmp_path: Path, root: Path | str) -> str:
+        path = written(tmp_path, GOOD)
+        (problem,) = problems(path, environ(tmp_path, ORDERWATCH_DELIVERY__ROOT=str(root)))
+        return problem
+
+    def test_a_relative_root_is_refused(self, tmp_path: Path) -> None:
+        assert self.root(tmp_path, "deliveries") == "delivery.root: must be an absolute path"
+        assert self.root(tmp_path, "~/deliveries") == "delivery.root: must be an absolute path"
+
+    def test_a_root_below_a_file_cannot_be_written(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        expected = f"delivery.root: cannot be written: {tmp_path}/file: Not a directory"
+        assert self.root(tmp_path, tmp_path / "file" / "a" / "b") == expected
+        assert self.root(tmp_path, tmp_path / "file") == expected
+
+    def test_a_root_that_leads_nowhere_cannot_be_written(self, tmp_path: Path) -> None:
+        """A link to a volume that is not mounted."""
+        (tmp_path / "link").symlink_to(tmp_path / "volume" / "deliveries")
+        problem = self.root(tmp_path, tmp_path / "link")
+        assert problem.startswith(f"delivery.root: cannot be written: {tmp_path}/link: ")
+
+    def test_a_root_whose_name_no_file_system_takes_cannot_be_written(self, tmp_path: Path) -> None:
+        assert self.root(tmp_path, tmp_path / ("x" * 300)).endswith(": File name too long")
+
+    def test_the_default_root_is_tried_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("STATE_DIRECTORY", f"{tmp_path}/file:/elsewhere")
+        (problem,) = problems(written(tmp_path, GOOD), {})
+        assert problem.startswith(f"delivery.root: cannot be written: {tmp_path}/file")
+
+    def test_trying_leaves_nothing_behind(self, tmp_path: Path) -> None:
+        path = written(tmp_path, GOOD)
+        load(path, environ(tmp_path))
+        assert list(tmp_path.iterdir()) == [path]
+
+    @pytest.mark.parametrize(
+        "url", ["sqlite:///relative.db", "sqlite://", "orderwatch.db", "postgresql://h/d", ""]
+    )
+    def test_the_database_is_an_absolute_sqlite_file(self, tmp_path: Path, url: str) -> None:
+        path = written(tmp_path, GOOD)
+        (problem,) = problems(path, environ(tmp_path, ORDERWATCH_DATABASE__URL=url))
+        assert problem == 'database.url: must be "sqlite:////absolute/path.db"'
+
+
+class TestWithoutResolving:
+    """Commands that only read need neither the secrets nor a destination that can be written."""
+
+    content = account('client_secret = "file:/nowhere"')
+
+    def test_secrets_and_destination_are_left_alone(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        path = written(tmp_path, self.content)
+        settings = load(
+            path, environ(tmp_path, ORDERWATCH_DELIVERY__ROOT=f"{tmp_path}/file/x"), resolve=False
+        )
+        assert settings.accounts["main"].client_secret.get_secret_value() == "file:/nowhere"
+
+    def test_every_other_problem_is_told_all_the_same(self, tmp_path: Path) -> None:
+        path = written(tmp_path, f"{self.content}\n[log]\nlevel = 'loud'")
+        found = problems(path, environ(tmp_path, ORDERWATCH_DELIVERY__ROOT="relative"), resolve=False)
+        assert sorted(problem.split(":")[0] for problem in found) == ["delivery.root", "log.level"]
+
+
+def test_legacy_credentials_need_no_contract(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, LEGACY + WATCH), environ(tmp_path))
+    assert settings.accounts["main"].contract_id is None
+    assert settings.accounts["main"].token_url == "https://login.satellogic.com/oauth/token"
+
+
+names = st.sampled_from(
+    sorted({*Settings.model_fields, "main", "client_secret", "contract_id", "account", "task_ids"})
+)
+keys = names | st.text(st.characters(codec="ascii", categories=["L"]), min_size=1, max_size=3)
+values = st.recursive(
+    st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.sampled_from(
+        ["", "5m", "main", "0", "env:X", "credential:../x", "file:", "{", "sqlite:///", "http://["]
+    )
+    | st.text(st.characters(codec="ascii", exclude_characters="\x7f"), max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(keys, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(keys, values, max_size=6))
+def test_whatever_toml_says_the_answer_is_settings_or_problems(
+    tmp_path_factory: pytest.TempPathFactory, tables: dict[str, object]
+) -> None:
+    path = written(tmp_path_factory.getbasetemp(), toml(tables))
+    with pytest.raises(ConfigError) as caught:
+        load(path, {})
+    assert caught.value.problems
+
+
+@given(st.text(st.sampled_from("_DELIVERYWATCH0az\u0663"), max_size=12), st.text(max_size=8))
+def test_whatever_the_environment_says_the_answer_is_settings_or_problems(
+    tmp_path_factory: pytest.TempPathFactory, name: str, value: str
+) -> None:
+    path = written(tmp_path_factory.getbasetemp(), GOOD)
+    try:
+        load(path, {f"ORDERWATCH_{name}": value}, resolve=False)
+    except ConfigError as error:
+        assert error.problems  # noqa: PT017 - whether it raises is the property's own question

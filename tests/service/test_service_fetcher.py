@@ -1,0 +1,610 @@
+"""From wanted to stored, over real sockets, files and rows, whatever goes wrong on the way."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import LogCapture
+from tests.service.service_kit import DAY, HOUR, LAYOUT, MINUTE, RETRIES, RULES, House, house, told
+
+from orderwatch.core.delivery import RetryPolicy
+from orderwatch.core.layout import place
+from orderwatch.core.machine import Rules
+from orderwatch.core.model import DeliveryState
+from orderwatch.simulator import Scenario
+from orderwatch.simulator.faults import Fault
+from orderwatch.simulator.scenario import Downloads
+
+STORED, WAITING, PARKED = DeliveryState.STORED, DeliveryState.WAITING, DeliveryState.PARKED
+WANTED, FETCHING, GIVEN_UP = DeliveryState.WANTED, DeliveryState.FETCHING, DeliveryState.GIVEN_UP
+SUPERSEDED = DeliveryState.SUPERSEDED
+SIZE = 400_000  # of a zip, where nothing else is said
+HALF = SIZE // 2
+RATE = 4_000_000  # slow enough that what was sent before a cut has been read
+
+CUT = Fault(on="download", kind="cut", at=0.5)
+ALWAYS = {"times": 0}
+
+
+def one(*faults: Fault, scene: Mapping[str, object] | None = None, **downloads: object) -> Scenario:
+    return Scenario(
+        orders=(told(41, {"size": SIZE, **(scene or {})}),),
+        faults=faults,
+        downloads=Downloads.model_validate({"rate": RATE if faults else 0, **downloads}),
+    )
+
+
+# What goes well
+
+
+async def test_a_wanted_delivery_is_stored_with_its_sidecar(tmp_path: Path) -> None:
+    async with house(tmp_path, one()) as h:
+        await h.look()
+        delivery = await h.fetch()
+        assert (delivery.state, delivery.attempts, delivery.stored_at) == (STORED, 1, h.time.now())
+        assert delivery.path is not None
+        assert delivery.path.startswith("Simulated project/41/")
+        await h.assert_all_stored()
+        assert await h.moves(41) == ["wanted", "fetching", "stored"]
+        assert not h.simulator.journal.leaks
+        assert b"token" not in (h.root / f"{delivery.path}.json").read_bytes()
+        assert b"http" not in (h.root / f"{delivery.path}.json").read_bytes()
+
+
+async def test_every_kind_of_attachment_is_stored(tmp_path: Path) -> None:
+    every = Rules(
+        attachments=frozenset({"delivery_zip", "footprint", "thumbnail", "preview"}), grace=RULES.grace
+    )
+    async with house(tmp_path, one()) as h:
+        await h.look(every)
+        await h.fetch_all()
+        assert [d.state for d in await h.deliveries()] == [STORED] * 4
+        truth = {row["sha256"] for row in await h.simulator.truth()}
+        assert set(h.tree.values()) == truth
+
+
+async def test_a_redirect_to_object_storage_is_followed(tmp_path: Path) -> None:
+    async with house(tmp_path, one(redirect=True)) as h:
+        await h.look()
+        await h.fetch()
+        await h.assert_all_stored()
+        assert not h.simulator.journal.leaks
+
+
+@pytest.mark.parametrize(
+    "names", [("same.zip", "same.zip"), ("Same.zip", "same.ZIP"), ("caf\u00e9.zip", "cafe\u0301.zip")]
+)
+async def test_equal_names_of_two_scenes_become_different_paths(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    scenes = [{"file_name": name, "size": 5000 + n} for n, name in enumerate(names)]
+    async with house(tmp_path, Scenario(orders=(told(41, *scenes),))) as h:
+        await h.look()
+        await h.fetch_all()
+        await h.assert_all_stored()
+        assert len({path.casefold() for path in h.tree}) == 2
+
+
+async def test_names_that_lead_out_of_the_root_stay_inside(tmp_path: Path) -> None:
+    scenes = [{"file_name": "../../../evil.zip"}, {"file_name": "/etc/evil.zip", "size": 5000}]
+    order = told(41, *scenes, project_name="..", task_name="../..")
+    async with house(tmp_path, Scenario(orders=(order,))) as h:
+        await h.look()
+        await h.fetch_all()
+        await h.assert_all_stored()
+        assert not list(tmp_path.rglob("../evil.zip"))
+
+
+async def test_a_foreign_file_under_the_name_is_left_alone(tmp_path: Path, events: LogCapture) -> None:
+    async with house(tmp_path, one()) as h:
+        await h.look()
+        path = place(LAYOUT, await h.the_order(), await h.the_delivery())
+        (h.root / path).parent.mkdir(parents=True)
+        (h.root / path).write_bytes(b"mine")
+        delivery = await h.fetch()
+        assert delivery.path == path.replace(".zip", "-2.zip")
+        assert (h.root / path).read_bytes() == b"mine"
+        (h.root / path).unlink()
+        await h.assert_all_stored()
+        assert "delivery.name_taken" in [event["event"] for event in events.entries]
+
+
+async def test_a_republished_scene_becomes_a_second_version_beside_the_first(tmp_path: Path) -> None:
+    async with house(tmp_path, one(scene={"republished": [100]})) as h:
+        await h.look()
+        first = await h.fetch()
+        h.time.move(HOUR)
+        await h.look()
+        second = await h.fetch()
+        assert first.path is not None
+        assert (second.version, second.path) == (2, first.path.replace(".zip", ".v2.zip"))
+        assert {d.version: d.state for d in await h.deliveries()} == {1: SUPERSEDED, 2: STORED}
+        assert len(h.tree) == 2
+        await h.assert_all_stored()
+
+
+async def test_a_scene_republished_with_the_same_bytes_makes_no_new_file(tmp_path: Path) -> None:
+    footprints = Rules(attachments=frozenset({"footprint"}), grace=RULES.grace)
+    async with house(tmp_path, one(scene={"republished": [100, DAY.total_seconds()]})) as h:
+        await h.look(footprints)
+        await h.fetch()
+        before = h.tree
+        for version in (2, 3):
+            h.time.move(3 * DAY if version == 3 else HOUR)
+            await h.look(footprints)
+            again = await h.fetch()
+            assert (again.version, again.state, again.path) == (version, SUPERSEDED, None)
+            assert again.reason == "same bytes as version 1"
+        assert h.tree == before
+        assert not h.partials
+        await h.assert_sound()
+        h.time.move(30 * DAY)
+        await h.look(footprints)
+        assert len(await h.deliveries()) == 3
+
+
+async def test_a_scene_republished_while_half_of_it_is_here_is_fetched_from_the_beginning(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path, one(CUT, scene={"republished": [100]})) as h:
+        await h.look()
+        assert (await h.fetch()).durable == HALF
+        h.time.move(HOUR)
+        delivery = await h.fetch()
+        assert (delivery.state, delivery.version) == (STORED, 1)
+        assert h.downloads[-1].range is None
+        await h.assert_all_stored()
+        await h.look()
+        assert len(await h.deliveries()) == 1
+
+
+async def test_a_look_at_a_republished_scene_renews_what_is_not_stored_yet(tmp_path: Path) -> None:
+    async with house(tmp_path, one(CUT, scene={"republished": [100]})) as h:
+        await h.look()
+        await h.fetch()
+        h.time.move(HOUR)
+        await h.look()
+        delivery = await h.fetch()
+        assert (delivery.state, delivery.version) == (STORED, 1)
+        await h.restart()
+        await h.assert_all_stored()
+
+
+# What goes wrong
+
+
+async def test_a_cut_download_waits_and_is_resumed_where_it_was(tmp_path: Path) -> None:
+    async with house(tmp_path, one(CUT)) as h:
+        await h.look()
+        cut = await h.fetch()
+        assert (cut.state, cut.durable, cut.attempts, cut.barren) == (WAITING, HALF, 1, 0)
+        assert cut.not_before is not None
+        assert h.time.now() < cut.not_before <= h.time.now() + RETRIES.first
+        assert await h.store.claim(h.time.now(), {"main"}) is None
+        h.time.move(MINUTE)
+        assert (await h.fetch()).attempts == 2
+        await h.assert_all_stored()
+        assert [(e.range, e.sent) for e in h.downloads] == [(None, HALF), (f"bytes={HALF}-", HALF)]
+        assert await h.moves(41) == ["wanted", "fetching", "waiting", "fetching", "stored"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(on="download", kind="reset", times=2),  # the first is made up for in the call
+        Fault(on="download", kind="reset", at=0.3),
+        Fault(on="download", kind="stall", at=0.3, seconds=30),
+        Fault(on="download", kind="html"),
+        Fault(on="download", kind="status", code=503, retry_after=10),
+        Fault(on="download", kind="status", code=400),
+    ],
+    ids=lambda fault: f"{fault.kind} {fault.at or fault.code}",
+)
+async def test_any_broken_download_waits_and_is_stored_in_the_end(tmp_path: Path, fault: Fault) -> None:
+    async with house(tmp_path, one(fault), stall=0.2) as h:
+        await h.look()
+        waiting = await h.fetch()
+        assert (waiting.state, waiting.attempts) == (WAITING, 1)
+        assert "token" not in (waiting.reason or "")
+        assert "http" not in (waiting.reason or "")
+        h.time.move(MINUTE)
+        await h.fetch()
+        await h.assert_all_stored()
+
+
+@pytest.mark.parametrize("kind", ["wrong_range", "ignore_range"])
+async def test_a_host_that_bends_ranges_never_causes_a_splice(tmp_path: Path, kind: str) -> None:
+    bent = Fault.model_validate({"on": "download", "kind": kind, **ALWAYS})
+    async with house(tmp_path, one(CUT, bent)) as h:
+        await h.look()
+        for _ in range(3):
+            await h.fetch_all()
+            h.time.move(HOUR)
+        await h.assert_all_stored()
+
+
+async def test_an_expired_link_is_replaced_at_once_and_the_bytes_are_kept(tmp_path: Path) -> None:
+    async with house(tmp_path, one(CUT, Fault(on="download", kind="expire"))) as h:
+        await h.look()
+        await h.fetch()
+        h.time.move(MINUTE)
+        expired = await h.fetch()
+        assert (expired.state, expired.durable, expired.not_before) == (WAITING, HALF, h.time.now())
+        assert (await h.fetch()).state is STORED
+        await h.assert_all_stored()
+        assert [e.status for e in h.downloads] == [200, 403, 206]
+        assert h.downloads[-1].sent == HALF
+
+
+async def test_links_that_always_expire_are_asked_for_ever_more_seldom(tmp_path: Path) -> None:
+    always = Fault.model_validate({"on": "download", "kind": "expire", **ALWAYS})
+    async with house(tmp_path, one(always)) as h:
+        await h.look()
+        for _ in range(RETRIES.max_attempts):
+            delivery = await h.fetch()
+            h.time.move(DAY)
+        assert delivery.state is GIVEN_UP
+        assert len(h.downloads) == RETRIES.max_attempts
+
+
+async def test_corrupt_bytes_are_set_aside_and_fetched_again(tmp_path: Path) -> None:
+    async with house(tmp_path, one(Fault(on="download", kind="corrupt"))) as h:
+        await h.look()
+        wrong = await h.fetch()
+        assert (wrong.state, wrong.durable, wrong.sha256, wrong.total) == (WAITING, 0, None, None)
+        assert wrong.refused_sha256 is not None
+        assert wrong.refused_sha256 in h.quarantined[0]
+        assert not h.tree
+        h.time.move(MINUTE)
+        await h.fetch()
+        await h.assert_all_stored()
+
+
+async def test_the_same_corrupt_bytes_twice_wait_for_an_operator(tmp_path: Path) -> None:
+    corrupt = Fault.model_validate({"on": "download", "kind": "corrupt", **ALWAYS})
+    async with house(tmp_path, one(corrupt)) as h:
+        await h.look()
+        assert (await h.fetch()).state is WAITING
+        h.time.move(MINUTE)
+        parked = await h.fetch()
+        assert (parked.state, parked.not_before) == (PARKED, None)
+        assert "the same bytes twice" in (parked.reason or "")
+        h.time.move(30 * DAY)
+        assert await h.store.claim(h.time.now(), {"main"}) is None
+        assert not h.tree
+        assert not h.partials
+
+
+async def test_a_splice_that_nobody_could_see_is_caught_and_costs_one_clean_restart(tmp_path: Path) -> None:
+    """The zip changed between two attempts, and nothing in the scene or in HTTP says so."""
+    async with house(tmp_path, one(CUT, etag=False)) as h:
+        await h.look()
+        await h.fetch()
+        row = await h.the_delivery()
+        h.partial(row).write_bytes(b"PK\3\4" + bytes(HALF - 4))
+        h.time.move(MINUTE)
+        assert (await h.fetch()).durable == 0
+        assert len(h.quarantined) == 1
+        h.time.move(MINUTE)
+        await h.fetch()
+        await h.assert_all_stored()
+
+
+async def test_a_body_without_length_that_is_cut_is_never_stored(tmp_path: Path) -> None:
+    async with house(tmp_path, one(CUT, length=False)) as h:
+        await h.look()
+        await h.fetch_all()
+        assert not h.tree
+        h.time.move(MINUTE)
+        await h.fetch_all()
+        await h.assert_all_stored()
+
+
+async def test_a_delivery_that_never_progresses_is_given_up(tmp_path: Path) -> None:
+    always = Fault.model_validate({"on": "download", "kind": "reset", **ALWAYS})
+    async with house(tmp_path, one(always)) as h:
+        await h.look()
+        states = []
+        for _ in range(RETRIES.max_attempts):
+            states.append((await h.fetch()).state)
+            h.time.move(DAY)
+        assert states == [WAITING] * (RETRIES.max_attempts - 1) + [GIVEN_UP]
+        assert await h.store.claim(h.time.now(), {"main"}) is None
+
+
+async def test_bytes_fetched_again_and_again_are_no_progress(tmp_path: Path) -> None:
+    """A host that knows no ranges and always cuts half-way would else be asked for ever."""
+    always = CUT.model_copy(update=ALWAYS)
+    async with house(tmp_path, one(always, ranges=False)) as h:
+        await h.look()
+        while (delivery := await h.fetch()).state is WAITING:
+            h.time.move(DAY)
+            assert len(h.downloads) < 100
+        assert delivery.state is GIVEN_UP
+
+
+async def test_steady_progress_is_never_given_up(tmp_path: Path) -> None:
+    always = Fault.model_validate({"on": "download", "kind": "cut", "at": 100_000, **ALWAYS})
+    few = replace(RETRIES, max_attempts=2)
+    async with house(tmp_path, one(always), retries=few) as h:
+        await h.look()
+        for _ in range(SIZE // 100_000):
+            await h.fetch()
+            h.time.move(DAY)
+        await h.assert_all_stored()
+        assert (await h.the_delivery()).attempts > few.max_attempts
+
+
+async def test_a_provider_that_is_silent_costs_no_attempt(tmp_path: Path) -> None:
+    silent = Fault(on="scenes", kind="status", code=503, after=1, times=6)
+    async with house(tmp_path, one(silent)) as h:
+        await h.look()
+        for _ in range(2):
+            waiting = await h.fetch()
+            assert (waiting.state, waiting.attempts, waiting.barren) == (WAITING, 0, 0)
+            assert waiting.not_before is not None
+            assert waiting.not_before > h.time.now()
+            h.time.move(HOUR)
+        await h.fetch()
+        await h.assert_all_stored()
+
+
+async def test_a_scene_that_vanished_is_asked_for_again_later(tmp_path: Path) -> None:
+    async with house(tmp_path, one()) as h:
+        await h.look()
+        h.simulator.world = replace(h.simulator.world, scenario=Scenario())
+        waiting = await h.fetch()
+        assert (waiting.state, waiting.attempts) == (WAITING, 0)
+        assert "not in the archive" in (waiting.reason or "")
+
+
+# Room
+
+
+async def test_no_space_parks_and_the_delivery_is_stored_when_room_returns(tmp_path: Path) -> None:
+    async with house(tmp_path, one()) as h:
+        h.disk.size = SIZE - 1
+        await h.look()
+        parked = await h.fetch()
+        assert (parked.state, parked.attempts) == (PARKED, 0)
+        assert parked.not_before == h.time.now() + RETRIES.disk
+        assert "no space" in (parked.reason or "")
+        h.time.move(MINUTE)
+        assert (await h.fetch()).state is PARKED
+        h.disk.size = SIZE
+        h.time.move(MINUTE)
+        await h.fetch()
+        await h.assert_all_stored()
+
+
+async def test_what_is_here_already_needs_no_room_again(tmp_path: Path) -> None:
+    async with house(tmp_path, one(CUT)) as h:
+        h.disk.size = SIZE
+        await h.look()
+        await h.fetch()
+        h.time.move(MINUTE)
+        await h.fetch()
+        await h.assert_all_stored()
+
+
+async def test_two_downloads_together_never_promise_more_than_there_is(tmp_path: Path) -> None:
+    scenes = [{"size": SIZE}, {"size": SIZE + 1}]
+    scenario = Scenario(orders=(told(41, *scenes),), downloads=Downloads(rate=RATE))
+    async with house(tmp_path, scenario) as h:
+        h.disk.size = SIZE + HALF
+        await h.look()
+        claimed = [await h.claim(), await h.claim()]
+        after = await asyncio.gather(*map(h.fetcher.fetch, claimed))
+        assert sorted(d.state for d in after) == [PARKED, STORED]
+
+
+async def test_a_body_of_unknown_length_stops_before_the_disk_is_full(tmp_path: Path) -> None:
+    async with house(tmp_path, one(length=False, rate=RATE, scene={"size": 3_000_000})) as h:
+        h.disk.size = HALF
+        await h.look()
+        parked = await h.fetch()
+        assert parked.state is PARKED
+        assert "no space" in (parked.reason or "")
+        assert HALF <= parked.durable < 3_000_000
+
+
+async def test_a_disk_that_fails_parks_without_counting_and_starts_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_handle: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    async with house(tmp_path, one(CUT)) as h:
+        await h.look()
+        await h.fetch()
+        h.time.move(MINUTE)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdatasync", fail)
+            parked = await h.fetch()
+        assert (parked.state, parked.durable, parked.attempts) == (PARKED, 0, 1)
+        assert not h.partials
+        h.time.move(MINUTE)
+        await h.fetch()
+        await h.assert_all_stored()
+
+
+async def test_a_disk_that_is_read_only_after_a_failed_sync_parks_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object, **_named: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    async with house(tmp_path, one()) as h:
+        await h.look()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdatasync", fail)
+            patch.setattr(Path, "unlink", fail)
+            parked = await h.fetch()
+        assert (parked.state, parked.durable) == (PARKED, 0)
+        h.time.move(MINUTE)
+        await h.fetch()
+        await h.assert_all_stored()
+
+
+async def test_corrupt_bytes_that_cannot_be_set_aside_park(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with house(tmp_path, one(Fault(on="download", kind="corrupt"))) as h:
+        await h.look()
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", fail)
+            parked = await h.fetch()
+        assert (parked.state, parked.reason) == (
+            PARKED,
+            "the partial cannot be set aside: No space left on device",
+        )
+        h.time.move(MINUTE)
+        assert (await h.fetch()).state is WAITING
+        h.time.move(MINUTE)
+        await h.fetch()
+        await h.assert_all_stored()
+
+
+# Being stopped
+
+
+async def test_a_cancelled_download_is_released_and_resumed_where_it_was(tmp_path: Path) -> None:
+    async with house(tmp_path, one(rate=RATE, scene={"size": 4_000_000})) as h:
+        await h.look()
+        task = asyncio.create_task(h.fetcher.fetch(await h.claim()))
+        while not (await h.the_delivery()).durable:
+            await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        released = await h.the_delivery()
+        assert (released.state, released.attempts) == (WANTED, 0)
+        assert 0 < released.durable < 4_000_000
+        assert h.partial(released).stat().st_size == released.durable
+        await h.fetch()
+        await h.assert_all_stored()
+        assert h.downloads[1].range == f"bytes={released.durable}-"
+        assert h.downloads[1].sent == 4_000_000 - released.durable
+
+
+async def test_a_cancel_at_any_moment_leaves_a_row_that_ends_stored(tmp_path: Path) -> None:
+    scenes = [{"size": 3000 + number} for number in range(25)]
+    async with house(tmp_path, Scenario(orders=(told(41, *scenes),))) as h:
+        await h.look()
+        for number in range(len(scenes)):
+            task = asyncio.create_task(h.fetcher.fetch(await h.claim()))
+            await asyncio.sleep(number * 0.002)
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled() or task.exception() is None
+            assert not await h.store.deliveries(FETCHING)
+        await h.restart()
+        await h.fetch_all()
+        await h.assert_all_stored()
+
+
+@pytest.fixture
+def slow_removal(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Partials are removed only once the event is set."""
+    go_on = threading.Event()
+    whole = Path.unlink
+
+    def unlink(path: Path, *, missing_ok: bool = False) -> None:
+        if path.suffix == ".part":
+            go_on.wait(10)
+        whole(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    yield go_on
+    go_on.set()
+
+
+async def test_a_cancel_after_it_was_stored_leaves_it_stored(
+    tmp_path: Path, slow_removal: threading.Event
+) -> None:
+    async with house(tmp_path, one()) as h:
+        await h.look()
+        task = asyncio.create_task(h.fetcher.fetch(await h.claim()))
+        while not await h.store.deliveries(STORED):
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        slow_removal.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await h.assert_all_stored()
+
+
+async def test_a_cancel_while_the_same_bytes_are_let_go_leaves_no_trace(
+    tmp_path: Path, slow_removal: threading.Event
+) -> None:
+    footprints = Rules(attachments=frozenset({"footprint"}), grace=RULES.grace)
+    async with house(tmp_path, one(scene={"republished": [100]})) as h:
+        await h.look(footprints)
+        slow_removal.set()
+        await h.fetch()
+        slow_removal.clear()
+        h.time.move(HOUR)
+        await h.look(footprints)
+        task = asyncio.create_task(h.fetcher.fetch(await h.claim()))
+        while not await h.store.deliveries(SUPERSEDED):
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        slow_removal.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        [again] = await h.store.deliveries(SUPERSEDED)
+        assert again.path is None
+        await h.assert_sound()
+
+
+async def test_workers_share_the_work_and_end_when_they_are_told_to(tmp_path: Path) -> None:
+    scenes = [{"size": 3000 + number} for number in range(12)]
+    async with house(tmp_path, Scenario(orders=(told(41, *scenes),))) as h:
+        stopping = asyncio.Event()
+        workers = [asyncio.create_task(h.fetcher.work(h.todo, stopping)) for _ in range(3)]
+        await h.look()  # rings the bell
+        while len(await h.store.deliveries(STORED)) < len(scenes):
+            await asyncio.sleep(0.01)
+        stopping.set()
+        h.todo.ring()
+        await asyncio.gather(*workers)
+        await h.assert_all_stored()
+        assert len(h.downloads) == len(scenes)
+
+
+async def test_one_bad_delivery_does_not_stop_the_others(tmp_path: Path) -> None:
+    scenes = [{"scene_id": "good"}, {"scene_id": "bad"}, {"scene_id": "fine", "size": 5000}]
+    bad = Fault.model_validate(
+        {"on": "download", "kind": "reset", "match": {"scene_id": "bad"}, **ALWAYS}
+    )
+    async with house(tmp_path, Scenario(orders=(told(41, *scenes),), faults=(bad,))) as h:
+        await h.look()
+        await h.fetch_all()
+        assert {d.scene_id: d.state for d in await h.deliveries()} == {
+            "good": STORED,
+            "bad": WAITING,
+            "fine": STORED,
+        }
+
+
+async def test_the_pause_grows_and_stays_below_the_slowest(tmp_path: Path) -> None:
+    always = Fault.model_validate({"on": "download", "kind": "reset", **ALWAYS})
+    retries = RetryPolicy(first=timedelta(seconds=30), slowest=HOUR, max_attempts=100)
+    async with house(tmp_path, one(always), retries=retries) as h:
+        await h.look()
+        for attempt in range(12):
+            delivery = await h.fetch()
+            assert delivery.not_before is not None
+            pause = delivery.not_before - h.time.now()
+            assert pause <= min(HOUR, retries.first * 2**attempt)
+            h.time.move(HOUR)

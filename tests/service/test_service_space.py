@@ -1,0 +1,49 @@
+"""The ledger of room on the disk."""
+
+import pytest
+
+from orderwatch.errors import DiskError
+from orderwatch.service.space import Space
+
+
+def test_room_is_promised_once() -> None:
+    space = Space(lambda: 100, 20)
+    space.reserve("a", 50)
+    with pytest.raises(DiskError, match="31 bytes are needed, 30 may be written"):
+        space.reserve("b", 31)
+    space.reserve("b", 30)
+
+
+def test_what_is_kept_free_is_never_promised() -> None:
+    with pytest.raises(DiskError, match="0 may be written"):
+        Space(lambda: 100, 200).reserve("a", 0)
+
+
+def test_a_promise_is_renewed_not_added() -> None:
+    space = Space(lambda: 100, 0)
+    for remaining in (100, 60, 100):
+        space.reserve("a", remaining)
+
+
+def test_a_released_promise_is_room_again() -> None:
+    space = Space(lambda: 100, 0)
+    space.reserve("a", 100)
+    space.release("a")
+    space.release("a")
+    space.reserve("b", 100)
+
+
+def test_a_refused_promise_holds_nothing() -> None:
+    space = Space(lambda: 100, 0)
+    space.reserve("a", 50)
+    with pytest.raises(DiskError):
+        space.reserve("a", 101)
+    space.reserve("b", 100)
+
+
+def test_the_disk_is_asked_each_time() -> None:
+    free = [100, 10]
+    space = Space(lambda: free.pop(0), 0)
+    space.reserve("a", 50)
+    with pytest.raises(DiskError):
+        space.reserve("a", 50)
