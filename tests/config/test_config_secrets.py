@@ -4,9 +4,10 @@ import traceback
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from tests.config.files import CANARY, GOOD, environ, problems, written
 
-from orderwatch.config import load
+from orderwatch.config import Account, load
 from orderwatch.errors import ConfigError
 
 
@@ -128,6 +129,12 @@ def test_no_problem_repeats_what_was_written(tmp_path: Path, line: str) -> None:
         load(path, environ(tmp_path))
     assert CANARY not in "".join(traceback.format_exception(caught.value))
     assert CANARY not in f"{caught.value} {caught.value!r} {caught.value.problems}"
+
+
+def test_not_even_the_library_repeats_it_in_its_own_words() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Account.model_validate({"client_id": "id-1", "client_secret": [CANARY]})
+    assert CANARY not in str(caught.value)
 
 
 def test_no_problem_repeats_what_the_environment_said(tmp_path: Path) -> None:

@@ -138,6 +138,13 @@ class TestScenesDue:
         assert not self.due(seen_again, NOON + 14 * MINUTE, stored())
         assert self.due(seen_again, NOON + 15 * MINUTE, stored())
 
+    def test_beyond_a_short_grace_once_a_week(self) -> None:
+        short = replace(PACE, grace=20 * MINUTE)
+        seen = replace(self.shown, scenes_seen_at=NOON + 20 * MINUTE)
+        known = order(captures=[seen], deliveries=[stored()])
+        assert not scenes_due(known, seen, NOON + 6 * DAY, short)
+        assert scenes_due(known, seen, NOON + 20 * MINUTE + 7 * DAY, short)
+
 
 paces = st.builds(
     lambda interval, slower, grace: Pace(interval=interval, slowest=interval + slower, grace=grace),

@@ -423,3 +423,6 @@ class TestWanted:
         known: Order = after(look(captures=[seen_capture()]), empty).order
         assert known.captures[0].scenes_seen_at == NOON + HOUR
         assert known.captures[0].published_at == NOON
+
+    def test_the_date_stays_while_scenes_are_not_asked_for(self) -> None:
+        assert after(published(), look(captures=[seen_capture()])).order.captures[0].scenes_seen_at == NOON

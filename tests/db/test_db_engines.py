@@ -100,6 +100,15 @@ async def test_a_missing_file_is_an_error_and_never_a_new_empty_database(tmp_pat
     await workers_have_ended()
 
 
+def test_a_file_that_vanishes_before_it_is_inspected_is_not_made_anew(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OperationalError, match="unable to open"),
+        inspect_engine(tmp_path / "gone.db").begin(),
+    ):
+        pytest.fail("there is nothing to inspect")
+    assert names_in(tmp_path) == []
+
+
 async def test_a_file_damaged_under_an_open_store_is_an_error_that_says_what_to_do(database: Path) -> None:
     async with open_store(database) as store:
         await want(store, *(a_delivery(f"s{n}", reason="x" * 900) for n in range(40)))

@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import structlog
@@ -37,13 +37,11 @@ def logging_as_it_was() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-@pytest.fixture
-def redactor(capsys: pytest.CaptureFixture[str]) -> Redactor:
-    """JSON lines to the stderr that `capsys` reads."""
-    del capsys
+def speaking(form: Literal["auto", "json", "console"] = "json") -> Redactor:
+    """From here on log lines reach the stderr that `capsys` reads."""
     redactor = Redactor()
     redactor.learn(CANARY)
-    set_up("info", "json", redactor)
+    set_up("info", form, redactor)
     return redactor
 
 
@@ -55,15 +53,15 @@ def broken() -> AnswerError:
     """An exception caught where another was raised because of a third."""
     try:
         try:
-            raise ConnectionError(f"refused by {SIGNED}")
+            raise ConnectionError(f"refused by {SIGNED}")  # noqa: TRY301 - the chain is the point
         except ConnectionError as cause:
             raise AnswerError(SIGNED) from cause
     except AnswerError as error:
         return error
 
 
-@pytest.mark.usefixtures("redactor")
 def test_a_line_is_json_that_begins_with_time_level_and_event(capsys: pytest.CaptureFixture[str]) -> None:
+    speaking()
     structlog.get_logger().warning("order.look_failed", task_id=23272, reason="cut\nhere", not_before=None)
     (text,) = capsys.readouterr().err.splitlines()
     line = json.loads(text)
@@ -73,31 +71,31 @@ def test_a_line_is_json_that_begins_with_time_level_and_event(capsys: pytest.Cap
     assert datetime.fromisoformat(line["timestamp"]).utcoffset() == datetime.now(UTC).utcoffset()
 
 
-@pytest.mark.usefixtures("redactor")
 def test_times_of_ours_are_written_in_utc(capsys: pytest.CaptureFixture[str]) -> None:
+    speaking()
     structlog.get_logger().info("delivery.waiting", not_before=datetime(2026, 11, 22, 12, tzinfo=UTC))
     (line,) = lines(capsys)
     assert line["not_before"] == "2026-11-22T12:00:00Z"
 
 
-@pytest.mark.usefixtures("redactor")
 def test_bound_fields_are_on_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+    speaking()
     with structlog.contextvars.bound_contextvars(account="main"):
         structlog.get_logger().info("order.moved", task_id=1)
     (line,) = lines(capsys)
     assert (line["account"], line["task_id"]) == ("main", 1)
 
 
-@pytest.mark.usefixtures("redactor")
 def test_what_is_below_the_level_is_not_said(capsys: pytest.CaptureFixture[str]) -> None:
+    speaking()
     structlog.get_logger().debug("pace.slower")
     logging.getLogger("some.library").debug("chatter")
     logging.getLogger("asyncio").info("chatter")
     assert lines(capsys) == []
 
 
-@pytest.mark.usefixtures("redactor")
 def test_what_a_library_says_goes_through_the_same_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    speaking()
     logging.getLogger("aiohttp.client").warning("GET %s with %s", SIGNED, {"secret": CANARY})
     (line,) = lines(capsys)
     assert list(line)[:3] == ["timestamp", "level", "event"]
@@ -106,8 +104,8 @@ def test_what_a_library_says_goes_through_the_same_pipe(capsys: pytest.CaptureFi
     assert line["timestamp"].endswith("Z")
 
 
-@pytest.mark.usefixtures("redactor")
 def test_tracebacks_of_ours_and_of_libraries_hold_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    speaking()
     error = broken()
     group = ExceptionGroup(f"two with {CANARY}", [error, ValueError(f"Bearer {CANARY}-more")])
     structlog.get_logger().error("bug", exc_info=group)
@@ -126,9 +124,7 @@ def test_tracebacks_of_ours_and_of_libraries_hold_no_secret(capsys: pytest.Captu
 
 
 def test_the_console_hides_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    redactor = Redactor()
-    redactor.learn(CANARY)
-    set_up("info", "console", redactor)
+    speaking("console")
     structlog.get_logger().error("bug", link=SIGNED, secret=CANARY, exc_info=broken())
     logging.getLogger("some.library").error("said %s", CANARY, exc_info=broken())
     err = capsys.readouterr().err
@@ -140,15 +136,13 @@ def test_the_console_hides_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_without_a_terminal_the_format_is_json(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up("info", "auto", Redactor())
+    speaking("auto")
     structlog.get_logger().info("daemon.started")
     assert [line["event"] for line in lines(capsys)] == ["daemon.started"]
 
 
-def test_the_traceback_of_a_bug_reaches_stderr_without_secrets(
-    redactor: Redactor, capsys: pytest.CaptureFixture[str]
-) -> None:
-    say_crash(redactor)
+def test_the_traceback_of_a_bug_reaches_stderr_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    say_crash(speaking())
     error = broken()
     error.add_note(f"while holding {CANARY}")
     sys.excepthook(type(error), error, error.__traceback__)
@@ -158,8 +152,8 @@ def test_the_traceback_of_a_bug_reaches_stderr_without_secrets(
     assert "signed-9c1e" not in err
 
 
-@pytest.mark.usefixtures("redactor")
-def test_text_that_no_encoding_takes_is_still_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    structlog.get_logger().info("order.moved", task_name="\ud800 \u2028 \0 Köln", rows={(1, 2): {3}})
+def test_text_and_keys_of_any_kind_are_still_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    speaking()
+    structlog.get_logger().info("order.moved", task_name="\u2028 \0 Köln", rows={(1, 2): {3}})
     (line,) = capsys.readouterr().err.split("\n")[:-1]
     assert json.loads(line)["rows"] == {"(1, 2)": "{3}"}

@@ -1,4 +1,4 @@
-"""What the tests of the services share: the simulated provider, a real store, a real tree, time that is moved."""
+"""What the tests of the services share: the simulated provider, a real store and tree, time that is moved."""
 
 import asyncio
 import random
@@ -86,7 +86,7 @@ class House:
     fetcher: Fetcher
     disk: "Disk"
     todo: Bell = field(default_factory=Bell)
-    rng: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - to be repeated
+    rng: random.Random = field(default_factory=lambda: random.Random(7))
 
     def poller(
         self, watched: Watched = EVERYTHING, rules: Rules = RULES, connection: Connection | None = None
@@ -185,7 +185,7 @@ class House:
         return {row["sha256"] for row in await self.simulator.truth() if row["attachment"] == "delivery_zip"}
 
     async def assert_all_stored(self) -> None:
-        """Each zip stands exactly once, as the provider has it, described by its sidecar; nothing is left over."""
+        """Each zip stands once, as the provider has it, described by its sidecar; nothing is left over."""
         await self.assert_sound()
         current = [d for d in await self.deliveries() if d.state is not DeliveryState.SUPERSEDED]
         assert {d.state for d in current} == {DeliveryState.STORED}
@@ -226,9 +226,7 @@ async def house(
     folder: Path, scenario: Scenario, *, retries: RetryPolicy = RETRIES, stall: float = 0.5
 ) -> AsyncIterator[House]:
     time = Time()
-    root, database = folder / "deliveries", folder / "orderwatch.db"
-    folder.mkdir(exist_ok=True)
-    shutil.copy(empty_database(), database)
+    root, database = folder / "deliveries", new_database(folder)
     destination = FilesystemDestination(root)
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(serve(scenario, clock=time.read, now=time.now))
@@ -253,7 +251,7 @@ async def house(
             destination,
             retries=retries,
             now=time.now,
-            rng=random.Random(7),  # noqa: S311 - to be repeated
+            rng=random.Random(7),
         )
         await fetcher.recover()
         yield House(simulator, time, root, store, connection, destination, fetcher, disk)
@@ -274,11 +272,16 @@ async def connected(simulator: Simulator, **changes: str) -> AsyncIterator[Conne
     )
     async with connect(
         replace(access, **changes),  # type: ignore[arg-type]  # by name
-        rng=random.Random(7),  # noqa: S311 - to be repeated
+        rng=random.Random(7),
         learn_secret=lambda _secret: None,
         sleep=lambda _seconds: asyncio.sleep(0),
     ) as connection:
         yield connection
+
+
+def new_database(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return Path(shutil.copy(empty_database(), folder / "orderwatch.db"))
 
 
 @cache

@@ -3,8 +3,6 @@
 import shutil
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -137,7 +135,9 @@ async def test_loopback_is_refused_where_the_api_is_public(
     assert there.connections == 0
 
 
-@pytest.mark.parametrize("address", ["10.1.2.3", "192.168.1.1", "172.16.0.9", "100.64.0.1", "fd00::1", "224.0.0.1"])
+@pytest.mark.parametrize(
+    "address", ["10.1.2.3", "192.168.1.1", "172.16.0.9", "100.64.0.1", "fd00::1", "224.0.0.1"]
+)
 def test_an_address_that_is_not_clearly_public_is_private(address: str) -> None:
     assert reach_of(address) is Reach.PRIVATE
 
@@ -186,21 +186,20 @@ async def test_a_link_cannot_smuggle_a_header(row: Row) -> None:
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused(row: Row, tmp_path: Path) -> None:
-    async with secure_host(tmp_path, file(TRUTH)) as there:
+    async with Host([file(TRUTH)]).serving(self_signed(tmp_path)) as there:
         error = await row.fail(f"https://localhost:{there.port}{PATH}")
     assert "certificate" in str(error)
     assert not there.heard
 
 
-@asynccontextmanager
-async def secure_host(folder: Path, *answers: Answer) -> AsyncIterator[Host]:
-    """A host with a certificate it signed itself."""
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A certificate that its host signed itself."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl to make a certificate with")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    made = ["-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run(["openssl", "req", "-x509", *curve, *made], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    async with Host(list(answers)).serving(context) as serving:
-        yield serving
+    return context

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,6 +64,10 @@ def tree(root: Path) -> dict[str, bytes]:
         for path in root.rglob("*")
         if path.is_file() and ".orderwatch" not in path.parts
     }
+
+
+def everything(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
 
 
 PUBLISHED = {NAME: TRUTH, f"{NAME}.json": SIDECAR}
@@ -203,14 +207,16 @@ async def test_a_file_in_the_place_of_a_folder_is_a_trouble_of_the_disk(
     assert tree(root) == {"Harbour": b"foreign"}
 
 
-@pytest.mark.parametrize("name", ["../scene.zip", "a/../../scene.zip", "a/../scene.zip", "/etc/scene.zip", ".."])
+@pytest.mark.parametrize(
+    "name", ["../scene.zip", "a/../../scene.zip", "a/../scene.zip", "/etc/scene.zip", ".."]
+)
 async def test_a_name_that_leads_out_of_the_root_is_refused(
     destination: FilesystemDestination, tmp_path: Path, checked: Checked, name: str
 ) -> None:
-    before = sorted(tmp_path.rglob("*"))
+    before = everything(tmp_path)
     with pytest.raises(ValueError, match="leads out"):
         await destination.publish(PART, name, SIDECAR, checked)
-    assert sorted(tmp_path.rglob("*")) == before
+    assert everything(tmp_path) == before
 
 
 # Crashes
@@ -219,9 +225,9 @@ async def test_a_name_that_leads_out_of_the_root_is_refused(
 def crash_after(step: int, part: Path, final: Path) -> None:
     """The steps of `publish` one by one, up to a crash."""
     beside = final.with_name(f"{final.name}.json")
-    done = [
+    done: list[Callable[[], object]] = [
         lambda: final.parent.parent.mkdir(parents=True),
-        lambda: final.parent.mkdir(),
+        final.parent.mkdir,
         lambda: part.with_suffix(".json").write_bytes(SIDECAR[:10]),
         lambda: part.with_suffix(".json").write_bytes(sidecar(stored_at="earlier")),
         lambda: part.with_suffix(".json").replace(beside),
@@ -270,7 +276,7 @@ async def test_a_file_its_reader_has_moved_since_is_not_made_again(
 async def test_a_partial_that_is_gone_has_lost_its_bytes(
     destination: FilesystemDestination, root: Path, part: Path, checked: Checked
 ) -> None:
-    part.unlink()
+    await destination.discard(part.name)
     with pytest.raises(LostBytesError):
         await destination.publish(PART, NAME, SIDECAR, checked)
     assert not tree(root)
@@ -280,14 +286,12 @@ async def test_a_file_that_is_there_needs_no_partial(
     destination: FilesystemDestination, root: Path, part: Path, checked: Checked
 ) -> None:
     assert await destination.publish(PART, NAME, SIDECAR, checked)
-    part.unlink()
+    await destination.discard(part.name)
     assert await destination.publish(PART, NAME, SIDECAR, checked)
     assert tree(root) == PUBLISHED
 
 
-async def test_a_full_disk_leaves_nothing_under_the_final_name(
-    tiny_disk: Path, checked: Checked
-) -> None:
+async def test_a_full_disk_leaves_nothing_under_the_final_name(tiny_disk: Path, checked: Checked) -> None:
     destination = FilesystemDestination(tiny_disk)
     await destination.prepare()
     (destination.partials / PART).write_bytes(TRUTH)

@@ -113,7 +113,9 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     refuse(tmp_path, b"", "empty", "footprint")
 
 
-@pytest.mark.parametrize("data", [b"<!DOCTYPE html><html></html>", b'{"error": 1}', b"\0" * 100, b"PK", b"PK\3"])
+@pytest.mark.parametrize(
+    "data", [b"<!DOCTYPE html><html></html>", b'{"error": 1}', b"\0" * 100, b"PK", b"PK\3"]
+)
 def test_what_does_not_begin_like_a_zip_is_refused(tmp_path: Path, data: bytes) -> None:
     refuse(tmp_path, data, "wrong leading bytes|not complete")
 

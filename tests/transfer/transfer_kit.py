@@ -1,4 +1,4 @@
-"""What the tests of the transfer share: a host that lies on purpose, and a row that believes only checkpoints."""
+"""What the tests of the transfer share: a host that lies, and a row that believes only checkpoints."""
 
 import asyncio
 import io
@@ -28,8 +28,8 @@ PART = "some.part"
 
 
 def sample_zip(seed: int = 1, size: int = 150_000, *, comment: bytes = b"") -> bytes:
-    """A zip with a deflated and a stored member, other bytes for another seed; equally long for equal sizes."""
-    noise = random.Random(seed).randbytes(size)  # noqa: S311 - to be repeated, not to be secret
+    """A zip with deflated and stored members; another seed gives other bytes of the same length."""
+    noise = random.Random(seed).randbytes(size)
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo("scene/metadata.json"), f'{{"seed": {seed:06}}}' * 40)
@@ -132,7 +132,7 @@ def head(status: int, headers: Mapping[str, object]) -> bytes:
 
 
 def reply(status: int, body: bytes = b"", *then: bytes | Act, **headers: object) -> Answer:
-    """A fixed answer; `Content_Type="…"` is a header. Its length is announced unless a header says otherwise."""
+    """A fixed answer; `Content_Type="…"` is a header. The length is announced unless a header says it."""
     named = {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
     if "Content_Length" not in headers and "Transfer_Encoding" not in headers:
         named["Content-Length"] = len(body)
@@ -156,8 +156,11 @@ def file(
     content_range: str = "bytes {first}-{last}/{size}",
     shift: int = 0,
 ) -> Answer:
-    """A host with a file. It may send only `upto` bytes of the file before it closes, resets or stalls; it may
-    name or send another range than was asked for."""
+    """A host with a file.
+
+    It may send only `upto` bytes of it before it closes, resets or stalls; it may name or send another range
+    than was asked for.
+    """
 
     def answer(asked: Asked) -> Iterator[bytes | Act]:
         offset = asked.offset if ranges else None
@@ -187,8 +190,10 @@ def file(
 
 @dataclass
 class Row:
-    """Plays the attempt and its row: freezes what was said, believes what was checkpointed, checks each time
-    that the durable bytes on disk are the beginning of one of the `truths`."""
+    """Plays the attempt and its row: freezes what was said, believes what was checkpointed.
+
+    Checks each time that the durable bytes on disk are the beginning of one of the `truths`.
+    """
 
     folder: Path
     transport: Downloader

@@ -76,7 +76,7 @@ class View:
                 Group(*map(_line, self._recent)), title="what moved", title_align="left", border_style="dim"
             ),
         ]
-        return Group(*parts), len(running)
+        return Group(*parts), sum(0 < d.durable < (d.total or 0) for d in running)
 
     def _transfers(self, running: Sequence[Delivery]) -> RenderableType:
         if not running:
@@ -94,10 +94,17 @@ class View:
                     finished_style="green",
                 ),
                 f"{amount(delivery.durable)} of {amount(total)}",
-                "verifying" if delivery.durable == total else f"{amount(self._speed(delivery))}/s",
+                self._pace(delivery),
                 "" if delivery.attempts == 0 else f"[yellow]try {delivery.attempts + 1}[/]",
             )
         return table
+
+    def _pace(self, delivery: Delivery) -> str:
+        if delivery.total is None:
+            return "asking for a link"
+        if delivery.durable == delivery.total:
+            return "verifying"
+        return f"{amount(self._speed(delivery))}/s"
 
     def _speed(self, delivery: Delivery) -> float:
         samples = self._samples.setdefault(delivery.key, deque())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from orderwatch.core.model import Capture, Delivery, Order, Transition
@@ -122,6 +123,6 @@ def _capture_rows(order: Order, capture: Capture) -> list[tuple[str, ...]]:
 
 def _delivery_cells(delivery: Delivery) -> tuple[str, str, str]:
     size = delivery.size if delivery.size is not None else delivery.total
-    told = delivery.path or delivery.file_name
+    name = PurePosixPath(delivery.path).name if delivery.path else delivery.file_name
     reason = f" ({delivery.reason})" if delivery.reason else ""
-    return styled(delivery.state), amount(size), plain(told + reason)
+    return styled(delivery.state), amount(size), plain(name + reason)

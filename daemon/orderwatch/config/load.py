@@ -36,7 +36,8 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, *, resolve: bool =
     pointed_to = {text.removeprefix("env:") for _, text in _secrets(data) if text.startswith("env:")}
     data, more = _overridden(data, {k: v for k, v in environ.items() if k not in pointed_to})
     problems += [*more, *_contradictions(data)]
-    data.setdefault("delivery", {})  # its default root has to be tried like any other
+    for table in ("delivery", "database"):
+        data.setdefault(table, {})  # its default place has to be tried like any other
     try:
         settings = Settings.model_validate(data, context={"resolve": resolve})
     except ValidationError as error:

@@ -17,10 +17,11 @@ from pydantic import (
     SecretStr,
     StrictBool,
     StrictInt,
+    ValidationInfo,
 )
 
 from orderwatch.config import units
-from orderwatch.config.destination import usable_root
+from orderwatch.config.destination import try_folder, usable_root
 from orderwatch.config.secret import resolve
 from orderwatch.core.layout import layout_problems
 
@@ -63,9 +64,12 @@ def _some(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _database_url(url: str) -> str:
-    if not _DATABASE.fullmatch(url):
+def _database_url(url: str, info: ValidationInfo) -> str:
+    match = _DATABASE.fullmatch(url)
+    if match is None:
         raise ValueError('must be "sqlite:////absolute/path.db"')
+    if (info.context or {}).get("resolve"):
+        try_folder(Path(match[1]).parent)
     return url
 
 
@@ -144,7 +148,7 @@ class Delivery(Table):
 
 class Database(Table):
     url: Annotated[str, AfterValidator(_database_url)] = Field(
-        default_factory=lambda: f"sqlite:///{state_directory() / 'orderwatch.db'}"
+        default_factory=lambda: f"sqlite:///{state_directory() / 'orderwatch.db'}", validate_default=True
     )
     migrate: Literal["auto", "manual"] = "auto"
 
@@ -174,7 +178,7 @@ class Settings(Table):
     watch: tuple[Watch, ...] = ()
     polling: Polling = Polling()
     delivery: Delivery
-    database: Database = Field(default_factory=Database)
+    database: Database
     log: Log = Log()
     http: Http = Http()
     notify: tuple[Notify, ...] = ()

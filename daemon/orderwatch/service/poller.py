@@ -33,6 +33,7 @@ class Round:
     """What one round over an account came to."""
 
     looked: int = 0
+    answered: bool = False  # the account gave at least one good answer
     problems: list[str] = field(default_factory=list)
     refused: bool = False
 
@@ -65,6 +66,7 @@ class Poller:
         self._outage = Outage(account, min(pace.interval, timedelta(seconds=30)), now, rng)
         self._list_due: datetime | None = None
         self._held_off: dict[int, datetime] = {}  # orders whose last look failed
+        self._suspects: set[int] = set()  # orders at whose look the account fell silent
         self._unknown: set[str] = set()
 
     async def run(self, tick: Bell) -> None:
@@ -112,7 +114,7 @@ class Poller:
         try:
             async for seen in self._tasking.orders():
                 listed.append(seen)  # noqa: PERF401 - what was read before a bad page counts
-            self._outage.succeeded()
+            self._answered(done)
         except (UnavailableError, RefusedError):
             raise
         except ProviderError as error:
@@ -132,21 +134,33 @@ class Poller:
                 try:
                     await self._look(task_id, seen)
                     done.looked += 1
-                    self._outage.succeeded()
+                    self._suspects.discard(task_id)
+                    self._answered(done)
                 except (UnavailableError, RefusedError) as error:
-                    stopped.append(error)
+                    if task_id in self._suspects and done.answered:
+                        self._hold_off(task_id, error, done)  # it is this order, not the account
+                    else:
+                        self._suspects.add(task_id)
+                        stopped.append(error)
                 except ProviderError as error:
-                    self._held_off[task_id] = self._now() + self._pace.interval
-                    log.warning(
-                        "order.look_failed", account=self._account, task_id=task_id, reason=str(error)
-                    )
-                    done.problems.append(f"order {task_id}: {error}")
+                    self._hold_off(task_id, error, done)
 
         async with asyncio.TaskGroup() as looks:
-            for task_id, seen in due.items():
-                looks.create_task(look(task_id, seen))
+            for task_id in sorted(
+                due, key=self._suspects.__contains__
+            ):  # suspects last: none starves the others
+                looks.create_task(look(task_id, due[task_id]))
         if stopped:
             raise stopped[0]
+
+    def _answered(self, done: Round) -> None:
+        done.answered = True
+        self._outage.succeeded()
+
+    def _hold_off(self, task_id: int, error: ProviderError, done: Round) -> None:
+        self._held_off[task_id] = self._now() + self._pace.interval
+        log.warning("order.look_failed", account=self._account, task_id=task_id, reason=str(error))
+        done.problems.append(f"order {task_id}: {error}")
 
     async def _look(self, task_id: int, seen: SeenOrder | None) -> None:
         """One look at one order. What was seen before a failure is recorded all the same."""

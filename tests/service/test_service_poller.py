@@ -1,0 +1,516 @@
+"""Looking at orders, with the provider on real sockets and the clock in our hands."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import LogCapture
+from tests.service.service_kit import (
+    DAY,
+    HOUR,
+    MINUTE,
+    PACE,
+    House,
+    Time,
+    connected,
+    house,
+    told,
+)
+
+from orderwatch.core.model import DeliveryState, OrderPhase, OrderState
+from orderwatch.core.watching import Pattern, Watched
+from orderwatch.errors import RefusedError, UnavailableError
+from orderwatch.service.bell import Bell
+from orderwatch.service.outage import Outage
+from orderwatch.simulator import Scenario
+from orderwatch.simulator.faults import Fault
+
+ALWAYS = {"times": 0}
+
+
+def running(task_id: int, **more: object) -> Mapping[str, object]:
+    return {"task_id": task_id, "status": [[0, "in_progress"]], **more}
+
+
+def scenario(*orders: Mapping[str, object], faults: tuple[Fault, ...] = (), **more: object) -> Scenario:
+    return Scenario.model_validate({"orders": orders, "faults": faults, **more})
+
+
+def fault(**facts: object) -> Fault:
+    return Fault.model_validate(facts)
+
+
+def only(*task_ids: int) -> Watched:
+    return Watched(task_ids=frozenset(task_ids))
+
+
+async def known(h: House) -> dict[int, str]:
+    return await h.store.words("main")
+
+
+def heard(events: LogCapture, *names: str) -> list[str]:
+    return [event["event"] for event in events.entries if event["event"] in names]
+
+
+# Which orders
+
+
+async def test_patterns_find_orders_over_all_pages_and_leave_the_others(tmp_path: Path) -> None:
+    orders = [running(n, project_name="Harbour East" if n % 2 else "Mines") for n in range(1, 31)]
+    async with house(tmp_path, scenario(*orders, page_size=7, page_max=7)) as h:
+        done = await h.poller(Watched(patterns=(Pattern(project_name="Harbour *"),))).round()
+        assert done.looked == 15
+        assert (await known(h)).keys() == set(range(1, 31, 2))
+
+
+async def test_both_names_of_a_pattern_must_fit(tmp_path: Path) -> None:
+    orders = [
+        running(1, task_name="Pier 7"),
+        running(2, task_name="Pier 8"),
+        running(3, project_name="Other"),
+    ]
+    async with house(tmp_path, scenario(*orders)) as h:
+        await h.poller(Watched(patterns=(Pattern(project_name="Sim*", task_name="* 7"),))).round()
+        assert (await known(h)).keys() == {1}
+
+
+async def test_explicit_orders_are_read_without_a_list(tmp_path: Path) -> None:
+    async with house(tmp_path, scenario(running(1), running(2), running(3))) as h:
+        done = await h.poller(only(1, 3)).round()
+        assert done.looked == 2
+        assert (await known(h)).keys() == {1, 3}
+        assert not h.simulator.journal.count(path="/tasking/tasks/")
+
+
+async def test_nothing_watched_asks_nothing(tmp_path: Path) -> None:
+    async with house(tmp_path, scenario(running(1))) as h:
+        done = await h.poller(Watched()).round()
+        assert done.looked == 0
+        assert len(h.simulator.journal) == 0
+
+
+async def test_a_new_order_is_found_by_the_next_list(tmp_path: Path) -> None:
+    async with house(tmp_path, scenario(running(1), running(2, status=[[400, "received"]]))) as h:
+        poller = h.poller()
+        await poller.round()
+        assert (await known(h)).keys() == {1}
+        h.time.move(10 * MINUTE)
+        await poller.round()
+        assert (await known(h)).keys() == {1, 2}
+
+
+async def test_between_two_lists_nothing_is_asked_that_is_not_due(tmp_path: Path) -> None:
+    async with house(tmp_path, scenario(running(1), running(2))) as h:
+        poller = h.poller()
+        await poller.round()
+        before = len(h.simulator.journal)
+        h.time.move(MINUTE)
+        assert (await poller.round()).looked == 0
+        assert len(h.simulator.journal) == before
+
+
+async def test_a_moved_word_brings_a_look_before_it_is_due(tmp_path: Path) -> None:
+    """The window opens in a week; the list says that the order was rejected."""
+    order = running(1, start=7 * 86400, status=[[0, "received"], [100, "rejected"]])
+    async with house(tmp_path, scenario(order)) as h:
+        poller = h.poller()
+        await poller.round()
+        assert (await h.the_order()).next_look_at is not None
+        h.time.move(10 * MINUTE)
+        done = await poller.round()
+        assert done.looked == 1
+        assert (await h.the_order()).standing.phase is OrderPhase.REJECTED
+
+
+async def test_an_order_no_longer_watched_is_not_looked_at(tmp_path: Path) -> None:
+    async with house(tmp_path, scenario(running(1), running(2))) as h:
+        await h.poller(only(1, 2)).round()
+        h.time.move(DAY)
+        assert (await h.poller(only(2)).round()).looked == 1
+
+
+# What a look brings
+
+
+async def test_a_look_wants_every_zip_of_every_published_capture_once(tmp_path: Path) -> None:
+    async with house(tmp_path, Scenario(orders=(told(1, {}, {}), told(2, {})))) as h:
+        ticket = h.todo.ticket()
+        await h.poller().round()
+        assert ticket.is_set()
+        assert len(await h.store.deliveries(DeliveryState.WANTED)) == 3
+        h.time.move(DAY)
+        await h.poller().round(everything=True)
+        assert len(await h.deliveries()) == 3
+
+
+async def test_every_word_on_the_way_is_in_the_history_and_skips_are_named(tmp_path: Path) -> None:
+    capture = {"status": [[0, "planned"], [600, "captured"], [1200, "published"]], "scenes": [{}]}
+    order = running(
+        1, status=[[0, "received"], [600, "in_progress"], [1200, "completed"]], captures=[capture]
+    )
+    async with house(tmp_path, scenario(order)) as h:
+        poller = h.poller()
+        for _ in range(3):
+            await poller.round()
+            h.time.move(10 * MINUTE)
+        moves = [(m.subject, m.before, m.after, m.kind) for m in await h.store.history(1)]
+        assert moves == [
+            ("order", None, "received", "first"),
+            ("capture", None, "planned", "first"),
+            ("order", "received", "in_progress", "step"),
+            ("capture", "planned", "captured", "step"),
+            ("order", "in_progress", "completed", "step"),
+            ("capture", "captured", "published", "skip"),
+            ("delivery", None, "wanted", "first"),
+        ]
+
+
+async def test_a_word_nobody_knows_is_kept_and_said_once(tmp_path: Path, events: LogCapture) -> None:
+    capture = {"status": [[0, "daydreaming"]]}
+    async with house(tmp_path, scenario(running(1, status=[[0, "pondering"]], captures=[capture]))) as h:
+        poller = h.poller()
+        await poller.round()
+        h.time.move(HOUR)
+        await poller.round()
+        order = await h.the_order()
+        assert (order.standing.word, order.standing.phase, order.state) == (
+            "pondering",
+            None,
+            OrderState.OPEN,
+        )
+        assert order.captures[0].standing.word == "daydreaming"
+        assert heard(events, "word.unknown") == ["word.unknown"] * 2
+
+
+async def test_a_scene_that_comes_late_is_found_on_the_ladder_of_grace(tmp_path: Path) -> None:
+    late = {"scene_id": "late", "size": 5000, "appears": (3 * DAY).total_seconds()}
+    async with house(tmp_path, Scenario(orders=(told(1, {"scene_id": "early"}, late),))) as h:
+        poller = h.poller()
+        found: dict[str, timedelta] = {}
+        while h.time.now() < h.time.epoch + 10 * DAY:
+            await poller.round()
+            await h.fetch_all()
+            for delivery in await h.deliveries():
+                found.setdefault(delivery.scene_id, h.time.now() - h.time.epoch)
+            h.time.move(12 * HOUR)
+        assert found.keys() == {"early", "late"}
+        assert 3 * DAY <= found["late"] <= 7 * DAY
+        await h.assert_all_stored()
+
+
+async def test_a_zip_that_comes_after_its_scene_is_found_at_the_usual_interval(tmp_path: Path) -> None:
+    async with house(tmp_path, Scenario(orders=(told(1, {"zip_appears": 3600}),))) as h:
+        poller = h.poller()
+        await poller.round()
+        assert not await h.deliveries()
+        while not await h.deliveries():
+            h.time.move(PACE.interval)
+            await poller.round()
+        assert h.time.now() <= h.time.epoch + 2 * HOUR
+
+
+async def test_a_republished_scene_is_found_and_becomes_a_new_version(tmp_path: Path) -> None:
+    async with house(tmp_path, Scenario(orders=(told(1, {"republished": [7200]}),))) as h:
+        poller = h.poller()
+        for _ in range(8):
+            await poller.round()
+            await h.fetch_all()
+            h.time.move(3 * HOUR)
+        assert [d.version for d in await h.deliveries()] == [1, 2]
+        await h.assert_all_stored()
+
+
+async def test_a_finished_order_is_done_after_its_grace_and_asked_no_more(
+    tmp_path: Path, events: LogCapture
+) -> None:
+    async with house(tmp_path, Scenario(orders=(told(1),))) as h:
+        poller = h.poller(only(1))
+        while h.time.now() < h.time.epoch + 15 * DAY:
+            await poller.round()
+            await h.fetch_all()
+            h.time.move(12 * HOUR)
+        order = await h.the_order()
+        assert (order.state, order.next_look_at) == (OrderState.DONE, None)
+        assert heard(events, "order.done") == ["order.done"]
+        before = len(h.simulator.journal)
+        h.time.move(30 * DAY)
+        await poller.round()
+        assert len(h.simulator.journal) == before
+
+
+# Lost and found
+
+
+async def test_an_order_that_answers_404_is_lost_and_comes_back(tmp_path: Path) -> None:
+    async with house(tmp_path, scenario(running(1, lost=3600))) as h:
+        poller = h.poller(only(1))
+        await poller.round()
+        h.time.move(2 * HOUR)
+        assert not (await poller.round()).problems
+        assert (await h.the_order()).state is OrderState.LOST
+        assert await known(h) == {1: "lost"}
+        h.time.move(DAY)
+        await poller.round()
+        h.simulator.restart_clock()
+        h.time.move(HOUR / 2)
+        await poller.round(everything=True)
+        assert (await h.the_order()).state is OrderState.OPEN
+        assert [(m.before, m.after, m.kind) for m in await h.store.history(1)] == [
+            (None, "in_progress", "first"),
+            ("in_progress", "lost", "odd"),
+            ("lost", "in_progress", "odd"),
+        ]
+
+
+async def test_an_order_that_never_was_is_recorded_as_lost_and_others_go_on(tmp_path: Path) -> None:
+    async with house(tmp_path, scenario(running(1))) as h:
+        await h.poller(only(1, 999)).round()
+        assert await known(h) == {1: "in_progress", 999: "lost"}
+
+
+async def test_a_lost_order_keeps_its_files_and_its_deliveries(tmp_path: Path) -> None:
+    async with house(tmp_path, Scenario(orders=(told(1, {}, lost=3600),))) as h:
+        poller = h.poller(only(1))
+        await poller.round()
+        await h.fetch_all()
+        h.time.move(2 * HOUR)
+        await poller.round(everything=True)
+        assert (await h.the_order()).state is OrderState.LOST
+        assert (await h.the_delivery()).state is DeliveryState.STORED
+        await h.assert_sound()
+
+
+# Trouble with one order
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        fault(on="captures", kind="malformed", match={"task_id": 2}, **ALWAYS),
+        fault(on="captures", kind="html", match={"task_id": 2}, **ALWAYS),
+        fault(on="captures", kind="status", code=404, match={"task_id": 2}, **ALWAYS),
+        fault(on="captures", kind="page_loop", match={"task_id": 2}, **ALWAYS),
+        fault(on="scenes", kind="malformed", match={"task_id": 2}, **ALWAYS),
+        fault(on="task", kind="status", code=400, match={"task_id": 2}, **ALWAYS),
+    ],
+    ids=lambda trouble: f"{trouble.on} {trouble.kind}",
+)
+async def test_one_bad_order_does_not_stop_the_others(
+    tmp_path: Path, trouble: Fault, events: LogCapture
+) -> None:
+    orders = tuple(told(n, {"size": 5000 + n}) for n in range(1, 7))
+    async with house(tmp_path, Scenario(orders=orders, faults=(trouble,))) as h:
+        done = await h.poller(only(*range(1, 7))).round()
+        assert done.looked == 5
+        assert len(done.problems) == 1
+        assert "order 2" in done.problems[0]
+        assert not done.refused
+        assert {d.task_id for d in await h.deliveries()} == {1, 3, 4, 5, 6}
+        assert heard(events, "order.look_failed", "account.unavailable") == ["order.look_failed"]
+
+
+async def test_a_bad_order_is_left_alone_for_an_interval_and_then_looked_at_again(tmp_path: Path) -> None:
+    trouble = fault(on="captures", kind="status", code=400, times=1)
+    async with house(tmp_path, Scenario(orders=(told(1),), faults=(trouble,))) as h:
+        poller = h.poller(only(1))
+        await poller.round()
+        before = len(h.simulator.journal)
+        h.time.move(MINUTE)
+        await poller.round()
+        assert len(h.simulator.journal) == before
+        h.time.move(PACE.interval)
+        assert (await poller.round()).looked == 1
+        assert len(await h.deliveries()) == 1
+
+
+async def test_what_was_seen_before_a_bad_capture_is_recorded(tmp_path: Path) -> None:
+    captures = [
+        {"capture_id": f"c{n}", "status": [[0, "published"]], "scenes": [{"size": 5000 + n}]}
+        for n in range(3)
+    ]
+    trouble = fault(on="scenes", kind="malformed", match={"capture_id": "c2"}, **ALWAYS)
+    order = running(1, captures=captures)
+    async with house(tmp_path, scenario(order, faults=(trouble,))) as h:
+        done = await h.poller(only(1)).round()
+        assert done.problems
+        assert {d.capture_id for d in await h.deliveries()} == {"c0", "c1"}
+        assert len((await h.the_order()).captures) == 3
+
+
+@pytest.mark.parametrize("code", [500, 403])
+async def test_an_order_that_is_always_refused_or_unanswered_does_not_starve_the_others(
+    tmp_path: Path, code: int, events: LogCapture
+) -> None:
+    """It is the first that is due, and alone looks like an outage of the account."""
+    trouble = fault(on="captures", kind="status", code=code, match={"task_id": 1}, **ALWAYS)
+    orders = tuple(told(n, {"size": 5000 + n}) for n in range(1, 9))
+    async with house(tmp_path, Scenario(orders=orders, faults=(trouble,))) as h:
+        poller = h.poller(only(*range(1, 9)))
+        for _ in range(4):
+            await poller.round()
+            h.time.move(20 * MINUTE)
+        assert {d.task_id for d in await h.deliveries()} == set(range(2, 9))
+        begun = heard(events, "account.unavailable", "account.refused")
+        assert len(begun) == heard(events, "account.recovered").count("account.recovered") <= 2
+
+
+async def test_a_page_that_fails_keeps_what_was_read_and_the_next_list_brings_the_rest(
+    tmp_path: Path, events: LogCapture
+) -> None:
+    orders = [running(n) for n in range(1, 11)]
+    trouble = fault(on="tasks", kind="malformed", after=2)
+    async with house(tmp_path, scenario(*orders, faults=(trouble,), page_size=4, page_max=4)) as h:
+        poller = h.poller()
+        done = await poller.round()
+        assert done.problems
+        assert len(await known(h)) == 8
+        assert heard(events, "list.failed") == ["list.failed"]
+        h.time.move(10 * MINUTE)
+        assert not (await poller.round()).problems
+        assert len(await known(h)) == 10
+
+
+# Trouble with the account
+
+
+async def test_an_outage_is_said_once_when_it_begins_and_once_when_it_ends(
+    tmp_path: Path, events: LogCapture
+) -> None:
+    down = fault(on="tasks", kind="status", code=503, after=1, times=12)
+    async with house(tmp_path, scenario(running(1), running(2), faults=(down,))) as h:
+        poller = h.poller()
+        await poller.round()
+        for _ in range(12):
+            h.time.move(10 * MINUTE)
+            await poller.round()
+        assert heard(events, "account.unavailable", "account.recovered", "account.refused") == [
+            "account.unavailable",
+            "account.recovered",
+        ]
+        assert len(await known(h)) == 2
+
+
+async def test_a_silent_account_is_asked_ever_more_seldom(tmp_path: Path) -> None:
+    down = fault(on="tasks", kind="status", code=503, **ALWAYS)
+    async with house(tmp_path, scenario(running(1), faults=(down,))) as h:
+        poller = h.poller()
+        for _ in range(120):
+            await poller.round()
+            h.time.move(timedelta(seconds=30))
+        assert h.simulator.journal.count(path="/tasking/tasks/") <= 30 * 3
+
+
+async def test_a_finite_round_asks_even_during_an_outage(tmp_path: Path) -> None:
+    down = fault(on="tasks", kind="status", code=503, times=3)
+    async with house(tmp_path, scenario(running(1), faults=(down,))) as h:
+        poller = h.poller()
+        assert (await poller.round(everything=True)).problems
+        assert (await poller.round(everything=True)).looked == 1
+
+
+@pytest.fixture
+async def refused_house(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path, scenario(running(1), running(2))) as h:
+        yield h
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"client_secret": "wrong"}, {"contract_id": "cont.unknown"}],
+    ids=["secret", "contract"],
+)
+async def test_a_refused_account_is_said_once_and_then_left_alone(
+    refused_house: House, wrong: dict[str, str], events: LogCapture
+) -> None:
+    async with connected(refused_house.simulator, **wrong) as connection:
+        poller = refused_house.poller(connection=connection)
+        done = await poller.round()
+        assert done.refused
+        assert len(done.problems) == 1
+        assert "wrong" not in done.problems[0]
+        asked = len(refused_house.simulator.journal)
+        assert (await poller.round()).problems == []
+        assert len(refused_house.simulator.journal) == asked
+        for _ in range(20):
+            refused_house.time.move(15 * MINUTE)
+            await poller.round()
+        assert heard(events, "account.unavailable", "account.refused") == ["account.refused"]
+        assert not await known(refused_house)
+
+
+async def test_one_refused_account_does_not_touch_another(refused_house: House) -> None:
+    async with connected(refused_house.simulator, client_secret="wrong") as connection:
+        await refused_house.poller(connection=connection).round()
+        assert (await refused_house.poller().round()).looked == 2
+
+
+async def test_a_poller_looks_again_each_time_the_bell_rings(tmp_path: Path) -> None:
+    async with house(tmp_path, scenario(running(1), running(2, status=[[400, "received"]]))) as h:
+        tick = Bell()
+        task = asyncio.create_task(h.poller().run(tick))
+        while len(await known(h)) < 1:
+            await asyncio.sleep(0.01)
+        h.time.move(HOUR)
+        while len(await known(h)) < 2:
+            tick.ring()
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_a_look_and_a_download_of_the_same_order_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """Both write the order's row; whoever is late decides anew."""
+    scenes = [{"size": 5000 + n} for n in range(5)]
+    async with house(tmp_path, Scenario(orders=(told(1, *scenes),))) as h:
+        await h.look()
+
+        async def keep_looking() -> None:
+            for _ in range(5):
+                await h.look()
+
+        await asyncio.gather(keep_looking(), keep_looking(), h.fetch_all(), h.fetch_all())
+        await h.assert_all_stored()
+        assert len(await h.deliveries()) == 5
+
+
+# The outage itself
+
+
+def outage(time: Time) -> Outage:
+    return Outage("main", timedelta(seconds=30), time.now, random.Random(7))
+
+
+def test_pauses_grow_to_five_minutes_and_to_fifteen_where_the_account_is_refused() -> None:
+    for error, longest in ((UnavailableError("no"), 5 * MINUTE), (RefusedError("no"), 15 * MINUTE)):
+        time = Time()
+        trouble = outage(time)
+        pauses = []
+        for _ in range(40):
+            trouble.failed(error)
+            began = time.now()
+            while trouble.holds:
+                time.move(timedelta(seconds=5))
+            pauses.append(time.now() - began)
+        assert pauses[0] <= timedelta(seconds=30)
+        assert longest / 2 <= pauses[-1] <= longest
+        assert max(pauses) <= longest
+
+
+def test_an_outage_that_turns_into_a_refusal_is_said_again(events: LogCapture) -> None:
+    trouble = outage(Time())
+    trouble.failed(UnavailableError("no answer"))
+    trouble.failed(UnavailableError("no answer"))
+    trouble.failed(RefusedError("wrong secret"))
+    trouble.failed(RefusedError("wrong secret"))
+    trouble.succeeded()
+    trouble.succeeded()
+    assert not trouble.holds
+    assert heard(events, "account.unavailable", "account.refused", "account.recovered") == [
+        "account.unavailable",
+        "account.refused",
+        "account.recovered",
+    ]
