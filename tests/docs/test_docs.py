@@ -11,7 +11,8 @@ DOTTED = re.compile(r"[a-z]+\.[a-z_]+")
 
 
 def test_the_catalogue_lists_exactly_the_events_of_the_code() -> None:
-    listed = re.findall(r"^\| `([a-z_.]+)` \|", (ROOT / "docs/events.md").read_text(encoding="utf-8"), re.M)
+    page = (ROOT / "docs/events.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([a-z_.]+)` \|", page, re.MULTILINE)
     assert len(listed) == len(set(listed))
     assert set(listed) == set(_events())
 

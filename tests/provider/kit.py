@@ -70,7 +70,7 @@ class Desk:
     def connect(self, access: Access = PLATFORM) -> AbstractAsyncContextManager[Connection]:
         return connect(
             access,
-            rng=random.Random(7),  # noqa: S311  # chance to be repeated, not to be secret
+            rng=random.Random(7),  # chance to be repeated, not to be secret
             learn_secret=self.learned.append,
             now=lambda: self.now,
             monotonic=self.monotonic,

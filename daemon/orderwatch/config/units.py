@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from decimal import Decimal
+from fractions import Fraction
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -32,4 +32,4 @@ def size(text: object) -> int:
         raise ValueError('expected a size such as "500 MB", "5 GiB" or "0"')
     base = 1024 if match[3] else 1000
     power = _POWER[match[2].upper()] if match[2] else 0
-    return int(Decimal(match[1]) * base**power)
+    return int(Fraction(match[1]) * base**power)
