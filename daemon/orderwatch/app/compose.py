@@ -127,7 +127,7 @@ async def open_connection(name: str, settings: Settings, redactor: Redactor) -> 
         api_url=account.endpoints.api,
         requests_per_second=settings.polling.requests_per_second,
     )
-    async with connect(access, rng=random.SystemRandom(), learn_secret=redactor.learn) as connection:
+    async with connect(access, rng=random.SystemRandom(), learn_secret=redactor.learn_token) as connection:
         yield connection
 
 
