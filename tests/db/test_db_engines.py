@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.db.kit import NOW, a_delivery, a_move, an_order, held, want, write_from_elsewhere
+from tests.db.kit import NOW, a_delivery, a_move, an_order, elsewhere, held, want, write_from_elsewhere
 
 from orderwatch.core.delivery import claimed
 from orderwatch.core.machine import Verdict
@@ -221,3 +221,17 @@ async def test_a_store_is_closed_whole_though_its_owner_is_cancelled_while_closi
     with pytest.raises(asyncio.CancelledError):
         await owner
     assert names_in(database.parent) == ["orderwatch.db"]
+
+
+def test_a_connection_that_nobody_closed_does_not_keep_the_process_from_ending(database: Path) -> None:
+    code = """
+import asyncio, sys
+from pathlib import Path
+from orderwatch.db.sqlite import writer_engine
+held = []
+async def leave_open():
+    held.append(await writer_engine(Path(sys.argv[1])).connect())
+asyncio.run(leave_open())
+print("left open")
+"""
+    assert elsewhere(code, database) == "left open"

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order, facts, held, row_of, want
 
-from orderwatch.core.delivery import Move, after_stored, claimed, released
+from orderwatch.core.delivery import Move, claimed
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderState, Standing
 from orderwatch.db.store import Store
@@ -212,22 +212,6 @@ async def test_deliveries_come_in_the_states_asked_for_oldest_first_and_by_accou
     assert await store.deliveries(DeliveryState.STORED) == []
 
 
-async def test_release_frees_everything_a_killed_process_held_and_nothing_else(store: Store) -> None:
-    first, second, third = await want(store, *(a_delivery(f"s{n}") for n in range(3)))
-    await store.record(claimed(first, NOW))
-    stored = after_stored(replace(claimed(second, NOW).delivery, size=9, sha256="ab"), NOW)
-    await store.record(claimed(second, NOW))
-    await store.record(stored)
-    assert await store.release_all(NOW + MINUTE) == 1
-    assert await store.deliveries(DeliveryState.WANTED) == [
-        released(claimed(first, NOW).delivery, NOW).delivery,
-        third,
-    ]
-    assert await store.deliveries(DeliveryState.STORED) == [stored.delivery]
-    assert (await store.history(1))[-1].detail == "interrupted"
-    assert await store.release_all(NOW + MINUTE) == 0
-
-
 async def test_watchable_are_the_orders_whose_look_is_due_soonest_first(store: Store) -> None:
     for task_id, minutes in ((1, 3), (2, -2), (3, 0), (4, -1)):
         await store.apply(Verdict(order=an_order(task_id, next_look_at=NOW + minutes * MINUTE)))
@@ -251,18 +235,6 @@ async def test_moves_are_numbered_over_all_orders_oldest_first(store: Store) -> 
     numbered = await store.moves_after(0)
     assert [move.after for _, move in numbered] == ["a", "b", "c"]
     assert await store.moves_after(numbered[1][0]) == numbered[2:]
-
-
-async def test_the_next_attempt_is_the_soonest_of_those_that_wait_or_are_parked(store: Store) -> None:
-    assert await store.next_attempt_at() is None
-    await want(
-        store,
-        a_delivery("a", state=DeliveryState.WAITING, not_before=NOW + 2 * MINUTE),
-        a_delivery("b", state=DeliveryState.PARKED, not_before=NOW + MINUTE),
-        a_delivery("c", state=DeliveryState.GIVEN_UP, not_before=NOW),
-        a_delivery("d", state=DeliveryState.PARKED),
-    )
-    assert await store.next_attempt_at() == NOW + MINUTE
 
 
 async def test_every_search_for_one_delivery_uses_an_index(store: Store, database: Path) -> None:

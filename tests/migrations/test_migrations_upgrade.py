@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import OperationalError
 
+from orderwatch.db import sqlite
 from orderwatch.db import upgrade as upgrading
 from orderwatch.db.sqlite import inspect_engine, upgrade_engine
 from orderwatch.db.tables import metadata
@@ -202,7 +203,7 @@ def test_a_writer_in_the_way_is_waited_for_or_named_and_nothing_is_changed(
 ) -> None:
     database = tmp_path / "orderwatch.db"
     upgrade(database)
-    monkeypatch.setattr("orderwatch.db.sqlite._BUSY", 0.0)
+    monkeypatch.setitem(sqlite._CONNECT, "timeout", 0.0)
     holder = sqlite3.connect(database, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(

@@ -17,6 +17,7 @@ EXIT_CODES: dict[type[OrderwatchError], int] = {
     LockedError: 5,
 }
 FAILED = 1
+TASK_ID = click.IntRange(0, 2**63 - 1)
 
 
 class Context:

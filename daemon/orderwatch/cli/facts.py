@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from orderwatch.cli.common import Context, configured, print_json
+from orderwatch.cli.common import TASK_ID, Context, configured, print_json
 from orderwatch.cli.database import demand_current
 from orderwatch.cli.shapes import order_facts, transition_facts
 from orderwatch.cli.tables import print_history, print_status
@@ -14,7 +14,7 @@ from orderwatch.db.reader import open_reader
 
 
 @click.command()
-@click.argument("task_id", type=int, required=False)
+@click.argument("task_id", type=TASK_ID, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def status(context: Context, task_id: int | None, *, as_json: bool) -> None:
@@ -29,7 +29,7 @@ def status(context: Context, task_id: int | None, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("task_id", type=int)
+@click.argument("task_id", type=TASK_ID)
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def history(context: Context, task_id: int, *, as_json: bool) -> None:

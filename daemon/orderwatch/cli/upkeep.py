@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from orderwatch.cli.common import (
+    TASK_ID,
     Context,
     configured,
 )
@@ -33,7 +34,7 @@ def migrate(context: Context) -> None:
 
 
 @click.command()
-@click.option("--task", type=int, metavar="ID", help="The deliveries of this order.")
+@click.option("--task", type=TASK_ID, metavar="ID", help="The deliveries of this order.")
 @click.option("--capture", metavar="ID", help="The deliveries of this capture.")
 @click.option("--all", "everything", is_flag=True, help="Every parked or given-up delivery.")
 @configured

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, and_, case, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState, Transition
@@ -76,13 +76,6 @@ class Reader:
             query = query.where(deliveries.c.account == account)
         async with self._snapshot() as db:
             return [delivery_of(row) for row in (await db.execute(query)).mappings()]
-
-    @unit
-    async def next_attempt_at(self) -> datetime | None:
-        query = select(func.min(deliveries.c.not_before)).where(deliveries.c.state.in_(RETRIED))
-        async with self._snapshot() as db:
-            soonest: datetime | None = await db.scalar(query)
-            return soonest
 
     async def _orders(self, where: ColumnElement[bool] | None) -> list[Order]:
         chosen = select(orders).order_by(orders.c.account, orders.c.task_id)

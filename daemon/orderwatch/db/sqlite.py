@@ -4,14 +4,14 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-import aiosqlite
-from sqlalchemy import AsyncAdaptedQueuePool, Connection, Engine, create_engine, event
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from orderwatch.db.shield import shielded
 
 _BUSY = 10.0  # seconds; only a command beside the daemon ever makes a writer wait
+_CONNECT = {"isolation_level": None, "timeout": _BUSY}  # no transaction begins behind our back
 
 _DURABLE = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 
@@ -59,21 +59,13 @@ async def close(*engines: AsyncEngine) -> None:
 
 
 def _engine(path: Path, mode: str) -> Engine:
-    return create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, timeout=_BUSY),
-        poolclass=NullPool,
-    )
+    return create_engine(_url("sqlite", path, mode), connect_args=_CONNECT, poolclass=NullPool)
 
 
 def _async_engine(path: Path, size: int) -> AsyncEngine:
-    async def connect() -> aiosqlite.Connection:
-        # mode=rw: a file that vanished is an error, never a new empty database
-        return await aiosqlite.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=_BUSY)
-
     return create_async_engine(
-        "sqlite+aiosqlite://",
-        async_creator=connect,
+        _url("sqlite+aiosqlite", path, "rw"),
+        connect_args=_CONNECT,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=size,
         max_overflow=0,
@@ -95,5 +87,6 @@ def _begin(engine: Engine, statement: str) -> None:
         connection.exec_driver_sql(statement)
 
 
-def _uri(path: Path, mode: str) -> str:
-    return f"file:{quote(bytes(path))}?mode={mode}"
+def _url(driver: str, path: Path, mode: str) -> URL:
+    """With mode "rw" a file that vanished is an error, with "rwc" a new empty database."""
+    return URL.create(driver, database=f"file:{quote(bytes(path))}?mode={mode}", query={"uri": "true"})

@@ -81,13 +81,6 @@ class Store(Reader):
             await _record(db, move)
         return move.delivery
 
-    async def release_all(self, now: datetime) -> int:
-        """Free what a killed process left claimed; only under the lock, before anything is fetched."""
-        held = await self.deliveries(DeliveryState.FETCHING)
-        for delivery in held:
-            await self.record(machine.released(delivery, now))
-        return len(held)
-
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         with translated("the database cannot be written"):

@@ -145,10 +145,9 @@ class Poller:
                 except ProviderError as error:
                     self._hold_off(task_id, error, done)
 
+        suspects_last = sorted(due, key=self._suspects.__contains__)  # so that none starves the others
         async with asyncio.TaskGroup() as looks:
-            for task_id in sorted(
-                due, key=self._suspects.__contains__
-            ):  # suspects last: none starves the others
+            for task_id in suspects_last:
                 looks.create_task(look(task_id, due[task_id]))
         if stopped:
             raise stopped[0]
