@@ -26,7 +26,7 @@ demo: $(READY)
 	@$(BIN)/orderwatch demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal
 
 check: lint types imports test
 

@@ -55,6 +55,14 @@ class LinkExpiredError(TransferError):
     """The link is no longer honoured: ask the scene for a fresh one, keep the bytes."""
 
 
+class BusyHostError(TransferError):
+    """The download host asked us to come back after `seconds`."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class BadBytesError(TransferError):
     """The bytes are wrong: set them aside and start over."""
 

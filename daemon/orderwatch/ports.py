@@ -20,8 +20,8 @@ class Tasking(Protocol):
         """Every order of the account, all pages, each once; raises where a page fails."""
         ...
 
-    async def captures(self, task_id: int) -> Sequence[SeenCapture]:
-        """Every capture of an order, all pages."""
+    def captures(self, task_id: int) -> AsyncIterator[SeenCapture]:
+        """Every capture of an order, all pages; raises where a page fails."""
         ...
 
 
@@ -98,10 +98,12 @@ class Destination(Protocol):
         """Make the partial durable, read it back, check it as what it is."""
         ...
 
-    async def publish(self, part: str, path: str, sidecar: bytes, checked: Checked) -> bool:
+    async def publish(
+        self, part: str, path: str, sidecar: bytes, checked: Checked, *, resumed: bool = False
+    ) -> bool:
         """Give the partial its final name with the sidecar beside it; False where the name is another file's.
 
-        Safe to repeat: True where the very bytes already stand there.
+        Safe to repeat after a crash (`resumed`): True where the very bytes stand there, or stood there.
         """
         ...
 

@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("satellite_name", sa.String),
         sa.Column("published_at", UtcDateTime),
         sa.Column("scenes_seen_at", UtcDateTime),
+        sa.Column("lacking", sa.Boolean, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_captures"),
         sa.ForeignKeyConstraint(
             ["order_id"], ["orders.id"], name="fk_captures_order_id_orders", ondelete="CASCADE"

@@ -74,8 +74,8 @@ def test_the_jitter_is_a_tenth_to_either_side(spread: float, expected: int) -> N
     [
         (timedelta(0), 5 * MINUTE),
         (5 * MINUTE, 15 * MINUTE),
-        (15 * MINUTE, 50 * MINUTE),
-        (50 * MINUTE, HOUR),
+        (15 * MINUTE, 45 * MINUTE),
+        (45 * MINUTE, HOUR),
         (HOUR, 6 * HOUR),
         (6 * HOUR, DAY),
         (DAY, 3 * DAY),
@@ -125,11 +125,17 @@ class TestScenesDue:
     def test_always_while_no_zip_is_offered(self) -> None:
         assert self.due(self.shown, NOON)
 
-    @pytest.mark.parametrize(
-        "state", [s for s in DeliveryState if s not in {DeliveryState.STORED, DeliveryState.SUPERSEDED}]
-    )
-    def test_always_while_something_is_not_home(self, state: DeliveryState) -> None:
-        assert self.due(self.shown, NOON, stored(), delivery(state, version=2))
+    def test_always_while_something_wanted_is_not_offered(self) -> None:
+        assert self.due(replace(self.shown, lacking=True), NOON, stored())
+
+    @pytest.mark.parametrize("state", DeliveryState)
+    def test_what_is_offered_is_the_fetchers(self, state: DeliveryState) -> None:
+        assert not self.due(self.shown, NOON, stored(), delivery(state, version=2))
+
+    def test_at_least_hourly_while_the_order_is_open(self) -> None:
+        seen = replace(self.shown, scenes_seen_at=NOON + 7 * HOUR)
+        assert not self.due(seen, NOON + 7 * HOUR + 59 * MINUTE, stored())
+        assert self.due(seen, NOON + 8 * HOUR, stored())
 
     def test_later_only_on_the_rungs_of_the_ladder(self) -> None:
         assert not self.due(self.shown, NOON + 4 * MINUTE, stored())
@@ -141,7 +147,7 @@ class TestScenesDue:
     def test_beyond_a_short_grace_once_a_week(self) -> None:
         short = replace(PACE, grace=20 * MINUTE)
         seen = replace(self.shown, scenes_seen_at=NOON + 20 * MINUTE)
-        known = order(captures=[seen], deliveries=[stored()])
+        known = order(captures=[seen], deliveries=[stored()], state=OrderState.SETTLING)
         assert not scenes_due(known, seen, NOON + 6 * DAY, short)
         assert scenes_due(known, seen, NOON + 20 * MINUTE + 7 * DAY, short)
 

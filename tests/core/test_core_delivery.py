@@ -202,7 +202,7 @@ class TestFailures:
 
     def test_the_same_wrong_bytes_twice_are_left_to_the_operator(self) -> None:
         later = self.wrong(replace(self.held, refused_sha256="cd"))
-        assert (later.state, later.not_before) == (_S.PARKED, None)
+        assert (later.state, later.not_before) == (_S.PARKED, NOON + POLICY.slowest)
         assert later.reason is not None
         assert later.reason.startswith("bad zip; the same bytes twice")
 

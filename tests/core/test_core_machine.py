@@ -27,16 +27,8 @@ from tests.core.samples import (
 
 from orderwatch.core import delivery as local
 from orderwatch.core.delivery import Failure, Trouble
-from orderwatch.core.machine import (
-    CAPTURE_ROADS,
-    ORDER_ROADS,
-    Verdict,
-    awaits_files,
-    classify,
-    observe,
-    observe_missing,
-    state_of,
-)
+from orderwatch.core.hearing import CAPTURE_ROADS, ORDER_ROADS, classify
+from orderwatch.core.machine import Verdict, awaits_files, observe, observe_missing, state_of
 from orderwatch.core.model import (
     CapturePhase,
     Delivery,

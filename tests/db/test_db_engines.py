@@ -20,7 +20,8 @@ from orderwatch.db.store import Store, open_store
 from orderwatch.errors import DatabaseError
 
 _INSERT = text(
-    "INSERT INTO captures (order_id, capture_id, word, doubts) VALUES (4711, 'orphan', 'planned', 0)"
+    "INSERT INTO captures (order_id, capture_id, word, doubts, lacking)"
+    " VALUES (4711, 'orphan', 'planned', 0, 0)"
 )
 
 

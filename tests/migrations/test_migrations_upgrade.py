@@ -54,7 +54,8 @@ def with_an_order(database: Path) -> Path:
         database,
         "INSERT INTO orders (id, account, task_id, word, doubts, state, document, version)"
         " VALUES (7, 'main', 23272, 'received', 0, 'open', '{}', 1)",
-        "INSERT INTO captures (order_id, capture_id, word, doubts) VALUES (7, 'capture-1', 'planned', 0)",
+        "INSERT INTO captures (order_id, capture_id, word, doubts, lacking)"
+        " VALUES (7, 'capture-1', 'planned', 0, 0)",
     )
     return database
 

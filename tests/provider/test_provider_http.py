@@ -30,9 +30,9 @@ from tests.provider.kit import (
     serve_tokens,
 )
 
+from orderwatch.core.politeness import http_date, retry_after
 from orderwatch.errors import AnswerError, MissingError, ProviderError, RefusedError, UnavailableError
 from orderwatch.provider.connection import Connection
-from orderwatch.provider.exchange import http_date, retry_after
 from orderwatch.provider.http import Pause
 
 TRANSIENT = [408, 429, 500, 502, 503, 504, 522, 524]

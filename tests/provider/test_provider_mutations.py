@@ -95,7 +95,7 @@ async def orders(provider: Connection) -> Sequence[object]:
 
 
 async def captures(provider: Connection) -> Sequence[object]:
-    return [capture.capture_id for capture in await provider.tasking.captures(23272)]
+    return [capture.capture_id for capture in [c async for c in provider.tasking.captures(23272)]]
 
 
 async def scenes(provider: Connection) -> Sequence[object]:

@@ -124,10 +124,10 @@ async def test_a_page_that_is_missing_is_not_an_order_that_is_missing(
     net.get(CAPTURES, payload=page(following="?offset=100"))
     net.get(f"{API}/tasking/tasks/23272/captures/?offset=100", status=404)
     with pytest.raises(AnswerError, match="a page is missing"):
-        await provider.tasking.captures(23272)
+        [c async for c in provider.tasking.captures(23272)]
     net.get(CAPTURES, status=404)
     with pytest.raises(MissingError):
-        await provider.tasking.captures(23272)
+        [c async for c in provider.tasking.captures(23272)]
 
 
 async def test_a_base_path_in_front_of_the_api_is_kept(net: fake_network, desk: Desk) -> None:

@@ -83,7 +83,7 @@ async def test_next_on_another_port_hears_nothing(desk: Desk) -> None:
 
         async with with_tokens(lead_away).serving() as url, desk.connect(at(url)) as provider:
             with pytest.raises(AnswerError, match="another host"):
-                await provider.tasking.captures(23272)
+                [c async for c in provider.tasking.captures(23272)]
     assert other.heard == []
 
 

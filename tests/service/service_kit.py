@@ -149,6 +149,7 @@ class House:
 
     async def restart(self) -> None:
         """What a new process does first."""
+        await self.destination.prepare()
         await self.fetcher.recover()
 
     def partial(self, delivery: Delivery) -> Path:
@@ -253,6 +254,7 @@ async def house(
             now=time.now,
             rng=random.Random(7),
         )
+        await destination.prepare()
         await fetcher.recover()
         yield House(simulator, time, root, store, connection, destination, fetcher, disk)
 

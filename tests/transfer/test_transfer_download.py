@@ -1,7 +1,7 @@
 """Downloads from hosts that cut, lie and change their minds: the right bytes or an error, never a splice."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from tests.transfer.transfer_kit import (
 )
 
 from orderwatch.core.model import Delivery
-from orderwatch.errors import BadBytesError, LinkExpiredError
+from orderwatch.errors import BadBytesError, BusyHostError, LinkExpiredError
 from orderwatch.transfer.bandwidth import Bandwidth
 from orderwatch.transfer.download import open_downloader
 from orderwatch.transfer.filesystem import FilesystemDestination
@@ -101,10 +101,17 @@ async def test_a_limit_on_the_bandwidth_lets_everything_through(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("rate", [0, 1, 7, 1000])
-async def test_any_limit_lets_any_amount_through(rate: int) -> None:
-    limit = Bandwidth(rate)
-    await limit.take(0)
-    await limit.take(max(rate, 1))
+async def test_any_limit_lets_any_bytes_through_in_their_order(rate: int) -> None:
+    """Cut into slices, so that who is slowed still gets something often."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b""
+        yield bytes(range(max(rate, 1) % 251))
+        yield b"end"
+
+    slowed = [part async for part in Bandwidth(rate).slowed(chunks())]
+    assert b"".join(slowed) == bytes(range(max(rate, 1) % 251)) + b"end"
+    assert all(len(part) <= max(1, rate // 8) for part in slowed if rate)
 
 
 # Broken connections
@@ -285,11 +292,37 @@ async def test_a_longer_partial_than_the_row_says_is_cut_back(row: Row) -> None:
 # 416
 
 
-@pytest.mark.parametrize("named", [f"bytes */{len(TRUTH)}", None])
+async def test_what_is_complete_needs_no_request(row: Row) -> None:
+    row.hold(TRUTH, total=len(TRUTH), validator=ETAG)
+    async with host(reply(500)) as there:
+        assert await row.fetch(there.url) == TRUTH
+    assert not there.heard
+
+
+async def test_a_host_that_asks_for_time_is_given_it(row: Row) -> None:
+    async with host(reply(503, Retry_After="120")) as there:
+        error = await row.fail(there.url)
+    assert isinstance(error, BusyHostError)
+    assert error.seconds == 120
+
+
+async def test_a_validator_that_changes_with_each_link_is_not_asked_for_again(row: Row) -> None:
+    """The whole file in answer to If-Range, although its length is the same: the next resume goes without."""
+    row.hold(TRUTH[:HALF], total=len(TRUTH), validator='"of-the-first-link"')
+    async with host(reply(200, TRUTH, ETag='"of-the-second-link"')) as there:
+        assert await row.fetch(there.url) == TRUTH
+    assert there.heard[0].headers["if-range"] == '"of-the-first-link"'
+    row.hold(TRUTH[:HALF], total=len(TRUTH), validator=row.starts[-1].validator)
+    async with host(file(TRUTH)) as there:
+        assert await row.fetch(there.url) == TRUTH
+    assert "if-range" not in there.heard[0].headers
+
+
+@pytest.mark.parametrize("named", [f"bytes */{len(TRUTH)}"])
 async def test_nothing_is_fetched_again_where_the_host_has_nothing_beyond_what_we_hold(
     row: Row, named: str | None
 ) -> None:
-    row.hold(TRUTH, total=len(TRUTH), validator=ETAG)
+    row.hold(TRUTH, total=None if named else len(TRUTH), validator=ETAG)
     async with host(reply(416, Content_Range=named)) as there:
         assert await row.fetch(there.url) == TRUTH
     assert len(there.heard) == 1
@@ -350,9 +383,7 @@ async def test_a_page_instead_of_a_file_is_refused_before_a_byte_is_written(
     assert row.delivery.durable == held
 
 
-@pytest.mark.parametrize("attachment", ["delivery_zip", "thumbnail", "preview"])
-async def test_wrong_leading_bytes_are_refused_before_a_byte_is_written(row: Row, attachment: str) -> None:
-    row.delivery = replace(row.delivery, attachment=attachment)
+async def test_wrong_leading_bytes_are_refused_before_a_byte_is_written(row: Row) -> None:
     async with host(reply(200, b"<html>Sign in</html>", Content_Type="application/zip")) as there:
         error = await row.fail(there.url + PATH)
         assert "leading bytes" in str(error)

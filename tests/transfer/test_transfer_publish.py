@@ -269,8 +269,17 @@ async def test_a_file_its_reader_has_moved_since_is_not_made_again(
     assert await destination.publish(PART, NAME, SIDECAR, checked)
     shutil.move(root / NAME, root / "mine.zip")
     shutil.move(root / f"{NAME}.json", root / "mine.zip.json")
-    assert await destination.publish(PART, NAME, SIDECAR, checked)
+    assert await destination.publish(PART, NAME, SIDECAR, checked, resumed=True)
     assert tree(root) == {"mine.zip": TRUTH, "mine.zip.json": SIDECAR}
+
+
+async def test_another_link_to_the_partial_does_not_pass_for_a_publication(
+    destination: FilesystemDestination, root: Path, part: Path, checked: Checked
+) -> None:
+    """What a backup by hard links makes of the staging folder."""
+    (root.parent / "backup").hardlink_to(part)
+    assert await destination.publish(PART, NAME, SIDECAR, checked)
+    assert tree(root) == PUBLISHED
 
 
 async def test_a_partial_that_is_gone_has_lost_its_bytes(

@@ -16,7 +16,7 @@ from orderwatch.db.lock import sole_writer
 from orderwatch.db.store import Store, open_store
 from orderwatch.db.upgrade import Schema, schema_of, upgrade
 from orderwatch.errors import DatabaseError
-from orderwatch.ops.log import Redactor
+from orderwatch.ops.log import Redactor, set_up
 from orderwatch.provider.access import Access
 from orderwatch.provider.connection import Connection, connect
 from orderwatch.service.attempt import Tools
@@ -46,14 +46,19 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def set_up_log(settings: Settings, redactor: Redactor) -> None:
+    """Log as the configuration says, and none of its secrets."""
+    for account in settings.accounts.values():
+        redactor.learn(account.client_secret.get_secret_value())
+    for channel in settings.notify:
+        redactor.learn(channel.url.get_secret_value())
+    set_up(settings.log.level, settings.log.format, redactor)
+
+
 @contextmanager
 def held_database(settings: Settings) -> Iterator[None]:
     """Hold the database for this process alone, at this code's schema. `LockedError`, `DatabaseError`."""
     path = settings.database.path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatabaseError(f"{path.parent} cannot be made: {error.strerror}") from error
     with sole_writer(path):
         schema = schema_of(path, thorough=True)
         if schema is not Schema.CURRENT:
@@ -65,13 +70,15 @@ def held_database(settings: Settings) -> Iterator[None]:
 
 @asynccontextmanager
 async def open_app(settings: Settings, redactor: Redactor) -> AsyncIterator[App]:
-    """Open the store, the destination, each account; recover what a killed process left."""
+    """Open the destination, the store, each account; recover what a killed process left. `LockedError`."""
     rng = random.SystemRandom()
     todo = Bell()
     destination = FilesystemDestination(settings.delivery.root)
     space = Space(destination.free, settings.delivery.keep_free)
     bandwidth = Bandwidth(settings.delivery.bandwidth)
     async with AsyncExitStack() as stack:
+        await destination.prepare()
+        stack.enter_context(sole_writer(settings.delivery.root / ".orderwatch" / "tree"))
         store = await stack.enter_async_context(open_store(settings.database.path))
         tools, pollers = {}, {}
         for name, account in settings.accounts.items():

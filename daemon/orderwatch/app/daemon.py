@@ -11,7 +11,7 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 import orderwatch
-from orderwatch.app.compose import App, open_app
+from orderwatch.app.compose import App, open_app, set_up_log
 from orderwatch.config import Settings, not_in_effect
 from orderwatch.errors import ConfigError
 from orderwatch.ops.log import Redactor
@@ -28,31 +28,38 @@ _LONGEST_TICK = timedelta(seconds=5)
 class Control:
     """What the outside wants of us: to stop, or to go on with another configuration."""
 
-    def __init__(self, reread: Callable[[], Settings]) -> None:
+    def __init__(self, settings: Settings, reread: Callable[[], Settings]) -> None:
+        self._database = settings.database.path
         self._reread = reread
         self._wanted = asyncio.Event()
-        self.next: Settings | None = None
+        self._next: Settings | None = None
+        self.stopping = False  # for good: no reload undoes it
 
     @contextmanager
     def signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self.reload}
+        before = {number: signal.getsignal(number) for number in handlers}
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler)
         try:
             yield
         finally:
-            for number in handlers:
+            for number, earlier in before.items():
                 loop.remove_signal_handler(number)
+                signal.signal(number, earlier)
 
     def stop(self) -> None:
-        self.next = None
+        self.stopping = True
         self._wanted.set()
+        notify("STOPPING=1")
 
     def reload(self) -> None:
         """Take up the file as it is now; a bad one changes nothing and is said once."""
+        if self.stopping:
+            return
         try:
-            self.next = self._reread()
+            self._next = self._read()
         except ConfigError as error:
             log.error("config.refused", problems=error.problems)  # noqa: TRY400 - the problems say it all
             return
@@ -61,12 +68,23 @@ class Control:
 
     async def wait(self) -> None:
         await self._wanted.wait()
+
+    def take(self) -> Settings | None:
+        """The configuration to go on with, the newest that was asked for; None to end."""
         self._wanted.clear()
+        taken, self._next = self._next, None
+        return None if self.stopping else taken
+
+    def _read(self) -> Settings:
+        settings = self._reread()
+        if settings.database.path != self._database:
+            raise ConfigError(["database.url: needs a restart"])
+        return settings
 
 
 async def run_daemon(settings: Settings, redactor: Redactor, reread: Callable[[], Settings]) -> None:
     """Work until SIGTERM or SIGINT; on SIGHUP go on with the configuration as it then is, if it is good."""
-    control = Control(reread)
+    control = Control(settings, reread)
     log.info("daemon.started", version=orderwatch.__version__, accounts=list(settings.accounts))
     for note in not_in_effect(settings):
         log.warning("config.not_in_effect", detail=note)
@@ -75,9 +93,10 @@ async def run_daemon(settings: Settings, redactor: Redactor, reread: Callable[[]
     wanted: Settings | None = settings
     with control.signals():
         while wanted is not None:
+            set_up_log(wanted, redactor)
             async with open_app(wanted, redactor) as app:
                 await _work(app, control)
-            wanted, control.next = control.next, None
+            wanted = control.take()
     log.info("daemon.stopped")
 
 
@@ -110,7 +129,8 @@ async def _work(app: App, control: Control) -> None:
         notify("READY=1")
         try:
             await control.wait()
-            notify(*_farewell(control))
+            if not control.stopping:
+                notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
             log.info("daemon.stopping")
         finally:
             scheduler.shutdown(wait=False)
@@ -121,12 +141,6 @@ async def _work(app: App, control: Control) -> None:
         await asyncio.wait(workers, timeout=_STOP_GRACE)
         for worker in workers:
             worker.cancel()
-
-
-def _farewell(control: Control) -> list[str]:
-    if control.next is None:
-        return ["STOPPING=1"]
-    return ["RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}"]
 
 
 async def _heartbeat(ring: Callable[[], Awaitable[None]]) -> None:

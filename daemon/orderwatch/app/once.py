@@ -21,32 +21,48 @@ class Outcome:
 
     problems: list[str] = field(default_factory=list)
     refused: bool = False
+    already: list[str] = field(default_factory=list)  # files that stand there, nothing was to do
 
 
 async def run_once(settings: Settings, redactor: Redactor) -> Outcome:
     """Look at every watched open order, then fetch everything wanted, whatever its pause."""
     outcome = Outcome()
     async with open_app(settings, redactor) as app:
-        for poller in app.pollers.values():
-            done = await poller.round(everything=True)
-            outcome.problems += done.problems
-            outcome.refused |= done.refused
+        await _look(app, outcome)
         tried = await app.store.deliveries(*_TRIED)
-        await _fetch_all(app, [d for d in tried if not _needs_operator(d)])
-        outcome.problems += await _complaints(app)
+        await _fetch_all(app, [d for d in tried if not _awaits_better_bytes(d)])
+        outcome.problems += _complaints(app, await app.store.deliveries(*_UNFINISHED))
     return outcome
 
 
 async def run_delivery(settings: Settings, redactor: Redactor, scene_id: str, attachment: str) -> Outcome:
-    """Fetch one delivery that is known and not stored yet, without looking at the provider's lists."""
+    """Fetch one delivery; a round of looks comes first only where the database does not know it."""
+    outcome = Outcome()
     async with open_app(settings, redactor) as app:
-        wanted = [d for d in await app.store.deliveries(*_UNFINISHED) if d.scene_id == scene_id]
-        wanted = [d for d in wanted if d.attachment == attachment]
-        if not wanted:
-            return Outcome(problems=[f"{scene_id}/{attachment} is not wanted"])
-        await _fetch_all(app, wanted)
-        keys = {d.key for d in wanted}
-        return Outcome(problems=await _complaints(app, keys))
+        if not await _named(app, scene_id, attachment):
+            await _look(app, outcome)
+        known = await _named(app, scene_id, attachment)
+        if not known:
+            outcome.problems.append(f"{scene_id}/{attachment} is not known")
+            return outcome
+        if wanted := [d for d in known if d.state in _UNFINISHED]:
+            await _fetch_all(app, wanted)
+            left = [d for d in await _named(app, scene_id, attachment) if d.state in _UNFINISHED]
+            return Outcome(problems=_complaints(app, left))
+        return Outcome(already=[str(settings.delivery.root / d.path) for d in known if d.path])
+
+
+async def _look(app: App, outcome: Outcome) -> None:
+    for poller in app.pollers.values():
+        done = await poller.round(everything=True)
+        outcome.problems += done.problems
+        outcome.refused |= done.refused
+
+
+async def _named(app: App, scene_id: str, attachment: str) -> list[Delivery]:
+    """Every version of it, in every order that has the scene."""
+    named = (scene_id, attachment)
+    return [d for d in await app.store.deliveries(*DeliveryState) if (d.scene_id, d.attachment) == named]
 
 
 async def _fetch_all(app: App, wanted: Iterable[Delivery]) -> None:
@@ -66,18 +82,24 @@ async def _fetch_all(app: App, wanted: Iterable[Delivery]) -> None:
                     return
 
     async with asyncio.TaskGroup() as downloads:
-        for delivery in wanted:
+        for delivery in (d for d in wanted if d.account in app.settings.accounts):
             downloads.create_task(bring(delivery))
 
 
-def _needs_operator(delivery: Delivery) -> bool:
-    return delivery.state is DeliveryState.PARKED and delivery.not_before is None
+def _awaits_better_bytes(delivery: Delivery) -> bool:
+    """Parked since the same wrong bytes came twice: not every round of a cron job fetches them again."""
+    if delivery.state is not DeliveryState.PARKED or delivery.refused_sha256 is None:
+        return False
+    return delivery.not_before is None or delivery.not_before > utc_now()
 
 
-async def _complaints(app: App, only: Iterable[object] | None = None) -> list[str]:
-    chosen = None if only is None else set(only)
+def _complaints(app: App, unfinished: Iterable[Delivery]) -> list[str]:
     return [
-        f"order {d.task_id}, {d.scene_id}/{d.attachment}: {d.state}: {d.reason or 'not fetched yet'}"
-        for d in await app.store.deliveries(*_UNFINISHED)
-        if chosen is None or d.key in chosen
+        f"order {d.task_id}, {d.scene_id}/{d.attachment}: {d.state}: {_reason(app, d)}" for d in unfinished
     ]
+
+
+def _reason(app: App, delivery: Delivery) -> str:
+    if delivery.account not in app.settings.accounts:
+        return f"account {delivery.account} is not in the configuration"
+    return delivery.reason or "not fetched yet"

@@ -1,15 +1,19 @@
 """The command line. One file per group of commands; no logic here."""
 
 import importlib
+import os
+import signal
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 import click
 
 import orderwatch
-from orderwatch.cli.common import EXIT_CODES, Context
+from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain
 from orderwatch.errors import ConfigError, OrderwatchError
 
+_INTERRUPTED = 130  # as a shell says it: 128 and SIGINT
 _COMMANDS = {
     "run": "work",
     "once": "work",
@@ -56,23 +60,54 @@ def cli(context: click.Context, config: str | None) -> None:
 
 def main() -> NoReturn:
     """Run the command; expected errors are one line each on stderr, a bug is a traceback."""
+    if "run" in sys.argv[1:]:
+        _end_on_signals()
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="orderwatch", standalone_mode=False)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
-    except click.Abort:
-        sys.exit(1)
-    except click.ClickException as error:
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(_INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
-    except ConfigError as error:
-        for problem in error.problems:
-            click.echo(f"orderwatch: {problem}", err=True)
-        sys.exit(EXIT_CODES[ConfigError])
+    except click.ClickException as error:
+        complain([_in_one_line(error)])
+        sys.exit(error.exit_code)
     except OrderwatchError as error:
-        click.echo(f"orderwatch: {error}", err=True)
-        sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1))
+        complain(_problems(error))
+        sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), FAILED))
+    except ExceptionGroup as group:
+        expected, bugs = group.split(OrderwatchError)
+        if bugs or not expected:
+            raise
+        complain(list(dict.fromkeys(_leaves(expected))))  # many workers, one trouble
+        sys.exit(FAILED)  # what begins at work may pass: the service manager starts us again
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away; nobody is left to tell
-        sys.exit(1)
+        sys.exit(FAILED)
     sys.exit(0)
+
+
+def _end_on_signals() -> None:
+    """Until the daemon's loop heeds them itself: nothing is under way that a stop would have to end well."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
+
+
+def _in_one_line(error: click.ClickException) -> str:
+    message = " ".join(error.format_message().split())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{message} (see: {error.ctx.command_path} --help)"
+    return message
+
+
+def _problems(error: OrderwatchError) -> Sequence[str]:
+    return error.problems if isinstance(error, ConfigError) else [str(error)]
+
+
+def _leaves(group: ExceptionGroup[OrderwatchError]) -> list[str]:
+    found: list[str] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, ExceptionGroup) else _problems(error)
+    return found

@@ -3,13 +3,13 @@
 import asyncio
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured, print_json
 from orderwatch.config import Settings, not_in_effect
-from orderwatch.errors import RefusedError
+from orderwatch.errors import ConfigError, RefusedError
 
 if TYPE_CHECKING:
     from orderwatch.app.probe import Finding
@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 @configured
 def check(context: Context, *, online: bool, as_json: bool) -> None:
     """Every problem of the configuration at once; exit 0 means that the daemon can start."""
-    settings = context.settings(resolve=True)
+    try:
+        settings = context.settings(resolve=True)
+    except ConfigError as error:
+        if as_json:
+            print_json(_facts(context, problems=list(error.problems)))
+        raise
     notes = not_in_effect(settings)
     findings = asyncio.run(_probe(settings)) if online else []
     if as_json:
-        facts = [asdict(finding) for finding in findings]
-        print_json({"config": str(context.path), "problems": [], "notes": notes, "checks": facts})
+        print_json(_facts(context, notes=notes, checks=[asdict(finding) for finding in findings]))
     else:
         click.echo(f"{context.path} is good")
         for finding in findings:
@@ -38,6 +42,10 @@ def check(context: Context, *, online: bool, as_json: bool) -> None:
         sys.exit(EXIT_CODES[RefusedError])
     if not all(f.ok for f in findings):
         sys.exit(FAILED)
+
+
+def _facts(context: Context, **found: list[Any]) -> dict[str, object]:
+    return {"config": str(context.path), "problems": [], "notes": [], "checks": [], **found}
 
 
 async def _probe(settings: Settings) -> list["Finding"]:

@@ -1,14 +1,17 @@
 """What the commands share: the configuration, exit codes, printing facts."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from orderwatch.config import Settings, load, reading_path
 from orderwatch.errors import ConfigError, DatabaseError, LockedError, OrderwatchError, RefusedError
+from orderwatch.ops.text import printable
+
+if TYPE_CHECKING:
+    from orderwatch.config import Settings
 
 EXIT_CODES: dict[type[OrderwatchError], int] = {
     ConfigError: 2,
@@ -31,9 +34,13 @@ class Context:
 
     @property
     def path(self) -> Path:
+        from orderwatch.config import reading_path  # noqa: PLC0415 - signals are heeded before it is loaded
+
         return reading_path(self._config)
 
-    def settings(self, *, resolve: bool) -> Settings:
+    def settings(self, *, resolve: bool) -> "Settings":
+        from orderwatch.config import load  # noqa: PLC0415 - as above
+
         return load(self.path, resolve=resolve)
 
 
@@ -53,6 +60,6 @@ def print_json(facts: object) -> None:
     click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
 
 
-def complain(problems: list[str]) -> None:
+def complain(problems: Sequence[str]) -> None:
     for problem in problems:
-        click.echo(f"orderwatch: {problem}", err=True)
+        click.echo(f"orderwatch: {printable(problem)}", err=True)

@@ -20,6 +20,7 @@ from orderwatch.core.machine import is_complete
 from orderwatch.core.model import DeliveryState, Order
 from orderwatch.db.reader import Reader, open_reader
 from orderwatch.db.upgrade import Schema, schema_of
+from orderwatch.errors import ConfigError
 
 _DEADLINE = 90.0  # seconds; the orders of the demonstration live for less than half of it
 _FRAME = 0.2  # seconds between two pictures
@@ -44,20 +45,19 @@ format = "json"
 
 async def run_demo(folder: Path | None, picture: Path | None) -> int:
     """Run the demonstration in a folder that stays; returns the exit code."""
-    folder = (folder or Path(tempfile.mkdtemp(prefix="orderwatch-demo-"))).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _empty_folder(folder or Path(tempfile.mkdtemp(prefix="orderwatch-demo-")))
     config = folder / "config.toml"
     async with AsyncExitStack() as stack:
         simulate = ["simulate", "--scenario", "demo", "--write-config", str(config)]
-        await stack.enter_async_context(_process(folder / "simulator.log", *simulate))
-        await _until(config.exists)
+        simulator = await stack.enter_async_context(_process(folder / "simulator.log", *simulate))
+        await _until(config.exists, simulator, folder / "simulator.log")
         with config.open("a", encoding="utf-8") as file:
             file.write(_SETTINGS.format(folder=folder))
         daemon = await stack.enter_async_context(
             _process(folder / "daemon.log", "run", "--config", str(config))
         )
         database = folder / "orderwatch.db"
-        await _until(lambda: schema_of(database) is Schema.CURRENT)
+        await _until(lambda: schema_of(database) is Schema.CURRENT, daemon, folder / "daemon.log")
         reader = await stack.enter_async_context(open_reader(database))
         view = View()
         try:
@@ -106,10 +106,26 @@ async def _process(log: Path, *arguments: str) -> AsyncIterator[asyncio.subproce
         await process.wait()
 
 
-async def _until(ready: Callable[[], bool]) -> None:
-    async with asyncio.timeout(_DEADLINE):
-        while not ready():  # noqa: ASYNC110 - another process does it; there is no event to wait for
-            await asyncio.sleep(_FRAME)
+async def _until(ready: Callable[[], bool], process: asyncio.subprocess.Process, log: Path) -> None:
+    """Wait for what the process does; one that has ended will not do it any more."""
+    for _ in range(round(_DEADLINE / _FRAME)):
+        if ready():
+            return
+        if process.returncode is not None:
+            break
+        await asyncio.sleep(_FRAME)
+    raise click.ClickException(f"the demonstration did not begin; see {log}")
+
+
+def _empty_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        taken = any(folder.iterdir())
+    except OSError as error:
+        raise ConfigError([f"{folder} cannot be used: {error.strerror}"]) from error
+    if taken:
+        raise ConfigError([f"{folder} is not empty"])
+    return folder.resolve()
 
 
 def _tell(folder: Path, orders: Sequence[Order]) -> None:

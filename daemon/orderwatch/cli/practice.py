@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -70,6 +71,15 @@ async def _simulate(
 
 def _hand_over(config: str, path: Path | None) -> None:
     if path is not None:
-        path.touch(mode=0o600)
-        path.write_text(config, encoding="utf-8")
+        _write_secretly(path, config)
     click.echo(f"# the simulated provider listens; this configuration reaches it:\n{config}")
+
+
+def _write_secretly(path: Path, text: str) -> None:
+    """For our own eyes only (it holds a secret), and never half."""
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as aside:
+            aside.write(text)
+        Path(aside.name).replace(path)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error

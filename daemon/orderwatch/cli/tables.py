@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from orderwatch.core.model import Capture, Delivery, Order, Transition
+from orderwatch.ops.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, Group, RenderableType
@@ -80,10 +81,10 @@ def styled(word: str) -> str:
 
 
 def plain(text: str) -> str:
-    """The provider's words are not ours to print as they are: no markup, no control characters."""
+    """The provider's words without markup or control characters."""
     from rich.markup import escape  # noqa: PLC0415 - as above
 
-    return escape("".join(c if c.isprintable() else "�" for c in text))
+    return escape(printable(text))
 
 
 def when(time: datetime | None) -> str:

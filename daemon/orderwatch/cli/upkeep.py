@@ -24,7 +24,6 @@ from orderwatch.db.upgrade import HEAD, Schema, schema_of, upgrade
 def migrate(context: Context) -> None:
     """Bring the database to the code's schema. `run` does it by itself unless told not to."""
     database = context.settings(resolve=False).database.path
-    database.parent.mkdir(parents=True, exist_ok=True)
     with sole_writer(database):
         if schema_of(database, thorough=True) is Schema.CURRENT:
             click.echo(f"{database} is at schema {HEAD} already")

@@ -6,55 +6,62 @@ import sys
 import click
 
 from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured
-from orderwatch.config import Settings
 from orderwatch.errors import RefusedError
-from orderwatch.ops.log import Redactor, say_crash, set_up
+from orderwatch.ops.log import Redactor, say_crash
 
 
 @click.command()
 @configured
 def run(context: Context) -> None:
     """The daemon, in the foreground. SIGTERM and SIGINT stop it cleanly, SIGHUP reloads the configuration."""
-    from orderwatch.app.compose import held_database  # noqa: PLC0415 - the commands that only read stay quick
+    from orderwatch.app.compose import held_database, set_up_log  # noqa: PLC0415 - `--help` stays quick
     from orderwatch.app.daemon import run_daemon  # noqa: PLC0415 - as above
 
     settings = context.settings(resolve=True)
-    redactor = _logging(settings)
+    redactor = Redactor()
+    set_up_log(settings, redactor)
+    say_crash(redactor)
     with held_database(settings):
         asyncio.run(run_daemon(settings, redactor, lambda: context.settings(resolve=True)))
 
 
+def _scene_and_attachment(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> tuple[str, str] | None:
+    if value is None:
+        return None
+    scene_id, _, attachment = value.rpartition("/")
+    if not (scene_id and attachment):
+        raise click.BadParameter("expected SCENE_ID/ATTACHMENT")
+    return scene_id, attachment
+
+
 @click.command()
 @click.option(
-    "--delivery", metavar="SCENE_ID/ATTACHMENT", help="Fetch this one wanted delivery and nothing else."
+    "--delivery",
+    metavar="SCENE_ID/ATTACHMENT",
+    callback=_scene_and_attachment,
+    help="Fetch this one delivery and nothing else.",
 )
 @configured
-def once(context: Context, delivery: str | None) -> None:
+def once(context: Context, delivery: tuple[str, str] | None) -> None:
     """One whole round: look at every watched open order, fetch everything wanted, then exit."""
-    from orderwatch.app.compose import held_database  # noqa: PLC0415 - the commands that only read stay quick
+    from orderwatch.app.compose import held_database, set_up_log  # noqa: PLC0415 - `--help` stays quick
     from orderwatch.app.once import run_delivery, run_once  # noqa: PLC0415 - as above
 
     settings = context.settings(resolve=True)
-    redactor = _logging(settings)
+    redactor = Redactor()
+    set_up_log(settings, redactor)
+    say_crash(redactor)
     with held_database(settings):
         if delivery is None:
             outcome = asyncio.run(run_once(settings, redactor))
         else:
-            scene_id, _, attachment = delivery.partition("/")
-            outcome = asyncio.run(run_delivery(settings, redactor, scene_id, attachment))
+            outcome = asyncio.run(run_delivery(settings, redactor, *delivery))
+    for path in outcome.already:
+        click.echo(f"already stored: {path}")
     complain(outcome.problems)
     if outcome.refused:
         sys.exit(EXIT_CODES[RefusedError])
     if outcome.problems:
         sys.exit(FAILED)
-
-
-def _logging(settings: Settings) -> Redactor:
-    redactor = Redactor()
-    for account in settings.accounts.values():
-        redactor.learn(account.client_secret.get_secret_value())
-    for channel in settings.notify:
-        redactor.learn(channel.url.get_secret_value())
-    set_up(settings.log.level, settings.log.format, redactor)
-    say_crash(redactor)
-    return redactor

@@ -3,7 +3,7 @@
 import os
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from orderwatch.config.settings import Settings
 from orderwatch.errors import ConfigError
 
 _PREFIX = "ORDERWATCH_"
+_WANTS_TEXT = {"string_type", "path_type", "literal_error", "value_error"}
 _WORDS = {
     "dict_type": "must be a table",
     "extra_forbidden": "unknown key",
@@ -33,19 +34,41 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, *, resolve: bool =
     data, problems = _file(path)
     if resolve:
         problems += _readable_secrets(path, data)
-    pointed_to = {text.removeprefix("env:") for _, text in _secrets(data) if text.startswith("env:")}
-    data, more = _overridden(data, {k: v for k, v in environ.items() if k not in pointed_to})
-    problems += [*more, *_contradictions(data)]
     for table in ("delivery", "database"):
         data.setdefault(table, {})  # its default place has to be tried like any other
+    pointed_to = {text.removeprefix("env:") for _, text in _secrets(data) if text.startswith("env:")}
+    values = {
+        name: _value(text)
+        for name, text in environ.items()
+        if name.startswith(_PREFIX) and name != f"{_PREFIX}CONFIG" and name not in pointed_to
+    }
+    laid, more = _overridden(data, values)
+    settings, wrong = _validated(laid, resolve=resolve)
+    if texts := {name: environ[name] for name in values if _is_text_after_all(name, values[name], wrong)}:
+        laid, more = _overridden(data, {**values, **texts})
+        settings, wrong = _validated(laid, resolve=resolve)
+    problems += [*more, *_contradictions(laid), *map(_problem, wrong)]
+    if settings is None or problems:
+        raise ConfigError([f"{path}: {problem}" for problem in problems])
+    return settings
+
+
+def _validated(data: dict[str, Any], *, resolve: bool) -> tuple[Settings | None, list[ErrorDetails]]:
     try:
-        settings = Settings.model_validate(data, context={"resolve": resolve})
+        return Settings.model_validate(data, context={"resolve": resolve}), []
     except ValidationError as error:
-        problems += [_problem(details) for details in error.errors(include_input=False, include_url=False)]
-    else:
-        if not problems:
-            return settings
-    raise ConfigError([f"{path}: {problem}" for problem in problems])
+        return None, error.errors(include_input=False, include_url=False)
+
+
+def _is_text_after_all(name: str, value: object, wrong: Iterable[ErrorDetails]) -> bool:
+    """A variable whose text looks like a TOML number, date or boolean, where a text is wanted."""
+    if isinstance(value, str | list | dict):
+        return False
+    where = name.removeprefix(_PREFIX).lower()
+    return any(
+        details["type"] in _WANTS_TEXT and "__".join(map(str, details["loc"])).lower() == where
+        for details in wrong
+    )
 
 
 def reading_path(given: str | None, environ: Mapping[str, str] = os.environ) -> Path:
@@ -128,16 +151,14 @@ def _rows(value: object) -> Iterator[tuple[int, dict[str, Any]]]:
         yield from ((index, table) for index, table in enumerate(value) if isinstance(table, dict))
 
 
-def _overridden(data: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """Lay ORDERWATCH_SECTION__KEY over the file; a value is read as TOML, else taken as text."""
+def _overridden(data: dict[str, Any], values: Mapping[str, object]) -> tuple[dict[str, Any], list[str]]:
+    """Lay ORDERWATCH_SECTION__KEY over the file."""
     problems = []
-    for name in sorted(environ):
-        if not name.startswith(_PREFIX) or name == f"{_PREFIX}CONFIG":
-            continue
+    for name in sorted(values):
         keys = name.removeprefix(_PREFIX).split("__")
         known = keys[0].lower() in Settings.model_fields
         try:
-            data = _table_laid_over(data, keys, _value(environ[name])) if known else data
+            data = _table_laid_over(data, keys, values[name]) if known else data
         except (IndexError, TypeError):
             known = False
         if not known:
@@ -165,6 +186,7 @@ def _table_laid_over(into: dict[str, Any], keys: list[str], value: object) -> di
 
 
 def _value(text: str) -> object:
+    """Read as TOML, else taken as text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):

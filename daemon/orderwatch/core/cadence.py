@@ -1,5 +1,6 @@
 """When to look again: a pure function of what is known and of the time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,12 +33,17 @@ def next_look(order: Order, now: datetime, pace: Pace, spread: float) -> datetim
 
 
 def scenes_due(order: Order, capture: Capture, now: datetime, pace: Pace) -> bool:
-    """Whether to ask for a published capture's scenes: until complete always, later on the ladder."""
+    """Whether to ask for a published capture's scenes: until all is offered always, later on the ladder.
+
+    What is offered and not stored yet is the fetcher's: it asks the scene itself before each attempt.
+    """
     if capture.published_at is None:
         return False
-    if capture.scenes_seen_at is None or awaits_files(order, capture):
+    seen = capture.scenes_seen_at
+    if seen is None or capture.lacking or not order.deliveries_of(capture.capture_id):
         return True
-    return now >= _rung_after(capture.published_at, capture.scenes_seen_at, pace)
+    due = _rung_after(capture.published_at, seen, pace)
+    return now >= (min(due, seen + _HOUR) if order.state is OrderState.OPEN else due)
 
 
 def _open_pause(order: Order, now: datetime, pace: Pace) -> timedelta:
@@ -60,10 +66,15 @@ def _settling(order: Order, now: datetime, pace: Pace, spread: float) -> datetim
 
 def _rung_after(since: datetime, last: datetime, pace: Pace) -> datetime:
     """The first rung of the grace ladder after `last`: soon at first, then ever more seldom."""
-    soon = (pace.interval, 3 * pace.interval, 10 * pace.interval)
-    rungs = sorted({pace.grace, *(rung for rung in (*soon, *_LADDER) if rung < pace.grace)})
+    rungs = sorted({pace.grace, *(rung for rung in (*_soon(pace.interval), *_LADDER) if rung < pace.grace)})
     ahead = (since + rung for rung in rungs if since + rung > last)
     return next(ahead, last + max(pace.slowest, _LADDER[-1]))
+
+
+def _soon(rung: timedelta) -> Iterator[timedelta]:
+    while rung < _HOUR:
+        yield rung
+        rung *= 3
 
 
 def _jittered(pause: timedelta, spread: float) -> timedelta:

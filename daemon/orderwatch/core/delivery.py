@@ -37,6 +37,7 @@ class Failure:
     reason: str
     progressed: bool = False  # the attempt made at least one new byte durable
     bytes_sha256: str | None = None  # of the bytes refused
+    wait: timedelta = timedelta(0)  # the least pause, where the host asked for one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +115,12 @@ def after_failure(
         tried = replace(restarted(tried), barren=delivery.barren + 1, refused_sha256=failure.bytes_sha256)
         if same:
             reason = f"{failure.reason}; the same bytes twice, the provider has to mend them"
-            return _move(replace(tried, reason=reason), DeliveryState.PARKED, now, reason)
+            parked = replace(tried, reason=reason, not_before=now + policy.slowest)
+            return _move(parked, DeliveryState.PARKED, now, reason)
     if tried.barren >= policy.max_attempts:
         return _move(tried, DeliveryState.GIVEN_UP, now, failure.reason)
     at_once = failure.trouble is Trouble.LINK and tried.barren <= 1
-    pause = timedelta(0) if at_once else backoff(tried.barren, policy, spread)
+    pause = failure.wait if at_once else max(failure.wait, backoff(tried.barren, policy, spread))
     return _move(replace(tried, not_before=now + pause), DeliveryState.WAITING, now, failure.reason)
 
 

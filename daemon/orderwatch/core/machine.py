@@ -1,9 +1,10 @@
 """The provider's machine is never illegal: each move is classified and recorded, what is published wanted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from orderwatch.core.hearing import CAPTURE_ROADS, ORDER_ROADS, Hearing, hear
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -13,25 +14,11 @@ from orderwatch.core.model import (
     Order,
     OrderPhase,
     OrderState,
-    P,
     Standing,
     Subject,
     Transition,
 )
 from orderwatch.core.seen import Look, SeenAttachment, SeenCapture, SeenScene
-
-_O, _C = OrderPhase, CapturePhase
-
-ORDER_ROADS: Mapping[OrderPhase, frozenset[OrderPhase]] = {
-    _O.RECEIVED: frozenset({_O.IN_PROGRESS, _O.REJECTED, _O.CANCELED, _O.FAILED, _O.EXPIRED}),
-    _O.IN_PROGRESS: frozenset({_O.COMPLETED, _O.FAILED, _O.REJECTED, _O.CANCELED, _O.EXPIRED}),
-}
-CAPTURE_ROADS: Mapping[CapturePhase, frozenset[CapturePhase]] = {
-    _C.PLANNED: frozenset({_C.TASKED, _C.CAPTURED, _C.FAILED, _C.CANCELED, _C.REJECTED}),
-    _C.TASKED: frozenset({_C.PLANNED, _C.CAPTURED, _C.FAILED, _C.CANCELED, _C.REJECTED}),
-    _C.CAPTURED: frozenset({_C.PROCESSING, _C.FAILED, _C.CANCELED, _C.REJECTED}),
-    _C.PROCESSING: frozenset({_C.PUBLISHED, _C.FAILED, _C.CANCELED, _C.REJECTED}),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +44,14 @@ class Verdict:
 def observe(order: Order | None, look: Look, now: datetime, rules: Rules) -> Verdict:
     """Take one look into account. Total, idempotent, and no answer can make a stored file unstored."""
     notes = _Notes(look, now)
-    hearing = _Hearing(now=now, again=order is not None and order.last_seen_at == now, rules=rules)
+    hearing = Hearing(
+        now=now,
+        again=order is not None and order.last_seen_at == now,
+        doubts_needed=rules.doubts_needed,
+        doubted_for=rules.doubted_for,
+    )
     standing = _see_order(order, look, hearing, notes)
-    captures = _see_captures(order, look, hearing, notes)
+    captures = _see_captures(order, look, hearing, rules, notes)
     wanted = _see_scenes(order, look, rules, notes)
     deliveries = {d.key: d for d in (*(order.deliveries if order else ()), *wanted)}
     seen = look.order
@@ -128,27 +120,7 @@ def awaits_files(order: Order, capture: Capture) -> bool:
         return False
     wanted = order.deliveries_of(capture.capture_id)
     settled = {DeliveryState.STORED, DeliveryState.SUPERSEDED}
-    return not wanted or any(d.state not in settled for d in wanted)
-
-
-def classify(before: P | None, after: P | None, roads: Mapping[P, frozenset[P]]) -> Kind:
-    """Name the move between two phases; None stands for a word we do not know."""
-    if after is None:
-        return Kind.UNKNOWN
-    if before is None or before == after or after in roads.get(before, ()):
-        return Kind.STEP
-    return Kind.SKIP if after in _reachable(before, roads) else Kind.ODD
-
-
-def _reachable(start: P, roads: Mapping[P, frozenset[P]]) -> frozenset[P]:
-    found: set[P] = set()
-    todo = [start]
-    while todo:
-        for phase in roads.get(todo.pop(), ()):
-            if phase not in found:
-                found.add(phase)
-                todo.append(phase)
-    return frozenset(found)
+    return capture.lacking or not wanted or any(d.state not in settled for d in wanted)
 
 
 class _Notes:
@@ -175,20 +147,11 @@ class _Notes:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Hearing:
-    """How the words of one look are taken."""
-
-    now: datetime
-    again: bool  # the look of this very moment was taken before: it raises no new doubt
-    rules: Rules
-
-
-def _see_order(order: Order | None, look: Look, hearing: _Hearing, notes: _Notes) -> Standing[OrderPhase]:
+def _see_order(order: Order | None, look: Look, hearing: Hearing, notes: _Notes) -> Standing[OrderPhase]:
     seen = look.order
     held = order.standing if order else None
     said = Standing(word=seen.status, phase=seen.phase)
-    standing, kind = _hear(held, said, hearing, ORDER_ROADS)
+    standing, kind = hear(held, said, hearing, ORDER_ROADS)
     if order is not None and order.state is OrderState.LOST:
         notes.move(Subject.ORDER, "lost", seen.status, Kind.ODD, detail="the provider shows it again")
     elif kind is not None:
@@ -198,7 +161,9 @@ def _see_order(order: Order | None, look: Look, hearing: _Hearing, notes: _Notes
     return standing
 
 
-def _see_captures(order: Order | None, look: Look, hearing: _Hearing, notes: _Notes) -> tuple[Capture, ...]:
+def _see_captures(
+    order: Order | None, look: Look, hearing: Hearing, rules: Rules, notes: _Notes
+) -> tuple[Capture, ...]:
     captures = {c.capture_id: c for c in (order.captures if order else ())}
     for shown in {c.capture_id: c for c in look.captures}.values():
         known = captures.get(shown.capture_id)
@@ -210,9 +175,15 @@ def _see_captures(order: Order | None, look: Look, hearing: _Hearing, notes: _No
         if shown.phase is None:
             notes.unknown.append(f"capture:{shown.status}")
     return tuple(
-        replace(c, scenes_seen_at=hearing.now) if c.capture_id in look.scenes else c
+        replace(c, scenes_seen_at=hearing.now, lacking=_lacks(look.scenes[c.capture_id], rules.attachments))
+        if c.capture_id in look.scenes
+        else c
         for c in captures.values()
     )
+
+
+def _lacks(scenes: Collection[SeenScene], names: frozenset[str]) -> bool:
+    return not scenes or any(names - {a.name for a in scene.attachments} for scene in scenes)
 
 
 def _see_scenes(order: Order | None, look: Look, rules: Rules, notes: _Notes) -> tuple[Delivery, ...]:
@@ -246,31 +217,9 @@ def _offered(
     return {(s.scene_id, a.name): (s, a) for s in scenes for a in s.attachments if a.name in names}
 
 
-def _hear(
-    held: Standing[P] | None,
-    said: Standing[P],
-    hearing: _Hearing,
-    roads: Mapping[P, frozenset[P]],
-) -> tuple[Standing[P], Kind | None]:
-    """What we hold after hearing what is `said`; the kind is None where the word did not move."""
-    if held is None:
-        return said, Kind.UNKNOWN if said.phase is None else Kind.FIRST
-    kind = None if said.word == held.word else classify(held.phase, said.phase, roads)
-    if not held.final or said.final:
-        return (said if said.phase is not None else replace(held, word=said.word)), kind
-    now, rules, doubts, since = hearing.now, hearing.rules, held.doubts, held.doubted_at
-    if since is None or said.word != held.word:
-        doubts, since = 1, now
-    elif not hearing.again:
-        doubts += 1
-    if said.phase is not None and doubts >= rules.doubts_needed and now >= since + rules.doubted_for:
-        return said, kind
-    return replace(held, word=said.word, doubts=doubts, doubted_at=since), kind
-
-
-def _meet(known: Capture | None, shown: SeenCapture, hearing: _Hearing) -> tuple[Capture, Kind | None]:
+def _meet(known: Capture | None, shown: SeenCapture, hearing: Hearing) -> tuple[Capture, Kind | None]:
     said = Standing(word=shown.status, phase=shown.phase)
-    standing, kind = _hear(known.standing if known else None, said, hearing, CAPTURE_ROADS)
+    standing, kind = hear(known.standing if known else None, said, hearing, CAPTURE_ROADS)
     published = shown.phase is CapturePhase.PUBLISHED
     capture = Capture(
         capture_id=shown.capture_id,
@@ -279,6 +228,7 @@ def _meet(known: Capture | None, shown: SeenCapture, hearing: _Hearing) -> tuple
         satellite_name=shown.satellite_name or (known.satellite_name if known else None),
         published_at=(known.published_at if known else None) or (hearing.now if published else None),
         scenes_seen_at=known.scenes_seen_at if known else None,
+        lacking=known.lacking if known else False,
     )
     return capture, kind
 

@@ -168,6 +168,7 @@ class Capture:
     satellite_name: str | None = None
     published_at: datetime | None = None  # when we first saw it published
     scenes_seen_at: datetime | None = None
+    lacking: bool = False  # at that look a wanted attachment was not offered yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""One daemon per database: an advisory lock on a file beside it, held for the life of the process."""
+"""One daemon per database and per tree: an advisory lock on a file beside it, held as long as it is used."""
 
 import fcntl
 from collections.abc import Iterator
@@ -10,13 +10,14 @@ from orderwatch.errors import LockedError
 
 
 @contextmanager
-def sole_writer(database: Path) -> Iterator[None]:
+def sole_writer(path: Path) -> Iterator[None]:
     """Hold the lock; `LockedError` where another process has it. A killed holder leaves it free."""
-    with translated(f"{database} cannot be locked"):
-        handle = database.with_name(f"{database.name}.lock").open("a", encoding="utf-8")
+    with translated(f"{path} cannot be locked"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.with_name(f"{path.name}.lock").open("a", encoding="utf-8")
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise LockedError(f"another daemon already holds {database}; stop it first") from error
+            raise LockedError(f"another daemon already holds {path}; stop it first") from error
         yield

@@ -74,6 +74,7 @@ def capture_row(order_id: int, capture: Capture) -> Row:
         "satellite_name": capture.satellite_name,
         "published_at": capture.published_at,
         "scenes_seen_at": capture.scenes_seen_at,
+        "lacking": capture.lacking,
     }
 
 
@@ -85,6 +86,7 @@ def capture_of(row: RowMapping) -> Capture:
         satellite_name=row["satellite_name"],
         published_at=row["published_at"],
         scenes_seen_at=row["scenes_seen_at"],
+        lacking=row["lacking"],
     )
 
 

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -63,6 +64,7 @@ captures = Table(
     Column("satellite_name", String),
     Column("published_at", UtcDateTime),
     Column("scenes_seen_at", UtcDateTime),
+    Column("lacking", Boolean, nullable=False),
     UniqueConstraint("order_id", "capture_id"),
 )
 

@@ -16,6 +16,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from orderwatch.core.sidecar import zulu
+from orderwatch.ops.text import printable
 
 _USER = re.compile(r"(://)[^\s/?#@\"'<>]*@")
 _QUERY = re.compile(r"(://[^\s?#\"'<>]*|(?=\?[\w.%-]+=))\?[^\s\"'<>]*")
@@ -24,6 +25,7 @@ _TOKEN = re.compile(
 )
 _SHORTEST_SECRET = 6  # shorter ones would eat ordinary words
 _TOKENS = 1000
+_TRACEBACKS = ("exception", "stack", "stack_info")
 
 
 class Redactor:
@@ -96,7 +98,7 @@ def set_up(level: str, form: Literal["auto", "json", "console"], redactor: Redac
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_foreign, *pipe],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(form)],
         )
     )
     root = logging.getLogger()
@@ -110,16 +112,27 @@ def say_crash(redactor: Redactor) -> None:
     """From now on a bug's traceback reaches stderr without secrets."""
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        sys.stderr.write(redactor.clean("".join(traceback.format_exception(kind, error, trace))))
+        told = redactor.clean("".join(traceback.format_exception(kind, error, trace)))
+        sys.stderr.write(printable(told, keep="\n"))
 
     sys.excepthook = hook
 
 
-def _renderer(form: str) -> Processor:
+def _renderers(form: str) -> list[Processor]:
     terminal = sys.stderr.isatty() and "JOURNAL_STREAM" not in os.environ
     if form == "console" or (form == "auto" and terminal):
-        return structlog.dev.ConsoleRenderer(colors=terminal and "NO_COLOR" not in os.environ)
-    return _json_line
+        colors = terminal and "NO_COLOR" not in os.environ
+        return [_printable, structlog.dev.ConsoleRenderer(colors=colors)]
+    return [_json_line]
+
+
+def _printable(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """For eyes: only tracebacks have more than one line."""
+    del logger, method
+    return {
+        key: printable(value, keep="\n" if key in _TRACEBACKS else "") if isinstance(value, str) else value
+        for key, value in event.items()
+    }
 
 
 def _json_line(logger: WrappedLogger, method: str, event: EventDict) -> str:

@@ -4,18 +4,17 @@ No text made here holds a URL's query, a header, a body or the words of aiohttp:
 """
 
 import json
-import math
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
 
 import aiohttp
 import orjson
 from yarl import URL
 
+from orderwatch.core.politeness import http_date, retry_after
 from orderwatch.errors import AnswerError, MissingError, UnavailableError
 
 LARGEST_BODY = 16 * 2**20  # bytes, after decompression
@@ -109,28 +108,6 @@ async def exchange(
         ) as response:
             body = await _read(response.content, name) if response.status in _FINE else b""
             return Reply(name, response.status, response.headers, body)
-
-
-def http_date(text: str | None) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text or "")
-        return date.replace(tzinfo=date.tzinfo or UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def retry_after(text: str | None, server_now: datetime | None) -> float | None:
-    """Seconds within 1 s .. 1 h; a date counts from the server's own clock, garbage does not count."""
-    if text is None:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        until = http_date(text)
-        if until is None or server_now is None:
-            return None
-        seconds = (until - server_now).total_seconds()
-    return None if math.isnan(seconds) else min(max(seconds, 1.0), 3600.0)
 
 
 async def _read(content: aiohttp.StreamReader, name: str) -> bytes:

@@ -1,6 +1,6 @@
 """Orders and their captures."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 from orderwatch.core.seen import SeenCapture, SeenOrder
 from orderwatch.errors import AnswerError
@@ -33,9 +33,7 @@ class TaskingApi:
                 given.add(task.task_id)
                 yield task.seen(raw)
 
-    async def captures(self, task_id: int) -> Sequence[SeenCapture]:
-        found: dict[str, Capture] = {}
+    async def captures(self, task_id: int) -> AsyncIterator[SeenCapture]:
         async for raw in rows(self._http, TASKING, f"/tasking/tasks/{task_id}/captures/"):
             if capture := self._reader.read(Capture, raw):
-                found[capture.capture_id] = capture  # shown twice: what was read later is newer
-        return [capture.seen() for capture in found.values()]
+                yield capture.seen()  # shown twice: what is read later is newer, and counts

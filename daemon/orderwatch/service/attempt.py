@@ -139,7 +139,7 @@ class Attempt:
         log.info("delivery.same_bytes", **self._where, version=earlier[0].version)
         return True
 
-    async def _publish(self, order: Order, checked: Checked) -> None:
+    async def _publish(self, order: Order, checked: Checked, *, resumed: bool = False) -> None:
         """The intent is in the row before the name exists, the name durable before the row says stored."""
         self.delivery = replace(self.delivery, size=checked.size, sha256=checked.sha256)
         await self._note()
@@ -150,6 +150,7 @@ class Attempt:
             self.delivery.path or wanted,
             sidecar(order, self.delivery, self._tools.now()),
             checked,
+            resumed=resumed,
         ):
             number += 1
             log.warning("delivery.name_taken", **self._where, path=self.delivery.path)
@@ -180,7 +181,7 @@ class Attempt:
         checked = await self._tools.destination.verify(self._part, self.delivery)
         if checked.sha256 != self.delivery.sha256:
             raise LostBytesError("the verified partial is not what it was")
-        await self._publish(order, checked)
+        await self._publish(order, checked, resumed=True)
 
     async def _note(self) -> None:
         await self._tools.store.record(Move(delivery=self.delivery, transition=None))

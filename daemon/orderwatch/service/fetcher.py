@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -14,6 +14,7 @@ from orderwatch.core.layout import partial_name
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.errors import (
     BadBytesError,
+    BusyHostError,
     DiskError,
     LinkExpiredError,
     LostBytesError,
@@ -63,7 +64,6 @@ class Fetcher:
 
     async def recover(self) -> None:
         """After a start, under the lock: free what a killed process held, sweep partials nobody knows."""
-        await self._destination.prepare()
         held = await self._store.deliveries(DeliveryState.FETCHING)
         for delivery in held:
             await self._store.record(machine.released(delivery, self._now()))
@@ -114,8 +114,10 @@ class Fetcher:
 
     async def _failure(self, attempt: Attempt, error: TransferError | ProviderError) -> Failure:
         """What an error means for the delivery; wrong or lost bytes are dealt with here."""
-        reason, sha256 = str(error), None
+        reason, sha256, wait = str(error), None, timedelta(0)
         match error:
+            case BusyHostError():
+                trouble, wait = Trouble.NETWORK, timedelta(seconds=error.seconds)
             case BadBytesError():
                 trouble = Trouble.BYTES
                 try:
@@ -134,7 +136,9 @@ class Fetcher:
                 trouble = Trouble.PROVIDER
             case _:
                 trouble = Trouble.NETWORK
-        return Failure(trouble=trouble, reason=reason, progressed=attempt.progressed, bytes_sha256=sha256)
+        return Failure(
+            trouble=trouble, reason=reason, progressed=attempt.progressed, bytes_sha256=sha256, wait=wait
+        )
 
     def _say(self, delivery: Delivery, failure: Failure) -> None:
         log.warning(

@@ -30,6 +30,10 @@ class Outage:
         self.refused = False
 
     @property
+    def lasts(self) -> bool:
+        return self._began is not None
+
+    @property
     def holds(self) -> bool:
         """Nobody should ask the account now."""
         return self._until is not None and self._now() < self._until

@@ -3,29 +3,24 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
-from orderwatch.core.cadence import Pace, next_look, scenes_due
-from orderwatch.core.machine import Rules, Verdict, observe, observe_missing
-from orderwatch.core.model import Kind, Order, OrderState, Subject
-from orderwatch.core.seen import Look, SeenOrder, SeenScene
+from orderwatch.core.cadence import Pace
+from orderwatch.core.machine import Rules
+from orderwatch.core.seen import SeenOrder
 from orderwatch.core.watching import Watched
-from orderwatch.errors import MissingError, ProviderError, RefusedError, StaleOrderError, UnavailableError
+from orderwatch.errors import ProviderError, RefusedError, UnavailableError
 from orderwatch.ports import Archive, Store, Tasking
 from orderwatch.service.bell import Bell
+from orderwatch.service.looker import Looker
 from orderwatch.service.outage import Outage
 
 log = structlog.get_logger()
 
-_AT_ONCE = 4  # looks under way together; the pacer sets the rate
-_EVENTS = {
-    Subject.ORDER: "order.moved",
-    Subject.CAPTURE: "capture.moved",
-    Subject.DELIVERY: "delivery.wanted",
-}
+_AT_ONCE = 4  # looks under way together, and failures in a row that make an outage; the pacer sets the rate
 
 
 @dataclass
@@ -56,18 +51,18 @@ class Poller:
         self._account = account
         self._watched = watched
         self._tasking = tasking
-        self._archive = archive
         self._store = store
-        self._rules = rules
         self._pace = pace
-        self._todo = todo
         self._now = now
         self._rng = rng
+        self._looker = Looker(
+            account, tasking, archive, store, rules=rules, pace=pace, todo=todo, now=now, rng=rng
+        )
         self._outage = Outage(account, min(pace.interval, timedelta(seconds=30)), now, rng)
         self._list_due: datetime | None = None
         self._held_off: dict[int, datetime] = {}  # orders whose last look failed
-        self._suspects: set[int] = set()  # orders at whose look the account fell silent
-        self._unknown: set[str] = set()
+        self._troubled: dict[int, str] = {}  # why, as it was said
+        self._list_trouble: str | None = None
 
     async def run(self, tick: Bell) -> None:
         """Round after round, whenever the bell rings; known trouble never ends it."""
@@ -82,7 +77,8 @@ class Poller:
         if self._outage.holds and not everything:
             return done
         try:
-            await self._look_at(await self._due(done, everything=everything), done)
+            due = await self._due(done, everything=everything)
+            await self._look_at(due, done, everything=everything)
         except (UnavailableError, RefusedError) as error:
             self._outage.failed(error)
             done.problems.append(f"account {self._account}: {error}")
@@ -115,42 +111,49 @@ class Poller:
             async for seen in self._tasking.orders():
                 listed.append(seen)  # noqa: PERF401 - what was read before a bad page counts
             self._answered(done)
+            self._list_works()
         except (UnavailableError, RefusedError):
             raise
         except ProviderError as error:
-            log.warning("list.failed", account=self._account, reason=str(error), read=len(listed))
+            if str(error) != self._list_trouble:
+                log.warning("list.failed", account=self._account, reason=str(error), read=len(listed))
+            self._list_trouble = str(error)
             done.problems.append(f"account {self._account}: {error}")
         self._list_due = now + self._pace.interval
         return listed
 
-    async def _look_at(self, due: Mapping[int, SeenOrder | None], done: Round) -> None:
+    async def _look_at(self, due: Mapping[int, SeenOrder | None], done: Round, *, everything: bool) -> None:
+        """Look at some at once, in any order: one that fails must not stand before the others for ever."""
         turns = asyncio.Semaphore(_AT_ONCE)
-        stopped: list[ProviderError] = []
+        enough = 1 if self._outage.lasts else _AT_ONCE
+        failed: dict[int, ProviderError] = {}
+        in_a_row = 0
 
-        async def look(task_id: int, seen: SeenOrder | None) -> None:
+        async def look(task_id: int) -> None:
+            nonlocal in_a_row
             async with turns:
-                if stopped:
+                if in_a_row >= enough:
                     return
                 try:
-                    await self._look(task_id, seen)
-                    done.looked += 1
-                    self._suspects.discard(task_id)
-                    self._answered(done)
+                    await self._looker.look(task_id, due[task_id], everything=everything)
                 except (UnavailableError, RefusedError) as error:
-                    if task_id in self._suspects and done.answered:
-                        self._hold_off(task_id, error, done)  # it is this order, not the account
-                    else:
-                        self._suspects.add(task_id)
-                        stopped.append(error)
+                    failed[task_id] = error
+                    in_a_row += 1
                 except ProviderError as error:
                     self._hold_off(task_id, error, done)
+                else:
+                    in_a_row = 0
+                    done.looked += 1
+                    self._answered(done)
+                    self._restored(task_id)
 
-        suspects_last = sorted(due, key=self._suspects.__contains__)  # so that none starves the others
         async with asyncio.TaskGroup() as looks:
-            for task_id in suspects_last:
-                looks.create_task(look(task_id, due[task_id]))
-        if stopped:
-            raise stopped[0]
+            for task_id in self._rng.sample(list(due), len(due)):
+                looks.create_task(look(task_id))
+        if failed and (in_a_row >= enough or not done.answered):
+            raise next(iter(failed.values()))
+        for task_id, error in failed.items():
+            self._hold_off(task_id, error, done)  # the account answers: it is this order's own trouble
 
     def _answered(self, done: Round) -> None:
         done.answered = True
@@ -158,73 +161,16 @@ class Poller:
 
     def _hold_off(self, task_id: int, error: ProviderError, done: Round) -> None:
         self._held_off[task_id] = self._now() + self._pace.interval
-        log.warning("order.look_failed", account=self._account, task_id=task_id, reason=str(error))
+        if self._troubled.get(task_id) != str(error):
+            log.warning("order.look_failed", account=self._account, task_id=task_id, reason=str(error))
+        self._troubled[task_id] = str(error)
         done.problems.append(f"order {task_id}: {error}")
 
-    async def _look(self, task_id: int, seen: SeenOrder | None) -> None:
-        """One look at one order. What was seen before a failure is recorded all the same."""
-        try:
-            seen = seen or await self._tasking.order(task_id)
-        except MissingError:
-            await self._record(
-                task_id, lambda order: observe_missing(order, self._account, task_id, self._now())
-            )
-            return
-        look = Look(account=self._account, order=seen, captures=tuple(await self._tasking.captures(task_id)))
-        scenes, trouble = await self._scenes(look)
-        look = replace(look, scenes=scenes)
-        await self._record(task_id, lambda order: observe(order, look, self._now(), self._rules))
-        if trouble is not None:
-            raise trouble
+    def _restored(self, task_id: int) -> None:
+        if self._troubled.pop(task_id, None) is not None:
+            log.info("order.look_restored", account=self._account, task_id=task_id)
 
-    async def _scenes(self, look: Look) -> tuple[dict[str, tuple[SeenScene, ...]], ProviderError | None]:
-        """The scenes of every published capture worth asking for, up to the first failure."""
-        now = self._now()
-        known = await self._store.order(self._account, look.order.task_id)
-        order = observe(known, look, now, self._rules).order
-        scenes: dict[str, tuple[SeenScene, ...]] = {}
-        try:
-            for capture in order.captures:
-                if scenes_due(order, capture, now, self._pace):
-                    scenes[capture.capture_id] = tuple(await self._archive.scenes(capture.capture_id))
-        except ProviderError as error:
-            return scenes, error
-        return scenes, None
-
-    async def _record(self, task_id: int, decide: Callable[[Order | None], Verdict]) -> None:
-        """Decide on the order as it is now, record it; decide anew if it was written meanwhile."""
-        while True:
-            known = await self._store.order(self._account, task_id)
-            verdict = decide(known)
-            when = next_look(verdict.order, self._now(), self._pace, self._rng.random())
-            verdict = replace(verdict, order=replace(verdict.order, next_look_at=when))
-            try:
-                await self._store.apply(verdict)
-            except StaleOrderError:
-                continue
-            self._say(verdict)
-            if verdict.order.state is OrderState.DONE and (
-                known is None or known.state is not OrderState.DONE
-            ):
-                log.info("order.done", account=self._account, task_id=task_id)
-            if verdict.wanted:
-                self._todo.ring()
-            return
-
-    def _say(self, verdict: Verdict) -> None:
-        for move in verdict.transitions:
-            say = log.warning if move.kind in {Kind.ODD, Kind.UNKNOWN} else log.info
-            say(
-                _EVENTS[move.subject],
-                account=move.account,
-                task_id=move.task_id,
-                capture_id=move.capture_id,
-                scene_id=move.scene_id,
-                before=move.before,
-                after=move.after,
-                kind=move.kind,
-                detail=move.detail,
-            )
-        for word in set(verdict.unknown) - self._unknown:
-            self._unknown.add(word)
-            log.warning("word.unknown", account=self._account, word=word)
+    def _list_works(self) -> None:
+        if self._list_trouble is not None:
+            log.info("list.restored", account=self._account)
+        self._list_trouble = None

@@ -5,15 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orderwatch.core.model import Delivery
-from orderwatch.errors import LinkExpiredError, TransferError
+from orderwatch.core.politeness import http_date, retry_after
+from orderwatch.errors import BusyHostError, LinkExpiredError, TransferError
 from orderwatch.ports import Start
 
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _UNSATISFIED = re.compile(r"bytes \*/(\d+)")
+UNRELIABLE = ""  # the validator of a host whose validators change although the file does not
 _EXPIRED = {401, 403, 404, 410}
 _PAGES = {"text/html", "application/xhtml+xml", "application/json"}
 _XML = {"application/xml", "text/xml"}  # an error page, unless it is a footprint
-_LEADING = {"delivery_zip": b"PK\x03\x04", "thumbnail": b"\x89PNG", "preview": b"\x89PNG"}
+_LEADING = {"delivery_zip": b"PK\x03\x04"}
 
 
 class OtherBytesError(TransferError):
@@ -32,6 +34,9 @@ def judge(status: int, headers: Mapping[str, str], held: int, delivery: Delivery
     if status == 416 and held:  # noqa: PLR2004 - range not satisfiable
         return _unsatisfied(headers, held, delivery)
     if status not in {200, 206}:
+        wait = retry_after(headers.get("Retry-After"), http_date(headers.get("Date")))
+        if wait is not None:
+            raise BusyHostError(f"the download host answers {status}", wait)
         raise TransferError(f"the download host answers {status}")
     if headers.get("Content-Encoding", "identity").lower() != "identity":
         raise TransferError("the download host compressed the file although asked not to")
@@ -39,7 +44,7 @@ def judge(status: int, headers: Mapping[str, str], held: int, delivery: Delivery
     if kind in _PAGES or (kind in _XML and delivery.attachment != "footprint"):
         raise TransferError("the download host sent a page, not a file")
     if status == 200:  # noqa: PLR2004 - the whole file, whether a range was asked for or not
-        return Start(offset=0, total=_length(headers), validator=strong_validator(headers))
+        return _whole(headers, held, delivery)
     return _ranged(headers, held, delivery)
 
 
@@ -53,6 +58,14 @@ def check_leading(attachment: str, first: bytes) -> None:
 def strong_validator(headers: Mapping[str, str]) -> str | None:
     etag = headers.get("ETag", "")
     return etag if etag.startswith('"') and etag.endswith('"') and len(etag) > 2 else None  # noqa: PLR2004 - not '""'
+
+
+def _whole(headers: Mapping[str, str], held: int, delivery: Delivery) -> Start:
+    total, validator = _length(headers), strong_validator(headers)
+    if held and delivery.validator and total == delivery.total:
+        # Some hosts tie the ETag to the link's token: with it no resume would ever be granted.
+        validator = UNRELIABLE
+    return Start(offset=0, total=total, validator=validator)
 
 
 def _ranged(headers: Mapping[str, str], held: int, delivery: Delivery) -> Start:
@@ -69,7 +82,8 @@ def _ranged(headers: Mapping[str, str], held: int, delivery: Delivery) -> Start:
         raise OtherBytesError("the file behind the link is another one than before")
     if first != held or last != total - 1:
         raise wrong("the download host answers with another range than asked for")
-    return Start(offset=held, total=total, validator=validator or delivery.validator)
+    kept = UNRELIABLE if delivery.validator == UNRELIABLE else validator or delivery.validator
+    return Start(offset=held, total=total, validator=kept)
 
 
 def _unsatisfied(headers: Mapping[str, str], held: int, delivery: Delivery) -> Complete:
@@ -86,4 +100,4 @@ def _length(headers: Mapping[str, str]) -> int | None:
 
 
 def _differ(before: str | None, now: str | None) -> bool:
-    return before is not None and now is not None and before != now
+    return bool(before and now) and before != now

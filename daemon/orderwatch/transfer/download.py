@@ -18,6 +18,7 @@ from orderwatch.transfer.partial import Partial, open_partial
 
 _HOPS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
+_READ_AHEAD = 2**17  # bytes; what a connection has read ahead is lost when it breaks
 _BUFFER = 4 * 2**20  # bytes gathered for one flush
 _STRETCH = 64 * 2**20  # most bytes fetched again after a power cut
 _SOONEST = 0.25  # seconds between checkpoints, stretched so that they take at most a twentieth of the time
@@ -45,6 +46,8 @@ class Downloader:
         checkpoint: Checkpoint,
     ) -> int:
         async with open_partial(self._folder / part, delivery.durable) as partial:
+            if partial.length and partial.length == delivery.total:
+                return partial.length
             try:
                 return await self._attempt(url, partial, delivery, started, checkpoint)
             except OtherBytesError:
@@ -84,10 +87,9 @@ class Downloader:
         parts: list[bytes] = []
         gathered, synced, due = 0, partial.length, clock() + _SOONEST
         try:
-            async for chunk in response.content.iter_any():
+            async for chunk in self._bandwidth.slowed(response.content.iter_any()):
                 if partial.length + gathered == 0:
                     check_leading(delivery.attachment, chunk)
-                await self._bandwidth.take(len(chunk))
                 parts.append(chunk)
                 gathered += len(chunk)
                 late = clock() >= due
@@ -135,7 +137,7 @@ async def open_downloader(
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
-        read_bufsize=2**20,
+        read_bufsize=_READ_AHEAD,
     )
     async with session:
         yield Downloader(session, policy, folder, bandwidth)

@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,19 +42,22 @@ class FilesystemDestination:
         )
         return await work
 
-    async def publish(self, part: str, path: str, sidecar: bytes, checked: Checked) -> bool:
+    async def publish(
+        self, part: str, path: str, sidecar: bytes, checked: Checked, *, resumed: bool = False
+    ) -> bool:
         final = self._root / path
         if not final.is_relative_to(self._root) or ".." in final.parts:
             raise ValueError(f"{path} leads out of the delivery root")
-        return await _in_thread(
-            "the file cannot be published",
+        work = partial(
             steps.publish,
             self.partials / part,
             final,
             sidecar,
-            checked.size,
-            checked.sha256,
+            size=checked.size,
+            sha256=checked.sha256,
+            resumed=resumed,
         )
+        return await _in_thread("the file cannot be published", work)
 
     async def quarantine(self, part: str, reason: str) -> str:
         return await _in_thread("the partial cannot be set aside", self._set_aside, part, reason)

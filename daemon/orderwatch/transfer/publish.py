@@ -14,10 +14,10 @@ from orderwatch.transfer.verify import digest
 _IDENTITY = ("account", "task", "capture", "scene", "attachment", "version")
 
 
-def publish(part: Path, final: Path, sidecar: bytes, size: int, sha256: str) -> bool:
+def publish(part: Path, final: Path, sidecar: bytes, *, size: int, sha256: str, resumed: bool) -> bool:
     """Link the partial to its final name with the sidecar beside it; False where a name is another's.
 
-    Repeating it after a crash at any point is safe: the very bytes under the name count as published.
+    Repeating it after a crash (`resumed`) at any point is safe: the very bytes under the name count.
     """
     make_folders(final.parent)
     beside = final.with_name(f"{final.name}.json")
@@ -28,8 +28,8 @@ def publish(part: Path, final: Path, sidecar: bytes, size: int, sha256: str) -> 
             return False
     elif not part.exists():
         raise LostBytesError("the verified partial is gone")
-    elif part.stat().st_nlink > 1:
-        return True  # it was published before a crash, and its reader has moved it since
+    elif resumed and part.stat().st_nlink > 1:
+        return True  # it was published before the crash, and its reader has moved it since
     write_durable(part.with_suffix(".json"), sidecar)
     part.with_suffix(".json").replace(beside)
     if not _link(part, final) and not holds(final, size, sha256):

@@ -1,0 +1,72 @@
+"""How a provider's word is taken: each move is classified, and a final status is sticky."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from orderwatch.core.model import CapturePhase, Kind, OrderPhase, P, Standing
+
+_O, _C = OrderPhase, CapturePhase
+
+ORDER_ROADS: Mapping[OrderPhase, frozenset[OrderPhase]] = {
+    _O.RECEIVED: frozenset({_O.IN_PROGRESS, _O.REJECTED, _O.CANCELED, _O.FAILED, _O.EXPIRED}),
+    _O.IN_PROGRESS: frozenset({_O.COMPLETED, _O.FAILED, _O.REJECTED, _O.CANCELED, _O.EXPIRED}),
+}
+CAPTURE_ROADS: Mapping[CapturePhase, frozenset[CapturePhase]] = {
+    _C.PLANNED: frozenset({_C.TASKED, _C.CAPTURED, _C.FAILED, _C.CANCELED, _C.REJECTED}),
+    _C.TASKED: frozenset({_C.PLANNED, _C.CAPTURED, _C.FAILED, _C.CANCELED, _C.REJECTED}),
+    _C.CAPTURED: frozenset({_C.PROCESSING, _C.FAILED, _C.CANCELED, _C.REJECTED}),
+    _C.PROCESSING: frozenset({_C.PUBLISHED, _C.FAILED, _C.CANCELED, _C.REJECTED}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hearing:
+    """The moment of one look, and how long a contradicted final status holds."""
+
+    now: datetime
+    again: bool  # the look of this very moment was taken before: it raises no new doubt
+    doubts_needed: int
+    doubted_for: timedelta
+
+
+def hear(
+    held: Standing[P] | None,
+    said: Standing[P],
+    hearing: Hearing,
+    roads: Mapping[P, frozenset[P]],
+) -> tuple[Standing[P], Kind | None]:
+    """What we hold after hearing what is `said`; the kind is None where the word did not move."""
+    if held is None:
+        return said, Kind.UNKNOWN if said.phase is None else Kind.FIRST
+    kind = None if said.word == held.word else classify(held.phase, said.phase, roads)
+    if not held.final or said.final:
+        return (said if said.phase is not None else replace(held, word=said.word)), kind
+    now, doubts, since = hearing.now, held.doubts, held.doubted_at
+    if since is None or said.word != held.word:
+        doubts, since = 1, now
+    elif not hearing.again:
+        doubts += 1
+    if said.phase is not None and doubts >= hearing.doubts_needed and now >= since + hearing.doubted_for:
+        return said, kind
+    return replace(held, word=said.word, doubts=doubts, doubted_at=since), kind
+
+
+def classify(before: P | None, after: P | None, roads: Mapping[P, frozenset[P]]) -> Kind:
+    """Name the move between two phases; None stands for a word we do not know."""
+    if after is None:
+        return Kind.UNKNOWN
+    if before is None or before == after or after in roads.get(before, ()):
+        return Kind.STEP
+    return Kind.SKIP if after in _reachable(before, roads) else Kind.ODD
+
+
+def _reachable(start: P, roads: Mapping[P, frozenset[P]]) -> frozenset[P]:
+    found: set[P] = set()
+    todo = [start]
+    while todo:
+        for phase in roads.get(todo.pop(), ()):
+            if phase not in found:
+                found.add(phase)
+                todo.append(phase)
+    return frozenset(found)
