@@ -1,9 +1,12 @@
 """Exit codes, one-line errors, and what a wrong machine or configuration is told."""
 
+import asyncio
+import json
 import signal
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -118,6 +121,125 @@ async def test_a_second_daemon_exits_5_and_the_first_goes_on(rigged: Rigged) -> 
     assert await rig.terminated(first) == 0
 
 
+async def test_a_second_daemon_with_a_database_of_its_own_leaves_the_tree_alone(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    rig.configure(WATCH)
+    first = await rig.start("run")
+    await rig.until_stored(1)
+    text = rig.config.read_text(encoding="utf-8")
+    rig.config.write_text(text.replace("orderwatch.db", "other.db"), encoding="utf-8")
+    for command in ("run", "once"):
+        ended = await rig.call(command)
+        (said,) = [line for line in ended.err.splitlines() if line[0] != "{"]
+        assert (ended.code, str(rig.tree) in said) == (5, True)
+    assert await rig.terminated(first) == 0
+    assert (await rig.call("once")).code == 0
+
+
+async def test_trouble_with_the_database_at_work_is_one_line_and_worth_a_restart(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    rig.configure(WATCH)
+    daemon = await rig.start("run")
+    await rig.until_stored(1)
+    _change(rig, "ALTER TABLE captures RENAME TO elsewhere")
+    assert await rig.ended(daemon) == 1
+    (said,) = [line for line in rig.log.read_text(encoding="utf-8").splitlines() if line[0] != "{"]
+    assert said.startswith("orderwatch: the database cannot be")
+
+
+async def test_a_bug_at_work_is_a_traceback(rigged: Rigged) -> None:
+    """A broken rule of the tables is nobody's fault but ours."""
+    rig = await rigged(_one_order())
+    rig.configure(WATCH)
+    daemon = await rig.start("run")
+    await rig.until_stored(1)
+    _change(rig, "CREATE TRIGGER no BEFORE UPDATE ON orders BEGIN SELECT RAISE(ABORT, 'no'); END")
+    assert await rig.ended(daemon) == 1
+    assert "Traceback" in rig.log.read_text(encoding="utf-8")
+
+
+async def test_a_database_folder_that_cannot_be_made_exits_3(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    rig.configure(WATCH)
+    rig.database.parent.write_text("a file, not a folder", encoding="utf-8")
+    ended = await rig.call("migrate")
+    assert (ended.code, len(ended.err.splitlines())) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "help_for"),
+    [
+        (("frobnicate",), "orderwatch"),
+        (("--loud",), "orderwatch"),
+        (("status", "seven"), "orderwatch status"),
+        (("history",), "orderwatch history"),
+        (("retry", "--all", "--task", "1"), "orderwatch retry"),
+        (("once", "--delivery", "scene"), "orderwatch once"),
+        (("once", "--delivery", "/delivery_zip"), "orderwatch once"),
+    ],
+)
+async def test_a_wrong_call_is_one_line_that_names_the_help(
+    rigged: Rigged, words: tuple[str, ...], help_for: str
+) -> None:
+    rig = await rigged(_one_order())
+    rig.configure(WATCH)
+    ended = await rig.call(*words)
+    assert (ended.code, ended.out) == (2, "")
+    (line,) = ended.err.splitlines()
+    assert line.startswith("orderwatch: ")
+    assert line.endswith(f"(see: {help_for} --help)")
+
+
+async def test_check_tells_a_script_what_is_wrong(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    rig.configure(WATCH, more="colour = 1")
+    ended = await rig.call("check", "--json")
+    assert (ended.code, len(ended.err.splitlines())) == (2, 1)
+    facts = json.loads(ended.out)
+    assert facts == {"config": str(rig.config), "problems": facts["problems"], "notes": [], "checks": []}
+    assert "log.colour: unknown key" in facts["problems"][0]
+
+
+async def test_words_that_could_drive_a_terminal_are_made_harmless(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    rig.configure(WATCH, more='"\\u001b[2Jcolour" = 1')
+    ended = await rig.call("check")
+    assert "\x1b" not in ended.err
+    assert "\ufffd[2Jcolour: unknown key" in ended.err
+
+
+async def test_the_demonstration_wants_a_folder_of_its_own(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    rig.configure(WATCH)
+    ended = await rig.call("demo", "--folder", str(rig.folder))
+    assert (ended.code, ended.err) == (2, f"orderwatch: {rig.folder} is not empty\n")
+    ended = await rig.call("demo", "--folder", str(rig.config))
+    assert (ended.code, len(ended.err.splitlines())) == (2, 1)
+
+
+async def test_a_demonstration_that_cannot_begin_says_where_to_read_why(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    folder = rig.folder / 'no "TOML'  # its daemon refuses the configuration
+    ended = await rig.call("demo", "--folder", str(folder))
+    assert (ended.code, len(ended.err.splitlines())) == (1, 1)
+    assert f"see {folder}/daemon.log" in ended.err
+
+
+async def test_the_configuration_of_the_simulator_appears_whole_and_for_its_owner(rigged: Rigged) -> None:
+    rig = await rigged(_one_order())
+    written = rig.folder / "written.toml"
+    simulator = await rig.start("simulate", "--write-config", str(written))
+    async with asyncio.timeout(30):
+        while not written.exists():
+            await asyncio.sleep(0.02)
+    assert set(tomllib.loads(written.read_text(encoding="utf-8"))) == {"accounts", "watch"}
+    assert written.stat().st_mode & 0o777 == 0o600
+    assert await rig.terminated(simulator) == 0
+    ended = await rig.call("simulate", "--write-config", str(rig.folder / "nowhere" / "c.toml"))
+    assert (ended.code, "cannot be written" in ended.err) == (1, True)
+    assert sorted(p.name for p in rig.folder.iterdir()) == ["daemon.log", "written.toml"]
+
+
 async def test_a_database_of_another_time_exits_3(rigged: Rigged) -> None:
     rig = await rigged(_one_order())
     rig.configure(WATCH)
@@ -164,6 +286,9 @@ async def test_what_failed_is_named_and_wanted_again_by_retry(rigged: Rigged) ->
     assert (ended.code, parked["state"]) == (1, "parked")
     assert parked["scene_id"] in ended.err
     assert len(list((rig.tree / ".orderwatch" / "quarantine").glob("*.reason.txt"))) == 1
+    rig.simulator.journal.clear()
+    assert (await rig.call("once")).code == 1
+    assert rig.simulator.journal.count(listener="download") == 0
     assert (await rig.call("retry", "--all")).code == 0
     assert (await rig.call("once")).code == 0
     assert (await rig.deliveries())[0]["state"] == "stored"
@@ -204,6 +329,13 @@ def test_config_is_accepted_before_and_after_the_command(tmp_path: Path) -> None
         )
         assert found.returncode == 2
         assert "nowhere.toml" in found.stderr
+
+
+def _change(rig: Rig, statement: str) -> None:
+    database = sqlite3.connect(rig.database, timeout=30)
+    database.execute(statement)
+    database.commit()
+    database.close()
 
 
 async def _until_logged(rig: Rig, event: str) -> None:

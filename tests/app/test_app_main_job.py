@@ -109,11 +109,44 @@ async def test_once_can_fetch_a_single_delivery(rigged: Rigged) -> None:
     assert ended.code == 0
     assert [z.name for z in rig.zips()] == [next(z.name for z in rig.zips())]
     assert rig.simulator.journal.count(path="/tasking/tasks/") == 0
+    (stored,) = rig.zips()
+    ended = await rig.call("once", "--delivery", f"{wanted[0]}/delivery_zip")
+    assert (ended.code, ended.out) == (0, f"already stored: {stored}\n")
+    assert rig.simulator.journal.count(listener="download") == 1
     assert (await rig.call("once", "--delivery", "nothing/delivery_zip")).code == 1
 
 
+async def test_a_single_delivery_of_a_new_database_is_looked_for(rigged: Rigged) -> None:
+    rig = await rigged(_published(2))
+    rig.configure('task_name = "*"')
+    scene_id = min(await rig.truth())
+    assert (await rig.call("once", "--delivery", f"{scene_id}/delivery_zip")).code == 0
+    assert sorted(d["state"] for d in await rig.deliveries()) == ["stored", "wanted"]
+
+
+async def test_what_was_parked_for_space_is_fetched_by_the_next_round(rigged: Rigged) -> None:
+    rig = await rigged(_published(1))
+    rig.configure('task_name = "*"')
+    await _look_without_fetching(rig)
+    assert (await rig.call("once")).code == 0
+    assert len(rig.zips()) == 1
+
+
+async def test_deliveries_of_an_account_that_is_gone_are_named_and_left_alone(rigged: Rigged) -> None:
+    rig = await rigged(_published(1))
+    rig.configure('task_name = "*"')
+    await _look_without_fetching(rig)
+    text = rig.config.read_text(encoding="utf-8")
+    renamed = text.replace("accounts.main", "accounts.other").replace("account = 'main'", "account = 'other'")
+    rig.config.write_text(renamed, encoding="utf-8")
+    ended = await rig.call("once")
+    (line,) = [line for line in ended.err.splitlines() if line.startswith("orderwatch: ")]
+    assert (ended.code, line.endswith("account main is not in the configuration")) == (1, True)
+    assert len(rig.zips()) == 1
+
+
 async def test_sigterm_in_mid_download_ends_cleanly_and_the_rest_is_fetched_next_time(rigged: Rigged) -> None:
-    rig = await rigged(_published(1, size="12 MB", rate="3 MB"))
+    rig = await rigged(_published(1, size="16 MB", rate="2 MB"))
     rig.configure('task_name = "*"')
     daemon = await rig.start("run")
     await rig.until(lambda found: any(d["received"] > 1_000_000 for d in found))

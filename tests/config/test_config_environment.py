@@ -38,6 +38,40 @@ def test_numbers_durations_and_words_are_overridden(path: Path, tmp_path: Path) 
     assert settings.http.listen == ""
 
 
+def test_texts_that_look_like_numbers_are_texts_where_a_text_is_wanted(path: Path, tmp_path: Path) -> None:
+    settings = load(
+        path,
+        environ(
+            tmp_path,
+            ORDERWATCH_DELIVERY__KEEP_FREE="0",
+            ORDERWATCH_DELIVERY__BANDWIDTH="1000000",
+            ORDERWATCH_DELIVERY__PARALLEL="2",
+            ORDERWATCH_ACCOUNTS__MAIN__CLIENT_SECRET="00012345678",
+            ORDERWATCH_ACCOUNTS__MAIN__CLIENT_ID="12_345",
+            ORDERWATCH_ACCOUNTS__MAIN__CONTRACT_ID="1e3",
+            ORDERWATCH_WATCH__0__PROJECT_NAME="2024",
+            ORDERWATCH_WATCH__0__TASK_NAME="2024-01-01",
+        ),
+    )
+    assert (settings.delivery.keep_free, settings.delivery.bandwidth) == (0, 1_000_000)
+    assert settings.delivery.parallel == 2
+    account = settings.accounts["main"]
+    assert account.client_secret.get_secret_value() == "00012345678"
+    assert account.client_id.get_secret_value() == "12_345"
+    assert account.contract_id == "1e3"
+    assert (settings.watch[0].project_name, settings.watch[0].task_name) == ("2024", "2024-01-01")
+
+
+def test_an_account_called_by_a_number_is_looked_for_by_that_name(path: Path, tmp_path: Path) -> None:
+    (problem,) = problems(path, environ(tmp_path, ORDERWATCH_WATCH__0__ACCOUNT="7"))
+    assert problem == "watch[0].account: there is no account '7'; known: main"
+
+
+def test_a_number_out_of_range_is_told_as_such(path: Path, tmp_path: Path) -> None:
+    (problem,) = problems(path, environ(tmp_path, ORDERWATCH_DELIVERY__PARALLEL="0"))
+    assert problem == "delivery.parallel: Input should be greater than or equal to 1"
+
+
 def test_lists_are_overridden_whole_or_by_index(path: Path, tmp_path: Path) -> None:
     settings = load(
         path,

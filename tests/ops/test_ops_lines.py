@@ -135,6 +135,17 @@ def test_the_console_hides_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\x1b[" not in err
 
 
+def test_the_console_shows_control_characters_as_marks(capsys: pytest.CaptureFixture[str]) -> None:
+    speaking("console")
+    name = "\x1b[2Jquay\x07\nforged line\u202e"
+    structlog.get_logger().error("order.moved", task_name=name, exc_info=ValueError(name))
+    logging.getLogger("some.library").error("said %s", name)
+    err = capsys.readouterr().err
+    assert "\ufffd[2Jquay\ufffd\ufffdforged line\ufffd" in err
+    assert not set("\x1b\x07\u202e") & set(err)
+    assert "ValueError: " in err.splitlines()[1]
+
+
 def test_without_a_terminal_the_format_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     speaking("auto")
     structlog.get_logger().info("daemon.started")

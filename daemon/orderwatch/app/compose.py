@@ -12,7 +12,7 @@ from orderwatch.core.cadence import Pace
 from orderwatch.core.delivery import RetryPolicy
 from orderwatch.core.machine import Rules
 from orderwatch.core.watching import Pattern, Watched
-from orderwatch.db.lock import sole_writer
+from orderwatch.db.lock import make_folder, sole_writer
 from orderwatch.db.store import Store, open_store
 from orderwatch.db.upgrade import Schema, schema_of, upgrade
 from orderwatch.errors import DatabaseError
@@ -59,6 +59,7 @@ def set_up_log(settings: Settings, redactor: Redactor) -> None:
 def held_database(settings: Settings) -> Iterator[None]:
     """Hold the database for this process alone, at this code's schema. `LockedError`, `DatabaseError`."""
     path = settings.database.path
+    make_folder(path)
     with sole_writer(path):
         schema = schema_of(path, thorough=True)
         if schema is not Schema.CURRENT:

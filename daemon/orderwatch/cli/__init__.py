@@ -53,7 +53,7 @@ def cli(context: click.Context, config: str | None) -> None:
     """Watches satellite tasking orders and brings every published delivery onto disk.
 
     Exit codes: 0 done; 1 something failed or is parked; 2 usage or configuration; 3 database behind,
-    ahead or damaged; 4 credentials refused; 5 another daemon holds the database.
+    ahead or damaged; 4 credentials refused; 5 another daemon holds the database or the tree.
     """
     context.obj = Context(config)
 
@@ -93,6 +93,7 @@ def _end_on_signals() -> None:
     """Until the daemon's loop heeds them itself: nothing is under way that a stop would have to end well."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the configuration is about to be read anyway
 
 
 def _in_one_line(error: click.ClickException) -> str:

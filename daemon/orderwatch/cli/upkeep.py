@@ -14,7 +14,7 @@ from orderwatch.cli.common import (
 from orderwatch.cli.database import demand_current
 from orderwatch.core.delivery import again
 from orderwatch.core.model import DeliveryState
-from orderwatch.db.lock import sole_writer
+from orderwatch.db.lock import make_folder, sole_writer
 from orderwatch.db.store import open_store
 from orderwatch.db.upgrade import HEAD, Schema, schema_of, upgrade
 
@@ -24,6 +24,7 @@ from orderwatch.db.upgrade import HEAD, Schema, schema_of, upgrade
 def migrate(context: Context) -> None:
     """Bring the database to the code's schema. `run` does it by itself unless told not to."""
     database = context.settings(resolve=False).database.path
+    make_folder(database)
     with sole_writer(database):
         if schema_of(database, thorough=True) is Schema.CURRENT:
             click.echo(f"{database} is at schema {HEAD} already")

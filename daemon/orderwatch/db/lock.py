@@ -9,11 +9,16 @@ from orderwatch.db.complaint import translated
 from orderwatch.errors import LockedError
 
 
+def make_folder(database: Path) -> None:
+    """Where the database and its lock are going to be."""
+    with translated(f"{database.parent} cannot be made"):
+        database.parent.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def sole_writer(path: Path) -> Iterator[None]:
     """Hold the lock; `LockedError` where another process has it. A killed holder leaves it free."""
     with translated(f"{path} cannot be locked"):
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle = path.with_name(f"{path.name}.lock").open("a", encoding="utf-8")
     with handle:
         try:
