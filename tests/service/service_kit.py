@@ -26,6 +26,7 @@ from orderwatch.provider.connection import Connection, connect
 from orderwatch.service.attempt import Tools
 from orderwatch.service.bell import Bell
 from orderwatch.service.fetcher import Fetcher
+from orderwatch.service.looker import Looker
 from orderwatch.service.poller import Poller
 from orderwatch.service.space import Space
 from orderwatch.simulator import Scenario, Simulator, serve
@@ -92,15 +93,24 @@ class House:
         self, watched: Watched = EVERYTHING, rules: Rules = RULES, connection: Connection | None = None
     ) -> Poller:
         provider = connection or self.connection
-        return Poller(
+        looker = Looker(
             "main",
-            watched,
             provider.tasking,
             provider.archive,
             self.store,
             rules=rules,
             pace=PACE,
             todo=self.todo,
+            now=self.time.now,
+            rng=self.rng,
+        )
+        return Poller(
+            "main",
+            watched,
+            provider.tasking,
+            looker,
+            self.store,
+            pace=PACE,
             now=self.time.now,
             rng=self.rng,
         )

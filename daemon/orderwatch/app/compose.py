@@ -22,6 +22,7 @@ from orderwatch.provider.connection import Connection, connect
 from orderwatch.service.attempt import Tools
 from orderwatch.service.bell import Bell
 from orderwatch.service.fetcher import Fetcher
+from orderwatch.service.looker import Looker
 from orderwatch.service.poller import Poller
 from orderwatch.service.space import Space
 from orderwatch.transfer.bandwidth import Bandwidth
@@ -74,12 +75,13 @@ async def open_app(settings: Settings, redactor: Redactor) -> AsyncIterator[App]
     """Open the destination, the store, each account; recover what a killed process left. `LockedError`."""
     rng = random.SystemRandom()
     todo = Bell()
-    destination = FilesystemDestination(settings.delivery.root)
-    space = Space(destination.free, settings.delivery.keep_free)
-    bandwidth = Bandwidth(settings.delivery.bandwidth)
+    delivery, pace = settings.delivery, _pace(settings)
+    destination = FilesystemDestination(delivery.root)
+    space = Space(destination.free, delivery.keep_free)
+    bandwidth = Bandwidth(delivery.bandwidth)
     async with AsyncExitStack() as stack:
         await destination.prepare()
-        stack.enter_context(sole_writer(settings.delivery.root / ".orderwatch" / "tree"))
+        stack.enter_context(sole_writer(delivery.root / ".orderwatch" / "tree"))
         store = await stack.enter_async_context(open_store(settings.database.path))
         tools, pollers = {}, {}
         for name, account in settings.accounts.items():
@@ -88,7 +90,7 @@ async def open_app(settings: Settings, redactor: Redactor) -> AsyncIterator[App]
                 open_downloader(
                     urlsplit(account.endpoints.api).hostname or "",
                     destination.partials,
-                    settings.delivery.stall.total_seconds(),
+                    delivery.stall.total_seconds(),
                     bandwidth,
                 )
             )
@@ -98,20 +100,23 @@ async def open_app(settings: Settings, redactor: Redactor) -> AsyncIterator[App]
                 destination=destination,
                 store=store,
                 space=space,
-                layout=settings.delivery.layout,
+                layout=delivery.layout,
                 now=utc_now,
             )
-            pollers[name] = Poller(
+            looker = Looker(
                 name,
-                _watched(w for w in settings.watch if w.account == name),
                 connection.tasking,
                 connection.archive,
                 store,
                 rules=_rules(settings),
-                pace=_pace(settings),
+                pace=pace,
                 todo=todo,
                 now=utc_now,
                 rng=rng,
+            )
+            watched = _watched(w for w in settings.watch if w.account == name)
+            pollers[name] = Poller(
+                name, watched, connection.tasking, looker, store, pace=pace, now=utc_now, rng=rng
             )
         fetcher = Fetcher(tools, store, destination, retries=_retries(settings), now=utc_now, rng=rng)
         await fetcher.recover()

@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from orderwatch.core.cadence import Pace
-from orderwatch.core.machine import Rules
 from orderwatch.core.seen import SeenOrder
 from orderwatch.core.watching import Watched
 from orderwatch.errors import ProviderError, RefusedError, UnavailableError
-from orderwatch.ports import Archive, Store, Tasking
+from orderwatch.ports import Store, Tasking
 from orderwatch.service.bell import Bell
 from orderwatch.service.looker import Looker
 from orderwatch.service.outage import Outage
@@ -39,12 +38,10 @@ class Poller:
         account: str,
         watched: Watched,
         tasking: Tasking,
-        archive: Archive,
+        looker: Looker,
         store: Store,
         *,
-        rules: Rules,
         pace: Pace,
-        todo: Bell,
         now: Callable[[], datetime],
         rng: random.Random,
     ) -> None:
@@ -55,9 +52,7 @@ class Poller:
         self._pace = pace
         self._now = now
         self._rng = rng
-        self._looker = Looker(
-            account, tasking, archive, store, rules=rules, pace=pace, todo=todo, now=now, rng=rng
-        )
+        self._looker = looker
         self._outage = Outage(account, min(pace.interval, timedelta(seconds=30)), now, rng)
         self._list_due: datetime | None = None
         self._held_off: dict[int, datetime] = {}  # orders whose last look failed
