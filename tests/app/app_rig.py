@@ -131,13 +131,10 @@ class Rig:
         }
 
     def zips(self) -> list[Path]:
-        """Every file under a final name."""
+        """Every file under a final name; folders may come and go meanwhile."""
+        found = [Path(folder, name) for folder, _, names in os.walk(self.tree) for name in names]
         hidden = self.tree / ".orderwatch"
-        return [
-            path
-            for path in self.tree.rglob("*")
-            if path.is_file() and path.suffix != ".json" and hidden not in path.parents
-        ]
+        return [path for path in found if path.suffix != ".json" and hidden not in path.parents]
 
     def events(self) -> list[Facts]:
         return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]

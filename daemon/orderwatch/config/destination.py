@@ -1,9 +1,13 @@
 """Whether files can be written where the configuration says; only trying tells."""
 
+import errno
+import os
 import tempfile
 from pathlib import Path
 
 from pydantic import ValidationInfo
+
+_NOT_KNOWN_HERE = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}  # file systems without unnamed files
 
 
 def usable_root(root: Path, info: ValidationInfo) -> Path:
@@ -21,6 +25,16 @@ def try_folder(folder: Path) -> None:
     try:
         while not (existing.is_symlink() or existing.exists()):
             existing = existing.parent
-        tempfile.TemporaryDirectory(prefix=".orderwatch-", dir=existing).cleanup()
+        _try(existing)
     except OSError as error:
         raise ValueError(f"cannot be written: {existing}: {error.strerror}") from error
+
+
+def _try(folder: Path) -> None:
+    """With a file that never has a name, so that nobody sees it and no crash leaves it behind."""
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        if error.errno not in _NOT_KNOWN_HERE:
+            raise
+        tempfile.TemporaryDirectory(prefix=".orderwatch-", dir=folder).cleanup()
