@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from orderwatch.db.shield import shielded, unit
+from orderwatch.shield import shielded, unit
 
 
 class Work:

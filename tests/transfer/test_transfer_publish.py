@@ -11,7 +11,7 @@ from tests.transfer.transfer_kit import OTHER, PART, TRUTH
 
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.ports import Checked
-from orderwatch.transfer import publish as steps
+from orderwatch.transfer.disk import sync
 from orderwatch.transfer.filesystem import FilesystemDestination
 from orderwatch.transfer.verify import digest
 
@@ -232,7 +232,7 @@ def crash_after(step: int, part: Path, final: Path) -> None:
         lambda: part.with_suffix(".json").write_bytes(sidecar(stored_at="earlier")),
         lambda: part.with_suffix(".json").replace(beside),
         lambda: os.link(part, final),
-        lambda: steps.sync_folder(final.parent),
+        lambda: sync(final.parent),
     ]
     for each in done[:step]:
         each()

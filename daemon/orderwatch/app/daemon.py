@@ -93,10 +93,10 @@ async def run_daemon(settings: Settings, redactor: Redactor, reread: Callable[[]
     wanted: Settings | None = settings
     with control.signals():
         while wanted is not None:
-            set_up_log(wanted, redactor)
             async with open_app(wanted, redactor) as app:
                 await _work(app, control)
-            wanted = control.take()
+            if wanted := control.take():
+                set_up_log(wanted, redactor)
     log.info("daemon.stopped")
 
 

@@ -6,6 +6,7 @@ import sys
 import click
 
 from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured
+from orderwatch.config import Settings
 from orderwatch.errors import RefusedError
 from orderwatch.ops.log import Redactor, say_crash
 
@@ -14,13 +15,10 @@ from orderwatch.ops.log import Redactor, say_crash
 @configured
 def run(context: Context) -> None:
     """The daemon, in the foreground. SIGTERM and SIGINT stop it cleanly, SIGHUP reloads the configuration."""
-    from orderwatch.app.compose import held_database, set_up_log  # noqa: PLC0415 - `--help` stays quick
+    from orderwatch.app.compose import held_database  # noqa: PLC0415 - `--help` stays quick
     from orderwatch.app.daemon import run_daemon  # noqa: PLC0415 - as above
 
-    settings = context.settings(resolve=True)
-    redactor = Redactor()
-    set_up_log(settings, redactor)
-    say_crash(redactor)
+    settings, redactor = _begin(context)
     with held_database(settings):
         asyncio.run(run_daemon(settings, redactor, lambda: context.settings(resolve=True)))
 
@@ -46,13 +44,10 @@ def _scene_and_attachment(
 @configured
 def once(context: Context, delivery: tuple[str, str] | None) -> None:
     """One whole round: look at every watched open order, fetch everything wanted, then exit."""
-    from orderwatch.app.compose import held_database, set_up_log  # noqa: PLC0415 - `--help` stays quick
+    from orderwatch.app.compose import held_database  # noqa: PLC0415 - `--help` stays quick
     from orderwatch.app.once import run_delivery, run_once  # noqa: PLC0415 - as above
 
-    settings = context.settings(resolve=True)
-    redactor = Redactor()
-    set_up_log(settings, redactor)
-    say_crash(redactor)
+    settings, redactor = _begin(context)
     with held_database(settings):
         if delivery is None:
             outcome = asyncio.run(run_once(settings, redactor))
@@ -65,3 +60,14 @@ def once(context: Context, delivery: tuple[str, str] | None) -> None:
         sys.exit(EXIT_CODES[RefusedError])
     if outcome.problems:
         sys.exit(FAILED)
+
+
+def _begin(context: Context) -> tuple[Settings, Redactor]:
+    """The configuration with its secrets, and from here on logs and tracebacks without them."""
+    from orderwatch.app.compose import set_up_log  # noqa: PLC0415 - `--help` stays quick
+
+    settings = context.settings(resolve=True)
+    redactor = Redactor()
+    set_up_log(settings, redactor)
+    say_crash(redactor)
+    return settings, redactor

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState, Transition
 from orderwatch.db.complaint import translated
 from orderwatch.db.rows import capture_of, delivery_of, order_of, transition_of
-from orderwatch.db.shield import unit
 from orderwatch.db.sqlite import close, reader_engine
 from orderwatch.db.tables import captures, deliveries, orders, transitions
 from orderwatch.ports import Known
+from orderwatch.shield import unit
 
 RETRIED = (DeliveryState.WAITING, DeliveryState.PARKED)
 

@@ -8,7 +8,7 @@ from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, create_en
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from orderwatch.db.shield import shielded
+from orderwatch.shield import shielded
 
 _BUSY = 10.0  # seconds; only a command beside the daemon ever makes a writer wait
 _CONNECT = {"isolation_level": None, "timeout": _BUSY}  # no transaction begins behind our back

@@ -19,10 +19,10 @@ from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, Trans
 from orderwatch.db.complaint import translated
 from orderwatch.db.reader import RETRIED, Reader
 from orderwatch.db.rows import capture_row, delivery_of, delivery_row, order_row, transition_row
-from orderwatch.db.shield import unit
 from orderwatch.db.sqlite import close, reader_engine, writer_engine
 from orderwatch.db.tables import captures, deliveries, orders, transitions
 from orderwatch.errors import StaleOrderError
+from orderwatch.shield import unit
 
 
 class Store(Reader):

@@ -117,7 +117,7 @@ class Attempt:
         )
         await self._note()
         log.info(
-            "download.started", **self._where, offset=start.offset, total=start.total, path=self.delivery.path
+            "download.started", **self.where, offset=start.offset, total=start.total, path=self.delivery.path
         )
 
     async def _checkpoint(self, durable: int) -> None:
@@ -136,7 +136,7 @@ class Attempt:
         await self._tools.store.record(move)
         self.delivery = move.delivery
         await self._clear()
-        log.info("delivery.same_bytes", **self._where, version=earlier[0].version)
+        log.info("delivery.same_bytes", **self.where, version=earlier[0].version)
         return True
 
     async def _publish(self, order: Order, checked: Checked, *, resumed: bool = False) -> None:
@@ -153,7 +153,7 @@ class Attempt:
             resumed=resumed,
         ):
             number += 1
-            log.warning("delivery.name_taken", **self._where, path=self.delivery.path)
+            log.warning("delivery.name_taken", **self.where, path=self.delivery.path)
             await self._reserve(wanted, first=number)
         await self._stored()
 
@@ -169,7 +169,7 @@ class Attempt:
         await self._clear()
         log.info(
             "delivery.stored",
-            **self._where,
+            **self.where,
             path=self.delivery.path,
             size=self.delivery.size,
             sha256=self.delivery.sha256,
@@ -203,7 +203,8 @@ class Attempt:
         ]
 
     @property
-    def _where(self) -> dict[str, object]:
+    def where(self) -> dict[str, object]:
+        """What a log line says of the delivery."""
         d = self.delivery
         return {
             "account": d.account,

@@ -110,7 +110,15 @@ class Fetcher:
         )
         await self._store.record(move)
         attempt.delivery = move.delivery
-        self._say(move.delivery, failure)
+        log.warning(
+            _EVENTS[move.delivery.state],
+            **attempt.where,
+            reason=move.delivery.reason,
+            trouble=failure.trouble,
+            attempts=move.delivery.attempts,
+            durable=move.delivery.durable,
+            not_before=move.delivery.not_before,
+        )
 
     async def _failure(self, attempt: Attempt, error: TransferError | ProviderError) -> Failure:
         """What an error means for the delivery; wrong or lost bytes are dealt with here."""
@@ -138,19 +146,4 @@ class Fetcher:
                 trouble = Trouble.NETWORK
         return Failure(
             trouble=trouble, reason=reason, progressed=attempt.progressed, bytes_sha256=sha256, wait=wait
-        )
-
-    def _say(self, delivery: Delivery, failure: Failure) -> None:
-        log.warning(
-            _EVENTS[delivery.state],
-            account=delivery.account,
-            task_id=delivery.task_id,
-            capture_id=delivery.capture_id,
-            scene_id=delivery.scene_id,
-            attachment=delivery.attachment,
-            reason=delivery.reason,
-            trouble=failure.trouble,
-            attempts=delivery.attempts,
-            durable=delivery.durable,
-            not_before=delivery.not_before,
         )

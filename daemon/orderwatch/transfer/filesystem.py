@@ -4,16 +4,17 @@ import asyncio
 import os
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from orderwatch.core.model import Delivery
-from orderwatch.errors import DiskError, LostBytesError
+from orderwatch.errors import LostBytesError
 from orderwatch.ports import Checked
-from orderwatch.transfer import publish as steps
+from orderwatch.shield import shielded
+from orderwatch.transfer.disk import make_folders, sync, translated, write_durable
+from orderwatch.transfer.publish import publish
 from orderwatch.transfer.verify import check, digest
 
 R = TypeVar("R")
@@ -29,7 +30,7 @@ class FilesystemDestination:
         self._quarantine = self._staging / "quarantine"
 
     def free(self) -> int:
-        with _translated("the destination cannot be asked for its space"):
+        with translated("the destination cannot be asked for its space"):
             return shutil.disk_usage(self.partials).free
 
     async def prepare(self) -> None:
@@ -49,7 +50,7 @@ class FilesystemDestination:
         if not final.is_relative_to(self._root) or ".." in final.parts:
             raise ValueError(f"{path} leads out of the delivery root")
         work = partial(
-            steps.publish,
+            publish,
             self.partials / part,
             final,
             sidecar,
@@ -70,21 +71,19 @@ class FilesystemDestination:
 
     def _prepare(self) -> None:
         for folder in (self.partials, self._quarantine):
-            steps.make_folders(folder)
+            make_folders(folder)
         self._staging.chmod(0o700)
         probe, name = self.partials / ".probe", self._root / ".orderwatch" / ".probe"
         name.unlink(missing_ok=True)
-        steps.write_durable(probe, b"")
+        write_durable(probe, b"")
         os.link(probe, name)
         name.unlink()
         probe.unlink()
 
     def _verify(self, part: str, attachment: str, stop: threading.Event) -> Checked:
         path = self.partials / part
-        try:
-            steps.sync_file(path)
-        except OSError as error:
-            raise LostBytesError(f"the partial cannot be made durable: {error.strerror}") from error
+        with translated("the partial cannot be made durable", LostBytesError):
+            sync(path)
         sha256 = digest(path, stop)
         check(path, attachment, stop)
         return Checked(size=path.stat().st_size, sha256=sha256)
@@ -92,7 +91,7 @@ class FilesystemDestination:
     def _set_aside(self, part: str, reason: str) -> str:
         path = self.partials / part
         sha256 = digest(path)
-        steps.write_durable(self._quarantine / f"{part}.reason.txt", f"{reason}\nsha256 {sha256}\n".encode())
+        write_durable(self._quarantine / f"{part}.reason.txt", f"{reason}\nsha256 {sha256}\n".encode())
         path.replace(self._quarantine / part)
         return sha256
 
@@ -110,21 +109,5 @@ async def _in_thread(
     trouble: str, work: Callable[..., R], *args: object, stop: threading.Event | None = None
 ) -> R:
     """Run blocking work off the loop. If we are cancelled it ends first, sooner where it heeds `stop`."""
-    task = asyncio.ensure_future(asyncio.to_thread(work, *args))
-    with _translated(trouble):
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if stop is not None:
-                stop.set()
-            await asyncio.wait([task])
-            task.exception()  # seen; the caller is gone
-            raise
-
-
-@contextmanager
-def _translated(trouble: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DiskError(f"{trouble}: {error.strerror}") from error
+    with translated(trouble):
+        return await shielded(asyncio.to_thread(work, *args), hurry=stop.set if stop else None)

@@ -2,13 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import ParamSpec
 
-from orderwatch.errors import DiskError, LostBytesError
+from orderwatch.errors import LostBytesError
+from orderwatch.transfer.disk import sync, translated
 
 A = ParamSpec("A")
 
@@ -68,26 +69,14 @@ async def open_partial(path: Path, durable: int) -> AsyncIterator[Partial]:
             thread.submit(_close, opening)
 
 
-@contextmanager
-def _translated(trouble: str, kind: type[DiskError] = DiskError) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise kind(f"{trouble}: {error.strerror}") from error
-
-
-@_translated("the partial cannot be opened")
+@translated("the partial cannot be opened")
 def _open(path: Path, durable: int) -> tuple[int, int]:
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         length = min(os.fstat(handle).st_size, durable)
         os.ftruncate(handle, length)
         os.lseek(handle, length, os.SEEK_SET)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync(path.parent)
     except BaseException:
         os.close(handle)
         raise
@@ -100,7 +89,7 @@ def _close(opening: Future[tuple[int, int]]) -> None:
         os.close(opening.result()[0])
 
 
-@_translated("the partial cannot be written")
+@translated("the partial cannot be written")
 def _write_all(handle: int, parts: list[bytes]) -> None:
     views = [memoryview(part) for part in parts]
     while views:
@@ -112,12 +101,12 @@ def _write_all(handle: int, parts: list[bytes]) -> None:
 
 
 # The kernel may have dropped the pages and would call the next sync a success.
-@_translated("the partial cannot be made durable", LostBytesError)
+@translated("the partial cannot be made durable", LostBytesError)
 def _sync(handle: int) -> None:
     os.fdatasync(handle)
 
 
-@_translated("the partial cannot be written")
+@translated("the partial cannot be written")
 def _rewind(handle: int) -> None:
     os.ftruncate(handle, 0)
     os.lseek(handle, 0, os.SEEK_SET)

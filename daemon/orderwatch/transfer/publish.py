@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orderwatch.errors import LostBytesError
+from orderwatch.transfer.disk import make_folders, sync, write_durable
 from orderwatch.transfer.verify import digest
 
 _IDENTITY = ("account", "task", "capture", "scene", "attachment", "version")
@@ -35,45 +36,13 @@ def publish(part: Path, final: Path, sidecar: bytes, *, size: int, sha256: str, 
     if not _link(part, final) and not holds(final, size, sha256):
         beside.unlink()
         return False
-    sync_folder(final.parent)
+    sync(final.parent)
     return True
 
 
 def holds(path: Path, size: int, sha256: str) -> bool:
     """The very bytes stand under this name."""
     return path.is_file() and not path.is_symlink() and path.stat().st_size == size and digest(path) == sha256
-
-
-def make_folders(folder: Path) -> None:
-    """Make missing folders one by one, each entry durable before the next."""
-    if folder.is_dir():
-        return
-    make_folders(folder.parent)
-    folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sync_file(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_durable(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _link(part: Path, final: Path) -> bool:
