@@ -253,3 +253,20 @@ async def test_every_search_for_one_delivery_uses_an_index(store: Store, databas
     plans = [step for update in updates for (*_, step) in facts(database, f"EXPLAIN QUERY PLAN {update}")]
     assert len(updates) == 3
     assert not [step for step in plans if step.startswith("SCAN")]
+
+
+async def test_a_move_timed_before_another_was_written_does_not_stand_behind_a_later_time(
+    store: Store,
+) -> None:
+    """Two writers wait for their turn; a clock that was set back by more than that is shown as it was."""
+    early, set_back = NOW - MINUTE / 60, NOW - 60 * MINUTE
+    await store.apply(Verdict(order=an_order(), transitions=(a_move("first"),)))
+    order = await held(store)
+    await store.apply(
+        Verdict(order=order, transitions=(a_move("second", at=early), a_move("third", at=set_back)))
+    )
+    assert [(m.after, m.at) for m in await store.history(1)] == [
+        ("first", NOW),
+        ("second", NOW),
+        ("third", set_back),
+    ]

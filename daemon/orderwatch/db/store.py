@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Insert, Update, and_, insert, or_, select, update
@@ -23,6 +23,8 @@ from orderwatch.db.sqlite import close, reader_engine, writer_engine
 from orderwatch.db.tables import captures, deliveries, orders, transitions
 from orderwatch.errors import StaleOrderError
 from orderwatch.shield import unit
+
+_LONGEST_TURN = timedelta(seconds=10)
 
 
 class Store(Reader):
@@ -151,8 +153,18 @@ async def _record(db: AsyncConnection, move: Move) -> None:
 
 
 async def _remember(db: AsyncConnection, moves: Collection[Transition]) -> None:
-    if moves:
-        await db.execute(insert(transitions), [transition_row(move) for move in moves])
+    """Append the moves of one order, oldest first although each was timed before it had its turn to write."""
+    if not moves:
+        return
+    rows = [transition_row(move) for move in moves]
+    of_order = and_(transitions.c.account == rows[0]["account"], transitions.c.task_id == rows[0]["task_id"])
+    newest = select(transitions.c.at).where(of_order).order_by(transitions.c.id.desc()).limit(1)
+    last: datetime | None = await db.scalar(newest)
+    for row in rows:
+        # Further back than that no writer waited: the clock was set, and the history shows it as it was.
+        if last is not None and timedelta(0) < last - row["at"] <= _LONGEST_TURN:
+            row["at"] = last
+    await db.execute(insert(transitions), rows)
 
 
 async def _touch(db: AsyncConnection, delivery: Delivery) -> None:
