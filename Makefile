@@ -4,12 +4,13 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check lint types imports format lock wheel clean
+.PHONY: help demo test check bench lint types imports format lock wheel clean
 
 help:
 	@echo "make demo    run the main job against the simulated provider"
 	@echo "make test    every test"
 	@echo "make check   tests, lint, types and import rules"
+	@echo "make bench   what polling costs, and how quick it is; prints, some ten minutes"
 	@echo "make format  put the code in its usual form"
 	@echo "make lock    renew the exact versions of all dependencies"
 	@echo "make wheel   build the installable package into dist/"
@@ -29,6 +30,10 @@ test: $(READY)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal
 
 check: lint types imports test
+
+bench: $(READY)
+	$(BIN)/python benchmarks/listing.py
+	$(BIN)/python benchmarks/cadence.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

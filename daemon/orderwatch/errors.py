@@ -32,7 +32,15 @@ class ProviderError(OrderwatchError):
 
 
 class UnavailableError(ProviderError):
-    """The provider did not answer, or asked us to come back: try again later."""
+    """The provider did not answer, or asked us to come back: try again after `wait` seconds at least.
+
+    Where it was not even `reached`, the trouble may be our own network.
+    """
+
+    def __init__(self, message: str, *, wait: float = 0.0, reached: bool = True) -> None:
+        super().__init__(message)
+        self.wait = wait
+        self.reached = reached
 
 
 class RefusedError(ProviderError):

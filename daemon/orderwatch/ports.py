@@ -2,13 +2,29 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
+from orderwatch.core.breaker import Trouble
 from orderwatch.core.delivery import Move
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.seen import SeenCapture, SeenOrder, SeenScene
+from orderwatch.core.watching import Traits
+
+
+class ListedRow(NamedTuple):
+    """One row of the list: equal marks are equal rows. `read` parses it; None where it cannot be read."""
+
+    mark: int
+    read: Callable[[], SeenOrder | None]
+
+
+class ListPage(NamedTuple):
+    """`total` is how many orders the provider says there are, None where it does not."""
+
+    rows: Sequence[ListedRow]
+    total: int | None
 
 
 class Tasking(Protocol):
@@ -16,8 +32,8 @@ class Tasking(Protocol):
 
     async def order(self, task_id: int) -> SeenOrder: ...
 
-    def orders(self) -> AsyncIterator[SeenOrder]:
-        """Every order of the account, all pages, each once; raises where a page fails."""
+    def listing(self) -> AsyncIterator[ListPage]:
+        """Every order of the account, page after page; raises where a page fails."""
         ...
 
     def captures(self, task_id: int) -> AsyncIterator[SeenCapture]:
@@ -118,12 +134,11 @@ class Destination(Protocol):
         ...
 
 
-class Known(NamedTuple):
-    """What tells whether a known order is watched."""
+class AccountState(NamedTuple):
+    """What is kept of an account: when its last whole list was read, and its trouble if there is any."""
 
-    task_id: int
-    project_name: str | None
-    task_name: str | None
+    listed_at: datetime | None
+    trouble: Trouble | None
 
 
 class Store(Protocol):
@@ -131,12 +146,24 @@ class Store(Protocol):
 
     async def order(self, account: str, task_id: int) -> Order | None: ...
 
-    async def watchable(self, account: str, due_by: datetime | None) -> Sequence[Known]:
-        """Orders of the account whose next look has come; without a time, all that are not done."""
+    async def orders_of(self, account: str, task_ids: Collection[int]) -> dict[int, Order]:
+        """Those of these orders of the account that are known."""
         ...
 
-    async def words(self, account: str) -> dict[int, str]:
-        """The last word heard of every order of the account, "lost" where the provider answers 404."""
+    async def watchable(self, account: str, due_by: datetime | None) -> Sequence[Traits]:
+        """Orders of the account whose next look has come, soonest first; without a time, all not done."""
+        ...
+
+    async def unknown(self, account: str, task_ids: Collection[int]) -> Collection[int]:
+        """Those of these ids that no order of the account has."""
+        ...
+
+    async def accounts(self) -> dict[str, AccountState]:
+        """What is known of each account that was ever asked."""
+        ...
+
+    async def lags(self, newest: int) -> Sequence[tuple[str | None, timedelta]]:
+        """From taken to published, by product, of the captures that were published under our eyes."""
         ...
 
     async def deliveries(self, *states: DeliveryState) -> Sequence[Delivery]:
@@ -145,6 +172,18 @@ class Store(Protocol):
 
     async def apply(self, verdict: Verdict) -> None:
         """Write the order, its new history and todo; compare-and-set on the order's version."""
+        ...
+
+    async def apply_all(self, verdicts: Collection[Verdict]) -> None:
+        """All or none of them, in one transaction."""
+        ...
+
+    async def swept(self, account: str, now: datetime, listed: Collection[int]) -> Collection[int]:
+        """A whole list showed these orders; returns those now lacking, which become due."""
+        ...
+
+    async def troubled(self, account: str, trouble: Trouble | None) -> None:
+        """Keep the account's trouble over restarts; None where it is over."""
         ...
 
     async def claim(self, now: datetime, accounts: Collection[str]) -> Delivery | None:
@@ -159,6 +198,6 @@ class Store(Protocol):
         """So many bytes of the partial survive a power cut."""
         ...
 
-    async def reserve(self, delivery: Delivery, path: str | None) -> bool:
+    async def reserve(self, delivery: Delivery, path: str | None, root: str | None = None) -> bool:
         """Take a path for a delivery, or give its path back; False where another delivery has it."""
         ...

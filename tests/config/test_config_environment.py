@@ -1,6 +1,6 @@
 """What the environment overrides, and which file is read."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -60,6 +60,23 @@ def test_texts_that_look_like_numbers_are_texts_where_a_text_is_wanted(path: Pat
     assert account.client_id.get_secret_value() == "12_345"
     assert account.contract_id == "1e3"
     assert (settings.watch[0].project_name, settings.watch[0].task_name) == ("2024", "2024-01-01")
+
+
+def test_what_a_watch_chooses_and_wants_is_overridden(path: Path, tmp_path: Path) -> None:
+    settings = load(
+        path,
+        environ(
+            tmp_path,
+            ORDERWATCH_WATCH__0__PLACED_AFTER="2026-11-22",
+            ORDERWATCH_WATCH__0__STATUS="received",
+            ORDERWATCH_WATCH__0__DELIVERY__ROOT=f"{tmp_path}/own",
+            ORDERWATCH_WATCH__0__DELIVERY__ATTACHMENTS='["preview"]',
+        ),
+    )
+    (watch,) = settings.watch
+    assert watch.placed_after == datetime(2026, 11, 22, tzinfo=UTC)
+    assert watch.status == ("received",)
+    assert (watch.delivery.root, watch.delivery.attachments) == (tmp_path / "own", ("preview",))
 
 
 def test_an_account_called_by_a_number_is_looked_for_by_that_name(path: Path, tmp_path: Path) -> None:
@@ -188,6 +205,12 @@ def test_keys_without_effect_are_told_when_they_are_set(tmp_path: Path) -> None:
         "delivery.extract",
         "http.listen",
     ]
+
+
+def test_keys_of_a_watch_without_effect_are_told_too(tmp_path: Path) -> None:
+    path = written(tmp_path, f"{GOOD}\n[watch.delivery]\nextract = true")
+    (note,) = not_in_effect(load(path, environ(tmp_path)))
+    assert note.startswith("delivery.extract: ")
 
 
 def test_nothing_is_told_of_keys_that_are_not_set_or_off(path: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from tests.config.files import environ, written
 
 from orderwatch.config import Settings, load, not_in_effect
+from orderwatch.config.settings import WatchDelivery
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 _KEY = re.compile(r"(?m)^(?:# )?(\[|\w+ = )")
@@ -22,6 +23,8 @@ _OWN = {
     "watch.task_ids",
     "watch.project_name",
     "watch.task_name",
+    "watch.placed_after",
+    *(f"watch.delivery.{key}" for key in WatchDelivery.model_fields),  # absent, they are those of [delivery]
 }
 
 
@@ -77,6 +80,7 @@ def test_what_the_example_shows_of_optional_keys_are_their_defaults(example: str
         "accounts.": tuple(settings.accounts.values()),
         "accounts.endpoints.": tuple(account.endpoints for account in settings.accounts.values()),
         "watch.": settings.watch,
+        "watch.delivery.": tuple(watch.delivery for watch in settings.watch),
         "notify.": settings.notify,
     }
     for place, model, _ in tables(Settings, tomllib.loads(example), ""):
@@ -89,6 +93,14 @@ def test_what_the_example_shows_of_optional_keys_are_their_defaults(example: str
                 ):
                     default = field.get_default(call_default_factory=True)
                     assert getattr(table, name) == default, f"{place}{name}"
+
+
+def test_a_watch_is_shown_the_delivery_that_it_has_without_one_of_its_own(example: str) -> None:
+    shown = tomllib.loads(example)
+    own = shown["watch"][-1]["delivery"]
+    assert set(own) == set(WatchDelivery.model_fields)
+    assert own == {key: shown["delivery"][key] for key in own}
+    assert WatchDelivery() == WatchDelivery(**dict.fromkeys(own))
 
 
 def test_the_token_endpoint_shown_is_the_one_used_without_it(example: str) -> None:
@@ -107,6 +119,7 @@ def test_every_key_of_the_example_has_a_remark(example: str) -> None:
 def test_keys_without_effect_say_so(example: str) -> None:
     shown = tomllib.loads(example)
     shown["delivery"]["extract"] = True
-    keys = [note.split(":")[0].split(".")[-1] for note in not_in_effect(Settings.model_validate(shown))]
+    keys = {note.split(":")[0].split(".")[-1] for note in not_in_effect(Settings.model_validate(shown))}
     marked = [line for line in example.splitlines() if "not in effect yet" in line]
-    assert sorted(re.findall(r"\w+", line)[0] for line in marked) == sorted(keys)
+    assert {re.findall(r"\w+", line)[0] for line in marked} == keys
+    assert len(marked) == len(keys) + 1  # a watch's own `extract` too

@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.config.files import ACCOUNT, CANARY, GOOD, WATCH, environ, problems, toml, written
 
-from orderwatch.config import Settings, load
+from orderwatch.config import Settings, Watch, load
 from orderwatch.errors import ConfigError
 
 LEGACY = ACCOUNT.replace('contract_id = "cont.1"', 'credentials = "legacy"')
+
+WATCHING = f"{ACCOUNT}\n[[watch]]\naccount = 'main'"
+A_MOMENT = "must be a date or time such as 2026-11-22 or 2026-11-22T08:00:00Z"
 
 
 def account(line: str) -> str:
@@ -86,6 +89,41 @@ def account(line: str) -> str:
             "watch[0].account: there is no account 'mian'; known: main",
         ),
         (f"{ACCOUNT}\n[[watch]]\naccount = 'main'", "watch[0]: names no orders"),
+        (f"{WATCHING}\ntask_ids = []", "watch[0]: names no orders"),
+        (f"{WATCHING}\nstatus = []", "watch[0]: names no orders"),
+        (f"{WATCHING}\n[watch.delivery]\nextract = true", "watch[0]: names no orders"),
+        (f"{GOOD}\nplaced_after = 5", f"watch[0].placed_after: {A_MOMENT}"),
+        (f"{GOOD}\nplaced_after = true", f"watch[0].placed_after: {A_MOMENT}"),
+        (f"{GOOD}\nplaced_after = 07:32:00", f"watch[0].placed_after: {A_MOMENT}"),
+        (f"{GOOD}\nplaced_after = [2026-11-22]", f"watch[0].placed_after: {A_MOMENT}"),
+        (f"{GOOD}\nplaced_after = 'yesterday'", f"watch[0].placed_after: {A_MOMENT}"),
+        (f"{GOOD}\nplaced_after = '22.11.2026'", f"watch[0].placed_after: {A_MOMENT}"),
+        (f"{GOOD}\nplaced_after = ''", f"watch[0].placed_after: {A_MOMENT}"),
+        (f"{GOOD}\nplaced_after = 0001-01-01T00:00:00+14:00", f"watch[0].placed_after: {A_MOMENT}"),
+        (f"{GOOD}\nplaced_after = '9999-12-31T23:59:59-14:00'", f"watch[0].placed_after: {A_MOMENT}"),
+        (f"{GOOD}\nstatus = 5", "watch[0].status: must be a list"),
+        (f"{GOOD}\nstatus = [5]", "watch[0].status[0]: Input should be a valid string"),
+        (f"{GOOD}\nstatus = ''", "watch[0].status[0]: String should have at least 1 character"),
+        (f"{GOOD}\nstatus = ['received', '']", "watch[0].status[1]: String should have at least 1 character"),
+        (f"{GOOD}\ndelivery = 5", "watch[0].delivery: must be a table"),
+        (f"{GOOD}\n[watch.delivery]\nparallel = 2", "watch[0].delivery.parallel: unknown key"),
+        (f"{GOOD}\n[watch.delivery]\nroot = 'own'", "watch[0].delivery.root: must be an absolute path"),
+        (
+            f"{GOOD}\n[watch.delivery]\nlayout = '{{colour}}/{{file_name}}'",
+            "watch[0].delivery.layout: unknown placeholder {colour}",
+        ),
+        (
+            f"{GOOD}\n[watch.delivery]\nattachments = []",
+            "watch[0].delivery.attachments: must name at least one attachment",
+        ),
+        (
+            f"{GOOD}\n[watch.delivery]\nattachments = ['zip']",
+            "watch[0].delivery.attachments[0]: Input should be 'delivery_zip'",
+        ),
+        (
+            f"{GOOD}\n[watch.delivery]\nextract = 'yes'",
+            "watch[0].delivery.extract: Input should be a valid boolean",
+        ),
         (f"{GOOD}\nproject_name = ''", "watch[0].project_name: String should have at least 1 character"),
         (
             f"{ACCOUNT}\n[[watch]]\naccount = 'main'\ntask_ids = ['1']",
@@ -285,6 +323,14 @@ class TestTheDestination:
     def test_a_root_whose_name_no_file_system_takes_cannot_be_written(self, tmp_path: Path) -> None:
         assert self.root(tmp_path, tmp_path / ("x" * 300)).endswith(": File name too long")
 
+    def test_the_root_of_a_watch_is_tried_too(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        path = written(tmp_path, f"{GOOD}\n[watch.delivery]\nroot = '{tmp_path}/file/own'")
+        (problem,) = problems(path, environ(tmp_path))
+        expected = f"watch[0].delivery.root: cannot be written: {tmp_path}/file: Not a directory"
+        assert problem == expected
+        load(path, environ(tmp_path), resolve=False)
+
     def test_the_default_places_are_tried_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "file").touch()
         monkeypatch.setenv("STATE_DIRECTORY", f"{tmp_path}/file:/elsewhere")
@@ -334,14 +380,27 @@ def test_legacy_credentials_need_no_contract(tmp_path: Path) -> None:
 
 
 names = st.sampled_from(
-    sorted({*Settings.model_fields, "main", "client_secret", "contract_id", "account", "task_ids"})
+    sorted(
+        {
+            *Settings.model_fields,
+            *Watch.model_fields,
+            "main",
+            "client_secret",
+            "contract_id",
+            "root",
+            "layout",
+        }
+    )
 )
 keys = names | st.text(st.characters(codec="ascii", categories=["L"]), min_size=1, max_size=3)
 values = st.recursive(
     st.booleans()
     | st.integers(-(2**70), 2**70)
     | st.sampled_from(
-        ["", "5m", "main", "0", "env:X", "credential:../x", "file:", "{", "sqlite:///", "http://["]
+        [
+            *("", "5m", "main", "0", "env:X", "credential:../x", "file:", "{", "sqlite:///", "http://["),
+            *("2026-11-22", "0001-01-01T00:00:00+14:00"),
+        ]
     )
     | st.text(st.characters(codec="ascii", exclude_characters="\x7f"), max_size=8),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(keys, inner, max_size=4),

@@ -4,10 +4,11 @@ import traceback
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from tests.config.files import CANARY, GOOD, environ, problems, written
 
-from orderwatch.config import Account, load
+from orderwatch.config import Account, current, load
+from orderwatch.config.secret import PointedSecret
 from orderwatch.errors import ConfigError
 
 
@@ -50,6 +51,61 @@ def test_a_credential_is_read(tmp_path: Path, credentials: Path) -> None:
 def test_an_indirection_may_stand_in_a_file_that_all_can_read(tmp_path: Path, credentials: Path) -> None:
     (credentials / "main-secret").write_text(CANARY)
     assert secret(written(tmp_path, pointing("credential:main-secret"), 0o644), tmp_path) == CANARY
+
+
+class TestRotated:
+    """A secret that stands elsewhere is read anew whenever it is needed."""
+
+    new = "canary-9d2c"
+
+    def loaded(self, tmp_path: Path, to: str) -> SecretStr:
+        return load(written(tmp_path, pointing(to)), environ(tmp_path)).accounts["main"].client_secret
+
+    def test_in_its_file(self, tmp_path: Path) -> None:
+        (tmp_path / "secret").write_text(CANARY)
+        secret = self.loaded(tmp_path, f"file:{tmp_path}/secret")
+        assert current(secret) == CANARY
+        (tmp_path / "secret").write_text(f"{self.new}\n")
+        assert current(secret) == self.new
+
+    def test_among_the_credentials(self, tmp_path: Path, credentials: Path) -> None:
+        (credentials / "main-secret").write_text(CANARY)
+        secret = self.loaded(tmp_path, "credential:main-secret")
+        (credentials / "main-secret").write_text(self.new)
+        assert current(secret) == self.new
+
+    def test_in_the_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MAIN_SECRET", CANARY)
+        secret = self.loaded(tmp_path, "env:MAIN_SECRET")
+        monkeypatch.setenv("MAIN_SECRET", self.new)
+        assert current(secret) == self.new
+
+    def test_a_literal_one_is_what_it_was(self, tmp_path: Path) -> None:
+        assert current(self.loaded(tmp_path, CANARY)) == CANARY
+
+    @pytest.mark.parametrize("now", [None, "", " \n", b"\xff\xfe"], ids=["gone", "empty", "blank", "no text"])
+    def test_what_cannot_be_read_any_more_is_what_it_was(
+        self, tmp_path: Path, now: str | bytes | None
+    ) -> None:
+        """Somebody may be writing it at this very moment."""
+        place = tmp_path / "secret"
+        place.write_text(CANARY)
+        secret = self.loaded(tmp_path, f"file:{place}")
+        place.unlink()
+        if now is not None:
+            place.write_bytes(now if isinstance(now, bytes) else now.encode())
+        assert current(secret) == CANARY
+        place.write_text(self.new)
+        assert current(secret) == self.new
+
+    def test_nothing_shows_it(self, tmp_path: Path) -> None:
+        (tmp_path / "secret").write_text(CANARY)
+        path = written(tmp_path, pointing(f"file:{tmp_path}/secret"))
+        settings = load(path, environ(tmp_path))
+        assert isinstance(settings.accounts["main"].client_secret, PointedSecret)
+        for shown in (settings, settings.accounts["main"], settings.accounts["main"].client_secret):
+            assert CANARY not in f"{shown} {shown!r}"
+        assert CANARY not in settings.model_dump_json()
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "..", ".hidden", "a/b", ""])

@@ -1,15 +1,17 @@
-"""When an order is looked at again."""
+"""When an order is looked at again, and why then."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import DAY, HOUR, MINUTE, NOON, capture, delivery, order, stored
 
-from orderwatch.core.cadence import Pace, next_look, scenes_due
+from orderwatch.core.cadence import Outlook, Pace, is_idle, next_look, outlook, scenes_due
+from orderwatch.core.lag import Lag, Lags
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -18,14 +20,33 @@ from orderwatch.core.model import (
     Order,
     OrderPhase,
     OrderState,
+    Standing,
 )
 
 PACE = Pace(interval=5 * MINUTE, slowest=6 * HOUR, grace=14 * DAY)
 MIDDLE = 0.5  # the draw that jitters nothing
 
+WINDOW = "that its window opens"
+FILES = "files of a published capture that are not offered yet"
+CHANGE = "what follows a change that was just seen"
+ONE = "publication of a capture that was taken"
+TWO = "publication of 2 captures that were taken"
+TOMORROW = "a capture planned for 2026-11-23 12:00 UTC"
+SOME_TIME = "captures whose time is not known"
+FIRST, FURTHER = "a first capture", "further captures"
+LATE = "late scenes, or scenes published again"
+LAST = "its last files, which are being fetched"
 
-def open_order(**more: datetime | tuple[Capture, ...]) -> Order:
-    return replace(order(), **more)  # type: ignore[arg-type]  # fields of an order
+
+def about(minutes: float) -> Any:  # noqa: ANN401 - whatever pytest compares with
+    """What the model says, not a rule: near enough."""
+    return pytest.approx(minutes, rel=0.2)
+
+
+def opened(*captures: Capture, ago: timedelta = 10 * DAY, **more: Any) -> Order:  # noqa: ANN401 - of any field
+    """An open order in the midst of its window."""
+    window = {"start": NOON - ago, "end": NOON - ago + 90 * DAY}
+    return order(captures=captures, **{**window, **more})
 
 
 def settling(since: datetime = NOON, *captures: Capture, deliveries: tuple[Delivery, ...] = ()) -> Order:
@@ -34,41 +55,145 @@ def settling(since: datetime = NOON, *captures: Capture, deliveries: tuple[Deliv
     )
 
 
-def pause(known: Order, now: datetime = NOON, spread: float = MIDDLE) -> timedelta:
-    when = next_look(known, now, PACE, spread)
-    assert when is not None
-    return when - now
+def taken(ago: timedelta, capture_id: str = "c1") -> Capture:
+    return capture(CapturePhase.PROCESSING, capture_id=capture_id, start=NOON - ago)
+
+
+def planned(ahead: timedelta, capture_id: str = "c1") -> Capture:
+    return capture(CapturePhase.PLANNED, capture_id=capture_id, start=NOON + ahead)
+
+
+def shown(ago: timedelta, capture_id: str = "c1", **more: Any) -> Capture:  # noqa: ANN401 - of any field
+    return capture(capture_id=capture_id, published_at=NOON - ago, **more)
+
+
+def doubted(ago: timedelta) -> Order:
+    standing = Standing(word="in_progress", phase=OrderPhase.COMPLETED, doubts=1, doubted_at=NOON - ago)
+    return replace(settling(NOON - DAY), standing=standing)
+
+
+# Situation, the order as it was seen just now, the pause in minutes, what is awaited.
+DECISIONS: list[tuple[str, Order, Any, str]] = [
+    ("the window opens in ninety days", order(start=NOON + 90 * DAY), 360, WINDOW),
+    ("the window opens in an hour", order(start=NOON + HOUR), 60, WINDOW),
+    ("the window opens in a minute", order(start=NOON + MINUTE), 5, WINDOW),
+    ("something was published an hour ago, no zip yet", opened(shown(HOUR)), 5, FILES),
+    ("... 23 hours ago", opened(shown(23 * HOUR)), 5, FILES),
+    ("... two days ago", opened(shown(2 * DAY)), 120, FILES),
+    ("... ten days ago", opened(shown(10 * DAY)), 360, FILES),
+    ("... of two the newer counts", opened(shown(9 * DAY), shown(2 * DAY, "c2")), 120, FILES),
+    ("one of two files is there", opened(shown(HOUR, lacking=True), deliveries=(stored(),)), 5, FILES),
+    ("... also when the order is final", settling(NOON - DAY, shown(2 * DAY)), 120, FILES),
+    ("taken an hour ago", opened(taken(HOUR)), 5, ONE),
+    ("two were taken", opened(taken(HOUR), taken(2 * DAY, "c2")), 5, TWO),
+    ("taken, and another is planned", opened(taken(HOUR), planned(DAY, "c2")), 5, ONE),
+    ("taken three days ago", opened(taken(3 * DAY)), about(30), ONE),
+    ("taken weeks ago, nothing else can come", opened(taken(40 * DAY), end=NOON - DAY), 360, ONE),
+    ("one is planned for tomorrow", opened(planned(DAY)), about(70), TOMORROW),
+    ("two are planned, the next counts", opened(planned(9 * DAY), planned(DAY, "c2")), about(70), TOMORROW),
+    ("planned, nobody says when", opened(capture(CapturePhase.PLANNED)), about(70), SOME_TIME),
+    ("no window is told", order(), about(70), FIRST),
+    ("the window has just opened", opened(ago=timedelta(0)), about(70), FIRST),
+    ("the window is over without a capture", opened(end=NOON - DAY), 90, FIRST),
+    ("what was taken is stored", opened(shown(DAY), deliveries=(stored(),)), about(70), FURTHER),
+    ("it failed", opened(capture(CapturePhase.FAILED)), about(70), FURTHER),
+    ("final, a capture is open", settling(NOON - HOUR, taken(HOUR)), 5, ONE),
+    ("final, one was taken weeks ago", settling(NOON - HOUR, taken(40 * DAY)), 360, ONE),
+    ("its final word was contradicted an hour ago", doubted(HOUR), 5, CHANGE),
+    ("... and for longer than a day", doubted(25 * HOUR), 2 * 24 * 60, LATE),
+    ("just final, all stored", settling(NOON), 5, LATE),
+    ("final for two days, all stored", settling(NOON - 2 * DAY), 24 * 60, LATE),
+    ("beyond its grace, not all stored", settling(NOON - 15 * DAY), 360, LAST),
+    ("lost", order(state=OrderState.LOST), 360, "that the provider shows it again"),
+]
+
+
+@pytest.mark.parametrize(
+    ("known", "minutes", "awaited"),
+    [pytest.param(*decision, id=situation) for situation, *decision in DECISIONS],
+)
+def test_each_situation_has_its_pause_and_its_reason(known: Order, minutes: object, awaited: str) -> None:
+    found = outlook(known, NOON, PACE)
+    assert found.awaited == awaited
+    assert found.pause is not None
+    assert found.pause / MINUTE == minutes
+
+
+def test_a_done_order_is_never_looked_at_again() -> None:
+    done = order(state=OrderState.DONE)
+    assert outlook(done, NOON, PACE) == Outlook(awaited="nothing: it is done", pause=None)
+    assert next_look(done, NOON, PACE, MIDDLE) is None
+
+
+@pytest.mark.parametrize(
+    ("known", "awaited"),
+    [
+        (opened(), CHANGE),
+        (opened(planned(DAY)), CHANGE),
+        (settling(NOON - 2 * DAY), CHANGE),
+        (settling(NOON - 15 * DAY), CHANGE),
+        (opened(shown(HOUR)), FILES),
+    ],
+)
+def test_after_a_change_the_next_look_is_soon(known: Order, awaited: str) -> None:
+    assert outlook(known, NOON, PACE, moved=True) == Outlook(awaited=awaited, pause=5 * MINUTE)
+
+
+@pytest.mark.parametrize(
+    "known", [order(start=NOON + 90 * DAY), order(state=OrderState.LOST), order(state=OrderState.DONE)]
+)
+def test_a_change_hastens_nothing_where_nothing_can_follow(known: Order) -> None:
+    assert outlook(known, NOON, PACE, moved=True) == outlook(known, NOON, PACE)
+
+
+def test_the_lag_of_its_own_product_tells_how_long_a_capture_takes() -> None:
+    slow = Lags({"L1": Lag(median=48 * HOUR, sigma=0.5)})
+    fresh = opened(taken(timedelta(0)), product="L1")
+    learned = outlook(fresh, NOON, PACE, lags=slow)
+    unknown = outlook(replace(fresh, product="L2"), NOON, PACE, lags=slow)
+    assert learned.awaited == unknown.awaited == ONE
+    assert learned.pause == 20 * MINUTE  # which is the most, once something was taken
+    assert unknown.pause is not None
+    assert unknown.pause < learned.pause
+
+
+def test_an_order_that_had_many_captures_is_expected_to_get_more() -> None:
+    files = tuple(stored(capture_id=str(number)) for number in range(9))
+    many = opened(*(shown(DAY, str(number)) for number in range(9)), deliveries=files)
+    few = opened(shown(DAY, "0"), deliveries=files[:1])
+    sooner, later = (outlook(known, NOON, PACE).pause for known in (many, few))
+    assert sooner is not None
+    assert later is not None
+    assert sooner < later
 
 
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
-        (open_order(), 5 * MINUTE),
-        (open_order(start=NOON), 5 * MINUTE),
-        (open_order(start=NOON - DAY), 5 * MINUTE),
-        (open_order(start=NOON + MINUTE), 5 * MINUTE),
-        (open_order(start=NOON + HOUR), HOUR),
-        (open_order(start=NOON + 90 * DAY), 6 * HOUR),
-        (open_order(start=NOON + 90 * DAY, captures=(capture(CapturePhase.PLANNED),)), 5 * MINUTE),
-        (order(state=OrderState.LOST), 6 * HOUR),
+        (order(start=NOON + MINUTE), True),
+        (order(start=NOON), False),
+        (order(), False),
+        (order(start=NOON + DAY, captures=[planned(2 * DAY)]), False),
+        (order(OrderPhase.REJECTED, OrderState.SETTLING, start=NOON + DAY), False),
+        (order(state=OrderState.LOST, start=NOON + DAY), False),
     ],
-    ids=["no-window", "opens", "open", "soon", "in-an-hour", "far", "far-with-capture", "lost"],
+    ids=["before", "opens now", "no window", "with a capture", "final", "lost"],
 )
-def test_an_order_waits_for_its_window_and_is_watched_closely_within(
-    known: Order, expected: timedelta
+def test_only_an_open_order_before_its_window_and_without_captures_is_idle(
+    known: Order,
+    expected: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    assert pause(known) == expected
-
-
-def test_a_done_order_is_never_looked_at_again() -> None:
-    assert next_look(order(state=OrderState.DONE), NOON, PACE, MIDDLE) is None
+    assert is_idle(known, NOON) is expected
 
 
 @pytest.mark.parametrize(("spread", "expected"), [(0.0, 270), (0.5, 300), (0.999, 330)])
 def test_the_jitter_is_a_tenth_to_either_side(spread: float, expected: int) -> None:
-    assert pause(open_order(), spread=spread).total_seconds() == pytest.approx(expected, rel=1e-3)
+    when = next_look(opened(taken(HOUR)), NOON, PACE, spread)
+    assert when is not None
+    assert (when - NOON).total_seconds() == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("spread", [0.0, MIDDLE, 0.999])
 @pytest.mark.parametrize(
     ("passed", "rung"),
     [
@@ -84,8 +209,10 @@ def test_the_jitter_is_a_tenth_to_either_side(spread: float, expected: int) -> N
         (13 * DAY, 14 * DAY),
     ],
 )
-def test_a_settling_order_climbs_the_grace_ladder(passed: timedelta, rung: timedelta) -> None:
-    assert next_look(settling(), NOON + passed, PACE, MIDDLE) == NOON + rung
+def test_a_settling_order_meets_the_rungs_of_the_grace_ladder_whatever_the_jitter(
+    passed: timedelta, rung: timedelta, spread: float
+) -> None:
+    assert next_look(settling(), NOON + passed, PACE, spread) == NOON + rung
 
 
 def test_the_ladder_ends_at_a_short_grace() -> None:
@@ -97,17 +224,6 @@ def test_a_capture_published_late_has_a_ladder_of_its_own() -> None:
     late = capture(published_at=NOON + 5 * DAY)
     known = settling(NOON, late, deliveries=(stored(),))
     assert next_look(known, NOON + 5 * DAY, PACE, MIDDLE) == NOON + 5 * DAY + 5 * MINUTE
-
-
-@pytest.mark.parametrize(
-    ("passed", "expected"),
-    [(timedelta(0), 5 * MINUTE), (10 * HOUR, HOUR), (20 * DAY, 6 * HOUR), (-HOUR, 5 * MINUTE)],
-)
-def test_a_final_order_that_still_owes_something_is_looked_at_ever_more_slowly(
-    passed: timedelta, expected: timedelta
-) -> None:
-    for owing in (capture(CapturePhase.PROCESSING), capture(published_at=NOON)):
-        assert pause(settling(NOON, owing), NOON + passed) == expected
 
 
 class TestScenesDue:
@@ -160,35 +276,90 @@ paces = st.builds(
 )
 moments = st.timedeltas(-100 * DAY, 100 * DAY).map(lambda delta: NOON + delta)
 captures = st.builds(
-    lambda phase, published: capture(phase, published_at=published),
+    lambda phase, published, start, lacking: capture(
+        phase, published_at=published, start=start, lacking=lacking
+    ),
     st.sampled_from(CapturePhase),
     st.none() | moments,
+    st.none() | moments,
+    st.booleans(),
+)
+standings = st.builds(
+    Standing,
+    word=st.just("completed"),
+    phase=st.sampled_from(OrderPhase),
+    doubts=st.integers(0, 3),
+    doubted_at=st.none() | moments,
+)
+lags = st.builds(Lag, median=st.timedeltas(MINUTE, 90 * DAY), sigma=st.floats(0.3, 1.5)).map(
+    lambda lag: Lags({None: lag})
 )
 known_orders: st.SearchStrategy[Order] = st.builds(
-    lambda state, shown, held, final_at, start: order(
-        state=state, captures=shown, deliveries=held, final_at=final_at, start=start
+    lambda state, standing, captures, held, final_at, window: order(
+        state=state,
+        standing=standing,
+        captures=captures,
+        deliveries=held,
+        final_at=final_at,
+        start=window[0],
+        end=window[1],
     ),
     st.sampled_from(OrderState),
-    st.lists(captures, max_size=2),
+    standings,
+    st.lists(captures, max_size=3),
     st.lists(st.sampled_from(DeliveryState).map(delivery), max_size=2),
     st.none() | moments,
-    st.none() | moments,
+    st.tuples(st.none() | moments, st.none() | moments),
 )
 spreads = st.floats(0, 1, exclude_max=True)
 
 
-@given(known_orders, paces, spreads)
+@given(known=known_orders, pace=paces, spread=spreads, learned=lags, moved=st.booleans())
 def test_the_next_look_is_never_before_now_and_never_beyond_the_slowest_pace(
-    known: Order, pace: Pace, spread: float
+    *, known: Order, pace: Pace, spread: float, learned: Lags, moved: bool
 ) -> None:
-    when = next_look(known, NOON, pace, spread)
+    when = next_look(known, NOON, pace, spread, lags=learned, moved=moved)
     if known.state is OrderState.DONE:
         assert when is None
         return
     assert when is not None
     assert when > NOON
-    if known.state in {OrderState.OPEN, OrderState.LOST}:
-        assert when <= NOON + 1.1 * pace.slowest
+    on_the_ladder = outlook(known, NOON, pace, lags=learned, moved=moved).exact
+    assert known.state is OrderState.SETTLING or not on_the_ladder
+    if not on_the_ladder:
+        assert NOON + 0.9 * pace.interval <= when <= NOON + 1.1 * pace.slowest
+
+
+@given(known_orders, paces, lags)
+def test_a_change_never_makes_the_next_look_at_an_open_order_later(
+    known: Order, pace: Pace, learned: Lags
+) -> None:
+    opened = replace(known, state=OrderState.OPEN)
+    moved = outlook(opened, NOON, pace, lags=learned, moved=True).pause
+    quiet = outlook(opened, NOON, pace, lags=learned).pause
+    assert moved is not None
+    assert quiet is not None
+    assert moved <= quiet
+
+
+@given(
+    st.lists(st.timedeltas(-30 * DAY, 60 * DAY), min_size=1, max_size=4),
+    st.timedeltas(timedelta(0), 60 * DAY),
+    paces,
+    lags,
+)
+def test_more_hazard_never_means_a_longer_pause(
+    ages: list[timedelta], later: timedelta, pace: Pace, learned: Lags
+) -> None:
+    """One more capture that is awaited, older than the youngest: the bound of the pause is the same."""
+    youngest = min((age for age in ages if age >= timedelta(0)), default=None)
+    extra = -later if youngest is None else youngest + later
+    awaited = [taken(age, str(number)) for number, age in enumerate(ages)]
+    without = outlook(opened(*awaited), NOON, pace, lags=learned).pause
+    more = outlook(opened(*awaited, taken(extra, "extra")), NOON, pace, lags=learned).pause
+    assert without is not None
+    assert more is not None
+    assert more <= without
 
 
 @given(paces, st.integers(0, 40))

@@ -126,9 +126,10 @@ def test_a_superseded_version_keeps_its_file() -> None:
 
 
 def test_a_duplicate_holds_no_file_and_names_the_version_that_does() -> None:
-    copy = delivery(_S.FETCHING, version=2, path="a/s1.v2.zip", size=9, sha256="ab", durable=9)
+    copy = delivery(_S.FETCHING, version=2, root="/own", path="a/s1.v2.zip", size=9, sha256="ab", durable=9)
     gone = after_duplicate(copy, NOON, 1).delivery
-    assert (gone.path, gone.size, gone.sha256, gone.durable) == (None, None, None, 0)
+    assert (gone.root, gone.path) == (None, None)
+    assert (gone.size, gone.sha256, gone.durable) == (None, None, 0)
     assert gone.reason == "same bytes as version 1"
 
 
@@ -175,6 +176,18 @@ class TestFailures:
         assert (later.state, later.attempts, later.barren, later.durable) == (_S.WAITING, 3, 2, 7)
         assert later.not_before is not None
         assert NOON < later.not_before <= NOON + 4 * POLICY.first
+
+    def test_what_the_archive_does_not_offer_is_asked_for_ever_more_seldom_and_never_given_up(self) -> None:
+        held, pauses = replace(self.held, attempts=0, barren=POLICY.max_attempts - 1), []
+        for _ in range(40):
+            held = failed(held, Trouble.MISSING, spread=1.0)
+            assert held.not_before is not None
+            pauses.append(held.not_before - NOON)
+            assert (held.state, held.reason, held.durable) == (_S.WAITING, "why", 7)
+            held = claimed(held, NOON).delivery
+        assert held.barren == POLICY.max_attempts - 1
+        assert pauses[:4] == [POLICY.first * n for n in (1, 2, 4, 8)]
+        assert pauses[-1] == POLICY.slowest
 
     def test_a_full_disk_parks_it_for_a_minute_and_counts_nothing(self) -> None:
         later = failed(replace(self.held, sha256="ab"), Trouble.DISK)

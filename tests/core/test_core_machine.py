@@ -1,7 +1,7 @@
 """How single answers are taken: kinds of moves, sticky final words, done by outcome, what is wanted."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from tests.core.samples import (
@@ -291,6 +291,70 @@ class TestStateByOutcome:
 
     def test_a_capture_that_is_not_published_awaits_no_files(self) -> None:
         assert not awaits_files(order(), capture(_C.PROCESSING))
+
+
+class TestHalfALook:
+    """The list shows an order's own row and no more; where it did, the look asks for captures only."""
+
+    captures_only = replace(published(), order=None)
+    row_only = replace(look("completed"), captures=None)
+
+    def test_a_row_of_the_list_moves_the_order_and_leaves_its_captures(self) -> None:
+        before = after(published()).order
+        verdict = observe(before, self.row_only, NOON + HOUR, RULES)
+        assert kinds(verdict, Subject.ORDER) == [("in_progress", "completed", _K.STEP)]
+        assert not kinds(verdict, Subject.CAPTURE)
+        assert (verdict.order.captures, verdict.order.deliveries) == (before.captures, before.deliveries)
+        assert (verdict.order.looked_at, verdict.order.last_seen_at) == (NOON, NOON + HOUR)
+
+    def test_an_order_known_from_the_list_alone_was_not_looked_at(self) -> None:
+        found = after(self.row_only).order
+        assert (found.looked_at, found.last_seen_at, found.captures) == (None, NOON, ())
+
+    def test_captures_alone_move_captures_and_leave_what_the_row_said(self) -> None:
+        before = after(look()).order
+        verdict = observe(before, self.captures_only, NOON + HOUR, RULES)
+        assert kinds(verdict, Subject.CAPTURE) == [(None, "published", _K.FIRST)]
+        assert not kinds(verdict, Subject.ORDER)
+        assert (verdict.order.standing, verdict.order.task_name) == (before.standing, "Quay")
+        assert [d.scene_id for d in verdict.wanted] == ["s1"]
+        assert (verdict.order.looked_at, verdict.order.last_seen_at) == (NOON + HOUR, NOON + HOUR)
+
+    def test_captures_alone_raise_no_doubt_of_the_order(self) -> None:
+        flapped = after(look("canceled"), look("in_progress"))
+        assert flapped.order.standing.doubts == 1
+        later = [observe(flapped.order, self.captures_only, NOON + n * DAY, RULES).order for n in (1, 2)]
+        assert {order.standing.doubts for order in later} == {1}
+
+    def test_captures_alone_show_a_lost_order_again_and_that_is_recorded(self) -> None:
+        lost = observe_missing(after(look()).order, "main", 23272, NOON).order
+        verdict = observe(lost, self.captures_only, NOON + HOUR, RULES)
+        assert verdict.order.state is OrderState.OPEN
+        assert kinds(verdict, Subject.ORDER) == [("lost", "in_progress", _K.ODD)]
+
+    def test_captures_of_nobodys_order_are_our_own_mistake(self) -> None:
+        with pytest.raises(ValueError, match="needs a known order"):
+            observe(None, self.captures_only, NOON, RULES)
+
+    def test_when_it_was_placed_is_kept_where_an_answer_does_not_say(self) -> None:
+        placed = replace(look(), order=seen_order(placed_at=NOON - DAY))
+        assert after(placed, look()).order.placed_at == NOON - DAY
+
+
+@pytest.mark.parametrize(
+    ("last_seen_at", "listed_at", "shown_at"),
+    [
+        (None, None, None),
+        (NOON, None, NOON),
+        (None, NOON, NOON),
+        (NOON, NOON + HOUR, NOON + HOUR),
+        (NOON + HOUR, NOON, NOON + HOUR),
+    ],
+)
+def test_an_order_was_shown_last_by_a_look_or_by_the_list(
+    last_seen_at: datetime | None, listed_at: datetime | None, shown_at: datetime | None
+) -> None:
+    assert order(last_seen_at=last_seen_at, listed_at=listed_at).shown_at == shown_at
 
 
 class TestLost:

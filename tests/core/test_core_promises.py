@@ -12,7 +12,7 @@ from tests.core.samples import CAPTURE_WORDS, NOON, ORDER_WORDS, POLICY, RULES, 
 from orderwatch.core import delivery as local
 from orderwatch.core.delivery import Failure, Trouble
 from orderwatch.core.machine import Verdict, observe, observe_missing
-from orderwatch.core.model import Delivery, DeliveryState, Order, SceneFacts
+from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState, SceneFacts, Subject
 from orderwatch.core.seen import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
 
 _S = DeliveryState
@@ -30,11 +30,12 @@ class Chapter:
 
 
 orders = st.builds(
-    lambda word, name, start: SeenOrder(
-        task_id=1, status=word, phase=ORDER_WORDS.get(word), task_name=name, start=start
+    lambda word, name, start, placed_at: SeenOrder(
+        task_id=1, status=word, phase=ORDER_WORDS.get(word), task_name=name, start=start, placed_at=placed_at
     ),
     st.sampled_from([*ORDER_WORDS, *_STRANGE]),
     st.none() | st.text(max_size=3),
+    st.none() | st.just(NOON),
     st.none() | st.just(NOON),
 )
 captures = st.builds(
@@ -57,8 +58,8 @@ scenes = st.builds(
 looks = st.builds(
     Look,
     account=st.just("main"),
-    order=orders,
-    captures=st.lists(captures, max_size=4).map(tuple),
+    order=orders | orders | st.none(),
+    captures=st.lists(captures, max_size=4).map(tuple) | st.none(),
     scenes=st.dictionaries(st.sampled_from(_IDS), st.lists(scenes, max_size=3).map(tuple), max_size=2),
 )
 chapters = st.builds(
@@ -107,6 +108,13 @@ def _steps(old: Delivery, now: datetime) -> Sequence[Delivery]:
             return []
 
 
+def possible(order: Order | None, answer: Look | None) -> Look | None:
+    """An order that nobody knows is first shown by a row of its own."""
+    if order is not None or answer is None or answer.order is not None:
+        return answer
+    return replace(answer, order=SeenOrder(task_id=1, status="received", phase=ORDER_WORDS["received"]))
+
+
 def answered(order: Order | None, answer: Look | None, now: datetime) -> Verdict:
     return observe_missing(order, "main", 1, now) if answer is None else observe(order, answer, now, RULES)
 
@@ -120,8 +128,9 @@ def told(story: Sequence[Chapter]) -> list[tuple[Order | None, Chapter, datetime
         now += chapter.pause
         for which, road in chapter.nudges if order else ():
             order = nudged(order, which, road, now) if order else None
-        verdict = answered(order, chapter.answer, now)
-        pages.append((order, chapter, now, verdict))
+        answer = possible(order, chapter.answer)
+        verdict = answered(order, answer, now)
+        pages.append((order, replace(chapter, answer=answer), now, verdict))
         order = verdict.order
     return pages
 
@@ -136,6 +145,34 @@ def test_total_any_answer_gives_a_verdict_that_names_every_move(story: Sequence[
         if before is not None and chapter.answer is not None:
             assert {c.capture_id for c in before.captures} <= {c.capture_id for c in verdict.order.captures}
             assert {d.key for d in before.deliveries} <= {d.key for d in verdict.order.deliveries}
+
+
+@given(stories)
+def test_total_an_order_is_lost_and_found_with_a_move_that_says_so(story: Sequence[Chapter]) -> None:
+    for before, chapter, _, verdict in told(story):
+        was = before is not None and before.state is OrderState.LOST
+        assert (verdict.order.state is OrderState.LOST) is (chapter.answer is None)
+        if was is not (chapter.answer is None):
+            assert [m for m in verdict.transitions if m.subject is Subject.ORDER]
+
+
+@given(stories)
+def test_what_was_not_asked_for_stays_as_it_was(story: Sequence[Chapter]) -> None:
+    for before, chapter, now, verdict in told(story):
+        order, answer = verdict.order, chapter.answer
+        looked_at = before.looked_at if before else None
+        assert order.looked_at == (now if answer and answer.captures is not None else looked_at)
+        if before is None or answer is None:
+            continue
+        if answer.order is None:
+            assert (order.standing, told_of(order)) == (before.standing, told_of(before))
+        if answer.captures is None and not answer.scenes:
+            assert order.captures == before.captures
+
+
+def told_of(order: Order) -> tuple[object, ...]:
+    """What the order's own row says beside its status."""
+    return order.task_name, order.start, order.placed_at
 
 
 @given(stories)

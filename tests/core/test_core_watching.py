@@ -1,40 +1,245 @@
-"""Which listed orders a watch wants."""
+"""Which orders a watch takes up and follows, and what is wanted of each."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.core.samples import DAY, NOON, ZIP, order, seen_order
 
-from orderwatch.core.watching import Pattern, Watched
+from orderwatch.core.watching import Plan, Traits, Watch, Watched, traits
+
+USUAL = Plan(attachments=frozenset({ZIP}), layout="{task_id}/{file_name}")
+SECOND = timedelta(seconds=1)
+HARBOUR = Watch(project_name="Harbour *")
+PREVIEWS = frozenset({"preview"})
+
+
+def watched(*watches: Watch) -> Watched:
+    return Watched(usual=USUAL, watches=watches)
 
 
 @pytest.mark.parametrize(
-    ("pattern", "project", "task", "expected"),
+    ("watch", "project", "task", "expected"),
     [
-        (Pattern(project_name="Harbour *"), "Harbour 1", "anything", True),
-        (Pattern(project_name="Harbour *"), "Harbour", "anything", False),
-        (Pattern(project_name="Harbour *"), "harbour 1", "anything", False),
-        (Pattern(project_name="Harbour [12]"), "Harbour 2", None, True),
-        (Pattern(project_name="Harbour ?", task_name="Q*"), "Harbour 2", "Quay", True),
-        (Pattern(project_name="Harbour ?", task_name="Q*"), "Harbour 2", "Pier", False),
-        (Pattern(project_name="Harbour *"), None, "Quay", False),
-        (Pattern(task_name="*"), None, None, True),
-        (Pattern(task_name="?*"), None, None, False),
-        (Pattern(task_name="a\nb"), None, "a\nb", True),
+        (HARBOUR, "Harbour 1", "anything", True),
+        (HARBOUR, "Harbour", "anything", False),
+        (HARBOUR, "harbour 1", "anything", False),
+        (Watch(project_name="Harbour [12]"), "Harbour 2", None, True),
+        (Watch(project_name="Harbour ?", task_name="Q*"), "Harbour 2", "Quay", True),
+        (Watch(project_name="Harbour ?", task_name="Q*"), "Harbour 2", "Pier", False),
+        (HARBOUR, None, "Quay", False),
+        (Watch(task_name="*"), None, None, True),
+        (Watch(task_name="?*"), None, None, False),
+        (Watch(task_name="a\nb"), None, "a\nb", True),
     ],
 )
 def test_names_match_shell_patterns_case_and_all_and_no_name_is_an_empty_one(
-    pattern: Pattern,
+    watch: Watch,
     project: str | None,
     task: str | None,
     expected: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    assert Watched(patterns=(pattern,)).wants(1, project, task) is expected
+    named = Traits(1, project, task)
+    assert watched(watch).takes_up(named) is expected
+    assert watched(watch).follows(named) is expected
 
 
-def test_explicit_ids_are_wanted_whatever_their_names() -> None:
-    watched = Watched(task_ids=frozenset({23272}), patterns=(Pattern(task_name="Quay"),))
-    assert watched.wants(23272, None, None)
-    assert watched.wants(1, None, "Quay")
-    assert not watched.wants(1, None, "Pier")
+@pytest.mark.parametrize(
+    ("placed_at", "expected"),
+    [
+        (NOON, True),
+        (NOON + SECOND, True),
+        (NOON - SECOND, False),
+        (NOON.astimezone(timezone(timedelta(hours=-5))), True),
+        (None, False),
+    ],
+    ids=["at that moment", "after", "before", "in another zone", "nobody says when"],
+)
+def test_orders_placed_after_a_moment_are_wanted_and_those_without_a_date_are_not(
+    placed_at: datetime | None,
+    expected: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    placed = Traits(1, "Harbour 1", "Quay", placed_at)
+    for watch in (Watch(placed_after=NOON), replace(HARBOUR, placed_after=NOON)):
+        assert watch.takes_up(placed) is expected
+        assert watch.follows(placed) is expected
+    elsewhere = Watch(placed_after=NOON, project_name="Airport *")
+    assert not elsewhere.takes_up(placed)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "taken_up"),
+    [
+        (("received",), "received", True),
+        (("received",), "Received", True),
+        (("RECEIVED",), "received", True),
+        (("received",), "in_progress", False),
+        (("received", "in_progress"), "in_progress", True),
+        (("*ed",), "completed", True),
+        (("received",), "", False),
+        ((), "anything", True),
+    ],
+)
+def test_the_status_chooses_what_is_taken_up_and_nothing_is_left_when_it_moves_on(
+    words: tuple[str, ...],
+    status: str,
+    taken_up: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    watch = replace(HARBOUR, status=words)
+    found = Traits(1, "Harbour 1", status=status)
+    assert watch.takes_up(found) is taken_up
+    assert watch.follows(found)
+    assert not watch.follows(Traits(1, "Airport", status=status))
+
+
+def test_a_status_alone_is_a_pattern_and_then_every_known_order_is_followed() -> None:
+    watch = Watch(status=("received",))
+    assert watch.by_pattern
+    assert watch.takes_up(Traits(1, status="received"))
+    assert not watch.takes_up(Traits(1, status="completed"))
+    assert watch.follows(Traits(1, status="completed"))
+
+
+@pytest.mark.parametrize(
+    "watch",
+    [
+        Watch(task_ids=frozenset({23272}), task_name="Quay"),
+        Watch(task_ids=frozenset({23272}), placed_after=NOON),
+        Watch(task_ids=frozenset({23272}), status=("received",)),
+    ],
+)
+def test_explicit_ids_are_wanted_whatever_else_the_watch_says(watch: Watch) -> None:
+    by_id = Traits(23272, None, "Pier", NOON - DAY, "completed")
+    assert watch.takes_up(by_id)
+    assert watch.follows(by_id)
+    other = by_id._replace(task_id=1)
+    assert not watch.takes_up(other)
+
+
+def test_a_watch_of_ids_alone_wants_no_other_order_and_is_no_pattern() -> None:
+    watch = Watch(task_ids=frozenset({7}))
+    assert not watch.by_pattern
+    assert not watch.takes_up(Traits(1, "Harbour 1", "Quay", NOON, "received"))
+    assert not watch.follows(Traits(1))
 
 
 def test_nothing_is_wanted_where_nothing_is_watched() -> None:
-    assert not Watched().wants(1, "Harbour 1", "Quay")
+    anything = Traits(1, "Harbour 1", "Quay", NOON, "received")
+    assert not watched().takes_up(anything)
+    assert not watched().follows(anything)
+    assert not Watch().takes_up(anything)
+
+
+def test_several_watches_want_together_what_each_wants() -> None:
+    both = watched(HARBOUR, Watch(task_ids=frozenset({7, 8})), Watch(task_ids=frozenset({9}), task_name="Q*"))
+    assert both.task_ids == {7, 8, 9}
+    assert both.patterns == (both.watches[0], both.watches[2])
+    wanted = [Traits(1, "Harbour 1"), Traits(7), Traits(9), Traits(2, None, "Quay")]
+    assert all(map(both.takes_up, wanted))
+    assert all(map(both.follows, wanted))
+    assert not both.takes_up(Traits(2, "Airport", "Pier"))
+
+
+def test_the_patterns_that_no_order_fits_are_named_and_ids_never_are() -> None:
+    fresh = replace(HARBOUR, status=("received",))
+    everything = watched(HARBOUR, fresh, Watch(task_ids=frozenset({7})))
+    assert everything.idle([Traits(1, "Harbour 1", status="completed")]) == (fresh,)
+    assert everything.idle([]) == (HARBOUR, fresh)
+
+
+class TestPlan:
+    """What becomes of a delivery: each part from the first watch that wants the order and says it."""
+
+    found = Traits(7, "Harbour 1", "Quay")
+    rooted = replace(HARBOUR, root="/harbour")
+    laid_out = Watch(task_name="Q*", root="/quay", layout="{scene_id}/{file_name}")
+    small = Watch(task_ids=frozenset({7}), attachments=PREVIEWS)
+    elsewhere = Watch(project_name="Airport", root="/airport", layout="{file_name}", attachments=PREVIEWS)
+
+    @pytest.mark.parametrize(
+        ("watches", "expected"),
+        [
+            ((), USUAL),
+            ((HARBOUR,), USUAL),
+            ((elsewhere,), USUAL),
+            ((rooted,), replace(USUAL, root="/harbour")),
+            ((small,), replace(USUAL, attachments=PREVIEWS)),
+            ((rooted, laid_out), replace(USUAL, root="/harbour", layout=laid_out.layout or "")),
+            ((laid_out, rooted), replace(USUAL, root="/quay", layout=laid_out.layout or "")),
+            (
+                (elsewhere, HARBOUR, small, rooted),
+                Plan(attachments=PREVIEWS, layout=USUAL.layout, root="/harbour"),
+            ),
+        ],
+        ids=["none", "silent", "other", "root", "by-id", "first-root", "turned", "parts"],
+    )
+    def test_each_part_is_from_the_first_watch_that_says_it(
+        self, watches: tuple[Watch, ...], expected: Plan
+    ) -> None:
+        assert watched(*watches).plan(self.found) == expected
+
+    def test_it_does_not_change_when_the_status_moves_on(self) -> None:
+        chosen = watched(replace(self.rooted, status=("received",)))
+        assert chosen.plan(self.found._replace(status="completed")).root == "/harbour"
+
+
+@pytest.mark.parametrize(
+    ("watch", "words"),
+    [
+        (Watch(task_ids=frozenset({9, 7})), "task_ids = [7, 9]"),
+        (HARBOUR, "project_name = 'Harbour *'"),
+        (Watch(project_name="H", task_name=""), "project_name = 'H', task_name = ''"),
+        (Watch(placed_after=NOON), "placed_after = '2026-11-22T12:00:00+00:00'"),
+        (Watch(status=("a", "b"), root="/x", layout="y"), "status = ['a', 'b']"),
+    ],
+)
+def test_a_watch_is_shown_as_the_operator_wrote_it(watch: Watch, words: str) -> None:
+    assert str(watch) == words
+
+
+def test_an_order_has_the_same_traits_in_the_list_and_in_our_books() -> None:
+    listed = seen_order("received", placed_at=NOON)
+    kept = order(task_name="Quay", project_name="Harbour 1", placed_at=NOON)
+    assert traits(listed) == Traits(23272, "Harbour 1", "Quay", NOON, "received")
+    assert traits(kept) == Traits(23272, "Harbour 1", "Quay", NOON, "in_progress")
+
+
+names = st.none() | st.sampled_from(["Harbour 1", "Harbour 2", "Quay", ""])
+moments = st.none() | st.sampled_from([NOON - DAY, NOON, NOON + DAY])
+found_orders = st.builds(
+    Traits,
+    task_id=st.integers(1, 3),
+    project_name=names,
+    task_name=names,
+    placed_at=moments,
+    status=st.sampled_from(["received", "completed", ""]),
+)
+watches = st.builds(
+    Watch,
+    task_ids=st.frozensets(st.integers(1, 3), max_size=2),
+    project_name=st.none() | st.sampled_from(["Harbour *", "*", "Quay"]),
+    task_name=st.none() | st.sampled_from(["Q*", "*"]),
+    placed_after=moments,
+    status=st.sampled_from([(), ("received",), ("comp*", "x")]),
+    attachments=st.none() | st.just(PREVIEWS),
+    layout=st.none() | st.just("{file_name}"),
+    root=st.none() | st.sampled_from(["/a", "/b"]),
+)
+
+
+@given(st.lists(watches, max_size=3), found_orders)
+def test_what_is_taken_up_is_followed_and_has_a_plan(found: list[Watch], one: Traits) -> None:
+    both = watched(*found)
+    plan = both.plan(one)
+    assert both.follows(one) or not both.takes_up(one)
+    assert plan.attachments in {USUAL.attachments, PREVIEWS}
+    assert plan == USUAL or both.follows(one)
+
+
+@given(watches, found_orders, st.sampled_from(["received", "completed", "odd"]))
+def test_whether_an_order_is_followed_does_not_hang_on_its_status(
+    watch: Watch, one: Traits, status: str
+) -> None:
+    assert watch.follows(one) is watch.follows(one._replace(status=status))

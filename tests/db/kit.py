@@ -11,6 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from orderwatch.core.breaker import Trouble
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import (
     Capture,
@@ -152,6 +153,7 @@ CAPTURES = st.builds(
     satellite_name=NAMES,
     published_at=MAYBE,
     scenes_seen_at=MAYBE,
+    lacking=st.booleans(),
 )
 DELIVERIES = st.builds(
     Delivery,
@@ -173,6 +175,7 @@ DELIVERIES = st.builds(
     total=st.none() | SIZES,
     validator=NAMES,
     refused_sha256=NAMES,
+    root=st.none(),  # taken with the path, through `reserve`
     path=st.none(),
     size=st.none() | SIZES,
     sha256=NAMES,
@@ -187,14 +190,20 @@ ORDERS = st.builds(
     task_name=NAMES,
     project_name=NAMES,
     product=NAMES,
+    placed_at=MAYBE,
     start=MAYBE,
     end=MAYBE,
     document=DOCUMENTS,
     final_at=MAYBE,
     last_seen_at=MAYBE,
+    listed_at=st.none(),  # told by `swept`
+    looked_at=MAYBE,
     next_look_at=MAYBE,
     captures=st.lists(CAPTURES, max_size=3, unique_by=lambda capture: capture.capture_id).map(tuple),
     deliveries=st.lists(DELIVERIES, max_size=3, unique_by=lambda delivery: delivery.key).map(tuple),
+)
+TROUBLES = st.builds(
+    Trouble, began_at=TIMES, failures=COUNTS, until=TIMES, refused=st.booleans(), reason=TEXTS
 )
 MOVES = st.builds(
     Transition,

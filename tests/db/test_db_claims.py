@@ -142,6 +142,39 @@ def test_composition_never_tells_two_names_apart(name: str) -> None:
     )
 
 
+async def test_equal_paths_under_different_roots_are_different_files(store: Store) -> None:
+    usual, own, other = await want(store, a_delivery("a"), a_delivery("b"), a_delivery("c"))
+    assert await store.reserve(usual, "harbour/x.zip")
+    assert await store.reserve(own, "harbour/x.zip", "/own")
+    assert await store.reserve(other, "harbour/x.zip", "/other")
+    found = [(d.root, d.path) for d in (await held(store)).deliveries]
+    assert found == [(None, "harbour/x.zip"), ("/own", "harbour/x.zip"), ("/other", "harbour/x.zip")]
+
+
+@pytest.mark.parametrize("root", [None, "/own"])
+@pytest.mark.parametrize("path", ["harbour/x.zip", "Harbour/X.ZIP"])
+async def test_equal_paths_under_one_root_are_one_file(store: Store, root: str | None, path: str) -> None:
+    first, second = await want(store, a_delivery("a"), a_delivery("b"))
+    assert await store.reserve(first, "harbour/x.zip", root)
+    assert not await store.reserve(second, path, root)
+    assert (await row_of(store, second)).path is None
+
+
+async def test_a_path_never_reaches_over_into_another_root(store: Store) -> None:
+    first, second = await want(store, a_delivery("a"), a_delivery("b"))
+    assert await store.reserve(first, "b/x.zip", "/a")
+    assert await store.reserve(second, "x.zip", "/a/b")
+
+
+async def test_a_path_given_back_leaves_its_root_too(store: Store) -> None:
+    (delivery,) = await want(store, a_delivery())
+    assert await store.reserve(delivery, "x.zip", "/own")
+    assert await store.reserve(delivery, None)
+    assert await row_of(store, delivery) == delivery
+    assert await store.reserve(delivery, "x.zip")
+    assert (await row_of(store, delivery)).root is None
+
+
 async def test_any_number_of_deliveries_may_have_no_path(store: Store) -> None:
     wanted = await want(store, a_delivery("a"), a_delivery("b"))
     assert [await store.reserve(delivery, None) for delivery in wanted] == [True, True]
@@ -157,10 +190,17 @@ async def test_concurrent_reservations_of_one_name_have_one_winner(store: Store)
 
 async def test_a_reserved_path_survives_the_moves_of_its_delivery(store: Store) -> None:
     (delivery,) = await want(store, a_delivery())
-    await store.reserve(delivery, "x.zip")
+    await store.reserve(delivery, "x.zip", "/own")
     taken = await store.claim(NOW, ["main"])
     assert taken is not None
-    assert taken.path == "x.zip"
-    forgetful: Delivery = replace(taken, path=None, durable=5)
+    assert (taken.root, taken.path) == ("/own", "x.zip")
+    forgetful: Delivery = replace(taken, root=None, path=None, durable=5)
     await store.record(Move(delivery=forgetful, transition=None))
-    assert (await row_of(store, delivery)).path == "x.zip"
+    assert await row_of(store, delivery) == replace(taken, durable=5)
+
+
+async def test_a_delivery_published_anew_has_neither_root_nor_path(store: Store) -> None:
+    (delivery,) = await want(store, a_delivery())
+    await store.reserve(delivery, "x.zip", "/own")
+    (renewed,) = await want(store, replace(delivery, fingerprint="published again"))
+    assert (renewed.root, renewed.path) == (None, None)

@@ -97,6 +97,8 @@ class Fuzz:
             self._checkpoint,
             self._claim,
             self._reserve,
+            lambda: self._store.swept("main", NOW, [1]),
+            lambda: self._store.troubled("main", None),
             self._store.orders,
             lambda: self._reader.history(1),
             lambda: self._reader.deliveries(DeliveryState.WANTED),

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 from tests.db.kit import NOW
 
 from orderwatch.core import delivery as machine
+from orderwatch.core.breaker import Trouble as AccountTrouble
 from orderwatch.core.delivery import Failure, Move, RetryPolicy, Trouble
 from orderwatch.core.layout import collision_key
 from orderwatch.core.machine import Rules, Verdict, observe, observe_missing
@@ -34,7 +35,9 @@ from orderwatch.core.model import (
     Transition,
 )
 from orderwatch.core.seen import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
+from orderwatch.core.watching import traits
 from orderwatch.db.store import open_store
+from orderwatch.ports import AccountState
 
 _S = DeliveryState
 _RULES = Rules(
@@ -52,6 +55,7 @@ _orders = st.sampled_from([*((p.value, p) for p in OrderPhase), ("new word", Non
         status=st.just(said[0]),
         phase=st.just(said[1]),
         task_name=st.sampled_from([None, "Málaga", "Porto"]),
+        placed_at=st.sampled_from([None, NOW]),
         document=st.just({"status": said[0]}),
     )
 )
@@ -79,8 +83,8 @@ _scenes = st.builds(
 _looks = st.builds(
     Look,
     account=st.just("main"),
-    order=_orders,
-    captures=st.lists(_captures, max_size=2).map(tuple),
+    order=_orders | st.none(),
+    captures=st.lists(_captures, max_size=2).map(tuple) | st.none(),
     scenes=st.dictionaries(
         st.sampled_from(["c1", "c2"]), st.lists(_scenes, max_size=2).map(tuple), min_size=1
     ),
@@ -108,6 +112,15 @@ _failures = st.builds(
     bytes_sha256=st.sampled_from([None, "ab", "cd"]),
 )
 _paths = st.none() | st.sampled_from(["x.zip", "X.ZIP", "y.zip"])
+_roots = st.sampled_from([None, None, "/own"])
+_troubles = st.none() | st.builds(
+    AccountTrouble,
+    began_at=st.just(NOW),
+    failures=st.integers(1, 9),
+    until=st.just(NOW),
+    refused=st.booleans(),
+    reason=st.just("503"),
+)
 _which = st.integers(0, 7)
 
 
@@ -121,6 +134,7 @@ class DatabaseAndModel(RuleBasedStateMachine):
         self.now = NOW
         self.order: Order | None = None
         self.history: list[Transition] = []
+        self.accounts: dict[str, AccountState] = {}
         self._folder = tempfile.TemporaryDirectory()
         database = Path(self._folder.name) / "orderwatch.db"
         database.write_bytes(self.blank)
@@ -200,14 +214,35 @@ class DatabaseAndModel(RuleBasedStateMachine):
         self._record(machine.again(self._pick(which, _S.WAITING, _S.PARKED, _S.GIVEN_UP), self.now))
 
     @precondition(lambda self: self._in(*DeliveryState))
-    @rule(which=_which, path=_paths)
-    def a_name_is_reserved(self, which: int, path: str | None) -> None:
+    @rule(which=_which, path=_paths, root=_roots)
+    def a_name_is_reserved(self, which: int, path: str | None, root: str | None) -> None:
         delivery = self._pick(which, *DeliveryState)
-        others = {collision_key(d.path) for d in self._in(*DeliveryState) if d.path and d.key != delivery.key}
-        free = path is None or collision_key(path) not in others
-        assert self._runner.run(self.store.reserve(delivery, path)) is free
+        held = [d for d in self._in(*DeliveryState) if d.path and d.key != delivery.key]
+        others = {(d.root, collision_key(d.path or "")) for d in held}
+        free = path is None or (root, collision_key(path)) not in others
+        root = root if path is not None else None
+        assert self._runner.run(self.store.reserve(delivery, path, root)) is free
         if free:
-            self._hold(replace(delivery, path=path))
+            self._hold(replace(delivery, root=root, path=path))
+
+    @rule(shown=st.booleans())
+    def a_whole_list_is_read(self, *, shown: bool) -> None:
+        assert self.order is not None
+        gone = self.order.listed_at is not None and not shown
+        found = self._runner.run(self.store.swept("main", self.now, [1] if shown else []))
+        assert found == ({1} if gone else set())
+        due = gone and self.order.state is not OrderState.DONE
+        self.order = replace(
+            self.order,
+            listed_at=self.now if shown else None,
+            next_look_at=self.now if due else self.order.next_look_at,
+        )
+        self._keep(listed_at=self.now)
+
+    @rule(trouble=_troubles)
+    def the_account_is_troubled(self, trouble: AccountTrouble | None) -> None:
+        self._runner.run(self.store.troubled("main", trouble))
+        self._keep(trouble=trouble)
 
     @invariant()
     def the_database_is_what_the_model_is(self) -> None:
@@ -215,7 +250,8 @@ class DatabaseAndModel(RuleBasedStateMachine):
             self.order,
             self.history,
             self._in(*DeliveryState),
-            {1: self._word(self.order)} if self.order else {},
+            self.accounts,
+            [traits(self.order)] if self.order and self.order.state is not OrderState.DONE else [],
         )
 
     async def _everything(self) -> tuple[object, ...]:
@@ -223,12 +259,13 @@ class DatabaseAndModel(RuleBasedStateMachine):
             await self.store.order("main", 1),
             await self.store.history(1),
             await self.store.deliveries(*DeliveryState),
-            await self.store.words("main"),
+            await self.store.accounts(),
+            await self.store.watchable("main", None),
         )
 
-    @staticmethod
-    def _word(order: Order) -> str:
-        return "lost" if order.state is OrderState.LOST else order.standing.word
+    def _keep(self, **changes: Any) -> None:  # noqa: ANN401 - of either field
+        known = self.accounts.get("main", AccountState(listed_at=None, trouble=None))
+        self.accounts["main"] = known._replace(**changes)
 
     def _in(self, *states: DeliveryState) -> list[Delivery]:
         return [d for d in (self.order.deliveries if self.order else ()) if d.state in states]

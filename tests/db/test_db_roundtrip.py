@@ -25,10 +25,11 @@ from tests.db.kit import (
     written,
 )
 
+from orderwatch.core.breaker import Trouble
 from orderwatch.core.delivery import Move
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, Delivery, Order, SceneFacts, Standing, Transition
-from orderwatch.db.rows import capture_row, delivery_row, order_row, transition_row
+from orderwatch.db.rows import capture_row, delivery_row, order_row, transition_row, trouble_row
 from orderwatch.db.store import Store, open_store
 
 _BRAZIL = timezone(timedelta(hours=-3))
@@ -88,28 +89,34 @@ def test_no_field_of_a_value_is_left_out_of_its_row() -> None:
     assert set(order_row(an_order())) - standing == _names(Order) - {
         "standing",
         "version",  # counted by the store
+        "listed_at",  # of the account's last sweep
         "captures",
         "deliveries",
     }
     assert set(capture_row(1, capture)) - standing == _names(Capture) - {"standing"} | {"order_id"}
-    assert set(delivery_row(a_delivery())) == _names(Delivery) - {"path"}  # taken through `reserve`
+    assert set(delivery_row(a_delivery())) == _names(Delivery) - {"root", "path"}  # taken through `reserve`
     assert set(transition_row(a_move())) == _names(Transition)
+    assert set(trouble_row(None)) == _names(Trouble)
 
 
 async def test_a_time_with_another_offset_comes_back_as_the_same_moment_in_utc(store: Store) -> None:
     there = NOW.astimezone(_BRAZIL)
     scene = SceneFacts(timestamp=there)
-    order = an_order(start=there, end=there, next_look_at=there)
+    order = an_order(placed_at=there, start=there, end=there, looked_at=there, next_look_at=there)
     verdict = Verdict(
         order=order, wanted=(a_delivery(not_before=there, scene=scene),), transitions=(a_move(at=there),)
     )
     await store.apply(verdict)
+    await store.swept("main", there, [1])
     read = await held(store)
     (delivery,) = read.deliveries
     (move,) = await store.history(1)
     for time in (
+        read.placed_at,
         read.start,
         read.end,
+        read.listed_at,
+        read.looked_at,
         read.next_look_at,
         delivery.not_before,
         delivery.scene.timestamp,
@@ -143,6 +150,8 @@ async def test_a_time_without_a_zone_is_refused_wherever_it_stands(store: Store,
             await store.apply(verdict)
     with pytest.raises(StatementError, match="without a zone"):
         await store.watchable("main", time)
+    with pytest.raises(StatementError, match="without a zone"):
+        await store.swept("main", time, [])
     assert await store.orders() == []
 
 
@@ -156,6 +165,9 @@ async def test_a_list_of_no_orders_is_empty_and_an_unknown_order_is_none(store: 
     assert await store.orders(1) == []
     assert await store.order("main", 1) is None
     assert await store.history(1) == []
+    assert await store.orders_of("main", [1]) == {}
+    assert await store.accounts() == {}
+    assert await store.lags(10) == []
 
 
 _KEY = ("account", "task_id", "capture_id", "scene_id", "attachment", "version")

@@ -10,6 +10,7 @@ from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order, facts, held,
 from orderwatch.core.delivery import Move, claimed
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderState, Standing
+from orderwatch.core.watching import Traits, traits
 from orderwatch.db.store import Store
 from orderwatch.errors import StaleOrderError
 
@@ -215,18 +216,118 @@ async def test_deliveries_come_in_the_states_asked_for_oldest_first_and_by_accou
 async def test_watchable_are_the_orders_whose_look_is_due_soonest_first(store: Store) -> None:
     for task_id, minutes in ((1, 3), (2, -2), (3, 0), (4, -1)):
         await store.apply(Verdict(order=an_order(task_id, next_look_at=NOW + minutes * MINUTE)))
-    await store.apply(Verdict(order=an_order(5, state=OrderState.DONE, project_name="P", task_name="T")))
+    await store.apply(Verdict(order=an_order(5, state=OrderState.DONE)))
     await store.apply(Verdict(order=an_order(6, "other", next_look_at=NOW - MINUTE)))
     assert [known.task_id for known in await store.watchable("main", NOW)] == [2, 4, 3]
     assert [known.task_id for known in await store.watchable("main", None)] == [2, 4, 3, 1]
-    assert [tuple(known) for known in await store.watchable("other", NOW)] == [(6, None, None)]
+    assert [known.task_id for known in await store.watchable("other", NOW)] == [6]
 
 
-async def test_the_last_word_of_a_lost_order_is_lost(store: Store) -> None:
+@pytest.mark.parametrize("state", [state for state in OrderState if state is not OrderState.DONE])
+async def test_watchable_tells_of_an_order_what_decides_whether_it_is_watched(
+    store: Store, state: OrderState
+) -> None:
+    bare, named = an_order(1), an_order(2, project_name="P", task_name="T", placed_at=NOW, state=state)
+    await store.apply_all([Verdict(order=bare), Verdict(order=named)])
+    found = sorted(await store.watchable("main", None))
+    assert found == [traits(bare), traits(named)]
+    assert found[1] == Traits(2, "P", "T", NOW, "in_progress")
+
+
+async def test_orders_are_found_by_their_ids_with_all_that_belongs_to_them(store: Store) -> None:
+    for task_id, account in ((1, "main"), (2, "main"), (3, "main"), (1, "other")):
+        order = an_order(task_id, account, captures=(a_capture(),))
+        await store.apply(Verdict(order=order, wanted=(a_delivery(task_id=task_id, account=account),)))
+    found = await store.orders_of("main", [1, 3, 4])
+    assert found == {task_id: await held(store, task_id) for task_id in (1, 3)}
+    assert [d.account for d in found[1].deliveries] == ["main"]
+    assert await store.orders_of("main", []) == {}
+
+
+async def test_unknown_are_the_ids_that_no_order_of_the_account_has(store: Store) -> None:
     await store.apply(Verdict(order=an_order(1)))
-    await store.apply(Verdict(order=an_order(2, state=OrderState.LOST)))
-    await store.apply(Verdict(order=an_order(3, "other")))
-    assert await store.words("main") == {1: "in_progress", 2: "lost"}
+    await store.apply(Verdict(order=an_order(2, "other")))
+    assert await store.unknown("main", [1, 2, 3]) == {2, 3}
+    assert await store.unknown("other", {1, 2}) == {1}
+    assert await store.unknown("main", []) == set()
+
+
+def of_every_kind(account: str) -> list[Verdict]:
+    """A known order that moves, new ones with and without anything that belongs to them."""
+    known = an_order(1, account, version=1, task_name="moved", captures=(a_capture(),))
+    full, empty = an_order(2, account, captures=(a_capture(),)), an_order(3, account)
+    wanted = (a_delivery(account=account, task_id=2),)
+    moves = [a_move(account=account, task_id=n, at=NOW + n * MINUTE) for n in range(5)]
+    return [
+        Verdict(order=empty, transitions=(moves[3], replace(moves[3], after="again"))),
+        Verdict(order=known, transitions=(moves[1],), wanted=(a_delivery(account=account),)),
+        Verdict(order=full, transitions=(moves[2],), wanted=wanted),
+        Verdict(order=an_order(4, account, document={"a": [1]}, placed_at=NOW), transitions=(moves[4],)),
+        Verdict(order=an_order(5, account)),
+    ]
+
+
+async def test_many_orders_applied_together_are_what_each_alone_would_be(store: Store) -> None:
+    for account in ("one", "two"):
+        await store.apply(Verdict(order=an_order(1, account)))
+    for verdict in of_every_kind("one"):
+        await store.apply(verdict)
+    await store.apply_all(of_every_kind("two"))
+    found = await store.orders()
+    one, two = ([order for order in found if order.account == name] for name in ("one", "two"))
+    assert [o.task_id for o in one] == [1, 2, 3, 4, 5]
+    assert [
+        replace(o, account="one", deliveries=tuple(replace(d, account="one") for d in o.deliveries))
+        for o in two
+    ] == one
+    for task_id in range(1, 6):
+        moves = await store.history(task_id)
+        ours, theirs = ([m for m in moves if m.account == name] for name in ("one", "two"))
+        assert [replace(m, account="one") for m in theirs] == ours
+
+
+async def test_no_orders_are_applied_without_complaint(store: Store) -> None:
+    await store.apply_all([])
+    assert await store.orders() == []
+
+
+@pytest.mark.parametrize("held", [Verdict(order=an_order(2)), a_verdict()], ids=["bare", "full"])
+async def test_a_new_order_that_somebody_recorded_meanwhile_is_stale_among_many_too(
+    store: Store, held: Verdict
+) -> None:
+    await store.apply(held)
+    with pytest.raises(StaleOrderError):
+        await store.apply_all([Verdict(order=an_order(n), transitions=(a_move("late"),)) for n in (1, 2, 3)])
+    assert [order.task_id for order in await store.orders()] == [held.order.task_id]
+    assert "late" not in [move.after for _, move in await store.moves_after(0)]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_of_many_orders_none_is_applied_if_one_is_stale(store: Store, place: int) -> None:
+    for task_id in (1, 2, 3):
+        await store.apply(Verdict(order=an_order(task_id), transitions=(a_move(task_id=task_id),)))
+    before = await store.orders()
+    read = list(before)
+    read[place] = replace(read[place], version=7)
+    late = [
+        Verdict(
+            order=replace(order, task_name="late", captures=(a_capture("late"),)),
+            transitions=(a_move("late", task_id=order.task_id),),
+            wanted=(a_delivery("late", order.task_id),),
+        )
+        for order in (*read, an_order(4), an_order(5))
+    ]
+    with pytest.raises(StaleOrderError):
+        await store.apply_all(late)
+    assert await store.orders() == before
+    assert [move.after for _, move in await store.moves_after(0)] == ["in_progress"] * 3
+
+
+async def test_an_order_that_comes_twice_in_one_batch_is_stale(store: Store) -> None:
+    """The second was decided on a reading that the first made old."""
+    with pytest.raises(StaleOrderError):
+        await store.apply_all([Verdict(order=an_order()), Verdict(order=an_order())])
+    assert await store.orders() == []
 
 
 async def test_moves_are_numbered_over_all_orders_oldest_first(store: Store) -> None:

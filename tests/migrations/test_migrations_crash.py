@@ -1,11 +1,14 @@
 """A process killed while it migrates leaves all or nothing."""
 
 import random
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.migrations.first import TABLES, columns, rows
 
 from orderwatch.db.upgrade import Schema, schema_of, upgrade
 
@@ -36,37 +39,65 @@ for line in sys.stdin:
         time.sleep(float(number))
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    print(os.waitstatus_to_exitcode(status), flush=True)
+    code = os.waitstatus_to_exitcode(status)
+    print(code, flush=True)
+    if kind == "statements" and code == 0:
+        break  # more statements than there are
 """
 
 
 def run_killed(*kills: tuple[Path, str, float]) -> list[int]:
-    """The exit codes of processes that upgrade these databases and are killed at these moments."""
+    """The exit codes of processes that upgrade these databases and are killed at these moments.
+
+    Where statements are counted, the first that was not killed is the last.
+    """
     lines = "".join(f"{path}|{kind}|{number}\n" for path, kind, number in kills)
     command = [sys.executable, "-c", _FORKS]
     done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True, timeout=120)
     return [int(code) for code in done.stdout.split()]
 
 
-def whole_or_nothing(database: Path) -> Schema:
-    """Sound, and either new or at head; and the next start brings it to head."""
+def whole_or_nothing(database: Path, before: Schema = Schema.NONE) -> Schema:
+    """Sound, and either as it was or at head; and the next start brings it to head."""
     found = schema_of(database, thorough=True)
-    assert found in {Schema.NONE, Schema.CURRENT}
+    assert found in {before, Schema.CURRENT}
     upgrade(database)
     assert schema_of(database, thorough=True) is Schema.CURRENT
     return found
 
 
+def killed_at_each_statement(databases: Sequence[Path]) -> int:
+    """How many processes were killed, one statement later each, until one was not."""
+    *killed, last = run_killed(
+        *((path, "statements", number) for number, path in enumerate(databases, start=1))
+    )
+    assert (set(killed), last) == ({-9}, 0)
+    return len(killed)
+
+
+_MANY = 200  # more statements than an upgrade has
+
+
 def test_a_process_killed_after_any_of_its_statements_leaves_all_or_nothing(tmp_path: Path) -> None:
-    databases = [tmp_path / f"{number}.db" for number in range(1, 31)]
-    codes = run_killed(*((path, "statements", number) for number, path in enumerate(databases, start=1)))
-    survived = codes.index(0)
-    assert set(codes[:survived]) == {-9}
-    assert set(codes[survived:]) == {0}
-    assert survived > 10  # every table and index is a statement of its own
-    found = [whole_or_nothing(path) for path in databases]
-    assert found[:survived] == [Schema.NONE] * survived
-    assert found[survived:] == [Schema.CURRENT] * (len(found) - survived)
+    databases = [tmp_path / f"{number}.db" for number in range(_MANY)]
+    killed = killed_at_each_statement(databases)
+    assert killed > 10  # every table and index is a statement of its own
+    found = [whole_or_nothing(path) for path in databases[: killed + 1]]
+    assert found == [*[Schema.NONE] * killed, Schema.CURRENT]
+
+
+def test_a_process_killed_while_it_brings_up_an_older_database_loses_no_row(
+    tmp_path: Path, first: Path
+) -> None:
+    databases = [Path(shutil.copy(first, tmp_path / f"{number}.db")) for number in range(_MANY)]
+    names = {table: columns(first, table) for table in TABLES}
+    before = {table: rows(first, table, names[table]) for table in TABLES}
+    killed = killed_at_each_statement(databases)
+    assert killed > 10  # every column is a statement of its own
+    found = [whole_or_nothing(path, Schema.BEHIND) for path in databases[: killed + 1]]
+    assert found == [*[Schema.BEHIND] * killed, Schema.CURRENT]
+    for path in databases[: killed + 1]:
+        assert {table: rows(path, table, names[table]) for table in TABLES} == before
 
 
 @pytest.mark.parametrize("seed", [20261122])

@@ -1,5 +1,6 @@
 """The migrations make what the code expects, give it back, and never half of it."""
 
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -11,34 +12,18 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import OperationalError
+from tests.migrations.first import SEEN, TABLES, ask, columns, execute, rows, schema_in
 
+from orderwatch.core.model import OrderState
 from orderwatch.db import sqlite
 from orderwatch.db import upgrade as upgrading
 from orderwatch.db.sqlite import inspect_engine, upgrade_engine
+from orderwatch.db.store import open_store
 from orderwatch.db.tables import metadata
 from orderwatch.db.upgrade import HEAD, Schema, migrations, schema_of, upgrade
 from orderwatch.errors import DatabaseError
 
-
-def schema_in(database: Path) -> list[tuple[Any, ...]]:
-    """Every table and index, in SQLite's own words."""
-    return ask(database, "SELECT type, name, sql FROM sqlite_master ORDER BY name")
-
-
-def ask(database: Path, query: str) -> list[tuple[Any, ...]]:
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    try:
-        return connection.execute(query).fetchall()
-    finally:
-        connection.close()
-
-
-def execute(database: Path, *statements: str) -> None:
-    connection = sqlite3.connect(database)
-    with connection:
-        for statement in statements:
-            connection.execute(statement)
-    connection.close()
+NEXT = f"{int(HEAD) + 1:04}"  # the migration that somebody will write
 
 
 def difference(database: Path) -> list[Any]:
@@ -63,9 +48,9 @@ def with_an_order(database: Path) -> Path:
 def another_migration(folder: Path, body: str) -> Path:
     """A copy of the migrations with one more on top."""
     shutil.copytree(migrations(), folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0002_another.py").write_text(
+    (folder / "versions" / f"{NEXT}_another.py").write_text(
         f"import sqlalchemy as sa\nfrom alembic import op\n"
-        f"revision, down_revision = '0002', {HEAD!r}\n"
+        f"revision, down_revision = {NEXT!r}, {HEAD!r}\n"
         f"def upgrade():\n{body}"
     )
     return folder
@@ -106,6 +91,55 @@ def test_the_code_and_the_migrations_agree_on_the_newest_schema() -> None:
     # A newer schema is told by comparing revisions as words.
     assert revisions == sorted(revisions, reverse=True)
     assert all(len(revision) == len(HEAD) and revision.isdigit() for revision in revisions)
+
+
+def test_a_database_of_the_first_release_keeps_every_row_on_its_way_up_and_down(first: Path) -> None:
+    names = {table: columns(first, table) for table in TABLES}
+    before = {table: rows(first, table, names[table]) for table in TABLES}
+    schema = schema_in(first)
+    assert schema_of(first, thorough=True) is Schema.BEHIND
+    assert all(before.values())
+    upgrade(first)
+    assert schema_of(first, thorough=True) is Schema.CURRENT
+    assert difference(first) == []
+    assert {table: rows(first, table, names[table]) for table in TABLES} == before
+    upgrade(first, "0001")
+    assert {table: rows(first, table, columns(first, table)) for table in TABLES} == before
+    assert parts(schema_in(first)) == parts(schema)
+    assert schema_of(first, thorough=True) is Schema.BEHIND
+
+
+def parts(schema: list[tuple[Any, ...]]) -> list[tuple[str, str, frozenset[str]]]:
+    """Each with its lines, in which a table that was rebuilt differs by order and quotes alone."""
+    return [
+        (kind, name, frozenset(re.split(r",? *\n", (sql or "").replace('"', ""))))
+        for kind, name, sql in schema
+    ]
+
+
+def test_what_the_first_release_did_not_know_is_filled_in(first: Path) -> None:
+    """Every look asked for the captures too, but where the order itself was missing."""
+    upgrade(first)
+    assert ask(first, "SELECT id, looked_at, placed_at, listed FROM orders ORDER BY id") == [
+        (7, SEEN, None, 0),
+        (8, SEEN, None, 0),
+        (9, None, None, 0),
+    ]
+    assert ask(first, "SELECT root FROM deliveries") == [(None,), (None,)]
+    assert ask(first, "SELECT * FROM accounts") == []
+
+
+async def test_the_orders_of_the_first_release_are_read_by_this_one(first: Path) -> None:
+    upgrade(first)
+    async with open_store(first) as store:
+        found = await store.orders()
+        assert [(o.account, o.task_id, o.state, o.version) for o in found] == [
+            ("main", 23272, OrderState.OPEN, 4),
+            ("main", 23273, OrderState.DONE, 9),
+            ("other", 23272, OrderState.LOST, 1),
+        ]
+        assert [(d.root, d.path) for d in found[0].deliveries] == [(None, "a/s1.zip"), (None, None)]
+        assert not await store.reserve(found[0].deliveries[1], "A/S1.zip")
 
 
 def test_an_upgrade_at_head_changes_nothing(tmp_path: Path) -> None:
@@ -194,8 +228,8 @@ def test_rebuilding_a_parent_table_keeps_its_children(
     upgrade(database)
     assert ask(database, "SELECT task_id, title FROM orders") == [(23272, None)]
     assert ask(database, "SELECT order_id, capture_id FROM captures") == [(7, "capture-1")]
-    assert ask(database, "SELECT version_num FROM alembic_version") == [("0002",)]
-    with pytest.raises(DatabaseError, match="schema 0002, newer than this code's"):
+    assert ask(database, "SELECT version_num FROM alembic_version") == [(NEXT,)]
+    with pytest.raises(DatabaseError, match=f"schema {NEXT}, newer than this code's"):
         schema_of(database)
 
 
@@ -232,6 +266,6 @@ def test_the_migrations_are_found_and_can_make_new_ones(tmp_path: Path) -> None:
     copied = shutil.copytree(folder, tmp_path / "migrations")
     config = Config()
     config.set_main_option("script_location", str(copied))
-    script = ScriptDirectory.from_config(config).generate_revision("0002", "one more", head=HEAD)
+    script = ScriptDirectory.from_config(config).generate_revision(NEXT, "one more", head=HEAD)
     assert script is not None
-    assert (script.revision, script.down_revision) == ("0002", HEAD)
+    assert (script.revision, script.down_revision) == (NEXT, HEAD)

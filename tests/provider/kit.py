@@ -1,5 +1,6 @@
 """What the tests of the provider share: an account, a clock that only moves when told, recorded answers."""
 
+import asyncio
 import itertools
 import json
 import random
@@ -15,6 +16,7 @@ from aioresponses import aioresponses as fake_network
 
 from orderwatch.provider.access import Access
 from orderwatch.provider.connection import Connection, connect
+from orderwatch.provider.pacer import Pacer
 
 TOKEN = "https://auth.platform.satellogic.com/oauth/token"
 ACCOUNTS = "https://api.platform.satellogic.com"
@@ -32,16 +34,18 @@ SHORT_CONTRACTS = f"{API}/contracts?limit=100&offset=0"
 
 OPENLY = {"Accept": "application/json", "User-Agent": "orderwatch"}  # what every request carries
 
+UNPACED = 1e18  # per s: the desk's clock is too coarse to show such a pause
+
 PLATFORM = Access(
     name="main",
     credentials="platform",
     client_id="canary-id",
-    client_secret="canary-secret",
+    read_secret=lambda: "canary-secret",
     contract_id=CONTRACT,
     token_url=TOKEN,
     accounts_url=ACCOUNTS,
     api_url=API,
-    requests_per_second=100_000,
+    requests_per_second=UNPACED,
 )
 LEGACY = replace(
     PLATFORM,
@@ -53,12 +57,13 @@ LEGACY = replace(
 
 @dataclass
 class Desk:
-    """Time, chance and the ears of the log redactor, all in the test's hands."""
+    """Time, chance and the ears of log redactor and clock, all in the test's hands."""
 
     at: float = 1000.0
     now: datetime = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
     slept: list[float] = field(default_factory=list)
     learned: list[str] = field(default_factory=list)
+    heard: list[datetime] = field(default_factory=list)
 
     def monotonic(self) -> float:
         return self.at
@@ -66,12 +71,18 @@ class Desk:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.at += seconds
+        for _ in range(10):  # what others have under way is answered meanwhile
+            await asyncio.sleep(0)
+
+    def pacer(self, requests_per_second: float = UNPACED) -> Pacer:
+        return Pacer(requests_per_second, monotonic=self.monotonic, sleep=self.sleep, rng=random.Random(7))
 
     def connect(self, access: Access = PLATFORM) -> AbstractAsyncContextManager[Connection]:
         return connect(
             access,
             rng=random.Random(7),  # chance to be repeated, not to be secret
             learn_secret=self.learned.append,
+            heard=self.heard.append,
             now=lambda: self.now,
             monotonic=self.monotonic,
             sleep=self.sleep,
@@ -86,6 +97,12 @@ def answer(name: str) -> dict[str, Any]:
 
 def page(*rows: object, following: object = None) -> dict[str, object]:
     return {"count": len(rows), "next": following, "previous": None, "results": list(rows)}
+
+
+async def listed(provider: Connection) -> list[int]:
+    """The ids of the list's rows, as far as they can be read."""
+    rows = [row.read() async for page in provider.tasking.listing() for row in page.rows]
+    return [seen.task_id for seen in rows if seen]
 
 
 def serve_tokens(network: fake_network, url: str = TOKEN, life: object = 86400) -> None:

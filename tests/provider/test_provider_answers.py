@@ -61,6 +61,7 @@ async def test_the_order_of_the_example(net: fake_network, provider: Connection)
         project_name="My first task project",
         product="90",
         start=datetime(2020, 12, 22, 21, tzinfo=UTC),
+        placed_at=datetime(2020, 12, 23, 22, 13, 52, 943224, tzinfo=UTC),
         end=datetime(2021, 1, 11, 21, tzinfo=UTC),
         document=answer("task"),
     )
@@ -137,7 +138,8 @@ async def test_a_product_may_be_named_in_several_ways(
 async def test_an_order_needs_only_id_and_status(net: fake_network, provider: Connection) -> None:
     net.get(TASK, payload={"task_id": "23272", "status": "Paused_By_Weather", "news": [1]})
     order = await provider.tasking.order(23272)
-    assert (order.status, order.phase, order.task_name, order.end) == ("Paused_By_Weather", None, None, None)
+    assert (order.status, order.phase, order.task_name) == ("Paused_By_Weather", None, None)
+    assert (order.placed_at, order.start, order.end) == (None, None, None)
 
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl"

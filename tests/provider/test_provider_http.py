@@ -1,7 +1,10 @@
 """The one request: what it sends, when it tries again, what it makes of an answer."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import aiohttp
 import pytest
@@ -33,7 +36,6 @@ from tests.provider.kit import (
 from orderwatch.core.politeness import http_date, retry_after
 from orderwatch.errors import AnswerError, MissingError, ProviderError, RefusedError, UnavailableError
 from orderwatch.provider.connection import Connection
-from orderwatch.provider.http import Pause
 
 TRANSIENT = [408, 429, 500, 502, 503, 504, 522, 524]
 
@@ -245,15 +247,6 @@ async def test_callers_already_queued_are_held_by_a_pause_that_begins(net: fake_
     assert len(sent(net, API)) == 1
 
 
-async def test_a_shorter_pause_does_not_shorten_a_longer_one(desk: Desk) -> None:
-    pause = Pause(monotonic=desk.monotonic, sleep=desk.sleep)
-    pause.extend(8)
-    pause.extend(3)
-    await pause.over("test")
-    assert desk.slept == [8]
-    assert pause.left() == 0
-
-
 async def test_a_date_counts_from_the_clock_of_the_server(
     net: fake_network, desk: Desk, provider: Connection
 ) -> None:
@@ -390,7 +383,32 @@ async def test_no_secret_reaches_a_text_or_a_log(net: fake_network, desk: Desk, 
         assert secret not in said
 
 
-async def test_requests_are_paced_without_bursts(desk: Desk) -> None:
-    async with desk.connect(replace(PLATFORM, requests_per_second=4)) as provider:
-        pacer = provider.http._pacer
-        assert (pacer.max_rate, pacer.time_period) == (1, 0.25)
+def spelt(time: datetime) -> str:
+    return format_datetime(time, usegmt=True)
+
+
+HEARD = datetime(2026, 11, 22, 11, 59, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("status", [200, 404, 429, 500])
+async def test_the_clock_hears_the_providers_time_with_every_answer(
+    net: fake_network, desk: Desk, provider: Connection, status: int
+) -> None:
+    net.get(TASK, status=status, payload=answer("task"), headers={"Date": spelt(HEARD)})
+    net.get(TASK, payload=answer("task"), headers={"Date": spelt(HEARD + timedelta(seconds=7))})
+    with suppress(ProviderError):
+        await provider.tasking.order(23272)
+    with suppress(ProviderError):
+        await provider.tasking.order(23272)
+    assert desk.heard == [HEARD, HEARD + timedelta(seconds=7)]
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Date": ""}, {"Date": "soon"}, {"Date": "Wed, 99 Oct 2015 12:00:00 GMT"}]
+)
+async def test_an_answer_without_a_date_tells_the_clock_nothing(
+    net: fake_network, desk: Desk, provider: Connection, headers: dict[str, str]
+) -> None:
+    net.get(TASK, payload=answer("task"), headers=headers)
+    await provider.tasking.order(23272)
+    assert desk.heard == []

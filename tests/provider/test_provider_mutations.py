@@ -20,6 +20,7 @@ from tests.provider.kit import (
     TASKS,
     Desk,
     answer,
+    listed,
     page,
     serve_tokens,
 )
@@ -90,10 +91,6 @@ def ask(url: str, document: object, question: Callable[[Connection], Awaitable[o
     return asyncio.run(asking())
 
 
-async def orders(provider: Connection) -> Sequence[object]:
-    return [order.task_id async for order in provider.tasking.orders()]
-
-
 async def captures(provider: Connection) -> Sequence[object]:
     return [capture.capture_id for capture in [c async for c in provider.tasking.captures(23272)]]
 
@@ -108,7 +105,7 @@ async def contracts(provider: Connection) -> Sequence[object]:
 
 
 LISTS = [
-    (TASKS, orders, answer("task"), dict(answer("task"), task_id=7), 7),
+    (TASKS, listed, answer("task"), dict(answer("task"), task_id=7), 7),
     (CAPTURES, captures, answer("captures")["results"][0], {"capture_id": SOUND, "status": "x"}, SOUND),
     (SCENES, scenes, answer("scenes")["results"][0], {"scene_id": SOUND}, SOUND),
     (CONTRACTS, contracts, answer("contracts")["results"][0], {"contract_id": SOUND}, SOUND),

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.provider.kit import PLATFORM, Desk, answer
+from tests.provider.kit import PLATFORM, Desk, answer, listed
 
 from orderwatch.errors import AnswerError, ProviderError, UnavailableError
 from orderwatch.provider.access import Access
@@ -180,7 +180,7 @@ async def test_a_large_honest_body_is_read(desk: Desk, *, zipped: bool) -> None:
         return response
 
     async with with_tokens(many).serving() as url, desk.connect(at(url)) as provider:
-        assert len([order async for order in provider.tasking.orders()]) == 2000
+        assert await listed(provider) == list(range(2000))
 
 
 @asynccontextmanager

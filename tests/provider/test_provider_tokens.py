@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from aioresponses import CallbackResult
@@ -28,7 +29,7 @@ from orderwatch.provider.tokens import Tokens
 
 def tokens_for(desk: Desk) -> Callable[..., Tokens]:
     return lambda session: Tokens(
-        session, PLATFORM, learn_secret=desk.learned.append, monotonic=desk.monotonic
+        session, PLATFORM, desk.pacer(), learn_secret=desk.learned.append, monotonic=desk.monotonic
     )
 
 
@@ -144,6 +145,22 @@ async def test_a_token_that_cannot_be_refreshed_is_used_until_its_end(
         "token.minted",
         "token.refresh_restored",
     ]
+
+
+async def test_each_token_is_asked_for_with_the_secret_of_that_moment(net: fake_network, desk: Desk) -> None:
+    """A secret that was rotated in its file is good for the next token, without a restart."""
+    secrets = iter(["canary-old", "canary-new", "canary-newest"])
+    net.get(TASK, payload=answer("task"))
+    net.get(TASK, status=401)
+    net.get(TASK, payload=answer("task"), repeat=True)
+    async with desk.connect(replace(PLATFORM, read_secret=lambda: next(secrets))) as provider:
+        for _ in range(2):
+            await provider.tasking.order(23272)  # the second needs a new token
+        desk.at += 86400
+        await provider.tasking.order(23272)
+    documents = [request.document for request in sent(net, TOKEN)]
+    given = [document["client_secret"] for document in documents if isinstance(document, dict)]
+    assert given == ["canary-old", "canary-new", "canary-newest"]
 
 
 @pytest.mark.usefixtures("net")

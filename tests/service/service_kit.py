@@ -3,35 +3,39 @@
 import asyncio
 import random
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import orjson
 
+from orderwatch.core.breaker import Trouble
 from orderwatch.core.cadence import Pace
 from orderwatch.core.delivery import Move, RetryPolicy
 from orderwatch.core.layout import partial_name
-from orderwatch.core.machine import Rules
 from orderwatch.core.model import Delivery, DeliveryState, Order
-from orderwatch.core.watching import Pattern, Watched
+from orderwatch.core.watching import Plan, Watch, Watched
 from orderwatch.db.store import Store, open_store
 from orderwatch.db.upgrade import upgrade
 from orderwatch.provider.access import Access
 from orderwatch.provider.connection import Connection, connect
-from orderwatch.service.attempt import Tools
+from orderwatch.service.attempt import Tools, Tree
 from orderwatch.service.bell import Bell
 from orderwatch.service.fetcher import Fetcher
+from orderwatch.service.gate import Gate
+from orderwatch.service.lister import Lister
 from orderwatch.service.looker import Looker
 from orderwatch.service.poller import Poller
+from orderwatch.service.recorder import Recorder
 from orderwatch.service.space import Space
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.journal import Entry
-from orderwatch.simulator.scenario import CONTRACT
+from orderwatch.simulator.scenario import CONTRACT, Account
 from orderwatch.simulator.scenario import Order as Told
 from orderwatch.transfer.bandwidth import Bandwidth
 from orderwatch.transfer.download import open_downloader
@@ -39,11 +43,31 @@ from orderwatch.transfer.filesystem import FilesystemDestination
 from orderwatch.transfer.verify import digest
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+SECRET = Account().client_secret
 LAYOUT = "{project_name}/{task_id}/{capture_id}/{file_name}"
-EVERYTHING = Watched(patterns=(Pattern(project_name="*"),))
+USUAL = Plan(attachments=frozenset({"delivery_zip"}), layout=LAYOUT)
 RETRIES = RetryPolicy(first=timedelta(seconds=30), slowest=6 * HOUR, max_attempts=4)
 PACE = Pace(interval=5 * MINUTE, slowest=6 * HOUR, grace=14 * DAY)
-RULES = Rules(attachments=frozenset({"delivery_zip"}), grace=PACE.grace)
+
+
+def watching(*watches: Watch, usual: Plan = USUAL) -> Watched:
+    return Watched(usual=usual, watches=watches)
+
+
+def patterns(**names: Any) -> Watched:  # noqa: ANN401 - fields of a watch
+    return watching(Watch(**names))
+
+
+def only(*task_ids: int) -> Watched:
+    return watching(Watch(task_ids=frozenset(task_ids)))
+
+
+def wanting(*attachments: str) -> Watched:
+    """Everything, with these attachments."""
+    return watching(Watch(project_name="*"), usual=replace(USUAL, attachments=frozenset(attachments)))
+
+
+EVERYTHING = patterns(project_name="*")
 
 
 @dataclass
@@ -61,6 +85,25 @@ class Time:
 
     def move(self, by: timedelta) -> None:
         self.seconds += by.total_seconds()
+
+    async def sleep(self, seconds: float) -> None:
+        """Moves the clock: of a connection that rests so, the journal shows when it sent what."""
+        self.seconds += seconds
+        await asyncio.sleep(0)
+
+
+@dataclass
+class Rest:
+    """Who sleeps finds that the time has passed at once."""
+
+    seconds: float = 0.0
+
+    def read(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        await asyncio.sleep(0)
 
 
 @dataclass
@@ -86,38 +129,34 @@ class House:
     destination: FilesystemDestination
     fetcher: Fetcher
     disk: "Disk"
+    tools: dict[str, Tools]  # of the fetcher: another account's may be put beside those of main
     todo: Bell = field(default_factory=Bell)
     rng: random.Random = field(default_factory=lambda: random.Random(7))
 
     def poller(
-        self, watched: Watched = EVERYTHING, rules: Rules = RULES, connection: Connection | None = None
+        self,
+        watched: Watched = EVERYTHING,
+        connection: Connection | None = None,
+        *,
+        account: str = "main",
+        gate: Gate | None = None,
     ) -> Poller:
-        provider = connection or self.connection
-        looker = Looker(
-            "main",
-            provider.tasking,
-            provider.archive,
-            self.store,
-            rules=rules,
-            pace=PACE,
-            todo=self.todo,
-            now=self.time.now,
-            rng=self.rng,
-        )
+        provider, now = connection or self.connection, self.time.now
+        recorder = Recorder(account, watched, self.store, pace=PACE, todo=self.todo, now=now, rng=self.rng)
         return Poller(
-            "main",
-            watched,
-            provider.tasking,
-            looker,
+            recorder,
+            Lister(provider.tasking, recorder, self.store, now=now),
+            Looker(provider.tasking, provider.archive, recorder, self.store, pace=PACE, now=now),
+            gate or new_gate(self.store, self.time, account),
             self.store,
             pace=PACE,
-            now=self.time.now,
+            now=now,
             rng=self.rng,
         )
 
-    async def look(self, rules: Rules = RULES) -> None:
+    async def look(self, watched: Watched = EVERYTHING) -> None:
         """Have a look at everything there is."""
-        done = await self.poller(rules=rules).round(everything=True)
+        done = await self.poller(watched).round(everything=True)
         assert not done.problems
 
     async def claim(self) -> Delivery:
@@ -133,7 +172,7 @@ class House:
         return row
 
     async def fetch_all(self) -> None:
-        while delivery := await self.store.claim(self.time.now(), {"main"}):
+        while delivery := await self.store.claim(self.time.now(), self.tools):
             await self.fetcher.fetch(delivery)
 
     async def deliveries(self) -> Sequence[Delivery]:
@@ -222,6 +261,10 @@ class House:
         return self.simulator.journal.find(listener="download")
 
 
+def new_gate(store: Store, time: Time, account: str = "main", trouble: Trouble | None = None) -> Gate:
+    return Gate(account, trouble, store, interval=PACE.interval, now=time.now, rng=random.Random(7))
+
+
 def told(task_id: int = 41, *scenes: Mapping[str, object], **more: object) -> Told:
     """An order with one capture, published from the beginning, with these scenes."""
     facts = {
@@ -247,35 +290,45 @@ async def house(
             open_downloader("127.0.0.1", destination.partials, stall, Bandwidth(0))
         )
         disk = Disk(destination.partials)
+        tree = Tree(destination=destination, transport=transport, space=Space(disk.free, 0))
         tools = Tools(
             archive=connection.archive,
-            transport=transport,
-            destination=destination,
+            gate=new_gate(store, time),
+            watched=EVERYTHING,
+            trees={None: tree},
             store=store,
-            space=Space(disk.free, 0),
-            layout=LAYOUT,
             now=time.now,
         )
+        by_account = {"main": tools}
         fetcher = Fetcher(
-            {"main": tools},
+            by_account,
             store,
-            destination,
+            [destination],
             retries=retries,
             now=time.now,
             rng=random.Random(7),
         )
         await destination.prepare()
         await fetcher.recover()
-        yield House(simulator, time, root, store, connection, destination, fetcher, disk)
+        yield House(simulator, time, root, store, connection, destination, fetcher, disk, by_account)
 
 
 @asynccontextmanager
-async def connected(simulator: Simulator, **changes: str) -> AsyncIterator[Connection]:
+async def connected(
+    simulator: Simulator,
+    secret: str | Callable[[], str] = SECRET,
+    *,
+    rest: Rest | Time | None = None,
+    heard: Callable[[datetime], None] = lambda _date: None,
+    **changes: str | None,
+) -> AsyncIterator[Connection]:
+    """A connection of its own; a `secret` that is called may be another one tomorrow."""
+    rest = rest or Rest()
     access = Access(
         name="main",
         credentials="platform",
         client_id="sim-client",
-        client_secret="sim-secret",
+        read_secret=secret if callable(secret) else lambda: secret,
         contract_id=CONTRACT,
         token_url=simulator.token_url,
         accounts_url=simulator.api_url,
@@ -286,7 +339,9 @@ async def connected(simulator: Simulator, **changes: str) -> AsyncIterator[Conne
         replace(access, **changes),  # type: ignore[arg-type]  # by name
         rng=random.Random(7),
         learn_secret=lambda _secret: None,
-        sleep=lambda _seconds: asyncio.sleep(0),
+        heard=heard,
+        monotonic=rest.read,
+        sleep=rest.sleep,
     ) as connection:
         yield connection
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
-from tests.service.service_kit import DAY, HOUR, LAYOUT, MINUTE, RETRIES, RULES, house, told
+from tests.service.service_kit import DAY, HOUR, LAYOUT, MINUTE, RETRIES, house, told, wanting
 
 from orderwatch.core.delivery import RetryPolicy
 from orderwatch.core.layout import place
-from orderwatch.core.machine import Rules
 from orderwatch.core.model import DeliveryState
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
@@ -64,9 +63,7 @@ async def test_a_wanted_delivery_is_stored_with_its_sidecar(tmp_path: Path) -> N
 
 
 async def test_every_kind_of_attachment_is_stored(tmp_path: Path) -> None:
-    every = Rules(
-        attachments=frozenset({"delivery_zip", "footprint", "thumbnail", "preview"}), grace=RULES.grace
-    )
+    every = wanting("delivery_zip", "footprint", "thumbnail", "preview")
     async with house(tmp_path, one()) as h:
         await h.look(every)
         await h.fetch_all()
@@ -135,7 +132,7 @@ async def test_a_republished_scene_becomes_a_second_version_beside_the_first(tmp
 
 
 async def test_a_scene_republished_with_the_same_bytes_makes_no_new_file(tmp_path: Path) -> None:
-    footprints = Rules(attachments=frozenset({"footprint"}), grace=RULES.grace)
+    footprints = wanting("footprint")
     async with house(tmp_path, one(scene={"republished": [100, DAY.total_seconds()]})) as h:
         await h.look(footprints)
         await h.fetch()
@@ -372,8 +369,26 @@ async def test_a_scene_that_vanished_is_asked_for_again_later(tmp_path: Path) ->
         await h.look()
         h.simulator.world = replace(h.simulator.world, scenario=Scenario())
         waiting = await h.fetch()
-        assert (waiting.state, waiting.attempts) == (WAITING, 0)
+        assert (waiting.state, waiting.attempts) == (WAITING, 1)
         assert "not in the archive" in (waiting.reason or "")
+
+
+async def test_a_scene_that_stays_away_is_asked_for_ever_more_seldom_and_never_given_up(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path, one()) as h:
+        await h.look()
+        before = h.simulator.world
+        h.simulator.world = replace(before, scenario=Scenario())
+        pause = timedelta(0)
+        for _ in range(RETRIES.max_attempts + 10):
+            waiting = await h.fetch()
+            assert waiting.not_before is not None
+            pause = waiting.not_before - h.time.now()
+            h.time.move(pause)
+        assert pause >= RETRIES.slowest / 10
+        h.simulator.world = before
+        assert (await h.fetch()).state is STORED
 
 
 # Room
@@ -559,7 +574,7 @@ async def test_a_cancel_after_it_was_stored_leaves_it_stored(
 async def test_a_cancel_while_the_same_bytes_are_let_go_leaves_no_trace(
     tmp_path: Path, slow_removal: threading.Event
 ) -> None:
-    footprints = Rules(attachments=frozenset({"footprint"}), grace=RULES.grace)
+    footprints = wanting("footprint")
     async with house(tmp_path, one(scene={"republished": [100]})) as h:
         await h.look(footprints)
         slow_removal.set()

@@ -17,17 +17,20 @@ from tests.service.service_kit import (
     Time,
     connected,
     house,
+    new_gate,
+    only,
+    patterns,
     told,
+    watching,
 )
 
 from orderwatch.core.machine import is_complete
 from orderwatch.core.model import DeliveryState, OrderPhase, OrderState
-from orderwatch.core.watching import Pattern, Watched
 from orderwatch.errors import RefusedError, UnavailableError
 from orderwatch.service.bell import Bell
-from orderwatch.service.outage import Outage
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
+from orderwatch.simulator.journal import Entry
 
 ALWAYS = {"times": 0}
 
@@ -44,12 +47,18 @@ def fault(**facts: object) -> Fault:
     return Fault.model_validate(facts)
 
 
-def only(*task_ids: int) -> Watched:
-    return Watched(task_ids=frozenset(task_ids))
-
-
 async def known(h: House) -> dict[int, str]:
-    return await h.store.words("main")
+    return {
+        order.task_id: "lost" if order.state is OrderState.LOST else order.standing.word
+        for order in await h.store.orders()
+    }
+
+
+LIST = "/tasking/tasks/"
+
+
+def asked(h: House) -> list[Entry]:
+    return h.simulator.journal.find(listener="api", method="GET")
 
 
 def heard(events: LogCapture, *names: str) -> list[str]:
@@ -62,7 +71,7 @@ def heard(events: LogCapture, *names: str) -> list[str]:
 async def test_patterns_find_orders_over_all_pages_and_leave_the_others(tmp_path: Path) -> None:
     orders = [running(n, project_name="Harbour East" if n % 2 else "Mines") for n in range(1, 31)]
     async with house(tmp_path, scenario(*orders, page_size=7, page_max=7)) as h:
-        done = await h.poller(Watched(patterns=(Pattern(project_name="Harbour *"),))).round()
+        done = await h.poller(patterns(project_name="Harbour *")).round()
         assert done.looked == 15
         assert (await known(h)).keys() == set(range(1, 31, 2))
 
@@ -74,21 +83,43 @@ async def test_both_names_of_a_pattern_must_fit(tmp_path: Path) -> None:
         running(3, project_name="Other"),
     ]
     async with house(tmp_path, scenario(*orders)) as h:
-        await h.poller(Watched(patterns=(Pattern(project_name="Sim*", task_name="* 7"),))).round()
+        await h.poller(patterns(project_name="Sim*", task_name="* 7")).round()
         assert (await known(h)).keys() == {1}
 
 
-async def test_explicit_orders_are_read_without_a_list(tmp_path: Path) -> None:
+async def test_an_explicit_order_alone_is_read_without_a_list(tmp_path: Path) -> None:
     async with house(tmp_path, scenario(running(1), running(2), running(3))) as h:
-        done = await h.poller(only(1, 3)).round()
-        assert done.looked == 2
-        assert (await known(h)).keys() == {1, 3}
-        assert not h.simulator.journal.count(path="/tasking/tasks/")
+        done = await h.poller(only(2)).round()
+        assert done.looked == 1
+        assert (await known(h)).keys() == {2}
+        assert not h.simulator.journal.count(path=LIST)
+
+
+async def test_explicit_orders_on_one_page_cost_the_page(tmp_path: Path) -> None:
+    async with house(tmp_path, scenario(*(running(n) for n in range(1, 31)))) as h:
+        done = await h.poller(only(*range(1, 21))).round()
+        assert done.looked == 20
+        assert (await known(h)).keys() == set(range(1, 21))
+        assert h.simulator.journal.count(path=LIST) == 1
+        assert not [e for e in asked(h) if e.path.removeprefix(LIST).isdigit()]
+
+
+async def test_a_long_list_is_left_as_soon_as_asking_one_by_one_is_cheaper(tmp_path: Path) -> None:
+    orders = [running(n) for n in range(1, 201)]
+    async with house(tmp_path, scenario(*orders, page_size=10, page_max=10)) as h:
+        poller = h.poller(only(3, 190, 195))
+        await poller.round()
+        assert (await known(h)).keys() == {3, 190, 195}
+        assert h.simulator.journal.count(path=LIST) == 1
+        assert h.simulator.journal.count(path=f"{LIST}190") == 1
+        h.time.move(DAY)
+        await poller.round()
+        assert h.simulator.journal.count(path=LIST) == 1
 
 
 async def test_nothing_watched_asks_nothing(tmp_path: Path) -> None:
     async with house(tmp_path, scenario(running(1))) as h:
-        done = await h.poller(Watched()).round()
+        done = await h.poller(watching()).round()
         assert done.looked == 0
         assert len(h.simulator.journal) == 0
 
@@ -295,7 +326,6 @@ async def test_a_lost_order_keeps_its_files_and_its_deliveries(tmp_path: Path) -
         fault(on="captures", kind="status", code=404, match={"task_id": 2}, **ALWAYS),
         fault(on="captures", kind="page_loop", match={"task_id": 2}, **ALWAYS),
         fault(on="scenes", kind="malformed", match={"task_id": 2}, **ALWAYS),
-        fault(on="task", kind="status", code=400, match={"task_id": 2}, **ALWAYS),
     ],
     ids=lambda trouble: f"{trouble.on} {trouble.kind}",
 )
@@ -480,7 +510,7 @@ async def refused_house(tmp_path: Path) -> AsyncIterator[House]:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"client_secret": "wrong"}, {"contract_id": "cont.unknown"}],
+    [{"secret": "wrong"}, {"contract_id": "cont.unknown"}],
     ids=["secret", "contract"],
 )
 async def test_a_refused_account_is_said_once_and_then_left_alone(
@@ -503,7 +533,7 @@ async def test_a_refused_account_is_said_once_and_then_left_alone(
 
 
 async def test_one_refused_account_does_not_touch_another(refused_house: House) -> None:
-    async with connected(refused_house.simulator, client_secret="wrong") as connection:
+    async with connected(refused_house.simulator, secret="wrong") as connection:
         await refused_house.poller(connection=connection).round()
         assert (await refused_house.poller().round()).looked == 2
 
@@ -536,42 +566,3 @@ async def test_a_look_and_a_download_of_the_same_order_do_not_disturb_each_other
         await asyncio.gather(keep_looking(), keep_looking(), h.fetch_all(), h.fetch_all())
         await h.assert_all_stored()
         assert len(await h.deliveries()) == 5
-
-
-# The outage itself
-
-
-def outage(time: Time) -> Outage:
-    return Outage("main", timedelta(seconds=30), time.now, random.Random(7))
-
-
-def test_pauses_grow_to_five_minutes_and_to_fifteen_where_the_account_is_refused() -> None:
-    for error, longest in ((UnavailableError("no"), 5 * MINUTE), (RefusedError("no"), 15 * MINUTE)):
-        time = Time()
-        trouble = outage(time)
-        pauses = []
-        for _ in range(40):
-            trouble.failed(error)
-            began = time.now()
-            while trouble.holds:
-                time.move(timedelta(seconds=5))
-            pauses.append(time.now() - began)
-        assert pauses[0] <= timedelta(seconds=30)
-        assert longest / 2 <= pauses[-1] <= longest
-        assert max(pauses) <= longest
-
-
-def test_an_outage_that_turns_into_a_refusal_is_said_again(events: LogCapture) -> None:
-    trouble = outage(Time())
-    trouble.failed(UnavailableError("no answer"))
-    trouble.failed(UnavailableError("no answer"))
-    trouble.failed(RefusedError("wrong secret"))
-    trouble.failed(RefusedError("wrong secret"))
-    trouble.succeeded()
-    trouble.succeeded()
-    assert not trouble.holds
-    assert heard(events, "account.unavailable", "account.refused", "account.recovered") == [
-        "account.unavailable",
-        "account.refused",
-        "account.recovered",
-    ]

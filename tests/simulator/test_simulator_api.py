@@ -1,17 +1,13 @@
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
 import pytest
+from tests.simulator.simulator_kit import TASKING, TASKS, Http, Start, get, headers, token
 
 from orderwatch.simulator import Scenario, Simulator, load
 from orderwatch.simulator.faults import Fault, Kind, Match, On
 from orderwatch.simulator.scenario import CONTRACT, Account, Capture, Contract, Order, Scene
 
-Start = Callable[[Scenario], Awaitable[Simulator]]
-Http = aiohttp.ClientSession
-
-TASKING = "https://api.satellogic.com/"
 OTHER = "cont.00000000-0000-0000-0000-000000000002"
 ARCHIVE_ONLY = "cont.00000000-0000-0000-0000-000000000003"
 PLATFORM = Account(
@@ -23,7 +19,6 @@ ORDER = Order(task_id=7, task_name="Pier", project_name="Harbour", captures=(PUB
 SCENARIO = Scenario(
     accounts=(PLATFORM, LEGACY), orders=(ORDER, Order(task_id=8, contract=OTHER)), token_life=100
 )
-TASKS = "/tasking/tasks/"
 READS = (
     "/tasking/products/",
     TASKS,
@@ -40,23 +35,6 @@ NEW = {
     "start": "2026-07-14T00:00:00Z",
     "end": "2026-08-14T00:00:00Z",
 }
-
-
-async def token(http: Http, simulator: Simulator, audience: str = TASKING, **other: str) -> Any:  # noqa: ANN401
-    body = {"client_id": "sim-client", "client_secret": "sim-secret", "grant_type": "client_credentials"}
-    async with http.post(simulator.token_url, json=body | {"audience": audience} | other) as answer:
-        assert answer.status == 200
-        return await answer.json()
-
-
-async def headers(http: Http, simulator: Simulator, contract: str = CONTRACT) -> dict[str, str]:
-    bearer = (await token(http, simulator))["access_token"]
-    return {"authorizationToken": f"Bearer {bearer}", "X-Satellogic-Contract-Id": contract}
-
-
-async def get(http: Http, simulator: Simulator, path: str, headers: dict[str, str]) -> tuple[int, Any]:
-    async with http.get(path if "://" in path else simulator.api_url + path, headers=headers) as answer:
-        return answer.status, await answer.json()
 
 
 async def test_a_token_answer_has_exactly_the_documented_fields(start: Start, http: Http) -> None:

@@ -1,35 +1,35 @@
 """Opens everything on one exit stack. The one place that knows every concrete class."""
 
 import random
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlsplit
 
-from orderwatch.config import Account, Settings, Watch
-from orderwatch.core.cadence import Pace
-from orderwatch.core.delivery import RetryPolicy
-from orderwatch.core.machine import Rules
-from orderwatch.core.watching import Pattern, Watched
+from orderwatch.app.values import pace_of, retries_of, roots_of, watched_of
+from orderwatch.config import Account, Settings, current
 from orderwatch.db.lock import make_folder, sole_writer
 from orderwatch.db.store import Store, open_store
 from orderwatch.db.upgrade import Schema, schema_of, upgrade
 from orderwatch.errors import DatabaseError
 from orderwatch.ops.log import Redactor, set_up
+from orderwatch.ports import AccountState
 from orderwatch.provider.access import Access
 from orderwatch.provider.connection import Connection, connect
-from orderwatch.service.attempt import Tools
+from orderwatch.service.attempt import Tools, Tree
 from orderwatch.service.bell import Bell
+from orderwatch.service.clock import Clock
 from orderwatch.service.fetcher import Fetcher
+from orderwatch.service.gate import Gate
+from orderwatch.service.lister import Lister
 from orderwatch.service.looker import Looker
 from orderwatch.service.poller import Poller
+from orderwatch.service.recorder import Recorder
 from orderwatch.service.space import Space
 from orderwatch.transfer.bandwidth import Bandwidth
 from orderwatch.transfer.download import open_downloader
 from orderwatch.transfer.filesystem import FilesystemDestination
-
-_DISK_AGAIN = timedelta(seconds=60)  # the longest a full disk goes unasked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +41,6 @@ class App:
     pollers: Mapping[str, Poller]
     fetcher: Fetcher
     todo: Bell
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def set_up_log(settings: Settings, redactor: Redactor) -> None:
@@ -70,105 +66,128 @@ def held_database(settings: Settings) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True, slots=True)
+class OpenTree:
+    """A delivery tree that this process holds, and the room in it."""
+
+    destination: FilesystemDestination
+    space: Space
+
+
 @asynccontextmanager
 async def open_app(settings: Settings, redactor: Redactor) -> AsyncIterator[App]:
-    """Open the destination, the store, each account; recover what a killed process left. `LockedError`."""
-    rng = random.SystemRandom()
-    todo = Bell()
-    delivery, pace = settings.delivery, _pace(settings)
-    destination = FilesystemDestination(delivery.root)
-    space = Space(destination.free, delivery.keep_free)
-    bandwidth = Bandwidth(delivery.bandwidth)
+    """Open the trees, the store, each account; recover what a killed process left. `LockedError`."""
+    parts = Parts(settings, random.SystemRandom(), Clock(), Bell())
     async with AsyncExitStack() as stack:
-        await destination.prepare()
-        stack.enter_context(sole_writer(delivery.root / ".orderwatch" / "tree"))
+        trees = await open_trees(settings, stack)
         store = await stack.enter_async_context(open_store(settings.database.path))
+        kept = await store.accounts()
+        bandwidth = Bandwidth(settings.delivery.bandwidth)
         tools, pollers = {}, {}
         for name, account in settings.accounts.items():
-            connection = await stack.enter_async_context(open_connection(name, settings, redactor))
-            transport = await stack.enter_async_context(
+            connection = await stack.enter_async_context(
+                open_connection(name, settings, redactor, heard=parts.clock.heard)
+            )
+            downloader = await stack.enter_async_context(
                 open_downloader(
                     urlsplit(account.endpoints.api).hostname or "",
-                    destination.partials,
-                    delivery.stall.total_seconds(),
+                    trees[None].destination.partials,
+                    settings.delivery.stall.total_seconds(),
                     bandwidth,
                 )
             )
+            gate = parts.gate(name, store, kept)
             tools[name] = Tools(
                 archive=connection.archive,
-                transport=transport,
-                destination=destination,
+                gate=gate,
+                watched=watched_of(name, settings),
+                trees={
+                    root: Tree(
+                        destination=tree.destination,
+                        transport=downloader.into(tree.destination.partials),
+                        space=tree.space,
+                    )
+                    for root, tree in trees.items()
+                },
                 store=store,
-                space=space,
-                layout=delivery.layout,
-                now=utc_now,
+                now=parts.clock.now,
             )
-            looker = Looker(
-                name,
-                connection.tasking,
-                connection.archive,
-                store,
-                rules=_rules(settings),
-                pace=pace,
-                todo=todo,
-                now=utc_now,
-                rng=rng,
-            )
-            watched = _watched(w for w in settings.watch if w.account == name)
-            pollers[name] = Poller(
-                name, watched, connection.tasking, looker, store, pace=pace, now=utc_now, rng=rng
-            )
-        fetcher = Fetcher(tools, store, destination, retries=_retries(settings), now=utc_now, rng=rng)
+            pollers[name] = parts.poller(name, connection, store, gate)
+        fetcher = parts.fetcher(tools, store, trees)
         await fetcher.recover()
-        yield App(settings=settings, store=store, pollers=pollers, fetcher=fetcher, todo=todo)
+        yield App(settings=settings, store=store, pollers=pollers, fetcher=fetcher, todo=parts.todo)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the workers share, and how each is put together."""
+
+    settings: Settings
+    rng: random.Random
+    clock: Clock
+    todo: Bell
+
+    def gate(self, name: str, store: Store, kept: Mapping[str, AccountState]) -> Gate:
+        trouble = kept[name].trouble if name in kept else None
+        interval = self.settings.polling.interval
+        return Gate(name, trouble, store, interval=interval, now=self.clock.now, rng=self.rng)
+
+    def poller(self, name: str, connection: Connection, store: Store, gate: Gate) -> Poller:
+        pace, now = pace_of(self.settings), self.clock.now
+        recorder = Recorder(
+            name, watched_of(name, self.settings), store, pace=pace, todo=self.todo, now=now, rng=self.rng
+        )
+        lister = Lister(connection.tasking, recorder, store, now=now)
+        looker = Looker(connection.tasking, connection.archive, recorder, store, pace=pace, now=now)
+        return Poller(recorder, lister, looker, gate, store, pace=pace, now=now, rng=self.rng)
+
+    def fetcher(
+        self, tools: Mapping[str, Tools], store: Store, trees: Mapping[str | None, OpenTree]
+    ) -> Fetcher:
+        destinations = [tree.destination for tree in trees.values()]
+        retries = retries_of(self.settings)
+        return Fetcher(tools, store, destinations, retries=retries, now=self.clock.now, rng=self.rng)
+
+
+async def open_trees(settings: Settings, stack: AsyncExitStack) -> dict[str | None, OpenTree]:
+    """Every root of the configuration, held for this process alone; trees of one disk share its room."""
+    trees: dict[str | None, OpenTree] = {}
+    rooms: dict[int, Space] = {}
+    for key, root in roots_of(settings).items():
+        destination = FilesystemDestination(root)
+        await destination.prepare()
+        stack.enter_context(sole_writer(root / ".orderwatch" / "tree"))
+        device = destination.device()
+        if device not in rooms:
+            rooms[device] = Space(destination.free, settings.delivery.keep_free)
+        trees[key] = OpenTree(destination, rooms[device])
+    return trees
 
 
 @asynccontextmanager
-async def open_connection(name: str, settings: Settings, redactor: Redactor) -> AsyncIterator[Connection]:
-    """One account's connection to the provider; its secret is kept out of every log from here on."""
+async def open_connection(
+    name: str, settings: Settings, redactor: Redactor, *, heard: Callable[[datetime], None] = lambda _: None
+) -> AsyncIterator[Connection]:
+    """One account's connection to the provider; its secrets are kept out of every log from here on."""
     account: Account = settings.accounts[name]
-    secret = account.client_secret.get_secret_value()
-    redactor.learn(secret)
+
+    def read_secret() -> str:
+        secret = current(account.client_secret)
+        redactor.learn(secret)
+        return secret
+
     access = Access(
         name=name,
         credentials=account.credentials,
         client_id=account.client_id.get_secret_value(),
-        client_secret=secret,
+        read_secret=read_secret,
         contract_id=account.contract_id,
         token_url=account.token_url,
         accounts_url=account.endpoints.accounts,
         api_url=account.endpoints.api,
         requests_per_second=settings.polling.requests_per_second,
     )
-    async with connect(access, rng=random.SystemRandom(), learn_secret=redactor.learn_token) as connection:
+    async with connect(
+        access, rng=random.SystemRandom(), learn_secret=redactor.learn_token, heard=heard
+    ) as connection:
         yield connection
-
-
-def _watched(watches: Iterable[Watch]) -> Watched:
-    chosen = list(watches)
-    patterns = [
-        Pattern(project_name=w.project_name, task_name=w.task_name)
-        for w in chosen
-        if w.project_name is not None or w.task_name is not None
-    ]
-    ids = (task_id for w in chosen for task_id in w.task_ids)
-    return Watched(task_ids=frozenset(ids), patterns=tuple(patterns))
-
-
-def _rules(settings: Settings) -> Rules:
-    return Rules(attachments=frozenset(settings.delivery.attachments), grace=settings.polling.grace)
-
-
-def _pace(settings: Settings) -> Pace:
-    polling = settings.polling
-    return Pace(interval=polling.interval, slowest=polling.slowest, grace=polling.grace)
-
-
-def _retries(settings: Settings) -> RetryPolicy:
-    delivery = settings.delivery
-    return RetryPolicy(
-        first=delivery.retry_first,
-        slowest=delivery.retry_slowest,
-        max_attempts=delivery.max_attempts,
-        disk=min(_DISK_AGAIN, delivery.retry_first),
-    )

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from orderwatch.app.compose import App, open_app, utc_now
+from orderwatch.app.compose import App, open_app
 from orderwatch.config import Settings
 from orderwatch.core import delivery as machine
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.ops.log import Redactor
+from orderwatch.service.clock import utc_now
 
 _TRIES = 3  # at one delivery in one round
 _TRIED = (DeliveryState.WANTED, DeliveryState.WAITING, DeliveryState.PARKED)
@@ -49,7 +51,9 @@ async def run_delivery(settings: Settings, redactor: Redactor, scene_id: str, at
             await _fetch_all(app, wanted)
             left = [d for d in await _named(app, scene_id, attachment) if d.state in _UNFINISHED]
             return Outcome(problems=_complaints(app, left))
-        return Outcome(already=[str(settings.delivery.root / d.path) for d in known if d.path])
+        return Outcome(
+            already=[str((d.root or settings.delivery.root) / Path(d.path)) for d in known if d.path]
+        )
 
 
 async def _look(app: App, outcome: Outcome) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orderwatch.app.compose import open_connection
+from orderwatch.app.values import roots_of
 from orderwatch.config import Settings
 from orderwatch.db.upgrade import Schema, schema_of
 from orderwatch.errors import OrderwatchError, RefusedError
@@ -25,7 +26,10 @@ class Finding:
 
 async def probe(settings: Settings, redactor: Redactor) -> list[Finding]:
     """Try everything once, never stopping at the first trouble."""
-    findings = [_database(settings.database.path), await _destination(settings)]
+    findings = [_database(settings.database.path)]
+    findings += [
+        await _destination(root, settings.delivery.keep_free) for root in roots_of(settings).values()
+    ]
     for name in settings.accounts:
         findings += await _account(name, settings, redactor)
     return findings
@@ -61,16 +65,15 @@ def _database(path: Path) -> Finding:
     return Finding(name="database", ok=True, detail=words[schema])
 
 
-async def _destination(settings: Settings) -> Finding:
-    root = settings.delivery.root
+async def _destination(root: Path, keep_free: int) -> Finding:
     destination = FilesystemDestination(root)
     try:
         await destination.prepare()
         free = destination.free()
     except OrderwatchError as error:
         return Finding(name="destination", ok=False, detail=f"{root}: {error}")
-    room = free - settings.delivery.keep_free
+    room = free - keep_free
     if room <= 0:
-        detail = f"{root} has {free} bytes free, keep_free wants {settings.delivery.keep_free}: make room"
+        detail = f"{root} has {free} bytes free, keep_free wants {keep_free}: make room"
         return Finding(name="destination", ok=False, detail=detail)
     return Finding(name="destination", ok=True, detail=f"{root} takes files; {room} bytes may be written")

@@ -20,6 +20,8 @@ _COMMANDS = {
     "check": "check",
     "status": "facts",
     "history": "facts",
+    "explain": "explain",
+    "report": "report",
     "retry": "upkeep",
     "migrate": "upkeep",
     "simulate": "practice",

@@ -1,16 +1,20 @@
 """`status` and `history`: what the database knows, beside a running daemon too."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import click
 
 from orderwatch.cli.common import TASK_ID, Context, configured, print_json
 from orderwatch.cli.database import demand_current
-from orderwatch.cli.shapes import order_facts, transition_facts
-from orderwatch.cli.tables import print_history, print_status
+from orderwatch.cli.shapes import status_facts, transition_facts
+from orderwatch.cli.tables import print_status
+from orderwatch.cli.timeline import print_history
 from orderwatch.config import Settings
 from orderwatch.core.model import Order, Transition
 from orderwatch.db.reader import open_reader
+from orderwatch.ports import AccountState
 
 
 @click.command()
@@ -19,11 +23,11 @@ from orderwatch.db.reader import open_reader
 @configured
 def status(context: Context, task_id: int | None, *, as_json: bool) -> None:
     """Orders, captures and deliveries, as the daemon last recorded them."""
-    orders = asyncio.run(_orders(context.settings(resolve=False), task_id))
+    orders, accounts = asyncio.run(_status(context.settings(resolve=False), task_id))
     if as_json:
-        print_json({"orders": [order_facts(order) for order in orders]})
+        print_json(status_facts(orders, accounts))
     else:
-        print_status(orders)
+        print_status(orders, accounts, datetime.now(UTC))
     if task_id is not None and not orders:
         raise click.ClickException(f"order {task_id} is not known")
 
@@ -43,10 +47,14 @@ def history(context: Context, task_id: int, *, as_json: bool) -> None:
         raise click.ClickException(f"order {task_id} is not known")
 
 
-async def _orders(settings: Settings, task_id: int | None) -> list[Order]:
+async def _status(
+    settings: Settings, task_id: int | None
+) -> tuple[Sequence[Order], Mapping[str, AccountState]]:
     demand_current(settings.database.path)
     async with open_reader(settings.database.path) as reader:
-        return list(await reader.orders(task_id))
+        accounts = await reader.accounts()
+        kept = {name: state for name, state in accounts.items() if name in settings.accounts}
+        return await reader.orders(task_id), kept
 
 
 async def _history(settings: Settings, task_id: int) -> list[Transition]:

@@ -1,14 +1,29 @@
 """The JSON shapes of the contract."""
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
+from orderwatch.core.breaker import Trouble
+from orderwatch.core.explain import Facts, awaited, explain
+from orderwatch.core.ledger import Dwell, Figures, Group, OrderRow, Report
 from orderwatch.core.model import Capture, Delivery, Order, Transition
 from orderwatch.core.sidecar import zulu
+from orderwatch.ports import AccountState
 
-Facts = dict[str, object]
+Shape = dict[str, object]
 
 
-def order_facts(order: Order) -> Facts:
+def status_facts(orders: Sequence[Order], accounts: Mapping[str, AccountState]) -> Shape:
+    return {
+        "orders": [order_facts(order) for order in orders],
+        "accounts": [
+            {"account": name, "listed_at": _time(state.listed_at), "trouble": _trouble_facts(state.trouble)}
+            for name, state in accounts.items()
+        ],
+    }
+
+
+def order_facts(order: Order) -> Shape:
     return {
         "account": order.account,
         "task_id": order.task_id,
@@ -16,15 +31,17 @@ def order_facts(order: Order) -> Facts:
         "project_name": order.project_name,
         "status": order.standing.word or None,
         "state": order.state,
+        "placed_at": _time(order.placed_at),
         "start": _time(order.start),
         "end": _time(order.end),
-        "last_seen_at": _time(order.last_seen_at),
+        "last_seen_at": _time(order.shown_at),
+        "looked_at": _time(order.looked_at),
         "next_look_at": _time(order.next_look_at),
         "captures": [_capture_facts(order, capture) for capture in order.captures],
     }
 
 
-def _capture_facts(order: Order, capture: Capture) -> Facts:
+def _capture_facts(order: Order, capture: Capture) -> Shape:
     return {
         "capture_id": capture.capture_id,
         "status": capture.standing.word,
@@ -34,12 +51,13 @@ def _capture_facts(order: Order, capture: Capture) -> Facts:
     }
 
 
-def _delivery_facts(delivery: Delivery) -> Facts:
+def _delivery_facts(delivery: Delivery) -> Shape:
     return {
         "scene_id": delivery.scene_id,
         "name": delivery.attachment,
         "file_name": delivery.file_name,
         "state": delivery.state,
+        "root": delivery.root,
         "path": delivery.path,
         "size": delivery.size if delivery.size is not None else delivery.total,
         "sha256": delivery.sha256,
@@ -51,7 +69,7 @@ def _delivery_facts(delivery: Delivery) -> Facts:
     }
 
 
-def transition_facts(move: Transition) -> Facts:
+def transition_facts(move: Transition) -> Shape:
     return {
         "at": _time(move.at),
         "task_id": move.task_id,
@@ -65,5 +83,83 @@ def transition_facts(move: Transition) -> Facts:
     }
 
 
+def report_facts(report: Report) -> Shape:
+    return {
+        "at": _time(report.at),
+        "groups": [_group_facts(group) for group in report.groups],
+        "dwell": [_dwell_facts(dwell) for dwell in report.dwell],
+        "overdue": [_overdue_facts(order) for order in report.overdue],
+    }
+
+
+def _group_facts(group: Group) -> Shape:
+    return {
+        "account": group.account,
+        "project_name": group.project_name,
+        "product": group.product,
+        "orders": group.orders,
+        "placed_to_first_capture": _figures(group.placed_to_first_capture),
+        "capture_to_published": _figures(group.capture_to_published),
+        "published_to_stored": _figures(group.published_to_stored),
+    }
+
+
+def _dwell_facts(dwell: Dwell) -> Shape:
+    return {"subject": dwell.subject, "state": dwell.state, **_figures(dwell.spans)}
+
+
+def _overdue_facts(order: OrderRow) -> Shape:
+    return {
+        "account": order.account,
+        "task_id": order.task_id,
+        "task_name": order.task_name,
+        "project_name": order.project_name,
+        "status": order.word or None,
+        "state": order.state,
+        "end": _time(order.end),
+    }
+
+
+def _figures(figures: Figures) -> Shape:
+    return {
+        "count": figures.count,
+        "median_seconds": _seconds(figures.median),
+        "p90_seconds": _seconds(figures.p90),
+    }
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else span.total_seconds()
+
+
 def _time(time: datetime | None) -> str | None:
     return zulu(time) if time else None
+
+
+def _trouble_facts(trouble: Trouble | None) -> Shape | None:
+    if trouble is None:
+        return None
+    return {
+        "began_at": _time(trouble.began_at),
+        "until": _time(trouble.until),
+        "failures": trouble.failures,
+        "refused": trouble.refused,
+        "reason": trouble.reason,
+    }
+
+
+def explained_facts(facts: Facts) -> Shape:
+    """What `explain` prints, and the facts behind it."""
+    order, found = facts.order, awaited(facts)
+    return {
+        **order_facts(order),
+        "phase": order.standing.phase,
+        "doubts": order.standing.doubts,
+        "listed_at": _time(order.listed_at),
+        "watched_by": [str(watch) for watch in facts.watches],
+        "awaited": found.awaited,
+        "pause_seconds": found.pause.total_seconds() if found.pause else None,
+        "trouble": _trouble_facts(facts.trouble),
+        "space": [{"root": room.root, "left": room.left} for room in facts.rooms],
+        "evidence": [{"topic": line.topic.strip(), "text": line.text} for line in explain(facts)],
+    }

@@ -1,12 +1,16 @@
-"""Facts as tables: colours on a terminal, plain text elsewhere."""
+"""Facts as tables: colours and times from now on a terminal, plain text and times in UTC elsewhere."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from orderwatch.core.model import Capture, Delivery, Order, Transition
+from orderwatch.core.explain import in_words
+from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
+from orderwatch.core.spans import ago, ahead
 from orderwatch.ops.text import printable
+from orderwatch.ports import AccountState
 
 if TYPE_CHECKING:
     from rich.console import Console, Group, RenderableType
@@ -31,12 +35,24 @@ _WIDTHS = (18, 10, 8, 8, 20)  # capture, status, delivery, size, file
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-def print_status(orders: Sequence[Order]) -> None:
-    console().print(status_table(orders) if orders else "nothing is known yet")
+def print_status(orders: Sequence[Order], accounts: Mapping[str, AccountState], now: datetime) -> None:
+    screen = console()
+    then = now if screen.is_terminal else None
+    if orders:
+        screen.print(status_table(orders, then))
+        screen.print(f"\n{_summary(orders)}")
+    else:
+        screen.print("nothing is known yet")
+    for name, state in accounts.items():
+        if state.trouble is not None:
+            screen.print(f"[bold red]account {plain(name)}[/] {plain(in_words(state.trouble, then))}")
 
 
-def status_table(orders: Sequence[Order]) -> "Group":
-    """One block per order: a line of its own, then its captures with their deliveries."""
+def status_table(orders: Sequence[Order], now: datetime | None = None) -> "Group":
+    """One block per order: a line of its own, then its captures with their deliveries.
+
+    Times are told from `now`, without one as they are.
+    """
     from rich.console import Group  # noqa: PLC0415 - rich is loaded only where it prints
     from rich.padding import Padding  # noqa: PLC0415 - as above
     from rich.table import Table  # noqa: PLC0415 - as above
@@ -47,32 +63,19 @@ def status_table(orders: Sequence[Order]) -> "Group":
         for column, width in enumerate(_WIDTHS):
             table.add_column(min_width=width, no_wrap=column < len(_WIDTHS) - 1, overflow="fold")
         for capture in order.captures:
-            for cells in _capture_rows(order, capture):
+            for cells in _capture_rows(order, capture, now):
                 table.add_row(*cells)
-        blocks.append(_title(order))
+        blocks.append(_title(order, now))
         if order.captures:
-            blocks.append(Padding(table, (0, 0, 0, 2)))
+            blocks.append(Padding(table, (0, 0, 0, 2), expand=False))
     return Group(*blocks)
-
-
-def print_history(moves: Sequence[Transition]) -> None:
-    from rich.table import Table  # noqa: PLC0415 - as above
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("at (UTC)", "subject", "which", "move", "kind", "detail"):
-        table.add_column(heading, overflow="fold")
-    for move in moves:
-        which = move.scene_id or move.capture_id or str(move.task_id)
-        step = f"{plain(move.before or '·')} → {styled(move.after)}"
-        table.add_row(when(move.at), move.subject, plain(which), step, move.kind, plain(move.detail or ""))
-    console().print(table)
 
 
 def console() -> "Console":
     from rich.console import Console  # noqa: PLC0415 - as above
 
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=_WIDE)
+    found = Console(highlight=False, emoji=False)
+    return found if found.is_terminal else Console(highlight=False, emoji=False, width=_WIDE)
 
 
 def styled(word: str) -> str:
@@ -101,14 +104,18 @@ def amount(size: float | None) -> str:
     return f"{size:.0f} {_UNITS[unit]}" if unit == 0 else f"{size:.1f} {_UNITS[unit]}"
 
 
-def _title(order: Order) -> str:
+def _title(order: Order, now: datetime | None) -> str:
     names = " / ".join(plain(n) for n in (order.project_name, order.task_name) if n)
     word = styled(order.standing.word or "lost")
-    looked = f", next look {when(order.next_look_at)} UTC" if order.next_look_at else ""
-    return f"[bold]{order.task_id}[/] {names}  {word}  [dim]{order.state}{looked}[/]"
+    facts = [order.state.value]
+    if order.shown_at:
+        facts.append(f"seen {ago(order.shown_at, now)}")
+    if order.next_look_at:
+        facts.append(f"next look {ahead(order.next_look_at, now)}")
+    return f"[bold]{order.task_id}[/] {names}  {word}  [dim]{', '.join(facts)}[/]"
 
 
-def _capture_rows(order: Order, capture: Capture) -> list[tuple[str, ...]]:
+def _capture_rows(order: Order, capture: Capture, now: datetime | None) -> list[tuple[str, ...]]:
     satellite = f" {capture.satellite_name}" if capture.satellite_name else ""
     title = plain(f"{capture.capture_id[:8]}{satellite}")
     deliveries = order.deliveries_of(capture.capture_id)
@@ -117,13 +124,29 @@ def _capture_rows(order: Order, capture: Capture) -> list[tuple[str, ...]]:
         return [(*first, "", "", "")]
     rows = []
     for delivery in deliveries:
-        rows.append((*first, *_delivery_cells(delivery)))
+        rows.append((*first, *_delivery_cells(delivery, now)))
         first = ["", ""]
     return rows
 
 
-def _delivery_cells(delivery: Delivery) -> tuple[str, str, str]:
+def _delivery_cells(delivery: Delivery, now: datetime | None) -> tuple[str, str, str]:
     size = delivery.size if delivery.size is not None else delivery.total
     name = PurePosixPath(delivery.path).name if delivery.path else delivery.file_name
-    reason = f" ({delivery.reason})" if delivery.reason else ""
-    return styled(delivery.state), amount(size), plain(name + reason)
+    again = f"again {ahead(delivery.not_before, now)}" if delivery.not_before else None
+    remarks = "; ".join(filter(None, (delivery.reason, again)))
+    return styled(delivery.state), amount(size), plain(f"{name} ({remarks})" if remarks else name)
+
+
+def _summary(orders: Sequence[Order]) -> str:
+    deliveries = [delivery for order in orders for delivery in order.deliveries]
+    told = _counted("order", "orders", OrderState, [order.state for order in orders])
+    if not deliveries:
+        return told
+    return f"{told} · {_counted('delivery', 'deliveries', DeliveryState, [d.state for d in deliveries])}"
+
+
+def _counted(one: str, many: str, states: Iterable[str], found: Sequence[str]) -> str:
+    """So many of them, and how many in each of their states."""
+    counts = Counter(found)
+    parts = ", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in states if counts[state])
+    return f"{len(found)} {one if len(found) == 1 else many}: {parts}"

@@ -15,6 +15,7 @@ from orderwatch.config.settings import Settings
 from orderwatch.errors import ConfigError
 
 _PREFIX = "ORDERWATCH_"
+_CHOOSES = ("task_ids", "project_name", "task_name", "placed_after", "status")
 _WANTS_TEXT = {"string_type", "path_type", "literal_error", "value_error"}
 _WORDS = {
     "dict_type": "must be a table",
@@ -81,7 +82,7 @@ def not_in_effect(settings: Settings) -> list[str]:
     notes = []
     if settings.notify:
         notes.append("notify: no notes are sent in this version yet")
-    if settings.delivery.extract:
+    if settings.delivery.extract or any(watch.delivery.extract for watch in settings.watch):
         notes.append("delivery.extract: zips are not extracted in this version yet")
     if "http" in settings.model_fields_set and settings.http.listen:
         notes.append("http.listen: nothing is served in this version yet")
@@ -136,8 +137,10 @@ def _contradictions(data: Mapping[str, Any]) -> list[str]:
         if isinstance(wanted, str) and wanted not in accounts:
             known = ", ".join(sorted(accounts)) or "none"
             problems.append(f"watch[{index}].account: there is no account {wanted!r}; known: {known}")
-        if not any(watch.get(key) for key in ("task_ids", "project_name", "task_name")):
-            problems.append(f"watch[{index}]: names no orders; give task_ids, project_name or task_name")
+        if not any(watch.get(key) for key in _CHOOSES):
+            problems.append(
+                f"watch[{index}]: names no orders; give {', '.join(_CHOOSES[:-1])} or {_CHOOSES[-1]}"
+            )
     return problems
 
 

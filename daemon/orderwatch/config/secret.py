@@ -1,5 +1,6 @@
 """Secrets are written in the file, or fetched from where "file:", "env:" or "credential:" points."""
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -10,6 +11,22 @@ _NAME = re.compile(r"[\w.-]+")
 INDIRECT = ("file:", "env:", "credential:")
 
 
+class PointedSecret(SecretStr):
+    """A secret that stands elsewhere, where another one may stand tomorrow."""
+
+    def __init__(self, found: str, pointer: str) -> None:
+        super().__init__(found)
+        self.pointer = pointer
+
+
+def current(secret: SecretStr) -> str:
+    """The secret as it is now; what cannot be read any more is as it was."""
+    if isinstance(secret, PointedSecret):
+        with contextlib.suppress(ValueError):
+            return _fetch(secret.pointer) or secret.get_secret_value()
+    return secret.get_secret_value()
+
+
 def resolve(secret: SecretStr, info: ValidationInfo) -> SecretStr:
     """The secret itself, where the caller is going to use it (`context["resolve"]`)."""
     text = secret.get_secret_value()
@@ -17,11 +34,15 @@ def resolve(secret: SecretStr, info: ValidationInfo) -> SecretStr:
         raise ValueError("is empty")
     if not (info.context or {}).get("resolve") or not text.startswith(INDIRECT):
         return secret
-    kind, _, name = text.partition(":")
-    found = {"file": _file, "env": _env, "credential": _credential}[kind](name)
+    found = _fetch(text)
     if not found:
         raise ValueError(f"{text} is empty")
-    return SecretStr(found)
+    return PointedSecret(found, text)
+
+
+def _fetch(pointer: str) -> str:
+    kind, _, name = pointer.partition(":")
+    return {"file": _file, "env": _env, "credential": _credential}[kind](name)
 
 
 def _file(name: str) -> str:

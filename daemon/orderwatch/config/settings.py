@@ -1,9 +1,10 @@
 """The settings: every key, its type, its default. `config.example.toml` shows them to the operator."""
 
+import contextlib
 import ipaddress
 import os
 import re
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -80,6 +81,25 @@ def _listen(address: str) -> str:
     return address
 
 
+def _one_or_more(words: object) -> object:
+    return [words] if isinstance(words, str) else words
+
+
+def _moment(value: object) -> object:
+    """A TOML date or time, or ISO 8601 as text; without a zone it is UTC."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            value = None
+    if isinstance(value, datetime):
+        with contextlib.suppress(OverflowError):  # in UTC it would be before year 1, or after 9999
+            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    elif isinstance(value, date):
+        return datetime.combine(value, time(), UTC)
+    raise ValueError("must be a date or time such as 2026-11-22 or 2026-11-22T08:00:00Z")
+
+
 def state_directory() -> Path:
     """Where systemd says that state belongs, else the usual place."""
     return Path(os.environ.get("STATE_DIRECTORY", "/var/lib/orderwatch").split(":")[0])
@@ -90,6 +110,7 @@ Size = Annotated[int, BeforeValidator(units.size)]
 Url = Annotated[str, AfterValidator(_https)]
 Secret = Annotated[SecretStr, AfterValidator(resolve)]
 Pattern = Annotated[str, Field(min_length=1)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 Attachment = Literal["delivery_zip", "footprint", "thumbnail", "preview"]
 
 
@@ -116,11 +137,23 @@ class Account(Table):
         return self.endpoints.token or f"https://{hosts[self.credentials]}/oauth/token"
 
 
+class WatchDelivery(Table):
+    """What of [delivery] is other than usual for the orders of a watch."""
+
+    root: Annotated[Path, AfterValidator(usable_root)] | None = None
+    layout: Annotated[str, AfterValidator(_layout)] | None = None
+    attachments: Annotated[tuple[Attachment, ...], AfterValidator(_some)] | None = None
+    extract: StrictBool | None = None
+
+
 class Watch(Table):
     account: str
     task_ids: tuple[Annotated[StrictInt, Field(ge=0, lt=2**63)], ...] = ()
     project_name: Pattern | None = None
     task_name: Pattern | None = None
+    placed_after: Moment | None = None
+    status: Annotated[tuple[Pattern, ...], BeforeValidator(_one_or_more)] = ()
+    delivery: WatchDelivery = WatchDelivery()
 
 
 class Polling(Table):

@@ -26,6 +26,7 @@ class Trouble(StrEnum):
 
     NETWORK = "network"  # cut, stalled, unavailable, refused: come back later
     PROVIDER = "provider"  # the scene could not be asked: no fault of this delivery
+    MISSING = "missing"  # the archive does not offer it: it may come back, and is asked for ever more seldom
     LINK = "link"  # the link expired: ask for a fresh one at once
     BYTES = "bytes"  # complete but wrong: start over from nothing
     DISK = "disk"  # the destination cannot take it: park until it can
@@ -83,6 +84,7 @@ def after_duplicate(delivery: Delivery, now: datetime, version: int) -> Move:
     """Published again with the bytes we already hold as `version`."""
     again = replace(
         delivery,
+        root=None,
         path=None,
         size=None,
         sha256=None,
@@ -108,6 +110,10 @@ def after_failure(
     if failure.trouble is Trouble.PROVIDER:
         later = replace(delivery, not_before=now + backoff(_ASK_AGAIN, policy, spread), reason=failure.reason)
         return _move(later, DeliveryState.WAITING, now, failure.reason)
+    if failure.trouble is Trouble.MISSING:
+        lacking = replace(delivery, attempts=delivery.attempts + 1, reason=failure.reason)
+        pause = backoff(lacking.attempts, policy, spread)
+        return _move(replace(lacking, not_before=now + pause), DeliveryState.WAITING, now, failure.reason)
     barren = 0 if failure.progressed else delivery.barren + 1
     tried = replace(delivery, attempts=delivery.attempts + 1, barren=barren, reason=failure.reason)
     if failure.trouble is Trouble.BYTES:

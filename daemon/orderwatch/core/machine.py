@@ -18,7 +18,7 @@ from orderwatch.core.model import (
     Subject,
     Transition,
 )
-from orderwatch.core.seen import Look, SeenAttachment, SeenCapture, SeenScene
+from orderwatch.core.seen import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,8 @@ class Verdict:
 
 def observe(order: Order | None, look: Look, now: datetime, rules: Rules) -> Verdict:
     """Take one look into account. Total, idempotent, and no answer can make a stored file unstored."""
-    notes = _Notes(look, now)
+    task_id = _task_id(order, look)
+    notes = _Notes(look.account, task_id, now)
     hearing = Hearing(
         now=now,
         again=order is not None and order.last_seen_at == now,
@@ -54,19 +55,13 @@ def observe(order: Order | None, look: Look, now: datetime, rules: Rules) -> Ver
     captures = _see_captures(order, look, hearing, rules, notes)
     wanted = _see_scenes(order, look, rules, notes)
     deliveries = {d.key: d for d in (*(order.deliveries if order else ()), *wanted)}
-    seen = look.order
-    known = order or Order(account=look.account, task_id=seen.task_id, standing=standing)
+    known = order or Order(account=look.account, task_id=task_id, standing=standing)
     after = replace(
-        known,
+        told(known, look.order),
         standing=standing,
-        task_name=seen.task_name or known.task_name,
-        project_name=seen.project_name or known.project_name,
-        product=seen.product or known.product,
-        start=seen.start or known.start,
-        end=seen.end or known.end,
-        document=seen.document or known.document,
         final_at=(known.final_at or now) if standing.final else None,
         last_seen_at=now,
+        looked_at=now if look.captures is not None else known.looked_at,
         captures=captures,
         deliveries=tuple(deliveries.values()),
     )
@@ -123,21 +118,59 @@ def awaits_files(order: Order, capture: Capture) -> bool:
     return capture.lacking or not wanted or any(d.state not in settled for d in wanted)
 
 
+def _task_id(order: Order | None, look: Look) -> int:
+    if look.order is not None:
+        return look.order.task_id
+    if order is None:
+        raise ValueError("a look without the order's own row needs a known order")
+    return order.task_id
+
+
+def told(known: Order, seen: SeenOrder | None) -> Order:
+    """What the order's own row says of it; what is absent there changes nothing."""
+    if seen is None:
+        return known
+    return replace(
+        known,
+        task_name=seen.task_name or known.task_name,
+        project_name=seen.project_name or known.project_name,
+        product=seen.product or known.product,
+        placed_at=seen.placed_at or known.placed_at,
+        start=seen.start or known.start,
+        end=seen.end or known.end,
+        document=seen.document or known.document,
+    )
+
+
 class _Notes:
     """Collects what one look moves."""
 
-    def __init__(self, look: Look, now: datetime) -> None:
-        self._look = look
+    def __init__(self, account: str, task_id: int, now: datetime) -> None:
+        self._account = account
+        self._task_id = task_id
         self._now = now
         self.moves: list[Transition] = []
         self.unknown: list[str] = []
+
+    def delivery(self, capture_id: str, scene: SeenScene, attachment: SeenAttachment) -> Delivery:
+        """An attachment as it is offered now."""
+        return Delivery(
+            account=self._account,
+            task_id=self._task_id,
+            capture_id=capture_id,
+            scene_id=scene.scene_id,
+            attachment=attachment.name,
+            file_name=attachment.file_name,
+            fingerprint=attachment.fingerprint,
+            scene=scene.facts,
+        )
 
     def move(self, subject: Subject, before: str | None, after: str, kind: Kind, **where: str | None) -> None:
         self.moves.append(
             Transition(
                 at=self._now,
-                account=self._look.account,
-                task_id=self._look.order.task_id,
+                account=self._account,
+                task_id=self._task_id,
                 subject=subject,
                 before=before,
                 after=after,
@@ -150,9 +183,16 @@ class _Notes:
 def _see_order(order: Order | None, look: Look, hearing: Hearing, notes: _Notes) -> Standing[OrderPhase]:
     seen = look.order
     held = order.standing if order else None
+    lost = order is not None and order.state is OrderState.LOST
+    if seen is None:
+        if held is None:
+            raise ValueError("a look without the order's own row needs a known order")
+        if lost:
+            notes.move(Subject.ORDER, "lost", held.word, Kind.ODD, detail="the provider shows it again")
+        return held
     said = Standing(word=seen.status, phase=seen.phase)
     standing, kind = hear(held, said, hearing, ORDER_ROADS)
-    if order is not None and order.state is OrderState.LOST:
+    if lost:
         notes.move(Subject.ORDER, "lost", seen.status, Kind.ODD, detail="the provider shows it again")
     elif kind is not None:
         notes.move(Subject.ORDER, held.word if held else None, seen.status, kind)
@@ -165,7 +205,7 @@ def _see_captures(
     order: Order | None, look: Look, hearing: Hearing, rules: Rules, notes: _Notes
 ) -> tuple[Capture, ...]:
     captures = {c.capture_id: c for c in (order.captures if order else ())}
-    for shown in {c.capture_id: c for c in look.captures}.values():
+    for shown in {c.capture_id: c for c in look.captures or ()}.values():
         known = captures.get(shown.capture_id)
         capture, kind = _meet(known, shown, hearing)
         captures[shown.capture_id] = capture
@@ -193,7 +233,7 @@ def _see_scenes(order: Order | None, look: Look, rules: Rules, notes: _Notes) ->
         latest = {(d.scene_id, d.attachment): d for d in known}
         for (scene_id, name), (scene, attachment) in _offered(scenes, rules.attachments).items():
             old = latest.get((scene_id, name))
-            new = _renewed(look, capture_id, scene, attachment, old)
+            new = _renewed(notes.delivery(capture_id, scene, attachment), old)
             if new is None:
                 continue
             wanted.append(new)
@@ -233,20 +273,8 @@ def _meet(known: Capture | None, shown: SeenCapture, hearing: Hearing) -> tuple[
     return capture, kind
 
 
-def _renewed(
-    look: Look, capture_id: str, scene: SeenScene, attachment: SeenAttachment, latest: Delivery | None
-) -> Delivery | None:
+def _renewed(fresh: Delivery, latest: Delivery | None) -> Delivery | None:
     """The delivery to want now, or None where what is known already covers what is published."""
-    fresh = Delivery(
-        account=look.account,
-        task_id=look.order.task_id,
-        capture_id=capture_id,
-        scene_id=scene.scene_id,
-        attachment=attachment.name,
-        file_name=attachment.file_name,
-        fingerprint=attachment.fingerprint,
-        scene=scene.facts,
-    )
     if latest is None:
         return fresh
     # A running fetch stores what it asked for itself; the next look compares again.

@@ -138,7 +138,8 @@ class Delivery:
     total: int | None = None
     validator: str | None = None  # strong ETag of the partial's bytes
     refused_sha256: str | None = None  # of the bytes set aside last
-    path: str | None = None  # relative to the delivery root
+    root: str | None = None  # of a watch of its own, frozen with the path; None: the delivery root
+    path: str | None = None  # relative to its root
     size: int | None = None
     sha256: str | None = None
     stored_at: datetime | None = None
@@ -182,15 +183,23 @@ class Order:
     task_name: str | None = None
     project_name: str | None = None
     product: str | None = None
+    placed_at: datetime | None = None
     start: datetime | None = None
     end: datetime | None = None
     document: Mapping[str, object] = field(default_factory=dict)
     final_at: datetime | None = None  # when we first saw it final
-    last_seen_at: datetime | None = None
+    last_seen_at: datetime | None = None  # when something of it was taken in
+    listed_at: datetime | None = None  # of the last whole list, where that showed it unmoved
+    looked_at: datetime | None = None  # when its captures were asked for
     next_look_at: datetime | None = None
     version: int = 0
     captures: tuple[Capture, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
+
+    @property
+    def shown_at(self) -> datetime | None:
+        """When the provider showed it last, by a look or in the list."""
+        return max((t for t in (self.last_seen_at, self.listed_at) if t), default=None)
 
     def capture(self, capture_id: str) -> Capture | None:
         return next((c for c in self.captures if c.capture_id == capture_id), None)

@@ -18,6 +18,7 @@ class SeenOrder:
     task_name: str | None = None
     project_name: str | None = None
     product: str | None = None
+    placed_at: datetime | None = None
     start: datetime | None = None
     end: datetime | None = None
     document: Mapping[str, object] = field(default_factory=dict)
@@ -50,9 +51,12 @@ class SeenScene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One look at one order. What is absent here was not shown, which proves nothing."""
+    """One look at one order. What is absent here was not shown, which proves nothing.
+
+    Without `order` only a known order's captures were asked for; `captures` is None where they were not.
+    """
 
     account: str
-    order: SeenOrder
-    captures: tuple[SeenCapture, ...] = ()
+    order: SeenOrder | None
+    captures: tuple[SeenCapture, ...] | None = ()
     scenes: Mapping[str, tuple[SeenScene, ...]] = field(default_factory=dict)  # by capture_id, where asked

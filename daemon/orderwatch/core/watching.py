@@ -1,28 +1,127 @@
-"""Which orders of an account are watched."""
+"""Which orders of an account are watched, and what is wanted of each."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from orderwatch.core.model import Order
+from orderwatch.core.seen import SeenOrder
+
+
+class Traits(NamedTuple):
+    """What of an order decides whether it is watched; `status` is the provider's word."""
+
+    task_id: int
+    project_name: str | None = None
+    task_name: str | None = None
+    placed_at: datetime | None = None
+    status: str = ""
+
+
+def traits(order: Order | SeenOrder) -> Traits:
+    status = order.status if isinstance(order, SeenOrder) else order.standing.word
+    return Traits(order.task_id, order.project_name, order.task_name, order.placed_at, status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
-    """Shell patterns over names; an absent name counts as an empty one."""
+class Plan:
+    """What becomes of a delivery; `root` is None for the delivery root."""
 
+    attachments: frozenset[str]
+    layout: str
+    root: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Orders by id, or by shell patterns over names and status; an absent name counts as an empty one.
+
+    `attachments`, `layout` and `root` are wanted other than usual, where they are not None.
+    """
+
+    task_ids: frozenset[int] = frozenset()
     project_name: str | None = None
     task_name: str | None = None
+    placed_after: datetime | None = None
+    status: tuple[str, ...] = ()
+    attachments: frozenset[str] | None = None
+    layout: str | None = None
+    root: str | None = None
 
-    def matches(self, project_name: str | None, task_name: str | None) -> bool:
-        return _fits(self.project_name, project_name) and _fits(self.task_name, task_name)
+    @property
+    def by_pattern(self) -> bool:
+        return bool(self.project_name or self.task_name or self.placed_after or self.status)
+
+    def takes_up(self, order: Traits) -> bool:
+        """Whether an order that is not known yet is wanted."""
+        return order.task_id in self.task_ids or (self._fits(order) and self._has_status(order.status))
+
+    def follows(self, order: Traits) -> bool:
+        """Whether a known order is still wanted: the status chose it once, and moves on."""
+        return order.task_id in self.task_ids or self._fits(order)
+
+    def _fits(self, order: Traits) -> bool:
+        return (
+            self.by_pattern
+            and _matches(self.project_name, order.project_name)
+            and _matches(self.task_name, order.task_name)
+            and self._is_young_enough(order.placed_at)
+        )
+
+    def _is_young_enough(self, placed_at: datetime | None) -> bool:
+        return self.placed_after is None or (placed_at is not None and placed_at >= self.placed_after)
+
+    def _has_status(self, status: str) -> bool:
+        return not self.status or any(fnmatchcase(status.lower(), word.lower()) for word in self.status)
+
+    def __str__(self) -> str:
+        """As an operator would recognise it."""
+        named = {
+            "task_ids": sorted(self.task_ids) or None,
+            "project_name": self.project_name,
+            "task_name": self.task_name,
+            "placed_after": self.placed_after and self.placed_after.isoformat(),
+            "status": list(self.status) or None,
+        }
+        return ", ".join(f"{key} = {value!r}" for key, value in named.items() if value is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    task_ids: frozenset[int] = frozenset()
-    patterns: tuple[Pattern, ...] = ()
+    """Everything that is watched of one account. An order that two watches want is one order."""
 
-    def wants(self, task_id: int, project_name: str | None, task_name: str | None) -> bool:
-        return task_id in self.task_ids or any(p.matches(project_name, task_name) for p in self.patterns)
+    usual: Plan
+    watches: tuple[Watch, ...] = ()
+
+    @property
+    def task_ids(self) -> frozenset[int]:
+        return frozenset().union(*(watch.task_ids for watch in self.watches))
+
+    @property
+    def patterns(self) -> tuple[Watch, ...]:
+        return tuple(watch for watch in self.watches if watch.by_pattern)
+
+    def takes_up(self, order: Traits) -> bool:
+        return any(watch.takes_up(order) for watch in self.watches)
+
+    def follows(self, order: Traits) -> bool:
+        return any(watch.follows(order) for watch in self.watches)
+
+    def plan(self, order: Traits) -> Plan:
+        """Each part from the first watch that wants the order and says it, else the usual one."""
+        wishes = [watch for watch in self.watches if watch.follows(order)]
+        return Plan(
+            attachments=next((w.attachments for w in wishes if w.attachments), self.usual.attachments),
+            layout=next((w.layout for w in wishes if w.layout), self.usual.layout),
+            root=next((w.root for w in wishes if w.root), self.usual.root),
+        )
+
+    def idle(self, orders: Collection[Traits]) -> tuple[Watch, ...]:
+        """The patterns that none of these orders fits."""
+        return tuple(w for w in self.patterns if not any(map(w.takes_up, orders)))
 
 
-def _fits(pattern: str | None, name: str | None) -> bool:
+def _matches(pattern: str | None, name: str | None) -> bool:
     return pattern is None or fnmatchcase(name or "", pattern)

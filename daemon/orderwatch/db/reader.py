@@ -1,21 +1,33 @@
 """Reading: a consistent snapshot, beside a running daemon or inside it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, select
+from sqlalchemy import ColumnElement, Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState, Transition
+from orderwatch.core.ledger import CaptureRow, Ledger, MoveRow, OrderRow, StoredRow
+from orderwatch.core.model import (
+    Capture,
+    Delivery,
+    DeliveryState,
+    Order,
+    OrderState,
+    Subject,
+    Transition,
+)
+from orderwatch.core.watching import Traits
 from orderwatch.db.complaint import translated
-from orderwatch.db.rows import capture_of, delivery_of, order_of, transition_of
+from orderwatch.db.rows import capture_of, delivery_of, order_of, transition_of, trouble_of
 from orderwatch.db.sqlite import close, reader_engine
-from orderwatch.db.tables import captures, deliveries, orders, transitions
-from orderwatch.ports import Known
+from orderwatch.db.tables import accounts, captures, deliveries, orders, transitions
+from orderwatch.ports import AccountState
 from orderwatch.shield import unit
 
+_PART = 1_000  # rows that are read at once where there are many
 RETRIED = (DeliveryState.WAITING, DeliveryState.PARKED)
 
 
@@ -36,23 +48,60 @@ class Reader:
         return await self._orders(orders.c.task_id == task_id if task_id is not None else None)
 
     @unit
-    async def watchable(self, account: str, due_by: datetime | None) -> Sequence[Known]:
-        """Orders of the account whose next look has come; without a time, all that are not done."""
-        query = select(orders.c.task_id, orders.c.project_name, orders.c.task_name).where(
+    async def orders_of(self, account: str, task_ids: Collection[int]) -> dict[int, Order]:
+        """Those of these orders of the account that are known."""
+        found = await self._orders(and_(orders.c.account == account, orders.c.task_id.in_(task_ids)))
+        return {order.task_id: order for order in found}
+
+    @unit
+    async def watchable(self, account: str, due_by: datetime | None) -> Sequence[Traits]:
+        """Orders of the account whose next look has come, soonest first; without a time, all not done."""
+        query = select(
+            orders.c.task_id, orders.c.project_name, orders.c.task_name, orders.c.placed_at, orders.c.word
+        ).where(
             orders.c.account == account,
             orders.c.state != OrderState.DONE if due_by is None else orders.c.next_look_at <= due_by,
         )
         async with self._snapshot() as db:
             rows = await db.execute(query.order_by(orders.c.next_look_at))
-            return [Known(*row) for row in rows]
+            return [Traits(*row) for row in rows]
 
     @unit
-    async def words(self, account: str) -> dict[int, str]:
-        """The last word heard of every order of the account, "lost" where the provider answers 404."""
-        heard = case((orders.c.state == OrderState.LOST, "lost"), else_=orders.c.word)
-        query = select(orders.c.task_id, heard).where(orders.c.account == account)
+    async def unknown(self, account: str, task_ids: Collection[int]) -> Collection[int]:
+        """Those of these ids that no order of the account has."""
+        query = select(orders.c.task_id).where(orders.c.account == account, orders.c.task_id.in_(task_ids))
         async with self._snapshot() as db:
-            return dict((await db.execute(query)).all())
+            return set(task_ids) - set((await db.execute(query)).scalars())
+
+    @unit
+    async def accounts(self) -> dict[str, AccountState]:
+        """What is known of each account that was ever asked."""
+        async with self._snapshot() as db:
+            rows = (await db.execute(select(accounts))).mappings()
+            return {
+                row["account"]: AccountState(listed_at=row["listed_at"], trouble=trouble_of(row))
+                for row in rows
+            }
+
+    @unit
+    async def lags(self, newest: int) -> Sequence[tuple[str | None, timedelta]]:
+        """From taken to published, by product, of the captures that were published under our eyes."""
+        came = and_(
+            transitions.c.account == orders.c.account,
+            transitions.c.task_id == orders.c.task_id,
+            transitions.c.capture_id == captures.c.capture_id,
+            transitions.c.subject == Subject.CAPTURE,
+            transitions.c.at < captures.c.published_at,  # seen before, so we know when it came
+        )
+        query = (
+            select(orders.c.product, captures.c.start, captures.c.published_at)
+            .join_from(captures, orders)
+            .where(captures.c.start.is_not(None), select(transitions.c.id).where(came).exists())
+            .order_by(captures.c.published_at.desc())
+            .limit(newest)
+        )
+        async with self._snapshot() as db:
+            return [(product, end - start) for product, start, end in await db.execute(query)]
 
     @unit
     async def history(self, task_id: int) -> Sequence[Transition]:
@@ -77,8 +126,35 @@ class Reader:
         async with self._snapshot() as db:
             return [delivery_of(row) for row in (await db.execute(query)).mappings()]
 
+    @unit
+    async def enter(self, ledger: Ledger) -> None:
+        """All that the ledger is made of, as of one moment and in small parts; no document is loaded."""
+        of_orders = select(*(orders.c[name] for name in OrderRow._fields))
+        of_moves = select(*(transitions.c[name] for name in MoveRow._fields)).order_by(transitions.c.id)
+        whose = (orders.c.account, orders.c.task_id)
+        taken = (captures.c.capture_id, captures.c.phase, captures.c.start, captures.c.published_at)
+        of_captures = select(*whose, *taken).join_from(captures, orders)
+        its_capture = and_(
+            captures.c.order_id == deliveries.c.order_id, captures.c.capture_id == deliveries.c.capture_id
+        )
+        stored = (deliveries.c.version, captures.c.published_at, deliveries.c.stored_at)
+        of_stored = select(deliveries.c.account, deliveries.c.task_id, *stored)
+        of_stored = of_stored.outerjoin_from(deliveries, captures, its_capture)
+        of_stored = of_stored.where(deliveries.c.stored_at.is_not(None))
+        async with self._snapshot() as db:
+            async for row in _streamed(db, of_orders):
+                ledger.order(OrderRow(*row))
+            async for row in _streamed(db, of_moves):
+                ledger.move(MoveRow(*row))
+            async for row in _streamed(db, of_captures):
+                ledger.capture(CaptureRow(*row))
+            async for row in _streamed(db, of_stored):
+                ledger.stored(StoredRow(*row))
+
     async def _orders(self, where: ColumnElement[bool] | None) -> list[Order]:
-        chosen = select(orders).order_by(orders.c.account, orders.c.task_id)
+        here = orders.outerjoin(accounts, accounts.c.account == orders.c.account)
+        chosen = select(orders, accounts.c.listed_at).select_from(here)
+        chosen = chosen.order_by(orders.c.account, orders.c.task_id)
         if where is not None:
             chosen = chosen.where(where)
         ids = chosen.with_only_columns(orders.c.id).order_by(None)
@@ -113,3 +189,10 @@ async def open_reader(database: Path) -> AsyncIterator[Reader]:
         yield Reader(engine)
     finally:
         await close(engine)
+
+
+async def _streamed(db: AsyncConnection, query: Select[*tuple[Any, ...]]) -> AsyncIterator[Sequence[Any]]:
+    async with db.stream(query) as result:
+        async for rows in result.partitions(_PART):
+            for row in rows:
+                yield row

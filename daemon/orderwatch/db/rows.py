@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from orderwatch.core.breaker import Trouble
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -33,12 +34,14 @@ def order_row(order: Order) -> Row:
         "task_name": order.task_name,
         "project_name": order.project_name,
         "product": order.product,
+        "placed_at": order.placed_at,
         "start": order.start,
         "end": order.end,
         **_standing_row(order.standing),
         "state": order.state,
         "final_at": order.final_at,
         "last_seen_at": order.last_seen_at,
+        "looked_at": order.looked_at,
         "next_look_at": order.next_look_at,
         "document": dict(order.document),
     }
@@ -53,11 +56,14 @@ def order_of(row: RowMapping, captures: tuple[Capture, ...], deliveries: tuple[D
         task_name=row["task_name"],
         project_name=row["project_name"],
         product=row["product"],
+        placed_at=row["placed_at"],
         start=row["start"],
         end=row["end"],
         document=row["document"],
         final_at=row["final_at"],
         last_seen_at=row["last_seen_at"],
+        listed_at=row["listed_at"] if row["listed"] else None,
+        looked_at=row["looked_at"],
         next_look_at=row["next_look_at"],
         version=row["version"],
         captures=captures,
@@ -107,6 +113,7 @@ _DELIVERY_COLUMNS = (
     "total",
     "validator",
     "refused_sha256",
+    "root",
     "path",
     "size",
     "sha256",
@@ -115,8 +122,8 @@ _DELIVERY_COLUMNS = (
 
 
 def delivery_row(delivery: Delivery) -> Row:
-    """Everything but the path, which is only ever taken through `reserve`."""
-    row = {name: getattr(delivery, name) for name in _DELIVERY_COLUMNS if name != "path"}
+    """Everything but root and path, which are only ever taken through `reserve`."""
+    row = {name: getattr(delivery, name) for name in _DELIVERY_COLUMNS if name not in {"root", "path"}}
     return {**row, "state": delivery.state, "scene": _scene_row(delivery.scene)}
 
 
@@ -126,6 +133,16 @@ def delivery_of(row: RowMapping) -> Delivery:
         state=DeliveryState(row["state"]),
         scene=_scene_of(row["scene"]),
     )
+
+
+def trouble_of(row: RowMapping) -> Trouble | None:
+    if row["began_at"] is None:
+        return None
+    return Trouble(**{name: row[name] for name in Trouble.__dataclass_fields__})
+
+
+def trouble_row(trouble: Trouble | None) -> Row:
+    return {name: getattr(trouble, name, None) for name in Trouble.__dataclass_fields__}
 
 
 def transition_row(transition: Transition) -> Row:

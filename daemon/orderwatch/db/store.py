@@ -12,19 +12,29 @@ from sqlalchemy.exc import IntegrityError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderwatch.core import delivery as machine
+from orderwatch.core.breaker import Trouble
 from orderwatch.core.delivery import Move
 from orderwatch.core.layout import collision_key
 from orderwatch.core.machine import Verdict
-from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, Transition
+from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState, Transition
 from orderwatch.db.complaint import translated
 from orderwatch.db.reader import RETRIED, Reader
-from orderwatch.db.rows import capture_row, delivery_of, delivery_row, order_row, transition_row
+from orderwatch.db.rows import (
+    Row,
+    capture_row,
+    delivery_of,
+    delivery_row,
+    order_row,
+    transition_row,
+    trouble_row,
+)
 from orderwatch.db.sqlite import close, reader_engine, writer_engine
-from orderwatch.db.tables import captures, deliveries, orders, transitions
+from orderwatch.db.tables import accounts, captures, deliveries, orders, transitions
 from orderwatch.errors import StaleOrderError
 from orderwatch.shield import unit
 
 _LONGEST_TURN = timedelta(seconds=10)
+_MOST_VARIABLES = 10_000  # of one statement; SQLite takes 32,766
 
 
 class Store(Reader):
@@ -38,13 +48,39 @@ class Store(Reader):
     @unit
     async def apply(self, verdict: Verdict) -> None:
         """Write the order as it now is with its moves; `StaleOrderError` if it was written meanwhile."""
-        order = verdict.order
         async with self._transaction() as db:
-            order_id = await _save_order(db, order)
-            await _save_captures(db, order_id, order.captures)
-            for wanted in verdict.wanted:
-                await _want(db, order_id, wanted)
-            await _remember(db, verdict.transitions)
+            await _apply(db, verdict)
+
+    @unit
+    async def apply_all(self, verdicts: Collection[Verdict]) -> None:
+        """All or none of them, in one transaction; `StaleOrderError` as above."""
+        async with self._transaction() as db:
+            await _apply_first([v for v in verdicts if _is_bare(v)], db)
+            for verdict in verdicts:
+                if not _is_bare(verdict):
+                    await _apply(db, verdict)
+
+    @unit
+    async def swept(self, account: str, now: datetime, listed: Collection[int]) -> Collection[int]:
+        """A whole list showed these orders; returns those now lacking, which become due."""
+        of_account = orders.c.account == account
+        async with self._transaction() as db:
+            known = select(orders.c.task_id, orders.c.listed).where(of_account)
+            rows = (await db.execute(known)).all()
+            gone = {task_id for task_id, shown in rows if shown} - set(listed)
+            back = {task_id for task_id, shown in rows if not shown} & set(listed)
+            await _set_orders(db, of_account, back, {"listed": True})
+            await _set_orders(db, of_account, gone, {"listed": False})
+            open_ones = and_(of_account, orders.c.state != OrderState.DONE)
+            await _set_orders(db, open_ones, gone, {"next_look_at": now})
+            await _save_account(db, account, {"listed_at": now})
+        return gone
+
+    @unit
+    async def troubled(self, account: str, trouble: Trouble | None) -> None:
+        """Keep the account's trouble over restarts; None where it is over."""
+        async with self._transaction() as db:
+            await _save_account(db, account, trouble_row(trouble))
 
     @unit
     async def record(self, move: Move) -> None:
@@ -59,13 +95,13 @@ class Store(Reader):
             await db.execute(update(deliveries).where(_row_of(delivery)).values(durable=durable))
 
     @unit
-    async def reserve(self, delivery: Delivery, path: str | None) -> bool:
+    async def reserve(self, delivery: Delivery, path: str | None, root: str | None = None) -> bool:
         """Take a path for the delivery, or give its path back; False where another delivery has it."""
-        key = collision_key(path) if path is not None else None
+        key = None if path is None else collision_key(path if root is None else f"{root}\0{path}")
+        place = {"path": path, "path_key": key, "root": root}
         try:
             async with self._transaction() as db:
-                taken = update(deliveries).where(_row_of(delivery)).values(path=path, path_key=key)
-                await db.execute(taken)
+                await db.execute(update(deliveries).where(_row_of(delivery)).values(place))
         except IntegrityError:
             return False
         return True
@@ -98,6 +134,47 @@ async def open_store(database: Path) -> AsyncIterator[Store]:
         yield Store(reading, writing)
     finally:
         await close(reading, writing)
+
+
+def _is_bare(verdict: Verdict) -> bool:
+    """An order that was never recorded, and of which nothing but itself is known."""
+    order = verdict.order
+    return order.version == 0 and not order.captures and not verdict.wanted
+
+
+async def _apply_first(verdicts: Collection[Verdict], db: AsyncConnection) -> None:
+    """Many new orders by few statements: an account may have thousands at first sight."""
+    if not verdicts:
+        return
+    try:
+        await db.execute(insert(orders), [{**order_row(v.order), "version": 1} for v in verdicts])
+    except IntegrityError as error:
+        raise StaleOrderError("an order was recorded meanwhile") from error
+    moves = [transition_row(move) for v in verdicts for move in v.transitions]
+    if moves:
+        await db.execute(insert(transitions), moves)
+
+
+async def _apply(db: AsyncConnection, verdict: Verdict) -> None:
+    order_id = await _save_order(db, verdict.order)
+    await _save_captures(db, order_id, verdict.order.captures)
+    for wanted in verdict.wanted:
+        await _want(db, order_id, wanted)
+    await _remember(db, verdict.transitions)
+
+
+async def _set_orders(
+    db: AsyncConnection, of_account: ColumnElement[bool], task_ids: Collection[int], values: Row
+) -> None:
+    ids = sorted(task_ids)
+    for start in range(0, len(ids), _MOST_VARIABLES):
+        some = orders.c.task_id.in_(ids[start : start + _MOST_VARIABLES])
+        await db.execute(update(orders).where(of_account, some).values(values))
+
+
+async def _save_account(db: AsyncConnection, account: str, values: Row) -> None:
+    statement = upsert(accounts).values(account=account, **values)
+    await db.execute(statement.on_conflict_do_update(index_elements=["account"], set_=values))
 
 
 async def _save_order(db: AsyncConnection, order: Order) -> int:
@@ -135,7 +212,7 @@ async def _save_captures(db: AsyncConnection, order_id: int, seen: Collection[Ca
 
 async def _want(db: AsyncConnection, order_id: int, delivery: Delivery) -> None:
     row = delivery_row(delivery)
-    renewed = update(deliveries).where(_row_of(delivery)).values(**row, path=None, path_key=None)
+    renewed = update(deliveries).where(_row_of(delivery)).values(**row, root=None, path=None, path_key=None)
     if (await db.execute(renewed)).rowcount == 0:
         await db.execute(insert(deliveries).values(**row, order_id=order_id))
 

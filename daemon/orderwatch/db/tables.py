@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
 )
 
 from orderwatch.db.types import UtcDateTime
@@ -25,6 +26,18 @@ metadata = MetaData(
     }
 )
 
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("listed_at", UtcDateTime),  # of the last whole list
+    Column("began_at", UtcDateTime),  # of the trouble that lasts; all None where there is none
+    Column("failures", Integer),
+    Column("until", UtcDateTime),
+    Column("refused", Boolean),
+    Column("reason", String),
+)
+
 orders = Table(
     "orders",
     metadata,
@@ -34,6 +47,7 @@ orders = Table(
     Column("task_name", String),
     Column("project_name", String),
     Column("product", String),
+    Column("placed_at", UtcDateTime),
     Column("start", UtcDateTime),
     Column("end", UtcDateTime),
     Column("word", String, nullable=False),  # the provider's word as it came
@@ -43,6 +57,8 @@ orders = Table(
     Column("state", String, nullable=False),
     Column("final_at", UtcDateTime),
     Column("last_seen_at", UtcDateTime),
+    Column("looked_at", UtcDateTime),
+    Column("listed", Boolean, nullable=False, server_default=false()),  # by the last whole list
     Column("next_look_at", UtcDateTime),
     Column("document", JSON, nullable=False),
     Column("version", Integer, nullable=False),  # compare-and-set
@@ -91,6 +107,7 @@ deliveries = Table(
     Column("total", BigInteger),
     Column("validator", String),
     Column("refused_sha256", String),
+    Column("root", String),  # of a watch of its own; NULL is the delivery root
     Column("path", String),
     Column("path_key", String, unique=True),  # one name has at most one delivery
     Column("size", BigInteger),

@@ -1,5 +1,6 @@
 """What one account needs to reach the provider."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,7 +12,7 @@ class Access:
     name: str
     credentials: Literal["platform", "legacy"]
     client_id: str
-    client_secret: str = field(repr=False)
+    read_secret: Callable[[], str] = field(repr=False)  # called for each token: it may have been rotated
     contract_id: str | None  # None for legacy credentials, which know no contracts
     token_url: str
     accounts_url: str

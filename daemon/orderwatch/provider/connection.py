@@ -14,6 +14,7 @@ from orderwatch.provider.access import Access
 from orderwatch.provider.accounts import Accounts, explain
 from orderwatch.provider.exchange import open_session
 from orderwatch.provider.http import TASKING, Http
+from orderwatch.provider.pacer import Pacer
 from orderwatch.provider.tasking import TaskingApi
 from orderwatch.provider.telluric import TelluricApi
 from orderwatch.provider.tokens import Tokens
@@ -52,14 +53,19 @@ async def connect(
     *,
     rng: random.Random,
     learn_secret: Callable[[str], None],
+    heard: Callable[[datetime], None] = lambda _date: None,
     now: Callable[[], datetime] = _utc_now,
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> AsyncIterator[Connection]:
-    """Open a connection; nothing is sent before it is used. Every token goes to `learn_secret` first."""
+    """Open a connection; nothing is sent before it is used. Every token goes to `learn_secret` first.
+
+    `heard` is told the provider's time of day with every answer.
+    """
     async with open_session() as session:
-        tokens = Tokens(session, access, learn_secret=learn_secret, monotonic=monotonic)
-        http = Http(session, access, tokens, explain=explain, rng=rng, monotonic=monotonic, sleep=sleep)
+        pacer = Pacer(access.requests_per_second, monotonic=monotonic, sleep=sleep, rng=rng)
+        tokens = Tokens(session, access, pacer, learn_secret=learn_secret, monotonic=monotonic)
+        http = Http(session, access, tokens, pacer, explain=explain, heard=heard, rng=rng, sleep=sleep)
         reader = Reader(access.name)
         yield Connection(
             tasking=TaskingApi(http, reader),

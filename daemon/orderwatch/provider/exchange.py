@@ -29,10 +29,6 @@ _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 522, 524})
 class TroubleError(UnavailableError):
     """Transient: worth another try within the call. `wait` is what the provider asks for, in seconds."""
 
-    def __init__(self, text: str, *, wait: float | None = None) -> None:
-        super().__init__(text)
-        self.wait = wait
-
 
 class DisconnectedError(TroubleError):
     """The server closed the connection instead of answering, as servers do to idle ones."""
@@ -61,6 +57,11 @@ class Reply:
         """Seconds the server asks us to stay away, within 1 s .. 1 h; None where it does not say."""
         return retry_after(self.headers.get("Retry-After"), self.date)
 
+    @property
+    def is_overload(self) -> bool:
+        """The server has too much to do, or is in trouble."""
+        return self.status == HTTPStatus.TOO_MANY_REQUESTS or self.status in _SERVER_TROUBLE
+
     def json(self) -> object:
         """The body as JSON; raises `AnswerError`."""
         return _parse(self.body, self.name)
@@ -71,7 +72,7 @@ class Reply:
         if self.status in _FINE:
             return
         if self.status in _TRANSIENT:
-            raise TroubleError(text, wait=self.retry_after)
+            raise TroubleError(text, wait=self.retry_after or 0.0)
         if self.status in _SERVER_TROUBLE:
             raise UnavailableError(text)
         if self.status == HTTPStatus.NOT_FOUND:
@@ -144,7 +145,8 @@ def _translated(name: str) -> Iterator[None]:
     except aiohttp.ServerDisconnectedError as error:
         raise DisconnectedError(f"{name}: connection closed") from error
     except (aiohttp.ClientConnectionError, OSError) as error:
-        raise TroubleError(f"{name}: {_words(error)}") from error
+        reached = not isinstance(error, aiohttp.ClientConnectorError)
+        raise TroubleError(f"{name}: {_words(error)}", reached=reached) from error
     except aiohttp.ClientPayloadError as error:
         raise CutError(f"{name}: the answer is cut short") from error
     except aiohttp.ClientError as error:

@@ -3,22 +3,22 @@
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 
 import aiohttp
 import structlog
-from aiolimiter import AsyncLimiter
 from yarl import URL
 
-from orderwatch.errors import AnswerError, RefusedError, UnavailableError
+from orderwatch.errors import AnswerError, RefusedError
 from orderwatch.provider.access import Access
 from orderwatch.provider.exchange import CutError, DisconnectedError, Reply, TroubleError, exchange
+from orderwatch.provider.pacer import LONGEST_WAIT, Pacer
 from orderwatch.provider.tokens import Tokens
 
 TRIES = 3
 BACKOFF_FIRST = 1.0  # s
 BACKOFF_SLOWEST = 20.0  # s
-LONGEST_WAIT = 10.0  # s; who would have to wait longer inside a call is told to come back
 
 _API_AUDIENCE = "https://api.satellogic.com/"
 
@@ -41,31 +41,6 @@ TASKING = Api("tasking", _API_AUDIENCE, "authorizationToken", wants_contract=Tru
 TELLURIC = Api("telluric", _API_AUDIENCE, "authorizationToken", wants_contract=True)
 
 
-class Pause:
-    """The account's one pause: the provider asked for it, and it holds every caller."""
-
-    def __init__(
-        self, *, monotonic: Callable[[], float], sleep: Callable[[float], Awaitable[object]]
-    ) -> None:
-        self._monotonic = monotonic
-        self._sleep = sleep
-        self._ends_at = float("-inf")
-
-    def left(self) -> float:
-        """Seconds, never negative."""
-        return max(0.0, self._ends_at - self._monotonic())
-
-    def extend(self, seconds: float) -> None:
-        self._ends_at = max(self._ends_at, self._monotonic() + seconds)
-
-    async def over(self, name: str) -> None:
-        """Wait for a short pause; raises `UnavailableError` for a long one."""
-        while left := self.left():
-            if left > LONGEST_WAIT:
-                raise UnavailableError(f"{name}: the provider asked us to wait {left:.0f} s more")
-            await self._sleep(left)
-
-
 class Http:
     """Requests of one account. `explain` puts a refusal in words, by asking what the credentials have."""
 
@@ -74,20 +49,22 @@ class Http:
         session: aiohttp.ClientSession,
         access: Access,
         tokens: Tokens,
+        pacer: Pacer,
         *,
         explain: Callable[["Http"], Awaitable[str]],
+        heard: Callable[[datetime], None],
         rng: random.Random,
-        monotonic: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]],
     ) -> None:
         self.access = access
         self._session = session
         self._tokens = tokens
+        self._pacer = pacer
         self._explain = explain
+        self._heard = heard
         self._rng = rng
         self._sleep = sleep
-        self._pause = Pause(monotonic=monotonic, sleep=sleep)
-        self._pacer = AsyncLimiter(1, 1 / access.requests_per_second)
+        self._down = False  # the last request was given up: until one succeeds, each is a single probe
 
     def url(self, api: Api, path: str, **query: str | int) -> URL:
         base = self.access.accounts_url if api is ACCOUNTS else self.access.api_url
@@ -102,19 +79,23 @@ class Http:
         tries, may_reconnect = 0, True
         while True:
             try:
-                return await self._try(api, url, name)
+                reply = await self._try(api, url, name)
             except (TroubleError, CutError) as error:
                 if may_reconnect and isinstance(error, DisconnectedError):
                     may_reconnect = False
                     continue
                 tries += 1
-                wait = error.wait if isinstance(error, TroubleError) else None
+                wait = error.wait if isinstance(error, TroubleError) else 0.0
                 self._hold_everyone(wait)
-                if tries == TRIES or self._pause.left() > LONGEST_WAIT:
+                if tries == TRIES or self._down or self._pacer.held > LONGEST_WAIT:
+                    self._down = isinstance(error, TroubleError)
                     raise
                 log.debug("provider.retrying", account=self.access.name, tries=tries, reason=str(error))
-                if wait is None:
+                if not wait:
                     await self._back_off(tries)
+            else:
+                self._down = False
+                return reply
 
     def _must_be_ours(self, api: Api, url: URL, name: str) -> None:
         """Credentials go to the account's own endpoints, whatever a `next` says."""
@@ -122,12 +103,12 @@ class Http:
         if url.user is not None or (url.scheme, url.host, url.port) != (ours.scheme, ours.host, ours.port):
             raise AnswerError(f"{name}: the answer points to another host")
 
-    def _hold_everyone(self, wait: float | None) -> None:
-        if wait is None:
+    def _hold_everyone(self, wait: float) -> None:
+        if not wait:
             return
-        if not self._pause.left():
+        if not self._pacer.held:
             log.info("provider.paused", account=self.access.name, seconds=wait)
-        self._pause.extend(wait * self._rng.uniform(1.0, 1.1))
+        self._pacer.hold(wait)
 
     async def _back_off(self, tries: int) -> None:
         ceiling = min(BACKOFF_SLOWEST, BACKOFF_FIRST * 2.0 ** (tries - 1))
@@ -151,17 +132,15 @@ class Http:
         return "the credentials are refused; check client_id and client_secret"
 
     async def _send(self, api: Api, url: URL, name: str) -> tuple[Reply, str]:
-        await self._pause.over(name)
         token = await self._tokens.get(api.audience)
-        await self._turn(name)
+        host = url.host or ""
+        await self._pacer.turn(host, name)
         headers = self._headers(api, token)
-        return await exchange(self._session, "GET", url, name=name, headers=headers), token
-
-    async def _turn(self, name: str) -> None:
-        await self._pacer.acquire()
-        while self._pause.left():  # began while we queued; those it held must not come back as a burst
-            await self._pause.over(name)
-            await self._pacer.acquire()
+        reply = await exchange(self._session, "GET", url, name=name, headers=headers)
+        if reply.date is not None:
+            self._heard(reply.date)
+        (self._pacer.slower if reply.is_overload else self._pacer.faster)(host)
+        return reply, token
 
     def _headers(self, api: Api, token: str) -> dict[str, str]:
         headers = {api.token_header: f"Bearer {token}"}

@@ -1,6 +1,7 @@
 """Paginated lists: every row of every page."""
 
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 from yarl import URL
 
@@ -11,23 +12,39 @@ PAGE = 100  # rows asked for at a time
 MOST_PAGES = 10_000
 
 
+class Page(NamedTuple):
+    """Rows as they came; `total` is how many the provider says there are in all, None where it does not."""
+
+    rows: list[object]
+    total: int | None
+
+
 async def rows(http: Http, api: Api, path: str, **filters: str) -> AsyncIterator[object]:
-    """The rows as they came, in order; raises `ProviderError` where a page fails, so an end is the end."""
+    """The rows in order; raises `ProviderError` where a page fails, so an end is the end."""
+    async for page in pages(http, api, path, **filters):
+        for row in page.rows:
+            yield row
+
+
+async def pages(http: Http, api: Api, path: str, **filters: str) -> AsyncIterator[Page]:
+    """The pages in order; raises `ProviderError` where one fails, repeats the last or leads elsewhere."""
     name = f"{api.name}: GET {path}"
     url: URL | None = http.url(api, path, limit=PAGE, offset=0, **filters)
     visited: set[URL] = set()
+    last: list[object] = []
     while url is not None:
         if url in visited or len(visited) == MOST_PAGES:
             raise AnswerError(f"{name}: the pages do not end")
-        page = await _page(http, api, url, name, first=not visited)
+        page, following = _open(await _ask(http, api, url, name, first=not visited), name)
+        if page.rows and _equal(page.rows, last):
+            raise AnswerError(f"{name}: the pages repeat")
         visited.add(url)
-        found, following = _open(page, name)
-        for row in found:
-            yield row
+        last = page.rows
+        yield page
         url = _resolve(url, following, name)
 
 
-async def _page(http: Http, api: Api, url: URL, name: str, *, first: bool) -> object:
+async def _ask(http: Http, api: Api, url: URL, name: str, *, first: bool) -> object:
     try:
         return (await http.request(api, url, name)).json()
     except MissingError as error:
@@ -36,14 +53,22 @@ async def _page(http: Http, api: Api, url: URL, name: str, *, first: bool) -> ob
         raise AnswerError(f"{name}: a page is missing") from error  # which is not a missing order
 
 
-def _open(page: object, name: str) -> tuple[list[object], object]:
-    match page:
+def _open(document: object, name: str) -> tuple[Page, object]:
+    match document:
         case list():
-            return page, None
+            return Page(document, len(document)), None
         case {"results": list(found), **rest}:
-            return found, rest.get("next")
+            total = rest.get("count")
+            return Page(found, total if isinstance(total, int) else None), rest.get("next")
         case _:
             raise AnswerError(f"{name}: the answer is not a list")
+
+
+def _equal(rows: list[object], last: list[object]) -> bool:
+    try:
+        return rows == last
+    except RecursionError:  # as deep as can be compared
+        return True
 
 
 def _resolve(current: URL, following: object, name: str) -> URL | None:

@@ -14,6 +14,7 @@ from yarl import URL
 from orderwatch.errors import AnswerError, ProviderError, RefusedError
 from orderwatch.provider.access import Access
 from orderwatch.provider.exchange import TroubleError, exchange
+from orderwatch.provider.pacer import Pacer
 
 DEFAULT_LIFE = 3600.0  # s, where the answer does not say
 LONGEST_LIFE = 86400.0  # s, as documented
@@ -52,12 +53,14 @@ class Tokens:
         self,
         session: aiohttp.ClientSession,
         access: Access,
+        pacer: Pacer,
         *,
         learn_secret: Callable[[str], None],
         monotonic: Callable[[], float],
     ) -> None:
         self._session = session
         self._access = access
+        self._pacer = pacer
         self._learn_secret = learn_secret
         self._monotonic = monotonic
         self._slots: defaultdict[str, _Slot] = defaultdict(_Slot)
@@ -107,14 +110,16 @@ class Tokens:
             log.info("token.refresh_restored", account=self._access.name, audience=audience)
 
     async def _mint(self, audience: str) -> tuple[str, float]:
+        url = URL(self._access.token_url)
+        await self._pacer.turn(url.host or "", "token")
         reply = await exchange(
             self._session,
             "POST",
-            URL(self._access.token_url),
+            url,
             name="token",
             document={
                 "client_id": self._access.client_id,
-                "client_secret": self._access.client_secret,
+                "client_secret": self._access.read_secret(),
                 "audience": audience,
                 "grant_type": "client_credentials",
             },

@@ -75,11 +75,13 @@ class Task(Row):
     product: Product = None
     start: Time = None
     end: Time = None
+    created_time: Time = None
 
     def seen(self, raw: object) -> SeenOrder:
         document = plain(raw)
         return SeenOrder(
-            **self.model_dump(),
+            **self.model_dump(exclude={"created_time"}),
+            placed_at=self.created_time,
             phase=order_phase(self.status),
             document=document if isinstance(document, dict) else {},
         )

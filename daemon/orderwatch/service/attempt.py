@@ -1,6 +1,6 @@
 """One attempt at one delivery: fresh link, partial, verify, publish, record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,23 +12,33 @@ from orderwatch.core.delivery import Move
 from orderwatch.core.layout import alternative, partial_name, place
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.sidecar import sidecar
-from orderwatch.errors import DiskError, LostBytesError
-from orderwatch.ports import Archive, Checked, Destination, Start, Store, Transport
+from orderwatch.core.watching import Watched, traits
+from orderwatch.errors import DiskError, LostBytesError, RefusedError, UnavailableError
+from orderwatch.ports import Archive, Checked, Destination, Offer, Start, Store, Transport
+from orderwatch.service.gate import Gate
 from orderwatch.service.space import Space
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """One delivery tree, and the way into it."""
+
+    destination: Destination
+    transport: Transport
+    space: Space
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What an attempt works with; archive and transport are those of the delivery's account."""
+    """What an attempt at a delivery of one account works with; `trees` by root, None is the usual one."""
 
     archive: Archive
-    transport: Transport
-    destination: Destination
+    gate: Gate
+    watched: Watched
+    trees: Mapping[str | None, Tree]
     store: Store
-    space: Space
-    layout: str
     now: Callable[[], datetime]
 
 
@@ -40,6 +50,8 @@ class Attempt:
         self.progressed = False  # bytes became durable that no attempt had brought before
         self._held = delivery.durable
         self._tools = tools
+        self._tree = tools.trees[None]
+        self._plan = tools.watched.usual
 
     @property
     def _part(self) -> str:
@@ -48,24 +60,43 @@ class Attempt:
     async def run(self) -> None:
         """Bring the delivery home; raises what kept it from coming."""
         order = await self._order()
+        self._plan = self._tools.watched.plan(traits(order))
+        await self._choose_tree()
         if self.delivery.intended:
             await self._resume_publishing(order)
             return
         url = await self._fresh_link()
         await self._take_name(order)
         await self._fetch(url)
-        checked = await self._tools.destination.verify(self._part, self.delivery)
+        checked = await self._tree.destination.verify(self._part, self.delivery)
         if not await self._is_held_already(checked):
             await self._publish(order, checked)
 
     async def set_aside(self, reason: str) -> str:
         """Quarantine refused bytes; returns their sha256."""
-        return await self._tools.destination.quarantine(self._part, reason)
+        return await self._tree.destination.quarantine(self._part, reason)
 
     async def start_over(self) -> None:
         """Forget the partial: the next attempt begins on a new inode."""
         part, self.delivery, self._held = self._part, machine.restarted(self.delivery), 0
-        await self._tools.destination.discard(part)
+        await self._tree.destination.discard(part)
+
+    def release(self) -> None:
+        """Give back the room that was reserved."""
+        self._tree.space.release(self.delivery.key)
+
+    async def _choose_tree(self) -> None:
+        """Where it began, as long as that is in the configuration; else where it is wanted now."""
+        held = self.delivery
+        if held.path is not None and held.root in self._tools.trees:
+            self._tree = self._tools.trees[held.root]
+            return
+        self._tree = self._tools.trees[self._plan.root]
+        if held.path is not None:
+            log.warning("delivery.root_left", **self.where, root=held.root)
+            self.delivery = replace(machine.restarted(held), root=None, path=None)
+            await self._tools.store.reserve(held, None)
+            await self._note()
 
     async def _order(self) -> Order:
         order = await self._tools.store.order(self.delivery.account, self.delivery.task_id)
@@ -76,7 +107,7 @@ class Attempt:
     async def _fresh_link(self) -> str:
         """Ask the scene for a link. If it was published anew, what we hold of the old bytes is let go."""
         held = self.delivery
-        offer = await self._tools.archive.offer(held.capture_id, held.scene_id, held.attachment)
+        offer = await self._ask()
         if offer.fingerprint != held.fingerprint:
             await self.start_over()
             self.delivery = replace(
@@ -86,24 +117,38 @@ class Attempt:
             await self._note()
         return offer.url
 
+    async def _ask(self) -> Offer:
+        """The gate learns of a refusal, and of an answer that ends one; it proves nothing of the lists."""
+        wanted, gate = self.delivery, self._tools.gate
+        try:
+            offer = await self._tools.archive.offer(wanted.capture_id, wanted.scene_id, wanted.attachment)
+        except (RefusedError, UnavailableError) as error:
+            if isinstance(error, RefusedError) or gate.lasts:
+                await gate.failed(error)
+            raise
+        if gate.trouble is not None and gate.trouble.refused:
+            await gate.succeeded()
+        return offer
+
     async def _take_name(self, order: Order) -> None:
         """Reserve the final name in the row before anything stands under it."""
         if self.delivery.path is None:
-            await self._reserve(place(self._tools.layout, order, self.delivery), first=1)
+            await self._reserve(place(self._plan.layout, order, self.delivery), first=1)
 
     async def _reserve(self, path: str, first: int) -> None:
         number = first
         name = path if number == 1 else alternative(path, number)
-        while not await self._tools.store.reserve(self.delivery, name):
+        root = self.delivery.root if self.delivery.path else self._plan.root
+        while not await self._tools.store.reserve(self.delivery, name, root):
             number += 1
             name = alternative(path, number)
-        self.delivery = replace(self.delivery, path=name)
+        self.delivery = replace(self.delivery, path=name, root=root)
 
     async def _fetch(self, url: str) -> None:
         delivery = self.delivery
         if delivery.total is not None:
-            self._tools.space.reserve(delivery.key, delivery.total - delivery.durable)
-        size = await self._tools.transport.fetch(
+            self._tree.space.reserve(delivery.key, delivery.total - delivery.durable)
+        size = await self._tree.transport.fetch(
             url, self._part, delivery, started=self._started, checkpoint=self._checkpoint
         )
         self.delivery = replace(self.delivery, total=size, durable=size)
@@ -111,7 +156,7 @@ class Attempt:
     async def _started(self, start: Start) -> None:
         """Freeze what the server said with the row, and take the room, before the first byte."""
         remaining = (start.total or start.offset) - start.offset
-        self._tools.space.reserve(self.delivery.key, remaining)
+        self._tree.space.reserve(self.delivery.key, remaining)
         self.delivery = replace(
             self.delivery, durable=start.offset, total=start.total, validator=start.validator
         )
@@ -124,7 +169,7 @@ class Attempt:
         self.progressed |= durable > self._held
         self.delivery = replace(self.delivery, durable=durable)
         await self._tools.store.checkpoint(self.delivery, durable)
-        self._tools.space.reserve(self.delivery.key, (self.delivery.total or durable) - durable)
+        self._tree.space.reserve(self.delivery.key, (self.delivery.total or durable) - durable)
 
     async def _is_held_already(self, checked: Checked) -> bool:
         """Published again with the bytes of an earlier version: nothing new to store."""
@@ -143,9 +188,9 @@ class Attempt:
         """The intent is in the row before the name exists, the name durable before the row says stored."""
         self.delivery = replace(self.delivery, size=checked.size, sha256=checked.sha256)
         await self._note()
-        wanted = place(self._tools.layout, order, self.delivery)
+        wanted = place(self._plan.layout, order, self.delivery)
         number = 1
-        while not await self._tools.destination.publish(
+        while not await self._tree.destination.publish(
             self._part,
             self.delivery.path or wanted,
             sidecar(order, self.delivery, self._tools.now()),
@@ -178,7 +223,7 @@ class Attempt:
 
     async def _resume_publishing(self, order: Order) -> None:
         """A crash fell between intent and record: verified bytes may or may not have their name."""
-        checked = await self._tools.destination.verify(self._part, self.delivery)
+        checked = await self._tree.destination.verify(self._part, self.delivery)
         if checked.sha256 != self.delivery.sha256:
             raise LostBytesError("the verified partial is not what it was")
         await self._publish(order, checked, resumed=True)
@@ -189,7 +234,7 @@ class Attempt:
     async def _clear(self) -> None:
         """The partial has served. If the disk does not let go of it now, the next start sweeps it."""
         with suppress(DiskError):
-            await self._tools.destination.discard(self._part)
+            await self._tree.destination.discard(self._part)
 
     async def _stored_siblings(self) -> list[Delivery]:
         """Stored versions of the same attachment, as of now: the download may have taken hours."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,6 +18,7 @@ from orderwatch.errors import (
     DiskError,
     LinkExpiredError,
     LostBytesError,
+    MissingError,
     ProviderError,
     StaleOrderError,
     TransferError,
@@ -49,7 +50,7 @@ class Fetcher:
         self,
         tools: Mapping[str, Tools],
         store: Store,
-        destination: Destination,
+        destinations: Sequence[Destination],
         *,
         retries: RetryPolicy,
         now: Callable[[], datetime],
@@ -57,7 +58,7 @@ class Fetcher:
     ) -> None:
         self._tools = tools
         self._store = store
-        self._destination = destination
+        self._destinations = destinations
         self._retries = retries
         self._now = now
         self._rng = rng
@@ -68,7 +69,7 @@ class Fetcher:
         for delivery in held:
             await self._store.record(machine.released(delivery, self._now()))
         known = {partial_name(d) for d in await self._store.deliveries(*_LIVE)}
-        swept = await self._destination.sweep(known)
+        swept = sum([await destination.sweep(known) for destination in self._destinations])
         if held or swept:
             log.info("recovery.done", released=len(held), swept=swept)
 
@@ -76,11 +77,15 @@ class Fetcher:
         """One worker: delivery after delivery, asleep where there is none."""
         while not stopping.is_set():
             ticket = todo.ticket()
-            delivery = await self._store.claim(self._now(), self._tools.keys())
+            delivery = await self._store.claim(self._now(), self._open())
             if delivery is None:
                 await ticket.wait()
             else:
                 await self.fetch(delivery)
+
+    def _open(self) -> list[str]:
+        """The accounts that may be asked for a link now."""
+        return [name for name, tools in self._tools.items() if not tools.gate.holds]
 
     async def fetch(self, delivery: Delivery) -> Delivery:
         """One attempt at a claimed delivery; returns what became of it."""
@@ -94,7 +99,7 @@ class Fetcher:
                     await self._store.record(machine.released(attempt.delivery, self._now()))
             raise
         finally:
-            tools.space.release(delivery.key)
+            attempt.release()
         return attempt.delivery
 
     async def _try(self, attempt: Attempt) -> None:
@@ -140,6 +145,8 @@ class Fetcher:
                 trouble = Trouble.DISK
             case LinkExpiredError():
                 trouble = Trouble.LINK
+            case MissingError():
+                trouble = Trouble.MISSING
             case ProviderError():
                 trouble = Trouble.PROVIDER
             case _:

@@ -1,98 +1,114 @@
-"""One look at one order: what was seen is decided upon and recorded in one transaction."""
+"""One look at one order: itself, its captures, and the scenes of those that are published."""
 
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-import structlog
-
-from orderwatch.core.cadence import Pace, next_look, scenes_due
-from orderwatch.core.machine import Rules, Verdict, observe, observe_missing
-from orderwatch.core.model import Kind, Order, OrderState, Subject
+from orderwatch.core.cadence import Pace, is_idle, scenes_due
+from orderwatch.core.machine import Rules, observe, observe_missing, told
+from orderwatch.core.model import Order, OrderState
 from orderwatch.core.seen import Look, SeenCapture, SeenOrder, SeenScene
-from orderwatch.errors import AnswerError, MissingError, ProviderError, StaleOrderError
+from orderwatch.core.watching import Traits, traits
+from orderwatch.errors import AnswerError, MissingError, ProviderError
 from orderwatch.ports import Archive, Store, Tasking
-from orderwatch.service.bell import Bell
-
-log = structlog.get_logger()
+from orderwatch.service.recorder import Recorder
 
 _ENOUGH = 3  # captures of one order whose scenes cannot be had, before the next look tries again
-_EVENTS = {
-    Subject.ORDER: "order.moved",
-    Subject.CAPTURE: "capture.moved",
-    Subject.DELIVERY: "delivery.wanted",
-}
+_LISTED_LATELY = 2  # intervals
 
 
 class Looker:
-    """Looks at the orders of one account, and rings `todo` where there is something to fetch."""
+    """Looks at the orders of one account."""
 
     def __init__(
         self,
-        account: str,
         tasking: Tasking,
         archive: Archive,
+        recorder: Recorder,
         store: Store,
         *,
-        rules: Rules,
         pace: Pace,
-        todo: Bell,
         now: Callable[[], datetime],
-        rng: random.Random,
     ) -> None:
-        self._account = account
         self._tasking = tasking
         self._archive = archive
+        self._recorder = recorder
         self._store = store
-        self._rules = rules
         self._pace = pace
-        self._todo = todo
         self._now = now
-        self._rng = rng
-        self._unknown: set[str] = set()
 
-    async def look(self, task_id: int, seen: SeenOrder | None, *, everything: bool) -> None:
-        """One look at one order. What was seen before a failure is recorded all the same."""
+    async def look(self, task_id: int, *, listed: bool, everything: bool) -> bool:
+        """One look at one order; False where there was nothing to ask, which says nothing of the account.
+
+        What was seen before a failure is recorded all the same. `listed`: the list has just shown the order's
+        own row, and it is recorded.
+        """
+        known = await self._store.order(self._recorder.account, task_id)
         try:
-            seen = seen or await self._tasking.order(task_id)
-        except MissingError:
-            await self._record(
-                task_id, lambda order: observe_missing(order, self._account, task_id, self._now())
+            is_told = known is not None and self._is_told(known, listed=listed)
+            seen = None if is_told else await self._ask(task_id)
+            look = Look(account=self._recorder.account, order=seen, captures=None)
+            rules = self._recorder.rules(_traits(known, seen))
+            idle = is_idle(observe(known, look, self._now(), rules).order, self._now())
+            captures, trouble = (
+                (None, None) if idle and not everything else await self._captures(task_id, seen)
             )
-            return
-        captures, trouble = await self._captures(task_id)
-        look = Look(account=self._account, order=seen, captures=captures)
-        scenes, more = await self._scenes(look, everything=everything)
+        except MissingError:
+            await self._record_missing(task_id)
+            return True
+        look = replace(look, captures=captures)
+        scenes, more = await self._scenes(known, look, rules, everything=everything)
         look = replace(look, scenes=scenes)
         failed = trouble or more
-        await self._record(
+        await self._recorder.record(
             task_id,
-            lambda order: observe(order, look, self._now(), self._rules),
+            lambda order: observe(order, look, self._now(), rules),
             latest=self._now() + self._pace.interval if failed else None,
         )
         if failed is not None:
             raise failed
+        return seen is not None or captures is not None
 
-    async def _captures(self, task_id: int) -> tuple[tuple[SeenCapture, ...], ProviderError | None]:
-        """Every capture of the order, or those on the pages before one that failed."""
+    def _is_told(self, known: Order, *, listed: bool) -> bool:
+        """Whether the list says enough of the order itself; of a lost one it proves nothing."""
+        at = known.listed_at
+        lately = at is not None and self._now() - at <= _LISTED_LATELY * self._pace.interval
+        return (listed or lately) and known.state is not OrderState.LOST
+
+    async def _ask(self, task_id: int) -> SeenOrder:
+        return await self._tasking.order(task_id)
+
+    async def _record_missing(self, task_id: int) -> None:
+        account = self._recorder.account
+        await self._recorder.record(
+            task_id, lambda order: observe_missing(order, account, task_id, self._now())
+        )
+
+    async def _captures(
+        self, task_id: int, seen: SeenOrder | None
+    ) -> tuple[tuple[SeenCapture, ...], ProviderError | None]:
+        """Every capture of the order, or those on the pages before one that failed.
+
+        Raises `MissingError` where the order is missing too.
+        """
         captures = []
         try:
             async for capture in self._tasking.captures(task_id):
                 captures.append(capture)  # noqa: PERF401 - what was read before a bad page counts
         except MissingError as error:
+            if seen is None:
+                await self._ask(task_id)
             return tuple(captures), AnswerError(f"the order is there, but {error}")
         except ProviderError as error:
             return tuple(captures), error
         return tuple(captures), None
 
     async def _scenes(
-        self, look: Look, *, everything: bool
+        self, known: Order | None, look: Look, rules: Rules, *, everything: bool
     ) -> tuple[dict[str, tuple[SeenScene, ...]], ProviderError | None]:
         """The scenes of every published capture worth asking for; one that fails does not hide the others."""
         now = self._now()
-        known = await self._store.order(self._account, look.order.task_id)
-        order = observe(known, look, now, self._rules).order
+        order = observe(known, look, now, rules).order
         scenes: dict[str, tuple[SeenScene, ...]] = {}
         failed: list[ProviderError] = []
         for capture in order.captures:
@@ -104,47 +120,10 @@ class Looker:
                     failed.append(error)
         return scenes, failed[0] if failed else None
 
-    async def _record(
-        self, task_id: int, decide: Callable[[Order | None], Verdict], *, latest: datetime | None = None
-    ) -> None:
-        """Decide on the order as it is now, record it; decide anew if it was written meanwhile.
 
-        `latest` is when to look again at the latest, after a look that did not see everything.
-        """
-        while True:
-            known = await self._store.order(self._account, task_id)
-            verdict = decide(known)
-            when = next_look(verdict.order, self._now(), self._pace, self._rng.random())
-            if latest is not None:
-                when = min(when or latest, latest)
-            verdict = replace(verdict, order=replace(verdict.order, next_look_at=when))
-            try:
-                await self._store.apply(verdict)
-            except StaleOrderError:
-                continue
-            self._say(verdict)
-            if verdict.order.state is OrderState.DONE and (
-                known is None or known.state is not OrderState.DONE
-            ):
-                log.info("order.done", account=self._account, task_id=task_id)
-            if verdict.wanted:
-                self._todo.ring()
-            return
-
-    def _say(self, verdict: Verdict) -> None:
-        for move in verdict.transitions:
-            say = log.warning if move.kind in {Kind.ODD, Kind.UNKNOWN} else log.info
-            say(
-                _EVENTS[move.subject],
-                account=move.account,
-                task_id=move.task_id,
-                capture_id=move.capture_id,
-                scene_id=move.scene_id,
-                before=move.before,
-                after=move.after,
-                kind=move.kind,
-                detail=move.detail,
-            )
-        for word in set(verdict.unknown) - self._unknown:
-            self._unknown.add(word)
-            log.warning("word.unknown", account=self._account, word=word)
+def _traits(known: Order | None, seen: SeenOrder | None) -> Traits:
+    if known is not None:
+        return traits(told(known, seen))
+    if seen is not None:
+        return traits(seen)
+    raise ValueError("neither known nor seen")

@@ -7,11 +7,12 @@ import orjson
 from aiohttp import web
 
 from orderwatch.simulator.scenario import Account, Contract
-from orderwatch.simulator.state import Grant, Simulator
+from orderwatch.simulator.state import Simulator
 from orderwatch.simulator.values import Document
 
 ACCOUNTS: Final = "api"
 TASKING: Final = "https://api.satellogic.com/"
+TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 CONTRACT_HEADER = "X-Satellogic-Contract-Id"
 TOKEN_HEADERS = {ACCOUNTS: "Authorization", TASKING: "authorizationToken"}
 
@@ -46,18 +47,35 @@ async def json_object(request: web.Request) -> Document:
 def new_token(simulator: Simulator, body: Mapping[str, object]) -> Document:
     if body.get("grant_type") != "client_credentials":
         raise Refused(400, {"error": "unsupported_grant_type"})
-    account = next((a for a in simulator.scenario.accounts if a.client_id == body.get("client_id")), None)
+    account = _claimed(simulator, body)
     if account is None or account.client_secret != body.get("client_secret"):
         raise Refused(401, {"error": "access_denied"})
     audience = body.get("audience")
     if audience not in (ACCOUNTS, TASKING) or (account.kind == "legacy" and audience == ACCOUNTS):
         raise Refused(403, {"error": "access_denied"})
     return {
-        "access_token": simulator.tokens.mint(Grant(account, audience)),
+        "access_token": simulator.grant(account, audience),
         "scope": _SCOPES[audience],
         "expires_in": int(simulator.scenario.token_life),
         "token_type": "Bearer",
     }
+
+
+async def asker(simulator: Simulator, request: web.Request) -> str | None:
+    """The name of the account that asks: of its token, good or not, or of the credentials it shows."""
+    if request.path == TOKEN_PATH:
+        try:
+            account = _claimed(simulator, await json_object(request))
+        except Refused:
+            return None
+        return account.name if account is not None else None
+    holders = map(simulator.holder, tokens(request))
+    return next((name for name in holders if name is not None), None)
+
+
+def tokens(request: web.Request) -> list[str]:
+    """What the request has in the headers for tokens."""
+    return [request.headers.get(header, "").removeprefix("Bearer ") for header in TOKEN_HEADERS.values()]
 
 
 def bearer(request: web.Request, header: str) -> str:
@@ -73,7 +91,7 @@ def account_of(simulator: Simulator, request: web.Request, audience: str) -> Acc
     grant = simulator.tokens.meaning(bearer(request, TOKEN_HEADERS[audience]))
     if grant is None or grant.audience != audience:
         raise Refused(401, {"message": "Unauthorized"})
-    return grant.account
+    return simulator.account(grant.account)
 
 
 def account_without_contract(simulator: Simulator, request: web.Request, audience: str) -> Account:
@@ -91,6 +109,8 @@ def contracts_of(simulator: Simulator, request: web.Request) -> Collection[str]:
     account = account_of(simulator, request, TASKING)
     usable = [contract.contract_id for contract in account.contracts if contract.usable]
     if account.kind == "legacy":
+        if not usable:
+            raise Refused(403, {"message": "Forbidden"})
         return usable
     contract_id = request.headers.get(CONTRACT_HEADER)
     if contract_id is None:
@@ -113,3 +133,9 @@ def contract_document(simulator: Simulator, contract: Contract) -> Document:
         "updated_at": born,
         "status": contract.status,
     }
+
+
+def _claimed(simulator: Simulator, body: Mapping[str, object]) -> Account | None:
+    """The account whose id the body of a token request has."""
+    client_id = body.get("client_id")
+    return next((account for account in simulator.scenario.accounts if account.client_id == client_id), None)

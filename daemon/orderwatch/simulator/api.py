@@ -1,22 +1,23 @@
 """The API listener: token endpoint, Accounts Service, Tasking and Telluric on one host."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from orderwatch.simulator import access, placing
 from orderwatch.simulator.access import Refused
 from orderwatch.simulator.faults import On
-from orderwatch.simulator.journal import noted
+from orderwatch.simulator.journal import ENTRY, SIDE, noted
+from orderwatch.simulator.pages import page
 from orderwatch.simulator.scenario import Order, Product
 from orderwatch.simulator.sending import instead, json_response, spoiled
 from orderwatch.simulator.state import Simulator
 from orderwatch.simulator.values import Document
 from orderwatch.simulator.world import current
 
-T = TypeVar("T")
 Answer = Callable[[Simulator, web.Request], Awaitable[web.Response]]
 
 
@@ -28,7 +29,8 @@ class Route(NamedTuple):
 
 
 def application(simulator: Simulator) -> web.Application:
-    app = web.Application(middlewares=[noted(simulator.journal, "api", simulator.seconds)])
+    note = noted(simulator.journal, "api", simulator.seconds)
+    app = web.Application(middlewares=[note, _admitted(simulator)])
     app.add_routes(
         web.route(route.method, route.path, _faulty(simulator, route.on, route.answer)) for route in ROUTES
     )
@@ -42,7 +44,7 @@ async def _token(simulator: Simulator, request: web.Request) -> web.Response:
 
 async def _my_contracts(simulator: Simulator, request: web.Request) -> web.Response:
     account = access.account_without_contract(simulator, request, access.ACCOUNTS)
-    return _page(simulator, request, account.contracts, partial(access.contract_document, simulator))
+    return page(simulator.scenario, request, account.contracts, partial(access.contract_document, simulator))
 
 
 async def _contracts(simulator: Simulator, request: web.Request) -> web.Response:
@@ -52,20 +54,18 @@ async def _contracts(simulator: Simulator, request: web.Request) -> web.Response
 
 async def _products(simulator: Simulator, request: web.Request) -> web.Response:
     access.contracts_of(simulator, request)
-    return _page(simulator, request, simulator.scenario.products, Product.model_dump)
+    return page(simulator.scenario, request, simulator.scenario.products, Product.model_dump)
 
 
 async def _tasks(simulator: Simulator, request: web.Request) -> web.Response:
     at = simulator.seconds()
-    filters = {name: request.query[name] for name in ("project_name", "task_name") if name in request.query}
-    status = request.query.get("status")
-    found = [
-        order
-        for order in _orders(simulator, request, at)
-        if all(getattr(order, name) == value for name, value in filters.items())
-        and status in (None, current(order.status, at))
-    ]
-    return _page(simulator, request, found, lambda order: simulator.world.task(order, at))
+    found = simulator.world.orders(at, access.contracts_of(simulator, request))
+    for name in ("project_name", "task_name"):
+        if (wanted := request.query.get(name)) is not None:
+            found = [order for order in found if getattr(order, name) == wanted]
+    if (wanted := request.query.get("status")) is not None:
+        found = [order for order in found if current(order.status, at) == wanted]
+    return page(simulator.scenario, request, found, lambda order: simulator.world.task(order, at))
 
 
 async def _task(simulator: Simulator, request: web.Request) -> web.Response:
@@ -77,19 +77,24 @@ async def _captures(simulator: Simulator, request: web.Request) -> web.Response:
     at = simulator.seconds()
     order = _order(simulator, request, at)
     found = simulator.world.captures(order, at)
-    return _page(simulator, request, found, lambda capture: simulator.world.capture(capture, at))
+    return page(simulator.scenario, request, found, lambda capture: simulator.world.capture(capture, at))
 
 
 async def _scenes(simulator: Simulator, request: web.Request) -> web.Response:
     at = simulator.seconds()
-    orders = _orders(simulator, request, at)
+    contracts = access.contracts_of(simulator, request)
     capture_id = request.query.get("sceneset_id")
-    if capture_id is not None:
+    if capture_id is None:
+        orders = simulator.world.orders(at, contracts)
+    else:
         owner = simulator.world.owner(capture_id)
-        orders = [order for order in orders if order is owner]
+        order = None if owner is None else simulator.world.order(owner.task_id, at, contracts)
+        orders = [] if order is None else [order]
     places = (place for order in orders for place in simulator.world.places(at, order))
     found = [place for place in places if capture_id in (None, place.capture.capture_id)]
-    return _page(simulator, request, found, lambda place: simulator.world.scene(place, at, simulator.sign))
+    return page(
+        simulator.scenario, request, found, lambda place: simulator.world.scene(place, at, simulator.sign)
+    )
 
 
 async def _place(simulator: Simulator, request: web.Request) -> web.Response:
@@ -118,7 +123,7 @@ async def _truth(simulator: Simulator, _request: web.Request) -> web.Response:
 
 
 ROUTES = (
-    Route("POST", "/oauth/token", "token", _token),
+    Route("POST", access.TOKEN_PATH, "token", _token),
     Route("GET", "/v2/my/contracts", "contracts", _my_contracts),
     Route("GET", "/contracts", "contracts", _contracts),
     Route("GET", "/tasking/products/", "products", _products),
@@ -131,7 +136,20 @@ ROUTES = (
     Route("GET", "/telluric/scenes/", "scenes", _scenes),
 )
 # What no provider has: for tests, the demo and people.
-SIDE_DOORS = {"/_sim/journal": _journal, "/_sim/truth": _truth}
+SIDE_DOORS = {f"{SIDE}journal": _journal, f"{SIDE}truth": _truth}
+
+
+def _admitted(simulator: Simulator) -> Middleware:
+    """Notes who asks, and lets nobody in during an outage."""
+
+    @web.middleware
+    async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[ENTRY].account = await access.asker(simulator, request)
+        if simulator.outage and not request.path.startswith(SIDE):
+            return json_response({"message": "Service Unavailable"}, 503)
+        return await handler(request)
+
+    return admit
 
 
 def _bound(simulator: Simulator, answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -159,7 +177,9 @@ def _faulty(
         lie = await instead(request, fault)
         if lie is not None:
             return lie
-        return await spoiled(request, truth if truth is not None else await truthfully(request), fault)
+        if truth is None:
+            truth = await truthfully(request)
+        return await spoiled(request, truth, fault, simulator.download_url)
 
     return handle
 
@@ -168,49 +188,22 @@ def _facts(simulator: Simulator, request: web.Request) -> Document:
     capture_id = request.query.get("sceneset_id")
     owner = simulator.world.owner(capture_id) if capture_id else None
     task_id = owner.task_id if owner else request.match_info.get("task_id")
-    return {"path": request.path, "task_id": task_id, "capture_id": capture_id}
+    return {
+        "account": request[ENTRY].account,
+        "path": request.path,
+        "task_id": task_id,
+        "capture_id": capture_id,
+    }
 
 
 def _revoke(simulator: Simulator, request: web.Request) -> None:
-    for header in access.TOKEN_HEADERS.values():
-        simulator.tokens.revoke(request.headers.get(header, "").removeprefix("Bearer "))
-
-
-def _orders(simulator: Simulator, request: web.Request, at: float) -> list[Order]:
-    contracts = access.contracts_of(simulator, request)
-    contract_of = simulator.scenario.contract_of
-    return [order for order in simulator.world.orders(at) if contract_of(order) in contracts]
+    for token in access.tokens(request):
+        simulator.tokens.revoke(token)
 
 
 def _order(simulator: Simulator, request: web.Request, at: float) -> Order:
     contracts = access.contracts_of(simulator, request)
-    order = simulator.world.order(int(request.match_info["task_id"]), at)
-    if order is None or simulator.scenario.contract_of(order) not in contracts:
+    order = simulator.world.order(int(request.match_info["task_id"]), at, contracts)
+    if order is None:
         raise Refused(404, {"detail": "Not found."})
     return order
-
-
-def _page(
-    simulator: Simulator, request: web.Request, rows: Sequence[T], show: Callable[[T], Document]
-) -> web.Response:
-    scenario = simulator.scenario
-    limit = min(_number(request, "limit") or scenario.page_size, scenario.page_max)
-    offset = _number(request, "offset")
-
-    def url(start: int) -> str:
-        return str(request.url.update_query(limit=limit, offset=start))
-
-    return json_response(
-        {
-            "count": len(rows),
-            "next": url(offset + limit) if offset + limit < len(rows) else None,
-            "previous": url(max(0, offset - limit)) if offset else None,
-            "results": [show(row) for row in rows[offset : offset + limit]],
-        }
-    )
-
-
-def _number(request: web.Request, name: str) -> int:
-    """The query's number; 0 where there is none, or nonsense, as the provider's framework reads it."""
-    text = request.query.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() else 0

@@ -20,15 +20,20 @@ MEDIA_TYPES = {
 }
 
 
-class Content(Protocol):
-    """Bytes that can be read anywhere; `prepare` and `sha256` may take long and belong into a thread."""
+class Readable(Protocol):
+    """Bytes that can be read anywhere; `prepare` may take long and belongs into a thread."""
 
     @property
     def size(self) -> int: ...
-    @property
-    def etag(self) -> str: ...
     def prepare(self) -> None: ...
     def read(self, offset: int, length: int) -> bytes: ...
+
+
+class Content(Readable, Protocol):
+    """What an attachment holds; `sha256` may take long too."""
+
+    @property
+    def etag(self) -> str: ...
     def sha256(self) -> str: ...
 
 

@@ -1,7 +1,7 @@
 """When the provider misbehaves: what can go wrong, and which requests it hits. `sending` then does it."""
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -21,19 +21,43 @@ Kind = Literal[
     "expire",  # the token of this request is no longer honoured
     "malformed",  # half of the JSON, with an honest length
     "page_loop",  # `next` points to this very page
+    "foreign_next",  # `next` points to another origin, even on the last page
+    "huge",  # the answer, with more white space than anyone should hold
+    "bare",  # but for ids and statuses every field is null or missing
+    "loose",  # ids are strings, times have no zone
+    "doubled",  # each row comes twice
+    "vanished",  # the rows are not there
+    "words",  # every status is `word`
     "corrupt",  # bytes are flipped at `at` of the file
     "wrong_range",  # 206 for a range that begins elsewhere
     "ignore_range",  # 200 with the whole file to a request for a range
 ]
 
-_ANSWERS_ONLY = {"malformed", "page_loop"}
-_RANGES_ONLY = {"wrong_range", "ignore_range"}
-_DOWNLOADS_ONLY = {"corrupt", *_RANGES_ONLY}
+_DOWNLOADS: set[On] = {"download"}
+_ANSWERS: set[On] = {*get_args(On)} - _DOWNLOADS
+_LISTS: set[On] = {"contracts", "products", "tasks", "captures", "scenes"}
+_RANGES: set[Kind] = {"wrong_range", "ignore_range"}
+# Where each kind makes sense; one that is not named does everywhere.
+_PLACES: dict[Kind, set[On]] = {
+    "malformed": _ANSWERS,
+    "page_loop": _LISTS,
+    "foreign_next": _LISTS,
+    "huge": _ANSWERS,
+    "bare": _ANSWERS,
+    "loose": _ANSWERS - {"token", "contracts"},  # these have neither numbers for ids nor zones
+    "doubled": _LISTS,
+    "vanished": _LISTS,
+    "words": _ANSWERS - {"token", "products", "scenes"},  # these have no status
+    "corrupt": _DOWNLOADS,
+    "wrong_range": _DOWNLOADS,
+    "ignore_range": _DOWNLOADS,
+}
 
 
 class Match(Frozen):
-    """What a request must be about; None is anything."""
+    """What a request must be about; None is anything. `account` is the name of the one that asks."""
 
+    account: str | None = None
     task_id: int | None = None
     capture_id: str | None = None
     scene_id: str | None = None
@@ -59,14 +83,16 @@ class Fault(Frozen):
     code: int = Field(default=503, ge=400, le=599)
     retry_after: int | str | None = None
     seconds: float = Field(default=1.0, ge=0)
+    word: str = "daydreaming"
     at: float | None = Field(default=None, ge=0)
     late: bool = False
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        wrong = _ANSWERS_ONLY if self.on == "download" else _DOWNLOADS_ONLY
-        if self.kind in wrong:
+        if self.on not in _PLACES.get(self.kind, {self.on}):
             raise ValueError(f"a fault on {self.on} cannot be {self.kind}")
+        if self.on == "download" and self.match.account is not None:
+            raise ValueError("a download does not say which account asks")
         return self
 
     def place(self, length: int) -> int:
@@ -84,7 +110,7 @@ class Faults:
 
     def due(self, on: On, facts: Mapping[str, object], *, ranged: bool = False) -> Fault | None:
         for number, fault in enumerate(self._faults):
-            if fault.on != on or not fault.match.fits(facts) or (fault.kind in _RANGES_ONLY and not ranged):
+            if fault.on != on or not fault.match.fits(facts) or (fault.kind in _RANGES and not ranged):
                 continue
             self._met[number] += 1
             hits = self._met[number] - fault.after

@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from orderwatch.simulator.values import Document
 
+SIDE = "/_sim/"  # what is below it is for tests and people: no request of a client
 CREDENTIALS = ("Authorization", "authorizationToken", "X-Satellogic-Contract-Id", "Cookie")
 
 Listener = Literal["api", "download"]
@@ -18,14 +19,16 @@ Listener = Literal["api", "download"]
 class Entry:
     """One request; `at` is the second of the scenario when it came.
 
-    `status` is None until the answer begins, `sent` counts the bytes of its body. `leaked` names the headers
-    with credentials that went to the download host.
+    `account` is the name of the account that asks, None where that is unknown. `status` is None until the
+    answer begins, `sent` counts the bytes of its body. `leaked` names the headers with credentials that went
+    to the download host.
     """
 
     listener: Listener
     method: str
     path: str
     at: float
+    account: str | None = None
     range: str | None = None
     status: int | None = None
     sent: int = 0
@@ -46,9 +49,16 @@ class Journal:
         method: str | None = None,
         path: str | None = None,
         status: int | None = None,
+        account: str | None = None,
     ) -> list[Entry]:
         """The entries that agree with everything given, oldest first."""
-        wanted = {"listener": listener, "method": method, "path": path, "status": status}
+        wanted = {
+            "listener": listener,
+            "method": method,
+            "path": path,
+            "status": status,
+            "account": account,
+        }
         return [
             entry
             for entry in self.entries
@@ -62,8 +72,9 @@ class Journal:
         method: str | None = None,
         path: str | None = None,
         status: int | None = None,
+        account: str | None = None,
     ) -> int:
-        return len(self.find(listener=listener, method=method, path=path, status=status))
+        return len(self.find(listener=listener, method=method, path=path, status=status, account=account))
 
     @property
     def leaks(self) -> list[Entry]:
@@ -93,7 +104,7 @@ def noted(journal: Journal, listener: Listener, seconds: Callable[[], float]) ->
     @web.middleware
     async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
         entry = request[ENTRY] = _entry(request, listener, seconds())
-        if not request.path.startswith("/_sim/"):
+        if not request.path.startswith(SIDE):
             journal.entries.append(entry)
         try:
             response = await handler(request)

@@ -138,9 +138,14 @@ class Downloads(Frozen):
 
 
 class Scenario(Frozen):
-    """`page_size` is the default `limit` of a list, `page_max` the largest that is honoured."""
+    """`page_size` is the default `limit` of a list, `page_max` the largest that is honoured.
+
+    `clock_ahead` is how many real seconds the provider's clock is ahead of the host's: every time that it
+    shows is.
+    """
 
     speed: float = Field(default=1.0, gt=0)
+    clock_ahead: float = 0.0
     token_life: float = DAY
     link_life: float = 3600.0
     page_size: int = Field(default=25, ge=1)
@@ -167,6 +172,9 @@ class Scenario(Frozen):
             raise ValueError(
                 f"orders belong to contracts that no account has: {', '.join(sorted(strangers))}"
             )
+        named = {fault.match.account for fault in self.faults if fault.match.account is not None}
+        if nobodies := named - {account.name for account in self.accounts}:
+            raise ValueError(f"faults are for accounts that are not there: {', '.join(sorted(nobodies))}")
         return self
 
     def contract_of(self, order: Order) -> str:

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 
 import orjson
 from aiohttp import hdrs, web
+from yarl import URL
 
-from orderwatch.simulator.attachments import Content, Small
+from orderwatch.simulator.attachments import Readable, Small
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.journal import ENTRY
-from orderwatch.simulator.values import Document
+from orderwatch.simulator.lies import LIES, Huge, Telling
 
 PIECE = 256 * 1024
 _PIECES_PER_SECOND = 20  # with a limited rate: small enough for a lively progress bar
 _FLIPPED = 16  # bytes
+_REFUSALS = 400  # and above: answers that no lie is told about
 _UNDERWAY = 0.05  # seconds: time for the bytes before a reset to leave this machine
 _HTML = "<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Sign in</h1></body></html>\n"
 
@@ -44,27 +46,28 @@ async def instead(request: web.Request, fault: Fault) -> web.StreamResponse | No
     return None
 
 
-async def spoiled(request: web.Request, answer: web.Response, fault: Fault) -> web.StreamResponse:
-    """A true JSON answer, spoiled on its way out."""
+async def spoiled(
+    request: web.Request, answer: web.Response, fault: Fault, elsewhere: str
+) -> web.StreamResponse:
+    """A true JSON answer, spoiled on its way out; `elsewhere` is an origin that is not the API's."""
     body = answer.body if isinstance(answer.body, bytes) else b""
-    match fault.kind:
-        case "malformed":
-            body = body[: len(body) // 2]
-        case "page_loop":
-            document: Document = orjson.loads(body)
-            body = orjson.dumps(document | {"next": str(request.url)})
-        case _:
-            pass
+    if fault.kind in LIES and answer.status < _REFUSALS:
+        lie = LIES[fault.kind](orjson.loads(body), Telling(request.url, URL(elsewhere), fault.word))
+        body = orjson.dumps(lie)
+    elif fault.kind == "malformed":
+        body = body[: len(body) // 2]
+    content = Huge(body) if fault.kind == "huge" else Small(body)
     response = web.StreamResponse(status=answer.status)
     response.content_type = answer.content_type
-    response.content_length = len(body)
-    return await pour(request, response, Small(body), range(len(body)), fault=fault)
+    if fault.kind != "huge":  # whose length is not told: its reader has to count
+        response.content_length = content.size
+    return await pour(request, response, content, range(content.size), fault=fault)
 
 
 async def pour(
     request: web.Request,
     response: web.StreamResponse,
-    content: Content,
+    content: Readable,
     span: range,
     *,
     rate: int = 0,

@@ -2,11 +2,12 @@
 
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from email.utils import format_datetime
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from orderwatch.simulator import api, downloads
 from orderwatch.simulator.scenario import Scenario
@@ -35,8 +36,19 @@ async def serve(
         api_url, download_url = (f"http://{host}:{door.getsockname()[1]}" for door in doors)
         simulator = Simulator(scenario, api_url=api_url, download_url=download_url, clock=clock, now=now)
         for door, module in zip(doors, (api, downloads), strict=True):
-            await _listen(stack, module.application(simulator), door)
+            app = module.application(simulator)
+            app.on_response_prepare.append(_dated(simulator.now))
+            await _listen(stack, app, door)
         yield simulator
+
+
+def _dated(now: Callable[[], datetime]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Dates each answer by the provider's clock, where the server would by the host's."""
+
+    async def date(_request: web.Request, response: web.StreamResponse) -> None:
+        response.headers[hdrs.DATE] = format_datetime(now(), usegmt=True)
+
+    return date
 
 
 async def _listen(stack: AsyncExitStack, app: web.Application, door: socket.socket) -> None:

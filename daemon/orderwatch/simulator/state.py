@@ -4,9 +4,10 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from orderwatch.simulator import accounts
 from orderwatch.simulator.attachments import Content
 from orderwatch.simulator.faults import Faults
 from orderwatch.simulator.journal import Journal
@@ -17,9 +18,9 @@ from orderwatch.simulator.world import Place, World
 
 
 class Grant(NamedTuple):
-    """What an access token stands for."""
+    """What an access token stands for: an account by its name, since what it has may change."""
 
-    account: Account
+    account: str
     audience: str
 
 
@@ -31,7 +32,10 @@ class Link(NamedTuple):
 
 
 class Simulator:
-    """`clock` counts real seconds, `now` is the time of day that answers show."""
+    """`clock` counts real seconds, `now` is the host's time of day.
+
+    While `outage` is on, every request to the APIs is answered with 503.
+    """
 
     def __init__(
         self,
@@ -49,10 +53,13 @@ class Simulator:
         self.faults = Faults(scenario.faults)
         self.tokens = Tokens[Grant](scenario.token_life, clock)
         self.links = Tokens[Link](scenario.link_life, clock)
-        self.world = World(scenario, now(), download_url)
+        self.outage = False
         self._clock = clock
         self._now = now
+        self._ahead = timedelta(seconds=scenario.clock_ahead)
         self._started = clock()
+        self._holders: dict[str, str] = {}
+        self.world = World(scenario, self.now(), download_url)
         self._contents: dict[tuple[str, str, int], Content] = {}
 
     @property
@@ -67,7 +74,42 @@ class Simulator:
     def restart_clock(self) -> None:
         """Begins the story anew; tokens, journal and the counts of faults stay."""
         self._started = self._clock()
-        self.world = replace(self.world, epoch=self._now())
+        self.world = replace(self.world, epoch=self.now())
+
+    def now(self) -> datetime:
+        """The time of day by the provider's clock."""
+        return self._now().astimezone(UTC) + self._ahead
+
+    def account(self, name: str) -> Account:
+        """As it is now; KeyError for one that is not there."""
+        return {account.name: account for account in self.scenario.accounts}[name]
+
+    def rotate(self, account: str, client_secret: str) -> None:
+        """From now on only this secret gets tokens for the account; those given out stay good."""
+        self._become(accounts.rotated(self.scenario, account, client_secret))
+
+    def set_contract(
+        self, contract_id: str, *, status: str | None = None, tasking: bool | None = None
+    ) -> None:
+        """Changes what is given of the contract, whoever has it: usable is `ACTIVE` with tasking."""
+        self._become(accounts.amended(self.scenario, contract_id, status=status, tasking=tasking))
+
+    def revoke_tokens(self) -> None:
+        """Every access token given out so far is refused from now on."""
+        self.tokens.revoke_all()
+
+    def grant(self, account: Account, audience: str) -> str:
+        """A new access token."""
+        token = self.tokens.mint(Grant(account.name, audience))
+        self._holders[token] = account.name
+        return token
+
+    def holder(self, token: str) -> str | None:
+        """The name of the account that an access token was given to, be it still good or not."""
+        return self._holders.get(token)
+
+    def _become(self, scenario: Scenario) -> None:
+        self.world = replace(self.world, scenario=scenario)
 
     def sign(self, scene_id: str, name: Attachment) -> str:
         return self.links.mint(Link(scene_id, name))
@@ -104,8 +146,7 @@ class Simulator:
 
     def config_toml(self, account: str = "main") -> str:
         """The tables of orderwatch's configuration for this account; KeyError for one that is not there."""
-        accounts = {account.name: account for account in self.scenario.accounts}
-        chosen = accounts[account]
+        chosen = self.account(account)
         settings = {
             "credentials": chosen.kind,
             "client_id": chosen.client_id,

@@ -34,6 +34,9 @@ class Tokens(Generic[T]):
     def revoke(self, token: str) -> None:
         self._live.pop(token, None)
 
+    def revoke_all(self) -> None:
+        self._live.clear()
+
     def _forget_expired(self) -> None:
         now = self._clock()
         # All live equally long, so the oldest come first.

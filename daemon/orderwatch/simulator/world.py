@@ -1,9 +1,11 @@
 """What the provider shows at a moment: a pure function of the scenario and the seconds since its start."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import NamedTuple
 
 from orderwatch.simulator.attachments import Content, content
 from orderwatch.simulator.scenario import Attachment, Capture, Moves, Order, Scenario, Scene
@@ -30,6 +32,18 @@ class Place:
         return None if published is None else published + self.scene.appears
 
 
+class _Life(NamedTuple):
+    """An order from its first status until it is lost, and whose it is."""
+
+    begins: float
+    ends: float
+    contract: str
+    order: Order
+
+    def holds(self, at: float, contracts: Collection[str] | None) -> bool:
+        return self.begins <= at < self.ends and (contracts is None or self.contract in contracts)
+
+
 @dataclass(frozen=True)
 class World:
     """`epoch` is the moment of second 0; `host` is where downloads are (`http://127.0.0.1:8001`)."""
@@ -44,12 +58,13 @@ class World:
     def seconds(self, moment: datetime) -> float:
         return (moment - self.epoch).total_seconds() * self.scenario.speed
 
-    def orders(self, at: float) -> list[Order]:
-        return [order for order in self.scenario.orders if _exists(order, at)]
+    def orders(self, at: float, contracts: Collection[str] | None = None) -> list[Order]:
+        """The orders that are there, of these contracts or of all."""
+        return [life.order for life in self._lives if life.holds(at, contracts)]
 
-    def order(self, task_id: int, at: float) -> Order | None:
-        order = self._orders.get(task_id)
-        return order if order is not None and _exists(order, at) else None
+    def order(self, task_id: int, at: float, contracts: Collection[str] | None = None) -> Order | None:
+        life = self._orders.get(task_id)
+        return life.order if life is not None and life.holds(at, contracts) else None
 
     def owner(self, capture_id: str) -> Order | None:
         """Whose capture this is, be it shown or not."""
@@ -155,8 +170,19 @@ class World:
         }
 
     @cached_property
-    def _orders(self) -> dict[int, Order]:
-        return {order.task_id: order for order in self.scenario.orders}
+    def _lives(self) -> list[_Life]:
+        # Read for every page of orders, of which there may be thousands: a tuple is quicker than a model.
+        contract_of = self.scenario.contract_of
+        return [
+            _Life(
+                order.status[0][0], math.inf if order.lost is None else order.lost, contract_of(order), order
+            )
+            for order in self.scenario.orders
+        ]
+
+    @cached_property
+    def _orders(self) -> dict[int, _Life]:
+        return {life.order.task_id: life for life in self._lives}
 
     @cached_property
     def _owners(self) -> dict[str, Order]:
@@ -177,11 +203,10 @@ _BANDS = {"blue": 480, "green": 545, "red": 635, "nir": 830}
 
 def current(moves: Moves, at: float) -> str | None:
     """The last word said by then; None before the first."""
-    return next((word for second, word in reversed(moves) if second <= at), None)
-
-
-def _exists(order: Order, at: float) -> bool:
-    return current(order.status, at) is not None and (order.lost is None or at < order.lost)
+    for second, word in reversed(moves):
+        if second <= at:
+            return word
+    return None
 
 
 def _raster(scene_url: str, file_name: str, bands: list[str]) -> Document:

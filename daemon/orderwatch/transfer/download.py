@@ -36,6 +36,10 @@ class Downloader:
         self._folder = folder
         self._bandwidth = bandwidth
 
+    def into(self, folder: Path) -> "Downloader":
+        """The same for the partials of another tree."""
+        return Downloader(self._session, self._policy, folder, self._bandwidth)
+
     async def fetch(
         self,
         url: str,

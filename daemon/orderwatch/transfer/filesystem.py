@@ -33,6 +33,11 @@ class FilesystemDestination:
         with translated("the destination cannot be asked for its space"):
             return shutil.disk_usage(self.partials).free
 
+    def device(self) -> int:
+        """Equal for trees that share their space."""
+        with translated("the destination cannot be asked for its device"):
+            return self.partials.stat().st_dev
+
     async def prepare(self) -> None:
         await _in_thread("the destination cannot be prepared", self._prepare)
 

@@ -1,0 +1,176 @@
+"""10,000 orders in one account: our sweep beside a bare loop that fetches and parses the same pages.
+
+The provider is the simulator in a process of its own, over loopback. Prints; asserts nothing.
+"""
+
+import asyncio
+import logging
+import random
+import resource
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import aiohttp
+import orjson
+import structlog
+
+from orderwatch.core.cadence import Pace
+from orderwatch.core.watching import Plan, Watch, Watched
+from orderwatch.db.store import open_store
+from orderwatch.db.upgrade import upgrade
+from orderwatch.provider.access import Access
+from orderwatch.provider.connection import connect
+from orderwatch.service.bell import Bell
+from orderwatch.service.gate import Gate
+from orderwatch.service.lister import Lister
+from orderwatch.service.looker import Looker
+from orderwatch.service.poller import Poller
+from orderwatch.service.recorder import Recorder
+from orderwatch.simulator import Scenario, serve
+from orderwatch.simulator.scenario import CONTRACT
+
+DAY = 86_400
+SWEEPS = 5
+PACE = Pace(interval=timedelta(seconds=1), slowest=timedelta(hours=6), grace=timedelta(days=14))
+USUAL = Plan(attachments=frozenset({"delivery_zip"}), layout="{task_id}/{file_name}")
+
+
+def provide(count: int, pipe: Pipe) -> None:
+    """The simulator, until the pipe closes; answers each word with the number of requests so far."""
+
+    async def run() -> None:
+        orders = [
+            {"task_id": n, "task_name": f"Quay {n}", "start": 10 * DAY, "end": 30 * DAY}
+            for n in range(1, count + 1)
+        ]
+        async with serve(Scenario.model_validate({"orders": orders})) as simulator:
+            pipe.send(simulator.api_url)
+            while await asyncio.to_thread(pipe.recv):
+                pipe.send(simulator.journal.count(path="/tasking/tasks/"))
+
+    asyncio.run(run())
+
+
+async def bare(url: str) -> float:
+    """Seconds that aiohttp and orjson need for the pages alone."""
+    async with aiohttp.ClientSession() as session:
+        credentials = {"client_id": "sim-client", "client_secret": "sim-secret"}
+        grant = {"grant_type": "client_credentials", "audience": "https://api.satellogic.com/"}
+        async with session.post(f"{url}/oauth/token", json=credentials | grant) as answer:
+            token = (await answer.json())["access_token"]
+        headers = {"authorizationToken": f"Bearer {token}", "X-Satellogic-Contract-Id": CONTRACT}
+        began = time.perf_counter()
+        following: str | None = f"{url}/tasking/tasks/?limit=100&offset=0"
+        while following:
+            async with session.get(following, headers=headers) as answer:
+                page = orjson.loads(await answer.read())
+            following = page["next"]
+        return time.perf_counter() - began
+
+
+@asynccontextmanager
+async def lag() -> AsyncIterator[list[float]]:
+    """How late the loop comes to somebody who wants to be woken every 2 ms."""
+    late: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(0.002)
+            late.append(time.perf_counter() - began - 0.002)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield late
+    finally:
+        task.cancel()
+
+
+@asynccontextmanager
+async def polling(url: str, database: Path) -> AsyncIterator[Poller]:
+    access = Access(
+        name="main",
+        credentials="platform",
+        client_id="sim-client",
+        read_secret=lambda: "sim-secret",
+        contract_id=CONTRACT,
+        token_url=f"{url}/oauth/token",
+        accounts_url=url,
+        api_url=url,
+        requests_per_second=1_000_000,
+    )
+    rng = random.Random(1)
+    watched = Watched(usual=USUAL, watches=(Watch(project_name="*"),))
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    async with (
+        open_store(database) as store,
+        connect(access, rng=rng, learn_secret=lambda _secret: None) as provider,
+    ):
+        gate = Gate("main", None, store, interval=PACE.interval, now=now, rng=rng)
+        recorder = Recorder("main", watched, store, pace=PACE, todo=Bell(), now=now, rng=rng)
+        lister = Lister(provider.tasking, recorder, store, now=now)
+        looker = Looker(provider.tasking, provider.archive, recorder, store, pace=PACE, now=now)
+        yield Poller(recorder, lister, looker, gate, store, pace=PACE, now=now, rng=rng)
+
+
+async def compare(url: str, pipe: Pipe, database: Path) -> None:
+    upgrade(database)
+    async with polling(url, database) as poller:
+        await timed("first sweep", poller, pipe)
+        ratios = []
+        for number in range(1, SWEEPS + 1):
+            alone = await bare(url)
+            await asyncio.sleep(PACE.interval.total_seconds())
+            ours = await timed(f"sweep {number}", poller, pipe)
+            print(f"    bare loop {alone:.3f} s, ours {ours:.3f} s: {ours / alone:.2f} times")
+            ratios.append(ours / alone)
+    print(f"median {statistics.median(ratios):.2f} times the bare loop")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+async def timed(name: str, poller: Poller, pipe: Pipe) -> float:
+    before = await asked(pipe)
+    async with lag() as late:
+        began = time.perf_counter()
+        done = await poller.round()
+        passed = time.perf_counter() - began
+    requests = await asked(pipe) - before
+    p99 = statistics.quantiles(late, n=100)[-1] * 1000
+    print(
+        f"{name}: {done.listed} orders, {done.looked} looks, {requests} requests, {passed:.3f} s, "
+        f"loop lag 99th {p99:.1f} ms, worst {max(late) * 1000:.1f} ms"
+    )
+    return passed
+
+
+async def asked(pipe: Pipe) -> int:
+    pipe.send("more")
+    number: int = await asyncio.to_thread(pipe.recv)
+    return number
+
+
+def main(count: int) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    provider = context.Process(target=provide, args=(count, theirs))
+    provider.start()
+    with TemporaryDirectory() as folder:
+        asyncio.run(compare(ours.recv(), ours, Path(folder, "orderwatch.db")))
+    ours.send("")
+    provider.join()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)

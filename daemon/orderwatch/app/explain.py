@@ -1,0 +1,47 @@
+"""Gathers what bears on an order, beside a running daemon: database, configuration, disk."""
+
+import shutil
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from orderwatch.app.values import pace_of, roots_of, watched_of
+from orderwatch.config import Settings
+from orderwatch.core.explain import Facts, Room
+from orderwatch.core.lag import fit
+from orderwatch.core.model import Order
+from orderwatch.core.watching import traits
+from orderwatch.db.reader import Reader, open_reader
+
+_LAGS = 1000
+
+
+async def gather(settings: Settings, task_id: int, now: datetime) -> Sequence[Facts]:
+    """What bears on the orders of this id, one for each account that has one."""
+    async with open_reader(settings.database.path) as reader:
+        return [await _facts(settings, reader, order, now) for order in await reader.orders(task_id)]
+
+
+async def _facts(settings: Settings, reader: Reader, order: Order, now: datetime) -> Facts:
+    accounts = await reader.accounts()
+    moves = [m.at for m in await reader.history(order.task_id) if m.account == order.account]
+    watched = watched_of(order.account, settings)
+    keep_free = settings.delivery.keep_free
+    root = watched.plan(traits(order)).root
+    return Facts(
+        now=now,
+        order=order,
+        moved_at=max(moves, default=None),
+        watches=tuple(w for w in watched.watches if w.follows(traits(order))),
+        pace=pace_of(settings),
+        lags=fit(await reader.lags(_LAGS)),
+        trouble=accounts[order.account].trouble if order.account in accounts else None,
+        rooms=(_room(roots_of(settings)[root], keep_free),),
+    )
+
+
+def _room(root: Path, keep_free: int) -> Room:
+    try:
+        return Room(root=str(root), left=shutil.disk_usage(root).free - keep_free)
+    except OSError:
+        return Room(root=str(root), left=None)

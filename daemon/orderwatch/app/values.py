@@ -1,0 +1,63 @@
+"""The settings as values of the core and the services."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from orderwatch import config
+from orderwatch.config import Settings
+from orderwatch.core.cadence import Pace
+from orderwatch.core.delivery import RetryPolicy
+from orderwatch.core.watching import Plan, Watch, Watched
+
+_DISK_AGAIN = timedelta(seconds=60)  # the longest a full disk goes unasked
+
+
+def roots_of(settings: Settings) -> dict[str | None, Path]:
+    """The delivery root, and those that watches have of their own, by the name that rows know them by."""
+    found: dict[str | None, Path] = {None: settings.delivery.root}
+    for watch in settings.watch:
+        if (own := _own_root(watch, settings)) is not None:
+            found[own] = Path(own)
+    return found
+
+
+def _own_root(watch: config.Watch, settings: Settings) -> str | None:
+    root = watch.delivery.root
+    return None if root is None or root == settings.delivery.root else str(root)
+
+
+def watched_of(account: str, settings: Settings) -> Watched:
+    """What is watched of an account, as the core knows it."""
+    delivery = settings.delivery
+    usual = Plan(attachments=frozenset(delivery.attachments), layout=delivery.layout)
+    watches = tuple(_watch(w, settings) for w in settings.watch if w.account == account)
+    return Watched(usual=usual, watches=watches)
+
+
+def _watch(watch: config.Watch, settings: Settings) -> Watch:
+    own = watch.delivery
+    return Watch(
+        task_ids=frozenset(watch.task_ids),
+        project_name=watch.project_name,
+        task_name=watch.task_name,
+        placed_after=watch.placed_after,
+        status=watch.status,
+        attachments=frozenset(own.attachments) if own.attachments else None,
+        layout=own.layout,
+        root=_own_root(watch, settings),
+    )
+
+
+def pace_of(settings: Settings) -> Pace:
+    polling = settings.polling
+    return Pace(interval=polling.interval, slowest=polling.slowest, grace=polling.grace)
+
+
+def retries_of(settings: Settings) -> RetryPolicy:
+    delivery = settings.delivery
+    return RetryPolicy(
+        first=delivery.retry_first,
+        slowest=delivery.retry_slowest,
+        max_attempts=delivery.max_attempts,
+        disk=min(_DISK_AGAIN, delivery.retry_first),
+    )

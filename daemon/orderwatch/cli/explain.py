@@ -1,0 +1,57 @@
+"""`explain`: why an order is where it is."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import click
+
+from orderwatch.cli.common import TASK_ID, Context, configured, print_json
+from orderwatch.cli.database import demand_current
+from orderwatch.cli.shapes import explained_facts
+from orderwatch.cli.tables import console, plain
+from orderwatch.core.explain import Facts
+from orderwatch.core.explain import explain as explained
+from orderwatch.ops.text import printable
+
+_TOPIC = 16  # columns
+
+
+@click.command()
+@click.argument("task_id", type=TASK_ID)
+@click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+@configured
+def explain(context: Context, task_id: int, *, as_json: bool) -> None:
+    """Why an order is where it is: what was seen, what is awaited, when it is looked at next and why then."""
+    from orderwatch.app.explain import gather  # noqa: PLC0415 - `--help` stays quick
+
+    settings = context.settings(resolve=False)
+    demand_current(settings.database.path)
+    found = asyncio.run(gather(settings, task_id, datetime.now(UTC)))
+    if as_json:
+        print_json({"orders": [explained_facts(facts) for facts in found]})
+    else:
+        _print(found)
+    if not found:
+        ids = {i for watch in settings.watch for i in watch.task_ids}
+        why = (
+            "it is watched, but was never looked at"
+            if task_id in ids
+            else "no order of that id was ever seen"
+        )
+        raise click.ClickException(f"order {task_id} is not known: {why}")
+
+
+def _print(found: Sequence[Facts]) -> None:
+    from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
+
+    screen = console()
+    for facts in found:
+        order = facts.order
+        names = " / ".join(n for n in (order.project_name, order.task_name) if n)
+        screen.print(
+            f"[bold]order {order.task_id}[/] {plain(names)} [dim](account {plain(order.account)})[/]"
+        )
+        for line in explained(facts):
+            topic = Text(f"  {printable(line.topic):{_TOPIC}}", "cyan")
+            screen.print(topic.append(f"  {printable(line.text)}", "none"), soft_wrap=True)

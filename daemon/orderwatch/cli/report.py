@@ -1,0 +1,130 @@
+"""`report`: how long things took."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orderwatch.cli.common import Context, configured, print_json
+from orderwatch.cli.database import demand_current
+from orderwatch.cli.shapes import report_facts
+from orderwatch.cli.tables import console, plain, styled
+from orderwatch.core.ledger import Figures, Group, Ledger, OrderRow, Report
+from orderwatch.core.spans import ago, moment, span
+from orderwatch.db.reader import open_reader
+from orderwatch.ops.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+_WHAT = 24  # columns; wide enough that the figures of all groups stand below each other
+_FIGURE = 11
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+@configured
+def report(context: Context, *, as_json: bool) -> None:
+    """How long orders, captures and deliveries took, and which orders are overdue."""
+    database = context.settings(resolve=False).database.path
+    demand_current(database)
+    found = asyncio.run(_report(database))
+    if as_json:
+        print_json(report_facts(found))
+    else:
+        print_report(found)
+
+
+def print_report(report: Report) -> None:
+    screen = console()
+    if not report.groups:
+        screen.print("nothing is known yet")
+        return
+    screen.print(f"as of {moment(report.at)}; percentiles by nearest rank", style="dim")
+    for group in report.groups:
+        screen.print(_title(group))
+        screen.print(_figures(_steps(group)))
+    screen.print("\n[bold]How long things stayed in a state[/]")
+    if report.dwell:
+        screen.print(_figures((f"{stay.subject} {stay.state}", stay.spans) for stay in report.dwell))
+    else:
+        screen.print("  nothing has moved on yet")
+    _print_overdue(screen, report)
+
+
+async def _report(database: Path) -> Report:
+    ledger = Ledger()
+    async with open_reader(database) as reader:
+        await reader.enter(ledger)
+    return ledger.report(datetime.now(UTC))
+
+
+def _title(group: Group) -> "Text":
+    from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
+
+    names = " / ".join(name for name in (group.project_name, group.product) if name) or "no project"
+    orders = "1 order" if group.orders == 1 else f"{group.orders} orders"
+    return Text.assemble("\n", (printable(names), "bold"), f"  account {printable(group.account)}, {orders}")
+
+
+def _steps(group: Group) -> Iterable[tuple[str, Figures]]:
+    return (
+        ("placed → first capture", group.placed_to_first_capture),
+        ("capture → published", group.capture_to_published),
+        ("published → stored", group.published_to_stored),
+    )
+
+
+def _figures(rows: Iterable[tuple[str, Figures]]) -> "Padding":
+    table = _table()
+    table.add_column(min_width=_WHAT, overflow="fold")
+    table.add_column("count", justify="right", no_wrap=True)
+    for heading in ("median", "90 % within"):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=_FIGURE)
+    for what, figures in rows:
+        spans = [span(length) for length in (figures.median, figures.p90) if length is not None]
+        table.add_row(plain(what), str(figures.count), *(spans or ["nothing yet"]))
+    return _indented(table)
+
+
+def _print_overdue(screen: "Console", report: Report) -> None:
+    if not report.overdue:
+        screen.print("\nno order is overdue")
+        return
+    screen.print(f"\n[bold]Overdue: ended, and nothing stored[/]  [dim]{len(report.overdue)}[/]")
+    table = _table()
+    for heading in ("account", "order", "project / task", "status", "state", "ended"):
+        table.add_column(heading, overflow="fold")
+    now = report.at if screen.is_terminal else None
+    for order in report.overdue:
+        table.add_row(*_overdue_cells(order, now))
+    screen.print(_indented(table))
+
+
+def _overdue_cells(order: OrderRow, now: datetime | None) -> Sequence[str]:
+    return (
+        plain(order.account),
+        str(order.task_id),
+        " / ".join(plain(name) for name in (order.project_name, order.task_name) if name),
+        styled(order.word or "lost"),
+        order.state,
+        ago(order.end, now) if order.end else "",
+    )
+
+
+def _table() -> "Table":
+    from rich.table import Table  # noqa: PLC0415 - as above
+
+    return Table(box=None, pad_edge=False, header_style="dim")
+
+
+def _indented(table: "Table") -> "Padding":
+    from rich.padding import Padding  # noqa: PLC0415 - as above
+
+    return Padding(table, (0, 0, 0, 2), expand=False)

@@ -1,0 +1,56 @@
+"""The time of day: the host's, or the provider's where the host's is wrong."""
+
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+log = structlog.get_logger()
+
+_TOLERATED = timedelta(seconds=60)
+_REMEMBERED = 5  # answers; their median is believed, so that one odd answer moves nothing
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def steady() -> float:
+    """Seconds that no setting of the clock moves, and that pass in a suspended machine too."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Clock:
+    """Between two answers the provider's time goes on by the steady clock."""
+
+    def __init__(self, wall: Callable[[], datetime] = utc_now, steady: Callable[[], float] = steady) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._heard: deque[float] = deque(maxlen=_REMEMBERED)  # provider's time minus the steady clock's
+        self._wrong = False
+
+    def now(self) -> datetime:
+        wall, ahead = self._wall(), self.ahead()
+        return wall - ahead if abs(ahead) > _TOLERATED else wall
+
+    def ahead(self) -> timedelta:
+        """How far the host's clock is before the provider's."""
+        if not self._heard:
+            return timedelta(0)
+        theirs = datetime.fromtimestamp(statistics.median(self._heard) + self._steady(), UTC)
+        return self._wall() - theirs
+
+    def heard(self, date: datetime) -> None:
+        """The provider's time of day, as an answer has just shown it."""
+        self._heard.append(date.timestamp() - self._steady())
+        ahead = self.ahead()
+        if (abs(ahead) > _TOLERATED) is self._wrong:
+            return
+        self._wrong = not self._wrong
+        if self._wrong:
+            log.warning("clock.wrong", ahead_seconds=round(ahead.total_seconds()))
+        else:
+            log.info("clock.right")

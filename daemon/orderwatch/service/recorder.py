@@ -1,0 +1,160 @@
+"""What was seen is decided upon, recorded in one transaction, and said."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from orderwatch.core.cadence import Pace, is_idle, next_look
+from orderwatch.core.lag import UNLEARNED, fit
+from orderwatch.core.machine import Rules, Verdict, observe, told
+from orderwatch.core.model import Kind, Order, OrderState, Subject
+from orderwatch.core.seen import Look, SeenOrder
+from orderwatch.core.watching import Traits, Watched, traits
+from orderwatch.errors import StaleOrderError
+from orderwatch.ports import Store
+from orderwatch.service.bell import Bell
+
+log = structlog.get_logger()
+
+_REFIT = timedelta(hours=1)
+_LAGS = 1000  # newest publications that the lag is learned from
+_EVENTS = {
+    Subject.ORDER: "order.moved",
+    Subject.CAPTURE: "capture.moved",
+    Subject.DELIVERY: "delivery.wanted",
+}
+
+
+class Recorder:
+    """Records what is seen of one account's orders, and rings `todo` where there is something to fetch."""
+
+    def __init__(
+        self,
+        account: str,
+        watched: Watched,
+        store: Store,
+        *,
+        pace: Pace,
+        todo: Bell,
+        now: Callable[[], datetime],
+        rng: random.Random,
+    ) -> None:
+        self.account = account
+        self.watched = watched
+        self._store = store
+        self._pace = pace
+        self._todo = todo
+        self._now = now
+        self._rng = rng
+        self._lags = UNLEARNED
+        self._fitted_at: datetime | None = None
+        self._unknown: set[str] = set()
+
+    def rules(self, of: Traits) -> Rules:
+        return Rules(attachments=self.watched.plan(of).attachments, grace=self._pace.grace)
+
+    async def learn(self) -> None:
+        """Fit the lags anew to our own history, now and then."""
+        now = self._now()
+        if self._fitted_at is None or not self._fitted_at <= now < self._fitted_at + _REFIT:
+            self._lags, self._fitted_at = fit(await self._store.lags(_LAGS)), now
+
+    async def record(
+        self, task_id: int, decide: Callable[[Order | None], Verdict], *, latest: datetime | None = None
+    ) -> None:
+        """Decide on the order as it is now, record it; decide anew if it was written meanwhile.
+
+        `latest` is when to look again at the latest, after a look that did not see everything.
+        """
+        while True:
+            known = await self._store.order(self.account, task_id)
+            verdict = decide(known)
+            when = self._next_look(verdict)
+            if latest is not None:
+                when = min(when or latest, latest)
+            verdict = replace(verdict, order=replace(verdict.order, next_look_at=when))
+            try:
+                await self._store.apply(verdict)
+            except StaleOrderError:
+                continue
+            self._say(known, verdict)
+            return
+
+    async def take_in(self, rows: Sequence[SeenOrder]) -> frozenset[int]:
+        """Record what one page of the list shows anew; returns the orders whose word is in doubt."""
+        newest = {seen.task_id: seen for seen in rows}  # shown twice: what is read later is newer, and counts
+        while True:
+            known = await self._store.orders_of(self.account, newest)
+            verdicts = [v for seen in newest.values() if (v := self._listed(known.get(seen.task_id), seen))]
+            try:
+                if verdicts:
+                    await self._store.apply_all(verdicts)
+            except StaleOrderError:
+                continue
+            for verdict in verdicts:
+                self._say(known.get(verdict.order.task_id), verdict)
+            return frozenset(v.order.task_id for v in verdicts if v.order.standing.doubts)
+
+    def _listed(self, known: Order | None, seen: SeenOrder) -> Verdict | None:
+        """What a row of the list moves, if it is watched and moves anything; a look may be due then."""
+        names = traits(seen if known is None else told(known, seen))
+        if not (self.watched.takes_up(names) if known is None else self.watched.follows(names)):
+            return None
+        if known is not None and not _is_news(known, seen):
+            return None
+        now = self._now()
+        verdict = observe(
+            known, Look(account=self.account, order=seen, captures=None), now, self.rules(names)
+        )
+        if is_idle(verdict.order, now):
+            when = self._next_look(verdict)
+        elif known is None or verdict.transitions:
+            when = now
+        else:
+            when = known.next_look_at
+        return replace(verdict, order=replace(verdict.order, next_look_at=when))
+
+    def _next_look(self, verdict: Verdict) -> datetime | None:
+        return next_look(
+            verdict.order,
+            self._now(),
+            self._pace,
+            self._rng.random(),
+            lags=self._lags,
+            moved=bool(verdict.transitions),
+        )
+
+    def _say(self, known: Order | None, verdict: Verdict) -> None:
+        order = verdict.order
+        for move in verdict.transitions:
+            say = log.warning if move.kind in {Kind.ODD, Kind.UNKNOWN} else log.info
+            say(
+                _EVENTS[move.subject],
+                account=move.account,
+                task_id=move.task_id,
+                capture_id=move.capture_id,
+                scene_id=move.scene_id,
+                before=move.before,
+                after=move.after,
+                kind=move.kind,
+                detail=move.detail,
+            )
+        for word in set(verdict.unknown) - self._unknown:
+            self._unknown.add(word)
+            log.warning("word.unknown", account=self.account, word=word)
+        if order.state is OrderState.DONE and (known is None or known.state is not OrderState.DONE):
+            log.info("order.done", account=self.account, task_id=order.task_id)
+        if verdict.wanted:
+            self._todo.ring()
+
+
+def _is_news(known: Order, seen: SeenOrder) -> bool:
+    return (
+        known.standing.word != seen.status
+        or known.standing.doubts > 0
+        or known.state is OrderState.LOST
+        or told(known, seen) != known
+    )

@@ -1,0 +1,132 @@
+"""What an API answers instead of the truth: its JSON document rewritten, one function for each kind of fault.
+
+A truth is a page, a bare list or a single document. A lie leaves alone what it has nothing to say about.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, TypeGuard
+
+from yarl import URL
+
+from orderwatch.simulator.faults import Kind
+from orderwatch.simulator.values import Document
+
+WHITE: Final = 32 << 20  # bytes that a huge answer is longer than the true one
+
+_IDS = {"task_id", "capture_id", "scene_id", "contract_id", "pk"}
+_ALSO_NUMBERS = {"pk", "product"}  # which name ids although they are not called so
+_ZULU = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+Truth = Document | list[Document]
+
+
+class Telling(NamedTuple):
+    """What a lie may know besides the truth: the request's URL, an origin other than its own, a word."""
+
+    url: URL
+    elsewhere: URL
+    word: str
+
+
+Lie = Callable[[Truth, Telling], object]
+
+
+def _page_loop(truth: Truth, telling: Telling) -> object:
+    return truth | {"next": str(telling.url)} if _is_page(truth) else truth
+
+
+def _foreign_next(truth: Truth, telling: Telling) -> object:
+    if not _is_page(truth):
+        return truth
+    follows = URL(truth["next"]) if truth["next"] else telling.url
+    return truth | {"next": str(telling.elsewhere.join(follows.relative()))}
+
+
+def _bare(truth: Truth, _telling: Telling) -> object:
+    return _with_rows(truth, [_stripped(row, number) for number, row in enumerate(_rows(truth))])
+
+
+def _loose(truth: Truth, _telling: Telling) -> object:
+    return _changed(truth, _loosened)
+
+
+def _doubled(truth: Truth, _telling: Telling) -> object:
+    return _with_rows(truth, [row for row in _rows(truth) for _ in range(2)])
+
+
+def _vanished(truth: Truth, _telling: Telling) -> object:
+    rest = {"count": 0, "next": None, "previous": None}
+    nothing = _with_rows(truth, [])
+    return nothing | rest if isinstance(nothing, dict) else nothing
+
+
+def _words(truth: Truth, telling: Telling) -> object:
+    return _changed(truth, lambda name, value: telling.word if name == "status" else value)
+
+
+LIES: Mapping[Kind, Lie] = {
+    "page_loop": _page_loop,
+    "foreign_next": _foreign_next,
+    "bare": _bare,
+    "loose": _loose,
+    "doubled": _doubled,
+    "vanished": _vanished,
+    "words": _words,
+}
+
+
+class Huge:
+    """A JSON text with very much white space after its first character, which is made as it is read."""
+
+    def __init__(self, text: bytes) -> None:
+        self._first, self._rest = text[:1], text[1:]
+        self.size = len(text) + WHITE
+
+    def prepare(self) -> None: ...
+
+    def read(self, offset: int, length: int) -> bytes:
+        stop = min(offset + length, self.size)
+        begin, end = len(self._first), len(self._first) + WHITE
+        white = b" " * max(0, min(stop, end) - max(offset, begin))
+        return self._first[offset:stop] + white + self._rest[max(offset - end, 0) : max(stop - end, 0)]
+
+
+def _is_page(truth: Truth) -> TypeGuard[Document]:
+    return isinstance(truth, dict) and "results" in truth
+
+
+def _rows(truth: Truth) -> list[Document]:
+    if isinstance(truth, list):
+        return truth
+    return truth["results"] if _is_page(truth) else [truth]
+
+
+def _with_rows(truth: Truth, rows: list[Document]) -> Truth:
+    if isinstance(truth, list):
+        return rows
+    return truth | {"results": rows} if _is_page(truth) else rows[0]
+
+
+def _stripped(row: Document, number: int) -> Document:
+    """The row with its id and status; of the rest every other field is null, the others are not there."""
+    kept = {name: value for name, value in row.items() if name in _IDS or name == "status"}
+    rest = [name for name in row if name not in kept]
+    return kept | {name: None for place, name in enumerate(rest) if (place + number) % 2 == 0}
+
+
+def _loosened(name: str, value: object) -> object:
+    if isinstance(value, int) and (name.endswith("_id") or name in _ALSO_NUMBERS):
+        return str(value)
+    if isinstance(value, str) and _ZULU.fullmatch(value):
+        return value.removesuffix("Z")
+    return value
+
+
+def _changed(value: object, change: Callable[[str, object], object]) -> object:
+    """`value` with every field of every object in it put through `change`."""
+    if isinstance(value, dict):
+        return {name: change(name, _changed(inner, change)) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_changed(inner, change) for inner in value]
+    return value

@@ -1,0 +1,177 @@
+"""What `status` prints, for people and for scripts."""
+
+import asyncio
+import contextlib
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tests.cli.conftest import Call
+from tests.db.kit import MINUTE, NOW, a_delivery, an_order
+
+from orderwatch.cli.shapes import order_facts
+from orderwatch.cli.tables import console, print_status, status_table
+from orderwatch.core.breaker import Trouble
+from orderwatch.core.machine import Verdict
+from orderwatch.core.model import (
+    Capture,
+    CapturePhase,
+    DeliveryState,
+    Order,
+    OrderPhase,
+    OrderState,
+    Standing,
+)
+from orderwatch.db.store import open_store
+from orderwatch.ports import AccountState
+
+CAPTURE = Capture(
+    capture_id="capture-1", standing=Standing(word="published", phase=CapturePhase.PUBLISHED), start=NOW
+)
+WAITING = a_delivery(state=DeliveryState.WAITING, not_before=NOW + 4 * MINUTE, reason="the host was busy")
+
+
+def the_order(**more: object) -> Order:
+    known = an_order(
+        task_name="Quay",
+        project_name="Harbour",
+        last_seen_at=NOW - 3 * MINUTE,
+        next_look_at=NOW + 12 * MINUTE,
+        captures=(CAPTURE,),
+        deliveries=(WAITING,),
+    )
+    return replace(known, **more)  # type: ignore[arg-type]  # fields of an order
+
+
+def printed(order: Order, now: datetime | None) -> str:
+    screen = Console(width=200, no_color=True, highlight=False)
+    with screen.capture() as found:
+        screen.print(status_table([order], now))
+    return found.get()
+
+
+def test_on_a_terminal_times_are_told_from_now() -> None:
+    shown = printed(the_order(), NOW)
+    assert "1 Harbour / Quay  in_progress  open, seen 3 min ago, next look in 12 min" in shown
+    assert "scene-1.zip (the host was busy; again in 4 min)" in shown
+    assert "UTC" not in shown
+
+
+def test_elsewhere_times_are_told_as_they_are() -> None:
+    shown = printed(the_order(), None)
+    assert "open, seen 2026-11-22 11:57:00 UTC, next look 2026-11-22 12:12:00 UTC" in shown
+    assert "(the host was busy; again 2026-11-22 12:04:00 UTC)" in shown
+
+
+def test_an_order_that_a_whole_list_showed_later_was_seen_then() -> None:
+    order = the_order(listed_at=NOW - MINUTE)
+    assert "seen 1 min ago" in printed(order, NOW)
+    assert order_facts(order)["last_seen_at"] == "2026-11-22T11:59:00Z"
+
+
+def test_what_is_not_known_is_not_told() -> None:
+    shown = printed(an_order(), NOW)
+    assert shown.strip() == "1   in_progress  open"
+
+
+def test_the_last_line_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
+    stored = [a_delivery(f"s{n}", state=DeliveryState.STORED) for n in range(2)]
+    lost = an_order(2, state=OrderState.LOST, deliveries=(a_delivery(state=DeliveryState.GIVEN_UP),))
+    print_status([the_order(deliveries=(WAITING, *stored)), an_order(3), lost], {}, NOW)
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "3 orders: 2 open, 1 lost · 4 deliveries: 2 stored, 1 waiting, 1 given up"
+    )
+    print_status([the_order()], {}, NOW)
+    assert capsys.readouterr().out.splitlines()[-1] == "1 order: 1 open · 1 delivery: 1 waiting"
+    print_status([an_order()], {}, NOW)
+    assert capsys.readouterr().out.splitlines()[-1] == "1 order: 1 open"
+
+
+@pytest.mark.parametrize("name", ["[bold]x[/]", "[/]", "x\x1b[2Jy", "a\nb", ":100:", "\\", "[red", "\u202ex"])
+def test_names_of_the_provider_can_neither_drive_the_terminal_nor_our_markup(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    standing: Standing[OrderPhase] = Standing(word=name, phase=None)
+    capture = replace(CAPTURE, satellite_name=name)
+    wanted = replace(WAITING, reason=name, file_name=name)
+    order = the_order(task_name=name, standing=standing, captures=(capture,), deliveries=(wanted,))
+    print_status([order], {}, NOW)
+    shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    visible = "".join(c if c.isprintable() else "\ufffd" for c in name)
+    assert shown.count(visible) >= 4
+    assert "\x1b" not in shown
+
+
+def test_json_says_when_it_was_placed_and_looked_at_and_where_a_delivery_goes() -> None:
+    order = the_order(placed_at=NOW, looked_at=NOW + MINUTE, deliveries=(replace(WAITING, root="/srv/east"),))
+    facts = json.loads(json.dumps(order_facts(order)))
+    assert (facts["placed_at"], facts["looked_at"]) == ("2026-11-22T12:00:00Z", "2026-11-22T12:01:00Z")
+    (capture,) = facts["captures"]
+    assert capture["deliveries"][0]["root"] == "/srv/east"
+
+
+def test_an_empty_database_is_said_to_be_empty(call: Call, database: Path) -> None:
+    assert database.exists()
+    assert call("status").output == "nothing is known yet\n"
+    assert json.loads(call("status", "--json").output) == {"orders": [], "accounts": []}
+
+
+def test_the_trouble_of_an_account_stands_below_the_orders(capsys: pytest.CaptureFixture[str]) -> None:
+    trouble = Trouble(
+        began_at=NOW,
+        failures=3,
+        until=NOW + MINUTE,
+        refused=True,
+        reason="contract [bold]c[/] is odd",
+    )
+    accounts = {"main": AccountState(None, trouble), "other": AccountState(NOW, None)}
+    print_status([], accounts, NOW)
+    assert capsys.readouterr().out == (
+        "nothing is known yet\n"
+        "account main refused since 2026-11-22 12:00:00 UTC, 3 failures, asked again "
+        "2026-11-22 12:01:00 UTC: contract [bold]c[/] is odd\n"
+    )
+
+
+@pytest.mark.parametrize("colour", [True, False])
+async def test_a_real_terminal_is_told_from_now_and_in_colours_unless_they_are_unwanted(
+    database: Path, config: Path, *, colour: bool
+) -> None:
+    seen = datetime.now(UTC) - 3 * MINUTE - timedelta(seconds=5)
+    standing = Standing(word="completed", phase=OrderPhase.COMPLETED)
+    async with open_store(database) as store:
+        order = an_order(standing=standing, last_seen_at=seen, next_look_at=seen)
+        await store.apply(Verdict(order=order))
+    shown = await asyncio.to_thread(_on_a_terminal, config, {} if colour else {"NO_COLOR": "1"})
+    assert "seen 3 min ago, next look due 3 min ago" in shown
+    assert ("\x1b[32mcompleted" in shown) is colour
+
+
+def _on_a_terminal(config: Path, more: dict[str, str]) -> str:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ORDERWATCH_", "FORCE_", "NO_", "TTY_"))}
+    environment = {**kept, "TERM": "xterm-256color", "COLUMNS": "150", **more}
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "orderwatch", "--config", str(config), "status"]
+    subprocess.run(command, stdout=theirs, stderr=theirs, env=environment, check=True, timeout=60)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # how a terminal says that nobody writes to it any more
+        while part := os.read(ours, 65_536):
+            shown += part
+    os.close(ours)
+    return shown.decode()
+
+
+def test_a_console_that_is_no_terminal_is_wide(capsys: pytest.CaptureFixture[str]) -> None:
+    console().print("x" * 190)
+    assert capsys.readouterr().out == "x" * 190 + "\n"

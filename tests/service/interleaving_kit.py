@@ -1,0 +1,691 @@
+"""A process that may be struck down at any moment, while provider, disk and time go on.
+
+Moments are counted: each request that arrives, each write to the database and to the disk, before and after
+it. A blow falls at the n-th of them, so that a story ends the same way each time it is told. Who is killed
+leaves an image of database and tree as they were at that very moment; the next process starts on it.
+"""
+
+import asyncio
+import errno
+import os
+import random
+import shutil
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal, cast
+
+from tests.service.service_kit import (
+    DAY,
+    HOUR,
+    PACE,
+    RETRIES,
+    Disk,
+    House,
+    Time,
+    connected,
+    new_database,
+)
+
+from orderwatch.core import delivery as machine
+from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState
+from orderwatch.core.watching import Watched
+from orderwatch.db.store import Store, open_store
+from orderwatch.errors import DatabaseError, DiskError
+from orderwatch.service.attempt import Tools, Tree
+from orderwatch.service.bell import Bell
+from orderwatch.service.fetcher import Fetcher
+from orderwatch.service.gate import Gate
+from orderwatch.service.lister import Lister
+from orderwatch.service.looker import Looker
+from orderwatch.service.poller import Poller
+from orderwatch.service.recorder import Recorder
+from orderwatch.service.space import Space
+from orderwatch.simulator import Scenario, Simulator, serve
+from orderwatch.simulator.faults import Fault, Faults, On
+from orderwatch.transfer.bandwidth import Bandwidth
+from orderwatch.transfer.download import open_downloader
+from orderwatch.transfer.filesystem import FilesystemDestination
+
+_S = DeliveryState
+SETTLED = {_S.STORED, _S.SUPERSEDED}
+STRANDED = {_S.PARKED, _S.GIVEN_UP}
+WAYS = replace(PACE, grace=6 * DAY)
+ALL_IS_SAID = 4.5 * DAY  # no story of the provider goes on beyond it
+HONEST_AFTER = 5 * DAY  # a lie that outlasts an order's grace could not be told from the truth
+
+Where = Literal["request", "row", "disk"]
+Kind = Literal[
+    "stop",  # SIGTERM: the tasks are cancelled, and clean up behind themselves
+    "kill",  # SIGKILL: what was written stays
+    "power",  # a power cut: what was written and not made durable is gone
+    "broken row",  # one write to the database fails; the process ends
+    "broken disk",  # one write to the disk fails
+    "dead disk",  # that one, and all that follow
+]
+_FALLS_AT: Mapping[Kind, frozenset[Where]] = {
+    "stop": frozenset({"request", "row", "disk"}),
+    "kill": frozenset({"request", "row", "disk"}),
+    "power": frozenset({"request", "row", "disk"}),
+    "broken row": frozenset({"row"}),
+    "broken disk": frozenset({"disk"}),
+    "dead disk": frozenset({"disk"}),
+}
+_DISK_CALLS = ("fsync", "fdatasync", "ftruncate", "link", "mkdir", "replace", "unlink", "writev")
+_WRITES = {"apply", "apply_all", "checkpoint", "claim", "record", "reserve", "swept", "troubled"}
+_DECEITS = {"words", "vanished"}
+_MOST_FETCHES = 100  # in a row; more is a loop without end
+_MOST_ROUNDS = 150
+_STALL = 5.0  # seconds
+DATABASE = "orderwatch.db"
+
+
+# What a script is made of
+
+
+@dataclass(frozen=True)
+class Blow:
+    kind: Kind
+    at: int
+
+
+@dataclass(frozen=True)
+class Wait:
+    minutes: int
+
+
+@dataclass(frozen=True)
+class Work:
+    what: Literal["round", "everything", "fetch", "fetch all", "together"]
+    blow: Blow | None = None
+
+
+@dataclass(frozen=True)
+class Restart:
+    blow: Blow | None = None
+
+
+@dataclass(frozen=True)
+class Misbehave:
+    """From now on the provider has these faults and no others."""
+
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class Room:
+    """There is room on the disk, or none."""
+
+    left: bool
+
+
+@dataclass(frozen=True)
+class Hide:
+    """An order answers 404 from now on, or is there again; `which` wraps around."""
+
+    which: int
+    gone: bool
+
+
+@dataclass(frozen=True)
+class Retry:
+    """`orderwatch retry` for everything that is parked or given up."""
+
+
+Step = Wait | Work | Restart | Misbehave | Room | Hide | Retry
+
+
+@dataclass(frozen=True)
+class Tale:
+    """A provider, what is wanted of it, and what befalls us."""
+
+    scenario: Scenario
+    watched: Watched
+    steps: tuple[Step, ...]
+    seed: int = 7
+
+
+# Moments
+
+
+@dataclass
+class Moments:
+    """Counts them, in any thread, and lets the blow fall."""
+
+    strike: Callable[[Blow], None]
+    _blow: Blow | None = None
+    _left: int = 0
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def arm(self, blow: Blow | None) -> None:
+        with self._turn:
+            self._blow, self._left = blow, blow.at if blow else 0
+
+    def reach(self, where: Where) -> None:
+        blow = self._count(where)
+        if blow is not None:
+            self.strike(blow)
+
+    def _count(self, where: Where) -> Blow | None:
+        with self._turn:
+            blow = self._blow
+            if blow is None or where not in _FALLS_AT[blow.kind]:
+                return None
+            self._left -= 1
+            if self._left > 0:
+                return None
+            if blow.kind != "dead disk":
+                self._blow = None
+            return blow
+
+
+class CountedFaults(Faults):
+    """Every request passes here; that makes it a moment."""
+
+    def __init__(self, faults: Sequence[Fault], reach: Callable[[Where], None]) -> None:
+        super().__init__(faults)
+        self._reach = reach
+
+    def due(self, on: On, facts: Mapping[str, object], *, ranged: bool = False) -> Fault | None:
+        self._reach("request")
+        return super().due(on, facts, ranged=ranged)
+
+
+class CountedStore:
+    """The store, whose writes are moments."""
+
+    def __init__(self, store: Store, reach: Callable[[Where], None]) -> None:
+        self._store = store
+        self._reach = reach
+
+    def __getattr__(self, name: str) -> object:
+        found = getattr(self._store, name)
+        return self._counted(found) if name in _WRITES else found
+
+    def _counted(self, write: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+        async def run(*args: object, **names: object) -> object:
+            self._reach("row")
+            done = await write(*args, **names)
+            self._reach("row")
+            return done
+
+        return run
+
+
+@contextmanager
+def counted_disk(reach: Callable[[Where], None]) -> Iterator[None]:
+    """Every call that changes a file or makes it durable is two moments; SQLite's own are none."""
+    before = {name: getattr(os, name) for name in _DISK_CALLS}
+    for name, call in before.items():
+        setattr(os, name, _counted_call(call, reach))
+    try:
+        yield
+    finally:
+        for name, call in before.items():
+            setattr(os, name, call)
+
+
+def _counted_call(call: Callable[..., object], reach: Callable[[Where], None]) -> Callable[..., object]:
+    def run(*args: object, **names: object) -> object:
+        reach("disk")
+        done = call(*args, **names)
+        reach("disk")
+        return done
+
+    return run
+
+
+# What a kill leaves
+
+
+def take_image(folder: Path, into: Path) -> None:
+    """What is committed, and the tree with its hard links, as another process would find them now."""
+    into.mkdir()
+    with (
+        closing(sqlite3.connect(folder / DATABASE)) as live,
+        closing(sqlite3.connect(into / DATABASE)) as copy,
+    ):
+        live.backup(copy)
+    twins: dict[int, Path] = {}
+    for path in sorted((folder / "deliveries").rglob("*")):
+        with suppress(FileNotFoundError):  # another worker goes on while we copy
+            _copy(path, into / path.relative_to(folder), twins)
+
+
+def _copy(path: Path, to: Path, twins: dict[int, Path]) -> None:
+    if path.is_dir():
+        to.mkdir(parents=True)
+    elif (number := path.stat().st_ino) in twins:
+        to.hardlink_to(twins[number])
+    else:
+        shutil.copyfile(path, to)
+        twins[number] = to
+
+
+async def cut_power(house: House, *, names: bool) -> None:
+    """Forget what no row calls durable: bytes of partials and, perhaps, names that may not be synced."""
+    for delivery in await house.deliveries():
+        if delivery.stored_at is not None:
+            continue
+        part = house.partial(delivery)
+        if part.exists() and not delivery.intended:
+            size = part.stat().st_size
+            os.truncate(part, min(size, delivery.durable))
+            os.truncate(part, size)  # the length may have come through before the bytes
+        if names and delivery.path is not None:
+            (house.root / delivery.path).unlink(missing_ok=True)
+
+
+# The process
+
+
+@dataclass
+class Process:
+    house: House
+    poller: Poller
+    store: Store  # the counted one
+
+    async def fetch(self) -> bool:
+        """One attempt at what is next; False where nothing is to be fetched now."""
+        fetcher = self.house.fetcher
+        delivery = await self.store.claim(self.house.time.now(), fetcher._open())
+        if delivery is not None:
+            await fetcher.fetch(delivery)
+        return delivery is not None
+
+    async def fetch_all(self) -> None:
+        for _ in range(_MOST_FETCHES):
+            if not await self.fetch():
+                return
+        raise AssertionError("deliveries are fetched again and again")
+
+
+@asynccontextmanager
+async def process(
+    folder: Path, simulator: Simulator, time: Time, tale: Tale, moments: Moments
+) -> AsyncIterator[Process]:
+    """Everything that is opened once per start, as the composition root does; recovery is the caller's."""
+    destination = FilesystemDestination(folder / "deliveries")
+    disk = Disk(destination.partials)
+    rng, todo, now = random.Random(tale.seed), Bell(), time.now
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(connected(simulator))
+        real = await stack.enter_async_context(open_store(folder / DATABASE))
+        transport = await stack.enter_async_context(
+            open_downloader("127.0.0.1", destination.partials, _STALL, Bandwidth(0))
+        )
+        store = cast("Store", CountedStore(real, moments.reach))
+        kept = (await real.accounts()).get("main")
+        gate = Gate("main", kept and kept.trouble, store, interval=PACE.interval, now=now, rng=rng)
+        tools = Tools(
+            archive=connection.archive,
+            gate=gate,
+            watched=tale.watched,
+            trees={None: Tree(destination=destination, transport=transport, space=Space(disk.free, 0))},
+            store=store,
+            now=now,
+        )
+        house = House(
+            simulator=simulator,
+            time=time,
+            root=folder / "deliveries",
+            store=real,
+            connection=connection,
+            destination=destination,
+            fetcher=Fetcher({"main": tools}, store, [destination], retries=RETRIES, now=now, rng=rng),
+            disk=disk,
+            tools={"main": tools},
+        )
+        recorder = Recorder("main", tale.watched, store, pace=WAYS, todo=todo, now=now, rng=rng)
+        poller = Poller(
+            recorder,
+            Lister(connection.tasking, recorder, store, now=now),
+            Looker(connection.tasking, connection.archive, recorder, store, pace=WAYS, now=now),
+            gate,
+            store,
+            pace=WAYS,
+            now=now,
+            rng=rng,
+        )
+        yield Process(house, poller, store)
+
+
+# The story
+
+
+@dataclass
+class Player:
+    """Plays a script step by step. `trace` says what became of each."""
+
+    folders: Path
+    simulator: Simulator
+    time: Time
+    tale: Tale
+    trace: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.moments = Moments(self._strike)
+        self._loop = asyncio.get_running_loop()
+        self._struck = asyncio.Event()
+        self._stack = AsyncExitStack()
+        self._folder = self.folders / "0"
+        self._image: Path | None = None  # what a kill left, until the next start takes it up
+        self._images = 0
+        self._bug: Exception | None = None  # of our own, in a thread that would call it a disk's
+        self._cut: Blow | None = None  # a power cut that the next start has to find
+        self._room = True
+        self._faults: tuple[Fault, ...] | None = None
+        self._stored: dict[str, str | None] = {}
+
+    @property
+    def house(self) -> House:
+        return self._process.house
+
+    async def begin(self) -> None:
+        new_database(self._folder)
+        self._misbehave(())
+        await self._start(None)
+
+    async def end(self) -> None:
+        await self._stack.aclose()
+
+    async def play(self, step: Step) -> None:
+        self._say(str(step))
+        match step:
+            case Wait():
+                self.time.move(timedelta(minutes=step.minutes))
+                self._misbehave(self._faults or ())
+            case Work():
+                await self._work(step)
+            case Restart():
+                await self._restart(step.blow)
+            case Misbehave():
+                self._misbehave(step.faults)
+            case Room():
+                self._furnish(room=step.left)
+            case Hide():
+                self._hide(step)
+            case Retry():
+                await self._retry()
+        await self.check()
+
+    def _say(self, what: str) -> None:
+        self.trace.append(f"{self.time.now() - self.time.epoch}  {what}")
+
+    # Steps
+
+    async def _work(self, step: Work) -> None:
+        if await self._suffer(self._works(step.what), step.blow, DatabaseError):
+            await self._restart(None)
+
+    def _works(self, what: str) -> Sequence[Callable[[], Awaitable[object]]]:
+        poller, process = self._process.poller, self._process
+        match what:
+            case "round":
+                return [poller.round]
+            case "everything":
+                return [partial(poller.round, everything=True)]
+            case "fetch":
+                return [process.fetch]
+            case "fetch all":
+                return [process.fetch_all]
+            case _:
+                return [poller.round, process.fetch_all, process.fetch_all]
+
+    def _misbehave(self, faults: tuple[Fault, ...]) -> None:
+        if self.time.now() - self.time.epoch > HONEST_AFTER:
+            faults = tuple(fault for fault in faults if fault.kind not in _DECEITS)
+        if faults != self._faults:
+            self._faults = faults
+            self.simulator.faults = CountedFaults(faults, self.moments.reach)
+
+    def _furnish(self, *, room: bool) -> None:
+        self._room = room
+        self.house.disk.size = 10**12 if room else 0
+
+    def _hide(self, step: Hide) -> None:
+        scenario = self.simulator.scenario
+        orders = list(scenario.orders)
+        number = step.which % len(orders)
+        lost = self.simulator.seconds() if step.gone else None
+        orders[number] = orders[number].model_copy(update={"lost": lost})
+        self.simulator._become(scenario.model_copy(update={"orders": tuple(orders)}))
+
+    async def _retry(self) -> None:
+        for delivery in await self.house.store.deliveries(*STRANDED):
+            await self.house.store.record(machine.again(delivery, self.time.now()))
+
+    # Blows
+
+    async def _suffer(
+        self,
+        works: Sequence[Callable[[], Awaitable[object]]],
+        blow: Blow | None,
+        *fatal: type[Exception],
+    ) -> bool:
+        """Work until it is done or the blow falls; True where the process ended of it."""
+        self._struck.clear()
+        self.moments.arm(blow)
+        work = asyncio.create_task(_all(works))
+        struck = asyncio.create_task(self._struck.wait())
+        await asyncio.wait({work, struck}, return_when=asyncio.FIRST_COMPLETED)
+        self.moments.arm(None)
+        for task in (work, struck):
+            task.cancel()
+        [outcome, _] = await asyncio.gather(work, struck, return_exceptions=True)
+        if self._bug is not None:
+            raise self._bug
+        if isinstance(outcome, asyncio.CancelledError) or outcome is None:
+            return self._struck.is_set()
+        self._say(f"  {outcome!r}")
+        if blow is None or not _is_only(outcome, fatal):
+            raise outcome
+        return True
+
+    def _strike(self, blow: Blow) -> None:
+        """In whatever thread the moment came."""
+        self._say(f"  {blow} falls")
+        match blow.kind:
+            case "broken disk" | "dead disk":
+                raise OSError(errno.EIO, "Input/output error")
+            case "broken row":
+                raise DatabaseError("the database cannot be written: disk I/O error")
+            case "kill" | "power":
+                self._cut = blow if blow.kind == "power" else None
+                self._photograph()
+            case "stop":
+                pass
+        self._loop.call_soon_threadsafe(self._struck.set)
+
+    def _photograph(self) -> None:
+        self._images += 1
+        self._image = self.folders / str(self._images)
+        try:
+            take_image(self._folder, self._image)
+        except Exception as error:  # noqa: BLE001 - it is raised where nobody takes it for the product's
+            self._bug = error
+
+    async def _restart(self, blow: Blow | None) -> None:
+        await self._stop()
+        await self._start(blow)
+
+    async def _stop(self) -> None:
+        await self._stack.aclose()
+        if self._image is not None:
+            self._folder, self._image = self._image, None
+
+    async def _start(self, blow: Blow | None) -> None:
+        """Open everything and recover; where that is cut short, the next start does it."""
+        while True:
+            opened = process(self._folder, self.simulator, self.time, self.tale, self.moments)
+            self._process = await self._stack.enter_async_context(opened)
+            if self._cut is not None:
+                await cut_power(self.house, names=self._cut.at % 2 == 0)
+                self._cut = None
+            if not await self._suffer([self.house.restart], blow, DatabaseError, DiskError):
+                break
+            await self._stop()
+            blow = None
+        self._furnish(room=self._room)
+
+    # In the end
+
+    async def calm(self) -> None:
+        """The provider tells the truth, the disk has room, an operator has asked again: all comes home."""
+        self._furnish(room=True)
+        for number in range(len(self.simulator.scenario.orders)):
+            self._hide(Hide(number, gone=False))
+        self._misbehave(())
+        await self._retry()
+        orders: Sequence[Order] = ()
+        for _ in range(_MOST_ROUNDS):
+            self._say("calm")
+            await self._work(Work("round"))
+            await self._work(Work("fetch all"))
+            orders = await self.check()
+            if not self._left(orders):
+                return
+            self.time.move(self._pause(orders))
+        raise AssertionError(f"never settled: {self._left(orders)}")
+
+    def _left(self, orders: Sequence[Order]) -> list[str]:
+        """What is not done yet, in words."""
+        known = {order.task_id for order in orders}
+        return [
+            *(f"{o.task_id} is unknown" for o in self.simulator.scenario.orders if o.task_id not in known),
+            *(f"order {o.state}: {o}" for o in orders if o.state is not OrderState.DONE),
+            *(f"delivery {d.state}: {d}" for d in _deliveries(orders) if d.state not in SETTLED),
+        ]
+
+    def _pause(self, orders: Sequence[Order]) -> timedelta:
+        """Until something is due, but no less than half a day: who runs us by cron is served too."""
+        now = self.time.now()
+        dues = [order.next_look_at for order in orders] + [d.not_before for d in _deliveries(orders)]
+        soonest = min((due for due in dues if due is not None), default=now)
+        return min(max(soonest - now, 12 * HOUR), 2 * DAY)
+
+    # What must hold
+
+    async def check(self) -> Sequence[Order]:
+        """At any time: nothing half, nothing lost, no order done too early. Returns the orders."""
+        orders = await self.house.store.orders()
+        deliveries = _deliveries(orders)
+        self._check_rows_and_files(deliveries)
+        stored = {d.path or "": d.sha256 for d in deliveries if d.stored_at is not None}
+        assert self._stored.items() <= stored.items(), "what was stored is stored for ever"
+        self._stored = stored
+        done = {order.task_id for order in orders if order.state is OrderState.DONE}
+        missing = await self._wanted_now(done) - set(self.house.tree.values()) if done else set()
+        assert not missing, f"an order is done, and not all of it stored: {missing}"
+        return orders
+
+    def _check_rows_and_files(self, deliveries: Sequence[Delivery]) -> None:
+        """As `House.assert_sound`, but a publication that was cut short may have its names already."""
+        stored = {d.path: d for d in deliveries if d.stored_at is not None}
+        coming = {d.path: d.sha256 for d in deliveries if d.intended and d.path is not None}
+        tree, sidecars = self.house.tree, self.house.sidecars
+        whole = {path: d.sha256 for path, d in stored.items()}
+        assert whole.items() <= tree.items(), "a row is stored, its file is not there"
+        strangers = tree.items() - whole.items() - coming.items()
+        assert not strangers, f"files of no row: {strangers}"
+        names = {f"{path}.json" for path in stored}
+        assert names <= sidecars.keys(), "a file has no sidecar"
+        assert sidecars.keys() <= names | {f"{path}.json" for path in coming}, "a sidecar describes nothing"
+        for path, d in stored.items():
+            told = sidecars[f"{path}.json"]
+            facts = (told["scene"], told["version"], told["sha256"], told["size"])
+            assert facts == (d.scene_id, d.version, d.sha256, d.size)
+
+    async def _wanted_now(self, task_ids: set[int]) -> set[str]:
+        """The sha256 of what the provider has now of these orders, as far as it is wanted."""
+        names = self.tale.watched.usual.attachments
+        return {
+            row["sha256"]
+            for row in await self.simulator.truth()
+            if row["attachment"] in names and row["task_id"] in task_ids
+        }
+
+    async def check_all(self) -> None:
+        """When all is calm: what an undisturbed run stores, once, and nothing left over."""
+        await self.house.assert_sound()
+        await self._check_history()
+        stored = list(self.house.tree.values())
+        wanted = await self._wanted_now({order.task_id for order in self.simulator.scenario.orders})
+        assert len(stored) == len(set(stored)), "the same bytes stand twice"
+        assert wanted <= set(stored), f"never stored: {wanted - set(stored)}"
+        assert set(stored) <= published(self.simulator, self.tale), "nobody ever published that"
+        assert not self.house.partials
+        assert not self.simulator.journal.leaks
+
+    async def _check_history(self) -> None:
+        """Each version that has a file was stored in exactly one move."""
+        told: Counter[tuple[object, ...]] = Counter()
+        for order in await self.house.store.orders():
+            moves = [m for m in await self.house.store.history(order.task_id) if m.subject == "delivery"]
+            told.update((m.task_id, m.scene_id, m.detail) for m in moves if m.after == "stored")
+        rows = [d for d in await self.house.deliveries() if d.stored_at is not None]
+        assert told == Counter((d.task_id, d.scene_id, d.path) for d in rows), "history and rows disagree"
+
+
+def published(simulator: Simulator, tale: Tale) -> set[str]:
+    """The sha256 of every revision of everything that is wanted."""
+    end = ALL_IS_SAID.total_seconds()
+    return {
+        simulator.world.content(place, name, at).sha256()
+        for place in simulator.world.places(end)
+        for name in simulator.world.attachments(place, end)
+        if name in tale.watched.usual.attachments
+        for at in (-1.0, *place.scene.republished)
+    }
+
+
+async def tell(tale: Tale) -> Player:
+    """Play the whole tale and what comes after it; returns the player, closed."""
+    with TemporaryDirectory(prefix="orderwatch-") as folder:
+        time = Time()
+        async with serve(tale.scenario, clock=time.read, now=time.now) as simulator:
+            player = Player(Path(folder), simulator, time, tale)
+            try:
+                with counted_disk(player.moments.reach):
+                    await _told(player)
+            except Exception as error:
+                error.add_note("\n".join(player.trace))
+                raise
+            finally:
+                await player.end()
+    return player
+
+
+async def _told(player: Player) -> None:
+    await player.begin()
+    for step in player.tale.steps:
+        await player.play(step)
+    await player.calm()
+    await player.check_all()
+
+
+def _deliveries(orders: Sequence[Order]) -> list[Delivery]:
+    return [delivery for order in orders for delivery in order.deliveries]
+
+
+async def _all(works: Sequence[Callable[[], Awaitable[object]]]) -> None:
+    async with asyncio.TaskGroup() as crew:
+        for work in works:
+            crew.create_task(_one(work))
+
+
+async def _one(work: Callable[[], Awaitable[object]]) -> None:
+    await work()
+
+
+def _is_only(error: BaseException, kinds: tuple[type[Exception], ...]) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_only(inner, kinds) for inner in error.exceptions)
+    return isinstance(error, kinds)

@@ -1,0 +1,236 @@
+"""An account in trouble is said once, asked seldom and held as long as it wants; the others never notice."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import LogCapture
+from tests.service.service_kit import HOUR, MINUTE, PACE, RETRIES, House, connected, new_gate, patterns
+from tests.service.tracking_kit import (
+    ALWAYS,
+    BESIDE,
+    BYSTANDER,
+    SUBJECT,
+    as_daemon,
+    assert_unharmed,
+    beside,
+    capture,
+    course,
+    fault,
+    heard,
+    lie,
+    live,
+    order,
+    stored,
+    work,
+)
+
+from orderwatch.core.model import DeliveryState
+from orderwatch.service.gate import Gate
+
+EVERY = timedelta(seconds=30)
+PATTERN = patterns(project_name="*")
+TROUBLE = "account."
+NOWHERE = {"token_url": "http://127.0.0.1:1/oauth/token", "api_url": "http://127.0.0.1:1"}
+DEAF = fault("captures", "status", **ALWAYS)
+
+
+async def restarted(h: House) -> Gate:
+    """The gate of a new process."""
+    kept = await h.store.accounts()
+    return new_gate(h.store, h.time, trouble=kept["main"].trouble)
+
+
+# Down
+
+
+async def test_an_outage_of_hours_is_said_twice_and_costs_few_requests(
+    tmp_path: Path, events: LogCapture
+) -> None:
+    async with beside(tmp_path, course(SUBJECT)) as h:
+        poller = as_daemon(h, PATTERN)
+        await live(h, poller, MINUTE, step=EVERY)
+        h.simulator.outage = True
+        before = len(h.simulator.journal)
+        await live(h, poller, 6 * HOUR, step=EVERY)
+        assert 50 <= len(h.simulator.journal) - before <= 100
+        assert heard(events, TROUBLE) == ["account.unavailable"]
+        h.simulator.outage = False
+        await live(h, poller, BESIDE, step=EVERY)
+        assert heard(events, TROUBLE) == ["account.unavailable", "account.recovered"]
+        for task_id in (SUBJECT, BYSTANDER):
+            await assert_unharmed(h, task_id, disturbed=True)
+        assert not heard(events, "order.look_", "list.")
+
+
+async def test_a_restart_in_an_outage_asks_no_sooner_and_does_not_say_it_again(
+    tmp_path: Path, events: LogCapture
+) -> None:
+    async with beside(tmp_path) as h:
+        h.simulator.outage = True
+        await live(h, as_daemon(h, PATTERN), HOUR, step=EVERY)
+        gate = await restarted(h)
+        assert gate.trouble is not None
+        assert gate.holds
+        poller, before = as_daemon(h, PATTERN, gate=gate), len(h.simulator.journal)
+        await live(h, poller, gate.trouble.until - h.time.now(), step=timedelta(seconds=5))
+        assert len(h.simulator.journal) == before
+        await live(h, poller, HOUR, step=EVERY)
+        assert 10 <= len(h.simulator.journal) - before <= 20
+        h.simulator.outage = False
+        await live(h, as_daemon(h, PATTERN, gate=await restarted(h)), BESIDE)
+        assert heard(events, TROUBLE) == [
+            "account.unavailable",
+            "account.still_troubled",
+            "account.still_troubled",
+            "account.recovered",
+        ]
+        await assert_unharmed(h, disturbed=True)
+        assert (await restarted(h)).trouble is None
+
+
+async def test_a_provider_that_is_not_there_at_the_start_is_asked_often_for_a_minute(
+    tmp_path: Path, events: LogCapture
+) -> None:
+    """A machine that has just booted waits for its own network; a provider that says 503 is there."""
+    async with beside(tmp_path) as h, connected(h.simulator, **NOWHERE) as nowhere:
+        poller = as_daemon(h, PATTERN, nowhere)
+        await live(h, poller, MINUTE, step=timedelta(seconds=1))
+        gate = h.tools["main"].gate
+        assert gate.trouble is not None
+        early = gate.trouble.failures
+        assert early >= 12
+        await live(h, poller, 9 * MINUTE, step=timedelta(seconds=1))
+        assert gate.trouble.failures <= early + 8
+        await live(h, as_daemon(h, PATTERN), BESIDE)
+        assert heard(events, TROUBLE) == ["account.unavailable", "account.recovered"]
+        await assert_unharmed(h, disturbed=True)
+
+
+async def test_a_provider_that_is_down_at_the_start_is_asked_as_seldom_as_ever(tmp_path: Path) -> None:
+    async with beside(tmp_path) as h:
+        h.simulator.outage = True
+        await live(h, as_daemon(h, PATTERN), 10 * MINUTE, step=timedelta(seconds=1))
+        assert h.simulator.journal.count() <= 10
+
+
+# Only half down
+
+
+@pytest.mark.parametrize("count", [1, 2, 12])
+async def test_a_list_that_answers_does_not_end_what_every_look_says_again(
+    tmp_path: Path, events: LogCapture, count: int
+) -> None:
+    """Nor does a look at an order whose window is not open yet: it asks nothing."""
+    orders = [order(100 + n, captures=[capture(size=6000 + n)]) for n in range(count)]
+    idle = [order(200 + n, start=10 * 86400) for n in range(12)]
+    async with beside(tmp_path, *orders, *idle, faults=[DEAF]) as h:
+        poller = as_daemon(h, PATTERN)
+        await live(h, poller, 8 * HOUR, step=MINUTE)
+        said = heard(events, TROUBLE, "order.look_")
+        assert said == (["account.unavailable"] if count > 3 else ["order.look_failed"] * (count + 1))
+        lie(h)
+        events.entries.clear()
+        await live(h, poller, BESIDE)
+        said = heard(events, TROUBLE, "order.look_")
+        assert said == (["account.recovered"] if count > 3 else ["order.look_restored"] * (count + 1))
+        for n in range(count):
+            assert await stored(h, 100 + n)
+        await assert_unharmed(h, disturbed=True)
+
+
+async def test_an_archive_that_is_down_stops_neither_new_orders_nor_statuses(tmp_path: Path) -> None:
+    published = [order(100 + n, captures=[capture(size=6000 + n)]) for n in range(6)]
+    running = [order(200 + n, status=[[0, "in_progress"], [3600, "completed"]]) for n in range(6)]
+    new = order(300, status=[[7200, "received"]])
+    async with beside(tmp_path, *published, *running, new, faults=[fault("scenes", "status", **ALWAYS)]) as h:
+        poller = as_daemon(h, PATTERN)
+        await live(h, poller, 6 * HOUR)
+        words = {found.task_id: found.standing.word for found in await h.store.orders()}
+        assert words == {
+            **{100 + n: "in_progress" for n in range(6)},
+            **{200 + n: "completed" for n in range(6)},
+            300: "received",
+            BYSTANDER: "completed",
+        }
+        lie(h)
+        await live(h, poller, BESIDE)
+        assert all([await stored(h, 100 + n) for n in range(6)])
+        await assert_unharmed(h, disturbed=True)
+
+
+# Deliveries of a held account
+
+
+async def test_deliveries_of_a_held_account_wait_and_come_when_it_is_back(tmp_path: Path) -> None:
+    async with beside(tmp_path, order(captures=[capture()]), order(42, captures=[capture()])) as h:
+        poller = as_daemon(h, PATTERN)
+        await poller.round()
+        assert len(await h.store.deliveries(DeliveryState.WANTED)) == 2
+        h.simulator.outage = True
+        h.time.move(PACE.interval)
+        await poller.round()
+        assert h.fetcher._open() == []
+        before = len(h.simulator.journal)
+        await work(h)
+        assert len(h.simulator.journal) == before
+        assert await h.moves(SUBJECT) == ["wanted"]
+        h.simulator.outage = False
+        await live(h, poller, BESIDE)
+        assert h.fetcher._open() == ["main"]
+        assert await h.moves(SUBJECT) == ["wanted", "fetching", "stored"]
+        await assert_unharmed(h, disturbed=True)
+
+
+async def test_an_archive_that_answers_does_not_end_an_outage_of_the_lists(
+    tmp_path: Path, events: LogCapture
+) -> None:
+    """Its scenes are asked for all the same, whenever the account may be asked."""
+    orders = [order(100 + n, captures=[capture(size=6000 + n)]) for n in range(4)]
+    async with beside(tmp_path, *orders, retries=replace(RETRIES, max_attempts=50)) as h:
+        poller = as_daemon(h, PATTERN)
+        await poller.round()
+        lie(h, fault("tasks", "status", **ALWAYS), fault("download", "reset", times=56))
+        for _ in range(180):
+            h.time.move(MINUTE)
+            await work(h)  # a worker may be faster than the list
+            await poller.round()
+        assert heard(events, TROUBLE) == ["account.unavailable"]
+        assert [await stored(h, 100 + n) for n in range(4)] == [True] * 4
+        lie(h)
+        await live(h, poller, BESIDE)
+        assert heard(events, TROUBLE) == ["account.unavailable", "account.recovered"]
+
+
+# Refused
+
+
+async def test_a_refused_account_is_tried_soon_after_a_restart(tmp_path: Path, events: LogCapture) -> None:
+    """Who restarts us has probably mended what was refused."""
+    async with beside(tmp_path, faults=[fault("tasks", "status", code=403, **ALWAYS)]) as h:
+        await live(h, as_daemon(h, PATTERN), 3 * HOUR, step=EVERY)
+        held = h.tools["main"].gate.trouble
+        assert held is not None
+        assert held.refused
+        lie(h)
+        gate = await restarted(h)
+        assert gate.trouble is not None
+        assert gate.trouble.until <= h.time.now() + EVERY
+        assert gate.trouble.began_at == held.began_at
+        await live(h, as_daemon(h, PATTERN, gate=gate), BESIDE, step=EVERY)
+        assert heard(events, TROUBLE) == [
+            "account.refused",
+            "account.still_troubled",
+            "account.recovered",
+        ]
+        await assert_unharmed(h, disturbed=True)
+
+
+async def test_a_refusal_that_lasts_is_asked_a_few_times_an_hour(tmp_path: Path) -> None:
+    async with beside(tmp_path, faults=[fault("tasks", "status", code=403, **ALWAYS)]) as h:
+        poller = as_daemon(h, PATTERN)
+        await live(h, poller, HOUR, step=EVERY)
+        before = h.simulator.journal.count(path="/tasking/tasks/")
+        await live(h, poller, 6 * HOUR, step=EVERY)
+        assert h.simulator.journal.count(path="/tasking/tasks/") - before <= 6 * 8

@@ -1,0 +1,216 @@
+"""Any interleaving of answers, restarts and local failures ends with the files of the undisturbed run.
+
+`make sweep` plays many more tales than `make test`, longer ones, and others each time.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.service.interleaving_kit import (
+    Blow,
+    Hide,
+    Kind,
+    Misbehave,
+    Restart,
+    Retry,
+    Room,
+    Step,
+    Tale,
+    Wait,
+    Work,
+    tell,
+)
+from tests.service.service_kit import LAYOUT
+
+from orderwatch.core.watching import Plan, Watch, Watched
+from orderwatch.simulator import Scenario
+from orderwatch.simulator.faults import Fault
+from orderwatch.simulator.scenario import Capture, Order, Scene
+
+EXAMPLES = int(os.environ.get("ORDERWATCH_EXAMPLES", "40"))
+LONGEST = 10 if EXAMPLES <= 100 else 30  # steps of a script
+HOUR = 3600.0
+
+examples = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+# The provider's side: everything it has to say is said within four and a half days.
+
+ORDER_ROADS = [
+    ("received", "in_progress", "completed"),
+    ("in_progress", "completed"),
+    ("in_progress", "completed", "in_progress", "completed"),
+    ("received", "in_progress", "canceled"),
+    ("received", "rejected", "in_progress", "expired"),
+    ("in_progress", "failed"),
+    ("completed",),
+]
+GOOD_ROADS = [
+    ("published",),
+    ("processing", "published"),
+    ("planned", "captured", "processing", "published"),
+    ("planned", "tasked", "acquired", "published"),
+    ("planned", "published", "processing", "published"),
+    ("planned", "failed", "processing", "published"),
+]
+BAD_ROADS = [
+    ("planned", "failed"),
+    ("planned", "captured", "canceled"),
+    ("planned", "captured", "processing", "failed"),
+    ("rejected",),
+]
+GAPS = [0.0, 0.5, 5.0, 14.0]  # hours
+
+
+@st.composite
+def moves(draw: st.DrawFn, roads: list[tuple[str, ...]]) -> tuple[tuple[float, str], ...]:
+    at = draw(st.sampled_from([0.0, 2.0, 20.0]))
+    told = []
+    for word in draw(st.sampled_from(roads)):
+        told.append((at * HOUR, word))
+        at += draw(st.sampled_from(GAPS))
+    return tuple(told)
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> Scene:
+    republished = draw(st.lists(st.sampled_from([1, 3, 20, 50, 75, 100]), max_size=2, unique=True))
+    return Scene(
+        size=draw(st.integers(3000, 6000)),
+        file_name=draw(st.sampled_from(["", "", "same.zip"])),
+        appears=draw(st.sampled_from([0, 0, 4, 20])) * HOUR,
+        zip_appears=draw(st.sampled_from([0, 0, 2, 10])) * HOUR,
+        republished=tuple(hours * HOUR for hours in sorted(republished)),
+    )
+
+
+captures = st.one_of(
+    st.builds(
+        Capture, status=moves(GOOD_ROADS), scenes=st.lists(scenes(), min_size=1, max_size=2).map(tuple)
+    ),
+    st.builds(
+        Capture, status=moves(GOOD_ROADS), scenes=st.lists(scenes(), min_size=1, max_size=1).map(tuple)
+    ),
+    st.builds(Capture, status=moves(BAD_ROADS)),
+)
+orders = st.lists(st.tuples(moves(ORDER_ROADS), st.lists(captures, max_size=3)), min_size=1, max_size=3).map(
+    lambda drawn: tuple(
+        Order(task_id=number, status=status, captures=tuple(found))
+        for number, (status, found) in enumerate(drawn, start=41)
+    )
+)
+plans = st.builds(
+    Plan,
+    attachments=st.sampled_from([frozenset({"delivery_zip"}), frozenset({"delivery_zip", "thumbnail"})]),
+    layout=st.sampled_from([LAYOUT, "{task_id}/{file_name}"]),
+)
+watches = st.sampled_from(
+    [Watch(project_name="*"), Watch(task_ids=frozenset({41, 42, 43})), Watch(task_ids=frozenset({41}))]
+)
+
+# What goes wrong there
+
+Facts = Mapping[str, object]
+
+TROUBLES: list[Facts] = [
+    {"kind": "status", "code": 503},
+    {"kind": "status", "code": 429, "retry_after": 7200},
+    {"kind": "status", "code": 403},
+    {"kind": "status", "code": 404},
+    {"kind": "status", "code": 400},
+    {"kind": "reset"},
+    {"kind": "cut"},
+    {"kind": "html"},
+]
+LIES: list[Facts] = [
+    {"kind": "malformed"},
+    {"kind": "bare"},
+    {"kind": "loose"},
+    {"kind": "doubled"},
+    {"kind": "vanished"},
+    {"kind": "page_loop"},
+    {"kind": "foreign_next"},
+]
+WORDS = ("daydreaming", "completed", "in_progress", "rejected", "failed")
+CAPTURE_WORDS = ("planned", "processing", "published", "failed")
+SPOILED: list[Facts] = [
+    *(
+        {"on": "download", "kind": kind}
+        for kind in ("cut", "expire", "corrupt", "wrong_range", "ignore_range")
+    ),
+    {"on": "download", "kind": "cut", "at": 0.01},
+]
+ONLY_LISTS = ("doubled", "vanished", "page_loop", "foreign_next")
+WRONG_WORDS: list[Facts] = [
+    *({"on": on, "kind": "words", "word": word} for on in ("tasks", "task") for word in WORDS),
+    *({"on": "captures", "kind": "words", "word": word} for word in CAPTURE_WORDS),
+]
+BANK: list[Facts] = [
+    *({"on": on, **what} for on in ("tasks", "captures", "scenes", "download") for what in TROUBLES),
+    *({"on": on, **what} for on in ("tasks", "captures", "scenes") for what in LIES),
+    *({"on": "task", **what} for what in (*TROUBLES, *LIES) if what["kind"] not in ONLY_LISTS),
+    *WRONG_WORDS,
+    *({"on": "token", **what} for what in TROUBLES[:3]),
+    *SPOILED,
+]
+faults = st.builds(
+    lambda what, times, after: Fault.model_validate({**what, "times": times, "after": after}),
+    st.sampled_from(BANK),
+    st.sampled_from([1, 2, 4, 0]),
+    st.sampled_from([0, 0, 1, 3]),
+)
+
+# What befalls us
+
+KINDS: list[Kind] = ["stop", "kill", "power", "broken row", "broken disk", "dead disk"]
+blows = st.none() | st.builds(Blow, st.sampled_from(KINDS), st.integers(1, 70))
+jobs = st.sampled_from(["round", "everything", "fetch", "fetch all", "together"])
+choices: list[st.SearchStrategy[Step | None]] = [
+    st.none(),  # a shorter script, tried first when a failure is made small
+    *[st.builds(Work, jobs, blows)] * 6,
+    *[st.builds(Wait, st.sampled_from([1, 10, 90, 360, 1440, 4000, 12_000]))] * 4,
+    *[st.builds(Misbehave, st.lists(faults, max_size=3).map(tuple))] * 3,
+    st.builds(Restart, blows),
+    st.builds(Room, st.booleans()),
+    st.builds(Hide, st.integers(0, 2), st.booleans()),
+    st.just(Retry()),
+]
+
+
+@st.composite
+def scripts(draw: st.DrawFn, longest: int) -> tuple[Step, ...]:
+    drawn = [draw(draw(st.sampled_from(choices))) for _ in range(longest)]
+    return tuple(step for step in drawn if step is not None)
+
+
+@st.composite
+def tales(draw: st.DrawFn, longest: int) -> Tale:
+    told = draw(orders)
+    watch = draw(watches)
+    if watch.task_ids:
+        watch = Watch(task_ids=frozenset(order.task_id for order in told))
+    return Tale(
+        scenario=Scenario(orders=told),
+        watched=Watched(usual=draw(plans), watches=(watch,)),
+        steps=draw(scripts(longest)),
+        seed=draw(st.integers(0, 3)),
+    )
+
+
+@settings(examples, max_examples=max(EXAMPLES // 8, 1))
+@given(tales(longest=0))
+def test_an_undisturbed_run_stores_all_that_is_published(tale: Tale) -> None:
+    asyncio.run(tell(tale))
+
+
+@settings(examples)
+@given(tales(longest=LONGEST))
+def test_whatever_interferes_the_same_files_are_stored_in_the_end(tale: Tale) -> None:
+    asyncio.run(tell(tale))

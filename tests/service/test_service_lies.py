@@ -1,0 +1,213 @@
+"""Answers that are broken, wrong or lead elsewhere: they harm only what they are about, and for a while."""
+
+from pathlib import Path
+
+import pytest
+from structlog.testing import LogCapture
+from tests.service.service_kit import House, patterns, watching
+from tests.service.tracking_kit import (
+    ALWAYS,
+    BESIDE,
+    BYSTANDER,
+    SUBJECT,
+    as_daemon,
+    assert_unharmed,
+    beside,
+    capture,
+    course,
+    estrange,
+    fault,
+    heard,
+    hide,
+    lie,
+    live,
+    moves,
+    order,
+    stored,
+    the_order,
+    words,
+)
+
+from orderwatch.core.model import OrderState
+from orderwatch.core.watching import Watch
+
+BROKEN = ["html", "malformed", "huge", "page_loop", "foreign_next"]
+ANY, BY_ID = Watch(project_name="*"), Watch(task_ids=frozenset({BYSTANDER}))
+BOTH = Watch(task_ids=frozenset({SUBJECT, BYSTANDER}))
+ACCOUNT = ("account.unavailable", "account.refused")
+
+
+def assert_nothing_leaked(h: House) -> None:
+    """No credentials and no question of an API went to the other host."""
+    assert not h.simulator.journal.leaks
+    assert all(entry.path.startswith("/v2/scenes/") for entry in h.downloads)
+
+
+# About one order
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("on", ["captures", "scenes"])
+async def test_broken_answers_about_one_order_are_said_once_and_made_up_for(
+    tmp_path: Path, events: LogCapture, on: str, kind: str
+) -> None:
+    spoiled = fault(on, kind, match={"task_id": SUBJECT}, times=4)
+    async with beside(tmp_path, order(captures=[capture()]), faults=[spoiled]) as h:
+        problems = await live(h, as_daemon(h, patterns(project_name="*")), BESIDE)
+        assert problems
+        assert all(f"order {SUBJECT}" in problem for problem in problems)
+        said = heard(events, "order.look_")
+        assert (said[0], said[-1]) == ("order.look_failed", "order.look_restored")
+        assert not heard(events, *ACCOUNT)
+        assert await stored(h)
+        await assert_unharmed(h)
+        await h.assert_all_stored()
+        assert_nothing_leaked(h)
+
+
+@pytest.mark.parametrize("kind", ["html", "malformed", "huge"])
+async def test_a_broken_answer_about_the_order_itself_is_made_up_for(tmp_path: Path, kind: str) -> None:
+    spoiled = fault("task", kind, match={"task_id": SUBJECT}, times=3)
+    async with beside(tmp_path, order(captures=[capture()]), faults=[spoiled]) as h:
+        hide(h, SUBJECT)
+        assert await live(h, as_daemon(h, watching(ANY, BOTH)), BESIDE)
+        assert await stored(h)
+        await assert_unharmed(h)
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+async def test_a_link_that_cannot_be_asked_for_is_asked_for_later(tmp_path: Path, kind: str) -> None:
+    """The look got its answer, the worker does not."""
+    spoiled = fault("scenes", kind, match={"task_id": SUBJECT}, after=1)
+    async with beside(tmp_path, order(captures=[capture()]), faults=[spoiled]) as h:
+        await live(h, as_daemon(h, patterns(project_name="*")), BESIDE)
+        assert await h.moves(SUBJECT) == ["wanted", "fetching", "waiting", "fetching", "stored"]
+        await assert_unharmed(h)
+        assert_nothing_leaked(h)
+
+
+# About all of them
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+async def test_a_broken_list_is_said_once_and_what_it_hid_is_found_when_it_is_mended(
+    tmp_path: Path, events: LogCapture, kind: str
+) -> None:
+    spoiled = fault("tasks", kind, times=5)
+    async with beside(tmp_path, order(captures=[capture()]), faults=[spoiled]) as h:
+        await live(h, as_daemon(h, watching(ANY, BY_ID)), BESIDE)
+        assert heard(events, "list.", "order.look_", *ACCOUNT) == ["list.failed", "list.restored"]
+        assert await stored(h)
+        await assert_unharmed(h)
+        assert_nothing_leaked(h)
+
+
+@pytest.mark.parametrize("kind", ["page_loop", "foreign_next"])
+async def test_a_list_that_never_ends_well_brings_the_rows_it_shows(
+    tmp_path: Path, events: LogCapture, kind: str
+) -> None:
+    spoiled = fault("tasks", kind, **ALWAYS)
+    async with beside(tmp_path, order(captures=[capture()]), faults=[spoiled]) as h:
+        await live(h, as_daemon(h, patterns(project_name="*")), BESIDE)
+        assert heard(events, "list.", *ACCOUNT) == ["list.failed"]
+        assert await stored(h)
+        await assert_unharmed(h)
+        assert_nothing_leaked(h)
+
+
+async def test_orders_behind_a_page_that_fails_from_now_on_are_asked_one_by_one(
+    tmp_path: Path, events: LogCapture
+) -> None:
+    async with beside(tmp_path, course(100), course(101), page_size=2, page_max=2) as h:
+        poller = as_daemon(h, patterns(project_name="*"))
+        await poller.round()
+        # Of the two requests of each sweep the second fails: a fault does not count those that others hit.
+        lie(h, *(fault("tasks", "malformed", after=n) for n in range(1, 60)))
+        await live(h, poller, 3 * BESIDE)
+        assert heard(events, "list.") == ["list.failed"]
+        for task_id in (100, 101, BYSTANDER):
+            await assert_unharmed(h, task_id)
+
+
+@pytest.mark.parametrize("kind", ["html", "malformed", "huge", "bare"])
+async def test_a_token_that_cannot_be_read_is_asked_for_again(tmp_path: Path, kind: str) -> None:
+    spoiled = fault("token", kind, times=3)
+    async with beside(tmp_path, faults=[spoiled]) as h:
+        assert await live(h, as_daemon(h, patterns(project_name="*")), BESIDE)
+        await assert_unharmed(h, disturbed=True)
+
+
+# Twice, and in other clothes
+
+
+@pytest.mark.parametrize(
+    ("on", "kind"),
+    [
+        ("task", "loose"),
+        *((on, kind) for on in ("tasks", "captures", "scenes") for kind in ("loose", "doubled")),
+    ],
+)
+async def test_ids_as_strings_times_without_zone_and_rows_that_come_twice_change_nothing(
+    tmp_path: Path, events: LogCapture, on: str, kind: str
+) -> None:
+    async with beside(tmp_path, course(SUBJECT), faults=[fault(on, kind, **ALWAYS)]) as h:
+        if on == "task":
+            hide(h, SUBJECT, BYSTANDER)
+        assert not await live(h, as_daemon(h, watching(ANY, BOTH)), BESIDE)
+        for task_id in (SUBJECT, BYSTANDER):
+            await assert_unharmed(h, task_id)
+        found = await the_order(h)
+        assert found.placed_at == found.start == h.time.epoch
+        assert found.product == "169"
+        await h.assert_all_stored()
+        assert not heard(events, "provider.bad_item")
+
+
+@pytest.mark.parametrize("page", [2, 100], ids=["on two pages", "on one page"])
+async def test_an_order_that_the_list_shows_twice_with_two_words_is_one_order(
+    tmp_path: Path, page: int
+) -> None:
+    """It slipped from one page to the next while the list was read, and moved."""
+    stale = order(status=[[0, "received"]])
+    async with beside(tmp_path, course(SUBJECT), page_size=page, page_max=page) as h:
+        estrange(h, lambda orders: [stale, *orders])
+        assert not await live(h, as_daemon(h, patterns(project_name="*")), BESIDE)
+        assert (await words(h))[-2:] == ["in_progress", "completed"]
+        assert await stored(h)
+        await assert_unharmed(h)
+
+
+# Fields that are not there
+
+
+@pytest.mark.parametrize("on", ["tasks", "task", "captures", "scenes"])
+async def test_what_is_null_or_missing_changes_nothing_that_is_known(tmp_path: Path, on: str) -> None:
+    """The watch goes by a name which a bare answer does not have."""
+    async with beside(tmp_path, course(SUBJECT, task_name="Pier", product=90)) as h:
+        poller = as_daemon(h, patterns(project_name="Sim*"))
+        await poller.round()
+        before = await the_order(h)
+        if on == "task":
+            hide(h, SUBJECT)
+        lie(h, fault(on, "bare", times=30))
+        await live(h, poller, BESIDE)
+        after = await the_order(h)
+        for name in ("task_name", "project_name", "product", "placed_at", "start", "end"):
+            assert getattr(after, name) == getattr(before, name)
+        assert after.standing.word == "completed"
+        await live(h, poller, 2 * BESIDE)
+        for task_id in (SUBJECT, BYSTANDER):
+            await assert_unharmed(h, task_id)
+
+
+async def test_bare_rows_are_recorded_as_they_come_and_filled_in_later(tmp_path: Path) -> None:
+    lies = [fault("tasks", "bare"), fault("captures", "bare", times=2)]
+    async with beside(tmp_path, order(captures=[capture()]), faults=lies) as h:
+        poller = as_daemon(h, patterns(project_name="*"))
+        await poller.round()
+        assert (await the_order(h)).project_name is None
+        await live(h, poller, BESIDE)
+        found = await the_order(h)
+        assert (found.project_name, found.state) == ("Simulated project", OrderState.OPEN)
+        assert await moves(h) == [(None, "in_progress", "first")]
+        await assert_unharmed(h)
