@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
-from tests.service.service_kit import House, connected, patterns
+from tests.service.service_kit import House, connected, new_gate, patterns
 from tests.service.tracking_kit import (
-    ALWAYS,
     BESIDE,
     OTHER,
     SUBJECT,
@@ -26,6 +25,7 @@ from tests.service.tracking_kit import (
     live,
     neighbour,
     order,
+    stored,
     work,
 )
 
@@ -36,7 +36,6 @@ from orderwatch.simulator.scenario import Account
 
 PATTERN = patterns(project_name="*")
 START, LONG = 1500, 900  # seconds
-BOTH = {"accounts": (Account(), OTHER)}
 AS_SECONDS, AS_DATE = str(LONG), "Sun, 22 Nov 2026 12:40:00 GMT"  # which is START + LONG
 
 
@@ -50,7 +49,9 @@ def told_off(h: House) -> Entry:
 
 
 def asked_by(h: House, account: str, after: float, until: float) -> list[Entry]:
-    return [e for e in h.simulator.journal.find(account=account) if after < e.at < until]
+    """Of the APIs, tokens included; what nobody's token came with counts as main's."""
+    entries = h.simulator.journal.find(listener="api")
+    return [e for e in entries if after < e.at < until and (e.account or "main") == account]
 
 
 @pytest.mark.parametrize("retry_after", [AS_SECONDS, AS_DATE], ids=["seconds", "date"])
@@ -61,7 +62,7 @@ async def test_nothing_of_the_account_is_asked_while_it_was_told_to_wait(
     late = order(captures=[capture((START, "published"))])
     theirs = course(8, **THEIRS, status=[[0, "in_progress"], [START + LONG / 2, "completed"]])
     async with (
-        beside(tmp_path, late, theirs, **BOTH) as h,
+        beside(tmp_path, late, theirs, accounts=(Account(), OTHER)) as h,
         connected(h.simulator, rest=h.time) as connection,
         neighbour(h, PATTERN) as other,
     ):
@@ -91,3 +92,38 @@ async def test_nothing_of_the_account_is_asked_while_it_was_told_to_wait(
         assert len(heard(events, "provider.paused")) == 1
         await assert_unharmed(h, disturbed=True)
         await assert_unharmed(h, 8, "other", disturbed=True)
+
+
+@pytest.mark.parametrize("on", ["tasks", "captures", "scenes"])
+async def test_a_short_pause_is_waited_for_within_the_call(
+    tmp_path: Path, events: LogCapture, on: str
+) -> None:
+    """By everybody: the other looks under way go on after it too."""
+    orders = [order(100 + n, captures=[capture(size=6000 + n)]) for n in range(4)]
+    async with beside(tmp_path, *orders) as h, connected(h.simulator, rest=h.time) as connection:
+        poller = as_daemon(h, PATTERN, connection)
+        lie(h, busy(on, "8"))
+        assert not await live(h, poller, BESIDE)
+        since = told_off(h).at
+        assert not asked_by(h, "main", since, since + 8)
+        assert asked_by(h, "main", since, since + 10)
+        assert not heard(events, "account.", "order.look_", "list.")
+        for n in range(4):
+            assert await stored(h, 100 + n)
+        await assert_unharmed(h)
+
+
+async def test_a_pause_in_an_outage_is_longer_than_the_usual_one(tmp_path: Path) -> None:
+    """And over a restart it is not forgotten."""
+    async with beside(tmp_path) as h:
+        lie(h, busy("tasks", AS_SECONDS))
+        await as_daemon(h, PATTERN).round()
+        before = len(h.simulator.journal)
+        kept = (await h.store.accounts())["main"].trouble
+        gate = new_gate(h.store, h.time, trouble=kept)
+        async with connected(h.simulator) as fresh:
+            poller = as_daemon(h, PATTERN, fresh, gate=gate)
+            await live(h, poller, timedelta(seconds=LONG), step=timedelta(seconds=30))
+            assert len(h.simulator.journal) == before
+            await live(h, poller, BESIDE)
+            await assert_unharmed(h, disturbed=True)

@@ -15,6 +15,7 @@ from orderwatch.core.delivery import RetryPolicy
 from orderwatch.core.model import Capture, DeliveryState, Kind, Order, Transition
 from orderwatch.core.watching import Watched
 from orderwatch.provider.connection import Connection
+from orderwatch.service.attempt import Tree
 from orderwatch.service.gate import Gate
 from orderwatch.service.poller import Poller
 from orderwatch.simulator import Scenario
@@ -23,6 +24,9 @@ from orderwatch.simulator.journal import Entry
 from orderwatch.simulator.scenario import Account, Contract
 from orderwatch.simulator.scenario import Order as Told
 from orderwatch.simulator.world import World
+from orderwatch.transfer.download import Downloader
+from orderwatch.transfer.filesystem import FilesystemDestination
+from orderwatch.transfer.verify import digest
 
 TASKS = "/tasking/tasks/"
 SUBJECT, BYSTANDER = 41, 7
@@ -80,8 +84,8 @@ async def live(
 ) -> Sequence[str]:
     """Rounds and downloads while so much time goes by; returns the problems."""
     problems: list[str] = []
-    end = h.time.now() + span
-    while h.time.now() < end:
+    end = h.time.seconds + span.total_seconds()
+    while h.time.seconds < end:
         problems += (await poller.round()).problems
         await work(h)
         h.time.move(step)
@@ -116,6 +120,27 @@ async def neighbour(h: House, watched: Watched = EVERYTHING, **changes: Any) -> 
         gate = new_gate(h.store, h.time, OTHER.name)
         h.tools[OTHER.name] = h.tools["main"]
         yield as_daemon(h, watched, connection, account=OTHER.name, gate=gate)
+
+
+async def plant(h: House, root: Path) -> Tree:
+    """A delivery tree beside the usual one, which watches know by its path."""
+    destination, usual = FilesystemDestination(root), h.tools["main"].trees[None]
+    await destination.prepare()
+    assert isinstance(usual.transport, Downloader)
+    tree = replace(usual, destination=destination, transport=usual.transport.into(destination.partials))
+    for account, tools in h.tools.items():
+        h.tools[account] = replace(tools, trees={**tools.trees, str(root): tree})
+    h.fetcher._destinations = [*h.fetcher._destinations, destination]
+    return tree
+
+
+def files(root: Path) -> dict[str, str]:
+    """The sha256 of each file under a final name, by its path in the tree."""
+    return {
+        str(path.relative_to(root)): digest(path)
+        for path in root.rglob("*")
+        if path.is_file() and ".orderwatch" not in path.parts and path.suffix != ".json"
+    }
 
 
 # What was said and asked

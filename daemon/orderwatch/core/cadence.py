@@ -19,11 +19,11 @@ _LADDER = (_HOUR, 6 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY)
 _JITTER = 0.1
 
 # What changes at this rate, or faster, is looked at every `interval`.
-_BRISK = 1 / (20 * 3600)  # per s
+_BRISK = 1 / (10 * 3600)  # per s
 # Captures that an open order gets, before we know better: one in ten days.
 _NEW_CAPTURES, _NEW_DAYS = 1.0, 10.0
-# Whatever the model says, the pause is no more than so many intervals, for a model can be wrong: once
-# something was taken, and before.
+# Whatever the model says, the pause is no more than so many intervals, for a model can be wrong: soon after
+# something was taken, and else.
 _TAKEN, _QUIET = 4, 18
 _STEPS = 12  # of the integral, within the pause
 
@@ -90,6 +90,8 @@ def scenes_due(order: Order, capture: Capture, now: datetime, pace: Pace) -> boo
     if seen is None or _is_owed(order, capture):
         return True
     due = _rung_after(capture.published_at, seen, pace)
+    if order.final_at is not None and seen < order.final_at + pace.grace:
+        due = min(due, order.final_at + pace.grace)  # by the look that closes the order
     return now >= (min(due, seen + _HOUR) if order.state is OrderState.OPEN else due)
 
 
@@ -138,9 +140,9 @@ def _by_hazard(order: Order, now: datetime, pace: Pace, lag: Lag) -> Outlook:
     pending = [c for c in order.captures if not c.standing.final]
     taken = [c.start for c in pending if c.start and c.start <= now]
     ahead = [c.start for c in pending if c.start and c.start > now]
-    longest = _QUIET * pace.interval
-    if taken:
-        longest = max(_TAKEN * pace.interval, (now - max(taken)) / 12)
+    longest = _longest(order, now, pace, taken)
+    if ahead:  # to see that it was taken
+        longest = min(longest, min(ahead) - now + pace.interval)
     pause = _until_worth_it(_hazard(order, now, pending, lag), pace, longest)
     if taken:
         some = "a capture that was" if len(taken) == 1 else f"{len(taken)} captures that were"
@@ -150,6 +152,14 @@ def _by_hazard(order: Order, now: datetime, pace: Pace, lag: Lag) -> Outlook:
     if pending:
         return Outlook(awaited="captures whose time is not known", pause=pause)
     return Outlook(awaited="a first capture" if not order.captures else "further captures", pause=pause)
+
+
+def _longest(order: Order, now: datetime, pace: Pace, taken: list[datetime]) -> timedelta:
+    """While it runs only so many intervals, since the model may be wrong; once it is final ever more."""
+    if order.final_at is not None:
+        return max(_TAKEN * pace.interval, (now - order.final_at) / 12)
+    quiet = _QUIET * pace.interval
+    return max(_TAKEN * pace.interval, min(quiet, (now - max(taken)) / 12)) if taken else quiet
 
 
 def _hazard(order: Order, now: datetime, pending: list[Capture], lag: Lag) -> Callable[[float], float]:
@@ -177,8 +187,9 @@ def _until_worth_it(hazard: Callable[[float], float], pace: Pace, longest: timed
     step = max((most - least) / _STEPS, least / 4, 1e-3)
     passed = gathered = 0.0
     while passed < most and gathered < 1:
-        gathered += step / least * math.sqrt(hazard(passed + step / 2) / _BRISK)
-        passed += step
+        more = step / least * math.sqrt(hazard(passed + step / 2) / _BRISK)
+        passed += step if gathered + more <= 1 else step * (1 - gathered) / more
+        gathered += more
     return timedelta(seconds=min(max(passed, least), max(most, least)))
 
 

@@ -66,7 +66,7 @@ def observe(order: Order | None, look: Look, now: datetime, rules: Rules) -> Ver
         deliveries=tuple(deliveries.values()),
     )
     return Verdict(
-        order=replace(after, state=state_of(after, now, rules.grace)),
+        order=replace(after, state=_state_by(look, known, after, now, rules)),
         transitions=tuple(notes.moves),
         wanted=wanted,
         unknown=tuple(notes.unknown),
@@ -101,7 +101,15 @@ def state_of(order: Order, now: datetime, grace: timedelta) -> OrderState:
     if not order.standing.final:
         return OrderState.OPEN
     over = order.final_at is not None and now >= order.final_at + grace
-    return OrderState.DONE if over and is_complete(order) else OrderState.SETTLING
+    settled = over and not order.standing.doubts and is_complete(order)
+    return OrderState.DONE if settled else OrderState.SETTLING
+
+
+def _state_by(look: Look, known: Order, after: Order, now: datetime, rules: Rules) -> OrderState:
+    """Nobody asks for an order again that is done, so only a look that saw all of it makes it that."""
+    state = state_of(after, now, rules.grace)
+    closes = state is OrderState.DONE and known.state is not OrderState.DONE
+    return OrderState.SETTLING if closes and (look.captures is None or not look.whole) else state
 
 
 def is_complete(order: Order) -> bool:

@@ -60,3 +60,4 @@ class Look:
     order: SeenOrder | None
     captures: tuple[SeenCapture, ...] | None = ()
     scenes: Mapping[str, tuple[SeenScene, ...]] = field(default_factory=dict)  # by capture_id, where asked
+    whole: bool = True  # nothing that was asked failed

@@ -74,7 +74,7 @@ class Reply:
         if self.status in _TRANSIENT:
             raise TroubleError(text, wait=self.retry_after or 0.0)
         if self.status in _SERVER_TROUBLE:
-            raise UnavailableError(text)
+            raise UnavailableError(text, wait=self.retry_after or 0.0)
         if self.status == HTTPStatus.NOT_FOUND:
             raise MissingError(text)
         raise AnswerError(text)

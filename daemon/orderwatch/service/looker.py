@@ -58,8 +58,8 @@ class Looker:
             return True
         look = replace(look, captures=captures)
         scenes, more = await self._scenes(known, look, rules, everything=everything)
-        look = replace(look, scenes=scenes)
         failed = trouble or more
+        look = replace(look, scenes=scenes, whole=failed is None)
         await self._recorder.record(
             task_id,
             lambda order: observe(order, look, self._now(), rules),

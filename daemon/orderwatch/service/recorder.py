@@ -101,7 +101,7 @@ class Recorder:
     def _listed(self, known: Order | None, seen: SeenOrder) -> Verdict | None:
         """What a row of the list moves, if it is watched and moves anything; a look may be due then."""
         names = traits(seen if known is None else told(known, seen))
-        if not (self.watched.takes_up(names) if known is None else self.watched.follows(names)):
+        if not self._is_watched(known, names):
             return None
         if known is not None and not _is_news(known, seen):
             return None
@@ -116,6 +116,12 @@ class Recorder:
         else:
             when = known.next_look_at
         return replace(verdict, order=replace(verdict.order, next_look_at=when))
+
+    def _is_watched(self, known: Order | None, names: Traits) -> bool:
+        """A known order's new names are taken in even where they take it out of every watch."""
+        if known is None:
+            return self.watched.takes_up(names)
+        return self.watched.follows(names) or self.watched.follows(traits(known))
 
     def _next_look(self, verdict: Verdict) -> datetime | None:
         return next_look(
