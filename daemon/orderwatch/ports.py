@@ -150,8 +150,13 @@ class Store(Protocol):
         """Those of these orders of the account that are known."""
         ...
 
-    async def watchable(self, account: str, due_by: datetime | None) -> Sequence[Traits]:
-        """Orders of the account whose next look has come, soonest first; without a time, all not done."""
+    async def watchable(
+        self, account: str, due_by: datetime | None, beyond: datetime | None = None
+    ) -> Sequence[Traits]:
+        """Orders of the account whose next look has come, soonest first; without a time, all not done.
+
+        A look planned later than `beyond` was planned by a wrong clock, and has come too.
+        """
         ...
 
     async def unknown(self, account: str, task_ids: Collection[int]) -> Collection[int]:
@@ -186,8 +191,13 @@ class Store(Protocol):
         """Keep the account's trouble over restarts; None where it is over."""
         ...
 
-    async def claim(self, now: datetime, accounts: Collection[str]) -> Delivery | None:
-        """Take the oldest delivery that may be fetched now and mark it as being fetched."""
+    async def claim(
+        self, now: datetime, accounts: Collection[str], beyond: datetime | None = None
+    ) -> Delivery | None:
+        """Take the oldest delivery that may be fetched now and mark it as being fetched.
+
+        A pause that ends later than `beyond` was set by a wrong clock, and is over.
+        """
         ...
 
     async def record(self, move: Move) -> None:

@@ -35,6 +35,7 @@ TOMORROW = "a capture planned for 2026-11-23 12:00 UTC"
 SOME_TIME = "captures whose time is not known"
 FIRST, FURTHER = "a first capture", "further captures"
 LATE = "late scenes, or scenes published again"
+AGAIN = "that the provider shows it again"
 LAST = "its last files, which are being fetched"
 
 
@@ -67,6 +68,10 @@ def shown(ago: timedelta, capture_id: str = "c1", **more: Any) -> Capture:  # no
     return capture(capture_id=capture_id, published_at=NOON - ago, **more)
 
 
+def lost(ago: timedelta) -> Order:
+    return order(state=OrderState.LOST, looked_at=NOON - ago)
+
+
 def doubted(ago: timedelta) -> Order:
     standing = Standing(word="in_progress", phase=OrderPhase.COMPLETED, doubts=1, doubted_at=NOON - ago)
     return replace(settling(NOON - DAY), standing=standing)
@@ -75,8 +80,10 @@ def doubted(ago: timedelta) -> Order:
 # Situation, the order as it was seen just now, the pause in minutes, what is awaited.
 DECISIONS: list[tuple[str, Order, Any, str]] = [
     ("the window opens in ninety days", order(start=NOON + 90 * DAY), 360, WINDOW),
-    ("the window opens in an hour", order(start=NOON + HOUR), 60, WINDOW),
-    ("the window opens in a minute", order(start=NOON + MINUTE), 5, WINDOW),
+    ("the window opens in an hour", order(OrderPhase.RECEIVED, start=NOON + HOUR), 60, WINDOW),
+    ("the window opens in a minute", order(OrderPhase.RECEIVED, start=NOON + MINUTE), 5, WINDOW),
+    ("in progress, opens in 15 hours", order(start=NOON + 15 * HOUR), 60, WINDOW),
+    ("in progress, opens in an hour or in another zone", order(start=NOON + HOUR), about(70), FIRST),
     ("something was published an hour ago, no zip yet", opened(shown(HOUR)), 5, FILES),
     ("... 23 hours ago", opened(shown(23 * HOUR)), 5, FILES),
     ("... two days ago", opened(shown(2 * DAY)), 120, FILES),
@@ -105,7 +112,10 @@ DECISIONS: list[tuple[str, Order, Any, str]] = [
     ("just final, all stored", settling(NOON), 5, LATE),
     ("final for two days, all stored", settling(NOON - 2 * DAY), 24 * 60, LATE),
     ("beyond its grace, not all stored", settling(NOON - 15 * DAY), 360, LAST),
-    ("lost", order(state=OrderState.LOST), 360, "that the provider shows it again"),
+    ("lost a minute after a look", lost(MINUTE), 5, AGAIN),
+    ("lost, looked at two hours ago", lost(2 * HOUR), 30, AGAIN),
+    ("lost for weeks", lost(20 * DAY), 360, AGAIN),
+    ("never shown", order(state=OrderState.LOST), 90, AGAIN),
 ]
 
 
@@ -171,14 +181,25 @@ def test_an_order_that_had_many_captures_is_expected_to_get_more() -> None:
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
-        (order(start=NOON + MINUTE), True),
+        (order(OrderPhase.RECEIVED, start=NOON + MINUTE), True),
+        (order(start=NOON + 15 * HOUR), True),
+        (order(start=NOON + 13 * HOUR), False),
         (order(start=NOON), False),
         (order(), False),
         (order(start=NOON + DAY, captures=[planned(2 * DAY)]), False),
         (order(OrderPhase.REJECTED, OrderState.SETTLING, start=NOON + DAY), False),
         (order(state=OrderState.LOST, start=NOON + DAY), False),
     ],
-    ids=["before", "opens now", "no window", "with a capture", "final", "lost"],
+    ids=[
+        "before",
+        "in progress",
+        "in another zone",
+        "opens now",
+        "no window",
+        "with a capture",
+        "final",
+        "lost",
+    ],
 )
 def test_only_an_open_order_before_its_window_and_without_captures_is_idle(
     known: Order,

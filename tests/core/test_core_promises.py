@@ -11,6 +11,7 @@ from tests.core.samples import CAPTURE_WORDS, NOON, ORDER_WORDS, POLICY, RULES, 
 
 from orderwatch.core import delivery as local
 from orderwatch.core.delivery import Failure, Trouble
+from orderwatch.core.hearing import UNSAID
 from orderwatch.core.machine import Verdict, observe, observe_missing
 from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState, SceneFacts, Subject
 from orderwatch.core.seen import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
@@ -236,5 +237,5 @@ def test_monotone_no_answer_touches_what_is_stored(story: Sequence[Chapter]) -> 
 def test_a_first_look_at_any_word_gives_an_order(word: str) -> None:
     seen = SeenOrder(task_id=1, status=word, phase=ORDER_WORDS.get(word))
     verdict = observe(None, Look(account="main", order=seen), NOON, RULES)
-    assert verdict.order.standing.word == word
-    assert verdict.unknown == (() if word in ORDER_WORDS else (f"order:{word}",))
+    assert verdict.order.standing.word == (word or UNSAID)
+    assert verdict.unknown == (() if word in ORDER_WORDS else (f"order:{word or UNSAID}",))

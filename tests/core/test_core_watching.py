@@ -142,13 +142,6 @@ def test_several_watches_want_together_what_each_wants() -> None:
     assert not both.takes_up(Traits(2, "Airport", "Pier"))
 
 
-def test_the_patterns_that_no_order_fits_are_named_and_ids_never_are() -> None:
-    fresh = replace(HARBOUR, status=("received",))
-    everything = watched(HARBOUR, fresh, Watch(task_ids=frozenset({7})))
-    assert everything.idle([Traits(1, "Harbour 1", status="completed")]) == (fresh,)
-    assert everything.idle([]) == (HARBOUR, fresh)
-
-
 class TestPlan:
     """What becomes of a delivery: each part from the first watch that wants the order and says it."""
 

@@ -231,7 +231,7 @@ async def test_one_bad_item_hides_no_other_and_its_shape_is_said_once(
         (seen,) = [c async for c in provider.tasking.captures(23272)]
     assert (seen.capture_id, seen.start, seen.satellite_name) == ("7", None, None)
     said = [entry for entry in logs if entry["event"] == "provider.bad_item"]
-    assert [entry["fields"] for entry in said] == [["capture_id"], ["capture_id", "status"], []]
+    assert [entry["fields"] for entry in said] == [["capture_id"], []]
     assert all(entry["log_level"] == "warning" and entry["account"] == "main" for entry in said)
     assert "canary" not in str(said)
 

@@ -227,7 +227,7 @@ async def test_a_long_pause_holds_every_caller_and_nobody_waits_inside_a_call(
     assert len(sent(net, API)) == 1
     assert desk.slept == []
     assert [entry for entry in logs if entry["event"] != "token.minted"] == [
-        {"event": "provider.paused", "log_level": "info", "account": "main", "seconds": 600.0}
+        {"event": "provider.paused", "log_level": "debug", "account": "main", "seconds": 600.0}
     ]
     desk.at += 661
     assert await provider.archive.scenes(CAPTURE_ID)

@@ -159,8 +159,8 @@ async def test_a_caller_who_gives_up_keeps_no_place_in_the_queue(desk: Desk) -> 
 async def test_the_gap_doubles_with_trouble_up_to_the_slowest_and_comes_back(desk: Desk) -> None:
     pacer = desk.pacer(1)
     found = []
-    for step in [*[pacer.slower] * 5, *[pacer.faster] * 10]:
-        step("a")
+    for overloaded in [*[True] * 5, *[False] * 10]:
+        pacer.told("a", overloaded=overloaded, wait=0)
         found.append(await gap(desk, pacer))
     assert found[:5] == pytest.approx([2, 4, 8, SLOWEST, SLOWEST])
     assert found[5:8] == pytest.approx([7.5, 5.625, 4.21875])
@@ -169,16 +169,24 @@ async def test_the_gap_doubles_with_trouble_up_to_the_slowest_and_comes_back(des
 
 async def test_the_trouble_of_one_host_is_none_of_the_others(desk: Desk) -> None:
     pacer = desk.pacer(1)
-    pacer.slower("a")
+    pacer.told("a", overloaded=True, wait=0)
     assert await gap(desk, pacer, "b") == pytest.approx(1)
     assert await gap(desk, pacer, "a") == pytest.approx(2)
 
 
 async def test_a_pace_below_the_slowest_is_kept_in_trouble_and_out_of_it(desk: Desk) -> None:
     pacer = desk.pacer(1 / 60)
-    for step in (pacer.slower, pacer.faster):
-        step("a")
+    for overloaded in (True, False):
+        pacer.told("a", overloaded=overloaded, wait=0)
         assert await gap(desk, pacer) == pytest.approx(60)
+
+
+async def test_only_an_overloaded_host_can_hold_the_account(desk: Desk) -> None:
+    pacer = desk.pacer(1)
+    pacer.told("a", overloaded=False, wait=5)
+    assert pacer.held == 0
+    pacer.told("a", overloaded=True, wait=5)
+    assert 5 <= pacer.held <= 5.5
 
 
 steps = st.lists(
@@ -211,7 +219,7 @@ def test_whatever_happens_two_requests_to_a_host_are_never_too_close_and_none_is
                 case "pass":
                     desk.at += seconds
                 case _:
-                    getattr(pacer, step)(host)
+                    pacer.told(host, overloaded=step == "slower", wait=0)
 
     asyncio.run(play())
     assert all(apart >= 0.999 / pace for times in sent_at.values() for apart in gaps(times))

@@ -190,7 +190,6 @@ async def test_a_contract_that_ends_stops_its_account_until_it_is_given_back(
         assert heard(events, TROUBLE) == heard(events, TROUBLE, account="main") == ["account.refused"]
         [said] = [event for event in events.entries if event["event"] == "account.refused"]
         assert CONTRACT in said["reason"]
-        assert h.fetcher._open() == ["other"]
         h.simulator.set_contract(CONTRACT, status="ACTIVE", tasking=True)
         await live_both(h, ours, theirs)
         assert heard(events, TROUBLE) == ["account.refused", "account.recovered"]

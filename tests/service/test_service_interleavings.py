@@ -31,7 +31,7 @@ from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Capture, Order, Scene
 
 EXAMPLES = int(os.environ.get("ORDERWATCH_EXAMPLES", "40"))
-LONGEST = 10 if EXAMPLES <= 100 else 30  # steps of a script
+LONGEST = 6 if EXAMPLES <= 100 else 15  # acts of a script, each of some steps
 HOUR = 3600.0
 
 examples = settings(
@@ -66,12 +66,12 @@ BAD_ROADS = [
     ("planned", "captured", "processing", "failed"),
     ("rejected",),
 ]
-GAPS = [0.0, 0.5, 5.0, 14.0]  # hours
+GAPS = [0.0, 0.0, 0.5, 5.0, 14.0]  # hours
 
 
 @st.composite
 def moves(draw: st.DrawFn, roads: list[tuple[str, ...]]) -> tuple[tuple[float, str], ...]:
-    at = draw(st.sampled_from([0.0, 2.0, 20.0]))
+    at = draw(st.sampled_from([0.0, 0.0, 2.0, 20.0]))
     told = []
     for word in draw(st.sampled_from(roads)):
         told.append((at * HOUR, word))
@@ -91,21 +91,26 @@ def scenes(draw: st.DrawFn) -> Scene:
     )
 
 
-captures = st.one_of(
-    st.builds(
-        Capture, status=moves(GOOD_ROADS), scenes=st.lists(scenes(), min_size=1, max_size=2).map(tuple)
-    ),
-    st.builds(
-        Capture, status=moves(GOOD_ROADS), scenes=st.lists(scenes(), min_size=1, max_size=1).map(tuple)
-    ),
-    st.builds(Capture, status=moves(BAD_ROADS)),
-)
-orders = st.lists(st.tuples(moves(ORDER_ROADS), st.lists(captures, max_size=3)), min_size=1, max_size=3).map(
-    lambda drawn: tuple(
-        Order(task_id=number, status=status, captures=tuple(found))
-        for number, (status, found) in enumerate(drawn, start=41)
+@st.composite
+def captures(draw: st.DrawFn) -> Capture:
+    if draw(st.sampled_from([True, True, True, False])):
+        shown = [draw(scenes()) for _ in range(draw(st.sampled_from([1, 1, 2])))]
+        return Capture(status=draw(moves(GOOD_ROADS)), scenes=tuple(shown))
+    return Capture(status=draw(moves(BAD_ROADS)))
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> tuple[Order, ...]:
+    return tuple(
+        Order(
+            task_id=41 + number,
+            status=draw(moves(ORDER_ROADS)),
+            captures=tuple(draw(captures()) for _ in range(draw(st.sampled_from([1, 2, 0, 3])))),
+        )
+        for number in range(draw(st.sampled_from([1, 2, 3])))
     )
-)
+
+
 plans = st.builds(
     Plan,
     attachments=st.sampled_from([frozenset({"delivery_zip"}), frozenset({"delivery_zip", "thumbnail"})]),
@@ -163,36 +168,50 @@ BANK: list[Facts] = [
 faults = st.builds(
     lambda what, times, after: Fault.model_validate({**what, "times": times, "after": after}),
     st.sampled_from(BANK),
-    st.sampled_from([1, 2, 4, 0]),
+    st.sampled_from([0, 1, 2, 5]),  # times; 0 is for ever
     st.sampled_from([0, 0, 1, 3]),
 )
+moods: st.SearchStrategy[Step] = st.builds(
+    Misbehave, st.sampled_from([0, 1, 1, 2, 3]).flatmap(lambda n: st.tuples(*[faults] * n))
+)
 
-# What befalls us
+# What befalls us, and what we do
 
 KINDS: list[Kind] = ["stop", "kill", "power", "broken row", "broken disk", "dead disk"]
-blows = st.none() | st.builds(Blow, st.sampled_from(KINDS), st.integers(1, 70))
-jobs = st.sampled_from(["round", "everything", "fetch", "fetch all", "together"])
-choices: list[st.SearchStrategy[Step | None]] = [
-    st.none(),  # a shorter script, tried first when a failure is made small
-    *[st.builds(Work, jobs, blows)] * 6,
-    *[st.builds(Wait, st.sampled_from([1, 10, 90, 360, 1440, 4000, 12_000]))] * 4,
-    *[st.builds(Misbehave, st.lists(faults, max_size=3).map(tuple))] * 3,
-    st.builds(Restart, blows),
-    st.builds(Room, st.booleans()),
-    st.builds(Hide, st.integers(0, 2), st.booleans()),
-    st.just(Retry()),
+moments = st.sampled_from([4, 12, 25, 60]).flatmap(lambda most: st.integers(1, most))
+blows = st.sampled_from([False, True, True]).flatmap(
+    lambda falls: st.builds(Blow, st.sampled_from(KINDS), moments) if falls else st.none()
+)
+waits: st.SearchStrategy[Step] = st.builds(
+    Wait, st.sampled_from([10, 1, 90, 360, 360, 900, 1440, 4000, 12_000])
+)
+works: st.SearchStrategy[Step] = st.builds(
+    Work,
+    st.sampled_from(["together", "together", "fetch all", "fetch all", "round", "everything", "fetch"]),
+    blows,
+)
+ACTS: list[st.SearchStrategy[tuple[Step, ...]]] = [
+    st.just(()),  # a shorter script, tried first when a failure is made small
+    *[st.tuples(waits, works)] * 3,
+    *[st.tuples(works)] * 2,
+    *[st.tuples(moods, waits, works)] * 3,
+    st.tuples(moods, waits, works, works),
+    st.tuples(st.builds(Restart, blows)),
+    st.tuples(st.builds(Room, st.booleans()), works),
+    st.tuples(st.builds(Hide, st.integers(0, 2), st.booleans()), works),
+    st.tuples(st.just(Retry()), works),
 ]
 
 
 @st.composite
 def scripts(draw: st.DrawFn, longest: int) -> tuple[Step, ...]:
-    drawn = [draw(draw(st.sampled_from(choices))) for _ in range(longest)]
-    return tuple(step for step in drawn if step is not None)
+    acts = [draw(draw(st.sampled_from(ACTS))) for _ in range(longest)]
+    return tuple(step for act in acts for step in act)
 
 
 @st.composite
 def tales(draw: st.DrawFn, longest: int) -> Tale:
-    told = draw(orders)
+    told = draw(orders())
     watch = draw(watches)
     if watch.task_ids:
         watch = Watch(task_ids=frozenset(order.task_id for order in told))

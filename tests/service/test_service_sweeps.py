@@ -27,7 +27,8 @@ from orderwatch.simulator import Scenario
 IDLE, STEADY, PAGE = 300, 500, 100
 OPENS = 10 * DAY
 PATTERN = patterns(project_name="*")
-WAITING = [order(1000 + n, start=OPENS.total_seconds()) for n in range(IDLE)]
+RECEIVED = {"status": [[0, "received"]]}
+WAITING = [order(1000 + n, start=OPENS.total_seconds(), **RECEIVED) for n in range(IDLE)]
 
 
 def looks(h: House) -> dict[str, int]:

@@ -9,7 +9,7 @@ from orderwatch.app.values import pace_of, roots_of, watched_of
 from orderwatch.config import Settings
 from orderwatch.core.explain import Facts, Room
 from orderwatch.core.lag import fit
-from orderwatch.core.model import Order
+from orderwatch.core.model import Order, Subject
 from orderwatch.core.watching import traits
 from orderwatch.db.reader import Reader, open_reader
 
@@ -24,7 +24,11 @@ async def gather(settings: Settings, task_id: int, now: datetime) -> Sequence[Fa
 
 async def _facts(settings: Settings, reader: Reader, order: Order, now: datetime) -> Facts:
     accounts = await reader.accounts()
-    moves = [m.at for m in await reader.history(order.task_id) if m.account == order.account]
+    moves = [
+        move.at
+        for move in await reader.history(order.task_id)
+        if move.account == order.account and move.subject is not Subject.DELIVERY
+    ]
     watched = watched_of(order.account, settings)
     keep_free = settings.delivery.keep_free
     root = watched.plan(traits(order)).root

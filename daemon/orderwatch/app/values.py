@@ -23,7 +23,9 @@ def roots_of(settings: Settings) -> dict[str | None, Path]:
 
 def _own_root(watch: config.Watch, settings: Settings) -> str | None:
     root = watch.delivery.root
-    return None if root is None or root == settings.delivery.root else str(root)
+    if root is None or root.resolve() == settings.delivery.root.resolve():
+        return None
+    return str(root.resolve())
 
 
 def watched_of(account: str, settings: Settings) -> Watched:

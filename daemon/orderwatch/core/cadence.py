@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orderwatch.core.lag import UNLEARNED, Lag, Lags
-from orderwatch.core.model import Capture, Order, OrderState
+from orderwatch.core.model import Capture, Order, OrderPhase, OrderState
 
 _HOUR = timedelta(hours=1)
 _DAY = 24 * _HOUR
 _LADDER = (_HOUR, 6 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY)
 _JITTER = 0.1
+_ZONES = timedelta(hours=14)  # from UTC, the farthest there is
 
 # What changes at this rate, or faster, is looked at every `interval`.
 _BRISK = 1 / (10 * 3600)  # per s
@@ -62,7 +63,7 @@ def outlook(
         case OrderState.DONE:
             return Outlook(awaited="nothing: it is done", pause=None)
         case OrderState.LOST:
-            return Outlook(awaited="that the provider shows it again", pause=pace.slowest)
+            return Outlook(awaited="that the provider shows it again", pause=_lost(order, now, pace))
         case OrderState.OPEN:
             return _open(order, now, pace, lags, moved=moved)
         case OrderState.SETTLING:
@@ -71,12 +72,20 @@ def outlook(
 
 def is_idle(order: Order, now: datetime) -> bool:
     """Nothing can have been taken yet, so that there is nothing to ask but the order itself."""
-    return (
-        order.state is OrderState.OPEN
-        and order.start is not None
-        and order.start > now
-        and not order.captures
-    )
+    opens = _opens(order)
+    return order.state is OrderState.OPEN and not order.captures and opens is not None and opens > now
+
+
+def _opens(order: Order) -> datetime | None:
+    """When its window opens; once the provider works on it a start told in a wrong zone is reckoned with."""
+    if order.start is None or order.standing.phase is OrderPhase.RECEIVED:
+        return order.start
+    return order.start - _ZONES
+
+
+def farthest(pace: Pace) -> timedelta:
+    """No look is planned further ahead: what is was planned by a clock that was wrong."""
+    return 2 * max(pace.slowest, pace.grace, _LADDER[-1])
 
 
 def scenes_due(order: Order, capture: Capture, now: datetime, pace: Pace) -> bool:
@@ -95,9 +104,15 @@ def scenes_due(order: Order, capture: Capture, now: datetime, pace: Pace) -> boo
     return now >= (min(due, seen + _HOUR) if order.state is OrderState.OPEN else due)
 
 
+def _lost(order: Order, now: datetime, pace: Pace) -> timedelta:
+    """Soon at first, for a 404 may be a moment's; what was never seen may have been asked for too early."""
+    age = now - order.looked_at if order.looked_at else 4 * _QUIET * pace.interval
+    return max(pace.interval, min(pace.slowest, age / 4))
+
+
 def _open(order: Order, now: datetime, pace: Pace, lags: Lags, *, moved: bool) -> Outlook:
-    if is_idle(order, now) and order.start is not None:
-        pause = min(pace.slowest, max(pace.interval, order.start - now))
+    if is_idle(order, now) and (opens := _opens(order)):
+        pause = min(pace.slowest, max(pace.interval, opens - now))
         return Outlook(awaited="that its window opens", pause=pause)
     if owed := _owed(order, now, pace):
         return owed
@@ -116,7 +131,8 @@ def _settling(order: Order, now: datetime, pace: Pace, lags: Lags, *, moved: boo
         return _by_hazard(order, now, pace, lags.of(order.product))
     since = order.final_at or now
     if now >= since + pace.grace:
-        return Outlook(awaited="its last files, which are being fetched", pause=pace.slowest)
+        pause = max(pace.interval, min(pace.slowest, (now - since - pace.grace) / 4))
+        return Outlook(awaited="its last files, which are being fetched", pause=pause)
     rungs = [_rung_after(since, now, pace)]
     rungs += [_rung_after(c.published_at, now, pace) for c in order.captures if c.published_at]
     return Outlook(awaited="late scenes, or scenes published again", pause=min(rungs) - now, exact=True)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from orderwatch.core.model import Delivery, DeliveryState, Kind, Subject, Transition
 
 _S = DeliveryState
-_ASK_AGAIN = 3  # the rung of the backoff on which a silent provider is asked again
+_ASK_AGAIN, _ASK_AT_LEAST = 3, 7  # rungs of the backoff on which a silent provider is asked again
 
 ROADS: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     _S.WANTED: frozenset({_S.FETCHING}),
@@ -107,13 +107,13 @@ def after_failure(
     if failure.trouble is Trouble.DISK:
         parked = replace(delivery, not_before=now + policy.disk, reason=failure.reason)
         return _move(parked, DeliveryState.PARKED, now, failure.reason)
-    if failure.trouble is Trouble.PROVIDER:
-        later = replace(delivery, not_before=now + backoff(_ASK_AGAIN, policy, spread), reason=failure.reason)
-        return _move(later, DeliveryState.WAITING, now, failure.reason)
-    if failure.trouble is Trouble.MISSING:
-        lacking = replace(delivery, attempts=delivery.attempts + 1, reason=failure.reason)
-        pause = backoff(lacking.attempts, policy, spread)
-        return _move(replace(lacking, not_before=now + pause), DeliveryState.WAITING, now, failure.reason)
+    if failure.trouble in {Trouble.PROVIDER, Trouble.MISSING}:
+        asked = replace(delivery, attempts=delivery.attempts + 1, reason=failure.reason)
+        rung = asked.attempts
+        if failure.trouble is Trouble.PROVIDER:
+            rung = min(max(rung, _ASK_AGAIN), _ASK_AT_LEAST)
+        pause = backoff(rung, policy, spread)
+        return _move(replace(asked, not_before=now + pause), DeliveryState.WAITING, now, failure.reason)
     barren = 0 if failure.progressed else delivery.barren + 1
     tried = replace(delivery, attempts=delivery.attempts + 1, barren=barren, reason=failure.reason)
     if failure.trouble is Trouble.BYTES:

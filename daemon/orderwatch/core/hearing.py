@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from orderwatch.core.model import CapturePhase, Kind, OrderPhase, P, Standing
 
+UNSAID = "(no status)"  # shown where the provider has never said one
+
 _O, _C = OrderPhase, CapturePhase
 
 ORDER_ROADS: Mapping[OrderPhase, frozenset[OrderPhase]] = {
@@ -37,6 +39,8 @@ def hear(
     roads: Mapping[P, frozenset[P]],
 ) -> tuple[Standing[P], Kind | None]:
     """What we hold after hearing what is `said`; the kind is None where the word did not move."""
+    if not said.word:
+        return (held, None) if held else (replace(said, word=UNSAID), Kind.UNKNOWN)
     if held is None:
         return said, Kind.UNKNOWN if said.phase is None else Kind.FIRST
     kind = None if said.word == held.word else classify(held.phase, said.phase, roads)

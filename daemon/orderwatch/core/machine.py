@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orderwatch.core.hearing import CAPTURE_ROADS, ORDER_ROADS, Hearing, hear
+from orderwatch.core.hearing import CAPTURE_ROADS, ORDER_ROADS, UNSAID, Hearing, hear
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -201,11 +201,11 @@ def _see_order(order: Order | None, look: Look, hearing: Hearing, notes: _Notes)
     said = Standing(word=seen.status, phase=seen.phase)
     standing, kind = hear(held, said, hearing, ORDER_ROADS)
     if lost:
-        notes.move(Subject.ORDER, "lost", seen.status, Kind.ODD, detail="the provider shows it again")
+        notes.move(Subject.ORDER, "lost", standing.word, Kind.ODD, detail="the provider shows it again")
     elif kind is not None:
-        notes.move(Subject.ORDER, held.word if held else None, seen.status, kind)
+        notes.move(Subject.ORDER, held.word if held else None, standing.word, kind)
     if seen.phase is None:
-        notes.unknown.append(f"order:{seen.status}")
+        notes.unknown.append(f"order:{seen.status or UNSAID}")
     return standing
 
 
@@ -219,9 +219,9 @@ def _see_captures(
         captures[shown.capture_id] = capture
         if kind is not None:
             was = known.standing.word if known else None
-            notes.move(Subject.CAPTURE, was, shown.status, kind, capture_id=shown.capture_id)
+            notes.move(Subject.CAPTURE, was, capture.standing.word, kind, capture_id=shown.capture_id)
         if shown.phase is None:
-            notes.unknown.append(f"capture:{shown.status}")
+            notes.unknown.append(f"capture:{shown.status or UNSAID}")
     return tuple(
         replace(c, scenes_seen_at=hearing.now, lacking=_lacks(look.scenes[c.capture_id], rules.attachments))
         if c.capture_id in look.scenes

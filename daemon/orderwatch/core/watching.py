@@ -1,6 +1,5 @@
 """Which orders of an account are watched, and what is wanted of each."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -117,10 +116,6 @@ class Watched:
             layout=next((w.layout for w in wishes if w.layout), self.usual.layout),
             root=next((w.root for w in wishes if w.root), self.usual.root),
         )
-
-    def idle(self, orders: Collection[Traits]) -> tuple[Watch, ...]:
-        """The patterns that none of these orders fits."""
-        return tuple(w for w in self.patterns if not any(map(w.takes_up, orders)))
 
 
 def _matches(pattern: str | None, name: str | None) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderwatch.core.ledger import CaptureRow, Ledger, MoveRow, OrderRow, StoredRow
@@ -54,13 +54,18 @@ class Reader:
         return {order.task_id: order for order in found}
 
     @unit
-    async def watchable(self, account: str, due_by: datetime | None) -> Sequence[Traits]:
-        """Orders of the account whose next look has come, soonest first; without a time, all not done."""
+    async def watchable(
+        self, account: str, due_by: datetime | None, beyond: datetime | None = None
+    ) -> Sequence[Traits]:
+        """Orders of the account whose next look has come, soonest first; without a time, all not done.
+
+        A look planned later than `beyond` was planned by a wrong clock, and has come too.
+        """
         query = select(
             orders.c.task_id, orders.c.project_name, orders.c.task_name, orders.c.placed_at, orders.c.word
         ).where(
             orders.c.account == account,
-            orders.c.state != OrderState.DONE if due_by is None else orders.c.next_look_at <= due_by,
+            orders.c.state != OrderState.DONE if due_by is None else _is_due(due_by, beyond),
         )
         async with self._snapshot() as db:
             rows = await db.execute(query.order_by(orders.c.next_look_at))
@@ -180,6 +185,11 @@ class Reader:
         with translated("the database cannot be read"):
             async with self._reading.begin() as db:
                 yield db
+
+
+def _is_due(by: datetime, beyond: datetime | None) -> ColumnElement[bool]:
+    due = orders.c.next_look_at <= by
+    return due if beyond is None else or_(due, orders.c.next_look_at > beyond)
 
 
 @asynccontextmanager

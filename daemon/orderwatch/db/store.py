@@ -34,6 +34,7 @@ from orderwatch.errors import StaleOrderError
 from orderwatch.shield import unit
 
 _LONGEST_TURN = timedelta(seconds=10)
+_FEW = 10  # orders that may vanish from a list together without making it doubtful
 _MOST_VARIABLES = 10_000  # of one statement; SQLite takes 32,766
 
 
@@ -62,17 +63,22 @@ class Store(Reader):
 
     @unit
     async def swept(self, account: str, now: datetime, listed: Collection[int]) -> Collection[int]:
-        """A whole list showed these orders; returns those now lacking, which become due."""
+        """A whole list showed these orders; returns those now lacking.
+
+        They become due to be looked at, unless so many lack that the list is doubtful.
+        """
         of_account = orders.c.account == account
         async with self._transaction() as db:
             known = select(orders.c.task_id, orders.c.listed).where(of_account)
             rows = (await db.execute(known)).all()
-            gone = {task_id for task_id, shown in rows if shown} - set(listed)
+            before = {task_id for task_id, shown in rows if shown}
+            gone = before - set(listed)
             back = {task_id for task_id, shown in rows if not shown} & set(listed)
             await _set_orders(db, of_account, back, {"listed": True})
             await _set_orders(db, of_account, gone, {"listed": False})
-            open_ones = and_(of_account, orders.c.state != OrderState.DONE)
-            await _set_orders(db, open_ones, gone, {"next_look_at": now})
+            if len(gone) <= max(_FEW, len(before) - len(gone)):  # else the list itself is not to be believed
+                open_ones = and_(of_account, orders.c.state != OrderState.DONE)
+                await _set_orders(db, open_ones, gone, {"next_look_at": now})
             await _save_account(db, account, {"listed_at": now})
         return gone
 
@@ -107,9 +113,14 @@ class Store(Reader):
         return True
 
     @unit
-    async def claim(self, now: datetime, accounts: Collection[str]) -> Delivery | None:
-        """Take the oldest delivery that may be fetched now and mark it as being fetched."""
-        fetchable = and_(deliveries.c.account.in_(accounts), _may_be_fetched(now))
+    async def claim(
+        self, now: datetime, accounts: Collection[str], beyond: datetime | None = None
+    ) -> Delivery | None:
+        """Take the oldest delivery that may be fetched now and mark it as being fetched.
+
+        A pause that ends later than `beyond` was set by a wrong clock, and is over.
+        """
+        fetchable = and_(deliveries.c.account.in_(accounts), _may_be_fetched(now, beyond))
         oldest = select(deliveries).where(fetchable).order_by(deliveries.c.id).limit(1)
         async with self._transaction() as db:
             row = (await db.execute(oldest)).mappings().first()
@@ -264,8 +275,8 @@ def _row_of(delivery: Delivery) -> ColumnElement[bool]:
     )
 
 
-def _may_be_fetched(now: datetime) -> ColumnElement[bool]:
-    return or_(
-        deliveries.c.state == DeliveryState.WANTED,
-        and_(deliveries.c.state.in_(RETRIED), deliveries.c.not_before <= now),
-    )
+def _may_be_fetched(now: datetime, beyond: datetime | None) -> ColumnElement[bool]:
+    over = deliveries.c.not_before <= now
+    if beyond is not None:
+        over = or_(over, deliveries.c.not_before > beyond)
+    return or_(deliveries.c.state == DeliveryState.WANTED, and_(deliveries.c.state.in_(RETRIED), over))

@@ -85,13 +85,11 @@ class Http:
                     may_reconnect = False
                     continue
                 tries += 1
-                wait = error.wait if isinstance(error, TroubleError) else 0.0
-                self._hold_everyone(wait)
                 if tries == TRIES or self._down or self._pacer.held > LONGEST_WAIT:
                     self._down = isinstance(error, TroubleError)
                     raise
                 log.debug("provider.retrying", account=self.access.name, tries=tries, reason=str(error))
-                if not wait:
+                if not self._pacer.held:
                     await self._back_off(tries)
             else:
                 self._down = False
@@ -102,13 +100,6 @@ class Http:
         ours = self.url(api, "/")
         if url.user is not None or (url.scheme, url.host, url.port) != (ours.scheme, ours.host, ours.port):
             raise AnswerError(f"{name}: the answer points to another host")
-
-    def _hold_everyone(self, wait: float) -> None:
-        if not wait:
-            return
-        if not self._pacer.held:
-            log.info("provider.paused", account=self.access.name, seconds=wait)
-        self._pacer.hold(wait)
 
     async def _back_off(self, tries: int) -> None:
         ceiling = min(BACKOFF_SLOWEST, BACKOFF_FIRST * 2.0 ** (tries - 1))
@@ -139,7 +130,10 @@ class Http:
         reply = await exchange(self._session, "GET", url, name=name, headers=headers)
         if reply.date is not None:
             self._heard(reply.date)
-        (self._pacer.slower if reply.is_overload else self._pacer.faster)(host)
+        wait = reply.retry_after or 0.0
+        self._pacer.told(host, overloaded=reply.is_overload, wait=wait)
+        if self._pacer.held and wait:
+            log.debug("provider.paused", account=self.access.name, seconds=wait)
         return reply, token
 
     def _headers(self, api: Api, token: str) -> dict[str, str]:

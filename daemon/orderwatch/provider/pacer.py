@@ -62,12 +62,10 @@ class Pacer:
                 await self._sleep(left)
             lane.free_at = self._monotonic() + lane.gap
 
-    def slower(self, host: str) -> None:
-        """The host is in trouble."""
+    def told(self, host: str, *, overloaded: bool, wait: float) -> None:
+        """What an answer says of its host: in trouble or well, and how many seconds we are to stay away."""
         lane = self._lanes[host]
-        lane.gap = max(self._narrowest, min(SLOWEST, lane.gap * ATTACK))
-
-    def faster(self, host: str) -> None:
-        """The host answered well."""
-        lane = self._lanes[host]
-        lane.gap = max(self._narrowest, lane.gap * DECAY)
+        widest = max(self._narrowest, SLOWEST)
+        lane.gap = min(widest, max(self._narrowest, lane.gap * (ATTACK if overloaded else DECAY)))
+        if overloaded and wait:
+            self.hold(wait)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
+import orjson
 from yarl import URL
 
 from orderwatch.errors import AnswerError, MissingError
@@ -27,19 +28,20 @@ async def rows(http: Http, api: Api, path: str, **filters: str) -> AsyncIterator
 
 
 async def pages(http: Http, api: Api, path: str, **filters: str) -> AsyncIterator[Page]:
-    """The pages in order; raises `ProviderError` where one fails, repeats the last or leads elsewhere."""
+    """The pages in order; raises `ProviderError` where one fails, repeats another or leads elsewhere."""
     name = f"{api.name}: GET {path}"
     url: URL | None = http.url(api, path, limit=PAGE, offset=0, **filters)
     visited: set[URL] = set()
-    last: list[object] = []
+    shown: set[int | None] = set()
     while url is not None:
         if url in visited or len(visited) == MOST_PAGES:
             raise AnswerError(f"{name}: the pages do not end")
         page, following = _open(await _ask(http, api, url, name, first=not visited), name)
-        if page.rows and _equal(page.rows, last):
+        digest = _digest(page.rows)
+        if digest in shown:
             raise AnswerError(f"{name}: the pages repeat")
         visited.add(url)
-        last = page.rows
+        shown |= {digest} - {None}
         yield page
         url = _resolve(url, following, name)
 
@@ -64,11 +66,18 @@ def _open(document: object, name: str) -> tuple[Page, object]:
             raise AnswerError(f"{name}: the answer is not a list")
 
 
-def _equal(rows: list[object], last: list[object]) -> bool:
+def _digest(found: list[object]) -> int | None:
+    """Equal for equal pages; None for empty ones, which prove nothing."""
+    if not found:
+        return None
     try:
-        return rows == last
-    except RecursionError:  # as deep as can be compared
-        return True
+        return hash(orjson.dumps(found))
+    except TypeError:  # a lone surrogate, too large a number, too deep
+        pass
+    try:
+        return hash(repr(found))
+    except RecursionError:
+        return -1  # as deep as can be told
 
 
 def _resolve(current: URL, following: object, name: str) -> URL | None:

@@ -111,7 +111,8 @@ class Tokens:
 
     async def _mint(self, audience: str) -> tuple[str, float]:
         url = URL(self._access.token_url)
-        await self._pacer.turn(url.host or "", "token")
+        host = url.host or ""
+        await self._pacer.turn(host, "token")
         reply = await exchange(
             self._session,
             "POST",
@@ -124,6 +125,7 @@ class Tokens:
                 "grant_type": "client_credentials",
             },
         )
+        self._pacer.told(host, overloaded=reply.is_overload, wait=reply.retry_after or 0.0)
         if reply.status in _REFUSED:
             raise RefusedError(
                 f"token: {reply.status}: check client_id, client_secret and the token endpoint"

@@ -14,6 +14,8 @@ from orderwatch.provider.words import capture_phase, order_phase
 
 log = structlog.get_logger()
 
+_LONGEST_WORD = 200  # characters
+
 
 def read_time(value: object) -> datetime | None:
     """ISO 8601 to aware UTC; without a zone it is UTC already."""
@@ -30,6 +32,12 @@ def _text(value: object) -> str | None:
         return None
     text = scrub(str(value)).strip()
     return None if is_url(text) else text or None
+
+
+def _short(value: object) -> str | None:
+    """Text of a sensible length: a word is shown and logged each time it moves."""
+    text = None if isinstance(value, float) else _text(value)
+    return text and text[:_LONGEST_WORD]
 
 
 def _word(value: object) -> str:
@@ -56,6 +64,7 @@ def _geometry(value: object) -> object:
 
 Text = Annotated[str | None, BeforeValidator(_text)]
 Word = Annotated[str, BeforeValidator(_word)]
+Status = Annotated[str, BeforeValidator(lambda value: _short(value) or "")]  # "" where none is said
 TaskId = Annotated[int, BeforeValidator(_task_id)]
 Time = Annotated[datetime | None, BeforeValidator(read_time)]
 Product = Annotated[str | None, BeforeValidator(_product)]
@@ -69,7 +78,7 @@ class Row(BaseModel):
 
 class Task(Row):
     task_id: TaskId
-    status: Word
+    status: Status = ""
     task_name: Text = None
     project_name: Text = None
     product: Product = None
@@ -89,7 +98,7 @@ class Task(Row):
 
 class Capture(Row):
     capture_id: Word
-    status: Word
+    status: Status = ""
     start: Time = None
     satellite_name: Text = None
 

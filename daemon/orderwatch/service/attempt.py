@@ -13,8 +13,8 @@ from orderwatch.core.layout import alternative, partial_name, place
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.sidecar import sidecar
 from orderwatch.core.watching import Watched, traits
-from orderwatch.errors import DiskError, LostBytesError, RefusedError, UnavailableError
-from orderwatch.ports import Archive, Checked, Destination, Offer, Start, Store, Transport
+from orderwatch.errors import DiskError, LostBytesError
+from orderwatch.ports import Archive, Checked, Destination, Start, Store, Transport
 from orderwatch.service.gate import Gate
 from orderwatch.service.space import Space
 
@@ -107,28 +107,20 @@ class Attempt:
     async def _fresh_link(self) -> str:
         """Ask the scene for a link. If it was published anew, what we hold of the old bytes is let go."""
         held = self.delivery
-        offer = await self._ask()
+        offer = await self._tools.archive.offer(held.capture_id, held.scene_id, held.attachment)
         if offer.fingerprint != held.fingerprint:
             await self.start_over()
+            self._tree = self._tools.trees[self._plan.root]
             self.delivery = replace(
-                self.delivery, fingerprint=offer.fingerprint, file_name=offer.file_name, path=None
+                self.delivery,
+                fingerprint=offer.fingerprint,
+                file_name=offer.file_name,
+                root=None,
+                path=None,
             )
             await self._tools.store.reserve(held, None)
             await self._note()
         return offer.url
-
-    async def _ask(self) -> Offer:
-        """The gate learns of a refusal, and of an answer that ends one; it proves nothing of the lists."""
-        wanted, gate = self.delivery, self._tools.gate
-        try:
-            offer = await self._tools.archive.offer(wanted.capture_id, wanted.scene_id, wanted.attachment)
-        except (RefusedError, UnavailableError) as error:
-            if isinstance(error, RefusedError) or gate.lasts:
-                await gate.failed(error)
-            raise
-        if gate.trouble is not None and gate.trouble.refused:
-            await gate.succeeded()
-        return offer
 
     async def _take_name(self, order: Order) -> None:
         """Reserve the final name in the row before anything stands under it."""

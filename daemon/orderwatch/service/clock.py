@@ -11,7 +11,9 @@ import structlog
 log = structlog.get_logger()
 
 _TOLERATED = timedelta(seconds=60)
-_REMEMBERED = 5  # answers; their median is believed, so that one odd answer moves nothing
+_FARTHEST = timedelta(days=36_500)  # a host may say 1970; a provider that says 9999 is not believed
+_REMEMBERED = 5  # answers
+_NEEDED = 3  # that agree, before the provider is believed: one odd answer moves nothing
 
 
 def utc_now() -> datetime:
@@ -30,6 +32,7 @@ class Clock:
         self._wall = wall
         self._steady = steady
         self._heard: deque[float] = deque(maxlen=_REMEMBERED)  # provider's time minus the steady clock's
+        self._theirs: float | None = None  # the same, as several answers agree
         self._wrong = False
 
     def now(self) -> datetime:
@@ -38,14 +41,22 @@ class Clock:
 
     def ahead(self) -> timedelta:
         """How far the host's clock is before the provider's."""
-        if not self._heard:
+        if self._theirs is None:
             return timedelta(0)
-        theirs = datetime.fromtimestamp(statistics.median(self._heard) + self._steady(), UTC)
-        return self._wall() - theirs
+        return self._wall() - datetime.fromtimestamp(self._theirs + self._steady(), UTC)
 
     def heard(self, date: datetime) -> None:
         """The provider's time of day, as an answer has just shown it."""
+        if abs(date - self._wall()) > _FARTHEST:
+            return
         self._heard.append(date.timestamp() - self._steady())
+        middle = statistics.median(self._heard)
+        agreeing = sum(abs(theirs - middle) <= _TOLERATED.total_seconds() for theirs in self._heard)
+        if agreeing >= _NEEDED:
+            self._theirs = middle
+            self._say()
+
+    def _say(self) -> None:
         ahead = self.ahead()
         if (abs(ahead) > _TOLERATED) is self._wrong:
             return

@@ -29,6 +29,7 @@ from orderwatch.service.bell import Bell
 
 log = structlog.get_logger()
 
+_LONGEST_WAIT = timedelta(hours=1)  # that a host may ask for
 _LIVE = (
     DeliveryState.WANTED,
     DeliveryState.FETCHING,
@@ -60,6 +61,7 @@ class Fetcher:
         self._store = store
         self._destinations = destinations
         self._retries = retries
+        self._longest = max(retries.slowest, _LONGEST_WAIT)
         self._now = now
         self._rng = rng
 
@@ -77,15 +79,16 @@ class Fetcher:
         """One worker: delivery after delivery, asleep where there is none."""
         while not stopping.is_set():
             ticket = todo.ticket()
-            delivery = await self._store.claim(self._now(), self._open())
+            now = self._now()
+            delivery = await self._store.claim(now, self._open(), now + 2 * self._longest)
             if delivery is None:
                 await ticket.wait()
             else:
                 await self.fetch(delivery)
 
     def _open(self) -> list[str]:
-        """The accounts that may be asked for a link now."""
-        return [name for name, tools in self._tools.items() if not tools.gate.holds]
+        """The accounts that may be asked for a link: where trouble lasts the poller alone tries."""
+        return [name for name, tools in self._tools.items() if not tools.gate.lasts]
 
     async def fetch(self, delivery: Delivery) -> Delivery:
         """One attempt at a claimed delivery; returns what became of it."""

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 import structlog
 
 from orderwatch.core.breaker import Failed, Trouble, troubled
-from orderwatch.errors import RefusedError, UnavailableError
+from orderwatch.errors import ProviderError, RefusedError, UnavailableError
 from orderwatch.ports import Store
 
 log = structlog.get_logger()
 
-_STARTING = timedelta(seconds=60)
+_GENTLE = 15  # failures at the start that do not lengthen the pause: about a minute
 _FIRST = timedelta(seconds=30)
 _FIRST_AT_START = timedelta(seconds=5)
 
@@ -36,7 +36,7 @@ class Gate:
         self._first = min(_FIRST, interval)
         self._now = now
         self._rng = rng
-        self._gentle_until = now() + _STARTING if trouble is None else now()
+        self._starting = trouble is None
         self.trouble = trouble and self._taken_over(trouble)
 
     @property
@@ -49,10 +49,10 @@ class Gate:
         """Nobody should ask now."""
         return self.trouble is not None and self.trouble.holds(self._now())
 
-    async def failed(self, error: UnavailableError | RefusedError) -> None:
+    async def failed(self, error: ProviderError) -> None:
         refused = isinstance(error, RefusedError)
         known, now = self.trouble, self._now()
-        gentle = now < self._gentle_until and isinstance(error, UnavailableError) and not error.reached
+        gentle = self._is_gentle(error)
         self.trouble = troubled(
             known,
             Failed(
@@ -72,7 +72,14 @@ class Gate:
                 log.warning("account.unavailable", account=self._account, reason=str(error))
         await self._store.troubled(self._account, self.trouble)
 
+    def _is_gentle(self, error: ProviderError) -> bool:
+        """At the start of the machine our own network may still be about to come up."""
+        unreached = isinstance(error, UnavailableError) and not error.reached
+        known = self.trouble.failures if self.trouble else 0
+        return self._starting and unreached and known < _GENTLE
+
     async def succeeded(self) -> None:
+        self._starting = False
         if self.trouble is None:
             return
         lasted = round((self._now() - self.trouble.began_at).total_seconds())

@@ -14,6 +14,8 @@ from orderwatch.service.recorder import Recorder
 
 log = structlog.get_logger()
 
+_AT_ONCE = 500  # rows of a page that are recorded in one transaction
+
 
 @dataclass
 class Listing:
@@ -64,6 +66,11 @@ class Lister:
             await self._swept(listing.shown)
         return listing
 
+    async def probe(self) -> None:
+        """Whether the account answers: one page. Raises `ProviderError`."""
+        async for _ in self._tasking.listing():
+            return
+
     async def _take_in(self, page: ListPage, listing: Listing, marks: dict[int, int | None]) -> None:
         fresh: list[tuple[ListedRow, SeenOrder]] = []
         for row in page.rows:
@@ -81,10 +88,12 @@ class Lister:
         watched = self._recorder.watched.patterns
         for _, seen in fresh:
             self._matched.update(watch for watch in watched if watch.takes_up(traits(seen)))
-        doubted = await self._recorder.take_in([seen for _, seen in fresh])
-        for row, seen in fresh:
-            if seen.task_id in doubted:
-                marks.pop(row.mark, None)  # each further sight of it counts
+        for start in range(0, len(fresh), _AT_ONCE):
+            some = fresh[start : start + _AT_ONCE]
+            doubted = await self._recorder.take_in([seen for _, seen in some])
+            for row, seen in some:
+                if seen.task_id in doubted:
+                    marks.pop(row.mark, None)  # each further sight of it counts
 
     async def _swept(self, shown: set[int]) -> None:
         account = self._recorder.account

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from orderwatch.core.cadence import Pace, is_idle, scenes_due
 from orderwatch.core.machine import Rules, observe, observe_missing, told
@@ -15,6 +16,13 @@ from orderwatch.service.recorder import Recorder
 
 _ENOUGH = 3  # captures of one order whose scenes cannot be had, before the next look tries again
 _LISTED_LATELY = 2  # intervals
+
+
+class Looked(NamedTuple):
+    """Whether the provider gave a good answer to anything, and what else failed; a look may ask nothing."""
+
+    answered: bool
+    failed: ProviderError | None = None
 
 
 class Looker:
@@ -37,8 +45,8 @@ class Looker:
         self._pace = pace
         self._now = now
 
-    async def look(self, task_id: int, *, listed: bool, everything: bool) -> bool:
-        """One look at one order; False where there was nothing to ask, which says nothing of the account.
+    async def look(self, task_id: int, *, listed: bool, everything: bool) -> Looked:
+        """One look at one order; raises `ProviderError` where it brought nothing but failure.
 
         What was seen before a failure is recorded all the same. `listed`: the list has just shown the order's
         own row, and it is recorded.
@@ -46,16 +54,15 @@ class Looker:
         known = await self._store.order(self._recorder.account, task_id)
         try:
             is_told = known is not None and self._is_told(known, listed=listed)
-            seen = None if is_told else await self._ask(task_id)
+            seen = None if is_told else await self._tasking.order(task_id)
             look = Look(account=self._recorder.account, order=seen, captures=None)
             rules = self._recorder.rules(_traits(known, seen))
-            idle = is_idle(observe(known, look, self._now(), rules).order, self._now())
-            captures, trouble = (
-                (None, None) if idle and not everything else await self._captures(task_id, seen)
-            )
+            now = self._now()
+            idle = not everything and is_idle(observe(known, look, now, rules).order, now)
+            captures, trouble = (None, None) if idle else await self._captures(task_id, seen)
         except MissingError:
             await self._record_missing(task_id)
-            return True
+            return Looked(answered=True)
         look = replace(look, captures=captures)
         scenes, more = await self._scenes(known, look, rules, everything=everything)
         failed = trouble or more
@@ -65,18 +72,17 @@ class Looker:
             lambda order: observe(order, look, self._now(), rules),
             latest=self._now() + self._pace.interval if failed else None,
         )
-        if failed is not None:
+        answered = seen is not None or bool(captures) or bool(scenes) or (captures == () and trouble is None)
+        if failed is not None and not answered:
             raise failed
-        return seen is not None or captures is not None
+        return Looked(answered=answered, failed=failed)
 
     def _is_told(self, known: Order, *, listed: bool) -> bool:
         """Whether the list says enough of the order itself; of a lost one it proves nothing."""
         at = known.listed_at
-        lately = at is not None and self._now() - at <= _LISTED_LATELY * self._pace.interval
+        within = _LISTED_LATELY * self._pace.interval
+        lately = at is not None and timedelta(0) <= self._now() - at <= within
         return (listed or lately) and known.state is not OrderState.LOST
-
-    async def _ask(self, task_id: int) -> SeenOrder:
-        return await self._tasking.order(task_id)
 
     async def _record_missing(self, task_id: int) -> None:
         account = self._recorder.account
@@ -97,7 +103,7 @@ class Looker:
                 captures.append(capture)  # noqa: PERF401 - what was read before a bad page counts
         except MissingError as error:
             if seen is None:
-                await self._ask(task_id)
+                await self._tasking.order(task_id)
             return tuple(captures), AnswerError(f"the order is there, but {error}")
         except ProviderError as error:
             return tuple(captures), error

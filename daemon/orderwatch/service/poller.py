@@ -1,26 +1,23 @@
 """Looks at the orders of one account: lists them where that pays, then looks at what is due."""
 
-import asyncio
 import random
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import structlog
-
-from orderwatch.core.cadence import Pace
+from orderwatch.core.cadence import Pace, farthest
 from orderwatch.core.watching import Watched
-from orderwatch.errors import ProviderError, RefusedError, UnavailableError
+from orderwatch.errors import ProviderError, RefusedError
 from orderwatch.ports import Store
 from orderwatch.service.bell import Bell
 from orderwatch.service.gate import Gate
 from orderwatch.service.lister import Lister, Listing
 from orderwatch.service.looker import Looker
+from orderwatch.service.looks import AT_ONCE, Looks
+from orderwatch.service.patience import Patience
 from orderwatch.service.recorder import Recorder
 
-log = structlog.get_logger()
-
-_AT_ONCE = 4  # looks under way together, and failures in a row that make an outage; the pacer sets the rate
+_ASKED_AT_START = 3  # answers tell what time it is, also where nothing is due by this host's clock
 
 
 @dataclass
@@ -58,9 +55,9 @@ class Poller:
         self._pace = pace
         self._now = now
         self._rng = rng
+        self._patience = Patience(recorder.account, pace, now)
         self._listed_at: datetime | None = None
-        self._held_off: dict[int, datetime] = {}  # orders whose last look failed, and when
-        self._troubled: dict[int, str] = {}  # why, as it was said
+        self._rounds_answered = 0
 
     async def run(self, tick: Bell) -> None:
         """Round after round, whenever the bell rings; known trouble never ends it."""
@@ -78,15 +75,23 @@ class Poller:
         try:
             await self._recorder.learn()
             shown = await self._list(done, everything=everything)
-            due = await self._due(everything=everything)
-            await self._look_at(due, shown, done, everything=everything)
-            if done.answered:
-                await self._gate.succeeded()
-        except (UnavailableError, RefusedError) as error:
+            await self._look(shown, done, everything=everything)
+            if not done.answered and self._should_probe():
+                await self._lister.probe()
+                done.answered = True
+        except ProviderError as error:
             await self._gate.failed(error)
             done.problems.append(f"account {self._account}: {error}")
             done.refused = isinstance(error, RefusedError)
+        else:
+            if done.answered:
+                self._rounds_answered += 1
+                await self._gate.succeeded()
         return done
+
+    def _should_probe(self) -> bool:
+        """Nothing was asked, and it has to be known whether the account answers, or what time it is."""
+        return self._gate.lasts or (bool(self._watched.watches) and self._rounds_answered < _ASKED_AT_START)
 
     async def _list(self, done: Round, *, everything: bool) -> Collection[int]:
         """Read the list: once per interval for patterns, else where it is cheaper than the looks."""
@@ -101,7 +106,7 @@ class Poller:
                 listing = await self._lister.read(due)
         if listing is None:
             return ()
-        done.answered = True
+        done.answered = listing.whole or bool(listing.shown)
         done.listed = len(listing.shown)
         if listing.trouble is not None:
             done.problems.append(f"account {self._account}: {listing.trouble}")
@@ -115,63 +120,41 @@ class Poller:
         return moment is not None and moment <= self._now() < moment + self._pace.interval
 
     async def _due(self, *, everything: bool) -> list[int]:
+        """In any order: one that fails must not stand before the others for ever."""
         ids = self._watched.task_ids
         due = set(await self._store.unknown(self._account, ids)) if ids else set()
-        for known in await self._store.watchable(self._account, None if everything else self._now()):
+        now = self._now()
+        by, beyond = (None, None) if everything else (now, now + farthest(self._pace))
+        for known in await self._store.watchable(self._account, by, beyond):
             if self._watched.follows(known):
                 due.add(known.task_id)
-        self._held_off = {t: at for t, at in self._held_off.items() if self._lately(at)}
-        return list(due if everything else due - self._held_off.keys())
+        if not everything:
+            due = {task_id for task_id in due if not self._patience.holds(task_id)}
+        return self._rng.sample(sorted(due), len(due))
 
-    async def _look_at(
-        self, due: Collection[int], shown: Collection[int], done: Round, *, everything: bool
-    ) -> None:
-        """Look at some at once, in any order: one that fails must not stand before the others for ever."""
-        turns = asyncio.Semaphore(_AT_ONCE)
-        enough = 1 if self._gate.lasts else _AT_ONCE
-        failed: dict[int, UnavailableError | RefusedError] = {}
-        in_a_row = 0
+    async def _look(self, shown: Collection[int], done: Round, *, everything: bool) -> None:
+        def put_off() -> bool:
+            """Many looks take long, and must not keep the list waiting: the others come after it."""
+            done.put_off |= not everything and bool(self._watched.patterns) and self._list_is_due()
+            return done.put_off
 
-        async def look(task_id: int) -> None:
-            nonlocal in_a_row
-            async with turns:
-                if in_a_row >= enough or self._is_put_off(done, everything=everything):
-                    return
-                try:
-                    asked = await self._looker.look(task_id, listed=task_id in shown, everything=everything)
-                except (UnavailableError, RefusedError) as error:
-                    failed[task_id] = error
-                    in_a_row += 1
-                except ProviderError as error:
-                    self._hold_off(task_id, error, done)
-                else:
-                    done.looked += 1
-                    self._restored(task_id)
-                    if asked:
-                        in_a_row = 0
-                        done.answered = True
-                        await self._gate.succeeded()
+        enough = 1 if self._gate.lasts and not done.answered else AT_ONCE
+        looks = Looks(self._looker, enough=enough, everything=everything, put_off=put_off)
+        await looks.take(await self._due(everything=everything), shown)
+        done.looked = len(looks.good)
+        done.answered |= looks.answered
+        for task_id in looks.good:
+            self._patience.restored(task_id)
+        if looks.failed:
+            await self._judge(looks, done)
 
-        async with asyncio.TaskGroup() as looks:
-            for task_id in self._rng.sample(list(due), len(due)):
-                looks.create_task(look(task_id))
-        if failed and (in_a_row >= enough or not done.answered):
-            raise next(iter(failed.values()))
-        for task_id, error in failed.items():
-            self._hold_off(task_id, error, done)  # the account answers: it is this order's own trouble
-
-    def _is_put_off(self, done: Round, *, everything: bool) -> bool:
-        """Many looks take long, and must not keep the list waiting: the others come after it."""
-        done.put_off |= not everything and bool(self._watched.patterns) and self._list_is_due()
-        return done.put_off
-
-    def _hold_off(self, task_id: int, error: ProviderError, done: Round) -> None:
-        self._held_off[task_id] = self._now()
-        if self._troubled.get(task_id) != str(error):
-            log.warning("order.look_failed", account=self._account, task_id=task_id, reason=str(error))
-        self._troubled[task_id] = str(error)
-        done.problems.append(f"order {task_id}: {error}")
-
-    def _restored(self, task_id: int) -> None:
-        if self._troubled.pop(task_id, None) is not None:
-            log.info("order.look_restored", account=self._account, task_id=task_id)
+    async def _judge(self, looks: Looks, done: Round) -> None:
+        """Whether it is the orders' own trouble or the account's, which is raised."""
+        if not done.answered:
+            await self._lister.probe()
+            done.answered = True
+        for task_id, error in looks.failed.items():
+            self._patience.failed(task_id, error, aloud=not looks.wide)
+        if looks.wide:
+            raise next(iter(looks.failed.values()))
+        done.problems += [f"order {task_id}: {error}" for task_id, error in looks.failed.items()]

@@ -158,8 +158,8 @@ class Recorder:
 
 
 def _is_news(known: Order, seen: SeenOrder) -> bool:
-    return (
-        known.standing.word != seen.status
+    return bool(
+        (seen.status and known.standing.word != seen.status)
         or known.standing.doubts > 0
         or known.state is OrderState.LOST
         or told(known, seen) != known

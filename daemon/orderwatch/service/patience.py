@@ -1,0 +1,54 @@
+"""Orders whose looks fail: each is left alone ever longer, and its trouble is said once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from orderwatch.core.cadence import Pace
+from orderwatch.errors import ProviderError
+
+log = structlog.get_logger()
+
+_MOST_DOUBLINGS = 20
+
+
+@dataclass
+class _Trouble:
+    failures: int = 0
+    at: datetime | None = None
+    said: str | None = None
+
+
+class Patience:
+    def __init__(self, account: str, pace: Pace, now: Callable[[], datetime]) -> None:
+        self._account = account
+        self._pace = pace
+        self._now = now
+        self._troubles: dict[int, _Trouble] = {}
+
+    def holds(self, task_id: int) -> bool:
+        trouble = self._troubles.get(task_id)
+        if trouble is None or trouble.at is None:
+            return False
+        # A moment to come can only be of a clock that was set back.
+        return timedelta(0) <= self._now() - trouble.at < self._pause(trouble)
+
+    def failed(self, task_id: int, error: ProviderError, *, aloud: bool = True) -> None:
+        """Say it where it is this order's own trouble, and not said yet."""
+        trouble = self._troubles.setdefault(task_id, _Trouble())
+        trouble.failures += 1
+        trouble.at = self._now()
+        if aloud and trouble.said != str(error):
+            trouble.said = str(error)
+            log.warning("order.look_failed", account=self._account, task_id=task_id, reason=str(error))
+
+    def restored(self, task_id: int) -> None:
+        trouble = self._troubles.pop(task_id, None)
+        if trouble is not None and trouble.said is not None:
+            log.info("order.look_restored", account=self._account, task_id=task_id)
+
+    def _pause(self, trouble: _Trouble) -> timedelta:
+        doublings = 1 << min(trouble.failures - 1, _MOST_DOUBLINGS)
+        return max(self._pace.interval, min(self._pace.slowest, self._pace.interval * doublings))
