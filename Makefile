@@ -4,11 +4,12 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench lint types imports format lock wheel clean
+.PHONY: help demo test sweep check bench lint types imports format lock wheel clean
 
 help:
 	@echo "make demo    run the main job against the simulated provider"
 	@echo "make test    every test"
+	@echo "make sweep   random interleavings of failures and restarts; EXAMPLES=400 of them, some minutes"
 	@echo "make check   tests, lint, types and import rules"
 	@echo "make bench   what polling costs, and how quick it is; prints, some ten minutes"
 	@echo "make format  put the code in its usual form"
@@ -28,6 +29,12 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal
+
+# Others each time; what fails prints the line that plays it again.
+EXAMPLES ?= 400
+sweep: $(READY)
+	ORDERWATCH_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q \
+	  --hypothesis-profile=default tests/service/test_service_interleavings.py
 
 check: lint types imports test
 

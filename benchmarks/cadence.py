@@ -128,7 +128,8 @@ def ours(orders: list[Told], interval: float, chance: random.Random) -> Result:
             strip.found = None
     due = [(told.placed + chance.uniform(0, interval), told.number) for told in orders]
     heapq.heapify(due)
-    looks, lags, learned, refit = 0, UNLEARNED, [], 0.0
+    learned: list[tuple[str | None, timedelta]] = []
+    looks, lags, refit = 0, UNLEARNED, 0.0
     while due:
         now, number = heapq.heappop(due)
         told = orders[number]

@@ -75,7 +75,9 @@ class Desk:
             await asyncio.sleep(0)
 
     def pacer(self, requests_per_second: float = UNPACED) -> Pacer:
-        return Pacer(requests_per_second, monotonic=self.monotonic, sleep=self.sleep, rng=random.Random(7))
+        return Pacer(
+            "main", requests_per_second, monotonic=self.monotonic, sleep=self.sleep, rng=random.Random(7)
+        )
 
     def connect(self, access: Access = PLATFORM) -> AbstractAsyncContextManager[Connection]:
         return connect(

@@ -145,7 +145,7 @@ async def test_a_caller_who_gives_up_keeps_no_place_in_the_queue(desk: Desk) -> 
         waiting.set()
         await asyncio.Event().wait()
 
-    pacer = Pacer(1, monotonic=desk.monotonic, sleep=for_ever, rng=random.Random(7))
+    pacer = Pacer("main", 1, monotonic=desk.monotonic, sleep=for_ever, rng=random.Random(7))
     await pacer.turn("a", "a request")
     impatient = asyncio.create_task(pacer.turn("a", "a request"))
     await waiting.wait()

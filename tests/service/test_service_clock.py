@@ -123,10 +123,10 @@ async def test_a_host_that_is_set_right_is_believed_again_and_it_is_said(events:
     assert said(events) == ["clock.wrong", "clock.right", "clock.wrong"]
 
 
-async def test_a_provider_whose_clock_wanders_is_followed_after_three_answers() -> None:
+async def test_a_provider_whose_clock_wanders_is_followed_after_four_answers() -> None:
     host = Host()
     host.hear(*[ZERO] * 5)
-    host.hear(HOUR, HOUR)
+    host.hear(HOUR, HOUR, HOUR)
     assert host.clock.now() == host.truth
     host.hear(HOUR)
     assert host.clock.now() == host.truth + HOUR
@@ -168,7 +168,7 @@ async def test_a_window_opens_when_the_provider_says_so(
     tmp_path: Path, events: LogCapture, ahead: float
 ) -> None:
     """All its times are by its own clock, which alone is off."""
-    opening = order(start=1800.0, captures=[capture((1700, "published"))])
+    opening = order(start=1800.0, status=[[0, "received"]], captures=[capture((1700, "published"))])
     async with (
         beside(tmp_path, opening, clock_ahead=ahead) as h,
         skewed(h, clock_of(h.time, ZERO)) as poller,

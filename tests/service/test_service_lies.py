@@ -51,7 +51,7 @@ def assert_nothing_leaked(h: House) -> None:
 async def test_broken_answers_about_one_order_are_said_once_and_made_up_for(
     tmp_path: Path, events: LogCapture, on: str, kind: str
 ) -> None:
-    spoiled = fault(on, kind, match={"task_id": SUBJECT}, times=4)
+    spoiled = fault(on, kind, match={"task_id": SUBJECT}, times=2)
     async with beside(tmp_path, order(captures=[capture()]), faults=[spoiled]) as h:
         problems = await live(h, as_daemon(h, patterns(project_name="*")), BESIDE)
         assert problems
@@ -96,7 +96,8 @@ async def test_a_broken_list_is_said_once_and_what_it_hid_is_found_when_it_is_me
     spoiled = fault("tasks", kind, times=5)
     async with beside(tmp_path, order(captures=[capture()]), faults=[spoiled]) as h:
         await live(h, as_daemon(h, watching(ANY, BY_ID)), BESIDE)
-        assert heard(events, "list.", "order.look_", *ACCOUNT) == ["list.failed", "list.restored"]
+        assert heard(events, "list.", "order.look_") == ["list.failed", "list.restored"]
+        assert heard(events, "account.") in ([], ["account.unavailable", "account.recovered"])
         assert await stored(h)
         await assert_unharmed(h)
         assert_nothing_leaked(h)

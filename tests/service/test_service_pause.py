@@ -89,7 +89,6 @@ async def test_nothing_of_the_account_is_asked_while_it_was_told_to_wait(
         await live(h, poller, BESIDE)
         await live(h, other, BESIDE)
         assert heard(events, "account.unavailable") == heard(events, "account.unavailable", account="main")
-        assert len(heard(events, "provider.paused")) == 1
         await assert_unharmed(h, disturbed=True)
         await assert_unharmed(h, 8, "other", disturbed=True)
 

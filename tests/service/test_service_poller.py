@@ -1,7 +1,6 @@
 """Looking at orders, with the provider on real sockets and the clock in our hands."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -14,10 +13,8 @@ from tests.service.service_kit import (
     MINUTE,
     PACE,
     House,
-    Time,
     connected,
     house,
-    new_gate,
     only,
     patterns,
     told,
@@ -26,11 +23,11 @@ from tests.service.service_kit import (
 
 from orderwatch.core.machine import is_complete
 from orderwatch.core.model import DeliveryState, OrderPhase, OrderState
-from orderwatch.errors import RefusedError, UnavailableError
 from orderwatch.service.bell import Bell
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.journal import Entry
+from orderwatch.simulator.scenario import CONTRACT
 
 ALWAYS = {"times": 0}
 
@@ -510,13 +507,14 @@ async def refused_house(tmp_path: Path) -> AsyncIterator[House]:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"secret": "wrong"}, {"contract_id": "cont.unknown"}],
+    [("wrong", CONTRACT), ("sim-secret", "cont.unknown")],
     ids=["secret", "contract"],
 )
 async def test_a_refused_account_is_said_once_and_then_left_alone(
-    refused_house: House, wrong: dict[str, str], events: LogCapture
+    refused_house: House, wrong: tuple[str, str], events: LogCapture
 ) -> None:
-    async with connected(refused_house.simulator, **wrong) as connection:
+    secret, contract_id = wrong
+    async with connected(refused_house.simulator, secret=secret, contract_id=contract_id) as connection:
         poller = refused_house.poller(connection=connection)
         done = await poller.round()
         assert done.refused
@@ -542,7 +540,7 @@ async def test_a_poller_looks_again_each_time_the_bell_rings(tmp_path: Path) -> 
     async with house(tmp_path, scenario(running(1), running(2, status=[[400, "received"]]))) as h:
         tick = Bell()
         task = asyncio.create_task(h.poller().run(tick))
-        while len(await known(h)) < 1:
+        while not any(order.looked_at for order in await h.store.orders()):
             await asyncio.sleep(0.01)
         h.time.move(HOUR)
         while len(await known(h)) < 2:

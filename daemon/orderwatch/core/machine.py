@@ -123,7 +123,8 @@ def awaits_files(order: Order, capture: Capture) -> bool:
         return False
     wanted = order.deliveries_of(capture.capture_id)
     settled = {DeliveryState.STORED, DeliveryState.SUPERSEDED}
-    return capture.lacking or not wanted or any(d.state not in settled for d in wanted)
+    owed = not capture.failed and (capture.lacking or not wanted)
+    return owed or any(d.state not in settled for d in wanted)
 
 
 def _task_id(order: Order | None, look: Look) -> int:

@@ -171,6 +171,11 @@ class Capture:
     scenes_seen_at: datetime | None = None
     lacking: bool = False  # at that look a wanted attachment was not offered yet
 
+    @property
+    def failed(self) -> bool:
+        """Final and not published: it brings nothing more, whatever was said of it before."""
+        return self.standing.final and self.standing.phase is not CapturePhase.PUBLISHED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:

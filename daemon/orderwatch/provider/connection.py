@@ -63,7 +63,7 @@ async def connect(
     `heard` is told the provider's time of day with every answer.
     """
     async with open_session() as session:
-        pacer = Pacer(access.requests_per_second, monotonic=monotonic, sleep=sleep, rng=rng)
+        pacer = Pacer(access.name, access.requests_per_second, monotonic=monotonic, sleep=sleep, rng=rng)
         tokens = Tokens(session, access, pacer, learn_secret=learn_secret, monotonic=monotonic)
         http = Http(session, access, tokens, pacer, explain=explain, heard=heard, rng=rng, sleep=sleep)
         reader = Reader(access.name)

@@ -130,10 +130,7 @@ class Http:
         reply = await exchange(self._session, "GET", url, name=name, headers=headers)
         if reply.date is not None:
             self._heard(reply.date)
-        wait = reply.retry_after or 0.0
-        self._pacer.told(host, overloaded=reply.is_overload, wait=wait)
-        if self._pacer.held and wait:
-            log.debug("provider.paused", account=self.access.name, seconds=wait)
+        self._pacer.told(host, overloaded=reply.is_overload, wait=reply.retry_after or 0.0)
         return reply, token
 
     def _headers(self, api: Api, token: str) -> dict[str, str]:

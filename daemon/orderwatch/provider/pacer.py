@@ -6,7 +6,11 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+import structlog
+
 from orderwatch.errors import UnavailableError
+
+log = structlog.get_logger()
 
 LONGEST_WAIT = 10.0  # s; who would have to wait longer inside a call is told to come back
 SLOWEST = 10.0  # s between two requests, where a host is in trouble
@@ -25,12 +29,14 @@ class _Lane:
 class Pacer:
     def __init__(
         self,
+        account: str,
         requests_per_second: float,
         *,
         monotonic: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]],
         rng: random.Random,
     ) -> None:
+        self._account = account
         self._narrowest = 1 / requests_per_second
         self._monotonic = monotonic
         self._sleep = sleep
@@ -45,6 +51,7 @@ class Pacer:
 
     def hold(self, seconds: float) -> None:
         """The provider asked us to stay away, which holds every caller of the account."""
+        log.debug("provider.paused", account=self._account, seconds=seconds)
         until = self._monotonic() + seconds * self._rng.uniform(1.0, 1.1)
         self._held_until = max(self._held_until, until)
 

@@ -13,7 +13,6 @@ log = structlog.get_logger()
 _TOLERATED = timedelta(seconds=60)
 _FARTHEST = timedelta(days=36_500)  # a host may say 1970; a provider that says 9999 is not believed
 _REMEMBERED = 5  # answers
-_NEEDED = 3  # that agree, before the provider is believed: one odd answer moves nothing
 
 
 def utc_now() -> datetime:
@@ -52,7 +51,8 @@ class Clock:
         self._heard.append(date.timestamp() - self._steady())
         middle = statistics.median(self._heard)
         agreeing = sum(abs(theirs - middle) <= _TOLERATED.total_seconds() for theirs in self._heard)
-        if agreeing >= _NEEDED:
+        heard = len(self._heard)
+        if agreeing >= (heard if heard < 3 else heard - 1):  # noqa: PLR2004 - one odd answer of several moves nothing
             self._theirs = middle
             self._say()
 

@@ -11,7 +11,7 @@ from orderwatch.errors import ProviderError
 
 log = structlog.get_logger()
 
-_MOST_DOUBLINGS = 20
+_LONGEST = 6  # intervals
 
 
 @dataclass
@@ -35,6 +35,10 @@ class Patience:
         # A moment to come can only be of a clock that was set back.
         return timedelta(0) <= self._now() - trouble.at < self._pause(trouble)
 
+    def knows(self, task_id: int) -> bool:
+        """Its last look failed."""
+        return task_id in self._troubles
+
     def failed(self, task_id: int, error: ProviderError, *, aloud: bool = True) -> None:
         """Say it where it is this order's own trouble, and not said yet."""
         trouble = self._troubles.setdefault(task_id, _Trouble())
@@ -50,5 +54,5 @@ class Patience:
             log.info("order.look_restored", account=self._account, task_id=task_id)
 
     def _pause(self, trouble: _Trouble) -> timedelta:
-        doublings = 1 << min(trouble.failures - 1, _MOST_DOUBLINGS)
-        return max(self._pace.interval, min(self._pace.slowest, self._pace.interval * doublings))
+        doubled = self._pace.interval * (1 << min(trouble.failures - 1, _LONGEST))
+        return min(doubled, _LONGEST * self._pace.interval)

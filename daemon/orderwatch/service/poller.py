@@ -17,8 +17,6 @@ from orderwatch.service.looks import AT_ONCE, Looks
 from orderwatch.service.patience import Patience
 from orderwatch.service.recorder import Recorder
 
-_ASKED_AT_START = 3  # answers tell what time it is, also where nothing is due by this host's clock
-
 
 @dataclass
 class Round:
@@ -26,6 +24,7 @@ class Round:
 
     looked: int = 0
     listed: int = 0  # orders that the list showed
+    asked: bool = False  # anything at all
     answered: bool = False  # the account gave at least one good answer
     put_off: bool = False  # the list was due again before every look was taken
     problems: list[str] = field(default_factory=list)
@@ -57,7 +56,7 @@ class Poller:
         self._rng = rng
         self._patience = Patience(recorder.account, pace, now)
         self._listed_at: datetime | None = None
-        self._rounds_answered = 0
+        self._was_answered = False
 
     async def run(self, tick: Bell) -> None:
         """Round after round, whenever the bell rings; known trouble never ends it."""
@@ -76,7 +75,7 @@ class Poller:
             await self._recorder.learn()
             shown = await self._list(done, everything=everything)
             await self._look(shown, done, everything=everything)
-            if not done.answered and self._should_probe():
+            if not done.asked and self._should_probe():
                 await self._lister.probe()
                 done.answered = True
         except ProviderError as error:
@@ -85,13 +84,13 @@ class Poller:
             done.refused = isinstance(error, RefusedError)
         else:
             if done.answered:
-                self._rounds_answered += 1
+                self._was_answered = True
                 await self._gate.succeeded()
         return done
 
     def _should_probe(self) -> bool:
-        """Nothing was asked, and it has to be known whether the account answers, or what time it is."""
-        return self._gate.lasts or (bool(self._watched.watches) and self._rounds_answered < _ASKED_AT_START)
+        """Nothing was due by our clock, so who knows whether the account answers, and what time it is."""
+        return self._gate.lasts or (bool(self._watched.watches) and not self._was_answered)
 
     async def _list(self, done: Round, *, everything: bool) -> Collection[int]:
         """Read the list: once per interval for patterns, else where it is cheaper than the looks."""
@@ -106,6 +105,7 @@ class Poller:
                 listing = await self._lister.read(due)
         if listing is None:
             return ()
+        done.asked = True
         done.answered = listing.whole or bool(listing.shown)
         done.listed = len(listing.shown)
         if listing.trouble is not None:
@@ -142,6 +142,7 @@ class Poller:
         looks = Looks(self._looker, enough=enough, everything=everything, put_off=put_off)
         await looks.take(await self._due(everything=everything), shown)
         done.looked = len(looks.good)
+        done.asked |= looks.answered or bool(looks.failed)
         done.answered |= looks.answered
         for task_id in looks.good:
             self._patience.restored(task_id)
@@ -153,8 +154,11 @@ class Poller:
         if not done.answered:
             await self._lister.probe()
             done.answered = True
+        # The same orders failing again are no new trouble of the account, which answers.
+        news = self._gate.lasts or any(not self._patience.knows(task_id) for task_id in looks.failed)
+        wide = looks.wide and news
         for task_id, error in looks.failed.items():
-            self._patience.failed(task_id, error, aloud=not looks.wide)
-        if looks.wide:
+            self._patience.failed(task_id, error, aloud=not wide)
+        if wide:
             raise next(iter(looks.failed.values()))
         done.problems += [f"order {task_id}: {error}" for task_id, error in looks.failed.items()]
