@@ -28,13 +28,14 @@ demo: $(READY)
 	@$(BIN)/orderwatch demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n 3 --dist worksteal
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not long"
 
 # Others each time; what fails prints the line that plays it again.
 EXAMPLES ?= 400
 sweep: $(READY)
 	ORDERWATCH_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q \
 	  --hypothesis-profile=default tests/service/test_service_interleavings.py
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m long
 
 check: lint types imports test
 

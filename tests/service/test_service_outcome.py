@@ -30,7 +30,10 @@ from orderwatch.core.watching import Watched
 from orderwatch.simulator.scenario import Order as Told
 
 BY_PATTERN, BY_ID = patterns(project_name="*"), only(SUBJECT, BYSTANDER)
-WATCHED = pytest.mark.parametrize("watched", [BY_PATTERN, BY_ID], ids=["by pattern", "by id"])
+LONG = pytest.mark.long  # the same story again, played by `make sweep`
+WATCHED = pytest.mark.parametrize(
+    "watched", [pytest.param(BY_PATTERN, id="by pattern"), pytest.param(BY_ID, id="by id", marks=LONG)]
+)
 GRACE = PACE.grace
 
 
@@ -51,7 +54,10 @@ async def versions(h: House) -> list[tuple[int, str]]:
 
 
 @WATCHED
-@pytest.mark.parametrize("late", [seconds(hours=2), seconds(days=2), seconds(days=10)])
+@pytest.mark.parametrize(
+    "late",
+    [seconds(hours=2), pytest.param(seconds(days=2), marks=LONG), pytest.param(seconds(days=10), marks=LONG)],
+)
 async def test_a_scene_that_comes_late_is_fetched_within_the_grace(
     tmp_path: Path, watched: Watched, late: float
 ) -> None:
@@ -112,7 +118,10 @@ async def test_a_scene_of_an_open_order_that_is_published_again_is_found_within_
 
 
 @WATCHED
-@pytest.mark.parametrize("word", ["completed", "canceled", "failed", "expired", "rejected"])
+@pytest.mark.parametrize(
+    "word",
+    ["completed", "canceled", *(pytest.param(w, marks=LONG) for w in ("failed", "expired", "rejected"))],
+)
 async def test_a_capture_published_after_its_order_ended_is_delivered_all_the_same(
     tmp_path: Path, word: str, watched: Watched
 ) -> None:

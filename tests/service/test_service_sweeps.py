@@ -25,6 +25,7 @@ from orderwatch.db.store import Store
 from orderwatch.simulator import Scenario
 
 IDLE, STEADY, PAGE = 300, 500, 100
+LONG = pytest.mark.long  # played by `make sweep`
 OPENS = 10 * DAY
 PATTERN = patterns(project_name="*")
 RECEIVED = {"status": [[0, "received"]]}
@@ -64,14 +65,14 @@ async def as_they_are(h: House) -> list[Order]:
 async def test_orders_whose_window_opens_in_days_cost_nothing_but_the_pages(tmp_path: Path) -> None:
     async with beside(tmp_path, *WAITING) as h:
         poller = as_daemon(h, PATTERN)
-        await live(h, poller, DAY, step=HOUR)
+        await live(h, poller, DAY, step=3 * HOUR)
         assert not looks(h)
-        assert paths(h)[TASKS] == 24 * 4  # of 301 orders, each hour
+        assert paths(h)[TASKS] == 8 * 4  # of 301 orders, every three hours
         h.time.seconds = (OPENS - HOUR).total_seconds()
-        await live(h, poller, HOUR - MINUTE, step=10 * MINUTE)
+        await live(h, poller, HOUR - MINUTE, step=30 * MINUTE)
         assert not looks(h)
         h.time.seconds = OPENS.total_seconds()
-        await live(h, poller, HOUR, step=10 * MINUTE)
+        await live(h, poller, HOUR / 2, step=10 * MINUTE)
         asked = looks(h)
         assert asked.keys() == {f"{TASKS}{1000 + n}/captures/" for n in range(IDLE)}
         assert sum(asked.values()) <= 3 * IDLE
@@ -112,6 +113,7 @@ async def test_a_steady_sweep_writes_nothing_and_asks_its_pages(
         assert shown == {h.time.now()}
 
 
+@LONG
 async def test_finished_orders_cost_nothing_but_the_pages_for_ever(
     tmp_path: Path, written: list[Verdict]
 ) -> None:

@@ -33,7 +33,10 @@ from orderwatch.core.model import CapturePhase, OrderPhase, OrderState
 from orderwatch.core.watching import Watch, Watched
 
 PATTERN, BY_ID = patterns(project_name="*"), only(SUBJECT, BYSTANDER)
-WATCHED = pytest.mark.parametrize("watched", [PATTERN, BY_ID], ids=["by pattern", "by id"])
+WATCHED = pytest.mark.parametrize(
+    "watched",
+    [pytest.param(PATTERN, id="by pattern"), pytest.param(BY_ID, id="by id", marks=pytest.mark.long)],
+)
 
 
 # Final is sticky
