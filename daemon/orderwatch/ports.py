@@ -123,6 +123,10 @@ class Destination(Protocol):
         """
         ...
 
+    async def holds(self, path: str, checked: Checked) -> bool:
+        """Whether the very bytes stand under this name already."""
+        ...
+
     async def quarantine(self, part: str, reason: str) -> str:
         """Set the partial aside with the reason beside it; returns the sha256 of its bytes."""
         ...

@@ -4,9 +4,15 @@
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import Mapping
+from datetime import timedelta
+from itertools import chain, repeat
+from pathlib import Path
+from unittest.mock import DEFAULT, Mock
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.service.interleaving_kit import (
@@ -23,8 +29,9 @@ from tests.service.interleaving_kit import (
     Work,
     tell,
 )
-from tests.service.service_kit import LAYOUT
+from tests.service.service_kit import LAYOUT, house
 
+from orderwatch.core.model import DeliveryState
 from orderwatch.core.watching import Plan, Watch, Watched
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
@@ -276,3 +283,27 @@ async def test_a_capture_that_was_called_published_and_fails_does_not_keep_its_o
     failed = Capture(status=((0, "planned"), (HOUR, "failed")))
     steps = (lies, Work("round"), Misbehave())
     await tell(Tale(order((0, "completed"), captures=(failed,)), BY_ID, steps))
+
+
+async def test_what_stands_under_its_name_counts_although_its_partial_cannot_be_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a file that no row knows would stay there, if its scene is published anew meanwhile."""
+    link, broken = os.link, OSError(errno.EIO, "Input/output error")
+
+    def linked(part: Path, final: Path, *, follow_symlinks: bool) -> None:
+        link(part, final, follow_symlinks=follow_symlinks)
+        raise broken
+
+    there = Capture(status=((0, "published"),), scenes=(Scene(size=4000),))
+    async with house(tmp_path, order((0, "completed"), captures=(there,))) as h:
+        await h.look()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "link", linked)
+            assert (await h.fetch()).state is DeliveryState.PARKED
+        h.time.move(timedelta(minutes=2))
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", Mock(wraps=os.fsync, side_effect=chain([broken], repeat(DEFAULT))))
+            assert (await h.fetch()).state is DeliveryState.STORED
+        await h.assert_all_stored()
+        assert len(h.downloads) == 1

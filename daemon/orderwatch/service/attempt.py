@@ -215,10 +215,19 @@ class Attempt:
 
     async def _resume_publishing(self, order: Order) -> None:
         """A crash fell between intent and record: verified bytes may or may not have their name."""
+        try:
+            checked = await self._read_back()
+        except LostBytesError:
+            checked = Checked(size=self.delivery.size or 0, sha256=self.delivery.sha256 or "")
+            if not await self._tree.destination.holds(self.delivery.path or "", checked):
+                raise
+        await self._publish(order, checked, resumed=True)
+
+    async def _read_back(self) -> Checked:
         checked = await self._tree.destination.verify(self._part, self.delivery)
         if checked.sha256 != self.delivery.sha256:
             raise LostBytesError("the verified partial is not what it was")
-        await self._publish(order, checked, resumed=True)
+        return checked
 
     async def _note(self) -> None:
         await self._tools.store.record(Move(delivery=self.delivery, transition=None))

@@ -14,7 +14,7 @@ from orderwatch.errors import LostBytesError
 from orderwatch.ports import Checked
 from orderwatch.shield import shielded
 from orderwatch.transfer.disk import make_folders, sync, translated, write_durable
-from orderwatch.transfer.publish import publish
+from orderwatch.transfer.publish import holds, publish
 from orderwatch.transfer.verify import check, digest
 
 R = TypeVar("R")
@@ -64,6 +64,11 @@ class FilesystemDestination:
             resumed=resumed,
         )
         return await _in_thread("the file cannot be published", work)
+
+    async def holds(self, path: str, checked: Checked) -> bool:
+        return await _in_thread(
+            "the file cannot be read", holds, self._root / path, checked.size, checked.sha256
+        )
 
     async def quarantine(self, part: str, reason: str) -> str:
         return await _in_thread("the partial cannot be set aside", self._set_aside, part, reason)
