@@ -173,7 +173,7 @@ class TestFailures:
 
     def test_a_silent_provider_is_no_fault_of_the_delivery(self) -> None:
         later = failed(self.held, Trouble.PROVIDER)
-        assert (later.state, later.attempts, later.barren, later.durable) == (_S.WAITING, 3, 2, 7)
+        assert (later.state, later.attempts, later.barren, later.durable) == (_S.WAITING, 4, 2, 7)
         assert later.not_before is not None
         assert NOON < later.not_before <= NOON + 4 * POLICY.first
 
