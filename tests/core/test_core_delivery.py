@@ -175,7 +175,7 @@ class TestFailures:
         later = failed(self.held, Trouble.PROVIDER)
         assert (later.state, later.attempts, later.barren, later.durable) == (_S.WAITING, 4, 2, 7)
         assert later.not_before is not None
-        assert NOON < later.not_before <= NOON + 4 * POLICY.first
+        assert NOON < later.not_before <= NOON + 8 * POLICY.first
 
     def test_what_the_archive_does_not_offer_is_asked_for_ever_more_seldom_and_never_given_up(self) -> None:
         held, pauses = replace(self.held, attempts=0, barren=POLICY.max_attempts - 1), []
