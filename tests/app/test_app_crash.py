@@ -9,9 +9,9 @@ from tests.app.app_rig import Rig, Rigged, sha256
 
 from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene
 
-KILLS = 15
+KILLS = 8
 SIZE = 4_000_000
-SCENES = 6
+SCENES = 4
 
 
 async def test_killed_again_and_again_it_ends_with_every_file_intact(rigged: Rigged) -> None:
@@ -56,7 +56,7 @@ def _only_whole_files(rig: Rig, truth: dict[str, str]) -> None:
 
 
 def _slow_scenes() -> Scenario:
-    """Six scenes that take some seconds each: the killer has to meet them under way."""
+    """Four scenes that take some seconds each: the killer has to meet them under way."""
     captures = [
         Capture(status=((0, "published"),), scenes=tuple(Scene(size=SIZE) for _ in range(SCENES // 2)))
         for _ in range(2)

@@ -331,7 +331,9 @@ async def process(
             archive=connection.archive,
             gate=gate,
             watched=tale.watched,
-            trees={None: Tree(destination=destination, transport=transport, space=Space(lambda: disk.size, 0))},
+            trees={
+                None: Tree(destination=destination, transport=transport, space=Space(lambda: disk.size, 0))
+            },
             store=store,
             now=now,
         )

@@ -132,7 +132,7 @@ async def test_a_list_that_answers_does_not_flap_with_looks_that_do_not(
     idle = [order(200 + n, status=[[0, "received"]], start=10 * 86400) for n in range(8)]
     async with beside(tmp_path, *orders, *idle, faults=[DEAF]) as h:
         poller = as_daemon(h, PATTERN)
-        await live(h, poller, 7 * HOUR)
+        await live(h, poller, 4 * HOUR)
         assert heard(events, TROUBLE) == (["account.unavailable", "account.recovered"] if count > 3 else [])
         assert sorted(failing(events)) == [BYSTANDER, *(100 + n for n in range(count))]
         lie(h)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
-from tests.service.service_kit import DAY, HOUR, MINUTE, PACE, House, only, patterns
+from tests.service.service_kit import DAY, HOUR, PACE, House, only, patterns
 from tests.service.tracking_kit import (
     BESIDE,
     BYSTANDER,
@@ -120,7 +120,7 @@ async def test_a_scene_of_an_open_order_that_is_published_again_is_found_within_
 @WATCHED
 @pytest.mark.parametrize(
     "word",
-    ["completed", "canceled", *(pytest.param(w, marks=LONG) for w in ("failed", "expired", "rejected"))],
+    ["canceled", *(pytest.param(w, marks=LONG) for w in ("completed", "failed", "expired", "rejected"))],
 )
 async def test_a_capture_published_after_its_order_ended_is_delivered_all_the_same(
     tmp_path: Path, word: str, watched: Watched
@@ -135,7 +135,7 @@ async def test_a_capture_published_after_its_order_ended_is_delivered_all_the_sa
         poller = as_daemon(h, watched)
         await live(h, poller, 3 * HOUR)
         assert [d.state for d in (await the_order(h)).deliveries] == [DeliveryState.STORED]
-        await live(h, poller, 2 * DAY, step=30 * MINUTE)
+        await live(h, poller, 2 * DAY, step=HOUR)
         assert await stored(h)
         assert len((await the_order(h)).deliveries) == 2
         assert await moves(h) == [(None, "in_progress", "first"), ("in_progress", word, "step")]
