@@ -28,7 +28,7 @@ from tests.core.samples import (
 from orderwatch.core import delivery as local
 from orderwatch.core.delivery import Failure, Trouble
 from orderwatch.core.hearing import CAPTURE_ROADS, ORDER_ROADS, classify
-from orderwatch.core.machine import Verdict, awaits_files, observe, observe_missing, state_of
+from orderwatch.core.machine import Verdict, observe, observe_missing
 from orderwatch.core.model import (
     CapturePhase,
     Delivery,
@@ -39,6 +39,7 @@ from orderwatch.core.model import (
     OrderState,
     Subject,
 )
+from orderwatch.core.outcome import awaits_files, state_of
 
 _O, _C, _K = OrderPhase, CapturePhase, Kind
 

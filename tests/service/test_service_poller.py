@@ -21,8 +21,8 @@ from tests.service.service_kit import (
     watching,
 )
 
-from orderwatch.core.machine import is_complete
 from orderwatch.core.model import DeliveryState, OrderPhase, OrderState
+from orderwatch.core.outcome import is_complete
 from orderwatch.service.bell import Bell
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault

@@ -16,8 +16,8 @@ from rich.tree import Tree
 from orderwatch.cli.common import FAILED
 from orderwatch.cli.demo_view import View
 from orderwatch.cli.tables import amount, console, status_table
-from orderwatch.core.machine import is_complete
 from orderwatch.core.model import DeliveryState, Order
+from orderwatch.core.outcome import is_complete
 from orderwatch.db.reader import Reader, open_reader
 from orderwatch.db.upgrade import Schema, schema_of
 from orderwatch.errors import ConfigError

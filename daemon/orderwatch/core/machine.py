@@ -18,6 +18,7 @@ from orderwatch.core.model import (
     Subject,
     Transition,
 )
+from orderwatch.core.outcome import state_of
 from orderwatch.core.seen import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
 
 
@@ -96,35 +97,11 @@ def observe_missing(order: Order | None, account: str, task_id: int, now: dateti
     return Verdict(order=after, transitions=(move,))
 
 
-def state_of(order: Order, now: datetime, grace: timedelta) -> OrderState:
-    """An order is done by outcome, not by word."""
-    if not order.standing.final:
-        return OrderState.OPEN
-    over = order.final_at is not None and now >= order.final_at + grace
-    settled = over and not order.standing.doubts and is_complete(order)
-    return OrderState.DONE if settled else OrderState.SETTLING
-
-
 def _state_by(look: Look, known: Order, after: Order, now: datetime, rules: Rules) -> OrderState:
     """Nobody asks for an order again that is done, so only a look that saw all of it makes it that."""
     state = state_of(after, now, rules.grace)
     closes = state is OrderState.DONE and known.state is not OrderState.DONE
     return OrderState.SETTLING if closes and (look.captures is None or not look.whole) else state
-
-
-def is_complete(order: Order) -> bool:
-    """Every capture is final, and every scene of every published capture is stored."""
-    return all(c.standing.final and not awaits_files(order, c) for c in order.captures)
-
-
-def awaits_files(order: Order, capture: Capture) -> bool:
-    """A published capture that has not brought everything it should."""
-    if capture.published_at is None:
-        return False
-    wanted = order.deliveries_of(capture.capture_id)
-    settled = {DeliveryState.STORED, DeliveryState.SUPERSEDED}
-    owed = not capture.failed and (capture.lacking or not wanted)
-    return owed or any(d.state not in settled for d in wanted)
 
 
 def _task_id(order: Order | None, look: Look) -> int:
