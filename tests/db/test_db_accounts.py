@@ -12,7 +12,7 @@ from tests.db.kit import MINUTE, NOW, TROUBLES, a_delivery, an_order, held, want
 from orderwatch.core.breaker import Trouble
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Order, OrderState
-from orderwatch.db import store as storing
+from orderwatch.db import writes
 from orderwatch.db.store import Store, open_store
 from orderwatch.ports import AccountState
 
@@ -127,7 +127,7 @@ async def test_a_sweep_is_its_own_accounts(store: Store) -> None:
 async def test_more_orders_than_a_statement_takes_are_swept_all_the_same(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storing, "_MOST_VARIABLES", 2)
+    monkeypatch.setattr(writes, "_MOST_VARIABLES", 2)
     await keep(store, *range(1, 8))
     await store.swept("main", NOW, range(1, 8))
     assert await listed(store) == set(range(1, 8))
