@@ -35,6 +35,7 @@ TOMORROW = "a capture planned for 2026-11-23 12:00 UTC"
 SOME_TIME = "captures whose time is not known"
 FIRST, FURTHER = "a first capture", "further captures"
 LATE = "late scenes, or scenes published again"
+AFTER_ALL = "captures after all"
 AGAIN = "that the provider shows it again"
 LAST = "its last files, which are being fetched"
 
@@ -108,9 +109,10 @@ DECISIONS: list[tuple[str, Order, Any, str]] = [
     ("final, one was taken weeks ago", settling(NOON - 3 * DAY, taken(40 * DAY)), 360, ONE),
     ("just final, one was taken weeks ago", settling(NOON, taken(40 * DAY)), 20, ONE),
     ("its final word was contradicted an hour ago", doubted(HOUR), 5, CHANGE),
-    ("... and for longer than a day", doubted(25 * HOUR), 2 * 24 * 60, LATE),
-    ("just final, all stored", settling(NOON), 5, LATE),
-    ("final for two days, all stored", settling(NOON - 2 * DAY), 24 * 60, LATE),
+    ("... and for longer than a day", doubted(25 * HOUR), 2 * 24 * 60, AFTER_ALL),
+    ("just final, all stored", settling(NOON, shown(HOUR), deliveries=(stored(),)), 5, LATE),
+    ("just final without a capture", settling(NOON), 5, AFTER_ALL),
+    ("final for two days without a capture", settling(NOON - 2 * DAY), 24 * 60, AFTER_ALL),
     ("beyond its grace, not all stored", settling(NOON - 15 * DAY), 360, LAST),
     ("lost a minute after a look", lost(MINUTE), 5, AGAIN),
     ("lost, looked at two hours ago", lost(2 * HOUR), 30, AGAIN),

@@ -135,7 +135,8 @@ def _settling(order: Order, now: datetime, pace: Pace, lags: Lags, *, moved: boo
         return Outlook(awaited="its last files, which are being fetched", pause=pause)
     rungs = [_rung_after(since, now, pace)]
     rungs += [_rung_after(c.published_at, now, pace) for c in order.captures if c.published_at]
-    return Outlook(awaited="late scenes, or scenes published again", pause=min(rungs) - now, exact=True)
+    awaited = "late scenes, or scenes published again" if order.captures else "captures after all"
+    return Outlook(awaited=awaited, pause=min(rungs) - now, exact=True)
 
 
 def _owed(order: Order, now: datetime, pace: Pace) -> Outlook | None:

@@ -12,6 +12,7 @@ from orderwatch.core.spans import ago, ahead, moment, span
 from orderwatch.core.watching import Watch
 
 _SETTLED = {DeliveryState.STORED, DeliveryState.SUPERSEDED}
+_LATE = 8  # intervals; an order whose looks fail is left alone for six at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,23 +174,28 @@ def _learned(order: Order, lags: Lags) -> str:
 
 
 def _next(facts: Facts, found: Outlook) -> str:
-    order, now = facts.order, facts.now
-    if order.next_look_at is None:
+    due = facts.order.next_look_at
+    if due is None:
         return "never, unless the list shows that it moved"
-    when = f"{ahead(order.next_look_at, now)} ({moment(order.next_look_at)})"
+    when = f"{ahead(due, facts.now)} ({moment(due)})"
     if not facts.watches:
         return f"none while nothing watches it; it would be {when}"
-    if order.last_seen_at is None or found.pause is None:
+    if facts.now - due > _LATE * facts.pace.interval:
+        account = "its account is not asked now"
+        return f"{when}: {account if facts.trouble else 'no daemon runs, or its looks fail (see the log)'}"
+    seen = facts.order.last_seen_at
+    if seen is None or found.pause is None:
         return when
-    planned = order.next_look_at - order.last_seen_at
+    return f"{when}: {_why_then(due - seen, found.pause, exact=found.exact)}"
+
+
+def _why_then(planned: timedelta, pause: timedelta, *, exact: bool) -> str:
     if planned <= timedelta(seconds=1):
-        return f"{when}: its status just moved"
-    rule = f"a pause of {span(found.pause)}" + ("" if found.exact else ", give or take a tenth")
-    if planned < found.pause * 0.89:
-        return (
-            f"{when}: sooner than {rule}, since the last look did not see everything or the list showed news"
-        )
-    return f"{when}: {rule} for what is awaited"
+        return "its status just moved"
+    rule = f"a pause of {span(pause)}" + ("" if exact else ", give or take a tenth")
+    if planned < pause * 0.89:
+        return f"sooner than {rule}, since the last look did not see everything or the list showed news"
+    return f"{rule}, for what is awaited"
 
 
 def _room(room: Room) -> str:

@@ -1,0 +1,183 @@
+"""Why an order is where it is, in words."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.core.samples import DAY, HOUR, MINUTE, NOON, capture, delivery, order, stored
+
+from orderwatch.core.breaker import Trouble
+from orderwatch.core.cadence import Pace
+from orderwatch.core.explain import Facts, Room, explain
+from orderwatch.core.lag import UNLEARNED, Lag, Lags
+from orderwatch.core.model import (
+    Capture,
+    CapturePhase,
+    DeliveryState,
+    Order,
+    OrderPhase,
+    OrderState,
+    Standing,
+)
+from orderwatch.core.watching import Watch
+
+PACE = Pace(interval=5 * MINUTE, slowest=6 * HOUR, grace=14 * DAY)
+BY_ID = Watch(task_ids=frozenset({7}))
+DOWN = Trouble(
+    began_at=NOON - HOUR, failures=9, until=NOON + 2 * MINUTE, refused=False, reason="tasking: GET /: 503"
+)
+
+
+def facts(of: Order, **more: Any) -> Facts:  # noqa: ANN401 - of any field
+    usual: dict[str, Any] = {
+        "now": NOON,
+        "moved_at": None,
+        "watches": (BY_ID,),
+        "pace": PACE,
+        "lags": UNLEARNED,
+        "trouble": None,
+        "rooms": (),
+    }
+    return Facts(order=of, **{**usual, **more})
+
+
+def told(of: Order, **more: Any) -> dict[str, str]:  # noqa: ANN401 - of any field
+    return {line.topic.strip(): line.text for line in explain(facts(of, **more))}
+
+
+def running(*captures: Capture, **more: Any) -> Order:  # noqa: ANN401 - of any field
+    window = {"start": NOON - 10 * DAY, "end": NOON + 10 * DAY}
+    seen = {"last_seen_at": NOON - MINUTE, "looked_at": NOON - MINUTE, "next_look_at": NOON + 4 * MINUTE}
+    return order(captures=captures, **{**window, **seen, **more})
+
+
+def final(**more: Any) -> Order:  # noqa: ANN401 - of any field
+    return order(OrderPhase.COMPLETED, OrderState.SETTLING, final_at=NOON - DAY, **more)
+
+
+DOUBTED = Standing(word="in_progress", phase=OrderPhase.COMPLETED, doubts=2, doubted_at=NOON - 30 * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("of", "topic", "words"),
+    [
+        (running(), "provider says", "in_progress"),
+        (running(), "for us", "open; its window is open until 2026-12-02 12:00:00 UTC"),
+        (running(end=NOON - DAY), "for us", "open; its window is over since 2026-11-21 12:00:00 UTC"),
+        (running(start=NOON + DAY), "for us", "not open yet, it opens in 1 d (2026-11-23 12:00:00 UTC)"),
+        (running(start=None), "for us", "its window is not known"),
+        (final(), "for us", "settling: final since 2026-11-21 12:00:00 UTC, looked at until 2026-12-05"),
+        (replace(final(), state=OrderState.DONE), "for us", "done: final, every file stored"),
+        (order(state=OrderState.LOST), "for us", "lost: the provider answers 404"),
+        (replace(order(), standing=Standing(word="", phase=None)), "provider says", "it answers 404"),
+        (replace(order(), standing=Standing(word="dreaming", phase=None)), "provider says", "we do not know"),
+        (
+            replace(final(), standing=DOUBTED),
+            "provider says",
+            "in_progress, against its final completed, 2 times since 2026-11-22 11:30:00 UTC",
+        ),
+        (running(), "watched", "by task_ids = [7]"),
+        (running(), "seen", "its captures were asked for 1 min ago"),
+        (running(listed_at=NOON - 2 * MINUTE), "seen", "the list showed it 2 min ago"),
+        (running(looked_at=None, last_seen_at=None), "seen", "never"),
+        (running(next_look_at=NOON - 2 * HOUR), "next look", "no daemon runs, or its looks fail"),
+        (running(next_look_at=NOON - 2 * MINUTE), "next look", "due 2 min ago"),
+        (running(next_look_at=None), "next look", "never, unless the list shows that it moved"),
+        (
+            running(next_look_at=NOON - MINUTE),
+            "next look",
+            "due 1 min ago (2026-11-22 11:59:00 UTC): its status",
+        ),
+        (running(), "next look", "in 4 min (2026-11-22 12:04:00 UTC): sooner than a pause of"),
+    ],
+)
+def test_what_is_said_of_the_order(of: Order, topic: str, words: str) -> None:
+    assert words in told(of)[topic]
+
+
+def test_the_next_look_names_the_rule_it_follows() -> None:
+    taken = capture(CapturePhase.PROCESSING, start=NOON - HOUR)
+    found = told(running(taken))
+    assert found["awaited"] == "publication of a capture that was taken"
+    assert found["next look"] == (
+        "in 4 min (2026-11-22 12:04:00 UTC): a pause of 5 min, give or take a tenth, for what is awaited"
+    )
+
+
+def test_what_was_learned_is_named_with_how_much_stands_behind_it() -> None:
+    known = Lags({"L1": Lag(median=4 * HOUR, sigma=0.5, learned=31)})
+    assert "no publication of its product yet" in told(running())["learned"]
+    assert "31 publications of its product" in told(running(product="L1"), lags=known)["learned"]
+    assert "learned" not in told(final())
+
+
+def test_captures_and_deliveries_are_told_with_what_they_wait_for() -> None:
+    cut = delivery(
+        DeliveryState.WAITING,
+        attempts=3,
+        durable=500,
+        total=900,
+        not_before=NOON + 2 * MINUTE,
+        reason="the connection broke",
+    )
+    published = capture(start=NOON - 5 * HOUR, published_at=NOON - HOUR, scenes_seen_at=NOON - MINUTE)
+    found = told(running(published, deliveries=(cut,)))
+    assert found["capture c1"] == (
+        "published, taken 5 h ago, seen published 1 h ago, its scenes were asked for 1 min ago"
+    )
+    assert found["delivery_zip"].endswith(
+        "waiting, 3 attempts, 500 of 900 bytes are here, tried again in 2 min, the connection broke"
+    )
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        (capture(CapturePhase.PLANNED, start=NOON + HOUR), "planned, to be taken in 1 h"),
+        (capture(published_at=NOON - HOUR), "its scenes were not had yet"),
+        (
+            capture(published_at=NOON - HOUR, scenes_seen_at=NOON - MINUTE),
+            "its files were not offered yet 1 min ago",
+        ),
+    ],
+)
+def test_a_capture_that_brought_nothing_says_why(shown: Capture, words: str) -> None:
+    assert words in told(running(shown))["capture c1"]
+
+
+def test_what_is_stored_says_where() -> None:
+    there = replace(stored(), stored_at=NOON - HOUR, path="7/a.zip")
+    published = capture(published_at=NOON - HOUR, scenes_seen_at=NOON - MINUTE)
+    assert told(running(published, deliveries=(there,)))["delivery_zip"].endswith(
+        "stored 1 h ago, as 7/a.zip"
+    )
+
+
+def test_trouble_of_the_account_is_told_and_explains_a_late_look() -> None:
+    found = told(running(next_look_at=NOON - 2 * HOUR), trouble=DOWN)
+    assert found["account"].startswith("not answering since 2026-11-22 11:00:00 UTC, 9 failures")
+    assert found["account"].endswith("asked again in 2 min: tasking: GET /: 503")
+    assert found["next look"].endswith("its account is not asked now")
+
+
+def test_an_order_that_nothing_watches_is_not_looked_at() -> None:
+    found = told(running(), watches=())
+    assert found["watched"] == "by no [[watch]]: it is kept as it is, and not looked at"
+    assert found["next look"].startswith("none while nothing watches it")
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [(2_500_000_000, "2.5 GB may be written below /a"), (-7, "0.0 GB"), (None, "cannot be asked")],
+)
+def test_the_room_is_told(left: int | None, words: str) -> None:
+    assert words in told(running(), rooms=(Room(root="/a", left=left),))["space"]
+
+
+def test_what_was_just_seen_to_move_is_followed_closely() -> None:
+    of = running(last_seen_at=NOON - timedelta(seconds=30))
+    assert (
+        told(of, moved_at=NOON - timedelta(seconds=30))["awaited"]
+        == "what follows a change that was just seen"
+    )
