@@ -84,7 +84,7 @@ class Rig:
     async def ended(self, process: asyncio.subprocess.Process) -> int:
         """The exit code of a process that is told to end; one that hangs leaves its stacks in the log."""
         try:
-            return await asyncio.wait_for(process.wait(), 20)
+            return await asyncio.wait_for(process.wait(), 60)
         except TimeoutError:
             process.send_signal(signal.SIGABRT)
             raise

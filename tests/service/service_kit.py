@@ -277,7 +277,7 @@ def told(task_id: int = 41, *scenes: Mapping[str, object], **more: object) -> To
 
 @asynccontextmanager
 async def house(
-    folder: Path, scenario: Scenario, *, retries: RetryPolicy = RETRIES, stall: float = 0.5
+    folder: Path, scenario: Scenario, *, retries: RetryPolicy = RETRIES, stall: float = 5.0
 ) -> AsyncIterator[House]:
     time = Time()
     root, database = folder / "deliveries", new_database(folder)

@@ -213,7 +213,7 @@ async def test_a_cut_download_waits_and_is_resumed_where_it_was(tmp_path: Path) 
     ids=lambda fault: f"{fault.kind} {fault.at or fault.code}",
 )
 async def test_any_broken_download_waits_and_is_stored_in_the_end(tmp_path: Path, fault: Fault) -> None:
-    async with house(tmp_path, one(fault), stall=0.2) as h:
+    async with house(tmp_path, one(fault), stall=1.0) as h:
         await h.look()
         waiting = await h.fetch()
         assert (waiting.state, waiting.attempts) == (WAITING, 1)

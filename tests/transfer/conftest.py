@@ -27,8 +27,8 @@ def delivery() -> Delivery:
 
 @pytest.fixture
 async def row(tmp_path: Path, delivery: Delivery) -> AsyncIterator[Row]:
-    """A delivery of an account whose API is on loopback; stalls are noticed after a fifth of a second."""
-    async with open_downloader("127.0.0.1", tmp_path, 0.2, Bandwidth(0)) as transport:
+    """A delivery of an account whose API is on loopback; stalls are noticed after a second."""
+    async with open_downloader("127.0.0.1", tmp_path, 1.0, Bandwidth(0)) as transport:
         yield Row(tmp_path, transport, delivery)
 
 
