@@ -112,6 +112,11 @@ def test_names_of_the_provider_can_neither_drive_the_terminal_nor_our_markup(
     assert "\x1b" not in shown
 
 
+def test_two_names_cannot_make_markup_of_ours_together(capsys: pytest.CaptureFixture[str]) -> None:
+    print_status([the_order(project_name="[/a", task_name="b]")], {}, NOW)
+    assert "[/a / b]" in capsys.readouterr().out
+
+
 def test_json_says_when_it_was_placed_and_looked_at_and_where_a_delivery_goes() -> None:
     order = the_order(placed_at=NOW, looked_at=NOW + MINUTE, deliveries=(replace(WAITING, root="/srv/east"),))
     facts = json.loads(json.dumps(order_facts(order)))

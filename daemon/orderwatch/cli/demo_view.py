@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orderwatch.cli.tables import amount, console, plain, styled, when
+from orderwatch.cli.tables import amount, console, plain, styled, title, when
 from orderwatch.core.model import Delivery, DeliveryState, Order, Transition
 
 _RECENT = 8
@@ -124,9 +124,9 @@ def _orders(orders: Sequence[Order]) -> Table:
         stored = sum(d.state is DeliveryState.STORED for d in order.deliveries)
         table.add_row(
             str(order.task_id),
-            plain(f"{order.project_name} / {order.task_name}"),
+            title(order.project_name, order.task_name),
             styled(order.standing.word),
-            " ".join(styled(c.standing.word) for c in order.captures) or "[dim]none yet[/]",
+            Text(" ").join(styled(c.standing.word) for c in order.captures) or plain("none yet", "dim"),
             f"{stored} of {len(order.deliveries)}" if order.deliveries else "",
         )
     return table
@@ -134,7 +134,7 @@ def _orders(orders: Sequence[Order]) -> Table:
 
 def _line(move: Transition) -> Text:
     which = move.scene_id or (move.capture_id or "")[:8] or str(move.task_id)
-    before = f"{plain(move.before)} → " if move.before else ""
-    detail = f"  [dim]{plain(move.detail)}[/]" if move.detail and move.after != "stored" else ""
-    time = f"[dim]{when(move.at)[11:]}[/]"
-    return Text.from_markup(f"{time} {move.subject:<8} {plain(which)}  {before}{styled(move.after)}{detail}")
+    before = plain(f"{move.before} → " if move.before else "")
+    detail = plain(f"  {move.detail}" if move.detail and move.after != "stored" else "", "dim")
+    time = (when(move.at)[11:], "dim")
+    return Text.assemble(time, f" {move.subject:<8} ", plain(which), "  ", before, styled(move.after), detail)

@@ -9,7 +9,7 @@ import click
 from orderwatch.cli.common import TASK_ID, Context, configured, print_json
 from orderwatch.cli.database import demand_current
 from orderwatch.cli.shapes import explained_facts
-from orderwatch.cli.tables import console, plain
+from orderwatch.cli.tables import console, title
 from orderwatch.core.explain import Facts
 from orderwatch.core.explain import explain as explained
 from orderwatch.ops.text import printable
@@ -48,9 +48,9 @@ def _print(found: Sequence[Facts]) -> None:
     screen = console()
     for facts in found:
         order = facts.order
-        names = " / ".join(n for n in (order.project_name, order.task_name) if n)
+        names, account = title(order.project_name, order.task_name), printable(order.account)
         screen.print(
-            f"[bold]order {order.task_id}[/] {plain(names)} [dim](account {plain(order.account)})[/]"
+            Text.assemble((f"order {order.task_id}", "bold"), " ", names, (f" (account {account})", "dim"))
         )
         for line in explained(facts):
             topic = Text(f"  {printable(line.topic):{_TOPIC}}", "cyan")

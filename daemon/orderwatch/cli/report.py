@@ -11,14 +11,13 @@ import click
 from orderwatch.cli.common import Context, configured, print_json
 from orderwatch.cli.database import demand_current
 from orderwatch.cli.shapes import report_facts
-from orderwatch.cli.tables import console, plain, styled
+from orderwatch.cli.tables import console, plain, styled, title
 from orderwatch.core.ledger import Figures, Group, Ledger, OrderRow, Report
 from orderwatch.core.spans import ago, moment, span
 from orderwatch.db.reader import open_reader
-from orderwatch.ops.text import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
@@ -68,9 +67,10 @@ async def _report(database: Path) -> Report:
 def _title(group: Group) -> "Text":
     from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
 
-    names = " / ".join(name for name in (group.project_name, group.product) if name) or "no project"
+    names = title(group.project_name, group.product) or plain("no project")
+    names.stylize("bold")
     orders = "1 order" if group.orders == 1 else f"{group.orders} orders"
-    return Text.assemble("\n", (printable(names), "bold"), f"  account {printable(group.account)}, {orders}")
+    return Text.assemble("\n", names, "  ", plain(f"account {group.account}, {orders}"))
 
 
 def _steps(group: Group) -> Iterable[tuple[str, Figures]]:
@@ -107,11 +107,11 @@ def _print_overdue(screen: "Console", report: Report) -> None:
     screen.print(_indented(table))
 
 
-def _overdue_cells(order: OrderRow, now: datetime | None) -> Sequence[str]:
+def _overdue_cells(order: OrderRow, now: datetime | None) -> "Sequence[RenderableType]":
     return (
         plain(order.account),
         str(order.task_id),
-        " / ".join(plain(name) for name in (order.project_name, order.task_name) if name),
+        title(order.project_name, order.task_name),
         styled(order.word or "lost"),
         order.state,
         ago(order.end, now) if order.end else "",

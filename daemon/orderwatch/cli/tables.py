@@ -14,6 +14,7 @@ from orderwatch.ports import AccountState
 
 if TYPE_CHECKING:
     from rich.console import Console, Group, RenderableType
+    from rich.text import Text
 
 STYLES = {
     "stored": "green",
@@ -36,6 +37,8 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def print_status(orders: Sequence[Order], accounts: Mapping[str, AccountState], now: datetime) -> None:
+    from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
+
     screen = console()
     then = now if screen.is_terminal else None
     if orders:
@@ -45,7 +48,8 @@ def print_status(orders: Sequence[Order], accounts: Mapping[str, AccountState], 
         screen.print("nothing is known yet")
     for name, state in accounts.items():
         if state.trouble is not None:
-            screen.print(f"[bold red]account {plain(name)}[/] {plain(in_words(state.trouble, then))}")
+            line = Text.assemble((printable(f"account {name}"), "bold red"), " ")
+            screen.print(line.append_text(plain(in_words(state.trouble, then))))
 
 
 def status_table(orders: Sequence[Order], now: datetime | None = None) -> "Group":
@@ -53,7 +57,7 @@ def status_table(orders: Sequence[Order], now: datetime | None = None) -> "Group
 
     Times are told from `now`, without one as they are.
     """
-    from rich.console import Group  # noqa: PLC0415 - rich is loaded only where it prints
+    from rich.console import Group  # noqa: PLC0415 - as above
     from rich.padding import Padding  # noqa: PLC0415 - as above
     from rich.table import Table  # noqa: PLC0415 - as above
 
@@ -78,16 +82,20 @@ def console() -> "Console":
     return found if found.is_terminal else Console(highlight=False, emoji=False, width=_WIDE)
 
 
-def styled(word: str) -> str:
-    style = STYLES.get(word)
-    return f"[{style}]{plain(word)}[/]" if style else plain(word)
+def styled(word: str) -> "Text":
+    return plain(word, STYLES.get(word, ""))
 
 
-def plain(text: str) -> str:
-    """The provider's words without markup or control characters."""
-    from rich.markup import escape  # noqa: PLC0415 - as above
+def plain(text: str, style: str = "") -> "Text":
+    """The provider's words, without control characters; never markup, which two could make together."""
+    from rich.text import Text  # noqa: PLC0415 - as above
 
-    return escape(printable(text))
+    return Text(printable(text), style)
+
+
+def title(*names: str | None) -> "Text":
+    """Names from the larger to the smaller, those that there are."""
+    return plain(" / ".join(name for name in names if name))
 
 
 def when(time: datetime | None) -> str:
@@ -104,32 +112,36 @@ def amount(size: float | None) -> str:
     return f"{size:.0f} {_UNITS[unit]}" if unit == 0 else f"{size:.1f} {_UNITS[unit]}"
 
 
-def _title(order: Order, now: datetime | None) -> str:
-    names = " / ".join(plain(n) for n in (order.project_name, order.task_name) if n)
-    word = styled(order.standing.word or "lost")
+def _title(order: Order, now: datetime | None) -> "Text":
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    names, word = title(order.project_name, order.task_name), styled(order.standing.word or "lost")
     facts = [order.state.value]
     if order.shown_at:
         facts.append(f"seen {ago(order.shown_at, now)}")
     if order.next_look_at:
         facts.append(f"next look {ahead(order.next_look_at, now)}")
-    return f"[bold]{order.task_id}[/] {names}  {word}  [dim]{', '.join(facts)}[/]"
+    told = (", ".join(facts), "dim")
+    return Text.assemble((str(order.task_id), "bold"), " ", names, "  ", word, "  ", told)
 
 
-def _capture_rows(order: Order, capture: Capture, now: datetime | None) -> list[tuple[str, ...]]:
+def _capture_rows(order: Order, capture: Capture, now: datetime | None) -> "list[tuple[RenderableType, ...]]":
     satellite = f" {capture.satellite_name}" if capture.satellite_name else ""
-    title = plain(f"{capture.capture_id[:8]}{satellite}")
+    first: list[RenderableType] = [
+        plain(f"{capture.capture_id[:8]}{satellite}"),
+        styled(capture.standing.word),
+    ]
     deliveries = order.deliveries_of(capture.capture_id)
-    first = [title, styled(capture.standing.word)]
     if not deliveries:
         return [(*first, "", "", "")]
-    rows = []
+    rows: list[tuple[RenderableType, ...]] = []
     for delivery in deliveries:
         rows.append((*first, *_delivery_cells(delivery, now)))
         first = ["", ""]
     return rows
 
 
-def _delivery_cells(delivery: Delivery, now: datetime | None) -> tuple[str, str, str]:
+def _delivery_cells(delivery: Delivery, now: datetime | None) -> "tuple[RenderableType, ...]":
     size = delivery.size if delivery.size is not None else delivery.total
     name = PurePosixPath(delivery.path).name if delivery.path else delivery.file_name
     again = f"again {ahead(delivery.not_before, now)}" if delivery.not_before else None

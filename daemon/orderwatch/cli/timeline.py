@@ -30,7 +30,7 @@ def print_history(moves: Sequence[Transition]) -> None:
     tables = {account: _timeline(list(its_moves)) for account, its_moves in accounts}
     for account, table in tables.items():
         if len(tables) > 1:
-            screen.print(f"account {plain(account)}", style="bold")
+            screen.print(plain(f"account {account}", "bold"))
         screen.print(table)
 
 
