@@ -88,15 +88,21 @@ class Attempt:
     async def _choose_tree(self) -> None:
         """Where it began, as long as that is in the configuration; else where it is wanted now."""
         held = self.delivery
-        if held.path is not None and held.root in self._tools.trees:
+        if held.path is None:
+            self._tree = self._tools.trees[self._plan.root]
+        elif held.root in self._tools.trees:
             self._tree = self._tools.trees[held.root]
-            return
-        self._tree = self._tools.trees[self._plan.root]
-        if held.path is not None:
+        else:
             log.warning("delivery.root_left", **self.where, root=held.root)
-            self.delivery = replace(machine.restarted(held), root=None, path=None)
-            await self._tools.store.reserve(held, None)
-            await self._note()
+            self.delivery = machine.restarted(held)
+            await self._give_name_back()
+
+    async def _give_name_back(self) -> None:
+        """Another one will be taken, in the tree that is wanted now."""
+        self._tree = self._tools.trees[self._plan.root]
+        self.delivery = replace(self.delivery, root=None, path=None)
+        await self._tools.store.reserve(self.delivery, None)
+        await self._note()
 
     async def _order(self) -> Order:
         order = await self._tools.store.order(self.delivery.account, self.delivery.task_id)
@@ -110,16 +116,8 @@ class Attempt:
         offer = await self._tools.archive.offer(held.capture_id, held.scene_id, held.attachment)
         if offer.fingerprint != held.fingerprint:
             await self.start_over()
-            self._tree = self._tools.trees[self._plan.root]
-            self.delivery = replace(
-                self.delivery,
-                fingerprint=offer.fingerprint,
-                file_name=offer.file_name,
-                root=None,
-                path=None,
-            )
-            await self._tools.store.reserve(held, None)
-            await self._note()
+            self.delivery = replace(self.delivery, fingerprint=offer.fingerprint, file_name=offer.file_name)
+            await self._give_name_back()
         return offer.url
 
     async def _take_name(self, order: Order) -> None:
