@@ -8,12 +8,10 @@ from pathlib import Path
 from orderwatch.app.values import pace_of, roots_of, watched_of
 from orderwatch.config import Settings
 from orderwatch.core.explain import Facts, Room
-from orderwatch.core.lag import fit
+from orderwatch.core.lag import NEWEST, fit
 from orderwatch.core.model import Order, Subject
 from orderwatch.core.watching import traits
 from orderwatch.db.reader import Reader, open_reader
-
-_LAGS = 1000
 
 
 async def gather(settings: Settings, task_id: int, now: datetime) -> Sequence[Facts]:
@@ -36,9 +34,9 @@ async def _facts(settings: Settings, reader: Reader, order: Order, now: datetime
         now=now,
         order=order,
         moved_at=max(moves, default=None),
-        watches=tuple(w for w in watched.watches if w.follows(traits(order))),
+        watches=watched.following(traits(order)),
         pace=pace_of(settings),
-        lags=fit(await reader.lags(_LAGS)),
+        lags=fit(await reader.lags(NEWEST)),
         trouble=accounts[order.account].trouble if order.account in accounts else None,
         rooms=(_room(roots_of(settings)[root], keep_free),),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+NEWEST = 1000  # publications to learn from
 _LEAST = timedelta(minutes=1)  # clocks differ: what came sooner came about as soon
 _NARROW, _WIDE = 0.3, 1.5  # bounds of sigma: a few equal lags are no law, nor are a few wild ones
 _PRIOR_WEIGHT = 8  # captures that the prior counts for

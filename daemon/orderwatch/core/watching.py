@@ -106,11 +106,15 @@ class Watched:
         return any(watch.takes_up(order) for watch in self.watches)
 
     def follows(self, order: Traits) -> bool:
-        return any(watch.follows(order) for watch in self.watches)
+        return bool(self.following(order))
+
+    def following(self, order: Traits) -> tuple[Watch, ...]:
+        """Those that want an order that is known."""
+        return tuple(watch for watch in self.watches if watch.follows(order))
 
     def plan(self, order: Traits) -> Plan:
         """Each part from the first watch that wants the order and says it, else the usual one."""
-        wishes = [watch for watch in self.watches if watch.follows(order)]
+        wishes = self.following(order)
         return Plan(
             attachments=next((w.attachments for w in wishes if w.attachments), self.usual.attachments),
             layout=next((w.layout for w in wishes if w.layout), self.usual.layout),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from orderwatch.core.cadence import Pace, is_idle, next_look
-from orderwatch.core.lag import UNLEARNED, fit
+from orderwatch.core.lag import NEWEST, UNLEARNED, fit
 from orderwatch.core.machine import Rules, Verdict, observe, told
 from orderwatch.core.model import Kind, Order, OrderState, Subject
 from orderwatch.core.seen import Look, SeenOrder
@@ -20,7 +20,6 @@ from orderwatch.service.bell import Bell
 log = structlog.get_logger()
 
 _REFIT = timedelta(hours=1)
-_LAGS = 1000  # newest publications that the lag is learned from
 _EVENTS = {
     Subject.ORDER: "order.moved",
     Subject.CAPTURE: "capture.moved",
@@ -60,7 +59,7 @@ class Recorder:
         """Fit the lags anew to our own history, now and then."""
         now = self._now()
         if self._fitted_at is None or not self._fitted_at <= now < self._fitted_at + _REFIT:
-            self._lags, self._fitted_at = fit(await self._store.lags(_LAGS)), now
+            self._lags, self._fitted_at = fit(await self._store.lags(NEWEST)), now
 
     async def record(
         self, task_id: int, decide: Callable[[Order | None], Verdict], *, latest: datetime | None = None
