@@ -1,4 +1,4 @@
-"""A user's configuration with an empty database at head, and our commands inside this process."""
+"""A user's configuration, and our commands inside this process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orderwatch.cli import cli
-from orderwatch.db.upgrade import upgrade
 
 CONFIG = """
 [accounts.main]
@@ -27,20 +26,6 @@ url = "sqlite:///{folder}/orderwatch.db"
 """
 
 Call = Callable[..., Result]
-
-
-@pytest.fixture(scope="session")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    made = tmp_path_factory.mktemp("blank") / "orderwatch.db"
-    upgrade(made)
-    return made.read_bytes()
-
-
-@pytest.fixture
-def database(tmp_path: Path, blank: bytes) -> Path:
-    path = tmp_path / "orderwatch.db"
-    path.write_bytes(blank)
-    return path
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.databases import blank
 from tests.db.kit import NOW, a_delivery, a_move, an_order, elsewhere, held, want, write_from_elsewhere
 
 from orderwatch.core.delivery import claimed
@@ -120,10 +121,10 @@ async def test_a_file_damaged_under_an_open_store_is_an_error_that_says_what_to_
                 await act
 
 
-async def test_a_path_may_hold_what_a_uri_gives_a_meaning_to(tmp_path: Path, blank: bytes) -> None:
+async def test_a_path_may_hold_what_a_uri_gives_a_meaning_to(tmp_path: Path) -> None:
     database = tmp_path / "50% of ?mode=memory&x #1 é" / "a+b.db"
     database.parent.mkdir()
-    database.write_bytes(blank)
+    database.write_bytes(blank())
     async with open_store(database) as store:
         await store.apply(Verdict(order=an_order()))
     async with open_reader(database) as reader:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from tests.databases import blank
 from tests.db.kit import a_delivery, an_order, facts, want
 
 from orderwatch.core.machine import Verdict
@@ -103,10 +104,10 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path,
     assert database.read_bytes() == content
 
 
-def test_a_truncated_database_is_refused_wherever_it_ends(tmp_path: Path, blank: bytes) -> None:
+def test_a_truncated_database_is_refused_wherever_it_ends(tmp_path: Path) -> None:
     database = tmp_path / "orderwatch.db"
-    for length in range(512, len(blank) - 4095, 4096 - 512):
-        database.write_bytes(blank[:length])
+    for length in range(512, len(blank()) - 4095, 4096 - 512):
+        database.write_bytes(blank()[:length])
         with refused(database, "cannot be read as a database: .*; restore a backup"):
             schema_of(database, thorough=True)
 

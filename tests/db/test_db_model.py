@@ -17,6 +17,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.databases import blank
 from tests.db.kit import NOW
 
 from orderwatch.core import delivery as machine
@@ -127,8 +128,6 @@ _which = st.integers(0, 7)
 class DatabaseAndModel(RuleBasedStateMachine):
     """One order's life, told to the store and to plain values alike."""
 
-    blank: bytes
-
     @initialize()
     def open(self) -> None:
         self.now = NOW
@@ -137,7 +136,7 @@ class DatabaseAndModel(RuleBasedStateMachine):
         self.accounts: dict[str, AccountState] = {}
         self._folder = tempfile.TemporaryDirectory()
         database = Path(self._folder.name) / "orderwatch.db"
-        database.write_bytes(self.blank)
+        database.write_bytes(blank())
         self._runner = asyncio.Runner()
         self._opened = open_store(database)
         self.store = self._runner.run(self._opened.__aenter__())
@@ -300,10 +299,9 @@ class DatabaseAndModel(RuleBasedStateMachine):
         self.order = replace(self.order, deliveries=held)
 
 
-def test_after_any_sequence_of_looks_and_local_moves_the_database_is_what_was_decided(blank: bytes) -> None:
-    filled: Any = type("Filled", (DatabaseAndModel,), {"blank": blank})
+def test_after_any_sequence_of_looks_and_local_moves_the_database_is_what_was_decided() -> None:
     run_state_machine_as_test(
-        filled,
+        DatabaseAndModel,
         settings=settings(
             max_examples=20,
             stateful_step_count=16,

@@ -26,6 +26,7 @@ from typing import Literal, cast
 import structlog
 from structlog import DropEvent
 from structlog.typing import EventDict, Processor
+from tests.databases import new_database
 from tests.service.service_kit import (
     DAY,
     HOUR,
@@ -35,7 +36,6 @@ from tests.service.service_kit import (
     House,
     Time,
     connected,
-    new_database,
 )
 
 from orderwatch.core import delivery as machine

@@ -2,17 +2,15 @@
 
 import asyncio
 import random
-import shutil
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import orjson
+from tests.databases import new_database
 
 from orderwatch.core.breaker import Trouble
 from orderwatch.core.cadence import Pace
@@ -21,7 +19,6 @@ from orderwatch.core.layout import partial_name
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.watching import Plan, Watch, Watched
 from orderwatch.db.store import Store, open_store
-from orderwatch.db.upgrade import upgrade
 from orderwatch.provider.access import Access
 from orderwatch.provider.connection import Connection, connect
 from orderwatch.service.attempt import Tools, Tree
@@ -344,16 +341,3 @@ async def connected(
         sleep=rest.sleep,
     ) as connection:
         yield connection
-
-
-def new_database(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    return Path(shutil.copy(empty_database(), folder / "orderwatch.db"))
-
-
-@cache
-def empty_database() -> Path:
-    """Made once: the migrations take a while."""
-    path = Path(mkdtemp(prefix="orderwatch-")) / "empty.db"
-    upgrade(path)
-    return path
