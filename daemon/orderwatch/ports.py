@@ -60,14 +60,19 @@ class Archive(Protocol):
         ...
 
 
-Checkpoint = Callable[[int], Awaitable[None]]
+# So many bytes from the first one on are durable, and so many in all.
+Checkpoint = Callable[[int, int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """What the server said before the first byte, frozen with the partial; `total` in bytes if known."""
+    """What the server said before the first byte, frozen with the partial; `total` in bytes if known.
+
+    Of the file the first `offset` bytes are there, and `held` in all.
+    """
 
     offset: int
+    held: int
     total: int | None
     validator: str | None
 

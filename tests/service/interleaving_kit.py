@@ -55,7 +55,7 @@ from orderwatch.service.space import Space
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.faults import Fault, Faults, On
 from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.download import open_downloader
+from orderwatch.transfer.download import Manner, open_downloader
 from orderwatch.transfer.filesystem import FilesystemDestination
 
 _S = DeliveryState
@@ -322,7 +322,7 @@ async def process(
         connection = await stack.enter_async_context(connected(simulator, rest=time))
         real = await stack.enter_async_context(open_store(folder / DATABASE))
         transport = await stack.enter_async_context(
-            open_downloader("127.0.0.1", destination.partials, _STALL, Bandwidth(0))
+            open_downloader("127.0.0.1", destination.partials, Manner(stall=_STALL), Bandwidth(0))
         )
         store = cast("Store", CountedStore(real, moments.reach))
         kept = (await real.accounts()).get("main")

@@ -35,7 +35,7 @@ from orderwatch.simulator.journal import Entry
 from orderwatch.simulator.scenario import CONTRACT, Account
 from orderwatch.simulator.scenario import Order as Told
 from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.download import open_downloader
+from orderwatch.transfer.download import Manner, open_downloader
 from orderwatch.transfer.filesystem import FilesystemDestination
 from orderwatch.transfer.verify import digest
 
@@ -284,7 +284,7 @@ async def house(
         connection = await stack.enter_async_context(connected(simulator))
         store = await stack.enter_async_context(open_store(database))
         transport = await stack.enter_async_context(
-            open_downloader("127.0.0.1", destination.partials, stall, Bandwidth(0))
+            open_downloader("127.0.0.1", destination.partials, Manner(stall=stall), Bandwidth(0))
         )
         disk = Disk(destination.partials)
         tree = Tree(destination=destination, transport=transport, space=Space(disk.free, 0))

@@ -9,7 +9,7 @@ from tests.transfer.transfer_kit import Row
 
 from orderwatch.core.model import Delivery
 from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.download import open_downloader
+from orderwatch.transfer.download import Manner, open_downloader
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def delivery() -> Delivery:
 @pytest.fixture
 async def row(tmp_path: Path, delivery: Delivery) -> AsyncIterator[Row]:
     """A delivery of an account whose API is on loopback; stalls are noticed after a second."""
-    async with open_downloader("127.0.0.1", tmp_path, 1.0, Bandwidth(0)) as transport:
+    async with open_downloader("127.0.0.1", tmp_path, Manner(stall=1.0), Bandwidth(0)) as transport:
         yield Row(tmp_path, transport, delivery)
 
 

@@ -26,7 +26,7 @@ from tests.transfer.transfer_kit import (
 from orderwatch.core.model import Delivery
 from orderwatch.errors import BadBytesError, BusyHostError, LinkExpiredError
 from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.download import open_downloader
+from orderwatch.transfer.download import Manner, open_downloader
 from orderwatch.transfer.filesystem import FilesystemDestination
 
 HALF = len(TRUTH) // 2
@@ -94,7 +94,7 @@ async def test_an_empty_file_is_complete_for_the_host_and_left_to_the_check(row:
 
 async def test_a_limit_on_the_bandwidth_lets_everything_through(tmp_path: Path, delivery: Delivery) -> None:
     async with (
-        open_downloader("127.0.0.1", tmp_path, 5, Bandwidth(len(TRUTH) - 1)) as transport,
+        open_downloader("127.0.0.1", tmp_path, Manner(stall=5), Bandwidth(len(TRUTH) - 1)) as transport,
         host(file(TRUTH)) as there,
     ):
         assert await Row(tmp_path, transport, delivery).fetch(there.url) == TRUTH
@@ -157,7 +157,7 @@ async def test_a_download_that_breaks_at_every_step_comes_whole_in_the_end(row: 
 
 async def test_a_cancelled_download_keeps_what_came(tmp_path: Path, delivery: Delivery) -> None:
     async with (
-        open_downloader("127.0.0.1", tmp_path, 30, Bandwidth(0)) as transport,
+        open_downloader("127.0.0.1", tmp_path, Manner(stall=30), Bandwidth(0)) as transport,
         host(file(TRUTH, upto=HALF, then=Act.STALL), file(TRUTH)) as there,
     ):
         row = Row(tmp_path, transport, delivery)

@@ -12,7 +12,7 @@ from yarl import URL
 from orderwatch.core.model import Delivery
 from orderwatch.errors import TransferError
 from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.download import open_downloader
+from orderwatch.transfer.download import Manner, open_downloader
 from orderwatch.transfer.links import HostPolicy, Reach, reach_of
 
 PUBLIC = "8.8.8.8"  # an API there; nothing is ever sent to it
@@ -127,7 +127,7 @@ async def test_loopback_is_refused_where_the_api_is_public(
     tmp_path: Path, delivery: Delivery, link: str
 ) -> None:
     async with (
-        open_downloader(PUBLIC, tmp_path, 1, Bandwidth(0)) as transport,
+        open_downloader(PUBLIC, tmp_path, Manner(stall=1), Bandwidth(0)) as transport,
         host(file(TRUTH)) as there,
     ):
         row = Row(tmp_path, transport, delivery)

@@ -14,9 +14,10 @@ import pytest
 from tests.transfer.transfer_kit import GARBAGE, PART, PATH, TRUTH, Act, Row, file, host, sample_zip
 
 from orderwatch.core.model import Delivery
+from orderwatch.core.ranges import Ranges
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.download import open_downloader
+from orderwatch.transfer.download import Manner, open_downloader
 from orderwatch.transfer.partial import open_partial
 
 BIG = sample_zip(4, 700_000)
@@ -38,33 +39,33 @@ def file_size_limit(size: int) -> Iterator[None]:
 
 async def test_bytes_are_written_in_order_and_synced(tmp_path: Path) -> None:
     async with open_partial(tmp_path / PART, 0) as partial:
-        await partial.write([b"a", b"bc"])
-        await partial.write([])
-        await partial.write([b"", b"def"])
-        assert await partial.sync() == 6
+        await partial.write(0, [b"a", b"bc"])
+        await partial.write(3, [])
+        await partial.write(3, [b"", b"def"])
+        assert await partial.sync() == Ranges(((0, 6),))
         assert (tmp_path / PART).read_bytes() == b"abcdef"
 
 
 async def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As of a kernel that takes seven bytes at a time, and of one that takes only whole pieces."""
-    whole = os.writev
+    whole = os.pwritev
     taken: list[int] = []
 
-    def short(handle: int, views: Sequence[memoryview]) -> int:
-        taken.append(whole(handle, [views[0][:7]]))
+    def short(handle: int, views: Sequence[memoryview], at: int) -> int:
+        taken.append(whole(handle, [views[0][:7]], at))
         return taken[-1]
 
-    monkeypatch.setattr(os, "writev", short)
+    monkeypatch.setattr(os, "pwritev", short)
     async with open_partial(tmp_path / PART, 0) as partial:
-        await partial.write([TRUTH[:10], b"", TRUTH[10:17], TRUTH[17:100]])
-        assert await partial.sync() == 100
+        await partial.write(0, [TRUTH[:10], b"", TRUTH[10:17], TRUTH[17:100]])
+        assert (await partial.sync()).prefix == 100
     assert (tmp_path / PART).read_bytes() == TRUTH[:100]
     assert max(taken) == 7
 
 
 async def test_more_pieces_than_one_call_can_take_are_written(tmp_path: Path) -> None:
     async with open_partial(tmp_path / PART, 0) as partial:
-        await partial.write([TRUTH[at : at + 1] for at in range(5000)])
+        await partial.write(0, [TRUTH[at : at + 1] for at in range(5000)])
         await partial.sync()
     assert (tmp_path / PART).read_bytes() == TRUTH[:5000]
 
@@ -72,18 +73,18 @@ async def test_more_pieces_than_one_call_can_take_are_written(tmp_path: Path) ->
 async def test_only_the_durable_bytes_are_kept_when_it_is_opened_again(tmp_path: Path) -> None:
     (tmp_path / PART).write_bytes(TRUTH[:100] + GARBAGE)
     async with open_partial(tmp_path / PART, 100) as partial:
-        assert partial.length == 100
-        await partial.write([TRUTH[100:200]])
+        assert partial.held.prefix == 100
+        await partial.write(100, [TRUTH[100:200]])
         await partial.sync()
     assert (tmp_path / PART).read_bytes() == TRUTH[:200]
 
 
 async def test_a_restart_throws_every_byte_away(tmp_path: Path) -> None:
     async with open_partial(tmp_path / PART, 0) as partial:
-        await partial.write([GARBAGE])
+        await partial.write(0, [GARBAGE])
         await partial.restart()
-        await partial.write([TRUTH])
-        assert await partial.sync() == len(TRUTH)
+        await partial.write(0, [TRUTH])
+        assert (await partial.sync()).prefix == len(TRUTH)
     assert (tmp_path / PART).read_bytes() == TRUTH
 
 
@@ -110,7 +111,7 @@ async def test_a_disk_that_fills_up_keeps_the_checkpoints_true_and_resumes_when_
     tiny_disk: Path, delivery: Delivery
 ) -> None:
     async with (
-        open_downloader("127.0.0.1", tiny_disk, 5, Bandwidth(0)) as transport,
+        open_downloader("127.0.0.1", tiny_disk, Manner(stall=5), Bandwidth(0)) as transport,
         host(file(BIG, etag='"one"')) as there,
     ):
         row = Row(tiny_disk, transport, delivery, truths=(BIG,))
@@ -143,11 +144,11 @@ async def test_a_failed_write_stays_failed(tmp_path: Path) -> None:
     """What comes after a hole must never be written, though there may be room again."""
     async with open_partial(tmp_path / PART, 0) as partial:
         with file_size_limit(50):
-            await partial.write([TRUTH[:100]])
+            await partial.write(0, [TRUTH[:100]])
             with pytest.raises(DiskError):
                 await partial.settle()
         with pytest.raises(DiskError):
-            await partial.write([TRUTH[100:200]])
+            await partial.write(100, [TRUTH[100:200]])
         with pytest.raises(DiskError):
             await partial.sync()
 
@@ -184,7 +185,7 @@ async def test_a_sync_that_fails_after_its_caller_was_cancelled_is_not_tried_aga
 
     monkeypatch.setattr(os, "fdatasync", fail_once)
     async with open_partial(tmp_path / PART, 0) as partial:
-        await partial.write([TRUTH])
+        await partial.write(0, [TRUTH])
         task = asyncio.create_task(partial.sync())
         await asyncio.to_thread(begun.wait, 10)
         task.cancel()
@@ -199,19 +200,19 @@ async def test_a_sync_that_fails_after_its_caller_was_cancelled_is_not_tried_aga
 async def test_a_write_that_fails_after_its_caller_was_cancelled_is_no_checkpoint(
     tmp_path: Path, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = os.writev
+    whole = os.pwritev
     begun, go_on = threading.Event(), threading.Event()
 
-    def full_at_first(handle: int, views: Sequence[memoryview]) -> int:
+    def full_at_first(handle: int, views: Sequence[memoryview], at: int) -> int:
         if not begun.is_set():
             begun.set()
             go_on.wait(10)
             raise OSError(28, "No space left on device")
-        return whole(handle, views)
+        return whole(handle, views, at)
 
-    monkeypatch.setattr(os, "writev", full_at_first)
+    monkeypatch.setattr(os, "pwritev", full_at_first)
     async with (
-        open_downloader("127.0.0.1", tmp_path, 30, Bandwidth(0)) as transport,
+        open_downloader("127.0.0.1", tmp_path, Manner(stall=30), Bandwidth(0)) as transport,
         host(file(BIG * 20)) as there,
     ):
         row = Row(tmp_path, transport, delivery, truths=(BIG * 20,))

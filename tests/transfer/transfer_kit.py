@@ -51,6 +51,7 @@ class Act(Enum):
 
     RESET = auto()
     STALL = auto()
+    PAUSE = auto()
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,11 @@ class Host:
     connections: int = 0
     url: str = ""
     port: int = 0
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._open.add(writer)
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             line, *lines = head.strip().split("\r\n")
@@ -100,6 +103,9 @@ class Host:
                 if step is Act.STALL:
                     await reader.read()  # until the other side has had enough
                     return
+                if step is Act.PAUSE:
+                    await asyncio.sleep(0.02)
+                    continue
                 assert isinstance(step, bytes)
                 writer.write(step)
                 await writer.drain()
@@ -107,7 +113,18 @@ class Host:
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the other side hung up, which is its right
         finally:
+            self._open.remove(writer)
             writer.close()
+
+    def hang_up(self) -> None:
+        """On everybody."""
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def alone(self) -> None:
+        """Wait until nobody is connected."""
+        while self._open:
+            await asyncio.sleep(0.01)
 
     @asynccontextmanager
     async def serving(self, tls: ssl.SSLContext | None = None) -> AsyncIterator["Host"]:
@@ -216,7 +233,7 @@ class Row:
             self.delivery, durable=start.offset, total=start.total, validator=start.validator
         )
 
-    async def checkpoint(self, durable: int) -> None:
+    async def checkpoint(self, durable: int, _held: int) -> None:
         self.marks.append(durable)
         self.delivery = replace(self.delivery, durable=durable)
         self.check()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from orderwatch.app.values import pace_of, retries_of, roots_of, watched_of
+from orderwatch.app.values import manner_of, pace_of, retries_of, roots_of, watched_of
 from orderwatch.config import Account, Settings, current
 from orderwatch.db.lock import make_folder, sole_writer
 from orderwatch.db.store import Store, open_store
@@ -92,7 +92,7 @@ async def open_app(settings: Settings, redactor: Redactor) -> AsyncIterator[App]
                 open_downloader(
                     urlsplit(account.endpoints.api).hostname or "",
                     trees[None].destination.partials,
-                    settings.delivery.stall.total_seconds(),
+                    manner_of(settings),
                     bandwidth,
                 )
             )

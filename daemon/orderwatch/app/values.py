@@ -8,6 +8,8 @@ from orderwatch.config import Settings
 from orderwatch.core.cadence import Pace
 from orderwatch.core.delivery import RetryPolicy
 from orderwatch.core.watching import Plan, Watch, Watched
+from orderwatch.transfer.crew import Sharing
+from orderwatch.transfer.download import Manner
 
 _DISK_AGAIN = timedelta(seconds=60)  # the longest a full disk goes unasked
 
@@ -53,6 +55,15 @@ def _watch(watch: config.Watch, settings: Settings) -> Watch:
 def pace_of(settings: Settings) -> Pace:
     polling = settings.polling
     return Pace(interval=polling.interval, slowest=polling.slowest, grace=polling.grace)
+
+
+def manner_of(settings: Settings) -> Manner:
+    delivery = settings.delivery
+    return Manner(
+        stall=delivery.stall.total_seconds(),
+        floor=delivery.floor,
+        sharing=Sharing(connections=delivery.connections),
+    )
 
 
 def retries_of(settings: Settings) -> RetryPolicy:

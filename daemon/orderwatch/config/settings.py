@@ -172,7 +172,9 @@ class Delivery(Table):
     parallel: Annotated[StrictInt, Field(ge=1, le=64)] = 4
     bandwidth: Size = 0
     keep_free: Size = 5_000_000_000
+    connections: Annotated[StrictInt, Field(ge=1, le=16)] = 4
     stall: Duration = timedelta(seconds=60)
+    floor: Size = 4000
     retry_first: Duration = timedelta(seconds=30)
     retry_slowest: Duration = timedelta(hours=6)
     max_attempts: Annotated[StrictInt, Field(ge=1)] = 20

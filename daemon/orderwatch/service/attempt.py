@@ -145,21 +145,21 @@ class Attempt:
 
     async def _started(self, start: Start) -> None:
         """Freeze what the server said with the row, and take the room, before the first byte."""
-        remaining = (start.total or start.offset) - start.offset
-        self._tree.space.reserve(self.delivery.key, remaining)
+        self._held = max(self._held, start.held)
+        self._tree.space.reserve(self.delivery.key, (start.total or start.held) - start.held)
         self.delivery = replace(
             self.delivery, durable=start.offset, total=start.total, validator=start.validator
         )
         await self._note()
         log.info(
-            "download.started", **self.where, offset=start.offset, total=start.total, path=self.delivery.path
+            "download.started", **self.where, held=start.held, total=start.total, path=self.delivery.path
         )
 
-    async def _checkpoint(self, durable: int) -> None:
-        self.progressed |= durable > self._held
+    async def _checkpoint(self, durable: int, held: int) -> None:
+        self.progressed |= held > self._held
         self.delivery = replace(self.delivery, durable=durable)
         await self._tools.store.checkpoint(self.delivery, durable)
-        self._tree.space.reserve(self.delivery.key, (self.delivery.total or durable) - durable)
+        self._tree.space.reserve(self.delivery.key, (self.delivery.total or held) - held)
 
     async def _is_held_already(self, checked: Checked) -> bool:
         """Published again with the bytes of an earlier version: nothing new to store."""

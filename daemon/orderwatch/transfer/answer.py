@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from orderwatch.core.model import Delivery
 from orderwatch.core.politeness import http_date, retry_after
 from orderwatch.errors import BusyHostError, LinkExpiredError, TransferError
-from orderwatch.ports import Start
 
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _UNSATISFIED = re.compile(r"bytes \*/(\d+)")
@@ -23,16 +22,39 @@ class OtherBytesError(TransferError):
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """The bytes to ask for: from `start` to `stop`, which is the file's end where it is None."""
+
+    start: int
+    stop: int | None = None
+
+    @property
+    def header(self) -> str:
+        return f"bytes={self.start}-{'' if self.stop is None else self.stop - 1}"
+
+
+@dataclass(frozen=True, slots=True)
 class Complete:
     """The server has nothing beyond what we hold."""
 
 
-def judge(status: int, headers: Mapping[str, str], held: int, delivery: Delivery) -> Start | Complete:
-    """How to go on with `held` bytes of a partial, or a `TransferError`."""
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """The bytes that follow are those wanted, or all from the first one on (`anew`); `total` of the file."""
+
+    anew: bool
+    total: int | None
+    validator: str | None
+
+
+def judge(
+    status: int, headers: Mapping[str, str], wanted: Wanted | None, delivery: Delivery
+) -> Coming | Complete:
+    """What comes where these bytes were asked for (None: the whole, with no range); or a `TransferError`."""
     if status in _EXPIRED:
         raise LinkExpiredError(f"the download host answers {status}")
-    if status == 416 and held:  # noqa: PLR2004 - range not satisfiable
-        return _unsatisfied(headers, held, delivery)
+    if status == 416 and wanted:  # noqa: PLR2004 - range not satisfiable
+        return _unsatisfied(headers, wanted, delivery)
     if status not in {200, 206}:
         wait = retry_after(headers.get("Retry-After"), http_date(headers.get("Date")))
         if wait is not None:
@@ -44,8 +66,8 @@ def judge(status: int, headers: Mapping[str, str], held: int, delivery: Delivery
     if kind in _PAGES or (kind in _XML and delivery.attachment != "footprint"):
         raise TransferError("the download host sent a page, not a file")
     if status == 200:  # noqa: PLR2004 - the whole file, whether a range was asked for or not
-        return _whole(headers, held, delivery)
-    return _ranged(headers, held, delivery)
+        return _whole(headers, wanted, delivery)
+    return _ranged(headers, wanted, delivery)
 
 
 def check_leading(attachment: str, first: bytes) -> None:
@@ -60,16 +82,16 @@ def strong_validator(headers: Mapping[str, str]) -> str | None:
     return etag if etag.startswith('"') and etag.endswith('"') and len(etag) > 2 else None  # noqa: PLR2004 - not '""'
 
 
-def _whole(headers: Mapping[str, str], held: int, delivery: Delivery) -> Start:
+def _whole(headers: Mapping[str, str], wanted: Wanted | None, delivery: Delivery) -> Coming:
     total, validator = _length(headers), strong_validator(headers)
-    if held and delivery.validator and total == delivery.total:
+    if wanted and delivery.validator and total == delivery.total:
         # Some hosts tie the ETag to the link's token: with it no resume would ever be granted.
         validator = UNRELIABLE
-    return Start(offset=0, total=total, validator=validator)
+    return Coming(anew=True, total=total, validator=validator)
 
 
-def _ranged(headers: Mapping[str, str], held: int, delivery: Delivery) -> Start:
-    if not held:
+def _ranged(headers: Mapping[str, str], wanted: Wanted | None, delivery: Delivery) -> Coming:
+    if wanted is None:
         raise TransferError("the download host answers with a range that nobody asked for")
     # Once may be an accident; a host that keeps doing it can only send the whole file.
     wrong = OtherBytesError if delivery.barren else TransferError
@@ -80,16 +102,16 @@ def _ranged(headers: Mapping[str, str], held: int, delivery: Delivery) -> Start:
     validator = strong_validator(headers)
     if delivery.total not in (None, total) or _differ(delivery.validator, validator):
         raise OtherBytesError("the file behind the link is another one than before")
-    if first != held or last != total - 1:
+    if first != wanted.start or last + 1 != (wanted.stop or total):
         raise wrong("the download host answers with another range than asked for")
     kept = UNRELIABLE if delivery.validator == UNRELIABLE else validator or delivery.validator
-    return Start(offset=held, total=total, validator=kept)
+    return Coming(anew=False, total=total, validator=kept)
 
 
-def _unsatisfied(headers: Mapping[str, str], held: int, delivery: Delivery) -> Complete:
+def _unsatisfied(headers: Mapping[str, str], wanted: Wanted, delivery: Delivery) -> Complete:
     match = _UNSATISFIED.fullmatch(headers.get("Content-Range", ""))
     total = int(match[1]) if match else delivery.total  # not every host names it
-    if total == held and delivery.total in (None, held):
+    if total == wanted.start and delivery.total in (None, total):
         return Complete()
     raise OtherBytesError("the file behind the link is shorter than before")
 

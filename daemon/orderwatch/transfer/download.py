@@ -2,43 +2,60 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
 from yarl import URL
 
 from orderwatch.core.model import Delivery
-from orderwatch.errors import DiskError, TransferError
+from orderwatch.errors import TransferError
 from orderwatch.ports import Checkpoint, Start
-from orderwatch.transfer.answer import Complete, OtherBytesError, check_leading, judge
+from orderwatch.transfer.answer import Coming, Complete, OtherBytesError, Wanted, judge
 from orderwatch.transfer.bandwidth import Bandwidth
+from orderwatch.transfer.claims import Claim, Claims
+from orderwatch.transfer.crew import ALONE, Crew, Sharing
+from orderwatch.transfer.intake import Intake
 from orderwatch.transfer.links import GuardedResolver, HostPolicy
-from orderwatch.transfer.partial import Partial, open_partial
+from orderwatch.transfer.partial import Edition, Partial, open_partial
 
 _HOPS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 _READ_AHEAD = 2**17  # bytes; what a connection has read ahead is lost when it breaks
-_BUFFER = 4 * 2**20  # bytes gathered for one flush
-_STRETCH = 64 * 2**20  # most bytes fetched again after a power cut
-_SOONEST = 0.25  # seconds between checkpoints, stretched so that they take at most a twentieth of the time
-_SHARE = 20
+_CONNECT = 15.0  # seconds
+_FLOOR_OVER = 2  # times the stall: the stretch over which a host may be slow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """What is a stall (seconds without a byte), what is too slow (bytes per second), how files are shared."""
+
+    stall: float
+    floor: int = 0
+    sharing: Sharing = ALONE
 
 
 class Downloader:
     """The transport of one account; `folder` holds the partials."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, policy: HostPolicy, folder: Path, bandwidth: Bandwidth
+        self,
+        session: aiohttp.ClientSession,
+        policy: HostPolicy,
+        folder: Path,
+        manner: Manner,
+        bandwidth: Bandwidth,
     ) -> None:
         self._session = session
         self._policy = policy
         self._folder = folder
+        self._manner = manner
         self._bandwidth = bandwidth
 
     def into(self, folder: Path) -> "Downloader":
         """The same for the partials of another tree."""
-        return Downloader(self._session, self._policy, folder, self._bandwidth)
+        return Downloader(self._session, self._policy, folder, self._manner, self._bandwidth)
 
     async def fetch(
         self,
@@ -49,78 +66,88 @@ class Downloader:
         started: Callable[[Start], Awaitable[None]],
         checkpoint: Checkpoint,
     ) -> int:
-        async with open_partial(self._folder / part, delivery.durable) as partial:
-            if partial.length and partial.length == delivery.total:
-                return partial.length
+        edition = Edition(delivery.total, delivery.validator)
+        async with open_partial(self._folder / part, delivery.durable, edition) as partial:
+            job = _Job(url, delivery, partial, started, checkpoint)
+            if partial.held.prefix and partial.held.prefix == delivery.total:
+                return partial.held.prefix
             try:
-                return await self._attempt(url, partial, delivery, started, checkpoint)
+                return await self._attempt(job)
             except OtherBytesError:
                 await partial.restart()
-                return await self._attempt(url, partial, delivery, started, checkpoint)
+                return await self._attempt(job)
 
-    async def _attempt(
-        self,
-        url: str,
-        partial: Partial,
-        delivery: Delivery,
-        started: Callable[[Start], Awaitable[None]],
-        checkpoint: Checkpoint,
-    ) -> int:
+    async def _attempt(self, job: "_Job") -> int:
+        async with self._answered(job.url, job.wanted, job.delivery) as (response, coming):
+            if isinstance(coming, Coming):
+                await job.begin(coming)
+                await self._bring(job, coming, response)
+        return job.partial.held.prefix
+
+    async def _bring(self, job: "_Job", coming: Coming, response: aiohttp.ClientResponse) -> None:
+        """Take this answer, ask for what it does not bring, over more connections where that is worth it."""
+        claims = Claims(job.partial.held, coming.total)
+        intake = Intake(job.partial, job.edition, job.delivery.attachment, job.checkpoint)
+
+        async def ask(claim: Claim, tend: Callable[[], None] = _nothing) -> None:
+            wanted = Wanted(claim.at, None if claim.stop == coming.total else claim.stop)
+            async with self._answered(job.url, wanted, job.delivery) as (answer, piece):
+                if isinstance(piece, Complete) or piece.anew:
+                    raise TransferError("the download host sends no ranges any more")
+                await intake.pour(self._body(answer), claim, tend)
+
+        # Without a validator nothing vouches that all connections bring the same bytes.
+        size = coming.total if coming.total and coming.validator else 0
+        clock = asyncio.get_running_loop().time
+        crew = Crew(claims, size, self._manner.sharing, ask, received=lambda: intake.received, clock=clock)
+        async with intake.kept(), crew.at_work():
+            claim = claims.first()
+            if claim is not None:
+                await intake.pour(self._body(response), claim, crew.tend)
+            while claim is not None:
+                if claim.left:
+                    raise TransferError(f"the download ended after {claim.at} of {coming.total} bytes")
+                claims.release(claim)
+                claim = claims.first() or await crew.left_over()
+                if claim is not None:
+                    await ask(claim, crew.tend)
+
+    def _body(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        return self._bandwidth.slowed(self._watched(response.content.iter_any()))
+
+    async def _watched(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same bytes; `TransferError` where they come more slowly than the floor."""
+        clock = asyncio.get_running_loop().time
+        waited, came, asked = 0.0, 0, clock()
+        async for chunk in chunks:
+            waited += clock() - asked
+            came += len(chunk)
+            yield chunk
+            if waited >= _FLOOR_OVER * self._manner.stall:
+                if came < self._manner.floor * waited:
+                    raise TransferError(f"the download is too slow: {came} bytes in {waited:.0f} s")
+                waited, came = 0.0, 0
+            asked = clock()  # what the reader does with a chunk is not the host's slowness
+
+    @asynccontextmanager
+    async def _answered(
+        self, url: str, wanted: Wanted | None, delivery: Delivery
+    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, Coming | Complete]]:
         headers = {"Accept-Encoding": "identity"}
-        if partial.length:
-            headers["Range"] = f"bytes={partial.length}-"
+        if wanted is not None:
+            headers["Range"] = wanted.header
             if delivery.validator:
                 headers["If-Range"] = delivery.validator
         async with _translated(), self._get(_link(url), headers) as response:
-            start = judge(response.status, response.headers, partial.length, delivery)
-            if isinstance(start, Complete):
-                return partial.length
-            if start.offset == 0 and partial.length:
-                await partial.restart()
-            await started(start)
-            await self._stream(response, partial, delivery, checkpoint)
-        if start.total is not None and partial.length != start.total:
-            raise TransferError(f"the download ended after {partial.length} of {start.total} bytes")
-        return partial.length
-
-    async def _stream(
-        self, response: aiohttp.ClientResponse, partial: Partial, delivery: Delivery, checkpoint: Checkpoint
-    ) -> None:
-        """Write the body; however the connection ends, what came is made durable."""
-        clock = asyncio.get_running_loop().time
-        parts: list[bytes] = []
-        gathered, synced, due = 0, partial.length, clock() + _SOONEST
-        try:
-            async for chunk in self._bandwidth.slowed(response.content.iter_any()):
-                if partial.length + gathered == 0:
-                    check_leading(delivery.attachment, chunk)
-                parts.append(chunk)
-                gathered += len(chunk)
-                late = clock() >= due
-                if gathered >= _BUFFER or late:
-                    await partial.write(parts)
-                    parts, gathered = [], 0
-                if late or partial.length - synced >= _STRETCH:
-                    before = clock()
-                    synced = await partial.sync()
-                    await checkpoint(synced)
-                    due = clock() + max(_SOONEST, _SHARE * (clock() - before))
-        except DiskError:
-            raise  # what the disk refused is not known to be there
-        except asyncio.CancelledError:
-            with suppress(DiskError):  # the next attempt will meet it
-                await _salvage(partial, parts, synced, checkpoint)
-            raise
-        except Exception:
-            await _salvage(partial, parts, synced, checkpoint)
-            raise
-        await _salvage(partial, parts, synced, checkpoint)
+            yield response, judge(response.status, response.headers, wanted, delivery)
 
     @asynccontextmanager
     async def _get(self, link: URL, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         for _ in range(_HOPS + 1):
             await self._policy.check(link)
-            async with self._session.get(link, headers=headers, allow_redirects=False) as response:
+            async with asyncio.timeout(_CONNECT + self._manner.stall):  # headers may drip as well
+                response = await self._session.get(link, headers=headers, allow_redirects=False)
+            async with response:
                 location = response.headers.get("Location")
                 if response.status not in _REDIRECTS or location is None:
                     yield response
@@ -129,28 +156,62 @@ class Downloader:
         raise TransferError(f"more than {_HOPS} redirects")
 
 
+@dataclass
+class _Job:
+    """One attempt at one file."""
+
+    url: str
+    delivery: Delivery
+    partial: Partial
+    started: Callable[[Start], Awaitable[None]]
+    checkpoint: Checkpoint
+
+    @property
+    def edition(self) -> Edition:
+        return Edition(self.delivery.total, self.delivery.validator)
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """The first gap, where anything of the file is there."""
+        held, total = self.partial.held, self.delivery.total
+        if not held.spans:
+            return None
+        if total is None:
+            return Wanted(held.prefix)
+        start, stop = held.gaps(total)[0]
+        return Wanted(start, None if stop == total else stop)
+
+    async def begin(self, coming: Coming) -> None:
+        """Let go of what is not continued, and freeze what the server said before the first byte."""
+        if coming.anew and self.partial.held.spans:
+            await self.partial.restart()
+        held = self.partial.held
+        self.delivery = replace(self.delivery, total=coming.total, validator=coming.validator)
+        await self.started(
+            Start(offset=held.prefix, held=held.total, total=coming.total, validator=coming.validator)
+        )
+
+
 @asynccontextmanager
 async def open_downloader(
-    api_host: str, folder: Path, stall: float, bandwidth: Bandwidth
+    api_host: str, folder: Path, manner: Manner, bandwidth: Bandwidth
 ) -> AsyncIterator[Downloader]:
-    """A downloader with a session of its own; `stall` in seconds without a byte drops the connection."""
+    """A downloader with a session of its own."""
     policy = HostPolicy(api_host)
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(resolver=GuardedResolver(policy), limit=0),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=stall),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=manner.stall),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
         read_bufsize=_READ_AHEAD,
     )
     async with session:
-        yield Downloader(session, policy, folder, bandwidth)
+        yield Downloader(session, policy, folder, manner, bandwidth)
 
 
-async def _salvage(partial: Partial, parts: list[bytes], synced: int, checkpoint: Checkpoint) -> None:
-    await partial.write(parts)
-    if partial.length > synced:
-        await checkpoint(await partial.sync())
+def _nothing() -> None:
+    pass
 
 
 def _link(text: str) -> URL:

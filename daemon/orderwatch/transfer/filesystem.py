@@ -14,6 +14,7 @@ from orderwatch.errors import LostBytesError
 from orderwatch.ports import Checked
 from orderwatch.shield import shielded
 from orderwatch.transfer.disk import make_folders, sync, translated, write_durable
+from orderwatch.transfer.partial import control_of, forget
 from orderwatch.transfer.publish import holds, publish
 from orderwatch.transfer.verify import check, digest
 
@@ -103,13 +104,15 @@ class FilesystemDestination:
         sha256 = digest(path)
         write_durable(self._quarantine / f"{part}.reason.txt", f"{reason}\nsha256 {sha256}\n".encode())
         path.replace(self._quarantine / part)
+        forget(path)
         return sha256
 
     def _discard(self, part: str) -> None:
-        (self.partials / part).unlink(missing_ok=True)
+        forget(self.partials / part)
 
     def _sweep(self, keep: Collection[str]) -> int:
-        forgotten = [path for path in self.partials.iterdir() if path.name not in keep]
+        kept = {*keep, *(control_of(self.partials / part).name for part in keep)}
+        forgotten = [path for path in self.partials.iterdir() if path.name not in kept]
         for path in forgotten:
             path.unlink()
         return len(forgotten)

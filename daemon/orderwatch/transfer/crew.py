@@ -1,0 +1,113 @@
+"""More connections for one large file, as long as each brings something."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from orderwatch.errors import DiskError, TransferError
+from orderwatch.transfer.answer import OtherBytesError
+from orderwatch.transfer.claims import Claim, Claims
+
+_LARGEST = 64 * 2**20  # bytes asked for at once
+_PIECES = 64  # of one file, as far as that is within the limits
+_GAIN = 1.1  # a connection that brings less is the last one
+
+Fetch = Callable[[Claim], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """When a file is fetched over several connections.
+
+    It has at least `large` bytes, each connection is asked for at least `piece` of them at once, and its gain
+    is measured for `window` seconds.
+    """
+
+    connections: int
+    large: int = 64_000_000
+    piece: int = 8 * 2**20
+    window: float = 1.0
+
+
+ALONE = Sharing(connections=1)
+
+
+class Crew:
+    """Helpers of the first connection. Each takes pieces from the end of the file until there is none left.
+
+    What ends a helper alone (cut, slow, refused) is no trouble of the file: its piece is a gap again. Other
+    bytes or a failing disk end the whole attempt, at the next `tend`.
+    """
+
+    def __init__(
+        self,
+        claims: Claims,
+        size: int,
+        sharing: Sharing,
+        fetch: Fetch,
+        *,
+        received: Callable[[], int],
+        clock: Callable[[], float],
+    ) -> None:
+        self._claims = claims
+        self._most = sharing.connections if size >= sharing.large else 1
+        self._piece = max(sharing.piece, min(size // _PIECES, _LARGEST))
+        self._window = sharing.window
+        self._fetch = fetch
+        self._received = received
+        self._clock = clock
+        self._helpers: set[asyncio.Task[None]] = set()
+        self._fatal: Exception | None = None
+        self._since, self._before, self._best = clock(), received(), 0.0
+
+    def tend(self) -> None:
+        """Meet what became of the helpers; take on another where the last one was worth it."""
+        if self._fatal is not None:
+            raise self._fatal
+        now = self._clock()
+        if now - self._since < self._window or len(self._helpers) + 1 >= self._most:
+            return
+        rate = (self._received() - self._before) / (now - self._since)
+        self._since, self._before = now, self._received()
+        if rate < self._best * _GAIN:
+            self._most = 0
+            return
+        self._best = rate
+        if (claim := self._claims.last(self._piece)) is not None:
+            helper = asyncio.create_task(self._help(claim))
+            self._helpers.add(helper)
+            helper.add_done_callback(self._helpers.discard)
+
+    async def left_over(self) -> Claim | None:
+        """Wait until nobody fetches any more; returns what a helper that failed has left."""
+        while self._helpers:
+            await asyncio.wait(self._helpers)
+        self.tend()
+        return self._claims.first()
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """However the work within ends, every helper ends, and what it has is handed over."""
+        try:
+            yield
+        finally:
+            self._most = 0
+            for helper in self._helpers:
+                helper.cancel()
+            while self._helpers:
+                await asyncio.wait(self._helpers)
+
+    async def _help(self, claim: Claim | None) -> None:
+        while claim is not None:
+            try:
+                await self._fetch(claim)
+            except (OtherBytesError, DiskError) as error:
+                self._fatal = error
+                return
+            except TransferError:
+                self._most = 0  # the host may not like so many
+                return
+            finally:
+                self._claims.release(claim)
+            claim = self._claims.last(self._piece)

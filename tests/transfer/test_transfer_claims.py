@@ -1,0 +1,71 @@
+"""Several connections and one file: each byte is fetched by one of them, and none is forgotten."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orderwatch.core.ranges import Ranges
+from orderwatch.transfer.claims import Claim, Claims
+
+SIZE, CHUNK = 100, 10
+spans = st.lists(st.tuples(st.integers(0, SIZE), st.integers(0, SIZE)), max_size=5)
+
+
+@given(spans, st.data())
+def test_every_missing_byte_is_fetched_once_whoever_fails_on_the_way(
+    there: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    held = Ranges.of(there)
+    claims, live = Claims(held, SIZE), list[Claim]()
+    came: list[int] = []
+
+    def take(claim: Claim, count: int) -> None:
+        assert claim.stop is not None
+        for _ in range(min(count, claim.stop - claim.at)):
+            came.append(claim.at)
+            claim.at += 1
+
+    for _ in range(200):
+        match data.draw(st.sampled_from(["first", "last", "come", "end"])):
+            case "first" if (claim := claims.first()) is not None:
+                live.append(claim)
+            case "last" if (claim := claims.last(CHUNK)) is not None:
+                live.append(claim)
+            case "come" if live:
+                take(data.draw(st.sampled_from(live)), 7)
+            case "end" if live:
+                claim = live.pop(data.draw(st.integers(0, len(live) - 1)))
+                claims.release(claim)
+            case _:
+                break
+    for claim in live:
+        take(claim, SIZE)
+        claims.release(claim)
+    while (claim := claims.first()) is not None:
+        take(claim, SIZE)
+        claims.release(claim)
+    assert sorted(came) == sorted(set(range(SIZE)) - {at for a, b in held.spans for at in range(a, b)})
+
+
+def test_a_helper_takes_from_the_end_of_what_another_has_before_it() -> None:
+    claims = Claims(Ranges.of([(0, 30)]), SIZE)
+    first = claims.first()
+    helper = claims.last(CHUNK)
+    assert first is not None
+    assert helper is not None
+    assert (first.at, first.stop, helper.at, helper.stop) == (30, 90, 90, 100)
+
+
+def test_what_is_nearly_done_is_not_divided() -> None:
+    claims = Claims(Ranges.of([(0, SIZE - 2 * CHUNK + 1)]), SIZE)
+    assert claims.first() is not None
+    assert claims.last(CHUNK) is None
+
+
+def test_a_file_of_unknown_length_is_one_claim() -> None:
+    claims = Claims(Ranges.of([(0, 30)]), None)
+    first = claims.first()
+    assert first is not None
+    assert (first.at, first.stop, first.left) == (30, None, None)
+    assert claims.last(CHUNK) is None
+    claims.release(first)
+    assert claims.first() is None

@@ -1,0 +1,241 @@
+"""One file over several connections: more per second, the same bytes, and nothing lost by whatever fails."""
+
+import asyncio
+import json
+import os
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from tests.transfer.transfer_kit import Act, Answer, Asked, Host, Row, head, host, reply
+
+from orderwatch.core.model import Delivery
+from orderwatch.core.ranges import Ranges
+from orderwatch.errors import TransferError
+from orderwatch.transfer.bandwidth import Bandwidth
+from orderwatch.transfer.claims import Claim, Claims
+from orderwatch.transfer.crew import Crew, Sharing
+from orderwatch.transfer.download import Downloader, Manner, open_downloader
+from orderwatch.transfer.partial import control_of
+
+SIZE = 1_500_000
+TRUTH = b"PK\x03\x04" + random.Random(1).randbytes(SIZE - 4)
+OTHER = b"PK\x03\x04" + random.Random(2).randbytes(SIZE - 4)
+ETAG, NEW_ETAG = '"one"', '"two"'
+STEP = 30_000  # bytes that a connection gets between two pauses
+MANNER = Manner(stall=5, sharing=Sharing(connections=4, large=SIZE, piece=100_000, window=0.05))
+
+
+@pytest.fixture
+async def transport(tmp_path: Path) -> AsyncIterator[Downloader]:
+    async with open_downloader("127.0.0.1", tmp_path, MANNER, Bandwidth(0)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def row(tmp_path: Path, transport: Downloader, delivery: Delivery) -> Row:
+    return Row(tmp_path, transport, delivery, truths=(TRUTH, OTHER))
+
+
+def span_of(asked: Asked, size: int = SIZE) -> tuple[int, int]:
+    first, _, last = asked.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")
+    return int(first), int(last) + 1 if last else size
+
+
+def slow(data: bytes = TRUTH, etag: str | None = ETAG, upto: int | None = None) -> Answer:
+    """A host that limits each connection, and may hang up when one got `upto` bytes."""
+
+    def answer(asked: Asked) -> Iterator[bytes | Act]:
+        start, stop = span_of(asked, len(data))
+        headers: dict[str, object] = {"Content-Type": "application/zip", "Content-Length": stop - start}
+        if etag is not None:
+            headers["ETag"] = etag
+        if "range" in asked.headers:
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
+        yield head(206 if "range" in asked.headers else 200, headers)
+        end = stop if upto is None else min(stop, start + upto)
+        for at in range(start, end, STEP):
+            yield data[at : min(at + STEP, end)]
+            yield Act.PAUSE
+
+    return answer
+
+
+def durable(row: Row) -> Ranges:
+    """What the row and the control file call durable."""
+    told = control_of(row.path)
+    spans = json.loads(told.read_text())["held"] if told.exists() else []
+    return Ranges.of([(0, row.delivery.durable), *map(tuple, spans)])
+
+
+def power_cut(row: Row) -> None:
+    """Whatever is not called durable is garbage from now on."""
+    kept = durable(row)
+    data = bytearray(row.on_disk)
+    for start, stop in kept.gaps(len(data)):
+        data[start:stop] = b"\xa5" * (stop - start)
+    row.path.write_bytes(data)
+    for start, stop in kept.spans:
+        assert data[start:stop] in (TRUTH[start:stop], OTHER[start:stop]), "what is durable is not the file"
+
+
+async def test_a_large_file_comes_over_several_connections_and_each_byte_is_asked_for_once(row: Row) -> None:
+    async with host(slow()) as there:
+        assert await row.fetch(there.url) == TRUTH
+    spans = sorted(span_of(asked) for asked in there.heard)
+    assert len(spans) > 3
+    assert all(asked.headers["if-range"] == ETAG for asked in there.heard[1:])
+    helped = spans[1:]
+    assert all(before[1] <= after[0] for before, after in pairwise(helped))
+    assert helped[-1][1] == SIZE
+    assert row.starts[0].total == SIZE
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(slow(TRUTH[: SIZE - 1]), id="below the size"),
+        pytest.param(slow(etag=None), id="nothing vouches for the bytes"),
+        pytest.param(slow(etag='W/"weak"'), id="a weak validator"),
+    ],
+)
+async def test_one_connection_is_enough(row: Row, answer: Answer) -> None:
+    row.truths = (TRUTH, TRUTH[: SIZE - 1])
+    async with host(answer) as there:
+        assert TRUTH.startswith(await row.fetch(there.url))
+    assert len(there.heard) == 1
+
+
+@pytest.mark.parametrize(
+    ("rates", "helpers"),
+    [
+        pytest.param([100], 1, id="one is always tried"),
+        pytest.param([100, 105, 300, 300], 1, id="one that brings nothing is the last"),
+        pytest.param([100, 200, 300, 400, 500], 3, id="no more than configured"),
+        pytest.param([100, 200, 205, 900], 2, id="the third brings nothing"),
+    ],
+)
+async def test_connections_are_added_while_each_brings_more(rates: list[int], helpers: int) -> None:
+    now, received, asked = 0.0, 0, list[Claim]()
+
+    async def fetch(claim: Claim) -> None:
+        asked.append(claim)
+        await asyncio.Event().wait()
+
+    claims = Claims(Ranges(), SIZE)
+    claims.first()
+    crew = Crew(claims, SIZE, MANNER.sharing, fetch, received=lambda: received, clock=lambda: now)
+    async with crew.at_work():
+        for rate in rates:
+            now += MANNER.sharing.window
+            received += rate
+            crew.tend()
+            await asyncio.sleep(0)
+    assert len(asked) == helpers
+
+
+async def test_what_several_connections_brought_survives_a_power_cut(row: Row) -> None:
+    await cut(row)
+    held = durable(row)
+    assert held.end > held.prefix, "nothing beyond the beginning was durable"
+    power_cut(row)
+    async with host(slow()) as there:
+        assert await row.fetch(there.url) == TRUTH
+    again = sum(stop - start for start, stop in map(span_of, there.heard))
+    assert row.starts[-1].held == held.total
+    assert again < SIZE - held.total + 10 * STEP
+
+
+async def test_without_its_control_file_only_the_beginning_counts(row: Row) -> None:
+    await cut(row)
+    power_cut(row)
+    control_of(row.path).unlink()
+    async with host(slow()) as there:
+        assert await row.fetch(there.url) == TRUTH
+    assert row.starts[-1].held == row.starts[-1].offset
+
+
+@pytest.mark.parametrize("told", [b"", b"{", b"[]", b'{"total": 1, "validator": null, "held": [[0, 9]]}'])
+async def test_a_control_file_that_says_nothing_of_these_bytes_is_not_believed(row: Row, told: bytes) -> None:
+    row.hold(b"", total=SIZE, validator=ETAG)
+    row.path.write_bytes(b"\xa5" * SIZE)
+    control_of(row.path).write_bytes(told)
+    async with host(slow()) as there:
+        assert await row.fetch(there.url) == TRUTH
+
+
+async def test_bytes_published_anew_meanwhile_are_never_mixed_in(row: Row) -> None:
+    async with host(slow(), slow(OTHER, NEW_ETAG)) as there:
+        assert await row.fetch(there.url) == OTHER
+    assert not durable(row).gaps(SIZE)
+
+
+async def test_after_a_restart_nothing_of_the_old_bytes_counts(row: Row) -> None:
+    await cut(row)
+    async with host(slow(OTHER, NEW_ETAG, upto=SIZE // 3)) as there:
+        with pytest.raises(TransferError):
+            await row.fetch(there.url)
+    power_cut(row)
+    async with host(slow(OTHER, NEW_ETAG)) as there:
+        assert await row.fetch(there.url) == OTHER
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param(reply(503), id="busy"),
+        pytest.param(reply(403), id="one use of the link only"),
+        pytest.param(reply(200, TRUTH, Content_Type="application/zip"), id="the whole file"),
+        pytest.param(slow(upto=50_000), id="cut"),
+    ],
+)
+async def test_a_helper_that_is_refused_or_cut_is_no_trouble(row: Row, refusal: Answer) -> None:
+    async with host(slow(), refusal, slow()) as there:
+        assert await row.fetch(there.url) == TRUTH
+
+
+async def test_a_disk_that_fails_under_a_helper_ends_the_attempt(
+    row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = os.pwritev
+
+    def full(handle: int, views: Sequence[memoryview], at: int) -> int:
+        if at > SIZE // 2:
+            raise OSError(28, "No space left on device")
+        return whole(handle, views, at)
+
+    monkeypatch.setattr(os, "pwritev", full)
+    async with host(slow()) as there:
+        await row.fail_on_disk(there.url)
+
+
+async def test_a_stop_leaves_nobody_at_work_and_what_came_durable(row: Row) -> None:
+    async with several_at_work(row) as (there, task):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(5):
+            await there.alone()
+    assert durable(row).end > durable(row).prefix
+    power_cut(row)
+
+
+async def cut(row: Row) -> None:
+    """An attempt that loses all its connections while several are at work."""
+    async with several_at_work(row) as (there, task):
+        there.hang_up()
+        with pytest.raises(TransferError):
+            await task
+
+
+@asynccontextmanager
+async def several_at_work(row: Row) -> AsyncIterator[tuple[Host, asyncio.Task[bytes]]]:
+    async with host(slow()) as there:
+        task = asyncio.create_task(row.fetch(there.url))
+        while durable(row).total - row.delivery.durable < 2 * STEP:
+            await asyncio.sleep(0.01)
+            assert not task.done()
+        yield there, task
