@@ -77,6 +77,13 @@ class Start:
     validator: str | None
 
 
+class Fetched(NamedTuple):
+    """A partial with every byte that was announced: its size in bytes, and the sha256 of what was written."""
+
+    size: int
+    sha256: str
+
+
 class Transport(Protocol):
     """Brings the bytes behind a link into a partial. Raises `TransferError`."""
 
@@ -88,10 +95,11 @@ class Transport(Protocol):
         *,
         started: Callable[[Start], Awaitable[None]],
         checkpoint: Checkpoint,
-    ) -> int:
-        """Continue the partial named `part` from `delivery.durable`; returns its whole length in bytes.
+    ) -> Fetched:
+        """Continue the partial named `part` from what of it is durable, to its end.
 
-        `started` is awaited once before the first byte, `checkpoint` after each stretch became durable.
+        `started` is awaited once before the first byte, `checkpoint` after each stretch became durable; of
+        what came last not all needs to be, when this returns.
         """
         ...
 
@@ -115,8 +123,8 @@ class Destination(Protocol):
         """Make the staging folders and prove that the file system can do what publishing needs."""
         ...
 
-    async def verify(self, part: str, delivery: Delivery) -> Checked:
-        """Make the partial durable, read it back, check it as what it is."""
+    async def verify(self, part: str, delivery: Delivery, sha256: str | None = None) -> Checked:
+        """Make the partial durable and check it as what it is; `sha256` if it was made while it came."""
         ...
 
     async def publish(
@@ -184,6 +192,10 @@ class Store(Protocol):
         """Deliveries in these states, oldest first."""
         ...
 
+    async def versions(self, delivery: Delivery) -> Sequence[Delivery]:
+        """Every version of the same attachment, this one too."""
+        ...
+
     async def apply(self, verdict: Verdict) -> None:
         """Write the order, its new history and todo; compare-and-set on the order's version."""
         ...
@@ -214,7 +226,7 @@ class Store(Protocol):
         ...
 
     async def checkpoint(self, delivery: Delivery, durable: int) -> None:
-        """So many bytes of the partial survive a power cut."""
+        """So many bytes of the partial survive a power cut; `delivery` says of which file."""
         ...
 
     async def reserve(self, delivery: Delivery, path: str | None, root: str | None = None) -> bool:

@@ -41,7 +41,6 @@ async def test_a_whole_file_comes_and_its_size_and_validator_are_frozen_first(ro
         assert await row.fetch(there.url + PATH) == TRUTH
     [start] = row.starts
     assert (start.offset, start.total, start.validator) == (0, len(TRUTH), ETAG)
-    assert row.marks[-1] == len(TRUTH)
 
 
 async def test_the_link_arrives_byte_by_byte_and_carries_nothing_of_ours(row: Row) -> None:

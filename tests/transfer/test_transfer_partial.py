@@ -163,7 +163,7 @@ async def test_a_sync_that_fails_makes_every_byte_since_doubtful(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "fdatasync", fail)
-    async with host(file(TRUTH)) as there:
+    async with host(file(TRUTH, upto=1000)) as there:
         with pytest.raises(LostBytesError, match="Input/output error"):
             await row.fetch(there.url + PATH)
     assert not row.marks

@@ -1,6 +1,7 @@
 """What the tests of the transfer share: a host that lies, and a row that believes only checkpoints."""
 
 import asyncio
+import hashlib
 import io
 import random
 import re
@@ -254,11 +255,11 @@ class Row:
 
     async def fetch(self, url: str) -> bytes:
         """One attempt that succeeds; returns the partial."""
-        size = await self.transport.fetch(
+        fetched = await self.transport.fetch(
             url, PART, self.delivery, started=self.started, checkpoint=self.checkpoint
         )
-        self.delivery = replace(self.delivery, durable=size, total=size)
-        assert len(self.on_disk) == size
+        self.delivery = replace(self.delivery, durable=fetched.size, total=fetched.size)
+        assert fetched == (len(self.on_disk), hashlib.sha256(self.on_disk).hexdigest())
         return self.on_disk
 
     async def fail(self, url: str, kind: type[TransferError] = TransferError) -> TransferError:

@@ -1,7 +1,7 @@
 """The one door through which the database is changed: state, history and todo in one transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +34,13 @@ class Store(Reader):
         super().__init__(reading)
         self._writing = writing
         self._turn = asyncio.Lock()
+
+    @unit
+    async def versions(self, delivery: Delivery) -> Sequence[Delivery]:
+        """Every version of the same attachment, this one too."""
+        query = select(deliveries).where(writes.of_attachment(delivery)).order_by(deliveries.c.version)
+        async with self._snapshot() as db:
+            return [delivery_of(row) for row in (await db.execute(query)).mappings()]
 
     @unit
     async def apply(self, verdict: Verdict) -> None:
@@ -82,9 +89,10 @@ class Store(Reader):
 
     @unit
     async def checkpoint(self, delivery: Delivery, durable: int) -> None:
-        """So many bytes of the partial survive a power cut."""
+        """So many bytes of the partial survive a power cut; `delivery` says of which file."""
+        told = {"durable": durable, "total": delivery.total, "validator": delivery.validator}
         async with self._transaction() as db:
-            await db.execute(update(deliveries).where(writes.row_of(delivery)).values(durable=durable))
+            await db.execute(update(deliveries).where(writes.row_of(delivery)).values(told))
 
     @unit
     async def reserve(self, delivery: Delivery, path: str | None, root: str | None = None) -> bool:

@@ -144,11 +144,14 @@ def _order_of(delivery: Delivery) -> ColumnElement[bool]:
 
 
 def row_of(delivery: Delivery) -> ColumnElement[bool]:
-    """Found by way of the order, which is what the index of the deliveries begins with."""
+    return and_(of_attachment(delivery), deliveries.c.version == delivery.version)
+
+
+def of_attachment(delivery: Delivery) -> ColumnElement[bool]:
+    """Every version; found by way of the order, which is what the index of the deliveries begins with."""
     return and_(
         deliveries.c.order_id == select(orders.c.id).where(_order_of(delivery)).scalar_subquery(),
         deliveries.c.capture_id == delivery.capture_id,
         deliveries.c.scene_id == delivery.scene_id,
         deliveries.c.attachment == delivery.attachment,
-        deliveries.c.version == delivery.version,
     )

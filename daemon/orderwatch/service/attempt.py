@@ -14,7 +14,7 @@ from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.sidecar import sidecar
 from orderwatch.core.watching import Watched, traits
 from orderwatch.errors import DiskError, LostBytesError
-from orderwatch.ports import Archive, Checked, Destination, Start, Store, Transport
+from orderwatch.ports import Archive, Checked, Destination, Fetched, Start, Store, Transport
 from orderwatch.service.gate import Gate
 from orderwatch.service.space import Space
 
@@ -67,8 +67,8 @@ class Attempt:
             return
         url = await self._fresh_link()
         await self._take_name(order)
-        await self._fetch(url)
-        checked = await self._tree.destination.verify(self._part, self.delivery)
+        fetched = await self._fetch(url)
+        checked = await self._tree.destination.verify(self._part, self.delivery, fetched.sha256)
         if not await self._is_held_already(checked):
             await self._publish(order, checked)
 
@@ -134,23 +134,29 @@ class Attempt:
             name = alternative(path, number)
         self.delivery = replace(self.delivery, path=name, root=root)
 
-    async def _fetch(self, url: str) -> None:
+    async def _fetch(self, url: str) -> Fetched:
         delivery = self.delivery
         if delivery.total is not None:
             self._tree.space.reserve(delivery.key, delivery.total - delivery.durable)
-        size = await self._tree.transport.fetch(
+        fetched = await self._tree.transport.fetch(
             url, self._part, delivery, started=self._started, checkpoint=self._checkpoint
         )
-        self.delivery = replace(self.delivery, total=size, durable=size)
+        self.delivery = replace(self.delivery, total=fetched.size)
+        return fetched
 
     async def _started(self, start: Start) -> None:
-        """Freeze what the server said with the row, and take the room, before the first byte."""
+        """Take the room before the first byte, and freeze what the server said with the row.
+
+        Where nothing was durable before, the first checkpoint is soon enough.
+        """
+        begun = self.delivery.durable > 0
         self._held = max(self._held, start.held)
         self._tree.space.reserve(self.delivery.key, (start.total or start.held) - start.held)
         self.delivery = replace(
             self.delivery, durable=start.offset, total=start.total, validator=start.validator
         )
-        await self._note()
+        if begun:
+            await self._note()
         log.info(
             "download.started", **self.where, held=start.held, total=start.total, path=self.delivery.path
         )
@@ -195,7 +201,7 @@ class Attempt:
     async def _stored(self) -> None:
         """Former versions step back first: after a crash in between, this one is still taken up again."""
         store, now = self._tools.store, self._tools.now()
-        for former in await self._stored_siblings():
+        for former in await self._stored_siblings() if self.delivery.version > 1 else ():
             if former.version < self.delivery.version:
                 await store.record(machine.after_superseded(former, now, self.delivery.version))
         move = machine.after_stored(self.delivery, now)
@@ -240,10 +246,8 @@ class Attempt:
         mine = self.delivery
         return [
             d
-            for d in (await self._order()).deliveries_of(mine.capture_id)
-            if (d.scene_id, d.attachment) == (mine.scene_id, mine.attachment)
-            and d.version != mine.version
-            and d.state is DeliveryState.STORED
+            for d in await self._tools.store.versions(mine)
+            if d.version != mine.version and d.state is DeliveryState.STORED
         ]
 
     @property

@@ -11,7 +11,7 @@ from yarl import URL
 
 from orderwatch.core.model import Delivery
 from orderwatch.errors import TransferError
-from orderwatch.ports import Checkpoint, Start
+from orderwatch.ports import Checkpoint, Fetched, Start
 from orderwatch.transfer.answer import Coming, Complete, OtherBytesError, Wanted, judge
 from orderwatch.transfer.bandwidth import Bandwidth
 from orderwatch.transfer.claims import Claim, Claims
@@ -65,24 +65,23 @@ class Downloader:
         *,
         started: Callable[[Start], Awaitable[None]],
         checkpoint: Checkpoint,
-    ) -> int:
+    ) -> Fetched:
         edition = Edition(delivery.total, delivery.validator)
         async with open_partial(self._folder / part, delivery.durable, edition) as partial:
             job = _Job(url, delivery, partial, started, checkpoint)
-            if partial.held.prefix and partial.held.prefix == delivery.total:
-                return partial.held.prefix
-            try:
-                return await self._attempt(job)
-            except OtherBytesError:
-                await partial.restart()
-                return await self._attempt(job)
+            if not partial.held.prefix or partial.held.prefix != delivery.total:
+                try:
+                    await self._attempt(job)
+                except OtherBytesError:
+                    await partial.restart()
+                    await self._attempt(job)
+            return Fetched(partial.held.prefix, await partial.sha256())
 
-    async def _attempt(self, job: "_Job") -> int:
+    async def _attempt(self, job: "_Job") -> None:
         async with self._answered(job.url, job.wanted, job.delivery) as (response, coming):
             if isinstance(coming, Coming):
                 await job.begin(coming)
                 await self._bring(job, coming, response)
-        return job.partial.held.prefix
 
     async def _bring(self, job: "_Job", coming: Coming, response: aiohttp.ClientResponse) -> None:
         """Take this answer, ask for what it does not bring, over more connections where that is worth it."""

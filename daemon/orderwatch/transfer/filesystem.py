@@ -42,10 +42,10 @@ class FilesystemDestination:
     async def prepare(self) -> None:
         await _in_thread("the destination cannot be prepared", self._prepare)
 
-    async def verify(self, part: str, delivery: Delivery) -> Checked:
+    async def verify(self, part: str, delivery: Delivery, sha256: str | None = None) -> Checked:
         stop = threading.Event()
         work = _in_thread(
-            "the partial cannot be read", self._verify, part, delivery.attachment, stop, stop=stop
+            "the partial cannot be read", self._verify, part, delivery.attachment, sha256, stop, stop=stop
         )
         return await work
 
@@ -91,11 +91,11 @@ class FilesystemDestination:
         name.unlink()
         probe.unlink()
 
-    def _verify(self, part: str, attachment: str, stop: threading.Event) -> Checked:
+    def _verify(self, part: str, attachment: str, sha256: str | None, stop: threading.Event) -> Checked:
         path = self.partials / part
         with translated("the partial cannot be made durable", LostBytesError):
             sync(path)
-        sha256 = digest(path, stop)
+        sha256 = sha256 or digest(path, stop)
         check(path, attachment, stop)
         return Checked(size=path.stat().st_size, sha256=sha256)
 

@@ -14,6 +14,7 @@ _BUFFER = 4 * 2**20  # bytes gathered for one flush
 _STRETCH = 64 * 2**20  # most bytes fetched again after a power cut
 _SOONEST = 0.25  # seconds between checkpoints, stretched so that they take at most a twentieth of the time
 _SHARE = 20
+_REST = 8 * 2**20  # bytes at the end of a file that its verification makes durable soon enough
 
 
 class Intake:
@@ -33,7 +34,7 @@ class Intake:
     async def pour(self, chunks: AsyncIterator[bytes], claim: Claim, tend: Callable[[], None]) -> None:
         """Take the claim's bytes until it has them or the connection ends; what came is handed over."""
         batch = _Batch(self._partial, claim)
-        async with _whatever_happens(batch.flush):
+        async with _unless_the_disk(batch.flush):
             async for chunk in chunks:
                 if claim.at == 0:
                     check_leading(self._attachment, chunk)
@@ -47,10 +48,12 @@ class Intake:
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
-        """However the work within ends, what came is durable and told afterwards."""
+        """However the work within fails, what came is durable and told afterwards; if it ends, most of it."""
         try:
-            async with _whatever_happens(self._mark_rest):
+            async with _unless_the_disk(self._mark_rest):
                 yield
+                if self._partial.held.total - self._synced < _REST:
+                    self._synced = self._partial.held.total
         finally:
             if self._marking is not None:
                 await asyncio.wait([self._marking])
@@ -103,7 +106,7 @@ class _Batch:
 
 
 @asynccontextmanager
-async def _whatever_happens(save: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+async def _unless_the_disk(save: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Save what came, unless the disk itself is the trouble: what it refused is not known to be there."""
     try:
         yield

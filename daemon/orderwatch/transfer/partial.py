@@ -8,11 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, Self
+from typing import ParamSpec
 
 from orderwatch.core.ranges import Ranges
 from orderwatch.errors import LostBytesError
+from orderwatch.shield import shielded
 from orderwatch.transfer.disk import sync, translated, write_durable
+from orderwatch.transfer.following import Follower
 
 A = ParamSpec("A")
 _IOV_MAX = 1024
@@ -30,7 +32,7 @@ _UNSAID = Edition()
 
 
 class Partial:
-    """An open partial. Blocking work runs in two threads of its own: one writes, the other makes durable."""
+    """An open partial. Blocking work runs in threads of its own: one writes, one makes durable, one reads."""
 
     def __init__(self, path: Path, handle: int, held: Ranges, threads: "_Threads") -> None:
         self._path = path
@@ -39,12 +41,14 @@ class Partial:
         self._flight: asyncio.Future[None] | None = None
         self._syncing: asyncio.Future[None] | None = None
         self._turn = asyncio.Lock()
+        self._follower = Follower(handle, threads.reading)
         self.held = held  # handed over: written, or still in flight
 
     async def write(self, at: int, parts: list[bytes]) -> None:
         """Hand over some bytes for offset `at`; returns when the flush before is done."""
         async with self._turn:
             await self.settle()
+            self._follower.go_on(self.held.prefix)
             self.held = self.held.joined(at, at + sum(map(len, parts)))
             self._begin(_write_all, self._handle, at, parts)
 
@@ -61,10 +65,17 @@ class Partial:
         self._syncing = None
         return held
 
+    async def sha256(self) -> str:
+        """Of everything that was handed over, which must have no gap."""
+        async with self._turn:
+            await self.settle()
+        return await self._follower.finish(self.held.prefix)
+
     async def restart(self) -> None:
         """Throw away every byte."""
         async with self._turn:
             await self.settle()
+            await self._follower.restart()
             self.held = Ranges()
             self._begin(_rewind, self._handle, self._path)
             await self.settle()
@@ -78,6 +89,13 @@ class Partial:
             await asyncio.shield(self._flight)
             self._flight = None
 
+    async def rest(self) -> None:
+        """Wait until no thread works on the file any more."""
+        self._follower.stop()
+        for work in (self._flight, self._syncing, self._follower.work):
+            if work is not None:
+                await asyncio.wait([work])
+
     def _begin(self, work: Callable[A, None], *args: A.args, **kwargs: A.kwargs) -> None:
         self._flight = asyncio.wrap_future(self._threads.writing.submit(work, *args, **kwargs))
 
@@ -85,14 +103,19 @@ class Partial:
 @asynccontextmanager
 async def open_partial(path: Path, durable: int, edition: Edition = _UNSAID) -> AsyncIterator[Partial]:
     """Open or make the partial, believing only what is known to be durable. `DiskError` if that fails."""
-    with _Threads() as threads:
-        opening = threads.writing.submit(_open, path, durable, edition)
+    threads = _Threads()
+    opening = threads.writing.submit(_open, path, durable, edition)
+    try:
+        handle, held = await asyncio.wrap_future(opening)
+        partial = Partial(path, handle, held, threads)
         try:
-            handle, held = await asyncio.wrap_future(opening)
-            yield Partial(path, handle, held, threads)
+            yield partial
         finally:
-            threads.syncing.shutdown()
-            threads.writing.submit(_close, opening)
+            await shielded(partial.rest())
+    finally:
+        closing = asyncio.wrap_future(threads.writing.submit(_close, opening))
+        threads.end()
+        await shielded(asyncio.wait([closing]))
 
 
 def control_of(part: Path) -> Path:
@@ -110,13 +133,12 @@ class _Threads:
     def __init__(self) -> None:
         self.writing = ThreadPoolExecutor(1, thread_name_prefix="partial")
         self.syncing = ThreadPoolExecutor(1, thread_name_prefix="sync")
+        self.reading = ThreadPoolExecutor(1, thread_name_prefix="read")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.syncing.shutdown()
-        self.writing.shutdown()
+    def end(self) -> None:
+        """Without waiting; what was submitted is still done."""
+        for thread in (self.syncing, self.reading, self.writing):
+            thread.shutdown(wait=False)
 
 
 @translated("the partial cannot be opened")

@@ -1,0 +1,349 @@
+"""Downloads beside curl, unzip, sha256sum, xargs and aria2c, over loopback. Prints; asserts nothing.
+
+Ours is the whole way: fetch, fsync, sha256, every member's CRC, publish, rows. The host is one process that
+sends files by sendfile, the same for everybody. Tools that are not installed are left out.
+"""
+
+import asyncio
+import hashlib
+import os
+import random
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import structlog
+from aiohttp import web
+
+from orderwatch.core.delivery import RetryPolicy, claimed
+from orderwatch.core.machine import Verdict
+from orderwatch.core.model import Delivery, DeliveryState, Order, Standing
+from orderwatch.core.seen import SeenScene
+from orderwatch.core.watching import Plan, Watch, Watched
+from orderwatch.db.store import Store, open_store
+from orderwatch.db.upgrade import upgrade
+from orderwatch.ports import Offer
+from orderwatch.service.attempt import Tools, Tree
+from orderwatch.service.fetcher import Fetcher
+from orderwatch.service.gate import Gate
+from orderwatch.service.space import Space
+from orderwatch.transfer.bandwidth import Bandwidth
+from orderwatch.transfer.crew import Sharing
+from orderwatch.transfer.download import Manner, open_downloader
+from orderwatch.transfer.filesystem import FilesystemDestination
+
+RUNS = 5
+LARGE, SMALL, MANY = 2_000_000_000, 5_000_000, 200
+OF_ONE_ORDER = 10
+LIMITED = 200_000_000  # bytes of the file from the host that limits each connection …
+EACH = 10_000_000  # … to so many per second
+PLAN = Plan(attachments=frozenset({"delivery_zip"}), layout="{file_name}")
+
+
+def serve(folder: Path, pipe: Pipe) -> None:
+    """The files of `folder`: whole under /files/, slowly under /slow/. Until the pipe closes."""
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        path = folder / request.match_info["name"]
+        size, asked = path.stat().st_size, request.http_range
+        start, stop = asked.start or 0, min(asked.stop or size, size)
+        response = web.StreamResponse(status=206 if "Range" in request.headers else 200)
+        response.content_length = stop - start
+        response.headers["ETag"] = f'"{size}"'
+        response.headers["Accept-Ranges"] = "bytes"
+        if response.status == 206:  # noqa: PLR2004 - partial content
+            response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+        await response.prepare(request)
+        with path.open("rb") as file:
+            file.seek(start)
+            due = time.monotonic()
+            while start < stop:
+                piece = file.read(min(EACH // 20, stop - start))
+                await response.write(piece)
+                start += len(piece)
+                due += len(piece) / EACH
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+        return response
+
+    async def run() -> None:
+        app = web.Application()
+        app.add_routes([web.static("/files", folder), web.get("/slow/{name}", slow)])
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        pipe.send(runner.addresses[0][1])
+        await asyncio.to_thread(pipe.poll, None)
+
+    asyncio.run(run())
+
+
+@dataclass(frozen=True)
+class Links:
+    """The archive: every scene has a file of its name."""
+
+    base: str
+
+    async def scenes(self, capture_id: str) -> Sequence[SeenScene]:
+        raise NotImplementedError(capture_id)
+
+    async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:  # noqa: ARG002 - the port's
+        return Offer(file_name=scene_id, fingerprint="once", url=f"{self.base}/{scene_id}")
+
+
+@asynccontextmanager
+async def house(folder: Path, base: str, connections: int) -> AsyncIterator[tuple[Fetcher, Store]]:
+    upgrade(folder / "orderwatch.db")
+    destination = FilesystemDestination(folder / "tree")
+    manner = Manner(stall=60, floor=4000, sharing=Sharing(connections=connections))
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(folder / "orderwatch.db"))
+        await destination.prepare()
+        transport = await stack.enter_async_context(
+            open_downloader("127.0.0.1", destination.partials, manner, Bandwidth(0))
+        )
+        rng = random.Random(1)
+        tools = Tools(
+            archive=Links(base),
+            gate=Gate("main", None, store, interval=timedelta(minutes=5), now=now, rng=rng),
+            watched=Watched(usual=PLAN, watches=(Watch(task_name="*"),)),
+            trees={
+                None: Tree(destination=destination, transport=transport, space=Space(destination.free, 0))
+            },
+            store=store,
+            now=now,
+        )
+        retries = RetryPolicy(first=timedelta(seconds=1), slowest=timedelta(hours=1), max_attempts=3)
+        yield Fetcher({"main": tools}, store, [destination], retries=retries, now=now, rng=rng), store
+
+
+async def bring(folder: Path, base: str, names: Sequence[str], parallel: int, connections: int) -> None:
+    """Fetch these files as the daemon does, and print seconds, peak memory and the loop's lag."""
+    async with house(folder, base, connections) as (fetcher, store):
+        wanted = [want(name, 1 + number // OF_ONE_ORDER) for number, name in enumerate(names)]
+        for task_id in {d.task_id for d in wanted}:
+            order = Order(account="main", task_id=task_id, standing=Standing(word="x", phase=None))
+            mine = tuple(d for d in wanted if d.task_id == task_id)
+            await store.apply(Verdict(order=order, wanted=mine, transitions=()))
+        turns, lags, began = asyncio.Semaphore(parallel), list[float](), time.monotonic()
+        watcher = asyncio.create_task(lag(lags))
+
+        async def fetch(delivery: Delivery) -> Delivery:
+            async with turns:
+                move = claimed(delivery, now())
+                await store.record(move)
+                return await fetcher.fetch(move.delivery)
+
+        done = await asyncio.gather(*map(fetch, wanted))
+        seconds = time.monotonic() - began
+        watcher.cancel()
+        if missing := [d for d in done if d.state is not DeliveryState.STORED]:
+            raise SystemExit(missing[0].reason)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(
+        seconds, peak_megabytes(), sorted(lags)[int(len(lags) * 0.99)] * 1000, used.ru_utime + used.ru_stime
+    )
+
+
+def want(name: str, task_id: int) -> Delivery:
+    return Delivery(
+        account="main",
+        task_id=task_id,
+        capture_id="c",
+        scene_id=name,
+        attachment="delivery_zip",
+        file_name=name,
+        fingerprint="once",
+    )
+
+
+def peak_megabytes() -> float:
+    """Of this process alone; ru_maxrss counts who started it as well."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+async def lag(found: list[float]) -> None:
+    while True:
+        before = time.monotonic()
+        await asyncio.sleep(0.005)
+        found.append(time.monotonic() - before - 0.005)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Ours:
+    seconds: float
+    megabytes: float
+    lag: float
+    cpu: float
+
+
+def ours(work: Path, base: str, names: Sequence[str], parallel: int, connections: int = 4) -> Ours:
+    """In a process of its own; what it took without the start of Python."""
+    command = [sys.executable, __file__, str(work), base, str(parallel), str(connections), *names]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this very file
+    return Ours(*map(float, ended.stdout.split()))
+
+
+def shell(command: str, work: Path) -> float:
+    began = time.monotonic()
+    subprocess.run(["bash", "-o", "pipefail", "-ec", command], cwd=work, check=True, capture_output=True)  # noqa: S603, S607 - our own words
+    return time.monotonic() - began
+
+
+def make_zip(path: Path, size: int, *, deflated: bool = False) -> None:
+    """Members of 64 MB of noise, stored; or of numbers like an image's, deflated to about half."""
+    rng = random.Random(path.name)
+    method = zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", method, compresslevel=1) as archive:
+        number = 0
+        while (made := path.stat().st_size if path.exists() else 0) < size:
+            block = min(64_000_000, size - made)
+            noise = rng.randbytes(block)
+            if deflated:
+                noise = noise.translate(bytes(value & 0x0F for value in range(256)))
+            archive.writestr(f"scene/{number}.tif", noise)
+            archive.fp.flush()  # type: ignore[union-attr]  # it is open
+            number += 1
+
+
+@contextmanager
+def host(folder: Path) -> Iterator[str]:
+    ours_end, theirs = get_context("spawn").Pipe()
+    process = get_context("spawn").Process(target=serve, args=(folder, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    yield f"http://127.0.0.1:{ours_end.recv()}"
+    ours_end.close()
+    process.terminate()
+    process.join()
+
+
+def compare(title: str, ways: dict[str, Callable[[Path], float | Ours]], base: Path) -> None:
+    """Each way in turn, `RUNS` times; medians, and what of the first is theirs."""
+    print(f"\n{title}")
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    details: list[Ours] = []
+    for _ in range(RUNS):
+        for name, way in ways.items():
+            with TemporaryDirectory(dir=base) as work:
+                took = way(Path(work))
+                os.sync()
+            if isinstance(took, Ours):
+                details.append(took)
+                took = took.seconds
+            seconds[name].append(took)
+    mine = statistics.median(seconds["orderwatch"])
+    for name, found in seconds.items():
+        median = statistics.median(found)
+        print(
+            f"  {name:36} {median:6.2f} s  ({min(found):.2f} - {max(found):.2f})"
+            + ("" if name == "orderwatch" else f"   orderwatch / this = {mine / median:.2f}")
+        )
+    print(
+        f"  orderwatch: peak {max(d.megabytes for d in details):.0f} MB, "
+        f"loop lag 99th {statistics.median(d.lag for d in details):.1f} ms, "
+        f"{statistics.median(d.cpu for d in details):.1f} s of CPU"
+    )
+
+
+def noise() -> str:
+    """How much the machine itself wavers: the same hash, five times."""
+    took = []
+    for _ in range(RUNS):
+        began = time.monotonic()
+        hashlib.sha256(bytes(300_000_000)).digest()
+        took.append(time.monotonic() - began)
+    return f"{os.cpu_count()} cores; the same sha256 of 300 MB: {min(took):.2f} - {max(took):.2f} s"
+
+
+def main() -> None:
+    print(noise())
+    scale = float(os.environ.get("ORDERWATCH_BENCH_SCALE", "1"))
+    with TemporaryDirectory() as place:
+        base = Path(place)
+        files = base / "files"
+        files.mkdir()
+        large, limited = int(LARGE * scale), int(LIMITED * scale)
+        make_zip(files / "large.zip", large)
+        make_zip(files / "deflated.zip", large // 4, deflated=True)
+        make_zip(files / "limited.zip", limited)
+        fours = [f"four{n}.zip" for n in range(4)]
+        for name in fours:
+            make_zip(files / name, large // 4)
+        many = [f"small{n}.zip" for n in range(MANY)]
+        for name in many:
+            make_zip(files / name, int(SMALL * scale))
+        with host(files) as url:
+            run(base, url, fours, many)
+
+
+def run(base: Path, url: str, fours: list[str], many: list[str]) -> None:
+    for name in ("large", "deflated"):
+        link = f"{url}/files/{name}.zip"
+        compare(
+            f"one zip, {name}, {(base / 'files' / f'{name}.zip').stat().st_size / 1e6:.0f} MB",
+            {
+                "orderwatch": partial(ours, base=f"{url}/files", names=[f"{name}.zip"], parallel=1),
+                "curl": partial(shell, f"curl -sfO {link}"),
+                "curl && sync": partial(shell, f"curl -sfO {link} && sync *.zip"),
+                "curl && unzip -t && sha256sum": partial(
+                    shell, f"curl -sfO {link} && unzip -tq *.zip && sha256sum *.zip"
+                ),
+            },
+            base,
+        )
+    compare(
+        "four at once",
+        {
+            "orderwatch": lambda work: ours(work, f"{url}/files", fours, 4),
+            "xargs -P4 curl": lambda work: shell(listed(fours, url, "xargs -P4 -n1 curl -sfO"), work),
+        },
+        base,
+    )
+    ways: dict[str, Callable[[Path], float | Ours]] = {
+        "orderwatch": lambda work: ours(work, f"{url}/files", many, 8),
+        "xargs -P8 curl": lambda work: shell(listed(many, url, "xargs -P8 -n1 curl -sfO"), work),
+    }
+    if shutil.which("aria2c"):
+        ways["aria2c -j8"] = lambda work: shell(listed(many, url, "aria2c -q -j8 -i -"), work)
+    compare(f"{MANY} small ones, 8 at once", ways, base)
+    slow = f"{url}/slow/limited.zip"
+    ways = {
+        "orderwatch": lambda work: ours(work, f"{url}/slow", ["limited.zip"], 1),
+        "orderwatch, connections = 1": lambda work: ours(work, f"{url}/slow", ["limited.zip"], 1, 1),
+        "curl": lambda work: shell(f"curl -sfO {slow}", work),
+    }
+    if shutil.which("aria2c"):
+        ways["aria2c -x4"] = lambda work: shell(f"aria2c -q -x4 -s4 {slow}", work)
+    compare(f"a host that gives each connection {EACH / 1e6:.0f} MB/s", ways, base)
+
+
+def listed(names: Sequence[str], url: str, then: str) -> str:
+    return f"printf '%s\\n' {' '.join(f'{url}/files/{name}' for name in names)} | {then}"
+
+
+if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    if len(sys.argv) > 1:
+        work, base, parallel, connections, *names = sys.argv[1:]
+        asyncio.run(bring(Path(work), base, names, int(parallel), int(connections)))
+    else:
+        main()
