@@ -81,7 +81,7 @@ _FALLS_AT: Mapping[Kind, frozenset[Where]] = {
     "broken disk": frozenset({"disk"}),
     "dead disk": frozenset({"disk"}),
 }
-_DISK_CALLS = ("fsync", "fdatasync", "ftruncate", "link", "mkdir", "replace", "unlink", "writev")
+_DISK_CALLS = ("fsync", "fdatasync", "ftruncate", "link", "mkdir", "replace", "unlink", "pwritev")
 _WRITES = {"apply", "apply_all", "checkpoint", "claim", "record", "reserve", "swept", "troubled"}
 _DECEITS = {"words", "vanished"}
 _MOST_FETCHES = 100  # in a row; more is a loop without end
