@@ -95,8 +95,11 @@ class Transport(Protocol):
         *,
         started: Callable[[Start], Awaitable[None]],
         checkpoint: Checkpoint,
-    ) -> Fetched:
+        unless: str | None = None,
+    ) -> Fetched | None:
         """Continue the partial named `part` from what of it is durable, to its end.
+
+        None where the server says that its bytes are those of the validator `unless`: nothing is fetched.
 
         `started` is awaited once before the first byte, `checkpoint` after each stretch became durable; of
         what came last not all needs to be, when this returns.

@@ -25,6 +25,7 @@ from tests.transfer.transfer_kit import (
 
 from orderwatch.core.model import Delivery
 from orderwatch.errors import BadBytesError, BusyHostError, LinkExpiredError
+from orderwatch.ports import Fetched
 from orderwatch.transfer.bandwidth import Bandwidth
 from orderwatch.transfer.download import Manner, open_downloader
 from orderwatch.transfer.filesystem import FilesystemDestination
@@ -50,6 +51,43 @@ async def test_the_link_arrives_byte_by_byte_and_carries_nothing_of_ours(row: Ro
     assert asked.target == PATH
     assert asked.headers["accept-encoding"] == "identity"
     assert not asked.headers.keys() & {"authorization", "authorizationtoken", "cookie", "range", "if-range"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(reply(304, ETag=ETAG), id="says so"),
+        pytest.param(file(TRUTH, etag=ETAG), id="sends the same validator again"),
+    ],
+)
+async def test_bytes_that_are_known_by_their_validator_are_not_fetched(row: Row, answer: Answer) -> None:
+    async with host(answer) as there:
+        assert await offered(row, there.url) is None
+    assert there.heard[0].headers["if-none-match"] == ETAG
+    assert not row.on_disk
+    assert not row.starts
+
+
+@pytest.mark.parametrize("etag", [None, NEW_ETAG, f"W/{ETAG}"])
+async def test_bytes_that_may_be_others_than_the_known_ones_are_fetched(row: Row, etag: str | None) -> None:
+    async with host(file(TRUTH, etag=etag)) as there:
+        assert await offered(row, there.url) is not None
+    assert row.on_disk == TRUTH
+
+
+async def test_the_rest_of_a_partial_is_asked_for_whatever_is_known(row: Row) -> None:
+    row.hold(TRUTH[:HALF], total=len(TRUTH), validator=ETAG)
+    async with host(file(TRUTH, etag=ETAG)) as there:
+        assert await offered(row, there.url) is not None
+    assert "if-none-match" not in there.heard[0].headers
+    assert row.on_disk == TRUTH
+
+
+async def offered(row: Row, url: str) -> Fetched | None:
+    """A download of bytes that may be those of a validator that we know."""
+    return await row.transport.fetch(
+        url, PART, row.delivery, started=row.started, checkpoint=row.checkpoint, unless=ETAG
+    )
 
 
 async def test_a_weak_etag_is_no_validator(row: Row) -> None:

@@ -258,6 +258,7 @@ class Row:
         fetched = await self.transport.fetch(
             url, PART, self.delivery, started=self.started, checkpoint=self.checkpoint
         )
+        assert fetched is not None
         self.delivery = replace(self.delivery, durable=fetched.size, total=fetched.size)
         assert fetched == (len(self.on_disk), hashlib.sha256(self.on_disk).hexdigest())
         return self.on_disk

@@ -67,9 +67,17 @@ class Attempt:
             return
         url = await self._fresh_link()
         await self._take_name(order)
-        fetched = await self._fetch(url)
-        checked = await self._tree.destination.verify(self._part, self.delivery, fetched.sha256)
-        if not await self._is_held_already(checked):
+        newest = await self._newest_stored()
+        fetched = await self._fetch(url, newest)
+        if fetched is None and newest is not None:
+            await self._let_go(newest)
+            return
+        checked = await self._tree.destination.verify(
+            self._part, self.delivery, fetched.sha256 if fetched else None
+        )
+        if earlier := await self._stored_with(checked.sha256):
+            await self._let_go(earlier)
+        else:
             await self._publish(order, checked)
 
     async def set_aside(self, reason: str) -> str:
@@ -134,14 +142,21 @@ class Attempt:
             name = alternative(path, number)
         self.delivery = replace(self.delivery, path=name, root=root)
 
-    async def _fetch(self, url: str) -> Fetched:
+    async def _fetch(self, url: str, newest: Delivery | None) -> Fetched | None:
+        """None where the server says that it has the bytes of the newest version that is stored."""
         delivery = self.delivery
         if delivery.total is not None:
             self._tree.space.reserve(delivery.key, delivery.total - delivery.durable)
         fetched = await self._tree.transport.fetch(
-            url, self._part, delivery, started=self._started, checkpoint=self._checkpoint
+            url,
+            self._part,
+            delivery,
+            started=self._started,
+            checkpoint=self._checkpoint,
+            unless=newest.validator if newest else None,
         )
-        self.delivery = replace(self.delivery, total=fetched.size)
+        if fetched is not None:
+            self.delivery = replace(self.delivery, total=fetched.size)
         return fetched
 
     async def _started(self, start: Start) -> None:
@@ -167,18 +182,23 @@ class Attempt:
         await self._tools.store.checkpoint(self.delivery, durable)
         self._tree.space.reserve(self.delivery.key, (self.delivery.total or held) - held)
 
-    async def _is_held_already(self, checked: Checked) -> bool:
-        """Published again with the bytes of an earlier version: nothing new to store."""
-        earlier = [d for d in await self._stored_siblings() if d.sha256 == checked.sha256]
-        if not earlier:
-            return False
+    async def _newest_stored(self) -> Delivery | None:
+        """The version that what is published now may be equal to."""
+        if self.delivery.version == 1:
+            return None
+        return max(await self._stored_siblings(), key=lambda d: d.version, default=None)
+
+    async def _stored_with(self, sha256: str) -> Delivery | None:
+        return next((d for d in await self._stored_siblings() if d.sha256 == sha256), None)
+
+    async def _let_go(self, same: Delivery) -> None:
+        """Published again with the bytes of another version: nothing new to store."""
         await self._tools.store.reserve(self.delivery, None)
-        move = machine.after_duplicate(self.delivery, self._tools.now(), earlier[0].version)
+        move = machine.after_duplicate(self.delivery, self._tools.now(), same.version)
         await self._tools.store.record(move)
         self.delivery = move.delivery
         await self._clear()
-        log.info("delivery.same_bytes", **self.where, version=earlier[0].version)
-        return True
+        log.info("delivery.same_bytes", **self.where, version=same.version)
 
     async def _publish(self, order: Order, checked: Checked, *, resumed: bool = False) -> None:
         """The intent is in the row before the name exists, the name durable before the row says stored."""

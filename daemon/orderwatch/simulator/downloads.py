@@ -74,6 +74,9 @@ class _Delivery:
         self.last_modified = format_datetime(modified, usegmt=True)
 
     async def answer(self, request: web.Request, fault: Fault | None) -> web.StreamResponse:
+        etag = self._headers().get(hdrs.ETAG)
+        if etag is not None and request.headers.get(hdrs.IF_NONE_MATCH) == etag:
+            return web.Response(status=304, headers={hdrs.ETAG: etag})
         span = self._span(request, fault)
         size = self.content.size
         if span is None:

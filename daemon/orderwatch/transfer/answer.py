@@ -39,6 +39,11 @@ class Complete:
 
 
 @dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The server has the bytes of a validator that we know."""
+
+
+@dataclass(frozen=True, slots=True)
 class Coming:
     """The bytes that follow are those wanted, or all from the first one on (`anew`); `total` of the file."""
 
@@ -47,10 +52,19 @@ class Coming:
     validator: str | None
 
 
+Answer = Coming | Complete | Unchanged
+
+
 def judge(
-    status: int, headers: Mapping[str, str], wanted: Wanted | None, delivery: Delivery
-) -> Coming | Complete:
+    status: int,
+    headers: Mapping[str, str],
+    wanted: Wanted | None,
+    delivery: Delivery,
+    unless: str | None = None,
+) -> Answer:
     """What comes where these bytes were asked for (None: the whole, with no range); or a `TransferError`."""
+    if wanted is None and unless and (status == 304 or _is(status, headers, unless)):  # noqa: PLR2004 - not modified
+        return Unchanged()
     if status in _EXPIRED:
         raise LinkExpiredError(f"the download host answers {status}")
     if status == 416 and wanted:  # noqa: PLR2004 - range not satisfiable
@@ -114,6 +128,10 @@ def _unsatisfied(headers: Mapping[str, str], wanted: Wanted, delivery: Delivery)
     if total == wanted.start and delivery.total in (None, total):
         return Complete()
     raise OtherBytesError("the file behind the link is shorter than before")
+
+
+def _is(status: int, headers: Mapping[str, str], validator: str) -> bool:
+    return status == 200 and strong_validator(headers) == validator  # noqa: PLR2004 - the whole file
 
 
 def _length(headers: Mapping[str, str]) -> int | None:

@@ -12,7 +12,7 @@ from yarl import URL
 from orderwatch.core.model import Delivery
 from orderwatch.errors import TransferError
 from orderwatch.ports import Checkpoint, Fetched, Start
-from orderwatch.transfer.answer import Coming, Complete, OtherBytesError, Wanted, judge
+from orderwatch.transfer.answer import Answer, Coming, OtherBytesError, Unchanged, Wanted, judge
 from orderwatch.transfer.bandwidth import Bandwidth
 from orderwatch.transfer.claims import Claim, Claims
 from orderwatch.transfer.crew import ALONE, Crew, Sharing
@@ -65,23 +65,27 @@ class Downloader:
         *,
         started: Callable[[Start], Awaitable[None]],
         checkpoint: Checkpoint,
-    ) -> Fetched:
+        unless: str | None = None,
+    ) -> Fetched | None:
         edition = Edition(delivery.total, delivery.validator)
         async with open_partial(self._folder / part, delivery.durable, edition) as partial:
             job = _Job(url, delivery, partial, started, checkpoint)
             if not partial.held.prefix or partial.held.prefix != delivery.total:
                 try:
-                    await self._attempt(job)
+                    answer = await self._attempt(job, unless)
                 except OtherBytesError:
                     await partial.restart()
-                    await self._attempt(job)
+                    answer = await self._attempt(job, unless)
+                if isinstance(answer, Unchanged):
+                    return None
             return Fetched(partial.held.prefix, await partial.sha256())
 
-    async def _attempt(self, job: "_Job") -> None:
-        async with self._answered(job.url, job.wanted, job.delivery) as (response, coming):
+    async def _attempt(self, job: "_Job", unless: str | None) -> Answer:
+        async with self._answered(job.url, job.wanted, job.delivery, unless) as (response, coming):
             if isinstance(coming, Coming):
                 await job.begin(coming)
                 await self._bring(job, coming, response)
+        return coming
 
     async def _bring(self, job: "_Job", coming: Coming, response: aiohttp.ClientResponse) -> None:
         """Take this answer, ask for what it does not bring, over more connections where that is worth it."""
@@ -91,7 +95,7 @@ class Downloader:
         async def ask(claim: Claim, tend: Callable[[], None] = _nothing) -> None:
             wanted = Wanted(claim.at, None if claim.stop == coming.total else claim.stop)
             async with self._answered(job.url, wanted, job.delivery) as (answer, piece):
-                if isinstance(piece, Complete) or piece.anew:
+                if not isinstance(piece, Coming) or piece.anew:
                     raise TransferError("the download host sends no ranges any more")
                 await intake.pour(self._body(answer), claim, tend)
 
@@ -130,15 +134,17 @@ class Downloader:
 
     @asynccontextmanager
     async def _answered(
-        self, url: str, wanted: Wanted | None, delivery: Delivery
-    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, Coming | Complete]]:
+        self, url: str, wanted: Wanted | None, delivery: Delivery, unless: str | None = None
+    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, Answer]]:
         headers = {"Accept-Encoding": "identity"}
         if wanted is not None:
             headers["Range"] = wanted.header
             if delivery.validator:
                 headers["If-Range"] = delivery.validator
+        elif unless:
+            headers["If-None-Match"] = unless
         async with _translated(), self._get(_link(url), headers) as response:
-            yield response, judge(response.status, response.headers, wanted, delivery)
+            yield response, judge(response.status, response.headers, wanted, delivery, unless)
 
     @asynccontextmanager
     async def _get(self, link: URL, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
