@@ -75,6 +75,10 @@ class BadBytesError(TransferError):
     """The bytes are wrong: set them aside and start over."""
 
 
+class NotExtractedError(OrderwatchError):
+    """The zip is sound, but what is in it will not become files of ours; its text says why."""
+
+
 class DiskError(TransferError):
     """The destination cannot take the bytes now (space, read-only, I/O): park until it can."""
 

@@ -115,6 +115,13 @@ class Checked:
     sha256: str
 
 
+class Extracted(NamedTuple):
+    """A folder, relative to the root, that holds so many files of a zip."""
+
+    folder: str
+    files: int
+
+
 class Destination(Protocol):
     """The delivery tree and its staging folder, on one file system. Raises `DiskError`, `BadBytesError`."""
 
@@ -141,6 +148,20 @@ class Destination(Protocol):
 
     async def holds(self, path: str, checked: Checked) -> bool:
         """Whether the very bytes stand under this name already."""
+        ...
+
+    async def needed(self, part: str, path: str) -> int:
+        """Bytes that extracting the partial, or the file under this name, will write.
+
+        `NotExtractedError` where it will not be extracted.
+        """
+        ...
+
+    async def extract(self, part: str, path: str, wrote: Callable[[int], object]) -> Extracted:
+        """Unpack it into a folder beside its name; `wrote` is called from a thread as bytes are written.
+
+        Safe to repeat: a folder that holds its members already counts.
+        """
         ...
 
     async def quarantine(self, part: str, reason: str) -> str:

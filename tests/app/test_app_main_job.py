@@ -98,6 +98,21 @@ async def test_once_makes_one_round_and_exits(rigged: Rigged) -> None:
     assert rig.simulator.journal.count(listener="download") == 0
 
 
+async def test_zips_are_extracted_beside_themselves_where_that_is_wanted(rigged: Rigged) -> None:
+    rig = await rigged(_published(2))
+    rig.configure('task_name = "*"', delivery="extract = true")
+    assert (await rig.call("once")).code == 0
+    stored = [rig.tree / d["path"] for d in await rig.deliveries()]
+    assert len(stored) == 2
+    for path in stored:
+        with zipfile.ZipFile(path) as archive:
+            assert {
+                str(each.relative_to(path.with_suffix(""))): each.read_bytes()
+                for each in path.with_suffix("").rglob("*")
+                if each.is_file()
+            } == {name: archive.read(name) for name in archive.namelist()}
+
+
 async def test_once_can_fetch_a_single_delivery(rigged: Rigged) -> None:
     """The entry point of the crash tests: one wanted delivery, no look at any list."""
     rig = await rigged(_published(2))

@@ -196,21 +196,9 @@ def test_settings_are_frozen(path: Path, tmp_path: Path) -> None:
 
 
 def test_keys_without_effect_are_told_when_they_are_set(tmp_path: Path) -> None:
-    more = (
-        "[delivery]\nextract = true\n[http]\nlisten = '127.0.0.1:1'\n[[notify]]\nkind = 'webhook'\nurl = 'x'"
-    )
+    more = "[http]\nlisten = '127.0.0.1:1'\n[[notify]]\nkind = 'webhook'\nurl = 'x'"
     settings = load(written(tmp_path, ACCOUNT + WATCH + more), environ(tmp_path))
-    assert [note.split(":")[0] for note in not_in_effect(settings)] == [
-        "notify",
-        "delivery.extract",
-        "http.listen",
-    ]
-
-
-def test_keys_of_a_watch_without_effect_are_told_too(tmp_path: Path) -> None:
-    path = written(tmp_path, f"{GOOD}\n[watch.delivery]\nextract = true")
-    (note,) = not_in_effect(load(path, environ(tmp_path)))
-    assert note.startswith("delivery.extract: ")
+    assert [note.split(":")[0] for note in not_in_effect(settings)] == ["notify", "http.listen"]
 
 
 def test_nothing_is_told_of_keys_that_are_not_set_or_off(path: Path, tmp_path: Path) -> None:

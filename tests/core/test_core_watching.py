@@ -148,6 +148,8 @@ class TestPlan:
     found = Traits(7, "Harbour 1", "Quay")
     rooted = replace(HARBOUR, root="/harbour")
     laid_out = Watch(task_name="Q*", root="/quay", layout="{scene_id}/{file_name}")
+    unpacked = Watch(task_name="Q*", extract=True)
+    packed = Watch(task_name="Q*", extract=False)
     small = Watch(task_ids=frozenset({7}), attachments=PREVIEWS)
     elsewhere = Watch(project_name="Airport", root="/airport", layout="{file_name}", attachments=PREVIEWS)
 
@@ -160,13 +162,26 @@ class TestPlan:
             ((rooted,), replace(USUAL, root="/harbour")),
             ((small,), replace(USUAL, attachments=PREVIEWS)),
             ((rooted, laid_out), replace(USUAL, root="/harbour", layout=laid_out.layout or "")),
+            ((HARBOUR, unpacked, packed), replace(USUAL, extract=True)),
+            ((packed, unpacked), USUAL),
             ((laid_out, rooted), replace(USUAL, root="/quay", layout=laid_out.layout or "")),
             (
                 (elsewhere, HARBOUR, small, rooted),
                 Plan(attachments=PREVIEWS, layout=USUAL.layout, root="/harbour"),
             ),
         ],
-        ids=["none", "silent", "other", "root", "by-id", "first-root", "turned", "parts"],
+        ids=[
+            "none",
+            "silent",
+            "other",
+            "root",
+            "by-id",
+            "first-root",
+            "extract",
+            "no-extract",
+            "turned",
+            "parts",
+        ],
     )
     def test_each_part_is_from_the_first_watch_that_says_it(
         self, watches: tuple[Watch, ...], expected: Plan

@@ -47,3 +47,18 @@ def test_the_disk_is_asked_each_time() -> None:
     space.reserve("a", 50)
     with pytest.raises(DiskError):
         space.reserve("a", 50)
+
+
+def test_what_is_written_is_no_longer_promised() -> None:
+    free = [100, 100, 50, 10, 10]
+    space = Space(lambda: free.pop(0), 0)
+    space.reserve("a", 90)
+    with pytest.raises(DiskError):
+        space.reserve("b", 11)
+    space.wrote("a", 50)
+    space.reserve("b", 10)
+    space.wrote("a", 100)
+    space.reserve("b", 10)
+    space.release("a")
+    space.wrote("a", 5)
+    space.reserve("b", 10)

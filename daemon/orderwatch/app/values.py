@@ -33,7 +33,9 @@ def _own_root(watch: config.Watch, settings: Settings) -> str | None:
 def watched_of(account: str, settings: Settings) -> Watched:
     """What is watched of an account, as the core knows it."""
     delivery = settings.delivery
-    usual = Plan(attachments=frozenset(delivery.attachments), layout=delivery.layout)
+    usual = Plan(
+        attachments=frozenset(delivery.attachments), layout=delivery.layout, extract=delivery.extract
+    )
     watches = tuple(_watch(w, settings) for w in settings.watch if w.account == account)
     return Watched(usual=usual, watches=watches)
 
@@ -49,6 +51,7 @@ def _watch(watch: config.Watch, settings: Settings) -> Watch:
         attachments=frozenset(own.attachments) if own.attachments else None,
         layout=own.layout,
         root=_own_root(watch, settings),
+        extract=own.extract,
     )
 
 

@@ -82,8 +82,6 @@ def not_in_effect(settings: Settings) -> list[str]:
     notes = []
     if settings.notify:
         notes.append("notify: no notes are sent in this version yet")
-    if settings.delivery.extract or any(watch.delivery.extract for watch in settings.watch):
-        notes.append("delivery.extract: zips are not extracted in this version yet")
     if "http" in settings.model_fields_set and settings.http.listen:
         notes.append("http.listen: nothing is served in this version yet")
     return notes

@@ -66,15 +66,15 @@ def released(delivery: Delivery, now: datetime) -> Move:
     return _move(delivery, DeliveryState.WANTED, now, "interrupted")
 
 
-def after_stored(delivery: Delivery, now: datetime) -> Move:
-    """The file stands under its final name, verified and durable."""
+def after_stored(delivery: Delivery, now: datetime, remark: str | None = None) -> Move:
+    """The file stands under its final name, verified and durable. `remark`: what was not done with it."""
     stored = replace(
         delivery,
         attempts=delivery.attempts + 1,
         barren=0,
         stored_at=now,
         durable=delivery.size or 0,
-        reason=None,
+        reason=remark,
         refused_sha256=None,
     )
     return _move(stored, DeliveryState.STORED, now, delivery.path)

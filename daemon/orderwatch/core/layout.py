@@ -27,6 +27,7 @@ PLACEHOLDERS = frozenset(
 )
 _LONGEST = 180  # bytes of one component: room for ".v2", "-2" and ".json" below the 255 of file systems
 _LONGEST_SUFFIX = 10
+_ZIP = ".zip"
 _UNSAFE = re.compile(r"[^\w .,+=@()-]")
 _RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
 
@@ -82,9 +83,20 @@ def safe_component(text: str) -> str:
     name = _UNSAFE.sub("_", unicodedata.normalize("NFC", plain)).lstrip(". -").rstrip(". ")
     if not name:
         return "unnamed"
-    if _RESERVED.match(name):
+    if is_reserved(name):
         name = f"_{name}"
     return name if len(name.encode()) <= _LONGEST else _shortened(name)
+
+
+def is_reserved(name: str) -> bool:
+    """Some system takes the name for a device."""
+    return _RESERVED.match(name) is not None
+
+
+def folder_beside(path: str) -> str:
+    """Where the members of a zip go: X for X.zip."""
+    folder = path[: -len(_ZIP)].rstrip(". ") if path.lower().endswith(_ZIP) else ""
+    return folder if PurePosixPath(folder).name and not folder.endswith("/") else f"{path}-extracted"
 
 
 def alternative(path: str, number: int) -> str:

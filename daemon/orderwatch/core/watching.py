@@ -31,13 +31,14 @@ class Plan:
     attachments: frozenset[str]
     layout: str
     root: str | None = None
+    extract: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """Orders by id, or by shell patterns over names and status; an absent name counts as an empty one.
 
-    `attachments`, `layout` and `root` are wanted other than usual, where they are not None.
+    `attachments`, `layout`, `root` and `extract` are wanted other than usual, where they are not None.
     """
 
     task_ids: frozenset[int] = frozenset()
@@ -48,6 +49,7 @@ class Watch:
     attachments: frozenset[str] | None = None
     layout: str | None = None
     root: str | None = None
+    extract: bool | None = None
 
     @property
     def by_pattern(self) -> bool:
@@ -119,6 +121,7 @@ class Watched:
             attachments=next((w.attachments for w in wishes if w.attachments), self.usual.attachments),
             layout=next((w.layout for w in wishes if w.layout), self.usual.layout),
             root=next((w.root for w in wishes if w.root), self.usual.root),
+            extract=next((w.extract for w in wishes if w.extract is not None), self.usual.extract),
         )
 
 

@@ -15,6 +15,7 @@ from orderwatch.core.sidecar import sidecar
 from orderwatch.core.watching import Watched, traits
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.ports import Archive, Checked, Destination, Fetched, Start, Store, Transport
+from orderwatch.service.extraction import Extraction
 from orderwatch.service.gate import Gate
 from orderwatch.service.space import Space
 
@@ -56,6 +57,10 @@ class Attempt:
     @property
     def _part(self) -> str:
         return partial_name(self.delivery)
+
+    @property
+    def _extraction(self) -> Extraction:
+        return Extraction(self.delivery, self._plan, self._tree.destination, self._tree.space)
 
     async def run(self) -> None:
         """Bring the delivery home; raises what kept it from coming."""
@@ -216,15 +221,15 @@ class Attempt:
             number += 1
             log.warning("delivery.name_taken", **self.where, path=self.delivery.path)
             await self._reserve(wanted, first=number)
-        await self._stored()
+        await self._stored(await self._extraction.run(self.where))
 
-    async def _stored(self) -> None:
+    async def _stored(self, remark: str | None) -> None:
         """Former versions step back first: after a crash in between, this one is still taken up again."""
         store, now = self._tools.store, self._tools.now()
         for former in await self._stored_siblings() if self.delivery.version > 1 else ():
             if former.version < self.delivery.version:
                 await store.record(machine.after_superseded(former, now, self.delivery.version))
-        move = machine.after_stored(self.delivery, now)
+        move = machine.after_stored(self.delivery, now, remark)
         await store.record(move)
         self.delivery = move.delivery
         await self._clear()
@@ -239,6 +244,7 @@ class Attempt:
 
     async def _resume_publishing(self, order: Order) -> None:
         """A crash fell between intent and record: verified bytes may or may not have their name."""
+        await self._extraction.make_room()
         try:
             checked = await self._read_back()
         except LostBytesError:

@@ -22,5 +22,10 @@ class Space:
             raise DiskError(f"no space: {remaining} bytes are needed, {max(room, 0)} may be written")
         self._reserved[who] = remaining
 
+    def wrote(self, who: Hashable, size: int) -> None:
+        """So much of what was reserved is written, and no longer free."""
+        if who in self._reserved:
+            self._reserved[who] = max(0, self._reserved[who] - size)
+
     def release(self, who: Hashable) -> None:
         self._reserved.pop(who, None)

@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from orderwatch.core.layout import folder_beside
 from orderwatch.core.model import Delivery
 from orderwatch.errors import LostBytesError
-from orderwatch.ports import Checked
+from orderwatch.ports import Checked, Extracted
 from orderwatch.shield import shielded
 from orderwatch.transfer.disk import make_folders, sync, translated, write_durable
+from orderwatch.transfer.extract import extract, needed
 from orderwatch.transfer.partial import control_of, forget
 from orderwatch.transfer.publish import holds, publish
 from orderwatch.transfer.verify import check, digest
@@ -29,6 +31,7 @@ class FilesystemDestination:
         self._staging = root / ".orderwatch"
         self.partials = self._staging / "partial"
         self._quarantine = self._staging / "quarantine"
+        self._extracting = self._staging / "extract"
 
     def free(self) -> int:
         with translated("the destination cannot be asked for its space"):
@@ -71,6 +74,16 @@ class FilesystemDestination:
             "the file cannot be read", holds, self._root / path, checked.size, checked.sha256
         )
 
+    async def needed(self, part: str, path: str) -> int:
+        stop = threading.Event()
+        work = _in_thread("the zip cannot be read", self._needed, part, path, stop, stop=stop)
+        return await work
+
+    async def extract(self, part: str, path: str, wrote: Callable[[int], object]) -> Extracted:
+        stop = threading.Event()
+        work = _in_thread("the zip cannot be extracted", self._extract, part, path, wrote, stop, stop=stop)
+        return await work
+
     async def quarantine(self, part: str, reason: str) -> str:
         return await _in_thread("the partial cannot be set aside", self._set_aside, part, reason)
 
@@ -99,6 +112,23 @@ class FilesystemDestination:
         check(path, attachment, stop)
         return Checked(size=path.stat().st_size, sha256=sha256)
 
+    def _needed(self, part: str, path: str, stop: threading.Event) -> int:
+        return needed(self._source(part, path), self._root / folder_beside(path), stop)
+
+    def _extract(
+        self, part: str, path: str, wrote: Callable[[int], object], stop: threading.Event
+    ) -> Extracted:
+        work, wanted = self._extracting / Path(part).stem, self._root / folder_beside(path)
+        final, files = extract(self._source(part, path), work, wanted, wrote, stop)
+        return Extracted(str(final.relative_to(self._root)), files)
+
+    def _source(self, part: str, path: str) -> Path:
+        """The partial, which is there until the end: a reader may have moved the file under its name."""
+        for source in (self.partials / part, self._root / path):
+            if source.is_file():
+                return source
+        raise LostBytesError("the verified partial is gone")
+
     def _set_aside(self, part: str, reason: str) -> str:
         path = self.partials / part
         sha256 = digest(path)
@@ -115,7 +145,10 @@ class FilesystemDestination:
         forgotten = [path for path in self.partials.iterdir() if path.name not in kept]
         for path in forgotten:
             path.unlink()
-        return len(forgotten)
+        half = list(self._extracting.iterdir()) if self._extracting.is_dir() else []
+        for folder in half:
+            shutil.rmtree(folder)
+        return len(forgotten) + len(half)
 
 
 async def _in_thread(
