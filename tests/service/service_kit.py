@@ -274,7 +274,7 @@ def told(task_id: int = 41, *scenes: Mapping[str, object], **more: object) -> To
 
 @asynccontextmanager
 async def house(
-    folder: Path, scenario: Scenario, *, retries: RetryPolicy = RETRIES, stall: float = 5.0
+    folder: Path, scenario: Scenario, *, retries: RetryPolicy = RETRIES, stall: float = 5.0, floor: int = 0
 ) -> AsyncIterator[House]:
     time = Time()
     root, database = folder / "deliveries", new_database(folder)
@@ -284,7 +284,7 @@ async def house(
         connection = await stack.enter_async_context(connected(simulator))
         store = await stack.enter_async_context(open_store(database))
         transport = await stack.enter_async_context(
-            open_downloader("127.0.0.1", destination.partials, Manner(stall=stall), Bandwidth(0))
+            open_downloader("127.0.0.1", destination.partials, Manner(stall=stall, floor=floor), Bandwidth(0))
         )
         disk = Disk(destination.partials)
         tree = Tree(destination=destination, transport=transport, space=Space(disk.free, 0))

@@ -321,6 +321,33 @@ async def test_an_ignored_range_gives_the_whole_with_200(start: Start, http: Htt
         assert answer.status == 206
 
 
+async def test_a_wrong_total_is_told_of_the_right_range(start: Start, http: Http) -> None:
+    simulator = await start(scenario(Fault(on="download", kind="wrong_total")))
+    async with http.get(url(simulator), headers={"Range": "bytes=1000-"}) as answer:
+        assert (answer.status, answer.headers["Content-Range"]) == (206, f"bytes 1000-{SIZE - 1}/{SIZE}0")
+        assert await answer.read() == whole(simulator)[1000:]
+
+
+async def test_a_range_that_is_there_may_be_refused(start: Start, http: Http) -> None:
+    simulator = await start(scenario(Fault(on="download", kind="refuse_range")))
+    async with http.get(url(simulator)) as answer:
+        assert answer.status == 200
+    async with http.get(url(simulator), headers={"Range": "bytes=1000-"}) as answer:
+        assert (answer.status, answer.headers["Content-Range"]) == (416, f"bytes */{SIZE}")
+
+
+async def test_an_etag_that_is_new_each_time_grants_no_range(start: Start, http: Http) -> None:
+    simulator = await start(scenario(Fault(on="download", kind="new_etag", times=0)))
+    async with http.get(url(simulator)) as first:
+        etag = first.headers["ETag"]
+    async with http.get(url(simulator), headers={"Range": "bytes=1000-", "If-Range": etag}) as answer:
+        assert answer.status == 200
+        assert answer.headers["ETag"] != etag
+        assert await answer.read() == whole(simulator)
+    async with http.get(url(simulator), headers={"Range": "bytes=1000-"}) as answer:
+        assert answer.status == 206
+
+
 @pytest.mark.parametrize(("kind", "status"), [("html", 200), ("status", 503), ("expire", 403)])
 async def test_something_else_may_come_instead_of_the_file(
     start: Start, http: Http, kind: Kind, status: int

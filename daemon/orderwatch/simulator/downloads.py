@@ -1,6 +1,7 @@
 """The download listener: a catalog whose links carry their own token, with object storage behind it."""
 
 import re
+import secrets
 from email.utils import format_datetime
 from typing import cast
 
@@ -72,8 +73,11 @@ class _Delivery:
         self.content: Content = simulator.content(place, name)
         modified = simulator.world.last_modified(place, simulator.seconds())
         self.last_modified = format_datetime(modified, usegmt=True)
+        self.etag = self.content.etag
 
     async def answer(self, request: web.Request, fault: Fault | None) -> web.StreamResponse:
+        if fault is not None and fault.kind == "new_etag":
+            self.etag = f'"{secrets.token_hex(16)}"'
         etag = self._headers().get(hdrs.ETAG)
         if etag is not None and request.headers.get(hdrs.IF_NONE_MATCH) == etag:
             return web.Response(status=304, headers={hdrs.ETAG: etag})
@@ -87,6 +91,8 @@ class _Delivery:
         else:
             response = web.StreamResponse(status=206, headers=self._headers())
             response.headers[hdrs.CONTENT_RANGE] = f"bytes {span.start}-{span.stop - 1}/{size}"
+            if fault is not None and fault.kind == "wrong_total":
+                response.headers[hdrs.CONTENT_RANGE] += "0"
         if self.switches.length:
             response.content_length = len(span)
         if request.method == hdrs.METH_HEAD:
@@ -103,6 +109,8 @@ class _Delivery:
                 return None
             if fault.kind == "wrong_range":
                 return range(span.start // 2 if span.start else min(1, span.stop - 1), span.stop)
+            if fault.kind == "refuse_range":
+                return range(0)
         return span
 
     def _unchanged(self, request: web.Request) -> bool:
@@ -113,7 +121,7 @@ class _Delivery:
 
     def _headers(self) -> dict[str, str]:
         offered = {
-            hdrs.ETAG: (self.switches.etag, self.content.etag),
+            hdrs.ETAG: (self.switches.etag, self.etag),
             hdrs.LAST_MODIFIED: (self.switches.last_modified, self.last_modified),
             hdrs.ACCEPT_RANGES: (self.switches.ranges, "bytes"),
         }

@@ -31,12 +31,15 @@ Kind = Literal[
     "corrupt",  # bytes are flipped at `at` of the file
     "wrong_range",  # 206 for a range that begins elsewhere
     "ignore_range",  # 200 with the whole file to a request for a range
+    "wrong_total",  # 206 for the right range of a file that is called longer than it is
+    "refuse_range",  # 416 to a request for a range that is there
+    "new_etag",  # an ETag that nobody has seen, although the bytes are the same
 ]
 
 _DOWNLOADS: set[On] = {"download"}
 _ANSWERS: set[On] = {*get_args(On)} - _DOWNLOADS
 _LISTS: set[On] = {"contracts", "products", "tasks", "captures", "scenes"}
-_RANGES: set[Kind] = {"wrong_range", "ignore_range"}
+_RANGES: set[Kind] = {"wrong_range", "ignore_range", "wrong_total", "refuse_range"}
 # Where each kind makes sense; one that is not named does everywhere.
 _PLACES: dict[Kind, set[On]] = {
     "malformed": _ANSWERS,
@@ -51,6 +54,9 @@ _PLACES: dict[Kind, set[On]] = {
     "corrupt": _DOWNLOADS,
     "wrong_range": _DOWNLOADS,
     "ignore_range": _DOWNLOADS,
+    "wrong_total": _DOWNLOADS,
+    "refuse_range": _DOWNLOADS,
+    "new_etag": _DOWNLOADS,
 }
 
 
