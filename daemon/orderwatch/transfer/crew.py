@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from orderwatch.errors import DiskError, TransferError
-from orderwatch.transfer.answer import OtherBytesError
 from orderwatch.transfer.claims import Claim, Claims
 
 _LARGEST = 64 * 2**20  # bytes asked for at once
@@ -36,8 +35,8 @@ ALONE = Sharing(connections=1)
 class Crew:
     """Helpers of the first connection. Each takes pieces from the end of the file until there is none left.
 
-    What ends a helper alone (cut, slow, refused) is no trouble of the file: its piece is a gap again. Other
-    bytes or a failing disk end the whole attempt, at the next `tend`.
+    What ends a helper (cut, slow, refused, offered other bytes) is no trouble of the file: its piece is a gap
+    again, and nobody else is taken on. A failing disk ends the whole attempt, at the next `tend`.
     """
 
     def __init__(
@@ -102,11 +101,11 @@ class Crew:
         while claim is not None:
             try:
                 await self._fetch(claim)
-            except (OtherBytesError, DiskError) as error:
+            except DiskError as error:
                 self._fatal = error
                 return
             except TransferError:
-                self._most = 0  # the host may not like so many
+                self._most = 0
                 return
             finally:
                 self._claims.release(claim)

@@ -99,8 +99,10 @@ class Downloader:
                     raise TransferError("the download host sends no ranges any more")
                 await intake.pour(self._body(answer), claim, tend)
 
-        # Without a validator nothing vouches that all connections bring the same bytes.
-        size = coming.total if coming.total and coming.validator else 0
+        # Without a validator nothing vouches that all connections bring the same bytes, and who had them wrong
+        # before is not believed.
+        shared = coming.validator and not job.delivery.refused_sha256
+        size = coming.total if coming.total and shared else 0
         clock = asyncio.get_running_loop().time
         crew = Crew(claims, size, self._manner.sharing, ask, received=lambda: intake.received, clock=clock)
         async with intake.kept(), crew.at_work():
