@@ -118,6 +118,7 @@ def test_stored_ends_all_trouble() -> None:
     home = after_stored(held, NOON).delivery
     assert (home.stored_at, home.attempts, home.barren, home.durable) == (NOON, 4, 0, 9)
     assert (home.reason, home.refused_sha256) == (None, None)
+    assert after_stored(held, NOON, "not extracted: a link").delivery.reason == "not extracted: a link"
 
 
 def test_a_superseded_version_keeps_its_file() -> None:

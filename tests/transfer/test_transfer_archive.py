@@ -197,11 +197,11 @@ def test_the_best_that_deflate_can_do_is_accepted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", METHODS[1:])
 def test_a_bomb_that_lies_about_its_size_ends_at_what_it_said(tmp_path: Path, method: int) -> None:
     """And no more than some blocks of it are in memory at once."""
-    honest = zipped(("a", bytes(32 * 2**20)), method=method)
+    honest = zipped(("a", bytes(16 * 2**20)), method=method)
     tracemalloc.start()
     try:
         refuse(tmp_path, everywhere(honest, SIZE, 1000), "not what the directory says")
-        assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
+        assert tracemalloc.get_traced_memory()[1] < 14 * 2**20  # of 16, and the dictionary of LZMA is 8
     finally:
         tracemalloc.stop()
 
@@ -229,6 +229,7 @@ def test_a_directory_longer_than_we_read_is_refused_unread(
     accept(tmp_path, data)
 
 
+@pytest.mark.long
 def test_a_zip_of_more_than_65535_members_is_accepted(tmp_path: Path) -> None:
     accept(tmp_path, zipped(*[(f"{number}", b"") for number in range(65_536)]))
 
