@@ -45,7 +45,7 @@ def span_of(asked: Asked, size: int = SIZE) -> tuple[int, int]:
     return int(first), int(last) + 1 if last else size
 
 
-def slow(data: bytes = TRUTH, etag: str | None = ETAG, upto: int | None = None) -> Answer:
+def slow(data: bytes = TRUTH, etag: str | None = ETAG, upto: int | None = None, pauses: int = 1) -> Answer:
     """A host that limits each connection, and may hang up when one got `upto` bytes."""
 
     def answer(asked: Asked) -> Iterator[bytes | Act]:
@@ -59,7 +59,7 @@ def slow(data: bytes = TRUTH, etag: str | None = ETAG, upto: int | None = None) 
         end = stop if upto is None else min(stop, start + upto)
         for at in range(start, end, STEP):
             yield data[at : min(at + STEP, end)]
-            yield Act.PAUSE
+            yield from [Act.PAUSE] * pauses
 
     return answer
 
@@ -233,7 +233,7 @@ async def cut(row: Row) -> None:
 
 @asynccontextmanager
 async def several_at_work(row: Row) -> AsyncIterator[tuple[Host, asyncio.Task[bytes]]]:
-    async with host(slow()) as there:
+    async with host(slow(pauses=4)) as there:
         task = asyncio.create_task(row.fetch(there.url))
         while durable(row).total - row.delivery.durable < 2 * STEP:
             await asyncio.sleep(0.01)

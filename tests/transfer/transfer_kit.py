@@ -105,7 +105,7 @@ class Host:
                     await reader.read()  # until the other side has had enough
                     return
                 if step is Act.PAUSE:
-                    await asyncio.sleep(0.005)
+                    await asyncio.sleep(0.012)
                     continue
                 assert isinstance(step, bytes)
                 writer.write(step)
