@@ -314,7 +314,10 @@ def test_help_names_every_command() -> None:
     found = subprocess.run(
         [sys.executable, "-m", "orderwatch", "--help"], capture_output=True, text=True, check=True
     )
-    for command in ("run", "once", "check", "status", "history", "retry", "migrate", "simulate", "demo"):
+    commands = (
+        "run", "once", "check", "status", "history", "retry", "verify", "rebuild", "migrate", "simulate", "demo",
+    )  # fmt: skip
+    for command in commands:
         assert f"  {command} " in found.stdout
 
 

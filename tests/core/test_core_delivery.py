@@ -43,6 +43,7 @@ LEGAL = {
     (_S.PARKED, _S.WANTED),
     (_S.GIVEN_UP, _S.WANTED),
     (_S.STORED, _S.SUPERSEDED),
+    (_S.STORED, _S.WANTED),
 }
 
 

@@ -2,16 +2,26 @@
 
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.core.samples import NOON, capture, delivery, order, stored
 
-from orderwatch.core.model import SceneFacts
-from orderwatch.core.sidecar import sidecar, zulu
+from orderwatch.core.model import Delivery, DeliveryState, Order, SceneFacts
+from orderwatch.core.sidecar import disagreements, parse, sidecar, zulu
 
 FOOTPRINT = {"type": "Polygon", "coordinates": [[[2.1, 41.3], [2.2, 41.3], [2.2, 41.4], [2.1, 41.3]]]}
 ORDER = order(
-    captures=[capture(start=NOON - timedelta(hours=1), satellite_name="NewSat 36")],
+    captures=[
+        capture(
+            start=NOON - timedelta(hours=1),
+            published_at=NOON - timedelta(minutes=30),
+            satellite_name="NewSat 36",
+        )
+    ],
     task_name="Köln",
     project_name="Harbour 1",
     product="L1D",
@@ -32,6 +42,7 @@ def test_the_sidecar_tells_what_the_file_is() -> None:
         "product": "L1D",
         "capture": "c1",
         "capture_start": "2026-11-22T11:00:00Z",
+        "published_at": "2026-11-22T11:30:00Z",
         "satellite": "NewSat 36",
         "scene": "s1",
         "scene_timestamp": "2026-11-22T12:00:00Z",
@@ -73,3 +84,110 @@ def test_times_of_any_zone_are_written_in_utc() -> None:
 
 def test_the_same_delivery_gives_the_same_bytes() -> None:
     assert sidecar(ORDER, DELIVERY, NOON) == sidecar(replace(ORDER, version=9), DELIVERY, NOON)
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+maybe_texts = st.none() | texts
+numbers = st.integers(0, 2**63 - 1)
+times = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001 - the zone is drawn
+maybe_times = st.none() | times
+deliveries = st.builds(
+    Delivery,
+    account=texts,
+    task_id=numbers,
+    capture_id=st.just("c1"),
+    scene_id=texts,
+    attachment=texts,
+    version=st.integers(1, 2**31),
+    file_name=texts,
+    fingerprint=texts,
+    scene=st.builds(
+        SceneFacts,
+        timestamp=maybe_times,
+        satellite_name=maybe_texts,
+        product=maybe_texts,
+        footprint=st.none()
+        | st.dictionaries(texts, st.lists(st.floats(-180, 180) | texts, max_size=3), max_size=3),
+    ),
+    state=st.just(DeliveryState.STORED),
+    size=numbers,
+    sha256=texts,
+    stored_at=times,
+)
+orders = st.builds(
+    lambda name, start, satellite, published: order(
+        captures=[capture(start=start, satellite_name=satellite, published_at=published)],
+        task_name=name,
+        project_name="Harbour",
+        product=None,
+    ),
+    maybe_texts,
+    maybe_times,
+    maybe_texts,
+    maybe_times,
+)
+
+
+@given(deliveries, orders)
+def test_what_is_written_is_read_back(held: Delivery, of: Order) -> None:
+    (taken,) = of.captures
+    assert held.stored_at is not None
+    told = parse(sidecar(of, held, held.stored_at))
+    satellite = taken.satellite_name or held.scene.satellite_name
+    scene = replace(held.scene, satellite_name=satellite)
+    assert told.delivery == replace(held, scene=scene, durable=held.size or 0)
+    assert (told.task_name, told.project_name, told.product) == (of.task_name, "Harbour", None)
+    assert (told.capture_start, told.published_at) == (taken.start, taken.published_at)
+    assert (told.stored_at, told.satellite_name) == (held.stored_at, satellite)
+    assert disagreements(told, held) == []
+
+
+@given(
+    st.binary(max_size=40)
+    | st.recursive(st.none() | st.text(), st.lists).map(lambda v: json.dumps(v).encode())
+)
+def test_whatever_stands_there_is_read_or_refused_in_words(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^it is no "):
+        parse(content)
+
+
+def changed(**fields: Any) -> bytes:  # noqa: ANN401 - of any field
+    return json.dumps({**json.loads(sidecar(ORDER, DELIVERY, NOON)), **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        *[
+            (name, None, f"{name} is not told")
+            for name in ("account", "task", "scene", "version", "fingerprint", "size", "sha256", "stored_at")
+        ],
+        ("task", "7", "task is no number that can be"),
+        ("task", True, "task is no number that can be"),
+        ("task", 2**63, "task is no number that can be"),
+        ("version", 0, "version is no number that can be"),
+        ("size", -1, "size is no number that can be"),
+        ("scene", 7, "scene is no text"),
+        ("task_name", "\ud800", "task_name is no text"),
+        ("footprint", [1], "footprint is no object"),
+        ("stored_at", "2026-11-22T12:00:00", "stored_at is no time with a zone"),
+        ("stored_at", "yesterday", "stored_at is no time with a zone"),
+        ("stored_at", "0001-01-01T00:00:00+14:00", "stored_at is no time with a zone"),
+    ],
+)
+def test_a_sidecar_that_lacks_or_garbles_something_says_what(field: str, value: object, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        parse(changed(**{field: value}))
+
+
+def test_a_sidecar_of_the_first_version_is_read_too() -> None:
+    old = json.loads(sidecar(ORDER, DELIVERY, NOON))
+    del old["published_at"]
+    told = parse(json.dumps({**old, "of a later version": 1}).encode())
+    assert told.published_at is None
+    assert told.delivery.sha256 == "ab"
+
+
+def test_what_a_row_has_otherwise_is_named_and_names_of_orders_may_change() -> None:
+    told = parse(changed(task_name="renamed", size=10, fingerprint="f2"))
+    assert disagreements(told, DELIVERY) == ["fingerprint", "size"]

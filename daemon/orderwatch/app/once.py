@@ -32,7 +32,7 @@ async def run_once(settings: Settings, redactor: Redactor) -> Outcome:
     async with open_app(settings, redactor) as app:
         await _look(app, outcome)
         tried = await app.store.deliveries(*_TRIED)
-        await _fetch_all(app, [d for d in tried if not _awaits_better_bytes(d)])
+        await fetch_all(app, [d for d in tried if not _awaits_better_bytes(d)])
         outcome.problems += _complaints(app, await app.store.deliveries(*_UNFINISHED))
     return outcome
 
@@ -48,7 +48,7 @@ async def run_delivery(settings: Settings, redactor: Redactor, scene_id: str, at
             outcome.problems.append(f"{scene_id}/{attachment} is not known")
             return outcome
         if wanted := [d for d in known if d.state in _UNFINISHED]:
-            await _fetch_all(app, wanted)
+            await fetch_all(app, wanted)
             left = [d for d in await _named(app, scene_id, attachment) if d.state in _UNFINISHED]
             return Outcome(problems=_complaints(app, left))
         return Outcome(
@@ -69,7 +69,8 @@ async def _named(app: App, scene_id: str, attachment: str) -> list[Delivery]:
     return [d for d in await app.store.deliveries(*DeliveryState) if (d.scene_id, d.attachment) == named]
 
 
-async def _fetch_all(app: App, wanted: Iterable[Delivery]) -> None:
+async def fetch_all(app: App, wanted: Iterable[Delivery]) -> None:
+    """A few attempts at each, several at once, whatever their pauses."""
     turns = asyncio.Semaphore(app.settings.delivery.parallel)
 
     async def bring(delivery: Delivery) -> None:
@@ -99,11 +100,12 @@ def _awaits_better_bytes(delivery: Delivery) -> bool:
 
 def _complaints(app: App, unfinished: Iterable[Delivery]) -> list[str]:
     return [
-        f"order {d.task_id}, {d.scene_id}/{d.attachment}: {d.state}: {_reason(app, d)}" for d in unfinished
+        f"order {d.task_id}, {d.scene_id}/{d.attachment}: {d.state}: {reason_of(app, d)}" for d in unfinished
     ]
 
 
-def _reason(app: App, delivery: Delivery) -> str:
+def reason_of(app: App, delivery: Delivery) -> str:
+    """Why it is not stored."""
     if delivery.account not in app.settings.accounts:
         return f"account {delivery.account} is not in the configuration"
     return delivery.reason or "not fetched yet"

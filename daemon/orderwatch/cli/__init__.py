@@ -24,6 +24,8 @@ _COMMANDS = {
     "report": "report",
     "retry": "upkeep",
     "migrate": "upkeep",
+    "verify": "verify",
+    "rebuild": "rebuild",
     "simulate": "practice",
     "demo": "practice",
 }

@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from orderwatch.core.audit import Finding
 from orderwatch.core.breaker import Trouble
 from orderwatch.core.explain import Facts, awaited, explain
 from orderwatch.core.ledger import Dwell, Figures, Group, OrderRow, Report
 from orderwatch.core.model import Capture, Delivery, Order, Transition
+from orderwatch.core.rebuild import Refused
 from orderwatch.core.sidecar import zulu
+from orderwatch.ops.text import whole
 from orderwatch.ports import AccountState
 
 Shape = dict[str, object]
@@ -163,3 +166,23 @@ def explained_facts(facts: Facts) -> Shape:
         "space": [{"root": room.root, "left": room.left} for room in facts.rooms],
         "evidence": [{"topic": line.topic.strip(), "text": line.text} for line in explain(facts)],
     }
+
+
+def finding_facts(finding: Finding) -> Shape:
+    """`path` is relative to `root`, null for the delivery root; `delivery` facts are null of an orphan."""
+    held = finding.delivery
+    return {
+        "kind": finding.kind,
+        "account": held.account if held else None,
+        "task_id": held.task_id if held else None,
+        "capture_id": held.capture_id if held else None,
+        "scene_id": held.scene_id if held else None,
+        "attachment": held.attachment if held else None,
+        "root": finding.root,
+        "path": whole(finding.path),
+        "detail": finding.detail,
+    }
+
+
+def refused_facts(refused: Refused) -> Shape:
+    return {"root": refused.root, "path": whole(refused.path), "detail": refused.detail}

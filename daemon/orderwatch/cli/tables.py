@@ -151,13 +151,13 @@ def _delivery_cells(delivery: Delivery, now: datetime | None) -> "tuple[Renderab
 
 def _summary(orders: Sequence[Order]) -> str:
     deliveries = [delivery for order in orders for delivery in order.deliveries]
-    told = _counted("order", "orders", OrderState, [order.state for order in orders])
+    told = counted("order", "orders", OrderState, [order.state for order in orders])
     if not deliveries:
         return told
-    return f"{told} · {_counted('delivery', 'deliveries', DeliveryState, [d.state for d in deliveries])}"
+    return f"{told} · {counted('delivery', 'deliveries', DeliveryState, [d.state for d in deliveries])}"
 
 
-def _counted(one: str, many: str, states: Iterable[str], found: Sequence[str]) -> str:
+def counted(one: str, many: str, states: Iterable[str], found: Sequence[str]) -> str:
     """So many of them, and how many in each of their states."""
     counts = Counter(found)
     parts = ", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in states if counts[state])

@@ -18,7 +18,7 @@ def run(context: Context) -> None:
     from orderwatch.app.compose import held_database  # noqa: PLC0415 - `--help` stays quick
     from orderwatch.app.daemon import run_daemon  # noqa: PLC0415 - as above
 
-    settings, redactor = _begin(context)
+    settings, redactor = begin(context)
     with held_database(settings):
         asyncio.run(run_daemon(settings, redactor, lambda: context.settings(resolve=True)))
 
@@ -47,7 +47,7 @@ def once(context: Context, delivery: tuple[str, str] | None) -> None:
     from orderwatch.app.compose import held_database  # noqa: PLC0415 - `--help` stays quick
     from orderwatch.app.once import run_delivery, run_once  # noqa: PLC0415 - as above
 
-    settings, redactor = _begin(context)
+    settings, redactor = begin(context)
     with held_database(settings):
         if delivery is None:
             outcome = asyncio.run(run_once(settings, redactor))
@@ -62,7 +62,7 @@ def once(context: Context, delivery: tuple[str, str] | None) -> None:
         sys.exit(FAILED)
 
 
-def _begin(context: Context) -> tuple[Settings, Redactor]:
+def begin(context: Context) -> tuple[Settings, Redactor]:
     """The configuration with its secrets, and from here on logs and tracebacks without them."""
     from orderwatch.app.compose import set_up_log  # noqa: PLC0415 - `--help` stays quick
 

@@ -16,7 +16,7 @@ ROADS: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     _S.WAITING: frozenset({_S.FETCHING, _S.WANTED}),
     _S.PARKED: frozenset({_S.FETCHING, _S.WANTED}),
     _S.GIVEN_UP: frozenset({_S.WANTED}),
-    _S.STORED: frozenset({_S.SUPERSEDED}),
+    _S.STORED: frozenset({_S.SUPERSEDED, _S.WANTED}),
     _S.SUPERSEDED: frozenset(),
 }
 
@@ -136,6 +136,12 @@ def again(delivery: Delivery, now: datetime) -> Move:
     return _move(fresh, DeliveryState.WANTED, now, "asked for again")
 
 
+def after_loss(delivery: Delivery, now: datetime, reason: str) -> Move:
+    """What was stored is gone or no longer what it was: wanted again, under its name, from the first byte."""
+    fresh = replace(restarted(delivery), stored_at=None, attempts=0, barren=0, not_before=None, reason=reason)
+    return _move(fresh, DeliveryState.WANTED, now, reason)
+
+
 def restarted(delivery: Delivery) -> Delivery:
     """Nothing of the partial counts any more."""
     return replace(delivery, durable=0, total=None, validator=None, size=None, sha256=None)
@@ -153,6 +159,8 @@ def _move(delivery: Delivery, after: DeliveryState, now: datetime, detail: str |
     before = delivery.state
     if after not in ROADS[before]:
         raise ValueError(f"a delivery cannot go from {before} to {after}")
+    if delivery.stored_at is not None and after not in {DeliveryState.STORED, DeliveryState.SUPERSEDED}:
+        raise ValueError(f"a delivery cannot be {after} while its file counts as stored")
     transition = Transition(
         at=now,
         account=delivery.account,

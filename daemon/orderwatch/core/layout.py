@@ -111,6 +111,11 @@ def collision_key(path: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
 
 
+def place_key(path: str, root: str | None) -> str:
+    """Equal for two places that some file system would take for one; a root of None is the delivery root."""
+    return collision_key(path if root is None else f"{root}\0{path}")
+
+
 def partial_name(delivery: Delivery) -> str:
     """The partial's name: made of what was published, so other bytes can never be appended to it."""
     return f"{_digest(*map(str, delivery.key), delivery.fingerprint)}.part"

@@ -72,6 +72,11 @@ class Reader:
             return [Traits(*row) for row in rows]
 
     @unit
+    async def knows_orders(self) -> bool:
+        async with self._snapshot() as db:
+            return await db.scalar(select(orders.c.id).limit(1)) is not None
+
+    @unit
     async def unknown(self, account: str, task_ids: Collection[int]) -> Collection[int]:
         """Those of these ids that no order of the account has."""
         query = select(orders.c.task_id).where(orders.c.account == account, orders.c.task_id.in_(task_ids))

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from orderwatch.core import delivery as machine
 from orderwatch.core.breaker import Trouble
 from orderwatch.core.delivery import Move
-from orderwatch.core.layout import collision_key
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Delivery, DeliveryState, OrderState
 from orderwatch.db import writes
@@ -53,6 +52,14 @@ class Store(Reader):
         """All or none of them, in one transaction; `StaleOrderError` as above."""
         async with self._transaction() as db:
             await writes.apply_all(db, verdicts)
+
+    @unit
+    async def restore(self, verdicts: Collection[Verdict]) -> None:
+        """Write orders anew with the deliveries that stand in a tree, all or none of them."""
+        async with self._transaction() as db:
+            await writes.apply_all(db, verdicts)
+            for delivery in (d for verdict in verdicts for d in verdict.wanted):
+                await writes.place(db, delivery, delivery.path, delivery.root)
 
     @unit
     async def swept(self, account: str, now: datetime, listed: Collection[int]) -> Collection[int]:
@@ -97,11 +104,9 @@ class Store(Reader):
     @unit
     async def reserve(self, delivery: Delivery, path: str | None, root: str | None = None) -> bool:
         """Take a path for the delivery, or give its path back; False where another delivery has it."""
-        key = None if path is None else collision_key(path if root is None else f"{root}\0{path}")
-        place = {"path": path, "path_key": key, "root": root}
         try:
             async with self._transaction() as db:
-                await db.execute(update(deliveries).where(writes.row_of(delivery)).values(place))
+                await writes.place(db, delivery, path, root)
         except IntegrityError:
             return False
         return True

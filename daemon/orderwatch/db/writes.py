@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.delivery import Move
+from orderwatch.core.layout import place_key
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, Delivery, Order, Transition
 from orderwatch.db.rows import Row, capture_row, delivery_row, order_row, transition_row
@@ -44,6 +45,13 @@ async def record(db: AsyncConnection, move: Move) -> None:
     if move.transition is not None:
         await _remember(db, [move.transition])
         await _touch(db, move.delivery)
+
+
+async def place(db: AsyncConnection, delivery: Delivery, path: str | None, root: str | None) -> None:
+    """Take a path for the delivery, or give its path back; `IntegrityError` where another one has it."""
+    key = None if path is None else place_key(path, root)
+    taken = update(deliveries).where(row_of(delivery)).values(path=path, path_key=key, root=root)
+    await db.execute(taken)
 
 
 async def set_orders(

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
@@ -48,13 +49,17 @@ def _check_picture_or_text(file: IO[bytes], first: bytes, size: int) -> None:
             raise BadBytesError("the picture is not complete")
 
 
-def digest(path: Path, stop: threading.Event | None = None) -> str:
-    """The sha256 of the bytes on the disk, not of those the page cache remembers."""
+def digest(
+    path: Path, stop: threading.Event | None = None, heard: Callable[[int], None] | None = None
+) -> str:
+    """The sha256 of the bytes on the disk, not of those the page cache remembers; `heard` counts them."""
     found = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         while block := file.read(BLOCK):
             found.update(block)
+            if heard is not None:
+                heard(len(block))
             heed(stop)
     return found.hexdigest()
 

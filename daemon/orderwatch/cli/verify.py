@@ -1,0 +1,104 @@
+"""`verify`: whether everything that was stored still is what it was."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orderwatch.cli.common import FAILED, Context, complain, configured, print_json
+from orderwatch.cli.database import demand_current
+from orderwatch.cli.progress import shown
+from orderwatch.cli.shapes import Shape, finding_facts
+from orderwatch.cli.tables import amount, console, counted, plain
+from orderwatch.cli.work import begin
+from orderwatch.config import Settings
+from orderwatch.core.audit import Finding, Flaw
+from orderwatch.ops.log import Redactor
+from orderwatch.ops.text import whole
+
+if TYPE_CHECKING:
+    from orderwatch.app.repair import Repair
+    from orderwatch.app.verify import Audit
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Set wrong files aside and fetch again; write sidecars again.")
+@click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+@configured
+def verify(context: Context, *, repair: bool, as_json: bool) -> None:
+    """Read every stored file again: what is missing, changed, unreadable, or an orphan that no row knows.
+
+    Works beside a running daemon, and changes nothing without --repair.
+    """
+    repairs: Sequence[Repair] = ()
+    if repair:
+        settings, redactor = begin(context)
+        audit = _read(settings)
+        repairs = _repair(settings, redactor, audit)
+    else:
+        settings = context.settings(resolve=False)
+        audit = _read(settings)
+    told = _told(audit, repairs, settings)
+    if as_json:
+        print_json(_facts(audit, repairs))
+    else:
+        _print(audit, told, mended=sum(one.mended for one in repairs))
+    left = [line for line, mended in told if not mended]
+    complain(left)
+    if left:
+        sys.exit(FAILED)
+
+
+def _read(settings: Settings) -> "Audit":
+    from orderwatch.app.verify import verify as read_all  # noqa: PLC0415 - `--help` stays quick
+
+    demand_current(settings.database.path)
+    with shown() as progress:
+        return asyncio.run(read_all(settings, progress))
+
+
+def _repair(settings: Settings, redactor: Redactor, audit: "Audit") -> "Sequence[Repair]":
+    from orderwatch.app.repair import begin_repair, finish_repair  # noqa: PLC0415 - as above
+
+    async def repaired() -> "Sequence[Repair]":
+        repairs = await begin_repair(settings, audit, datetime.now(UTC))
+        await finish_repair(settings, redactor, repairs)
+        return repairs
+
+    return asyncio.run(repaired())
+
+
+def _told(audit: "Audit", repairs: "Sequence[Repair]", settings: Settings) -> list[tuple[str, bool]]:
+    """Each finding in a line, and whether it is mended."""
+    if repairs:
+        return [(f"{_line(r.finding, settings)}: {r.told}", r.mended) for r in repairs]
+    return [(_line(finding, settings), False) for finding in audit.findings]
+
+
+def _line(finding: Finding, settings: Settings) -> str:
+    root = settings.delivery.root if finding.root is None else Path(finding.root)
+    return f"{finding.kind}: {whole(str(root / finding.path))}: {finding.detail}"
+
+
+def _print(audit: "Audit", told: Sequence[tuple[str, bool]], *, mended: int) -> None:
+    screen = console()
+    for line, is_mended in told:
+        screen.print(plain(line, "green" if is_mended else "red"), soft_wrap=True)
+    found = counted("finding", "findings", Flaw, [finding.kind for finding in audit.findings])
+    result = f"{found}; {mended} mended" if mended else found
+    files = "1 file" if audit.checked == 1 else f"{audit.checked} files"
+    screen.print(f"read {files}, {amount(audit.size)}: {result if audit.findings else 'all as stored'}")
+
+
+def _facts(audit: "Audit", repairs: "Sequence[Repair]") -> Shape:
+    """`repair` is null where none was asked for."""
+    done: list[Shape | None] = [{"mended": r.mended, "detail": r.told} for r in repairs]
+    findings = [
+        {**finding_facts(finding), "repair": repair}
+        for finding, repair in zip(audit.findings, done or [None] * len(audit.findings), strict=True)
+    ]
+    return {"checked": audit.checked, "bytes": audit.size, "findings": findings}
