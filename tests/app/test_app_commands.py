@@ -315,7 +315,8 @@ def test_help_names_every_command() -> None:
         [sys.executable, "-m", "orderwatch", "--help"], capture_output=True, text=True, check=True
     )
     commands = (
-        "run", "once", "check", "status", "history", "retry", "verify", "rebuild", "migrate", "simulate", "demo",
+        "run", "once", "check", "status", "history", "retry", "verify", "rebuild", "migrate",
+        "simulate", "demo",
     )  # fmt: skip
     for command in commands:
         assert f"  {command} " in found.stdout
