@@ -301,6 +301,23 @@ async def test_a_file_that_came_back_before_the_repair_is_left_alone(tmp_path: P
         assert (await at_home.deliveries())[0] == delivery
 
 
+async def test_a_repair_that_was_killed_half_way_is_done_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is set aside, and the row does not know it yet."""
+    async with home(tmp_path) as at_home:
+        _, path = await the_file(at_home)
+        spoiled = spoil(path)
+        with monkeypatch.context() as patched:
+            patched.setattr(repair, "after_loss", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                await at_home.repair()
+        assert not path.exists()
+        assert all(one.mended for one in (await at_home.repair()).values())
+        await at_home.assert_whole()
+        assert at_home.quarantined()[path.name] == spoiled
+
+
 async def test_what_cannot_be_fetched_again_says_why(tmp_path: Path) -> None:
     async with home(tmp_path) as at_home:
         delivery, path = await the_file(at_home)

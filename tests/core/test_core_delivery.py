@@ -17,6 +17,7 @@ from orderwatch.core.delivery import (
     Trouble,
     after_duplicate,
     after_failure,
+    after_loss,
     after_stored,
     after_superseded,
     again,
@@ -70,6 +71,7 @@ STEPS: list[tuple[Callable[[Delivery, datetime], Move], DeliveryState]] = [
     (claimed, _S.FETCHING),
     (released, _S.WANTED),
     (again, _S.WANTED),
+    (lambda held, now: after_loss(held, now, "gone"), _S.WANTED),
     (after_stored, _S.STORED),
     (lambda held, now: after_duplicate(held, now, 1), _S.SUPERSEDED),
     (lambda held, now: after_superseded(held, now, 2), _S.SUPERSEDED),
@@ -120,6 +122,19 @@ def test_stored_ends_all_trouble() -> None:
     assert (home.stored_at, home.attempts, home.barren, home.durable) == (NOON, 4, 0, 9)
     assert (home.reason, home.refused_sha256) == (None, None)
     assert after_stored(held, NOON, "not extracted: a link").delivery.reason == "not extracted: a link"
+
+
+def test_a_lost_file_is_wanted_from_its_first_byte_under_its_name_and_is_no_intent() -> None:
+    held = stored(durable=9, total=9, validator='"v"', attempts=3, root="/own")
+    lost = after_loss(held, NOON, "gone").delivery
+    assert lost == delivery(root="/own", path="a/s1.zip", reason="gone")
+    assert not lost.intended
+
+
+@pytest.mark.parametrize("step", [released, again])
+def test_a_stored_file_is_let_go_by_no_other_step(step: Callable[[Delivery, datetime], Move]) -> None:
+    with pytest.raises(ValueError, match="while its file counts as stored"):
+        step(stored(), NOON)
 
 
 def test_a_superseded_version_keeps_its_file() -> None:

@@ -101,10 +101,9 @@ def _order(found: Sequence[Found], now: datetime) -> Verdict:
         product=latest.product,
         next_look_at=now,
         captures=tuple(_capture(name, told) for name, told in captures.items()),
+        deliveries=tuple(_deliveries(found)),
     )
-    deliveries = tuple(_deliveries(found))
-    order = replace(order, deliveries=deliveries)
-    return Verdict(order=order, transitions=tuple(_moves(order, now)), wanted=deliveries)
+    return Verdict(order=order, transitions=tuple(_moves(order, now)))
 
 
 def _capture(capture_id: str, told: Sequence[Described]) -> Capture:

@@ -55,11 +55,9 @@ class Store(Reader):
 
     @unit
     async def restore(self, verdicts: Collection[Verdict]) -> None:
-        """Write orders anew with the deliveries that stand in a tree, all or none of them."""
+        """Write orders that no row knows yet, their deliveries with the places they have, all or none."""
         async with self._transaction() as db:
-            await writes.apply_all(db, verdicts)
-            for delivery in (d for verdict in verdicts for d in verdict.wanted):
-                await writes.place(db, delivery, delivery.path, delivery.root)
+            await writes.restore(db, verdicts)
 
     @unit
     async def swept(self, account: str, now: datetime, listed: Collection[int]) -> Collection[int]:
@@ -106,7 +104,8 @@ class Store(Reader):
         """Take a path for the delivery, or give its path back; False where another delivery has it."""
         try:
             async with self._transaction() as db:
-                await writes.place(db, delivery, path, root)
+                held = update(deliveries).where(writes.row_of(delivery))
+                await db.execute(held.values(writes.place_row(path, root)))
         except IntegrityError:
             return False
         return True

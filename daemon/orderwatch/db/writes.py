@@ -1,9 +1,9 @@
 """How values become rows: statements within a transaction that the store has begun."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Insert, Update, and_, insert, select, update
+from sqlalchemy import ColumnElement, Insert, Table, Update, and_, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -47,11 +47,29 @@ async def record(db: AsyncConnection, move: Move) -> None:
         await _touch(db, move.delivery)
 
 
-async def place(db: AsyncConnection, delivery: Delivery, path: str | None, root: str | None) -> None:
-    """Take a path for the delivery, or give its path back; `IntegrityError` where another one has it."""
-    key = None if path is None else place_key(path, root)
-    taken = update(deliveries).where(row_of(delivery)).values(path=path, path_key=key, root=root)
-    await db.execute(taken)
+async def restore(db: AsyncConnection, verdicts: Collection[Verdict]) -> None:
+    """By few statements: a tree may hold the files of thousands of orders."""
+    await _insert(db, orders, [{**order_row(v.order), "version": 1} for v in verdicts])
+    rows = await db.execute(select(orders.c.account, orders.c.task_id, orders.c.id))
+    ids = {(account, task_id): order_id for account, task_id, order_id in rows}
+    found = [(ids[v.order.account, v.order.task_id], v.order) for v in verdicts]
+    await _insert(db, captures, [capture_row(number, c) for number, order in found for c in order.captures])
+    placed = [
+        {**delivery_row(d), **place_row(d.path, d.root), "order_id": number}
+        for number, order in found
+        for d in order.deliveries
+    ]
+    await _insert(db, deliveries, placed)
+    await _insert(db, transitions, [transition_row(move) for v in verdicts for move in v.transitions])
+
+
+def place_row(path: str | None, root: str | None) -> Row:
+    return {"path": path, "path_key": None if path is None else place_key(path, root), "root": root}
+
+
+async def _insert(db: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+    if rows:
+        await db.execute(insert(table), rows)
 
 
 async def set_orders(
@@ -82,9 +100,7 @@ async def _add(db: AsyncConnection, verdicts: Collection[Verdict]) -> None:
         await db.execute(insert(orders), [{**order_row(v.order), "version": 1} for v in verdicts])
     except IntegrityError as error:
         raise StaleOrderError("an order was recorded meanwhile") from error
-    moves = [transition_row(move) for v in verdicts for move in v.transitions]
-    if moves:
-        await db.execute(insert(transitions), moves)
+    await _insert(db, transitions, [transition_row(move) for v in verdicts for move in v.transitions])
 
 
 async def _save_order(db: AsyncConnection, order: Order) -> int:

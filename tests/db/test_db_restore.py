@@ -1,0 +1,41 @@
+"""Orders that come back from a tree, written at once."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from tests.db.kit import a_delivery, a_move, an_order
+
+from orderwatch.core.machine import Verdict
+from orderwatch.core.model import Capture, CapturePhase, DeliveryState, Standing
+from orderwatch.db.store import Store
+
+TAKEN = Capture(capture_id="capture-1", standing=Standing(word="published", phase=CapturePhase.PUBLISHED))
+
+
+def verdict(task_id: int, *paths: str, root: str | None = None) -> Verdict:
+    deliveries = tuple(
+        a_delivery(f"scene-{path}", task_id, state=DeliveryState.STORED, path=path, root=root)
+        for path in paths
+    )
+    order = an_order(task_id, captures=(TAKEN,), deliveries=deliveries)
+    return Verdict(order=order, transitions=(a_move(task_id=task_id),))
+
+
+async def test_what_is_restored_is_read_back_with_its_places(store: Store) -> None:
+    assert not await store.knows_orders()
+    verdicts = [verdict(2, "a", "b"), verdict(1, "a", root="/own"), verdict(3)]
+    await store.restore(verdicts)
+    assert await store.knows_orders()
+    wanted = sorted((replace(v.order, version=1) for v in verdicts), key=lambda order: order.task_id)
+    assert list(await store.orders()) == wanted
+    assert [m.task_id for m in await store.history(2)] == [2]
+    assert not await store.reserve(wanted[1].deliveries[1], "A")
+
+
+async def test_all_or_none_is_restored(store: Store) -> None:
+    with pytest.raises(IntegrityError):
+        await store.restore([verdict(1, "a"), verdict(2, "A")])
+    assert not await store.knows_orders()
+    await store.restore([])
+    assert await store.orders() == []
