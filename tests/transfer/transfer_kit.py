@@ -78,6 +78,7 @@ class Host:
     answers: list[Answer] = field(default_factory=list)
     heard: list[Asked] = field(default_factory=list)
     connections: int = 0
+    sent: int = 0  # bytes, headers too
     url: str = ""
     port: int = 0
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -110,6 +111,7 @@ class Host:
                 assert isinstance(step, bytes)
                 writer.write(step)
                 await writer.drain()
+                self.sent += len(step)
             await asyncio.sleep(0.02)  # what was sent is read before the other side learns of the end
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the other side hung up, which is its right

@@ -99,8 +99,8 @@ class Downloader:
                     raise TransferError("the download host sends no ranges any more")
                 await intake.pour(self._body(answer), claim, tend)
 
-        # Without a validator nothing vouches that all connections bring the same bytes; nor does it where they
-        # were wrong before.
+        # Without a validator nothing vouches that all connections bring the same bytes, and one that was
+        # wrong before is not believed.
         shared = coming.validator and not job.delivery.refused_sha256
         size = coming.total if coming.total and shared else 0
         clock = asyncio.get_running_loop().time
