@@ -20,9 +20,10 @@ STORAGE = "/storage/"
 class Behaviour:
     """A host whose first answer has the headers `first` and is cut; the next answers are `then`.
 
-    `ends` names the file that is stored in the end: `A`, `B` (as long), `C` (longer), `S` (shorter), or `-`
-    for none; a second letter is for what was cut after its first byte. `blind` is a host whose headers do not
-    show that the bytes are others: only the check of the whole file can tell.
+    `ends` names the file that is stored in the end: `A`, `B` (as long), `C` (longer), `S` (shorter), `*` for
+    any of them, `-` for none, `?` for either; a second letter is for what was cut after its first byte.
+    `blind` is a host whose headers do not show that the bytes are others: only the check of the whole file
+    can tell.
     """
 
     ends: str
@@ -214,6 +215,9 @@ def _changed(f: Files, honest: Answer, _whole: Answer) -> Mapping[str, Behaviour
         "changed, weak ETag": Behaviour("B", (sends(f.b, other_weak, if_range=False),), weak, blind=True),
         "changed, ETag as before": Behaviour("B", (sends(f.b),), blind=True),
         "changed and back": Behaviour("BA", (sends(f.b, other, if_range=False), sends(f.a, {"ETag": '"c"'}))),
+        "changed with every answer, no validator": Behaviour(
+            "*", (sends(f.b, NOTHING), sends(f.a, NOTHING)) * 50, NOTHING, blind=True
+        ),
         "longer": Behaviour("C", (sends(f.c, other),)),
         "longer, If-Range ignored": Behaviour("C", (sends(f.c, other, if_range=False),)),
         "longer, no validator": Behaviour("C", (sends(f.c, NOTHING),), NOTHING),

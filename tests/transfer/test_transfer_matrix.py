@@ -247,10 +247,10 @@ async def test_a_cut_file_ends_whole_or_not_at_all(
         r.assert_no_secret(told())
         held = r.held or 0
         end = behaviour.end(held)
-        if behaviour.blind and truth[end][held:] == truth.a[held:]:
+        if behaviour.blind and end in "ABCS" and truth[end][held:] == truth.a[held:]:
             end = "A"  # the little that was lacking is the same in both
         assert len(r.tree) == len(r.stored) == (delivery.state is DeliveryState.STORED), r.said
-        assert end == "?" or r.stored == end.strip("-"), r.said
+        assert end in {"?", r.stored or "-", "*" if r.stored else "-"}, r.said
 
 
 # The same for a client that splices: the matrix catches it
