@@ -246,7 +246,7 @@ def _bent(f: Files, honest: Answer, whole: Answer) -> Mapping[str, Behaviour]:
         "206 of another unit": Behaviour("A", (sends(f.a, named="pages {first}-{last}/{size}"),)),
         "206 of a total of 5000 digits": Behaviour("A-", (sends(f.a, named=huge),)),
         "206 multipart": Behaviour("A", (sends(f.a, parts, named=""),)),
-        "206 to everything": Behaviour("-A", (sends(f.a, fresh=206),)),
+        "206 to everything": Behaviour("A", (sends(f.a, fresh=206),)),
         "206 called 200": Behaviour("A", (sends(f.a, status=200),)),
         "206 compressed": Behaviour(
             "A-", (for_ranges(sends(f.a, {**STRONG, "Content-Encoding": "gzip"}), whole),)

@@ -281,10 +281,16 @@ async def test_a_host_that_always_sends_a_wrong_range_is_asked_for_the_whole_fil
     assert there.heard[-1].offset is None
 
 
-async def test_a_range_that_was_not_asked_for_is_refused(row: Row) -> None:
-    async with host(reply(206, TRUTH, Content_Range=f"bytes 0-{len(TRUTH) - 1}/{len(TRUTH)}")) as there:
+@pytest.mark.parametrize("named", [f"bytes 0-{len(TRUTH) - 1}/{len(TRUTH) + 1}", "bytes 1-9/10", None])
+async def test_a_range_that_was_not_asked_for_is_refused(row: Row, named: str | None) -> None:
+    async with host(reply(206, TRUTH, Content_Range=named)) as there:
         await row.fail(there.url)
     assert not row.starts
+
+
+async def test_the_whole_file_called_a_range_will_do(row: Row) -> None:
+    async with host(reply(206, TRUTH, Content_Range=f"bytes 0-{len(TRUTH) - 1}/{len(TRUTH)}")) as there:
+        assert await row.fetch(there.url) == TRUTH
 
 
 async def test_another_file_of_equal_length_without_etag_is_left_to_the_zip_check(

@@ -88,6 +88,17 @@ async def test_a_restart_throws_every_byte_away(tmp_path: Path) -> None:
     assert (tmp_path / PART).read_bytes() == TRUTH
 
 
+async def test_a_partial_that_is_a_delivered_file_as_well_is_let_go(tmp_path: Path) -> None:
+    """A crash between storing and clearing leaves the second name, and the row may be wanted again."""
+    (tmp_path / PART).write_bytes(TRUTH)
+    (tmp_path / "delivered.zip").hardlink_to(tmp_path / PART)
+    async with open_partial(tmp_path / PART, len(TRUTH)) as partial:
+        assert not partial.held.spans
+        await partial.write(0, [GARBAGE])
+        await partial.sync()
+    assert (tmp_path / "delivered.zip").read_bytes() == TRUTH
+
+
 async def test_a_symbolic_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "precious").write_bytes(b"precious")
     (tmp_path / PART).symlink_to(tmp_path / "precious")

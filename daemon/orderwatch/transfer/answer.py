@@ -106,7 +106,7 @@ def _whole(headers: Mapping[str, str], wanted: Wanted | None, delivery: Delivery
 
 def _ranged(headers: Mapping[str, str], wanted: Wanted | None, delivery: Delivery) -> Coming:
     if wanted is None:
-        raise TransferError("the download host answers with a range that nobody asked for")
+        return _unasked(headers)
     # Once may be an accident; a host that keeps doing it can only send the whole file.
     wrong = OtherBytesError if delivery.barren else TransferError
     match = _RANGE.fullmatch(headers.get("Content-Range", ""))
@@ -120,6 +120,14 @@ def _ranged(headers: Mapping[str, str], wanted: Wanted | None, delivery: Deliver
         raise wrong("the download host answers with another range than asked for")
     kept = UNRELIABLE if delivery.validator == UNRELIABLE else validator or delivery.validator
     return Coming(anew=False, total=total, validator=kept)
+
+
+def _unasked(headers: Mapping[str, str]) -> Coming:
+    """A range that nobody asked for will do if it is the whole."""
+    match = _RANGE.fullmatch(headers.get("Content-Range", ""))
+    if match is None or (int(match[1]), int(match[2]) + 1) != (0, int(match[3])):
+        raise TransferError("the download host answers with a range that nobody asked for")
+    return Coming(anew=True, total=int(match[3]), validator=strong_validator(headers))
 
 
 def _unsatisfied(headers: Mapping[str, str], wanted: Wanted, delivery: Delivery) -> Complete:

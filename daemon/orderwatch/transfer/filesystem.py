@@ -133,8 +133,8 @@ class FilesystemDestination:
         path = self.partials / part
         sha256 = digest(path)
         write_durable(self._quarantine / f"{part}.reason.txt", f"{reason}\nsha256 {sha256}\n".encode())
+        control_of(path).unlink(missing_ok=True)  # before another partial of this name may believe it
         path.replace(self._quarantine / part)
-        forget(path)
         return sha256
 
     def _discard(self, part: str) -> None:
@@ -144,7 +144,7 @@ class FilesystemDestination:
         kept = {*keep, *(control_of(self.partials / part).name for part in keep)}
         forgotten = [path for path in self.partials.iterdir() if path.name not in kept]
         for path in forgotten:
-            path.unlink()
+            path.unlink(missing_ok=True)
         half = list(self._extracting.iterdir()) if self._extracting.is_dir() else []
         for folder in half:
             shutil.rmtree(folder)
