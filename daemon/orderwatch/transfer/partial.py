@@ -143,7 +143,7 @@ class _Threads:
 
 @translated("the partial cannot be opened")
 def _open(path: Path, durable: int, edition: Edition) -> tuple[int, Ranges]:
-    if path.exists() and path.stat().st_nlink > 1:  # a crash left it: the bytes are a delivered file's as well
+    if path.exists() and path.stat().st_nlink > 1:  # after a crash, and a delivered file's too
         forget(path)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
