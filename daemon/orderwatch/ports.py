@@ -129,6 +129,18 @@ class Destination(Protocol):
         """Bytes that may still be written."""
         ...
 
+    def occupied(self, part: str) -> int:
+        """Bytes that the partial takes up already."""
+        ...
+
+    async def volume(self) -> str | None:
+        """What the marker of the tree says, None where there is none; `DiskError` where it is read-only."""
+        ...
+
+    async def mark(self) -> str:
+        """Mark the tree, unless it is marked, so that it is known again; returns what the marker says."""
+        ...
+
     async def prepare(self) -> None:
         """Make the staging folders and prove that the file system can do what publishing needs."""
         ...
@@ -256,3 +268,9 @@ class Store(Protocol):
     async def reserve(self, delivery: Delivery, path: str | None, root: str | None = None) -> bool:
         """Take a path for a delivery, or give its path back; False where another delivery has it."""
         ...
+
+    async def volume(self, root: str) -> str | None:
+        """What the marker of the tree at this root said when it was first used."""
+        ...
+
+    async def remember_volume(self, root: str, volume: str) -> None: ...

@@ -1,5 +1,7 @@
 """Every bad configuration answers with all its problems at once, in words, and never with a traceback."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.config.files import ACCOUNT, CANARY, GOOD, WATCH, environ, problems, toml, written
 
-from orderwatch.config import Settings, Watch, load
+from orderwatch.config import Settings, Watch, destination, load
 from orderwatch.errors import ConfigError
 
 LEGACY = ACCOUNT.replace('contract_id = "cont.1"', 'credentials = "legacy"')
@@ -339,6 +341,20 @@ class TestTheDestination:
             "delivery.root: cannot be written:",
             "database.url: cannot be written:",
         }
+
+    @pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO])
+    def test_a_disk_in_trouble_is_no_fault_of_the_configuration(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        def refuse(*_: object) -> int:
+            raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", refuse)
+            destination.try_folder(tmp_path)
+            patch.setattr(destination, "_DISKS_OWN", frozenset())
+            with pytest.raises(ValueError, match="cannot be written"):
+                destination.try_folder(tmp_path)
 
     def test_trying_leaves_nothing_behind(self, tmp_path: Path) -> None:
         path = written(tmp_path, GOOD)

@@ -36,6 +36,7 @@ from tests.service.service_kit import (
     House,
     Time,
     connected,
+    new_volume,
 )
 
 from orderwatch.core import delivery as machine
@@ -332,7 +333,12 @@ async def process(
             gate=gate,
             watched=tale.watched,
             trees={
-                None: Tree(destination=destination, transport=transport, space=Space(lambda: disk.size, 0))
+                None: Tree(
+                    destination=destination,
+                    transport=transport,
+                    space=Space(lambda: disk.size, 0),
+                    volume=new_volume(destination, folder / "deliveries", store),
+                )
             },
             store=store,
             now=now,
@@ -344,7 +350,7 @@ async def process(
             store=real,
             connection=connection,
             destination=destination,
-            fetcher=Fetcher({"main": tools}, store, [destination], retries=RETRIES, now=now, rng=rng),
+            fetcher=Fetcher({"main": tools}, store, retries=RETRIES, now=now, rng=rng),
             disk=disk,
             tools={"main": tools},
         )

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from orderwatch.core.layout import partial_name
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.watching import Plan, Watch, Watched
 from orderwatch.db.store import Store, open_store
+from orderwatch.ports import Store as StorePort
 from orderwatch.provider.access import Access
 from orderwatch.provider.connection import Connection, connect
 from orderwatch.service.attempt import Tools, Tree
@@ -30,6 +31,7 @@ from orderwatch.service.looker import Looker
 from orderwatch.service.poller import Poller
 from orderwatch.service.recorder import Recorder
 from orderwatch.service.space import Space
+from orderwatch.service.volume import Volume
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.journal import Entry
 from orderwatch.simulator.scenario import CONTRACT, Account
@@ -195,7 +197,7 @@ class House:
 
     async def restart(self) -> None:
         """What a new process does first."""
-        await self.destination.prepare()
+        await new_volume(self.destination, self.root, self.store).open()
         await self.fetcher.recover()
 
     def partial(self, delivery: Delivery) -> Path:
@@ -262,6 +264,10 @@ def new_gate(store: Store, time: Time, account: str = "main", trouble: Trouble |
     return Gate(account, trouble, store, interval=PACE.interval, now=time.now, rng=random.Random(7))
 
 
+def new_volume(destination: FilesystemDestination, root: Path, store: StorePort) -> Volume:
+    return Volume(str(root), destination, store, nullcontext)
+
+
 def told(task_id: int = 41, *scenes: Mapping[str, object], **more: object) -> Told:
     """An order with one capture, published from the beginning, with these scenes."""
     facts = {
@@ -287,7 +293,12 @@ async def house(
             open_downloader("127.0.0.1", destination.partials, Manner(stall=stall, floor=floor), Bandwidth(0))
         )
         disk = Disk(destination.partials)
-        tree = Tree(destination=destination, transport=transport, space=Space(disk.free, 0))
+        tree = Tree(
+            destination=destination,
+            transport=transport,
+            space=Space(disk.free, 0),
+            volume=new_volume(destination, root, store),
+        )
         tools = Tools(
             archive=connection.archive,
             gate=new_gate(store, time),
@@ -300,12 +311,11 @@ async def house(
         fetcher = Fetcher(
             by_account,
             store,
-            [destination],
             retries=retries,
             now=time.now,
             rng=random.Random(7),
         )
-        await destination.prepare()
+        await tree.volume.open()
         await fetcher.recover()
         yield House(simulator, time, root, store, connection, destination, fetcher, disk, by_account)
 

@@ -32,6 +32,7 @@ from orderwatch.core.layout import partial_name
 from orderwatch.core.model import DeliveryState
 from orderwatch.core.watching import Watch, Watched
 from orderwatch.service.fetcher import Fetcher
+from orderwatch.service.volume import sweep
 
 USUAL = Watch(project_name="*")
 HARBOUR = "Harbour"
@@ -132,7 +133,8 @@ async def test_partials_lie_in_the_tree_that_their_file_is_for(tmp_path: Path) -
         held = {d.task_id: partial_name(d) for d in await h.store.deliveries(DeliveryState.WAITING)}
         assert [p.name for p in tree.destination.partials.iterdir()] == [held[SUBJECT]]  # type: ignore[attr-defined]
         assert h.partials == [held[42]]
-        await h.fetcher.recover()  # a restart sweeps neither
+        for known in (h.destination, tree.destination):
+            assert await sweep(known, h.store) == 0
         h.time.move(10 * MINUTE)
         await live(h, poller, BESIDE)
         assert len(files(root)) == 1
@@ -237,7 +239,6 @@ async def test_a_crash_between_intent_and_name_ends_in_one_file_whatever_became_
         fetcher = Fetcher(
             h.tools,
             h.store,
-            [h.destination, *([] if gone else [tree.destination])],
             retries=h.fetcher._retries,
             now=h.time.now,
             rng=h.rng,

@@ -359,7 +359,8 @@ async def test_recovery_makes_a_staging_folder_that_is_gone(tmp_path: Path) -> N
     async with house(tmp_path, SCENARIO) as h:
         w = await wreck(h)
         await prefix(w)
-        shutil.rmtree(h.root)
+        for folder in (h.destination.partials, h.root / ".orderwatch" / "quarantine"):
+            shutil.rmtree(folder)
         await h.restart()
         await h.fetch()
         await h.assert_all_stored()

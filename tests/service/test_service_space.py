@@ -16,7 +16,7 @@ def test_room_is_promised_once() -> None:
 
 def test_what_is_kept_free_is_never_promised() -> None:
     with pytest.raises(DiskError, match="0 may be written"):
-        Space(lambda: 100, 200).reserve("a", 0)
+        Space(lambda: 100, 200).reserve("a", 1)
 
 
 def test_a_promise_is_renewed_not_added() -> None:

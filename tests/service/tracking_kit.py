@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from structlog.testing import LogCapture
-from tests.service.service_kit import EVERYTHING, PACE, RETRIES, House, connected, house, new_gate
+from tests.service.service_kit import (
+    EVERYTHING,
+    PACE,
+    RETRIES,
+    House,
+    connected,
+    house,
+    new_gate,
+    new_volume,
+)
 
 from orderwatch.core.delivery import RetryPolicy
 from orderwatch.core.model import Capture, DeliveryState, Kind, Order, Transition
@@ -127,10 +136,11 @@ async def plant(h: House, root: Path) -> Tree:
     destination, usual = FilesystemDestination(root), h.tools["main"].trees[None]
     await destination.prepare()
     assert isinstance(usual.transport, Downloader)
-    tree = replace(usual, destination=destination, transport=usual.transport.into(destination.partials))
+    volume = new_volume(destination, root, h.store)
+    transport = usual.transport.into(destination.partials)
+    tree = replace(usual, destination=destination, transport=transport, volume=volume)
     for account, tools in h.tools.items():
         h.tools[account] = replace(tools, trees={**tools.trees, str(root): tree})
-    h.fetcher._destinations = [*h.fetcher._destinations, destination]
     return tree
 
 

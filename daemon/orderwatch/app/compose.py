@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 from orderwatch.app.values import manner_of, pace_of, retries_of, roots_of, watched_of
@@ -26,7 +27,8 @@ from orderwatch.service.lister import Lister
 from orderwatch.service.looker import Looker
 from orderwatch.service.poller import Poller
 from orderwatch.service.recorder import Recorder
-from orderwatch.service.space import Space
+from orderwatch.service.space import Promises, Space
+from orderwatch.service.volume import Volume
 from orderwatch.transfer.bandwidth import Bandwidth
 from orderwatch.transfer.download import open_downloader
 from orderwatch.transfer.filesystem import FilesystemDestination
@@ -72,6 +74,7 @@ class OpenTree:
 
     destination: FilesystemDestination
     space: Space
+    volume: Volume
 
 
 @asynccontextmanager
@@ -79,8 +82,8 @@ async def open_app(settings: Settings, redactor: Redactor) -> AsyncIterator[App]
     """Open the trees, the store, each account; recover what a killed process left. `LockedError`."""
     parts = Parts(settings, random.SystemRandom(), Clock(), Bell())
     async with AsyncExitStack() as stack:
-        trees = await open_trees(settings, stack)
         store = await stack.enter_async_context(open_store(settings.database.path))
+        trees = await open_trees(settings, store, stack)
         kept = await store.accounts()
         bandwidth = Bandwidth(settings.delivery.bandwidth)
         tools, pollers = {}, {}
@@ -106,6 +109,7 @@ async def open_app(settings: Settings, redactor: Redactor) -> AsyncIterator[App]
                         destination=tree.destination,
                         transport=downloader.into(tree.destination.partials),
                         space=tree.space,
+                        volume=tree.volume,
                     )
                     for root, tree in trees.items()
                 },
@@ -113,7 +117,7 @@ async def open_app(settings: Settings, redactor: Redactor) -> AsyncIterator[App]
                 now=parts.clock.now,
             )
             pollers[name] = parts.poller(name, connection, store, gate)
-        fetcher = parts.fetcher(tools, store, trees)
+        fetcher = parts.fetcher(tools, store)
         await fetcher.recover()
         yield App(settings=settings, store=store, pollers=pollers, fetcher=fetcher, todo=parts.todo)
 
@@ -141,26 +145,23 @@ class Parts:
         looker = Looker(connection.tasking, connection.archive, recorder, store, pace=pace, now=now)
         return Poller(recorder, lister, looker, gate, store, pace=pace, now=now, rng=self.rng)
 
-    def fetcher(
-        self, tools: Mapping[str, Tools], store: Store, trees: Mapping[str | None, OpenTree]
-    ) -> Fetcher:
-        destinations = [tree.destination for tree in trees.values()]
+    def fetcher(self, tools: Mapping[str, Tools], store: Store) -> Fetcher:
         retries = retries_of(self.settings)
-        return Fetcher(tools, store, destinations, retries=retries, now=self.clock.now, rng=self.rng)
+        return Fetcher(tools, store, retries=retries, now=self.clock.now, rng=self.rng)
 
 
-async def open_trees(settings: Settings, stack: AsyncExitStack) -> dict[str | None, OpenTree]:
-    """Every root of the configuration, held for this process alone; trees of one disk share its room."""
+async def open_trees(settings: Settings, store: Store, stack: AsyncExitStack) -> dict[str | None, OpenTree]:
+    """Every root of the configuration, held for this process alone as soon as it can be used."""
     trees: dict[str | None, OpenTree] = {}
-    rooms: dict[int, Space] = {}
+    promises: Promises = {}
     for key, root in roots_of(settings).items():
         destination = FilesystemDestination(root)
-        await destination.prepare()
-        stack.enter_context(sole_writer(root / ".orderwatch" / "tree"))
-        device = destination.device()
-        if device not in rooms:
-            rooms[device] = Space(destination.free, settings.delivery.keep_free)
-        trees[key] = OpenTree(destination, rooms[device])
+        lock = partial(sole_writer, root / ".orderwatch" / "tree")
+        volume = Volume(str(root.resolve()), destination, store, lock)
+        stack.callback(volume.close)
+        await volume.open()
+        space = Space(destination.free, settings.delivery.keep_free, destination.device, promises)
+        trees[key] = OpenTree(destination, space, volume)
     return trees
 
 

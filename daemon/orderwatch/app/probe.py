@@ -5,6 +5,7 @@ from pathlib import Path
 
 from orderwatch.app.compose import open_connection
 from orderwatch.app.values import roots_of
+from orderwatch.app.volumes import unmounted
 from orderwatch.config import Settings
 from orderwatch.db.upgrade import Schema, schema_of
 from orderwatch.errors import OrderwatchError, RefusedError
@@ -27,9 +28,10 @@ class Finding:
 async def probe(settings: Settings, redactor: Redactor) -> list[Finding]:
     """Try everything once, never stopping at the first trouble."""
     findings = [_database(settings.database.path)]
-    findings += [
-        await _destination(root, settings.delivery.keep_free) for root in roots_of(settings).values()
-    ]
+    absent = await unmounted(settings)
+    findings += [Finding(name="destination", ok=False, detail=detail) for detail in absent.values()]
+    there = [root for root in roots_of(settings).values() if root not in absent]
+    findings += [await _destination(root, settings.delivery.keep_free) for root in there]
     for name in settings.accounts:
         findings += await _account(name, settings, redactor)
     return findings

@@ -29,6 +29,7 @@ def check(context: Context, *, online: bool, as_json: bool) -> None:
         raise
     notes = not_in_effect(settings)
     findings = asyncio.run(_probe(settings)) if online else []
+    notes += [] if online else asyncio.run(_absent(settings))
     if as_json:
         print_json(_facts(context, notes=notes, checks=[asdict(finding) for finding in findings]))
     else:
@@ -46,6 +47,13 @@ def check(context: Context, *, online: bool, as_json: bool) -> None:
 
 def _facts(context: Context, **found: list[Any]) -> dict[str, object]:
     return {"config": str(context.path), "problems": [], "notes": [], "checks": [], **found}
+
+
+async def _absent(settings: Settings) -> list[str]:
+    """The daemon starts without a volume too, and waits for it."""
+    from orderwatch.app.volumes import unmounted  # noqa: PLC0415 - as below
+
+    return list((await unmounted(settings)).values())
 
 
 async def _probe(settings: Settings) -> list["Finding"]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationInfo
 
 _NOT_KNOWN_HERE = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}  # file systems without unnamed files
+_DISKS_OWN = {errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO}  # it may get better without us
 
 
 def usable_root(root: Path, info: ValidationInfo) -> Path:
@@ -20,13 +21,18 @@ def usable_root(root: Path, info: ValidationInfo) -> Path:
 
 
 def try_folder(folder: Path) -> None:
-    """Try to write in the folder, or in the one it would be made in; leaves nothing behind."""
+    """Try to write in the folder, or in the one it would be made in; leaves nothing behind.
+
+    A disk that is full, read-only or failing is no fault of the configuration.
+    """
     existing = folder
     try:
         while not (existing.is_symlink() or existing.exists()):
             existing = existing.parent
         _try(existing)
     except OSError as error:
+        if error.errno in _DISKS_OWN:
+            return
         raise ValueError(f"cannot be written: {existing}: {error.strerror}") from error
 
 

@@ -23,7 +23,7 @@ from orderwatch.core.watching import Traits
 from orderwatch.db.complaint import translated
 from orderwatch.db.rows import capture_of, delivery_of, order_of, transition_of, trouble_of
 from orderwatch.db.sqlite import close, reader_engine
-from orderwatch.db.tables import accounts, captures, deliveries, orders, transitions
+from orderwatch.db.tables import accounts, captures, deliveries, orders, transitions, trees
 from orderwatch.ports import AccountState
 from orderwatch.shield import unit
 
@@ -92,6 +92,14 @@ class Reader:
                 row["account"]: AccountState(listed_at=row["listed_at"], trouble=trouble_of(row))
                 for row in rows
             }
+
+    @unit
+    async def volume(self, root: str) -> str | None:
+        """What the marker of the tree at this root said when it was first used."""
+        query = select(trees.c.volume).where(trees.c.root == root)
+        async with self._snapshot() as db:
+            found: str | None = await db.scalar(query)
+            return found
 
     @unit
     async def lags(self, newest: int) -> Sequence[tuple[str | None, timedelta]]:

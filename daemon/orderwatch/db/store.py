@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -20,7 +20,7 @@ from orderwatch.db.complaint import translated
 from orderwatch.db.reader import RETRIED, Reader
 from orderwatch.db.rows import delivery_of, trouble_row
 from orderwatch.db.sqlite import close, reader_engine, writer_engine
-from orderwatch.db.tables import deliveries, orders
+from orderwatch.db.tables import deliveries, orders, trees
 from orderwatch.shield import unit
 
 _FEW = 10  # orders that may vanish from a list together without making it doubtful
@@ -109,6 +109,12 @@ class Store(Reader):
         except IntegrityError:
             return False
         return True
+
+    @unit
+    async def remember_volume(self, root: str, volume: str) -> None:
+        """From now on this volume is expected at the root."""
+        async with self._transaction() as db:
+            await db.execute(insert(trees).values(root=root, volume=volume))
 
     @unit
     async def claim(

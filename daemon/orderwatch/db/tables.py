@@ -38,6 +38,13 @@ accounts = Table(
     Column("reason", String),
 )
 
+trees = Table(
+    "trees",
+    metadata,
+    Column("root", String, primary_key=True),
+    Column("volume", String, nullable=False),  # what the marker said when the tree was first used
+)
+
 orders = Table(
     "orders",
     metadata,

@@ -18,6 +18,7 @@ from orderwatch.ports import Archive, Checked, Destination, Fetched, Start, Stor
 from orderwatch.service.extraction import Extraction
 from orderwatch.service.gate import Gate
 from orderwatch.service.space import Space
+from orderwatch.service.volume import Volume
 
 log = structlog.get_logger()
 
@@ -29,6 +30,7 @@ class Tree:
     destination: Destination
     transport: Transport
     space: Space
+    volume: Volume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class Attempt:
         if self.delivery.intended:
             await self._resume_publishing(order)
             return
+        self._make_room()
         url = await self._fresh_link()
         await self._take_name(order)
         newest = await self._newest_stored()
@@ -109,6 +112,16 @@ class Attempt:
             log.warning("delivery.root_left", **self.where, root=held.root)
             self.delivery = machine.restarted(held)
             await self._give_name_back()
+        await self._tree.volume.ready()
+
+    def _make_room(self) -> None:
+        """Before the provider is asked for a link that nothing could be done with."""
+        self._reserve_room(self._tree.destination.occupied(self._part))
+
+    def _reserve_room(self, held: int) -> None:
+        """For what is not written yet; of a file of unknown length that is one byte at least."""
+        total = self.delivery.total
+        self._tree.space.reserve(self.delivery.key, 1 if total is None else max(0, total - held))
 
     async def _give_name_back(self) -> None:
         """Another one will be taken, in the tree that is wanted now."""
@@ -131,6 +144,7 @@ class Attempt:
             await self.start_over()
             self.delivery = replace(self.delivery, fingerprint=offer.fingerprint, file_name=offer.file_name)
             await self._give_name_back()
+            await self._tree.volume.ready()
         return offer.url
 
     async def _take_name(self, order: Order) -> None:
@@ -149,13 +163,10 @@ class Attempt:
 
     async def _fetch(self, url: str, newest: Delivery | None) -> Fetched | None:
         """None where the server says that it has the bytes of the newest version that is stored."""
-        delivery = self.delivery
-        if delivery.total is not None:
-            self._tree.space.reserve(delivery.key, delivery.total - delivery.durable)
         fetched = await self._tree.transport.fetch(
             url,
             self._part,
-            delivery,
+            self.delivery,
             started=self._started,
             checkpoint=self._checkpoint,
             unless=newest.validator if newest else None,
@@ -165,16 +176,16 @@ class Attempt:
         return fetched
 
     async def _started(self, start: Start) -> None:
-        """Take the room before the first byte, and freeze what the server said with the row.
+        """Freeze what the server said with the row, and take the room, before the first byte.
 
-        Where nothing was durable before, the first checkpoint is soon enough.
+        Where nothing was durable before, the first checkpoint is soon enough for the row.
         """
         begun = self.delivery.durable > 0
         self._held = max(self._held, start.held)
-        self._tree.space.reserve(self.delivery.key, (start.total or start.held) - start.held)
         self.delivery = replace(
             self.delivery, durable=start.offset, total=start.total, validator=start.validator
         )
+        self._reserve_room(start.held)  # where it is refused, the row knows how much is needed
         if begun:
             await self._note()
         log.info(
@@ -185,7 +196,7 @@ class Attempt:
         self.progressed |= held > self._held
         self.delivery = replace(self.delivery, durable=durable)
         await self._tools.store.checkpoint(self.delivery, durable)
-        self._tree.space.reserve(self.delivery.key, (self.delivery.total or held) - held)
+        self._reserve_room(held)
 
     async def _newest_stored(self) -> Delivery | None:
         """The version that what is published now may be equal to."""

@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
 
 from orderwatch.core import delivery as machine
 from orderwatch.core.delivery import Failure, RetryPolicy, Trouble
-from orderwatch.core.layout import partial_name
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.errors import (
     BadBytesError,
@@ -23,20 +22,13 @@ from orderwatch.errors import (
     StaleOrderError,
     TransferError,
 )
-from orderwatch.ports import Destination, Store
+from orderwatch.ports import Store
 from orderwatch.service.attempt import Attempt, Tools
 from orderwatch.service.bell import Bell
 
 log = structlog.get_logger()
 
 _LONGEST_WAIT = timedelta(hours=1)  # that a host may ask for
-_LIVE = (
-    DeliveryState.WANTED,
-    DeliveryState.FETCHING,
-    DeliveryState.WAITING,
-    DeliveryState.PARKED,
-    DeliveryState.GIVEN_UP,
-)
 _EVENTS = {
     DeliveryState.WAITING: "delivery.waiting",
     DeliveryState.PARKED: "delivery.parked",
@@ -51,7 +43,6 @@ class Fetcher:
         self,
         tools: Mapping[str, Tools],
         store: Store,
-        destinations: Sequence[Destination],
         *,
         retries: RetryPolicy,
         now: Callable[[], datetime],
@@ -59,21 +50,18 @@ class Fetcher:
     ) -> None:
         self._tools = tools
         self._store = store
-        self._destinations = destinations
         self._retries = retries
         self._longest = max(retries.slowest, _LONGEST_WAIT)
         self._now = now
         self._rng = rng
 
     async def recover(self) -> None:
-        """After a start, under the lock: free what a killed process held, sweep partials nobody knows."""
+        """After a start, under the lock: free what a killed process held."""
         held = await self._store.deliveries(DeliveryState.FETCHING)
         for delivery in held:
             await self._store.record(machine.released(delivery, self._now()))
-        known = {partial_name(d) for d in await self._store.deliveries(*_LIVE)}
-        swept = sum([await destination.sweep(known) for destination in self._destinations])
-        if held or swept:
-            log.info("recovery.done", released=len(held), swept=swept)
+        if held:
+            log.info("recovery.done", released=len(held))
 
     async def work(self, todo: Bell, stopping: asyncio.Event) -> None:
         """One worker: delivery after delivery, asleep where there is none."""

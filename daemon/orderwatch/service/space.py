@@ -1,26 +1,50 @@
 """The reservation ledger: no download begins that would fill the disk beyond what has to stay free."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, MutableMapping
+from typing import NamedTuple
 
 from orderwatch.errors import DiskError
 
 
-class Space:
-    """`free` asks the destination for its free bytes; `keep_free` is never touched."""
+class Promise(NamedTuple):
+    disk: int
+    size: int  # bytes
 
-    def __init__(self, free: Callable[[], int], keep_free: int) -> None:
+
+Promises = MutableMapping[Hashable, Promise]
+
+
+class Space:
+    """The room in one tree; trees that share `promises` share the room of a disk.
+
+    `free` asks the destination for its free bytes, of which `keep_free` are never touched; `disk` says on
+    which disk it is now.
+    """
+
+    def __init__(
+        self,
+        free: Callable[[], int],
+        keep_free: int,
+        disk: Callable[[], int] = lambda: 0,
+        promises: Promises | None = None,
+    ) -> None:
         self._free = free
         self._keep_free = keep_free
-        self._reserved: dict[Hashable, int] = {}
+        self._disk = disk
+        self._promises: Promises = {} if promises is None else promises
 
     def reserve(self, who: Hashable, remaining: int) -> None:
-        """Take room for what a download still has to write; `DiskError` if there is none."""
-        others = sum(size for key, size in self._reserved.items() if key != who)
+        """Take room for what a download still has to write; `DiskError` if there is none.
+
+        What needs none is never refused: a partial that is complete can be published on a full disk.
+        """
+        disk = self._disk()
+        others = sum(p.size for key, p in self._promises.items() if key != who and p.disk == disk)
         room = self._free() - self._keep_free - others
-        if remaining > room:
+        if remaining > max(room, 0):
             self.release(who)
             raise DiskError(f"no space: {remaining} bytes are needed, {max(room, 0)} may be written")
-        self._reserved[who] = remaining
+        self._promises[who] = Promise(disk, remaining)
 
     def wrote(self, who: Hashable, size: int) -> None:
         """So much of what was reserved is written, and no longer free."""
@@ -28,4 +52,4 @@ class Space:
             self._reserved[who] = max(0, self._reserved[who] - size)
 
     def release(self, who: Hashable) -> None:
-        self._reserved.pop(who, None)
+        self._promises.pop(who, None)

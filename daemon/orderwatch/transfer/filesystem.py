@@ -1,17 +1,19 @@
 """The delivery tree on a local file system, with its staging folder inside."""
 
 import asyncio
+import errno
 import os
-import shutil
 import threading
+import uuid
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from orderwatch.core.layout import folder_beside
 from orderwatch.core.model import Delivery
-from orderwatch.errors import LostBytesError
+from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.ports import Checked, Extracted
 from orderwatch.shield import shielded
 from orderwatch.transfer.disk import make_folders, sync, translated, write_durable
@@ -21,6 +23,9 @@ from orderwatch.transfer.publish import holds, publish
 from orderwatch.transfer.verify import check, digest
 
 R = TypeVar("R")
+
+_THREADS = 16  # of its own: names that nobody resolves hold those that asyncio has
+_UNIT = 512  # bytes of what `st_blocks` counts
 
 
 class FilesystemDestination:
@@ -32,22 +37,43 @@ class FilesystemDestination:
         self.partials = self._staging / "partial"
         self._quarantine = self._staging / "quarantine"
         self._extracting = self._staging / "extract"
+        self._marker = self._staging / "volume"
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="destination")
 
     def free(self) -> int:
         with translated("the destination cannot be asked for its space"):
-            return shutil.disk_usage(self.partials).free
+            disk = os.statvfs(self.partials)
+        if disk.f_files > 0 and disk.f_favail == 0:
+            raise DiskError("no space: the file system has no inode left")
+        return disk.f_bavail * disk.f_frsize
+
+    def occupied(self, part: str) -> int:
+        """Bytes of the disk that the partial has already; 0 where there is none."""
+        with translated("the partial cannot be looked at"):
+            try:
+                return (self.partials / part).stat().st_blocks * _UNIT
+            except FileNotFoundError:
+                return 0
 
     def device(self) -> int:
         """Equal for trees that share their space."""
         with translated("the destination cannot be asked for its device"):
             return self.partials.stat().st_dev
 
+    async def volume(self) -> str | None:
+        """What the marker of the tree says, None where there is none; `DiskError` where it is read-only."""
+        return await self._in_thread("the destination cannot be used", self._volume)
+
     async def prepare(self) -> None:
-        await _in_thread("the destination cannot be prepared", self._prepare)
+        await self._in_thread("the destination cannot be prepared", self._prepare)
+
+    async def mark(self) -> str:
+        """Mark the tree, unless it is marked, so that it is known again; returns what the marker says."""
+        return await self._in_thread("the destination cannot be marked", self._mark)
 
     async def verify(self, part: str, delivery: Delivery, sha256: str | None = None) -> Checked:
         stop = threading.Event()
-        work = _in_thread(
+        work = self._in_thread(
             "the partial cannot be read", self._verify, part, delivery.attachment, sha256, stop, stop=stop
         )
         return await work
@@ -67,31 +93,49 @@ class FilesystemDestination:
             sha256=checked.sha256,
             resumed=resumed,
         )
-        return await _in_thread("the file cannot be published", work)
+        return await self._in_thread("the file cannot be published", work)
 
     async def holds(self, path: str, checked: Checked) -> bool:
-        return await _in_thread(
+        return await self._in_thread(
             "the file cannot be read", holds, self._root / path, checked.size, checked.sha256
         )
 
     async def needed(self, part: str, path: str) -> int:
         stop = threading.Event()
-        work = _in_thread("the zip cannot be read", self._needed, part, path, stop, stop=stop)
+        work = self._in_thread("the zip cannot be read", self._needed, part, path, stop, stop=stop)
         return await work
 
     async def extract(self, part: str, path: str, wrote: Callable[[int], object]) -> Extracted:
         stop = threading.Event()
-        work = _in_thread("the zip cannot be extracted", self._extract, part, path, wrote, stop, stop=stop)
+        work = self._in_thread("the zip cannot be extracted", self._extract, part, path, wrote, stop, stop=stop)
         return await work
 
     async def quarantine(self, part: str, reason: str) -> str:
-        return await _in_thread("the partial cannot be set aside", self._set_aside, part, reason)
+        return await self._in_thread("the partial cannot be set aside", self._set_aside, part, reason)
 
     async def discard(self, part: str) -> None:
-        await _in_thread("the partial cannot be removed", self._discard, part)
+        await self._in_thread("the partial cannot be removed", self._discard, part)
 
     async def sweep(self, keep: Collection[str]) -> int:
-        return await _in_thread("the staging folder cannot be swept", self._sweep, keep)
+        return await self._in_thread("the staging folder cannot be swept", self._sweep, keep)
+
+    def _volume(self) -> str | None:
+        try:
+            found = self._marker.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if os.statvfs(self._marker).f_flag & os.ST_RDONLY:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return found.decode(errors="replace").strip() or None
+
+    def _mark(self) -> str:
+        if (found := self._volume()) is not None:
+            return found
+        made, aside = str(uuid.uuid4()), self._marker.with_suffix(".new")
+        write_durable(aside, f"{made}\n".encode())
+        aside.replace(self._marker)
+        sync(self._staging)
+        return made
 
     def _prepare(self) -> None:
         for folder in (self.partials, self._quarantine):
@@ -150,10 +194,13 @@ class FilesystemDestination:
             shutil.rmtree(folder)
         return len(forgotten) + len(half)
 
+    async def _in_thread(
+        self, trouble: str, work: Callable[..., R], *args: object, stop: threading.Event | None = None
+    ) -> R:
+        """Run blocking work off the loop. If we are cancelled it ends first, sooner where it heeds `stop`."""
 
-async def _in_thread(
-    trouble: str, work: Callable[..., R], *args: object, stop: threading.Event | None = None
-) -> R:
-    """Run blocking work off the loop. If we are cancelled it ends first, sooner where it heeds `stop`."""
-    with translated(trouble):
-        return await shielded(asyncio.to_thread(work, *args), hurry=stop.set if stop else None)
+        async def run() -> R:
+            return await asyncio.wrap_future(self._threads.submit(work, *args))
+
+        with translated(trouble):
+            return await shielded(run(), hurry=stop.set if stop else None)

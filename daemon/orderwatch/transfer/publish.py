@@ -20,6 +20,8 @@ def publish(part: Path, final: Path, sidecar: bytes, *, size: int, sha256: str, 
 
     Repeating it after a crash (`resumed`) at any point is safe: the very bytes under the name count.
     """
+    if not part.exists() and not os.path.lexists(final):
+        raise LostBytesError("the verified partial is gone")
     make_folders(final.parent)
     beside = final.with_name(f"{final.name}.json")
     if not _is_free_for(beside, sidecar):
@@ -27,8 +29,6 @@ def publish(part: Path, final: Path, sidecar: bytes, *, size: int, sha256: str, 
     if os.path.lexists(final):
         if not holds(final, size, sha256):
             return False
-    elif not part.exists():
-        raise LostBytesError("the verified partial is gone")
     elif resumed and part.stat().st_nlink > 1:
         return True  # it was published before the crash, and its reader has moved it since
     write_durable(part.with_suffix(".json"), sidecar)
