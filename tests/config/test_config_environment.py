@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 from tests.config.files import ACCOUNT, CANARY, GOOD, WATCH, environ, problems, written
 
+from orderwatch.app.values import limit_of
 from orderwatch.config import load, not_in_effect, reading_path
 
 
@@ -53,7 +54,7 @@ def test_texts_that_look_like_numbers_are_texts_where_a_text_is_wanted(path: Pat
             ORDERWATCH_WATCH__0__TASK_NAME="2024-01-01",
         ),
     )
-    assert (settings.delivery.keep_free, settings.delivery.bandwidth) == (0, 1_000_000)
+    assert (settings.delivery.keep_free, limit_of(settings)()) == (0, 1_000_000)
     assert settings.delivery.parallel == 2
     account = settings.accounts["main"]
     assert account.client_secret.get_secret_value() == "00012345678"

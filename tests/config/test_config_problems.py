@@ -15,6 +15,8 @@ from orderwatch.errors import ConfigError
 LEGACY = ACCOUNT.replace('contract_id = "cont.1"', 'credentials = "legacy"')
 
 WATCHING = f"{ACCOUNT}\n[[watch]]\naccount = 'main'"
+NIGHT = "{from = '22:00', to = '06:00', limit = '1 MB'}"
+MORNING = "{from = 05:59:00, to = '24:00', limit = '2 MB'}"
 A_MOMENT = "must be a date or time such as 2026-11-22 or 2026-11-22T08:00:00Z"
 
 
@@ -50,6 +52,23 @@ def account(line: str) -> str:
         (f"{GOOD}\n[polling]\nrequests_per_second = '5'", "polling.requests_per_second: Input should be a"),
         (f"{GOOD}\n[delivery]\nkeep_free = 5", "delivery.keep_free: expected a size"),
         (f"{GOOD}\n[delivery]\nbandwidth = '5 parsecs'", "delivery.bandwidth: expected a size"),
+        (
+            f"{GOOD}\n[delivery]\nbandwidth = [{{from = '8', to = '9:00', limit = '0'}}]",
+            "delivery.bandwidth: expected a time of day",
+        ),
+        (
+            f"{GOOD}\n[delivery]\nbandwidth = [{{from = '8:00', to = '9:00', limit = 5}}]",
+            "delivery.bandwidth: expected a size",
+        ),
+        (
+            f"{GOOD}\n[delivery]\nbandwidth = [{{from = '8:00', limit = '5 MB'}}]",
+            "delivery.bandwidth: each span must be a table",
+        ),
+        (f"{GOOD}\n[delivery]\nbandwidth = ['8:00']", "delivery.bandwidth: each span must be a table"),
+        (
+            f"{GOOD}\n[delivery]\nbandwidth = [{NIGHT}, {MORNING}]",
+            "delivery.bandwidth: 22:00 to 06:00 and 05:59 to 00:00 overlap",
+        ),
         (f"{GOOD}\n[delivery]\nparallel = '4'", "delivery.parallel: Input should be a valid integer"),
         (f"{GOOD}\n[delivery]\nparallel = true", "delivery.parallel: Input should be a valid integer"),
         (

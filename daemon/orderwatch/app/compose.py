@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from urllib.parse import urlsplit
 
-from orderwatch.app.values import manner_of, pace_of, retries_of, roots_of, watched_of
+from orderwatch.app.values import limit_of, manner_of, pace_of, retries_of, roots_of, watched_of
 from orderwatch.config import Account, Settings, current
 from orderwatch.db.lock import make_folder, sole_writer
 from orderwatch.db.store import Store, open_store
@@ -85,7 +85,7 @@ async def open_app(settings: Settings, redactor: Redactor) -> AsyncIterator[App]
         store = await stack.enter_async_context(open_store(settings.database.path))
         trees = await open_trees(settings, store, stack)
         kept = await store.accounts()
-        bandwidth = Bandwidth(settings.delivery.bandwidth)
+        bandwidth = Bandwidth(limit_of(settings))
         tools, pollers = {}, {}
         for name, account in settings.accounts.items():
             connection = await stack.enter_async_context(

@@ -1,13 +1,16 @@
 """The settings as values of the core and the services."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from orderwatch import config
 from orderwatch.config import Settings
+from orderwatch.core.bandwidth import limit_at
 from orderwatch.core.cadence import Pace
 from orderwatch.core.delivery import RetryPolicy
 from orderwatch.core.watching import Plan, Watch, Watched
+from orderwatch.service.clock import utc_now
 from orderwatch.transfer.crew import Sharing
 from orderwatch.transfer.download import Manner
 
@@ -67,6 +70,11 @@ def manner_of(settings: Settings) -> Manner:
         floor=delivery.floor,
         sharing=Sharing(connections=delivery.connections),
     )
+
+
+def limit_of(settings: Settings, now: Callable[[], datetime] = utc_now) -> Callable[[], int]:
+    """Bytes per second over all downloads, as it is when it is called: by the local time of this host."""
+    return lambda: limit_at(settings.delivery.bandwidth, now().astimezone().time())
 
 
 def retries_of(settings: Settings) -> RetryPolicy:

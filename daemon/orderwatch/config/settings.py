@@ -24,6 +24,8 @@ from pydantic import (
 from orderwatch.config import units
 from orderwatch.config.destination import try_folder, usable_root
 from orderwatch.config.secret import resolve
+from orderwatch.config.timetable import timetable
+from orderwatch.core.bandwidth import Span
 from orderwatch.core.layout import layout_problems
 
 _LOCAL_NAMES = {"localhost", "localhost.localdomain"}
@@ -107,6 +109,7 @@ def state_directory() -> Path:
 
 Duration = Annotated[timedelta, BeforeValidator(units.duration)]
 Size = Annotated[int, BeforeValidator(units.size)]
+Timetable = Annotated[tuple[Span, ...], BeforeValidator(timetable)]
 Url = Annotated[str, AfterValidator(_https)]
 Secret = Annotated[SecretStr, AfterValidator(resolve)]
 Pattern = Annotated[str, Field(min_length=1)]
@@ -170,7 +173,7 @@ class Delivery(Table):
     layout: Annotated[str, AfterValidator(_layout)] = "{project_name}/{task_id}/{capture_id}/{file_name}"
     attachments: Annotated[tuple[Attachment, ...], AfterValidator(_some)] = ("delivery_zip",)
     parallel: Annotated[StrictInt, Field(ge=1, le=64)] = 4
-    bandwidth: Size = 0
+    bandwidth: Timetable = ()
     keep_free: Size = 5_000_000_000
     connections: Annotated[StrictInt, Field(ge=1, le=16)] = 4
     stall: Duration = timedelta(seconds=60)

@@ -107,7 +107,9 @@ class FilesystemDestination:
 
     async def extract(self, part: str, path: str, wrote: Callable[[int], object]) -> Extracted:
         stop = threading.Event()
-        work = self._in_thread("the zip cannot be extracted", self._extract, part, path, wrote, stop, stop=stop)
+        work = self._in_thread(
+            "the zip cannot be extracted", self._extract, part, path, wrote, stop, stop=stop
+        )
         return await work
 
     async def quarantine(self, part: str, reason: str) -> str:
