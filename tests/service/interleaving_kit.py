@@ -83,7 +83,17 @@ _FALLS_AT: Mapping[Kind, frozenset[Where]] = {
     "dead disk": frozenset({"disk"}),
 }
 _DISK_CALLS = ("fsync", "fdatasync", "ftruncate", "link", "mkdir", "replace", "unlink", "pwritev")
-_WRITES = {"apply", "apply_all", "checkpoint", "claim", "record", "reserve", "swept", "troubled"}
+_WRITES = {
+    "apply",
+    "apply_all",
+    "checkpoint",
+    "claim",
+    "record",
+    "remember_volume",
+    "reserve",
+    "swept",
+    "troubled",
+}
 _DECEITS = {"words", "vanished"}
 _MOST_FETCHES = 100  # in a row; more is a loop without end
 _MOST_ROUNDS = 150

@@ -1,7 +1,10 @@
 """The staging folder: prepared, swept, and with the refused bytes set aside."""
 
 import asyncio
+import os
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.transfer.transfer_kit import GARBAGE, OTHER, PART, TRUTH
@@ -105,3 +108,48 @@ async def test_a_cancelled_verification_has_let_go_of_the_file_when_it_returns(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_names_that_nobody_resolves_do_not_hold_up_the_disk(
+    destination: FilesystemDestination,
+) -> None:
+    """They fill the threads that asyncio resolves names in."""
+    loop, answered = asyncio.get_running_loop(), threading.Event()
+    hanging = [loop.run_in_executor(None, answered.wait) for _ in range(40)]
+    await destination.prepare()
+    answered.set()
+    await asyncio.gather(*hanging)
+
+
+async def test_what_a_partial_occupies_are_its_blocks_not_its_length(
+    destination: FilesystemDestination,
+) -> None:
+    await destination.prepare()
+    assert destination.occupied(PART) == 0
+    with (destination.partials / PART).open("wb") as file:
+        file.write(b"x" * 8192)
+        file.truncate(10**9)  # a hole
+    assert 8192 <= destination.occupied(PART) < 10**6
+
+
+async def test_a_file_system_without_an_inode_left_has_no_space(
+    destination: FilesystemDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await destination.prepare()
+    room = {"f_bavail": 10, "f_frsize": 4096}
+    for inodes, left in ((100, 0), (100, 1), (0, 0)):  # some file systems do not count them
+        found = SimpleNamespace(f_files=inodes, f_favail=left, **room)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "statvfs", lambda _path, found=found: found)
+            if inodes and not left:
+                with pytest.raises(DiskError, match="no space: the file system has no inode left"):
+                    destination.free()
+            else:
+                assert destination.free() == 40960
+
+
+async def test_a_tree_is_marked_once(destination: FilesystemDestination) -> None:
+    assert await destination.volume() is None
+    await destination.prepare()
+    marked = await destination.mark()
+    assert await destination.mark() == await destination.volume() == marked

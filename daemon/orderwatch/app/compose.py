@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from urllib.parse import urlsplit
 
-from orderwatch.app.values import limit_of, manner_of, pace_of, retries_of, roots_of, watched_of
+from orderwatch.app.values import limit_of, manner_of, pace_of, retries_of, rights_of, roots_of, watched_of
 from orderwatch.config import Account, Settings, current
 from orderwatch.db.lock import make_folder, sole_writer
 from orderwatch.db.store import Store, open_store
@@ -155,7 +155,7 @@ async def open_trees(settings: Settings, store: Store, stack: AsyncExitStack) ->
     trees: dict[str | None, OpenTree] = {}
     promises: Promises = {}
     for key, root in roots_of(settings).items():
-        destination = FilesystemDestination(root)
+        destination = FilesystemDestination(root, rights_of(settings))
         lock = partial(sole_writer, root / ".orderwatch" / "tree")
         volume = Volume(str(root.resolve()), destination, store, lock)
         stack.callback(volume.close)

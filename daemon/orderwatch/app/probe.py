@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orderwatch.app.compose import open_connection
-from orderwatch.app.values import roots_of
+from orderwatch.app.values import rights_of, roots_of
 from orderwatch.app.volumes import unmounted
 from orderwatch.config import Settings
 from orderwatch.db.upgrade import Schema, schema_of
@@ -31,7 +31,7 @@ async def probe(settings: Settings, redactor: Redactor) -> list[Finding]:
     absent = await unmounted(settings)
     findings += [Finding(name="destination", ok=False, detail=detail) for detail in absent.values()]
     there = [root for root in roots_of(settings).values() if root not in absent]
-    findings += [await _destination(root, settings.delivery.keep_free) for root in there]
+    findings += [await _destination(root, settings) for root in there]
     for name in settings.accounts:
         findings += await _account(name, settings, redactor)
     return findings
@@ -67,8 +67,8 @@ def _database(path: Path) -> Finding:
     return Finding(name="database", ok=True, detail=words[schema])
 
 
-async def _destination(root: Path, keep_free: int) -> Finding:
-    destination = FilesystemDestination(root)
+async def _destination(root: Path, settings: Settings) -> Finding:
+    destination, keep_free = FilesystemDestination(root, rights_of(settings)), settings.delivery.keep_free
     try:
         await destination.prepare()
         free = destination.free()

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from orderwatch import config
-from orderwatch.config import Settings
+from orderwatch.config import Settings, owner_ids
 from orderwatch.core.bandwidth import limit_at
 from orderwatch.core.cadence import Pace
 from orderwatch.core.delivery import RetryPolicy
@@ -13,6 +13,7 @@ from orderwatch.core.watching import Plan, Watch, Watched
 from orderwatch.service.clock import utc_now
 from orderwatch.transfer.crew import Sharing
 from orderwatch.transfer.download import Manner
+from orderwatch.transfer.rights import Rights
 
 _DISK_AGAIN = timedelta(seconds=60)  # the longest a full disk goes unasked
 
@@ -75,6 +76,13 @@ def manner_of(settings: Settings) -> Manner:
 def limit_of(settings: Settings, now: Callable[[], datetime] = utc_now) -> Callable[[], int]:
     """Bytes per second over all downloads, as it is when it is called: by the local time of this host."""
     return lambda: limit_at(settings.delivery.bandwidth, now().astimezone().time())
+
+
+def rights_of(settings: Settings) -> Rights:
+    """Owner and modes of what is made in the delivery trees."""
+    delivery = settings.delivery
+    uid, gid = owner_ids(delivery.owner)
+    return Rights(file_mode=delivery.file_mode, folder_mode=delivery.folder_mode, uid=uid, gid=gid)
 
 
 def retries_of(settings: Settings) -> RetryPolicy:

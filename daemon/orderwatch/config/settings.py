@@ -21,7 +21,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from orderwatch.config import units
+from orderwatch.config import rights, units
 from orderwatch.config.destination import try_folder, usable_root
 from orderwatch.config.secret import resolve
 from orderwatch.config.timetable import timetable
@@ -176,6 +176,9 @@ class Delivery(Table):
     bandwidth: Timetable = ()
     keep_free: Size = 5_000_000_000
     connections: Annotated[StrictInt, Field(ge=1, le=16)] = 4
+    file_mode: Annotated[int | None, BeforeValidator(rights.file_mode)] = None
+    folder_mode: Annotated[int | None, BeforeValidator(rights.folder_mode)] = None
+    owner: Annotated[str, AfterValidator(rights.known_owner)] = ""
     stall: Duration = timedelta(seconds=60)
     floor: Size = 4000
     retry_first: Duration = timedelta(seconds=30)

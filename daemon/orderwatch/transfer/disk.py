@@ -1,11 +1,17 @@
 """What is durable, and what an error of the disk is called. Blocking."""
 
+import ctypes
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from orderwatch.errors import DiskError
+from orderwatch.transfer.rights import USUAL, Rights
+
+_LINKLESS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}  # of file systems without hard links
+_HERE, _NOREPLACE = -100, 1  # AT_FDCWD and RENAME_NOREPLACE of <fcntl.h> and <linux/fs.h>
 
 
 @contextmanager
@@ -25,17 +31,55 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def make_folders(folder: Path) -> None:
-    """Make missing folders one by one, each entry durable before the next."""
+def make_folders(folder: Path, rights: Rights = USUAL) -> None:
+    """Make missing folders one by one, each entry durable before the next; the others stay as they are."""
     if folder.is_dir():
         return
-    make_folders(folder.parent)
+    make_folders(folder.parent, rights)
     folder.mkdir(exist_ok=True)
+    if give(folder, rights):
+        sync(folder)
     sync(folder.parent)
 
 
-def write_durable(path: Path, content: bytes) -> None:
+def write_durable(path: Path, content: bytes, rights: Rights = USUAL) -> None:
     with path.open("wb") as file:
         file.write(content)
         file.flush()
+        rights.give(file.fileno())
         os.fsync(file.fileno())
+
+
+def give(path: Path, rights: Rights) -> bool:
+    """Give a file or folder the rights it is to have; False where it has them already, else sync it."""
+    if rights == USUAL:
+        return False
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        rights.give(handle)
+    finally:
+        os.close(handle)
+    return True
+
+
+def give_name(source: Path, target: Path) -> None:
+    """Give a file another name, never over another file: `FileExistsError`.
+
+    Where the file system has hard links it keeps the first name too: evidence for who comes after a crash.
+    """
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _LINKLESS:
+            raise
+        _rename_beside(source, target)
+
+
+def _rename_beside(source: Path, target: Path) -> None:
+    """A rename that cannot overwrite, which Python does not know."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(_HERE, bytes(source), _HERE, bytes(target), _NOREPLACE) != 0:
+        number = ctypes.get_errno()
+        if number == errno.EINVAL:
+            raise OSError(number, "the file system has neither hard links nor renames that cannot overwrite")
+        raise OSError(number, os.strerror(number), str(source), None, str(target))

@@ -3,23 +3,25 @@
 import asyncio
 import errno
 import os
+import shutil
 import threading
 import uuid
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from orderwatch.core.layout import folder_beside
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.ports import Checked, Extracted
 from orderwatch.shield import shielded
-from orderwatch.transfer.disk import make_folders, sync, translated, write_durable
+from orderwatch.transfer.disk import give_name, make_folders, sync, translated, write_durable
 from orderwatch.transfer.extract import extract, needed
 from orderwatch.transfer.partial import control_of, forget
 from orderwatch.transfer.publish import holds, publish
+from orderwatch.transfer.rights import USUAL, Rights
 from orderwatch.transfer.verify import check, digest
 
 R = TypeVar("R")
@@ -31,8 +33,9 @@ _UNIT = 512  # bytes of what `st_blocks` counts
 class FilesystemDestination:
     """Final names below `root`, work in progress below `root/.orderwatch`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, rights: Rights = USUAL) -> None:
         self._root = root
+        self._rights = rights
         self._staging = root / ".orderwatch"
         self.partials = self._staging / "partial"
         self._quarantine = self._staging / "quarantine"
@@ -85,13 +88,14 @@ class FilesystemDestination:
         if not final.is_relative_to(self._root) or ".." in final.parts:
             raise ValueError(f"{path} leads out of the delivery root")
         work = partial(
-            publish,
+            self._publish,
             self.partials / part,
             final,
             sidecar,
             size=checked.size,
             sha256=checked.sha256,
             resumed=resumed,
+            rights=self._rights,
         )
         return await self._in_thread("the file cannot be published", work)
 
@@ -140,15 +144,22 @@ class FilesystemDestination:
         return made
 
     def _prepare(self) -> None:
+        make_folders(self._root, self._rights)
         for folder in (self.partials, self._quarantine):
             make_folders(folder)
         self._staging.chmod(0o700)
-        probe, name = self.partials / ".probe", self._root / ".orderwatch" / ".probe"
-        name.unlink(missing_ok=True)
-        write_durable(probe, b"")
-        os.link(probe, name)
-        name.unlink()
-        probe.unlink()
+        probe, named = self.partials / ".probe", self._staging / ".probe"
+        named.unlink(missing_ok=True)
+        write_durable(probe, b"", self._rights)
+        give_name(probe, named)
+        named.unlink()
+        probe.unlink(missing_ok=True)
+
+    def _publish(self, part: Path, final: Path, *args: Any, **more: Any) -> bool:  # noqa: ANN401 - as `publish` has them
+        """A link that stands where a folder should be is not followed out of the tree."""
+        if not final.parent.resolve().is_relative_to(self._root.resolve()):
+            raise DiskError(f"a folder on the way to {final} is a link that leads out of the delivery root")
+        return publish(part, final, *args, **more)
 
     def _verify(self, part: str, attachment: str, sha256: str | None, stop: threading.Event) -> Checked:
         path = self.partials / part

@@ -9,20 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from orderwatch.errors import LostBytesError
-from orderwatch.transfer.disk import make_folders, sync, write_durable
+from orderwatch.transfer.disk import give, give_name, make_folders, sync, translated, write_durable
+from orderwatch.transfer.rights import USUAL, Rights
 from orderwatch.transfer.verify import digest
 
 _IDENTITY = ("account", "task", "capture", "scene", "attachment", "version")
 
 
-def publish(part: Path, final: Path, sidecar: bytes, *, size: int, sha256: str, resumed: bool) -> bool:
+def publish(
+    part: Path,
+    final: Path,
+    sidecar: bytes,
+    *,
+    size: int,
+    sha256: str,
+    resumed: bool,
+    rights: Rights = USUAL,
+) -> bool:
     """Link the partial to its final name with the sidecar beside it; False where a name is another's.
 
     Repeating it after a crash (`resumed`) at any point is safe: the very bytes under the name count.
     """
     if not part.exists() and not os.path.lexists(final):
         raise LostBytesError("the verified partial is gone")
-    make_folders(final.parent)
+    make_folders(final.parent, rights)
     beside = final.with_name(f"{final.name}.json")
     if not _is_free_for(beside, sidecar):
         return False
@@ -31,7 +41,10 @@ def publish(part: Path, final: Path, sidecar: bytes, *, size: int, sha256: str, 
             return False
     elif resumed and part.stat().st_nlink > 1:
         return True  # it was published before the crash, and its reader has moved it since
-    write_durable(part.with_suffix(".json"), sidecar)
+    if part.exists() and give(part, rights):
+        with translated("the partial cannot be made durable", LostBytesError):
+            sync(part)
+    write_durable(part.with_suffix(".json"), sidecar, rights)
     part.with_suffix(".json").replace(beside)
     if not _link(part, final) and not holds(final, size, sha256):
         beside.unlink()
@@ -46,9 +59,8 @@ def holds(path: Path, size: int, sha256: str) -> bool:
 
 
 def _link(part: Path, final: Path) -> bool:
-    """Unlike a rename, a link cannot overwrite."""
     try:
-        os.link(part, final, follow_symlinks=False)
+        give_name(part, final)
     except (FileExistsError, FileNotFoundError):
         return False
     return True

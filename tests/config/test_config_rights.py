@@ -1,0 +1,54 @@
+"""Modes and owner of what is made in the delivery trees."""
+
+import grp
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+from tests.config.files import GOOD, environ, problems, written
+
+from orderwatch.app.values import rights_of
+from orderwatch.config import load
+from orderwatch.transfer.rights import USUAL, Rights
+
+USER = pwd.getpwuid(os.getuid()).pw_name
+GROUP = grp.getgrgid(os.getgid()).gr_name
+
+
+@pytest.mark.parametrize(
+    ("lines", "rights"),
+    [
+        ("", USUAL),
+        ("file_mode = ''\nfolder_mode = ''\nowner = ''", USUAL),
+        ("file_mode = '0640'\nfolder_mode = '2770'", Rights(file_mode=0o640, folder_mode=0o2770)),
+        (f"owner = '{USER}:{GROUP}'", Rights(uid=os.getuid(), gid=os.getgid())),
+        (f"owner = '{USER}'", Rights(uid=os.getuid())),
+        (f"owner = ':{GROUP}'", Rights(gid=os.getgid())),
+    ],
+)
+def test_modes_are_octal_and_owners_have_names(tmp_path: Path, lines: str, rights: Rights) -> None:
+    assert rights_of(load(written(tmp_path, f"{GOOD}\n[delivery]\n{lines}"), environ(tmp_path))) == rights
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("file_mode = '0888'", "delivery.file_mode: expected an octal mode"),
+        ("file_mode = '4755'", "delivery.file_mode: expected an octal mode"),
+        ("file_mode = '040'", "delivery.file_mode: expected an octal mode that lets the owner read"),
+        ("file_mode = 640", "delivery.file_mode: expected an octal mode"),
+        ("folder_mode = '0640'", "delivery.folder_mode: expected an octal mode that lets the owner do"),
+        ("owner = 'no-such-user'", "delivery.owner: nobody here is called so: "),
+        ("owner = ':no-such-group'", "delivery.owner: nobody here is called so: "),
+        ("owner = 5", "delivery.owner: Input should be a valid string"),
+    ],
+)
+def test_what_no_mode_or_owner_is_is_told(tmp_path: Path, line: str, words: str) -> None:
+    path = written(tmp_path, f"{GOOD}\n[delivery]\n{line}")
+    (problem,) = problems(path, environ(tmp_path))
+    assert problem.startswith(words)
+
+
+def test_commands_that_only_read_need_no_owner(tmp_path: Path) -> None:
+    load(written(tmp_path, f"{GOOD}\n[delivery]\nowner = 'elsewhere'"), environ(tmp_path), resolve=False)
