@@ -251,7 +251,7 @@ class Store(Protocol):
     async def claim(
         self, now: datetime, accounts: Collection[str], beyond: datetime | None = None
     ) -> Delivery | None:
-        """Take the oldest delivery that may be fetched now and mark it as being fetched.
+        """Take the delivery whose turn it is of those that may be fetched now, and mark it as being fetched.
 
         A pause that ends later than `beyond` was set by a wrong clock, and is over.
         """

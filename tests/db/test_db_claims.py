@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.db.kit import MINUTE, NOW, a_delivery, apart, held, row_of, want
+from tests.db.kit import MINUTE, NOW, a_delivery, an_order, apart, held, row_of, want
 
-from orderwatch.core.delivery import Move, released
+from orderwatch.core.delivery import Move, rank, released
 from orderwatch.core.layout import collision_key
 from orderwatch.core.machine import Verdict
-from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Standing
 from orderwatch.db.store import Store
 from orderwatch.errors import StaleOrderError
 
@@ -204,3 +204,48 @@ async def test_a_delivery_published_anew_has_neither_root_nor_path(store: Store)
     await store.reserve(delivery, "x.zip", "/own")
     (renewed,) = await want(store, replace(delivery, fingerprint="published again"))
     assert (renewed.root, renewed.path) == (None, None)
+
+
+# Whose turn it is
+
+
+def published(task_id: int, minutes_ago: int, *wanted: Delivery, priority: object = 13) -> Verdict:
+    """An order whose capture was first seen published so long ago."""
+    standing = Standing(word="published", phase=CapturePhase.PUBLISHED)
+    capture = Capture(capture_id="capture-1", standing=standing, published_at=NOW - minutes_ago * MINUTE)
+    document = {} if priority is None else {"priority": priority}
+    return Verdict(order=an_order(task_id, document=document, captures=(capture,)), wanted=wanted)
+
+
+async def test_rush_orders_go_first_then_what_was_published_first(store: Store) -> None:
+    for verdict in (
+        published(1, 5, a_delivery("late", 1)),
+        published(2, 90, a_delivery("early", 2)),
+        published(3, 1, a_delivery("rush", 3), priority=14.5),
+        published(4, 999, a_delivery("no hurry", 4), priority=None),
+        published(5, 998, a_delivery("no number", 5), priority="99"),
+    ):
+        await store.apply(verdict)
+    assert await claim_all(store, "main") == ["rush", "early", "late", "no hurry", "no number"]
+
+
+async def test_of_what_was_published_together_the_small_goes_before_the_large(store: Store) -> None:
+    wanted = [
+        a_delivery("unknown"),
+        a_delivery("large", state=_S.WAITING, not_before=NOW, total=10**12),
+        a_delivery("small", state=_S.PARKED, not_before=NOW, total=10**6),
+        a_delivery("picture", attachment="thumbnail"),
+    ]
+    await store.apply(published(1, 5, *wanted))
+    order = await held(store)
+    in_turn = sorted(order.deliveries, key=lambda d: rank(order, d))
+    assert await claim_all(store, "main") == [d.scene_id for d in in_turn]
+    assert [d.scene_id for d in in_turn] == ["picture", "small", "large", "unknown"]
+
+
+async def test_a_priority_that_was_raised_counts_from_then_on(store: Store) -> None:
+    await store.apply(published(1, 90, a_delivery("early", 1)))
+    await store.apply(published(2, 5, a_delivery("late", 2)))
+    order = await held(store, 2)
+    await store.apply(Verdict(order=replace(order, document={"priority": 10**400})))
+    assert await claim_all(store, "main") == ["late", "early"]

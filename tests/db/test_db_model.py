@@ -162,12 +162,14 @@ class DatabaseAndModel(RuleBasedStateMachine):
 
     @precondition(lambda self: self._in(_S.WANTED, _S.WAITING, _S.PARKED))
     @rule()
-    def claim_the_oldest(self) -> None:
+    def claim_the_next(self) -> None:
         taken = self._runner.run(self.store.claim(self.now, ["main"]))
         may = [d for d in self._in(_S.WANTED, _S.WAITING, _S.PARKED) if self._may_be_fetched(d)]
-        if not may:
+        if not may or self.order is None:
             assert taken is None
             return
+        order = self.order
+        may.sort(key=lambda delivery: machine.rank(order, delivery))
         move = machine.claimed(may[0], self.now)
         assert taken == move.delivery
         self._moved(move)

@@ -127,6 +127,17 @@ def test_what_the_first_release_did_not_know_is_filled_in(first: Path) -> None:
     ]
     assert ask(first, "SELECT root FROM deliveries") == [(None,), (None,)]
     assert ask(first, "SELECT * FROM accounts") == []
+    assert ask(first, "SELECT * FROM trees") == []
+
+
+@pytest.mark.parametrize(
+    ("document", "priority"),
+    [('{"priority": 13}', 13), ('{"priority": 0.5}', 0.5), ('{"priority": "high"}', 0), ("{}", 0), ("[", 0)],
+)
+def test_priorities_are_read_from_what_the_provider_said(first: Path, document: str, priority: float) -> None:
+    execute(first, f"UPDATE orders SET document = '{document}'")  # noqa: S608 - our own
+    upgrade(first)
+    assert ask(first, "SELECT DISTINCT priority FROM orders") == [(priority,)]
 
 
 async def test_the_orders_of_the_first_release_are_read_by_this_one(first: Path) -> None:

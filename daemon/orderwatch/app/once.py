@@ -1,14 +1,14 @@
 """Finite runs: one whole round, or a single delivery."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orderwatch.app.compose import App, open_app
 from orderwatch.config import Settings
 from orderwatch.core import delivery as machine
-from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.ops.log import Redactor
 from orderwatch.service.clock import utc_now
 
@@ -87,8 +87,18 @@ async def fetch_all(app: App, wanted: Iterable[Delivery]) -> None:
                     return
 
     async with asyncio.TaskGroup() as downloads:
-        for delivery in (d for d in wanted if d.account in app.settings.accounts):
+        for delivery in await _in_turn(app, [d for d in wanted if d.account in app.settings.accounts]):
             downloads.create_task(bring(delivery))
+
+
+async def _in_turn(app: App, wanted: Collection[Delivery]) -> list[Delivery]:
+    """As the daemon would take them."""
+    orders: dict[tuple[str, int], Order] = {}
+    for account in {d.account for d in wanted}:
+        task_ids = {d.task_id for d in wanted if d.account == account}
+        found = await app.store.orders_of(account, task_ids)
+        orders |= {(account, task_id): order for task_id, order in found.items()}
+    return sorted(wanted, key=lambda d: machine.rank(orders[d.account, d.task_id], d))
 
 
 def _awaits_better_bytes(delivery: Delivery) -> bool:

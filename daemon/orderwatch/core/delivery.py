@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from orderwatch.core.model import Delivery, DeliveryState, Kind, Subject, Transition
+from orderwatch.core.model import Delivery, DeliveryState, Kind, Order, Subject, Transition
 
 _S = DeliveryState
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _ASK_AGAIN, _ASK_AT_LEAST = 3, 7  # rungs of the backoff on which a silent provider is asked again
 
 ROADS: Mapping[DeliveryState, frozenset[DeliveryState]] = {
@@ -55,6 +56,18 @@ class Move:
 
     delivery: Delivery
     transition: Transition | None
+
+
+def rank(order: Order, delivery: Delivery) -> tuple[float | bool | datetime, ...]:
+    """Less goes first: rush orders, then what was published first, then small before large."""
+    capture = order.capture(delivery.capture_id)
+    return (
+        -order.priority,
+        (capture and capture.published_at) or _LONG_AGO,
+        delivery.attachment == "delivery_zip",
+        delivery.total is None,
+        delivery.total or 0,
+    )
 
 
 def claimed(delivery: Delivery, now: datetime) -> Move:

@@ -177,6 +177,9 @@ class Capture:
         return self.standing.final and self.standing.phase is not CapturePhase.PUBLISHED
 
 
+_HIGHEST = 10**9  # of priorities; what is beyond is no number to reckon with
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A tasking order (the provider's task) with its captures and deliveries."""
@@ -205,6 +208,14 @@ class Order:
     def shown_at(self) -> datetime | None:
         """When the provider showed it last, by a look or in the list."""
         return max((t for t in (self.last_seen_at, self.listed_at) if t), default=None)
+
+    @property
+    def priority(self) -> float:
+        """The provider's, higher for rush orders; 0 where it says none."""
+        said = self.document.get("priority")
+        if isinstance(said, bool) or not isinstance(said, int | float):
+            return 0.0
+        return float(max(-_HIGHEST, min(said, _HIGHEST)))
 
     def capture(self, capture_id: str) -> Capture | None:
         return next((c for c in self.captures if c.capture_id == capture_id), None)

@@ -44,6 +44,7 @@ def order_row(order: Order) -> Row:
         "looked_at": order.looked_at,
         "next_look_at": order.next_look_at,
         "document": dict(order.document),
+        "priority": order.priority,
     }
 
 

@@ -21,6 +21,7 @@ from orderwatch.db.reader import RETRIED, Reader
 from orderwatch.db.rows import delivery_of, trouble_row
 from orderwatch.db.sqlite import close, reader_engine, writer_engine
 from orderwatch.db.tables import deliveries, orders, trees
+from orderwatch.db.turn import next_of
 from orderwatch.shield import unit
 
 _FEW = 10  # orders that may vanish from a list together without making it doubtful
@@ -120,14 +121,13 @@ class Store(Reader):
     async def claim(
         self, now: datetime, accounts: Collection[str], beyond: datetime | None = None
     ) -> Delivery | None:
-        """Take the oldest delivery that may be fetched now and mark it as being fetched.
+        """Take the delivery whose turn it is of those that may be fetched now, and mark it as being fetched.
 
         A pause that ends later than `beyond` was set by a wrong clock, and is over.
         """
         fetchable = and_(deliveries.c.account.in_(accounts), _may_be_fetched(now, beyond))
-        oldest = select(deliveries).where(fetchable).order_by(deliveries.c.id).limit(1)
         async with self._transaction() as db:
-            row = (await db.execute(oldest)).mappings().first()
+            row = (await db.execute(next_of(fetchable))).mappings().first()
             if row is None:
                 return None
             move = machine.claimed(delivery_of(row), now)

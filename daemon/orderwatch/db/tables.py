@@ -5,6 +5,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     false,
+    text,
 )
 
 from orderwatch.db.types import UtcDateTime
@@ -68,6 +70,7 @@ orders = Table(
     Column("listed", Boolean, nullable=False, server_default=false()),  # by the last whole list
     Column("next_look_at", UtcDateTime),
     Column("document", JSON, nullable=False),
+    Column("priority", Float, nullable=False, server_default=text("0")),  # as the document says
     Column("version", Integer, nullable=False),  # compare-and-set
     UniqueConstraint("account", "task_id"),
     Index("ix_orders_due", "account", "next_look_at"),
