@@ -15,6 +15,7 @@ from tests.service.service_kit import DAY, HOUR, LAYOUT, MINUTE, RETRIES, house,
 from orderwatch.core.delivery import RetryPolicy
 from orderwatch.core.layout import place
 from orderwatch.core.model import DeliveryState
+from orderwatch.service.turns import Turns
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Downloads
@@ -599,7 +600,8 @@ async def test_workers_share_the_work_and_end_when_they_are_told_to(tmp_path: Pa
     scenes = [{"size": 3000 + number} for number in range(6)]
     async with house(tmp_path, Scenario(orders=(told(41, *scenes),))) as h:
         stopping = asyncio.Event()
-        workers = [asyncio.create_task(h.fetcher.work(h.todo, stopping)) for _ in range(3)]
+        turns = Turns(2)
+        workers = [asyncio.create_task(h.fetcher.work(h.todo, stopping, turns)) for _ in range(3)]
         await h.look()  # rings the bell
         while len(await h.store.deliveries(STORED)) < len(scenes):
             await asyncio.sleep(0.01)

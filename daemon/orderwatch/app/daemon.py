@@ -17,6 +17,7 @@ from orderwatch.errors import ConfigError
 from orderwatch.ops.log import Redactor
 from orderwatch.ops.systemd import notify
 from orderwatch.service.bell import Bell
+from orderwatch.service.turns import Turns
 
 log = structlog.get_logger()
 
@@ -104,6 +105,7 @@ async def _work(app: App, control: Control) -> None:
     """The crew, until somebody wants it to end. A member that fails ends the process: it is a bug."""
     tick = Bell()
     stopping = asyncio.Event()
+    turns = Turns(app.settings.delivery.parallel)
 
     async def ring() -> None:
         tick.ring()
@@ -122,8 +124,8 @@ async def _work(app: App, control: Control) -> None:
         watchers = [crew.create_task(p.run(tick), name=f"poller {name}") for name, p in app.pollers.items()]
         watchers.append(crew.create_task(_heartbeat(ring), name="heartbeat"))
         workers = [
-            crew.create_task(app.fetcher.work(app.todo, stopping), name=f"fetcher {number}")
-            for number in range(app.settings.delivery.parallel)
+            crew.create_task(app.fetcher.work(app.todo, stopping, turns), name=f"fetcher {number}")
+            for number in range(2 * app.settings.delivery.parallel)  # half of them for what is slow
         ]
         scheduler.start()
         notify("READY=1")

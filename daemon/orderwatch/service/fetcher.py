@@ -25,6 +25,7 @@ from orderwatch.errors import (
 from orderwatch.ports import Store
 from orderwatch.service.attempt import Attempt, Tools
 from orderwatch.service.bell import Bell
+from orderwatch.service.turns import Turn, Turns
 
 log = structlog.get_logger()
 
@@ -63,27 +64,35 @@ class Fetcher:
         if held:
             log.info("recovery.done", released=len(held))
 
-    async def work(self, todo: Bell, stopping: asyncio.Event) -> None:
-        """One worker: delivery after delivery, asleep where there is none."""
+    async def work(self, todo: Bell, stopping: asyncio.Event, turns: Turns) -> None:
+        """One worker: delivery after delivery, each in a turn, asleep where there is none."""
         while not stopping.is_set():
             ticket = todo.ticket()
+            if not await self._take_turn(turns, stopping):
+                await ticket.wait()
+
+    async def _take_turn(self, turns: Turns, stopping: asyncio.Event) -> bool:
+        """Fetch what is next; False where nothing is."""
+        async with turns.turn() as turn:
+            if stopping.is_set():
+                return True
             now = self._now()
             delivery = await self._store.claim(now, self._open(), now + 2 * self._longest)
-            if delivery is None:
-                await ticket.wait()
-            else:
-                await self.fetch(delivery)
+            if delivery is not None:
+                await self.fetch(delivery, turn)
+            return delivery is not None
 
     def _open(self) -> list[str]:
         """The accounts that may be asked for a link: where trouble lasts the poller alone tries."""
         return [name for name, tools in self._tools.items() if not tools.gate.lasts]
 
-    async def fetch(self, delivery: Delivery) -> Delivery:
-        """One attempt at a claimed delivery; returns what became of it."""
+    async def fetch(self, delivery: Delivery, turn: Turn | None = None) -> Delivery:
+        """One attempt at a claimed delivery; returns what became of it. Slow, it lends its turn."""
         tools = self._tools[delivery.account]
         attempt = Attempt(delivery, tools)
         try:
-            await self._try(attempt)
+            async with _lending(attempt, turn):
+                await self._try(attempt)
         except asyncio.CancelledError:
             if attempt.delivery.state is DeliveryState.FETCHING:
                 with contextlib.suppress(StaleOrderError):  # the last write may have gone through
@@ -145,3 +154,12 @@ class Fetcher:
         return Failure(
             trouble=trouble, reason=reason, progressed=attempt.progressed, bytes_sha256=sha256, wait=wait
         )
+
+
+def _lending(attempt: Attempt, turn: Turn | None) -> contextlib.AbstractAsyncContextManager[None]:
+    def lent() -> None:
+        log.info("download.slow", **attempt.where, durable=attempt.delivery.durable)
+
+    if turn is None:
+        return contextlib.nullcontext()
+    return turn.lent_when_slow(lambda: attempt.delivery.durable, lent)
