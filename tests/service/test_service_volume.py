@@ -209,7 +209,7 @@ async def test_a_small_delivery_does_not_wait_behind_large_ones_that_have_no_roo
         assert [d.state for d in by_total] == [STORED, PARKED, PARKED]
 
 
-async def test_a_full_disk_does_not_make_us_ask_the_provider(tmp_path: Path) -> None:
+async def test_a_full_disk_does_not_make_us_ask_the_provider(tmp_path: Path, events: LogCapture) -> None:
     async with house(tmp_path, scenes(60_000)) as h:
         h.disk.size = 10_000
         await h.look()
@@ -222,6 +222,8 @@ async def test_a_full_disk_does_not_make_us_ask_the_provider(tmp_path: Path) -> 
         h.time.move(2 * MINUTE)
         await h.fetch()
         assert asked_for_links(h) == asked
+        levels = [e["log_level"] for e in events.entries if e["event"] == "delivery.parked"]
+        assert levels == ["warning", *["debug"] * 4]
 
 
 async def test_nothing_is_asked_for_a_file_of_unknown_length_where_nothing_may_be_written(

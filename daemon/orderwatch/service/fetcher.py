@@ -55,6 +55,7 @@ class Fetcher:
         self._longest = max(retries.slowest, _LONGEST_WAIT)
         self._now = now
         self._rng = rng
+        self._parked: set[tuple[object, ...]] = set()  # said of these
 
     async def recover(self) -> None:
         """After a start, under the lock: free what a killed process held."""
@@ -100,7 +101,15 @@ class Fetcher:
             raise
         finally:
             attempt.release()
+            self._remember(attempt.delivery)
         return attempt.delivery
+
+    def _remember(self, delivery: Delivery) -> None:
+        """What is parked is tried every minute, and said once."""
+        if delivery.state is DeliveryState.PARKED:
+            self._parked.add(delivery.key)
+        else:
+            self._parked.discard(delivery.key)
 
     async def _try(self, attempt: Attempt) -> None:
         try:
@@ -115,7 +124,8 @@ class Fetcher:
         )
         await self._store.record(move)
         attempt.delivery = move.delivery
-        log.warning(
+        say = log.debug if attempt.delivery.key in self._parked else log.warning
+        say(
             _EVENTS[move.delivery.state],
             **attempt.where,
             reason=move.delivery.reason,
