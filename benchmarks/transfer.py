@@ -16,7 +16,7 @@ import sys
 import time
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -40,6 +40,7 @@ from orderwatch.service.attempt import Tools, Tree
 from orderwatch.service.fetcher import Fetcher
 from orderwatch.service.gate import Gate
 from orderwatch.service.space import Space
+from orderwatch.service.volume import Volume
 from orderwatch.transfer.bandwidth import Bandwidth
 from orderwatch.transfer.crew import Sharing
 from orderwatch.transfer.download import Manner, open_downloader
@@ -111,23 +112,27 @@ async def house(folder: Path, base: str, connections: int) -> AsyncIterator[tupl
     manner = Manner(stall=60, floor=4000, sharing=Sharing(connections=connections))
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(folder / "orderwatch.db"))
-        await destination.prepare()
         transport = await stack.enter_async_context(
             open_downloader("127.0.0.1", destination.partials, manner, Bandwidth(0))
         )
         rng = random.Random(1)
+        tree = Tree(
+            destination=destination,
+            transport=transport,
+            space=Space(destination.free, 0),
+            volume=Volume("tree", destination, store, nullcontext),
+        )
+        await tree.volume.open()
         tools = Tools(
             archive=Links(base),
             gate=Gate("main", None, store, interval=timedelta(minutes=5), now=now, rng=rng),
             watched=Watched(usual=PLAN, watches=(Watch(task_name="*"),)),
-            trees={
-                None: Tree(destination=destination, transport=transport, space=Space(destination.free, 0))
-            },
+            trees={None: tree},
             store=store,
             now=now,
         )
         retries = RetryPolicy(first=timedelta(seconds=1), slowest=timedelta(hours=1), max_attempts=3)
-        yield Fetcher({"main": tools}, store, [destination], retries=retries, now=now, rng=rng), store
+        yield Fetcher({"main": tools}, store, retries=retries, now=now, rng=rng), store
 
 
 async def bring(folder: Path, base: str, names: Sequence[str], parallel: int, connections: int) -> None:

@@ -147,14 +147,14 @@ async def test_the_room_is_taken_while_extracting_and_given_back(
     contents = unpack.contents
 
     def watched(handle: int, member: Member, stop: threading.Event) -> Iterator[bytes]:
-        room.append(sum(space._reserved.values()))
+        room.append(space.promised)
         return contents(handle, member, stop)
 
     monkeypatch.setattr(extracting, "contents", watched)
     stored = await h.fetch()
     with zipfile.ZipFile(h.root / (stored.path or "")) as archive:
         assert room[0] == sum(info.file_size for info in archive.infolist())
-    assert not space._reserved
+    assert space.promised == 0
 
 
 # Crashes and stops

@@ -19,7 +19,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 from tests.db.kit import a_delivery, an_order
-from tests.service.service_kit import EVERYTHING, Time, new_gate
+from tests.service.service_kit import EVERYTHING, Time, new_gate, new_volume
 from tests.transfer.hostile import Behaviour, Files, behaviours, files, paced, ranging, sends
 from tests.transfer.transfer_kit import GARBAGE, SECRET, Host, host
 
@@ -118,6 +118,15 @@ class OneRow:
     async def checkpoint(self, delivery: Delivery, *_: object) -> None:
         self.row = delivery
 
+    async def volume(self, _root: str) -> None:
+        return None
+
+    async def remember_volume(self, *_: object) -> None:
+        pass
+
+    async def deliveries(self, *_: object) -> tuple[Delivery, ...]:
+        return (self.row,)
+
     async def claim(self, now: datetime) -> Delivery:
         assert self.row.not_before is None or self.row.not_before <= now
         await self.record(claimed(self.row, now))
@@ -215,7 +224,12 @@ async def rig(
     ):
         links: Any = Links(hostile)
         space = Space(lambda: 10**12, 0)
-        tree = Tree(destination=destination, transport=transport or downloader, space=space)
+        tree = Tree(
+            destination=destination,
+            transport=transport or downloader,
+            space=space,
+            volume=new_volume(destination, folder / "deliveries", store),
+        )
         tools = Tools(
             archive=links,
             gate=new_gate(store, time),
@@ -224,10 +238,8 @@ async def rig(
             store=store,
             now=time.now,
         )
-        fetcher = Fetcher(
-            {"main": tools}, store, [destination], retries=RETRIES, now=time.now, rng=random.Random(7)
-        )
-        await destination.prepare()
+        fetcher = Fetcher({"main": tools}, store, retries=RETRIES, now=time.now, rng=random.Random(7))
+        await tree.volume.open()
         yield Rig(folder / "deliveries", store, fetcher, destination, truth, time)
         assert not any(CREDENTIALS & asked.headers.keys() for asked in hostile.heard)
 

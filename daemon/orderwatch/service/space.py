@@ -48,8 +48,14 @@ class Space:
 
     def wrote(self, who: Hashable, size: int) -> None:
         """So much of what was reserved is written, and no longer free."""
-        if who in self._reserved:
-            self._reserved[who] = max(0, self._reserved[who] - size)
+        if who in self._promises:
+            held = self._promises[who]
+            self._promises[who] = held._replace(size=max(0, held.size - size))
+
+    @property
+    def promised(self) -> int:
+        """Bytes that are still to be written, by whomever."""
+        return sum(promise.size for promise in self._promises.values())
 
     def release(self, who: Hashable) -> None:
         self._promises.pop(who, None)
