@@ -45,8 +45,10 @@ def span_of(asked: Asked, size: int = SIZE) -> tuple[int, int]:
     return int(first), int(last) + 1 if last else size
 
 
-def slow(data: bytes = TRUTH, etag: str | None = ETAG, upto: int | None = None, pauses: int = 1) -> Answer:
-    """A host that limits each connection, and may hang up when one got `upto` bytes."""
+def slow(
+    data: bytes = TRUTH, etag: str | None = ETAG, upto: int | None = None, *, hangs: bool = False
+) -> Answer:
+    """A host that limits each connection, and may hang up, or hang, when one got `upto` bytes."""
 
     def answer(asked: Asked) -> Iterator[bytes | Act]:
         start, stop = span_of(asked, len(data))
@@ -59,7 +61,9 @@ def slow(data: bytes = TRUTH, etag: str | None = ETAG, upto: int | None = None, 
         end = stop if upto is None else min(stop, start + upto)
         for at in range(start, end, STEP):
             yield data[at : min(at + STEP, end)]
-            yield from [Act.PAUSE] * pauses
+            yield Act.PAUSE
+        if hangs and end < stop:
+            yield Act.STALL
 
     return answer
 
@@ -232,10 +236,10 @@ async def cut(row: Row, data: bytes = TRUTH, etag: str = ETAG) -> None:
 async def several_at_work(
     row: Row, data: bytes = TRUTH, etag: str = ETAG
 ) -> AsyncIterator[tuple[Host, asyncio.Task[bytes]]]:
-    before = control_of(row.path).read_bytes() if control_of(row.path).exists() else b""
-    async with host(slow(data, etag, pauses=4)) as there:
+    """An attempt whose first connection hangs, while helpers have brought some pieces."""
+    async with host(slow(data, etag, upto=SIZE // 3, hangs=True)) as there:
         task = asyncio.create_task(row.fetch(there.url))
-        while not control_of(row.path).exists() or control_of(row.path).read_bytes() == before:
+        while len(there.heard) < 5:
             await asyncio.sleep(0.01)
             assert not task.done()
         yield there, task
