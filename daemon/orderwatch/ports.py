@@ -1,6 +1,6 @@
 """What the workers need of the world, as small protocols. Times are aware and in UTC."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -249,11 +249,16 @@ class Store(Protocol):
         ...
 
     async def claim(
-        self, now: datetime, accounts: Collection[str], beyond: datetime | None = None
+        self,
+        now: datetime,
+        accounts: Collection[str],
+        beyond: datetime | None = None,
+        rooms: Mapping[str | None, int | None] | None = None,
     ) -> Delivery | None:
         """Take the delivery whose turn it is of those that may be fetched now, and mark it as being fetched.
 
-        A pause that ends later than `beyond` was set by a wrong clock, and is over.
+        A pause that ends later than `beyond` was set by a wrong clock, and is over. What is parked must fit:
+        `rooms` are the bytes that may be written below each root, None where nothing may.
         """
         ...
 

@@ -52,6 +52,34 @@ async def test_what_waits_or_is_parked_is_claimed_from_its_time_on(store: Store)
     assert await claim_all(store, "main") == ["room again", "wanted"]
 
 
+async def test_what_is_parked_is_claimed_only_where_it_fits(store: Store) -> None:
+    def parked(scene_id: str, total: int | None, durable: int = 0) -> Delivery:
+        return a_delivery(scene_id, state=_S.PARKED, not_before=NOW, total=total, durable=durable)
+
+    _, _, _, elsewhere, left, _ = await want(
+        store,
+        parked("large", 900, 100),
+        parked("small", 150, 100),
+        parked("unknown", None),
+        parked("elsewhere", 900),
+        parked("left", 900),
+        a_delivery("wanted", total=900),
+    )
+    await store.reserve(elsewhere, "x", "/other")
+    await store.reserve(left, "y", "/gone")
+    assert await scenes_that_fit(store, {None: None, "/other": 0}) == {"wanted", "left"}
+    assert await scenes_that_fit(store, {None: 0, "/other": 899}) == set()
+    assert await scenes_that_fit(store, {None: 50, "/other": 900}) == {"small", "elsewhere", "unknown"}
+    assert await scenes_that_fit(store, {None: 800, "/other": 0}) == {"large"}
+
+
+async def scenes_that_fit(store: Store, rooms: dict[str | None, int | None]) -> set[str]:
+    found = set()
+    while delivery := await store.claim(NOW, ["main"], None, rooms):
+        found.add(delivery.scene_id)
+    return found
+
+
 async def test_only_wanted_waiting_and_parked_deliveries_are_claimed(store: Store) -> None:
     await want(store, *(a_delivery(state, state=state, not_before=NOW) for state in DeliveryState))
     assert await claim_all(store, "main") == ["wanted", "waiting", "parked"]

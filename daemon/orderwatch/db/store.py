@@ -1,12 +1,12 @@
 """The one door through which the database is changed: state, history and todo in one transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -119,15 +119,20 @@ class Store(Reader):
 
     @unit
     async def claim(
-        self, now: datetime, accounts: Collection[str], beyond: datetime | None = None
+        self,
+        now: datetime,
+        accounts: Collection[str],
+        beyond: datetime | None = None,
+        rooms: Mapping[str | None, int | None] | None = None,
     ) -> Delivery | None:
         """Take the delivery whose turn it is of those that may be fetched now, and mark it as being fetched.
 
-        A pause that ends later than `beyond` was set by a wrong clock, and is over.
+        A pause that ends later than `beyond` was set by a wrong clock, and is over. What is parked must fit:
+        `rooms` are the bytes that may be written below each root, None where nothing may.
         """
         fetchable = and_(deliveries.c.account.in_(accounts), _may_be_fetched(now, beyond))
         async with self._transaction() as db:
-            row = (await db.execute(next_of(fetchable))).mappings().first()
+            row = (await db.execute(next_of(and_(fetchable, _fits(rooms or {}))))).mappings().first()
             if row is None:
                 return None
             move = machine.claimed(delivery_of(row), now)
@@ -156,3 +161,13 @@ def _may_be_fetched(now: datetime, beyond: datetime | None) -> ColumnElement[boo
     if beyond is not None:
         over = or_(over, deliveries.c.not_before > beyond)
     return or_(deliveries.c.state == DeliveryState.WANTED, and_(deliveries.c.state.in_(RETRIED), over))
+
+
+def _fits(rooms: Mapping[str | None, int | None]) -> ColumnElement[bool]:
+    """Or is not parked, or lies below a root that nobody asks for any more."""
+    lacking = func.coalesce(deliveries.c.total - deliveries.c.durable, 1)
+    full = [
+        and_(deliveries.c.root.is_(root), true() if room is None else lacking > room)
+        for root, room in rooms.items()
+    ]
+    return or_(deliveries.c.state != DeliveryState.PARKED, ~or_(*full)) if full else true()

@@ -23,7 +23,7 @@ from orderwatch.errors import (
     TransferError,
 )
 from orderwatch.ports import Store
-from orderwatch.service.attempt import Attempt, Tools
+from orderwatch.service.attempt import Attempt, Tools, Tree
 from orderwatch.service.bell import Bell
 from orderwatch.service.turns import Turn, Turns
 
@@ -78,7 +78,9 @@ class Fetcher:
             if stopping.is_set():
                 return True
             now = self._now()
-            delivery = await self._store.claim(now, self._open(), now + 2 * self._longest)
+            delivery = await self._store.claim(
+                now, self._open(), now + 2 * self._longest, await self._rooms()
+            )
             if delivery is not None:
                 await self.fetch(delivery, turn)
             return delivery is not None
@@ -86,6 +88,11 @@ class Fetcher:
     def _open(self) -> list[str]:
         """The accounts that may be asked for a link: where trouble lasts the poller alone tries."""
         return [name for name, tools in self._tools.items() if not tools.gate.lasts]
+
+    async def _rooms(self) -> dict[str | None, int | None]:
+        """The room in each tree, None where it cannot be used: what is parked is not tried in vain."""
+        trees = {root: tree for tools in self._tools.values() for root, tree in tools.trees.items()}
+        return {root: await _room(tree) for root, tree in trees.items()}
 
     async def fetch(self, delivery: Delivery, turn: Turn | None = None) -> Delivery:
         """One attempt at a claimed delivery; returns what became of it. Slow, it lends its turn."""
@@ -164,6 +171,14 @@ class Fetcher:
         return Failure(
             trouble=trouble, reason=reason, progressed=attempt.progressed, bytes_sha256=sha256, wait=wait
         )
+
+
+async def _room(tree: Tree) -> int | None:
+    try:
+        await tree.volume.ready()
+        return tree.space.room()
+    except DiskError:
+        return None
 
 
 def _lending(attempt: Attempt, turn: Turn | None) -> contextlib.AbstractAsyncContextManager[None]:

@@ -38,13 +38,17 @@ class Space:
 
         What needs none is never refused: a partial that is complete can be published on a full disk.
         """
+        disk, room = self._disk(), self.room(who)
+        if remaining > room:
+            self.release(who)
+            raise DiskError(f"no space: {remaining} bytes are needed, {room} may be written")
+        self._promises[who] = Promise(disk, remaining)
+
+    def room(self, who: Hashable = None) -> int:
+        """Bytes that may be written besides what others than `who` are going to write; `DiskError`."""
         disk = self._disk()
         others = sum(p.size for key, p in self._promises.items() if key != who and p.disk == disk)
-        room = self._free() - self._keep_free - others
-        if remaining > max(room, 0):
-            self.release(who)
-            raise DiskError(f"no space: {remaining} bytes are needed, {max(room, 0)} may be written")
-        self._promises[who] = Promise(disk, remaining)
+        return max(0, self._free() - self._keep_free - others)
 
     def wrote(self, who: Hashable, size: int) -> None:
         """So much of what was reserved is written, and no longer free."""
