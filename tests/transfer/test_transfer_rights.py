@@ -174,3 +174,13 @@ async def test_a_root_that_is_a_link_and_a_link_within_the_tree_are_followed(tmp
     (tmp_path / "volume" / "Harbour").symlink_to("Old")
     assert await destination.publish(PART, NAME, SIDECAR, checked)
     assert (tmp_path / "volume" / "Old" / "23272" / "scene.zip").read_bytes() == TRUTH
+
+
+async def test_what_is_extracted_has_the_same_rights(tmp_path: Path) -> None:
+    destination, checked = await prepared(tmp_path)
+    assert await destination.publish(PART, NAME, SIDECAR, checked)
+    done = await destination.extract(PART, NAME, lambda _size: None)
+    folder = tmp_path / "root" / done.folder
+    made = {path: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*"))}
+    assert {mode for path, mode in made.items() if path.is_dir()} == {0o2750}
+    assert {mode for path, mode in made.items() if path.is_file()} == {0o440}

@@ -1,15 +1,17 @@
 """Whether what stands in a delivery tree is what the rows say, and what is to be done where it is not."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+from orderwatch.core.layout import folder_beside
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.sidecar import disagreements, parse
 
 UNFINISHED = frozenset(DeliveryState) - {DeliveryState.STORED, DeliveryState.SUPERSEDED}
-_ZIP = ".zip"
+_NUMBER = re.compile(r"-\d+$")
 
 
 class Flaw(StrEnum):
@@ -79,14 +81,20 @@ def judge_sidecar(delivery: Delivery, content: bytes | None, trouble: str | None
 def orphans(files: Iterable[str], known: Collection[str]) -> Iterator[str]:
     """Files of one tree that no row of it knows; what may have come out of a known zip is left out."""
     named = {*known, *map(sidecar_of, known)}
-    unpacked = {path.removesuffix(_ZIP) for path in known if path.endswith(_ZIP)}
+    folders = unpacked(known)
     for path in files:
-        if path not in named and not is_within(path, unpacked):
+        if path not in named and not is_within(path, folders):
             yield path
 
 
+def unpacked(zips: Iterable[str]) -> set[str]:
+    """The folders that extraction makes of these files; X-2 where X was taken is one as well."""
+    return {folder_beside(path) for path in zips}
+
+
 def is_within(path: str, folders: Collection[str]) -> bool:
-    return any(str(folder) in folders for folder in PurePosixPath(path).parents)
+    above = [str(folder) for folder in PurePosixPath(path).parents]
+    return any(folder in folders or _NUMBER.sub("", folder) in folders for folder in above)
 
 
 def remedy(finding: Finding, order: Order) -> tuple[Remedy, str]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orderwatch.core.audit import is_within, sidecar_of
+from orderwatch.core.audit import is_within, sidecar_of, unpacked
 from orderwatch.core.hearing import UNSAID
 from orderwatch.core.layout import place_key
 from orderwatch.core.machine import Verdict, named
@@ -50,8 +50,8 @@ def sort_out(files: Collection[str]) -> tuple[list[str], list[str]]:
     What may have come out of a stored zip is neither.
     """
     described = {path for path in files if sidecar_of(path) in files}
-    unpacked = {path.removesuffix(".zip") for path in described if path.endswith(".zip")}
-    ours = [path for path in sorted(files) if not is_within(path, unpacked)]
+    folders = unpacked(described)
+    ours = [path for path in sorted(files) if not is_within(path, folders)]
     told = described | {sidecar_of(path) for path in described}
     return [path for path in ours if path in described], [path for path in ours if path not in told]
 

@@ -12,8 +12,9 @@ from typing import IO
 
 from orderwatch.errors import NotExtractedError
 from orderwatch.transfer.archive import Member, members_of
-from orderwatch.transfer.disk import make_folders, sync
+from orderwatch.transfer.disk import give, make_folders, sync
 from orderwatch.transfer.naming import Places, places_of
+from orderwatch.transfer.rights import USUAL, Rights
 from orderwatch.transfer.unpack import BLOCK, contents, heed, library
 
 _MOST_MEMBERS = 10_000
@@ -24,7 +25,13 @@ _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EBUSY}
 
 
 def extract(
-    source: Path, work: Path, wanted: Path, wrote: Callable[[int], object], stop: threading.Event
+    source: Path,
+    work: Path,
+    wanted: Path,
+    wrote: Callable[[int], object],
+    stop: threading.Event,
+    *,
+    rights: Rights = USUAL,
 ) -> tuple[Path, int]:
     """Unpack into `work`, which then gets the name `wanted` or the next free one: that, and how many files.
 
@@ -41,6 +48,7 @@ def extract(
                 if not os.path.lexists(final):
                     if not work.exists():
                         _unpack(file, places, work, wrote, stop)
+                        _make_durable(places, work, stop, rights)
                     if _rename(work, final):
                         break
         finally:
@@ -77,7 +85,6 @@ def _places(file: IO[bytes]) -> Places:
 def _unpack(
     file: IO[bytes], places: Places, work: Path, wrote: Callable[[int], object], stop: threading.Event
 ) -> None:
-    """Everything is written before the first flush, so that the disk works while we do."""
     make_folders(work.parent)
     work.mkdir()
     with _names_are_taken_as_they_are():
@@ -88,8 +95,13 @@ def _unpack(
                 for block in contents(file.fileno(), member, stop):
                     out.write(block)
                     wrote(len(block))
+
+
+def _make_durable(places: Places, work: Path, stop: threading.Event, rights: Rights) -> None:
+    """After everything is written, so that the disk works while we do."""
     for path in (*places.files, *places.folders, ""):
         heed(stop)
+        give(work / path, rights)
         sync(work / path)
 
 

@@ -176,7 +176,8 @@ class FilesystemDestination:
         self, part: str, path: str, wrote: Callable[[int], object], stop: threading.Event
     ) -> Extracted:
         work, wanted = self._extracting / Path(part).stem, self._root / folder_beside(path)
-        final, files = extract(self._source(part, path), work, wanted, wrote, stop)
+        source = self._source(part, path)
+        final, files = extract(source, work, wanted, wrote, stop, rights=self._rights)
         return Extracted(str(final.relative_to(self._root)), files)
 
     def _source(self, part: str, path: str) -> Path:
