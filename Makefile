@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 help:
 	@echo "make demo    run the main job against the simulated provider"
 	@echo "make test    every test"
-	@echo "make sweep   random interleavings of failures and restarts; EXAMPLES=400 of them, some minutes"
+	@echo "make sweep   random failures and restarts, EXAMPLES=400 of them; crashes and power cuts at every call; long"
 	@echo "make check   tests, lint, types and import rules"
 	@echo "make bench   what polling costs, and how quick it is; prints, some ten minutes"
 	@echo "make format  put the code in its usual form"
