@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.crash import naive, stories
 from tests.crash.arena import staged
+from tests.crash.strace_kit import Point
 from tests.crash.sweep import killed, killed_until_it_completes
 
 SHARES = 4
@@ -15,9 +16,16 @@ SHARES = 4
 async def test_a_kill_at_any_call_breaks_no_promise(share: int, tmp_path: Path, driver: Path) -> None:
     async with staged(tmp_path, driver) as stage:
         points, expected = await stage.rehearse()
-        found = await killed(stage, [p for p in points if p.share(SHARES) == share], expected)
+        found = await killed(
+            stage, [p for p in points if _is_often(p) and p.share(SHARES) == share], expected
+        )
     assert found.met == found.played > 0
     assert not found.wrong, found
+
+
+def _is_often(point: Point) -> bool:
+    """Of SQLite's own writes between two flushes some will do here; the sweep plays them all."""
+    return point.kind != "pwrite64" or point.path.endswith(".db") or point.number % 3 == 1
 
 
 @pytest.mark.parametrize("protocol", [naive.final_name_directly, naive.recorded_before_renamed])

@@ -82,8 +82,10 @@ def test_a_process_killed_after_any_of_its_statements_leaves_all_or_nothing(tmp_
     databases = [tmp_path / f"{number}.db" for number in range(_MANY)]
     killed = killed_at_each_statement(databases)
     assert killed > 10  # every table and index is a statement of its own
-    found = [whole_or_nothing(path) for path in databases[: killed + 1]]
+    found = [schema_of(path, thorough=True) for path in databases[: killed + 1]]
     assert found == [*[Schema.NONE] * killed, Schema.CURRENT]
+    for path in databases[:killed:5]:
+        assert whole_or_nothing(path) is Schema.NONE
 
 
 def test_a_process_killed_while_it_brings_up_an_older_database_loses_no_row(
