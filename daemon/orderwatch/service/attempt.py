@@ -2,21 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
 from orderwatch.core import delivery as machine
-from orderwatch.core.delivery import Move
-from orderwatch.core.layout import alternative, partial_name, place
-from orderwatch.core.model import Delivery, DeliveryState, Order
+from orderwatch.core.layout import partial_name, place
+from orderwatch.core.model import Delivery, Order
 from orderwatch.core.sidecar import sidecar
 from orderwatch.core.watching import Watched, traits
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.ports import Archive, Checked, Destination, Fetched, Start, Store, Transport
 from orderwatch.service.extraction import Extraction
 from orderwatch.service.gate import Gate
+from orderwatch.service.row import Row
 from orderwatch.service.space import Space
 from orderwatch.service.volume import Volume
 
@@ -46,15 +46,19 @@ class Tools:
 
 
 class Attempt:
-    """Holds a claimed delivery. `delivery` is what the row says, step by step."""
+    """Brings a claimed delivery home; `row` is what its row says, step by step."""
 
     def __init__(self, delivery: Delivery, tools: Tools) -> None:
-        self.delivery = delivery
+        self.row = Row(delivery, tools.store, tools.now)
         self.progressed = False  # bytes became durable that no attempt had brought before
         self._held = delivery.durable
         self._tools = tools
         self._tree = tools.trees[None]
         self._plan = tools.watched.usual
+
+    @property
+    def delivery(self) -> Delivery:
+        return self.row.delivery
 
     @property
     def _part(self) -> str:
@@ -65,17 +69,18 @@ class Attempt:
         return Extraction(self.delivery, self._plan, self._tree.destination, self._tree.space)
 
     async def run(self) -> None:
-        """Bring the delivery home; raises what kept it from coming."""
+        """Raises what kept the delivery from coming."""
         order = await self._order()
         self._plan = self._tools.watched.plan(traits(order))
         await self._choose_tree()
         if self.delivery.intended:
             await self._resume_publishing(order)
             return
-        self._make_room()
+        self._reserve_room(self._tree.destination.occupied(self._part))  # or a link would be of no use
         url = await self._fresh_link()
-        await self._take_name(order)
-        newest = await self._newest_stored()
+        if self.delivery.path is None:
+            await self.row.take_name(place(self._plan.layout, order, self.delivery), self._plan.root)
+        newest = await self.row.newest_stored()
         fetched = await self._fetch(url, newest)
         if fetched is None and newest is not None:
             await self._let_go(newest)
@@ -83,7 +88,7 @@ class Attempt:
         checked = await self._tree.destination.verify(
             self._part, self.delivery, fetched.sha256 if fetched else None
         )
-        if earlier := await self._stored_with(checked.sha256):
+        if earlier := await self.row.stored_with(checked.sha256):
             await self._let_go(earlier)
         else:
             await self._publish(order, checked)
@@ -94,41 +99,12 @@ class Attempt:
 
     async def start_over(self) -> None:
         """Forget the partial: the next attempt begins on a new inode."""
-        part, self.delivery, self._held = self._part, machine.restarted(self.delivery), 0
+        part, self.row.delivery, self._held = self._part, machine.restarted(self.delivery), 0
         await self._tree.destination.discard(part)
 
     def release(self) -> None:
         """Give back the room that was reserved."""
         self._tree.space.release(self.delivery.key)
-
-    async def _choose_tree(self) -> None:
-        """Where it began, as long as that is in the configuration; else where it is wanted now."""
-        held = self.delivery
-        if held.path is None:
-            self._tree = self._tools.trees[self._plan.root]
-        elif held.root in self._tools.trees:
-            self._tree = self._tools.trees[held.root]
-        else:
-            log.warning("delivery.root_left", **self.where, root=held.root)
-            self.delivery = machine.restarted(held)
-            await self._give_name_back()
-        await self._tree.volume.ready()
-
-    def _make_room(self) -> None:
-        """Before the provider is asked for a link that nothing could be done with."""
-        self._reserve_room(self._tree.destination.occupied(self._part))
-
-    def _reserve_room(self, held: int) -> None:
-        """For what is not written yet; of a file of unknown length that is one byte at least."""
-        total = self.delivery.total
-        self._tree.space.reserve(self.delivery.key, 1 if total is None else max(0, total - held))
-
-    async def _give_name_back(self) -> None:
-        """Another one will be taken, in the tree that is wanted now."""
-        self._tree = self._tools.trees[self._plan.root]
-        self.delivery = replace(self.delivery, root=None, path=None)
-        await self._tools.store.reserve(self.delivery, None)
-        await self._note()
 
     async def _order(self) -> Order:
         order = await self._tools.store.order(self.delivery.account, self.delivery.task_id)
@@ -136,30 +112,34 @@ class Attempt:
             raise ValueError(f"delivery {self.delivery.scene_id} has no order")
         return order
 
+    async def _choose_tree(self) -> None:
+        """Where it began, as long as that is in the configuration; else where it is wanted now."""
+        held = self.delivery
+        self._tree = self._tools.trees[self._plan.root]
+        if held.path is not None and held.root in self._tools.trees:
+            self._tree = self._tools.trees[held.root]
+        elif held.path is not None:
+            log.warning("delivery.root_left", **self.row.where, root=held.root)
+            self.row.delivery = machine.restarted(held)
+            await self.row.give_name_back()
+        await self._tree.volume.ready()
+
     async def _fresh_link(self) -> str:
         """Ask the scene for a link. If it was published anew, what we hold of the old bytes is let go."""
         held = self.delivery
         offer = await self._tools.archive.offer(held.capture_id, held.scene_id, held.attachment)
         if offer.fingerprint != held.fingerprint:
             await self.start_over()
-            self.delivery = replace(self.delivery, fingerprint=offer.fingerprint, file_name=offer.file_name)
-            await self._give_name_back()
+            self.row.becomes(fingerprint=offer.fingerprint, file_name=offer.file_name)
+            await self.row.give_name_back()
+            self._tree = self._tools.trees[self._plan.root]
             await self._tree.volume.ready()
         return offer.url
 
-    async def _take_name(self, order: Order) -> None:
-        """Reserve the final name in the row before anything stands under it."""
-        if self.delivery.path is None:
-            await self._reserve(place(self._plan.layout, order, self.delivery), first=1)
-
-    async def _reserve(self, path: str, first: int) -> None:
-        number = first
-        name = path if number == 1 else alternative(path, number)
-        root = self.delivery.root if self.delivery.path else self._plan.root
-        while not await self._tools.store.reserve(self.delivery, name, root):
-            number += 1
-            name = alternative(path, number)
-        self.delivery = replace(self.delivery, path=name, root=root)
+    def _reserve_room(self, held: int) -> None:
+        """For what is not written yet; of a file of unknown length that is one byte at least."""
+        total = self.delivery.total
+        self._tree.space.reserve(self.delivery.key, 1 if total is None else max(0, total - held))
 
     async def _fetch(self, url: str, newest: Delivery | None) -> Fetched | None:
         """None where the server says that it has the bytes of the newest version that is stored."""
@@ -172,7 +152,7 @@ class Attempt:
             unless=newest.validator if newest else None,
         )
         if fetched is not None:
-            self.delivery = replace(self.delivery, total=fetched.size)
+            self.row.becomes(total=fetched.size)
         return fetched
 
     async def _started(self, start: Start) -> None:
@@ -182,44 +162,26 @@ class Attempt:
         """
         begun = self.delivery.durable > 0
         self._held = max(self._held, start.held)
-        self.delivery = replace(
-            self.delivery, durable=start.offset, total=start.total, validator=start.validator
-        )
+        self.row.becomes(durable=start.offset, total=start.total, validator=start.validator)
         self._reserve_room(start.held)  # where it is refused, the row knows how much is needed
         if begun:
-            await self._note()
-        log.info(
-            "download.started", **self.where, held=start.held, total=start.total, path=self.delivery.path
-        )
+            await self.row.note()
+        path = self.delivery.path
+        log.info("download.started", **self.row.where, held=start.held, total=start.total, path=path)
 
     async def _checkpoint(self, durable: int, held: int) -> None:
         self.progressed |= held > self._held
-        self.delivery = replace(self.delivery, durable=durable)
-        await self._tools.store.checkpoint(self.delivery, durable)
+        await self.row.checkpoint(durable)
         self._reserve_room(held)
 
-    async def _newest_stored(self) -> Delivery | None:
-        """The version that what is published now may be equal to."""
-        if self.delivery.version == 1:
-            return None
-        return max(await self._stored_siblings(), key=lambda d: d.version, default=None)
-
-    async def _stored_with(self, sha256: str) -> Delivery | None:
-        return next((d for d in await self._stored_siblings() if d.sha256 == sha256), None)
-
     async def _let_go(self, same: Delivery) -> None:
-        """Published again with the bytes of another version: nothing new to store."""
-        await self._tools.store.reserve(self.delivery, None)
-        move = machine.after_duplicate(self.delivery, self._tools.now(), same.version)
-        await self._tools.store.record(move)
-        self.delivery = move.delivery
+        await self.row.is_duplicate_of(same)
         await self._clear()
-        log.info("delivery.same_bytes", **self.where, version=same.version)
+        log.info("delivery.same_bytes", **self.row.where, version=same.version)
 
     async def _publish(self, order: Order, checked: Checked, *, resumed: bool = False) -> None:
         """The intent is in the row before the name exists, the name durable before the row says stored."""
-        self.delivery = replace(self.delivery, size=checked.size, sha256=checked.sha256)
-        await self._note()
+        await self.row.note(size=checked.size, sha256=checked.sha256)
         wanted = place(self._plan.layout, order, self.delivery)
         number = 1
         while not await self._tree.destination.publish(
@@ -230,28 +192,17 @@ class Attempt:
             resumed=resumed,
         ):
             number += 1
-            log.warning("delivery.name_taken", **self.where, path=self.delivery.path)
-            await self._reserve(wanted, first=number)
-        await self._stored(await self._extraction.run(self.where))
-
-    async def _stored(self, remark: str | None) -> None:
-        """Former versions step back first: after a crash in between, this one is still taken up again."""
-        store, now = self._tools.store, self._tools.now()
-        for former in await self._stored_siblings() if self.delivery.version > 1 else ():
-            if former.version < self.delivery.version:
-                await store.record(machine.after_superseded(former, now, self.delivery.version))
-        move = machine.after_stored(self.delivery, now, remark)
-        await store.record(move)
-        self.delivery = move.delivery
+            log.warning("delivery.name_taken", **self.row.where, path=self.delivery.path)
+            root = self.delivery.root if self.delivery.path else self._plan.root
+            await self.row.take_name(wanted, root, first=number)
+        await self.row.is_stored(await self._extraction.run(self.row.where))
         await self._clear()
-        log.info(
-            "delivery.stored",
-            **self.where,
-            path=self.delivery.path,
-            size=self.delivery.size,
-            sha256=self.delivery.sha256,
-            version=self.delivery.version,
-        )
+        self._say_stored()
+
+    def _say_stored(self) -> None:
+        d = self.delivery
+        facts = {"path": d.path, "size": d.size, "sha256": d.sha256, "version": d.version}
+        log.info("delivery.stored", **self.row.where, **facts)
 
     async def _resume_publishing(self, order: Order) -> None:
         """A crash fell between intent and record: verified bytes may or may not have their name."""
@@ -270,31 +221,7 @@ class Attempt:
             raise LostBytesError("the verified partial is not what it was")
         return checked
 
-    async def _note(self) -> None:
-        await self._tools.store.record(Move(delivery=self.delivery, transition=None))
-
     async def _clear(self) -> None:
         """The partial has served. If the disk does not let go of it now, the next start sweeps it."""
         with suppress(DiskError):
             await self._tree.destination.discard(self._part)
-
-    async def _stored_siblings(self) -> list[Delivery]:
-        """Stored versions of the same attachment, as of now: the download may have taken hours."""
-        mine = self.delivery
-        return [
-            d
-            for d in await self._tools.store.versions(mine)
-            if d.version != mine.version and d.state is DeliveryState.STORED
-        ]
-
-    @property
-    def where(self) -> dict[str, object]:
-        """What a log line says of the delivery."""
-        d = self.delivery
-        return {
-            "account": d.account,
-            "task_id": d.task_id,
-            "capture_id": d.capture_id,
-            "scene_id": d.scene_id,
-            "attachment": d.attachment,
-        }

@@ -130,11 +130,11 @@ class Fetcher:
             attempt.delivery, failure, self._now(), self._retries, self._rng.random()
         )
         await self._store.record(move)
-        attempt.delivery = move.delivery
+        attempt.row.delivery = move.delivery
         say = log.debug if attempt.delivery.key in self._parked else log.warning
         say(
             _EVENTS[move.delivery.state],
-            **attempt.where,
+            **attempt.row.where,
             reason=move.delivery.reason,
             trouble=failure.trouble,
             attempts=move.delivery.attempts,
@@ -183,7 +183,7 @@ async def _room(tree: Tree) -> int | None:
 
 def _lending(attempt: Attempt, turn: Turn | None) -> contextlib.AbstractAsyncContextManager[None]:
     def lent() -> None:
-        log.info("download.slow", **attempt.where, durable=attempt.delivery.durable)
+        log.info("download.slow", **attempt.row.where, durable=attempt.delivery.durable)
 
     if turn is None:
         return contextlib.nullcontext()
