@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,3 +18,20 @@ settings.load_profile("steady")
 def database(tmp_path: Path) -> Path:
     """An empty database at head, on a real file."""
     return new_database(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Path]:
+    """The socket of a fork server that lives as long as this worker's tests."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ORDERWATCH_", "NOTIFY_"))}
+    repository = Path(__file__).parents[1]
+    with tempfile.TemporaryDirectory(prefix="orderwatch-") as folder:
+        socket = Path(folder, "socket")
+        command = [sys.executable, "-m", "tests.forks", str(socket)]
+        server = subprocess.Popen(command, cwd=repository, env=kept, stdout=subprocess.PIPE)
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        yield socket
+        server.terminate()
+        server.wait()
+        server.stdout.close()

@@ -6,9 +6,12 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tests import forks
 
 from orderwatch.cli.shapes import order_facts
 from orderwatch.db.reader import open_reader
@@ -46,8 +49,9 @@ class Ended(NamedTuple):
 
 
 class Rig:
-    def __init__(self, folder: Path, simulator: Simulator) -> None:
+    def __init__(self, folder: Path, simulator: Simulator, forks: Path | None = None) -> None:
         self.folder = folder
+        self._forks = forks
         self.simulator = simulator
         self.config = folder / "config.toml"
         self.tree = folder / "tree"
@@ -71,15 +75,13 @@ class Rig:
         return process
 
     async def call(self, *arguments: str) -> Ended:
-        """Our command to its end."""
-        process = await asyncio.create_subprocess_exec(
-            *self._command(arguments),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self._environment(),
-        )
-        out, err = await process.communicate()
-        return Ended(process.returncode or 0, out.decode(), err.decode())
+        """Our command to its end, in a process that does not have to import it first."""
+        assert self._forks is not None
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            wanted = ["--config", str(self.config), *arguments]
+            code = await forks.run(self._forks, forks.Asked(arguments=wanted, out=str(out), err=str(err)))
+            return Ended(code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
 
     async def ended(self, process: asyncio.subprocess.Process) -> int:
         """The exit code of a process that is told to end; one that hangs leaves its stacks in the log."""

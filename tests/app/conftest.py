@@ -10,13 +10,13 @@ from orderwatch.simulator.server import serve
 
 
 @pytest.fixture
-async def rigged(tmp_path: Path) -> AsyncIterator[Rigged]:
+async def rigged(tmp_path: Path, forks: Path) -> AsyncIterator[Rigged]:
     """Set up a machine with a provider that lives the given scenario; everything ends with the test."""
     async with AsyncExitStack() as stack:
 
         async def rig_up(scenario: Scenario) -> Rig:
             simulator = await stack.enter_async_context(serve(scenario))
-            rig = Rig(tmp_path, simulator)
+            rig = Rig(tmp_path, simulator, forks)
             stack.push_async_callback(rig.stop)
             return rig
 

@@ -47,10 +47,10 @@ def days() -> Days:
 
 
 @pytest.fixture
-async def rig(tmp_path: Path, volume: Path, days: Days) -> AsyncIterator[Rig]:
+async def rig(tmp_path: Path, volume: Path, days: Days, forks: Path) -> AsyncIterator[Rig]:
     """A machine whose delivery root is that file system; nothing is published before the first day."""
     async with serve(_story(), clock=days.read) as simulator:
-        rig = Rig(tmp_path, simulator)
+        rig = Rig(tmp_path, simulator, forks)
         rig.configure('task_name = "*"')
         rig.tree.mkdir()
         _mount(volume, rig)

@@ -148,8 +148,8 @@ async def test_a_rebuild_that_fails_leaves_nothing_and_can_be_repeated(
         assert (await at_home.rebuild()).deliveries == 2
 
 
-async def test_the_command_rebuilds_and_names_what_it_left(tmp_path: Path) -> None:
-    async with home(tmp_path) as at_home:
+async def test_the_command_rebuilds_and_names_what_it_left(tmp_path: Path, forks: Path) -> None:
+    async with home(tmp_path, forks=forks) as at_home:
         rig = at_home.rig
         ended = await rig.call("rebuild")
         assert (ended.code, len(ended.err.splitlines())) == (3, 1)

@@ -329,8 +329,10 @@ async def test_what_cannot_be_fetched_again_says_why(tmp_path: Path) -> None:
         assert (done.mended, done.told) == (False, "wanted: account main is not in the configuration")
 
 
-async def test_the_command_names_what_is_wrong_and_is_content_once_it_is_mended(tmp_path: Path) -> None:
-    async with home(tmp_path) as at_home:
+async def test_the_command_names_what_is_wrong_and_is_content_once_it_is_mended(
+    tmp_path: Path, forks: Path
+) -> None:
+    async with home(tmp_path, forks=forks) as at_home:
         first, second = at_home.rig.zips()
         spoil(first)
         second.unlink()

@@ -122,11 +122,13 @@ def scenario(*scenes: Scene) -> Scenario:
 
 
 @asynccontextmanager
-async def home(folder: Path, *scenes: Scene, watch: str = EVERYTHING) -> AsyncIterator[Home]:
+async def home(
+    folder: Path, *scenes: Scene, watch: str = EVERYTHING, forks: Path | None = None
+) -> AsyncIterator[Home]:
     """Everything that is published is stored already."""
     seconds = [0.0]
     async with serve(scenario(*scenes), clock=lambda: seconds[0]) as simulator:
-        rig = Rig(folder, simulator)
+        rig = Rig(folder, simulator, forks)
         rig.configure(watch)
         new_database(rig.database.parent)
         at_home = Home(rig, load(rig.config, resolve=True), seconds)

@@ -1,7 +1,6 @@
 """One delivery on stage: a folder per history, the provider beside it, runs with and without a tracer."""
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -12,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
+from tests import forks
 from tests.app.app_rig import sha256
 from tests.crash.naive import LINK
 from tests.crash.strace_kit import Point, points, profiling
@@ -129,20 +129,11 @@ class Stage:
         self.simulator.journal.clear()
         log = arena.folder / f"log{next(self._numbers)}"
         async with asyncio.timeout(PATIENCE):
-            reading, writing = await asyncio.open_unix_connection(self.driver)
             arguments = ["once", "--config", str(arena.config), "--delivery", f"{self._scene}/delivery_zip"]
-            wanted = {"program": self.program, "arguments": arguments, "log": str(log)}
-            writing.write(json.dumps(wanted).encode() + b"\n")
-            pid = int(await reading.readline())
-            try:
-                async with _traced(pid, tracer):
-                    os.kill(pid, signal.SIGCONT)
-                    code = int(await reading.readline())
-            except BaseException:
-                os.kill(pid, signal.SIGKILL)
-                raise
-            finally:
-                writing.close()
+            wanted = forks.Asked(
+                program=self.program, arguments=arguments, out=str(log), err=str(log), stopped=True
+            )
+            code = await forks.run(self.driver, wanted, lambda pid: _traced(pid, tracer))
         requests = self.simulator.journal.find(listener="download")
         asked = tuple(_first_byte(entry.range) for entry in requests)
         return Ended(code, log.read_text(encoding="utf-8"), asked, sum(entry.sent for entry in requests))

@@ -1,9 +1,10 @@
 """The fork server: everything is imported once, then a child per run begins within milliseconds.
 
-Each connection to its socket asks for one run. The child starts stopped, so that a tracer may attach; the
+Each connection to its socket asks for one run. The child may start stopped, so that a tracer can attach; the
 answer is its number, and its exit code (negative: the signal) once it has ended.
 """
 
+import asyncio
 import gc
 import importlib
 import json
@@ -13,6 +14,8 @@ import socketserver
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -35,18 +38,48 @@ class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
 
 class Conversation(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        asked = json.loads(self.rfile.readline())
+        asked = Asked(**json.loads(self.rfile.readline()))
         child = os.fork()
         if child == 0:
-            _live(_program(asked["program"]), asked["arguments"], Path(asked["log"]))
-        os.waitpid(child, os.WUNTRACED)
+            _live(asked)
+        if asked.stopped:
+            os.waitpid(child, os.WUNTRACED)
         self.wfile.write(b"%d\n" % child)
         _, status = os.waitpid(child, 0)
         self.wfile.write(b"%d\n" % os.waitstatus_to_exitcode(status))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """`program` is `module:function`, by default our command; what it says is appended to `out` and `err`."""
+
+    program: str = ""
+    arguments: list[str]
+    out: str
+    err: str
+    stopped: bool = False
+
+
+async def run(
+    forks: Path, asked: Asked, attend: Callable[[int], AbstractAsyncContextManager[None]] | None = None
+) -> int:
+    """Ask for a run; returns its exit code. A run that begins stopped goes on within `attend`."""
+    reading, writing = await asyncio.open_unix_connection(forks)
+    writing.write(json.dumps(asdict(asked)).encode() + b"\n")
+    pid = int(await reading.readline())
+    try:
+        async with attend(pid) if attend else nullcontext():
+            if asked.stopped:
+                os.kill(pid, signal.SIGCONT)
+            return int(await reading.readline())
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        raise
+    finally:
+        writing.close()
+
+
 def _program(name: str) -> Callable[[], object]:
-    """`module:function`; nothing is our own command."""
     if not name:
         return command
     module, _, function = name.partition(":")
@@ -54,16 +87,16 @@ def _program(name: str) -> Callable[[], object]:
     return program
 
 
-def _live(program: Callable[[], object], arguments: list[str], log: Path) -> NoReturn:
+def _live(asked: Asked) -> NoReturn:
     """Stop until whoever asked lets go, then run. The server's own ends are not ours."""
     code = _CRASHED
     try:
-        said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(said, sys.stdout.fileno())
-        os.dup2(said, sys.stderr.fileno())
-        os.kill(os.getpid(), signal.SIGSTOP)
-        sys.argv = ["orderwatch", *arguments]
-        program()
+        for path, stream in ((asked.out, sys.stdout), (asked.err, sys.stderr)):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream.fileno())
+        if asked.stopped:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        sys.argv = ["orderwatch", *asked.arguments]
+        _program(asked.program)()
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
