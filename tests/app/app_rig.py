@@ -81,7 +81,7 @@ class Rig:
             out, err = Path(folder, "out"), Path(folder, "err")
             wanted = ["--config", str(self.config), *arguments]
             code = await forks.run(self._forks, forks.Asked(arguments=wanted, out=str(out), err=str(err)))
-            return Ended(code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+            return Ended(code, _text(out), _text(err))
 
     async def ended(self, process: asyncio.subprocess.Process) -> int:
         """The exit code of a process that is told to end; one that hangs leaves its stacks in the log."""
@@ -156,6 +156,10 @@ class Rig:
 
 
 Rigged = Callable[[Scenario], Awaitable[Rig]]
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def sha256(path: Path) -> str:
