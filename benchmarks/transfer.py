@@ -49,7 +49,7 @@ from orderwatch.transfer.filesystem import FilesystemDestination
 RUNS = 5
 LARGE, SMALL, MANY = 2_000_000_000, 5_000_000, 200
 OF_ONE_ORDER = 10
-LIMITED = 200_000_000  # bytes of the file from the host that limits each connection …
+LIMITED = 100_000_000  # bytes of the file from the host that limits each connection …
 EACH = 10_000_000  # … to so many per second
 PLAN = Plan(attachments=frozenset({"delivery_zip"}), layout="{file_name}")
 

@@ -118,8 +118,8 @@ async def test_one_connection_is_enough(row: Row, answer: Answer) -> None:
     [
         pytest.param([100], 1, id="one is always tried"),
         pytest.param([100, 105, 300, 300], 1, id="one that brings nothing is the last"),
-        pytest.param([100, 200, 300, 400, 500], 3, id="no more than configured"),
-        pytest.param([100, 200, 205, 900], 2, id="the third brings nothing"),
+        pytest.param([100, 200], 3, id="then as many again"),
+        pytest.param([100, 200, 400, 800, 900], 3, id="no more than configured"),
     ],
 )
 async def test_connections_are_added_while_each_brings_more(rates: list[int], helpers: int) -> None:

@@ -10,7 +10,7 @@ from orderwatch.transfer.claims import Claim, Claims
 
 _LARGEST = 64 * 2**20  # bytes asked for at once
 _PIECES = 64  # of one file, as far as that is within the limits
-_GAIN = 1.1  # a connection that brings less is the last one
+_GAIN = 1.1  # connections that bring less are the last ones
 
 Fetch = Callable[[Claim], Awaitable[None]]
 
@@ -26,7 +26,7 @@ class Sharing:
     connections: int
     large: int = 64_000_000
     piece: int = 8 * 2**20
-    window: float = 1.0
+    window: float = 0.5
 
 
 ALONE = Sharing(connections=1)
@@ -61,7 +61,7 @@ class Crew:
         self._since, self._before, self._best = clock(), received(), 0.0
 
     def tend(self) -> None:
-        """Meet what became of the helpers; take on another where the last one was worth it."""
+        """Meet what became of the helpers; take on as many again where the last ones were worth it."""
         if self._fatal is not None:
             raise self._fatal
         now = self._clock()
@@ -73,10 +73,11 @@ class Crew:
             self._most = 0
             return
         self._best = rate
-        if (claim := self._claims.last(self._piece)) is not None:
-            helper = asyncio.create_task(self._help(claim))
-            self._helpers.add(helper)
-            helper.add_done_callback(self._helpers.discard)
+        for _ in range(min(len(self._helpers) + 1, self._most - len(self._helpers) - 1)):
+            if (claim := self._claims.last(self._piece)) is not None:
+                helper = asyncio.create_task(self._help(claim))
+                self._helpers.add(helper)
+                helper.add_done_callback(self._helpers.discard)
 
     async def left_over(self) -> Claim | None:
         """Wait until nobody fetches any more; returns what a helper that failed has left."""

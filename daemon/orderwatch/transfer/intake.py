@@ -56,13 +56,12 @@ class Intake:
                     self._synced = self._partial.held.total
         finally:
             if self._marking is not None:
-                await asyncio.wait([self._marking])
+                await asyncio.gather(self._marking, return_exceptions=True)
 
     async def _mark_sometimes(self) -> None:
         unsynced = self._partial.held.total - self._synced
         if self._marking is not None and (self._marking.done() or unsynced >= _STRETCH):
-            marking, self._marking = self._marking, None
-            await marking
+            await self._meet()
         if self._marking is None and (self._clock() >= self._due or unsynced >= _STRETCH // 2):
             self._marking = asyncio.create_task(self._mark())
 
@@ -73,10 +72,15 @@ class Intake:
         self._synced = held.total
         self._due = self._clock() + max(_SOONEST, _SHARE * (self._clock() - before))
 
+    async def _meet(self) -> None:
+        """Learn how the last marking ended, whoever else wants to know."""
+        if (marking := self._marking) is not None:
+            await asyncio.shield(marking)
+            if self._marking is marking:
+                self._marking = None
+
     async def _mark_rest(self) -> None:
-        if self._marking is not None:
-            marking, self._marking = self._marking, None
-            await marking
+        await self._meet()
         if self._partial.held.total > self._synced:
             await self._mark()
 

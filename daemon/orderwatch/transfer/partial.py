@@ -60,9 +60,10 @@ class Partial:
             await self.settle()
             held = self.held
         work = self._threads.syncing.submit(_sync, self._handle, self._path, held, edition)
-        self._syncing = asyncio.wrap_future(work)
-        await asyncio.shield(self._syncing)
-        self._syncing = None
+        syncing = self._syncing = asyncio.wrap_future(work)
+        await asyncio.shield(syncing)
+        if self._syncing is syncing:
+            self._syncing = None
         return held
 
     async def sha256(self) -> str:
