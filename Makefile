@@ -11,7 +11,7 @@ help:
 	@echo "make test    every test"
 	@echo "make sweep   random failures and restarts, EXAMPLES=400 of them; crashes and power cuts at every call; long"
 	@echo "make check   tests, lint, types and import rules"
-	@echo "make bench   what polling costs, and how quick it is; prints, some ten minutes"
+	@echo "make bench   what polling and downloads cost, and how quick they are; prints, some twenty minutes"
 	@echo "make format  put the code in its usual form"
 	@echo "make lock    renew the exact versions of all dependencies"
 	@echo "make wheel   build the installable package into dist/"
@@ -42,6 +42,7 @@ check: lint types imports test
 bench: $(READY)
 	$(BIN)/python benchmarks/listing.py
 	$(BIN)/python benchmarks/cadence.py
+	$(BIN)/python benchmarks/transfer.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

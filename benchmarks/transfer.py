@@ -6,6 +6,7 @@ sends files by sendfile, the same for everybody. Tools that are not installed ar
 
 import asyncio
 import hashlib
+import logging
 import os
 import random
 import resource
@@ -80,6 +81,7 @@ def serve(folder: Path, pipe: Pipe) -> None:
         return response
 
     async def run() -> None:
+        logging.disable()  # of clients that have enough before the end
         app = web.Application()
         app.add_routes([web.static("/files", folder), web.get("/slow/{name}", slow)])
         runner = web.AppRunner(app, access_log=None)
