@@ -16,6 +16,7 @@ from orderwatch.core.audit import Reading
 from orderwatch.core.layout import alternative
 from orderwatch.shield import shielded
 from orderwatch.transfer.disk import make_folders, sync, translated, write_durable
+from orderwatch.transfer.partial import forget
 from orderwatch.transfer.verify import digest
 
 R = TypeVar("R")
@@ -74,7 +75,7 @@ class TreeInspector:
     async def forget(self, part: str) -> None:
         """Take away a partial that a crash left: it may be another name of the very file that was stored."""
         with translated("the partial cannot be removed"):
-            await _in_thread(lambda _stop: (self._staging / "partial" / part).unlink(missing_ok=True))
+            await _in_thread(lambda _stop: forget(self._staging / "partial" / part))
 
     def _set_aside(self, path: Path, reason: str) -> None:
         if not os.path.lexists(path):
