@@ -43,6 +43,7 @@ async def test_an_outage_is_one_warning_and_one_recovery_even_over_a_restart(rig
     assert said == ["account.unavailable", "account.recovered"]
 
 
+@pytest.mark.long
 async def test_restarts_inside_an_outage_do_not_hammer(rigged: Rigged) -> None:
     rig = await rigged(Scenario(orders=(published(1),)))
     rig.configure(ALL)
@@ -111,6 +112,7 @@ async def test_a_watch_may_have_a_tree_a_layout_and_attachments_of_its_own(rigge
     assert {path.name for path in own.iterdir()} == {".orderwatch", "delivery_zip", "preview"}
 
 
+@pytest.mark.long
 async def test_idle_orders_cost_list_pages_only(rigged: Rigged) -> None:
     days = 86_400.0
     idle = tuple(Order(task_id=n, start=10 * days, end=20 * days) for n in range(1, 301))
