@@ -8,13 +8,12 @@ from pathlib import Path
 from orderwatch.app.compose import App, open_app
 from orderwatch.config import Settings
 from orderwatch.core import delivery as machine
-from orderwatch.core.model import Delivery, DeliveryState, Order
+from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order
 from orderwatch.ops.log import Redactor
 from orderwatch.service.clock import utc_now
 
 _TRIES = 3  # at one delivery in one round
 _TRIED = (DeliveryState.WANTED, DeliveryState.WAITING, DeliveryState.PARKED)
-_UNFINISHED = (*_TRIED, DeliveryState.FETCHING, DeliveryState.GIVEN_UP)
 
 
 @dataclass
@@ -33,7 +32,7 @@ async def run_once(settings: Settings, redactor: Redactor) -> Outcome:
         await _look(app, outcome)
         tried = await app.store.deliveries(*_TRIED)
         await fetch_all(app, [d for d in tried if not _awaits_better_bytes(d)])
-        outcome.problems += _complaints(app, await app.store.deliveries(*_UNFINISHED))
+        outcome.problems += _complaints(app, await app.store.deliveries(*UNFINISHED))
     return outcome
 
 
@@ -47,9 +46,9 @@ async def run_delivery(settings: Settings, redactor: Redactor, scene_id: str, at
         if not known:
             outcome.problems.append(f"{scene_id}/{attachment} is not known")
             return outcome
-        if wanted := [d for d in known if d.state in _UNFINISHED]:
+        if wanted := [d for d in known if not d.state.settled]:
             await fetch_all(app, wanted)
-            left = [d for d in await _named(app, scene_id, attachment) if d.state in _UNFINISHED]
+            left = [d for d in await _named(app, scene_id, attachment) if not d.state.settled]
             return Outcome(problems=_complaints(app, left))
         return Outcome(
             already=[str((d.root or settings.delivery.root) / Path(d.path)) for d in known if d.path]

@@ -9,10 +9,10 @@ from orderwatch.app.compose import held_database, open_app
 from orderwatch.app.once import fetch_all, reason_of
 from orderwatch.app.verify import Audit, Trees, all_roots, as_it_is, judge
 from orderwatch.config import Settings
-from orderwatch.core.audit import UNFINISHED, Finding, Remedy, remedy, sidecar_of
+from orderwatch.core.audit import Finding, Remedy, remedy, sidecar_of
 from orderwatch.core.delivery import after_loss
 from orderwatch.core.layout import partial_name
-from orderwatch.core.model import Delivery, Order
+from orderwatch.core.model import UNFINISHED, Delivery, Order
 from orderwatch.core.sidecar import sidecar
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import DiskError, LockedError, OrderwatchError, StaleOrderError
@@ -100,7 +100,7 @@ async def _fetch_again(settings: Settings, redactor: Redactor, repairs: Sequence
         await fetch_all(app, [d for d in await app.store.deliveries(*UNFINISHED) if d.key in keys])
         for repair in repairs:
             row = await as_it_is(app.store, repair.wanted) if repair.wanted else None
-            if row is None or row.state in UNFINISHED:
+            if row is None or not row.state.settled:
                 repair.told = f"{row.state}: {reason_of(app, row)}" if row else "its order is gone"
                 continue
             trees = {key: TreeInspector(root) for key, root in all_roots(settings, [row]).items()}

@@ -8,13 +8,12 @@ from typing import Protocol
 from orderwatch.app.values import roots_of
 from orderwatch.config import Settings
 from orderwatch.core.audit import Finding, Flaw, judge_file, judge_sidecar, orphans, sidecar_of
-from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.core.model import SETTLED, Delivery, DeliveryState
 from orderwatch.db.reader import Reader, open_reader
 from orderwatch.transfer.inspect import TreeInspector, Walked
 
 Trees = Mapping[str | None, TreeInspector]
 
-_KEPT = (DeliveryState.STORED, DeliveryState.SUPERSEDED)
 _AWAY = "no tree stands there: is its disk mounted? (a start of the daemon makes one of an empty folder)"
 
 
@@ -40,7 +39,7 @@ class Audit:
 async def verify(settings: Settings, progress: Progress) -> Audit:
     """Read every stored file again, in every tree, then look for files that no row knows."""
     async with open_reader(settings.database.path) as reader:
-        kept = [d for d in await reader.deliveries(*_KEPT) if d.path is not None]
+        kept = [d for d in await reader.deliveries(*SETTLED) if d.path is not None]
         roots = all_roots(settings, kept)
         trees = {key: TreeInspector(root) for key, root in roots.items()}
         there = {key: tree for key, tree in trees.items() if tree.is_there()}
@@ -77,7 +76,7 @@ async def judge(
     """What is wrong with a stored delivery. What a daemon moved meanwhile is judged as it then is."""
     while found := await _compare(trees[delivery.root], delivery, heard):
         now = await as_it_is(reader, delivery)
-        if now is None or now.state not in _KEPT or now.path is None or now.root not in trees:
+        if now is None or not now.state.settled or now.path is None or now.root not in trees:
             return None
         if is_same_file(now, delivery):
             return found

@@ -10,7 +10,6 @@ from orderwatch.core.layout import folder_beside
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.sidecar import disagreements, parse
 
-UNFINISHED = frozenset(DeliveryState) - {DeliveryState.STORED, DeliveryState.SUPERSEDED}
 _NUMBER = re.compile(r"-\d+$")
 
 
@@ -113,7 +112,7 @@ def remedy(finding: Finding, order: Order) -> tuple[Remedy, str]:
 
 def _follows(other: Delivery, held: Delivery) -> bool:
     """A newer version of the same, that is still on its way."""
-    return other.key[:-1] == held.key[:-1] and other.version > held.version and other.state in UNFINISHED
+    return other.key[:-1] == held.key[:-1] and other.version > held.version and not other.state.settled
 
 
 def _of_file(delivery: Delivery, kind: Flaw, detail: str) -> Finding:

@@ -172,7 +172,7 @@ def _move(delivery: Delivery, after: DeliveryState, now: datetime, detail: str |
     before = delivery.state
     if after not in ROADS[before]:
         raise ValueError(f"a delivery cannot go from {before} to {after}")
-    if delivery.stored_at is not None and after not in {DeliveryState.STORED, DeliveryState.SUPERSEDED}:
+    if delivery.stored_at is not None and not after.settled:
         raise ValueError(f"a delivery cannot be {after} while its file counts as stored")
     transition = Transition(
         at=now,

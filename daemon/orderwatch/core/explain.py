@@ -11,7 +11,6 @@ from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, Order
 from orderwatch.core.spans import ago, ahead, moment, span
 from orderwatch.core.watching import Watch
 
-_SETTLED = {DeliveryState.STORED, DeliveryState.SUPERSEDED}
 _LATE = 8  # intervals; an order whose looks fail is left alone for six at most
 
 
@@ -144,9 +143,9 @@ def _delivery(delivery: Delivery, now: datetime) -> str:
     parts: list[str] = [f"{delivery.file_name}: {delivery.state}"]
     if delivery.state is DeliveryState.STORED and delivery.stored_at:
         parts[0] += f" {ago(delivery.stored_at, now)}, as {delivery.path}"
-    if delivery.attempts and delivery.state not in _SETTLED:
+    if delivery.attempts and not delivery.state.settled:
         parts.append(f"{delivery.attempts} attempts")
-    if delivery.durable and delivery.state not in _SETTLED:
+    if delivery.durable and not delivery.state.settled:
         parts.append(f"{delivery.durable} of {delivery.total or 'unknown'} bytes are here")
     if delivery.not_before:
         parts.append(f"tried again {ahead(delivery.not_before, now)}")

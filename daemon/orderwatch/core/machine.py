@@ -266,7 +266,7 @@ def _renewed(fresh: Delivery, latest: Delivery | None) -> Delivery | None:
     # A running fetch stores what it asked for itself; the next look compares again.
     if latest.fingerprint == fresh.fingerprint or latest.state is DeliveryState.FETCHING:
         return None
-    if latest.state in {DeliveryState.STORED, DeliveryState.SUPERSEDED} or latest.intended:
+    if latest.state.settled or latest.intended:
         return replace(fresh, version=latest.version + 1)
     return replace(fresh, version=latest.version, attempts=latest.attempts)
 

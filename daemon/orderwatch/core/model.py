@@ -65,6 +65,15 @@ class DeliveryState(StrEnum):
     GIVEN_UP = "given_up"
     SUPERSEDED = "superseded"
 
+    @property
+    def settled(self) -> bool:
+        """Its file is here, or that of another version: nothing is to be done."""
+        return self in {DeliveryState.STORED, DeliveryState.SUPERSEDED}
+
+
+SETTLED = frozenset(state for state in DeliveryState if state.settled)
+UNFINISHED = frozenset(DeliveryState) - SETTLED
+
 
 class Subject(StrEnum):
     ORDER = "order"

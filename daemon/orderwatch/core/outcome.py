@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from orderwatch.core.model import Capture, DeliveryState, Order, OrderState
+from orderwatch.core.model import Capture, Order, OrderState
 
 
 def state_of(order: Order, now: datetime, grace: timedelta) -> OrderState:
@@ -24,6 +24,5 @@ def awaits_files(order: Order, capture: Capture) -> bool:
     if capture.published_at is None:
         return False
     wanted = order.deliveries_of(capture.capture_id)
-    settled = {DeliveryState.STORED, DeliveryState.SUPERSEDED}
     owed = not capture.failed and (capture.lacking or not wanted)
-    return owed or any(d.state not in settled for d in wanted)
+    return owed or any(not d.state.settled for d in wanted)

@@ -193,8 +193,7 @@ class Attempt:
         ):
             number += 1
             log.warning("delivery.name_taken", **self.row.where, path=self.delivery.path)
-            root = self.delivery.root if self.delivery.path else self._plan.root
-            await self.row.take_name(wanted, root, first=number)
+            await self.row.take_name(wanted, self.delivery.root, first=number)
         await self.row.is_stored(await self._extraction.run(self.row.where))
         await self._clear()
         self._say_stored()

@@ -7,19 +7,11 @@ from contextlib import AbstractContextManager, ExitStack
 import structlog
 
 from orderwatch.core.layout import partial_name
-from orderwatch.core.model import DeliveryState
+from orderwatch.core.model import UNFINISHED
 from orderwatch.errors import DatabaseError, DiskError, LockedError
 from orderwatch.ports import Destination, Store
 
 log = structlog.get_logger()
-
-_LIVE = (
-    DeliveryState.WANTED,
-    DeliveryState.FETCHING,
-    DeliveryState.WAITING,
-    DeliveryState.PARKED,
-    DeliveryState.GIVEN_UP,
-)
 
 
 class Volume:
@@ -122,4 +114,4 @@ async def check_mounted(root: str, known: str, destination: Destination) -> None
 
 async def sweep(destination: Destination, store: Store) -> int:
     """Remove the partials that no row knows; returns how many."""
-    return await destination.sweep({partial_name(d) for d in await store.deliveries(*_LIVE)})
+    return await destination.sweep({partial_name(d) for d in await store.deliveries(*UNFINISHED)})
