@@ -5,6 +5,7 @@ answer is its number, and its exit code (negative: the signal) once it has ended
 """
 
 import asyncio
+import faulthandler
 import gc
 import importlib
 import json
@@ -21,12 +22,13 @@ from typing import NoReturn
 
 # All that a delivery needs, some of which is imported late to start quickly.
 import orderwatch.app.compose
+import orderwatch.app.daemon
 import orderwatch.app.once
 import orderwatch.cli.work
 import orderwatch.config.settings  # noqa: F401 - as the others
 from orderwatch.cli import main as command
 
-_CRASHED = 70
+_CRASHED = 1  # as the interpreter ends
 
 
 class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
@@ -58,6 +60,43 @@ class Asked:
     out: str
     err: str
     stopped: bool = False
+
+
+class Running:
+    """A run in the background, as asyncio shows a process."""
+
+    def __init__(self, pid: int, ends: asyncio.Task[int]) -> None:
+        self._pid = pid
+        self._ends = ends
+
+    @property
+    def returncode(self) -> int | None:
+        return self._ends.result() if self._ends.done() else None
+
+    def send_signal(self, number: int) -> None:
+        if self.returncode is None:
+            os.kill(self._pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self._ends)
+
+
+async def start(forks: Path, asked: Asked) -> Running:
+    """Ask for a run, and let it go on."""
+    reading, writing = await asyncio.open_unix_connection(forks)
+    writing.write(json.dumps(asdict(asked)).encode() + b"\n")
+    pid = int(await reading.readline())
+
+    async def ended() -> int:
+        try:
+            return int(await reading.readline())
+        finally:
+            writing.close()
+
+    return Running(pid, asyncio.create_task(ended()))
 
 
 async def run(
@@ -93,6 +132,7 @@ def _live(asked: Asked) -> NoReturn:
     try:
         for path, stream in ((asked.out, sys.stdout), (asked.err, sys.stderr)):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream.fileno())
+        faulthandler.enable()
         if asked.stopped:
             os.kill(os.getpid(), signal.SIGSTOP)
         sys.argv = ["orderwatch", *asked.arguments]

@@ -5,13 +5,13 @@ import hashlib
 import json
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests import forks
+from tests.forks import Running
 
 from orderwatch.cli.shapes import order_facts
 from orderwatch.db.reader import open_reader
@@ -57,7 +57,7 @@ class Rig:
         self.tree = folder / "tree"
         self.database = folder / "state" / "orderwatch.db"
         self.log = folder / "daemon.log"
-        self._running: list[asyncio.subprocess.Process] = []
+        self._running: list[Running] = []
 
     def configure(self, watch: str, delivery: str = "", more: str = "") -> None:
         settings = SETTINGS.format(folder=self.folder, delivery=delivery, more=more)
@@ -65,12 +65,11 @@ class Rig:
         self.config.touch(mode=0o600)
         self.config.write_text(text, encoding="utf-8")
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+    async def start(self, *arguments: str) -> Running:
         """Our command in the background, its log appended to `daemon.log`."""
-        with self.log.open("a", encoding="utf-8") as log:
-            process = await asyncio.create_subprocess_exec(
-                *self._command(arguments), stdout=log, stderr=log, env=self._environment()
-            )
+        assert self._forks is not None
+        self.log.touch()
+        process = await forks.start(self._forks, self._asked(arguments, self.log, self.log))
         self._running.append(process)
         return process
 
@@ -79,11 +78,10 @@ class Rig:
         assert self._forks is not None
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder, "out"), Path(folder, "err")
-            wanted = ["--config", str(self.config), *arguments]
-            code = await forks.run(self._forks, forks.Asked(arguments=wanted, out=str(out), err=str(err)))
+            code = await forks.run(self._forks, self._asked(arguments, out, err))
             return Ended(code, _text(out), _text(err))
 
-    async def ended(self, process: asyncio.subprocess.Process) -> int:
+    async def ended(self, process: Running) -> int:
         """The exit code of a process that is told to end; one that hangs leaves its stacks in the log."""
         try:
             return await asyncio.wait_for(process.wait(), 60)
@@ -91,7 +89,7 @@ class Rig:
             process.send_signal(signal.SIGABRT)
             raise
 
-    async def terminated(self, process: asyncio.subprocess.Process) -> int:
+    async def terminated(self, process: Running) -> int:
         process.send_signal(signal.SIGTERM)
         return await self.ended(process)
 
@@ -147,12 +145,9 @@ class Rig:
                 process.kill()
             await process.wait()
 
-    def _command(self, arguments: tuple[str, ...]) -> list[str]:
-        return [sys.executable, "-m", "orderwatch", "--config", str(self.config), *arguments]
-
-    def _environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("ORDERWATCH_", "NOTIFY_"))}
-        return {**kept, "PYTHONFAULTHANDLER": "1"}
+    def _asked(self, arguments: tuple[str, ...], out: Path, err: Path) -> forks.Asked:
+        wanted = ["--config", str(self.config), *arguments]
+        return forks.Asked(arguments=wanted, out=str(out), err=str(err))
 
 
 Rigged = Callable[[Scenario], Awaitable[Rig]]

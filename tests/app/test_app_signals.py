@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.app.app_rig import Facts, Rig, Rigged
+from tests.forks import Running
 
 from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene
 
@@ -85,7 +86,7 @@ async def test_an_interrupted_command_ends_with_130_and_no_traceback(rigged: Rig
     assert rig.log.read_text(encoding="utf-8").strip() == ""
 
 
-async def _reading_its_configuration(rig: Rig, command: str) -> asyncio.subprocess.Process:
+async def _reading_its_configuration(rig: Rig, command: str) -> Running:
     """The command, held up at a configuration that never comes."""
     os.mkfifo(rig.config)
     process = await rig.start(command)

@@ -305,7 +305,7 @@ def test_after_any_sequence_of_looks_and_local_moves_the_database_is_what_was_de
     run_state_machine_as_test(
         DatabaseAndModel,
         settings=settings(
-            max_examples=20,
+            max_examples=12,
             stateful_step_count=16,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -84,7 +84,7 @@ def test_a_process_killed_after_any_of_its_statements_leaves_all_or_nothing(tmp_
     assert killed > 10  # every table and index is a statement of its own
     found = [schema_of(path, thorough=True) for path in databases[: killed + 1]]
     assert found == [*[Schema.NONE] * killed, Schema.CURRENT]
-    for path in databases[:killed:5]:
+    for path in databases[:killed:9]:
         assert whole_or_nothing(path) is Schema.NONE
 
 
@@ -98,7 +98,7 @@ def test_a_process_killed_while_it_brings_up_an_older_database_loses_no_row(
     assert killed > 10  # every column is a statement of its own
     found = [schema_of(path, thorough=True) for path in databases[: killed + 1]]
     assert found == [*[Schema.BEHIND] * killed, Schema.CURRENT]
-    for path in databases[: killed + 1 : 4]:
+    for path in databases[: killed + 1 : 7]:
         whole_or_nothing(path, Schema.BEHIND)
         assert {table: rows(path, table, names[table]) for table in TABLES} == before
 

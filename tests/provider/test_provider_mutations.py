@@ -101,7 +101,7 @@ async def scenes(provider: Connection) -> Sequence[object]:
 
 async def contracts(provider: Connection) -> Sequence[object]:
     assert provider.accounts
-    return [contract.contract_id for contract in await provider.accounts.contracts()]
+    return [contract.contract_id for contract in (await provider.accounts.contracts()).contracts]
 
 
 LISTS = [
@@ -146,7 +146,7 @@ def test_a_bent_page_is_read_or_refused(
     assert read is None or isinstance(read, list)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(bent(answer("task")))
 def test_a_bent_order_is_read_or_refused_and_can_be_written_down(document: dict[str, Any]) -> None:
     order: Any = ask(TASK, document, lambda provider: provider.tasking.order(23272))
@@ -156,7 +156,7 @@ def test_a_bent_order_is_read_or_refused_and_can_be_written_down(document: dict[
         assert b"://" not in text.encode()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(bent(answer("scenes")["results"][0]))
 def test_whatever_a_bent_scene_offers_can_be_written_down(document: dict[str, Any]) -> None:
     seen: Any = ask(SCENES, page(document), lambda provider: provider.archive.scenes(CAPTURE_ID))

@@ -32,6 +32,8 @@ from orderwatch.core.model import OrderState
 from orderwatch.core.watching import Watch
 
 BROKEN = ["html", "malformed", "huge", "page_loop", "foreign_next"]
+LONG = pytest.mark.long  # played by `make sweep`
+SOME = [*BROKEN[:2], *(pytest.param(kind, marks=LONG) for kind in BROKEN[2:])]
 ANY, BY_ID = Watch(project_name="*"), Watch(task_ids=frozenset({BYSTANDER}))
 BOTH = Watch(task_ids=frozenset({SUBJECT, BYSTANDER}))
 ACCOUNT = ("account.unavailable", "account.refused")
@@ -47,7 +49,7 @@ def assert_nothing_leaked(h: House) -> None:
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-@pytest.mark.parametrize("on", ["captures", "scenes"])
+@pytest.mark.parametrize("on", ["captures", pytest.param("scenes", marks=LONG)])
 async def test_broken_answers_about_one_order_are_said_once_and_made_up_for(
     tmp_path: Path, events: LogCapture, on: str, kind: str
 ) -> None:
@@ -75,7 +77,7 @@ async def test_a_broken_answer_about_the_order_itself_is_made_up_for(tmp_path: P
         await assert_unharmed(h)
 
 
-@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("kind", SOME)
 async def test_a_link_that_cannot_be_asked_for_is_asked_for_later(tmp_path: Path, kind: str) -> None:
     """The look got its answer, the worker does not."""
     spoiled = fault("scenes", kind, match={"task_id": SUBJECT}, after=1)

@@ -49,7 +49,14 @@ async def states(h: House) -> dict[int, str]:
 # A single order
 
 
-@pytest.mark.parametrize("watched", [PATTERN, BY_ID, BY_BOTH], ids=["by pattern", "by id", "by both"])
+@pytest.mark.parametrize(
+    "watched",
+    [
+        pytest.param(PATTERN, id="by pattern"),
+        pytest.param(BY_ID, id="by id"),
+        pytest.param(BY_BOTH, id="by both", marks=pytest.mark.long),
+    ],
+)
 async def test_a_404_loses_an_order_until_it_is_shown_again_with_all_that_it_had(
     tmp_path: Path, events: LogCapture, watched: Watched
 ) -> None:

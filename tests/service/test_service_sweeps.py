@@ -24,7 +24,7 @@ from orderwatch.core.model import Order
 from orderwatch.db.store import Store
 from orderwatch.simulator import Scenario
 
-IDLE, STEADY, PAGE = 300, 500, 100
+IDLE, STEADY, PAGE = 120, 500, 100
 LONG = pytest.mark.long  # played by `make sweep`
 OPENS = 10 * DAY
 PATTERN = patterns(project_name="*")
@@ -67,7 +67,7 @@ async def test_orders_whose_window_opens_in_days_cost_nothing_but_the_pages(tmp_
         poller = as_daemon(h, PATTERN)
         await live(h, poller, 9 * HOUR, step=3 * HOUR)
         assert not looks(h)
-        assert paths(h)[TASKS] == 3 * 4  # of 301 orders, every three hours
+        assert paths(h)[TASKS] == 3 * 2  # of 121 orders, every three hours
         h.time.seconds = (OPENS - HOUR).total_seconds()
         await live(h, poller, HOUR - MINUTE, step=30 * MINUTE)
         assert not looks(h)

@@ -65,7 +65,7 @@ def cases() -> Iterator[object]:
     for name in behaviours(SIZE):
         often = name in ranging(SIZE)
         for cut in CUTS:
-            rare = () if often or cut in {"0", "45 %"} else (pytest.mark.long,)
+            rare = () if cut in {"0", "45 %"} or (often and cut == "1") else (pytest.mark.long,)
             yield pytest.param(ALONE, name, cut, id=f"{name}, {cut}", marks=rare)
         marks = [] if often else [pytest.mark.long]
         yield pytest.param(SHARED, name, "45 %", id=f"{name}, 45 %, shared", marks=marks)
