@@ -55,6 +55,14 @@ class AnswerError(ProviderError):
     """The answer is not what the API promises; nothing may be concluded from it."""
 
 
+class UnclearError(ProviderError):
+    """It is not known whether the provider did what was asked: never ask again before looking it up."""
+
+
+class RejectedError(ProviderError):
+    """The provider says no to this one thing, in its own words; nothing of it was done."""
+
+
 class TransferError(OrderwatchError):
     """A download did not end in a complete file; what was made durable stays and is resumed."""
 

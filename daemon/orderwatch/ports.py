@@ -7,8 +7,10 @@ from typing import NamedTuple, Protocol
 
 from orderwatch.core.breaker import Trouble
 from orderwatch.core.delivery import Move
+from orderwatch.core.intent import Budget, Intent
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Delivery, DeliveryState, Order
+from orderwatch.core.product import Product
 from orderwatch.core.seen import SeenCapture, SeenOrder, SeenScene
 from orderwatch.core.watching import Traits
 
@@ -38,6 +40,22 @@ class Tasking(Protocol):
 
     def captures(self, task_id: int) -> AsyncIterator[SeenCapture]:
         """Every capture of an order, all pages; raises where a page fails."""
+        ...
+
+    async def products(self) -> Sequence[Product]:
+        """What may be ordered."""
+        ...
+
+    async def place(self, body: Mapping[str, object]) -> SeenOrder:
+        """Send one order, once; returns it as the provider took it.
+
+        `UnclearError` where it may have been taken, `RejectedError` where the provider says no. Every other
+        `ProviderError` means that nothing was placed.
+        """
+        ...
+
+    async def cancel(self, task_id: int) -> SeenOrder:
+        """Ask once that an order be cancelled; raises as `place`, and `MissingError` where there is none."""
         ...
 
 
@@ -234,6 +252,22 @@ class Store(Protocol):
 
     async def apply(self, verdict: Verdict) -> None:
         """Write the order, its new history and todo; compare-and-set on the order's version."""
+        ...
+
+    async def intents(self, account: str | None = None, *, unsettled: bool = False) -> Sequence[Intent]:
+        """What was ever meant to be ordered, oldest first; or only what nobody knows the end of."""
+        ...
+
+    async def intend(self, intent: Intent, now: datetime, budget: Budget | None = None) -> Intent | None:
+        """Write down what is about to be ordered, with its number; None where that exceeds the budget."""
+        ...
+
+    async def keep(self, before: Intent, after: Intent) -> None:
+        """How far an intent came."""
+        ...
+
+    async def settle(self, before: Intent, after: Intent, verdict: Verdict) -> None:
+        """An intent with the order that became of it, in one transaction."""
         ...
 
     async def apply_all(self, verdicts: Collection[Verdict]) -> None:

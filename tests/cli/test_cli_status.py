@@ -128,7 +128,7 @@ def test_json_says_when_it_was_placed_and_looked_at_and_where_a_delivery_goes() 
 def test_an_empty_database_is_said_to_be_empty(call: Call, database: Path) -> None:
     assert database.exists()
     assert call("status").output == "nothing is known yet\n"
-    assert json.loads(call("status", "--json").output) == {"orders": [], "accounts": []}
+    assert json.loads(call("status", "--json").output) == {"orders": [], "accounts": [], "intents": []}
 
 
 def test_the_trouble_of_an_account_stands_below_the_orders(capsys: pytest.CaptureFixture[str]) -> None:

@@ -118,6 +118,7 @@ def test_every_key_of_the_example_has_a_remark(example: str) -> None:
 
 def test_keys_without_effect_say_so(example: str) -> None:
     shown = tomllib.loads(example)
+    shown["ordering"]["enabled"] = True
     keys = {note.split(":")[0].split(".")[-1] for note in not_in_effect(Settings.model_validate(shown))}
     marked = [line for line in example.splitlines() if "not in effect yet" in line]
     assert {re.findall(r"\w+", line)[0] for line in marked} == keys

@@ -167,6 +167,13 @@ def test_an_order_that_nothing_watches_is_not_looked_at() -> None:
     assert found["next look"].startswith("none while nothing watches it")
 
 
+def test_an_order_placed_from_here_is_looked_at_without_any_watch() -> None:
+    found = told(running(ours=True), watches=())
+    assert found["watched"] == "since it was placed from here"
+    assert found["next look"].startswith("in 4 min")
+    assert told(running(ours=True))["watched"] == "by task_ids = [7]"
+
+
 @pytest.mark.parametrize(
     ("left", "words"),
     [(2_500_000_000, "2.5 GB may be written below /a"), (-7, "0.0 GB"), (None, "cannot be asked")],

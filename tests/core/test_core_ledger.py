@@ -270,6 +270,8 @@ class TestDwell:
             now += pause
             before, since = stands.get(task_id, (None, now))
             moves.append(a_move(word, before, now, task_id=task_id))
+            if word == before:
+                continue  # something was done to it that did not move it
             if before is not None:
                 expected[before, now - since] += 1
             stands[task_id] = (word, now)

@@ -251,3 +251,22 @@ def test_whether_an_order_is_followed_does_not_hang_on_its_status(
     watch: Watch, one: Traits, status: str
 ) -> None:
     assert watch.follows(one) is watch.follows(one._replace(status=status))
+
+
+def test_an_order_placed_from_here_is_followed_whatever_the_watches_say() -> None:
+    ours = traits(order(ours=True))
+    assert watched().follows(ours)
+    assert watched(HARBOUR).follows(ours)
+    assert not watched().follows(traits(order()))
+    assert watched().following(ours) == ()
+    assert watched().plan(ours) == USUAL
+
+
+def test_a_watch_that_fits_an_order_placed_from_here_says_what_is_wanted_of_it() -> None:
+    wanting = Watch(project_name="Harbour *", attachments=PREVIEWS)
+    ours = traits(order(ours=True, project_name="Harbour 1"))
+    assert watched(wanting).plan(ours).attachments == PREVIEWS
+
+
+def test_what_the_list_shows_is_not_taken_for_placed_from_here() -> None:
+    assert not traits(seen_order()).ours

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.db.kit import elsewhere
 
-from orderwatch.db.lock import sole_writer
+from orderwatch.db.lock import sole_writer, turn_to_order
 from orderwatch.errors import DatabaseError, LockedError
 
 _HOLD = """
@@ -114,3 +114,25 @@ def test_a_lock_that_cannot_be_made_is_an_error_that_says_what_to_do(tmp_path: P
     said = rf"{tmp_path / database} cannot be locked: .*; check its disk, its permissions"
     with pytest.raises(DatabaseError, match=said), sole_writer(tmp_path / database):
         pytest.fail("there is no lock")
+
+
+_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from orderwatch.db.lock import turn_to_order
+os.chdir(sys.argv[1])
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setuid(65534)
+with turn_to_order(Path("orderwatch.db")):
+    print("held")
+"""
+
+
+def test_a_lock_that_another_user_made_can_be_held_all_the_same(tmp_path: Path) -> None:
+    """An administrator places an order; the daemon runs as a user of its own."""
+    with turn_to_order(tmp_path / "orderwatch.db"):
+        pass
+    (tmp_path / "orderwatch.db.ordering.lock").chmod(0o444)
+    tmp_path.chmod(0o755)
+    assert elsewhere(_AS_NOBODY, tmp_path) == "held"

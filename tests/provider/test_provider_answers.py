@@ -104,7 +104,7 @@ async def test_the_scene_of_the_example_though_its_sceneset_has_another_id(
 async def test_the_contracts_of_the_example(net: fake_network, provider: Connection) -> None:
     net.get(CONTRACTS, payload=answer("contracts"))
     assert provider.accounts
-    _, second = await provider.accounts.contracts()
+    _, second = (await provider.accounts.contracts()).contracts
     assert second == Contract(contract_id=CONTRACT, name="Second contract", status="ACTIVE", can_task=True)
 
 
@@ -397,16 +397,16 @@ def test_every_phase_is_its_own_word() -> None:
         ({"status": "ACTIVE", "tasking_configuration": None}, False),
         ({"status": "ACTIVE"}, False),
         ({"status": "SUSPENDED", "tasking_configuration": {}}, False),
-        ({}, True),
+        ({}, None),
     ],
 )
-async def test_a_contract_can_task_when_active_and_configured_or_in_the_short_list(
-    net: fake_network, provider: Connection, row: dict[str, object], *, can_task: bool
+async def test_a_contract_can_task_when_active_and_configured_and_the_short_list_does_not_say(
+    net: fake_network, provider: Connection, row: dict[str, object], *, can_task: bool | None
 ) -> None:
     net.get(CONTRACTS, status=404)
     net.get(SHORT_CONTRACTS, payload=[{"contract_id": CONTRACT, "name": "One"} | row])
     assert provider.accounts
-    (contract,) = await provider.accounts.contracts()
+    (contract,) = (await provider.accounts.contracts()).contracts
     assert contract.can_task is can_task
 
 

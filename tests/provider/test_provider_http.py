@@ -111,6 +111,7 @@ KEY = ConnectionKey(
     [
         (TimeoutError(), "no answer in time"),
         (aiohttp.SocketTimeoutError("canary"), "no answer in time"),
+        (aiohttp.ConnectionTimeoutError("canary"), "cannot connect in time"),
         (aiohttp.ClientConnectorError(KEY, OSError("canary")), "cannot connect"),
         (aiohttp.ClientConnectorDNSError(KEY, OSError("canary")), "host not found"),
         (aiohttp.ClientConnectorSSLError(KEY, OSError("canary")), "no trusted TLS connection"),

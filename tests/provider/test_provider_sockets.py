@@ -2,57 +2,17 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.provider.kit import PLATFORM, Desk, answer, listed
+from tests.provider.hosts import Host, at, give_token, saying, with_tokens
+from tests.provider.kit import Desk, answer, listed
 
 from orderwatch.errors import AnswerError, ProviderError, UnavailableError
-from orderwatch.provider.access import Access
 from orderwatch.provider.exchange import LARGEST_BODY
-
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass
-class Host:
-    """A real server; `heard` holds what was asked of it."""
-
-    reply: Answer
-    heard: list[web.BaseRequest] = field(default_factory=list)
-
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        self.heard.append(request)
-        assert isinstance(request, web.Request)
-        return await self.reply(request)
-
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator[str]:
-        application = web.Application()
-        application.router.add_route("*", "/{path:.*}", self.handle)
-        async with TestServer(application) as server:
-            yield str(server.make_url("/")).rstrip("/")
-
-
-async def give_token(_request: web.Request) -> web.Response:
-    return web.json_response({"access_token": "canary-token", "expires_in": 86400})
-
-
-def at(url: str, token_url: str | None = None) -> Access:
-    return replace(PLATFORM, token_url=token_url or f"{url}/oauth/token", accounts_url=url, api_url=url)
-
-
-def with_tokens(reply: Answer) -> Host:
-    async def either(request: web.Request) -> web.StreamResponse:
-        return await (give_token(request) if request.path == "/oauth/token" else reply(request))
-
-    return Host(either)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -181,23 +141,6 @@ async def test_a_large_honest_body_is_read(desk: Desk, *, zipped: bool) -> None:
 
     async with with_tokens(many).serving() as url, desk.connect(at(url)) as provider:
         assert await listed(provider) == list(range(2000))
-
-
-@asynccontextmanager
-async def saying(raw: bytes) -> AsyncIterator[str]:
-    """A server that answers every connection with these bytes and hangs up."""
-
-    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(raw)
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-
-    server = await asyncio.start_server(say, "127.0.0.1", 0)
-    async with server:
-        host, port = server.sockets[0].getsockname()
-        yield f"http://{host}:{port}"
 
 
 HEAD = b"HTTP/1.1 200 OK\r\n"

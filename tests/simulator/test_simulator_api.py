@@ -235,6 +235,61 @@ async def test_a_late_fault_loses_the_answer_but_not_the_order(start: Start, htt
     assert (await get(http, simulator, TASKS, good))[1]["count"] == 1
 
 
+async def test_a_placed_order_may_be_shown_later_than_it_was_taken(
+    start: Start, http: Http, hand: list[float]
+) -> None:
+    simulator = await start(SCENARIO.model_copy(update={"listing_lag": 30.0}))
+    good = await headers(http, simulator)
+
+    async def shown() -> tuple[int, int]:
+        found = (await get(http, simulator, TASKS, good))[1]["count"]
+        return found, (await get(http, simulator, "/tasking/tasks/9", good))[0]
+
+    async with http.post(simulator.api_url + TASKS, json=NEW, headers=good) as answer:
+        assert (answer.status, (await answer.json())["task_id"]) == (201, 9)
+    assert await shown() == (1, 404)
+    hand[0] = 29
+    assert await shown() == (1, 404)
+    hand[0] = 30
+    assert await shown() == (2, 200)
+
+
+async def test_a_window_is_judged_by_the_providers_clock(start: Start, http: Http) -> None:
+    simulator = await start(SCENARIO.model_copy(update={"clock_ahead": 86_400 * 365 * 100}))
+    good = await headers(http, simulator)
+    async with http.post(simulator.api_url + TASKS, json=NEW, headers=good) as answer:
+        assert (answer.status, await answer.json()) == (400, {"end": ["The window is over."]})
+
+
+async def test_credentials_that_may_not_task_have_less_scope_and_only_look(start: Start, http: Http) -> None:
+    accounts = (Account(may_task=False),)
+    simulator = await start(SCENARIO.model_copy(update={"accounts": accounts}))
+    assert (await token(http, simulator))["scope"] == "api:delivery"
+    good = await headers(http, simulator)
+    tasks = simulator.api_url + TASKS
+    async with http.post(tasks, json=NEW, headers=good) as answer:
+        assert answer.status == 403
+    async with http.patch(f"{tasks}7/cancel/", json={}, headers=good) as answer:
+        assert answer.status == 403
+        assert "api:tasking" in (await answer.json())["detail"]
+    assert [row["status"] for row in (await get(http, simulator, TASKS, good))[1]["results"]] == ["received"]
+
+
+async def test_without_credit_a_good_order_is_refused_and_a_bad_one_for_what_it_is(
+    start: Start, http: Http
+) -> None:
+    simulator = await start(SCENARIO.model_copy(update={"accounts": (Account(credit=False),)}))
+    good = await headers(http, simulator)
+    tasks = simulator.api_url + TASKS
+    async with http.post(tasks, json=NEW, headers=good) as answer:
+        assert (answer.status, await answer.json()) == (402, {"detail": "The contract has no credit left."})
+    async with http.post(tasks, json=NEW | {"product": 1}, headers=good) as answer:
+        assert answer.status == 400
+    async with http.patch(f"{tasks}7/cancel/", json={}, headers=good) as answer:
+        assert answer.status == 200
+    assert len(simulator.scenario.orders) == 2
+
+
 async def broken(start: Start, http: Http, fault: Fault) -> tuple[Simulator, dict[str, str]]:
     simulator = await start(SCENARIO.model_copy(update={"faults": (fault,)}))
     return simulator, await headers(http, simulator)

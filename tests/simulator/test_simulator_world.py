@@ -1,4 +1,7 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
 
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.placing import cancelled, complaints, placed
@@ -15,7 +18,7 @@ CAPTURE = Capture(
 ORDER = Order(
     task_id=23272, start=-3600, end=3600, status=((1, "received"), (3, "in_progress")), captures=(CAPTURE,)
 )
-BODY = {
+BODY: dict[str, Any] = {
     "task_name": "My first task",
     "project_name": "My first task project",
     "product": 90,
@@ -135,15 +138,33 @@ def test_a_placed_order_lives_a_default_life() -> None:
     assert len(after.places(17, order)) == 1
 
 
+def blamed(body: dict[str, Any]) -> set[str]:
+    return set(complaints(body, Scenario(), EPOCH))
+
+
 def test_complaints_name_the_fields() -> None:
-    scenario = Scenario()
-    assert complaints(BODY, scenario) == {}
-    assert set(complaints({}, scenario)) == {"task_name", "project_name", "product", "target", "start", "end"}
-    assert set(complaints(BODY | {"start": "2026-07-14T00:00:00"}, scenario)) == {"start"}
-    assert set(complaints(BODY | {"end": BODY["start"]}, scenario)) == {"end"}
-    assert set(complaints(BODY | {"product": 1, "start": "soon"}, scenario)) == {"product", "start"}
-    assert set(complaints(BODY | {"product": 178}, scenario)) == {"target"}
-    assert set(complaints(BODY | {"target": "here"}, scenario)) == {"target"}
+    assert blamed(BODY) == set()
+    assert blamed({}) == {"task_name", "project_name", "product", "target", "start", "end"}
+    assert blamed(BODY | {"task_name": 7, "project_name": ["x"]}) == {"task_name", "project_name"}
+    assert blamed(BODY | {"start": "2026-07-14T00:00:00"}) == {"start"}
+    assert blamed(BODY | {"end": BODY["start"]}) == {"end"}
+    assert blamed(BODY | {"product": 1, "start": "soon"}) == {"product", "start"}
+    assert blamed(BODY | {"product": 178}) == {"target"}
+    assert blamed(BODY | {"target": "here"}) == {"target"}
+
+
+def test_a_window_that_is_over_is_refused() -> None:
+    ends = datetime.fromisoformat(BODY["end"])
+    assert complaints(BODY, Scenario(), ends - timedelta(seconds=1)) == {}
+    assert complaints(BODY, Scenario(), ends) == {"end": ["The window is over."]}
+
+
+@pytest.mark.parametrize(
+    ("most", "good"),
+    [(None, True), (1, True), (50, True), (0, False), (-1, False), (True, False), ("2", False)],
+)
+def test_the_most_captures_are_a_number_from_one_on(most: object, *, good: bool) -> None:
+    assert blamed(BODY | {"max_captures": most}) == (set() if good else {"max_captures"})
 
 
 def test_what_was_taken_is_published_after_a_cancellation_and_the_rest_is_not() -> None:

@@ -8,13 +8,24 @@ from datetime import datetime
 from functools import partial
 from urllib.parse import urlsplit
 
-from orderwatch.app.values import limit_of, manner_of, pace_of, retries_of, rights_of, roots_of, watched_of
+from orderwatch.app.values import (
+    contract_of,
+    limit_of,
+    manner_of,
+    pace_of,
+    retries_of,
+    rights_of,
+    roots_of,
+    watched_of,
+)
 from orderwatch.config import Account, Settings, current
-from orderwatch.db.lock import make_folder, sole_writer
+from orderwatch.core.intent import Budget
+from orderwatch.db.lock import make_folder, sole_writer, turn_to_order
 from orderwatch.db.store import Store, open_store
 from orderwatch.db.upgrade import Schema, schema_of, upgrade
 from orderwatch.errors import DatabaseError
 from orderwatch.ops.log import Redactor, set_up
+from orderwatch.ops.who import who
 from orderwatch.ports import AccountState
 from orderwatch.provider.access import Access
 from orderwatch.provider.connection import Connection, connect
@@ -25,9 +36,11 @@ from orderwatch.service.fetcher import Fetcher
 from orderwatch.service.gate import Gate
 from orderwatch.service.lister import Lister
 from orderwatch.service.looker import Looker
+from orderwatch.service.orderer import Orderer
 from orderwatch.service.poller import Poller
 from orderwatch.service.recorder import Recorder
 from orderwatch.service.space import Promises, Space
+from orderwatch.service.standing import Standing
 from orderwatch.service.volume import Volume
 from orderwatch.transfer.bandwidth import Bandwidth
 from orderwatch.transfer.download import open_downloader
@@ -41,6 +54,7 @@ class App:
     settings: Settings
     store: Store
     pollers: Mapping[str, Poller]
+    standing: Mapping[str, Standing]
     fetcher: Fetcher
     todo: Bell
 
@@ -86,7 +100,7 @@ async def open_app(settings: Settings, redactor: Redactor) -> AsyncIterator[App]
         trees = await open_trees(settings, store, stack)
         kept = await store.accounts()
         bandwidth = Bandwidth(limit_of(settings))
-        tools, pollers = {}, {}
+        tools, pollers, standing = {}, {}, {}
         for name, account in settings.accounts.items():
             connection = await stack.enter_async_context(
                 open_connection(name, settings, redactor, heard=parts.clock.heard)
@@ -117,9 +131,17 @@ async def open_app(settings: Settings, redactor: Redactor) -> AsyncIterator[App]
                 now=parts.clock.now,
             )
             pollers[name] = parts.poller(name, connection, store, gate)
+            standing[name] = parts.standing(name, connection, store, gate)
         fetcher = parts.fetcher(tools, store)
         await fetcher.recover()
-        yield App(settings=settings, store=store, pollers=pollers, fetcher=fetcher, todo=parts.todo)
+        yield App(
+            settings=settings,
+            store=store,
+            pollers=pollers,
+            standing=standing,
+            fetcher=fetcher,
+            todo=parts.todo,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +160,50 @@ class Parts:
 
     def poller(self, name: str, connection: Connection, store: Store, gate: Gate) -> Poller:
         pace, now = pace_of(self.settings), self.clock.now
-        recorder = Recorder(
-            name, watched_of(name, self.settings), store, pace=pace, todo=self.todo, now=now, rng=self.rng
-        )
+        recorder = self.recorder(name, store)
         lister = Lister(connection.tasking, recorder, store, now=now)
         looker = Looker(connection.tasking, connection.archive, recorder, store, pace=pace, now=now)
         return Poller(recorder, lister, looker, gate, store, pace=pace, now=now, rng=self.rng)
+
+    def recorder(self, name: str, store: Store) -> Recorder:
+        return Recorder(
+            name,
+            watched_of(name, self.settings),
+            store,
+            pace=pace_of(self.settings),
+            todo=self.todo,
+            now=self.clock.now,
+            rng=self.rng,
+        )
+
+    def orderer(self, name: str, connection: Connection, store: Store) -> Orderer:
+        return Orderer(
+            connection.tasking,
+            self.recorder(name, store),
+            store,
+            contract=contract_of(self.settings.accounts[name]),
+            wait=self.settings.ordering.absent_after,
+            now=self.clock.now,
+        )
+
+    def standing(self, name: str, connection: Connection, store: Store, gate: Gate) -> Standing:
+        ordering, polling = self.settings.ordering, self.settings.polling
+        return Standing(
+            name,
+            [draft for draft in self.settings.order if ordering.enabled and draft.account == name],
+            self.orderer(name, connection, store),
+            tasking=connection.tasking,
+            store=store,
+            gate=gate,
+            who=who(),
+            budget=Budget(per_day=ordering.per_day, in_all=ordering.in_all),
+            resend=ordering.enabled and ordering.resend,
+            interval=polling.interval,
+            slowest=polling.slowest,
+            may_order=connection.must_task,
+            turn=partial(turn_to_order, self.settings.database.path),
+            now=self.clock.now,
+        )
 
     def fetcher(self, tools: Mapping[str, Tools], store: Store) -> Fetcher:
         retries = retries_of(self.settings)

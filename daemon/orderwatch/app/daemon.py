@@ -90,7 +90,7 @@ async def run_daemon(settings: Settings, redactor: Redactor, reread: Callable[[]
     for note in not_in_effect(settings):
         log.warning("config.not_in_effect", detail=note)
     if not settings.watch:
-        log.warning("config.idle", detail="no [[watch]]: nothing is watched")
+        log.warning("config.idle", detail="no [[watch]]: only orders placed from here are watched")
     wanted: Settings | None = settings
     with control.signals():
         while wanted is not None:
@@ -122,6 +122,9 @@ async def _work(app: App, control: Control) -> None:
     )
     async with asyncio.TaskGroup() as crew:
         watchers = [crew.create_task(p.run(tick), name=f"poller {name}") for name, p in app.pollers.items()]
+        watchers += [
+            crew.create_task(s.run(tick), name=f"standing {name}") for name, s in app.standing.items()
+        ]
         watchers.append(crew.create_task(_heartbeat(ring), name="heartbeat"))
         workers = [
             crew.create_task(app.fetcher.work(app.todo, stopping, turns), name=f"fetcher {number}")

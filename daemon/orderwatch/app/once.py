@@ -11,8 +11,10 @@ from orderwatch.core import delivery as machine
 from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order
 from orderwatch.ops.log import Redactor
 from orderwatch.service.clock import utc_now
+from orderwatch.service.standing import Standing
 
 _TRIES = 3  # at one delivery in one round
+_TURN, _TURNS = 1.0, 90  # seconds between two tries to get the turn to order, and how many
 _TRIED = (DeliveryState.WANTED, DeliveryState.WAITING, DeliveryState.PARKED)
 
 
@@ -26,10 +28,14 @@ class Outcome:
 
 
 async def run_once(settings: Settings, redactor: Redactor) -> Outcome:
-    """Look at every watched open order, then fetch everything wanted, whatever its pause."""
+    """Place what stands, look at every watched open order, fetch everything wanted, whatever its pause."""
     outcome = Outcome()
     async with open_app(settings, redactor) as app:
         await _look(app, outcome)
+        for standing in app.standing.values():
+            await _order(standing)
+            outcome.problems += await standing.problems()
+            outcome.refused |= standing.refused
         tried = await app.store.deliveries(*_TRIED)
         await fetch_all(app, [d for d in tried if not _awaits_better_bytes(d)])
         outcome.problems += _complaints(app, await app.store.deliveries(*UNFINISHED))
@@ -53,6 +59,15 @@ async def run_delivery(settings: Settings, redactor: Redactor, scene_id: str, at
         return Outcome(
             already=[str((d.root or settings.delivery.root) / Path(d.path)) for d in known if d.path]
         )
+
+
+async def _order(standing: Standing) -> None:
+    """A round of it, in its turn."""
+    for _ in range(_TURNS):
+        await standing.round()
+        if not standing.busy:
+            return
+        await asyncio.sleep(_TURN)
 
 
 async def _look(app: App, outcome: Outcome) -> None:

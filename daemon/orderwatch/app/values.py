@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 from orderwatch import config
@@ -83,6 +84,13 @@ def rights_of(settings: Settings) -> Rights:
     delivery = settings.delivery
     uid, gid = owner_ids(delivery.owner)
     return Rights(file_mode=delivery.file_mode, folder_mode=delivery.folder_mode, uid=uid, gid=gid)
+
+
+def contract_of(account: config.Account) -> str:
+    """Whose list shows what is ordered with the account; legacy credentials are a contract of their own."""
+    if account.contract_id is not None:
+        return account.contract_id
+    return f"legacy.{sha256(account.client_id.get_secret_value().encode()).hexdigest()[:16]}"
 
 
 def retries_of(settings: Settings) -> RetryPolicy:

@@ -26,6 +26,10 @@ _COMMANDS = {
     "migrate": "upkeep",
     "verify": "verify",
     "rebuild": "rebuild",
+    "place": "place",
+    "cancel": "cancel",
+    "contracts": "offers",
+    "products": "offers",
     "simulate": "practice",
     "demo": "practice",
 }

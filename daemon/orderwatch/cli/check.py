@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,6 +31,7 @@ def check(context: Context, *, online: bool, as_json: bool) -> None:
     notes = not_in_effect(settings)
     findings = asyncio.run(_probe(settings)) if online else []
     notes += [] if online else asyncio.run(_absent(settings))
+    notes += asyncio.run(_hindered(settings)) if settings.order else []
     if as_json:
         print_json(_facts(context, notes=notes, checks=[asdict(finding) for finding in findings]))
     else:
@@ -54,6 +56,12 @@ async def _absent(settings: Settings) -> list[str]:
     from orderwatch.app.volumes import unmounted  # noqa: PLC0415 - as below
 
     return list((await unmounted(settings)).values())
+
+
+async def _hindered(settings: Settings) -> list[str]:
+    from orderwatch.app.ordering import hindered  # noqa: PLC0415 - as below
+
+    return await hindered(settings, datetime.now(UTC))
 
 
 async def _probe(settings: Settings) -> list["Finding"]:

@@ -12,6 +12,7 @@ from orderwatch.cli.shapes import status_facts, transition_facts
 from orderwatch.cli.tables import print_status
 from orderwatch.cli.timeline import print_history
 from orderwatch.config import Settings
+from orderwatch.core.intent import Intent
 from orderwatch.core.model import Order, Transition
 from orderwatch.db.reader import open_reader
 from orderwatch.ports import AccountState
@@ -22,12 +23,12 @@ from orderwatch.ports import AccountState
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def status(context: Context, task_id: int | None, *, as_json: bool) -> None:
-    """Orders, captures and deliveries, as the daemon last recorded them."""
-    orders, accounts = asyncio.run(_status(context.settings(resolve=False), task_id))
+    """Orders, captures and deliveries, as the daemon last recorded them, and what may have been ordered."""
+    orders, accounts, intents = asyncio.run(_status(context.settings(resolve=False), task_id))
     if as_json:
-        print_json(status_facts(orders, accounts))
+        print_json(status_facts(orders, accounts, intents))
     else:
-        print_status(orders, accounts, datetime.now(UTC))
+        print_status(orders, accounts, datetime.now(UTC), intents)
     if task_id is not None and not orders:
         raise click.ClickException(f"order {task_id} is not known")
 
@@ -49,12 +50,13 @@ def history(context: Context, task_id: int, *, as_json: bool) -> None:
 
 async def _status(
     settings: Settings, task_id: int | None
-) -> tuple[Sequence[Order], Mapping[str, AccountState]]:
+) -> tuple[Sequence[Order], Mapping[str, AccountState], Sequence[Intent]]:
     demand_current(settings.database.path)
     async with open_reader(settings.database.path) as reader:
         accounts = await reader.accounts()
         kept = {name: state for name, state in accounts.items() if name in settings.accounts}
-        return await reader.orders(task_id), kept
+        unsettled = await reader.intents(unsettled=True) if task_id is None else []
+        return await reader.orders(task_id), kept, unsettled
 
 
 async def _history(settings: Settings, task_id: int) -> list[Transition]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from orderwatch.core.audit import Finding
 from orderwatch.core.breaker import Trouble
 from orderwatch.core.explain import Facts, awaited, explain
+from orderwatch.core.intent import Intent
 from orderwatch.core.ledger import Dwell, Figures, Group, OrderRow, Report
 from orderwatch.core.model import Capture, Delivery, Order, Transition
 from orderwatch.core.rebuild import Refused
@@ -13,16 +15,36 @@ from orderwatch.core.sidecar import zulu
 from orderwatch.ops.text import whole
 from orderwatch.ports import AccountState
 
+if TYPE_CHECKING:
+    from orderwatch.app.offers import Holding, Range
+
 Shape = dict[str, object]
 
 
-def status_facts(orders: Sequence[Order], accounts: Mapping[str, AccountState]) -> Shape:
+def status_facts(
+    orders: Sequence[Order], accounts: Mapping[str, AccountState], intents: Sequence[Intent]
+) -> Shape:
     return {
         "orders": [order_facts(order) for order in orders],
         "accounts": [
             {"account": name, "listed_at": _time(state.listed_at), "trouble": _trouble_facts(state.trouble)}
             for name, state in accounts.items()
         ],
+        "intents": [_intent_facts(intent) for intent in intents],
+    }
+
+
+def _intent_facts(intent: Intent) -> Shape:
+    return {
+        "account": intent.account,
+        "task_name": intent.request.task_name,
+        "project_name": intent.request.project_name,
+        "state": intent.state,
+        "written_at": _time(intent.written_at),
+        "sent_at": _time(intent.sent_at),
+        "reason": intent.reason,
+        "who": intent.act.who,
+        "source": intent.act.source,
     }
 
 
@@ -160,6 +182,7 @@ def explained_facts(facts: Facts) -> Shape:
         "doubts": order.standing.doubts,
         "listed_at": _time(order.listed_at),
         "watched_by": [str(watch) for watch in facts.watches],
+        "placed_from_here": order.ours,
         "awaited": found.awaited,
         "pause_seconds": found.pause.total_seconds() if found.pause else None,
         "trouble": _trouble_facts(facts.trouble),
@@ -186,3 +209,38 @@ def finding_facts(finding: Finding) -> Shape:
 
 def refused_facts(refused: Refused) -> Shape:
     return {"root": refused.root, "path": whole(refused.path), "detail": refused.detail}
+
+
+def contracts_facts(found: Sequence["Holding"]) -> Shape:
+    """`can_task` is null where the provider's list does not say, `scope` where the token does not."""
+    return {"accounts": [_holding_facts(holding) for holding in found]}
+
+
+def _holding_facts(holding: "Holding") -> Shape:
+    return {
+        "account": holding.account,
+        "credentials": holding.credentials,
+        "scope": None if holding.scope is None else list(holding.scope),
+        "source": holding.source,
+        "contracts": [
+            {
+                "contract_id": contract.contract_id,
+                "name": contract.name,
+                "status": contract.status,
+                "can_task": contract.can_task,
+                "used": contract.contract_id == holding.contract_id,
+            }
+            for contract in holding.contracts
+        ],
+        "problem": holding.problem,
+    }
+
+
+def products_facts(found: Sequence["Range"]) -> Shape:
+    return {
+        "products": [
+            {"account": offered.account, "id": product.pk, "name": product.name, "kind": product.kind}
+            for offered in found
+            for product in offered.products
+        ]
+    }

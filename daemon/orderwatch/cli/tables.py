@@ -7,6 +7,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from orderwatch.core.explain import in_words
+from orderwatch.core.fate import fate, resume_later
+from orderwatch.core.intent import Intent
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
 from orderwatch.core.spans import ago, ahead
 from orderwatch.ops.text import printable
@@ -36,7 +38,12 @@ _WIDTHS = (18, 10, 8, 8, 20)  # capture, status, delivery, size, file
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-def print_status(orders: Sequence[Order], accounts: Mapping[str, AccountState], now: datetime) -> None:
+def print_status(
+    orders: Sequence[Order],
+    accounts: Mapping[str, AccountState],
+    now: datetime,
+    intents: Sequence[Intent] = (),
+) -> None:
     from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
 
     screen = console()
@@ -50,6 +57,11 @@ def print_status(orders: Sequence[Order], accounts: Mapping[str, AccountState], 
         if state.trouble is not None:
             line = Text.assemble((printable(f"account {name}"), "bold red"), " ")
             screen.print(line.append_text(plain(in_words(state.trouble, then))))
+    for intent in intents:
+        request = intent.request
+        line = Text.assemble("order ", title(request.project_name, request.task_name), " ", style="bold red")
+        line.append_text(plain(fate(intent, resume_later(intent))))
+        screen.print(line, soft_wrap=True)
 
 
 def status_table(orders: Sequence[Order], now: datetime | None = None) -> "Group":

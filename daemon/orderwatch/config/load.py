@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from orderwatch.config.ordering import PROBLEMS_APART
 from orderwatch.config.secret import INDIRECT
 from orderwatch.config.settings import Settings
 from orderwatch.errors import ConfigError
@@ -48,7 +49,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, *, resolve: bool =
     if texts := {name: environ[name] for name in values if _is_text_after_all(name, values[name], wrong)}:
         laid, more = _overridden(data, {**values, **texts})
         settings, wrong = _validated(laid, resolve=resolve)
-    problems += [*more, *_contradictions(laid), *map(_problem, wrong)]
+    problems += [*more, *_contradictions(laid), *(line for details in wrong for line in _problems(details))]
     if settings is None or problems:
         raise ConfigError([f"{path}: {problem}" for problem in problems])
     return settings
@@ -82,6 +83,8 @@ def not_in_effect(settings: Settings) -> list[str]:
     notes = []
     if settings.notify:
         notes.append("notify: no notes are sent in this version yet")
+    if settings.order and not settings.ordering.enabled:
+        notes.append("order: [ordering] enabled is false, so no standing order is placed")
     if "http" in settings.model_fields_set and settings.http.listen:
         notes.append("http.listen: nothing is served in this version yet")
     return notes
@@ -130,11 +133,18 @@ def _contradictions(data: Mapping[str, Any]) -> list[str]:
             problems.append(f"accounts.{name}.contract_id: legacy credentials have no contract; remove it")
         if not legacy and "contract_id" not in account:
             problems.append(f"accounts.{name}.contract_id: missing; platform credentials need one")
-    for index, watch in _rows(data.get("watch")):
-        wanted = watch.get("account")
+    named = [(key, index, row) for key in ("watch", "order") for index, row in _rows(data.get(key))]
+    for key, index, row in named:
+        wanted = row.get("account")
         if isinstance(wanted, str) and wanted not in accounts:
             known = ", ".join(sorted(accounts)) or "none"
-            problems.append(f"watch[{index}].account: there is no account {wanted!r}; known: {known}")
+            problems.append(f"{key}[{index}].account: there is no account {wanted!r}; known: {known}")
+    first: dict[str, int] = {}
+    for index, order in _rows(data.get("order")):
+        names = [order.get(key) for key in ("account", "project_name", "task_name")]
+        if None not in names and (before := first.setdefault(str(names), index)) != index:
+            problems.append(f"order[{index}].task_name: is that of order[{before}] too; give it another one")
+    for index, watch in _rows(data.get("watch")):
         if not any(watch.get(key) for key in _CHOOSES):
             problems.append(
                 f"watch[{index}]: names no orders; give {', '.join(_CHOOSES[:-1])} or {_CHOOSES[-1]}"
@@ -194,9 +204,12 @@ def _value(text: str) -> object:
         return text
 
 
-def _problem(details: ErrorDetails) -> str:
+def _problems(details: ErrorDetails) -> Iterator[str]:
     where = ""
     for step in details["loc"]:
         where += f"[{step}]" if isinstance(step, int) else f"{'.' if where else ''}{step}"
     message = _WORDS.get(details["type"], details["msg"].removeprefix("Value error, "))
-    return f"{where}: {message}"
+    if details["loc"][0] == "order" and details["type"] == "value_error":
+        yield from (f"{where}.{problem}" for problem in message.split(PROBLEMS_APART))
+    else:
+        yield f"{where}: {message}"

@@ -23,6 +23,7 @@ from pydantic import (
 
 from orderwatch.config import rights, units
 from orderwatch.config.destination import try_folder, usable_root
+from orderwatch.config.ordering import StandingOrder
 from orderwatch.config.secret import resolve
 from orderwatch.config.timetable import timetable
 from orderwatch.core.bandwidth import Span
@@ -207,6 +208,14 @@ class Http(Table):
     listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:8787"
 
 
+class Ordering(Table):
+    enabled: StrictBool = False
+    per_day: Annotated[StrictInt, Field(ge=0)] = 5
+    in_all: Annotated[StrictInt, Field(ge=0)] = 50
+    absent_after: Duration = timedelta(seconds=60)
+    resend: StrictBool = False
+
+
 class Notify(Table):
     kind: Literal["webhook"]
     url: Secret
@@ -223,3 +232,5 @@ class Settings(Table):
     log: Log = Log()
     http: Http = Http()
     notify: tuple[Notify, ...] = ()
+    ordering: Ordering = Ordering()
+    order: tuple[StandingOrder, ...] = ()

@@ -107,9 +107,11 @@ def _window(order: Order, now: datetime) -> str:
 
 
 def _watched(facts: Facts) -> str:
-    if not facts.watches:
-        return "by no [[watch]]: it is kept as it is, and not looked at"
-    return "by " + "; ".join(str(watch) for watch in facts.watches)
+    if facts.watches:
+        return "by " + "; ".join(str(watch) for watch in facts.watches)
+    if facts.order.ours:
+        return "since it was placed from here"
+    return "by no [[watch]]: it is kept as it is, and not looked at"
 
 
 def _seen(order: Order, now: datetime) -> str:
@@ -177,7 +179,7 @@ def _next(facts: Facts, found: Outlook) -> str:
     if due is None:
         return "never, unless the list shows that it moved"
     when = f"{ahead(due, facts.now)} ({moment(due)})"
-    if not facts.watches:
+    if not facts.watches and not facts.order.ours:
         return f"none while nothing watches it; it would be {when}"
     if facts.now - due > _LATE * facts.pace.interval:
         account = "its account is not asked now"

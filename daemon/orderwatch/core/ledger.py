@@ -133,6 +133,8 @@ class Ledger:
 
         A move does not say which of a scene's attachments: of several in a state the first in leaves first.
         """
+        if row.before == row.after:
+            return  # something was done to it that did not move it
         thing = (row.subject, row.account, row.task_id, row.capture_id, row.scene_id)
         left = (*thing, row.before)
         if row.before is not None and (entered := self._entered.pop(left, [])):

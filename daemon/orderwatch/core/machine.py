@@ -21,6 +21,8 @@ from orderwatch.core.model import (
 from orderwatch.core.outcome import state_of
 from orderwatch.core.seen import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
 
+_SHOWN_LATE = timedelta(hours=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
@@ -76,6 +78,8 @@ def observe(order: Order | None, look: Look, now: datetime, rules: Rules) -> Ver
 
 def observe_missing(order: Order | None, account: str, task_id: int, now: datetime) -> Verdict:
     """Take into account that the provider answers 404 for the order. Nothing else of it changes."""
+    if order is not None and order.ours and order.looked_at is None and _is_young(order, now):
+        return Verdict(order=order)  # it was placed from here, and the provider may show it late
     if order is None:
         nothing: Standing[OrderPhase] = Standing(word="", phase=None)
         after = Order(account=account, task_id=task_id, standing=nothing, state=OrderState.LOST)
@@ -95,6 +99,11 @@ def observe_missing(order: Order | None, account: str, task_id: int, now: dateti
         detail="the provider answers 404",
     )
     return Verdict(order=after, transitions=(move,))
+
+
+def _is_young(order: Order, now: datetime) -> bool:
+    placed_at = order.placed_at or order.last_seen_at
+    return placed_at is not None and abs(now - placed_at) < _SHOWN_LATE
 
 
 def _state_by(look: Look, known: Order, after: Order, now: datetime, rules: Rules) -> OrderState:

@@ -209,6 +209,7 @@ class Order:
     listed_at: datetime | None = None  # of the last whole list, where that showed it unmoved
     looked_at: datetime | None = None  # when its captures were asked for
     next_look_at: datetime | None = None
+    ours: bool = False  # placed from here: watched whatever the watches say
     version: int = 0
     captures: tuple[Capture, ...] = ()
     deliveries: tuple[Delivery, ...] = ()

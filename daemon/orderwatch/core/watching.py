@@ -17,11 +17,13 @@ class Traits(NamedTuple):
     task_name: str | None = None
     placed_at: datetime | None = None
     status: str = ""
+    ours: bool = False  # placed from here
 
 
 def traits(order: Order | SeenOrder) -> Traits:
     status = order.status if isinstance(order, SeenOrder) else order.standing.word
-    return Traits(order.task_id, order.project_name, order.task_name, order.placed_at, status)
+    ours = isinstance(order, Order) and order.ours
+    return Traits(order.task_id, order.project_name, order.task_name, order.placed_at, status, ours)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +110,7 @@ class Watched:
         return any(watch.takes_up(order) for watch in self.watches)
 
     def follows(self, order: Traits) -> bool:
-        return bool(self.following(order))
+        return order.ours or bool(self.following(order))
 
     def following(self, order: Traits) -> tuple[Watch, ...]:
         """Those that want an order that is known."""

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from orderwatch.core.intent import Intent, IntentState
 from orderwatch.core.ledger import CaptureRow, Ledger, MoveRow, OrderRow, StoredRow
 from orderwatch.core.model import (
     Capture,
@@ -21,9 +22,10 @@ from orderwatch.core.model import (
 )
 from orderwatch.core.watching import Traits
 from orderwatch.db.complaint import translated
+from orderwatch.db.intents import intent_of
 from orderwatch.db.rows import capture_of, delivery_of, order_of, transition_of, trouble_of
 from orderwatch.db.sqlite import close, reader_engine
-from orderwatch.db.tables import accounts, captures, deliveries, orders, transitions, trees
+from orderwatch.db.tables import accounts, captures, deliveries, intents, orders, transitions, trees
 from orderwatch.ports import AccountState
 from orderwatch.shield import unit
 
@@ -62,7 +64,12 @@ class Reader:
         A look planned later than `beyond` was planned by a wrong clock, and has come too.
         """
         query = select(
-            orders.c.task_id, orders.c.project_name, orders.c.task_name, orders.c.placed_at, orders.c.word
+            orders.c.task_id,
+            orders.c.project_name,
+            orders.c.task_name,
+            orders.c.placed_at,
+            orders.c.word,
+            orders.c.ours,
         ).where(
             orders.c.account == account,
             orders.c.state != OrderState.DONE if due_by is None else _is_due(due_by, beyond),
@@ -92,6 +99,17 @@ class Reader:
                 row["account"]: AccountState(listed_at=row["listed_at"], trouble=trouble_of(row))
                 for row in rows
             }
+
+    @unit
+    async def intents(self, account: str | None = None, *, unsettled: bool = False) -> Sequence[Intent]:
+        """What was ever meant to be ordered, oldest first; or only what nobody knows the end of."""
+        query = select(intents).order_by(intents.c.number)
+        if account is not None:
+            query = query.where(intents.c.account == account)
+        if unsettled:
+            query = query.where(intents.c.state.in_([state for state in IntentState if state.open]))
+        async with self._snapshot() as db:
+            return [intent_of(row) for row in (await db.execute(query)).mappings()]
 
     @unit
     async def volume(self, root: str) -> str | None:

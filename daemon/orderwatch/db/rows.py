@@ -43,6 +43,7 @@ def order_row(order: Order) -> Row:
         "last_seen_at": order.last_seen_at,
         "looked_at": order.looked_at,
         "next_look_at": order.next_look_at,
+        "ours": order.ours,
         "document": dict(order.document),
         "priority": order.priority,
     }
@@ -66,6 +67,7 @@ def order_of(row: RowMapping, captures: tuple[Capture, ...], deliveries: tuple[D
         listed_at=row["listed_at"] if row["listed"] else None,
         looked_at=row["looked_at"],
         next_look_at=row["next_look_at"],
+        ours=row["ours"],
         version=row["version"],
         captures=captures,
         deliveries=deliveries,

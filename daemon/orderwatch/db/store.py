@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from orderwatch.core import delivery as machine
 from orderwatch.core.breaker import Trouble
 from orderwatch.core.delivery import Move
+from orderwatch.core.intent import Budget, Intent
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Delivery, DeliveryState, OrderState
-from orderwatch.db import writes
+from orderwatch.db import intents, writes
 from orderwatch.db.complaint import translated
 from orderwatch.db.reader import RETRIED, Reader
 from orderwatch.db.rows import delivery_of, trouble_row
@@ -46,6 +47,33 @@ class Store(Reader):
     async def apply(self, verdict: Verdict) -> None:
         """Write the order as it now is with its moves; `StaleOrderError` if it was written meanwhile."""
         async with self._transaction() as db:
+            await writes.apply(db, verdict)
+
+    @unit
+    async def intend(self, intent: Intent, now: datetime, budget: Budget | None = None) -> Intent | None:
+        """Write down what is about to be ordered, with its number; None where that exceeds the budget.
+
+        `LockedError` where the same is under way.
+        """
+        async with self._transaction() as db:
+            if budget is not None and await intents.exceeds(db, budget, now):
+                return None
+            return await intents.add(db, intent)
+
+    @unit
+    async def keep(self, before: Intent, after: Intent) -> None:
+        """How far an intent came; `LockedError` if another process wrote it meanwhile."""
+        async with self._transaction() as db:
+            await intents.change(db, before, after)
+
+    @unit
+    async def settle(self, before: Intent, after: Intent, verdict: Verdict) -> None:
+        """An intent with the order that became of it, in one transaction; errors as of both."""
+        async with self._transaction() as db:
+            if before.number:
+                await intents.change(db, before, after)
+            else:
+                await intents.add(db, after)
             await writes.apply(db, verdict)
 
     @unit

@@ -69,6 +69,7 @@ orders = Table(
     Column("looked_at", UtcDateTime),
     Column("listed", Boolean, nullable=False, server_default=false()),  # by the last whole list
     Column("next_look_at", UtcDateTime),
+    Column("ours", Boolean, nullable=False, server_default=false()),  # placed from here
     Column("document", JSON, nullable=False),
     Column("priority", Float, nullable=False, server_default=text("0")),  # as the document says
     Column("version", Integer, nullable=False),  # compare-and-set
@@ -142,4 +143,33 @@ transitions = Table(
     Column("kind", String, nullable=False),
     Column("detail", String),
     Index("ix_transitions_order", "account", "task_id"),
+)
+
+_OPEN = text("state IN ('sending', 'unclear', 'absent')")
+
+intents = Table(
+    "intents",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("contract", String),
+    Column("fingerprint", String, nullable=False),
+    Column("request", JSON, nullable=False),  # the body of the request
+    Column("who", String, nullable=False),
+    Column("source", String),
+    Column("digest", String),
+    Column("note", String),
+    Column("standing", Boolean, nullable=False),
+    Column("written_at", UtcDateTime, nullable=False),
+    Column("state", String, nullable=False),
+    Column("sends", Integer, nullable=False),
+    Column("sent_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("searched_at", UtcDateTime),
+    Column("before", JSON, nullable=False),  # the orders that the list showed then
+    Column("task_id", BigInteger),
+    Column("reason", String),
+    Index("ix_intents_order", "account", "fingerprint"),
+    # Of what is asked for only one may be under way.
+    Index("uq_intents_open", "account", "fingerprint", unique=True, sqlite_where=_OPEN),
 )

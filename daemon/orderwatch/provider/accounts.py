@@ -2,21 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from orderwatch.errors import MissingError, ProviderError, RefusedError
+from orderwatch.errors import AnswerError, MissingError, ProviderError, RefusedError
 from orderwatch.provider.http import ACCOUNTS, CONTRACTS, Api, Http
 from orderwatch.provider.pages import rows
+from orderwatch.provider.plain import plain
 from orderwatch.provider.wire import ContractRow, Reader
+
+MAY_TASK = "api:tasking"  # what the scope of a token must hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """`status` is the provider's word, None where it does not say."""
+    """`status` is the provider's word; None where it does not say, as `can_task`."""
 
     contract_id: str
     name: str | None
     status: str | None
-    can_task: bool
+    can_task: bool | None
+
+
+class Contracts(NamedTuple):
+    """`source` is the API that told: `accounts`, or `contracts`, whose list is short."""
+
+    source: str
+    contracts: Sequence[Contract]
 
 
 class Accounts:
@@ -26,19 +37,25 @@ class Accounts:
         self._http = http
         self._reader = reader
 
-    async def contracts(self) -> Sequence[Contract]:
+    async def contracts(self) -> Contracts:
+        """Of the Accounts Service, or else the short list. Where both fail, a refusal says least."""
         try:
             return await self._list(ACCOUNTS, "/v2/my/contracts")
-        except (RefusedError, MissingError):
-            return await self._list(CONTRACTS, "/contracts")
+        except ProviderError as first:
+            try:
+                return await self._list(CONTRACTS, "/contracts")
+            except ProviderError as second:
+                raise second if isinstance(first, RefusedError | MissingError) else first from None
 
     async def complaint(self) -> str | None:
         """What is wrong with the account's own contract, if anything."""
-        return _complaint(await self.contracts(), self._http.access.contract_id)
+        return contract_complaint((await self.contracts()).contracts, self._http.access.contract_id)
 
-    async def _list(self, api: Api, path: str) -> Sequence[Contract]:
+    async def _list(self, api: Api, path: str) -> Contracts:
         found = [self._reader.read(ContractRow, raw) async for raw in rows(self._http, api, path)]
-        return [_contract(row) for row in found if row]
+        if found and not any(found):
+            raise AnswerError(f"{api.name}: GET {path}: none of the rows is a contract")
+        return Contracts(api.name, [_contract(row) for row in found if row])
 
 
 async def explain(http: Http) -> str:
@@ -55,16 +72,29 @@ async def explain(http: Http) -> str:
 def _contract(row: ContractRow) -> Contract:
     silent = not row.model_fields_set & {"status", "tasking_configuration"}  # the short list of CONTRACTS
     active = row.status == "ACTIVE" and row.tasking_configuration is not None
-    return Contract(contract_id=row.contract_id, name=row.name, status=row.status, can_task=silent or active)
+    can_task = None if silent else active
+    return Contract(contract_id=row.contract_id, name=row.name, status=row.status, can_task=can_task)
 
 
-def _complaint(contracts: Sequence[Contract], contract_id: str | None) -> str | None:
+def scope_complaint(scope: tuple[str, ...] | None) -> str | None:
+    """Why a token of this scope cannot place orders, if so."""
+    if scope is None or MAY_TASK in scope:
+        return None
+    return f"these credentials may not task: their scope is {shown(scope)}, without {MAY_TASK}"
+
+
+def shown(scope: tuple[str, ...]) -> str:
+    """The words of a scope, fit to be read."""
+    return " ".join(str(plain(word)) for word in scope)
+
+
+def contract_complaint(contracts: Sequence[Contract], contract_id: str | None) -> str | None:
     if contract_id is None:
         return "no contract_id is configured"
     contract = next((c for c in contracts if c.contract_id == contract_id), None)
     if contract is None:
         return f"contract {contract_id} is not one of the {len(contracts)} that these credentials have"
-    if contract.can_task:
+    if contract.can_task is not False:
         return None
     if contract.status != "ACTIVE":
         return f"contract {contract_id} is {contract.status!r}, not 'ACTIVE'"

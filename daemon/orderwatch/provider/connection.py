@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from orderwatch.errors import RefusedError
 from orderwatch.ports import Archive, Tasking
 from orderwatch.provider.access import Access
-from orderwatch.provider.accounts import Accounts, explain
+from orderwatch.provider.accounts import Accounts, explain, scope_complaint
 from orderwatch.provider.exchange import open_session
 from orderwatch.provider.http import TASKING, Http
 from orderwatch.provider.pacer import Pacer
@@ -41,6 +41,18 @@ class Connection:
         reply = await self.http.request(TASKING, url, f"tasking: GET {path}")
         reply.json()
         return None if reply.date is None else (self.now() - reply.date).total_seconds()
+
+    async def must_task(self) -> None:
+        """Raise `RefusedError` saying why these credentials, or their contract, cannot place orders."""
+        complaint = scope_complaint(await self.scope())
+        if complaint is None and self.accounts:
+            complaint = await self.accounts.complaint()
+        if complaint:
+            raise RefusedError(complaint)
+
+    async def scope(self) -> tuple[str, ...] | None:
+        """What the credentials may do, in the provider's words; None where it does not say."""
+        return await self.http.scope(TASKING)
 
 
 def _utc_now() -> datetime:

@@ -5,7 +5,7 @@ No text made here holds a URL's query, a header, a body or the words of aiohttp:
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -18,10 +18,12 @@ from orderwatch.core.politeness import http_date, retry_after
 from orderwatch.errors import AnswerError, MissingError, UnavailableError
 
 LARGEST_BODY = 16 * 2**20  # bytes, after decompression
+LARGEST_REFUSAL = 2**16  # bytes; what comes after them is not read
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
 CONNECTIONS = 10
 
 _FINE = range(200, 300)
+_REFUSED = range(400, 500)
 _SERVER_TROUBLE = range(500, 600)
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 522, 524})
 
@@ -40,7 +42,10 @@ class CutError(AnswerError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer as it came; `name` says in errors what was asked. The body is read for 2xx only."""
+    """An answer as it came; `name` says in errors what was asked. The body is that of a 2xx.
+
+    Where a refusal's words were asked for, it is what came of a 4xx too.
+    """
 
     name: str
     status: int
@@ -100,14 +105,19 @@ async def exchange(
     *,
     name: str,
     headers: Mapping[str, str] | None = None,
-    document: Mapping[str, str] | None = None,
+    document: Mapping[str, object] | None = None,
+    with_refusal: bool = False,
 ) -> Reply:
     """Send one request, read the answer. Raises `ProviderError` where no answer came."""
     with _translated(name):
         async with session.request(
             method, url, headers=headers, json=document, allow_redirects=False
         ) as response:
-            body = await _read(response.content, name) if response.status in _FINE else b""
+            body = b""
+            if response.status in _FINE:
+                body = await _read(response.content, name)
+            elif with_refusal and response.status in _REFUSED:
+                body = await _read_some(response.content)
             return Reply(name, response.status, response.headers, body)
 
 
@@ -118,6 +128,17 @@ async def _read(content: aiohttp.StreamReader, name: str) -> bytes:
         if len(body) > LARGEST_BODY:
             raise AnswerError(f"{name}: the answer is larger than {LARGEST_BODY >> 20} MiB")
     return bytes(body)
+
+
+async def _read_some(content: aiohttp.StreamReader) -> bytes:
+    """What comes of a refusal's words: the status has said already what it means."""
+    body = bytearray()
+    with suppress(aiohttp.ClientError, OSError):  # a timeout is one too
+        async for chunk in content.iter_chunked(2**14):
+            body += chunk
+            if len(body) >= LARGEST_REFUSAL:
+                break
+    return bytes(body[:LARGEST_REFUSAL])
 
 
 def _parse(body: bytes, name: str) -> object:
@@ -140,6 +161,8 @@ def _no_constant(word: str) -> None:
 def _translated(name: str) -> Iterator[None]:
     try:
         yield
+    except aiohttp.ConnectionTimeoutError as error:
+        raise TroubleError(f"{name}: cannot connect in time", reached=False) from error
     except TimeoutError as error:
         raise TroubleError(f"{name}: no answer in time") from error
     except aiohttp.ServerDisconnectedError as error:

@@ -1,9 +1,10 @@
 """The one way to the provider's APIs: auth, pace, pause, retry, and what an answer means."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 
 import aiohttp
@@ -14,11 +15,15 @@ from orderwatch.errors import AnswerError, RefusedError
 from orderwatch.provider.access import Access
 from orderwatch.provider.exchange import CutError, DisconnectedError, Reply, TroubleError, exchange
 from orderwatch.provider.pacer import LONGEST_WAIT, Pacer
+from orderwatch.provider.sending import must_be_done, quoted, send_once
 from orderwatch.provider.tokens import Tokens
 
 TRIES = 3
 BACKOFF_FIRST = 1.0  # s
 BACKOFF_SLOWEST = 20.0  # s
+
+Ask = Callable[[URL, str, Mapping[str, str]], Awaitable[Reply]]
+"""Sends to this URL, under this name, with these headers."""
 
 _API_AUDIENCE = "https://api.satellogic.com/"
 
@@ -95,6 +100,21 @@ class Http:
                 self._down = False
                 return reply
 
+    async def send(self, api: Api, method: str, url: URL, name: str, document: Mapping[str, object]) -> Reply:
+        """Send `document` and return a 2xx answer. Never tried again, but where the token was refused.
+
+        `UnclearError` where it may have been done; `RejectedError` and `MissingError` carry the provider's
+        words. Any other `ProviderError` means that nothing was done.
+        """
+        self._must_be_ours(api, url, name)
+        reply = await self._admitted(api, url, name, partial(send_once, method, document))
+        must_be_done(reply)
+        return reply
+
+    async def scope(self, api: Api) -> tuple[str, ...] | None:
+        """What the token for this API may do, in the provider's words; None where it does not say."""
+        return await self._tokens.scope(api.audience)
+
     def _must_be_ours(self, api: Api, url: URL, name: str) -> None:
         """Credentials go to the account's own endpoints, whatever a `next` says."""
         ours = self.url(api, "/")
@@ -106,14 +126,18 @@ class Http:
         await self._sleep(self._rng.uniform(0.0, ceiling))
 
     async def _try(self, api: Api, url: URL, name: str) -> Reply:
+        reply = await self._admitted(api, url, name, self._get)
+        reply.must_be_fine()
+        return reply
+
+    async def _admitted(self, api: Api, url: URL, name: str, ask: Ask) -> Reply:
         """One try; a refused token gets one successor."""
-        reply, token = await self._send(api, url, name)
+        reply, token = await self._send(api, url, name, ask)
         if reply.status == HTTPStatus.UNAUTHORIZED:
             self._tokens.invalidate(api.audience, token)
-            reply, _ = await self._send(api, url, name)
+            reply, _ = await self._send(api, url, name, ask)
         if reply.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            raise RefusedError(f"{name}: {reply.status}: {await self._reason(api)}")
-        reply.must_be_fine()
+            raise RefusedError(f"{name}: {reply.status}: {await self._reason(api)}{quoted(reply)}")
         return reply
 
     async def _reason(self, api: Api) -> str:
@@ -122,12 +146,14 @@ class Http:
             return await self._explain(self)
         return "the credentials are refused; check client_id and client_secret"
 
-    async def _send(self, api: Api, url: URL, name: str) -> tuple[Reply, str]:
+    async def _get(self, url: URL, name: str, headers: Mapping[str, str]) -> Reply:
+        return await exchange(self._session, "GET", url, name=name, headers=headers)
+
+    async def _send(self, api: Api, url: URL, name: str, ask: Ask) -> tuple[Reply, str]:
         token = await self._tokens.get(api.audience)
         host = url.host or ""
         await self._pacer.turn(host, name)
-        headers = self._headers(api, token)
-        reply = await exchange(self._session, "GET", url, name=name, headers=headers)
+        reply = await ask(url, name, self._headers(api, token))
         if reply.date is not None:
             self._heard(reply.date)
         self._pacer.told(host, overloaded=reply.is_overload, wait=reply.retry_after or 0.0)

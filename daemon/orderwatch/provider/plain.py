@@ -22,6 +22,10 @@ def is_url(text: str) -> bool:
     return "://" in text
 
 
+def is_secret_key(key: str) -> bool:
+    return _SECRET_KEY.search(scrub(key)) is not None
+
+
 def plain(value: object, levels: int = DEEPEST) -> object:
     """The same JSON, with everything hidden that could be a secret or could not be kept."""
     match value:
@@ -40,7 +44,7 @@ def plain(value: object, levels: int = DEEPEST) -> object:
 
 
 def _entry(key: str, value: object, levels: int) -> object:
-    return HIDDEN if _SECRET_KEY.search(scrub(key)) and value is not None else plain(value, levels)
+    return HIDDEN if is_secret_key(key) and value is not None else plain(value, levels)
 
 
 def _veil(text: str) -> str:

@@ -1,17 +1,18 @@
 """Orders and their captures."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 
 import orjson
 
+from orderwatch.core.product import Product
 from orderwatch.core.seen import SeenCapture, SeenOrder
-from orderwatch.errors import AnswerError
+from orderwatch.errors import AnswerError, MissingError, RejectedError, UnclearError
 from orderwatch.ports import ListedRow, ListPage
 from orderwatch.provider.http import TASKING, Http
 from orderwatch.provider.pages import pages, rows
-from orderwatch.provider.wire import Capture, Reader, Task
+from orderwatch.provider.wire import Capture, ProductRow, Reader, Task
 
 _ODD = itertools.count(2**64)  # marks that no hash is
 
@@ -45,6 +46,37 @@ class TaskingApi:
         async for raw in rows(self._http, TASKING, f"/tasking/tasks/{task_id}/captures/"):
             if capture := self._reader.read(Capture, raw):
                 yield capture.seen()  # shown twice: what is read later is newer, and counts
+
+    async def products(self) -> Sequence[Product]:
+        found = [
+            self._reader.read(ProductRow, raw)
+            async for raw in rows(self._http, TASKING, "/tasking/products/")
+        ]
+        return [Product(**row.model_dump()) for row in found if row]
+
+    async def place(self, body: Mapping[str, object]) -> SeenOrder:
+        try:
+            return await self._sent("POST", "/tasking/tasks/", body)
+        except MissingError as error:  # which is not a missing order
+            raise RejectedError(str(error)) from error
+
+    async def cancel(self, task_id: int) -> SeenOrder:
+        return await self._sent("PATCH", f"/tasking/tasks/{task_id}/cancel/", {}, task_id)
+
+    async def _sent(
+        self, method: str, path: str, document: Mapping[str, object], task_id: int | None = None
+    ) -> SeenOrder:
+        """The order that the provider answers with, `task_id` where that is known before."""
+        name = f"tasking: {method} {path}"
+        reply = await self._http.send(TASKING, method, self._http.url(TASKING, path), name, document)
+        try:
+            raw = reply.json()
+        except AnswerError as error:
+            raise UnclearError(str(error)) from error
+        task = self._reader.read(Task, raw)
+        if task is None or task_id not in (None, task.task_id):
+            raise UnclearError(f"{name}: the answer is not this order")
+        return task.seen(raw)
 
 
 def _mark(raw: object) -> int:

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import aiohttp
 import structlog
@@ -27,6 +28,14 @@ _REFUSED = frozenset({400, 401, 403, 404})
 log = structlog.get_logger()
 
 
+class _Minted(NamedTuple):
+    """`life` in seconds."""
+
+    token: str
+    life: float
+    scope: tuple[str, ...] | None
+
+
 @dataclass(slots=True)
 class _Slot:
     """The token of one audience, and what came of asking for it last."""
@@ -35,6 +44,7 @@ class _Slot:
     token: str | None = None
     refresh_at: float = 0.0
     ends_at: float = 0.0
+    scope: tuple[str, ...] | None = None
     asked: int = 0
     failing: bool = False
     failure: ProviderError = field(default_factory=lambda: TroubleError("token: dropped"))
@@ -77,6 +87,11 @@ class Tokens:
                 return token
             raise slot.failure
 
+    async def scope(self, audience: str) -> tuple[str, ...] | None:
+        """What a token for this audience may do, in the provider's words; None where it does not say."""
+        await self.get(audience)
+        return self._slots[audience].scope
+
     def invalidate(self, audience: str, token: str) -> None:
         """Drop a token that was refused; a newer one stays."""
         slot = self._slots[audience]
@@ -87,14 +102,15 @@ class Tokens:
     async def _renew(self, slot: _Slot, audience: str) -> None:
         now = self._monotonic()
         try:
-            token, life = await self._mint(audience)
+            minted = await self._mint(audience)
         except ProviderError as error:
             slot.failure = error
             slot.refresh_at = self._monotonic() + PATIENCE
             self._tell(slot, audience, error)
         else:
-            slot.token, slot.refresh_at, slot.ends_at = token, now + REFRESH_AT * life, now + life
-            log.debug("token.minted", account=self._access.name, audience=audience, life_s=life)
+            slot.token, slot.scope = minted.token, minted.scope
+            slot.refresh_at, slot.ends_at = now + REFRESH_AT * minted.life, now + minted.life
+            log.debug("token.minted", account=self._access.name, audience=audience, life_s=minted.life)
             self._tell(slot, audience, None)
         slot.asked += 1
 
@@ -109,7 +125,7 @@ class Tokens:
             slot.failing = False
             log.info("token.refresh_restored", account=self._access.name, audience=audience)
 
-    async def _mint(self, audience: str) -> tuple[str, float]:
+    async def _mint(self, audience: str) -> _Minted:
         url = URL(self._access.token_url)
         host = url.host or ""
         await self._pacer.turn(host, "token")
@@ -131,17 +147,22 @@ class Tokens:
                 f"token: {reply.status}: check client_id, client_secret and the token endpoint"
             )
         reply.must_be_fine()
-        token, life = _read(reply.json())
-        self._learn_secret(token)
-        return token, life
+        minted = _read(reply.json())
+        self._learn_secret(minted.token)
+        return minted
 
 
-def _read(document: object) -> tuple[str, float]:
+def _read(document: object) -> _Minted:
     match document:
         case {"access_token": str(token), **rest} if _HEADER_SAFE.fullmatch(token):
-            return token, _life(rest.get("expires_in"))
+            return _Minted(token, _life(rest.get("expires_in")), _scope(rest.get("scope")))
         case _:
             raise AnswerError("token: the answer holds no access_token")
+
+
+def _scope(value: object) -> tuple[str, ...] | None:
+    """An empty scope says nothing either: whoever has none gets no token."""
+    return (tuple(value.split()) or None) if isinstance(value, str) else None
 
 
 def _life(value: object) -> float:

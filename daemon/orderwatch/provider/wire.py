@@ -47,11 +47,11 @@ def _word(value: object) -> str:
     return text
 
 
-def _task_id(value: object) -> int:
+def _number(value: object) -> int:
     word = _word(value)
-    if not re.fullmatch(r"[0-9]{1,19}", word) or (task_id := int(word)) >= 2**63:
+    if not re.fullmatch(r"[0-9]{1,19}", word) or (number := int(word)) >= 2**63:
         raise ValueError("expected an integer of 63 bits")
-    return task_id
+    return number
 
 
 def _product(value: object) -> str | None:
@@ -65,10 +65,11 @@ def _geometry(value: object) -> object:
 Text = Annotated[str | None, BeforeValidator(_text)]
 Word = Annotated[str, BeforeValidator(_word)]
 Status = Annotated[str, BeforeValidator(lambda value: _short(value) or "")]  # "" where none is said
-TaskId = Annotated[int, BeforeValidator(_task_id)]
+Number = Annotated[int, BeforeValidator(_number)]
 Time = Annotated[datetime | None, BeforeValidator(read_time)]
 Product = Annotated[str | None, BeforeValidator(_product)]
 Geometry = Annotated[dict[str, object] | None, BeforeValidator(_geometry)]
+Flag = Annotated[bool | None, BeforeValidator(lambda value: value if isinstance(value, bool) else None)]
 Rows = Annotated[list[object], BeforeValidator(lambda value: [] if value is None else value)]
 
 
@@ -77,7 +78,7 @@ class Row(BaseModel):
 
 
 class Task(Row):
-    task_id: TaskId
+    task_id: Number
     status: Status = ""
     task_name: Text = None
     project_name: Text = None
@@ -129,6 +130,12 @@ class Attachment(Row):
     name: Word
     file_name: Text = None
     url: object = None
+
+
+class ProductRow(Row):
+    pk: Number
+    name: Text = None
+    is_area: Flag = None
 
 
 class ContractRow(Row):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from orderwatch.core.cadence import Pace, is_idle, next_look
+from orderwatch.core.intent import Intent
 from orderwatch.core.lag import NEWEST, UNLEARNED, fit
 from orderwatch.core.machine import Rules, Verdict, observe, told
 from orderwatch.core.model import Kind, Order, OrderState, Subject
@@ -62,11 +63,17 @@ class Recorder:
             self._lags, self._fitted_at = fit(await self._store.lags(NEWEST)), now
 
     async def record(
-        self, task_id: int, decide: Callable[[Order | None], Verdict], *, latest: datetime | None = None
+        self,
+        task_id: int,
+        decide: Callable[[Order | None], Verdict],
+        *,
+        latest: datetime | None = None,
+        settles: tuple[Intent, Intent] | None = None,
     ) -> None:
         """Decide on the order as it is now, record it; decide anew if it was written meanwhile.
 
-        `latest` is when to look again at the latest, after a look that did not see everything.
+        `latest` is when to look again at the latest, after a look that did not see everything; `settles` is
+        an intent before and after the order became of it.
         """
         while True:
             known = await self._store.order(self.account, task_id)
@@ -76,7 +83,10 @@ class Recorder:
                 when = min(when or latest, latest)
             verdict = replace(verdict, order=replace(verdict.order, next_look_at=when))
             try:
-                await self._store.apply(verdict)
+                if settles is None:
+                    await self._store.apply(verdict)
+                else:
+                    await self._store.settle(*settles, verdict)
             except StaleOrderError:
                 continue
             self._say(known, verdict)

@@ -16,9 +16,10 @@ TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 CONTRACT_HEADER = "X-Satellogic-Contract-Id"
 TOKEN_HEADERS = {ACCOUNTS: "Authorization", TASKING: "authorizationToken"}
 
+_MAY_TASK = "api:tasking"
 _SCOPES = {
-    ACCOUNTS: "accounts:principals:profile accounts:contracts:read",
-    TASKING: "api:tasking api:delivery",
+    ACCOUNTS: ("accounts:principals:profile", "accounts:contracts:read"),
+    TASKING: (_MAY_TASK, "api:delivery"),
 }
 
 
@@ -55,7 +56,7 @@ def new_token(simulator: Simulator, body: Mapping[str, object]) -> Document:
         raise Refused(403, {"error": "access_denied"})
     return {
         "access_token": simulator.grant(account, audience),
-        "scope": _SCOPES[audience],
+        "scope": " ".join(word for word in _SCOPES[audience] if account.may_task or word != _MAY_TASK),
         "expires_in": int(simulator.scenario.token_life),
         "token_type": "Bearer",
     }
@@ -101,6 +102,14 @@ def account_without_contract(simulator: Simulator, request: web.Request, audienc
         raise Refused(403, {"message": "Forbidden"})
     if CONTRACT_HEADER in request.headers:
         raise Refused(400, {"message": f"{CONTRACT_HEADER} has no place here"})
+    return account
+
+
+def account_that_may_task(simulator: Simulator, request: web.Request) -> Account:
+    """As `account_of`, where an order is placed or cancelled."""
+    account = account_of(simulator, request, TASKING)
+    if not account.may_task:
+        raise Refused(403, {"detail": f"The token lacks the scope {_MAY_TASK}."})
     return account
 
 

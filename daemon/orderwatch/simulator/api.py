@@ -98,16 +98,20 @@ async def _scenes(simulator: Simulator, request: web.Request) -> web.Response:
 
 
 async def _place(simulator: Simulator, request: web.Request) -> web.Response:
+    account = access.account_that_may_task(simulator, request)
     contract, *_ = access.contracts_of(simulator, request)
     body = await access.json_object(request)
-    if complaints := placing.complaints(body, simulator.scenario):
+    if complaints := placing.complaints(body, simulator.scenario, simulator.now()):
         raise Refused(400, complaints)
+    if not account.credit:
+        raise Refused(402, {"detail": "The contract has no credit left."})
     at = simulator.seconds()
     simulator.world, order = placing.placed(simulator.world, body, contract, at)
     return json_response(simulator.world.task(order, at), status=201)
 
 
 async def _cancel(simulator: Simulator, request: web.Request) -> web.Response:
+    access.account_that_may_task(simulator, request)
     at = simulator.seconds()
     order = _order(simulator, request, at)
     simulator.world, order = placing.cancelled(simulator.world, order, at)

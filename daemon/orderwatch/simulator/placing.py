@@ -9,17 +9,21 @@ from orderwatch.simulator.scenario import Capture, Moves, Order, Scenario, Scene
 from orderwatch.simulator.values import Document, checked_target
 from orderwatch.simulator.world import World, current
 
-_REQUIRED = ("task_name", "project_name", "product", "target", "start", "end")
+_NAMES = ("task_name", "project_name")
+_REQUIRED = (*_NAMES, "product", "target", "start", "end")
 _PENDING = {"planned", "tasked"}
 _OVER = {"completed", "failed", "rejected", "canceled", "expired"}
 _NEVER: Moves = ((math.inf, "canceled"),)
 
 
-def complaints(body: Mapping[str, object], scenario: Scenario) -> dict[str, list[str]]:
+def complaints(body: Mapping[str, object], scenario: Scenario, now: datetime) -> dict[str, list[str]]:
     """What the provider would answer to this order, by field; empty for a good one."""
     if missing := [name for name in _REQUIRED if body.get(name) in (None, "")]:
         return {name: ["This field is required."] for name in missing}
-    wrong = _window_complaints(body["start"], body["end"])
+    wrong = {name: ["Not a valid string."] for name in _NAMES if not isinstance(body[name], str)}
+    wrong |= _window_complaints(body["start"], body["end"], now)
+    if complaint := _captures_complaint(body.get("max_captures")):
+        wrong["max_captures"] = [complaint]
     product = next((product for product in scenario.products if product.pk == body["product"]), None)
     if product is None:
         wrong["product"] = [f'Invalid pk "{body["product"]}" - object does not exist.']
@@ -36,6 +40,7 @@ def placed(world: World, body: Document, contract: str, at: float) -> tuple[Worl
         start=world.seconds(datetime.fromisoformat(body["start"])),
         end=world.seconds(datetime.fromisoformat(body["end"])),
         created=at,
+        shown=at + world.scenario.listing_lag,
         contract=contract,
         status=((at, "received"), (at + 2, "in_progress"), (at + 12, "completed")),
         captures=(_capture(at),),
@@ -74,12 +79,22 @@ def _with_orders(world: World, orders: Iterable[Order]) -> World:
     return replace(world, scenario=world.scenario.model_copy(update={"orders": tuple(orders)}))
 
 
-def _window_complaints(start: object, end: object) -> dict[str, list[str]]:
+def _captures_complaint(most: object) -> str | None:
+    if most is None:
+        return None
+    if isinstance(most, bool) or not isinstance(most, int):
+        return "A valid integer is required."
+    return None if most > 0 else "Ensure this value is greater than or equal to 1."
+
+
+def _window_complaints(start: object, end: object, now: datetime) -> dict[str, list[str]]:
     begins, ends = _instant(start), _instant(end)
     if begins is None or ends is None:
         named = {"start": begins, "end": ends}
         return {name: ["Give a date and time with a zone."] for name, at in named.items() if at is None}
-    return {} if begins < ends else {"end": ["The window ends before it begins."]}
+    if ends <= begins:
+        return {"end": ["The window ends before it begins."]}
+    return {} if now < ends else {"end": ["The window is over."]}
 
 
 def _instant(value: object) -> datetime | None:

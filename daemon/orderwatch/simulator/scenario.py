@@ -49,13 +49,19 @@ class Contract(Frozen):
 
 
 class Account(Frozen):
-    """Credentials; `name` is what `Simulator.config_toml` calls them."""
+    """Credentials; `name` is what `Simulator.config_toml` calls them.
+
+    Without `may_task` their tokens lack that scope, and placing and cancelling is refused with 403; without
+    `credit` a good order is answered with 402.
+    """
 
     name: str = "main"
     client_id: str = "sim-client"
     client_secret: str = "sim-secret"  # noqa: S105 - opens nothing but this simulator
     kind: Literal["platform", "legacy"] = "platform"
     contracts: tuple[Contract, ...] = (Contract(),)
+    may_task: bool = True
+    credit: bool = True
 
 
 class Scene(Frozen):
@@ -96,7 +102,10 @@ class Capture(Frozen):
 
 
 class Order(Frozen):
-    """`contract` is by default the first of the scenario; after `lost` seconds the provider answers 404."""
+    """`contract` is by default the first of the scenario.
+
+    Before `shown` seconds no list has it and its id is answered with 404, as after `lost` seconds.
+    """
 
     task_id: int = Field(ge=1)
     task_name: str = "Simulated task"
@@ -110,6 +119,7 @@ class Order(Frozen):
     created: float = 0.0
     status: Moves = ((0.0, "received"),)
     contract: str = ""
+    shown: float | None = None
     lost: float | None = None
     captures: tuple[Capture, ...] = ()
 
@@ -140,12 +150,14 @@ class Downloads(Frozen):
 class Scenario(Frozen):
     """`page_size` is the default `limit` of a list, `page_max` the largest that is honoured.
 
+    `listing_lag` is how many seconds after it was placed an order is shown, in lists and by its id.
     `clock_ahead` is how many real seconds the provider's clock is ahead of the host's: every time that it
     shows is.
     """
 
     speed: float = Field(default=1.0, gt=0)
     clock_ahead: float = 0.0
+    listing_lag: float = Field(default=0.0, ge=0)
     token_life: float = DAY
     link_life: float = 3600.0
     page_size: int = Field(default=25, ge=1)

@@ -33,7 +33,7 @@ class Place:
 
 
 class _Life(NamedTuple):
-    """An order from its first status until it is lost, and whose it is."""
+    """An order from when it is first shown until it is lost, and whose it is."""
 
     begins: float
     ends: float
@@ -175,7 +175,10 @@ class World:
         contract_of = self.scenario.contract_of
         return [
             _Life(
-                order.status[0][0], math.inf if order.lost is None else order.lost, contract_of(order), order
+                max(order.status[0][0], -math.inf if order.shown is None else order.shown),
+                math.inf if order.lost is None else order.lost,
+                contract_of(order),
+                order,
             )
             for order in self.scenario.orders
         ]

@@ -1,0 +1,48 @@
+"""Our command, killed for good at its n-th step; `orderwatch N ARGUMENTS`."""
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
+from typing import Any
+
+from orderwatch.cli import main
+from orderwatch.db import writes
+from orderwatch.db.store import Store
+from orderwatch.provider.tasking import TaskingApi
+
+_STEPS = (
+    *((Store, name) for name in ("intents", "order", "intend", "keep", "settle")),
+    (TaskingApi, "place"),
+    (writes, "apply"),  # within the transaction that settles an intent
+)
+
+
+def killed_at() -> None:
+    """Before each call to the store and the provider there is a step, which is after the call before it."""
+    last, steps = int(sys.argv.pop(1)), count(1)
+
+    def step() -> None:
+        if next(steps) == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for owner, name in _STEPS:
+        setattr(owner, name, _counted(getattr(owner, name), step))
+    listing = TaskingApi.listing
+
+    async def listed(self: TaskingApi) -> AsyncIterator[object]:
+        step()
+        async for page in listing(self):
+            yield page
+
+    TaskingApi.listing = listed  # type: ignore[assignment,method-assign]  # the same, with steps
+    main()
+
+
+def _counted(call: Callable[..., Awaitable[Any]], step: Callable[[], None]) -> Callable[..., Awaitable[Any]]:
+    async def run(*args: object, **names: object) -> object:
+        step()
+        return await call(*args, **names)
+
+    return run
