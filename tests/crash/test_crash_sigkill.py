@@ -12,7 +12,9 @@ from tests.crash.sweep import killed, killed_until_it_completes
 SHARES = 4
 
 
-@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize(
+    "share", [pytest.param(share, marks=pytest.mark.long if share % 2 else ()) for share in range(SHARES)]
+)
 async def test_a_kill_at_any_call_breaks_no_promise(share: int, tmp_path: Path, driver: Path) -> None:
     async with staged(tmp_path, driver) as stage:
         points, expected = await stage.rehearse()

@@ -160,7 +160,9 @@ async def test_the_same_number_may_be_lost_in_one_account_and_run_in_the_other(t
 
 
 @pytest.mark.parametrize("code", [503, 429, 403, 401])
-@pytest.mark.parametrize(("bad", "good"), [("main", "other"), ("other", "main")])
+@pytest.mark.parametrize(
+    ("bad", "good"), [("main", "other"), pytest.param("other", "main", marks=pytest.mark.long)]
+)
 async def test_trouble_of_one_account_is_not_the_others(
     tmp_path: Path, events: LogCapture, bad: str, good: str, code: int
 ) -> None:

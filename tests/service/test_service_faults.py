@@ -116,7 +116,7 @@ async def test_the_file_ends_intact_and_little_of_it_is_sent_twice(
     tmp_path: Path, name: str, switches: str
 ) -> None:
     given = SWITCHES[switches]
-    async with house(tmp_path, scenario(*FAULTS[name], **given), retries=RETRIES, stall=0.5, floor=5000) as h:
+    async with house(tmp_path, scenario(*FAULTS[name], **given), retries=RETRIES, stall=1.0, floor=5000) as h:
         await h.look()
         assert (await persist(h)).state is STORED
         await h.assert_all_stored()

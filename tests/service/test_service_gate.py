@@ -123,7 +123,7 @@ async def test_a_provider_that_is_down_at_the_start_is_asked_as_seldom_as_ever(t
 # Only half down
 
 
-@pytest.mark.parametrize("count", [1, 8])
+@pytest.mark.parametrize("count", [1, pytest.param(8, marks=pytest.mark.long)])
 async def test_a_list_that_answers_does_not_flap_with_looks_that_do_not(
     tmp_path: Path, events: LogCapture, count: int
 ) -> None:

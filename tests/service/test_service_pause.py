@@ -54,7 +54,10 @@ def asked_by(h: House, account: str, after: float, until: float) -> list[Entry]:
     return [e for e in entries if after < e.at < until and (e.account or "main") == account]
 
 
-@pytest.mark.parametrize("retry_after", [AS_SECONDS, AS_DATE], ids=["seconds", "date"])
+@pytest.mark.parametrize(
+    "retry_after",
+    [pytest.param(AS_SECONDS, id="seconds"), pytest.param(AS_DATE, id="date", marks=pytest.mark.long)],
+)
 @pytest.mark.parametrize("on", ["tasks", "captures", "scenes", "token"])
 async def test_nothing_of_the_account_is_asked_while_it_was_told_to_wait(
     tmp_path: Path, events: LogCapture, on: str, retry_after: str
