@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -113,7 +113,11 @@ class Disk:
     size: int = 10**12
 
     def free(self) -> int:
-        return self.size - sum(path.stat().st_size for path in self.folder.iterdir())
+        held = 0
+        for path in self.folder.iterdir():
+            with suppress(FileNotFoundError):  # another worker has published it meanwhile
+                held += path.stat().st_size
+        return self.size - held
 
 
 @dataclass
