@@ -230,6 +230,10 @@ class Store(Protocol):
         """
         ...
 
+    async def has_ours(self, account: str) -> bool:
+        """Whether orders placed from here are open."""
+        ...
+
     async def unknown(self, account: str, task_ids: Collection[int]) -> Collection[int]:
         """Those of these ids that no order of the account has."""
         ...

@@ -120,6 +120,18 @@ async def test_what_was_placed_is_watched_to_its_file_without_any_watch(tmp_path
         assert await stored(h, order.task_id)
 
 
+async def test_what_becomes_of_it_is_known_an_interval_later_also_before_its_window_opens(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path, Scenario()) as h:
+        start, end = h.time.epoch + 9 * DAY, h.time.epoch + 30 * DAY
+        await standing(h, declared(h, start=start, end=end)).round()
+        await live(h, as_daemon(h, NOTHING), 2 * PACE.interval, step=PACE.interval)
+        [order] = await h.store.orders()
+        assert order.standing.word == "completed"
+        assert await stored(h, order.task_id)
+
+
 async def test_an_order_of_somebody_elses_is_not_watched_for_that(tmp_path: Path) -> None:
     async with house(tmp_path, Scenario(orders=(Told(task_id=7),))) as h:
         await standing(h, declared(h)).round()

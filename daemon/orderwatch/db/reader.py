@@ -79,6 +79,15 @@ class Reader:
             return [Traits(*row) for row in rows]
 
     @unit
+    async def has_ours(self, account: str) -> bool:
+        """Whether orders placed from here are open."""
+        query = select(orders.c.id).where(
+            orders.c.account == account, orders.c.ours, orders.c.state == OrderState.OPEN
+        )
+        async with self._snapshot() as db:
+            return await db.scalar(query.limit(1)) is not None
+
+    @unit
     async def knows_orders(self) -> bool:
         async with self._snapshot() as db:
             return await db.scalar(select(orders.c.id).limit(1)) is not None

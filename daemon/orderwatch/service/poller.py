@@ -93,9 +93,9 @@ class Poller:
         return self._gate.lasts or (bool(self._watched.watches) and not self._was_answered)
 
     async def _list(self, done: Round, *, everything: bool) -> Collection[int]:
-        """Read the list: once per interval for patterns, else where it is cheaper than the looks."""
+        """Read the list: once per interval for patterns and for orders of ours, else where it costs less."""
         listing: Listing | None = None
-        if self._watched.patterns:
+        if self._watched.patterns or await self._store.has_ours(self._account):
             if everything or self._list_is_due():
                 listing = await self._lister.read()
                 self._listed_at = self._now()
