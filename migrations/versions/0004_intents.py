@@ -35,7 +35,6 @@ def upgrade() -> None:
         sa.Column("reason", sa.String),
         sa.PrimaryKeyConstraint("number", name="pk_intents"),
     )
-    op.create_index("ix_intents_order", "intents", ["account", "fingerprint"])
     op.create_index(
         "uq_intents_open",
         "intents",

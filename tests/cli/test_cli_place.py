@@ -1,7 +1,6 @@
 """The words of ordering: the table before, the question, how each end is told."""
 
 import asyncio
-import contextlib
 import io
 import os
 import pty
@@ -17,6 +16,7 @@ from tests.app.ordering_kit import order_toml
 from tests.cli.conftest import Call
 from tests.core.samples import DAY, NOON, seen_order
 from tests.db.kit import NOW
+from tests.terminals import shown_on
 
 from orderwatch.app.ordering import Asked, Tried
 from orderwatch.cli.cancel import _problem, _told
@@ -306,9 +306,5 @@ def _answered(config: Path, answer: str, file: str) -> tuple[int, str]:
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
     os.write(ours, f"{answer}\n".encode())
     os.close(theirs)
-    shown = b""
-    with contextlib.suppress(OSError):  # how a terminal says that nobody writes to it any more
-        while part := os.read(ours, 65_536):
-            shown += part
-    os.close(ours)
-    return process.wait(60), shown.decode()
+    shown = shown_on(ours)
+    return process.wait(60), shown

@@ -1,7 +1,6 @@
 """What `status` prints, for people and for scripts."""
 
 import asyncio
-import contextlib
 import json
 import os
 import pty
@@ -16,6 +15,7 @@ import pytest
 from rich.console import Console
 from tests.cli.conftest import Call
 from tests.db.kit import MINUTE, NOW, a_delivery, an_order
+from tests.terminals import shown_on
 
 from orderwatch.cli.shapes import order_facts
 from orderwatch.cli.tables import console, print_status, status_table
@@ -169,12 +169,7 @@ def _on_a_terminal(config: Path, more: dict[str, str]) -> str:
     command = [sys.executable, "-m", "orderwatch", "--config", str(config), "status"]
     subprocess.run(command, stdout=theirs, stderr=theirs, env=environment, check=True, timeout=60)
     os.close(theirs)
-    shown = b""
-    with contextlib.suppress(OSError):  # how a terminal says that nobody writes to it any more
-        while part := os.read(ours, 65_536):
-            shown += part
-    os.close(ours)
-    return shown.decode()
+    return shown_on(ours)
 
 
 def test_a_console_that_is_no_terminal_is_wide(capsys: pytest.CaptureFixture[str]) -> None:

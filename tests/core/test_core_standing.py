@@ -13,7 +13,7 @@ from orderwatch.core.intent import Budget, Intent, IntentState
 from orderwatch.core.orderfile import Draft
 from orderwatch.core.product import Product
 from orderwatch.core.request import Request
-from orderwatch.core.standing import is_spent, steps, unfit
+from orderwatch.core.standing import is_spent, marked, steps, unfit
 
 REQUEST = Request(
     task_name="Quay 5",
@@ -43,7 +43,7 @@ def intent(state: IntentState = IntentState.PLACED, **more: Any) -> Intent:  # n
 
 def against(*intents: Intent, request: Request = REQUEST) -> list[str | None]:
     """The hindrances of one declared order, none where nothing is left to do."""
-    found = steps("main", [Draft(request=request)], intents, NOON + MINUTE)
+    found = steps(marked("main", [Draft(request=request)]), intents, NOON + MINUTE)
     return [step.hindrance for step in found]
 
 

@@ -1,21 +1,13 @@
-"""Logs go nowhere. The desk is opened once per module; each test has a day of its own at it."""
+"""The desk is opened once per module; each test has a day of its own at it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-import structlog
-from structlog.testing import LogCapture
+from tests.logs import events
 from tests.ordering.ordering_kit import Desk, open_desk
 
-
-@pytest.fixture(autouse=True)
-def events() -> Iterator[LogCapture]:
-    heard = LogCapture()
-    before = structlog.get_config()
-    structlog.configure(processors=[heard])
-    yield heard
-    structlog.configure(**before)
+__all__ = ["desk", "events", "office"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from orderwatch.app.values import (
     contract_of,
+    declared_of,
     limit_of,
     manner_of,
     pace_of,
@@ -130,8 +131,9 @@ async def open_app(settings: Settings, redactor: Redactor) -> AsyncIterator[App]
                 store=store,
                 now=parts.clock.now,
             )
-            pollers[name] = parts.poller(name, connection, store, gate)
-            standing[name] = parts.standing(name, connection, store, gate)
+            recorder = parts.recorder(name, store)
+            pollers[name] = parts.poller(recorder, connection, store, gate)
+            standing[name] = parts.standing(recorder, connection, store, gate)
         fetcher = parts.fetcher(tools, store)
         await fetcher.recover()
         yield App(
@@ -158,9 +160,8 @@ class Parts:
         interval = self.settings.polling.interval
         return Gate(name, trouble, store, interval=interval, now=self.clock.now, rng=self.rng)
 
-    def poller(self, name: str, connection: Connection, store: Store, gate: Gate) -> Poller:
+    def poller(self, recorder: Recorder, connection: Connection, store: Store, gate: Gate) -> Poller:
         pace, now = pace_of(self.settings), self.clock.now
-        recorder = self.recorder(name, store)
         lister = Lister(connection.tasking, recorder, store, now=now)
         looker = Looker(connection.tasking, connection.archive, recorder, store, pace=pace, now=now)
         return Poller(recorder, lister, looker, gate, store, pace=pace, now=now, rng=self.rng)
@@ -176,22 +177,22 @@ class Parts:
             rng=self.rng,
         )
 
-    def orderer(self, name: str, connection: Connection, store: Store) -> Orderer:
+    def orderer(self, recorder: Recorder, connection: Connection, store: Store) -> Orderer:
         return Orderer(
             connection.tasking,
-            self.recorder(name, store),
+            recorder,
             store,
-            contract=contract_of(self.settings.accounts[name]),
+            contract=contract_of(self.settings.accounts[recorder.account]),
             wait=self.settings.ordering.absent_after,
             now=self.clock.now,
         )
 
-    def standing(self, name: str, connection: Connection, store: Store, gate: Gate) -> Standing:
-        ordering, polling = self.settings.ordering, self.settings.polling
+    def standing(self, recorder: Recorder, connection: Connection, store: Store, gate: Gate) -> Standing:
+        ordering, polling, name = self.settings.ordering, self.settings.polling, recorder.account
         return Standing(
             name,
-            [draft for draft in self.settings.order if ordering.enabled and draft.account == name],
-            self.orderer(name, connection, store),
+            declared_of(name, self.settings),
+            self.orderer(recorder, connection, store),
             tasking=connection.tasking,
             store=store,
             gate=gate,

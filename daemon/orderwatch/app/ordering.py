@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from orderwatch.app.compose import Parts, held_database, open_connection
+from orderwatch.app.values import declared_of
 from orderwatch.config import Settings
 from orderwatch.core.act import Act
 from orderwatch.core.intent import Intent, forgotten
 from orderwatch.core.request import Known, Request
 from orderwatch.core.sameness import is_alike
 from orderwatch.core.seen import SeenOrder
-from orderwatch.core.standing import name_of, steps
+from orderwatch.core.standing import marked, name_of, steps
 from orderwatch.db.lock import turn_to_order
 from orderwatch.db.reader import open_reader
 from orderwatch.db.store import Store, open_store
@@ -73,10 +74,8 @@ async def hindered(settings: Settings, now: datetime) -> list[str]:
     """What stands against the standing orders that were not placed yet, as far as it is known here."""
     known, found = await _intents(settings), []
     for account in settings.accounts:
-        enabled = settings.ordering.enabled
-        declared = [draft for draft in settings.order if enabled and draft.account == account]
         own = [intent for intent in known if intent.account == account]
-        left = steps(account, declared, own, now)
+        left = steps(marked(account, declared_of(account, settings)), own, now)
         found += [f"order {name_of(draft.request)}: {against}" for draft, against in left if against]
     return found
 
@@ -102,7 +101,7 @@ async def place(
             connection = await stack.enter_async_context(
                 open_connection(account, settings, redactor, heard=parts.clock.heard)
             )
-            orderers[account] = parts.orderer(account, connection, store)
+            orderers[account] = parts.orderer(parts.recorder(account, store), connection, store)
         for one in asked:
             intent = Intent(
                 account=one.account, request=one.request, act=one.act, written_at=parts.clock.now()

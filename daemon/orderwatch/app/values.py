@@ -10,6 +10,7 @@ from orderwatch.config import Settings, owner_ids
 from orderwatch.core.bandwidth import limit_at
 from orderwatch.core.cadence import Pace
 from orderwatch.core.delivery import RetryPolicy
+from orderwatch.core.orderfile import Draft
 from orderwatch.core.watching import Plan, Watch, Watched
 from orderwatch.service.clock import utc_now
 from orderwatch.transfer.crew import Sharing
@@ -84,6 +85,11 @@ def rights_of(settings: Settings) -> Rights:
     delivery = settings.delivery
     uid, gid = owner_ids(delivery.owner)
     return Rights(file_mode=delivery.file_mode, folder_mode=delivery.folder_mode, uid=uid, gid=gid)
+
+
+def declared_of(account: str, settings: Settings) -> list[Draft]:
+    """The standing orders of an account, none where nothing is to be ordered."""
+    return [draft for draft in settings.order if settings.ordering.enabled and draft.account == account]
 
 
 def contract_of(account: config.Account) -> str:

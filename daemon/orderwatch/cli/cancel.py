@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orderwatch.cli.common import FAILED, TASK_ID, Context, complain, configured, print_json
-from orderwatch.cli.ordering import ask, demand_account, note_of
+from orderwatch.cli.common import (
+    FAILED,
+    TASK_ID,
+    Context,
+    complain,
+    configured,
+    demand_account,
+    print_json,
+    quiet,
+)
+from orderwatch.cli.ordering import ask, note_of
 from orderwatch.config import Settings
 from orderwatch.core.act import Act
 from orderwatch.core.seen import SeenOrder
-from orderwatch.ops.log import Redactor, set_up
 from orderwatch.ops.text import printable
 from orderwatch.ops.who import who
 
@@ -32,8 +40,8 @@ def cancel(
     """Cancel an order at the provider. What was published of it already still comes."""
     from orderwatch.app import ordering  # noqa: PLC0415 - `--help` stays quick
 
-    settings, redactor = context.settings(resolve=True), Redactor()
-    set_up("error", settings.log.format, redactor)
+    settings = context.settings(resolve=True)
+    redactor = quiet(settings)
     whose = _account(settings, account, task_id)
     seen = asyncio.run(ordering.look_at(settings, redactor, whose, task_id))
     if not yes:

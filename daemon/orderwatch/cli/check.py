@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured, print_json
+from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured, print_json, quiet
 from orderwatch.config import Settings, not_in_effect
 from orderwatch.errors import ConfigError, RefusedError
 
@@ -66,8 +66,5 @@ async def _hindered(settings: Settings) -> list[str]:
 
 async def _probe(settings: Settings) -> list["Finding"]:
     from orderwatch.app.probe import probe  # noqa: PLC0415 - only `--online` needs the whole daemon
-    from orderwatch.ops.log import Redactor, set_up  # noqa: PLC0415 - as above
 
-    redactor = Redactor()
-    set_up("error", settings.log.format, redactor)
-    return await probe(settings, redactor)
+    return await probe(settings, quiet(settings))

@@ -12,6 +12,7 @@ from orderwatch.ops.text import printable
 
 if TYPE_CHECKING:
     from orderwatch.config import Settings
+    from orderwatch.ops.log import Redactor
 
 EXIT_CODES: dict[type[OrderwatchError], int] = {
     ConfigError: 2,
@@ -54,6 +55,23 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
         "--config", metavar="PATH", expose_value=False, callback=remember, help="The configuration file."
     )
     return option(click.pass_obj(command))
+
+
+def quiet(settings: "Settings") -> "Redactor":
+    """For a command that says itself what goes wrong: no log but errors, and no secret in those."""
+    from orderwatch.ops.log import Redactor, set_up  # noqa: PLC0415 - `--help` stays quick
+
+    redactor = Redactor()
+    set_up("error", settings.log.format, redactor)
+    return redactor
+
+
+def demand_account(settings: "Settings", account: str | None) -> None:
+    """An account that is named on the command line is one of the configuration."""
+    if account is not None and account not in settings.accounts:
+        known = ", ".join(settings.accounts)
+        told = f"there is no account {account!r}; there is: {known}"
+        raise click.BadParameter(told, param_hint="--account")
 
 
 def print_json(facts: object) -> None:

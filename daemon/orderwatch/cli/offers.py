@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured, print_json
+from orderwatch.cli.common import (
+    EXIT_CODES,
+    FAILED,
+    Context,
+    complain,
+    configured,
+    demand_account,
+    print_json,
+    quiet,
+)
 from orderwatch.cli.shapes import contracts_facts, products_facts
 from orderwatch.cli.tables import console, plain
 from orderwatch.config import Settings
@@ -17,7 +26,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orderwatch.app.offers import Holding, Range
-    from orderwatch.ops.log import Redactor
 
 _account = click.option("--account", metavar="NAME", help="Only this account of the configuration.")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
@@ -33,7 +41,7 @@ def contracts(context: Context, account: str | None, *, as_json: bool) -> None:
 
     settings = context.settings(resolve=True)
     names = _chosen(settings, account)
-    found = asyncio.run(holdings(settings, _silent(settings), names))
+    found = asyncio.run(holdings(settings, quiet(settings), names))
     if as_json:
         print_json(contracts_facts(found))
     else:
@@ -53,7 +61,7 @@ def products(context: Context, account: str | None, *, as_json: bool) -> None:
 
     settings = context.settings(resolve=True)
     names = _chosen(settings, account)
-    found = asyncio.run(ranges(settings, _silent(settings), names))
+    found = asyncio.run(ranges(settings, quiet(settings), names))
     if as_json:
         print_json(products_facts(found))
     else:
@@ -67,20 +75,8 @@ def products(context: Context, account: str | None, *, as_json: bool) -> None:
 
 
 def _chosen(settings: Settings, account: str | None) -> Collection[str]:
-    if account is None:
-        return settings.accounts
-    if account not in settings.accounts:
-        raise click.UsageError(f"there is no account {account!r}; there is: {', '.join(settings.accounts)}")
-    return [account]
-
-
-def _silent(settings: Settings) -> "Redactor":
-    """What goes wrong is said by the command itself."""
-    from orderwatch.ops.log import Redactor, set_up  # noqa: PLC0415 - as above
-
-    redactor = Redactor()
-    set_up("error", settings.log.format, redactor)
-    return redactor
+    demand_account(settings, account)
+    return settings.accounts if account is None else [account]
 
 
 def _print_holding(screen: "Console", holding: "Holding") -> None:

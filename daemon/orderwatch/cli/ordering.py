@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from orderwatch.cli.common import FAILED
-from orderwatch.config import Settings
 from orderwatch.core.fate import fate
 from orderwatch.core.fields import read_note
 from orderwatch.core.intent import IntentState
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
     from orderwatch.service.orderer import Outcome
 
 _RESUME = "run the same command with --resume"
-
-
-def demand_account(settings: Settings, account: str | None) -> None:
-    """An account that is named on the command line is one of the configuration."""
-    if account is not None and account not in settings.accounts:
-        known = ", ".join(settings.accounts)
-        told = f"there is no account {account!r}; there is: {known}"
-        raise click.BadParameter(told, param_hint="--account")
 
 
 def note_of(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:

@@ -9,16 +9,25 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured, print_json
+from orderwatch.cli.common import (
+    EXIT_CODES,
+    FAILED,
+    Context,
+    complain,
+    configured,
+    demand_account,
+    print_json,
+    quiet,
+)
 from orderwatch.cli.orderfile import Inquiry, read_file
-from orderwatch.cli.ordering import ask, demand_account, note_of, told, tried_facts
+from orderwatch.cli.ordering import ask, note_of, told, tried_facts
 from orderwatch.cli.wanted import print_requests, print_wanted, request_facts
 from orderwatch.config import Settings
 from orderwatch.core.act import Act
 from orderwatch.core.intent import Intent, IntentState
 from orderwatch.core.spans import span
 from orderwatch.errors import RefusedError
-from orderwatch.ops.log import Redactor, set_up
+from orderwatch.ops.log import Redactor
 from orderwatch.ops.text import printable, whole
 from orderwatch.ops.who import who
 
@@ -66,8 +75,8 @@ def place(
 
     if [resume, again, forget].count(True) > 1:
         raise click.UsageError("--resume, --again and --forget are each a wish of their own")
-    settings, redactor = context.settings(resolve=True), Redactor()
-    set_up("error", settings.log.format, redactor)
+    settings = context.settings(resolve=True)
+    redactor = quiet(settings)
     demand_account(settings, account)
     data, name = file.read(), printable(whole(PurePath(file.name).name))
     drafts = read_file(data, name, Inquiry(settings, redactor, account), alone=forget)

@@ -140,7 +140,7 @@ def placed(intent: Intent, task_id: int) -> Intent:
 
 
 def closed(intent: Intent, reason: str, *, refused: bool) -> Intent:
-    """The provider did not take it; what was surely absent before still is."""
+    """The provider did not take it."""
     state = IntentState.REFUSED if refused else IntentState.UNSENT
     return replace(intent, state=state, before=(), reason=reason)
 

@@ -3,13 +3,15 @@
 import json
 import re
 import tomllib
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from orderwatch.core.fields import read_name, read_note, shown, unknown_keys
 from orderwatch.core.geometry import NOT_CRS84, is_crs84
-from orderwatch.core.request import KEYS, Known, Request, fingerprint, read_request
+from orderwatch.core.request import KEYS, Known, Request, plain_name, read_request
+from orderwatch.core.sameness import is_alike
 
 _LARGEST = 5_000_000  # bytes
 _MOST_PROBLEMS = 100
@@ -187,16 +189,16 @@ def _label(number: int, order: Mapping[str, object] | None) -> str:
 
 
 def _told_apart(drafts: Sequence[tuple[str, Draft]]) -> tuple[list[Draft], list[str]]:
-    """The drafts that the provider's list, which shows no optional keys, can tell from those before them."""
-    first: dict[str, str] = {}
+    """The drafts that the provider's list can tell from those before them."""
+    earlier: defaultdict[str, list[tuple[str, Draft]]] = defaultdict(list)  # by name, which is soon compared
     kept, problems = [], []
     for label, draft in drafts:
-        key = fingerprint("", replace(draft.request, max_captures=None, expected_age=None))
-        if key in first:
-            told = f"is the same as {first[key]} in all that the provider lists"
+        others = earlier[plain_name(draft.request.task_name)]
+        if twin := next((other for other, known in others if is_alike(draft.request, known.request)), None):
+            told = f"is the same as {twin} in all that the provider lists"
             problems.append(f"{label}: {told}; leave it out or give it another name")
         else:
-            first[key] = label
+            others.append((label, draft))
             kept.append(draft)
     return kept, problems
 

@@ -1,6 +1,6 @@
 """Standing orders: which of those that are declared are still to be placed, and what stands against it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -33,12 +33,14 @@ class Step(NamedTuple):
     hindrance: str | None
 
 
-def steps(
-    account: str, declared: Iterable[Draft], intents: Sequence[Intent], now: datetime
-) -> Iterator[Step]:
+def marked(account: str, declared: Iterable[Draft]) -> Mapping[str, Draft]:
+    """What is declared of an account, by its fingerprints: they cost, and do not change."""
+    return {fingerprint(account, draft.request): draft for draft in declared}
+
+
+def steps(declared: Mapping[str, Draft], intents: Sequence[Intent], now: datetime) -> Iterator[Step]:
     """What is left to do of an account's declarations, by all that was ever meant with it."""
-    for draft in declared:
-        mark = fingerprint(account, draft.request)
+    for mark, draft in declared.items():
         meant = [i for i in reversed(intents) if i.fingerprint == mark]
         same = next((i for i in meant if i.state.ordered), meant[0] if meant else None)
         if same is None or same.state is IntentState.UNSENT or _is_long_refused(same, now):

@@ -169,7 +169,6 @@ intents = Table(
     Column("before", JSON, nullable=False),  # the orders that the list showed then
     Column("task_id", BigInteger),
     Column("reason", String),
-    Index("ix_intents_order", "account", "fingerprint"),
     # Of what is asked for only one may be under way.
     Index("uq_intents_open", "account", "fingerprint", unique=True, sqlite_where=_OPEN),
 )

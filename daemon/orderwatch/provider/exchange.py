@@ -22,8 +22,8 @@ LARGEST_REFUSAL = 2**16  # bytes; what comes after them is not read
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
 CONNECTIONS = 10
 
-_FINE = range(200, 300)
-_REFUSED = range(400, 500)
+FINE = range(200, 300)
+REFUSED = range(400, 500)
 _SERVER_TROUBLE = range(500, 600)
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 522, 524})
 
@@ -74,7 +74,7 @@ class Reply:
     def must_be_fine(self) -> None:
         """Raise what any status but 2xx means for the caller."""
         text = f"{self.name}: {self.status}"
-        if self.status in _FINE:
+        if self.status in FINE:
             return
         if self.status in _TRANSIENT:
             raise TroubleError(text, wait=self.retry_after or 0.0)
@@ -114,9 +114,9 @@ async def exchange(
             method, url, headers=headers, json=document, allow_redirects=False
         ) as response:
             body = b""
-            if response.status in _FINE:
+            if response.status in FINE:
                 body = await _read(response.content, name)
-            elif with_refusal and response.status in _REFUSED:
+            elif with_refusal and response.status in REFUSED:
                 body = await _read_some(response.content)
             return Reply(name, response.status, response.headers, body)
 

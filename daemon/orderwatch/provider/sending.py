@@ -13,11 +13,8 @@ from orderwatch.errors import (
     UnavailableError,
     UnclearError,
 )
-from orderwatch.provider.exchange import Reply, exchange, open_session
+from orderwatch.provider.exchange import FINE, REFUSED, Reply, exchange, open_session
 from orderwatch.provider.said import said
-
-_FINE = range(200, 300)
-_REFUSED = range(400, 500)
 
 
 async def send_once(
@@ -39,14 +36,14 @@ async def send_once(
         raise UnclearError(str(error)) from error
     except ProviderError as error:
         raise UnclearError(str(error)) from error
-    return _without(headers, reply) if reply.status in _REFUSED else reply
+    return _without(headers, reply) if reply.status in REFUSED else reply
 
 
 def must_be_done(reply: Reply) -> None:
     """Raise what any status but 2xx says of a request that changes something."""
-    if reply.status in _FINE:
+    if reply.status in FINE:
         return
-    if reply.status not in _REFUSED or reply.status == HTTPStatus.REQUEST_TIMEOUT:
+    if reply.status not in REFUSED or reply.status == HTTPStatus.REQUEST_TIMEOUT:
         raise UnclearError(f"{reply.name}: {reply.status}")
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         raise UnavailableError(_refusal(reply), wait=reply.retry_after or 0.0)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -129,15 +130,15 @@ class Orderer:
             intent = await self._keep(intent, after)
             if doubt is not None:
                 return Outcome(intent, error=AnswerError(doubt))
-            if intent.state is IntentState.ABSENT or resume is None:
+            if resume is None:
+                return Outcome(intent)
+            if intent.state is IntentState.ABSENT:
                 break
             if self._now() < intent.absent_at(self._wait):
                 pause = min(_SEARCH_AGAIN, self._wait - waited)
                 await self._sleep(pause.total_seconds())
                 waited += pause
             stock = None
-        if intent.state is not IntentState.ABSENT or resume is None:
-            return Outcome(intent)
         renewed = guard.renewed(intent, resume)
         return await self._send(await self._keep(intent, guard.sending(renewed, stock, self._now())))
 
@@ -237,7 +238,8 @@ class Orderer:
             return replace(verdict, order=replace(verdict.order, ours=True))
 
         try:
-            await self._recorder.record(seen.task_id, decide, settles=(intent, after))
+            write = partial(self._store.settle, intent, after)
+            await self._recorder.record(seen.task_id, decide, write=write)
         except DatabaseError as error:
             raise _unrecorded(after, f"placed as order {seen.task_id}", error) from error
         return after

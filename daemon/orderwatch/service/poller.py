@@ -55,6 +55,7 @@ class Poller:
         self._now = now
         self._rng = rng
         self._patience = Patience(recorder.account, pace, now)
+        self._lists = False  # once per interval
         self._listed_at: datetime | None = None
         self._was_answered = False
 
@@ -95,7 +96,8 @@ class Poller:
     async def _list(self, done: Round, *, everything: bool) -> Collection[int]:
         """Read the list: once per interval for patterns and for orders of ours, else where it costs less."""
         listing: Listing | None = None
-        if self._watched.patterns or await self._store.has_ours(self._account):
+        self._lists = bool(self._watched.patterns) or await self._store.has_ours(self._account)
+        if self._lists:
             if everything or self._list_is_due():
                 listing = await self._lister.read()
                 self._listed_at = self._now()
@@ -135,7 +137,7 @@ class Poller:
     async def _look(self, shown: Collection[int], done: Round, *, everything: bool) -> None:
         def put_off() -> bool:
             """Many looks take long, and must not keep the list waiting: the others come after it."""
-            done.put_off |= not everything and bool(self._watched.patterns) and self._list_is_due()
+            done.put_off |= not everything and self._lists and self._list_is_due()
             return done.put_off
 
         enough = 1 if self._gate.lasts and not done.answered else AT_ONCE

@@ -1,14 +1,13 @@
 """What was seen is decided upon, recorded in one transaction, and said."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from orderwatch.core.cadence import Pace, is_idle, next_look
-from orderwatch.core.intent import Intent
 from orderwatch.core.lag import NEWEST, UNLEARNED, fit
 from orderwatch.core.machine import Rules, Verdict, observe, told
 from orderwatch.core.model import Kind, Order, OrderState, Subject
@@ -68,12 +67,12 @@ class Recorder:
         decide: Callable[[Order | None], Verdict],
         *,
         latest: datetime | None = None,
-        settles: tuple[Intent, Intent] | None = None,
+        write: Callable[[Verdict], Awaitable[None]] | None = None,
     ) -> None:
         """Decide on the order as it is now, record it; decide anew if it was written meanwhile.
 
-        `latest` is when to look again at the latest, after a look that did not see everything; `settles` is
-        an intent before and after the order became of it.
+        `latest` is when to look again at the latest, after a look that did not see everything; `write` is for
+        who has more to write in the same transaction.
         """
         while True:
             known = await self._store.order(self.account, task_id)
@@ -83,10 +82,7 @@ class Recorder:
                 when = min(when or latest, latest)
             verdict = replace(verdict, order=replace(verdict.order, next_look_at=when))
             try:
-                if settles is None:
-                    await self._store.apply(verdict)
-                else:
-                    await self._store.settle(*settles, verdict)
+                await (write or self._store.apply)(verdict)
             except StaleOrderError:
                 continue
             self._say(known, verdict)

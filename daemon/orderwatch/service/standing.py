@@ -12,7 +12,7 @@ from orderwatch.core.fate import fate, resume_later
 from orderwatch.core.intent import Budget, Intent, IntentState
 from orderwatch.core.orderfile import Draft
 from orderwatch.core.request import fingerprint
-from orderwatch.core.standing import is_spent, name_of, steps, unfit
+from orderwatch.core.standing import is_spent, marked, name_of, steps, unfit
 from orderwatch.errors import LockedError, ProviderError, RefusedError
 from orderwatch.ports import Store, Tasking
 from orderwatch.service.bell import Bell
@@ -60,7 +60,7 @@ class Standing:
         now: Callable[[], datetime],
     ) -> None:
         self._account = account
-        self._declared = declared
+        self._declared = marked(account, declared)
         self._orderer = orderer
         self._tasking = tasking
         self._store = store
@@ -106,12 +106,13 @@ class Standing:
             "another orderwatch is ordering" if self.busy else "its account is in trouble"
         )
         left = {name_of(draft.request): f"not placed yet: {why}" for draft in plan.todo}
-        standing = {fingerprint(self._account, draft.request) for draft in self._declared}
         told = [f"standing order {name}: {reason}" for name, reason in {**left, **plan.hindered}.items()]
         return told + [
             f"order {name_of(intent.request)} {fate(intent, resume_later(intent))}"
             for intent in intents
-            if intent.state.open and intent.account == self._account and intent.fingerprint not in standing
+            if intent.state.open
+            and intent.account == self._account
+            and intent.fingerprint not in self._declared
         ]
 
     async def _intents(self) -> Sequence[Intent]:
@@ -121,7 +122,7 @@ class Standing:
     def _plan(self, intents: Sequence[Intent]) -> Plan:
         now, own = self._now(), [i for i in intents if i.account == self._account]
         hindered, todo = {}, []
-        for draft, hindrance in steps(self._account, self._declared, own, now):
+        for draft, hindrance in steps(self._declared, own, now):
             name = name_of(draft.request)
             if against := hindrance or self._off(name, now) or self._spent(intents, now):
                 hindered[name] = against
