@@ -4,15 +4,17 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test sweep check bench lint types imports format lock wheel clean
+.PHONY: help demo test sweep soak check bench lint types imports format docs lock wheel clean
 
 help:
 	@echo "make demo    run the main job against the simulated provider"
 	@echo "make test    every test"
 	@echo "make sweep   random failures and restarts, EXAMPLES=400 of them; crashes and power cuts at every call; long"
+	@echo "make soak    thirty days of a working account in some fifteen minutes: does anything grow?"
 	@echo "make check   tests, lint, types and import rules"
 	@echo "make bench   what polling and downloads cost, and how quick they are; prints, some twenty minutes"
 	@echo "make format  put the code in its usual form"
+	@echo "make docs    write docs/configuration.md anew from the settings and config.example.toml"
 	@echo "make lock    renew the exact versions of all dependencies"
 	@echo "make wheel   build the installable package into dist/"
 
@@ -34,8 +36,15 @@ test: $(READY)
 EXAMPLES ?= 400
 sweep: $(READY)
 	ORDERWATCH_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q \
-	  --hypothesis-profile=default tests/service/test_service_interleavings.py
+	  --hypothesis-profile=default tests/core tests/service/test_service_interleavings.py \
+	  tests/db/test_db_model.py tests/db/test_db_roundtrip.py \
+	  tests/provider/test_provider_mutations.py tests/provider/test_provider_sockets.py
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m long
+
+# Memory, descriptors and log over so many simulated days; a minute and a half for three of them.
+DAYS ?= 30
+soak: $(READY)
+	$(BIN)/python -m tests.soak.month $(DAYS)
 
 check: lint types imports test
 
@@ -57,6 +66,9 @@ imports: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY)
+	$(BIN)/python docs/configuration.py
 
 lock:
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \

@@ -1,3 +1,4 @@
+import gc
 import os
 import subprocess
 import sys
@@ -10,8 +11,15 @@ from hypothesis import settings
 from tests.databases import new_database
 
 # The same examples in every run: a red build is red again elsewhere. `--hypothesis-profile=default` hunts.
-settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("steady", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("steady")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are in memory now: the collector need not walk them again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.fixture

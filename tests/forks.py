@@ -16,7 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
@@ -60,6 +60,7 @@ class Asked:
     out: str
     err: str
     stopped: bool = False
+    environment: dict[str, str] = field(default_factory=dict)  # besides the server's
 
 
 class Running:
@@ -135,6 +136,7 @@ def _live(asked: Asked) -> NoReturn:
         faulthandler.enable()
         if asked.stopped:
             os.kill(os.getpid(), signal.SIGSTOP)
+        os.environ.update(asked.environment)
         sys.argv = ["orderwatch", *asked.arguments]
         _program(asked.program)()
         code = 0

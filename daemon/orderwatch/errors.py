@@ -19,6 +19,10 @@ class DatabaseError(OrderwatchError):
     """The database is missing, damaged, or behind or ahead of this code (exit 3)."""
 
 
+class BusyError(DatabaseError):
+    """The database cannot be used just now (locked by others, full disk): nothing written (exit 1)."""
+
+
 class LockedError(OrderwatchError):
     """Another daemon already holds this database (exit 5)."""
 
@@ -93,3 +97,11 @@ class DiskError(TransferError):
 
 class LostBytesError(DiskError):
     """A sync failed: nothing of this partial may be believed, it starts over on a new inode."""
+
+
+class NotifyError(OrderwatchError):
+    """A channel did not take its notes: try again after `wait` seconds at least."""
+
+    def __init__(self, message: str, *, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait = wait

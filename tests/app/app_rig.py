@@ -57,7 +57,9 @@ class Rig:
         self.tree = folder / "tree"
         self.database = folder / "state" / "orderwatch.db"
         self.log = folder / "daemon.log"
+        self.environment: dict[str, str] = {}
         self._running: list[Running] = []
+        self._is_open = False  # the database is there, at head
 
     def configure(self, watch: str, delivery: str = "", more: str = "") -> None:
         settings = SETTINGS.format(folder=self.folder, delivery=delivery, more=more)
@@ -106,7 +108,10 @@ class Rig:
 
     async def deliveries(self) -> list[Facts]:
         """The deliveries as `status --json` shows them, without a process each time."""
-        if not self.database.exists() or schema_of(self.database) is not Schema.CURRENT:
+        self._is_open = self._is_open or (
+            self.database.exists() and schema_of(self.database) is Schema.CURRENT
+        )
+        if not self._is_open:
             return []
         async with open_reader(self.database) as reader:
             orders: list[Any] = [order_facts(order) for order in await reader.orders()]
@@ -147,7 +152,7 @@ class Rig:
 
     def _asked(self, arguments: tuple[str, ...], out: Path, err: Path) -> forks.Asked:
         wanted = ["--config", str(self.config), *arguments]
-        return forks.Asked(arguments=wanted, out=str(out), err=str(err))
+        return forks.Asked(arguments=wanted, out=str(out), err=str(err), environment=self.environment)
 
 
 Rigged = Callable[[Scenario], Awaitable[Rig]]

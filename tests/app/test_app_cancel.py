@@ -6,19 +6,21 @@ import pytest
 from tests.app.app_rig import Rigged
 from tests.app.ordering_kit import SECOND, cancelled, desk, lines
 
+from orderwatch.db.store import open_store
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Account, Capture, Order, Scene
 
 RUNNING = Order(task_id=7, task_name="Quay 5", status=((0, "in_progress"),))
 PUBLISHED = Capture(status=((0, "published"),), scenes=(Scene(size=20_000),))
 PLANNED = Capture(status=((0, "planned"),))
+CHANNEL = '[[notify]]\nkind = "webhook"\nurl = "https://example.com/"\nevents = "order.moved"'
 DONE = RUNNING.model_copy(update={"task_id": 8, "status": ((0, "completed"),)})
 
 
 async def test_a_cancellation_is_told_and_kept_with_who_and_why_and_not_asked_for_twice(
     rigged: Rigged,
 ) -> None:
-    rig = await desk(rigged, orders=(RUNNING,))
+    rig = await desk(rigged, CHANNEL, orders=(RUNNING,))
     ended = await rig.call("cancel", "7", "--yes", "--note", "fog")
     assert (ended.code, ended.out, ended.err) == (0, 'order 7 "Quay 5" is canceled\n', "")
     ended = await rig.call("cancel", "7", "--yes")
@@ -29,6 +31,9 @@ async def test_a_cancellation_is_told_and_kept_with_who_and_why_and_not_asked_fo
     for move, words in ((first, "about to be cancelled by "), (second, "cancelled by ")):
         assert move["detail"].startswith(words)
         assert move["detail"].endswith(", note: fog")
+    async with open_store(rig.database) as store:  # the daemon will tell it
+        letters = await store.batch("webhook", 10)
+    assert [letter.document["after"] for letter in letters] == ["in_progress", "canceled"]
 
 
 async def test_without_a_terminal_and_without_yes_nothing_is_sent(rigged: Rigged) -> None:

@@ -93,7 +93,11 @@ async def test_check_online_tries_everything(rigged: Rigged) -> None:
     rig.configure(WATCH)
     ended = await rig.call("check", "--online")
     assert ended.code == 0
-    assert [line.split()[0] for line in ended.out.splitlines()[1:]] == ["ok"] * 4
+    assert [line.split(":")[0].split()[:2] for line in ended.out.splitlines()[1:]] == [
+        ["ok", what] for what in ("schema", "destination", "space", "credentials", "contract", "clock")
+    ]
+    facts = json.loads((await rig.call("check", "--online", "--json")).out)
+    assert {tuple(found) for found in facts["checks"]} == {("name", "ok", "detail", "advice", "refused")}
 
 
 async def test_check_online_tells_a_bad_contract_from_a_bad_secret(rigged: Rigged) -> None:

@@ -33,6 +33,8 @@ async def test_every_zip_arrives_once_and_a_restart_fetches_nothing_again(rigged
     assert sum(e.sent for e in rig.simulator.journal.find(listener="download")) == sum(
         d["size"] for d in deliveries
     )
+    await _assert_history(rig)
+    await _assert_status(rig)
     assert await rig.terminated(daemon) == 0
 
     rig.simulator.journal.clear()
@@ -43,11 +45,8 @@ async def test_every_zip_arrives_once_and_a_restart_fetches_nothing_again(rigged
     assert await rig.deliveries() == deliveries
 
 
-async def test_history_holds_the_moves_of_orders_captures_and_deliveries(rigged: Rigged) -> None:
-    rig = await rigged(load("plain"))
-    rig.configure(TASKS)
-    await rig.start("run")
-    await rig.until_stored(SCENES)
+async def _assert_history(rig: Rig) -> None:
+    """Its shape is that of the contract."""
     moves = await rig.history(41001)
     assert set(moves[0]) == {
         "at", "task_id", "capture_id", "scene_id", "subject", "before", "after", "kind", "detail",
@@ -60,11 +59,7 @@ async def test_history_holds_the_moves_of_orders_captures_and_deliveries(rigged:
     assert {m["kind"] for m in moves} <= {"first", "step", "skip"}
 
 
-async def test_status_has_the_shape_of_the_contract(rigged: Rigged) -> None:
-    rig = await rigged(load("plain"))
-    rig.configure(TASKS)
-    await rig.start("run")
-    await rig.until_stored(SCENES)
+async def _assert_status(rig: Rig) -> None:
     orders = await rig.status()
     assert [o["task_id"] for o in orders] == [41001, 41002, 41003]
     for order in orders:

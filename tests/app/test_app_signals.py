@@ -9,22 +9,44 @@ import pytest
 from tests.app.app_rig import Facts, Rig, Rigged
 from tests.forks import Running
 
+from orderwatch.db.lock import sole_writer
 from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene
 
 WATCH = 'task_name = "*"'
 
 
-async def test_reloads_close_together_are_both_taken_up_and_the_daemon_goes_on(rigged: Rigged) -> None:
+async def test_a_download_goes_on_while_the_configuration_is_taken_up_twice(rigged: Rigged) -> None:
     rig = await rigged(_slow())
     rig.configure(WATCH)
     daemon = await rig.start("run")
     await rig.until(_receiving)
-    daemon.send_signal(signal.SIGHUP)
-    await _until_logged(rig, "daemon.stopping")  # the download under way is given time to end
-    daemon.send_signal(signal.SIGHUP)
-    await _until_logged(rig, "config.reloaded", times=2)
+    for reloads, rate in ((1, "5 MB"), (2, "0")):
+        rig.configure(WATCH, delivery=f'bandwidth = "{rate}"\nparallel = 1\nretry_slowest = "1h"')
+        daemon.send_signal(signal.SIGHUP)
+        await _until_logged(rig, "config.reloaded", times=reloads)
     await rig.until_stored(1)
+    assert [move["after"] for move in await rig.history(7) if move["subject"] == "delivery"] == [
+        "wanted",
+        "fetching",
+        "stored",
+    ]
     assert daemon.returncode is None
+    assert await rig.terminated(daemon) == 0
+
+
+async def test_a_tree_of_another_daemon_is_refused_and_the_daemon_goes_on(rigged: Rigged) -> None:
+    rig = await rigged(_slow())
+    rig.configure(WATCH)
+    daemon = await rig.start("run")
+    await _until_logged(rig, "order.moved")
+    held = rig.folder / "held"
+    (held / ".orderwatch").mkdir(parents=True)
+    with sole_writer(held / ".orderwatch" / "tree"):
+        _edit(rig, f'root = "{rig.tree}"', f'root = "{held}"')
+        daemon.send_signal(signal.SIGHUP)
+        await _until_logged(rig, "config.refused")
+    await rig.until_stored(1)
+    assert len(rig.zips()) == 1
     assert await rig.terminated(daemon) == 0
 
 
@@ -106,7 +128,7 @@ def _has_reader(pipe: Path) -> bool:
 
 
 def _slow() -> Scenario:
-    capture = Capture(status=((0, "published"),), scenes=(Scene(size="9 MB"),))
+    capture = Capture(status=((0, "published"),), scenes=(Scene(size="5 MB"),))
     order = Order(task_id=7, status=((0, "in_progress"),), captures=(capture,))
     return Scenario.model_validate({"orders": (order,), "downloads": {"rate": "1 MB"}})
 

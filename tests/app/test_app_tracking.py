@@ -27,11 +27,12 @@ def published(task_id: int, after: float = 0.0, **more: object) -> Order:
 
 
 async def test_an_outage_is_one_warning_and_one_recovery_even_over_a_restart(rigged: Rigged) -> None:
-    rig = await rigged(Scenario(orders=(published(1), published(2, after=8))))
+    rig = await rigged(Scenario(orders=(published(1),)))
     rig.configure(ALL)
     daemon = await rig.start("run")
     await rig.until_stored(1)
     rig.simulator.outage = True
+    rig.simulator._become(Scenario(orders=(published(1), published(2))))
     await logged(rig, "account.unavailable")
     assert await rig.terminated(daemon) == 0
     daemon = await rig.start("run")
@@ -60,13 +61,14 @@ async def test_restarts_inside_an_outage_do_not_hammer(rigged: Rigged) -> None:
 
 
 async def test_a_secret_that_was_rotated_in_its_file_is_taken_up_without_a_restart(rigged: Rigged) -> None:
-    rig = await rigged(Scenario(orders=(published(1), published(2, after=6))))
+    rig = await rigged(Scenario(orders=(published(1),)))
     rig.configure(ALL)
     secret = rig.folder / "secret"
     secret.write_text("sim-secret")
     rig.config.write_text(rig.config.read_text().replace(SECRET, f'client_secret = "file:{secret}"'))
     daemon = await rig.start("run")
     await rig.until_stored(1)
+    rig.simulator._become(Scenario(orders=(published(1), published(2))))
     rig.simulator.rotate("main", "canary-rotated")
     rig.simulator.revoke_tokens()
     await logged(rig, "account.refused")

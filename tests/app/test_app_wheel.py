@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+ALONE = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir"]
-    subprocess.run([sys.executable, "-m", "pip", *build, str(folder), str(ROOT)], check=True)
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     return next(folder.glob("*.whl"))
 
 
@@ -27,16 +28,20 @@ def test_the_wheel_carries_what_the_command_needs(wheel: Path) -> None:
         "orderwatch/migrations/env.py",
         "orderwatch/migrations/versions/0001_orders_captures_deliveries.py",
         "orderwatch/simulator/scenarios/demo.toml",
+        "orderwatch/systemd/orderwatch.service",
+        "orderwatch/systemd/orderwatch.service.d/10-v254.conf",
+        "orderwatch/config.example.toml",
         "orderwatch/py.typed",
     } <= names
 
 
+@pytest.mark.long
 def test_the_installed_wheel_runs_the_demo_to_its_end(wheel: Path, tmp_path: Path) -> None:
     python = _environment(tmp_path / "venv", wheel)
     found = subprocess.run(
         [python.with_name("orderwatch"), "demo", "--folder", tmp_path / "demo"],
         cwd=tmp_path,
-        env={k: v for k, v in os.environ.items() if not k.startswith("PYTHON")},
+        env=ALONE,
         capture_output=True,
         text=True,
         check=False,
@@ -45,6 +50,22 @@ def test_the_installed_wheel_runs_the_demo_to_its_end(wheel: Path, tmp_path: Pat
     assert "8 deliveries" in found.stdout
     assert "Where to look next" in found.stdout
     assert len(list((tmp_path / "demo" / "deliveries").rglob("*.zip"))) == 8
+
+
+def test_the_installed_wheel_shows_what_it_would_install(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(tmp_path)
+    found = subprocess.run(
+        [sys.executable, "-m", "orderwatch", "install", "--print", "--user", "--command", "/opt/orderwatch"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    assert "\nExecStart=/opt/orderwatch run " in found.stdout
+    assert "\n[accounts.main] " in found.stdout
 
 
 def _environment(folder: Path, wheel: Path) -> Path:
@@ -68,6 +89,7 @@ def _environment(folder: Path, wheel: Path) -> Path:
         text=True,
         check=True,
         cwd=folder,
+        env=ALONE,
     ).stdout
     assert place.startswith(site)
     return python

@@ -21,6 +21,7 @@ from tests.terminals import shown_on
 from orderwatch.app.ordering import Asked, Tried
 from orderwatch.cli.cancel import _problem, _told
 from orderwatch.cli.ordering import ask, told, tried_facts
+from orderwatch.cli.shapes import Known
 from orderwatch.cli.tables import print_status
 from orderwatch.cli.wanted import print_wanted
 from orderwatch.core.act import Act
@@ -106,7 +107,7 @@ def test_names_drive_neither_the_terminal_nor_our_markup(
     request = replace(REQUEST, task_name=name, project_name=name)
     print_wanted([Asked(name, request, ACT)], [None])
     unclear = intent(IntentState.UNCLEAR, request=request, reason=name)
-    print_status([], {}, NOW, [unclear])
+    print_status(Known([], {}, [unclear]), NOW)
     shown = capsys.readouterr().out
     visible = "".join(c if c.isprintable() else "\ufffd" for c in name)
     assert shown.count(visible) == 6

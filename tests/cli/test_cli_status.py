@@ -17,7 +17,7 @@ from tests.cli.conftest import Call
 from tests.db.kit import MINUTE, NOW, a_delivery, an_order
 from tests.terminals import shown_on
 
-from orderwatch.cli.shapes import order_facts
+from orderwatch.cli.shapes import Known, order_facts
 from orderwatch.cli.tables import console, print_status, status_table
 from orderwatch.core.breaker import Trouble
 from orderwatch.core.machine import Verdict
@@ -30,6 +30,7 @@ from orderwatch.core.model import (
     OrderState,
     Standing,
 )
+from orderwatch.core.problems import Problem
 from orderwatch.db.store import open_store
 from orderwatch.ports import AccountState
 
@@ -85,13 +86,13 @@ def test_what_is_not_known_is_not_told() -> None:
 def test_the_last_line_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
     stored = [a_delivery(f"s{n}", state=DeliveryState.STORED) for n in range(2)]
     lost = an_order(2, state=OrderState.LOST, deliveries=(a_delivery(state=DeliveryState.GIVEN_UP),))
-    print_status([the_order(deliveries=(WAITING, *stored)), an_order(3), lost], {}, NOW)
+    print_status(Known([the_order(deliveries=(WAITING, *stored)), an_order(3), lost], {}), NOW)
     assert capsys.readouterr().out.splitlines()[-1] == (
         "3 orders: 2 open, 1 lost · 4 deliveries: 2 stored, 1 waiting, 1 given up"
     )
-    print_status([the_order()], {}, NOW)
+    print_status(Known([the_order()], {}), NOW)
     assert capsys.readouterr().out.splitlines()[-1] == "1 order: 1 open · 1 delivery: 1 waiting"
-    print_status([an_order()], {}, NOW)
+    print_status(Known([an_order()], {}), NOW)
     assert capsys.readouterr().out.splitlines()[-1] == "1 order: 1 open"
 
 
@@ -105,7 +106,7 @@ def test_names_of_the_provider_can_neither_drive_the_terminal_nor_our_markup(
     capture = replace(CAPTURE, satellite_name=name)
     wanted = replace(WAITING, reason=name, file_name=name)
     order = the_order(task_name=name, standing=standing, captures=(capture,), deliveries=(wanted,))
-    print_status([order], {}, NOW)
+    print_status(Known([order], {}), NOW)
     shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
     visible = "".join(c if c.isprintable() else "\ufffd" for c in name)
     assert shown.count(visible) >= 4
@@ -113,7 +114,7 @@ def test_names_of_the_provider_can_neither_drive_the_terminal_nor_our_markup(
 
 
 def test_two_names_cannot_make_markup_of_ours_together(capsys: pytest.CaptureFixture[str]) -> None:
-    print_status([the_order(project_name="[/a", task_name="b]")], {}, NOW)
+    print_status(Known([the_order(project_name="[/a", task_name="b]")], {}), NOW)
     assert "[/a / b]" in capsys.readouterr().out
 
 
@@ -128,10 +129,15 @@ def test_json_says_when_it_was_placed_and_looked_at_and_where_a_delivery_goes() 
 def test_an_empty_database_is_said_to_be_empty(call: Call, database: Path) -> None:
     assert database.exists()
     assert call("status").output == "nothing is known yet\n"
-    assert json.loads(call("status", "--json").output) == {"orders": [], "accounts": [], "intents": []}
+    assert json.loads(call("status", "--json").output) == {
+        "orders": [],
+        "accounts": [],
+        "intents": [],
+        "problems": [],
+    }
 
 
-def test_the_trouble_of_an_account_stands_below_the_orders(capsys: pytest.CaptureFixture[str]) -> None:
+def test_trouble_stands_below_the_orders_each_once(capsys: pytest.CaptureFixture[str]) -> None:
     trouble = Trouble(
         began_at=NOW,
         failures=3,
@@ -140,15 +146,20 @@ def test_the_trouble_of_an_account_stands_below_the_orders(capsys: pytest.Captur
         reason="contract [bold]c[/] is odd",
     )
     accounts = {"main": AccountState(None, trouble), "other": AccountState(NOW, None)}
-    print_status([], accounts, NOW)
+    problems = [
+        Problem(key="a", event="account.refused", began_at=NOW, facts={"account": "main"}),
+        Problem(key="b", event="space.short", began_at=NOW, facts={"root": "/srv", "reason": "[full]"}),
+    ]
+    print_status(Known([], accounts, problems=problems), NOW)
     assert capsys.readouterr().out == (
         "nothing is known yet\n"
         "account main refused since 2026-11-22 12:00:00 UTC, 3 failures, asked again "
         "2026-11-22 12:01:00 UTC: contract [bold]c[/] is odd\n"
+        "problem, begun 2026-11-22 12:00:00 UTC: there is too little room below /srv: [full]\n"
     )
 
 
-@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize("colour", [True, pytest.param(False, marks=pytest.mark.long)])
 async def test_a_real_terminal_is_told_from_now_and_in_colours_unless_they_are_unwanted(
     database: Path, config: Path, *, colour: bool
 ) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ LEGACY = ACCOUNT.replace('contract_id = "cont.1"', 'credentials = "legacy"')
 WATCHING = f"{ACCOUNT}\n[[watch]]\naccount = 'main'"
 NIGHT = "{from = '22:00', to = '06:00', limit = '1 MB'}"
 MORNING = "{from = 05:59:00, to = '24:00', limit = '2 MB'}"
+HOOK = f"{GOOD}\n[[notify]]\nkind = 'webhook'\nurl = 'https://hooks.example/{CANARY}'"
+MAIL = f"{GOOD}\n[[notify]]\nkind = 'email'\nhost = 'h.example'\nsender = 'a@b.example'\nto = 'c@d.example'"
+HTTPS = "notify[0].url: must be https (plain http only on loopback)"
+NO_URL = "notify[0].url: must be a URL such as https://api.example.com"
+NO_EVENT = (
+    "notify[0].events: 'capture.move' fits no event; there are: order.moved, capture.moved, delivery.stored, "
+    "delivery.parked, delivery.given_up, order.done, problem.began, problem.ended"
+)
 A_MOMENT = "must be a date or time such as 2026-11-22 or 2026-11-22T08:00:00Z"
 
 
@@ -96,10 +105,35 @@ def account(line: str) -> str:
         ),
         (f"{GOOD}\n[http]\nlisten = '8787'", 'http.listen: must be "host:port", or "" for off'),
         (f"{GOOD}\n[http]\nlisten = 'localhost:99999'", 'http.listen: must be "host:port", or "" for off'),
+        (f'{GOOD}\n[http]\nlisten = "\\u0000:80"', 'http.listen: must be "host:port", or "" for off'),
         (
             f"{GOOD}\n[[notify]]\nkind = 'pigeon'\nurl = '{CANARY}'",
-            "notify[0].kind: Input should be 'webhook'",
+            "notify[0].kind: must be one of: webhook, command, email, apprise",
         ),
+        (f"{GOOD}\n[[notify]]\nurl = '{CANARY}'", "notify[0].kind: missing"),
+        (f"notify = [5]\n{GOOD}", "notify[0]: must be a table"),
+        (f"{GOOD}\n[[notify]]\nkind = 'webhook'\nurl = 'http://h.example/{CANARY}'", HTTPS),
+        (f"{GOOD}\n[[notify]]\nkind = 'webhook'\nurl = '{CANARY}'", NO_URL),
+        (f"{HOOK}\nevents = ['capture.move']", NO_EVENT),
+        (f"{HOOK}\nspeed = 5", "notify[0].speed: unknown key"),
+        (
+            f"{HOOK}\n[[notify]]\nkind = 'command'\ncommand = ['/bin/true']\nname = 'webhook'",
+            "notify[1].name: 'webhook' is that of notify[0] too; give it another one",
+        ),
+        (
+            f"{GOOD}\n[[notify]]\nkind = 'command'\ncommand = ['tell', '{CANARY}']",
+            "notify[0].command: must begin with the absolute path of a program",
+        ),
+        (
+            f"{MAIL}\ntls = 'none'",
+            'notify[0]: tls = "none" is only for a mail server on this host',
+        ),
+        (f"{MAIL}\npassword = '{CANARY}'", "notify[0]: user and password belong together"),
+        (
+            f"{GOOD}\n[[notify]]\nkind = 'apprise'\nurl = '{CANARY}'",
+            "notify[0].kind: is not installed; run: pip install 'orderwatch[apprise]'",
+        ),
+        (f"{GOOD}\n[heartbeat]\nurl = 'http://h.example/{CANARY}'", HTTPS.replace("notify[0]", "heartbeat")),
         (f"{ACCOUNT}\nwatch = 5", "accounts.main.watch: unknown key"),
         (f"watch = 5\n{ACCOUNT}", "watch: must be a list"),
         (f"delivery = 5\n{GOOD}", "delivery: must be a table"),
@@ -185,7 +219,10 @@ def account(line: str) -> str:
         ),
     ],
 )
-def test_each_problem_is_named_with_its_place(tmp_path: Path, content: str, expected: str) -> None:
+def test_each_problem_is_named_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, expected: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)  # as if it were not installed, wherever we run
     path = written(tmp_path, content)
     found = problems(path, {})
     assert any(problem.startswith(expected) for problem in found), found
@@ -263,7 +300,11 @@ def test_many_problems_of_one_file_are_told_at_once(tmp_path: Path) -> None:
         listen = "nowhere"
         [[notify]]
         kind = "pigeon"
+        [[notify]]
+        kind = "webhook"
         url = "credential:hook"
+        [heartbeat]
+        url = "credential:heart"
     """
     path = written(tmp_path, content, 0o644)
     found = problems(path, {"ORDERWATCH_SPEED": "fast", "ORDERWATCH_WATCH__9__ACCOUNT": "main"})
@@ -281,10 +322,11 @@ def test_many_problems_of_one_file_are_told_at_once(tmp_path: Path) -> None:
         "delivery.root",
         "environment ORDERWATCH_SPEED",
         "environment ORDERWATCH_WATCH__9__ACCOUNT",
+        "heartbeat.url",
         "http.listen",
         "log.level",
         "notify[0].kind",
-        "notify[0].url",
+        "notify[1].url",
         "polling.interval",
         "polling.requests_per_second",
         "watch[0].account",

@@ -142,13 +142,23 @@ def test_a_literal_secret_may_stand_in_a_file_of_owner_and_group(tmp_path: Path,
     assert secret(written(tmp_path, GOOD, mode), tmp_path) == CANARY
 
 
-def test_the_url_of_a_webhook_is_a_secret_too(tmp_path: Path, credentials: Path) -> None:
+@pytest.mark.parametrize(
+    ("hook", "place"),
+    [
+        (f"[[notify]]\nkind = 'webhook'\nurl = 'https://hooks.example/{CANARY}'", "notify[0].url"),
+        (f"[[notify]]\nkind = 'webhook'\nurl = 'env:HOOK'\nsecret = '{CANARY}'", "notify[0].secret"),
+        (f"[heartbeat]\nurl = 'https://hooks.example/{CANARY}'", "heartbeat.url"),
+    ],
+)
+def test_urls_that_are_told_something_are_secrets_too(
+    tmp_path: Path, credentials: Path, monkeypatch: pytest.MonkeyPatch, hook: str, place: str
+) -> None:
+    monkeypatch.setenv("HOOK", "https://hooks.example")
     (credentials / "main-secret").write_text(CANARY)
-    hook = f"[[notify]]\nkind = 'webhook'\nurl = 'https://hooks.example/{CANARY}'"
     (problem,) = problems(
         written(tmp_path, pointing("credential:main-secret") + hook, 0o644), environ(tmp_path)
     )
-    assert problem.startswith("notify[0].url: stands here in a file that others can read")
+    assert problem.startswith(f"{place}: stands here in a file that others can read")
 
 
 def test_a_secret_in_the_environment_is_fine_beside_a_file_that_all_can_read(tmp_path: Path) -> None:
@@ -197,3 +207,15 @@ def test_no_problem_repeats_what_the_environment_said(tmp_path: Path) -> None:
     names = ("ORDERWATCH_ACCOUNTS__MAIN__CLIENT_SECRETS", "ORDERWATCH_SECRET", "ORDERWATCH_ACCOUNTS")
     found = problems(written(tmp_path, GOOD), environ(tmp_path, **dict.fromkeys(names, CANARY)))
     assert CANARY not in "\n".join(found)
+
+
+def test_credentials_can_be_left_to_the_daemon_which_alone_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    path = written(tmp_path, pointing("credential:main-secret"))
+    settings = load(path, environ(tmp_path), resolve=True, credentials=False)
+    assert settings.accounts["main"].client_secret.get_secret_value() == "credential:main-secret"
+    path = written(tmp_path, pointing(f"file:{tmp_path}/absent"))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(path, environ(tmp_path), resolve=True, credentials=False)

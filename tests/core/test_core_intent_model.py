@@ -165,4 +165,4 @@ class Ordering(RuleBasedStateMachine):
 
 
 TestOrdering = Ordering.TestCase
-TestOrdering.settings = settings(max_examples=100, stateful_step_count=30)
+TestOrdering.settings = settings(max_examples=60, stateful_step_count=30)

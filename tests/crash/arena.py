@@ -17,7 +17,7 @@ from tests.crash.naive import LINK
 from tests.crash.strace_kit import Point, points, profiling
 from tests.databases import blank
 
-from orderwatch.app.compose import open_app
+from orderwatch.app.furnish import open_app
 from orderwatch.config import load
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.faults import Fault, Faults

@@ -9,11 +9,11 @@ from tests.crash.arena import staged
 from tests.crash.strace_kit import Point
 from tests.crash.sweep import killed, killed_until_it_completes
 
-SHARES = 4
+SHARES = 10
 
 
 @pytest.mark.parametrize(
-    "share", [pytest.param(share, marks=pytest.mark.long if share % 2 else ()) for share in range(SHARES)]
+    "share", [pytest.param(share, marks=pytest.mark.long if share else ()) for share in range(SHARES)]
 )
 async def test_a_kill_at_any_call_breaks_no_promise(share: int, tmp_path: Path, driver: Path) -> None:
     async with staged(tmp_path, driver) as stage:
@@ -30,7 +30,10 @@ def _is_often(point: Point) -> bool:
     return point.kind != "pwrite64" or point.path.endswith(".db") or point.number % 5 == 1
 
 
-@pytest.mark.parametrize("protocol", [naive.final_name_directly, naive.recorded_before_renamed])
+@pytest.mark.parametrize(
+    "protocol",
+    [pytest.param(naive.final_name_directly, marks=pytest.mark.long), naive.recorded_before_renamed],
+)
 async def test_a_naive_protocol_is_found_out(
     protocol: Callable[[], None], tmp_path: Path, driver: Path
 ) -> None:

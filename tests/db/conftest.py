@@ -2,8 +2,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.logs import events
 
 from orderwatch.db.store import Store, open_store
+
+__all__ = ["events", "store"]
 
 
 @pytest.fixture

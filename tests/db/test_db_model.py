@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 )
 from tests.databases import blank
 from tests.db.kit import NOW
+from tests.examples import examples
 
 from orderwatch.core import delivery as machine
 from orderwatch.core.breaker import Trouble as AccountTrouble
@@ -305,7 +306,7 @@ def test_after_any_sequence_of_looks_and_local_moves_the_database_is_what_was_de
     run_state_machine_as_test(
         DatabaseAndModel,
         settings=settings(
-            max_examples=12,
+            max_examples=examples(5),
             stateful_step_count=16,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -24,6 +24,7 @@ from tests.db.kit import (
     want,
     written,
 )
+from tests.examples import examples
 
 from orderwatch.core.breaker import Trouble
 from orderwatch.core.delivery import Move
@@ -68,7 +69,7 @@ def test_every_field_comes_back_as_it_was_written_and_written_over(database: Pat
         opened = open_store(database)
         store = runner.run(opened.__aenter__())
 
-        @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
         @given(order=ORDERS, other=ORDERS, moves=st.lists(MOVES, max_size=3), later=DELIVERIES)
         def each(order: Order, other: Order, moves: list[Transition], later: Delivery) -> None:
             task_id = next(task_ids)

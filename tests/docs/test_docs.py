@@ -1,20 +1,37 @@
 """What the documents say is so."""
 
-import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from tests.docs.catalogue import events
+
+from docs import configuration
+
 ROOT = Path(__file__).parents[2]
-LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
-DOTTED = re.compile(r"[a-z]+\.[a-z_]+")
+EVENTS = events(ROOT / "daemon")
+PAGE = (ROOT / "docs/events.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| `([a-z_.]+)` \| (.*?) \| (.*?) ?\| .* \|$", PAGE, re.MULTILINE)
+LEVEL = re.compile(r"\b(debug|info|warning|error)\b")
+WHERE = "account, task_id, capture_id, scene_id, attachment"
 
 
 def test_the_catalogue_lists_exactly_the_events_of_the_code() -> None:
-    page = (ROOT / "docs/events.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| `([a-z_.]+)` \|", page, re.MULTILINE)
-    assert len(listed) == len(set(listed))
-    assert set(listed) == set(_events())
+    assert len(ROWS) == len({name for name, *_ in ROWS})
+    assert {name for name, *_ in ROWS} == {*EVENTS, "library.said"}
+
+
+@pytest.mark.parametrize(("name", "levels", "fields"), [row for row in ROWS if row[0] != "library.said"])
+def test_the_catalogue_shows_levels_and_fields_as_they_are(name: str, levels: str, fields: str) -> None:
+    event = EVENTS[name]
+    listed = set(re.findall(r"\w+", re.sub(r"\(.*?\)", "", fields.replace("account … attachment", WHERE))))
+    told = set(LEVEL.findall(levels))
+    assert told
+    assert told <= event.levels if event.shared else told == event.levels
+    if not event.open:
+        assert listed <= event.fields if event.shared else listed == event.fields
+    elif not event.shared:
+        assert listed >= event.fields
 
 
 def test_every_file_the_readme_links_to_is_there() -> None:
@@ -23,24 +40,9 @@ def test_every_file_the_readme_links_to_is_there() -> None:
             assert link.startswith("https://") or (ROOT / link).exists(), f"{page.name} links to {link}"
 
 
+def test_the_page_of_the_configuration_is_what_make_docs_writes() -> None:
+    assert configuration.PAGE.read_text(encoding="utf-8") == configuration.page(), "run: make docs"
+
+
 def test_the_lock_names_no_index_host() -> None:
     assert "://" not in (ROOT / "requirements.lock").read_text(encoding="utf-8")
-
-
-def _events() -> Iterator[str]:
-    """Names in log calls, in `_EVENTS` tables, and the one that library lines are given."""
-    for path in (ROOT / "daemon").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            match node:
-                case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=level), args=[first, *_]):
-                    if level in LEVELS:
-                        yield from _words(first)
-                case ast.Assign(targets=[ast.Name(id="_EVENTS")], value=table):
-                    yield from _words(table)
-    yield "library.said"
-
-
-def _words(node: ast.AST) -> Iterator[str]:
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Constant) and isinstance(inner.value, str) and DOTTED.fullmatch(inner.value):
-            yield inner.value

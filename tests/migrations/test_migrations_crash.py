@@ -66,36 +66,41 @@ def whole_or_nothing(database: Path, before: Schema = Schema.NONE) -> Schema:
     return found
 
 
-def killed_at_each_statement(databases: Sequence[Path]) -> int:
-    """How many processes were killed, one statement later each, until one was not."""
+def killed_at_statements(databases: Sequence[Path], stride: int) -> int:
+    """How many processes were killed, so many statements later each, until one was not."""
     *killed, last = run_killed(
-        *((path, "statements", number) for number, path in enumerate(databases, start=1))
+        *((path, "statements", 1 + stride * number) for number, path in enumerate(databases))
     )
     assert (set(killed), last) == ({-9}, 0)
     return len(killed)
 
 
 _MANY = 200  # more statements than an upgrade has
+STRIDES = pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.long)])
 
 
-def test_a_process_killed_after_any_of_its_statements_leaves_all_or_nothing(tmp_path: Path) -> None:
-    databases = [tmp_path / f"{number}.db" for number in range(_MANY)]
-    killed = killed_at_each_statement(databases)
-    assert killed > 10  # every table and index is a statement of its own
+@STRIDES
+def test_a_process_killed_after_any_of_its_statements_leaves_all_or_nothing(
+    tmp_path: Path, stride: int
+) -> None:
+    databases = [tmp_path / f"{number}.db" for number in range(_MANY // stride)]
+    killed = killed_at_statements(databases, stride)
+    assert killed > 20 / stride  # every table and index is a statement of its own
     found = [schema_of(path, thorough=True) for path in databases[: killed + 1]]
     assert found == [*[Schema.NONE] * killed, Schema.CURRENT]
     for path in databases[:killed:9]:
         assert whole_or_nothing(path) is Schema.NONE
 
 
+@STRIDES
 def test_a_process_killed_while_it_brings_up_an_older_database_loses_no_row(
-    tmp_path: Path, first: Path
+    tmp_path: Path, first: Path, stride: int
 ) -> None:
-    databases = [Path(shutil.copy(first, tmp_path / f"{number}.db")) for number in range(_MANY)]
+    databases = [Path(shutil.copy(first, tmp_path / f"{number}.db")) for number in range(_MANY // stride)]
     names = {table: columns(first, table) for table in TABLES}
     before = {table: rows(first, table, names[table]) for table in TABLES}
-    killed = killed_at_each_statement(databases)
-    assert killed > 10  # every column is a statement of its own
+    killed = killed_at_statements(databases, stride)
+    assert killed > 20 / stride  # every column is a statement of its own
     found = [schema_of(path, thorough=True) for path in databases[: killed + 1]]
     assert found == [*[Schema.BEHIND] * killed, Schema.CURRENT]
     for path in databases[: killed + 1 : 7]:
@@ -106,7 +111,7 @@ def test_a_process_killed_while_it_brings_up_an_older_database_loses_no_row(
 @pytest.mark.parametrize("seed", [20261122])
 def test_a_process_killed_at_any_moment_leaves_all_or_nothing(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
-    kills = [(tmp_path / f"{number}.db", "seconds", chance.uniform(0, 0.08)) for number in range(12)]
+    kills = [(tmp_path / f"{number}.db", "seconds", chance.uniform(0, 0.08)) for number in range(6)]
     assert set(run_killed(*kills)) <= {-9, 0}
     for path, _, _ in kills:
         whole_or_nothing(path)

@@ -24,7 +24,7 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
     "busy": (Fault(on="place", kind="status", code=429),),
     "no": (Fault(on="place", kind="status", code=400),),
 }
-RARE = {"500", "busy", "no"}  # which leave what others do
+RARE = {"500", "500 after it was taken", "busy", "no"}  # which leave what others do
 LAGS = (0.0, 30.0)
 HISTORIES = 15
 

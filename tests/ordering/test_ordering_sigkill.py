@@ -20,13 +20,14 @@ FAULTS: tuple[tuple[Fault, ...], ...] = (
 )
 
 
+@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.long)])
 async def test_a_command_that_is_killed_at_any_step_has_placed_one_order_after_resume(
-    tmp_path: Path, forks: Path
+    tmp_path: Path, forks: Path, stride: int
 ) -> None:
     async with open_counter(tmp_path, forks) as counter:
-        at, code = 0, KILLED
+        at, code = 1 - stride, KILLED
         while code == KILLED:
-            at += 1
+            at += stride
             file = counter.new_file()
             code = (await counter.place(file, kill_at=at)).code
             await counter.must_be_no_lie(file)

@@ -11,6 +11,7 @@ import pytest
 from aioresponses import aioresponses as fake_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.provider.kit import (
     CAPTURE_ID,
     CAPTURES,
@@ -113,7 +114,7 @@ LISTS = [
 
 
 @pytest.mark.parametrize(("url", "question", "item", "sound", "sound_id"), LISTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(data=st.data())
 def test_a_bent_item_hides_no_sound_one(
     *,
@@ -130,7 +131,7 @@ def test_a_bent_item_hides_no_sound_one(
 
 
 @pytest.mark.parametrize(("url", "question", "item", "sound", "sound_id"), LISTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(data=st.data())
 def test_a_bent_page_is_read_or_refused(
     *,
@@ -146,7 +147,7 @@ def test_a_bent_page_is_read_or_refused(
     assert read is None or isinstance(read, list)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(bent(answer("task")))
 def test_a_bent_order_is_read_or_refused_and_can_be_written_down(document: dict[str, Any]) -> None:
     order: Any = ask(TASK, document, lambda provider: provider.tasking.order(23272))
@@ -156,7 +157,7 @@ def test_a_bent_order_is_read_or_refused_and_can_be_written_down(document: dict[
         assert b"://" not in text.encode()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(bent(answer("scenes")["results"][0]))
 def test_whatever_a_bent_scene_offers_can_be_written_down(document: dict[str, Any]) -> None:
     seen: Any = ask(SCENES, page(document), lambda provider: provider.archive.scenes(CAPTURE_ID))

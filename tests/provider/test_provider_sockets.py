@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.provider.hosts import Host, at, give_token, saying, with_tokens
 from tests.provider.kit import Desk, answer, listed
 
@@ -171,7 +172,7 @@ async def test_broken_http_has_a_name(desk: Desk, raw: bytes, error: type[Provid
             await provider.tasking.order(23272)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(
     st.sampled_from([b"", HEAD, HEAD + b"\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\n"]), st.binary()
 )

@@ -121,7 +121,7 @@ async def test_a_token_that_cannot_be_refreshed_is_used_until_its_end(
     silence: fake_network, desk: Desk
 ) -> None:
     """That is said once; the endpoint is asked at most once a minute; and the end is said as well."""
-    silence.post(TOKEN, payload={"access_token": "old", "expires_in": 1000})
+    silence.post(TOKEN, payload={"access_token": "old", "expires_in": 10_000})
     for _ in range(3):
         silence.post(TOKEN, status=503)
     serve_tokens(silence)
@@ -129,13 +129,13 @@ async def test_a_token_that_cannot_be_refreshed_is_used_until_its_end(
         tokens = tokens_for(desk)(session)
         with capture_logs() as logs:
             await tokens.get(AUDIENCE)
-            desk.at += 850
+            desk.at += 8100
             assert [await tokens.get(AUDIENCE) for _ in range(5)] == ["old"] * 5
             assert len(sent(silence)) == 2
             desk.at += 61
             assert await tokens.get(AUDIENCE) == "old"
             assert len(sent(silence)) == 3
-            desk.at += 90
+            desk.at += 1900
             with pytest.raises(UnavailableError):
                 await tokens.get(AUDIENCE)
             assert await tokens.get(AUDIENCE) == "canary-token-1"
@@ -145,6 +145,22 @@ async def test_a_token_that_cannot_be_refreshed_is_used_until_its_end(
         "token.minted",
         "token.refresh_restored",
     ]
+
+
+async def test_a_token_that_ends_soon_is_not_worth_a_warning(silence: fake_network, desk: Desk) -> None:
+    """Whoever asks with it is refused before anybody could act, and says that."""
+    silence.post(TOKEN, payload={"access_token": "old", "expires_in": 3600})
+    silence.post(TOKEN, status=401)
+    serve_tokens(silence)
+    async with open_session() as session:
+        tokens = tokens_for(desk)(session)
+        with capture_logs() as logs:
+            await tokens.get(AUDIENCE)
+            desk.at += 3000
+            assert await tokens.get(AUDIENCE) == "old"
+            desk.at += 700
+            assert await tokens.get(AUDIENCE) == "canary-token-1"
+    assert [entry["event"] for entry in logs] == ["token.minted", "token.minted"]
 
 
 async def test_each_token_is_asked_for_with_the_secret_of_that_moment(net: fake_network, desk: Desk) -> None:

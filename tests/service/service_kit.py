@@ -19,12 +19,13 @@ from orderwatch.core.layout import partial_name
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.watching import Plan, Watch, Watched
 from orderwatch.db.store import Store, open_store
+from orderwatch.ports import UNMETERED, Meter
 from orderwatch.ports import Store as StorePort
 from orderwatch.provider.access import Access
 from orderwatch.provider.connection import Connection, connect
 from orderwatch.service.attempt import Tools, Tree
 from orderwatch.service.bell import Bell
-from orderwatch.service.fetcher import Fetcher
+from orderwatch.service.fetcher import Fetcher, recover
 from orderwatch.service.gate import Gate
 from orderwatch.service.lister import Lister
 from orderwatch.service.looker import Looker
@@ -143,9 +144,12 @@ class House:
         *,
         account: str = "main",
         gate: Gate | None = None,
+        meter: Meter = UNMETERED,
     ) -> Poller:
         provider, now = connection or self.connection, self.time.now
-        recorder = Recorder(account, watched, self.store, pace=PACE, todo=self.todo, now=now, rng=self.rng)
+        recorder = Recorder(
+            account, watched, self.store, pace=PACE, todo=self.todo, now=now, rng=self.rng, meter=meter
+        )
         return Poller(
             recorder,
             Lister(provider.tasking, recorder, self.store, now=now),
@@ -155,6 +159,7 @@ class House:
             pace=PACE,
             now=now,
             rng=self.rng,
+            meter=meter,
         )
 
     async def look(self, watched: Watched = EVERYTHING) -> None:
@@ -202,7 +207,7 @@ class House:
     async def restart(self) -> None:
         """What a new process does first."""
         await new_volume(self.destination, self.root, self.store).open()
-        await self.fetcher.recover()
+        await recover(self.store, self.time.now)
 
     def partial(self, delivery: Delivery) -> Path:
         return self.destination.partials / partial_name(delivery)
@@ -320,7 +325,7 @@ async def house(
             rng=random.Random(7),
         )
         await tree.volume.open()
-        await fetcher.recover()
+        await recover(store, time.now)
         yield House(simulator, time, root, store, connection, destination, fetcher, disk, by_account)
 
 
@@ -331,6 +336,7 @@ async def connected(
     *,
     rest: Rest | Time | None = None,
     heard: Callable[[datetime], None] = lambda _date: None,
+    meter: Meter = UNMETERED,
     **changes: str | None,
 ) -> AsyncIterator[Connection]:
     """A connection of its own; a `secret` that is called may be another one tomorrow."""
@@ -351,6 +357,7 @@ async def connected(
         rng=random.Random(7),
         learn_secret=lambda _secret: None,
         heard=heard,
+        meter=meter,
         monotonic=rest.read,
         sleep=rest.sleep,
     ) as connection:

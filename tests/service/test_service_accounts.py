@@ -159,7 +159,9 @@ async def test_the_same_number_may_be_lost_in_one_account_and_run_in_the_other(t
 # Trouble of one
 
 
-@pytest.mark.parametrize("code", [503, 429, 403, 401])
+@pytest.mark.parametrize(
+    "code", [503, 401, *(pytest.param(code, marks=pytest.mark.long) for code in (429, 403))]
+)
 @pytest.mark.parametrize(
     ("bad", "good"), [("main", "other"), pytest.param("other", "main", marks=pytest.mark.long)]
 )
@@ -181,7 +183,13 @@ async def test_trouble_of_one_account_is_not_the_others(
         await assert_unharmed(h, other, bad, disturbed=True)
 
 
-@pytest.mark.parametrize("change", [{"status": "SUSPENDED"}, {"tasking": False}], ids=["status", "tasking"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"status": "SUSPENDED"}, id="status"),
+        pytest.param({"tasking": False}, id="tasking", marks=pytest.mark.long),
+    ],
+)
 async def test_a_contract_that_ends_stops_its_account_until_it_is_given_back(
     tmp_path: Path, events: LogCapture, change: dict[str, str]
 ) -> None:

@@ -46,7 +46,9 @@ async def test_a_token_that_is_revoked_early_is_replaced_once_and_nobody_sees_it
         await assert_unharmed(h)
 
 
-@pytest.mark.parametrize("on", ["tasks", "captures", "scenes"])
+@pytest.mark.parametrize(
+    "on", ["scenes", *(pytest.param(on, marks=pytest.mark.long) for on in ("tasks", "captures"))]
+)
 async def test_a_token_that_is_refused_in_the_middle_of_things_is_replaced(
     tmp_path: Path, events: LogCapture, on: str
 ) -> None:

@@ -450,7 +450,7 @@ async def test_a_disk_that_fails_parks_without_counting_and_starts_over(
     def fail(_handle: int) -> None:
         raise OSError(5, "Input/output error")
 
-    async with house(tmp_path, one(CUT.model_copy(update={"times": 2}))) as h:
+    async with house(tmp_path, one(CUT.model_copy(update={"times": 2}), rate=RATE // 8)) as h:
         await h.look()
         await h.fetch()
         h.time.move(MINUTE)

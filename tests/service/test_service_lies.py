@@ -33,7 +33,8 @@ from orderwatch.core.watching import Watch
 
 BROKEN = ["html", "malformed", "huge", "page_loop", "foreign_next"]
 LONG = pytest.mark.long  # played by `make sweep`
-SOME = [*BROKEN[:2], *(pytest.param(kind, marks=LONG) for kind in BROKEN[2:])]
+SOME = [*BROKEN[:1], *(pytest.param(kind, marks=LONG) for kind in BROKEN[1:])]
+ENDLESS = [pytest.param(kind, marks=() if kind in {"html", "page_loop"} else LONG) for kind in BROKEN]
 ANY, BY_ID = Watch(project_name="*"), Watch(task_ids=frozenset({BYSTANDER}))
 BOTH = Watch(task_ids=frozenset({SUBJECT, BYSTANDER}))
 ACCOUNT = ("account.unavailable", "account.refused")
@@ -48,7 +49,7 @@ def assert_nothing_leaked(h: House) -> None:
 # About one order
 
 
-@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("kind", ENDLESS)
 @pytest.mark.parametrize("on", ["captures", pytest.param("scenes", marks=LONG)])
 async def test_broken_answers_about_one_order_are_said_once_and_made_up_for(
     tmp_path: Path, events: LogCapture, on: str, kind: str
@@ -67,7 +68,7 @@ async def test_broken_answers_about_one_order_are_said_once_and_made_up_for(
         assert_nothing_leaked(h)
 
 
-@pytest.mark.parametrize("kind", ["html", "malformed", "huge"])
+@pytest.mark.parametrize("kind", SOME[:3])
 async def test_a_broken_answer_about_the_order_itself_is_made_up_for(tmp_path: Path, kind: str) -> None:
     spoiled = fault("task", kind, match={"task_id": SUBJECT}, times=3)
     async with beside(tmp_path, order(captures=[capture()]), faults=[spoiled]) as h:
@@ -91,7 +92,7 @@ async def test_a_link_that_cannot_be_asked_for_is_asked_for_later(tmp_path: Path
 # About all of them
 
 
-@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("kind", ENDLESS)
 async def test_a_broken_list_is_said_once_and_what_it_hid_is_found_when_it_is_mended(
     tmp_path: Path, events: LogCapture, kind: str
 ) -> None:
@@ -105,7 +106,7 @@ async def test_a_broken_list_is_said_once_and_what_it_hid_is_found_when_it_is_me
         assert_nothing_leaked(h)
 
 
-@pytest.mark.parametrize("kind", ["page_loop", "foreign_next"])
+@pytest.mark.parametrize("kind", ["page_loop", pytest.param("foreign_next", marks=LONG)])
 async def test_a_list_that_never_ends_well_brings_the_rows_it_shows(
     tmp_path: Path, events: LogCapture, kind: str
 ) -> None:
@@ -132,7 +133,7 @@ async def test_orders_behind_a_page_that_fails_from_now_on_are_asked_one_by_one(
             await assert_unharmed(h, task_id)
 
 
-@pytest.mark.parametrize("kind", ["html", "malformed", "huge", "bare"])
+@pytest.mark.parametrize("kind", [*SOME[:3], "bare"])
 async def test_a_token_that_cannot_be_read_is_asked_for_again(tmp_path: Path, kind: str) -> None:
     spoiled = fault("token", kind, times=3)
     async with beside(tmp_path, faults=[spoiled]) as h:
@@ -147,7 +148,13 @@ async def test_a_token_that_cannot_be_read_is_asked_for_again(tmp_path: Path, ki
     ("on", "kind"),
     [
         ("task", "loose"),
-        *((on, kind) for on in ("tasks", "captures", "scenes") for kind in ("loose", "doubled")),
+        ("captures", "loose"),
+        ("tasks", "doubled"),
+        ("scenes", "doubled"),
+        *(
+            pytest.param(on, kind, marks=LONG)
+            for on, kind in (("tasks", "loose"), ("captures", "doubled"), ("scenes", "loose"))
+        ),
     ],
 )
 async def test_ids_as_strings_times_without_zone_and_rows_that_come_twice_change_nothing(
@@ -183,7 +190,9 @@ async def test_an_order_that_the_list_shows_twice_with_two_words_is_one_order(
 # Fields that are not there
 
 
-@pytest.mark.parametrize("on", ["tasks", "task", "captures", "scenes"])
+@pytest.mark.parametrize(
+    "on", ["tasks", *(pytest.param(on, marks=LONG) for on in ("task", "captures")), "scenes"]
+)
 async def test_what_is_null_or_missing_changes_nothing_that_is_known(tmp_path: Path, on: str) -> None:
     """The watch goes by a name which a bare answer does not have."""
     async with beside(tmp_path, course(SUBJECT, task_name="Pier", product=90)) as h:

@@ -53,7 +53,7 @@ async def states(h: House) -> dict[int, str]:
     "watched",
     [
         pytest.param(PATTERN, id="by pattern"),
-        pytest.param(BY_ID, id="by id"),
+        pytest.param(BY_ID, id="by id", marks=pytest.mark.long),
         pytest.param(BY_BOTH, id="by both", marks=pytest.mark.long),
     ],
 )
@@ -63,12 +63,12 @@ async def test_a_404_loses_an_order_until_it_is_shown_again_with_all_that_it_had
     gone = order(lost=3600, captures=[PUBLISHED])
     async with beside(tmp_path, gone) as h:
         poller = as_daemon(h, watched)
-        await live(h, poller, 4 * HOUR)
+        await live(h, poller, 4 * HOUR, step=15 * MINUTE)
         lost = await the_order(h)
         assert (lost.state, len(lost.captures), len(lost.deliveries)) == (OrderState.LOST, 1, 1)
         await h.assert_sound()
         asked = alone(h)
-        await live(h, poller, 2 * HOUR)
+        await live(h, poller, 2 * HOUR, step=15 * MINUTE)
         assert alone(h) - asked <= 3
         now_told(h, gone.model_copy(update={"lost": None}), course())
         await live(h, poller, 8 * HOUR, step=30 * MINUTE)
@@ -90,7 +90,7 @@ async def test_a_file_of_an_order_that_is_lost_meanwhile_still_comes_when_it_is_
         poller = as_daemon(h, PATTERN)
         await poller.round()  # wanted, and not fetched yet
         h.time.move(HOUR)
-        await live(h, poller, 2 * HOUR)
+        await live(h, poller, 2 * HOUR, step=15 * MINUTE)
         assert (await the_order(h)).state is OrderState.LOST
         assert set(await h.moves(SUBJECT)) == {"wanted", "fetching", "waiting"}
         now_told(h, order(captures=[capture()]), course())
@@ -107,12 +107,12 @@ async def test_an_order_that_only_the_list_forgot_is_asked_for_once_and_not_lost
         await live(h, poller, 30 * MINUTE)
         assert not alone(h)
         hide(h, SUBJECT)
-        await live(h, poller, 5 * HOUR)
+        await live(h, poller, 5 * HOUR, step=15 * MINUTE)
         assert alone(h) == 1
         assert heard(events, "list.lacks") == ["list.lacks"]
         assert await moves(h) == [(None, "in_progress", "first")]
         hide(h)
-        await live(h, poller, 2 * HOUR)
+        await live(h, poller, 2 * HOUR, step=15 * MINUTE)
         assert alone(h) == 1
         await assert_unharmed(h)
 
@@ -122,7 +122,7 @@ async def test_an_order_that_the_list_forgot_goes_its_course_all_the_same(tmp_pa
         poller = as_daemon(h, PATTERN)
         await poller.round()
         hide(h, SUBJECT)
-        await live(h, poller, 4 * HOUR)
+        await live(h, poller, 4 * HOUR, step=15 * MINUTE)
         assert alone(h) <= paths(h)[f"{TASKS}{SUBJECT}/captures/"]
         for task_id in (SUBJECT, BYSTANDER):
             await assert_unharmed(h, task_id)
@@ -151,7 +151,7 @@ async def test_an_order_that_only_the_list_still_shows_is_lost_and_stays_so(tmp_
         poller = as_daemon(h, PATTERN)
         await live(h, poller, PACE.interval)
         lie(h, *gone)
-        await live(h, poller, 4 * HOUR)
+        await live(h, poller, 4 * HOUR, step=15 * MINUTE)
         assert (await the_order(h)).state is OrderState.LOST
         for _ in range(3):  # restarts
             await live(h, as_daemon(h, PATTERN), 15 * MINUTE)
@@ -166,7 +166,7 @@ async def test_an_order_that_only_the_list_still_shows_is_lost_and_stays_so(tmp_
 # Captures and scenes
 
 
-@pytest.mark.parametrize("on", ["captures", "scenes"])
+@pytest.mark.parametrize("on", ["captures", pytest.param("scenes", marks=pytest.mark.long)])
 async def test_captures_and_scenes_that_vanish_take_nothing_with_them(
     tmp_path: Path, events: LogCapture, on: str
 ) -> None:
@@ -175,13 +175,13 @@ async def test_captures_and_scenes_that_vanish_take_nothing_with_them(
         await live(h, poller, HOUR)
         before = await the_order(h)
         lie(h, fault(on, "vanished", match={"task_id": SUBJECT}, **ALWAYS))
-        await live(h, poller, DAY, step=30 * MINUTE)
+        await live(h, poller, DAY, step=HOUR)
         after = await the_order(h)
         assert after.state is OrderState.SETTLING
         assert after.deliveries == before.deliveries
         assert (await the_capture(h)).standing == before.captures[0].standing
         lie(h)
-        await live(h, poller, 2 * DAY, step=2 * HOUR)
+        await live(h, poller, 2 * DAY, step=4 * HOUR)
         assert not (await the_capture(h)).lacking
         for task_id in (SUBJECT, BYSTANDER):
             await assert_unharmed(h, task_id)
@@ -196,10 +196,10 @@ async def test_a_capture_that_vanished_before_it_was_published_is_found_under_it
         poller = as_daemon(h, PATTERN)
         await live(h, poller, 10 * MINUTE)
         lie(h, fault("captures", "vanished", match={"task_id": SUBJECT}, **ALWAYS))
-        await live(h, poller, 8 * HOUR, step=10 * MINUTE)
+        await live(h, poller, 8 * HOUR, step=30 * MINUTE)
         assert (await the_capture(h)).standing.word == "captured"
         lie(h)
-        await live(h, poller, 4 * HOUR, step=10 * MINUTE)
+        await live(h, poller, 4 * HOUR, step=30 * MINUTE)
         assert await words(h, subject="capture") == ["captured", "published"]
         assert await stored(h)
         await assert_unharmed(h)
@@ -214,7 +214,7 @@ async def test_a_list_that_shows_nothing_any_more_loses_nothing(tmp_path: Path, 
         poller = as_daemon(h, PATTERN)
         await poller.round()
         lie(h, fault("tasks", "vanished", **ALWAYS))
-        assert not await live(h, poller, 4 * HOUR)
+        assert not await live(h, poller, 4 * HOUR, step=15 * MINUTE)
         assert heard(events, "list.lacks") == ["list.lacks"]
         assert "lost" not in (await states(h)).values()
         assert [alone(h, n) for n in range(100, 120)] == [0] * 20  # so many: the list is not believed
@@ -230,7 +230,7 @@ async def test_of_the_orders_that_a_list_lacks_those_are_lost_that_answer_404(tm
         poller = as_daemon(h, PATTERN)
         await poller.round()
         lie(h, fault("tasks", "vanished", **ALWAYS))
-        await live(h, poller, 3 * HOUR)
+        await live(h, poller, 3 * HOUR, step=15 * MINUTE)
         found = await states(h)
         assert {n for n, state in found.items() if state == "lost"} == {101, 103, 105, 107}
         await assert_unharmed(h)
@@ -244,7 +244,7 @@ async def test_a_list_that_lacks_everything_in_an_account_that_is_refused_loses_
         poller = as_daemon(h, PATTERN)
         await poller.round()
         lie(h, fault("tasks", "vanished", **ALWAYS), fault("task", "status", code=403, times=6))
-        await live(h, poller, 4 * HOUR)
+        await live(h, poller, 4 * HOUR, step=15 * MINUTE)
         assert "lost" not in (await states(h)).values()
         for task_id in (SUBJECT, BYSTANDER):
             await assert_unharmed(h, task_id, disturbed=True)
@@ -258,7 +258,7 @@ async def test_a_list_of_strangers_only_is_an_account_that_is_empty_for_us(
         poller = as_daemon(h, patterns(project_name="Sim*"))
         await poller.round()
         estrange(h, lambda _orders: strangers)
-        await live(h, poller, 4 * HOUR)
+        await live(h, poller, 4 * HOUR, step=15 * MINUTE)
         assert (await states(h)).keys() == {SUBJECT, BYSTANDER}
         assert heard(events, "list.lacks") == ["list.lacks"]
         for task_id in (SUBJECT, BYSTANDER):

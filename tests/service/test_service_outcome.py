@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
-from tests.service.service_kit import DAY, HOUR, PACE, House, only, patterns
+from tests.service.service_kit import DAY, HOUR, MINUTE, PACE, House, only, patterns
 from tests.service.tracking_kit import (
     BESIDE,
     BYSTANDER,
@@ -64,7 +64,7 @@ async def test_a_scene_that_comes_late_is_fetched_within_the_grace(
     async with beside(tmp_path, finished({"size": 5000}, {"size": 6000, "appears": late})) as h:
         poller = as_daemon(h, watched)
         await live(h, poller, BESIDE)
-        await live(h, poller, GRACE + 6 * HOUR, step=3 * HOUR)
+        await live(h, poller, GRACE + 6 * HOUR, step=6 * HOUR)
         assert len((await the_order(h)).deliveries) == 2
         assert await stored(h)
         await assert_unharmed(h)
@@ -76,7 +76,7 @@ async def test_a_zip_that_comes_after_the_grace_is_waited_for(tmp_path: Path) ->
     async with beside(tmp_path, finished({"size": 6000, "zip_appears": late})) as h:
         poller = as_daemon(h, BY_PATTERN)
         await live(h, poller, BESIDE)
-        await live(h, poller, GRACE + 4 * DAY, step=6 * HOUR)
+        await live(h, poller, GRACE + 4 * DAY, step=DAY)
         assert (await the_order(h)).state is OrderState.SETTLING
         assert not (await the_order(h)).deliveries
         await live(h, poller, 2 * DAY, step=6 * HOUR)
@@ -97,7 +97,7 @@ async def test_a_scene_that_is_published_again_becomes_a_new_version_each_time(
     async with beside(tmp_path, finished({"size": 6000, "republished": again})) as h:
         poller = as_daemon(h, watched)
         await live(h, poller, BESIDE)
-        await live(h, poller, GRACE + 2 * DAY, step=3 * HOUR)
+        await live(h, poller, GRACE + 2 * DAY, step=8 * HOUR)
         assert await versions(h) == [*((n, "superseded") for n in (1, 2, 3)), (4, "stored")]
         assert len({d.path for d in (await the_order(h)).deliveries}) == 4
         assert (await the_order(h)).state is OrderState.DONE
@@ -109,7 +109,7 @@ async def test_a_scene_of_an_open_order_that_is_published_again_is_found_within_
     scene = {"size": 6000, "republished": [seconds(hours=3)]}
     taken = {"status": [[0, "published"]], "scenes": [scene]}
     async with beside(tmp_path, order(captures=[taken])) as h:
-        await live(h, as_daemon(h, BY_PATTERN), 6 * HOUR)
+        await live(h, as_daemon(h, BY_PATTERN), 6 * HOUR, step=15 * MINUTE)
         assert await versions(h) == [(1, "superseded"), (2, "stored")]
         await assert_unharmed(h)
 
@@ -133,9 +133,9 @@ async def test_a_capture_published_after_its_order_ended_is_delivered_all_the_sa
     subject = order(status=[[0, "in_progress"], [seconds(hours=1), word]], captures=captures)
     async with beside(tmp_path, subject) as h:
         poller = as_daemon(h, watched)
-        await live(h, poller, 3 * HOUR)
+        await live(h, poller, 3 * HOUR, step=15 * MINUTE)
         assert [d.state for d in (await the_order(h)).deliveries] == [DeliveryState.STORED]
-        await live(h, poller, 2 * DAY, step=HOUR)
+        await live(h, poller, 2 * DAY, step=3 * HOUR)
         assert await stored(h)
         assert len((await the_order(h)).deliveries) == 2
         assert await moves(h) == [(None, "in_progress", "first"), ("in_progress", word, "step")]
@@ -153,7 +153,7 @@ async def test_an_order_is_done_once_and_only_when_all_is_stored_and_the_grace_i
         await live(h, poller, BESIDE)
         states = set()
         while h.time.now() < h.time.epoch + GRACE + 2 * DAY:
-            await live(h, poller, 6 * HOUR, step=6 * HOUR)
+            await live(h, poller, 12 * HOUR, step=12 * HOUR)
             states.add((await the_order(h)).state)
         assert states == {OrderState.SETTLING}
         lie(h)
@@ -162,7 +162,7 @@ async def test_an_order_is_done_once_and_only_when_all_is_stored_and_the_grace_i
         await live(h, poller, 2 * DAY, step=6 * HOUR)
         assert (await the_order(h)).state is OrderState.DONE
         assert len(heard(events, "order.done", task_id=SUBJECT)) == 1
-        await live(h, poller, 5 * DAY, step=6 * HOUR)
+        await live(h, poller, 5 * DAY, step=DAY)
         assert len(heard(events, "order.done", task_id=SUBJECT)) == 1
         assert (await the_order(h)).next_look_at is None
         await assert_unharmed(h)
@@ -173,7 +173,7 @@ async def test_an_order_whose_capture_never_ends_is_not_done(tmp_path: Path) -> 
     async with beside(tmp_path, order(status=[[0, "completed"]], captures=captures)) as h:
         poller = as_daemon(h, BY_PATTERN)
         await live(h, poller, BESIDE)
-        await live(h, poller, 2 * GRACE, step=12 * HOUR)
+        await live(h, poller, 2 * GRACE, step=DAY)
         assert (await the_order(h)).state is OrderState.SETTLING
         await assert_unharmed(h)
 
@@ -194,7 +194,7 @@ async def test_what_is_published_again_after_an_order_is_done_is_none_of_ours(tm
     async with beside(tmp_path, finished({"size": 5000, "republished": [again_at]})) as h:
         poller = as_daemon(h, BY_PATTERN)
         await live(h, poller, BESIDE)
-        await live(h, poller, GRACE + 10 * DAY, step=12 * HOUR)
+        await live(h, poller, GRACE + 10 * DAY, step=DAY)
         assert await versions(h) == [(1, "stored")]
         assert (await the_order(h)).state is OrderState.DONE
         await assert_unharmed(h)

@@ -31,7 +31,7 @@ from tests.service.tracking_kit import (
 from orderwatch.core.layout import partial_name
 from orderwatch.core.model import DeliveryState
 from orderwatch.core.watching import Watch, Watched
-from orderwatch.service.fetcher import Fetcher
+from orderwatch.service.fetcher import recover
 from orderwatch.service.volume import sweep
 
 USUAL = Watch(project_name="*")
@@ -194,7 +194,7 @@ async def test_what_is_stored_stays_where_it_is_when_its_watch_names_another_tre
         await plant(h, second)
         await live(h, as_daemon(h, own(root=str(first))), BESIDE)
         before = files(first)
-        await live(h, as_daemon(h, own(root=str(second))), DAY, step=60 * MINUTE)
+        await live(h, as_daemon(h, own(root=str(second))), DAY, step=180 * MINUTE)
         assert files(first) == before
         assert not files(second)
         await assert_unharmed(h, SUBJECT)
@@ -208,7 +208,7 @@ async def test_a_new_version_goes_to_the_tree_that_is_wanted_then(tmp_path: Path
         await plant(h, first)
         await plant(h, second)
         await live(h, as_daemon(h, own(root=str(first), layout=FLAT)), BESIDE)
-        await live(h, as_daemon(h, own(root=str(second), layout=FLAT)), DAY, step=60 * MINUTE)
+        await live(h, as_daemon(h, own(root=str(second), layout=FLAT)), DAY, step=180 * MINUTE)
         assert await paths(h) == [(str(first), f"{SUBJECT}.zip"), (str(second), f"{SUBJECT}.v2.zip")]
         assert files(first).keys() == {f"{SUBJECT}.zip"}
         assert files(second).keys() == {f"{SUBJECT}.v2.zip"}
@@ -236,14 +236,7 @@ async def test_a_crash_between_intent_and_name_ends_in_one_file_whatever_became_
         assert intended.intended
         if gone:
             h.tools["main"] = replace(h.tools["main"], trees={None: h.tools["main"].trees[None]})
-        fetcher = Fetcher(
-            h.tools,
-            h.store,
-            retries=h.fetcher._retries,
-            now=h.time.now,
-            rng=h.rng,
-        )
-        await fetcher.recover()
+        await recover(h.store, h.time.now)
         await live(h, as_daemon(h, EVERYTHING), BESIDE)
         [(where, path)] = await paths(h)
         assert where == (None if gone else str(root))

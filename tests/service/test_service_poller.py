@@ -385,6 +385,17 @@ async def test_an_order_whose_captures_cannot_be_listed_is_recorded_with_those_t
         assert {d.capture_id for d in await h.deliveries()} == {"c0", "c1"}
 
 
+async def test_an_outage_that_begins_after_the_list_is_the_accounts_trouble_alone(
+    tmp_path: Path, events: LogCapture
+) -> None:
+    down = {"kind": "status", "code": 503, **ALWAYS}
+    troubles = (fault(on="tasks", after=1, **down), fault(on="captures", **down))
+    async with house(tmp_path, Scenario(orders=(told(1),), faults=troubles)) as h:
+        done = await h.poller().round()
+        assert done.listed == 1
+        assert heard(events, "order.look_failed", "account.unavailable") == ["account.unavailable"]
+
+
 async def test_trouble_with_one_order_is_said_once_when_it_begins_and_once_when_it_ends(
     tmp_path: Path, events: LogCapture
 ) -> None:

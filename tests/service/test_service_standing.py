@@ -301,6 +301,21 @@ async def test_trouble_of_the_provider_is_said_once_asked_for_every_interval_and
         assert await of.problems() == []
 
 
+async def test_its_pause_ends_no_later_for_a_clock_that_is_set_back(tmp_path: Path) -> None:
+    async with house(tmp_path, Scenario()) as h:
+        lie(h, fault("products", "status", code=501))
+        of = standing(h, declared(h))
+        await of.round()
+        h.time.move(2 * MINUTE)
+        h.time.epoch -= HOUR
+        of.stepped(-HOUR)
+        await of.round()
+        assert not sent(h)
+        h.time.move(PACE.interval - 2 * MINUTE)
+        await of.round()
+        assert len(sent(h)) == 1
+
+
 @pytest.mark.parametrize("account", [Account(may_task=False), Account(contracts=())])
 async def test_who_cannot_task_sends_nothing_and_says_so(
     tmp_path: Path, events: LogCapture, account: Account
@@ -366,7 +381,7 @@ async def test_a_list_that_proves_nothing_is_not_read_at_every_ring(tmp_path: Pa
     async with house(tmp_path, Scenario(orders=(Told(task_id=7),))) as h:
         lie(h, fault("place", "reset", late=True), fault("tasks", "bare", times=0, after=1))
         of = standing(h, declared(h))
-        await rounds(h, of, 2 * HOUR, MINUTE / 6)
+        await rounds(h, of, 2 * HOUR, MINUTE / 2)
         assert h.simulator.journal.count(method="GET", path=TASKS) < 40
         assert len(sent(h)) == 1
         [problem] = await of.problems()

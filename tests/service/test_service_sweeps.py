@@ -24,7 +24,7 @@ from orderwatch.core.model import Order
 from orderwatch.db.store import Store
 from orderwatch.simulator import Scenario
 
-IDLE, STEADY, PAGE = 120, 500, 100
+IDLE, STEADY, PAGE = 120, 300, 100
 LONG = pytest.mark.long  # played by `make sweep`
 OPENS = 10 * DAY
 PATTERN = patterns(project_name="*")
@@ -79,6 +79,7 @@ async def test_orders_whose_window_opens_in_days_cost_nothing_but_the_pages(tmp_
         await assert_unharmed(h, disturbed=True)
 
 
+@LONG
 async def test_orders_by_id_whose_window_opens_in_days_are_asked_together_too(tmp_path: Path) -> None:
     ids = [found.task_id for found in WAITING]
     async with beside(tmp_path, *WAITING) as h:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
-from tests.service.service_kit import DAY, HOUR, PACE, House, Time, only, patterns, watching
+from tests.service.service_kit import DAY, HOUR, MINUTE, PACE, House, Time, only, patterns, watching
 from tests.service.tracking_kit import (
     ALWAYS,
     BESIDE,
@@ -73,7 +73,9 @@ async def test_an_order_that_does_not_say_when_it_was_placed_is_not_young_enough
 # By status
 
 
-@pytest.mark.parametrize("word", ["received", "RECEIVED", "rec*"])
+@pytest.mark.parametrize(
+    "word", [*(pytest.param(word, marks=pytest.mark.long) for word in ("received", "RECEIVED")), "Rec*"]
+)
 async def test_an_order_is_taken_up_by_its_status_and_followed_when_that_moves_on(
     tmp_path: Path, word: str
 ) -> None:
@@ -147,7 +149,7 @@ async def test_a_watch_that_nothing_fits_is_said_once_and_once_when_something_do
         await live(h, poller, BESIDE)
         [said] = [event for event in events.entries if event["event"] == "watch.empty"]
         assert (said["watch"], said["orders"]) == ("project_name = 'Harbour'", 1)
-        await live(h, poller, 3 * HOUR)
+        await live(h, poller, 3 * HOUR, step=15 * MINUTE)
         assert heard(events, "watch.") == ["watch.empty", "watch.matched"]
         estrange(h, lambda orders: [found for found in orders if found.task_id == BYSTANDER])
         await live(h, poller, BESIDE)
@@ -167,7 +169,11 @@ async def test_a_list_that_cannot_be_read_says_nothing_of_watches(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "watched", [patterns(project_name="*"), only(SUBJECT, BYSTANDER)], ids=["by pattern", "by id"]
+    "watched",
+    [
+        pytest.param(patterns(project_name="*"), id="by pattern"),
+        pytest.param(only(SUBJECT, BYSTANDER), id="by id", marks=pytest.mark.long),
+    ],
 )
 async def test_an_order_no_longer_watched_is_kept_unasked_and_comes_back_with_its_history(
     tmp_path: Path, watched: Watched
@@ -177,7 +183,7 @@ async def test_an_order_no_longer_watched_is_kept_unasked_and_comes_back_with_it
         await live(h, as_daemon(h, watched), BESIDE)
         before, asked = await the_order(h), looks(h) + alone(h)
         moved = await history(h)
-        await live(h, as_daemon(h, watching(HERE)), 6 * HOUR)
+        await live(h, as_daemon(h, watching(HERE)), 6 * HOUR, step=15 * MINUTE)
         assert looks(h) + alone(h) == asked
         assert await history(h) == moved
         assert (await the_order(h)).deliveries == before.deliveries

@@ -90,7 +90,7 @@ async def test_a_final_word_that_is_taken_back_for_good_is_believed_after_an_hou
         assert doubted_at is not None
         assert HOUR <= h.time.now() - PACE.interval - doubted_at <= HOUR + 3 * PACE.interval
         assert (await the_order(h)).final_at is None
-        await live(h, poller, 5 * HOUR)
+        await live(h, poller, 5 * HOUR, step=15 * MINUTE)
         assert await words(h) == ["canceled", "in_progress", "completed"]
         assert await stored(h)
         await assert_unharmed(h)
@@ -101,7 +101,7 @@ async def test_the_list_alone_takes_a_final_word_back(tmp_path: Path) -> None:
     subject = order(status=[[0, "canceled"], [600, "in_progress"]])
     deaf = fault("captures", "status", code=400, match={"task_id": SUBJECT}, **ALWAYS)
     async with beside(tmp_path, subject, faults=[deaf]) as h:
-        await live(h, as_daemon(h, PATTERN), 2 * HOUR)
+        await live(h, as_daemon(h, PATTERN), 2 * HOUR, step=15 * MINUTE)
         found = await the_order(h)
         assert (found.state, found.standing.phase) == (OrderState.OPEN, OrderPhase.IN_PROGRESS)
         assert not alone(h)
@@ -134,7 +134,7 @@ async def test_looks_of_one_moment_are_one_doubt(tmp_path: Path) -> None:
 async def test_a_published_capture_that_says_otherwise_brings_its_file_once(tmp_path: Path) -> None:
     taken = capture((0, "published"), (600, "processing"), (6 * 3600, "published"))
     async with beside(tmp_path, order(captures=[taken])) as h:
-        await live(h, as_daemon(h, PATTERN), 10 * HOUR)
+        await live(h, as_daemon(h, PATTERN), 10 * HOUR, step=15 * MINUTE)
         assert [(m.after, m.kind) for m in await history(h) if m.subject == "capture"] == [
             ("published", "first"),
             ("processing", "odd"),
@@ -177,13 +177,13 @@ async def test_an_unknown_word_is_kept_said_once_and_not_final(
     other = order(42, status=[[0, "pondering"]], captures=[capture((0, "daydreaming"))])
     async with beside(tmp_path, subject, other) as h:
         poller = as_daemon(h, watched)
-        await live(h, poller, 2 * HOUR)
+        await live(h, poller, 2 * HOUR, step=15 * MINUTE)
         found = await the_order(h)
         assert (found.standing.word, found.standing.phase) == ("pondering", OrderPhase.RECEIVED)
         assert found.state is OrderState.OPEN
         taken = (await the_capture(h)).standing
         assert (taken.word, taken.phase) == ("daydreaming", CapturePhase.PLANNED)
-        await live(h, poller, 4 * HOUR)
+        await live(h, poller, 4 * HOUR, step=15 * MINUTE)
         assert await words(h) == ["received", "pondering", "completed"]
         assert await words(h, subject="capture") == ["planned", "daydreaming", "published"]
         assert [m.kind for m in await history(h) if m.after in {"pondering", "daydreaming"}] == [
@@ -195,7 +195,7 @@ async def test_an_unknown_word_is_kept_said_once_and_not_final(
         await assert_unharmed(h)
 
 
-@pytest.mark.parametrize("on", ["tasks", "captures"])
+@pytest.mark.parametrize("on", ["captures", pytest.param("tasks", marks=pytest.mark.long)])
 async def test_a_day_on_which_every_word_is_new_ends_nothing(
     tmp_path: Path, events: LogCapture, on: str
 ) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orderwatch.app.compose import App, open_app
+from orderwatch.app.furnish import App, open_app
+from orderwatch.app.telling import drained
 from orderwatch.config import Settings
 from orderwatch.core import delivery as machine
 from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order
@@ -28,7 +29,10 @@ class Outcome:
 
 
 async def run_once(settings: Settings, redactor: Redactor) -> Outcome:
-    """Place what stands, look at every watched open order, fetch everything wanted, whatever its pause."""
+    """Place what stands, look at every watched open order, fetch everything wanted, whatever its pause.
+
+    Then tell everything untold, and the heartbeat URL that all is well.
+    """
     outcome = Outcome()
     async with open_app(settings, redactor) as app:
         await _look(app, outcome)
@@ -39,11 +43,17 @@ async def run_once(settings: Settings, redactor: Redactor) -> Outcome:
         tried = await app.store.deliveries(*_TRIED)
         await fetch_all(app, [d for d in tried if not _awaits_better_bytes(d)])
         outcome.problems += _complaints(app, await app.store.deliveries(*UNFINISHED))
+        outcome.problems += await drained(app.tellers)
+        if app.deadman is not None and not outcome.problems and not await app.deadman.ping():
+            outcome.problems.append("the heartbeat URL does not answer")
     return outcome
 
 
 async def run_delivery(settings: Settings, redactor: Redactor, scene_id: str, attachment: str) -> Outcome:
-    """Fetch one delivery; a round of looks comes first only where the database does not know it."""
+    """Fetch one delivery; a round of looks comes first only where the database does not know it.
+
+    Whoever runs next tells of it.
+    """
     outcome = Outcome()
     async with open_app(settings, redactor) as app:
         if not await _named(app, scene_id, attachment):

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from orderwatch.app.compose import Parts, held_database, open_connection
+from orderwatch.app.telling import channels_of
 from orderwatch.app.values import declared_of
 from orderwatch.config import Settings
 from orderwatch.core.act import Act
@@ -142,7 +143,9 @@ async def open_books(settings: Settings) -> AsyncIterator[Store]:
                 if not left:
                     raise
                 await asyncio.sleep(_MOMENT)
-        yield await stack.enter_async_context(open_store(database))
+        store = await stack.enter_async_context(open_store(database))
+        store.tell(channels_of(settings))
+        yield store
 
 
 async def _intents(settings: Settings) -> Sequence[Intent]:

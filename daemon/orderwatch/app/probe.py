@@ -1,81 +1,71 @@
-"""Trying the world before the daemon depends on it: accounts, clock, database, destination."""
+"""Trying the world before the daemon depends on it: the daemon's checks, asked from outside."""
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
+from orderwatch.app.care import certificates
 from orderwatch.app.compose import open_connection
 from orderwatch.app.values import rights_of, roots_of
 from orderwatch.app.volumes import unmounted
 from orderwatch.config import Settings
-from orderwatch.db.upgrade import Schema, schema_of
-from orderwatch.errors import OrderwatchError, RefusedError
+from orderwatch.db.integrity import damage_of
+from orderwatch.db.upgrade import Schema as Stand
+from orderwatch.db.upgrade import schema_of
+from orderwatch.errors import DiskError
 from orderwatch.ops.log import Redactor
+from orderwatch.service.checks.account import Contract, Credentials, Skew
+from orderwatch.service.checks.database import Integrity, Schema
+from orderwatch.service.checks.finding import Check, Finding
+from orderwatch.service.checks.tree import Mounted, Room
+from orderwatch.service.clock import utc_now
 from orderwatch.transfer.filesystem import FilesystemDestination
-
-_SKEW = 30.0  # seconds of clock difference that an operator should know of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing tried; `detail` says what was found or what to do."""
-
-    name: str
-    ok: bool
-    detail: str
-    refused: bool = False
 
 
 async def probe(settings: Settings, redactor: Redactor) -> list[Finding]:
     """Try everything once, never stopping at the first trouble."""
-    findings = [_database(settings.database.path)]
+    async with AsyncExitStack() as stack:
+        checks = [check async for check in _checks(settings, redactor, stack)]
+        found = [await check.run() for check in checks]
+    return [finding for finding in found if finding is not None]
+
+
+async def _checks(settings: Settings, redactor: Redactor, stack: AsyncExitStack) -> AsyncIterator[Check]:
+    path = settings.database.path
+    yield Schema(partial(_schema, path))
+    if path.exists():
+        yield Integrity(partial(damage_of, path))
     absent = await unmounted(settings)
-    findings += [Finding(name="destination", ok=False, detail=detail) for detail in absent.values()]
-    there = [root for root in roots_of(settings).values() if root not in absent]
-    findings += [await _destination(root, settings) for root in there]
+    for root in roots_of(settings).values():
+        destination = FilesystemDestination(root, rights_of(settings))
+        yield Mounted(str(root), partial(_ready, destination, absent.get(root)))
+        yield Room(str(root), partial(_room, destination, settings.delivery.keep_free))
     for name in settings.accounts:
-        findings += await _account(name, settings, redactor)
-    return findings
+        connection = await stack.enter_async_context(open_connection(name, settings, redactor))
+        credentials = Credentials(name, connection.scope)
+        contract = Contract(name, credentials, connection.probe)
+        yield credentials
+        yield contract
+        yield Skew(name, partial(getattr, contract, "ahead"))
+    for certificate in certificates(settings, utc_now):
+        yield certificate
 
 
-async def _account(name: str, settings: Settings, redactor: Redactor) -> list[Finding]:
-    what = f"account {name}"
-    try:
-        async with open_connection(name, settings, redactor) as connection:
-            skew = await connection.probe()
-    except RefusedError as error:
-        return [Finding(name=what, ok=False, detail=str(error), refused=True)]
-    except OrderwatchError as error:
-        return [Finding(name=what, ok=False, detail=str(error))]
-    found = [Finding(name=what, ok=True, detail="credentials and contract are accepted")]
-    if skew is not None:
-        punctual = abs(skew) <= _SKEW
-        advice = "" if punctual else "; set this host's clock (NTP)"
-        found.append(Finding(name=f"clock against {name}", ok=punctual, detail=f"{skew:+.1f} s{advice}"))
-    return found
-
-
-def _database(path: Path) -> Finding:
-    try:
-        schema = schema_of(path, thorough=True)
-    except OrderwatchError as error:
-        return Finding(name="database", ok=False, detail=str(error))
+async def _schema(path: Path) -> str:
     words = {
-        Schema.NONE: f"{path} will be made by the first start",
-        Schema.BEHIND: f"{path} will be migrated by the next start",
-        Schema.CURRENT: f"{path} is sound",
+        Stand.NONE: f"{path} will be made by the first start",
+        Stand.BEHIND: f"{path} will be migrated by the next start",
+        Stand.CURRENT: f"{path} is at this code's schema",
     }
-    return Finding(name="database", ok=True, detail=words[schema])
+    return words[schema_of(path)]
 
 
-async def _destination(root: Path, settings: Settings) -> Finding:
-    destination, keep_free = FilesystemDestination(root, rights_of(settings)), settings.delivery.keep_free
-    try:
-        await destination.prepare()
-        free = destination.free()
-    except OrderwatchError as error:
-        return Finding(name="destination", ok=False, detail=f"{root}: {error}")
-    room = free - keep_free
-    if room <= 0:
-        detail = f"{root} has {free} bytes free, keep_free wants {keep_free}: make room"
-        return Finding(name="destination", ok=False, detail=detail)
-    return Finding(name="destination", ok=True, detail=f"{root} takes files; {room} bytes may be written")
+async def _ready(destination: FilesystemDestination, absent: str | None) -> None:
+    if absent is not None:
+        raise DiskError(absent)
+    await destination.prepare()
+
+
+def _room(destination: FilesystemDestination, keep_free: int) -> int:
+    return max(0, destination.free() - keep_free)

@@ -39,14 +39,20 @@ def held_for_rebuild(settings: Settings) -> Iterator[None]:
     """
     path = settings.database.path
     make_folder(path)
+    with sole_writer(path), held_trees(settings):
+        _prepare(path)
+        yield
+
+
+@contextmanager
+def held_trees(settings: Settings) -> Iterator[None]:
+    """Every tree of the configuration for this process alone; `LockedError`, `DiskError` as above."""
     with ExitStack() as stack:
-        stack.enter_context(sole_writer(path))
         for root in roots_of(settings).values():
             if not TreeInspector(root).is_there():
                 raise DiskError(f"no tree stands at {root}: is its disk mounted?")
             if (staging := root / ".orderwatch").is_dir():
                 stack.enter_context(sole_writer(staging / "tree"))
-        _prepare(path)
         yield
 
 
@@ -56,8 +62,7 @@ async def rebuild(settings: Settings, now: datetime) -> Rebuilt:
     async with open_reader(path) as reader:
         if await reader.knows_orders():
             raise DatabaseError(_told_to_move(path, "knows orders already"))
-    found, refused = await _walk(roots_of(settings))
-    taken, more = taken_up(found)
+    taken, refused = await described(settings)
     verdicts = restored(taken, now)
     async with open_store(path) as store:
         await store.restore(verdicts)
@@ -66,7 +71,7 @@ async def rebuild(settings: Settings, now: datetime) -> Rebuilt:
         captures=sum(len(verdict.order.captures) for verdict in verdicts),
         deliveries=len(taken),
         size=sum(one.size for one in taken),
-        refused=sorted([*refused, *more], key=lambda one: (one.root or "", one.path)),
+        refused=refused,
     )
 
 
@@ -83,6 +88,13 @@ def _prepare(path: Path) -> None:
 
 def _told_to_move(path: Path, why: str) -> str:
     return f"{path} {why}: move it away with its -wal and -shm, then rebuild"
+
+
+async def described(settings: Settings) -> tuple[list[Found], list[Refused]]:
+    """Every file that stands beside its sidecar, each once, and what else stands in the trees."""
+    found, refused = await _walk(roots_of(settings))
+    taken, more = taken_up(found)
+    return taken, sorted([*refused, *more], key=lambda one: (one.root or "", one.path))
 
 
 async def _walk(roots: Mapping[str | None, Path]) -> tuple[list[Found], list[Refused]]:

@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
-from orderwatch.app.compose import held_database, open_app
+from orderwatch.app.compose import held_database
+from orderwatch.app.furnish import open_app
 from orderwatch.app.once import fetch_all, reason_of
 from orderwatch.app.verify import Audit, Trees, all_roots, as_it_is, judge
 from orderwatch.config import Settings

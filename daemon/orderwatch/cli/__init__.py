@@ -1,17 +1,26 @@
 """The command line. One file per group of commands; no logic here."""
 
+import errno
 import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 import click
 
 import orderwatch
 from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain
-from orderwatch.errors import ConfigError, OrderwatchError
+from orderwatch.errors import (
+    BusyError,
+    ConfigError,
+    DatabaseError,
+    LockedError,
+    OrderwatchError,
+    RefusedError,
+)
+from orderwatch.ops import systemd
 
 _INTERRUPTED = 130  # as a shell says it: 128 and SIGINT
 _COMMANDS = {
@@ -26,12 +35,24 @@ _COMMANDS = {
     "migrate": "upkeep",
     "verify": "verify",
     "rebuild": "rebuild",
+    "backup": "backup",
+    "restore": "backup",
     "place": "place",
     "cancel": "cancel",
     "contracts": "offers",
     "products": "offers",
+    "notify": "notify",
     "simulate": "practice",
     "demo": "practice",
+    "install": "install",
+    "uninstall": "install",
+}
+_ERRNO: dict[type[OrderwatchError], int] = {  # how the service manager shows what ended the daemon
+    ConfigError: errno.EINVAL,
+    BusyError: errno.EAGAIN,
+    DatabaseError: errno.EUCLEAN,
+    RefusedError: errno.EACCES,
+    LockedError: errno.EBUSY,
 }
 
 
@@ -68,7 +89,7 @@ def cli(context: click.Context, config: str | None) -> None:
 
 def main() -> NoReturn:
     """Run the command; expected errors are one line each on stderr, a bug is a traceback."""
-    if "run" in sys.argv[1:]:
+    if _is_run(sys.argv[1:]):
         _end_on_signals()
     try:
         cli.main(prog_name="orderwatch", standalone_mode=False)
@@ -83,18 +104,42 @@ def main() -> NoReturn:
         complain([_in_one_line(error)])
         sys.exit(error.exit_code)
     except OrderwatchError as error:
-        complain(_problems(error))
-        sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), FAILED))
+        _fail(_problems(error), _of(error, EXIT_CODES, FAILED), _of(error, _ERRNO, errno.EIO))
     except ExceptionGroup as group:
         expected, bugs = group.split(OrderwatchError)
         if bugs or not expected:
             raise
-        complain(list(dict.fromkeys(_leaves(expected))))  # many workers, one trouble
-        sys.exit(FAILED)  # what begins at work may pass: the service manager starts us again
+        # Many workers, one trouble. What begins at work may pass: the service manager starts us again.
+        _fail(list(dict.fromkeys(_leaves(expected))), FAILED, errno.EIO)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away; nobody is left to tell
         sys.exit(FAILED)
     sys.exit(0)
+
+
+def _fail(problems: Sequence[str], code: int, number: int) -> NoReturn:
+    """End with `code`; the daemon's service manager is told why, where `number` is an errno."""
+    complain(problems)
+    if _is_run(sys.argv[1:]):
+        systemd.failing(
+            number, problems[0] if len(problems) == 1 else f"{len(problems)} problems: {problems[0]}"
+        )
+    sys.exit(code)
+
+
+def _of(error: OrderwatchError, table: Mapping[type[OrderwatchError], int], otherwise: int) -> int:
+    return next((number for kind, number in table.items() if isinstance(error, kind)), otherwise)
+
+
+def _is_run(arguments: Sequence[str]) -> bool:
+    """Whether the command, the first word that is no option nor an option's, is the daemon."""
+    words = iter(arguments)
+    for word in words:
+        if word == "--config":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word == "run"
+    return False
 
 
 def _end_on_signals() -> None:

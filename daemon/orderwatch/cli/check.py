@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,21 +10,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured, print_json, quiet
+from orderwatch.cli.tables import console, plain
 from orderwatch.config import Settings, not_in_effect
 from orderwatch.errors import ConfigError, RefusedError
+from orderwatch.ops.text import printable
 
 if TYPE_CHECKING:
-    from orderwatch.app.probe import Finding
+    from orderwatch.service.checks.finding import Finding
 
 
 @click.command()
 @click.option("--online", is_flag=True, help="Also try accounts, clock, database and destination.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+@click.option(
+    "--no-credentials", is_flag=True, help="Leave out systemd's credentials: only the daemon reads them."
+)
 @configured
-def check(context: Context, *, online: bool, as_json: bool) -> None:
+def check(context: Context, *, online: bool, as_json: bool, no_credentials: bool) -> None:
     """Every problem of the configuration at once; exit 0 means that the daemon can start."""
+    if online and no_credentials:
+        raise click.UsageError("--online needs the credentials")
     try:
-        settings = context.settings(resolve=True)
+        settings = context.settings(resolve=True, credentials=not no_credentials)
     except ConfigError as error:
         if as_json:
             print_json(_facts(context, problems=list(error.problems)))
@@ -36,15 +44,36 @@ def check(context: Context, *, online: bool, as_json: bool) -> None:
         print_json(_facts(context, notes=notes, checks=[asdict(finding) for finding in findings]))
     else:
         click.echo(f"{context.path} is good")
-        for finding in findings:
-            click.echo(f"{'ok     ' if finding.ok else 'PROBLEM'}  {finding.name}: {finding.detail}")
+        _print(findings)
     for note in notes:
         click.echo(f"orderwatch: note: {note}", err=True)
-    complain([f"{f.name}: {f.detail}" for f in findings if not f.ok])
+    complain([_told(f) for f in findings if not f.ok])
     if any(f.refused for f in findings):
         sys.exit(EXIT_CODES[RefusedError])
     if not all(f.ok for f in findings):
         sys.exit(FAILED)
+
+
+def _print(findings: "Sequence[Finding]") -> None:
+    from rich.table import Table  # noqa: PLC0415 - rich is loaded only where it prints
+
+    screen = console()
+    if not screen.is_terminal:
+        for f in findings:
+            click.echo(f"{'ok     ' if f.ok else 'PROBLEM'}  {printable(_told(f))}")
+        return
+    told = Table(box=None, header_style="dim", pad_edge=False)
+    for column in ("", "check", "found", "what to do"):
+        told.add_column(column, overflow="fold")
+    for f in findings:
+        mark = plain("ok", "green") if f.ok else plain("PROBLEM", "bold red")
+        told.add_row(mark, plain(f.name), plain(f.detail), plain(f.advice))
+    if findings:
+        screen.print(told)
+
+
+def _told(f: "Finding") -> str:
+    return f"{f.name}: {f.detail}; {f.advice}" if f.advice else f"{f.name}: {f.detail}"
 
 
 def _facts(context: Context, **found: list[Any]) -> dict[str, object]:

@@ -7,20 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orderwatch.errors import ConfigError, DatabaseError, LockedError, OrderwatchError, RefusedError
+from orderwatch.errors import (
+    BusyError,
+    ConfigError,
+    DatabaseError,
+    LockedError,
+    OrderwatchError,
+    RefusedError,
+)
 from orderwatch.ops.text import printable
 
 if TYPE_CHECKING:
     from orderwatch.config import Settings
     from orderwatch.ops.log import Redactor
 
+FAILED = 1
 EXIT_CODES: dict[type[OrderwatchError], int] = {
     ConfigError: 2,
+    BusyError: FAILED,  # before its parent: it passes, and the service manager tries again
     DatabaseError: 3,
     RefusedError: 4,
     LockedError: 5,
 }
-FAILED = 1
 TASK_ID = click.IntRange(0, 2**63 - 1)
 
 
@@ -39,10 +47,10 @@ class Context:
 
         return reading_path(self._config)
 
-    def settings(self, *, resolve: bool) -> "Settings":
+    def settings(self, *, resolve: bool, credentials: bool = True) -> "Settings":
         from orderwatch.config import load  # noqa: PLC0415 - as above
 
-        return load(self.path, resolve=resolve)
+        return load(self.path, resolve=resolve, credentials=credentials)
 
 
 def configured(command: Callable[..., Any]) -> Callable[..., Any]:

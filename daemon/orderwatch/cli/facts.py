@@ -1,21 +1,18 @@
 """`status` and `history`: what the database knows, beside a running daemon too."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import click
 
 from orderwatch.cli.common import TASK_ID, Context, configured, print_json
 from orderwatch.cli.database import demand_current
-from orderwatch.cli.shapes import status_facts, transition_facts
+from orderwatch.cli.shapes import Known, status_facts, transition_facts
 from orderwatch.cli.tables import print_status
 from orderwatch.cli.timeline import print_history
 from orderwatch.config import Settings
-from orderwatch.core.intent import Intent
-from orderwatch.core.model import Order, Transition
+from orderwatch.core.model import Transition
 from orderwatch.db.reader import open_reader
-from orderwatch.ports import AccountState
 
 
 @click.command()
@@ -23,13 +20,13 @@ from orderwatch.ports import AccountState
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def status(context: Context, task_id: int | None, *, as_json: bool) -> None:
-    """Orders, captures and deliveries, as the daemon last recorded them, and what may have been ordered."""
-    orders, accounts, intents = asyncio.run(_status(context.settings(resolve=False), task_id))
+    """Orders, captures, deliveries as the daemon last recorded them; what may have been ordered; problems."""
+    known = asyncio.run(_status(context.settings(resolve=False), task_id))
     if as_json:
-        print_json(status_facts(orders, accounts, intents))
+        print_json(status_facts(known))
     else:
-        print_status(orders, accounts, datetime.now(UTC), intents)
-    if task_id is not None and not orders:
+        print_status(known, datetime.now(UTC))
+    if task_id is not None and not known.orders:
         raise click.ClickException(f"order {task_id} is not known")
 
 
@@ -48,15 +45,16 @@ def history(context: Context, task_id: int, *, as_json: bool) -> None:
         raise click.ClickException(f"order {task_id} is not known")
 
 
-async def _status(
-    settings: Settings, task_id: int | None
-) -> tuple[Sequence[Order], Mapping[str, AccountState], Sequence[Intent]]:
+async def _status(settings: Settings, task_id: int | None) -> Known:
     demand_current(settings.database.path)
     async with open_reader(settings.database.path) as reader:
         accounts = await reader.accounts()
         kept = {name: state for name, state in accounts.items() if name in settings.accounts}
-        unsettled = await reader.intents(unsettled=True) if task_id is None else []
-        return await reader.orders(task_id), kept, unsettled
+        orders = await reader.orders(task_id)
+        if task_id is not None:
+            return Known(orders, kept)
+        problems = (await reader.problems()).values()
+        return Known(orders, kept, await reader.intents(unsettled=True), list(problems))
 
 
 async def _history(settings: Settings, task_id: int) -> list[Transition]:

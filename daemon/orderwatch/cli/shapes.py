@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from orderwatch.core.audit import Finding
 from orderwatch.core.breaker import Trouble
@@ -10,6 +10,7 @@ from orderwatch.core.explain import Facts, awaited, explain
 from orderwatch.core.intent import Intent
 from orderwatch.core.ledger import Dwell, Figures, Group, OrderRow, Report
 from orderwatch.core.model import Capture, Delivery, Order, Transition
+from orderwatch.core.problems import Problem, words
 from orderwatch.core.rebuild import Refused
 from orderwatch.core.sidecar import zulu
 from orderwatch.ops.text import whole
@@ -21,16 +22,33 @@ if TYPE_CHECKING:
 Shape = dict[str, object]
 
 
-def status_facts(
-    orders: Sequence[Order], accounts: Mapping[str, AccountState], intents: Sequence[Intent]
-) -> Shape:
+class Known(NamedTuple):
+    """What `status` shows: accounts by name, intents that nobody knows the end of, problems that last."""
+
+    orders: Sequence[Order]
+    accounts: Mapping[str, AccountState]
+    intents: Sequence[Intent] = ()
+    problems: Sequence[Problem] = ()
+
+
+def status_facts(known: Known) -> Shape:
     return {
-        "orders": [order_facts(order) for order in orders],
+        "orders": [order_facts(order) for order in known.orders],
         "accounts": [
             {"account": name, "listed_at": _time(state.listed_at), "trouble": _trouble_facts(state.trouble)}
-            for name, state in accounts.items()
+            for name, state in known.accounts.items()
         ],
-        "intents": [_intent_facts(intent) for intent in intents],
+        "intents": [_intent_facts(intent) for intent in known.intents],
+        "problems": [_problem_facts(problem) for problem in known.problems],
+    }
+
+
+def _problem_facts(problem: Problem) -> Shape:
+    return {
+        "problem": problem.event,
+        "began_at": _time(problem.began_at),
+        "text": words(problem),
+        "reason": problem.facts.get("reason"),
     }
 
 

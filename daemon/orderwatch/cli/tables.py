@@ -1,18 +1,18 @@
 """Facts as tables: colours and times from now on a terminal, plain text and times in UTC elsewhere."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from orderwatch.cli.shapes import Known
 from orderwatch.core.explain import in_words
 from orderwatch.core.fate import fate, resume_later
-from orderwatch.core.intent import Intent
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
+from orderwatch.core.problems import words
 from orderwatch.core.spans import ago, ahead
 from orderwatch.ops.text import printable
-from orderwatch.ports import AccountState
 
 if TYPE_CHECKING:
     from rich.console import Console, Group, RenderableType
@@ -35,33 +35,37 @@ STYLES = {
 }
 _WIDE = 200  # columns where nobody's terminal limits them
 _WIDTHS = (18, 10, 8, 8, 20)  # capture, status, delivery, size, file
+# As an account's trouble, and as an intent.
+_SHOWN_ALREADY = {"account.unavailable", "account.refused", "intent.unclear"}
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-def print_status(
-    orders: Sequence[Order],
-    accounts: Mapping[str, AccountState],
-    now: datetime,
-    intents: Sequence[Intent] = (),
-) -> None:
+def print_status(known: Known, now: datetime) -> None:
     from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
 
     screen = console()
     then = now if screen.is_terminal else None
-    if orders:
-        screen.print(status_table(orders, then))
-        screen.print(f"\n{_summary(orders)}")
+    if known.orders:
+        screen.print(status_table(known.orders, then))
+        screen.print(f"\n{_summary(known.orders)}")
     else:
         screen.print("nothing is known yet")
-    for name, state in accounts.items():
+    for name, state in known.accounts.items():
         if state.trouble is not None:
             line = Text.assemble((printable(f"account {name}"), "bold red"), " ")
             screen.print(line.append_text(plain(in_words(state.trouble, then))))
-    for intent in intents:
+    for intent in known.intents:
         request = intent.request
         line = Text.assemble("order ", title(request.project_name, request.task_name), " ", style="bold red")
         line.append_text(plain(fate(intent, resume_later(intent))))
         screen.print(line, soft_wrap=True)
+    for problem in known.problems:
+        if problem.event not in _SHOWN_ALREADY:
+            since = f", begun {ago(problem.began_at, then)}: "
+            line = Text.assemble(("problem", "bold red"), since, plain(words(problem)))
+            if reason := problem.facts.get("reason"):
+                line.append_text(plain(f": {reason}"))
+            screen.print(line, soft_wrap=True)
 
 
 def status_table(orders: Sequence[Order], now: datetime | None = None) -> "Group":

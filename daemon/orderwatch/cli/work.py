@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import ExitStack
 
 import click
 
@@ -9,6 +10,7 @@ from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configu
 from orderwatch.config import Settings
 from orderwatch.errors import RefusedError
 from orderwatch.ops.log import Redactor, say_crash
+from orderwatch.ops.systemd import extending
 
 
 @click.command()
@@ -19,7 +21,9 @@ def run(context: Context) -> None:
     from orderwatch.app.daemon import run_daemon  # noqa: PLC0415 - as above
 
     settings, redactor = begin(context)
-    with held_database(settings):
+    with ExitStack() as stack:
+        with extending():  # a large database is read whole, or brought to this schema
+            stack.enter_context(held_database(settings))
         asyncio.run(run_daemon(settings, redactor, lambda: context.settings(resolve=True)))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from orderwatch.config.channels import KINDS, SECRETS, same_names
 from orderwatch.config.ordering import PROBLEMS_APART
 from orderwatch.config.secret import INDIRECT
 from orderwatch.config.settings import Settings
@@ -22,17 +23,24 @@ _WORDS = {
     "dict_type": "must be a table",
     "extra_forbidden": "unknown key",
     "missing": "missing",
+    "model_attributes_type": "must be a table",
     "model_type": "must be a table",
     "too_short": "must hold at least one",
     "tuple_type": "must be a list",
+    "union_tag_invalid": f"must be one of: {', '.join(KINDS)}",
+    "union_tag_not_found": "missing",
 }
 
 
-def load(path: Path, environ: Mapping[str, str] = os.environ, *, resolve: bool = True) -> Settings:
+def load(
+    path: Path, environ: Mapping[str, str] = os.environ, *, resolve: bool = True, credentials: bool = True
+) -> Settings:
     """Read the settings; `ConfigError` holds every problem.
 
     With `resolve`, secrets are fetched and the destination is tried; commands that only read need neither.
+    Without `credentials`, those secrets are left that only the service manager's own process can read.
     """
+    context = {"resolve": resolve, "credentials": credentials}
     data, problems = _file(path)
     if resolve:
         problems += _readable_secrets(path, data)
@@ -45,19 +53,21 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, *, resolve: bool =
         if name.startswith(_PREFIX) and name != f"{_PREFIX}CONFIG" and name not in pointed_to
     }
     laid, more = _overridden(data, values)
-    settings, wrong = _validated(laid, resolve=resolve)
+    settings, wrong = _validated(laid, context)
     if texts := {name: environ[name] for name in values if _is_text_after_all(name, values[name], wrong)}:
         laid, more = _overridden(data, {**values, **texts})
-        settings, wrong = _validated(laid, resolve=resolve)
+        settings, wrong = _validated(laid, context)
     problems += [*more, *_contradictions(laid), *(line for details in wrong for line in _problems(details))]
     if settings is None or problems:
         raise ConfigError([f"{path}: {problem}" for problem in problems])
     return settings
 
 
-def _validated(data: dict[str, Any], *, resolve: bool) -> tuple[Settings | None, list[ErrorDetails]]:
+def _validated(
+    data: dict[str, Any], context: Mapping[str, bool]
+) -> tuple[Settings | None, list[ErrorDetails]]:
     try:
-        return Settings.model_validate(data, context={"resolve": resolve}), []
+        return Settings.model_validate(data, context=context), []
     except ValidationError as error:
         return None, error.errors(include_input=False, include_url=False)
 
@@ -68,7 +78,7 @@ def _is_text_after_all(name: str, value: object, wrong: Iterable[ErrorDetails]) 
         return False
     where = name.removeprefix(_PREFIX).lower()
     return any(
-        details["type"] in _WANTS_TEXT and "__".join(map(str, details["loc"])).lower() == where
+        details["type"] in _WANTS_TEXT and "__".join(map(str, _place(details))).lower() == where
         for details in wrong
     )
 
@@ -81,12 +91,8 @@ def reading_path(given: str | None, environ: Mapping[str, str] = os.environ) -> 
 def not_in_effect(settings: Settings) -> list[str]:
     """Keys that are set but do nothing in this version; silence about them would look like peace."""
     notes = []
-    if settings.notify:
-        notes.append("notify: no notes are sent in this version yet")
     if settings.order and not settings.ordering.enabled:
         notes.append("order: [ordering] enabled is false, so no standing order is placed")
-    if "http" in settings.model_fields_set and settings.http.listen:
-        notes.append("http.listen: nothing is served in this version yet")
     return notes
 
 
@@ -119,7 +125,13 @@ def _secrets(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for name, account in _tables(data.get("accounts"))
         for key in ("client_id", "client_secret")
     ]
-    written += [(f"notify[{index}].url", channel.get("url")) for index, channel in _rows(data.get("notify"))]
+    written += [
+        (f"notify[{index}].{key}", channel.get(key))
+        for index, channel in _rows(data.get("notify"))
+        for key in SECRETS
+    ]
+    if isinstance(heartbeat := data.get("heartbeat"), dict):
+        written.append(("heartbeat.url", heartbeat.get("url")))
     yield from ((where, text) for where, text in written if isinstance(text, str) and text)
 
 
@@ -144,6 +156,7 @@ def _contradictions(data: Mapping[str, Any]) -> list[str]:
         names = [order.get(key) for key in ("account", "project_name", "task_name")]
         if None not in names and (before := first.setdefault(str(names), index)) != index:
             problems.append(f"order[{index}].task_name: is that of order[{before}] too; give it another one")
+    problems += same_names([*_rows(data.get("notify"))])
     for index, watch in _rows(data.get("watch")):
         if not any(watch.get(key) for key in _CHOOSES):
             problems.append(
@@ -204,10 +217,18 @@ def _value(text: str) -> object:
         return text
 
 
+def _place(details: ErrorDetails) -> tuple[int | str, ...]:
+    """As an operator would say it; of a channel pydantic names the kind behind the index."""
+    place = details["loc"]
+    return (*place[:2], *place[3:]) if place[0] == "notify" else place
+
+
 def _problems(details: ErrorDetails) -> Iterator[str]:
     where = ""
-    for step in details["loc"]:
+    for step in _place(details):
         where += f"[{step}]" if isinstance(step, int) else f"{'.' if where else ''}{step}"
+    if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+        where += ".kind"
     message = _WORDS.get(details["type"], details["msg"].removeprefix("Value error, "))
     if details["loc"][0] == "order" and details["type"] == "value_error":
         yield from (f"{where}.{problem}" for problem in message.split(PROBLEMS_APART))

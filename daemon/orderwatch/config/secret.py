@@ -28,11 +28,13 @@ def current(secret: SecretStr) -> str:
 
 
 def resolve(secret: SecretStr, info: ValidationInfo) -> SecretStr:
-    """The secret itself, where the caller is going to use it (`context["resolve"]`)."""
-    text = secret.get_secret_value()
+    """The secret itself, where the caller is going to use it (`context["resolve"]`) and can read it."""
+    text, context = secret.get_secret_value(), info.context or {}
     if not text:
         raise ValueError("is empty")
-    if not (info.context or {}).get("resolve") or not text.startswith(INDIRECT):
+    if not context.get("resolve") or not text.startswith(INDIRECT):
+        return secret
+    if text.startswith("credential:") and not context.get("credentials", True):
         return secret
     found = _fetch(text)
     if not found:

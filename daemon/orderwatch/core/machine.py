@@ -122,9 +122,13 @@ def _task_id(order: Order | None, look: Look) -> int:
 
 
 def told(known: Order, seen: SeenOrder | None) -> Order:
-    """What the order's own row says of it; what is absent there changes nothing."""
+    """What the order's own row says of it; what is absent there changes nothing.
+
+    The document of an order that is long done was forgotten, and is not wanted again.
+    """
     if seen is None:
         return known
+    forgotten = known.state is OrderState.DONE and not known.document
     return replace(
         known,
         task_name=seen.task_name or known.task_name,
@@ -133,7 +137,7 @@ def told(known: Order, seen: SeenOrder | None) -> Order:
         placed_at=seen.placed_at or known.placed_at,
         start=seen.start or known.start,
         end=seen.end or known.end,
-        document=seen.document or known.document,
+        document={} if forgotten else seen.document or known.document,
     )
 
 

@@ -1,6 +1,7 @@
 """Reading: a consistent snapshot, beside a running daemon or inside it."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from orderwatch.core.census import Census
 from orderwatch.core.intent import Intent, IntentState
 from orderwatch.core.ledger import CaptureRow, Ledger, MoveRow, OrderRow, StoredRow
 from orderwatch.core.model import (
@@ -20,12 +22,15 @@ from orderwatch.core.model import (
     Subject,
     Transition,
 )
+from orderwatch.core.problems import Problem
 from orderwatch.core.watching import Traits
+from orderwatch.db.census import census
 from orderwatch.db.complaint import translated
 from orderwatch.db.intents import intent_of
+from orderwatch.db.patience import Patience, reading
 from orderwatch.db.rows import capture_of, delivery_of, order_of, transition_of, trouble_of
 from orderwatch.db.sqlite import close, reader_engine
-from orderwatch.db.tables import accounts, captures, deliveries, intents, orders, transitions, trees
+from orderwatch.db.tables import accounts, captures, deliveries, intents, orders, problems, transitions, trees
 from orderwatch.ports import AccountState
 from orderwatch.shield import unit
 
@@ -36,26 +41,28 @@ RETRIED = (DeliveryState.WAITING, DeliveryState.PARKED)
 class Reader:
     """Everything that can be asked of the database without changing it."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, patience: Patience | None = None) -> None:
         self._reading = engine
+        self.patience = patience or Patience()
+        self.turn = asyncio.Lock()  # to write
 
-    @unit
+    @reading
     async def order(self, account: str, task_id: int) -> Order | None:
         found = await self._orders(and_(orders.c.account == account, orders.c.task_id == task_id))
         return found[0] if found else None
 
-    @unit
+    @reading
     async def orders(self, task_id: int | None = None) -> Sequence[Order]:
         """Every order, or those with this id in any account, with captures and deliveries."""
         return await self._orders(orders.c.task_id == task_id if task_id is not None else None)
 
-    @unit
+    @reading
     async def orders_of(self, account: str, task_ids: Collection[int]) -> dict[int, Order]:
         """Those of these orders of the account that are known."""
         found = await self._orders(and_(orders.c.account == account, orders.c.task_id.in_(task_ids)))
         return {order.task_id: order for order in found}
 
-    @unit
+    @reading
     async def watchable(
         self, account: str, due_by: datetime | None, beyond: datetime | None = None
     ) -> Sequence[Traits]:
@@ -78,7 +85,7 @@ class Reader:
             rows = await db.execute(query.order_by(orders.c.next_look_at))
             return [Traits(*row) for row in rows]
 
-    @unit
+    @reading
     async def has_ours(self, account: str) -> bool:
         """Whether orders placed from here are open."""
         query = select(orders.c.id).where(
@@ -87,19 +94,19 @@ class Reader:
         async with self._snapshot() as db:
             return await db.scalar(query.limit(1)) is not None
 
-    @unit
+    @reading
     async def knows_orders(self) -> bool:
         async with self._snapshot() as db:
             return await db.scalar(select(orders.c.id).limit(1)) is not None
 
-    @unit
+    @reading
     async def unknown(self, account: str, task_ids: Collection[int]) -> Collection[int]:
         """Those of these ids that no order of the account has."""
         query = select(orders.c.task_id).where(orders.c.account == account, orders.c.task_id.in_(task_ids))
         async with self._snapshot() as db:
             return set(task_ids) - set((await db.execute(query)).scalars())
 
-    @unit
+    @reading
     async def accounts(self) -> dict[str, AccountState]:
         """What is known of each account that was ever asked."""
         async with self._snapshot() as db:
@@ -109,7 +116,7 @@ class Reader:
                 for row in rows
             }
 
-    @unit
+    @reading
     async def intents(self, account: str | None = None, *, unsettled: bool = False) -> Sequence[Intent]:
         """What was ever meant to be ordered, oldest first; or only what nobody knows the end of."""
         query = select(intents).order_by(intents.c.number)
@@ -120,7 +127,14 @@ class Reader:
         async with self._snapshot() as db:
             return [intent_of(row) for row in (await db.execute(query)).mappings()]
 
-    @unit
+    @reading
+    async def problems(self) -> Mapping[str, Problem]:
+        """What has not ended, by its key."""
+        async with self._snapshot() as db:
+            rows = (await db.execute(select(problems))).mappings()
+            return {row["key"]: Problem(**row) for row in rows}
+
+    @reading
     async def volume(self, root: str) -> str | None:
         """What the marker of the tree at this root said when it was first used."""
         query = select(trees.c.volume).where(trees.c.root == root)
@@ -128,7 +142,7 @@ class Reader:
             found: str | None = await db.scalar(query)
             return found
 
-    @unit
+    @reading
     async def lags(self, newest: int) -> Sequence[tuple[str | None, timedelta]]:
         """From taken to published, by product, of the captures that were published under our eyes."""
         came = and_(
@@ -148,21 +162,21 @@ class Reader:
         async with self._snapshot() as db:
             return [(product, end - start) for product, start, end in await db.execute(query)]
 
-    @unit
+    @reading
     async def history(self, task_id: int) -> Sequence[Transition]:
         """Every recorded move of the order, oldest first."""
         query = select(transitions).where(transitions.c.task_id == task_id).order_by(transitions.c.id)
         async with self._snapshot() as db:
             return [transition_of(row) for row in (await db.execute(query)).mappings()]
 
-    @unit
+    @reading
     async def moves_after(self, number: int) -> Sequence[tuple[int, Transition]]:
         """Moves of any order recorded after the one of this number, numbered, oldest first."""
         query = select(transitions).where(transitions.c.id > number).order_by(transitions.c.id)
         async with self._snapshot() as db:
             return [(row["id"], transition_of(row)) for row in (await db.execute(query)).mappings()]
 
-    @unit
+    @reading
     async def deliveries(self, *states: DeliveryState, account: str | None = None) -> Sequence[Delivery]:
         """Deliveries in these states, oldest first."""
         query = select(deliveries).where(deliveries.c.state.in_(states)).order_by(deliveries.c.id)
@@ -170,6 +184,12 @@ class Reader:
             query = query.where(deliveries.c.account == account)
         async with self._snapshot() as db:
             return [delivery_of(row) for row in (await db.execute(query)).mappings()]
+
+    @unit
+    async def census(self) -> Census:
+        """How many there are of what; a fraction of a second where there are many."""
+        async with self._snapshot() as db:
+            return await census(db)
 
     @unit
     async def enter(self, ledger: Ledger) -> None:

@@ -10,23 +10,24 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from orderwatch.shield import shielded
 
-_BUSY = 10.0  # seconds; only a command beside the daemon ever makes a writer wait
-_CONNECT = {"isolation_level": None, "timeout": _BUSY}  # no transaction begins behind our back
+BUSY = 10.0  # seconds; only a command beside the daemon ever makes a writer wait
+BUSY_PATIENT = 2.0  # where it is tried again: nobody can be stopped meanwhile
+_CONNECT = {"isolation_level": None, "timeout": BUSY}  # no transaction begins behind our back
 
 _DURABLE = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 
 
-def writer_engine(path: Path) -> AsyncEngine:
+def writer_engine(path: Path, busy: float = BUSY) -> AsyncEngine:
     """The only engine that writes: one connection, `BEGIN IMMEDIATE`, so no update is lost."""
-    engine = _async_engine(path, size=1)
+    engine = _async_engine(path, busy, size=1)
     _set_up(engine.sync_engine, *_DURABLE, "PRAGMA foreign_keys=ON")
     _begin(engine.sync_engine, "BEGIN IMMEDIATE")
     return engine
 
 
-def reader_engine(path: Path) -> AsyncEngine:
+def reader_engine(path: Path, busy: float = BUSY) -> AsyncEngine:
     """Reads a consistent snapshot and cannot write."""
-    engine = _async_engine(path, size=4)
+    engine = _async_engine(path, busy, size=4)
     _set_up(engine.sync_engine, "PRAGMA query_only=ON")
     _begin(engine.sync_engine, "BEGIN")
     return engine
@@ -62,10 +63,10 @@ def _engine(path: Path, mode: str) -> Engine:
     return create_engine(_url("sqlite", path, mode), connect_args=_CONNECT, poolclass=NullPool)
 
 
-def _async_engine(path: Path, size: int) -> AsyncEngine:
+def _async_engine(path: Path, busy: float, size: int) -> AsyncEngine:
     return create_async_engine(
         _url("sqlite+aiosqlite", path, "rw"),
-        connect_args=_CONNECT,
+        connect_args={**_CONNECT, "timeout": busy},
         poolclass=AsyncAdaptedQueuePool,
         pool_size=size,
         max_overflow=0,

@@ -1,14 +1,12 @@
 """The one door through which the database is changed: state, history and todo in one transaction."""
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderwatch.core import delivery as machine
 from orderwatch.core.breaker import Trouble
@@ -17,39 +15,35 @@ from orderwatch.core.intent import Budget, Intent
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Delivery, DeliveryState, OrderState
 from orderwatch.db import intents, writes
-from orderwatch.db.complaint import translated
-from orderwatch.db.reader import RETRIED, Reader
+from orderwatch.db.patience import Patience, reading, writing
+from orderwatch.db.post import Post
+from orderwatch.db.reader import RETRIED
 from orderwatch.db.rows import delivery_of, trouble_row
-from orderwatch.db.sqlite import close, reader_engine, writer_engine
+from orderwatch.db.sqlite import BUSY, BUSY_PATIENT, close, reader_engine, writer_engine
 from orderwatch.db.tables import deliveries, orders, trees
 from orderwatch.db.turn import next_of
-from orderwatch.shield import unit
 
 _FEW = 10  # orders that may vanish from a list together without making it doubtful
 
 
-class Store(Reader):
+class Store(Post):
     """Reads like a reader; every writing call is one transaction of its own."""
 
-    def __init__(self, reading: AsyncEngine, writing: AsyncEngine) -> None:
-        super().__init__(reading)
-        self._writing = writing
-        self._turn = asyncio.Lock()
-
-    @unit
+    @reading
     async def versions(self, delivery: Delivery) -> Sequence[Delivery]:
         """Every version of the same attachment, this one too."""
         query = select(deliveries).where(writes.of_attachment(delivery)).order_by(deliveries.c.version)
         async with self._snapshot() as db:
             return [delivery_of(row) for row in (await db.execute(query)).mappings()]
 
-    @unit
+    @writing
     async def apply(self, verdict: Verdict) -> None:
         """Write the order as it now is with its moves; `StaleOrderError` if it was written meanwhile."""
-        async with self._transaction() as db:
+        async with self._telling() as (db, outbox):
+            await outbox.verdict(verdict)
             await writes.apply(db, verdict)
 
-    @unit
+    @writing
     async def intend(self, intent: Intent, now: datetime, budget: Budget | None = None) -> Intent | None:
         """Write down what is about to be ordered, with its number; None where that exceeds the budget.
 
@@ -60,35 +54,41 @@ class Store(Reader):
                 return None
             return await intents.add(db, intent)
 
-    @unit
+    @writing
     async def keep(self, before: Intent, after: Intent) -> None:
         """How far an intent came; `LockedError` if another process wrote it meanwhile."""
         async with self._transaction() as db:
             await intents.change(db, before, after)
 
-    @unit
+    @writing
     async def settle(self, before: Intent, after: Intent, verdict: Verdict) -> None:
         """An intent with the order that became of it, in one transaction; errors as of both."""
-        async with self._transaction() as db:
+        async with self._telling() as (db, outbox):
             if before.number:
                 await intents.change(db, before, after)
             else:
                 await intents.add(db, after)
+            await outbox.verdict(verdict)
             await writes.apply(db, verdict)
 
-    @unit
+    @writing
     async def apply_all(self, verdicts: Collection[Verdict]) -> None:
         """All or none of them, in one transaction; `StaleOrderError` as above."""
-        async with self._transaction() as db:
+        async with self._telling() as (db, outbox):
+            for verdict in verdicts:
+                await outbox.verdict(verdict)
             await writes.apply_all(db, verdicts)
 
-    @unit
+    @writing
     async def restore(self, verdicts: Collection[Verdict]) -> None:
-        """Write orders that no row knows yet, their deliveries with the places they have, all or none."""
+        """Write orders that no row knows yet, their deliveries with the places they have, all or none.
+
+        Nobody is told: all of it happened before.
+        """
         async with self._transaction() as db:
             await writes.restore(db, verdicts)
 
-    @unit
+    @writing
     async def swept(self, account: str, now: datetime, listed: Collection[int]) -> Collection[int]:
         """A whole list showed these orders; returns those now lacking.
 
@@ -109,26 +109,33 @@ class Store(Reader):
             await writes.save_account(db, account, {"listed_at": now})
         return gone
 
-    @unit
+    @writing
     async def troubled(self, account: str, trouble: Trouble | None) -> None:
         """Keep the account's trouble over restarts; None where it is over."""
         async with self._transaction() as db:
             await writes.save_account(db, account, trouble_row(trouble))
 
-    @unit
+    @writing
+    async def bring_forward(self, now: datetime, by: timedelta) -> None:
+        """The clock was set back by so much, to `now`: what is planned later comes so much sooner by it."""
+        async with self._transaction() as db:
+            await writes.bring_forward(db, now, by)
+
+    @writing
     async def record(self, move: Move) -> None:
         """Write one delivery; with a transition only from the state that the transition leaves."""
-        async with self._transaction() as db:
+        async with self._telling() as (db, outbox):
+            await outbox.delivery(move)
             await writes.record(db, move)
 
-    @unit
+    @writing
     async def checkpoint(self, delivery: Delivery, durable: int) -> None:
         """So many bytes of the partial survive a power cut; `delivery` says of which file."""
         told = {"durable": durable, "total": delivery.total, "validator": delivery.validator}
         async with self._transaction() as db:
             await db.execute(update(deliveries).where(writes.row_of(delivery)).values(told))
 
-    @unit
+    @writing
     async def reserve(self, delivery: Delivery, path: str | None, root: str | None = None) -> bool:
         """Take a path for the delivery, or give its path back; False where another delivery has it."""
         try:
@@ -139,13 +146,13 @@ class Store(Reader):
             return False
         return True
 
-    @unit
+    @writing
     async def remember_volume(self, root: str, volume: str) -> None:
         """From now on this volume is expected at the root."""
         async with self._transaction() as db:
             await db.execute(insert(trees).values(root=root, volume=volume))
 
-    @unit
+    @writing
     async def claim(
         self,
         now: datetime,
@@ -167,21 +174,25 @@ class Store(Reader):
             await writes.record(db, move)
         return move.delivery
 
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        with translated("the database cannot be written"):
-            async with self._turn, self._writing.begin() as db:
-                yield db
+    @writing
+    async def writable(self) -> None:
+        """Return when a transaction could be written; `DatabaseError` where none can."""
+        async with self._transaction():
+            pass
 
 
 @asynccontextmanager
-async def open_store(database: Path) -> AsyncIterator[Store]:
-    """The store over a database at head. The writer is closed last: it alone checkpoints."""
-    reading, writing = reader_engine(database), writer_engine(database)
+async def open_store(database: Path, patience: float = 0.0) -> AsyncIterator[Store]:
+    """The store over a database at head. The writer is closed last: it alone checkpoints.
+
+    What a busy database refuses is tried again for so many seconds, for ever with `math.inf`.
+    """
+    busy = BUSY if not patience else BUSY_PATIENT
+    readers, writer = reader_engine(database, busy), writer_engine(database, busy)
     try:
-        yield Store(reading, writing)
+        yield Store(readers, writer, Patience(patience))
     finally:
-        await close(reading, writing)
+        await close(readers, writer)
 
 
 def _may_be_fetched(now: datetime, beyond: datetime | None) -> ColumnElement[bool]:

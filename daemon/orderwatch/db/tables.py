@@ -124,6 +124,7 @@ deliveries = Table(
     Column("size", BigInteger),
     Column("sha256", String),
     Column("stored_at", UtcDateTime),
+    Column("read_at", UtcDateTime),  # when its file was last looked at again, and was not damaged
     UniqueConstraint("order_id", "capture_id", "scene_id", "attachment", "version"),
     Index("ix_deliveries_todo", "state", "not_before"),
 )
@@ -171,4 +172,40 @@ intents = Table(
     Column("reason", String),
     # Of what is asked for only one may be under way.
     Index("uq_intents_open", "account", "fingerprint", unique=True, sqlite_where=_OPEN),
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", String, nullable=False, unique=True),  # the same in every repeat
+    Column("event", String, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("document", JSON, nullable=False),  # the note as it is sent
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("note", ForeignKey("notes.number", ondelete="CASCADE"), primary_key=True),
+    Index("ix_outbox_note", "note"),  # for the end of a note, which looks who still waits for it
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("not_before", UtcDateTime),
+    Column("reason", String),
+)
+
+problems = Table(
+    "problems",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("event", String, nullable=False),  # that said its begin
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("facts", JSON, nullable=False),
 )

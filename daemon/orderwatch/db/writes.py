@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Insert, Table, Update, and_, insert, select, update
+from sqlalchemy import ColumnElement, Insert, Table, Update, and_, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orderwatch.core.delivery import Move
 from orderwatch.core.layout import place_key
 from orderwatch.core.machine import Verdict
-from orderwatch.core.model import Capture, Delivery, Order, Transition
+from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, Transition
 from orderwatch.db.rows import Row, capture_row, delivery_row, order_row, transition_row
 from orderwatch.db.tables import accounts, captures, deliveries, orders, transitions
 from orderwatch.errors import StaleOrderError
 
 _LONGEST_TURN = timedelta(seconds=10)
+_MOMENT = "%Y-%m-%d %H:%M:%f000"  # as times are stored
 _MOST_VARIABLES = 10_000  # of one statement; SQLite takes 32,766
 
 
@@ -47,6 +48,12 @@ async def record(db: AsyncConnection, move: Move) -> None:
         await _touch(db, move.delivery)
 
 
+async def bring_forward(db: AsyncConnection, now: datetime, by: timedelta) -> None:
+    for planned in (orders.c.next_look_at, deliveries.c.not_before):
+        sooner = func.strftime(_MOMENT, planned, f"-{by.total_seconds():.3f} seconds")
+        await db.execute(update(planned.table).where(planned > now).values({planned.name: sooner}))
+
+
 async def restore(db: AsyncConnection, verdicts: Collection[Verdict]) -> None:
     """By few statements: a tree may hold the files of thousands of orders."""
     await _insert(db, orders, [{**order_row(v.order), "version": 1} for v in verdicts])
@@ -61,6 +68,53 @@ async def restore(db: AsyncConnection, verdicts: Collection[Verdict]) -> None:
     ]
     await _insert(db, deliveries, placed)
     await _insert(db, transitions, [transition_row(move) for v in verdicts for move in v.transitions])
+
+
+async def take_up(db: AsyncConnection, verdict: Verdict) -> list[Delivery]:
+    """What the tree tells of an order where the rows know less; returns the deliveries new to them."""
+    order = verdict.order
+    here = and_(orders.c.account == order.account, orders.c.task_id == order.task_id)
+    order_id = await db.scalar(select(orders.c.id).where(here))
+    if order_id is None:
+        await restore(db, [verdict])
+        return list(order.deliveries)
+    new = [d for d in order.deliveries if await _take_up_file(db, order_id, d)]
+    if new:
+        statement = upsert(captures).on_conflict_do_nothing()
+        await db.execute(statement, [capture_row(order_id, capture) for capture in order.captures])
+        scenes = {(d.capture_id, d.scene_id) for d in new}
+        moves = [m for m in verdict.transitions if (m.capture_id, m.scene_id) in scenes]
+        await _remember(db, moves)
+        due = update(orders).where(orders.c.id == order_id)
+        again = {"next_look_at": order.next_look_at, "state": order.state, "version": orders.c.version + 1}
+        await db.execute(due.values(again))
+    return new
+
+
+async def _take_up_file(db: AsyncConnection, order_id: int, found: Delivery) -> bool:
+    """A row that has its file already stays as it is, but that a newer version may follow it."""
+    row = {**delivery_row(found), **place_row(found.path, found.root)}
+    taken = and_(deliveries.c.path_key == row["path_key"], ~row_of(found))
+    if await db.scalar(select(deliveries.c.id).where(taken)) is not None:
+        await db.execute(
+            update(deliveries).where(taken, deliveries.c.stored_at.is_(None)).values(place_row(None, None))
+        )
+        if await db.scalar(select(deliveries.c.id).where(taken)) is not None:
+            return False
+    state, stored_at = (
+        await db.execute(select(deliveries.c.state, deliveries.c.stored_at).where(row_of(found)))
+    ).one_or_none() or (None, None)
+    if state is None:
+        await db.execute(insert(deliveries).values(**row, order_id=order_id))
+    elif stored_at is None and state != DeliveryState.SUPERSEDED:
+        await db.execute(update(deliveries).where(row_of(found)).values(row))
+    elif state == DeliveryState.STORED and found.state is DeliveryState.SUPERSEDED:
+        told = {"state": found.state, "reason": found.reason}
+        await db.execute(update(deliveries).where(row_of(found)).values(told))
+        return False
+    else:
+        return False
+    return True
 
 
 def place_row(path: str | None, root: str | None) -> Row:

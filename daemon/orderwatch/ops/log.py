@@ -7,7 +7,7 @@ import re
 import sys
 import traceback
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Literal
@@ -16,6 +16,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from orderwatch.core.sidecar import zulu
+from orderwatch.ops.priority import Marking, marked, to_journal
 from orderwatch.ops.text import printable
 
 _USER = re.compile(r"(://)[^\s/?#@\"'<>]*@")
@@ -73,18 +74,27 @@ class Redactor:
                 return self.clean(str(value))  # the line would show it so
 
 
-def set_up(level: str, form: Literal["auto", "json", "console"], redactor: Redactor) -> None:
-    """Send our events and those of the libraries through one pipe to stderr."""
+def set_up(
+    level: str,
+    form: Literal["auto", "json", "console"],
+    redactor: Redactor,
+    taps: Sequence[Processor] = (),
+) -> None:
+    """Send our events and those of the libraries through one pipe to stderr.
+
+    `taps` are shown every event of ours, those too that are below the level.
+    """
     pipe: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        _plain_times,
+        plain_times,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
         structlog.processors.format_exc_info,
         redactor,
     ]
     structlog.configure(
         processors=[
+            *taps,
             structlog.stdlib.filter_by_level,
             structlog.stdlib.PositionalArgumentsFormatter(),
             *pipe,
@@ -113,17 +123,23 @@ def say_crash(redactor: Redactor) -> None:
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         told = redactor.clean("".join(traceback.format_exception(kind, error, trace)))
-        sys.stderr.write(printable(told, keep="\n"))
+        text = printable(told, keep="\n").rstrip("\n")
+        sys.stderr.write((marked(text, "critical") if to_journal() else text) + "\n")
 
     sys.excepthook = hook
 
 
 def _renderers(form: str) -> list[Processor]:
     terminal = sys.stderr.isatty() and "JOURNAL_STREAM" not in os.environ
+    mark = Marking if to_journal() else _unmarked
     if form == "console" or (form == "auto" and terminal):
         colors = terminal and "NO_COLOR" not in os.environ
-        return [_printable, structlog.dev.ConsoleRenderer(colors=colors)]
-    return [_json_line]
+        return [_printable, mark(structlog.dev.ConsoleRenderer(colors=colors))]
+    return [mark(_json_line)]
+
+
+def _unmarked(renderer: Processor) -> Processor:
+    return renderer
 
 
 def _printable(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -142,7 +158,7 @@ def _json_line(logger: WrappedLogger, method: str, event: EventDict) -> str:
     return json.dumps({**lead, **facts}, default=str, ensure_ascii=False)
 
 
-def _plain_times(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def plain_times(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     del logger, method
     return {key: zulu(value) if isinstance(value, datetime) else value for key, value in event.items()}
 

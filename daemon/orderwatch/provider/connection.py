@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from orderwatch.errors import RefusedError
-from orderwatch.ports import Archive, Tasking
+from orderwatch.ports import UNMETERED, Archive, Meter, Tasking
 from orderwatch.provider.access import Access
 from orderwatch.provider.accounts import Accounts, explain, scope_complaint
 from orderwatch.provider.exchange import open_session
@@ -27,6 +27,7 @@ class Connection:
     archive: Archive
     accounts: Accounts | None  # None for legacy credentials
     http: Http = field(repr=False)
+    pacer: Pacer = field(repr=False)
     now: Callable[[], datetime] = field(repr=False)
 
     async def probe(self) -> float | None:
@@ -59,6 +60,11 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _steady() -> float:
+    """Passes in a suspended machine too: the lives of tokens do, and what we were told to wait."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 @asynccontextmanager
 async def connect(
     access: Access,
@@ -66,8 +72,9 @@ async def connect(
     rng: random.Random,
     learn_secret: Callable[[str], None],
     heard: Callable[[datetime], None] = lambda _date: None,
+    meter: Meter = UNMETERED,
     now: Callable[[], datetime] = _utc_now,
-    monotonic: Callable[[], float] = time.monotonic,
+    monotonic: Callable[[], float] = _steady,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> AsyncIterator[Connection]:
     """Open a connection; nothing is sent before it is used. Every token goes to `learn_secret` first.
@@ -76,13 +83,24 @@ async def connect(
     """
     async with open_session() as session:
         pacer = Pacer(access.name, access.requests_per_second, monotonic=monotonic, sleep=sleep, rng=rng)
-        tokens = Tokens(session, access, pacer, learn_secret=learn_secret, monotonic=monotonic)
-        http = Http(session, access, tokens, pacer, explain=explain, heard=heard, rng=rng, sleep=sleep)
+        tokens = Tokens(session, access, pacer, learn_secret=learn_secret, monotonic=monotonic, meter=meter)
+        http = Http(
+            session,
+            access,
+            tokens,
+            pacer,
+            explain=explain,
+            heard=heard,
+            rng=rng,
+            sleep=sleep,
+            meter=meter,
+        )
         reader = Reader(access.name)
         yield Connection(
             tasking=TaskingApi(http, reader),
             archive=TelluricApi(http, reader),
             accounts=Accounts(http, reader) if access.credentials == "platform" else None,
             http=http,
+            pacer=pacer,
             now=now,
         )

@@ -4,7 +4,8 @@ No text made here holds a URL's query, a header, a body or the words of aiohttp:
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,8 @@ import orjson
 from yarl import URL
 
 from orderwatch.core.politeness import http_date, retry_after
-from orderwatch.errors import AnswerError, MissingError, UnavailableError
+from orderwatch.errors import AnswerError, MissingError, ProviderError, UnavailableError
+from orderwatch.ports import Meter
 
 LARGEST_BODY = 16 * 2**20  # bytes, after decompression
 LARGEST_REFUSAL = 2**16  # bytes; what comes after them is not read
@@ -119,6 +121,18 @@ async def exchange(
             elif with_refusal and response.status in REFUSED:
                 body = await _read_some(response.content)
             return Reply(name, response.status, response.headers, body)
+
+
+async def metered(meter: Meter, api: str, exchanging: Awaitable[Reply]) -> Reply:
+    """The same reply, counted with its code and how long it took."""
+    began = time.monotonic()
+    try:
+        reply = await exchanging
+    except ProviderError:
+        meter.asked(api, None, time.monotonic() - began)
+        raise
+    meter.asked(api, reply.status, time.monotonic() - began)
+    return reply
 
 
 async def _read(content: aiohttp.StreamReader, name: str) -> bytes:

@@ -11,9 +11,11 @@ import aiohttp
 import structlog
 from yarl import URL
 
+from orderwatch.core.repeats import Repeats, is_told
 from orderwatch.errors import AnswerError, RefusedError
+from orderwatch.ports import UNMETERED, Meter
 from orderwatch.provider.access import Access
-from orderwatch.provider.exchange import CutError, DisconnectedError, Reply, TroubleError, exchange
+from orderwatch.provider.exchange import CutError, DisconnectedError, Reply, TroubleError, exchange, metered
 from orderwatch.provider.pacer import LONGEST_WAIT, Pacer
 from orderwatch.provider.sending import must_be_done, quoted, send_once
 from orderwatch.provider.tokens import Tokens
@@ -60,6 +62,7 @@ class Http:
         heard: Callable[[datetime], None],
         rng: random.Random,
         sleep: Callable[[float], Awaitable[object]],
+        meter: Meter = UNMETERED,
     ) -> None:
         self.access = access
         self._session = session
@@ -69,6 +72,8 @@ class Http:
         self._heard = heard
         self._rng = rng
         self._sleep = sleep
+        self._meter = meter
+        self._retried = Repeats()
         self._down = False  # the last request was given up: until one succeeds, each is a single probe
 
     def url(self, api: Api, path: str, **query: str | int) -> URL:
@@ -93,11 +98,12 @@ class Http:
                 if tries == TRIES or self._down or self._pacer.held > LONGEST_WAIT:
                     self._down = isinstance(error, TroubleError)
                     raise
-                log.debug("provider.retrying", account=self.access.name, tries=tries, reason=str(error))
+                self._say_retrying(tries, str(error))
                 if not self._pacer.held:
                     await self._back_off(tries)
             else:
                 self._down = False
+                self._retried.over(None)
                 return reply
 
     async def send(self, api: Api, method: str, url: URL, name: str, document: Mapping[str, object]) -> Reply:
@@ -120,6 +126,12 @@ class Http:
         ours = self.url(api, "/")
         if url.user is not None or (url.scheme, url.host, url.port) != (ours.scheme, ours.host, ours.port):
             raise AnswerError(f"{name}: the answer points to another host")
+
+    def _say_retrying(self, tries: int, reason: str) -> None:
+        repeats = self._retried.again(None)
+        if is_told(repeats):
+            account = self.access.name
+            log.debug("provider.retrying", account=account, tries=tries, repeats=repeats, reason=reason)
 
     async def _back_off(self, tries: int) -> None:
         ceiling = min(BACKOFF_SLOWEST, BACKOFF_FIRST * 2.0 ** (tries - 1))
@@ -153,7 +165,7 @@ class Http:
         token = await self._tokens.get(api.audience)
         host = url.host or ""
         await self._pacer.turn(host, name)
-        reply = await ask(url, name, self._headers(api, token))
+        reply = await metered(self._meter, api.name, ask(url, name, self._headers(api, token)))
         if reply.date is not None:
             self._heard(reply.date)
         self._pacer.told(host, overloaded=reply.is_overload, wait=reply.retry_after or 0.0)

@@ -49,6 +49,11 @@ class Pacer:
         """Seconds that everybody has to wait; never negative."""
         return max(0.0, self._held_until - self._monotonic())
 
+    @property
+    def gap(self) -> float:
+        """Seconds between two requests to the host that is asked most slowly."""
+        return max((lane.gap for lane in self._lanes.values()), default=self._narrowest)
+
     def hold(self, seconds: float) -> None:
         """The provider asked us to stay away, which holds every caller of the account."""
         log.debug("provider.paused", account=self._account, seconds=seconds)

@@ -13,14 +13,16 @@ import structlog
 from yarl import URL
 
 from orderwatch.errors import AnswerError, ProviderError, RefusedError
+from orderwatch.ports import UNMETERED, Meter
 from orderwatch.provider.access import Access
-from orderwatch.provider.exchange import TroubleError, exchange
+from orderwatch.provider.exchange import TroubleError, exchange, metered
 from orderwatch.provider.pacer import Pacer
 
 DEFAULT_LIFE = 3600.0  # s, where the answer does not say
 LONGEST_LIFE = 86400.0  # s, as documented
 REFRESH_AT = 0.8  # of the life
 PATIENCE = 60.0  # s between attempts to refresh a token that is still good
+EARLY = 1800.0  # s before its end that it is worth a warning; with less to go the account will say it
 
 _HEADER_SAFE = re.compile(r"[!-~]+")
 _REFUSED = frozenset({400, 401, 403, 404})
@@ -67,12 +69,14 @@ class Tokens:
         *,
         learn_secret: Callable[[str], None],
         monotonic: Callable[[], float],
+        meter: Meter = UNMETERED,
     ) -> None:
         self._session = session
         self._access = access
         self._pacer = pacer
         self._learn_secret = learn_secret
         self._monotonic = monotonic
+        self._meter = meter
         self._slots: defaultdict[str, _Slot] = defaultdict(_Slot)
 
     async def get(self, audience: str) -> str:
@@ -115,8 +119,8 @@ class Tokens:
         slot.asked += 1
 
     def _tell(self, slot: _Slot, audience: str, error: ProviderError | None) -> None:
-        """Say once that a token in use cannot be refreshed, and once that it can again."""
-        if error and not slot.failing and slot.usable(self._monotonic()):
+        """Say once, in good time, that a token in use cannot be refreshed, and once that it can again."""
+        if error and not slot.failing and slot.usable(self._monotonic() + EARLY):
             slot.failing = True
             log.warning(
                 "token.refresh_failed", account=self._access.name, audience=audience, reason=str(error)
@@ -129,18 +133,14 @@ class Tokens:
         url = URL(self._access.token_url)
         host = url.host or ""
         await self._pacer.turn(host, "token")
-        reply = await exchange(
-            self._session,
-            "POST",
-            url,
-            name="token",
-            document={
-                "client_id": self._access.client_id,
-                "client_secret": self._access.read_secret(),
-                "audience": audience,
-                "grant_type": "client_credentials",
-            },
-        )
+        document = {
+            "client_id": self._access.client_id,
+            "client_secret": self._access.read_secret(),
+            "audience": audience,
+            "grant_type": "client_credentials",
+        }
+        asking = exchange(self._session, "POST", url, name="token", document=document)
+        reply = await metered(self._meter, "token", asking)
         self._pacer.told(host, overloaded=reply.is_overload, wait=reply.retry_after or 0.0)
         if reply.status in _REFUSED:
             raise RefusedError(

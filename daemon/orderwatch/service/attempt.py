@@ -1,5 +1,6 @@
 """One attempt at one delivery: fresh link, partial, verify, publish, record."""
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,10 +13,21 @@ from orderwatch.core.layout import partial_name, place
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.sidecar import sidecar
 from orderwatch.core.watching import Watched, traits
-from orderwatch.errors import DiskError, LostBytesError
-from orderwatch.ports import Archive, Checked, Destination, Fetched, Start, Store, Transport
+from orderwatch.errors import DiskError, LostBytesError, UnavailableError
+from orderwatch.ports import (
+    UNMETERED,
+    Archive,
+    Checked,
+    Destination,
+    Fetched,
+    Meter,
+    Start,
+    Store,
+    Transport,
+)
 from orderwatch.service.extraction import Extraction
 from orderwatch.service.gate import Gate
+from orderwatch.service.pulse import Member, unwatched
 from orderwatch.service.row import Row
 from orderwatch.service.space import Space
 from orderwatch.service.volume import Volume
@@ -43,16 +55,30 @@ class Tools:
     trees: Mapping[str | None, Tree]
     store: Store
     now: Callable[[], datetime]
+    meter: Meter = UNMETERED
 
 
 class Attempt:
-    """Brings a claimed delivery home; `row` is what its row says, step by step."""
+    """Brings a claimed delivery home; `row` is what its row says, step by step.
 
-    def __init__(self, delivery: Delivery, tools: Tools) -> None:
+    `came` is called as bytes come; `member` beats with every step.
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        tools: Tools,
+        *,
+        came: Callable[[], object] = lambda: None,
+        member: Member | None = None,
+    ) -> None:
         self.row = Row(delivery, tools.store, tools.now)
         self.progressed = False  # bytes became durable that no attempt had brought before
         self._held = delivery.durable
+        self._began = time.monotonic()
         self._tools = tools
+        self._came = came
+        self._member = member or unwatched()
         self._tree = tools.trees[None]
         self._plan = tools.watched.usual
 
@@ -66,7 +92,8 @@ class Attempt:
 
     @property
     def _extraction(self) -> Extraction:
-        return Extraction(self.delivery, self._plan, self._tree.destination, self._tree.space)
+        destination, space = self._tree.destination, self._tree.space
+        return Extraction(self.delivery, self._plan, destination, space, wrote=self._member.beat)
 
     async def run(self) -> None:
         """Raises what kept the delivery from coming."""
@@ -85,9 +112,11 @@ class Attempt:
         if fetched is None and newest is not None:
             await self._let_go(newest)
             return
+        self._member.reads(self.delivery.total or 0)
         checked = await self._tree.destination.verify(
             self._part, self.delivery, fetched.sha256 if fetched else None
         )
+        self._member.beat()
         if earlier := await self.row.stored_with(checked.sha256):
             await self._let_go(earlier)
         else:
@@ -127,7 +156,13 @@ class Attempt:
     async def _fresh_link(self) -> str:
         """Ask the scene for a link. If it was published anew, what we hold of the old bytes is let go."""
         held = self.delivery
-        offer = await self._tools.archive.offer(held.capture_id, held.scene_id, held.attachment)
+        gate = self._tools.gate
+        try:
+            offer = await self._tools.archive.offer(held.capture_id, held.scene_id, held.attachment)
+        except UnavailableError:
+            gate.unanswered()
+            raise
+        gate.answered()
         if offer.fingerprint != held.fingerprint:
             await self.start_over()
             self.row.becomes(fingerprint=offer.fingerprint, file_name=offer.file_name)
@@ -143,6 +178,7 @@ class Attempt:
 
     async def _fetch(self, url: str, newest: Delivery | None) -> Fetched | None:
         """None where the server says that it has the bytes of the newest version that is stored."""
+        self._member.reads(self.delivery.durable)
         fetched = await self._tree.transport.fetch(
             url,
             self._part,
@@ -151,6 +187,7 @@ class Attempt:
             checkpoint=self._checkpoint,
             unless=newest.validator if newest else None,
         )
+        self._came()
         if fetched is not None:
             self.row.becomes(total=fetched.size)
         return fetched
@@ -170,7 +207,10 @@ class Attempt:
         log.info("download.started", **self.row.where, held=start.held, total=start.total, path=path)
 
     async def _checkpoint(self, durable: int, held: int) -> None:
-        self.progressed |= held > self._held
+        self._member.reads(held)
+        if held > self._held:
+            self.progressed = True
+            self._came()
         await self.row.checkpoint(durable)
         self._reserve_room(held)
 
@@ -194,6 +234,7 @@ class Attempt:
             number += 1
             log.warning("delivery.name_taken", **self.row.where, path=self.delivery.path)
             await self.row.take_name(wanted, self.delivery.root, first=number)
+        self._member.reads(checked.size)
         await self.row.is_stored(await self._extraction.run(self.row.where))
         await self._clear()
         self._say_stored()
@@ -202,9 +243,11 @@ class Attempt:
         d = self.delivery
         facts = {"path": d.path, "size": d.size, "sha256": d.sha256, "version": d.version}
         log.info("delivery.stored", **self.row.where, **facts)
+        self._tools.meter.stored(time.monotonic() - self._began)
 
     async def _resume_publishing(self, order: Order) -> None:
         """A crash fell between intent and record: verified bytes may or may not have their name."""
+        self._member.reads(self.delivery.size or 0)
         await self._extraction.make_room()
         try:
             checked = await self._read_back()

@@ -34,6 +34,11 @@ class Clock:
         self._theirs: float | None = None  # the same, as several answers agree
         self._wrong = False
 
+    @property
+    def confirmed(self) -> bool:
+        """The provider's time is known: before, this host's may be years off."""
+        return self._theirs is not None
+
     def now(self) -> datetime:
         wall, ahead = self._wall(), self.ahead()
         return wall - ahead if abs(ahead) > _TOLERATED else wall

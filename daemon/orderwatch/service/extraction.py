@@ -17,14 +17,26 @@ log = structlog.get_logger()
 
 
 class Extraction:
-    """Of one delivery whose bytes are verified; does nothing where none is planned."""
+    """Of one delivery whose bytes are verified; does nothing where none is planned.
 
-    def __init__(self, delivery: Delivery, plan: Plan, destination: Destination, space: Space) -> None:
+    `wrote` is called from a thread as it goes on.
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        plan: Plan,
+        destination: Destination,
+        space: Space,
+        *,
+        wrote: Callable[[], object] = lambda: None,
+    ) -> None:
         self._delivery = delivery
         self._wanted = plan.extract and delivery.attachment == "delivery_zip"
         self._part, self._path = partial_name(delivery), delivery.path or ""
         self._destination = destination
         self._space = space
+        self._progress = wrote
 
     async def make_room(self) -> None:
         """`DiskError` where there is none; whatever else is wrong is found by those who look closer."""
@@ -52,4 +64,9 @@ class Extraction:
     def _wrote(self) -> Callable[[int], object]:
         """What the thread calls; the ledger belongs to the loop."""
         loop, key = asyncio.get_running_loop(), self._delivery.key
-        return lambda size: loop.call_soon_threadsafe(self._space.wrote, key, size)
+
+        def wrote(size: int) -> None:
+            self._progress()
+            loop.call_soon_threadsafe(self._space.wrote, key, size)
+
+        return wrote

@@ -5,12 +5,14 @@ import contextlib
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from orderwatch.core import delivery as machine
 from orderwatch.core.delivery import Failure, RetryPolicy, Trouble
 from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.core.repeats import Repeats, is_told
 from orderwatch.errors import (
     BadBytesError,
     BusyHostError,
@@ -25,6 +27,8 @@ from orderwatch.errors import (
 from orderwatch.ports import Store
 from orderwatch.service.attempt import Attempt, Tools, Tree
 from orderwatch.service.bell import Bell
+from orderwatch.service.outage import Outages
+from orderwatch.service.pulse import PATIENCE, Member, Pulse
 from orderwatch.service.turns import Turn, Turns
 
 log = structlog.get_logger()
@@ -38,7 +42,10 @@ _EVENTS = {
 
 
 class Fetcher:
-    """Takes deliveries from the rows. `tools` holds what each account is fetched with."""
+    """Takes deliveries from the rows. `tools` holds what each account is fetched with.
+
+    A worker that makes no progress for `patience` seconds is late.
+    """
 
     def __init__(
         self,
@@ -48,6 +55,9 @@ class Fetcher:
         retries: RetryPolicy,
         now: Callable[[], datetime],
         rng: random.Random,
+        outages: Outages | None = None,
+        pulse: Pulse | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self._tools = tools
         self._store = store
@@ -55,49 +65,78 @@ class Fetcher:
         self._longest = max(retries.slowest, _LONGEST_WAIT)
         self._now = now
         self._rng = rng
-        self._parked: set[tuple[object, ...]] = set()  # said of these
-
-    async def recover(self) -> None:
-        """After a start, under the lock: free what a killed process held."""
-        held = await self._store.deliveries(DeliveryState.FETCHING)
-        for delivery in held:
-            await self._store.record(machine.released(delivery, self._now()))
-        if held:
-            log.info("recovery.done", released=len(held))
+        self._outages = outages or Outages()
+        self._pulse = pulse or Pulse()
+        self._patience = patience
+        self._failures = Repeats()
+        self._claiming = asyncio.Lock()
+        self._ended = 0  # attempts
+        self._empty: tuple[asyncio.Event, int] | None = None  # ticket and `_ended` when nothing was found
 
     async def work(self, todo: Bell, stopping: asyncio.Event, turns: Turns) -> None:
         """One worker: delivery after delivery, each in a turn, asleep where there is none."""
-        while not stopping.is_set():
-            ticket = todo.ticket()
-            if not await self._take_turn(turns, stopping):
-                await ticket.wait()
+        with self._pulse.member("worker", self._patience) as member:
+            while not stopping.is_set():
+                ticket = todo.ticket()
+                if not await self._take_turn(ticket, turns, stopping, member):
+                    await ticket.wait()
 
-    async def _take_turn(self, turns: Turns, stopping: asyncio.Event) -> bool:
+    async def _take_turn(
+        self, ticket: asyncio.Event, turns: Turns, stopping: asyncio.Event, member: Member
+    ) -> bool:
         """Fetch what is next; False where nothing is."""
+        member.rests()  # who has the places is judged
         async with turns.turn() as turn:
+            member.beat()
             if stopping.is_set():
                 return True
+            delivery = await self._claim(ticket)
+            if delivery is not None:
+                await self.fetch(delivery, turn, member)
+            return delivery is not None
+
+    async def _claim(self, ticket: asyncio.Event) -> Delivery | None:
+        """What is next. Where one of us found nothing, nobody looks again before the bell rings.
+
+        But once an attempt has ended: it may be tried again at once, and there may be more room.
+        """
+        async with self._claiming:
+            seen = (ticket, self._ended)
+            if self._empty == seen:
+                return None
             now = self._now()
             delivery = await self._store.claim(
                 now, self._open(), now + 2 * self._longest, await self._rooms()
             )
-            if delivery is not None:
-                await self.fetch(delivery, turn)
-            return delivery is not None
+            if delivery is None:
+                self._empty = seen
+            else:
+                self._outages.tried(delivery.account, now)
+            return delivery
 
     def _open(self) -> list[str]:
-        """The accounts that may be asked for a link: where trouble lasts the poller alone tries."""
-        return [name for name, tools in self._tools.items() if not tools.gate.lasts]
+        """The accounts that may be asked for a link: where trouble lasts the poller alone tries.
+
+        Where its downloads bring nothing, one delivery tries now and then.
+        """
+        now = self._now()
+        return [
+            name
+            for name, tools in self._tools.items()
+            if not (tools.gate.lasts or tools.gate.doubted or self._outages.holds(name, now))
+        ]
 
     async def _rooms(self) -> dict[str | None, int | None]:
         """The room in each tree, None where it cannot be used: what is parked is not tried in vain."""
         trees = {root: tree for tools in self._tools.values() for root, tree in tools.trees.items()}
         return {root: await _room(tree) for root, tree in trees.items()}
 
-    async def fetch(self, delivery: Delivery, turn: Turn | None = None) -> Delivery:
+    async def fetch(
+        self, delivery: Delivery, turn: Turn | None = None, member: Member | None = None
+    ) -> Delivery:
         """One attempt at a claimed delivery; returns what became of it. Slow, it lends its turn."""
-        tools = self._tools[delivery.account]
-        attempt = Attempt(delivery, tools)
+        tools, came = self._tools[delivery.account], partial(self._outages.brought, delivery.account)
+        attempt = Attempt(delivery, tools, came=came, member=member)
         try:
             async with _lending(attempt, turn):
                 await self._try(attempt)
@@ -108,15 +147,15 @@ class Fetcher:
             raise
         finally:
             attempt.release()
-            self._remember(attempt.delivery)
+            self._ended += 1
+            self._forget(attempt.delivery)
         return attempt.delivery
 
-    def _remember(self, delivery: Delivery) -> None:
-        """What is parked is tried every minute, and said once."""
-        if delivery.state is DeliveryState.PARKED:
-            self._parked.add(delivery.key)
-        else:
-            self._parked.discard(delivery.key)
+    def _forget(self, delivery: Delivery) -> None:
+        """What did not fail, or not in this way, fails for the first time when it does again."""
+        for state in _EVENTS:
+            if state is not delivery.state or state is DeliveryState.GIVEN_UP:
+                self._failures.over((delivery.key, state))
 
     async def _try(self, attempt: Attempt) -> None:
         try:
@@ -131,15 +170,30 @@ class Fetcher:
         )
         await self._store.record(move)
         attempt.row.delivery = move.delivery
-        say = log.debug if attempt.delivery.key in self._parked else log.warning
+        self._tools[move.delivery.account].meter.failed(failure.trouble)
+        if failure.trouble is Trouble.NETWORK and not failure.progressed:
+            self._outages.failed(move.delivery.account, failure.reason, self._now(), self._rng.random())
+        self._say(attempt, failure)
+
+    def _say(self, attempt: Attempt, failure: Failure) -> None:
+        delivery = attempt.delivery
+        repeats = self._failures.again((delivery.key, delivery.state))
+        known = False
+        if delivery.state is DeliveryState.PARKED:  # and is tried every minute
+            known = repeats > 1
+        elif delivery.state is DeliveryState.WAITING:
+            of_host = failure.trouble is Trouble.NETWORK and self._outages.lasts(delivery.account)
+            known = of_host or not is_told(repeats)
+        say = log.debug if known else log.warning
         say(
-            _EVENTS[move.delivery.state],
+            _EVENTS[delivery.state],
             **attempt.row.where,
-            reason=move.delivery.reason,
+            reason=delivery.reason,
             trouble=failure.trouble,
-            attempts=move.delivery.attempts,
-            durable=move.delivery.durable,
-            not_before=move.delivery.not_before,
+            attempts=delivery.attempts,
+            repeats=repeats,
+            durable=delivery.durable,
+            not_before=delivery.not_before,
         )
 
     async def _failure(self, attempt: Attempt, error: TransferError | ProviderError) -> Failure:
@@ -171,6 +225,15 @@ class Fetcher:
         return Failure(
             trouble=trouble, reason=reason, progressed=attempt.progressed, bytes_sha256=sha256, wait=wait
         )
+
+
+async def recover(store: Store, now: Callable[[], datetime]) -> None:
+    """After a start, under the lock: free what a killed process held."""
+    held = await store.deliveries(DeliveryState.FETCHING)
+    for delivery in held:
+        await store.record(machine.released(delivery, now()))
+    if held:
+        log.info("recovery.done", released=len(held))
 
 
 async def _room(tree: Tree) -> int | None:

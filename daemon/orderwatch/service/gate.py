@@ -16,6 +16,7 @@ log = structlog.get_logger()
 _GENTLE = 15  # failures at the start that do not lengthen the pause: about a minute
 _FIRST = timedelta(seconds=30)
 _FIRST_AT_START = timedelta(seconds=5)
+_DOUBTFUL = 2  # requests for links in a row that were not answered
 
 
 class Gate:
@@ -37,6 +38,8 @@ class Gate:
         self._now = now
         self._rng = rng
         self._starting = trouble is None
+        self._accepted = False
+        self._unanswered = 0
         self.trouble = trouble and self._taken_over(trouble)
 
     @property
@@ -45,11 +48,30 @@ class Gate:
         return self.trouble is not None
 
     @property
+    def doubted(self) -> bool:
+        """No link came lately: the poller finds out whether the account answers before others ask again."""
+        return self._unanswered >= _DOUBTFUL
+
+    @property
+    def accepted(self) -> bool:
+        """The credentials worked since the start, and are not refused."""
+        return self._accepted and not (self.trouble and self.trouble.refused)
+
+    @property
     def holds(self) -> bool:
         """Nobody should ask now."""
         return self.trouble is not None and self.trouble.holds(self._now())
 
+    def unanswered(self) -> None:
+        """A request for a link was not."""
+        self._unanswered += 1
+
+    def answered(self) -> None:
+        self._unanswered = 0
+
     async def failed(self, error: ProviderError) -> None:
+        """The poller found out; the trouble is said where it begins."""
+        self.answered()
         refused = isinstance(error, RefusedError)
         known, now = self.trouble, self._now()
         gentle = self._is_gentle(error)
@@ -72,6 +94,12 @@ class Gate:
                 log.warning("account.unavailable", account=self._account, reason=str(error))
         await self._store.troubled(self._account, self.trouble)
 
+    def stepped(self, by: timedelta) -> None:
+        """Our clock was set: a pause ends no later for it."""
+        if self.trouble is not None and by < timedelta(0):
+            began_at, until = self.trouble.began_at + by, self.trouble.until + by
+            self.trouble = replace(self.trouble, began_at=began_at, until=until)
+
     def _is_gentle(self, error: ProviderError) -> bool:
         """At the start of the machine our own network may still be about to come up."""
         unreached = isinstance(error, UnavailableError) and not error.reached
@@ -79,7 +107,9 @@ class Gate:
         return self._starting and unreached and known < _GENTLE
 
     async def succeeded(self) -> None:
+        self.answered()
         self._starting = False
+        self._accepted = True
         if self.trouble is None:
             return
         lasted = round((self._now() - self.trouble.began_at).total_seconds())

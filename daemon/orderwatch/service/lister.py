@@ -10,6 +10,7 @@ from orderwatch.core.seen import SeenOrder
 from orderwatch.core.watching import Watch, traits
 from orderwatch.errors import ProviderError, RefusedError, UnavailableError
 from orderwatch.ports import ListedRow, ListPage, Store, Tasking
+from orderwatch.service.pulse import Member, unwatched
 from orderwatch.service.recorder import Recorder
 
 log = structlog.get_logger()
@@ -31,12 +32,19 @@ class Lister:
     """Takes in what moved. A row that is byte for byte as it was costs nothing but its page."""
 
     def __init__(
-        self, tasking: Tasking, recorder: Recorder, store: Store, *, now: Callable[[], datetime]
+        self,
+        tasking: Tasking,
+        recorder: Recorder,
+        store: Store,
+        *,
+        now: Callable[[], datetime],
+        member: Member | None = None,
     ) -> None:
         self._tasking = tasking
         self._recorder = recorder
         self._store = store
         self._now = now
+        self._member = member or unwatched()
         self._marks: dict[int, int | None] = {}  # of rows taken in already: whose
         self._matched: set[Watch] = set()
         self._empty: set[Watch] = set()  # said to match nothing
@@ -49,6 +57,7 @@ class Lister:
         marks: dict[int, int | None] = {}
         try:
             async for page in self._tasking.listing():
+                self._member.beat()
                 listing.pages += 1
                 await self._take_in(page, listing, marks)
                 if wanted is not None and not _is_worth_it(page, listing, wanted):
@@ -69,6 +78,7 @@ class Lister:
     async def probe(self) -> None:
         """Whether the account answers: one page. Raises `ProviderError`."""
         async for _ in self._tasking.listing():
+            self._member.beat()
             return
 
     async def _take_in(self, page: ListPage, listing: Listing, marks: dict[int, int | None]) -> None:

@@ -12,6 +12,7 @@ from orderwatch.core.seen import Look, SeenCapture, SeenOrder, SeenScene
 from orderwatch.core.watching import Traits, traits
 from orderwatch.errors import AnswerError, MissingError, ProviderError
 from orderwatch.ports import Archive, Store, Tasking
+from orderwatch.service.pulse import Member, unwatched
 from orderwatch.service.recorder import Recorder
 
 _ENOUGH = 3  # captures of one order whose scenes cannot be had, before the next look tries again
@@ -37,6 +38,7 @@ class Looker:
         *,
         pace: Pace,
         now: Callable[[], datetime],
+        member: Member | None = None,
     ) -> None:
         self._tasking = tasking
         self._archive = archive
@@ -44,6 +46,7 @@ class Looker:
         self._store = store
         self._pace = pace
         self._now = now
+        self._member = member or unwatched()
 
     async def look(self, task_id: int, *, listed: bool, everything: bool) -> Looked:
         """One look at one order; raises `ProviderError` where it brought nothing but failure.
@@ -51,6 +54,7 @@ class Looker:
         What was seen before a failure is recorded all the same. `listed`: the list has just shown the order's
         own row, and it is recorded.
         """
+        self._member.beat()
         known = await self._store.order(self._recorder.account, task_id)
         try:
             is_told = known is not None and self._is_told(known, listed=listed)
@@ -100,7 +104,8 @@ class Looker:
         captures = []
         try:
             async for capture in self._tasking.captures(task_id):
-                captures.append(capture)  # noqa: PERF401 - what was read before a bad page counts
+                self._member.beat()
+                captures.append(capture)  # what was read before a bad page counts
         except MissingError as error:
             if seen is None:
                 await self._tasking.order(task_id)
@@ -119,6 +124,7 @@ class Looker:
         failed: list[ProviderError] = []
         for capture in order.captures:
             asked = everything and capture.published_at is not None
+            self._member.beat()
             if len(failed) < _ENOUGH and (asked or scenes_due(order, capture, now, self._pace)):
                 try:
                     scenes[capture.capture_id] = tuple(await self._archive.scenes(capture.capture_id))

@@ -224,8 +224,10 @@ class Orderer:
 
     async def _adopt(self, intent: Intent, seen: SeenOrder) -> Outcome:
         after = await self._record(intent, seen)
-        log.info("intent.adopted", **_named(after), task_id=after.task_id, status=seen.status)
-        return Outcome(after, fresh=True, status=seen.status, over=guard.is_lost(seen))
+        over = guard.is_lost(seen)
+        say = log.warning if over else log.info
+        say("intent.adopted", **_named(after), task_id=after.task_id, status=seen.status)
+        return Outcome(after, fresh=True, status=seen.status, over=over)
 
     async def _record(self, intent: Intent, seen: SeenOrder) -> Intent:
         """The order, watched from now on, with what was done."""

@@ -53,6 +53,12 @@ class Patience:
         if trouble is not None and trouble.said is not None:
             log.info("order.look_restored", account=self._account, task_id=task_id)
 
+    def stepped(self, by: timedelta) -> None:
+        """Our clock was set: a pause ends no later for it."""
+        for trouble in self._troubles.values():
+            if trouble.at is not None and by < timedelta(0):
+                trouble.at += by
+
     def _pause(self, trouble: _Trouble) -> timedelta:
         doubled = self._pace.interval * (1 << min(trouble.failures - 1, _LONGEST))
         return min(doubled, _LONGEST * self._pace.interval)

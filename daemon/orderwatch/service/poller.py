@@ -3,18 +3,19 @@
 import random
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from orderwatch.core.cadence import Pace, farthest
 from orderwatch.core.watching import Watched
 from orderwatch.errors import ProviderError, RefusedError
-from orderwatch.ports import Store
+from orderwatch.ports import UNMETERED, Meter, Store
 from orderwatch.service.bell import Bell
 from orderwatch.service.gate import Gate
 from orderwatch.service.lister import Lister, Listing
 from orderwatch.service.looker import Looker
 from orderwatch.service.looks import AT_ONCE, Looks
 from orderwatch.service.patience import Patience
+from orderwatch.service.pulse import Member, unwatched
 from orderwatch.service.recorder import Recorder
 
 
@@ -32,6 +33,11 @@ class Round:
 
 
 class Poller:
+    """`member` is one with that of its lister and its looker, who beat with every answer.
+
+    `heard` is told what each round of `run` came to.
+    """
+
     def __init__(
         self,
         recorder: Recorder,
@@ -43,6 +49,9 @@ class Poller:
         pace: Pace,
         now: Callable[[], datetime],
         rng: random.Random,
+        meter: Meter = UNMETERED,
+        member: Member | None = None,
+        heard: Callable[[Round], object] = lambda _: None,
     ) -> None:
         self._recorder = recorder
         self._account = recorder.account
@@ -54,6 +63,9 @@ class Poller:
         self._pace = pace
         self._now = now
         self._rng = rng
+        self._meter = meter
+        self._heard = heard
+        self._member = member or unwatched()
         self._patience = Patience(recorder.account, pace, now)
         self._lists = False  # once per interval
         self._listed_at: datetime | None = None
@@ -61,11 +73,20 @@ class Poller:
 
     async def run(self, tick: Bell) -> None:
         """Round after round, whenever the bell rings; known trouble never ends it."""
-        while True:
-            ticket = tick.ticket()
-            done = await self.round()
-            if not done.put_off:
-                await ticket.wait()
+        with self._member:
+            while True:
+                self._member.beat()
+                ticket = tick.ticket()
+                done = await self.round()
+                self._heard(done)
+                if not done.put_off:
+                    await ticket.wait()
+
+    def stepped(self, by: timedelta) -> None:
+        """Our clock was set: the list is due at once, and nothing waits longer for it."""
+        self._listed_at = None
+        self._gate.stepped(by)
+        self._patience.stepped(by)
 
     async def round(self, *, everything: bool = False) -> Round:
         """Look at every order that is due; with `everything` at each one that is open."""
@@ -87,11 +108,15 @@ class Poller:
             if done.answered:
                 self._was_answered = True
                 await self._gate.succeeded()
+            if done.answered or not done.asked:
+                self._meter.swept()
         return done
 
     def _should_probe(self) -> bool:
         """Nothing was due by our clock, so who knows whether the account answers, and what time it is."""
-        return self._gate.lasts or (bool(self._watched.watches) and not self._was_answered)
+        if self._gate.lasts or self._gate.doubted:
+            return True
+        return bool(self._watched.watches) and not self._was_answered
 
     async def _list(self, done: Round, *, everything: bool) -> Collection[int]:
         """Read the list: once per interval for patterns and for orders of ours, else where it costs less."""
@@ -140,7 +165,8 @@ class Poller:
             done.put_off |= not everything and self._lists and self._list_is_due()
             return done.put_off
 
-        enough = 1 if self._gate.lasts and not done.answered else AT_ONCE
+        unsure = self._gate.lasts or self._gate.doubted
+        enough = 1 if unsure and not done.answered else AT_ONCE
         looks = Looks(self._looker, enough=enough, everything=everything, put_off=put_off)
         await looks.take(await self._due(everything=everything), shown)
         done.looked = len(looks.good)
@@ -153,11 +179,12 @@ class Poller:
 
     async def _judge(self, looks: Looks, done: Round) -> None:
         """Whether it is the orders' own trouble or the account's, which is raised."""
-        if not done.answered:
+        fresh = any(not self._patience.knows(task_id) for task_id in looks.failed)
+        if not done.answered or (fresh and looks.in_a_row):  # the last answer may have been just that
             await self._lister.probe()
             done.answered = True
         # The same orders failing again are no new trouble of the account, which answers.
-        news = self._gate.lasts or any(not self._patience.knows(task_id) for task_id in looks.failed)
+        news = self._gate.lasts or fresh
         wide = looks.wide and news
         for task_id, error in looks.failed.items():
             self._patience.failed(task_id, error, aloud=not wide)

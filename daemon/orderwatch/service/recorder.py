@@ -10,11 +10,11 @@ import structlog
 from orderwatch.core.cadence import Pace, is_idle, next_look
 from orderwatch.core.lag import NEWEST, UNLEARNED, fit
 from orderwatch.core.machine import Rules, Verdict, observe, told
-from orderwatch.core.model import Kind, Order, OrderState, Subject
+from orderwatch.core.model import Kind, Order, OrderState, Subject, Transition
 from orderwatch.core.seen import Look, SeenOrder
 from orderwatch.core.watching import Traits, Watched, traits
 from orderwatch.errors import StaleOrderError
-from orderwatch.ports import Store
+from orderwatch.ports import UNMETERED, Meter, Store
 from orderwatch.service.bell import Bell
 
 log = structlog.get_logger()
@@ -40,6 +40,7 @@ class Recorder:
         todo: Bell,
         now: Callable[[], datetime],
         rng: random.Random,
+        meter: Meter = UNMETERED,
     ) -> None:
         self.account = account
         self.watched = watched
@@ -48,6 +49,7 @@ class Recorder:
         self._todo = todo
         self._now = now
         self._rng = rng
+        self._meter = meter
         self._lags = UNLEARNED
         self._fitted_at: datetime | None = None
         self._unknown: set[str] = set()
@@ -141,6 +143,8 @@ class Recorder:
     def _say(self, known: Order | None, verdict: Verdict) -> None:
         order = verdict.order
         for move in verdict.transitions:
+            if known is not None and (before := _looked_before(known, move)) is not None:
+                self._meter.discovered(max(timedelta(0), move.at - before))
             say = log.warning if move.kind in {Kind.ODD, Kind.UNKNOWN} else log.info
             say(
                 _EVENTS[move.subject],
@@ -160,6 +164,17 @@ class Recorder:
             log.info("order.done", account=self.account, task_id=order.task_id)
         if verdict.wanted:
             self._todo.ring()
+
+
+def _looked_before(known: Order, move: Transition) -> datetime | None:
+    """When it was not so yet, as far as we saw; a delivery follows from what a look shows."""
+    match move.subject:
+        case Subject.ORDER:
+            return known.shown_at
+        case Subject.CAPTURE:
+            return known.looked_at
+        case Subject.DELIVERY:
+            return None
 
 
 def _is_news(known: Order, seen: SeenOrder) -> bool:

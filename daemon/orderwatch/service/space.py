@@ -29,7 +29,7 @@ class Space:
         promises: Promises | None = None,
     ) -> None:
         self._free = free
-        self._keep_free = keep_free
+        self.keep_free = keep_free
         self._disk = disk
         self._promises: Promises = {} if promises is None else promises
 
@@ -48,7 +48,7 @@ class Space:
         """Bytes that may be written besides what others than `who` are going to write; `DiskError`."""
         disk = self._disk()
         others = sum(p.size for key, p in self._promises.items() if key != who and p.disk == disk)
-        return max(0, self._free() - self._keep_free - others)
+        return max(0, self._free() - self.keep_free - others)
 
     def wrote(self, who: Hashable, size: int) -> None:
         """So much of what was reserved is written, and no longer free."""

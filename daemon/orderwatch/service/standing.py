@@ -18,6 +18,7 @@ from orderwatch.ports import Store, Tasking
 from orderwatch.service.bell import Bell
 from orderwatch.service.gate import Gate
 from orderwatch.service.orderer import Orderer, Outcome
+from orderwatch.service.pulse import Member, unwatched
 
 log = structlog.get_logger()
 
@@ -58,6 +59,7 @@ class Standing:
         may_order: Callable[[], Awaitable[None]],
         turn: Callable[[], AbstractContextManager[None]],
         now: Callable[[], datetime],
+        member: Member | None = None,
     ) -> None:
         self._account = account
         self._declared = marked(account, declared)
@@ -73,6 +75,7 @@ class Standing:
         self._may_order = may_order
         self._turn = turn
         self._now = now
+        self._member = member or unwatched()
         self._not_before: datetime | None = None
         self._searched: dict[int, datetime] = {}
         self._hindered: dict[str, str] = {}  # what was said against each, by its name
@@ -83,10 +86,21 @@ class Standing:
 
     async def run(self, tick: Bell) -> None:
         """Round after round, whenever the bell rings; trouble of the provider never ends it."""
-        while True:
-            ticket = tick.ticket()
-            await self.round()
-            await ticket.wait()
+        with self._member:
+            while True:
+                self._member.beat()
+                ticket = tick.ticket()
+                await self.round()
+                await ticket.wait()
+
+    def stepped(self, by: timedelta) -> None:
+        """Our clock was set: no pause ends later for it."""
+        if by >= timedelta(0):
+            return
+        if self._not_before is not None:
+            self._not_before += by
+        self._searched = {number: at + by for number, at in self._searched.items()}
+        self._put_off = {name: PutOff(off.reason, off.until + by) for name, off in self._put_off.items()}
 
     async def round(self) -> None:
         """Search for what is open, place what is declared and was not placed."""
@@ -165,6 +179,7 @@ class Standing:
     async def _search(self, searches: Sequence[Intent]) -> None:
         stock = await self._orderer.stock() if searches else None
         for intent in searches:
+            self._member.beat()
             self._searched[intent.number] = self._now()
             left = (await self._orderer.settle(intent, stock)).intent
             if self._resend and left.standing and left.state is IntentState.ABSENT and left.sends == 1:
@@ -176,6 +191,7 @@ class Standing:
         await self._may_order()
         products = await self._tasking.products()
         for draft in todo:
+            self._member.beat()
             if against := unfit(draft.request, products):
                 self._put(draft, against)
             else:

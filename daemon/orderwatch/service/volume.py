@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from datetime import timedelta
 
 import structlog
 
@@ -12,6 +13,8 @@ from orderwatch.errors import DatabaseError, DiskError, LockedError
 from orderwatch.ports import Destination, Store
 
 log = structlog.get_logger()
+
+_LONG = timedelta(hours=1)  # untouched, and it is nobody's
 
 
 class Volume:
@@ -33,6 +36,12 @@ class Volume:
         self._marker: str | None = None  # of the tree that is held
         self._swept = False
         self._unusable = False  # said
+        self._left = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether it could be used when it was needed last."""
+        return self._marker is not None
 
     async def open(self) -> None:
         """At a start: a tree that cannot be used yet is said, one that another process holds raises."""
@@ -44,6 +53,8 @@ class Volume:
     async def ready(self) -> None:
         """Return when the tree can be used, `DiskError` where it cannot; cheap once it could."""
         async with self._turn:
+            if self._left:
+                raise DiskError(f"{self._root} is no delivery tree of ours any more")
             try:
                 await self._take()
             except LockedError as error:
@@ -59,6 +70,24 @@ class Volume:
         """Let go of the tree, which may be unmounted then."""
         self._marker = None
         self._held.close()
+
+    def leave(self) -> None:
+        """Let go of the tree for good, whoever may still ask for it."""
+        self._left = True
+        self.close()
+
+    async def tidy(self) -> None:
+        """Remove what no row knows and nobody has touched for long, while the tree is ours."""
+        async with self._turn:
+            if self._marker is None:
+                return
+            try:
+                swept = await sweep(self._destination, self._store, _LONG)
+            except DiskError as error:
+                self._say(error)
+                return
+        if swept:
+            log.info("tree.swept", root=self._root, partials=swept)
 
     async def _take(self) -> None:
         known = await self._store.volume(self._root) if self._marker is None else self._marker
@@ -112,6 +141,6 @@ async def check_mounted(root: str, known: str, destination: Destination) -> None
     )
 
 
-async def sweep(destination: Destination, store: Store) -> int:
-    """Remove the partials that no row knows; returns how many."""
-    return await destination.sweep({partial_name(d) for d in await store.deliveries(*UNFINISHED)})
+async def sweep(destination: Destination, store: Store, older: timedelta | None = None) -> int:
+    """Remove the partials that no row knows; returns how many. With `older`, work may be going on."""
+    return await destination.sweep({partial_name(d) for d in await store.deliveries(*UNFINISHED)}, older)

@@ -11,7 +11,7 @@ class Bandwidth:
     """Lets so many bytes pass per second; 0 means no limit. One that is called may change at any time."""
 
     def __init__(self, limit: int | Callable[[], int]) -> None:
-        self._limit = limit if callable(limit) else lambda: limit
+        self.limit = limit if callable(limit) else lambda: limit
         self._rate, self._slice = 0, 1
         self._limiter: AsyncLimiter | None = None
 
@@ -29,7 +29,7 @@ class Bandwidth:
 
     def _heed(self) -> AsyncLimiter | None:
         """The limiter at the limit as it is now."""
-        rate = self._limit()
+        rate = self.limit()
         if rate != self._rate:
             self._rate, self._slice = rate, max(1, rate // _SLICES)
             self._limiter = AsyncLimiter(max(self._slice, rate), 1) if rate else None

@@ -1,6 +1,7 @@
 """Bringing the bytes behind a link into a partial: ranges, resume, stalls, redirects."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -9,15 +10,16 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
+from orderwatch.addresses import GuardedResolver
 from orderwatch.core.model import Delivery
 from orderwatch.errors import TransferError
-from orderwatch.ports import Checkpoint, Fetched, Start
+from orderwatch.ports import UNMETERED, Checkpoint, Fetched, Meter, Start
 from orderwatch.transfer.answer import Answer, Coming, OtherBytesError, Unchanged, Wanted, judge
 from orderwatch.transfer.bandwidth import Bandwidth
 from orderwatch.transfer.claims import Claim, Claims
 from orderwatch.transfer.crew import ALONE, Crew, Sharing
 from orderwatch.transfer.intake import Intake
-from orderwatch.transfer.links import GuardedResolver, HostPolicy
+from orderwatch.transfer.links import HostPolicy
 from orderwatch.transfer.partial import Edition, Partial, open_partial
 
 _HOPS = 5
@@ -46,16 +48,21 @@ class Downloader:
         folder: Path,
         manner: Manner,
         bandwidth: Bandwidth,
+        *,
+        meter: Meter = UNMETERED,
     ) -> None:
         self._session = session
         self._policy = policy
         self._folder = folder
         self._manner = manner
         self._bandwidth = bandwidth
+        self._meter = meter
 
     def into(self, folder: Path) -> "Downloader":
         """The same for the partials of another tree."""
-        return Downloader(self._session, self._policy, folder, self._manner, self._bandwidth)
+        return Downloader(
+            self._session, self._policy, folder, self._manner, self._bandwidth, meter=self._meter
+        )
 
     async def fetch(
         self,
@@ -127,6 +134,7 @@ class Downloader:
         async for chunk in chunks:
             waited += clock() - asked
             came += len(chunk)
+            self._meter.received(len(chunk))
             yield chunk
             if waited >= _FLOOR_OVER * self._manner.stall:
                 if came < self._manner.floor * waited:
@@ -152,8 +160,7 @@ class Downloader:
     async def _get(self, link: URL, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         for _ in range(_HOPS + 1):
             await self._policy.check(link)
-            async with asyncio.timeout(_CONNECT + self._manner.stall):  # headers may drip as well
-                response = await self._session.get(link, headers=headers, allow_redirects=False)
+            response = await self._asked(link, headers)
             async with response:
                 location = response.headers.get("Location")
                 if response.status not in _REDIRECTS or location is None:
@@ -161,6 +168,17 @@ class Downloader:
                     return
                 link = link.join(_link(location))
         raise TransferError(f"more than {_HOPS} redirects")
+
+    async def _asked(self, link: URL, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(_CONNECT + self._manner.stall):  # headers may drip as well
+                response = await self._session.get(link, headers=headers, allow_redirects=False)
+        except Exception:
+            self._meter.asked("download", None, time.monotonic() - began)
+            raise
+        self._meter.asked("download", response.status, time.monotonic() - began)
+        return response
 
 
 @dataclass
@@ -201,7 +219,7 @@ class _Job:
 
 @asynccontextmanager
 async def open_downloader(
-    api_host: str, folder: Path, manner: Manner, bandwidth: Bandwidth
+    api_host: str, folder: Path, manner: Manner, bandwidth: Bandwidth, *, meter: Meter = UNMETERED
 ) -> AsyncIterator[Downloader]:
     """A downloader with a session of its own."""
     policy = HostPolicy(api_host)
@@ -214,7 +232,7 @@ async def open_downloader(
         read_bufsize=_READ_AHEAD,
     )
     async with session:
-        yield Downloader(session, policy, folder, manner, bandwidth)
+        yield Downloader(session, policy, folder, manner, bandwidth, meter=meter)
 
 
 def _nothing() -> None:

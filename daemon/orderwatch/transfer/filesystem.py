@@ -5,9 +5,11 @@ import errno
 import os
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +37,7 @@ class FilesystemDestination:
 
     def __init__(self, root: Path, rights: Rights = USUAL) -> None:
         self._root = root
-        self._rights = rights
+        self.rights = rights
         self._staging = root / ".orderwatch"
         self.partials = self._staging / "partial"
         self._quarantine = self._staging / "quarantine"
@@ -95,7 +97,7 @@ class FilesystemDestination:
             size=checked.size,
             sha256=checked.sha256,
             resumed=resumed,
-            rights=self._rights,
+            rights=self.rights,
         )
         return await self._in_thread("the file cannot be published", work)
 
@@ -122,8 +124,12 @@ class FilesystemDestination:
     async def discard(self, part: str) -> None:
         await self._in_thread("the partial cannot be removed", self._discard, part)
 
-    async def sweep(self, keep: Collection[str]) -> int:
-        return await self._in_thread("the staging folder cannot be swept", self._sweep, keep)
+    async def sweep(self, keep: Collection[str], older: timedelta | None = None) -> int:
+        """Remove partials that no row knows, and what is half extracted; returns how many.
+
+        While work goes on only partials that were not touched for so long (`older`).
+        """
+        return await self._in_thread("the staging folder cannot be swept", self._sweep, keep, older)
 
     def _volume(self) -> str | None:
         try:
@@ -144,13 +150,13 @@ class FilesystemDestination:
         return made
 
     def _prepare(self) -> None:
-        make_folders(self._root, self._rights)
+        make_folders(self._root, self.rights)
         for folder in (self.partials, self._quarantine):
             make_folders(folder)
         self._staging.chmod(0o700)
         probe, named = self.partials / ".probe", self._staging / ".probe"
         named.unlink(missing_ok=True)
-        write_durable(probe, b"", self._rights)
+        write_durable(probe, b"", self.rights)
         give_name(probe, named)
         named.unlink()
         probe.unlink(missing_ok=True)
@@ -177,7 +183,7 @@ class FilesystemDestination:
     ) -> Extracted:
         work, wanted = self._extracting / Path(part).stem, self._root / folder_beside(path)
         source = self._source(part, path)
-        final, files = extract(source, work, wanted, wrote, stop, rights=self._rights)
+        final, files = extract(source, work, wanted, wrote, stop, rights=self.rights)
         return Extracted(str(final.relative_to(self._root)), files)
 
     def _source(self, part: str, path: str) -> Path:
@@ -198,11 +204,15 @@ class FilesystemDestination:
     def _discard(self, part: str) -> None:
         forget(self.partials / part)
 
-    def _sweep(self, keep: Collection[str]) -> int:
+    def _sweep(self, keep: Collection[str], older: timedelta | None) -> int:
         kept = {*keep, *(control_of(self.partials / part).name for part in keep)}
         forgotten = [path for path in self.partials.iterdir() if path.name not in kept]
+        if older is not None:
+            forgotten = [path for path in forgotten if _untouched(path) > older]
         for path in forgotten:
             path.unlink(missing_ok=True)
+        if older is not None:
+            return len(forgotten)
         half = list(self._extracting.iterdir()) if self._extracting.is_dir() else []
         for folder in half:
             shutil.rmtree(folder)
@@ -218,3 +228,11 @@ class FilesystemDestination:
 
         with translated(trouble):
             return await shielded(run(), hurry=stop.set if stop else None)
+
+
+def _untouched(path: Path) -> timedelta:
+    """For how long; nothing for what is gone."""
+    try:
+        return timedelta(seconds=time.time() - path.stat().st_mtime)
+    except FileNotFoundError:
+        return timedelta(0)

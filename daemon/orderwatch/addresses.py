@@ -1,0 +1,67 @@
+"""Who can be behind an address, and connections that lead only where a policy allows."""
+
+import ipaddress
+import socket
+from enum import Enum, auto
+from typing import Protocol
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+
+class Reach(Enum):
+    """Who can be behind an address."""
+
+    PUBLIC = auto()
+    PRIVATE = auto()
+    LINK_LOCAL = auto()
+    LOOPBACK = auto()
+
+
+def reach_of(address: str) -> Reach:
+    """Sort an IP address; whatever is not clearly public is private."""
+    ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if ip.is_loopback:
+        return Reach.LOOPBACK
+    if ip.is_link_local:
+        return Reach.LINK_LOCAL
+    return Reach.PUBLIC if ip.is_global and not ip.is_multicast else Reach.PRIVATE
+
+
+def literal(host: str) -> str | None:
+    """The address that the host is written as; None where it is a name."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return None
+
+
+def is_local(host: str) -> bool:
+    """Whether a URL's host is this machine, by what it says."""
+    address = literal(host)
+    return host == "localhost" or (address is not None and reach_of(address) is Reach.LOOPBACK)
+
+
+class Policy(Protocol):
+    async def allows(self, address: str) -> bool: ...
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves names, and drops addresses that the policy refuses."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._inner = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
+        allowed = [entry for entry in found if await self._policy.allows(entry["host"])]
+        if not allowed:
+            raise OSError(None, "the name leads to an address that is not public")
+        return allowed
+
+    async def close(self) -> None:
+        await self._inner.close()

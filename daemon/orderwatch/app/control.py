@@ -1,0 +1,62 @@
+"""What the outside wants of a daemon: to stop, or to go on with another configuration."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from orderwatch.ops.systemd import notify
+
+
+class Control:
+    def __init__(self) -> None:
+        self.stopping = asyncio.Event()  # for good: no reload undoes it
+        self._reloading = False
+        self._wanted = asyncio.Event()
+        self._interrupt: asyncio.Timeout | None = None
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT stop, SIGHUP reloads."""
+        loop = asyncio.get_running_loop()
+        handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self.reload}
+        before = {number: signal.getsignal(number) for number in handlers}
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
+        try:
+            yield
+        finally:
+            for number, earlier in before.items():
+                loop.remove_signal_handler(number)
+                signal.signal(number, earlier)
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self._wanted.set()
+        notify("STOPPING=1")
+        if self._interrupt is not None:
+            self._interrupt.reschedule(asyncio.get_running_loop().time())
+            self._interrupt = None
+
+    def reload(self) -> None:
+        self._reloading = True
+        self._wanted.set()
+
+    async def reloads(self) -> bool:
+        """Wait: True where the file is to be taken up as it now is, False where it is over."""
+        await self._wanted.wait()
+        self._wanted.clear()
+        wanted, self._reloading = self._reloading, False
+        return wanted and not self.stopping.is_set()
+
+    @asynccontextmanager
+    async def unless_stopped(self) -> AsyncIterator[None]:
+        """A stop leaves what is done in here where it stands: it may wait for a database, or a disk."""
+        try:
+            async with asyncio.timeout(0 if self.stopping.is_set() else None) as self._interrupt:
+                yield
+        except TimeoutError:
+            if not self.stopping.is_set():
+                raise
+        finally:
+            self._interrupt = None

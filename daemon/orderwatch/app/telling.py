@@ -1,0 +1,161 @@
+"""What is told to whom: channels, their tellers, problems, the heartbeat URL, as the settings have it."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from datetime import datetime, timedelta
+
+from pydantic import SecretStr
+
+from orderwatch.config import Settings, channels, current
+from orderwatch.core.notes import Channel
+from orderwatch.db.store import Store
+from orderwatch.errors import DatabaseError
+from orderwatch.notifiers import apprise, command, email, ping, webhook
+from orderwatch.ops.log import Redactor
+from orderwatch.ops.tap import Tap
+from orderwatch.ports import Notifier
+from orderwatch.service.bell import Bell
+from orderwatch.service.clock import utc_now
+from orderwatch.service.deadman import Deadman
+from orderwatch.service.problems import Problems
+from orderwatch.service.teller import Teller
+
+_SETTLING = timedelta(minutes=15)
+_LONGEST_PAUSE = 7  # intervals: an order whose looks fail is left alone for six
+
+
+def learn_channels(settings: Settings, redactor: Redactor) -> None:
+    """No secret of a channel, nor the heartbeat's, ever stands in a log."""
+    secrets = [getattr(table, key, None) for table in settings.notify for key in channels.SECRETS]
+    for secret in (*secrets, settings.heartbeat.url):
+        if secret is not None:
+            redactor.learn(secret.get_secret_value())
+
+
+def named_channels(settings: Settings) -> dict[str, channels.Notify]:
+    """The tables of the configuration by the names that the log and the database know them by."""
+    names = channels.names_of([(table.kind, table.name) for table in settings.notify])
+    return dict(zip(names, settings.notify, strict=True))
+
+
+def channels_of(settings: Settings) -> tuple[Channel, ...]:
+    """Who wants which notes, as the core knows it."""
+    named = named_channels(settings)
+    return tuple(Channel(name=n, events=t.events, projects=t.projects) for n, t in named.items())
+
+
+@asynccontextmanager
+async def open_notifiers(settings: Settings, redactor: Redactor) -> AsyncIterator[dict[str, Notifier]]:
+    """Every channel by its name; nothing is sent before it is used."""
+    async with AsyncExitStack() as stack:
+        yield {
+            name: await stack.enter_async_context(_notifier(table, redactor))
+            for name, table in named_channels(settings).items()
+        }
+
+
+@asynccontextmanager
+async def open_tellers(
+    settings: Settings,
+    redactor: Redactor,
+    store: Store,
+    *,
+    now: Callable[[], datetime] = utc_now,
+    rng: random.Random | None = None,
+) -> AsyncIterator[Sequence[Teller]]:
+    """One teller for each channel."""
+    async with open_notifiers(settings, redactor) as notifiers:
+        named = named_channels(settings)
+        draws = rng or random.SystemRandom()
+        yield [
+            Teller(name, notifier, store, gather=named[name].batch, now=now, rng=draws)
+            for name, notifier in notifiers.items()
+        ]
+
+
+async def listen(store: Store, settings: Settings, news: Bell) -> None:
+    """From now on the store writes notes for these channels, and for no other."""
+    listening = channels_of(settings)
+    await store.keep_channels([channel.name for channel in listening])
+    store.tell(listening, news.ring)
+
+
+async def drained(tellers: Sequence[Teller]) -> list[str]:
+    """Tell everything untold, now; returns what is wrong with the channels that do not take it."""
+    told = await asyncio.gather(*(teller.drain() for teller in tellers))
+    return [
+        f"channel {teller.channel}: {problem}"
+        for teller, problem in zip(tellers, told, strict=True)
+        if problem is not None
+    ]
+
+
+@asynccontextmanager
+async def heard_problems(
+    settings: Settings, store: Store, tap: Tap, *, now: Callable[[], datetime] = utc_now
+) -> AsyncIterator[Problems]:
+    """What the tap hears, with what lasted before. Whoever opens this runs its `run`, or calls `settle`."""
+    settling = max(_LONGEST_PAUSE * settings.polling.interval, _SETTLING)
+    problems = Problems(store, now=now, settling=settling)
+    with tap.heard_by(problems.heard):
+        await problems.load()
+        try:
+            yield problems
+        finally:
+            with suppress(DatabaseError, asyncio.CancelledError):  # the next start finds out by itself
+                await problems.flush()
+
+
+def watching(settings: Settings) -> set[str]:
+    """The accounts that have something to watch."""
+    return {watch.account for watch in settings.watch} or set(settings.accounts)
+
+
+@asynccontextmanager
+async def open_deadman(settings: Settings, redactor: Redactor) -> AsyncIterator[Deadman | None]:
+    """None where no heartbeat URL is set."""
+    heart = settings.heartbeat
+    if not heart.url.get_secret_value():
+        yield None
+        return
+    async with ping.connect(_reader(heart.url, redactor), allow_private=heart.allow_private) as pinger:
+        yield Deadman(pinger, watching(settings), every=settings.polling.interval)
+
+
+def _notifier(table: channels.Notify, redactor: Redactor) -> AbstractAsyncContextManager[Notifier]:
+    match table:
+        case channels.Webhook():
+            secret = _reader(table.secret, redactor) if table.secret.get_secret_value() else None
+            url = _reader(table.url, redactor)
+            known = webhook.Settings(read_url=url, read_secret=secret, allow_private=table.allow_private)
+            return webhook.connect(known, utc_now)
+        case channels.Command():
+            limit = table.timeout.total_seconds()
+            return command.connect(command.Settings(command=table.command, timeout=limit))
+        case channels.Email():
+            return email.connect(
+                email.Settings(
+                    host=table.host,
+                    port=table.port,
+                    tls=table.tls,
+                    user=table.user,
+                    read_password=_reader(table.password, redactor) if table.user else None,
+                    sender=table.sender,
+                    to=table.to,
+                )
+            )
+        case channels.Apprise():
+            return apprise.connect(apprise.Settings(read_url=_reader(table.url, redactor)))
+
+
+def _reader(secret: SecretStr, redactor: Redactor) -> Callable[[], str]:
+    """The secret as it now is, kept out of every log."""
+
+    def read() -> str:
+        text = current(secret)
+        redactor.learn(text)
+        return text
+
+    return read

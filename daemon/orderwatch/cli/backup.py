@@ -1,0 +1,49 @@
+"""`backup` and `restore`."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from orderwatch.cli.common import Context, configured, quiet
+from orderwatch.cli.database import demand_current
+from orderwatch.cli.tables import amount
+from orderwatch.ops.text import whole
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--to", type=_PATH, metavar="PATH", help="Where to; default: beside the daily backups.")
+@configured
+def backup(context: Context, to: Path | None) -> None:
+    """Copy the database, whole and durable, beside a running daemon too. The daemon does it each night."""
+    from orderwatch.app.restore import back_up  # noqa: PLC0415 - `--help` stays quick
+
+    settings = context.settings(resolve=False)
+    demand_current(settings.database.path)
+    made = asyncio.run(back_up(settings, to, datetime.now(UTC)))
+    click.echo(f"{whole(str(made.path))}, {amount(made.size)}")
+
+
+@click.command()
+@click.argument("path", type=_PATH)
+@configured
+def restore(context: Context, path: Path) -> None:
+    """Put a backup in the place of the database, which is kept under another name. Stop the daemon first.
+
+    Files that stand beside their sidecar in the delivery tree, and that the backup does not know, are taken
+    up: nothing of them is fetched again.
+    """
+    from orderwatch.app.restore import restore as put_back  # noqa: PLC0415 - `--help` stays quick
+
+    settings = context.settings(resolve=False)
+    quiet(settings)
+    done = put_back(settings, path, datetime.now(UTC))
+    if done.aside is not None:
+        click.echo(f"the former database is {whole(str(done.aside))} now")
+    click.echo(
+        f"{settings.database.path} is that of the backup; {done.files} files in the tree were new to it"
+    )
+    click.echo("next: orderwatch verify, then start the daemon: it looks at every open order at once")

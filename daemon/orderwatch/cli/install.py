@@ -1,0 +1,96 @@
+"""`install` and `uninstall`."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+import orderwatch
+from orderwatch.cli.common import complain
+from orderwatch.errors import ConfigError
+
+_ROOT = click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    help="Take this folder for /, and leave the running system alone.",
+)
+_USER = click.option("--user", is_flag=True, help="For you alone, without root.")
+_FOLDER = click.Path(path_type=Path)
+
+
+@click.command()
+@_USER
+@_ROOT
+@click.option("--print", "only_print", is_flag=True, help="Print what would be written; change nothing.")
+@click.option(
+    "--deliveries", type=_FOLDER, metavar="PATH", help="Where deliveries go, if not to the usual place."
+)
+@click.option("--command", type=_FOLDER, metavar="PATH", help="The orderwatch to run, if not this one.")
+def install(
+    *, user: bool, root: Path | None, only_print: bool, deliveries: Path | None, command: Path | None
+) -> None:
+    """Write systemd's unit, the folders and an example configuration. Twice is harmless."""
+    from orderwatch.app.install import Installer, shown, systemd_version  # noqa: PLC0415 - `--help` stays quick
+    from orderwatch.app.unit import Place, why_hidden  # noqa: PLC0415 - as above
+
+    if deliveries is not None and not deliveries.is_absolute():
+        raise click.BadParameter("must be absolute", param_hint="--deliveries")
+    place = Place(
+        command=(command or _this()).absolute(),
+        systemd=systemd_version(),
+        deliveries=deliveries,
+        home=Path.home() if user else None,
+    )
+    ours = [] if command else [Path(sys.executable).resolve(), Path(orderwatch.__file__)]
+    hidden = [] if user else why_hidden(place.command, *ours)
+    if only_print:
+        click.echo("\n".join(shown(place)), nl=False)
+        complain(hidden)
+        return
+    if hidden:
+        raise ConfigError(hidden)
+    _demand_root("install", user=user, root=root)
+    Installer(place, click.echo, root).install()
+    _tell_next(place.configuration, user=user)
+
+
+@click.command()
+@_USER
+@_ROOT
+def uninstall(*, user: bool, root: Path | None) -> None:
+    """Stop the service and remove what `install` wrote. Configuration, database and deliveries stay."""
+    from orderwatch.app.install import Installer  # noqa: PLC0415 - `--help` stays quick
+    from orderwatch.app.unit import Place  # noqa: PLC0415 - as above
+
+    _demand_root("uninstall", user=user, root=root)
+    place = Place(command=Path("/"), home=Path.home() if user else None)
+    Installer(place, click.echo, root).uninstall()
+
+
+def _this() -> Path:
+    """The command of the environment that runs us."""
+    command = Path(sys.executable).with_name("orderwatch")
+    if not command.exists():
+        raise click.UsageError(f"there is no {command}; name the command to run with --command PATH")
+    return command
+
+
+def _demand_root(command: str, *, user: bool, root: Path | None) -> None:
+    if user and root is not None:
+        raise click.UsageError("--user and --root do not go together")
+    if not user and root is None and os.geteuid() != 0:
+        raise click.UsageError(f"needs root: sudo {_this()} {command}; or for you alone: --user")
+
+
+def _tell_next(configuration: Path, *, user: bool) -> None:
+    systemctl = "systemctl --user" if user else "systemctl"
+    click.echo("\nWhat is left to do:")
+    click.echo(f"  1. fill in {configuration}/config.toml")
+    click.echo(f"  2. write the client secret, alone, into {configuration}/main-secret")
+    click.echo(f"  3. {systemctl} enable --now orderwatch")
+    if user:
+        click.echo("  4. loginctl enable-linger, for it to run while you are not logged in")
+        click.echo(
+            f"Other commands find the configuration by: export ORDERWATCH_CONFIG={configuration}/config.toml"
+        )

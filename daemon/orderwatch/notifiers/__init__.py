@@ -1,0 +1,1 @@
+"""One file per kind of channel: each turns notes into what that kind of receiver takes."""

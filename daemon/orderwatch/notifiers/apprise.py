@@ -1,0 +1,44 @@
+"""Notes by whatever service the apprise library knows, where it is installed."""
+
+import importlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from orderwatch.core.notes import Letter
+from orderwatch.errors import NotifyError
+from orderwatch.notifiers.aside import aside
+from orderwatch.notifiers.envelope import text_of, title_of
+
+_LONGEST_TITLE = 150
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    read_url: Callable[[], str]
+
+
+class Apprise:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def send(self, letters: Sequence[Letter]) -> None:
+        url, title, text = self._settings.read_url(), title_of(letters)[:_LONGEST_TITLE], text_of(letters)
+        await aside(lambda: _send(url, title, text))
+
+
+def _send(url: str, title: str, text: str) -> None:
+    service = importlib.import_module("apprise").Apprise()
+    if not service.add(url):
+        raise NotifyError("apprise does not know such a url")
+    try:
+        sent = service.notify(title=f"orderwatch: {title}", body=text)
+    except Exception as error:  # noqa: BLE001 - any plugin of a hundred; its words may quote the url
+        raise NotifyError(f"apprise failed: {type(error).__name__}") from None
+    if not sent:
+        raise NotifyError("the service behind the apprise url did not take it")
+
+
+@asynccontextmanager
+async def connect(settings: Settings) -> AsyncIterator[Apprise]:
+    yield Apprise(settings)

@@ -1,0 +1,94 @@
+"""Notes as plain-text mail, one for each batch."""
+
+import smtplib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from typing import Literal
+
+from orderwatch.core.notes import Letter
+from orderwatch.errors import NotifyError
+from orderwatch.notifiers.aside import aside
+from orderwatch.notifiers.envelope import id_of, text_of, title_of
+
+_TIMEOUT = 15.0  # seconds, for each step
+_LONGEST_SUBJECT = 150
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """`read_password` is None where the server wants no user."""
+
+    host: str
+    port: int
+    tls: Literal["starttls", "tls", "none"]
+    user: str
+    read_password: Callable[[], str] | None
+    sender: str
+    to: tuple[str, ...]
+
+
+class Email:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def send(self, letters: Sequence[Letter]) -> None:
+        host = self._settings.host
+        try:
+            mail = self._mail(letters)
+            await aside(lambda: self._deliver(mail))
+        except smtplib.SMTPAuthenticationError as error:
+            raise NotifyError(f"{host} refuses user or password ({error.smtp_code})") from error
+        except smtplib.SMTPRecipientsRefused as error:
+            raise NotifyError(f"{host} refuses every address in `to`") from error
+        except smtplib.SMTPNotSupportedError as error:
+            raise NotifyError(f"{host} does not offer what is set: TLS, or to log in") from error
+        except smtplib.SMTPResponseException as error:
+            raise NotifyError(f"{host} refuses the mail ({error.smtp_code})") from error
+        except ssl.SSLCertVerificationError as error:
+            raise NotifyError(f"the certificate of {host} is not to be trusted") from error
+        except smtplib.SMTPException as error:
+            raise NotifyError(f"{host}: {type(error).__name__}") from error
+        except TimeoutError as error:
+            raise NotifyError(f"{host} does not answer in time") from error
+        except OSError as error:
+            raise NotifyError(f"{host} cannot be reached: {error.strerror or 'no answer'}") from error
+        except (ValueError, IndexError):  # of the library; it may quote the password that it cannot write
+            raise NotifyError(f"{host}: host, user, password or an address is none that mail knows") from None
+
+    def _mail(self, letters: Sequence[Letter]) -> EmailMessage:
+        mail = EmailMessage()
+        mail["Subject"] = f"orderwatch: {title_of(letters)}"[:_LONGEST_SUBJECT]
+        mail["From"] = self._settings.sender
+        mail["To"] = ", ".join(self._settings.to)
+        mail["Date"] = datetime.fromisoformat(str(letters[-1].document["at"]))
+        mail["Message-ID"] = f"<{id_of(letters)}@{socket.gethostname()}>"
+        mail["Auto-Submitted"] = "auto-generated"
+        mail.set_content(text_of(letters), cte="quoted-printable")  # which every server takes
+        return mail
+
+    def _deliver(self, mail: EmailMessage) -> None:
+        settings = self._settings
+        with self._greeted() as server:
+            if settings.tls == "starttls":
+                server.starttls(context=ssl.create_default_context())
+            if settings.read_password is not None:
+                server.login(settings.user, settings.read_password())
+            server.send_message(mail)
+
+    def _greeted(self) -> smtplib.SMTP:
+        host, port = self._settings.host, self._settings.port
+        us = socket.gethostname()  # else it is asked of the DNS, which may take long
+        if self._settings.tls == "tls":
+            context = ssl.create_default_context()
+            return smtplib.SMTP_SSL(host, port, us, timeout=_TIMEOUT, context=context)
+        return smtplib.SMTP(host, port, us, timeout=_TIMEOUT)
+
+
+@asynccontextmanager
+async def connect(settings: Settings) -> AsyncIterator[Email]:
+    yield Email(settings)

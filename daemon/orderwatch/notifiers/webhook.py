@@ -1,0 +1,65 @@
+"""Notes as a signed POST, as https://www.standardwebhooks.com has it."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from orderwatch.core.notes import Letter
+from orderwatch.errors import NotifyError
+from orderwatch.notifiers.envelope import body_of, id_of
+from orderwatch.notifiers.web import Web, open_web
+
+_PREFIX = "whsec_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Both are read anew for every request; without a secret the url itself is the key."""
+
+    read_url: Callable[[], str]
+    read_secret: Callable[[], str] | None = None
+    allow_private: bool = False
+
+
+class Webhook:
+    def __init__(self, web: Web, read_key: Callable[[], str], now: Callable[[], datetime]) -> None:
+        self._web = web
+        self._read_key = read_key
+        self._now = now
+
+    async def send(self, letters: Sequence[Letter]) -> None:
+        body, sent_id, at = body_of(letters), id_of(letters), str(int(self._now().timestamp()))
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": sent_id,
+            "webhook-timestamp": at,
+            "webhook-signature": signature(key_of(self._read_key()), sent_id, at, body),
+        }
+        await self._web.post(body, headers)
+
+
+def signature(key: bytes, sent_id: str, at: str, body: bytes) -> str:
+    """HMAC-SHA256 over id, seconds since 1970 and body, joined by dots."""
+    signed = hmac.digest(key, b".".join((sent_id.encode(), at.encode(), body)), hashlib.sha256)
+    return f"v1,{base64.b64encode(signed).decode()}"
+
+
+def key_of(secret: str) -> bytes:
+    """The bytes of a secret: Base64 after `whsec_`, else its text. `NotifyError`."""
+    if not secret.startswith(_PREFIX):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    except binascii.Error:
+        raise NotifyError("the secret is no Base64 after whsec_") from None
+
+
+@asynccontextmanager
+async def connect(settings: Settings, now: Callable[[], datetime]) -> AsyncIterator[Webhook]:
+    async with open_web(settings.read_url, allow_private=settings.allow_private) as web:
+        yield Webhook(web, settings.read_secret or settings.read_url, now)

@@ -1,0 +1,149 @@
+"""What is so at the moment of a scrape, as metrics."""
+
+import platform
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+
+import orderwatch
+from orderwatch.core.census import Census
+from orderwatch.core.intent import IntentState
+from orderwatch.core.model import CapturePhase, DeliveryState, OrderState
+from orderwatch.errors import DiskError
+from orderwatch.ops.telemetry import AccountAtWork, Begun, Live, TreeAtWork, Work
+
+_OTHER = "other"
+L = TypeVar("L", bound=tuple[str, ...])  # the values of a sample's labels
+
+
+def process_gauges(live: Live) -> Iterator[Metric]:
+    """Of the process: what outlives a reload."""
+    build = {(orderwatch.__version__, platform.python_version()): 1.0}
+    yield _gauge("build_info", "Which version runs; always 1.", build, "version", "python")
+    yield _gauge("loop_lag_seconds", "How far the event loop was behind lately.", {(): live.loop.lag})
+    worst = {(): live.loop.worst()}
+    yield _gauge("loop_lag_max_seconds", "The farthest it was behind since the last scrape.", worst)
+    late = {(): float(len(live.loop.late()) + len(live.pulse.late()))}
+    yield _gauge("late_workers", "Parts of the process that make no progress.", late)
+    yield from _problems(list(live.problems()))
+    backup = _moments({(): live.last_backup()})
+    yield _gauge("last_backup_timestamp_seconds", "When the database was backed up last.", backup)
+
+
+def work_gauges(work: Work, census: Census | None) -> Iterator[Metric]:
+    """Of what is configured now; the counts only where the database could be read."""
+    yield from _accounts(work.accounts)
+    yield from _trees(work.trees)
+    ahead = {(): work.clock.ahead().total_seconds()}
+    yield _gauge("clock_ahead_seconds", "This host's clock minus the provider's.", ahead)
+    readable = {(): float(census is not None)}
+    yield _gauge("database_readable", "1 where the database could be read for this scrape.", readable)
+    yield _gauge("database_bytes", "Size of the database.", {(): _size(work.database)})
+    wal = {(): _size(Path(f"{work.database}-wal"))}
+    yield _gauge("wal_bytes", "Size of its write-ahead log.", wal)
+    if census is not None:
+        yield from _counts(census, list(work.accounts))
+        yield from _notes(census.notes, work.channels)
+
+
+def _problems(problems: list[Begun]) -> Iterator[Metric]:
+    """Labels are our own event names."""
+    numbers = {(event,): float(n) for event, n in Counter(p.event for p in problems).items()}
+    yield _gauge("problems", "Problems that began and have not ended, by event.", numbers, "event")
+    oldest = {(p.event,): p.began_at for p in sorted(problems, key=lambda p: p.began_at, reverse=True)}
+    text = "When the oldest of them began."
+    yield _gauge("oldest_problem_timestamp_seconds", text, _moments(oldest), "event")
+
+
+def _accounts(accounts: Mapping[str, AccountAtWork]) -> Iterator[Metric]:
+    states: dict[tuple[str, str], float] = {}
+    again: dict[tuple[str], datetime | None] = {}
+    for name, (gate, _) in accounts.items():
+        trouble = gate.trouble
+        now = "fine" if trouble is None else "refused" if trouble.refused else "unavailable"
+        states |= {(name, state): float(state == now) for state in ("fine", "unavailable", "refused")}
+        again[name,] = trouble.until if trouble else None
+    yield _gauge("account_state", "1 for the state of the account's breaker.", states, "account", "state")
+    text = "When an account in trouble is asked again."
+    yield _gauge("account_asked_again_timestamp_seconds", text, _moments(again), "account")
+    gaps = {(name,): at_work.pacer.gap for name, at_work in accounts.items()}
+    text = "Between two requests to a host, wider under trouble."
+    yield _gauge("pacer_gap_seconds", text, gaps, "account")
+    held = {(name,): at_work.pacer.held for name, at_work in accounts.items()}
+    yield _gauge("pacer_hold_seconds", "How long the provider still wants us to wait.", held, "account")
+
+
+def _trees(trees: Mapping[str, TreeAtWork]) -> Iterator[Metric]:
+    usable, free = {}, {}
+    for root, tree in trees.items():
+        usable[root,] = float(tree.volume.usable)
+        with suppress(DiskError):
+            free[root,] = float(tree.free())
+    yield _gauge("tree_usable", "1 where the delivery tree can be written.", usable, "root")
+    yield _gauge("tree_free_bytes", "What its disk still holds, keep_free included.", free, "root")
+
+
+def _counts(census: Census, accounts: list[str]) -> Iterator[Metric]:
+    labels = ("account", "state")
+    for name, text, states, found in (
+        ("orders", "Orders by our state.", OrderState, census.orders),
+        ("deliveries", "Deliveries by our state.", DeliveryState, census.deliveries),
+        ("intents", "Orders meant to be placed, by what became of it.", IntentState, census.intents),
+    ):
+        yield _gauge(name, text, _closed(found, accounts, list(states)), *labels)
+    phases = _closed(census.captures, accounts, [*CapturePhase, _OTHER])
+    yield _gauge("captures", "Captures by what the provider's status means.", phases, "account", "status")
+    sizes = _closed({(name, ""): size for name, size in census.stored_bytes.items()}, accounts, [""])
+    stored = {(account,): size for (account, _), size in sizes.items()}
+    yield _gauge("stored_bytes", "Size of everything that is stored.", stored, "account")
+    lists = _moments({(name,): at for name, at in census.listed_at.items() if name in accounts})
+    text = "When the last whole list of orders was read."
+    yield _gauge("last_list_timestamp_seconds", text, lists, "account")
+    oldest = _moments({(name,): at for name, at in census.oldest.items() if name in accounts})
+    text = "When the oldest capture was published of which something is still to come."
+    yield _gauge("oldest_undelivered_timestamp_seconds", text, oldest, "account")
+
+
+def _notes(found: Mapping[str, int], channels: Iterable[str]) -> Iterator[Metric]:
+    pending = Counter(dict.fromkeys(channels, 0))
+    for channel, number in found.items():
+        pending[channel if channel in pending else _OTHER] += number
+    numbers = {(channel,): float(n) for channel, n in pending.items()}
+    yield _gauge("notes_pending", "Notes that a channel has not taken yet.", numbers, "channel")
+
+
+def _closed(
+    found: Mapping[tuple[str, str | None], int] | Mapping[tuple[str, str], int],
+    accounts: list[str],
+    states: list[str],
+) -> dict[tuple[str, str], float]:
+    """Every account of the configuration with every state; whatever else there is counts as other."""
+    numbers = {(account, str(state)): 0.0 for account in accounts for state in states}
+    for (account, state), number in found.items():
+        key = (account if account in accounts else _OTHER, str(state) if state in states else _OTHER)
+        numbers[key] = numbers.get(key, 0.0) + number
+    return numbers
+
+
+def _gauge(name: str, text: str, samples: Mapping[L, float], *labels: str) -> Metric:
+    metric = GaugeMetricFamily(f"orderwatch_{name}", text, labels=labels)
+    for values, value in samples.items():
+        metric.add_metric(values, value)
+    return metric
+
+
+def _moments(moments: Mapping[L, datetime | None]) -> dict[L, float]:
+    return {labels: at.timestamp() for labels, at in moments.items() if at is not None}
+
+
+def _size(path: Path) -> float:
+    try:
+        return float(path.stat().st_size)
+    except OSError:
+        return 0.0

@@ -1,0 +1,87 @@
+"""Whether the process is sound, and whether it can do its work."""
+
+import asyncio
+from collections.abc import Mapping
+
+from orderwatch.core.sidecar import zulu
+from orderwatch.db.store import Store
+from orderwatch.errors import DatabaseError, DiskError
+from orderwatch.ops.telemetry import Live, TreeAtWork, Work
+from orderwatch.service.pulse import not_sound
+
+_PATIENCE = 3.0  # seconds for the database to take a transaction
+
+
+Report = Mapping[str, object]
+"""Whether it is `ok`, and else the `reasons`, in words for the operator."""
+
+
+class Health:
+    """Asks the live objects."""
+
+    def __init__(self, live: Live, patience: float = _PATIENCE) -> None:
+        self._live = live
+        self._patience = patience
+        self._writing: tuple[Store, asyncio.Task[str | None]] | None = None
+
+    async def soundness(self) -> Report:
+        """Of the process itself: an outage of the provider is not our sickness."""
+        return _report(await self._unsound())
+
+    async def readiness(self) -> Report:
+        """Whether what is published now would be stored; and which problems last."""
+        reasons = [*await self._unsound(), *_not_ready(self._live.work)]
+        problems = [{"event": p.event, "began_at": zulu(p.began_at)} for p in self._live.problems()]
+        return {**_report(reasons), "problems": problems}
+
+    async def _unsound(self) -> list[str]:
+        reasons = not_sound(self._live.pulse, self._live.loop)
+        if self._live.work is not None:
+            reasons += await self._database(self._live.work.store)
+        return reasons
+
+    async def _database(self, store: Store) -> list[str]:
+        """Nothing waits long for it; who asks meanwhile waits for the same answer."""
+        if self._writing is None or self._writing[0] is not store or self._writing[1].done():
+            self._writing = (store, asyncio.create_task(_unwritable(store)))
+        _, writing = self._writing
+        await asyncio.wait([writing], timeout=self._patience)
+        if not writing.done():
+            return [f"database: takes no transaction within {self._patience:.0f} s"]
+        reason = writing.result()
+        return [reason] if reason else []
+
+
+def _report(reasons: list[str]) -> Report:
+    return {"ok": not reasons, "reasons": reasons}
+
+
+async def _unwritable(store: Store) -> str | None:
+    try:
+        await store.writable()
+    except DatabaseError as error:
+        return f"database: {error}"
+    return None
+
+
+def _not_ready(work: Work | None) -> list[str]:
+    if work is None:
+        return ["starting"]
+    troubles = {root: _trouble(tree) for root, tree in work.trees.items()}
+    reasons = [f"{root}: {trouble}" for root, trouble in troubles.items() if trouble]
+    if not any(at_work.gate.accepted for at_work in work.accounts.values()):
+        told = {name: at_work.gate.trouble for name, at_work in work.accounts.items()}
+        reasons += [
+            f"account {name}: {trouble.reason if trouble else 'was not asked yet'}"
+            for name, trouble in told.items()
+        ]
+    return reasons
+
+
+def _trouble(tree: TreeAtWork) -> str | None:
+    if not tree.volume.usable:
+        return "cannot be written"
+    try:
+        return None if tree.room() > 0 else "the disk is as full as keep_free allows"
+    except DiskError as error:
+        return str(error)

@@ -1,0 +1,60 @@
+"""What metrics and health look at. All of it goes through one object, for a reload replaces half of it."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from orderwatch.db.store import Store
+from orderwatch.provider.pacer import Pacer
+from orderwatch.service.clock import Clock
+from orderwatch.service.gate import Gate
+from orderwatch.service.pulse import Pulse, Punctuality
+from orderwatch.service.volume import Volume
+
+
+class Begun(Protocol):
+    """A problem that began with this event and has not ended."""
+
+    @property
+    def event(self) -> str: ...
+
+    @property
+    def began_at(self) -> datetime: ...
+
+
+class AccountAtWork(NamedTuple):
+    gate: Gate
+    pacer: Pacer
+
+
+class TreeAtWork(NamedTuple):
+    """`free` is what the disk still holds, `room` what may be written, in bytes; both raise `DiskError`."""
+
+    volume: Volume
+    free: Callable[[], int]
+    room: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What one configuration made: accounts by name, trees by root, and the names of channels."""
+
+    store: Store
+    database: Path
+    clock: Clock
+    accounts: Mapping[str, AccountAtWork]
+    trees: Mapping[str, TreeAtWork]
+    channels: Collection[str] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Live:
+    """What outlives a reload; `work` is None while nothing is open."""
+
+    pulse: Pulse
+    loop: Punctuality
+    problems: Callable[[], Iterable[Begun]] = tuple
+    last_backup: Callable[[], datetime | None] = lambda: None
+    work: Work | None = None

@@ -1,0 +1,44 @@
+"""What the workers need of the world, as small protocols."""
+
+from orderwatch.ports.meter import UNMETERED, Meter
+from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Tasking
+from orderwatch.ports.store import AccountState, Backup, Backups, Store, Upkeep
+from orderwatch.ports.telling import ChannelState, Journal, Notifier, Pinger, Post
+from orderwatch.ports.tree import (
+    Checked,
+    Checkpoint,
+    Destination,
+    Extracted,
+    Fetched,
+    Inspector,
+    Start,
+    Transport,
+)
+
+__all__ = [
+    "UNMETERED",
+    "AccountState",
+    "Archive",
+    "Backup",
+    "Backups",
+    "ChannelState",
+    "Checked",
+    "Checkpoint",
+    "Destination",
+    "Extracted",
+    "Fetched",
+    "Inspector",
+    "Journal",
+    "ListPage",
+    "ListedRow",
+    "Meter",
+    "Notifier",
+    "Offer",
+    "Pinger",
+    "Post",
+    "Start",
+    "Store",
+    "Tasking",
+    "Transport",
+    "Upkeep",
+]

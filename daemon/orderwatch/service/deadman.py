@@ -1,0 +1,80 @@
+"""Pings a URL that raises the alarm when it hears nothing: only after sweeps that were of use."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from datetime import timedelta
+
+import structlog
+
+from orderwatch.errors import NotifyError
+from orderwatch.ports import Pinger
+from orderwatch.service.poller import Round
+
+log = structlog.get_logger()
+
+_AGAIN = 30.0  # seconds after a ping that failed
+
+
+def use_of(done: Round) -> bool | None:
+    """Whether a round was good; None where nothing was due, or the list was due before all was looked at."""
+    if done.problems:
+        return False
+    return True if done.answered and not done.put_off else None
+
+
+class Deadman:
+    """`accounts` are those that have something to watch: each has to be well before there is a ping."""
+
+    def __init__(
+        self,
+        pinger: Pinger,
+        accounts: Collection[str],
+        *,
+        every: timedelta,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._pinger = pinger
+        self._accounts = frozenset(accounts)
+        self._every = every.total_seconds()
+        self._sleep = sleep
+        self._well: dict[str, bool] = {}
+        self._heard: set[str] = set()  # since the last ping
+        self._news = asyncio.Event()
+        self._failing = False
+
+    def swept(self, account: str, good: bool | None) -> None:  # noqa: FBT001 - a fact of three values
+        """A round over the account ended: whole and without problems, or not; None where nothing was due.
+
+        Where nothing is due the account is as well as it was when it was asked last.
+        """
+        if good is not None:
+            self._well[account] = good
+        self._heard.add(account)
+        if self._all_well():
+            self._news.set()
+
+    async def run(self) -> None:
+        """For ever: at most one ping per `every`."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            if self._all_well():
+                await self._sleep(self._every if await self.ping() else min(_AGAIN, self._every))
+
+    async def ping(self) -> bool:
+        """Say that all is well; False where nobody takes it."""
+        try:
+            await self._pinger.ping()
+        except NotifyError as error:
+            if not self._failing:
+                log.warning("heartbeat.failing", reason=str(error))
+            self._failing = True
+            return False
+        if self._failing:
+            log.info("heartbeat.restored")
+        self._failing = False
+        self._heard.clear()
+        return True
+
+    def _all_well(self) -> bool:
+        return self._accounts <= self._heard and all(self._well.get(name) for name in self._accounts)

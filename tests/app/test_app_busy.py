@@ -1,0 +1,94 @@
+"""A daemon whose database another process holds goes on, says it once, and can be stopped meanwhile."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from tests.app.upkeep_kit import Home, home
+
+from orderwatch.app.compose import held_database
+from orderwatch.app.daemon import run_daemon
+from orderwatch.ops.log import Redactor
+
+Captured = pytest.CaptureFixture[str]
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orderwatch.db.store.BUSY_PATIENT", 0.05)
+
+
+@contextmanager
+def other(at_home: Home) -> Iterator[sqlite3.Connection]:
+    """Another process's connection."""
+    with closing(sqlite3.connect(at_home.rig.database, isolation_level=None, timeout=0)) as connection:
+        yield connection
+
+
+async def take(connection: sqlite3.Connection) -> None:
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            await asyncio.sleep(0.001)
+        else:
+            return
+
+
+async def said(capfd: Captured, event: str) -> None:
+    """Wait for it in the log, of which the rest is forgotten."""
+    async with asyncio.timeout(20):
+        while f'"{event}"' not in capfd.readouterr().err:
+            await asyncio.sleep(0.001)
+
+
+def begun(at_home: Home, capfd: Captured) -> asyncio.Task[None]:
+    capfd.readouterr()
+    return asyncio.create_task(run_daemon(at_home.settings, Redactor(), lambda: at_home.settings))
+
+
+async def ended(daemon: asyncio.Task[None]) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(30):
+        await daemon
+
+
+async def test_a_daemon_outlives_a_lock_and_stops_under_one(tmp_path: Path, capfd: Captured) -> None:
+    async with home(tmp_path) as at_home:
+        with held_database(at_home.settings), other(at_home) as holder:
+            daemon = begun(at_home, capfd)
+            await said(capfd, "token.minted")
+            await take(holder)
+            await said(capfd, "database.busy")
+            holder.execute("ROLLBACK")
+            await said(capfd, "database.free")
+            await take(holder)
+            await said(capfd, "database.busy")
+            await ended(daemon)
+
+
+async def test_a_daemon_that_begins_under_a_lock_can_be_stopped(tmp_path: Path, capfd: Captured) -> None:
+    async with home(tmp_path) as at_home:
+        with held_database(at_home.settings), other(at_home) as holder:
+            await take(holder)
+            daemon = begun(at_home, capfd)
+            await said(capfd, "database.busy")
+            await ended(daemon)
+
+
+async def test_a_reload_under_a_lock_does_not_hold_up_a_stop(tmp_path: Path, capfd: Captured) -> None:
+    async with home(tmp_path) as at_home:
+        with held_database(at_home.settings), other(at_home) as holder:
+            daemon = begun(at_home, capfd)
+            await said(capfd, "token.minted")
+            await take(holder)
+            os.kill(os.getpid(), signal.SIGHUP)
+            await said(capfd, "database.busy")
+            await ended(daemon)

@@ -1,0 +1,203 @@
+"""What `/metrics` shows: read by the parser of those who made the format, with a closed set of labels."""
+
+import os
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
+from prometheus_client.parser import text_string_to_metric_families as families
+from tests.logs import events
+from tests.ops.observation_kit import Lasting, Observed
+from tests.service.service_kit import EVERYTHING, MINUTE, SECRET, connected, house, told
+
+from orderwatch.errors import RefusedError, UnavailableError
+from orderwatch.simulator import Scenario
+from orderwatch.simulator.scenario import Order
+from orderwatch.transfer.bandwidth import Bandwidth
+from orderwatch.transfer.download import Manner, open_downloader
+
+__all__ = ["events"]
+
+ONE = Scenario(orders=(told(41, {"size": 5000}),))
+
+
+def odd(number: int) -> Order:
+    """Whatever a hostile provider may say of an order."""
+    word = f'{number}"}}\n\\evil'
+    taken = {"status": [[0, word]], "scenes": []}
+    return Order.model_validate(
+        {
+            "task_id": number,
+            "status": [[0, word]],
+            "project_name": word,
+            "task_name": word,
+            "captures": [taken],
+        }
+    )
+
+
+async def test_counts_follow_a_delivery_to_its_end(tmp_path: Path) -> None:
+    async with house(tmp_path, ONE) as h:
+        observed = Observed(h)
+        observed.open()
+        assert await observed.value("orderwatch_orders", account="main", state="settling") == 0
+        await h.look()
+        wanted = {"account": "main", "state": "wanted"}
+        assert await observed.value("orderwatch_deliveries", **wanted) == 1
+        oldest = "orderwatch_oldest_undelivered_timestamp_seconds"
+        assert await observed.value(oldest, account="main") == h.time.now().timestamp()
+        delivery = await h.fetch()
+        assert await observed.value("orderwatch_deliveries", **wanted) == 0
+        assert await observed.value("orderwatch_deliveries", account="main", state="stored") == 1
+        assert await observed.value("orderwatch_captures", account="main", status="published") == 1
+        assert await observed.value("orderwatch_stored_bytes", account="main") == delivery.size
+        assert await observed.value(oldest, account="main") is None
+        wal = "orderwatch_wal_bytes"
+        assert await observed.value(wal) == os.stat(f"{observed.live.work.database}-wal").st_size  # type: ignore[union-attr]  # noqa: PTH116
+
+
+async def test_strings_of_the_provider_make_no_series(tmp_path: Path) -> None:
+    async with house(tmp_path, Scenario(orders=tuple(odd(number) for number in range(1, 40)))) as h:
+        observed = Observed(h)
+        observed.open()
+        before = {(s.name, *sorted(s.labels.items())) for s in await observed.scraped()}
+        await h.look(EVERYTHING)
+        after = await observed.scraped()
+        assert {(s.name, *sorted(s.labels.items())) for s in after} - before <= {
+            ("orderwatch_last_list_timestamp_seconds", ("account", "main"))
+        }
+        assert not [s for s in after if "evil" in str(s.labels)]
+        assert await observed.value("orderwatch_captures", account="main", status="other") == 39
+
+
+@pytest.mark.parametrize("code", [299, 599, 799, 10**6, -1])
+async def test_invented_codes_make_one_series(code: int, tmp_path: Path) -> None:
+    async with house(tmp_path, Scenario(orders=())) as h:
+        observed = Observed(h)
+        observed.metrics.meter("main").asked("tasking", code, 0.1)
+        labels = {"account": "main", "api": "tasking", "code": "other"}
+        assert await observed.value("orderwatch_requests_total", **labels) == 1
+
+
+async def test_both_formats_are_read_by_their_own_parsers(tmp_path: Path) -> None:
+    async with house(tmp_path, ONE) as h:
+        observed = Observed(h)
+        observed.open()
+        observed.metrics.meter("main").discovered(timedelta(seconds=90))
+        plain, kind = await observed.metrics.scrape("text/html")
+        assert kind.startswith("text/plain; version=0.0.4")
+        names = {family.name for family in families(plain.decode())}
+        body, kind = await observed.metrics.scrape("application/openmetrics-text; version=1.0.0")
+        assert kind.startswith("application/openmetrics-text; version=1.0.0")
+        strict = open_families(body.decode())  # type: ignore[no-untyped-call]
+        assert {family.name.removesuffix("_total") for family in strict} == {
+            name.removesuffix("_total") for name in names
+        }
+        assert SECRET not in plain.decode()
+
+
+async def test_requests_bytes_and_moves_are_metered_where_they_are(tmp_path: Path) -> None:
+    async with house(tmp_path, ONE) as h, AsyncExitStack() as stack:
+        observed, tools = Observed(h), h.tools["main"]
+        meter = observed.metrics.meter("main")
+        observed.open()
+        connection = await stack.enter_async_context(connected(h.simulator, meter=meter))
+        downloader = await stack.enter_async_context(
+            open_downloader("127.0.0.1", h.destination.partials, Manner(stall=5), Bandwidth(0), meter=meter)
+        )
+        tree = replace(tools.trees[None], transport=downloader.into(h.destination.partials))
+        h.tools["main"] = replace(tools, archive=connection.archive, trees={None: tree}, meter=meter)
+        await h.poller(EVERYTHING, connection, meter=meter).round()
+        await h.fetch_all()
+        for api in ("token", "tasking", "telluric"):
+            labels = {"account": "main", "api": api, "code": "200"}
+            assert (await observed.value("orderwatch_requests_total", **labels) or 0) >= 1
+            answered = "orderwatch_last_answer_timestamp_seconds"
+            assert await observed.value(answered, account="main", api=api) == h.time.now().timestamp()
+        downloads = {"account": "main", "api": "download", "code": "200"}
+        assert await observed.value("orderwatch_requests_total", **downloads) == 1
+        [delivery] = await h.deliveries()
+        assert await observed.value("orderwatch_received_bytes_total", account="main") == delivery.size
+        assert await observed.value("orderwatch_stored_total", account="main") == 1
+        swept = "orderwatch_last_sweep_timestamp_seconds"
+        assert await observed.value(swept, account="main") == h.time.now().timestamp()
+
+
+async def test_a_move_was_discovered_no_later_than_since_the_look_before(tmp_path: Path) -> None:
+    moving = told(41, status=[[0, "in_progress"], [120, "completed"]], captures=[])
+    async with house(tmp_path, Scenario(orders=(moving,))) as h:
+        observed = Observed(h)
+        poller = h.poller(EVERYTHING, meter=observed.metrics.meter("main"))
+        await poller.round()
+        total = "orderwatch_discovery_delay_seconds_sum"
+        assert not await observed.value(total, account="main")  # what is new was not looked at before
+        h.time.move(6 * MINUTE)
+        await poller.round()
+        assert await observed.value(total, account="main") == 360
+
+
+async def test_trouble_of_an_account_shows_until_it_is_over(tmp_path: Path) -> None:
+    async with house(tmp_path, ONE) as h:
+        observed, gate = Observed(h), h.tools["main"].gate
+        observed.open()
+
+        async def state() -> list[str]:
+            found = [s for s in await observed.scraped() if s.name == "orderwatch_account_state"]
+            return [s.labels["state"] for s in found if s.value == 1]
+
+        assert await state() == ["fine"]
+        await gate.failed(UnavailableError("no answer"))
+        assert await state() == ["unavailable"]
+        again = "orderwatch_account_asked_again_timestamp_seconds"
+        assert (await observed.value(again, account="main") or 0) > h.time.now().timestamp()
+        await gate.failed(RefusedError("no"))
+        assert await state() == ["refused"]
+        await gate.succeeded()
+        assert await state() == ["fine"]
+
+
+async def test_open_problems_are_counted_by_event_with_the_oldest(tmp_path: Path) -> None:
+    async with house(tmp_path, ONE) as h:
+        observed, now = Observed(h), h.time.now()
+        observed.problems += [Lasting("tree.unusable", now), Lasting("tree.unusable", now - timedelta(1))]
+        assert await observed.value("orderwatch_problems", event="tree.unusable") == 2
+        oldest = "orderwatch_oldest_problem_timestamp_seconds"
+        assert await observed.value(oldest, event="tree.unusable") == (now - timedelta(1)).timestamp()
+
+
+async def test_a_reload_replaces_what_is_looked_at_and_counters_go_on(tmp_path: Path) -> None:
+    async with house(tmp_path, ONE) as h:
+        observed = Observed(h)
+        observed.open("webhook")
+        observed.metrics.meter("main").received(5)
+        assert await observed.value("orderwatch_notes_pending", channel="webhook") == 0
+        observed.metrics.reloaded(good=False)
+        assert await observed.value("orderwatch_config_last_reload_successful") == 0
+        at = await observed.value("orderwatch_config_last_reload_success_timestamp_seconds")
+        observed.live.work = None
+        assert await observed.value("orderwatch_account_state", account="main", state="fine") is None
+        h.time.move(timedelta(minutes=1))
+        observed.metrics.reloaded(good=True)
+        observed.open("other")
+        assert await observed.value("orderwatch_notes_pending", channel="webhook") is None
+        assert await observed.value("orderwatch_received_bytes_total", account="main") == 5
+        assert await observed.value("orderwatch_config_last_reload_successful") == 1
+        assert at is not None
+        found = await observed.value("orderwatch_config_last_reload_success_timestamp_seconds")
+        assert found == at + 60
+
+
+async def test_a_database_that_cannot_be_read_leaves_the_rest_to_be_shown(tmp_path: Path) -> None:
+    async with house(tmp_path, ONE) as h:
+        observed = Observed(h)
+        observed.open()
+        assert observed.live.work is not None
+        await h.store._reading.dispose()
+        observed.live.work.database.rename(tmp_path / "gone")
+        assert await observed.value("orderwatch_database_readable") == 0
+        assert await observed.value("orderwatch_tree_usable", root=str(h.root)) == 1
+        assert await observed.value("orderwatch_orders", account="main", state="open") is None
+        (tmp_path / "gone").rename(observed.live.work.database)

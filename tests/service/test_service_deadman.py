@@ -1,0 +1,87 @@
+"""The heartbeat URL hears of us only after sweeps that were of use."""
+
+import asyncio
+from datetime import timedelta
+
+from structlog.testing import LogCapture
+
+from orderwatch.errors import NotifyError
+from orderwatch.service.deadman import Deadman
+
+
+class Pinger:
+    def __init__(self, *answers: str) -> None:
+        self.answers = list(answers)
+        self.pings = 0
+
+    async def ping(self) -> None:
+        self.pings += 1
+        if self.answers and (answer := self.answers.pop(0)):
+            raise NotifyError(answer)
+
+
+class Life:
+    """Runs until it rests a second time; `rests` are what it slept, in seconds."""
+
+    def __init__(self, pinger: Pinger, *accounts: str) -> None:
+        self.rests: list[float] = []
+        self.rested = asyncio.Event()
+        self.deadman = Deadman(pinger, accounts, every=timedelta(minutes=5), sleep=self.sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        self.rests.append(seconds)
+        self.rested.set()
+        await asyncio.sleep(0)
+
+    async def turn(self) -> None:
+        """Let it do what it can."""
+        task = asyncio.create_task(self.deadman.run())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        task.cancel()
+
+
+async def test_every_account_has_to_be_well_before_there_is_a_ping() -> None:
+    pinger = Pinger()
+    life = Life(pinger, "main", "other")
+    life.deadman.swept("main", good=True)
+    await life.turn()
+    life.deadman.swept("other", good=False)
+    await life.turn()
+    assert pinger.pings == 0
+    life.deadman.swept("other", good=True)
+    await life.turn()
+    assert pinger.pings == 1
+    assert life.rests == [300]
+
+
+async def test_after_a_ping_every_account_has_to_be_swept_again() -> None:
+    pinger = Pinger()
+    life = Life(pinger, "main", "other")
+    for account in ("main", "other", "main"):
+        life.deadman.swept(account, good=True)
+        await life.turn()
+    assert pinger.pings == 1
+
+
+async def test_where_nothing_is_due_an_account_is_as_well_as_it_was() -> None:
+    pinger = Pinger()
+    life = Life(pinger, "main")
+    life.deadman.swept("main", good=None)
+    await life.turn()
+    assert pinger.pings == 0
+    for good in (True, None, False, None):
+        life.deadman.swept("main", good=good)
+        await life.turn()
+    assert pinger.pings == 2
+
+
+async def test_trouble_with_the_url_is_said_once_and_ends_once(events: LogCapture) -> None:
+    pinger = Pinger("answers 500", "answers 503", "")
+    life = Life(pinger, "main")
+    for _ in range(4):
+        life.deadman.swept("main", good=True)
+        await life.turn()
+    assert pinger.pings == 4
+    assert [line["event"] for line in events.entries] == ["heartbeat.failing", "heartbeat.restored"]
+    assert life.rests == [30, 30, 300, 300]

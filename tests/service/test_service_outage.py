@@ -1,0 +1,116 @@
+"""A download host that is down is one trouble, not one for each delivery."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import LogCapture
+from tests.service.service_kit import MINUTE, House, house, told
+from tests.service.tracking_kit import ALWAYS, fault, lie, work
+
+from orderwatch.core.delivery import RetryPolicy
+from orderwatch.core.model import DeliveryState
+from orderwatch.service.outage import Outages
+from orderwatch.simulator import Scenario
+
+POLICY = RetryPolicy(first=timedelta(seconds=30), slowest=timedelta(hours=6), max_attempts=20)
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+DOWN = fault("download", "status", code=503, **ALWAYS)
+
+
+def many(number: int) -> Scenario:
+    return Scenario(orders=(told(41, *({"size": 5000 + n} for n in range(number))),))
+
+
+async def pass_by(h: House, span: timedelta, step: timedelta) -> None:
+    for _ in range(int(span / step)):
+        await work(h)
+        h.time.move(step)
+
+
+def loud(events: LogCapture) -> Counter[str]:
+    return Counter(e["event"] for e in events.entries if e["log_level"] != "debug")
+
+
+def test_three_in_a_row_begin_it_and_bytes_end_it(events: LogCapture) -> None:
+    outages = Outages()
+    outages.failed("main", "cut", NOW, 0.5)
+    outages.failed("main", "cut", NOW, 0.5)
+    outages.brought("main")
+    outages.failed("other", "cut", NOW, 0.5)
+    outages.failed("main", "cut", NOW, 0.5)
+    outages.failed("main", "cut", NOW, 0.5)
+    assert events.entries == []
+    for _ in range(3):
+        outages.failed("main", "cut", NOW, 0.5)
+    assert (outages.lasts("main"), outages.lasts("other")) == (True, False)
+    outages.brought("main")
+    outages.brought("main")
+    assert [(e["event"], e["account"]) for e in events.entries] == [
+        ("downloads.failing", "main"),
+        ("downloads.restored", "main"),
+    ]
+
+
+def test_while_it_lasts_one_tries_at_a_time_ever_more_seldom() -> None:
+    outages, now, pauses = Outages(), NOW, list[timedelta]()
+    for _ in range(2):
+        outages.failed("main", "cut", now, 0.5)
+    assert not outages.holds("main", now)
+    for _ in range(6):
+        outages.failed("main", "cut", now, 0.5)
+        until = now
+        while outages.holds("main", until):
+            until += timedelta(seconds=1)
+        pauses.append(until - now)
+        now = until
+        outages.tried("main", now)
+        assert outages.holds("main", now + MINUTE)
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (timedelta(seconds=23), timedelta(seconds=225))
+    assert not outages.holds("main", now + 5 * MINUTE)  # who tries may take long
+    assert not outages.holds("main", now - timedelta(days=1))  # the clock was set back
+    assert not outages.holds("other", now)
+    outages.brought("main")
+    assert not outages.holds("main", now)
+
+
+@pytest.mark.parametrize(
+    ("number", "step"), [(4, 10 * MINUTE), pytest.param(40, MINUTE, marks=pytest.mark.long)]
+)
+async def test_an_hour_without_the_download_host_is_few_lines(
+    number: int, step: timedelta, tmp_path: Path, events: LogCapture
+) -> None:
+    async with house(tmp_path, many(number), retries=POLICY) as h:
+        await h.look()
+        events.entries.clear()
+        lie(h, DOWN)
+        await pass_by(h, timedelta(hours=1), step)
+        assert len(h.downloads) <= 25
+        assert loud(events) == {"delivery.waiting": 2, "downloads.failing": 1}
+        lie(h)
+        await pass_by(h, timedelta(hours=14), timedelta(hours=7))
+        await h.assert_all_stored()
+        said = loud(events)
+        assert said["downloads.restored"] == 1
+        assert said["delivery.waiting"] == 2
+        assert sum(n for event, n in said.items() if event.startswith("downloads.")) == 2
+
+
+async def test_what_fails_for_other_reasons_is_said_at_the_first_and_the_tenth_time(
+    tmp_path: Path, events: LogCapture
+) -> None:
+    async with house(tmp_path, many(1), retries=POLICY) as h:
+        await h.look()
+        lie(h, fault("scenes", "status", code=500, **ALWAYS))
+        for _ in range(12):
+            await work(h)
+            h.time.move(timedelta(hours=7))
+            h.tools["main"].gate.answered()  # as the poller finds
+        said = [e for e in events.entries if e["event"] == "delivery.waiting"]
+        assert [e["repeats"] for e in said] == list(range(1, 13))
+        assert [e["repeats"] for e in said if e["log_level"] == "warning"] == [1, 10]
+        lie(h)
+        await work(h)
+        assert (await h.the_delivery()).state is DeliveryState.STORED

@@ -1,0 +1,259 @@
+"""Channels are told in order and at least once; one that fails or hangs delays nobody else."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import LogCapture
+from tests.db.kit import a_move, an_order
+from tests.notifiers.receiver import Receiver, receiver
+
+from orderwatch.core.machine import Verdict
+from orderwatch.core.notes import Channel, Letter
+from orderwatch.db.store import Store, open_store
+from orderwatch.errors import DatabaseError
+from orderwatch.notifiers.webhook import Settings, connect
+from orderwatch.service.bell import Bell
+from orderwatch.service.teller import Teller
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@dataclass
+class Time:
+    """Whoever sleeps finds that the time has passed at once."""
+
+    now: datetime = NOW
+    rests: list[float] = field(default_factory=list)
+
+    def read(self) -> datetime:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.rests.append(seconds)
+        self.now += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+
+
+@dataclass
+class House:
+    store: Store
+    news: Bell
+    time: Time
+
+    @asynccontextmanager
+    async def telling(self, there: Receiver, channel: str = "one") -> AsyncIterator[Teller]:
+        settings = Settings(read_url=lambda: there.url, allow_private=True)
+        async with connect(settings, self.time.read) as webhook:
+            yield Teller(
+                channel,
+                webhook,
+                self.store,
+                gather=timedelta(seconds=1),
+                now=self.time.read,
+                rng=random.Random(1),
+                sleep=self.time.sleep,
+            )
+
+    async def happens(self, *words: str, task_id: int = 1) -> None:
+        known = await self.store.order("main", task_id)
+        moves = tuple(a_move(word, task_id) for word in words)
+        await self.store.apply(Verdict(order=known or an_order(task_id), transitions=moves))
+
+    async def all_told(self) -> None:
+        while await self.store.pending():
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def house(database: Path) -> AsyncIterator[House]:
+    async with open_store(database) as store:
+        news = Bell()
+        store.tell([Channel(name=name, events=("*",)) for name in ("one", "two")], news.ring)
+        await store.keep_channels(["one", "two"])
+        yield House(store, news, Time())
+
+
+@asynccontextmanager
+async def running(*tellers: Teller, news: Bell) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(teller.run(news)) for teller in tellers]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def ids(there: Receiver) -> list[str]:
+    """As they came first."""
+    return list(dict.fromkeys(one for request in there.heard for one in request.ids))
+
+
+def said(events: LogCapture) -> list[str]:
+    return [line["event"] for line in events.entries]
+
+
+async def test_a_webhook_that_fails_for_a_while_is_told_everything_in_order_with_equal_ids(
+    database: Path, events: LogCapture
+) -> None:
+    async with house(database) as home, receiver(500, 302, 503, 500) as there, receiver() as other:
+        home.store.tell([Channel(name="one", events=("*",))], home.news.ring)
+        async with home.telling(there) as teller, running(teller, news=home.news):
+            for number in range(5):
+                await home.happens(f"word {number}", task_id=number % 2 + 1)
+                await asyncio.sleep(0.01)
+            await asyncio.wait_for(home.all_told(), 10)
+        assert other.heard == []
+    first = there.heard[0]
+    assert [request.ids for request in there.heard[:5]] == [first.ids] * 5
+    assert len({request.headers["webhook-id"] for request in there.heard[:5]}) == 1
+    assert len(ids(there)) == 5
+    assert said(events) == ["notify.failing", "notify.restored"]
+
+
+async def test_notes_come_in_the_order_in_which_things_happened(database: Path) -> None:
+    async with house(database) as home, receiver(500) as there, home.telling(there) as teller:
+        await home.happens("a", "b")
+        await home.happens("c", task_id=2)
+        expected = [letter.id for letter in await home.store.batch("one", 9)]
+        assert await teller.drain() == "127.0.0.1 answers 500"
+        await home.happens("d")
+        assert await teller.drain() is None
+        await home.store.delivered("two", await home.store.batch("two", 9))
+        assert ids(there)[:3] == expected
+        assert there.heard[0].ids == there.heard[1].ids == expected
+
+
+async def test_a_channel_that_hangs_delays_no_other(database: Path) -> None:
+    async with (
+        house(database) as home,
+        receiver(None) as hanging,
+        receiver() as there,
+        home.telling(hanging, "one") as stuck,
+        home.telling(there, "two") as quick,
+        running(stuck, quick, news=home.news),
+    ):
+        await home.happens("a")
+        await asyncio.wait_for(hanging.came.wait(), 10)
+        await home.happens("b")
+        while (await home.store.pending()) != {"one": 2}:
+            await asyncio.sleep(0.005)
+    assert len(ids(hanging)) == 1
+    assert len(ids(there)) == 2
+
+
+async def test_a_crash_between_sending_and_writing_repeats_the_same_ids(database: Path) -> None:
+    async with receiver() as there:
+        async with house(database) as home, home.telling(there) as teller:
+            await home.happens("a")
+
+            async def crash(channel: str, letters: Sequence[Letter]) -> None:
+                raise ZeroDivisionError(channel, letters)
+
+            home.store.delivered = crash  # type: ignore[method-assign, assignment]  # the power goes here
+            with pytest.raises(ZeroDivisionError):
+                await teller.tell()
+        async with house(database) as home, home.telling(there) as teller:
+            await teller.drain()
+            assert await home.store.pending() == {"two": 1}
+    first, second = there.heard
+    assert first.ids == second.ids
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+
+
+async def test_a_database_that_others_hold_ends_no_teller(database: Path) -> None:
+    async with house(database) as home, receiver() as there, home.telling(there) as teller:
+        home.store.tell([Channel(name="one", events=("*",))], home.news.ring)
+        await home.happens("a")
+        delivered, refusals = home.store.delivered, iter([DatabaseError("locked")])
+
+        async def busy(channel: str, letters: Sequence[Letter]) -> None:
+            if (refusal := next(refusals, None)) is not None:
+                raise refusal
+            await delivered(channel, letters)
+
+        home.store.delivered = busy  # type: ignore[method-assign, assignment]  # the file is locked once
+        async with running(teller, news=home.news):
+            await asyncio.wait_for(home.all_told(), 10)
+    assert [request.ids for request in there.heard] == [there.heard[0].ids] * 2
+
+
+async def test_nothing_is_told_twice_of_a_look_that_shows_nothing_new(database: Path) -> None:
+    async with house(database) as home, receiver() as there, home.telling(there) as teller:
+        await home.happens("a")
+        await teller.drain()
+        await home.happens()
+        await teller.drain()
+        assert len(there.heard) == 1
+
+
+async def test_pauses_grow_up_to_an_hour_and_outlive_a_restart(database: Path, events: LogCapture) -> None:
+    async with receiver(*[500] * 15) as there:
+        async with house(database) as home, home.telling(there) as teller:
+            await home.happens("a")
+            pauses = []
+            for _ in range(14):
+                await teller.tell()
+                state = await home.store.channel("one")
+                assert state.not_before is not None
+                pauses.append((state.not_before - home.time.now).total_seconds())
+        assert all(0.5 * 5 * 2**n <= pause <= 5 * 2**n for n, pause in enumerate(pauses[:9]))
+        assert all(1800 <= pause <= 3600 for pause in pauses[10:])
+        async with house(database) as home, home.telling(there) as teller:
+            async with running(teller, news=home.news):
+                while len(there.heard) < 16:
+                    await asyncio.sleep(0.005)
+                await home.store.delivered("two", await home.store.batch("two", 9))
+                await asyncio.wait_for(home.all_told(), 10)
+            assert 1700 <= home.time.rests[0] <= 3600
+    assert said(events) == ["notify.failing", "notify.still_failing", "notify.restored"]
+
+
+async def test_a_receiver_that_asks_to_wait_is_left_alone_so_long(database: Path) -> None:
+    async with (
+        house(database) as home,
+        receiver(429, Retry_After="600") as there,
+        home.telling(there) as teller,
+    ):
+        await home.happens("a")
+        await teller.tell()
+        assert (await home.store.channel("one")).not_before == NOW + timedelta(seconds=600)
+
+
+async def test_notes_that_are_too_old_are_dropped_and_said(database: Path, events: LogCapture) -> None:
+    async with house(database) as home, receiver(500, 500) as there, home.telling(there) as teller:
+        await home.happens("old", "old too")
+        await teller.tell()
+        home.time.now += timedelta(days=15)
+        await teller.tell()
+        assert await home.store.pending() == {"two": 2}
+    assert said(events) == ["notify.failing", "notify.dropped"]
+    assert events.entries[1]["count"] == 2
+
+
+async def test_at_most_a_hundred_notes_go_at_once(database: Path) -> None:
+    async with house(database) as home, receiver() as there, home.telling(there) as teller:
+        await home.happens(*map(str, range(101)))
+        await teller.drain()
+    assert [len(request.ids) for request in there.heard] == [100, 1]
+
+
+async def test_a_notifier_that_never_comes_back_is_a_failure(database: Path) -> None:
+    class Hanging:
+        async def send(self, letters: Sequence[Letter]) -> None:
+            raise TimeoutError(letters)
+
+    async with house(database) as home:
+        await home.happens("a")
+        teller = Teller(
+            "one", Hanging(), home.store, gather=timedelta(0), now=home.time.read, rng=random.Random(1)
+        )
+        assert await teller.drain() == "it takes too long"

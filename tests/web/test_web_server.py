@@ -1,0 +1,236 @@
+"""Over real sockets: what is served, to whom, and what strangers get."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from structlog.testing import LogCapture
+from tests.logs import events
+
+from orderwatch.web.front import Front
+from orderwatch.web.server import Pages, Report, serving
+
+__all__ = ["events"]
+
+
+class Told:
+    """What the pages say; may be changed, or fail."""
+
+    def __init__(self) -> None:
+        self.report: Report = {"ok": True, "reasons": []}
+        self.accepts: list[str] = []
+
+    async def says(self) -> Report:
+        return self.report
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        self.accepts.append(accept)
+        return b"x 1\n", "text/plain; version=0.0.4; charset=utf-8"
+
+    @property
+    def pages(self) -> Pages:
+        return Pages(health=self.says, readiness=self.says, metrics=self.metrics)
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+async def port(told: Told) -> AsyncIterator[int]:
+    async with serving("127.0.0.1:0", told.pages) as port:
+        yield port
+
+
+async def answered(
+    port: int, path: str = "/healthz", method: str = "GET", **headers: str
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body, as they come; `host` and `origin` as given."""
+    lines = {"host": f"127.0.0.1:{port}", **headers}
+    text = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items()) + "\r\n"
+    return await raw(port, text.encode())
+
+
+async def raw(port: int, sent: bytes) -> tuple[int, dict[str, str], bytes]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(sent)
+        answer = await reader.read()  # to its end: the server closes
+    finally:
+        writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    return int(first.split()[1]), {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}, body
+
+
+async def test_health_is_200_or_503_with_the_reasons(told: Told, port: int) -> None:
+    status, headers, body = await answered(port)
+    assert (status, json.loads(body)) == (200, {"ok": True, "reasons": []})
+    assert headers["content-type"].startswith("application/json")
+    told.report = {"ok": False, "reasons": ["worker: no progress since 700 s"], "problems": []}
+    status, _, body = await answered(port, "/readyz")
+    assert (status, json.loads(body)) == (503, told.report)
+
+
+async def test_metrics_come_as_accept_wants_them(told: Told, port: int) -> None:
+    status, headers, body = await answered(port, "/metrics", accept="application/openmetrics-text")
+    assert (status, body, told.accepts) == (200, b"x 1\n", ["application/openmetrics-text"])
+    assert headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+async def test_head_answers_without_a_body(path: str, port: int) -> None:
+    status, headers, body = await answered(port, path, "HEAD")
+    assert (status, body) == (200, b"")
+    assert int(headers["content-length"]) > 0
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+async def test_nothing_but_get_and_head_is_answered(method: str, port: int) -> None:
+    status, headers, _ = await answered(port, "/metrics", method)
+    assert (status, headers["allow"]) == (405, "GET,HEAD")
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics/", "/healthz/../etc/passwd", "/%2e%2e/x", "//metrics"])
+async def test_unknown_paths_are_not_found(path: str, port: int) -> None:
+    assert (await answered(port, path))[0] == 404
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/nothing"])
+async def test_every_answer_is_plain_and_says_nothing_of_the_server(path: str, port: int) -> None:
+    _, headers, _ = await answered(port, path)
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    assert headers["connection"] == "close"
+    assert "server" not in headers
+    assert not [name for name in headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8787", "127.0.0.1", "[::1]:8787"])
+async def test_the_names_of_this_host_are_known(host: str, port: int) -> None:
+    assert (await answered(port, host=host))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "10.0.0.1", "a@localhost", ""],
+)
+@pytest.mark.parametrize("path", ["/metrics", "/nothing"])
+async def test_a_foreign_host_is_misdirected_whatever_it_asks(host: str, path: str, port: int) -> None:
+    status, _, body = await answered(port, path, host=host)
+    assert status == 421
+    assert b"x 1" not in body
+
+
+async def test_no_host_or_two_of_them_are_refused(port: int) -> None:
+    assert (await raw(port, b"GET /metrics HTTP/1.0\r\n\r\n"))[0] == 421
+    two = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n"
+    assert (await raw(port, two))[0] in {400, 421}
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:3000", "file://"])
+async def test_pages_of_other_sites_are_refused(origin: str, port: int) -> None:
+    assert (await answered(port, "/metrics", origin=origin))[0] == 403
+
+
+async def test_a_page_of_our_own_is_not(port: int) -> None:
+    assert (await answered(port, origin=f"http://127.0.0.1:{port}"))[0] == 200
+
+
+async def test_rubbish_is_refused_and_logged_by_nobody(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    long = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"
+    for rubbish in (b"\x16\x03\x01\x02\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b"GET /\0 HTTP/1.1\r\n\r\n", long):
+        assert (await raw(port, rubbish))[0] == 400
+    assert caplog.records == []
+
+
+async def test_a_page_that_fails_is_a_500_and_said(told: Told, port: int, events: LogCapture) -> None:
+    told.report = {}
+    status, _, body = await answered(port)
+    assert status == 500
+    assert b"KeyError" not in body
+    assert [(e["event"], e["path"]) for e in events.entries] == [("http.failed", "/healthz")]
+
+
+async def test_many_open_connections_keep_nobody_out_for_ever(port: int) -> None:
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(64)]
+    reader, refused = await asyncio.open_connection("127.0.0.1", port)
+    assert await reader.read() == b""
+    for writer in (refused, *(writer for _, writer in held)):
+        writer.close()
+        await writer.wait_closed()
+    while True:  # the server hears of it soon
+        try:
+            assert (await answered(port))[0] == 200
+        except (ConnectionError, IndexError):
+            continue
+        break
+
+
+async def said(events: LogCapture, name: str) -> dict[str, object]:
+    while not (found := [e for e in events.entries if e["event"] == name]):
+        await asyncio.sleep(0.005)
+    assert len(found) == 1
+    return dict(found[0])
+
+
+async def test_a_taken_port_is_said_once_and_served_when_it_is_free(told: Told, events: LogCapture) -> None:
+    taken = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port = taken.sockets[0].getsockname()[1]
+    front = Front(told.pages, retry=0.005)
+    front.listen(f"127.0.0.1:{port}")
+    running = asyncio.create_task(front.run())
+    told_at = await said(events, "http.unavailable")
+    assert (told_at["listen"], told_at["reason"]) == (f"127.0.0.1:{port}", "Address already in use")
+    await asyncio.sleep(0.05)  # tried again, several times
+    taken.close()
+    await taken.wait_closed()
+    await said(events, "http.listening")
+    assert (await answered(port))[0] == 200
+    running.cancel()
+    await asyncio.wait([running])
+    assert [e["event"] for e in events.entries] == ["http.unavailable", "http.listening"]
+
+
+async def test_a_reload_moves_the_server_or_switches_it_off(told: Told, events: LogCapture) -> None:
+    async def free_port() -> int:
+        probe = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+        port: int = probe.sockets[0].getsockname()[1]
+        probe.close()
+        await probe.wait_closed()
+        return port
+
+    async def serves(port: int) -> bool:
+        try:
+            return (await answered(port))[0] == 200
+        except ConnectionError:
+            return False
+
+    first, second = await free_port(), await free_port()
+    front = Front(told.pages, retry=60)
+    running = asyncio.create_task(front.run())
+    for wanted, other in ((first, second), (second, first)):
+        front.listen(f"127.0.0.1:{wanted}")
+        while not await serves(wanted):
+            await asyncio.sleep(0.005)
+        assert not await serves(other)
+    front.listen("")
+    while await serves(second):
+        await asyncio.sleep(0.005)
+    assert events.entries == []
+    for nowhere in ("no-such-host.invalid:80", "no..name:80"):
+        front.listen(nowhere)
+        assert (await said(events, "http.unavailable"))["listen"] == nowhere
+        front.listen("")
+        assert (await said(events, "http.listening"))["listen"] == nowhere
+        events.entries.clear()
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_who_listens_everywhere_has_every_address_but_no_foreign_name(told: Told) -> None:
+    async with serving("0.0.0.0:0", told.pages) as port:
+        assert (await answered(port, host="10.1.2.3:8787"))[0] == 200
+        assert (await answered(port, host="evil.example"))[0] == 421
