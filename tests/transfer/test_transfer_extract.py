@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from tests.transfer.transfer_kit import PART, sample_zip
 
+from orderwatch import durable
 from orderwatch.core.layout import folder_beside
 from orderwatch.errors import BadBytesError, DiskError, LostBytesError, NotExtractedError
-from orderwatch.transfer import disk
 from orderwatch.transfer import extract as extracting
 from orderwatch.transfer.extract import extract, needed
 from orderwatch.transfer.filesystem import FilesystemDestination
@@ -315,7 +315,7 @@ def test_a_folder_that_holds_the_very_members_counts(yard: Yard) -> None:
 def test_a_name_that_is_taken_in_the_last_moment_makes_us_take_another(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sync = disk.sync
+    sync = durable.sync
 
     def late(path: Path) -> None:
         if path == yard.work:
@@ -340,7 +340,7 @@ def test_what_a_crash_left_half_way_is_made_anew(yard: Yard) -> None:
 
 def test_everything_is_durable_before_it_has_its_name(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
-    sync = disk.sync
+    sync = durable.sync
 
     def watched(path: Path) -> None:
         synced.append(path.relative_to(yard.root).as_posix())

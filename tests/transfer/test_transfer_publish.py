@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.transfer.transfer_kit import OTHER, PART, TRUTH
 
+from orderwatch.durable import sync
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.ports import Checked
-from orderwatch.transfer.disk import sync
 from orderwatch.transfer.filesystem import FilesystemDestination
 from orderwatch.transfer.verify import digest
 

@@ -1,4 +1,4 @@
-"""Opens everything on one exit stack. The one place that knows every concrete class."""
+"""How each part is put together from the settings, for the daemon and for runs that end."""
 
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence

@@ -47,8 +47,8 @@ class Oversight:
             observed.live.loop.run,
             observed.front.run,
             self._problems.run,
-            partial(self._care.keeper.run, tick),
-            partial(self._care.examiner.run, tick),
+            partial(tick.each, self._care.keeper.round),
+            partial(tick.each, self._care.examiner.round),
             self._feed,
             self._tell_status,
         )

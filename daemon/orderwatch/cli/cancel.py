@@ -20,7 +20,7 @@ from orderwatch.cli.ordering import ask, note_of
 from orderwatch.config import Settings
 from orderwatch.core.act import Act
 from orderwatch.core.seen import SeenOrder
-from orderwatch.ops.text import printable
+from orderwatch.core.text import printable
 from orderwatch.ops.who import who
 
 if TYPE_CHECKING:

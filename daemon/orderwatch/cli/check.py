@@ -12,8 +12,8 @@ import click
 from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured, print_json, quiet
 from orderwatch.cli.tables import console, plain
 from orderwatch.config import Settings, not_in_effect
+from orderwatch.core.text import printable
 from orderwatch.errors import ConfigError, RefusedError
-from orderwatch.ops.text import printable
 
 if TYPE_CHECKING:
     from orderwatch.service.checks.finding import Finding

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orderwatch.core.text import printable
 from orderwatch.errors import (
     BusyError,
     ConfigError,
@@ -15,7 +16,6 @@ from orderwatch.errors import (
     OrderwatchError,
     RefusedError,
 )
-from orderwatch.ops.text import printable
 
 if TYPE_CHECKING:
     from orderwatch.config import Settings

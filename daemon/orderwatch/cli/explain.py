@@ -12,7 +12,7 @@ from orderwatch.cli.shapes import explained_facts
 from orderwatch.cli.tables import console, title
 from orderwatch.core.explain import Facts
 from orderwatch.core.explain import explain as explained
-from orderwatch.ops.text import printable
+from orderwatch.core.text import printable
 
 _TOPIC = 16  # columns
 

@@ -11,7 +11,7 @@ from orderwatch.core.fields import read_note
 from orderwatch.core.intent import IntentState
 from orderwatch.core.request import fingerprint
 from orderwatch.core.spans import moment
-from orderwatch.ops.text import printable
+from orderwatch.core.text import printable
 
 if TYPE_CHECKING:
     from orderwatch.app.ordering import Tried

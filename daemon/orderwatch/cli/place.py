@@ -26,9 +26,9 @@ from orderwatch.config import Settings
 from orderwatch.core.act import Act
 from orderwatch.core.intent import Intent, IntentState
 from orderwatch.core.spans import span
+from orderwatch.core.text import printable, whole
 from orderwatch.errors import RefusedError
 from orderwatch.ops.log import Redactor
-from orderwatch.ops.text import printable, whole
 from orderwatch.ops.who import who
 
 if TYPE_CHECKING:

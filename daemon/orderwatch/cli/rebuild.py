@@ -10,7 +10,7 @@ import click
 from orderwatch.cli.common import FAILED, Context, complain, configured, print_json
 from orderwatch.cli.shapes import refused_facts
 from orderwatch.cli.tables import amount
-from orderwatch.ops.text import whole
+from orderwatch.core.text import whole
 
 
 @click.command()

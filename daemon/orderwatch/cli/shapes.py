@@ -13,7 +13,7 @@ from orderwatch.core.model import Capture, Delivery, Order, Transition
 from orderwatch.core.problems import Problem, words
 from orderwatch.core.rebuild import Refused
 from orderwatch.core.sidecar import zulu
-from orderwatch.ops.text import whole
+from orderwatch.core.text import whole
 from orderwatch.ports import AccountState
 
 if TYPE_CHECKING:

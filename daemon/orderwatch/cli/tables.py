@@ -12,7 +12,7 @@ from orderwatch.core.fate import fate, resume_later
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
 from orderwatch.core.problems import words
 from orderwatch.core.spans import ago, ahead
-from orderwatch.ops.text import printable
+from orderwatch.core.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, Group, RenderableType

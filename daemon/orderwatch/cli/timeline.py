@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orderwatch.cli.tables import STYLES, console, plain
 from orderwatch.core.model import Kind, Subject, Transition
 from orderwatch.core.spans import span
-from orderwatch.ops.text import printable
+from orderwatch.core.text import printable
 
 if TYPE_CHECKING:
     from rich.table import Table

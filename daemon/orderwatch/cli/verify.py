@@ -17,8 +17,8 @@ from orderwatch.cli.tables import amount, console, counted, plain
 from orderwatch.cli.work import begin
 from orderwatch.config import Settings
 from orderwatch.core.audit import Finding, Flaw
+from orderwatch.core.text import whole
 from orderwatch.ops.log import Redactor
-from orderwatch.ops.text import whole
 
 if TYPE_CHECKING:
     from orderwatch.app.repair import Repair

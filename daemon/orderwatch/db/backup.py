@@ -8,24 +8,22 @@ import glob
 import os
 import re
 import shutil
-import sqlite3
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 from orderwatch.db.complaint import translated
-from orderwatch.db.sqlite import BUSY
+from orderwatch.db.sqlite import beside
 from orderwatch.db.upgrade import Schema, schema_of
+from orderwatch.durable import sync
 from orderwatch.errors import DatabaseError
 from orderwatch.ports import Backup
 from orderwatch.shield import shielded
 
 _TIME = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"-(\d{8}T\d{6}Z)\.db")
-_STEPS = 10_000  # of SQLite's machine, after which it asks whether to stop
 _BESIDE = ("-wal", "-shm")
 _ABANDONED = 3600.0  # seconds that nobody wrote to it
 
@@ -87,17 +85,16 @@ def copy_whole(database: Path, target: Path, stop: threading.Event) -> Backup:
         _demand_room(database, target.parent)
         aside.unlink(missing_ok=True)
         try:
-            with closing(sqlite3.connect(_uri(database), uri=True, timeout=BUSY, isolation_level=None)) as db:
-                db.set_progress_handler(stop.is_set, _STEPS)
+            with beside(database, stop.is_set) as db:
                 db.execute("VACUUM INTO ?", (str(aside),))
             aside.chmod(0o600)
             _give(aside, like=database)
-            _sync(aside)
+            sync(aside)
             demand_sound(aside)
             aside.rename(target)
         finally:
             aside.unlink(missing_ok=True)
-        _sync(target.parent)
+        sync(target.parent)
         return Backup(target, target.stat().st_size)
 
 
@@ -120,17 +117,17 @@ def put_in_place(backup: Path, database: Path, now: datetime) -> Path | None:
             shutil.copyfile(backup, incoming)
             incoming.chmod(0o600)
             _give(incoming, like=database if database.exists() else database.parent)
-            _sync(incoming)
+            sync(incoming)
             demand_sound(incoming)
             there = [end for end in ("", *_BESIDE) if Path(f"{database}{end}").exists()]
             for end in there:
                 os.link(f"{database}{end}", f"{aside}{end}")
-            _sync(database.parent)
+            sync(database.parent)
             for end in _BESIDE:  # what they hold must never be played into the backup
                 Path(f"{database}{end}").unlink(missing_ok=True)
-            _sync(database.parent)
+            sync(database.parent)
             incoming.replace(database)
-            _sync(database.parent)
+            sync(database.parent)
         finally:
             incoming.unlink(missing_ok=True)
     return aside if there else None
@@ -149,15 +146,3 @@ def _give(path: Path, *, like: Path) -> None:
     if os.geteuid() == 0:
         owner = like.stat()
         os.chown(path, owner.st_uid, owner.st_gid)
-
-
-def _uri(path: Path) -> str:
-    return f"file:{quote(bytes(path))}?mode=ro"
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

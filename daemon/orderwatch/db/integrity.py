@@ -4,16 +4,13 @@ import asyncio
 import sqlite3
 import threading
 import time
-from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
 
 from orderwatch.db.complaint import one_line, translated
-from orderwatch.db.sqlite import BUSY
+from orderwatch.db.sqlite import beside
 from orderwatch.errors import BusyError
 from orderwatch.shield import shielded
 
-_STEPS = 10_000  # of SQLite's machine, after which it asks whether to stop
 _PATIENCE = 60.0  # seconds for the quick one
 
 
@@ -33,14 +30,11 @@ def _damage_of(database: Path, thorough: bool, stop: threading.Event) -> str | N
     def enough() -> bool:
         return stop.is_set() or (not thorough and time.monotonic() > end)
 
-    with translated(f"{database} cannot be read"):
-        address = f"file:{quote(bytes(database))}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=BUSY)) as db:
-            db.set_progress_handler(enough, _STEPS)
-            try:
-                (found,) = db.execute(f"PRAGMA {check}(1)").fetchone()
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-                    raise
-                raise BusyError(f"{database} could not be read in time") from error
+    with translated(f"{database} cannot be read"), beside(database, enough) as db:
+        try:
+            (found,) = db.execute(f"PRAGMA {check}(1)").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+            raise BusyError(f"{database} could not be read in time") from error
     return None if found == "ok" else one_line(found)

@@ -1,6 +1,8 @@
 """SQLite as we use it: WAL, durable commits, foreign keys, explicit transactions, one writer."""
 
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,7 +15,7 @@ from orderwatch.shield import shielded
 BUSY = 10.0  # seconds; only a command beside the daemon ever makes a writer wait
 BUSY_PATIENT = 2.0  # where it is tried again: nobody can be stopped meanwhile
 _CONNECT = {"isolation_level": None, "timeout": BUSY}  # no transaction begins behind our back
-
+_STEPS = 10_000  # of SQLite's machine, after which it asks whether to stop
 _DURABLE = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 
 
@@ -47,6 +49,14 @@ def inspect_engine(path: Path) -> Engine:
     _set_up(engine, "PRAGMA query_only=ON")
     _begin(engine, "BEGIN")
     return engine
+
+
+@contextmanager
+def beside(path: Path, enough: Callable[[], bool]) -> Iterator[sqlite3.Connection]:
+    """Blocking, a bare connection that only reads: what takes long ends as soon as it is `enough`."""
+    with closing(sqlite3.connect(_file(path, "ro"), uri=True, timeout=BUSY, isolation_level=None)) as db:
+        db.set_progress_handler(enough, _STEPS)
+        yield db
 
 
 async def close(*engines: AsyncEngine) -> None:
@@ -90,4 +100,8 @@ def _begin(engine: Engine, statement: str) -> None:
 
 def _url(driver: str, path: Path, mode: str) -> URL:
     """With mode "rw" a file that vanished is an error, with "rwc" a new empty database."""
-    return URL.create(driver, database=f"file:{quote(bytes(path))}?mode={mode}", query={"uri": "true"})
+    return URL.create(driver, database=_file(path, mode), query={"uri": "true"})
+
+
+def _file(path: Path, mode: str) -> str:
+    return f"file:{quote(bytes(path))}?mode={mode}"

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 from orderwatch.core.notes import Letter
+from orderwatch.core.text import printable
 from orderwatch.errors import NotifyError
 from orderwatch.notifiers.envelope import body_of
 
@@ -92,8 +93,7 @@ def _complaints() -> Iterator[tuple[int, bytearray]]:
 
 def _last_line(told: bytearray) -> str:
     lines = [line.strip() for line in told.decode(errors="replace").splitlines() if line.strip()]
-    shown = "".join(c if c.isprintable() else "\ufffd" for c in lines[-1]) if lines else ""
-    return shown[:_LONGEST_LINE]
+    return printable(lines[-1])[:_LONGEST_LINE] if lines else ""
 
 
 @asynccontextmanager

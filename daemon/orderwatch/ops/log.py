@@ -16,8 +16,8 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from orderwatch.core.sidecar import zulu
+from orderwatch.core.text import printable
 from orderwatch.ops.priority import Marking, marked, to_journal
-from orderwatch.ops.text import printable
 
 _USER = re.compile(r"(://)[^\s/?#@\"'<>]*@")
 _QUERY = re.compile(r"(://[^\s?#\"'<>]*|(?=\?[\w.%-]+=))\?[^\s\"'<>]*")

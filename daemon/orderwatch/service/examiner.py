@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from orderwatch.service.bell import Bell
 from orderwatch.service.checks.finding import Check, Finding
 
 log = structlog.get_logger()
@@ -45,12 +44,6 @@ class Examiner:
     def soon(self, *kinds: str) -> None:
         """Something went wrong: look at these kinds of things, or all that is quick, with the next tick."""
         self._soon |= set(kinds or (_QUICK,))
-
-    async def run(self, tick: Bell) -> None:
-        while True:
-            ticket = tick.ticket()
-            await self.round()
-            await ticket.wait()
 
     async def round(self) -> None:
         """Every check whose time has come."""

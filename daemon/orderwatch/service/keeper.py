@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from orderwatch.ports import Upkeep
-from orderwatch.service.bell import Bell
 from orderwatch.service.nightly import Nightly
 from orderwatch.service.scrub import Scrub
 from orderwatch.service.volume import Volume
@@ -77,12 +76,6 @@ class Keeper:
     def last_backup(self) -> datetime | None:
         """When the newest backup was made."""
         return self.nightly.last
-
-    async def run(self, tick: Bell) -> None:
-        while True:
-            ticket = tick.ticket()
-            await self.round()
-            await ticket.wait()
 
     async def round(self) -> None:
         """Each chore that was not looked at for a while, or in a time that a clock took back."""

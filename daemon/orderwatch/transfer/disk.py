@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from orderwatch.durable import sync
 from orderwatch.errors import DiskError
 from orderwatch.transfer.rights import USUAL, Rights
 
@@ -20,15 +21,6 @@ def translated(trouble: str, kind: type[DiskError] = DiskError) -> Iterator[None
         yield
     except OSError as error:
         raise kind(f"{trouble}: {error.strerror}") from error
-
-
-def sync(path: Path) -> None:
-    """Fsync of a file, or of a folder's entries."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def make_folders(folder: Path, rights: Rights = USUAL) -> None:

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from orderwatch.durable import sync
 from orderwatch.errors import NotExtractedError
 from orderwatch.transfer.archive import Member, members_of
-from orderwatch.transfer.disk import give, make_folders, sync
+from orderwatch.transfer.disk import give, make_folders
 from orderwatch.transfer.naming import Places, places_of
 from orderwatch.transfer.rights import USUAL, Rights
 from orderwatch.transfer.unpack import BLOCK, contents, heed, library

@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 
 from orderwatch.core.layout import folder_beside
 from orderwatch.core.model import Delivery
+from orderwatch.durable import sync
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.ports import Checked, Extracted
 from orderwatch.shield import shielded
-from orderwatch.transfer.disk import give_name, make_folders, sync, translated, write_durable
+from orderwatch.transfer.disk import give_name, make_folders, translated, write_durable
 from orderwatch.transfer.extract import extract, needed
 from orderwatch.transfer.partial import control_of, forget
 from orderwatch.transfer.publish import holds, publish

@@ -14,8 +14,9 @@ from typing import TypeVar
 
 from orderwatch.core.audit import Reading
 from orderwatch.core.layout import alternative
+from orderwatch.durable import sync
 from orderwatch.shield import shielded
-from orderwatch.transfer.disk import make_folders, sync, translated, write_durable
+from orderwatch.transfer.disk import make_folders, translated, write_durable
 from orderwatch.transfer.partial import forget
 from orderwatch.transfer.verify import digest
 

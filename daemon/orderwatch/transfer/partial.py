@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import ParamSpec
 
 from orderwatch.core.ranges import Ranges
+from orderwatch.durable import sync
 from orderwatch.errors import LostBytesError
 from orderwatch.shield import shielded
-from orderwatch.transfer.disk import sync, translated, write_durable
+from orderwatch.transfer.disk import translated, write_durable
 from orderwatch.transfer.following import Follower
 
 A = ParamSpec("A")

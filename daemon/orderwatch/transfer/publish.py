@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from orderwatch.durable import sync
 from orderwatch.errors import LostBytesError
-from orderwatch.transfer.disk import give, give_name, make_folders, sync, translated, write_durable
+from orderwatch.transfer.disk import give, give_name, make_folders, translated, write_durable
 from orderwatch.transfer.rights import USUAL, Rights
 from orderwatch.transfer.verify import digest
 
