@@ -51,6 +51,7 @@ check: lint types imports test
 bench: $(READY)
 	$(BIN)/python benchmarks/listing.py
 	$(BIN)/python benchmarks/cadence.py
+	$(BIN)/python benchmarks/pages.py
 	$(BIN)/python benchmarks/transfer.py
 
 lint: $(READY)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from tests import forks
 from tests.forks import Running
 
-from orderwatch.cli.shapes import order_facts
+from orderwatch.core.shapes import order_facts
 from orderwatch.db.reader import open_reader
 from orderwatch.db.upgrade import Schema, schema_of
 from orderwatch.simulator.scenario import Scenario

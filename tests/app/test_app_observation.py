@@ -10,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from orderwatch.app.observation import observation
+from orderwatch.ops.telemetry import Live
+from orderwatch.service.pulse import Pulse, Punctuality
 
 
 def fetched(port: int, path: str) -> tuple[int, bytes]:
@@ -30,7 +32,7 @@ def is_there(port: int) -> bool:
 
 
 async def test_a_process_that_is_starting_is_sound_and_not_ready() -> None:
-    observed = observation()
+    observed = observation(Live(pulse=Pulse(), loop=Punctuality()))
     probe = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
     port = probe.sockets[0].getsockname()[1]
     probe.close()

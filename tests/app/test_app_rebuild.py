@@ -27,9 +27,13 @@ async def test_the_rows_of_the_files_are_as_they_were_and_nothing_is_fetched_aga
         at_home.seconds[0] = 200
         assert await at_home.once() == []
         before = {d.key: d for d in await at_home.deliveries()}
+        new = next(d for d in before.values() if d.version > 1)
+        assert (at_home.heard.read_files, at_home.heard.read_size) == (1, new.size)
         (order,) = await at_home.orders()
         at_home.lose_database()
         done = await at_home.rebuild()
+        assert (at_home.heard.files, at_home.heard.read_files) == (3, 3)
+        assert at_home.heard.read_size == at_home.heard.size > 0
         size = sum(d.size or 0 for d in before.values())
         assert (done.orders, done.captures, done.deliveries, done.size) == (1, 1, 3, size)
         assert done.refused == []

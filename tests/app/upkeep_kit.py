@@ -50,6 +50,7 @@ class Home:
     rig: Rig
     settings: Settings
     seconds: list[float] = field(default_factory=lambda: [0.0])  # of the provider's clock
+    heard: Heard = field(default_factory=Heard)  # of the last round, or the last rebuilding
 
     @property
     def tree(self) -> Path:
@@ -60,8 +61,9 @@ class Home:
         return self.tree / ".orderwatch"
 
     async def once(self) -> list[str]:
+        self.heard = Heard()
         with held_database(self.settings):
-            return (await run_once(self.settings, Redactor())).problems
+            return (await run_once(self.settings, Redactor(), self.heard)).problems
 
     async def verify(self) -> Audit:
         return await verify(self.settings, Heard())
@@ -77,8 +79,9 @@ class Home:
         return {repair.finding.path: repair for repair in repairs}
 
     async def rebuild(self) -> Rebuilt:
+        self.heard = Heard()
         with held_for_rebuild(self.settings):
-            return await rebuild(self.settings, datetime.now(UTC))
+            return await rebuild(self.settings, datetime.now(UTC), self.heard)
 
     def lose_database(self) -> None:
         shutil.rmtree(self.rig.database.parent)

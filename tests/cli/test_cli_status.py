@@ -17,7 +17,7 @@ from tests.cli.conftest import Call
 from tests.db.kit import MINUTE, NOW, a_delivery, an_order
 from tests.terminals import shown_on
 
-from orderwatch.cli.shapes import Known, order_facts
+from orderwatch.cli.shapes import Known
 from orderwatch.cli.tables import console, print_status, status_table
 from orderwatch.core.breaker import Trouble
 from orderwatch.core.machine import Verdict
@@ -31,6 +31,7 @@ from orderwatch.core.model import (
     Standing,
 )
 from orderwatch.core.problems import Problem
+from orderwatch.core.shapes import order_facts
 from orderwatch.db.store import open_store
 from orderwatch.ports import AccountState
 
@@ -186,3 +187,16 @@ def _on_a_terminal(config: Path, more: dict[str, str]) -> str:
 def test_a_console_that_is_no_terminal_is_wide(capsys: pytest.CaptureFixture[str]) -> None:
     console().print("x" * 190)
     assert capsys.readouterr().out == "x" * 190 + "\n"
+
+
+async def test_geojson_is_one_document_for_a_map_and_not_given_with_json(database: Path, call: Call) -> None:
+    async with open_store(database) as store:
+        for task_id in (1, 2):
+            document = {"target": {"type": "Point", "coordinates": [task_id, 50]}}
+            await store.apply(Verdict(order=an_order(task_id, document=document)))
+    drawn = json.loads((await asyncio.to_thread(call, "status", "--geojson")).output)
+    assert [one["geometry"]["coordinates"] for one in drawn["features"]] == [[1, 50], [2, 50]]
+    (one,) = json.loads((await asyncio.to_thread(call, "status", "--geojson", "2")).output)["features"]
+    assert one["properties"]["task_id"] == 2
+    both = await asyncio.to_thread(call, "status", "--geojson", "--json")
+    assert (both.exit_code, "exclude each other" in both.stderr) == (2, True)

@@ -67,4 +67,4 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is() -> None:
         bar.read(1_000_000)
         bar.file()
         (task,) = progress.tasks
-    assert (task.description, task.total, task.completed) == ("reading 3 files", 4_000_000, 1_000_000)
+    assert (task.description, task.total, task.completed) == ("reading 1 of 3 files", 4_000_000, 1_000_000)

@@ -72,6 +72,12 @@ def test_orphans_are_what_no_row_knows() -> None:
     assert list(orphans(files, {"a/s1.zip"})) == ["a/s2/raster.tif", "s1/raster.tif", "a/s3.zip.json"]
 
 
+def test_the_catalogue_is_no_orphan_and_what_else_stands_beside_it_is() -> None:
+    files = ["catalog.json", "stac/x/collection.json", "stac/x/7/s1.json"]
+    strangers = ["stac/x/7/s1.zip", "stac/notes.json", "a/catalog.json"]
+    assert list(orphans([*files, *strangers], {})) == strangers
+
+
 def missing(**more: object) -> Finding:
     found = judge_file(stored(**more), Reading())
     assert found is not None

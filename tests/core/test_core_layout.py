@@ -301,3 +301,22 @@ def test_the_same_bytes_keep_their_partial_through_every_failure() -> None:
     assert partial_name(delivery()) == partial_name(again)
     assert partial_name(again).endswith(".part")
     assert is_safe(partial_name(again))
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        ("stac", "{project_name}/{file_name}"),
+        ("STAC", "{project_name}/{file_name}"),
+        ("catalog.json", "{file_name}"),
+        ("Catalog", "{file_name}"),  # whose sidecar has that name
+        ("stac.zip", "{file_name}"),  # which may be unpacked into stac
+    ],
+)
+def test_no_file_takes_a_name_of_the_catalogue(name: str, layout: str) -> None:
+    placed = place(layout, order(project_name=name), delivery(file_name=name))
+    assert placed.split("/")[0] == f"_{name}"
+
+
+def test_below_other_folders_the_names_of_the_catalogue_are_free() -> None:
+    assert place("{task_id}/{project_name}", order(project_name="stac"), delivery()) == "23272/stac"

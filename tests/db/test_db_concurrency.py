@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,10 +75,11 @@ async def test_tasks_that_apply_what_they_decided_on_a_reading_lose_no_update(
 class Fuzz:
     """Calls of every kind, about half of them cancelled at any moment; remembers what was acknowledged."""
 
-    def __init__(self, store: Store, reader: Reader, seed: int) -> None:
+    def __init__(self, store: Store, reader: Reader, seed: int, numbers: Iterator[int]) -> None:
         self._store = store
         self._reader = reader
         self._chance = random.Random(seed)
+        self._numbers = numbers  # of all of them, so that what is written later is more
         self._task_ids = itertools.count(100_000 * (seed + 1))
         self.applied: list[int] = []
         self.durable = 0
@@ -136,7 +137,7 @@ class Fuzz:
             await self._store.apply(Verdict(order=an_order(1), transitions=(a_move("never"),)))
 
     async def _checkpoint(self) -> None:
-        wanted = self.durable + 1
+        wanted = next(self._numbers)
         await self._store.checkpoint(a_delivery("steady", state=DeliveryState.GIVEN_UP), wanted)
         self.durable = wanted
 
@@ -154,7 +155,8 @@ async def test_calls_cancelled_at_any_moment_leave_no_lock_and_lose_nothing_ackn
 ) -> None:
     await want(store, a_delivery("steady", state=DeliveryState.GIVEN_UP))
     async with open_reader(database) as reader:
-        crew = [Fuzz(store, reader, seed) for seed in range(4)]
+        numbers = itertools.count(1)
+        crew = [Fuzz(store, reader, seed, numbers) for seed in range(4)]
         await asyncio.gather(*(fuzz.rounds(50) for fuzz in crew))
         assert sum(fuzz.cancelled for fuzz in crew) > 50
         # At once, and with no patience: whoever was cancelled waited, so nothing is under way any more.

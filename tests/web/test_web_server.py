@@ -108,6 +108,32 @@ async def test_every_answer_is_plain_and_says_nothing_of_the_server(path: str, p
     assert not [name for name in headers if name.startswith("access-control")]
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/nothing"])
+async def test_every_answer_keeps_other_pages_and_foreign_content_out(path: str, port: int) -> None:
+    _, headers, _ = await answered(port, path)
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == headers["cross-origin-opener-policy"] == "same-origin"
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; ")
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    ("method", "mode", "dest", "status"),
+    [
+        ("GET", "navigate", "document", 200),
+        ("GET", "navigate", "iframe", 403),
+        ("GET", "no-cors", "image", 403),
+        ("HEAD", "navigate", "document", 403),
+    ],
+)
+async def test_another_site_may_only_link_here(
+    method: str, mode: str, dest: str, status: int, port: int
+) -> None:
+    sent = {"sec-fetch-site": "cross-site", "sec-fetch-mode": mode, "sec-fetch-dest": dest}
+    assert (await answered(port, "/healthz", method, **sent))[0] == status
+
+
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8787", "127.0.0.1", "[::1]:8787"])
 async def test_the_names_of_this_host_are_known(host: str, port: int) -> None:
     assert (await answered(port, host=host))[0] == 200
@@ -155,7 +181,7 @@ async def test_a_page_that_fails_is_a_500_and_said(told: Told, port: int, events
 
 
 async def test_many_open_connections_keep_nobody_out_for_ever(port: int) -> None:
-    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(64)]
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(128)]
     reader, refused = await asyncio.open_connection("127.0.0.1", port)
     assert await reader.read() == b""
     for writer in (refused, *(writer for _, writer in held)):
@@ -228,6 +254,37 @@ async def test_a_reload_moves_the_server_or_switches_it_off(told: Told, events: 
         events.entries.clear()
     running.cancel()
     await asyncio.wait([running])
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({}, 401),
+        ({"authorization": "Bearer canary-token"}, 200),
+        ({"authorization": "basic YW55Om5vdC1pdA=="}, 401),  # any:not-it
+        ({"authorization": "Basic YW55OmNhbmFyeS10b2tlbg=="}, 200),  # any:canary-token
+        ({"authorization": "Basic %"}, 401),
+        ({"authorization": "Digest canary-token"}, 401),
+        ({"authorization": "Bearer canary-toke"}, 401),
+    ],
+)
+@pytest.mark.parametrize("path", ["/metrics", "/healthz"])
+async def test_with_a_token_only_who_knows_it_is_answered(
+    told: Told, path: str, sent: dict[str, str], status: int
+) -> None:
+    async with serving("127.0.0.1:0", told.pages, token="canary-token") as port:
+        found, headers, body = await answered(port, path, **sent)
+        assert found == status
+        if status == 401:
+            assert body == b"401\n"
+            assert "Basic" in headers["www-authenticate"]
+            assert (await answered(port, "/nothing", **sent))[0] == 401
+
+
+async def test_further_names_are_answered_to(told: Told) -> None:
+    async with serving("127.0.0.1:0", told.pages, hosts=["Watch.Example"]) as port:
+        assert (await answered(port, host="watch.example:443"))[0] == 200
+        assert (await answered(port, host="evil.example"))[0] == 421
 
 
 async def test_who_listens_everywhere_has_every_address_but_no_foreign_name(told: Told) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from orderwatch.app.cataloguing import catalogued
 from orderwatch.app.values import roots_of
 from orderwatch.config import Settings
 from orderwatch.core.breaker import Trouble
@@ -16,6 +17,7 @@ from orderwatch.db.backup import Backups
 from orderwatch.db.integrity import damage_of
 from orderwatch.db.store import Store
 from orderwatch.db.upgrade import HEAD, schema_of
+from orderwatch.service.cataloguer import Cataloguer
 from orderwatch.service.checks.account import Access, Skew
 from orderwatch.service.checks.certificate import Certificate
 from orderwatch.service.checks.database import Integrity, Schema
@@ -65,6 +67,7 @@ class Care:
     keeper: Keeper
     examiner: Examiner
     backups: Backups
+    cataloguer: Cataloguer
 
 
 def take_care(settings: Settings, world: World) -> Care:
@@ -78,7 +81,8 @@ def take_care(settings: Settings, world: World) -> Care:
         Scrub(world.store, _scrubbed(settings, world), settings.delivery.scrub),
         now=clock.now,
     )
-    return Care(keeper, Examiner(_checks(settings, world), clock.now), backups)
+    cataloguer = Cataloguer(world.store, catalogued(settings, world.trees))
+    return Care(keeper, Examiner(_checks(settings, world), clock.now), backups, cataloguer)
 
 
 def adjust(care: Care, settings: Settings, world: World) -> None:
@@ -87,6 +91,7 @@ def adjust(care: Care, settings: Settings, world: World) -> None:
     care.keeper.retention.after = settings.database.retain
     care.keeper.sweeping.volumes = [tree.volume for tree in world.trees.values()]
     care.keeper.scrub.trees = _scrubbed(settings, world)
+    care.cataloguer.adjust(catalogued(settings, world.trees))
     care.keeper.scrub.weekly = settings.delivery.scrub
     care.examiner.checks = _checks(settings, world)
 

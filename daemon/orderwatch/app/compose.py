@@ -48,6 +48,8 @@ def learn_secrets(settings: Settings, redactor: Redactor) -> None:
     """None of them is logged from now on, however the log is set up."""
     for account in settings.accounts.values():
         redactor.learn(account.client_secret.get_secret_value())
+    if token := settings.http.token.get_secret_value():
+        redactor.learn(token)
     learn_channels(settings, redactor)
 
 

@@ -10,7 +10,7 @@ from orderwatch.app.furnish import App, furnished
 from orderwatch.app.house import House
 from orderwatch.app.telling import channels_of, listen
 from orderwatch.app.values import limit_of, rights_of, roots_of
-from orderwatch.config import Settings
+from orderwatch.config import Settings, current
 from orderwatch.errors import DatabaseError
 from orderwatch.ops import telemetry
 from orderwatch.ops.telemetry import AccountAtWork, TreeAtWork
@@ -184,4 +184,6 @@ def _heed(house: House, app: App) -> None:
         },
         channels=[channel.name for channel in channels_of(settings)],
     )
-    observed.front.listen(settings.http.listen)
+    house.showing.settings = settings
+    http = settings.http
+    observed.front.listen(http.listen, hosts=http.hosts, token=current(http.token))

@@ -17,10 +17,11 @@ from orderwatch.db.reader import Reader, open_reader
 async def gather(settings: Settings, task_id: int, now: datetime) -> Sequence[Facts]:
     """What bears on the orders of this id, one for each account that has one."""
     async with open_reader(settings.database.path) as reader:
-        return [await _facts(settings, reader, order, now) for order in await reader.orders(task_id)]
+        return [await facts_of(settings, reader, order, now) for order in await reader.orders(task_id)]
 
 
-async def _facts(settings: Settings, reader: Reader, order: Order, now: datetime) -> Facts:
+async def facts_of(settings: Settings, reader: Reader, order: Order, now: datetime) -> Facts:
+    """What bears on this order."""
     accounts = await reader.accounts()
     moves = [
         move.at

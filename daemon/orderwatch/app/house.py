@@ -8,19 +8,28 @@ from pathlib import Path
 
 from orderwatch.app.observation import Observation, observation
 from orderwatch.app.shared import Shared
+from orderwatch.app.showing import Showing
 from orderwatch.app.values import limit_of
 from orderwatch.config import Settings
+from orderwatch.db.gallery import open_gallery
 from orderwatch.db.store import Store, open_store
 from orderwatch.ops.log import Redactor
 from orderwatch.ops.tap import Tap
+from orderwatch.ops.telemetry import Live
 from orderwatch.service.bell import Bell
 from orderwatch.service.clock import Clock
 from orderwatch.service.deadman import Deadman, use_of
 from orderwatch.service.outage import Outages
 from orderwatch.service.poller import Round
+from orderwatch.service.pulse import Pulse, Punctuality
 from orderwatch.service.space import Promises
 from orderwatch.service.turns import Turns
 from orderwatch.transfer.bandwidth import Bandwidth
+from orderwatch.web.api.changes import Changes
+from orderwatch.web.api.routes import api
+from orderwatch.web.pages.pictures import Pictures
+from orderwatch.web.pages.site import Site
+from orderwatch.web.static import add_static
 
 
 @dataclass(slots=True)
@@ -46,14 +55,15 @@ class House:
     redactor: Redactor
     bandwidth: Bandwidth
     turns: Turns
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock
     rng: random.Random = field(default_factory=random.SystemRandom)
     tick: Bell = field(default_factory=Bell)
     todo: Bell = field(default_factory=Bell)
     news: Bell = field(default_factory=Bell)
     tap: Tap
     rounds: Rounds = field(default_factory=Rounds)
-    observed: Observation = field(default_factory=observation)
+    observed: Observation
+    showing: Showing
     outages: Outages = field(default_factory=Outages)
     promises: Promises = field(default_factory=dict)
     shared: Shared = field(default_factory=Shared)
@@ -62,10 +72,19 @@ class House:
 @asynccontextmanager
 async def open_house(settings: Settings, redactor: Redactor, patience: float = 0.0) -> AsyncIterator[House]:
     """Open the database, which this process holds; while it is busy it is waited for, so many seconds."""
-    async with open_store(settings.database.path, patience) as store:
+    database, clock = settings.database.path, Clock()
+    async with open_store(database, patience) as store, open_gallery(database) as gallery:
+        live = Live(pulse=Pulse(), loop=Punctuality())
+        showing = Showing(gallery=gallery, live=live, now=clock.now, settings=settings)
+        site = Site(records=gallery, overview=showing.overview, explain=showing.explain, now=clock.now)
+        pictures = Pictures(gallery, showing.picture)
+        shown = api(gallery, showing.facts, Changes(gallery, clock.now))
         yield House(
-            database=settings.database.path,
+            database=database,
             store=store,
+            clock=clock,
+            observed=observation(live, add_static, site.add_to, pictures.add_to, shown),
+            showing=showing,
             redactor=redactor,
             tap=Tap(redactor),
             bandwidth=Bandwidth(limit_of(settings)),

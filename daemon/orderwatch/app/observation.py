@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from orderwatch.ops.health import Health
 from orderwatch.ops.metrics import Metrics
 from orderwatch.ops.telemetry import Live
-from orderwatch.service.pulse import Pulse, Punctuality, not_sound
+from orderwatch.service.pulse import not_sound
 from orderwatch.web.front import Front
-from orderwatch.web.server import Pages
+from orderwatch.web.server import Pages, Routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Observation:
         return not_sound(self.live.pulse, self.live.loop)
 
 
-def observation() -> Observation:
-    live = Live(pulse=Pulse(), loop=Punctuality())
+def observation(live: Live, *routes: Routes) -> Observation:
+    """`routes` add what else is served."""
     metrics, health = Metrics(live), Health(live)
-    pages = Pages(health=health.soundness, readiness=health.readiness, metrics=metrics.scrape)
+    pages = Pages(health=health.soundness, readiness=health.readiness, metrics=metrics.scrape, routes=routes)
     return Observation(live, metrics, Front(pages))

@@ -5,12 +5,15 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orderwatch.app.cataloguing import catalogued
 from orderwatch.app.furnish import App, open_app
+from orderwatch.app.progress import UNWATCHED, Downloads, Progress, watched
 from orderwatch.app.telling import drained
 from orderwatch.config import Settings
 from orderwatch.core import delivery as machine
 from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order
 from orderwatch.ops.log import Redactor
+from orderwatch.service.cataloguer import Cataloguer
 from orderwatch.service.clock import utc_now
 from orderwatch.service.standing import Standing
 
@@ -28,7 +31,7 @@ class Outcome:
     already: list[str] = field(default_factory=list)  # files that stand there, nothing was to do
 
 
-async def run_once(settings: Settings, redactor: Redactor) -> Outcome:
+async def run_once(settings: Settings, redactor: Redactor, progress: Progress = UNWATCHED) -> Outcome:
     """Place what stands, look at every watched open order, fetch everything wanted, whatever its pause.
 
     Then tell everything untold, and the heartbeat URL that all is well.
@@ -41,15 +44,18 @@ async def run_once(settings: Settings, redactor: Redactor) -> Outcome:
             outcome.problems += await standing.problems()
             outcome.refused |= standing.refused
         tried = await app.store.deliveries(*_TRIED)
-        await fetch_all(app, [d for d in tried if not _awaits_better_bytes(d)])
+        await fetch_all(app, [d for d in tried if not _awaits_better_bytes(d)], progress)
         outcome.problems += _complaints(app, await app.store.deliveries(*UNFINISHED))
+        outcome.problems += await Cataloguer(app.store, catalogued(settings, app.trees)).round()
         outcome.problems += await drained(app.tellers)
         if app.deadman is not None and not outcome.problems and not await app.deadman.ping():
             outcome.problems.append("the heartbeat URL does not answer")
     return outcome
 
 
-async def run_delivery(settings: Settings, redactor: Redactor, scene_id: str, attachment: str) -> Outcome:
+async def run_delivery(
+    settings: Settings, redactor: Redactor, scene_id: str, attachment: str, progress: Progress = UNWATCHED
+) -> Outcome:
     """Fetch one delivery; a round of looks comes first only where the database does not know it.
 
     Whoever runs next tells of it.
@@ -63,7 +69,7 @@ async def run_delivery(settings: Settings, redactor: Redactor, scene_id: str, at
             outcome.problems.append(f"{scene_id}/{attachment} is not known")
             return outcome
         if wanted := [d for d in known if not d.state.settled]:
-            await fetch_all(app, wanted)
+            await fetch_all(app, wanted, progress)
             left = [d for d in await _named(app, scene_id, attachment) if not d.state.settled]
             return Outcome(problems=_complaints(app, left))
         return Outcome(
@@ -93,11 +99,12 @@ async def _named(app: App, scene_id: str, attachment: str) -> list[Delivery]:
     return [d for d in await app.store.deliveries(*DeliveryState) if (d.scene_id, d.attachment) == named]
 
 
-async def fetch_all(app: App, wanted: Iterable[Delivery]) -> None:
+async def fetch_all(app: App, wanted: Iterable[Delivery], progress: Progress = UNWATCHED) -> None:
     """A few attempts at each, several at once, whatever their pauses."""
     turns = asyncio.Semaphore(app.settings.delivery.parallel)
+    chosen = await _in_turn(app, [d for d in wanted if d.account in app.settings.accounts])
 
-    async def bring(delivery: Delivery) -> None:
+    async def bring(delivery: Delivery, seen: Downloads) -> None:
         async with turns:
             for _ in range(_TRIES):
                 if delivery.state is DeliveryState.GIVEN_UP:
@@ -108,11 +115,12 @@ async def fetch_all(app: App, wanted: Iterable[Delivery]) -> None:
                 await app.store.record(move)
                 delivery = await app.fetcher.fetch(move.delivery)
                 if delivery.state is not DeliveryState.WAITING:
-                    return
+                    break
+            seen.ended(delivery)
 
-    async with asyncio.TaskGroup() as downloads:
-        for delivery in await _in_turn(app, [d for d in wanted if d.account in app.settings.accounts]):
-            downloads.create_task(bring(delivery))
+    async with watched(app.store, chosen, progress) as seen, asyncio.TaskGroup() as downloads:
+        for delivery in chosen:
+            downloads.create_task(bring(delivery, seen))
 
 
 async def _in_turn(app: App, wanted: Collection[Delivery]) -> list[Delivery]:

@@ -49,6 +49,7 @@ class Oversight:
             self._problems.run,
             partial(tick.each, self._care.keeper.round),
             partial(tick.each, self._care.examiner.round),
+            partial(tick.each, self._care.cataloguer.round),
             self._feed,
             self._tell_status,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from orderwatch.app.progress import UNWATCHED, Progress
 from orderwatch.app.values import roots_of
 from orderwatch.app.verify import within
 from orderwatch.config import Settings
@@ -56,13 +57,13 @@ def held_trees(settings: Settings) -> Iterator[None]:
         yield
 
 
-async def rebuild(settings: Settings, now: datetime) -> Rebuilt:
+async def rebuild(settings: Settings, now: datetime, progress: Progress = UNWATCHED) -> Rebuilt:
     """Write what the sidecars tell, in one transaction; nothing is read but sidecars and sizes."""
     path = settings.database.path
     async with open_reader(path) as reader:
         if await reader.knows_orders():
             raise DatabaseError(_told_to_move(path, "knows orders already"))
-    taken, refused = await described(settings)
+    taken, refused = await described(settings, progress)
     verdicts = restored(taken, now)
     async with open_store(path) as store:
         await store.restore(verdicts)
@@ -90,24 +91,29 @@ def _told_to_move(path: Path, why: str) -> str:
     return f"{path} {why}: move it away with its -wal and -shm, then rebuild"
 
 
-async def described(settings: Settings) -> tuple[list[Found], list[Refused]]:
+async def described(settings: Settings, progress: Progress = UNWATCHED) -> tuple[list[Found], list[Refused]]:
     """Every file that stands beside its sidecar, each once, and what else stands in the trees."""
-    found, refused = await _walk(roots_of(settings))
+    found, refused = await _walk(roots_of(settings), progress)
     taken, more = taken_up(found)
     return taken, sorted([*refused, *more], key=lambda one: (one.root or "", one.path))
 
 
-async def _walk(roots: Mapping[str | None, Path]) -> tuple[list[Found], list[Refused]]:
+async def _walk(roots: Mapping[str | None, Path], progress: Progress) -> tuple[list[Found], list[Refused]]:
     found: list[Found] = []
     refused: list[Refused] = []
+    files = size = 0  # of the sidecars
     for key, root in roots.items():
         tree = TreeInspector(root)
         walked = await tree.walk(within(key, roots))
         refused += [Refused(root=key, path=path, detail=why) for path, why in walked.troubles.items()]
         described, rest = sort_out(walked.files)
         refused += [Refused(root=key, path=path, detail=_why_not(path)) for path in rest]
+        files, size = files + len(described), size + sum(walked.files[sidecar_of(path)] for path in described)
+        progress.begin(files, size)
         for path in described:
             content, trouble = await tree.sidecar(sidecar_of(path))
+            progress.read(walked.files[sidecar_of(path)])
+            progress.file()
             try:
                 told = parse(content or b"")
             except ValueError as error:

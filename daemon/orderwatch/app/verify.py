@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
+from orderwatch.app.progress import Progress
 from orderwatch.app.values import roots_of
 from orderwatch.config import Settings
 from orderwatch.core.audit import Finding, Flaw, judge_file, judge_sidecar, orphans, sidecar_of
@@ -15,16 +15,6 @@ from orderwatch.transfer.inspect import TreeInspector, Walked
 Trees = Mapping[str | None, TreeInspector]
 
 _AWAY = "no tree stands there: is its disk mounted? (a start of the daemon makes one of an empty folder)"
-
-
-class Progress(Protocol):
-    """Told how far the reading is; `read` comes from another thread. Sizes in bytes."""
-
-    def begin(self, files: int, size: int) -> None: ...
-
-    def read(self, size: int) -> None: ...
-
-    def file(self) -> None: ...
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ import click
 
 from orderwatch.cli.common import Context, configured, quiet
 from orderwatch.cli.database import demand_current
-from orderwatch.cli.tables import amount
+from orderwatch.core.sizes import amount
 from orderwatch.core.text import whole
 
 _PATH = click.Path(path_type=Path)

@@ -15,9 +15,10 @@ from rich.tree import Tree
 
 from orderwatch.cli.common import FAILED
 from orderwatch.cli.demo_view import View
-from orderwatch.cli.tables import amount, console, status_table
+from orderwatch.cli.tables import console, status_table
 from orderwatch.core.model import DeliveryState, Order
 from orderwatch.core.outcome import is_complete
+from orderwatch.core.sizes import amount
 from orderwatch.db.reader import Reader, open_reader
 from orderwatch.db.upgrade import Schema, schema_of
 from orderwatch.errors import ConfigError
@@ -34,6 +35,7 @@ requests_per_second = 20
 root = "{folder}/deliveries"
 keep_free = "200 MB"
 retry_first = "1s"
+stac = true
 
 [database]
 url = "sqlite:///{folder}/orderwatch.db"
@@ -85,7 +87,8 @@ async def _watch(reader: Reader, view: View, daemon: asyncio.subprocess.Process)
         while daemon.returncode is None:
             orders = await reader.orders()
             view.show(orders, await reader.moves_after(view.last_move))
-            if orders and all(o.standing.final and is_complete(o) for o in orders):
+            done = orders and all(o.standing.final and is_complete(o) for o in orders)
+            if done and not await reader.unlisted(None):
                 return
             await asyncio.sleep(_FRAME)
 
@@ -135,6 +138,11 @@ def _tell(folder: Path, orders: Sequence[Order]) -> None:
         f"\n[bold]{len(stored)} deliveries, {amount(sum(d.size or 0 for d in stored))}[/], all verified:"
     )
     screen.print(_tree(folder / "deliveries"), highlight=False)
+    screen.print(
+        f"\nThe catalogue of it, for QGIS and pystac: {folder}/deliveries/catalog.json",
+        highlight=False,
+        soft_wrap=True,
+    )
     screen.print("\n[bold]orderwatch status[/]")
     screen.print(status_table(orders))
     command = f"{_command()} --config {folder}/config.toml"
@@ -159,7 +167,9 @@ def _command() -> str:
 def _tree(root: Path) -> Tree:
     def grow(branch: Tree, folder: Path) -> None:
         for path in sorted(folder.iterdir()):
-            if path.is_dir() and not path.name.startswith("."):
+            if path == root / "stac":
+                branch.add("stac  [dim]the catalogue[/]")
+            elif path.is_dir() and not path.name.startswith("."):
                 grow(branch.add(path.name), path)
             elif path.is_file():
                 branch.add(f"{path.name}  [dim]{amount(path.stat().st_size)}[/]")

@@ -8,10 +8,10 @@ import click
 
 from orderwatch.cli.common import TASK_ID, Context, configured, print_json
 from orderwatch.cli.database import demand_current
-from orderwatch.cli.shapes import explained_facts
 from orderwatch.cli.tables import console, title
 from orderwatch.core.explain import Facts
 from orderwatch.core.explain import explain as explained
+from orderwatch.core.shapes import explained_facts
 from orderwatch.core.text import printable
 
 _TOPIC = 16  # columns

@@ -7,23 +7,30 @@ import click
 
 from orderwatch.cli.common import TASK_ID, Context, configured, print_json
 from orderwatch.cli.database import demand_current
-from orderwatch.cli.shapes import Known, status_facts, transition_facts
+from orderwatch.cli.shapes import Known, status_facts
 from orderwatch.cli.tables import print_status
 from orderwatch.cli.timeline import print_history
 from orderwatch.config import Settings
+from orderwatch.core.geojson import collection
 from orderwatch.core.model import Transition
+from orderwatch.core.shapes import transition_facts
 from orderwatch.db.reader import open_reader
 
 
 @click.command()
 @click.argument("task_id", type=TASK_ID, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+@click.option("--geojson", "as_geojson", is_flag=True, help="Print targets and footprints, for a map.")
 @configured
-def status(context: Context, task_id: int | None, *, as_json: bool) -> None:
+def status(context: Context, task_id: int | None, *, as_json: bool, as_geojson: bool) -> None:
     """Orders, captures, deliveries as the daemon last recorded them; what may have been ordered; problems."""
+    if as_json and as_geojson:
+        raise click.UsageError("--json and --geojson exclude each other; give one of them")
     known = asyncio.run(_status(context.settings(resolve=False), task_id))
     if as_json:
         print_json(status_facts(known))
+    elif as_geojson:
+        print_json(collection(known.orders))
     else:
         print_status(known, datetime.now(UTC))
     if task_id is not None and not known.orders:

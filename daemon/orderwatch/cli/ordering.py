@@ -15,7 +15,7 @@ from orderwatch.core.text import printable
 
 if TYPE_CHECKING:
     from orderwatch.app.ordering import Tried
-    from orderwatch.cli.shapes import Shape
+    from orderwatch.core.shapes import Shape
     from orderwatch.service.orderer import Outcome
 
 _RESUME = "run the same command with --resume"

@@ -1,4 +1,4 @@
-"""How far a long reading is: a bar on a terminal, a line now and then elsewhere. On stderr."""
+"""How far a long work is: a bar on a terminal, a line now and then elsewhere. On stderr."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orderwatch.cli.tables import amount
+from orderwatch.core.sizes import amount
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -16,20 +16,27 @@ _SELDOM = 60.0  # seconds
 
 
 class Bar:
-    """Bytes, rate and what is left."""
+    """Files, bytes, rate and what is left."""
 
-    def __init__(self, progress: "Progress") -> None:
+    def __init__(self, progress: "Progress", doing: str = "reading") -> None:
         self._progress = progress
-        self._task = progress.add_task("reading", total=None)
+        self._doing = doing
+        self._files = self._done = 0
+        self._task = progress.add_task(doing, total=None)
 
     def begin(self, files: int, size: int) -> None:
-        self._progress.update(self._task, description=f"reading {files} files", total=size)
+        self._files = files
+        self._progress.update(self._task, description=self._told(), total=size)
 
     def read(self, size: int) -> None:
         self._progress.advance(self._task, size)
 
     def file(self) -> None:
-        pass
+        self._done += 1
+        self._progress.update(self._task, description=self._told())
+
+    def _told(self) -> str:
+        return f"{self._doing} {self._done} of {self._files} files"
 
 
 class Lines:
@@ -39,8 +46,10 @@ class Lines:
         self,
         say: Callable[[str], None] = lambda line: click.echo(line, err=True),
         clock: Callable[[], float] = time.monotonic,
+        done: str = "read",
     ) -> None:
         self._say = say
+        self._what = done
         self._clock = clock
         self._said_at = clock()
         self._files = self._size = self._done = self._read = 0
@@ -54,14 +63,14 @@ class Lines:
         if now - self._said_at >= _SELDOM:
             self._said_at = now
             files = f"{self._done} of {self._files} files"
-            self._say(f"orderwatch: read {files}, {amount(self._read)} of {amount(self._size)}")
+            self._say(f"orderwatch: {self._what} {files}, {amount(self._read)} of {amount(self._size)}")
 
     def file(self) -> None:
         self._done += 1
 
 
 @contextmanager
-def shown() -> Iterator[Bar | Lines]:
+def shown(doing: str = "reading", done: str = "read") -> Iterator[Bar | Lines]:
     from rich.console import Console  # noqa: PLC0415 - rich is loaded only where it prints
     from rich.progress import (  # noqa: PLC0415 - as above
         BarColumn,
@@ -74,7 +83,7 @@ def shown() -> Iterator[Bar | Lines]:
 
     screen = Console(stderr=True)
     if not screen.is_terminal:
-        yield Lines()
+        yield Lines(done=done)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -84,4 +93,4 @@ def shown() -> Iterator[Bar | Lines]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=screen, transient=True) as progress:
-        yield Bar(progress)
+        yield Bar(progress, doing)

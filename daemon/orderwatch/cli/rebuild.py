@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from orderwatch.cli.common import FAILED, Context, complain, configured, print_json
-from orderwatch.cli.shapes import refused_facts
-from orderwatch.cli.tables import amount
+from orderwatch.cli.progress import shown
+from orderwatch.core.shapes import refused_facts
+from orderwatch.core.sizes import amount
 from orderwatch.core.text import whole
 
 
@@ -26,8 +27,8 @@ def rebuild(context: Context, *, as_json: bool) -> None:
     from orderwatch.app.rebuild import rebuild as read_trees  # noqa: PLC0415 - as above
 
     settings = context.settings(resolve=False)
-    with held_for_rebuild(settings):
-        done = asyncio.run(read_trees(settings, datetime.now(UTC)))
+    with held_for_rebuild(settings), shown() as progress:
+        done = asyncio.run(read_trees(settings, datetime.now(UTC), progress))
     if as_json:
         print_json(
             {

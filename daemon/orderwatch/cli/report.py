@@ -10,9 +10,9 @@ import click
 
 from orderwatch.cli.common import Context, configured, print_json
 from orderwatch.cli.database import demand_current
-from orderwatch.cli.shapes import report_facts
 from orderwatch.cli.tables import console, plain, styled, title
 from orderwatch.core.ledger import Figures, Group, Ledger, OrderRow, Report
+from orderwatch.core.shapes import report_facts
 from orderwatch.core.spans import ago, moment, span
 from orderwatch.db.reader import open_reader
 

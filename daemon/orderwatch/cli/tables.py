@@ -10,7 +10,8 @@ from orderwatch.cli.shapes import Known
 from orderwatch.core.explain import in_words
 from orderwatch.core.fate import fate, resume_later
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
-from orderwatch.core.problems import words
+from orderwatch.core.problems import Problem, words
+from orderwatch.core.sizes import amount
 from orderwatch.core.spans import ago, ahead
 from orderwatch.core.text import printable
 
@@ -37,7 +38,6 @@ _WIDE = 200  # columns where nobody's terminal limits them
 _WIDTHS = (18, 10, 8, 8, 20)  # capture, status, delivery, size, file
 # As an account's trouble, and as an intent.
 _SHOWN_ALREADY = {"account.unavailable", "account.refused", "intent.unclear"}
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def print_status(known: Known, now: datetime) -> None:
@@ -61,11 +61,17 @@ def print_status(known: Known, now: datetime) -> None:
         screen.print(line, soft_wrap=True)
     for problem in known.problems:
         if problem.event not in _SHOWN_ALREADY:
-            since = f", begun {ago(problem.began_at, then)}: "
-            line = Text.assemble(("problem", "bold red"), since, plain(words(problem)))
-            if reason := problem.facts.get("reason"):
-                line.append_text(plain(f": {reason}"))
-            screen.print(line, soft_wrap=True)
+            screen.print(problem_line(problem, then), soft_wrap=True)
+
+
+def problem_line(problem: Problem, now: datetime | None) -> "Text":
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    since = f", begun {ago(problem.began_at, now)}: "
+    line = Text.assemble(("problem", "bold red"), since, plain(words(problem)))
+    if reason := problem.facts.get("reason"):
+        line.append_text(plain(f": {reason}"))
+    return line
 
 
 def status_table(orders: Sequence[Order], now: datetime | None = None) -> "Group":
@@ -116,16 +122,6 @@ def title(*names: str | None) -> "Text":
 
 def when(time: datetime | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S") if time else ""
-
-
-def amount(size: float | None) -> str:
-    """Bytes as a person reads them, in powers of 1000."""
-    if size is None:
-        return ""
-    unit = 0
-    while size >= 1000 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - powers of 1000
-        size, unit = size / 1000, unit + 1
-    return f"{size:.0f} {_UNITS[unit]}" if unit == 0 else f"{size:.1f} {_UNITS[unit]}"
 
 
 def _title(order: Order, now: datetime | None) -> "Text":

@@ -12,11 +12,12 @@ import click
 from orderwatch.cli.common import FAILED, Context, complain, configured, print_json
 from orderwatch.cli.database import demand_current
 from orderwatch.cli.progress import shown
-from orderwatch.cli.shapes import Shape, finding_facts
-from orderwatch.cli.tables import amount, console, counted, plain
+from orderwatch.cli.tables import console, counted, plain
 from orderwatch.cli.work import begin
 from orderwatch.config import Settings
 from orderwatch.core.audit import Finding, Flaw
+from orderwatch.core.shapes import Shape, finding_facts
+from orderwatch.core.sizes import amount
 from orderwatch.core.text import whole
 from orderwatch.ops.log import Redactor
 

@@ -16,7 +16,7 @@ from orderwatch.core.spans import moment
 
 if TYPE_CHECKING:
     from orderwatch.app.ordering import Asked
-    from orderwatch.cli.shapes import Shape
+    from orderwatch.core.shapes import Shape
 
 
 def print_wanted(asked: "Sequence[Asked]", known: Sequence[Intent | None]) -> None:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import click
 
 from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured
+from orderwatch.cli.progress import shown
 from orderwatch.config import Settings
 from orderwatch.errors import RefusedError
 from orderwatch.ops.log import Redactor, say_crash
@@ -51,12 +52,13 @@ def once(context: Context, delivery: tuple[str, str] | None) -> None:
     from orderwatch.app.compose import held_database  # noqa: PLC0415 - `--help` stays quick
     from orderwatch.app.once import run_delivery, run_once  # noqa: PLC0415 - as above
 
-    settings, redactor = begin(context)
-    with held_database(settings):
-        if delivery is None:
-            outcome = asyncio.run(run_once(settings, redactor))
-        else:
-            outcome = asyncio.run(run_delivery(settings, redactor, *delivery))
+    with shown("fetching", "fetched") as progress:  # first, so that the log's lines stand above the bar
+        settings, redactor = begin(context)
+        with held_database(settings):
+            if delivery is None:
+                outcome = asyncio.run(run_once(settings, redactor, progress))
+            else:
+                outcome = asyncio.run(run_delivery(settings, redactor, *delivery, progress))
     for path in outcome.already:
         click.echo(f"already stored: {path}")
     complain(outcome.problems)

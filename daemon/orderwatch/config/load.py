@@ -130,6 +130,8 @@ def _secrets(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for index, channel in _rows(data.get("notify"))
         for key in SECRETS
     ]
+    if isinstance(http := data.get("http"), dict):
+        written.append(("http.token", http.get("token")))
     if isinstance(heartbeat := data.get("heartbeat"), dict):
         written.append(("heartbeat.url", heartbeat.get("url")))
     yield from ((where, text) for where, text in written if isinstance(text, str) and text)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBool, StrictInt
 
 from orderwatch.config import rights
 from orderwatch.config.channels import Heartbeat, Notify
@@ -16,6 +16,7 @@ from orderwatch.config.fields import (
     Folder,
     Layout,
     Listen,
+    MaybeSecret,
     Moment,
     Pattern,
     Root,
@@ -96,6 +97,7 @@ class Delivery(Table):
     retry_slowest: Duration = timedelta(hours=6)
     max_attempts: Annotated[StrictInt, Field(ge=1)] = 20
     extract: StrictBool = False
+    stac: StrictBool = False
     scrub: Size = 10_000_000_000
 
 
@@ -124,6 +126,8 @@ class Log(Table):
 
 class Http(Table):
     listen: Listen = "127.0.0.1:8787"
+    token: MaybeSecret = SecretStr("")
+    hosts: Words = ()
 
 
 class Ordering(Table):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from orderwatch.core.layout import folder_beside
+from orderwatch.core.layout import folder_beside, is_catalogue
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.sidecar import disagreements, parse
 
@@ -78,11 +78,14 @@ def judge_sidecar(delivery: Delivery, content: bytes | None, trouble: str | None
 
 
 def orphans(files: Iterable[str], known: Collection[str]) -> Iterator[str]:
-    """Files of one tree that no row of it knows; what may have come out of a known zip is left out."""
+    """Files of one tree that no row of it knows.
+
+    The catalogue is left out, and what may have come out of a known zip.
+    """
     named = {*known, *map(sidecar_of, known)}
     folders = unpacked(known)
     for path in files:
-        if path not in named and not is_within(path, folders):
+        if path not in named and not is_catalogue(path) and not is_within(path, folders):
             yield path
 
 

@@ -29,6 +29,8 @@ _LONGEST = 180  # bytes of one component: room for ".v2", "-2" and ".json" below
 _LONGEST_SUFFIX = 10
 _ZIP = ".zip"
 _UNSAFE = re.compile(r"[^\w .,+=@()-]")
+_CATALOGUE = frozenset({"catalog.json", "stac"})  # first components
+_CATALOGUED = re.compile(r"catalog\.json|stac/[^/]+/(collection|\d+/[^/]+)\.json")
 _RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
 
 
@@ -74,6 +76,8 @@ def place(layout: str, order: Order, delivery: Delivery) -> str:
     parts = [safe_component(part.format_map(safe)) for part in layout.split("/")]
     if delivery.version > 1:
         parts[-1] = _inserted(parts[-1], f".v{delivery.version}")
+    if _is_catalogues(parts[0]):
+        parts[0] = f"_{parts[0]}"
     return "/".join(parts)
 
 
@@ -91,6 +95,11 @@ def safe_component(text: str) -> str:
 def is_reserved(name: str) -> bool:
     """Some system takes the name for a device."""
     return _RESERVED.match(name) is not None
+
+
+def is_catalogue(path: str) -> bool:
+    """A file of this name below a root is one of the catalogue's, unless a delivery has it."""
+    return _CATALOGUED.fullmatch(path) is not None
 
 
 def folder_beside(path: str) -> str:
@@ -119,6 +128,11 @@ def place_key(path: str, root: str | None) -> str:
 def partial_name(delivery: Delivery) -> str:
     """The partial's name: made of what was published, so other bytes can never be appended to it."""
     return f"{_digest(*map(str, delivery.key), delivery.fingerprint)}.part"
+
+
+def _is_catalogues(name: str) -> bool:
+    """The name, that of its sidecar, or that of the folder it may be unpacked into."""
+    return not _CATALOGUE.isdisjoint(map(collision_key, (name, f"{name}.json", folder_beside(name))))
 
 
 def _inserted(name: str, mark: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from orderwatch.core.audit import is_within, sidecar_of, unpacked
 from orderwatch.core.hearing import UNSAID
-from orderwatch.core.layout import place_key
+from orderwatch.core.layout import is_catalogue, place_key
 from orderwatch.core.machine import Verdict, named
 from orderwatch.core.model import (
     Capture,
@@ -47,13 +47,14 @@ class Refused:
 def sort_out(files: Collection[str]) -> tuple[list[str], list[str]]:
     """The files of a tree that have a sidecar, and those that neither have nor are one.
 
-    What may have come out of a stored zip is neither.
+    The catalogue is neither, nor what may have come out of a stored zip.
     """
     described = {path for path in files if sidecar_of(path) in files}
     folders = unpacked(described)
     ours = [path for path in sorted(files) if not is_within(path, folders)]
     told = described | {sidecar_of(path) for path in described}
-    return [path for path in ours if path in described], [path for path in ours if path not in told]
+    rest = [path for path in ours if path not in told and not is_catalogue(path)]
+    return [path for path in ours if path in described], rest
 
 
 def taken_up(found: Iterable[Found]) -> tuple[list[Found], list[Refused]]:

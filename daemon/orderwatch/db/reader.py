@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orderwatch.core.census import Census
+from orderwatch.core.glance import Glance
 from orderwatch.core.intent import Intent, IntentState
 from orderwatch.core.ledger import CaptureRow, Ledger, MoveRow, OrderRow, StoredRow
 from orderwatch.core.model import (
-    Capture,
     Delivery,
     DeliveryState,
     Order,
@@ -26,12 +27,15 @@ from orderwatch.core.problems import Problem
 from orderwatch.core.watching import Traits
 from orderwatch.db.census import census
 from orderwatch.db.complaint import translated
+from orderwatch.db.glance import foremost, glance
 from orderwatch.db.intents import intent_of
+from orderwatch.db.listing import loaded
 from orderwatch.db.patience import Patience, reading
-from orderwatch.db.rows import capture_of, delivery_of, order_of, transition_of, trouble_of
+from orderwatch.db.rows import delivery_of, transition_of, trouble_of
 from orderwatch.db.sqlite import close, reader_engine
 from orderwatch.db.tables import accounts, captures, deliveries, intents, orders, problems, transitions, trees
-from orderwatch.ports import AccountState
+from orderwatch.db.unlisted import unlisted
+from orderwatch.ports import AccountState, Unlisted
 from orderwatch.shield import unit
 
 _PART = 1_000  # rows that are read at once where there are many
@@ -185,6 +189,20 @@ class Reader:
         async with self._snapshot() as db:
             return [delivery_of(row) for row in (await db.execute(query)).mappings()]
 
+    @reading
+    async def glance(self, most: int, moves: int) -> Glance:
+        """What there is to see, however much is known: at most so many orders, and so many moves."""
+        async with self._snapshot() as db:
+            seen, (rows, places) = await glance(db, moves), await foremost(db, most)
+        found = await self._orders(orders.c.id.in_(rows))
+        return replace(seen, orders=sorted(found, key=lambda o: places[o.account, o.task_id]))
+
+    @reading
+    async def unlisted(self, root: str | None) -> Sequence[Unlisted]:
+        """Scenes with files below this root that their items lack, or have too much."""
+        async with self._snapshot() as db:
+            return await unlisted(db, root)
+
     @unit
     async def census(self) -> Census:
         """How many there are of what; a fraction of a second where there are many."""
@@ -207,38 +225,18 @@ class Reader:
         of_stored = of_stored.outerjoin_from(deliveries, captures, its_capture)
         of_stored = of_stored.where(deliveries.c.stored_at.is_not(None))
         async with self._snapshot() as db:
-            async for row in _streamed(db, of_orders):
+            async for row in streamed(db, of_orders):
                 ledger.order(OrderRow(*row))
-            async for row in _streamed(db, of_moves):
+            async for row in streamed(db, of_moves):
                 ledger.move(MoveRow(*row))
-            async for row in _streamed(db, of_captures):
+            async for row in streamed(db, of_captures):
                 ledger.capture(CaptureRow(*row))
-            async for row in _streamed(db, of_stored):
+            async for row in streamed(db, of_stored):
                 ledger.stored(StoredRow(*row))
 
     async def _orders(self, where: ColumnElement[bool] | None) -> list[Order]:
-        here = orders.outerjoin(accounts, accounts.c.account == orders.c.account)
-        chosen = select(orders, accounts.c.listed_at).select_from(here)
-        chosen = chosen.order_by(orders.c.account, orders.c.task_id)
-        if where is not None:
-            chosen = chosen.where(where)
-        ids = chosen.with_only_columns(orders.c.id).order_by(None)
-        by_order: dict[int, tuple[list[Capture], list[Delivery]]] = {}
         async with self._snapshot() as db:
-            rows = (await db.execute(chosen)).mappings().all()
-            for row in rows:
-                by_order[row["id"]] = ([], [])
-            of_captures = select(captures).where(captures.c.order_id.in_(ids)).order_by(captures.c.id)
-            for row in (await db.execute(of_captures)).mappings():
-                by_order[row["order_id"]][0].append(capture_of(row))
-            of_deliveries = select(deliveries).where(deliveries.c.order_id.in_(ids)).order_by(deliveries.c.id)
-            for row in (await db.execute(of_deliveries)).mappings():
-                by_order[row["order_id"]][1].append(delivery_of(row))
-        return [
-            order_of(row, tuple(found), tuple(wanted))
-            for row in rows
-            for found, wanted in [by_order[row["id"]]]
-        ]
+            return await loaded(db, where)
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[AsyncConnection]:
@@ -261,7 +259,7 @@ async def open_reader(database: Path) -> AsyncIterator[Reader]:
         await close(engine)
 
 
-async def _streamed(db: AsyncConnection, query: Select[*tuple[Any, ...]]) -> AsyncIterator[Sequence[Any]]:
+async def streamed(db: AsyncConnection, query: Select[*tuple[Any, ...]]) -> AsyncIterator[Sequence[Any]]:
     async with db.stream(query) as result:
         async for rows in result.partitions(_PART):
             for row in rows:

@@ -134,7 +134,7 @@ def delivery_of(row: RowMapping) -> Delivery:
     return Delivery(
         **{name: row[name] for name in _DELIVERY_COLUMNS},
         state=DeliveryState(row["state"]),
-        scene=_scene_of(row["scene"]),
+        scene=scene_of(row["scene"]),
     )
 
 
@@ -179,7 +179,7 @@ def _scene_row(scene: SceneFacts) -> Row:
     }
 
 
-def _scene_of(stored: Mapping[str, Any]) -> SceneFacts:
+def scene_of(stored: Mapping[str, Any]) -> SceneFacts:
     timestamp = stored["timestamp"]
     return SceneFacts(
         timestamp=datetime.fromisoformat(timestamp) if timestamp else None,

@@ -95,6 +95,8 @@ captures = Table(
     UniqueConstraint("order_id", "capture_id"),
 )
 
+_UNLISTED = text("(item IS NULL) != (stored_at IS NULL)")  # a file in no item, or an item without the file
+
 deliveries = Table(
     "deliveries",
     metadata,
@@ -125,8 +127,10 @@ deliveries = Table(
     Column("sha256", String),
     Column("stored_at", UtcDateTime),
     Column("read_at", UtcDateTime),  # when its file was last looked at again, and was not damaged
+    Column("item", String),  # of the catalogue, that lists its file
     UniqueConstraint("order_id", "capture_id", "scene_id", "attachment", "version"),
     Index("ix_deliveries_todo", "state", "not_before"),
+    Index("ix_deliveries_unlisted", "order_id", sqlite_where=_UNLISTED),
 )
 
 transitions = Table(

@@ -1,6 +1,6 @@
 """What looks after the rows themselves: forgetting what is long done, and when files were read again."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -10,14 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import SETTLED, Delivery, OrderState
 from orderwatch.db import writes
+from orderwatch.db.catalogue import Listing
 from orderwatch.db.complaint import translated
 from orderwatch.db.patience import Patience, reading, writing
-from orderwatch.db.reader import Reader
 from orderwatch.db.rows import delivery_of
 from orderwatch.db.tables import deliveries, orders, transitions
 
 
-class Upkeep(Reader):
+class Upkeep(Listing):
     """Reads like a reader; every writing call is one transaction of its own."""
 
     def __init__(self, reading: AsyncEngine, writing: AsyncEngine, patience: Patience | None = None) -> None:
@@ -81,6 +81,21 @@ class Upkeep(Reader):
         held = and_(writes.row_of(delivery), deliveries.c.stored_at == delivery.stored_at)
         async with self._transaction() as db:
             await db.execute(update(deliveries).where(held).values(read_at=at))
+
+    @writing
+    async def list_in(self, items: Mapping[str, Sequence[Delivery]]) -> None:
+        """By the path of an item the deliveries of its scene: those stored are listed, the others are not.
+
+        What moved since it was read stays unlisted.
+        """
+        async with self._transaction() as db:
+            await writes.list_in(db, items)
+
+    @writing
+    async def unlist(self) -> None:
+        """No item lists anything."""
+        async with self._transaction() as db:
+            await db.execute(update(deliveries).where(deliveries.c.item.is_not(None)).values(item=None))
 
     @writing
     async def take_up(self, verdicts: Collection[Verdict], now: datetime) -> Collection[Delivery]:

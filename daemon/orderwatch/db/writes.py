@@ -1,9 +1,9 @@
 """How values become rows: statements within a transaction that the store has begun."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Insert, Table, Update, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Insert, Table, Update, and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,8 +14,10 @@ from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, Transition
 from orderwatch.db.rows import Row, capture_row, delivery_row, order_row, transition_row
 from orderwatch.db.tables import accounts, captures, deliveries, orders, transitions
+from orderwatch.db.types import UtcDateTime
 from orderwatch.errors import StaleOrderError
 
+_WITHIN = ("capture_id", "scene_id", "attachment", "version")  # an order
 _LONGEST_TURN = timedelta(seconds=10)
 _MOMENT = "%Y-%m-%d %H:%M:%f000"  # as times are stored
 _MOST_VARIABLES = 10_000  # of one statement; SQLite takes 32,766
@@ -40,7 +42,7 @@ async def record(db: AsyncConnection, move: Move) -> None:
     held = row_of(move.delivery)
     if move.transition is not None:
         held = and_(held, deliveries.c.state == move.transition.before)
-    done = await db.execute(update(deliveries).where(held).values(delivery_row(move.delivery)))
+    done = await db.execute(update(deliveries).where(held).values(_changed(move.delivery)))
     if done.rowcount != 1:
         raise StaleOrderError(f"delivery {move.delivery.scene_id} was written meanwhile")
     if move.transition is not None:
@@ -107,14 +109,45 @@ async def _take_up_file(db: AsyncConnection, order_id: int, found: Delivery) -> 
     if state is None:
         await db.execute(insert(deliveries).values(**row, order_id=order_id))
     elif stored_at is None and state != DeliveryState.SUPERSEDED:
-        await db.execute(update(deliveries).where(row_of(found)).values(row))
+        await db.execute(update(deliveries).where(row_of(found)).values({**row, "item": None}))
     elif state == DeliveryState.STORED and found.state is DeliveryState.SUPERSEDED:
-        told = {"state": found.state, "reason": found.reason}
+        told = {"state": found.state, "reason": found.reason, "item": None}
         await db.execute(update(deliveries).where(row_of(found)).values(told))
         return False
     else:
         return False
     return True
+
+
+async def list_in(db: AsyncConnection, items: Mapping[str, Sequence[Delivery]]) -> None:
+    """By few statements, since there may be thousands."""
+    of_order = and_(orders.c.account == bindparam("of_account"), orders.c.task_id == bindparam("of_task"))
+    here = and_(
+        deliveries.c.order_id == select(orders.c.id).where(of_order).scalar_subquery(),
+        *(deliveries.c[name] == bindparam(f"of_{name}") for name in _WITHIN),
+        deliveries.c.state == bindparam("of_state"),
+        deliveries.c.stored_at.is_not_distinct_from(bindparam("of_stored_at", type_=UtcDateTime)),
+    )
+    rows = [
+        {
+            "of_account": held.account,
+            "of_task": held.task_id,
+            **{f"of_{name}": getattr(held, name) for name in _WITHIN},
+            "of_state": held.state,
+            "of_stored_at": held.stored_at,
+            "in_item": item if held.stored_at else None,
+        }
+        for item, scene in items.items()
+        for held in scene
+    ]
+    if rows:
+        await db.execute(update(deliveries).where(here).values(item=bindparam("in_item")), rows)
+
+
+def _changed(delivery: Delivery) -> Row:
+    """What is stored is listed anew; what no longer is, its item still has to lose."""
+    row = delivery_row(delivery)
+    return row if delivery.stored_at is None else {**row, "item": None}
 
 
 def place_row(path: str | None, root: str | None) -> Row:

@@ -66,8 +66,7 @@ def _accounts(accounts: Mapping[str, AccountAtWork]) -> Iterator[Metric]:
     again: dict[tuple[str], datetime | None] = {}
     for name, (gate, _) in accounts.items():
         trouble = gate.trouble
-        now = "fine" if trouble is None else "refused" if trouble.refused else "unavailable"
-        states |= {(name, state): float(state == now) for state in ("fine", "unavailable", "refused")}
+        states |= {(name, state): float(state == gate.state) for state in ("fine", "unavailable", "refused")}
         again[name,] = trouble.until if trouble else None
     yield _gauge("account_state", "1 for the state of the account's breaker.", states, "account", "state")
     text = "When an account in trouble is asked again."

@@ -1,5 +1,6 @@
 """What the workers need of the world, as small protocols."""
 
+from orderwatch.ports.catalogue import CatalogueFiles, Listing, Unlisted
 from orderwatch.ports.meter import UNMETERED, Meter
 from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Tasking
 from orderwatch.ports.store import AccountState, Backup, Backups, Store, Upkeep
@@ -21,6 +22,7 @@ __all__ = [
     "Archive",
     "Backup",
     "Backups",
+    "CatalogueFiles",
     "ChannelState",
     "Checked",
     "Checkpoint",
@@ -31,6 +33,7 @@ __all__ = [
     "Journal",
     "ListPage",
     "ListedRow",
+    "Listing",
     "Meter",
     "Notifier",
     "Offer",
@@ -40,5 +43,6 @@ __all__ = [
     "Store",
     "Tasking",
     "Transport",
+    "Unlisted",
     "Upkeep",
 ]

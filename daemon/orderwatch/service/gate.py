@@ -48,6 +48,13 @@ class Gate:
         return self.trouble is not None
 
     @property
+    def state(self) -> str:
+        """fine, unavailable or refused."""
+        if self.trouble is None:
+            return "fine"
+        return "refused" if self.trouble.refused else "unavailable"
+
+    @property
     def doubted(self) -> bool:
         """No link came lately: the poller finds out whether the account answers before others ask again."""
         return self._unanswered >= _DOUBTFUL

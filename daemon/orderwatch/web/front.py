@@ -20,13 +20,15 @@ class Front:
         self._pages = pages
         self._retry = retry
         self._wanted = ""
+        self._hosts: tuple[str, ...] = ()
+        self._token = ""
         self._changed = asyncio.Event()
         self._failing: str | None = None  # the address whose trouble was said
 
-    def listen(self, address: str) -> None:
-        """From now on at "host:port"; "" is off."""
-        if address != self._wanted:
-            self._wanted = address
+    def listen(self, address: str, *, hosts: tuple[str, ...] = (), token: str = "") -> None:
+        """From now on at "host:port", also by these names, for whoever has the token; "" is off."""
+        if (address, hosts, token) != (self._wanted, self._hosts, self._token):
+            self._wanted, self._hosts, self._token = address, hosts, token
             self._changed.set()
 
     async def run(self) -> None:
@@ -38,7 +40,7 @@ class Front:
                 await self._changed.wait()
                 continue
             try:
-                async with serving(self._wanted, self._pages):
+                async with serving(self._wanted, self._pages, hosts=self._hosts, token=self._token):
                     self._say_listening()
                     await self._changed.wait()
             except (OSError, UnicodeError) as error:  # the latter for a name that can be none

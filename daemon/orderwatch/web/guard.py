@@ -1,18 +1,25 @@
 """Who may ask: pages of other sites cannot, not even by a name of theirs that leads here."""
 
+import base64
+import hmac
 import ipaddress
 import re
 import socket
+from collections.abc import Iterable
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", re.IGNORECASE)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class Guard:
-    """Of a server that listens on this host. One that listens everywhere has every address, but no name."""
+    """Of a server that listens on this host. One that listens everywhere has every address, but no name.
 
-    def __init__(self, host: str) -> None:
-        self._names = _LOOPBACK | {host.lower()}
+    `hosts` are further names of it, a proxy's; whoever asks has to know the `token`, if there is one.
+    """
+
+    def __init__(self, host: str, hosts: Iterable[str] = (), token: str = "") -> None:
+        self._token = token.encode()
+        self._names = _LOOPBACK | {host.lower()} | {name.lower() for name in hosts}
         self._everywhere = _address(host) is not None and ipaddress.ip_address(host).is_unspecified
         if self._everywhere:
             self._names.add(socket.gethostname().lower())
@@ -24,6 +31,19 @@ class Guard:
             return False
         name = match[1].strip("[]").lower()
         return name in self._names or (self._everywhere and _address(name) is not None)
+
+    def admits(self, authorization: str) -> bool:
+        """Whether that header holds the token: as a bearer's, or as the password of any user."""
+        scheme, _, given = authorization.partition(" ")
+        shown = given.strip().encode("utf-8", "surrogateescape")
+        if scheme.lower() == "basic":
+            try:
+                shown = base64.b64decode(shown, validate=True).partition(b":")[2]
+            except ValueError:
+                shown = b""
+        elif scheme.lower() != "bearer":
+            shown = b""
+        return not self._token or hmac.compare_digest(shown, self._token)
 
     @staticmethod
     def same(origin: str, host: str) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,36 +13,59 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from orderwatch.web.guard import Guard
+from orderwatch.web.streaming import BEGUN, PATIENCE, STREAMS, Streams
 
 log = structlog.get_logger()
 
-_CONNECTIONS = 64
+_CONNECTIONS = 128  # beside the streams
 _LIFE = 15.0  # seconds of a connection, which carries one answer
+_LINGER = 45.0  # seconds more for a slow viewer to take what is written
 _PATIENCE = 10.0  # seconds for one answer
+
+_ASKS = 'Bearer realm="orderwatch", Basic realm="orderwatch", charset="UTF-8"'
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 
 # What strangers send wrong is no trouble of ours; aiohttp would log a traceback for each.
 _unheard = logging.getLogger("orderwatch.web.unheard")
 _unheard.setLevel(logging.CRITICAL + 1)
 
 Report = Mapping[str, object]
+Routes = Callable[[web.Application], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """What is served. A report is sound where its `ok` is true; metrics come as `Accept` wants them."""
+    """What is served. A report is sound where its `ok` is true; metrics come as `Accept` wants them.
+
+    Each of `routes` adds more to an application that is made.
+    """
 
     health: Callable[[], Awaitable[Report]]
     readiness: Callable[[], Awaitable[Report]]
     metrics: Callable[[str], Awaitable[tuple[bytes, str]]]
+    routes: Sequence[Routes] = ()
 
 
 @asynccontextmanager
-async def serving(address: str, pages: Pages) -> AsyncIterator[int]:
-    """Serve at "host:port" meanwhile; yields the port. `OSError` where that is not to be had."""
+async def serving(
+    address: str, pages: Pages, *, hosts: Sequence[str] = (), token: str = ""
+) -> AsyncIterator[int]:
+    """Serve at "host:port" meanwhile; yields the port. `OSError` where that is not to be had.
+
+    `hosts` are answered to as well; with a `token`, only whoever sends it is answered.
+    """
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
+    streams = Streams()
     runner = web.AppRunner(
-        _application(Guard(host), pages),
+        _application(Guard(host, hosts, token), pages, streams),
         access_log=None,
         logger=_unheard,
         keepalive_timeout=_LIFE,
@@ -53,25 +76,33 @@ async def serving(address: str, pages: Pages) -> AsyncIterator[int]:
     try:
         assert runner.server is not None  # noqa: S101 - it is set up
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(_bounded(runner.server), host, int(port), backlog=16)
+        server = await loop.create_server(_bounded(runner.server, streams), host, int(port), backlog=16)
         try:
             yield server.sockets[0].getsockname()[1]
         finally:
             server.close()
+            streams.end()
     finally:
         await runner.cleanup()
 
 
-def _bounded(server: web.Server) -> Callable[[], asyncio.Protocol]:
+def _bounded(server: web.Server, streams: Streams) -> Callable[[], asyncio.Protocol]:
     """Whoever drips bytes, or holds many connections, keeps nobody else out for long."""
     loop = asyncio.get_running_loop()
 
     def connected() -> asyncio.Protocol:
-        if len(server.connections) >= _CONNECTIONS:
+        streams.end_deserted()
+        if len(server.connections) - len(streams) >= _CONNECTIONS:
             return _Refusal()
         handler = server()
-        loop.call_later(_LIFE, handler.force_close)
+        loop.call_later(_LIFE, over, handler)
         return handler
+
+    def over(handler: web.RequestHandler) -> None:
+        transport = handler.transport
+        if transport is not None and not streams.held(handler):
+            handler.force_close()
+            loop.call_later(_LINGER, transport.abort)
 
     return connected
 
@@ -81,15 +112,18 @@ class _Refusal(asyncio.Protocol):
         transport.close()
 
 
-def _application(guard: Guard, pages: Pages) -> web.Application:
+def _application(guard: Guard, pages: Pages, streams: Streams) -> web.Application:
     async def metrics(request: web.Request) -> web.Response:
         body, kind = await pages.metrics(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: kind})
 
     app = web.Application(middlewares=[_guarded(guard)])
+    app[STREAMS] = streams
     app.router.add_get("/healthz", _reported(pages.health))
     app.router.add_get("/readyz", _reported(pages.readiness))
     app.router.add_get("/metrics", metrics)
+    for add in pages.routes:
+        add(app)
     app.on_response_prepare.append(_plain)
     return app
 
@@ -112,7 +146,7 @@ def _guarded(guard: Guard) -> Middleware:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             _must_be_welcome(request, guard)
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_PATIENCE) as request[PATIENCE]:
                 response = await handler(request)
         except TimeoutError:
             response = web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text="503: no answer in time\n")
@@ -122,8 +156,9 @@ def _guarded(guard: Guard) -> Middleware:
         except Exception:
             log.exception("http.failed", path=request.path)
             response = web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, text="500: see the log\n")
-        response.force_close()
-        return response
+        answer: web.StreamResponse = request.get(BEGUN, response)  # there is no second one after it
+        answer.force_close()
+        return answer
 
     return middleware
 
@@ -133,12 +168,21 @@ def _must_be_welcome(request: web.Request, guard: Guard) -> None:
     if len(hosts) != 1 or not guard.knows(hosts[0]):
         raise web.HTTPMisdirectedRequest(text="421: ask for this host by its own name\n")
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is not None and not guard.same(origin, hosts[0]):
+    if _of_another_site(request) or (origin is not None and not guard.same(origin, hosts[0])):
         raise web.HTTPForbidden(text="403: not for pages of other sites\n")
+    if not guard.admits(request.headers.get(hdrs.AUTHORIZATION, "")):
+        raise web.HTTPUnauthorized(text="401\n", headers={hdrs.WWW_AUTHENTICATE: _ASKS})
+
+
+def _of_another_site(request: web.Request) -> bool:
+    """A link that somebody followed is not: its answer goes to no other page."""
+    fetch = {name: request.headers.get(f"Sec-Fetch-{name}") for name in ("Site", "Mode", "Dest")}
+    followed = request.method == hdrs.METH_GET and (fetch["Mode"], fetch["Dest"]) == ("navigate", "document")
+    return fetch["Site"] == "cross-site" and not followed
 
 
 async def _plain(request: web.Request, response: web.StreamResponse) -> None:
     del request
     response.headers.popall(hdrs.SERVER, None)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers[hdrs.CACHE_CONTROL] = "no-store"
+    response.headers.update(_HEADERS)
+    response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")

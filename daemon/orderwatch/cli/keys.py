@@ -1,0 +1,75 @@
+"""What a user does beside a picture that goes on: ends it, or makes the window another size."""
+
+import asyncio
+import os
+import signal
+import sys
+import termios
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+_ENDS = (signal.SIGINT, signal.SIGTERM)
+_ENDING = b"qQ\x04"  # and Ctrl-D
+
+
+class Keys:
+    """`ended` once the user wants the end."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._woken = asyncio.Event()
+
+    async def pause(self, seconds: float) -> None:
+        """So long, or until something was done."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        self._woken.clear()
+
+    def end(self) -> None:
+        self.ended = True
+        self.wake()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def read(self, file: int) -> None:
+        typed = b""
+        with suppress(OSError):  # the window was closed
+            typed = os.read(file, 1024)
+        if not typed or any(key in _ENDING for key in typed):
+            self.end()
+
+
+@contextmanager
+def heard() -> Iterator[Keys]:
+    """Within a loop: SIGINT and SIGTERM end it too, and the terminal is left as it was."""
+    loop, keys = asyncio.get_running_loop(), Keys()
+    handlers = {**dict.fromkeys(_ENDS, keys.end), signal.SIGWINCH: keys.wake}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+    try:
+        if sys.stdin.isatty():
+            with _typed(loop, keys, sys.stdin.fileno()):
+                yield keys
+        else:
+            yield keys
+    finally:
+        for number in handlers:
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _typed(loop: asyncio.AbstractEventLoop, keys: Keys, file: int) -> Iterator[None]:
+    """Each key as it is pressed, unseen. None suspends us: the terminal would be left as it is meanwhile."""
+    former = termios.tcgetattr(file)
+    try:
+        tty.setcbreak(file)
+        ours = termios.tcgetattr(file)
+        ours[6][termios.VSUSP] = b"\0"
+        termios.tcsetattr(file, termios.TCSADRAIN, ours)
+        loop.add_reader(file, keys.read, file)
+        yield
+    finally:
+        loop.remove_reader(file)
+        termios.tcsetattr(file, termios.TCSADRAIN, former)

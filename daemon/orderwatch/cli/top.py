@@ -1,0 +1,115 @@
+"""`top`: what the daemon does, live; read from its database beside it."""
+
+import asyncio
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from orderwatch.cli.common import Context, configured
+from orderwatch.cli.database import demand_current
+from orderwatch.cli.keys import heard
+from orderwatch.cli.live import Speeds, framed, in_a_line, move_line, orders_table, transfers_table
+from orderwatch.cli.tables import console, problem_line
+from orderwatch.core.glance import Glance
+from orderwatch.core.model import UNFINISHED, DeliveryState, Order, OrderState
+from orderwatch.core.spans import ahead
+from orderwatch.db.reader import Reader, open_reader
+
+_FRAME = 1.0  # seconds between two pictures
+_PLAIN = 50  # lines, where no window limits them
+_MOST_PROBLEMS, _MOST_MOVES = 3, 8
+_AROUND = 8  # lines: the header, and the frames of orders (with their heading), transfers and moves
+_LEAST = 12  # with a problem, an order, a transfer and a move; each of these has its share of what is more
+_SHARES = 4
+
+
+@click.command()
+@configured
+def top(context: Context) -> None:
+    """What the daemon does, live: orders, transfers, what moved. `q` or Ctrl-C ends it.
+
+    Reads the database beside the daemon and changes nothing. Without a terminal it is printed once.
+    """
+    asyncio.run(_top(context.settings(resolve=False).database.path))
+
+
+async def _top(database: Path) -> None:
+    demand_current(database)
+    screen = console()
+    async with open_reader(database) as reader:
+        if sys.stdout.isatty() and not screen.is_dumb_terminal:
+            await _watch(reader, screen)
+        else:
+            screen.print(Group(*_plain(await reader.glance(_PLAIN, _MOST_MOVES))), soft_wrap=True)
+
+
+async def _watch(reader: Reader, screen: Console) -> None:
+    speeds = Speeds()
+    with heard() as keys, Live(console=screen, screen=True, auto_refresh=False) as live:
+        while not keys.ended:
+            glance = await reader.glance(screen.height, _MOST_MOVES)
+            speeds.measure(glance.running)
+            live.update(picture(glance, speeds, datetime.now(UTC), screen.height), refresh=True)
+            await keys.pause(_FRAME)
+
+
+def picture(glance: Glance, speeds: Speeds, now: datetime, height: int) -> RenderableType:
+    """As much as there is room for; orders have what the other parts leave."""
+    share = max(1, (height - _LEAST) // _SHARES)
+    problems = [in_a_line(problem_line(one, now)) for one in glance.problems[: min(share, _MOST_PROBLEMS)]]
+    running, moves = glance.running[:share], glance.moves[-share:]
+    left = height - _AROUND - len(problems) - max(1, len(running)) - max(1, len(moves))
+    orders = glance.orders[: max(1, left)]
+    going = sum(n for state, n in glance.counts.items() if state is not OrderState.DONE)
+    return Group(
+        in_a_line(header(glance)),
+        *problems,
+        framed(_orders(orders, now), f"orders, {len(orders)} of {going}" if going else "orders"),
+        framed(transfers_table(running, speeds), f"transfers, {len(glance.running)}"),
+        framed(Group(*map(move_line, moves)), "what moved"),
+    )
+
+
+def header(glance: Glance) -> Text:
+    """How much there is of what."""
+    kept, gave_up = glance.deliveries, glance.deliveries.get(DeliveryState.GIVEN_UP, 0)
+    to_come = sum(kept.get(state, 0) for state in UNFINISHED) - gave_up
+    parts = [
+        Text(f"{_number(glance.counts.get(OrderState.OPEN, 0), 'order', 'orders')} open", "bold"),
+        Text(f"{_number(to_come, 'delivery', 'deliveries')} to come"),
+        Text(f"{kept.get(DeliveryState.STORED, 0)} stored", "green"),
+    ]
+    if gave_up:
+        parts.append(Text(f"{gave_up} given up", "bold red"))
+    count = len(glance.problems)
+    parts.append(Text(_number(count, "problem", "problems"), "bold red" if count else "green"))
+    return Text(" · ").join(parts)
+
+
+def _number(count: int, one: str, many: str) -> str:
+    return f"1 {one}" if count == 1 else f"{count or 'no'} {many}"
+
+
+def _plain(glance: Glance) -> Iterator[RenderableType]:
+    yield header(glance)
+    yield from (problem_line(problem, None) for problem in glance.problems)
+    if glance.orders:
+        yield _orders(glance.orders, None)
+    if glance.running:
+        speeds = Speeds()
+        speeds.measure(glance.running)
+        yield transfers_table(glance.running, speeds)
+    yield from map(move_line, glance.moves)
+
+
+def _orders(orders: Sequence[Order], now: datetime | None) -> RenderableType:
+    def next_look(order: Order) -> str:
+        return ahead(order.next_look_at, now) if order.next_look_at else ""
+
+    return orders_table(orders, {"next look": next_look})

@@ -1,0 +1,243 @@
+"""The STAC catalogue of what is stored: an item per scene, a collection per account and project.
+
+Documents are plain JSON values; their links and hrefs are relative, so that a tree can be moved as it is.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from orderwatch.core.audit import sidecar_of
+from orderwatch.core.footprint import Bbox, around, bbox, sound
+from orderwatch.core.model import Delivery, Order, SceneFacts
+from orderwatch.core.sidecar import zulu
+
+Document = dict[str, Any]
+
+CATALOGUE = "catalog.json"
+MARK = "orderwatch:catalogue"  # tells our files from anybody's
+_VERSION = "1.1.0"
+_FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
+_SHA256 = "1220"  # as a multihash begins that holds one
+_LONGEST = 80  # characters of a name
+_MEDIA_TYPES = {
+    ".zip": "application/zip",
+    ".json": "application/json",
+    ".geojson": "application/geo+json",
+    ".kml": "application/vnd.google-earth.kml+xml",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+}
+_ROLES = {"thumbnail": "thumbnail", "preview": "overview", "footprint": "metadata"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What a collection has to know of an item; `path` is relative to the root of the tree."""
+
+    path: str
+    account: str
+    project_name: str | None
+    taken: tuple[datetime, datetime]
+    bbox: Bbox | None
+
+
+def collection_of(item_path: str) -> str:
+    """The path of the collection that an item is in."""
+    return f"{'/'.join(item_path.split('/')[:2])}/collection.json"
+
+
+def item_path(order: Order, scene_id: str) -> str:
+    """Where the item of a scene goes: of plain letters, since readers do not agree on how to quote others."""
+    folder = f"{_named(order.account)}-{_slug(order.project_name)}"
+    return f"stac/{folder}/{order.task_id}/{_named(scene_id)}.json"
+
+
+def entry_of(order: Order, files: Sequence[Delivery], path: str) -> Entry:
+    """Of the item that lists these stored files of a scene."""
+    newest = _newest(files)
+    capture = order.capture(newest.capture_id)
+    taken = taken_at(
+        newest.scene, capture.start if capture else None, (order.start, order.end), newest.stored_at
+    )
+    return entry(path, order.account, order.project_name, newest.scene, taken)
+
+
+def entry(
+    path: str, account: str, project_name: str | None, scene: SceneFacts, taken: tuple[datetime, datetime]
+) -> Entry:
+    geometry = sound(scene.footprint)
+    return Entry(
+        path=path,
+        account=account,
+        project_name=project_name,
+        taken=taken,
+        bbox=bbox(geometry) if geometry else None,
+    )
+
+
+def item(order: Order, files: Sequence[Delivery], path: str) -> Document:
+    """The item of a scene with an asset for each of its stored files in this tree, and for each sidecar."""
+    newest, known = _newest(files), entry_of(order, files, path)
+    capture = order.capture(newest.capture_id)
+    stored = [held.stored_at for held in files if held.stored_at]
+    start, end = map(zulu, known.taken)
+    properties = {
+        "datetime": start if start == end else None,
+        "start_datetime": None if start == end else start,
+        "end_datetime": None if start == end else end,
+        "created": zulu(min(stored)),
+        "updated": zulu(max(stored)),
+        "platform": newest.scene.satellite_name or (capture.satellite_name if capture else None),
+        "orderwatch:account": order.account,
+        "orderwatch:task_id": order.task_id,
+        "orderwatch:task_name": order.task_name,
+        "orderwatch:capture_id": newest.capture_id,
+        "orderwatch:scene_id": newest.scene_id,
+        "orderwatch:product": newest.scene.product or order.product,
+    }
+    return {
+        "type": "Feature",
+        "stac_version": _VERSION,
+        "stac_extensions": [_FILE_EXTENSION],
+        MARK: 1,
+        "id": f"{order.task_id}-{PurePosixPath(path).stem}",
+        "geometry": sound(newest.scene.footprint),
+        **({"bbox": list(known.bbox)} if known.bbox else {}),
+        "properties": {k: v for k, v in properties.items() if v is not None or k == "datetime"},
+        "links": [
+            _link("root", "../../../catalog.json"),
+            _link("parent", "../collection.json"),
+            _link("collection", "../collection.json"),
+        ],
+        "assets": dict(_assets(files)),
+        "collection": PurePosixPath(path).parts[1],
+    }
+
+
+def collection(path: str, entries: Collection[Entry]) -> Document:
+    """The collection with a link to each item; there is one at least."""
+    some = min(entries, key=lambda one: one.path)
+    title = some.project_name or f"{some.account}: no project"
+    first, last = min(one.taken[0] for one in entries), max(one.taken[1] for one in entries)
+    items = sorted(PurePosixPath(one.path).parts[2:] for one in entries)
+    return {
+        "type": "Collection",
+        "stac_version": _VERSION,
+        "stac_extensions": [],
+        MARK: 1,
+        "id": PurePosixPath(path).parts[1],
+        "title": title,
+        "description": f"What was delivered to account {some.account} for {title}.",
+        "license": "other",
+        "extent": {
+            "spatial": {"bbox": [list(around(one.bbox for one in entries if one.bbox))]},
+            "temporal": {"interval": [[zulu(first), zulu(last)]]},
+        },
+        "links": [
+            _link("root", "../../catalog.json"),
+            _link("parent", "../../catalog.json"),
+            *({**_link("item", f"./{'/'.join(parts)}"), "type": "application/geo+json"} for parts in items),
+        ],
+    }
+
+
+def catalogue(collections: Iterable[str]) -> Document:
+    """The root of it, with a link to each collection."""
+    return {
+        "type": "Catalog",
+        "stac_version": _VERSION,
+        "stac_extensions": [],
+        MARK: 1,
+        "id": "orderwatch",
+        "title": "Deliveries",
+        "description": "What orderwatch brought, a collection for each account and project.",
+        "links": [
+            _link("root", "./catalog.json"),
+            *(_link("child", f"./{path}") for path in sorted(collections)),
+        ],
+    }
+
+
+def taken_at(
+    scene: SceneFacts,
+    capture_start: datetime | None,
+    window: tuple[datetime | None, datetime | None],
+    stored_at: datetime | None,
+) -> tuple[datetime, datetime]:
+    """When a scene was taken: between the ends of its order's window where nobody says it better."""
+    moment, (opens, closes) = scene.timestamp or capture_start, window
+    if moment is None and opens is not None and closes is not None and opens <= closes:
+        return opens, closes
+    moment = moment or stored_at
+    if moment is None:
+        raise ValueError("a file that is not stored has no place in the catalogue")
+    return moment, moment
+
+
+def _assets(files: Iterable[Delivery]) -> Iterator[tuple[str, Document]]:
+    """By attachment the newest version, then the older ones with their number."""
+    seen: set[str] = set()
+    for held in sorted(files, key=lambda d: (d.attachment, -d.version, d.capture_id)):
+        key = held.attachment if held.attachment not in seen else f"{held.attachment}.v{held.version}"
+        if key in seen:  # of another capture
+            key = f"{key}.{held.capture_id}"
+        seen.add(key)
+        path = held.path or ""
+        yield (
+            key,
+            {
+                "href": f"../../../{path}",
+                "type": _media_type(path),
+                "title": PurePosixPath(path).name,
+                "roles": [_ROLES.get(held.attachment, "data")],
+                "file:checksum": f"{_SHA256}{held.sha256}",
+                "file:size": held.size,
+            },
+        )
+        yield (
+            f"{key}.sidecar",
+            {
+                "href": f"../../../{sidecar_of(path)}",
+                "type": _media_type(".json"),
+                "title": PurePosixPath(sidecar_of(path)).name,
+                "roles": ["metadata"],
+            },
+        )
+
+
+def _newest(files: Sequence[Delivery]) -> Delivery:
+    return max(files, key=lambda held: (held.version, held.attachment, held.capture_id))
+
+
+def _media_type(path: str) -> str:
+    return _MEDIA_TYPES.get(PurePosixPath(f"x{path}").suffix.lower(), "application/octet-stream")
+
+
+def _link(rel: str, href: str) -> Document:
+    return {"rel": rel, "href": href, "type": "application/json"}
+
+
+def _slug(project_name: str | None) -> str:
+    """In small letters; what would lose more than that by it keeps a mark of what it was."""
+    if project_name is None:
+        return "no-project"
+    return _named(re.sub(r"[ _]+", "-", project_name.strip().lower()))
+
+
+def _named(text: str) -> str:
+    """A name of plain letters, unambiguous for whatever text."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", bare).strip("-.")[:_LONGEST]
+    if plain == text:
+        return plain
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{plain}-{digest}" if plain else digest

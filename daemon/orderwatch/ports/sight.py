@@ -1,0 +1,111 @@
+"""The database, as whoever looks at it asks: a page of orders at a time, and what moved since."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from orderwatch.core.census import Census
+from orderwatch.core.intent import Intent
+from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState, Transition
+from orderwatch.core.problems import Problem
+from orderwatch.ports.store import AccountState
+
+
+class Sort(StrEnum):
+    """What a list of orders can be sorted by; what has no such value comes last, either way."""
+
+    TASK_ID = "task_id"
+    NAME = "name"
+    STATUS = "status"
+    STATE = "state"
+    START = "start"
+    END = "end"
+    NEXT_LOOK = "next_look"
+    MOVED = "moved"  # by their last recorded move
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """`text` is part of the id or a name of the order, or of a satellite, capture or scene; None is any."""
+
+    text: str = ""
+    account: str | None = None
+    project: str | None = None
+    status: str | None = None  # the provider's word as it came
+    state: OrderState | None = None
+    sort: Sort = Sort.TASK_ID
+    descending: bool = False
+    offset: int = 0
+    limit: int = 100
+
+
+class Found(NamedTuple):
+    """A page of what was searched for, and how many there are in all."""
+
+    orders: Sequence[Order]
+    total: int
+
+
+class Choices(NamedTuple):
+    """What can be filtered by: every value that some order has."""
+
+    accounts: Sequence[str]
+    projects: Sequence[str]
+    statuses: Sequence[str]
+    states: Sequence[str]
+
+
+class Records(Protocol):
+    """Reads only, each call as of one moment. Raises `DatabaseError`."""
+
+    async def find(self, search: Search) -> Found: ...
+
+    async def order(self, account: str, task_id: int) -> Order | None: ...
+
+    async def history(self, task_id: int) -> Sequence[Transition]:
+        """Every recorded move of the orders of this id in any account, oldest first."""
+        ...
+
+    async def moves_after(self, number: int) -> Sequence[tuple[int, Transition]]:
+        """Moves of any order recorded after the one of this number, numbered, oldest first."""
+        ...
+
+    async def last_moves(self, before: int | None, limit: int) -> Sequence[tuple[int, Transition]]:
+        """So many moves recorded before the one of this number, or ever; numbered, newest first."""
+        ...
+
+    async def newest_move(self) -> int:
+        """The number of the move recorded last; 0 where there is none."""
+        ...
+
+    async def touched_since(self, when: datetime) -> Sequence[tuple[str, int]]:
+        """Account and id of the orders that were looked at after that."""
+        ...
+
+    async def deliveries(self, *states: DeliveryState) -> Sequence[Delivery]:
+        """Deliveries in these states, oldest first."""
+        ...
+
+    async def accounts(self) -> Mapping[str, AccountState]:
+        """What is known of each account that was ever asked."""
+        ...
+
+    async def intents(self, account: str | None = None, *, unsettled: bool = False) -> Sequence[Intent]:
+        """What was ever meant to be ordered, oldest first; or only what nobody knows the end of."""
+        ...
+
+    async def lags(self, newest: int) -> Sequence[tuple[str | None, timedelta]]:
+        """From taken to published, by product, of the captures that were published under our eyes."""
+        ...
+
+    async def problems(self) -> Mapping[str, Problem]:
+        """What has not ended, by its key."""
+        ...
+
+    async def census(self) -> Census:
+        """How many there are of what."""
+        ...
+
+    async def choices(self) -> Choices: ...

@@ -1,0 +1,154 @@
+"""Keeps the catalogue of what is stored: rows say which scenes are not listed as they are."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import structlog
+
+from orderwatch.core import stac
+from orderwatch.core.model import Delivery, Order
+from orderwatch.core.stac import Document, Entry
+from orderwatch.errors import DiskError
+from orderwatch.ports import CatalogueFiles, Listing, Unlisted
+
+log = structlog.get_logger()
+
+_AT_ONCE = 100  # orders, or items
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogued:
+    """One tree; `ready` raises `DiskError` where it cannot be used."""
+
+    root: str
+    files: CatalogueFiles
+    ready: Callable[[], Awaitable[object]]
+
+
+@dataclass(slots=True)
+class _Written:
+    """By the path of an item: what its collection has to know (None where no file is left), and its rows."""
+
+    entries: dict[str, Entry | None] = field(default_factory=dict)
+    scenes: dict[str, Sequence[Delivery]] = field(default_factory=dict)
+
+
+class Cataloguer:
+    """`trees` by the names that rows have for them; those without a catalogue are left out."""
+
+    def __init__(self, store: Listing, trees: Mapping[str | None, Catalogued]) -> None:
+        self._store = store
+        self._failing: set[str] = set()  # roots, said
+        self._trees = trees
+
+    def adjust(self, trees: Mapping[str | None, Catalogued]) -> None:
+        """From now on these; trouble with a catalogue that nobody keeps any more is over."""
+        for root in self._failing - {tree.root for tree in trees.values()}:
+            self._restore(root)
+        self._trees = trees
+
+    async def round(self) -> list[str]:
+        """List what is not listed as it is; returns what kept it from that."""
+        problems = []
+        for key, tree in self._trees.items():
+            unlisted = await self._store.unlisted(key)
+            if unlisted and not await _is_ready(tree):
+                continue  # who uses the tree says so
+            try:
+                await self._bring(key, tree, unlisted)
+            except DiskError as error:
+                problems.append(str(error))
+                self._fail(tree, error)
+            else:
+                self._restore(tree.root)
+        return problems
+
+    async def _bring(self, key: str | None, tree: Catalogued, unlisted: Sequence[Unlisted]) -> None:
+        """Items, then who links to them, then the marks: after a crash it is all done once more."""
+        if not unlisted:
+            return
+        written = await self._write_items(key, tree, unlisted)
+        gone = [path for path, entry in written.entries.items() if entry is None]
+        gone += await self._write_collections(key, tree, written.entries)
+        await tree.files.remove(gone)
+        paths = list(written.scenes)
+        for start in range(0, len(paths), _AT_ONCE):
+            part = paths[start : start + _AT_ONCE]
+            await self._store.list_in({path: written.scenes[path] for path in part})
+        log.debug("catalogue.written", root=tree.root, items=len(paths) - len(gone))
+
+    async def _write_items(self, key: str | None, tree: Catalogued, unlisted: Sequence[Unlisted]) -> _Written:
+        written = _Written()
+        async for some in self._orders(unlisted):
+            documents: dict[str, Document] = {}
+            for order, one in some:
+                scene = [d for d in order.deliveries if (d.scene_id, d.root) == (one.scene_id, key)]
+                files = [d for d in scene if d.stored_at is not None]
+                path = one.item or stac.item_path(order, one.scene_id)
+                written.scenes[path] = scene
+                written.entries[path] = stac.entry_of(order, files, path) if files else None
+                if files:
+                    documents[path] = stac.item(order, files, path)
+            await tree.files.write(documents)
+        return written
+
+    async def _orders(self, unlisted: Sequence[Unlisted]) -> AsyncIterator[list[tuple[Order, Unlisted]]]:
+        """Each scene with its order, some orders at once."""
+        for account, rows in groupby(sorted(unlisted, key=_whose), key=lambda one: one.account):
+            of_account = list(rows)
+            ids = sorted({one.task_id for one in of_account})
+            for start in range(0, len(ids), _AT_ONCE):
+                some = set(ids[start : start + _AT_ONCE])
+                orders = await self._store.orders_of(account, some)
+                yield [(orders[one.task_id], one) for one in of_account if one.task_id in orders]
+
+    async def _write_collections(
+        self, key: str | None, tree: Catalogued, changed: Mapping[str, Entry | None]
+    ) -> list[str]:
+        """Each that has a changed item, then the root of them all; returns those that have no item left."""
+        by_collection: defaultdict[str, dict[str, Entry | None]] = defaultdict(dict)
+        for path, entry in changed.items():
+            by_collection[stac.collection_of(path)][path] = entry
+        all_of_them = {f"{folder}/collection.json" for folder in await self._store.collections(key)}
+        empty = []
+        for path, here in by_collection.items():
+            known = {e.path: e for e in await self._store.entries(key, path.rpartition("/")[0])}
+            entries = _there({**known, **here}.values())
+            if entries:
+                document = await asyncio.to_thread(stac.collection, path, entries)  # of thousands
+                await tree.files.write({path: document})
+                all_of_them.add(path)
+            else:
+                empty.append(path)
+                all_of_them.discard(path)
+        await tree.files.write({stac.CATALOGUE: stac.catalogue(all_of_them)})
+        return empty
+
+    def _fail(self, tree: Catalogued, error: DiskError) -> None:
+        if tree.root not in self._failing:
+            self._failing.add(tree.root)
+            log.error("catalogue.failing", root=tree.root, reason=str(error))
+
+    def _restore(self, root: str) -> None:
+        if root in self._failing:
+            self._failing.discard(root)
+            log.info("catalogue.restored", root=root)
+
+
+async def _is_ready(tree: Catalogued) -> bool:
+    try:
+        await tree.ready()
+    except DiskError:
+        return False
+    return True
+
+
+def _there(entries: Iterable[Entry | None]) -> list[Entry]:
+    return [entry for entry in entries if entry is not None]
+
+
+def _whose(one: Unlisted) -> tuple[str, int, str]:
+    return one.account, one.task_id, one.scene_id

@@ -1,0 +1,138 @@
+"""The paths of the API and their answers."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from http import HTTPStatus
+
+import orjson
+from aiohttp import hdrs, web
+
+from orderwatch.core.explain import Facts
+from orderwatch.core.model import Order
+from orderwatch.core.shapes import (
+    explained_facts,
+    maybe_zulu,
+    order_facts,
+    problem_facts,
+    transition_facts,
+    trouble_facts,
+)
+from orderwatch.errors import DatabaseError
+from orderwatch.ports.sight import Records, Search
+from orderwatch.web.api.changes import Changes
+from orderwatch.web.api.events import events
+from orderwatch.web.api.openapi import description
+from orderwatch.web.api.parameters import ParameterError, nothing_of, number_of, query_of, search_of
+from orderwatch.web.etag import answered
+
+_JSON = "application/json"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Explained = Callable[[Order], Awaitable[Facts]]
+
+
+def api(records: Records, explained: Explained, changes: Changes) -> Callable[[web.Application], None]:
+    """Adds the paths to an application; `explained` gathers what bears on an order."""
+    asked = _Api(records, explained, changes)
+    handlers: Mapping[str, Handler] = {
+        "/api/orders": asked.orders,
+        "/api/orders/{account}/{task_id}": asked.order,
+        "/api/problems": asked.problems,
+        "/api/accounts": asked.accounts,
+        "/api/transfers": asked.transfers,
+        "/api/events": events(records, changes),
+        "/api/openapi.json": asked.openapi,
+    }
+
+    def add(app: web.Application) -> None:
+        for path, handler in handlers.items():
+            app.router.add_get(path, _in_json(handler))
+
+    return add
+
+
+def _in_json(handler: Handler) -> Handler:
+    """What goes wrong is told as JSON too."""
+
+    @wraps(handler)
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except ParameterError as error:
+            return _refusal(HTTPStatus.BAD_REQUEST, str(error))
+        except DatabaseError as error:
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+
+    return answer
+
+
+def _refusal(status: HTTPStatus, text: str) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps({"error": text}), content_type=_JSON)
+
+
+class _Api:
+    def __init__(self, records: Records, explained: Explained, changes: Changes) -> None:
+        self._records = records
+        self._explained = explained
+        self._changes = changes
+
+    async def orders(self, request: web.Request) -> web.Response:
+        search = search_of(request.query.items())
+        found = await self._records.find(search)
+        following = _following(search, found.total)
+        response = await _told(
+            request,
+            orders=[order_facts(order) for order in found.orders],
+            total=found.total,
+            limit=search.limit,
+            offset=search.offset,
+            next=following,
+        )
+        if following is not None:
+            response.headers[hdrs.LINK] = f'<{following}>; rel="next"'
+        return response
+
+    async def order(self, request: web.Request) -> web.Response:
+        nothing_of(request.query.items())
+        account, task_id = request.match_info["account"], number_of(request.match_info["task_id"])
+        order = await self._records.order(account, task_id) if task_id is not None else None
+        if order is None:
+            return _refusal(HTTPStatus.NOT_FOUND, "no such order is known")
+        facts = await self._explained(order)
+        moves = await self._records.history(order.task_id)
+        history = [transition_facts(move) for move in moves if move.account == account]
+        return await _told(request, **explained_facts(facts), history=history)
+
+    async def problems(self, request: web.Request) -> web.Response:
+        nothing_of(request.query.items())
+        found = sorted((await self._records.problems()).values(), key=lambda problem: problem.began_at)
+        return await _told(request, problems=[problem_facts(problem) for problem in found])
+
+    async def accounts(self, request: web.Request) -> web.Response:
+        nothing_of(request.query.items())
+        found = [
+            {
+                "account": name,
+                "listed_at": maybe_zulu(state.listed_at),
+                "trouble": trouble_facts(state.trouble),
+            }
+            for name, state in sorted((await self._records.accounts()).items())
+        ]
+        return await _told(request, accounts=found)
+
+    async def transfers(self, request: web.Request) -> web.Response:
+        nothing_of(request.query.items())
+        return await _told(request, transfers=await self._changes.transfers())
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        nothing_of(request.query.items())
+        return await answered(request, orjson.dumps(description()), _JSON)
+
+
+async def _told(request: web.Request, **facts: object) -> web.Response:
+    return await answered(request, orjson.dumps(facts), _JSON)
+
+
+def _following(search: Search, total: int) -> str | None:
+    """The URL of the page after this one, relative to the server."""
+    offset = search.offset + search.limit
+    return f"/api/orders?{query_of(search, offset)}" if offset < total else None

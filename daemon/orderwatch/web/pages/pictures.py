@@ -1,0 +1,54 @@
+"""Thumbnails and previews that were delivered: only stored files, and only what is a picture by its bytes."""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote
+
+from aiohttp import web
+
+from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.ports.sight import Records
+from orderwatch.web.etag import answered
+
+_ATTACHMENTS = {"thumbnail", "preview"}
+_BEGINNINGS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+_PARTS = ("account", "task_id", "capture_id", "scene_id", "attachment", "version")
+_LARGEST = 2**63
+
+Read = Callable[[Delivery], Awaitable[bytes | None]]
+
+
+def is_pictured(delivery: Delivery) -> bool:
+    return delivery.state is DeliveryState.STORED and delivery.attachment in _ATTACHMENTS
+
+
+def picture_of(delivery: Delivery) -> str:
+    """Where its picture is; the provider's names may hold anything."""
+    return "/pictures/" + "/".join(quote(str(part), safe="") for part in delivery.key)
+
+
+class Pictures:
+    """`read` gives the bytes of a stored file, None where it is not to be had."""
+
+    def __init__(self, records: Records, read: Read) -> None:
+        self._records = records
+        self._read = read
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/pictures/" + "/".join(f"{{{part}}}" for part in _PARTS), self.picture)
+
+    async def picture(self, request: web.Request) -> web.Response:
+        asked = tuple(request.match_info[part] for part in _PARTS)
+        delivery = await self._delivery(asked)
+        content = await self._read(delivery) if delivery else None
+        kind = next((k for begin, k in _BEGINNINGS.items() if (content or b"").startswith(begin)), None)
+        if content is None or kind is None:
+            raise web.HTTPNotFound(text="404: no such picture is stored\n")
+        return await answered(request, content, kind)
+
+    async def _delivery(self, asked: tuple[str, ...]) -> Delivery | None:
+        account, number, *_ = asked
+        if not (number.isascii() and number.isdigit() and int(number) < _LARGEST):
+            return None
+        order = await self._records.order(account, int(number))
+        pictured = filter(is_pictured, order.deliveries if order else ())
+        return next((d for d in pictured if tuple(map(str, d.key)) == asked), None)

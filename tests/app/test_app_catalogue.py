@@ -1,0 +1,279 @@
+"""The catalogue of what is stored: a reader that walks it finds every file, whatever came before."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pystac
+import pytest
+from pystac.extensions.file import FileExtension
+from pystac.validation import validate_dict
+from structlog.testing import LogCapture
+from tests.app.app_rig import sha256
+from tests.app.upkeep_kit import EVERYTHING, Home, home
+from tests.logs import events
+
+from orderwatch.app.compose import held_database
+from orderwatch.app.recatalogue import recatalogue
+from orderwatch.config import load
+from orderwatch.core.delivery import after_loss
+from orderwatch.core.stac import Document
+from orderwatch.db.store import open_store
+from orderwatch.errors import ConfigError, DiskError
+from orderwatch.ops.log import Redactor
+from orderwatch.service.cataloguer import Catalogued, Cataloguer
+from orderwatch.simulator.scenario import Scene
+from orderwatch.transfer.catalogue import CatalogueWriter
+
+__all__ = ["events"]
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LONG = pytest.mark.long
+KINDS = 'attachments = ["delivery_zip", "footprint", "thumbnail", "preview"]\n'
+
+
+def switch(at_home: Home, *, on: bool, more: str = "") -> None:
+    at_home.rig.configure(EVERYTHING, f"stac = {str(on).lower()}\n{more}")
+    at_home.settings = load(at_home.rig.config, resolve=True)
+
+
+def items(root: Path) -> list[pystac.Item]:
+    """Every item that is linked, all of it validated against the schemas of the core."""
+    catalogue = pystac.Catalog.from_file(str(root / "catalog.json"))
+    for document in (catalogue, *catalogue.get_children(), *catalogue.get_items(recursive=True)):
+        validate_dict(document.to_dict(transform_hrefs=False), extensions=[])
+    return list(catalogue.get_items(recursive=True))
+
+
+def listed(root: Path) -> dict[str, str]:
+    """sha256 by path, of every file that the catalogue lists; the files are read and compared."""
+    found = {}
+    for item in items(root):
+        for key, asset in item.assets.items():
+            path = Path(asset.get_absolute_href() or "")
+            assert path.is_file()
+            if not key.endswith(".sidecar"):
+                told = FileExtension.ext(asset)
+                assert (told.checksum, told.size) == (f"1220{sha256(path)}", path.stat().st_size)
+                found[str(path.resolve().relative_to(root.resolve()))] = sha256(path)
+    return found
+
+
+async def stored(at_home: Home, root: str | None = None) -> dict[str, str]:
+    kept = [d for d in await at_home.deliveries() if d.stored_at is not None and d.root == root]
+    return {d.path or "": d.sha256 or "" for d in kept}
+
+
+async def test_a_reader_that_walks_it_finds_every_stored_file(tmp_path: Path) -> None:
+    scenes = [Scene(size="9 kB", republished=(100.0,)), Scene(size="9 kB")]
+    async with home(tmp_path, *scenes) as at_home:
+        assert not (at_home.tree / "catalog.json").exists()
+        switch(at_home, on=True, more=KINDS)
+        assert await at_home.once() == []
+        assert listed(at_home.tree) == await stored(at_home)
+        at_home.seconds[0] = 200
+        assert await at_home.once() == []
+        found = listed(at_home.tree)
+        assert found == await stored(at_home)
+        assert sum(path.endswith(".zip") for path in found) == 3
+        (first, second) = sorted(items(at_home.tree), key=lambda item: len(item.assets))
+        assert {"delivery_zip", "footprint", "thumbnail", "preview"} <= set(first.assets)
+        assert "delivery_zip.v1" in second.assets
+        assert (first.geometry or {})["type"] == "Polygon"
+        assert await at_home.found() == set()
+        assert {c.title for c in pystac.Catalog.from_file(f"{at_home.tree}/catalog.json").get_children()} == {
+            "Harbour"
+        }
+
+
+async def test_what_was_stored_before_is_listed_once_it_is_switched_on(tmp_path: Path) -> None:
+    async with home(tmp_path) as at_home:
+        assert await at_home.once() == []
+        async with open_store(at_home.rig.database) as store:
+            assert len(await store.unlisted(None)) == 2
+        switch(at_home, on=True)
+        assert await at_home.once() == []
+        assert listed(at_home.tree) == await stored(at_home)
+        async with open_store(at_home.rig.database) as store:
+            assert await store.unlisted(None) == []
+        before = {path: path.stat().st_ino for path in at_home.tree.rglob("stac/**/*.json")}
+        assert await at_home.once() == []
+        assert {path: path.stat().st_ino for path in before} == before
+
+
+@pytest.mark.long
+async def test_each_tree_has_a_catalogue_of_its_own(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    async with home(tmp_path, watch=f"{EVERYTHING}\n[watch.delivery]\nroot = '{own}'") as at_home:
+        text = at_home.rig.config.read_text().replace('keep_free = "0"', 'keep_free = "0"\nstac = true')
+        at_home.rig.config.write_text(text)
+        at_home.settings = load(at_home.rig.config, resolve=True)
+        assert await at_home.once() == []
+        assert len(listed(own)) == 2
+        assert listed(own) == await stored(at_home, str(own))
+        assert not (at_home.tree / "catalog.json").exists()
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("survived", [*(pytest.param(number, marks=LONG) for number in range(4)), 4])
+async def test_a_crash_at_any_step_leaves_a_catalogue_that_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: int
+) -> None:
+    """Two items, their collection, the root of it, and the marks in the rows."""
+    async with home(tmp_path, Scene(size="9 kB"), Scene(size="9 kB")) as at_home:
+        switch(at_home, on=True)
+        put, left = CatalogueWriter._put, [survived]
+
+        def limited(self: CatalogueWriter, target: Path, content: bytes) -> None:
+            if not left[0]:
+                raise Crash
+            left[0] -= 1
+            put(self, target, content)
+
+        async def unmarked(*_: object) -> None:
+            raise Crash
+
+        with monkeypatch.context() as patched:
+            patched.setattr(CatalogueWriter, "_put", limited)
+            patched.setattr("orderwatch.db.writes.list_in", unmarked)
+            with pytest.raises(Crash):
+                await at_home.once()
+        if (at_home.tree / "catalog.json").exists():
+            listed(at_home.tree)
+        assert await at_home.once() == []
+        assert listed(at_home.tree) == await stored(at_home)
+        assert await at_home.found() == set()
+
+
+async def test_what_is_no_longer_stored_is_taken_out_until_it_is_again(tmp_path: Path) -> None:
+    async with home(tmp_path, Scene(size="9 kB"), Scene(size="8 kB")) as at_home:
+        switch(at_home, on=True)
+        assert await at_home.once() == []
+        for lost in await at_home.deliveries():
+            before = len(items(at_home.tree))
+            at_home.file(lost).unlink()
+            async with open_store(at_home.rig.database) as store:
+                await store.record(after_loss(lost, NOW, "lost"))
+                tree = Catalogued(str(at_home.tree), CatalogueWriter(at_home.tree), at_once)
+                assert await Cataloguer(store, {None: tree}).round() == []
+                assert await store.unlisted(None) == []
+            assert len(items(at_home.tree)) == before - 1
+        assert list(at_home.tree.rglob("stac/**/*.json")) == []
+        assert await at_home.once() == []
+        assert listed(at_home.tree) == await stored(at_home) != {}
+
+
+async def at_once() -> None:
+    pass
+
+
+@pytest.mark.parametrize("stranger", ["catalog.json", pytest.param("stac", marks=LONG)])
+async def test_a_strangers_file_is_never_overwritten_and_said_once(
+    tmp_path: Path, stranger: str, events: LogCapture
+) -> None:
+    async with home(tmp_path) as at_home, open_store(at_home.rig.database) as store:
+        kept: dict[str | None, Catalogued] = {
+            None: Catalogued(str(at_home.tree), CatalogueWriter(at_home.tree), at_once)
+        }
+        cataloguer = Cataloguer(store, kept)
+        for _ in range(2):
+            (at_home.tree / stranger).write_text('{"stac_version": "1.0.0"}')
+            for _ in range(2):
+                (problem,) = await cataloguer.round()
+                assert "the catalogue cannot be written" in problem
+            assert (at_home.tree / stranger).read_text() == '{"stac_version": "1.0.0"}'
+            cataloguer.adjust({})  # nobody wants it any more
+            cataloguer.adjust(kept)
+        (at_home.tree / stranger).unlink()
+        await cataloguer.round()
+        assert listed(at_home.tree) == await stored(at_home)
+        said = [e["event"] for e in events.entries if e["event"].startswith("catalogue.")]
+        assert said == ["catalogue.failing", "catalogue.restored"] * 2 + ["catalogue.written"]
+
+
+@pytest.mark.parametrize("beside", ["", ".json"])
+async def test_a_delivery_under_a_name_of_the_catalogue_is_refused(tmp_path: Path, beside: str) -> None:
+    """Even one that looks like the catalogue's own: it has a sidecar."""
+    document: Document = {"orderwatch:catalogue": 1}
+    path = "stac/main-harbour/7/s1.json"
+    target = tmp_path / path
+    target.parent.mkdir(parents=True)
+    (tmp_path / ".orderwatch").mkdir()
+    target.with_name("s1.json.json").write_text("{}")
+    if not beside:
+        target.write_text(json.dumps(document))
+    before = {p: p.read_bytes() for p in target.parent.iterdir()}
+    writer = CatalogueWriter(tmp_path)
+    with pytest.raises(DiskError, match="is not its own file"):
+        await writer.write({path: document})
+    await writer.remove([path])
+    assert {p: p.read_bytes() for p in target.parent.iterdir()} == before
+
+
+async def test_no_link_leads_the_catalogue_out_of_the_tree(tmp_path: Path) -> None:
+    tree, elsewhere = tmp_path / "tree", tmp_path / "elsewhere"
+    (tree / ".orderwatch").mkdir(parents=True)
+    elsewhere.mkdir()
+    (tree / "stac").symlink_to(elsewhere)
+    with pytest.raises(DiskError, match="leads elsewhere"):
+        await CatalogueWriter(tree).write({"stac/a/collection.json": {}})
+    assert list(elsewhere.iterdir()) == []
+
+
+async def test_the_rebuilt_catalogue_is_as_the_rows_are(tmp_path: Path) -> None:
+    async with home(tmp_path) as at_home:
+        with pytest.raises(ConfigError, match="stac = true"):
+            await recatalogue(at_home.settings, Redactor())
+        switch(at_home, on=True)
+        assert await at_home.once() == []
+        left = at_home.tree / "stac" / "main-former-name" / "collection.json"
+        left.parent.mkdir()
+        left.write_text('{"orderwatch:catalogue": 1}')
+        for path in at_home.tree.glob("stac/*/7/*.json"):
+            path.unlink()
+        with held_database(at_home.settings):  # as a daemon does
+            assert await recatalogue(at_home.settings, Redactor()) is None
+        assert await recatalogue(at_home.settings, Redactor()) == []
+        assert listed(at_home.tree) == await stored(at_home)
+        assert not left.exists()
+
+
+@pytest.mark.long
+async def test_a_database_that_is_lost_is_rebuilt_beside_the_catalogue(tmp_path: Path) -> None:
+    async with home(tmp_path) as at_home:
+        switch(at_home, on=True)
+        assert await at_home.once() == []
+        at_home.lose_database()
+        assert (await at_home.rebuild()).refused == []
+        assert await at_home.once() == []
+        assert listed(at_home.tree) == await stored(at_home)
+
+
+async def test_the_daemon_keeps_it_and_writes_it_anew_when_it_is_told_to(tmp_path: Path, forks: Path) -> None:
+    async with home(tmp_path, Scene(size="9 kB"), forks=forks) as at_home:
+        rig = at_home.rig
+        ended = await rig.call("stac", "rebuild")
+        assert (ended.code, ended.err.count("set stac = true")) == (2, 1)
+        switch(at_home, on=True)
+        daemon = await rig.start("run")
+        await until((rig.tree / "catalog.json").exists)
+        (item,) = rig.tree.glob("stac/*/7/*.json")
+        item.unlink()
+        ended = await rig.call("stac", "rebuild")
+        assert (ended.code, ended.out) == (0, "the running daemon writes the catalogue anew\n")
+        await until(item.exists)
+        assert await rig.terminated(daemon) == 0
+        item.unlink()
+        assert (await rig.call("stac", "rebuild")).code == 0
+        assert listed(rig.tree) == await stored(at_home)
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not reached():
+            await asyncio.sleep(0.05)

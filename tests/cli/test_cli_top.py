@@ -1,0 +1,145 @@
+"""`top`: the picture, and how it ends."""
+
+import asyncio
+import re
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tests.cli.conftest import Call
+from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
+from tests.terminals import Window
+
+from orderwatch.cli.live import Speeds, transfers_table
+from orderwatch.cli.top import picture
+from orderwatch.core.glance import Glance
+from orderwatch.core.machine import Verdict
+from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderPhase, OrderState, Standing
+from orderwatch.core.problems import Problem
+from orderwatch.db.store import open_store
+
+COLOURS = re.compile(r"\x1b\[[\d;]*3[0-7]m")
+RUNNING = a_delivery(state=DeliveryState.FETCHING, durable=250_000, total=1_000_000)
+GLANCE = Glance(
+    counts={OrderState.OPEN: 2, OrderState.SETTLING: 1, OrderState.DONE: 7},
+    deliveries={DeliveryState.FETCHING: 1, DeliveryState.PARKED: 2, DeliveryState.STORED: 40},
+    orders=[an_order(n, task_name="Quay", next_look_at=NOW + 5 * MINUTE) for n in (1, 2, 3)],
+    running=[RUNNING],
+    moves=[a_move("completed", before="in_progress")],
+    problems=[Problem(key="a", event="space.short", began_at=NOW - 3 * MINUTE, facts={"root": "/srv"})],
+)
+
+
+def shown(glance: Glance, height: int = 24, width: int = 100) -> list[str]:
+    speeds = Speeds()
+    speeds.measure(glance.running)
+    screen = Console(width=width, height=height, no_color=True, highlight=False)
+    with screen.capture() as found:
+        screen.print(picture(glance, speeds, NOW, height))
+    return found.get().splitlines()
+
+
+def test_the_first_lines_say_how_much_there_is_of_what_and_what_is_wrong_since_when() -> None:
+    first, second, *rest = shown(GLANCE)
+    assert first == "2 orders open · 3 deliveries to come · 40 stored · 1 problem"
+    assert second == "problem, begun 3 min ago: there is too little room below /srv"
+    assert "orders, 3 of 3" in rest[0]
+    assert any("Quay" in line and "in 5 min" in line for line in rest)
+    assert any("scene-1.zip" in line and "250.0 kB of 1.0 MB" in line for line in rest)
+    assert any("in_progress → completed" in line for line in rest)
+
+
+@pytest.mark.parametrize("height", [12, 24, 60])
+def test_the_picture_is_never_higher_than_the_window(height: int) -> None:
+    many = replace(
+        GLANCE,
+        orders=[an_order(n, task_name="A name that is as long as names can be " * 9) for n in range(100)],
+        running=[replace(RUNNING, scene_id=f"s{n}", file_name="x" * 300) for n in range(40)],
+        moves=[a_move("x" * 300) for _ in range(8)],
+        problems=[Problem(key=f"{n}", event="x" * 300, began_at=NOW, facts={}) for n in range(9)],
+    )
+    assert len(shown(many, height, 60)) <= height
+
+
+def test_names_of_the_provider_cannot_drive_the_terminal() -> None:
+    name = "\x1b]0;mine\x07[bold]\nx"
+    standing: Standing[OrderPhase] = Standing(word=name, phase=None)
+    marked: Standing[CapturePhase] = Standing(word=name, phase=None)
+    capture = Capture(capture_id=name, standing=marked)
+    order = an_order(1, task_name=name, project_name=name, standing=standing, captures=(capture,) * 9)
+    hostile = Glance(
+        orders=[order],
+        running=[replace(RUNNING, file_name=name)],
+        moves=[a_move(name, before=name, capture_id=name, scene_id=name, detail=name)],
+        problems=[Problem(key="a", event=name, began_at=NOW, facts={"reason": name})],
+    )
+    lines = shown(hostile, width=300)
+    assert not any(c in line for line in lines for c in "\x1b\x07")
+    assert sum("\ufffd]0;mine\ufffd[bold]\ufffdx" in line for line in lines) == 4
+
+
+def test_a_transfer_says_how_fast_it_is_and_how_long_it_takes() -> None:
+    now = [0.0]
+    speeds = Speeds(lambda: now[0])
+    speeds.measure([RUNNING])
+    now[0] = 2.0
+    later = replace(RUNNING, durable=500_000)
+    speeds.measure([later])
+    screen = Console(width=150, no_color=True)
+    with screen.capture() as found:
+        screen.print(transfers_table([later], speeds))
+    assert "500.0 kB of 1.0 MB  125.0 kB/s, 4 s left" in found.get()
+    speeds.measure([])
+    speeds.measure([later])
+    assert speeds.of(later) is None, "what came before it was interrupted does not count"
+
+
+def played(config: Path, end: Callable[[Window], object], **more: str) -> str:
+    """What a window shows of it, first wide, then narrow, and that it ends well."""
+    window = Window(["--config", str(config), "top"], more)
+    found = window.until("what moved")
+    window.resize(24, 60)
+    window.process.send_signal(signal.SIGWINCH)  # as its session would; it has none
+    found += window.until(f"╰{'─' * 58}╯")
+    end(window)
+    code, last = window.end()
+    assert code == 0
+    assert "\x1b[?1049l" in last, "the former screen is shown again"
+    return found
+
+
+async def test_on_a_terminal_it_follows_the_window_until_q_without_colours_where_they_are_unwanted(
+    database: Path, config: Path
+) -> None:
+    await _fill(database)
+    found = await asyncio.to_thread(played, config, lambda window: window.type(b"q"), NO_COLOR="1")
+    assert "completed" in found
+    assert "Quay \ufffd[2J" in found
+    assert not COLOURS.search(found)
+
+
+@pytest.mark.long
+async def test_ctrl_c_ends_it_as_well(database: Path, config: Path) -> None:
+    await _fill(database)
+    found = await asyncio.to_thread(played, config, lambda window: window.process.send_signal(signal.SIGINT))
+    assert "\x1b[32mcompleted" in found
+
+
+async def _fill(database: Path) -> None:
+    async with open_store(database) as store:
+        standing = Standing(word="completed", phase=OrderPhase.COMPLETED)
+        order = an_order(7, standing=standing, task_name="Quay \x1b[2J")
+        await store.apply(Verdict(order=order, wanted=(replace(RUNNING, task_id=7),)))
+
+
+async def test_without_a_terminal_it_is_printed_once(database: Path, call: Call) -> None:
+    await _fill(database)
+    done = await asyncio.to_thread(call, "top")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("1 order open · 1 delivery to come · 0 stored · no problems\n")
+    assert "Quay \ufffd[2J" in done.stdout
+    assert "scene-1.zip" in done.stdout
+    assert "\x1b" not in done.stdout

@@ -1,0 +1,138 @@
+"""Orders on a map: what is drawn of them, and what is not."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.core.samples import NOON, capture, delivery, order, stored
+from tests.db.kit import JSON
+
+from orderwatch.core.geojson import collection, features, geometry
+from orderwatch.core.model import DeliveryState, SceneFacts
+
+RING = [[10.0, 50.0], [11.0, 50.0], [11.0, 51.0], [10.0, 50.0]]
+SQUARE = {"type": "Polygon", "coordinates": [RING]}
+NOWHERE: list[object] = [
+    [],
+    [1],
+    "12",
+    [1, 2, 3, 4],
+    [True, 2],
+    ["1", 2],
+    [None, 2],
+    [math.nan, 2],
+    [1, math.inf],
+    [10**400, 2],
+    [180.1, 2],
+    [1, -90.1],
+    [[1, 2]],
+]
+BROKEN: list[object] = [
+    [],
+    [[]],
+    RING,
+    [RING[:3]],
+    [[*RING[:3], [10.0, 50.1]]],
+    [RING, []],
+    {"0": RING},
+    [[*RING[:3], None, RING[0]]],
+]
+SCENE = SceneFacts(timestamp=NOON, satellite_name="NewSat 15", footprint=SQUARE)
+
+
+def test_a_target_is_a_feature_with_what_is_known_of_its_order() -> None:
+    target = {"type": "Point", "coordinates": [10, 50, 120.5], "more": "inside"}
+    (feature,) = features(order(document={"target": target}, task_name="Quay", project_name="Harbour"))
+    assert feature == {
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [10.0, 50.0]},
+        "properties": {
+            "kind": "target",
+            "account": "main",
+            "task_id": 23272,
+            "task_name": "Quay",
+            "project_name": "Harbour",
+            "status": "in_progress",
+            "state": "open",
+        },
+    }
+
+
+def test_a_scene_is_one_footprint_however_much_is_delivered_of_it() -> None:
+    wanted = [stored(scene=SCENE), delivery(DeliveryState.WAITING, attachment="thumbnail", scene=SCENE)]
+    (feature,) = features(order(captures=[capture()], deliveries=wanted))
+    properties = feature["properties"]
+    assert isinstance(properties, dict)
+    assert feature["geometry"] == SQUARE
+    assert properties["kind"] == "footprint"
+    assert (properties["capture_id"], properties["scene_id"]) == ("c1", "s1")
+    assert properties["satellite_name"] == "NewSat 15"
+    assert properties["datetime"] == "2026-11-22T12:00:00Z"
+    assert (properties["deliveries"], properties["stored"]) == ("stored, waiting", False)
+
+
+def test_of_a_scene_that_was_published_again_the_newest_footprint_counts() -> None:
+    moved = [[[lon + 1, lat] for lon, lat in RING]]
+    newer = replace(SCENE, footprint={"type": "Polygon", "coordinates": moved})
+    former = delivery(DeliveryState.SUPERSEDED, scene=SCENE)
+    (feature,) = features(order(deliveries=[stored(scene=newer, version=2), former]))
+    assert feature["geometry"] == {"type": "Polygon", "coordinates": moved}
+    assert isinstance(feature["properties"], dict)
+    assert (feature["properties"]["version"], feature["properties"]["stored"]) == (2, True)
+
+
+def test_what_cannot_be_drawn_is_left_out_and_the_rest_is_drawn() -> None:
+    broken = delivery(scene=SceneFacts(footprint={"type": "Polygon", "coordinates": "x"}))
+    sound = delivery(scene_id="s2", scene=SCENE)
+    found = collection([order(), order(deliveries=[broken, sound], document={"target": 7})])
+    assert found["type"] == "FeatureCollection"
+    assert [one["properties"]["scene_id"] for one in found["features"]] == ["s2"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"type": "Point", "coordinates": [-180, 90]},
+        SQUARE,
+        {"type": "Polygon", "coordinates": [RING, RING]},
+        {"type": "MultiPolygon", "coordinates": [[RING], [RING, RING]]},
+    ],
+)
+def test_a_sound_geometry_stays_as_it_is(shape: dict[str, object]) -> None:
+    assert geometry(shape) == shape
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        None,
+        [],
+        "POINT (1 2)",
+        {},
+        {"type": ["Point"], "coordinates": [1, 2]},
+        {"type": "LineString", "coordinates": RING},
+        {"type": "Point"},
+        *({"type": "Point", "coordinates": position} for position in NOWHERE),
+        *({"type": "Polygon", "coordinates": rings} for rings in BROKEN),
+        {"type": "Polygon", "coordinates": [[*RING, *RING * 2_500]]},
+        {"type": "Polygon", "coordinates": [RING] * 1_001},
+        {"type": "MultiPolygon", "coordinates": [RING]},
+        {"type": "MultiPolygon", "coordinates": [[RING], []]},
+        {"type": "MultiPolygon", "coordinates": []},
+    ],
+)
+def test_what_is_no_geometry_is_none(shape: object) -> None:
+    assert geometry(shape) is None
+
+
+NUMBERS = st.integers() | st.floats() | st.booleans() | st.none()
+NESTED = st.recursive(NUMBERS | st.text(max_size=3), lambda inner: st.lists(inner, max_size=5), max_leaves=20)
+
+
+@given(st.sampled_from(["Point", "Polygon", "MultiPolygon"]), JSON | NESTED)
+def test_nothing_that_is_said_of_a_place_is_an_error(kind: str, coordinates: object) -> None:
+    found = geometry({"type": kind, "coordinates": coordinates})
+    json.dumps(found, allow_nan=False)

@@ -1,0 +1,91 @@
+"""A page of orders, searched for, filtered and sorted as viewers ask."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
+
+from orderwatch.core.machine import Verdict
+from orderwatch.core.model import Capture, CapturePhase, OrderState, Standing
+from orderwatch.db.gallery import Gallery, open_gallery
+from orderwatch.db.store import Store
+from orderwatch.ports.sight import Choices, Search, Sort
+
+TAKEN = Capture(
+    capture_id="capture-1",
+    standing=Standing(word="published", phase=CapturePhase.PUBLISHED),
+    satellite_name="NewSat-42",
+)
+
+
+@pytest.fixture
+async def gallery(database: Path, store: Store) -> AsyncIterator[Gallery]:
+    first = an_order(1, task_name="Quay", project_name="Å100%", captures=(TAKEN,), looked_at=NOW)
+    await store.apply(Verdict(order=first, transitions=(a_move(),), wanted=(a_delivery("SCENE-9"),)))
+    second = an_order(2, "other", task_name="dam", start=NOW, state=OrderState.DONE)
+    await store.apply(Verdict(order=second, transitions=(a_move(task_id=2, account="other"),)))
+    third = an_order(3, start=NOW - MINUTE, looked_at=NOW + MINUTE)
+    await store.apply(Verdict(order=third))
+    async with open_gallery(database) as gallery:
+        yield gallery
+
+
+async def ids(gallery: Gallery, search: Search) -> list[int]:
+    found = await gallery.find(search)
+    assert found.total == len(found.orders)
+    return [order.task_id for order in found.orders]
+
+
+@pytest.mark.parametrize("text", ["qUaY", "1", "å100", "Å100%", "newsat-42", "capture-1", "scene-9"], ids=str)
+async def test_text_is_searched_for_in_every_name_and_id(gallery: Gallery, text: str) -> None:
+    assert await ids(gallery, Search(text=text)) == [1]
+
+
+@pytest.mark.parametrize("text", ["_uay", "%", "100_", "\\", "'"])
+async def test_text_is_taken_as_it_is(gallery: Gallery, text: str) -> None:
+    assert await ids(gallery, Search(text=text)) == ([1] if text == "%" else [])
+
+
+async def test_filters_narrow(gallery: Gallery) -> None:
+    assert await ids(gallery, Search(account="other")) == [2]
+    assert await ids(gallery, Search(project="Å100%")) == [1]
+    assert await ids(gallery, Search(state=OrderState.OPEN, status="in_progress")) == [1, 3]
+    assert await ids(gallery, Search(account="main", state=OrderState.DONE)) == []
+
+
+async def test_what_has_no_value_to_sort_by_comes_last_either_way(gallery: Gallery) -> None:
+    assert await ids(gallery, Search(sort=Sort.START)) == [3, 2, 1]
+    assert await ids(gallery, Search(sort=Sort.START, descending=True)) == [2, 3, 1]
+    assert await ids(gallery, Search(sort=Sort.NAME)) == [2, 1, 3]
+    assert await ids(gallery, Search(sort=Sort.MOVED, descending=True)) == [2, 1, 3]
+
+
+@pytest.mark.parametrize("sort", Sort)
+async def test_every_page_has_its_part_whole(gallery: Gallery, sort: Sort) -> None:
+    whole = await gallery.find(Search(sort=sort))
+    pages = [await gallery.find(Search(sort=sort, offset=n, limit=1)) for n in range(4)]
+    assert [page.total for page in pages] == [3] * 4
+    assert [order for page in pages for order in page.orders] == whole.orders
+    first = next(order for order in whole.orders if order.task_id == 1)
+    assert first == await gallery.order("main", 1)
+    assert (len(first.captures), len(first.deliveries)) == (1, 1)
+
+
+async def test_what_moved_and_was_looked_at_since_is_told(gallery: Gallery, store: Store) -> None:
+    newest = await gallery.newest_move()
+    assert await gallery.touched_since(NOW) == [("main", 3)]
+    order = await store.order("main", 3)
+    assert order is not None
+    move = a_move("completed", 3)
+    await store.apply(Verdict(order=replace(order, looked_at=NOW + timedelta(hours=1)), transitions=(move,)))
+    assert await gallery.newest_move() == newest + 1
+    assert [found for _, found in await gallery.last_moves(None, 1)] == [move]
+    older = await gallery.last_moves(newest + 1, 5)
+    assert [number for number, _ in older] == [newest, newest - 1]
+
+
+async def test_choices_are_what_orders_have(gallery: Gallery) -> None:
+    assert await gallery.choices() == Choices(["main", "other"], ["Å100%"], ["in_progress"], ["done", "open"])

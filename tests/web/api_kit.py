@@ -1,0 +1,153 @@
+"""A real database with orders of all sorts, served over a real socket as the house serves it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
+
+from orderwatch.core.cadence import Pace
+from orderwatch.core.explain import Evidence, Facts, explain
+from orderwatch.core.lag import fit
+from orderwatch.core.machine import Verdict
+from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, Standing
+from orderwatch.db.gallery import Gallery, open_gallery
+from orderwatch.db.store import Store, open_store
+from orderwatch.ports.overview import AccountSeen, Overview, TreeSeen
+from orderwatch.web.api.changes import Changes
+from orderwatch.web.api.routes import api
+from orderwatch.web.pages.pictures import Pictures
+from orderwatch.web.pages.site import Site
+from orderwatch.web.server import Pages, serving
+from orderwatch.web.static import add_static
+
+HOSTILE = "a/b ?&#%\"<script>'é"
+
+
+@dataclass(frozen=True)
+class Served:
+    port: int
+    store: Store
+    gallery: Gallery
+    look: asyncio.Event  # set: the watcher looks without a pause
+
+
+@asynccontextmanager
+async def served(database: Path) -> AsyncIterator[Served]:
+    look = asyncio.Event()
+
+    async def pause() -> None:
+        await look.wait()
+        await asyncio.sleep(0)
+
+    async def explained(order: Order) -> Facts:
+        return Facts(
+            now=NOW,
+            order=order,
+            moved_at=None,
+            watches=(),
+            pace=Pace(interval=MINUTE, slowest=MINUTE, grace=MINUTE),
+            lags=fit([]),
+            trouble=None,
+            rooms=(),
+        )
+
+    async def evidence(order: Order) -> Sequence[Evidence]:
+        return list(explain(await explained(order)))
+
+    async def overview() -> Overview:
+        account = AccountSeen(name=HOSTILE, state="fine", listed_at=NOW)
+        tree = TreeSeen(root="/deliveries", usable=True, room=10**9)
+        return Overview(accounts=[account], trees=[tree], problems=[])
+
+    async def unasked(*_asked: object) -> Any:  # noqa: ANN401 - nobody asks
+        raise AssertionError
+
+    async with open_store(database) as store, open_gallery(database) as gallery:
+        site = Site(records=gallery, overview=overview, explain=evidence, now=lambda: NOW)
+        pictures = Pictures(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
+        add = api(gallery, explained, Changes(gallery, lambda: NOW, pause))
+        routes = (add, site.add_to, pictures.add_to, add_static)
+        pages = Pages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
+        async with serving("127.0.0.1:0", pages) as port:
+            yield Served(port, store, gallery, look)
+
+
+def _read(folder: Path, delivery: Delivery) -> bytes | None:
+    """Files stand beside the database."""
+    return (folder / delivery.file_name).read_bytes()
+
+
+async def fill(store: Store) -> None:
+    taken = Capture(
+        capture_id="capture-1", standing=Standing(word="published", phase=CapturePhase.PUBLISHED), start=NOW
+    )
+    order = an_order(1, task_name="Quay", project_name=HOSTILE, captures=(taken,))
+    coming = a_delivery(state=DeliveryState.FETCHING, durable=10, total=100)
+    await store.apply(Verdict(order=order, transitions=(a_move(),), wanted=(coming,)))
+    other = an_order(2, HOSTILE, task_name=HOSTILE)
+    await store.apply(Verdict(order=other, transitions=(a_move(task_id=2, account=HOSTILE),)))
+    await store.apply(Verdict(order=an_order(3, start=NOW)))
+
+
+async def asked(port: int, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body to its end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{lines}\r\n".encode())
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    finally:
+        writer.close()
+    first, *said = head.decode().split("\r\n")
+    return int(first.split()[1]), {k.lower(): v for k, v in (line.split(": ", 1) for line in said)}, body
+
+
+async def told(port: int, path: str) -> Any:  # noqa: ANN401 - JSON
+    status, _, body = await asked(port, path)
+    assert status == 200, body
+    return json.loads(body)
+
+
+class Viewer:
+    """Reads one event after the other, each as its fields."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+
+    async def event(self) -> dict[str, str]:
+        async with asyncio.timeout(20):
+            found: dict[str, str] = {}
+            while not ({"data", "event"} & found.keys()):
+                found = {}
+                while line := (await self._line()):
+                    if ": " in line:
+                        name, _, value = line.partition(": ")
+                        found[name] = value
+            return found
+
+    async def _line(self) -> str:
+        line = (await self._reader.readline()).decode()
+        if not line:
+            raise EOFError
+        # Lengths of chunks stand on lines of their own.
+        return line.rstrip("\r\n") if ": " in line or line in {"\n", "\r\n"} else "-"
+
+
+@asynccontextmanager
+async def viewing(port: int, path: str = "/api/events", **headers: str) -> AsyncIterator[Viewer]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        # HTTP/1.0: what comes is the stream itself, not chunks of it
+        writer.write(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n{lines}\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b" 200 " in head.split(b"\r\n")[0], head
+        await reader.readuntil(b"\n\n")  # retry
+        yield Viewer(reader)
+    finally:
+        writer.close()

@@ -1,0 +1,126 @@
+"""The pages as they are without a script: what they say, and that names stay text."""
+
+import html
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from tests.db.kit import NOW, a_delivery, a_move, an_order
+from tests.web.api_kit import HOSTILE, Served, asked, fill, served
+
+from orderwatch.core.machine import Verdict
+from orderwatch.core.model import Capture, CapturePhase, DeliveryState, Standing
+
+WHOSE = f"/orders/{quote(HOSTILE, safe='')}/2"
+PNG = b"\x89PNG\r\n\x1a\n and so on"
+
+
+class Outline(HTMLParser):
+    """The elements of a page, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+async def outline(database: Path, path: str) -> Outline:
+    async with served(database) as here:
+        await fill(here.store)
+        status, _, body = await asked(here.port, path)
+        assert status == 200
+        return Outline(body.decode())
+
+
+@pytest.mark.parametrize("path", ["/", "/events", WHOSE])
+async def test_a_name_is_shown_as_text_and_never_as_markup(database: Path, path: str) -> None:
+    page = await outline(database, path)
+    scripts = [told for tag, told in page.elements if tag == "script"]
+    assert all((told.get("src") or "").startswith("/static/") for told in scripts)
+    assert not any(name.startswith("on") or name == "style" for _, told in page.elements for name in told)
+    assert HOSTILE in page.text or path == "/events"
+
+
+@pytest.mark.parametrize("path", ["/", "/events", WHOSE])
+async def test_a_page_asks_nobody_else_for_anything(database: Path, path: str) -> None:
+    page = await outline(database, path)
+    links = [
+        told.get(name) for _, told in page.elements for name in ("src", "href", "action", "data-features")
+    ]
+    assert all(link.startswith(("/", "#")) and not link.startswith("//") for link in links if link)
+
+
+async def test_the_board_shows_what_is_searched_for(database: Path) -> None:
+    page = await outline(database, "/?text=quay&sort=name")
+    assert "Quay" in page.text
+    assert page.text.count("1 order") == 1
+
+
+async def test_an_address_that_cannot_be_understood_shows_every_order(database: Path) -> None:
+    page = await outline(database, "/?sort=price&offset=x&state=gone&descending=")
+    assert "3 orders" in page.text
+
+
+async def test_links_of_the_board_lead_to_pages_that_are_there(database: Path) -> None:
+    async with served(database) as here:
+        await fill(here.store)
+        _, _, body = await asked(here.port, "/")
+        links = {told["href"] for tag, told in Outline(body.decode()).elements if tag == "a"}
+        for link in links - {"#main"}:
+            assert link is not None
+            status, _, _ = await asked(here.port, html.unescape(link))
+            assert status == 200, link
+
+
+@pytest.mark.parametrize(
+    "path", ["/orders/main/9", f"/orders/main/{10**18 * 9 + 10**18 - 1}", "/pictures/a/b/c/d/e/f"]
+)
+async def test_what_is_not_known_is_not_found(database: Path, path: str) -> None:
+    async with served(database) as here:
+        assert (await asked(here.port, path))[0] == 404
+
+
+async def test_the_map_is_geojson_and_told_once(database: Path) -> None:
+    async with served(database) as here:
+        target = {"type": "Point", "coordinates": [4.1, 51.9, 0]}
+        await here.store.apply(Verdict(order=an_order(1, document={"target": target})))
+        status, headers, body = await asked(here.port, "/map.json", Accept_Encoding="identity")
+        assert (status, headers["content-type"]) == (200, "application/geo+json")
+        assert b'"coordinates":[4.1,51.9]' in body
+        assert (await asked(here.port, "/map.json", If_None_Match=headers["etag"]))[0] == 304
+
+
+async def pictured(here: Served, name: str, state: DeliveryState = DeliveryState.STORED) -> int:
+    taken = Capture(capture_id="capture-1", standing=Standing(word="published", phase=CapturePhase.PUBLISHED))
+    file = a_delivery(attachment="thumbnail", file_name=name, state=state, path=name, stored_at=NOW)
+    order = an_order(1, captures=(taken,))
+    await here.store.apply(Verdict(order=order, transitions=(a_move(),), wanted=(file,)))
+    status, _, _ = await asked(here.port, "/pictures/" + "/".join(map(str, file.key)))
+    return status
+
+
+async def test_a_stored_thumbnail_is_shown(database: Path) -> None:
+    (database.parent / "x.png").write_bytes(PNG)
+    async with served(database) as here:
+        assert await pictured(here, "x.png") == 200
+
+
+async def test_what_is_no_picture_by_its_bytes_is_not_shown(database: Path) -> None:
+    (database.parent / "x.png").write_bytes(b"<html><script>alert(1)</script>")
+    async with served(database) as here:
+        assert await pictured(here, "x.png") == 404
+
+
+async def test_what_is_not_stored_is_not_shown(database: Path) -> None:
+    (database.parent / "x.png").write_bytes(PNG)
+    async with served(database) as here:
+        assert await pictured(here, "x.png", DeliveryState.FETCHING) == 404
