@@ -3,8 +3,10 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# What is compiled is kept, or each of the tests' workers and processes compiles it again.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test sweep soak check bench lint types imports format docs lock wheel clean
+.PHONY: help demo test sweep soak check bench lint types imports format docs screenshots lock wheel clean
 
 help:
 	@echo "make demo    run the main job against the simulated provider"
@@ -12,9 +14,10 @@ help:
 	@echo "make sweep   random failures and restarts, EXAMPLES=400 of them; crashes and power cuts at every call; long"
 	@echo "make soak    thirty days of a working account in some fifteen minutes: does anything grow?"
 	@echo "make check   tests, lint, types and import rules"
-	@echo "make bench   what polling and downloads cost, and how quick they are; prints, some twenty minutes"
+	@echo "make bench   what polling, downloads and viewers cost, and how quick they are; prints, some twenty-five minutes"
 	@echo "make format  put the code in its usual form"
 	@echo "make docs    write docs/configuration.md anew from the settings and config.example.toml"
+	@echo "make screenshots  draw the pictures of docs/ anew; needs Debian's chromium"
 	@echo "make lock    renew the exact versions of all dependencies"
 	@echo "make wheel   build the installable package into dist/"
 
@@ -30,7 +33,7 @@ demo: $(READY)
 	@$(BIN)/orderwatch demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not long"
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m "not long"
 
 # Others each time; what fails prints the line that plays it again.
 EXAMPLES ?= 400
@@ -51,7 +54,8 @@ check: lint types imports test
 bench: $(READY)
 	$(BIN)/python benchmarks/listing.py
 	$(BIN)/python benchmarks/cadence.py
-	$(BIN)/python benchmarks/pages.py
+	$(BIN)/python -m benchmarks.pages 10000 1
+	$(BIN)/python -m benchmarks.pages 10000 10
 	$(BIN)/python benchmarks/transfer.py
 
 lint: $(READY)
@@ -70,6 +74,9 @@ format: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/configuration.py
+
+screenshots: $(READY)
+	$(BIN)/python -m tests.browser.pictures
 
 lock:
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \

@@ -1,189 +1,337 @@
-"""What viewers cost: `/api/orders` with 10,000 orders, and 50 viewers with a move a second.
+"""What viewers cost a daemon that knows 10,000 orders: each question, and 50 viewers with live updates.
 
-Server and database in this process, viewers in another. Prints; asserts nothing.
+The daemon, the provider and the viewers are a process each. Each so many seconds the provider
+moves an order, and has a file for it, from a host that gives each connection so much and no more.
+Prints; asserts nothing.
 """
 
 import asyncio
+import os
+import random
+import socket
 import statistics
 import sys
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from multiprocessing import get_context
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import NamedTuple
 
 import aiohttp
+from benchmarks.viewers import Seen, look_on
 
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
     Delivery,
+    DeliveryState,
     Kind,
     Order,
     OrderPhase,
+    OrderState,
+    SceneFacts,
     Standing,
     Subject,
     Transition,
 )
-from orderwatch.db.gallery import open_gallery
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.store import open_store
 from orderwatch.db.upgrade import upgrade
-from orderwatch.ports.sight import Search, Sort
-from orderwatch.web.api.changes import Changes
-from orderwatch.web.api.routes import api
-from orderwatch.web.server import Pages, serving
+from orderwatch.simulator import Scenario, serve
 
 VIEWERS = 50
-SECONDS = 20
-TRIES = 7
-QUERIES = ("limit=100", "sort=moved&descending=true", "text=quay%2099", "offset=9900", "limit=1000")
+SECONDS = 20  # of each measurement
+ROUNDS = 3
+SETTLING = 15  # seconds, for viewers to come
+TRIES = 9
+INTERVAL = 2.0  # seconds between two readings of the list
+SIZE, EACH = 12_000_000, 4_000_000  # bytes of a file, and per second and connection
+QUIET = 45  # seconds before the first order moves
+PATHS = (
+    "/api/orders",
+    "/api/orders?state=open",
+    "/api/orders?project=project%203",
+    "/api/orders?account=main",
+    "/api/orders?text=quay%2099",
+    "/api/orders?text=%C3%A9quay",
+    *(
+        f"/api/orders?sort={s}&descending=true"
+        for s in ("name", "status", "state", "start", "next_look", "moved")
+    ),
+    "/api/orders?sort=moved&offset=9900",
+    "/api/orders?limit=200",
+    "/api/orders/main/10001",
+    "/",
+    "/?text=quay+99",
+    "/?offset=9900",
+    "/map.json",
+    "/orders/main/10001",
+    "/events",
+    "/metrics",
+)
+SETTINGS = """
+[[watch]]
+account = "main"
+task_name = "*"
+[polling]
+interval = "{interval}s"
+requests_per_second = 50
+[delivery]
+root = "{folder}/tree"
+keep_free = "0"
+scrub = "0"
+[database]
+url = "sqlite:///{folder}/orderwatch.db"
+backups = 0
+[log]
+format = "json"
+[http]
+listen = "127.0.0.1:{port}"
+"""
 
 
-def view(port: int, pipe: Pipe) -> None:
-    """Viewers, until the pipe speaks; answers how many events each saw."""
-
-    async def follow(session: aiohttp.ClientSession, seen: list[int], n: int) -> None:
-        async with session.get(f"http://127.0.0.1:{port}/api/events") as answer:
-            async for line in answer.content:
-                seen[n] += line.startswith(b"id: ")
-
-    async def run() -> None:
-        seen = [0] * VIEWERS
-        unbounded = aiohttp.ClientTimeout(total=None)
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(timeout=unbounded, connector=connector) as session:
-            tasks = [asyncio.create_task(follow(session, seen, n)) for n in range(VIEWERS)]
-            await asyncio.to_thread(pipe.recv)
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-        pipe.send((min(seen), max(seen)))
-
-    asyncio.run(run())
+def square(east: float, north: float) -> dict[str, object]:
+    corners = ((0.0, 0.0), (0.1, 0.0), (0.1, 0.1), (0.0, 0.1), (0.0, 0.0))
+    return {"type": "Polygon", "coordinates": [[[east + x, north + y] for x, y in corners]]}
 
 
-def an_order(task_id: int, now: datetime) -> Verdict:
+def past_order(number: int, now: datetime, rng: random.Random) -> Verdict:
+    """Done: two captures with two stored files each."""
+    task_id, taken = 10_000 + number, now - timedelta(days=300 * rng.random())
+    target = square(rng.uniform(-170, 170), rng.uniform(-60, 70))
     captures = tuple(
         Capture(
-            capture_id=f"capture-{task_id}-{n}",
+            capture_id=f"{rng.getrandbits(128):032x}",
             standing=Standing(word="published", phase=CapturePhase.PUBLISHED),
-            start=now,
+            start=taken,
             satellite_name="NewSat-42",
+            published_at=taken + timedelta(hours=5),
         )
-        for n in range(2)
+        for _ in range(2)
+    )
+    deliveries = tuple(
+        Delivery(
+            account="main",
+            task_id=task_id,
+            capture_id=captures[n % 2].capture_id,
+            scene_id=f"{rng.getrandbits(128):032x}",
+            attachment="delivery_zip",
+            file_name=f"{task_id}_{n}.zip",
+            path=f"{task_id}/{n}.zip",
+            fingerprint=str(n),
+            scene=SceneFacts(timestamp=taken, satellite_name="NewSat-42", footprint=target),
+            state=DeliveryState.STORED,
+            size=10**8,
+            sha256="ab" * 32,
+            stored_at=taken + timedelta(hours=9),
+        )
+        for n in range(4)
+    )
+    move = Transition(
+        at=taken,
+        account="main",
+        task_id=task_id,
+        subject=Subject.ORDER,
+        before="a",
+        after="b",
+        kind=Kind.STEP,
     )
     order = Order(
         account="main",
         task_id=task_id,
-        task_name=f"Quay {task_id}",
-        standing=Standing(word="in_progress", phase=OrderPhase.IN_PROGRESS),
-        looked_at=now,
-        document={"task_id": task_id, "text": "x" * 2000},
+        task_name=f"Quay {number}",
+        project_name=f"project {number % 20}",
+        standing=Standing(word="completed", phase=OrderPhase.COMPLETED),
+        state=OrderState.DONE,
+        start=taken,
+        end=taken + timedelta(days=20),
+        final_at=taken + timedelta(days=1),
+        looked_at=taken + timedelta(days=1),
+        document={"task_id": task_id, "target": target, "text": "x" * 1000},
         captures=captures,
+        deliveries=deliveries,
     )
-    wanted = tuple(
-        Delivery(
-            account="main",
-            task_id=task_id,
-            capture_id=f"capture-{task_id}-{n % 2}",
-            scene_id=f"scene-{task_id}-{n}",
-            attachment="delivery_zip",
-            file_name=f"{n}.zip",
-            fingerprint=f"{n}",
-        )
-        for n in range(4)
-    )
-    return Verdict(order=order, transitions=(a_move(task_id, now, 0),), wanted=wanted)
+    return Verdict(order=order, transitions=tuple(replace(move, after=f"b{n}") for n in range(12)))
 
 
-def a_move(task_id: int, now: datetime, number: int) -> Transition:
-    return Transition(
-        at=now,
-        account="main",
-        task_id=task_id,
-        subject=Subject.ORDER,
-        before=None,
-        after=f"word {number}",
-        kind=Kind.STEP,
-    )
-
-
-async def fill(store: Store, count: int) -> None:
-    now = datetime.now(UTC)
-    for first in range(1, count + 1, 1000):
-        await store.apply_all([an_order(n, now) for n in range(first, min(first + 1000, count + 1))])
-
-
-async def moving(store: Store) -> None:
-    """A move a second of some order."""
-    for number in range(SECONDS):
-        order = await store.order("main", number + 1)
-        assert order is not None  # noqa: S101 - it was written above
-        now = datetime.now(UTC)
-        verdict = Verdict(order=replace(order, looked_at=now), transitions=(a_move(number + 1, now, number),))
-        await store.apply(verdict)
-        await asyncio.sleep(1)
-
-
-async def cost(store: Store) -> float:
-    """Percent of a core that this process takes meanwhile."""
-    began, used = time.perf_counter(), time.process_time()
-    await moving(store)
-    return 100 * (time.process_time() - used) / (time.perf_counter() - began)
-
-
-async def unasked(*_asked: object) -> Any:  # noqa: ANN401 - nobody asks
-    raise AssertionError
-
-
-async def measure(database: Path, count: int) -> None:
+async def fill(database: Path, count: int) -> None:
+    now, rng = datetime.now(UTC), random.Random(1)
     upgrade(database)
-    async with open_store(database) as store, open_gallery(database) as gallery:
-        await fill(store, count)
-        for sort in Sort:
-            began = time.perf_counter()
-            await gallery.find(Search(sort=sort))
-            print(f"a page of 100 by {sort}: {1000 * (time.perf_counter() - began):.0f} ms")
-        add = api(gallery, unasked, Changes(gallery, lambda: datetime.now(UTC)))
-        pages = Pages(health=unasked, readiness=unasked, metrics=unasked, routes=(add,))
-        async with serving("127.0.0.1:0", pages) as port:
-            for query in QUERIES:
-                await timed(f"http://127.0.0.1:{port}/api/orders?{query}")
-            alone = await cost(store)
-            ours, theirs = get_context("spawn").Pipe()
-            viewers = get_context("spawn").Process(target=view, args=(port, theirs))
-            viewers.start()
-            await asyncio.sleep(3)
-            watched = await cost(store)
-            ours.send("")
-            least, most = await asyncio.to_thread(ours.recv)
-            viewers.join()
-            print(
-                f"{VIEWERS} viewers, {SECONDS} moves, seen {least} to {most}: {watched:.1f} % of a core, "
-                f"{alone:.1f} % without them"
-            )
+    async with open_store(database) as store:
+        for first in range(0, count, 1000):
+            await store.restore([past_order(n, now, rng) for n in range(first, min(first + 1000, count))])
 
 
-async def timed(url: str) -> None:
-    spent, size = [], 0
-    async with aiohttp.ClientSession() as session:
-        for _ in range(TRIES):
-            began = time.perf_counter()
-            async with session.get(url) as answer:
-                size = len(await answer.read())
-            spent.append(time.perf_counter() - began)
-    path = url.partition("/api")[2]
-    print(f"GET /api{path}: median {1000 * statistics.median(spent):.0f} ms, {size} bytes")
+def provide(pipe: Pipe, every: int) -> None:
+    """The simulator, until the pipe says nothing; answers a word with when the list was read, in seconds."""
+    orders = [
+        {
+            "task_id": 100_001 + n,
+            "task_name": f"Pier {n}",
+            "project_name": "live",
+            "status": [(0, "received"), (QUIET + n * every, "completed")],
+            "captures": [
+                {
+                    "start": QUIET + n * every,
+                    "status": [(QUIET + n * every, "published")],
+                    "scenes": [{"size": SIZE}],
+                }
+            ],
+        }
+        for n in range((ROUNDS * (2 * SECONDS + SETTLING) + 60) // every)
+    ]
+
+    async def run() -> None:
+        scenario = Scenario.model_validate({"orders": orders, "downloads": {"rate": EACH}, "page_size": 100})
+        async with serve(scenario) as simulator:
+            pipe.send(simulator.config_toml())
+            while await asyncio.to_thread(pipe.recv):
+                pipe.send([entry.at for entry in simulator.journal.find(path="/tasking/tasks/")])
+
+    asyncio.run(run())
 
 
-def main(count: int) -> None:
-    with TemporaryDirectory() as folder:
-        asyncio.run(measure(Path(folder, "orderwatch.db"), count))
+class Figures(NamedTuple):
+    """`used` are seconds of CPU, `received` bytes, `lists` the seconds of the requests for the list."""
+
+    at: float
+    used: float
+    received: float
+    lists: Sequence[float]
+    lag: float
+
+
+class Daemon:
+    def __init__(self, pid: int, base: str, provider: Pipe) -> None:
+        self._pid = pid
+        self._provider = provider
+        self.base = base
+
+    async def figures(self) -> Figures:
+        metrics = await self._metrics()
+        self._provider.send("lists")
+        lists = await asyncio.to_thread(self._provider.recv)
+        received = sum(v for name, v in metrics.items() if name.startswith("orderwatch_received_bytes_total"))
+        return Figures(
+            time.monotonic(), _used(self._pid), received, lists, metrics["orderwatch_loop_lag_max_seconds"]
+        )
+
+    async def _metrics(self) -> dict[str, float]:
+        async with aiohttp.ClientSession(self.base) as session, session.get("/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        pairs = [line.split(" ")[:2] for line in lines if line and not line.startswith("#")]
+        return {name: float(value) for name, value in pairs}
+
+
+def _used(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@asynccontextmanager
+async def running(folder: Path, provider: Pipe) -> AsyncIterator[Daemon]:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+    settings = SETTINGS.format(folder=folder, interval=INTERVAL, port=port)
+    config = folder / "config.toml"
+    config.touch(mode=0o600)
+    config.write_text(f"{provider.recv()}\n{settings}")
+    command = (sys.executable, "-m", "orderwatch", "run", "--config", str(config))
+    with (folder / "daemon.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+    try:
+        yield Daemon(process.pid, f"http://127.0.0.1:{port}", provider)
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def questions(base: str) -> None:
+    async with aiohttp.ClientSession(base) as session:
+        for path in PATHS:
+            spent, size = [], 0
+            for _ in range(TRIES):
+                began = time.perf_counter()
+                async with session.get(path) as answer:
+                    size = len(await answer.read())
+                spent.append(1000 * (time.perf_counter() - began))
+            median, least, most = statistics.median(spent), min(spent), max(spent)
+            print(f"  {path:47} {median:5.0f} ms  ({least:.0f}-{most:.0f}), {size} bytes")
+
+
+async def measured(name: str, daemon: Daemon) -> float:
+    """Prints, and returns percent of a core."""
+    before = await daemon.figures()
+    await asyncio.sleep(SECONDS)
+    after = await daemon.figures()
+    passed = after.at - before.at
+    used = 100 * (after.used - before.used) / passed
+    starts = [b for a, b in pairwise(after.lists[len(before.lists) :]) if b - a > INTERVAL / 2]
+    gaps = [b - a for a, b in pairwise(starts)] or [0.0]
+    rate = (after.received - before.received) / passed / 1e6
+    print(
+        f"  {name:14} {used:5.1f} % of a core; {rate:.1f} MB/s; {len(starts)} sweeps, "
+        f"{statistics.median(gaps):.2f} s from one to the next, worst {max(gaps):.2f} s; "
+        f"loop at worst {1000 * after.lag:.0f} ms behind"
+    )
+    return used
+
+
+async def watched(daemon: Daemon) -> float:
+    ours, theirs = get_context("spawn").Pipe()
+    viewers = get_context("spawn").Process(target=look_on, args=(daemon.base, VIEWERS, theirs))
+    viewers.start()
+    theirs.close()  # so that its end is noticed
+    await asyncio.sleep(SETTLING)
+    ours.send("now")
+    used = await measured(f"{VIEWERS} viewers", daemon)
+    ours.send("enough")
+    seen: Seen = await asyncio.to_thread(ours.recv)
+    viewers.join()
+    delays = statistics.quantiles(seen.delays or [0.0, 0.0], n=100)
+    print(
+        f"    {seen.events} events told, {seen.reads} pages and {seen.maps} maps read again, "
+        f"{seen.unchanged} of them unchanged, {seen.failures} refused; from a move to a page with it: "
+        f"median {delays[49]:.2f} s, 99th {delays[98]:.2f} s, worst {max(seen.delays, default=0.0):.2f} s"
+    )
+    return used
+
+
+async def measure(folder: Path, provider: Pipe) -> None:
+    async with running(folder, provider) as daemon:
+        await asyncio.sleep(10)
+        await questions(daemon.base)
+        await asyncio.sleep(15)  # until orders move
+        more, alone = [], await measured("no viewer", daemon)
+        for _ in range(ROUNDS):
+            seen, before = await watched(daemon), alone
+            alone = await measured("no viewer", daemon)
+            more.append(seen - (before + alone) / 2)
+        told = ", ".join(f"{one:.1f}" for one in sorted(more))
+        print(f"  {VIEWERS} viewers cost {statistics.median(more):.1f} % of a core ({told})")
+
+
+def main(count: int, every: int) -> None:
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    provider = context.Process(target=provide, args=(theirs, every))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        asyncio.run(fill(folder / "orderwatch.db", count))
+        print(f"{count} past orders, {2 * count} captures, {4 * count} files; one more each {every} s:")
+        provider.start()
+        theirs.close()
+        asyncio.run(measure(folder, ours))
+    ours.send("")
+    provider.join()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
+    count, every = [int(word) for word in sys.argv[1:3]] or (10_000, 1)
+    main(count, every)

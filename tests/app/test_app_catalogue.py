@@ -1,27 +1,27 @@
 """The catalogue of what is stored: a reader that walks it finds every file, whatever came before."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pystac
 import pytest
-from pystac.extensions.file import FileExtension
-from pystac.validation import validate_dict
 from structlog.testing import LogCapture
-from tests.app.app_rig import sha256
+from tests.app.catalogue_kit import items, listed, validate
 from tests.app.upkeep_kit import EVERYTHING, Home, home
+from tests.databases import new_database
+from tests.db.kit import a_delivery, want
 from tests.logs import events
 
 from orderwatch.app.compose import held_database
 from orderwatch.app.recatalogue import recatalogue
 from orderwatch.config import load
 from orderwatch.core.delivery import after_loss
-from orderwatch.core.stac import Document
+from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.db.store import open_store
-from orderwatch.errors import ConfigError, DiskError
+from orderwatch.errors import ConfigError
 from orderwatch.ops.log import Redactor
 from orderwatch.service.cataloguer import Catalogued, Cataloguer
 from orderwatch.simulator.scenario import Scene
@@ -37,28 +37,6 @@ KINDS = 'attachments = ["delivery_zip", "footprint", "thumbnail", "preview"]\n'
 def switch(at_home: Home, *, on: bool, more: str = "") -> None:
     at_home.rig.configure(EVERYTHING, f"stac = {str(on).lower()}\n{more}")
     at_home.settings = load(at_home.rig.config, resolve=True)
-
-
-def items(root: Path) -> list[pystac.Item]:
-    """Every item that is linked, all of it validated against the schemas of the core."""
-    catalogue = pystac.Catalog.from_file(str(root / "catalog.json"))
-    for document in (catalogue, *catalogue.get_children(), *catalogue.get_items(recursive=True)):
-        validate_dict(document.to_dict(transform_hrefs=False), extensions=[])
-    return list(catalogue.get_items(recursive=True))
-
-
-def listed(root: Path) -> dict[str, str]:
-    """sha256 by path, of every file that the catalogue lists; the files are read and compared."""
-    found = {}
-    for item in items(root):
-        for key, asset in item.assets.items():
-            path = Path(asset.get_absolute_href() or "")
-            assert path.is_file()
-            if not key.endswith(".sidecar"):
-                told = FileExtension.ext(asset)
-                assert (told.checksum, told.size) == (f"1220{sha256(path)}", path.stat().st_size)
-                found[str(path.resolve().relative_to(root.resolve()))] = sha256(path)
-    return found
 
 
 async def stored(at_home: Home, root: str | None = None) -> dict[str, str]:
@@ -78,6 +56,7 @@ async def test_a_reader_that_walks_it_finds_every_stored_file(tmp_path: Path) ->
         found = listed(at_home.tree)
         assert found == await stored(at_home)
         assert sum(path.endswith(".zip") for path in found) == 3
+        validate(at_home.tree)
         (first, second) = sorted(items(at_home.tree), key=lambda item: len(item.assets))
         assert {"delivery_zip", "footprint", "thumbnail", "preview"} <= set(first.assets)
         assert "delivery_zip.v1" in second.assets
@@ -196,33 +175,51 @@ async def test_a_strangers_file_is_never_overwritten_and_said_once(
         assert said == ["catalogue.failing", "catalogue.restored"] * 2 + ["catalogue.written"]
 
 
-@pytest.mark.parametrize("beside", ["", ".json"])
-async def test_a_delivery_under_a_name_of_the_catalogue_is_refused(tmp_path: Path, beside: str) -> None:
-    """Even one that looks like the catalogue's own: it has a sidecar."""
-    document: Document = {"orderwatch:catalogue": 1}
-    path = "stac/main-harbour/7/s1.json"
-    target = tmp_path / path
-    target.parent.mkdir(parents=True)
+async def test_what_keeps_failing_is_tried_ever_more_seldom(tmp_path: Path) -> None:
+    """Each try writes every item anew that is not listed yet, thousands of them perhaps."""
     (tmp_path / ".orderwatch").mkdir()
-    target.with_name("s1.json.json").write_text("{}")
-    if not beside:
-        target.write_text(json.dumps(document))
-    before = {p: p.read_bytes() for p in target.parent.iterdir()}
-    writer = CatalogueWriter(tmp_path)
-    with pytest.raises(DiskError, match="is not its own file"):
-        await writer.write({path: document})
-    await writer.remove([path])
-    assert {p: p.read_bytes() for p in target.parent.iterdir()} == before
+    (tmp_path / "catalog.json").write_text("{}")
+    seconds = [0.0]
+    async with open_store(new_database(tmp_path / "database")) as store:
+        await want(store, listable(1))
+        tree = Catalogued(str(tmp_path), CatalogueWriter(tmp_path), at_once)
+        cataloguer = Cataloguer(store, {None: tree}, steady=lambda: seconds[0])
+        tries = []
+        for seconds[0] in range(0, 4000, 5):
+            before = written(tmp_path)
+            (problem,) = await cataloguer.round()
+            assert "catalog.json is not its own file" in problem
+            tries += [seconds[0]] * (written(tmp_path) != before)
+        assert tries == [0, 30, 90, 210, 450, 930, 1830, 2730, 3630]
+        (tmp_path / "catalog.json").unlink()
+        cataloguer.adjust({None: tree})  # after a reload it is tried at once
+        assert await cataloguer.round() == []
+        assert len(items(tmp_path)) == 1
 
 
-async def test_no_link_leads_the_catalogue_out_of_the_tree(tmp_path: Path) -> None:
-    tree, elsewhere = tmp_path / "tree", tmp_path / "elsewhere"
-    (tree / ".orderwatch").mkdir(parents=True)
-    elsewhere.mkdir()
-    (tree / "stac").symlink_to(elsewhere)
-    with pytest.raises(DiskError, match="leads elsewhere"):
-        await CatalogueWriter(tree).write({"stac/a/collection.json": {}})
-    assert list(elsewhere.iterdir()) == []
+async def test_what_is_listed_of_many_scenes_stays_so_when_the_rest_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orderwatch.service.cataloguer._PART", 1)
+    (tmp_path / ".orderwatch").mkdir()
+    (tmp_path / "stac" / "main-no-project" / "2").mkdir(parents=True)
+    (tmp_path / "stac" / "main-no-project" / "2" / "scene-1.json").write_text("{}")
+    async with open_store(new_database(tmp_path / "database")) as store:
+        for task_id in (1, 2):
+            await want(store, listable(task_id))
+        tree = Catalogued(str(tmp_path), CatalogueWriter(tmp_path), at_once)
+        assert len(await Cataloguer(store, {None: tree}).round()) == 1
+        assert [one.task_id for one in await store.unlisted(None)] == [2]
+        assert [item.properties["orderwatch:task_id"] for item in items(tmp_path)] == [1]
+
+
+def listable(task_id: int) -> Delivery:
+    facts: dict[str, Any] = {"path": f"{task_id}.zip", "size": 1, "sha256": "0f" * 32, "stored_at": NOW}
+    return a_delivery(task_id=task_id, state=DeliveryState.STORED, **facts)
+
+
+def written(root: Path) -> list[int]:
+    return [path.stat().st_mtime_ns for path in root.glob("stac/*/*/*.json")]
 
 
 async def test_the_rebuilt_catalogue_is_as_the_rows_are(tmp_path: Path) -> None:
@@ -231,14 +228,13 @@ async def test_the_rebuilt_catalogue_is_as_the_rows_are(tmp_path: Path) -> None:
             await recatalogue(at_home.settings, Redactor())
         switch(at_home, on=True)
         assert await at_home.once() == []
-        left = at_home.tree / "stac" / "main-former-name" / "collection.json"
-        left.parent.mkdir()
-        left.write_text('{"orderwatch:catalogue": 1}')
+        left = former_project(at_home.tree)
         for path in at_home.tree.glob("stac/*/7/*.json"):
             path.unlink()
         with held_database(at_home.settings):  # as a daemon does
             assert await recatalogue(at_home.settings, Redactor()) is None
         assert await recatalogue(at_home.settings, Redactor()) == []
+        validate(at_home.tree)
         assert listed(at_home.tree) == await stored(at_home)
         assert not left.exists()
 
@@ -264,13 +260,23 @@ async def test_the_daemon_keeps_it_and_writes_it_anew_when_it_is_told_to(tmp_pat
         await until((rig.tree / "catalog.json").exists)
         (item,) = rig.tree.glob("stac/*/7/*.json")
         item.unlink()
+        left = former_project(rig.tree)
         ended = await rig.call("stac", "rebuild")
         assert (ended.code, ended.out) == (0, "the running daemon writes the catalogue anew\n")
         await until(item.exists)
+        await until(lambda: not left.exists())
         assert await rig.terminated(daemon) == 0
         item.unlink()
         assert (await rig.call("stac", "rebuild")).code == 0
         assert listed(rig.tree) == await stored(at_home)
+
+
+def former_project(tree: Path) -> Path:
+    """Its collection, which nothing links to any more."""
+    left = tree / "stac" / "main-former-name" / "collection.json"
+    left.parent.mkdir()
+    left.write_text('{"orderwatch:catalogue": 1}')
+    return left
 
 
 async def until(reached: Callable[[], bool]) -> None:

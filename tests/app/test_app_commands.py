@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.app.app_rig import Rig, Rigged
 
+from orderwatch.cli import main
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Account, Capture, Contract, Order, Scenario, Scene
 
@@ -322,21 +323,26 @@ def test_help_names_every_command() -> None:
         "run", "once", "check", "status", "history", "retry", "verify", "rebuild", "migrate",
         "simulate", "demo",
     )  # fmt: skip
-    for command in commands:
+    for command in (*commands, "top", "stac", "place", "cancel", "install"):
         assert f"  {command} " in found.stdout
 
 
-def test_config_is_accepted_before_and_after_the_command(tmp_path: Path) -> None:
+def test_config_is_accepted_before_and_after_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for words in (["--config", "nowhere.toml", "status"], ["status", "--config", "nowhere.toml"]):
-        found = subprocess.run(
-            [sys.executable, "-m", "orderwatch", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path,
-        )
-        assert found.returncode == 2
-        assert "nowhere.toml" in found.stderr
+        monkeypatch.setattr(sys, "argv", ["orderwatch", *words])
+        with pytest.raises(SystemExit, match="2"):
+            main()
+        assert "nowhere.toml" in capsys.readouterr().err
+
+
+def test_a_full_disk_under_the_output_is_one_line() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        command = [sys.executable, "-m", "orderwatch", "--version"]
+        found = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    told = "orderwatch: what there is to say cannot be written: No space left on device\n"
+    assert (found.returncode, found.stderr) == (1, told)
 
 
 def _change(rig: Rig, statement: str) -> None:

@@ -216,7 +216,7 @@ CLASSES = {
         on_a_disk=True,
     ),
 }
-QUICK = {"token refused", "downloads down", "webhook down"}
+QUICK = {"token refused", "webhook down"}
 
 
 @pytest.fixture

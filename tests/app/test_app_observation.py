@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from orderwatch.app.observation import observation
 from orderwatch.ops.telemetry import Live
 from orderwatch.service.pulse import Pulse, Punctuality
+from orderwatch.web.front import Wanted
 
 
 def fetched(port: int, path: str) -> tuple[int, bytes]:
@@ -38,7 +39,7 @@ async def test_a_process_that_is_starting_is_sound_and_not_ready() -> None:
     probe.close()
     await probe.wait_closed()
     with capture_logs() as said:
-        observed.front.listen(f"127.0.0.1:{port}")
+        observed.front.listen(Wanted(f"127.0.0.1:{port}"))
         crew = [asyncio.create_task(work) for work in (observed.live.loop.run(), observed.front.run())]
         while not await asyncio.to_thread(is_there, port):
             await asyncio.sleep(0.005)

@@ -4,25 +4,25 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
-from tests.app.app_rig import Rig, Rigged
+from tests.app.app_rig import Rigged
+from tests.app.reload_kit import guarded, reread
 
 from orderwatch.app.compose import held_database, set_up_log
 from orderwatch.app.control import Control
 from orderwatch.app.daemon import Daemon, open_daemon
 from orderwatch.app.telling import channels_of
 from orderwatch.app.values import contract_of, limit_of, pace_of, retries_of, rights_of, roots_of, watched_of
-from orderwatch.config import Settings, load
+from orderwatch.config import Settings
 from orderwatch.errors import ConfigError
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.scenario import Scenario
+from orderwatch.web.front import Wanted
 
 VALUES = [
     '"250ms"',
@@ -68,6 +68,7 @@ GOOD = {
     "retry_first": ('"90s"', '"1s"\nparallel = 2', '"1s"\nbandwidth = "5MB"', '"1s"\nfile_mode = "0640"'),
     "stall": ('"90s"', '"7s"\nconnections = 1', '"7s"\nattachments = ["preview"]\nlayout = "{file_name}"'),
     "listen": ('""', '"127.0.0.1:0"'),
+    "hosts": ('["watch.example"]',),
     "level": ('"info"', '"warning"', '"error"'),
     "task_name": ('"Quay *"', '"*"\nstatus = "received"'),
     "contract_id": ('"cont.other"',),
@@ -87,6 +88,8 @@ LINES = (
 MORE = """
 [http]
 listen = "127.0.0.1:0"
+token = "canary-token"
+hosts = []
 
 [[notify]]
 kind = "webhook"
@@ -133,6 +136,7 @@ def at_work(daemon: Daemon) -> dict[str, Any]:
         "log": logging.getLogger().level,
         "swept": set(daemon.oversight._care.keeper.sweeping.volumes),
         "pages": house.observed.front._wanted,
+        "shown": house.showing.settings.http,
         "told": house.store._listening,
     }
 
@@ -158,7 +162,8 @@ def told(settings: Settings, daemon: Daemon) -> dict[str, Any]:
         "tick": min(5.0, settings.polling.interval.total_seconds() / 4),
         "log": getattr(logging, settings.log.level.upper()),
         "swept": {tree.volume for tree in app.trees.values()},
-        "pages": settings.http.listen,
+        "pages": Wanted(settings.http.listen, settings.http.hosts, settings.http.token.get_secret_value()),
+        "shown": settings.http,
         "told": channels_of(settings),
     }
 
@@ -202,26 +207,8 @@ async def test_a_heartbeat_that_is_taken_out_leaves_no_problem_for_ever(rigged: 
             assert '["heartbeat.failing"]' not in problems.open
 
 
-def reread(rig: Rig) -> Settings:
-    return load(rig.config, {}, resolve=True)
-
-
 def taken(settings: Settings, daemon: Daemon) -> Settings:
     """The one that was read, unless it wants another database."""
     if settings.database.path != daemon.house.database:
         raise ConfigError(["another database"])
     return settings
-
-
-@contextmanager
-def guarded() -> Iterator[None]:
-    """A signal that comes late ends nothing, and what is logged is as before in the end."""
-    root = logging.getLogger()
-    level, handlers, before = root.level, root.handlers[:], signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        structlog.reset_defaults()

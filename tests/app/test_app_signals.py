@@ -62,6 +62,7 @@ async def test_a_reload_does_not_undo_a_stop(rigged: Rigged) -> None:
     assert _logged(rig, "config.reloaded") == 0
 
 
+@pytest.mark.long
 async def test_another_database_needs_a_restart(rigged: Rigged) -> None:
     rig = await rigged(_slow())
     rig.configure(WATCH)
@@ -76,6 +77,7 @@ async def test_another_database_needs_a_restart(rigged: Rigged) -> None:
     assert not rig.database.with_name("other.db").exists()
 
 
+@pytest.mark.long
 async def test_a_reload_takes_up_the_log_too(rigged: Rigged) -> None:
     rig = await rigged(_slow())
     rig.configure("task_ids = [8]")

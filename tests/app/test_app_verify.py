@@ -166,6 +166,8 @@ async def test_repair_mends_everything_but_what_it_does_not_know(tmp_path: Path)
         done = await at_home.repair()
         assert {path for path, one in done.items() if not one.mended} == {"notes.txt"}
         assert at_home.downloads() == 3
+        fetched = sum(delivery.size or 0 for delivery in (gone, turned, folder))
+        assert (at_home.heard.read_files, at_home.heard.read_size) == (3, fetched)
         assert await at_home.found() == {("orphan", "notes.txt")}
         (at_home.tree / "notes.txt").unlink()
         await at_home.assert_whole()

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tests.app.catalogue_kit import listed, validate
 
 ROOT = Path(__file__).parents[2]
 ALONE = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
@@ -33,6 +34,12 @@ def test_the_wheel_carries_what_the_command_needs(wheel: Path) -> None:
         "orderwatch/config.example.toml",
         "orderwatch/py.typed",
     } <= names
+    web = ROOT / "daemon" / "orderwatch" / "web"
+    shown = [
+        path for folder in ("templates", "static") for path in (web / folder).rglob("*") if path.is_file()
+    ]
+    assert shown
+    assert {f"orderwatch/web/{path.relative_to(web).as_posix()}" for path in shown} <= names
 
 
 @pytest.mark.long
@@ -47,9 +54,14 @@ def test_the_installed_wheel_runs_the_demo_to_its_end(wheel: Path, tmp_path: Pat
         check=False,
     )
     assert found.returncode == 0, found.stderr
-    assert "8 deliveries" in found.stdout
+    assert found.stdout.startswith("The page: http://127.0.0.1:")
+    assert "24 deliveries" in found.stdout
     assert "Where to look next" in found.stdout
-    assert len(list((tmp_path / "demo" / "deliveries").rglob("*.zip"))) == 8
+    tree = tmp_path / "demo" / "deliveries"
+    zips = {str(path.relative_to(tree)) for path in tree.rglob("*.zip")}
+    assert len(zips) == 8
+    validate(tree)
+    assert zips <= set(listed(tree))
 
 
 def test_the_installed_wheel_shows_what_it_would_install(wheel: Path, tmp_path: Path) -> None:

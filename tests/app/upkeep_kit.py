@@ -50,7 +50,7 @@ class Home:
     rig: Rig
     settings: Settings
     seconds: list[float] = field(default_factory=lambda: [0.0])  # of the provider's clock
-    heard: Heard = field(default_factory=Heard)  # of the last round, or the last rebuilding
+    heard: Heard = field(default_factory=Heard)  # of the last round, rebuilding or repair
 
     @property
     def tree(self) -> Path:
@@ -75,7 +75,8 @@ class Home:
     async def repair(self) -> dict[str, Repair]:
         """What became of each finding, by its path."""
         repairs = await begin_repair(self.settings, await self.verify(), datetime.now(UTC))
-        await finish_repair(self.settings, Redactor(), repairs)
+        self.heard = Heard()
+        await finish_repair(self.settings, Redactor(), repairs, self.heard)
         return {repair.finding.path: repair for repair in repairs}
 
     async def rebuild(self) -> Rebuilt:

@@ -5,6 +5,7 @@ import re
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,13 @@ from tests.cli.conftest import Call
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 from tests.terminals import Window
 
-from orderwatch.cli.live import Speeds, transfers_table
+from orderwatch.cli.live import transfers_table
 from orderwatch.cli.top import picture
 from orderwatch.core.glance import Glance
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderPhase, OrderState, Standing
 from orderwatch.core.problems import Problem
+from orderwatch.core.speed import Speeds
 from orderwatch.db.store import open_store
 
 COLOURS = re.compile(r"\x1b\[[\d;]*3[0-7]m")
@@ -34,11 +36,10 @@ GLANCE = Glance(
 
 
 def shown(glance: Glance, height: int = 24, width: int = 100) -> list[str]:
-    speeds = Speeds()
-    speeds.measure(glance.running)
+    going = Speeds().measured(glance.running, NOW)
     screen = Console(width=width, height=height, no_color=True, highlight=False)
     with screen.capture() as found:
-        screen.print(picture(glance, speeds, NOW, height))
+        screen.print(picture(glance, going, NOW, height))
     return found.get().splitlines()
 
 
@@ -82,19 +83,14 @@ def test_names_of_the_provider_cannot_drive_the_terminal() -> None:
 
 
 def test_a_transfer_says_how_fast_it_is_and_how_long_it_takes() -> None:
-    now = [0.0]
-    speeds = Speeds(lambda: now[0])
-    speeds.measure([RUNNING])
-    now[0] = 2.0
+    speeds = Speeds()
+    speeds.measured([RUNNING], NOW)
     later = replace(RUNNING, durable=500_000)
-    speeds.measure([later])
+    going = speeds.measured([later], NOW + timedelta(seconds=2))
     screen = Console(width=150, no_color=True)
     with screen.capture() as found:
-        screen.print(transfers_table([later], speeds))
+        screen.print(transfers_table(going))
     assert "500.0 kB of 1.0 MB  125.0 kB/s, 4 s left" in found.get()
-    speeds.measure([])
-    speeds.measure([later])
-    assert speeds.of(later) is None, "what came before it was interrupted does not count"
 
 
 def played(config: Path, end: Callable[[Window], object], **more: str) -> str:
@@ -122,9 +118,10 @@ async def test_on_a_terminal_it_follows_the_window_until_q_without_colours_where
 
 
 @pytest.mark.long
-async def test_ctrl_c_ends_it_as_well(database: Path, config: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+async def test_a_signal_ends_it_as_well(database: Path, config: Path, number: signal.Signals) -> None:
     await _fill(database)
-    found = await asyncio.to_thread(played, config, lambda window: window.process.send_signal(signal.SIGINT))
+    found = await asyncio.to_thread(played, config, lambda window: window.process.send_signal(number))
     assert "\x1b[32mcompleted" in found
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tests.config.files import ACCOUNT, CANARY, GOOD, WATCH, environ, problems, written
 
 from orderwatch.app.values import limit_of
-from orderwatch.config import load, not_in_effect, reading_path
+from orderwatch.config import load, reading_path
 
 
 @pytest.fixture
@@ -194,17 +194,6 @@ def test_settings_are_frozen(path: Path, tmp_path: Path) -> None:
     settings = load(path, environ(tmp_path))
     with pytest.raises(ValidationError):
         settings.polling.interval = timedelta(1)  # type: ignore[misc]  # what the test is about
-
-
-def test_keys_without_effect_are_told_when_they_are_set(tmp_path: Path) -> None:
-    more = "[http]\nlisten = '127.0.0.1:1'\n"
-    settings = load(written(tmp_path, ACCOUNT + WATCH + more), environ(tmp_path))
-    assert not_in_effect(settings) == []
-
-
-def test_nothing_is_told_of_keys_that_are_not_set_or_off(path: Path, tmp_path: Path) -> None:
-    assert not_in_effect(load(path, environ(tmp_path))) == []
-    assert not_in_effect(load(path, environ(tmp_path, ORDERWATCH_HTTP__LISTEN=""))) == []
 
 
 def test_a_number_may_be_the_name_of_a_channel(tmp_path: Path) -> None:

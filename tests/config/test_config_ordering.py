@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.config.files import ACCOUNT, GOOD, environ, problems, written
 
-from orderwatch.config import Settings, load, not_in_effect
+from orderwatch.config import Settings, load, remarks
 
 ORDER = """
 [[order]]
@@ -58,11 +58,11 @@ def test_a_window_that_is_over_is_no_problem_of_the_configuration(tmp_path: Path
 
 
 def test_standing_orders_that_are_not_enabled_say_so(tmp_path: Path) -> None:
-    assert "order: [ordering] enabled is false, so no standing order is placed" in not_in_effect(
+    assert "order: [ordering] enabled is false, so no standing order is placed" in remarks(
         loaded(tmp_path, GOOD + ORDER)
     )
     enabled = loaded(tmp_path, f"{GOOD}{ORDER}[ordering]\nenabled = true\n")
-    assert not_in_effect(enabled) == []
+    assert remarks(enabled) == []
     assert loaded(tmp_path, GOOD + ORDER, ORDERWATCH_ORDERING__ENABLED="true").ordering.enabled
 
 

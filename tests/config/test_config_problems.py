@@ -26,6 +26,7 @@ NO_EVENT = (
     "notify[0].events: 'capture.move' fits no event; there are: order.moved, capture.moved, delivery.stored, "
     "delivery.parked, delivery.given_up, order.done, problem.began, problem.ended"
 )
+NO_ADDRESS = 'http.listen: must be "host:port", "unix:/absolute/path", or "" for off'
 A_MOMENT = "must be a date or time such as 2026-11-22 or 2026-11-22T08:00:00Z"
 
 
@@ -103,9 +104,14 @@ def account(line: str) -> str:
             f"{GOOD}\n[log]\nlevel = 'loud'",
             "log.level: Input should be 'debug', 'info', 'warning' or 'error'",
         ),
-        (f"{GOOD}\n[http]\nlisten = '8787'", 'http.listen: must be "host:port", or "" for off'),
-        (f"{GOOD}\n[http]\nlisten = 'localhost:99999'", 'http.listen: must be "host:port", or "" for off'),
-        (f'{GOOD}\n[http]\nlisten = "\\u0000:80"', 'http.listen: must be "host:port", or "" for off'),
+        (f"{GOOD}\n[http]\nlisten = '8787'", NO_ADDRESS),
+        (f"{GOOD}\n[http]\nlisten = 'unix:http.sock'", NO_ADDRESS),
+        (
+            f"{GOOD}\n[http]\nlisten = 'unix:/{'x' * 107}'",
+            "http.listen: has a path of 108 bytes, and a socket's has at most 107; choose a shorter one",
+        ),
+        (f"{GOOD}\n[http]\nlisten = 'localhost:99999'", NO_ADDRESS),
+        (f'{GOOD}\n[http]\nlisten = "\\u0000:80"', NO_ADDRESS),
         (
             f"{GOOD}\n[[notify]]\nkind = 'pigeon'\nurl = '{CANARY}'",
             "notify[0].kind: must be one of: webhook, command, email, apprise",

@@ -1,45 +1,14 @@
 """Orders on a map: what is drawn of them, and what is not."""
 
-import json
-import math
 from dataclasses import replace
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.core.samples import NOON, capture, delivery, order, stored
-from tests.db.kit import JSON
 
-from orderwatch.core.geojson import collection, features, geometry
+from orderwatch.core.geojson import collection, features
 from orderwatch.core.model import DeliveryState, SceneFacts
 
 RING = [[10.0, 50.0], [11.0, 50.0], [11.0, 51.0], [10.0, 50.0]]
 SQUARE = {"type": "Polygon", "coordinates": [RING]}
-NOWHERE: list[object] = [
-    [],
-    [1],
-    "12",
-    [1, 2, 3, 4],
-    [True, 2],
-    ["1", 2],
-    [None, 2],
-    [math.nan, 2],
-    [1, math.inf],
-    [10**400, 2],
-    [180.1, 2],
-    [1, -90.1],
-    [[1, 2]],
-]
-BROKEN: list[object] = [
-    [],
-    [[]],
-    RING,
-    [RING[:3]],
-    [[*RING[:3], [10.0, 50.1]]],
-    [RING, []],
-    {"0": RING},
-    [[*RING[:3], None, RING[0]]],
-]
 SCENE = SceneFacts(timestamp=NOON, satellite_name="NewSat 15", footprint=SQUARE)
 
 
@@ -90,49 +59,3 @@ def test_what_cannot_be_drawn_is_left_out_and_the_rest_is_drawn() -> None:
     found = collection([order(), order(deliveries=[broken, sound], document={"target": 7})])
     assert found["type"] == "FeatureCollection"
     assert [one["properties"]["scene_id"] for one in found["features"]] == ["s2"]  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize(
-    "shape",
-    [
-        {"type": "Point", "coordinates": [-180, 90]},
-        SQUARE,
-        {"type": "Polygon", "coordinates": [RING, RING]},
-        {"type": "MultiPolygon", "coordinates": [[RING], [RING, RING]]},
-    ],
-)
-def test_a_sound_geometry_stays_as_it_is(shape: dict[str, object]) -> None:
-    assert geometry(shape) == shape
-
-
-@pytest.mark.parametrize(
-    "shape",
-    [
-        None,
-        [],
-        "POINT (1 2)",
-        {},
-        {"type": ["Point"], "coordinates": [1, 2]},
-        {"type": "LineString", "coordinates": RING},
-        {"type": "Point"},
-        *({"type": "Point", "coordinates": position} for position in NOWHERE),
-        *({"type": "Polygon", "coordinates": rings} for rings in BROKEN),
-        {"type": "Polygon", "coordinates": [[*RING, *RING * 2_500]]},
-        {"type": "Polygon", "coordinates": [RING] * 1_001},
-        {"type": "MultiPolygon", "coordinates": [RING]},
-        {"type": "MultiPolygon", "coordinates": [[RING], []]},
-        {"type": "MultiPolygon", "coordinates": []},
-    ],
-)
-def test_what_is_no_geometry_is_none(shape: object) -> None:
-    assert geometry(shape) is None
-
-
-NUMBERS = st.integers() | st.floats() | st.booleans() | st.none()
-NESTED = st.recursive(NUMBERS | st.text(max_size=3), lambda inner: st.lists(inner, max_size=5), max_leaves=20)
-
-
-@given(st.sampled_from(["Point", "Polygon", "MultiPolygon"]), JSON | NESTED)
-def test_nothing_that_is_said_of_a_place_is_an_error(kind: str, coordinates: object) -> None:
-    found = geometry({"type": kind, "coordinates": coordinates})
-    json.dumps(found, allow_nan=False)

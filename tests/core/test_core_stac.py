@@ -12,7 +12,8 @@ from pystac.validation import validate_dict
 from tests.core.samples import DAY, NOON, capture, order, stored
 
 from orderwatch.core import stac
-from orderwatch.core.footprint import around, bbox, sound
+from orderwatch.core.bbox import around, bbox
+from orderwatch.core.drawable import drawable
 from orderwatch.core.model import DeliveryState, SceneFacts
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -108,7 +109,7 @@ def test_the_box_of_a_footprint_across_the_antimeridian_is_narrow(footprint: dic
 @settings(max_examples=40)
 @given(st.lists(st.tuples(st.floats(-180, 180), st.floats(-90, 90)), min_size=1))
 def test_a_box_holds_every_position(positions: list[tuple[float, float]]) -> None:
-    geometry = sound({"type": "MultiPoint", "coordinates": [list(p) for p in positions]})
+    geometry = drawable({"type": "MultiPoint", "coordinates": [list(p) for p in positions]})
     assert geometry is not None
     west, south, east, north = bbox(geometry)
     for lon, lat in positions:

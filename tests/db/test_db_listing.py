@@ -1,5 +1,6 @@
 """A page of orders, searched for, filtered and sorted as viewers ask."""
 
+import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +13,7 @@ from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, OrderState, Standing
 from orderwatch.db.gallery import Gallery, open_gallery
 from orderwatch.db.store import Store
-from orderwatch.ports.sight import Choices, Search, Sort
+from orderwatch.ports.sight import Choices, Found, News, Search, Sort
 
 TAKEN = Capture(
     capture_id="capture-1",
@@ -76,7 +77,7 @@ async def test_every_page_has_its_part_whole(gallery: Gallery, sort: Sort) -> No
 
 async def test_what_moved_and_was_looked_at_since_is_told(gallery: Gallery, store: Store) -> None:
     newest = await gallery.newest_move()
-    assert await gallery.touched_since(NOW) == [("main", 3)]
+    assert await gallery.news(newest, 5, NOW) == News(newest, [], [("main", 3)], [])
     order = await store.order("main", 3)
     assert order is not None
     move = a_move("completed", 3)
@@ -89,3 +90,23 @@ async def test_what_moved_and_was_looked_at_since_is_told(gallery: Gallery, stor
 
 async def test_choices_are_what_orders_have(gallery: Gallery) -> None:
     assert await gallery.choices() == Choices(["main", "other"], ["Å100%"], ["in_progress"], ["done", "open"])
+
+
+async def test_history_is_that_of_every_account_or_of_one(gallery: Gallery, store: Store) -> None:
+    await store.apply(Verdict(order=an_order(1, "other"), transitions=(a_move(account="other"),)))
+    assert [move.account for move in await gallery.history(1)] == ["main", "other"]
+    assert [move.account for move in await gallery.history(1, "other")] == ["other"]
+
+
+async def test_nothing_can_be_chosen_where_nothing_is_known(database: Path) -> None:
+    async with open_gallery(database) as empty:
+        assert await empty.choices() == Choices([], [], [], [])
+        assert await empty.find(Search()) == Found([], 0)
+
+
+async def test_a_number_that_only_python_reads_hides_no_order(gallery: Gallery, store: Store) -> None:
+    """JSON of the standard library was written, which has more numbers than there are."""
+    await store.apply(Verdict(order=an_order(4, document={"area": math.inf})))
+    found = await gallery.order("main", 4)
+    assert found is not None
+    assert found.document == {"area": math.inf}

@@ -34,10 +34,12 @@ def test_the_catalogue_shows_levels_and_fields_as_they_are(name: str, levels: st
         assert listed >= event.fields
 
 
-def test_every_file_the_readme_links_to_is_there() -> None:
-    for page in ROOT.glob("*.md"):
+def test_every_file_that_a_page_links_to_is_there() -> None:
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
         for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-            assert link.startswith("https://") or (ROOT / link).exists(), f"{page.name} links to {link}"
+            assert link.startswith("https://") or (page.parent / link).exists(), (
+                f"{page.name} links to {link}"
+            )
 
 
 def test_the_page_of_the_configuration_is_what_make_docs_writes() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.config.files import ACCOUNT, environ, written
 
-from orderwatch.config import load, not_in_effect
+from orderwatch.config import load, remarks
 from orderwatch.core.orderfile import read_orders
 from orderwatch.core.product import Product
 from orderwatch.core.request import Known
@@ -36,7 +36,7 @@ def test_the_files_are_read_without_problems(text: str) -> None:
 def test_the_standing_orders_load_and_can_be_placed_from_a_file_too(tmp_path: Path) -> None:
     settings = load(written(tmp_path, ACCOUNT + CONFIGURATION), environ(tmp_path))
     assert [draft.request.task_name for draft in settings.order] == ["Quay 5, December", "Quay 5, January"]
-    assert not_in_effect(settings) == []
+    assert remarks(settings) == []
     copied = CONFIGURATION[CONFIGURATION.index("[[order]]") :]
     drafts, problems = read_orders(copied.encode(), "orders", lambda _account: KNOWN)
     assert (problems, tuple(drafts)) == ([], settings.order)

@@ -93,7 +93,7 @@ async def persist(h: House) -> Delivery:
     return delivery
 
 
-OFTEN = {"cut", "stall", "corrupt after a cut", "expire"}
+OFTEN = {"cut", "corrupt after a cut"}
 
 
 def some_switches() -> list[object]:

@@ -1,5 +1,6 @@
 """An account in trouble is said once, asked seldom and held as long as it wants; the others never notice."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from tests.service.tracking_kit import (
 )
 
 from orderwatch.core.model import DeliveryState
+from orderwatch.errors import UnavailableError
 from orderwatch.service.gate import Gate
 
 EVERY = MINUTE
@@ -280,3 +282,19 @@ async def test_a_refusal_that_lasts_is_asked_a_few_times_an_hour(tmp_path: Path)
         before = h.simulator.journal.count(path="/tasking/tasks/")
         await live(h, poller, 2 * HOUR, step=EVERY)
         assert h.simulator.journal.count(path="/tasking/tasks/") - before <= 2 * 8
+
+
+async def test_a_stop_between_the_word_and_its_row_forgets_no_trouble(
+    tmp_path: Path, events: LogCapture
+) -> None:
+    async with beside(tmp_path) as h:
+        gate = new_gate(h.store, h.time)
+        async with h.store.turn:  # somebody else writes
+            poller = asyncio.create_task(gate.failed(UnavailableError("no answer")))
+            while "account.unavailable" not in [event["event"] for event in events.entries]:
+                await asyncio.sleep(0)
+            poller.cancel()
+            await asyncio.sleep(0)
+        await asyncio.wait([poller])
+        kept = await h.store.accounts()
+        assert kept["main"].trouble == gate.trouble

@@ -51,8 +51,9 @@ async def test_what_is_downloaded_is_what_the_truth_says(start: Start, http: Htt
         assert expected["file_name"] in answer.headers["Content-Disposition"]
 
 
-async def test_attachments_are_what_they_are_called(start: Start, http: Http) -> None:
-    simulator = await start(scenario())
+@pytest.mark.parametrize("scenic", [False, True])
+async def test_attachments_are_what_they_are_called(start: Start, http: Http, *, scenic: bool) -> None:
+    simulator = await start(scenario().model_copy(update={"scenic": scenic}))
     beginnings = {
         "delivery_zip": b"PK\3\4",
         "footprint": b"<?xml",

@@ -1,7 +1,5 @@
 """Ten thousand orders in one account."""
 
-from time import perf_counter
-
 import pytest
 from tests.simulator.simulator_kit import TASKS, Http, Start, get, headers
 
@@ -28,7 +26,7 @@ def scenario() -> Scenario:
     )
 
 
-async def test_only_the_rows_of_the_page_are_shown_and_it_takes_milliseconds(
+async def test_only_the_rows_of_the_page_are_looked_into(
     start: Start, http: Http, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulator = await start(scenario())
@@ -46,14 +44,9 @@ async def test_only_the_rows_of_the_page_are_shown_and_it_takes_milliseconds(
         "&status=completed": MANY // 2,
         "&status=in_progress&project_name=Project 3": 715,
     }.items():
-        seconds = []
-        for _ in range(7):
-            shown.clear()
-            begun = perf_counter()
-            _, page = await get(http, simulator, f"{TASKS}?limit=100{query}", good)
-            seconds.append(perf_counter() - begun)
-            assert (page["count"], len(page["results"]), len(shown)) == (count, 100, 100)
-        assert min(seconds) < 0.02  # it is some 0.004 where nothing else runs
+        shown.clear()
+        _, page = await get(http, simulator, f"{TASKS}?limit=100{query}", good)
+        assert (page["count"], len(page["results"]), len(shown)) == (count, 100, 100)
 
 
 async def test_the_scenes_of_one_capture_are_found_without_looking_at_every_order(

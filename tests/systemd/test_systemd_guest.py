@@ -50,6 +50,19 @@ subprocess.run(["systemd-notify", "--ready"], check=True)
 time.sleep(600)
 """
 
+SOCKET = "/run/orderwatch/http.sock"
+# Asks as nobody, who is in the group that is given.
+ASK = f"""
+import os, socket, sys
+os.setgroups([])
+os.setgid(int(sys.argv[1]))
+os.setuid(65534)
+asking = socket.socket(socket.AF_UNIX)
+asking.connect("{SOCKET}")
+asking.sendall(b"GET /api/orders HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
+print(asking.recv(12).decode())
+"""
+
 
 @pytest.fixture(scope="module")
 def installed(guest: Guest) -> Guest:
@@ -114,6 +127,29 @@ def test_a_reload_that_the_daemon_itself_refuses_is_over_and_the_daemon_goes_on(
     wanted = {**before, "ActiveState": "active", "SubState": "running"}
     daemon.until(lambda: daemon.show("orderwatch", "MainPID", "ActiveState", "SubState") == wanted)
     assert "database.url: needs a restart" in daemon.journal("orderwatch")
+    _prepare(daemon, "WatchdogSec=0\nRestartSec=100ms")
+
+
+def test_the_pages_move_to_a_socket_file_for_the_group_but_to_no_port_that_is_taken(
+    daemon: Guest,
+) -> None:
+    def reload(listen: str) -> None:
+        daemon.write(CONFIG, daemon.done("cat", "/root/good.toml") + f'[http]\nlisten = "{listen}"\n')
+        daemon.done("systemctl", "reload", "orderwatch")
+
+    def ask(group: str) -> str:
+        return daemon.call("/opt/orderwatch/bin/python", "-c", ASK, group).stdout
+
+    reload(f"unix:{SOCKET}")
+    daemon.until(lambda: daemon.call("test", "-S", SOCKET).returncode == 0)
+    assert daemon.done("stat", "--format=%A %U:%G", SOCKET) == "srw-rw---- orderwatch:orderwatch\n"
+    group = daemon.done("id", "--group", "orderwatch").strip()
+    assert (ask(group), ask("65534")) == ("HTTP/1.1 200\n", "")
+    reload("127.0.0.1:9000")
+    daemon.until(lambda: "127.0.0.1:9000 cannot be had" in daemon.journal("orderwatch"))
+    assert ask(group) == "HTTP/1.1 200\n"
+    daemon.done("systemctl", "stop", "orderwatch")
+    assert daemon.call("test", "-e", SOCKET).returncode != 0
     _prepare(daemon, "WatchdogSec=0\nRestartSec=100ms")
 
 

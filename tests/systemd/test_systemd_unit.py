@@ -89,6 +89,13 @@ def test_the_credential_of_the_example_is_handed_over() -> None:
     assert 'client_secret = "credential:main-secret"' in example
 
 
+@pytest.mark.parametrize(("unit", "mode"), [(UNIT, "0750"), (USER_UNIT, "0700")])
+def test_there_is_a_folder_for_the_socket_of_the_pages(unit: Path, mode: str) -> None:
+    found = directives(unit)
+    assert (found["RuntimeDirectory"], found["RuntimeDirectoryMode"]) == (["orderwatch"], [mode])
+    assert "AF_UNIX" in found["RestrictAddressFamilies"][0].split()
+
+
 def test_the_default_places_and_port_are_within_reach() -> None:
     found = directives(UNIT)
     assert found["StateDirectory"] == ["orderwatch"]

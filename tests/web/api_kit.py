@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 
 from orderwatch.core.cadence import Pace
 from orderwatch.core.explain import Evidence, Facts, explain
-from orderwatch.core.lag import fit
+from orderwatch.core.lag import Lags, fit
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, Standing
 from orderwatch.db.gallery import Gallery, open_gallery
@@ -23,9 +24,10 @@ from orderwatch.web.api.routes import api
 from orderwatch.web.pages.pictures import Pictures
 from orderwatch.web.pages.site import Site
 from orderwatch.web.server import Pages, serving
+from orderwatch.web.sharing import Sharing
 from orderwatch.web.static import add_static
 
-HOSTILE = "a/b ?&#%\"<script>'é"
+HOSTILE = "a/b ?&#%\"<script>'é{}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,14 @@ class Served:
 
 
 @asynccontextmanager
-async def served(database: Path) -> AsyncIterator[Served]:
+async def served(
+    database: Path,
+    now: Callable[[], datetime] = lambda: NOW,
+    *,
+    seen: Overview | None = None,
+    steadily: bool = False,
+) -> AsyncIterator[Served]:
+    """`seen` is the overview; `steadily` the watcher looks as often as in the daemon."""
     look = asyncio.Event()
 
     async def pause() -> None:
@@ -46,7 +55,7 @@ async def served(database: Path) -> AsyncIterator[Served]:
 
     async def explained(order: Order) -> Facts:
         return Facts(
-            now=NOW,
+            now=now(),
             order=order,
             moved_at=None,
             watches=(),
@@ -60,17 +69,31 @@ async def served(database: Path) -> AsyncIterator[Served]:
         return list(explain(await explained(order)))
 
     async def overview() -> Overview:
-        account = AccountSeen(name=HOSTILE, state="fine", listed_at=NOW)
+        if seen:
+            return seen
+        account = AccountSeen(name=HOSTILE, state="fine", swept_at=NOW)
         tree = TreeSeen(root="/deliveries", usable=True, room=10**9)
         return Overview(accounts=[account], trees=[tree], problems=[])
+
+    async def learned() -> Lags:
+        return fit([])
 
     async def unasked(*_asked: object) -> Any:  # noqa: ANN401 - nobody asks
         raise AssertionError
 
     async with open_store(database) as store, open_gallery(database) as gallery:
-        site = Site(records=gallery, overview=overview, explain=evidence, now=lambda: NOW)
+        changes = Changes(gallery, now, None if steadily else pause)
+        site = Site(
+            records=gallery,
+            overview=overview,
+            transfers=changes.transfers,
+            explain=evidence,
+            learned=learned,
+            now=now,
+            sharing=Sharing(lambda: changes.newest),
+        )
         pictures = Pictures(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
-        add = api(gallery, explained, Changes(gallery, lambda: NOW, pause))
+        add = api(gallery, explained, changes)
         routes = (add, site.add_to, pictures.add_to, add_static)
         pages = Pages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving("127.0.0.1:0", pages) as port:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from tests.db.kit import a_move, an_order
-from tests.web.api_kit import HOSTILE, asked, fill, served, told, viewing
+from tests.db.kit import an_order
+from tests.web.api_kit import HOSTILE, asked, fill, served, told
 
 from orderwatch.core.machine import Verdict
 from orderwatch.web.api.openapi import description
@@ -75,7 +75,7 @@ async def test_next_leads_to_every_order_once_whatever_the_names(database: Path)
 async def test_pages_walk_ten_thousand_orders_in_order_without_gap(database: Path) -> None:
     async with served(database) as here:
         await here.store.apply_all([Verdict(order=an_order(n)) for n in range(1, 10_001)])
-        url, seen = "/api/orders?limit=1000", []
+        url, seen = "/api/orders?limit=200", []
         while url:
             page = await told(here.port, url)
             seen += [order["task_id"] for order in page["orders"]]
@@ -83,28 +83,28 @@ async def test_pages_walk_ten_thousand_orders_in_order_without_gap(database: Pat
         assert seen == list(range(1, 10_001))
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "limit=0",
-        "limit=1001",
-        "limit=x",
-        "limit=%D9%A1",
-        "offset=-1",
-        f"offset={10**30}",
-        "sort=price",
-        "state=gone",
-        "descending=yes",
-        "text=a&text=b",
-        "text=%00",
-        f"account={201 * chr(120)}",
-    ],
-)
-async def test_a_wrong_parameter_is_refused_in_json(query: str, database: Path) -> None:
+WRONG = [
+    "limit=0",
+    "limit=201",
+    "limit=x",
+    "limit=%D9%A1",
+    "offset=-1",
+    f"offset={10**30}",
+    "sort=price",
+    "state=gone",
+    "descending=yes",
+    "text=a&text=b",
+    "text=%00",
+    f"account={201 * chr(120)}",
+]
+
+
+async def test_a_wrong_parameter_is_refused_in_json(database: Path) -> None:
     async with served(database) as here:
-        status, headers, body = await asked(here.port, f"/api/orders?{query}")
-    assert (status, headers["content-type"]) == (400, "application/json")
-    valid("/api/orders", status, body)
+        for query in WRONG:
+            status, headers, body = await asked(here.port, f"/api/orders?{query}")
+            assert (query, status, headers["content-type"]) == (query, 400, "application/json")
+            valid("/api/orders", status, body)
 
 
 def values(parameter: dict[str, Any]) -> st.SearchStrategy[str]:
@@ -160,40 +160,12 @@ def fuzz(database: Path, examples: int) -> None:
 
 
 def test_whatever_is_asked_the_answer_is_as_described(database: Path) -> None:
-    fuzz(database, 60)
+    fuzz(database, 25)
 
 
 @pytest.mark.long
 def test_whatever_is_asked_the_answer_is_as_described_at_length(database: Path) -> None:
     fuzz(database, 3000)
-
-
-async def test_what_moves_is_sent_as_it_does_and_what_was_missed_first(database: Path) -> None:
-    async with served(database) as here:
-        await fill(here.store)  # moves 1 and 2
-        async with viewing(here.port, last_event_id="1") as viewer:
-            missed = await viewer.event()
-            assert (missed["id"], json.loads(missed["data"])["account"]) == ("2", HOSTILE)
-            here.look.set()
-            order = await here.store.order("main", 1)
-            assert order is not None
-            await here.store.apply(Verdict(order=order, transitions=(a_move("completed"),)))
-            found: dict[str, str] = {}
-            while "id" not in found:
-                found = await viewer.event()
-                here.look.set()
-            assert (found["id"], json.loads(found["data"])["after"]) == ("3", "completed")
-            here.look.clear()
-
-
-async def test_who_missed_too_much_is_told_to_begin_anew(database: Path) -> None:
-    async with served(database) as here:
-        moves = tuple(a_move(f"word {n}") for n in range(1002))
-        await here.store.apply(Verdict(order=an_order(1), transitions=moves))
-        async with viewing(here.port, "/api/events?after=1") as viewer:
-            assert await viewer.event() == {"id": "1002", "event": "lagged", "data": "{}"}
-        async with viewing(here.port, "/api/events?after=9999") as viewer:
-            assert (await viewer.event())["event"] == "lagged"
 
 
 async def test_a_relative_next_keeps_every_filter(database: Path) -> None:

@@ -8,7 +8,6 @@ import pytest
 from structlog.testing import LogCapture
 from tests.logs import events
 
-from orderwatch.web.front import Front
 from orderwatch.web.server import Pages, Report, serving
 
 __all__ = ["events"]
@@ -195,67 +194,6 @@ async def test_many_open_connections_keep_nobody_out_for_ever(port: int) -> None
         break
 
 
-async def said(events: LogCapture, name: str) -> dict[str, object]:
-    while not (found := [e for e in events.entries if e["event"] == name]):
-        await asyncio.sleep(0.005)
-    assert len(found) == 1
-    return dict(found[0])
-
-
-async def test_a_taken_port_is_said_once_and_served_when_it_is_free(told: Told, events: LogCapture) -> None:
-    taken = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
-    port = taken.sockets[0].getsockname()[1]
-    front = Front(told.pages, retry=0.005)
-    front.listen(f"127.0.0.1:{port}")
-    running = asyncio.create_task(front.run())
-    told_at = await said(events, "http.unavailable")
-    assert (told_at["listen"], told_at["reason"]) == (f"127.0.0.1:{port}", "Address already in use")
-    await asyncio.sleep(0.05)  # tried again, several times
-    taken.close()
-    await taken.wait_closed()
-    await said(events, "http.listening")
-    assert (await answered(port))[0] == 200
-    running.cancel()
-    await asyncio.wait([running])
-    assert [e["event"] for e in events.entries] == ["http.unavailable", "http.listening"]
-
-
-async def test_a_reload_moves_the_server_or_switches_it_off(told: Told, events: LogCapture) -> None:
-    async def free_port() -> int:
-        probe = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
-        port: int = probe.sockets[0].getsockname()[1]
-        probe.close()
-        await probe.wait_closed()
-        return port
-
-    async def serves(port: int) -> bool:
-        try:
-            return (await answered(port))[0] == 200
-        except ConnectionError:
-            return False
-
-    first, second = await free_port(), await free_port()
-    front = Front(told.pages, retry=60)
-    running = asyncio.create_task(front.run())
-    for wanted, other in ((first, second), (second, first)):
-        front.listen(f"127.0.0.1:{wanted}")
-        while not await serves(wanted):
-            await asyncio.sleep(0.005)
-        assert not await serves(other)
-    front.listen("")
-    while await serves(second):
-        await asyncio.sleep(0.005)
-    assert events.entries == []
-    for nowhere in ("no-such-host.invalid:80", "no..name:80"):
-        front.listen(nowhere)
-        assert (await said(events, "http.unavailable"))["listen"] == nowhere
-        front.listen("")
-        assert (await said(events, "http.listening"))["listen"] == nowhere
-        events.entries.clear()
-    running.cancel()
-    await asyncio.wait([running])
-
-
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
@@ -276,7 +214,7 @@ async def test_with_a_token_only_who_knows_it_is_answered(
         found, headers, body = await answered(port, path, **sent)
         assert found == status
         if status == 401:
-            assert body == b"401\n"
+            assert body == b"401: the token is wanted, as the password of any user\n"
             assert "Basic" in headers["www-authenticate"]
             assert (await answered(port, "/nothing", **sent))[0] == 401
 

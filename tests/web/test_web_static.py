@@ -7,18 +7,11 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, web
+from tests.web.stub_pages import pages_with
 from yarl import URL
 
-from orderwatch.web.server import Pages, Report, serving
+from orderwatch.web.server import serving
 from orderwatch.web.static import add_static
-
-
-async def _says() -> Report:
-    return {"ok": True}
-
-
-async def _metrics(_: str) -> tuple[bytes, str]:
-    return b"", "text/plain"
 
 
 @pytest.fixture
@@ -29,12 +22,9 @@ async def site(tmp_path: Path) -> AsyncIterator[ClientSession]:
     (folder / "lib" / "map.js").write_text("1")
     (folder / "land.json.gz").write_bytes(gzip.compress(b"{}"))
     (tmp_path / "secret").write_text("secret")
-    pages = Pages(
-        health=_says, readiness=_says, metrics=_metrics, routes=[partial(add_static, folder=folder)]
-    )
     headers = {"Accept-Encoding": "identity"}
     async with (
-        serving("127.0.0.1:0", pages) as port,
+        serving("127.0.0.1:0", pages_with(partial(add_static, folder=folder))) as port,
         ClientSession(f"http://127.0.0.1:{port}", auto_decompress=False, headers=headers) as site,
     ):
         yield site

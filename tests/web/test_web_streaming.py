@@ -8,22 +8,15 @@ import pytest
 from aiohttp import web
 from structlog.testing import LogCapture
 from tests.logs import events
+from tests.web.stub_pages import pages_with
 
 from orderwatch.web import streaming
-from orderwatch.web.server import Pages, Report, serving
+from orderwatch.web.server import serving
 from orderwatch.web.streaming import Send, event_stream
 
 __all__ = ["events"]
 
 Body = Callable[[Send], Awaitable[None]]
-
-
-async def _says() -> Report:
-    return {"ok": True}
-
-
-async def _metrics(_: str) -> tuple[bytes, str]:
-    return b"", "text/plain"
 
 
 @asynccontextmanager
@@ -38,8 +31,7 @@ async def streams_of(body: Body) -> AsyncIterator[int]:
     def routes(app: web.Application) -> None:
         app.router.add_get("/stream", handler)
 
-    pages = Pages(health=_says, readiness=_says, metrics=_metrics, routes=[routes])
-    async with serving("127.0.0.1:0", pages) as port:
+    async with serving("127.0.0.1:0", pages_with(routes)) as port:
         yield port
 
 
@@ -96,11 +88,16 @@ async def test_head_is_answered_without_a_stream() -> None:
 
 
 async def test_a_stream_outlives_the_time_of_plain_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orderwatch.web.server._LIFE", 0.5)
-    monkeypatch.setattr("orderwatch.web.server._PATIENCE", 0.5)
+    loop, passed = asyncio.get_running_loop(), 0.0
+    steady = loop.time
+    monkeypatch.setattr(loop, "time", lambda: steady() + passed)
 
     async def body(send: Send) -> None:
-        await asyncio.sleep(0.7)
+        nonlocal passed
+        for _ in range(3):  # what ends a plain answer's connection comes in steps
+            passed += 3600
+            for _ in range(5):
+                await asyncio.sleep(0)
         await send("still here")
 
     async with streams_of(body) as port:

@@ -15,6 +15,7 @@ from orderwatch.errors import DatabaseError
 from orderwatch.ops import telemetry
 from orderwatch.ops.telemetry import AccountAtWork, TreeAtWork
 from orderwatch.service.fetcher import Fetcher
+from orderwatch.web.front import Wanted
 
 _STOP_GRACE = 3.0  # seconds that a delivery under way gets to end by itself
 
@@ -54,7 +55,8 @@ class Crew:
         """
         async with AsyncExitStack() as opening:
             app = await opening.enter_async_context(furnished(self._house, settings))
-            await listen(self._house.store, settings, self._house.news)
+            async with self._house.observed.front.moved(_wanted(settings)):
+                await listen(self._house.store, settings, self._house.news)
             await self._part_with(self._watching.keys() - _watchers(self._house, app).keys())
             await self._bring_up_to_date(app)
             opened = opening.pop_all()
@@ -143,6 +145,7 @@ async def open_crew(house: House, settings: Settings) -> AsyncIterator[Crew]:
     try:
         async with tasks:
             await listen(house.store, settings, house.news)
+            house.observed.front.listen(_wanted(settings))
             crew.begin()
             yield crew
             await crew.dismiss()
@@ -185,5 +188,8 @@ def _heed(house: House, app: App) -> None:
         channels=[channel.name for channel in channels_of(settings)],
     )
     house.showing.settings = settings
+
+
+def _wanted(settings: Settings) -> Wanted:
     http = settings.http
-    observed.front.listen(http.listen, hosts=http.hosts, token=current(http.token))
+    return Wanted(http.listen, http.hosts, current(http.token))

@@ -16,7 +16,7 @@ from orderwatch.app.crew import Crew, open_crew
 from orderwatch.app.house import House, open_house
 from orderwatch.app.oversight import Oversight
 from orderwatch.app.telling import heard_problems
-from orderwatch.config import Settings, not_in_effect
+from orderwatch.config import Settings, remarks
 from orderwatch.errors import ConfigError, OrderwatchError
 from orderwatch.ops.log import Redactor
 from orderwatch.ops.systemd import extending, notify, reloading
@@ -98,7 +98,7 @@ class Daemon:
     def _heed(self) -> None:
         settings = self.crew.app.settings
         self.bells.pace(settings)
-        for note in not_in_effect(settings):
-            log.warning("config.not_in_effect", detail=note)
+        for remark in remarks(settings):
+            log.warning("config.remark", detail=remark)
         if not settings.watch:
             log.warning("config.idle", detail="no [[watch]]: only orders placed from here are watched")

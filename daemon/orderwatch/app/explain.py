@@ -8,7 +8,7 @@ from pathlib import Path
 from orderwatch.app.values import pace_of, roots_of, watched_of
 from orderwatch.config import Settings
 from orderwatch.core.explain import Facts, Room
-from orderwatch.core.lag import NEWEST, fit
+from orderwatch.core.lag import NEWEST, Lags, fit
 from orderwatch.core.model import Order, Subject
 from orderwatch.core.watching import traits
 from orderwatch.db.reader import Reader, open_reader
@@ -20,13 +20,15 @@ async def gather(settings: Settings, task_id: int, now: datetime) -> Sequence[Fa
         return [await facts_of(settings, reader, order, now) for order in await reader.orders(task_id)]
 
 
-async def facts_of(settings: Settings, reader: Reader, order: Order, now: datetime) -> Facts:
-    """What bears on this order."""
+async def facts_of(
+    settings: Settings, reader: Reader, order: Order, now: datetime, lags: Lags | None = None
+) -> Facts:
+    """What bears on this order; `lags` are those that the caller has learned already."""
     accounts = await reader.accounts()
     moves = [
         move.at
-        for move in await reader.history(order.task_id)
-        if move.account == order.account and move.subject is not Subject.DELIVERY
+        for move in await reader.history(order.task_id, order.account)
+        if move.subject is not Subject.DELIVERY
     ]
     watched = watched_of(order.account, settings)
     keep_free = settings.delivery.keep_free
@@ -37,7 +39,7 @@ async def facts_of(settings: Settings, reader: Reader, order: Order, now: dateti
         moved_at=max(moves, default=None),
         watches=watched.following(traits(order)),
         pace=pace_of(settings),
-        lags=fit(await reader.lags(NEWEST)),
+        lags=fit(await reader.lags(NEWEST)) if lags is None else lags,
         trouble=accounts[order.account].trouble if order.account in accounts else None,
         rooms=(_room(roots_of(settings)[root], keep_free),),
     )

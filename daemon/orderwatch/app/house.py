@@ -1,9 +1,10 @@
 """What outlives a configuration: the database, the clock, the bells, what a new one leaves as it is."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from orderwatch.app.observation import Observation, observation
@@ -29,16 +30,24 @@ from orderwatch.web.api.changes import Changes
 from orderwatch.web.api.routes import api
 from orderwatch.web.pages.pictures import Pictures
 from orderwatch.web.pages.site import Site
+from orderwatch.web.sharing import Sharing
 from orderwatch.web.static import add_static
 
 
 @dataclass(slots=True)
 class Rounds:
-    """What the pollers' rounds came to, told to the dead man's switch of the present configuration."""
+    """What the pollers' rounds came to, told to the dead man's switch of the present configuration.
 
+    `swept` is when each account's last good one ended.
+    """
+
+    now: Callable[[], datetime]
     deadman: Deadman | None = None
+    swept: dict[str, datetime] = field(default_factory=dict)
 
     def heard(self, account: str, done: Round) -> None:
+        if done.swept:
+            self.swept[account] = self.now()
         if self.deadman is not None:
             self.deadman.swept(account, use_of(done))
 
@@ -61,7 +70,7 @@ class House:
     todo: Bell = field(default_factory=Bell)
     news: Bell = field(default_factory=Bell)
     tap: Tap
-    rounds: Rounds = field(default_factory=Rounds)
+    rounds: Rounds
     observed: Observation
     showing: Showing
     outages: Outages = field(default_factory=Outages)
@@ -75,14 +84,24 @@ async def open_house(settings: Settings, redactor: Redactor, patience: float = 0
     database, clock = settings.database.path, Clock()
     async with open_store(database, patience) as store, open_gallery(database) as gallery:
         live = Live(pulse=Pulse(), loop=Punctuality())
-        showing = Showing(gallery=gallery, live=live, now=clock.now, settings=settings)
-        site = Site(records=gallery, overview=showing.overview, explain=showing.explain, now=clock.now)
+        rounds, changes = Rounds(clock.now), Changes(gallery, clock.now)
+        showing = Showing(gallery=gallery, live=live, now=clock.now, swept=rounds.swept, settings=settings)
+        site = Site(
+            records=gallery,
+            overview=showing.overview,
+            transfers=changes.transfers,
+            explain=showing.explain,
+            learned=showing.learned,
+            now=clock.now,
+            sharing=Sharing(lambda: changes.newest),
+        )
         pictures = Pictures(gallery, showing.picture)
-        shown = api(gallery, showing.facts, Changes(gallery, clock.now))
+        shown = api(gallery, showing.facts, changes)
         yield House(
             database=database,
             store=store,
             clock=clock,
+            rounds=rounds,
             observed=observation(live, add_static, site.add_to, pictures.add_to, shown),
             showing=showing,
             redactor=redactor,

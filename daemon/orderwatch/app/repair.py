@@ -8,6 +8,7 @@ from datetime import datetime
 from orderwatch.app.compose import held_database
 from orderwatch.app.furnish import open_app
 from orderwatch.app.once import fetch_all, reason_of
+from orderwatch.app.progress import UNWATCHED, Progress
 from orderwatch.app.verify import Audit, Trees, all_roots, as_it_is, judge
 from orderwatch.config import Settings
 from orderwatch.core.audit import Finding, Remedy, remedy, sidecar_of
@@ -39,7 +40,9 @@ async def begin_repair(settings: Settings, audit: Audit, now: datetime) -> list[
         return [await _begin(store, trees, finding, now) for finding in audit.findings]
 
 
-async def finish_repair(settings: Settings, redactor: Redactor, repairs: Sequence[Repair]) -> None:
+async def finish_repair(
+    settings: Settings, redactor: Redactor, repairs: Sequence[Repair], progress: Progress = UNWATCHED
+) -> None:
     """Fetch what is wanted again, unless there is a daemon to do it."""
     wanted = [repair for repair in repairs if repair.wanted is not None]
     if not wanted:
@@ -52,7 +55,7 @@ async def finish_repair(settings: Settings, redactor: Redactor, repairs: Sequenc
                 repair.told = "wanted again: the running daemon brings it"
             return
         try:
-            await _fetch_again(settings, redactor, wanted)
+            await _fetch_again(settings, redactor, wanted, progress)
         except OrderwatchError as error:
             for repair in wanted:
                 repair.told = f"wanted again, not fetched: {error}"
@@ -94,11 +97,14 @@ async def _mend(store: Store, tree: TreeInspector, finding: Finding, order: Orde
     return Repair(finding, told, wanted=move.delivery)
 
 
-async def _fetch_again(settings: Settings, redactor: Redactor, repairs: Sequence[Repair]) -> None:
+async def _fetch_again(
+    settings: Settings, redactor: Redactor, repairs: Sequence[Repair], progress: Progress
+) -> None:
     """Fetch them and read them once more."""
     keys = {repair.wanted.key for repair in repairs if repair.wanted is not None}
     async with open_app(settings, redactor) as app:
-        await fetch_all(app, [d for d in await app.store.deliveries(*UNFINISHED) if d.key in keys])
+        wanted = [d for d in await app.store.deliveries(*UNFINISHED) if d.key in keys]
+        await fetch_all(app, wanted, progress)
         for repair in repairs:
             row = await as_it_is(app.store, repair.wanted) if repair.wanted else None
             if row is None or not row.state.settled:

@@ -1,7 +1,8 @@
 """What the pages show, by the configuration that is in effect."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,27 +11,44 @@ from pathlib import Path
 from orderwatch.app.explain import facts_of
 from orderwatch.config import Settings
 from orderwatch.core.explain import Evidence, Facts, explain
+from orderwatch.core.intent import IntentState
+from orderwatch.core.lag import NEWEST, UNLEARNED, Lags, fit
 from orderwatch.core.model import Delivery, Order
 from orderwatch.db.gallery import Gallery
 from orderwatch.errors import DiskError
 from orderwatch.ops.telemetry import Live, TreeAtWork
 from orderwatch.ports.overview import AccountSeen, Overview, TreeSeen
 
-_LARGEST = 50_000_000  # bytes of a picture
+_OF_INTENT = "intent.unclear"  # the problem that tells of it too
+_SENDING = IntentState.SENDING  # right now
+_REFIT = 600.0  # seconds
+_LARGEST = 20_000_000  # bytes of a picture
 
 
 @dataclass(slots=True, kw_only=True)
 class Showing:
-    """Reads through connections of its own; `settings` are those in effect: a reload puts others here."""
+    """Reads through connections of its own. `swept` is when each account's last good round ended.
+
+    `settings` are those in effect: a reload puts others here.
+    """
 
     gallery: Gallery
     live: Live
     now: Callable[[], datetime]
+    swept: Mapping[str, datetime]
     settings: Settings
+    _lags: Lags = UNLEARNED
+    _fitted: float | None = None
 
     async def facts(self, order: Order) -> Facts:
         """What bears on it."""
-        return await facts_of(self.settings, self.gallery, order, self.now())
+        return await facts_of(self.settings, self.gallery, order, self.now(), await self.learned())
+
+    async def learned(self) -> Lags:
+        """Fitted anew now and then."""
+        if self._fitted is None or time.monotonic() - self._fitted > _REFIT:
+            self._lags, self._fitted = fit(await self.gallery.lags(NEWEST)), time.monotonic()
+        return self._lags
 
     async def explain(self, order: Order) -> Sequence[Evidence]:
         """Why it is where it is."""
@@ -44,22 +62,21 @@ class Showing:
         return await asyncio.to_thread(_read, root, delivery.path)
 
     async def overview(self) -> Overview:
-        """Accounts, trees and problems as they are now."""
+        """As it is now."""
         work = self.live.work
         kept = await self.gallery.accounts()
         problems = sorted((await self.gallery.problems()).values(), key=lambda problem: problem.began_at)
+        listed = {name: state.listed_at for name, state in kept.items()}
         accounts = work.accounts if work else {}
         return Overview(
             accounts=[
-                AccountSeen(
-                    name=name,
-                    state=at_work.gate.state,
-                    listed_at=kept[name].listed_at if name in kept else None,
-                )
-                for name, at_work in accounts.items()
+                AccountSeen(name=name, state=at.gate.state, swept_at=self.swept.get(name) or listed.get(name))
+                for name, at in accounts.items()
             ],
             trees=[_seen(root, tree) for root, tree in (work.trees if work else {}).items()],
-            problems=problems,
+            problems=[problem for problem in problems if problem.event != _OF_INTENT],
+            unsettled=[i for i in await self.gallery.intents(unsettled=True) if i.state is not _SENDING],
+            counts=await self.gallery.counts(),
         )
 
 

@@ -5,7 +5,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
 import click
@@ -56,6 +56,7 @@ _ERRNO: dict[type[OrderwatchError], int] = {  # how the service manager shows wh
     RefusedError: errno.EACCES,
     LockedError: errno.EBUSY,
 }
+_FULL = {errno.ENOSPC, errno.EDQUOT}  # trees and databases have errors of their own
 
 
 class _Commands(click.Group):
@@ -112,10 +113,9 @@ def main() -> NoReturn:
         if bugs or not expected:
             raise
         # Many workers, one trouble. What begins at work may pass: the service manager starts us again.
-        _fail(list(dict.fromkeys(_leaves(expected))), FAILED, errno.EIO)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away; nobody is left to tell
-        sys.exit(FAILED)
+        _fail(list({_trouble(leaf): str(leaf) for leaf in _leaves(expected)}.values()), FAILED, errno.EIO)
+    except OSError as error:
+        _fail_to_tell(error)
     sys.exit(0)
 
 
@@ -127,6 +127,16 @@ def _fail(problems: Sequence[str], code: int, number: int) -> NoReturn:
             number, problems[0] if len(problems) == 1 else f"{len(problems)} problems: {problems[0]}"
         )
     sys.exit(code)
+
+
+def _fail_to_tell(error: OSError) -> NoReturn:
+    if isinstance(error, BrokenPipeError):
+        sys.stderr.close()  # the reader of our output went away; nobody is left to tell
+        sys.exit(FAILED)
+    if error.errno not in _FULL:
+        raise error
+    complain([f"what there is to say cannot be written: {error.strerror}"])
+    os._exit(FAILED)  # nor can the rest of it
 
 
 def _of(error: OrderwatchError, table: Mapping[type[OrderwatchError], int], otherwise: int) -> int:
@@ -162,8 +172,14 @@ def _problems(error: OrderwatchError) -> Sequence[str]:
     return error.problems if isinstance(error, ConfigError) else [str(error)]
 
 
-def _leaves(group: ExceptionGroup[OrderwatchError]) -> list[str]:
-    found: list[str] = []
+def _leaves(group: ExceptionGroup[OrderwatchError]) -> Iterator[OrderwatchError]:
     for error in group.exceptions:
-        found += _leaves(error) if isinstance(error, ExceptionGroup) else _problems(error)
-    return found
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _trouble(error: OrderwatchError) -> object:
+    """Equal for those that are one: who reads and who writes tell a database's trouble in their own words."""
+    return DatabaseError if isinstance(error, DatabaseError) else str(error)

@@ -11,7 +11,7 @@ import click
 
 from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured, print_json, quiet
 from orderwatch.cli.tables import console, plain
-from orderwatch.config import Settings, not_in_effect
+from orderwatch.config import Settings, remarks
 from orderwatch.core.text import printable
 from orderwatch.errors import ConfigError, RefusedError
 
@@ -36,7 +36,7 @@ def check(context: Context, *, online: bool, as_json: bool, no_credentials: bool
         if as_json:
             print_json(_facts(context, problems=list(error.problems)))
         raise
-    notes = not_in_effect(settings)
+    notes = remarks(settings)
     findings = asyncio.run(_probe(settings)) if online else []
     notes += [] if online else asyncio.run(_absent(settings))
     notes += asyncio.run(_hindered(settings)) if settings.order else []

@@ -4,10 +4,11 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from rich.tree import Tree
 
 from orderwatch.cli.common import FAILED
 from orderwatch.cli.demo_view import View
+from orderwatch.cli.keys import heard
 from orderwatch.cli.tables import console, status_table
 from orderwatch.core.model import DeliveryState, Order
 from orderwatch.core.outcome import is_complete
@@ -25,6 +27,7 @@ from orderwatch.errors import ConfigError
 
 _DEADLINE = 90.0  # seconds; the orders of the demonstration live for less than half of it
 _FRAME = 0.2  # seconds between two pictures
+_PORT = 8787  # of the page, where nothing else has it
 
 _SETTINGS = """
 [polling]
@@ -35,10 +38,14 @@ requests_per_second = 20
 root = "{folder}/deliveries"
 keep_free = "200 MB"
 retry_first = "1s"
+attachments = ["delivery_zip", "thumbnail", "preview"]
 stac = true
 
 [database]
 url = "sqlite:///{folder}/orderwatch.db"
+
+[http]
+listen = "127.0.0.1:{port}"
 
 [log]
 format = "json"
@@ -48,19 +55,21 @@ format = "json"
 async def run_demo(folder: Path | None, picture: Path | None) -> int:
     """Run the demonstration in a folder that stays; returns the exit code."""
     folder = _empty_folder(folder or Path(tempfile.mkdtemp(prefix="orderwatch-demo-")))
-    config = folder / "config.toml"
+    config, port = folder / "config.toml", _free_port()
+    page = f"http://127.0.0.1:{port}/"
     async with AsyncExitStack() as stack:
         simulate = ["simulate", "--scenario", "demo", "--write-config", str(config)]
         simulator = await stack.enter_async_context(_process(folder / "simulator.log", *simulate))
         await _until(config.exists, simulator, folder / "simulator.log")
         with config.open("a", encoding="utf-8") as file:
-            file.write(_SETTINGS.format(folder=folder))
+            file.write(_SETTINGS.format(folder=folder, port=port))
         daemon = await stack.enter_async_context(
             _process(folder / "daemon.log", "run", "--config", str(config))
         )
         database = folder / "orderwatch.db"
         await _until(lambda: schema_of(database) is Schema.CURRENT, daemon, folder / "daemon.log")
         reader = await stack.enter_async_context(open_reader(database))
+        click.echo(f"The page: {page}\n")
         view = View()
         try:
             async with asyncio.timeout(_DEADLINE):
@@ -70,15 +79,17 @@ async def run_demo(folder: Path | None, picture: Path | None) -> int:
                 f"orderwatch: the demonstration did not end in time; see {folder}/daemon.log", err=True
             )
             return FAILED
-        orders = await reader.orders()
-    if picture is not None:
-        view.save_picture(picture)
+        if picture is not None:
+            view.save_picture(picture)
+        if daemon.returncode is None:
+            _tell(folder, await reader.orders())
+            if sys.stdin.isatty() and sys.stdout.isatty():
+                await _stay(page, daemon)
     if daemon.returncode != 0:
         click.echo(
             f"orderwatch: the daemon ended with {daemon.returncode}; see {folder}/daemon.log", err=True
         )
         return FAILED
-    _tell(folder, orders)
     return 0
 
 
@@ -91,6 +102,24 @@ async def _watch(reader: Reader, view: View, daemon: asyncio.subprocess.Process)
             if done and not await reader.unlisted(None):
                 return
             await asyncio.sleep(_FRAME)
+
+
+async def _stay(page: str, daemon: asyncio.subprocess.Process) -> None:
+    """There is time to look at it."""
+    click.echo(f"\nThe page stays until you press q: {page}")
+    with heard() as keys:
+        while not keys.ended and daemon.returncode is None:
+            await keys.pause(_FRAME)
+
+
+def _free_port() -> int:
+    for port in (_PORT, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            found: int = probe.getsockname()[1]
+            return found
+    return _PORT
 
 
 @asynccontextmanager
@@ -135,7 +164,8 @@ def _tell(folder: Path, orders: Sequence[Order]) -> None:
     stored = [d for o in orders for d in o.deliveries if d.state is DeliveryState.STORED]
     screen = console()
     screen.print(
-        f"\n[bold]{len(stored)} deliveries, {amount(sum(d.size or 0 for d in stored))}[/], all verified:"
+        f"\n[bold]{len(stored)} deliveries, {amount(sum(d.size or 0 for d in stored))}[/], all verified, "
+        "each with a sidecar (.json) beside it:"
     )
     screen.print(_tree(folder / "deliveries"), highlight=False)
     screen.print(
@@ -171,7 +201,7 @@ def _tree(root: Path) -> Tree:
                 branch.add("stac  [dim]the catalogue[/]")
             elif path.is_dir() and not path.name.startswith("."):
                 grow(branch.add(path.name), path)
-            elif path.is_file():
+            elif path.is_file() and not path.with_suffix("").is_file():
                 branch.add(f"{path.name}  [dim]{amount(path.stat().st_size)}[/]")
 
     tree = Tree(str(root))

@@ -3,6 +3,7 @@
 import io
 from collections import deque
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,9 +11,10 @@ from typing import Self
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
-from orderwatch.cli.live import Speeds, framed, move_line, orders_table, transfers_table
+from orderwatch.cli.live import framed, move_line, orders_table, transfers_table
 from orderwatch.cli.tables import console
 from orderwatch.core.model import DeliveryState, Order, Transition
+from orderwatch.core.speed import Speeds
 
 _RECENT = 8
 _PICTURE_WIDTH = 118
@@ -64,10 +66,10 @@ class View:
 
     def _frame(self, orders: Sequence[Order]) -> tuple[RenderableType, int]:
         running = [d for o in orders for d in o.deliveries if d.state is DeliveryState.FETCHING]
-        self._speeds.measure(running)
+        going = self._speeds.measured(running, datetime.now(UTC))
         frame = Group(
             framed(orders_table(orders), "orders"),
-            framed(transfers_table(running, self._speeds), "transfers"),
+            framed(transfers_table(going), "transfers"),
             framed(Group(*map(move_line, self._recent)), "what moved"),
         )
         return frame, sum(0 < d.durable < (d.total or 0) for d in running)

@@ -9,7 +9,7 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-_ENDS = (signal.SIGINT, signal.SIGTERM)
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)  # the last is Ctrl-\
 _ENDING = b"qQ\x04"  # and Ctrl-D
 
 
@@ -43,7 +43,7 @@ class Keys:
 
 @contextmanager
 def heard() -> Iterator[Keys]:
-    """Within a loop: SIGINT and SIGTERM end it too, and the terminal is left as it was."""
+    """Within a loop: signals that would end us end it too, and the terminal is left as it was."""
     loop, keys = asyncio.get_running_loop(), Keys()
     handlers = {**dict.fromkeys(_ENDS, keys.end), signal.SIGWINCH: keys.wake}
     for number, handler in handlers.items():

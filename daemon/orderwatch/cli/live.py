@@ -1,9 +1,7 @@
 """The parts of a live picture: orders, transfers with their speeds, what moved."""
 
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rich.console import RenderableType
 from rich.panel import Panel
@@ -12,49 +10,25 @@ from rich.table import Table
 from rich.text import Text
 
 from orderwatch.cli.tables import plain, styled, title, when
-from orderwatch.core.model import Delivery, DeliveryState, Order, Transition
+from orderwatch.core.model import DeliveryState, Order, Transition
 from orderwatch.core.sizes import amount
-from orderwatch.core.spans import span
+from orderwatch.core.speed import Going
 
-_SPEED_OVER = 4.0  # seconds over which a transfer's speed is measured
 _EACH = 4  # captures that are shown one by one
 _BAR = 30  # columns
-_LONGEST = 365 * 86_400.0  # seconds: what a crawling transfer would take is beyond every calendar
-
-
-class Speeds:
-    """What each transfer brings, in bytes per second."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._samples: dict[tuple[object, ...], deque[tuple[float, int]]] = {}
-
-    def measure(self, running: Iterable[Delivery]) -> None:
-        """What does not run any more is forgotten."""
-        now, former = self._clock(), self._samples
-        self._samples = {}
-        for delivery in running:
-            samples = self._samples[delivery.key] = former.get(delivery.key, deque())
-            samples.append((now, delivery.durable))
-            while now - samples[0][0] > _SPEED_OVER:
-                samples.popleft()
-
-    def of(self, delivery: Delivery) -> float | None:
-        """None where it was seen only once."""
-        (began, held), (ended, holds) = self._samples[delivery.key][0], self._samples[delivery.key][-1]
-        return max(0.0, (holds - held) / (ended - began)) if ended > began else None
 
 
 def framed(part: RenderableType, name: str) -> Panel:
     return Panel(part, title=name, title_align="left", border_style="dim")
 
 
-def transfers_table(running: Sequence[Delivery], speeds: Speeds) -> RenderableType:
+def transfers_table(running: Sequence[Going]) -> RenderableType:
     if not running:
         return Text("nothing under way", style="dim")
     table = _table("file", "bar", "bytes", "pace", "tries", giving={"file", "bar"})
     table.show_header = False
-    for delivery in running:
+    for going in running:
+        delivery = going.delivery
         total = delivery.total or 0
         table.add_row(
             in_a_line(plain(delivery.file_name)),
@@ -66,7 +40,7 @@ def transfers_table(running: Sequence[Delivery], speeds: Speeds) -> RenderableTy
                 finished_style="green",
             ),
             f"{amount(delivery.durable)} of {amount(total)}",
-            _pace(delivery, speeds.of(delivery)),
+            going.words,
             "" if delivery.attempts == 0 else Text(f"try {delivery.attempts + 1}", "yellow"),
         )
     return table
@@ -119,14 +93,3 @@ def _captures(order: Order) -> Text:
     if len(words) <= _EACH:
         return Text(" ").join(map(styled, words))
     return Text(", ").join(Text.assemble(f"{n} ", styled(word)) for word, n in Counter(words).items())
-
-
-def _pace(delivery: Delivery, speed: float | None) -> str:
-    if delivery.total is None:
-        return "asking for a link"
-    if delivery.durable == delivery.total:
-        return "verifying"
-    if not speed:
-        return "" if speed is None else "0 B/s"
-    seconds = min((delivery.total - delivery.durable) / speed, _LONGEST)
-    return f"{amount(speed)}/s, {span(timedelta(seconds=round(seconds)))} left"

@@ -37,7 +37,10 @@ def simulate(
 )
 @click.option("--picture", type=click.Path(path_type=Path), metavar="PATH", hidden=True)
 def demo(folder: Path | None, picture: Path | None) -> None:
-    """Simulator and daemon together for half a minute, live, with real zips over real HTTP."""
+    """Simulator and daemon together for half a minute, live, with real zips over real HTTP.
+
+    On a terminal they stay until `q`, for a look at the page.
+    """
     from orderwatch.cli.demo import run_demo  # noqa: PLC0415 - only the demo needs the live view
 
     sys.exit(asyncio.run(run_demo(folder, picture)))

@@ -70,7 +70,8 @@ class Lines:
 
 
 @contextmanager
-def shown(doing: str = "reading", done: str = "read") -> Iterator[Bar | Lines]:
+def shown(doing: str = "reading", done: str = "read", *, plain: bool = False) -> Iterator[Bar | Lines]:
+    """`plain` is no bar on a terminal either."""
     from rich.console import Console  # noqa: PLC0415 - rich is loaded only where it prints
     from rich.progress import (  # noqa: PLC0415 - as above
         BarColumn,
@@ -82,7 +83,7 @@ def shown(doing: str = "reading", done: str = "read") -> Iterator[Bar | Lines]:
     )
 
     screen = Console(stderr=True)
-    if not screen.is_terminal:
+    if plain or not screen.is_terminal:
         yield Lines(done=done)
         return
     columns = (

@@ -27,7 +27,7 @@ def rebuild(context: Context, *, as_json: bool) -> None:
     from orderwatch.app.rebuild import rebuild as read_trees  # noqa: PLC0415 - as above
 
     settings = context.settings(resolve=False)
-    with held_for_rebuild(settings), shown() as progress:
+    with held_for_rebuild(settings), shown(plain=as_json) as progress:
         done = asyncio.run(read_trees(settings, datetime.now(UTC), progress))
     if as_json:
         print_json(

@@ -14,11 +14,12 @@ from rich.text import Text
 from orderwatch.cli.common import Context, configured
 from orderwatch.cli.database import demand_current
 from orderwatch.cli.keys import heard
-from orderwatch.cli.live import Speeds, framed, in_a_line, move_line, orders_table, transfers_table
+from orderwatch.cli.live import framed, in_a_line, move_line, orders_table, transfers_table
 from orderwatch.cli.tables import console, problem_line
 from orderwatch.core.glance import Glance
-from orderwatch.core.model import UNFINISHED, DeliveryState, Order, OrderState
+from orderwatch.core.model import Order, OrderState
 from orderwatch.core.spans import ahead
+from orderwatch.core.speed import Going, Speeds
 from orderwatch.db.reader import Reader, open_reader
 
 _FRAME = 1.0  # seconds between two pictures
@@ -54,39 +55,38 @@ async def _watch(reader: Reader, screen: Console) -> None:
     with heard() as keys, Live(console=screen, screen=True, auto_refresh=False) as live:
         while not keys.ended:
             glance = await reader.glance(screen.height, _MOST_MOVES)
-            speeds.measure(glance.running)
-            live.update(picture(glance, speeds, datetime.now(UTC), screen.height), refresh=True)
+            now = datetime.now(UTC)
+            going = speeds.measured(glance.running, now)
+            live.update(picture(glance, going, now, screen.height), refresh=True)
             await keys.pause(_FRAME)
 
 
-def picture(glance: Glance, speeds: Speeds, now: datetime, height: int) -> RenderableType:
+def picture(glance: Glance, going: Sequence[Going], now: datetime, height: int) -> RenderableType:
     """As much as there is room for; orders have what the other parts leave."""
     share = max(1, (height - _LEAST) // _SHARES)
     problems = [in_a_line(problem_line(one, now)) for one in glance.problems[: min(share, _MOST_PROBLEMS)]]
-    running, moves = glance.running[:share], glance.moves[-share:]
+    running, moves = going[:share], glance.moves[-share:]
     left = height - _AROUND - len(problems) - max(1, len(running)) - max(1, len(moves))
     orders = glance.orders[: max(1, left)]
-    going = sum(n for state, n in glance.counts.items() if state is not OrderState.DONE)
+    under_way = sum(n for state, n in glance.counts.items() if state is not OrderState.DONE)
     return Group(
         in_a_line(header(glance)),
         *problems,
-        framed(_orders(orders, now), f"orders, {len(orders)} of {going}" if going else "orders"),
-        framed(transfers_table(running, speeds), f"transfers, {len(glance.running)}"),
+        framed(_orders(orders, now), f"orders, {len(orders)} of {under_way}" if under_way else "orders"),
+        framed(transfers_table(running), f"transfers, {len(going)}"),
         framed(Group(*map(move_line, moves)), "what moved"),
     )
 
 
 def header(glance: Glance) -> Text:
     """How much there is of what."""
-    kept, gave_up = glance.deliveries, glance.deliveries.get(DeliveryState.GIVEN_UP, 0)
-    to_come = sum(kept.get(state, 0) for state in UNFINISHED) - gave_up
     parts = [
-        Text(f"{_number(glance.counts.get(OrderState.OPEN, 0), 'order', 'orders')} open", "bold"),
-        Text(f"{_number(to_come, 'delivery', 'deliveries')} to come"),
-        Text(f"{kept.get(DeliveryState.STORED, 0)} stored", "green"),
+        Text(f"{_number(glance.open, 'order', 'orders')} open", "bold"),
+        Text(f"{_number(glance.to_come, 'delivery', 'deliveries')} to come"),
+        Text(f"{glance.stored} stored", "green"),
     ]
-    if gave_up:
-        parts.append(Text(f"{gave_up} given up", "bold red"))
+    if glance.given_up:
+        parts.append(Text(f"{glance.given_up} given up", "bold red"))
     count = len(glance.problems)
     parts.append(Text(_number(count, "problem", "problems"), "bold red" if count else "green"))
     return Text(" · ").join(parts)
@@ -102,9 +102,7 @@ def _plain(glance: Glance) -> Iterator[RenderableType]:
     if glance.orders:
         yield _orders(glance.orders, None)
     if glance.running:
-        speeds = Speeds()
-        speeds.measure(glance.running)
-        yield transfers_table(glance.running, speeds)
+        yield transfers_table([Going(delivery, None) for delivery in glance.running])
     yield from map(move_line, glance.moves)
 
 

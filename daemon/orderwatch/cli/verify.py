@@ -22,6 +22,7 @@ from orderwatch.core.text import whole
 from orderwatch.ops.log import Redactor
 
 if TYPE_CHECKING:
+    from orderwatch.app.progress import Progress
     from orderwatch.app.repair import Repair
     from orderwatch.app.verify import Audit
 
@@ -38,11 +39,11 @@ def verify(context: Context, *, repair: bool, as_json: bool) -> None:
     repairs: Sequence[Repair] = ()
     if repair:
         settings, redactor = begin(context)
-        audit = _read(settings)
-        repairs = _repair(settings, redactor, audit)
+        audit = _read(settings, plain=as_json)
+        repairs = _repair(settings, redactor, audit, plain=as_json)
     else:
         settings = context.settings(resolve=False)
-        audit = _read(settings)
+        audit = _read(settings, plain=as_json)
     told = _told(audit, repairs, settings)
     if as_json:
         print_json(_facts(audit, repairs))
@@ -54,23 +55,28 @@ def verify(context: Context, *, repair: bool, as_json: bool) -> None:
         sys.exit(FAILED)
 
 
-def _read(settings: Settings) -> "Audit":
+def _read(settings: Settings, *, plain: bool) -> "Audit":
     from orderwatch.app.verify import verify as read_all  # noqa: PLC0415 - `--help` stays quick
 
     demand_current(settings.database.path)
-    with shown() as progress:
+    with shown(plain=plain) as progress:
         return asyncio.run(read_all(settings, progress))
 
 
-def _repair(settings: Settings, redactor: Redactor, audit: "Audit") -> "Sequence[Repair]":
+def _repair(settings: Settings, redactor: Redactor, audit: "Audit", *, plain: bool) -> "Sequence[Repair]":
+    from orderwatch.app.compose import set_up_log  # noqa: PLC0415 - `--help` stays quick
     from orderwatch.app.repair import begin_repair, finish_repair  # noqa: PLC0415 - as above
 
-    async def repaired() -> "Sequence[Repair]":
+    async def repaired(progress: "Progress") -> "Sequence[Repair]":
         repairs = await begin_repair(settings, audit, datetime.now(UTC))
-        await finish_repair(settings, redactor, repairs)
+        await finish_repair(settings, redactor, repairs, progress)
         return repairs
 
-    return asyncio.run(repaired())
+    if not audit.findings:
+        return ()
+    with shown("fetching", "fetched", plain=plain) as progress:
+        set_up_log(settings, redactor)  # again, so that its lines stand above the bar
+        return asyncio.run(repaired(progress))
 
 
 def _told(audit: "Audit", repairs: "Sequence[Repair]", settings: Settings) -> list[tuple[str, bool]]:

@@ -24,6 +24,7 @@ from orderwatch.config.secret import INDIRECT, resolve
 from orderwatch.config.timetable import timetable
 from orderwatch.core.bandwidth import Span
 from orderwatch.core.layout import layout_problems
+from orderwatch.core.listen import listen_problem
 
 _LOCAL_NAMES = {"localhost", "localhost.localdomain"}
 _NO_URL = "must be a URL such as https://api.example.com"
@@ -84,9 +85,8 @@ def _folder(folder: str, info: ValidationInfo) -> str:
 
 
 def _listen(address: str) -> str:
-    host, _, port = address.rpartition(":")
-    if address and not (host.isprintable() and host and port.isdecimal() and int(port) < 65536):  # noqa: PLR2004 - the last port
-        raise ValueError('must be "host:port", or "" for off')
+    if address and (problem := listen_problem(address)):
+        raise ValueError(problem)
     return address
 
 

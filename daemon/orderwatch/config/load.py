@@ -88,14 +88,6 @@ def reading_path(given: str | None, environ: Mapping[str, str] = os.environ) -> 
     return Path(given or environ.get(f"{_PREFIX}CONFIG") or "/etc/orderwatch/config.toml")
 
 
-def not_in_effect(settings: Settings) -> list[str]:
-    """Keys that are set but do nothing in this version; silence about them would look like peace."""
-    notes = []
-    if settings.order and not settings.ordering.enabled:
-        notes.append("order: [ordering] enabled is false, so no standing order is placed")
-    return notes
-
-
 def _file(path: Path) -> tuple[dict[str, Any], list[str]]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8")), []

@@ -11,6 +11,7 @@ from orderwatch.core.model import Capture, Delivery, Order, Transition
 from orderwatch.core.problems import Problem, words
 from orderwatch.core.rebuild import Refused
 from orderwatch.core.sidecar import zulu
+from orderwatch.core.speed import Going
 from orderwatch.core.text import whole
 
 Shape = dict[str, object]
@@ -82,6 +83,22 @@ def _delivery_facts(delivery: Delivery) -> Shape:
         "not_before": maybe_zulu(delivery.not_before),
         "reason": delivery.reason,
         "received": delivery.durable,
+    }
+
+
+def transfer_facts(going: Going) -> Shape:
+    delivery = going.delivery
+    return {
+        "account": delivery.account,
+        "task_id": delivery.task_id,
+        "capture_id": delivery.capture_id,
+        "scene_id": delivery.scene_id,
+        "name": delivery.attachment,
+        "file_name": delivery.file_name,
+        "bytes": delivery.durable,
+        "total": delivery.total,
+        "bytes_per_second": going.speed,
+        "seconds_left": going.left,
     }
 
 

@@ -13,7 +13,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from orderwatch.core.audit import sidecar_of
-from orderwatch.core.footprint import Bbox, around, bbox, sound
+from orderwatch.core.bbox import Bbox, around, bbox
+from orderwatch.core.drawable import drawable
 from orderwatch.core.model import Delivery, Order, SceneFacts
 from orderwatch.core.sidecar import zulu
 
@@ -74,7 +75,7 @@ def entry_of(order: Order, files: Sequence[Delivery], path: str) -> Entry:
 def entry(
     path: str, account: str, project_name: str | None, scene: SceneFacts, taken: tuple[datetime, datetime]
 ) -> Entry:
-    geometry = sound(scene.footprint)
+    geometry = drawable(scene.footprint)
     return Entry(
         path=path,
         account=account,
@@ -110,7 +111,7 @@ def item(order: Order, files: Sequence[Delivery], path: str) -> Document:
         "stac_extensions": [_FILE_EXTENSION],
         MARK: 1,
         "id": f"{order.task_id}-{PurePosixPath(path).stem}",
-        "geometry": sound(newest.scene.footprint),
+        "geometry": drawable(newest.scene.footprint),
         **({"bbox": list(known.bbox)} if known.bbox else {}),
         "properties": {k: v for k, v in properties.items() if v is not None or k == "datetime"},
         "links": [
@@ -128,7 +129,7 @@ def collection(path: str, entries: Collection[Entry]) -> Document:
     some = min(entries, key=lambda one: one.path)
     title = some.project_name or f"{some.account}: no project"
     first, last = min(one.taken[0] for one in entries), max(one.taken[1] for one in entries)
-    items = sorted(PurePosixPath(one.path).parts[2:] for one in entries)
+    items = sorted(one.path.split("/")[2:] for one in entries)
     return {
         "type": "Collection",
         "stac_version": _VERSION,

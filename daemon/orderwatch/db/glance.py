@@ -3,7 +3,7 @@
 from sqlalchemy import case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderwatch.core.glance import Glance
+from orderwatch.core.glance import Counts, Glance
 from orderwatch.core.model import UNFINISHED, DeliveryState, OrderState
 from orderwatch.core.problems import Problem
 from orderwatch.db.rows import delivery_of, transition_of
@@ -30,18 +30,27 @@ _FOREMOST = (
 )
 _ORDERS = select(orders.c.state, func.count()).group_by(orders.c.state)
 _DELIVERIES = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
-_RUNNING = select(deliveries).where(deliveries.c.state == DeliveryState.FETCHING).order_by(deliveries.c.id)
+RUNNING = select(deliveries).where(deliveries.c.state == DeliveryState.FETCHING).order_by(deliveries.c.id)
 _PROBLEMS = select(problems).order_by(problems.c.began_at, problems.c.key)
 _NEWEST = select(transitions).order_by(transitions.c.id.desc())
+
+
+async def counted(db: AsyncConnection) -> Counts:
+    """As of the snapshot that the connection has."""
+    return Counts(
+        counts={OrderState(state): n for state, n in await db.execute(_ORDERS)},
+        deliveries={DeliveryState(state): n for state, n in await db.execute(_DELIVERIES)},
+    )
 
 
 async def glance(db: AsyncConnection, moves: int) -> Glance:
     """As of the snapshot that the connection has; without orders."""
     newest = (await db.execute(_NEWEST.limit(moves))).mappings().all()
+    counts = await counted(db)
     return Glance(
-        counts={OrderState(state): n for state, n in await db.execute(_ORDERS)},
-        deliveries={DeliveryState(state): n for state, n in await db.execute(_DELIVERIES)},
-        running=[delivery_of(row) for row in (await db.execute(_RUNNING)).mappings()],
+        counts=counts.counts,
+        deliveries=counts.deliveries,
+        running=[delivery_of(row) for row in (await db.execute(RUNNING)).mappings()],
         moves=[transition_of(row) for row in reversed(newest)],
         problems=[Problem(**row) for row in (await db.execute(_PROBLEMS)).mappings()],
     )

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, cast, func, or_, select
+from sqlalchemy import Column, ColumnElement, Select, String, and_, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.model import Capture, Delivery, Order
-from orderwatch.db.rows import capture_of, delivery_of, order_of
+from orderwatch.db.glance import RUNNING
+from orderwatch.db.rows import capture_of, delivery_of, order_of, transition_of
 from orderwatch.db.tables import accounts, captures, deliveries, orders, transitions
-from orderwatch.ports.sight import Choices, Found, Search, Sort
+from orderwatch.ports.sight import Choices, Found, News, Search, Sort
 
 _LAST_MOVE = (
     select(func.max(transitions.c.id))
@@ -31,13 +32,22 @@ _SORTS: dict[Sort, ColumnElement[Any]] = {
 
 async def find(db: AsyncConnection, search: Search) -> Found:
     """As of the snapshot that the connection has."""
-    where = _where(search)
+    query, page = matching(search), slice(search.offset, search.offset + search.limit)
+    if search.text:  # to search twice would be dearer than to hear of every row
+        every = (await db.execute(query)).scalars().all()
+        ids, total = every[page], len(every)
+    else:
+        ids = (await db.execute(query.slice(page.start, page.stop))).scalars().all()
+        total = await db.scalar(select(func.count()).select_from(orders).where(_where(search))) or 0
+    return Found(await loaded(db, orders.c.id.in_(ids), ids), total)
+
+
+def matching(search: Search, *more: Column[Any]) -> Select[Any]:
+    """Rows of all orders searched for, in their order, with more columns."""
     key = _SORTS[search.sort]
     sorting = (key.desc() if search.descending else key.asc()).nulls_last()
-    page = select(orders.c.id).where(where).order_by(sorting, orders.c.task_id, orders.c.account)
-    ids = list((await db.execute(page.limit(search.limit).offset(search.offset))).scalars())
-    total = await db.scalar(select(func.count()).select_from(orders).where(where))
-    return Found(await loaded(db, orders.c.id.in_(ids), ids), total or 0)
+    query = select(orders.c.id, *more).where(_where(search))
+    return query.order_by(sorting, orders.c.task_id, orders.c.account)
 
 
 async def loaded(
@@ -66,16 +76,20 @@ async def loaded(
 
 
 async def choices(db: AsyncConnection) -> Choices:
-    found = []
-    for column in (orders.c.account, orders.c.project_name, orders.c.word, orders.c.state):
-        values = select(column).distinct().where(column.is_not(None), column != "").order_by(column)
-        found.append(list((await db.execute(values)).scalars()))
-    return Choices(*found)
+    query = select(orders.c.account, orders.c.project_name, orders.c.word, orders.c.state).distinct()
+    rows = (await db.execute(query)).all()
+    return Choices(*(sorted({row[n] for row in rows if row[n]}) for n in range(len(Choices._fields))))
 
 
-async def touched_since(db: AsyncConnection, when: datetime) -> Sequence[tuple[str, int]]:
-    query = select(orders.c.account, orders.c.task_id).where(orders.c.looked_at > when)
-    return [(account, task_id) for account, task_id in await db.execute(query)]
+async def news(db: AsyncConnection, after: int, most: int, since: datetime) -> News:
+    moved = select(transitions).where(transitions.c.id > after).order_by(transitions.c.id).limit(most)
+    touched = select(orders.c.account, orders.c.task_id).where(orders.c.looked_at > since)
+    return News(
+        newest=await db.scalar(select(func.max(transitions.c.id))) or 0,
+        moves=[(row["id"], transition_of(row)) for row in (await db.execute(moved)).mappings()],
+        touched=[(account, task_id) for account, task_id in await db.execute(touched)],
+        fetching=[delivery_of(row) for row in (await db.execute(RUNNING)).mappings()],
+    )
 
 
 def _where(search: Search) -> ColumnElement[bool]:

@@ -167,9 +167,11 @@ class Reader:
             return [(product, end - start) for product, start, end in await db.execute(query)]
 
     @reading
-    async def history(self, task_id: int) -> Sequence[Transition]:
-        """Every recorded move of the order, oldest first."""
+    async def history(self, task_id: int, account: str | None = None) -> Sequence[Transition]:
+        """Every recorded move of the order, or of those of this id in any account, oldest first."""
         query = select(transitions).where(transitions.c.task_id == task_id).order_by(transitions.c.id)
+        if account is not None:
+            query = query.where(transitions.c.account == account)
         async with self._snapshot() as db:
             return [transition_of(row) for row in (await db.execute(query)).mappings()]
 

@@ -10,6 +10,7 @@ from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, create_en
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from orderwatch.db.types import parsed
 from orderwatch.shield import shielded
 
 BUSY = 10.0  # seconds; only a command beside the daemon ever makes a writer wait
@@ -80,6 +81,7 @@ def _async_engine(path: Path, busy: float, size: int) -> AsyncEngine:
         poolclass=AsyncAdaptedQueuePool,
         pool_size=size,
         max_overflow=0,
+        json_deserializer=parsed,
     )
 
 

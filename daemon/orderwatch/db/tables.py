@@ -75,6 +75,8 @@ orders = Table(
     Column("version", Integer, nullable=False),  # compare-and-set
     UniqueConstraint("account", "task_id"),
     Index("ix_orders_due", "account", "next_look_at"),
+    Index("ix_orders_looked", "looked_at"),
+    Index("ix_orders_choices", "account", "project_name", "word", "state"),  # to list these no row is read
 )
 
 captures = Table(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from orderwatch.core.census import Census
+from orderwatch.core.glance import Counts
 from orderwatch.core.intent import Intent
 from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState, Transition
 from orderwatch.core.problems import Problem
@@ -57,15 +58,32 @@ class Choices(NamedTuple):
     states: Sequence[str]
 
 
+class News(NamedTuple):
+    """One look: moves with their numbers, account and id of orders looked at, and what is being fetched."""
+
+    newest: int  # number of a move
+    moves: Sequence[tuple[int, Transition]]
+    touched: Sequence[tuple[str, int]]
+    fetching: Sequence[Delivery]
+
+
 class Records(Protocol):
     """Reads only, each call as of one moment. Raises `DatabaseError`."""
 
     async def find(self, search: Search) -> Found: ...
 
+    async def versions(self, search: Search) -> Sequence[tuple[int, int]]:
+        """The same page: the row of each order, and how often it was written."""
+        ...
+
+    async def orders_at(self, rows: Sequence[int]) -> Mapping[int, Order]:
+        """The orders of these rows."""
+        ...
+
     async def order(self, account: str, task_id: int) -> Order | None: ...
 
-    async def history(self, task_id: int) -> Sequence[Transition]:
-        """Every recorded move of the orders of this id in any account, oldest first."""
+    async def history(self, task_id: int, account: str | None = None) -> Sequence[Transition]:
+        """Every recorded move of the order, or of those of this id in any account, oldest first."""
         ...
 
     async def moves_after(self, number: int) -> Sequence[tuple[int, Transition]]:
@@ -80,8 +98,8 @@ class Records(Protocol):
         """The number of the move recorded last; 0 where there is none."""
         ...
 
-    async def touched_since(self, when: datetime) -> Sequence[tuple[str, int]]:
-        """Account and id of the orders that were looked at after that."""
+    async def news(self, after: int, most: int, since: datetime) -> News:
+        """At most so many moves recorded after the one of this number, and orders looked at since then."""
         ...
 
     async def deliveries(self, *states: DeliveryState) -> Sequence[Delivery]:
@@ -106,6 +124,10 @@ class Records(Protocol):
 
     async def census(self) -> Census:
         """How many there are of what."""
+        ...
+
+    async def counts(self) -> Counts:
+        """How many orders and deliveries there are in each state, in two statements."""
         ...
 
     async def choices(self) -> Choices: ...

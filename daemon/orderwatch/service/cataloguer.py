@@ -1,6 +1,7 @@
 """Keeps the catalogue of what is stored: rows say which scenes are not listed as they are."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from orderwatch.ports import CatalogueFiles, Listing, Unlisted
 log = structlog.get_logger()
 
 _AT_ONCE = 100  # orders, or items
+_PART = 1_000  # scenes, after which what is done is done for good
+_PAUSE, _LONGEST_PAUSE = 30.0, 900.0  # seconds, after a failure: each try writes all that is not listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,15 @@ class Catalogued:
     root: str
     files: CatalogueFiles
     ready: Callable[[], Awaitable[object]]
+
+
+@dataclass(slots=True)
+class _Failure:
+    """What keeps a tree's catalogue from being written; it is not tried again before `until`."""
+
+    reason: str = ""
+    pause: float = _PAUSE / 2
+    until: float = 0.0
 
 
 @dataclass(slots=True)
@@ -39,26 +51,39 @@ class _Written:
 class Cataloguer:
     """`trees` by the names that rows have for them; those without a catalogue are left out."""
 
-    def __init__(self, store: Listing, trees: Mapping[str | None, Catalogued]) -> None:
+    def __init__(
+        self,
+        store: Listing,
+        trees: Mapping[str | None, Catalogued],
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
-        self._failing: set[str] = set()  # roots, said
+        self._steady = steady
+        self._failing: dict[str, _Failure] = {}  # by root, said
         self._trees = trees
 
     def adjust(self, trees: Mapping[str | None, Catalogued]) -> None:
-        """From now on these; trouble with a catalogue that nobody keeps any more is over."""
-        for root in self._failing - {tree.root for tree in trees.values()}:
+        """From now on these, tried at once; trouble with a catalogue that nobody keeps any more is over."""
+        for root in self._failing.keys() - {tree.root for tree in trees.values()}:
             self._restore(root)
+        for failure in self._failing.values():
+            failure.until = 0.0
         self._trees = trees
 
     async def round(self) -> list[str]:
         """List what is not listed as it is; returns what kept it from that."""
         problems = []
         for key, tree in self._trees.items():
+            failure = self._failing.get(tree.root)
+            if failure is not None and self._steady() < failure.until:
+                problems.append(failure.reason)
+                continue
             unlisted = await self._store.unlisted(key)
-            if unlisted and not await _is_ready(tree):
-                continue  # who uses the tree says so
+            if unlisted and (reason := await _not_ready(tree)):
+                problems.append(reason)  # who uses the tree says so
+                continue
             try:
-                await self._bring(key, tree, unlisted)
+                await self._bring_all(key, tree, unlisted)
             except DiskError as error:
                 problems.append(str(error))
                 self._fail(tree, error)
@@ -66,10 +91,17 @@ class Cataloguer:
                 self._restore(tree.root)
         return problems
 
-    async def _bring(self, key: str | None, tree: Catalogued, unlisted: Sequence[Unlisted]) -> None:
+    async def _bring_all(self, key: str | None, tree: Catalogued, unlisted: Sequence[Unlisted]) -> None:
+        """Where nothing was listed, what is no item of now is taken away: a former project's, say."""
+        anew = bool(unlisted) and not await self._store.collections(key)
+        items: set[str] = set()
+        for start in range(0, len(unlisted), _PART):
+            items |= await self._bring(key, tree, unlisted[start : start + _PART])
+        if anew:
+            await tree.files.remove(await tree.files.besides(items | set(map(stac.collection_of, items))))
+
+    async def _bring(self, key: str | None, tree: Catalogued, unlisted: Sequence[Unlisted]) -> set[str]:
         """Items, then who links to them, then the marks: after a crash it is all done once more."""
-        if not unlisted:
-            return
         written = await self._write_items(key, tree, unlisted)
         gone = [path for path, entry in written.entries.items() if entry is None]
         gone += await self._write_collections(key, tree, written.entries)
@@ -79,6 +111,7 @@ class Cataloguer:
             part = paths[start : start + _AT_ONCE]
             await self._store.list_in({path: written.scenes[path] for path in part})
         log.debug("catalogue.written", root=tree.root, items=len(paths) - len(gone))
+        return {path for path, entry in written.entries.items() if entry is not None}
 
     async def _write_items(self, key: str | None, tree: Catalogued, unlisted: Sequence[Unlisted]) -> _Written:
         written = _Written()
@@ -129,21 +162,22 @@ class Cataloguer:
 
     def _fail(self, tree: Catalogued, error: DiskError) -> None:
         if tree.root not in self._failing:
-            self._failing.add(tree.root)
             log.error("catalogue.failing", root=tree.root, reason=str(error))
+        failure = self._failing.setdefault(tree.root, _Failure())
+        failure.reason, failure.pause = str(error), min(2 * failure.pause, _LONGEST_PAUSE)
+        failure.until = self._steady() + failure.pause
 
     def _restore(self, root: str) -> None:
-        if root in self._failing:
-            self._failing.discard(root)
+        if self._failing.pop(root, None) is not None:
             log.info("catalogue.restored", root=root)
 
 
-async def _is_ready(tree: Catalogued) -> bool:
+async def _not_ready(tree: Catalogued) -> str | None:
     try:
         await tree.ready()
-    except DiskError:
-        return False
-    return True
+    except DiskError as error:
+        return str(error)
+    return None
 
 
 def _there(entries: Iterable[Entry | None]) -> list[Entry]:

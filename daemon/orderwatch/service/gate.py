@@ -10,6 +10,7 @@ import structlog
 from orderwatch.core.breaker import Failed, Trouble, troubled
 from orderwatch.errors import ProviderError, RefusedError, UnavailableError
 from orderwatch.ports import Store
+from orderwatch.shield import shielded
 
 log = structlog.get_logger()
 
@@ -99,7 +100,7 @@ class Gate:
                 log.error("account.refused", account=self._account, reason=str(error))
             else:
                 log.warning("account.unavailable", account=self._account, reason=str(error))
-        await self._store.troubled(self._account, self.trouble)
+        await shielded(self._store.troubled(self._account, self.trouble))  # as it was said
 
     def stepped(self, by: timedelta) -> None:
         """Our clock was set: a pause ends no later for it."""
@@ -127,7 +128,7 @@ class Gate:
             failures=self.trouble.failures,
         )
         self.trouble = None
-        await self._store.troubled(self._account, None)
+        await shielded(self._store.troubled(self._account, None))
 
     def _taken_over(self, trouble: Trouble) -> Trouble:
         """What lasted when the last process ended: it was said then, and is not hammered now.

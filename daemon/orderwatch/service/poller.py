@@ -28,6 +28,7 @@ class Round:
     asked: bool = False  # anything at all
     answered: bool = False  # the account gave at least one good answer
     put_off: bool = False  # the list was due again before every look was taken
+    swept: bool = False  # all that was due was asked for and answered
     problems: list[str] = field(default_factory=list)
     refused: bool = False
 
@@ -109,6 +110,7 @@ class Poller:
                 self._was_answered = True
                 await self._gate.succeeded()
             if done.answered or not done.asked:
+                done.swept = True
                 self._meter.swept()
         return done
 

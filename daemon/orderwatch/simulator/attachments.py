@@ -1,13 +1,12 @@
 """The files behind a scene: real bytes for each of its attachments."""
 
 import hashlib
-import struct
-import zlib
 from collections.abc import Sequence
 from typing import Protocol
 
 import orjson
 
+from orderwatch.simulator.pictures import fields, landscape
 from orderwatch.simulator.scenario import Attachment
 from orderwatch.simulator.values import Document
 from orderwatch.simulator.zips import VirtualZip
@@ -54,8 +53,9 @@ class Small:
         return hashlib.sha256(self._data).hexdigest()
 
 
-def content(name: Attachment, scene: Document, revision: int, size: int) -> Content:
+def content(name: Attachment, scene: Document, revision: int, size: int, *, scenic: bool = False) -> Content:
     """What the attachment of a scene (as the API shows it) holds at this revision; `size` is the zip's."""
+    drawn = landscape if scenic else fields
     footprint = _kml(scene["scene_id"], scene["footprint"]["coordinates"][0])
     match name:
         case "delivery_zip":
@@ -65,9 +65,9 @@ def content(name: Attachment, scene: Document, revision: int, size: int) -> Cont
         case "footprint":
             return Small(footprint)
         case "thumbnail":
-            return Small(_png(64, scene["scene_id"]))
+            return Small(drawn(64, scene["scene_id"]))
         case "preview":
-            return Small(_png(512, scene["scene_id"]))
+            return Small(drawn(128, scene["scene_id"]))
 
 
 # No times: they move with the simulator's start, and the same revision must keep its bytes.
@@ -82,20 +82,3 @@ def _kml(name: str, ring: Sequence[Sequence[float]]) -> bytes:
         f"<LinearRing><coordinates>{corners}</coordinates></LinearRing>"
         "</outerBoundaryIs></Polygon></Placemark></kml>\n"
     ).encode()
-
-
-def _png(side: int, seed: str) -> bytes:
-    """A square picture: a field of four tints, in grey levels."""
-    tints = hashlib.sha256(seed.encode()).digest()[:4]
-    half = side // 2
-    upper, lower = (
-        b"\0" + bytes([left]) * half + bytes([right]) * half for left, right in (tints[:2], tints[2:])
-    )
-    header = struct.pack(">2I5B", side, side, 8, 0, 0, 0, 0)
-    pixels = zlib.compress(upper * half + lower * half)
-    chunks = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -120,7 +120,8 @@ class World:
         return self.moment(max(s for s in (place.shown_from or 0.0, *place.scene.republished) if s <= at))
 
     def content(self, place: Place, name: Attachment, at: float) -> Content:
-        return content(name, self._facts(place), self.revision(place, at), place.scene.size)
+        revision, scenic = self.revision(place, at), self.scenario.scenic
+        return content(name, self._facts(place), revision, place.scene.size, scenic=scenic)
 
     def file_name(self, place: Place, name: Attachment) -> str:
         scene_id = place.scene.scene_id

@@ -1,12 +1,13 @@
 """The catalogue's files in a delivery tree: written aside, durable, then under their names."""
 
 import asyncio
-import json
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
+
+import orjson
 
 from orderwatch.core.audit import sidecar_of
 from orderwatch.core.layout import is_catalogue
@@ -37,16 +38,16 @@ class CatalogueWriter:
         """What is not there, or not the catalogue's, stays as it is."""
         await _in_thread(lambda stop: self._remove(paths, stop))
 
-    async def files(self) -> list[str]:
-        """Every file below `stac` that is of the catalogue."""
-        return await _in_thread(lambda _stop: self._files())
+    async def besides(self, known: Collection[str]) -> list[str]:
+        """Every other file below `stac` that is the catalogue's."""
+        return await _in_thread(lambda _stop: self._besides(known))
 
     def _write(self, documents: Mapping[str, Document], stop: threading.Event) -> None:
         folders = set()
         for path, document in documents.items():
             if stop.is_set():
                 raise InterruptedError
-            self._put(self._target(path), json.dumps(document, indent=1, ensure_ascii=False).encode())
+            self._put(self._target(path), orjson.dumps(document, option=orjson.OPT_INDENT_2))
             folders.add((self._root / path).parent)
         for folder in folders:
             sync(folder)
@@ -59,11 +60,12 @@ class CatalogueWriter:
         return target
 
     def _put(self, target: Path, content: bytes) -> None:
-        make_folders(target.parent, self._rights)
         is_there = os.path.lexists(target)
         if not _is_ours(target) if is_there else _has_sidecar(target):
             raise DiskError(f"{_TROUBLE}: {target} is not its own file; move it away, or set stac = false")
+        self._aside.unlink(missing_ok=True)  # after a crash it may be another name of an item
         write_durable(self._aside, content, self._rights)
+        make_folders(target.parent, self._rights)  # now: where no tree stands, nothing is made
         if is_there:
             self._aside.replace(target)
         else:  # what comes there meanwhile is not overwritten
@@ -79,10 +81,10 @@ class CatalogueWriter:
                 target.unlink()
                 sync(target.parent)
 
-    def _files(self) -> list[str]:
-        found = (self._root / "stac").glob("*/**/*.json")
-        paths = [path for path in found if is_catalogue(str(path.relative_to(self._root)))]
-        return [str(path.relative_to(self._root)) for path in paths if _is_ours(path)]
+    def _besides(self, known: Collection[str]) -> list[str]:
+        found = [str(path.relative_to(self._root)) for path in (self._root / "stac").glob("*/**/*.json")]
+        others = [path for path in found if is_catalogue(path) and path not in known]
+        return [path for path in others if _is_ours(self._root / path)]
 
 
 def _is_ours(path: Path) -> bool:
@@ -90,8 +92,8 @@ def _is_ours(path: Path) -> bool:
     if path.is_symlink() or not path.is_file() or _has_sidecar(path):
         return False
     try:
-        document = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
+        document: object = orjson.loads(path.read_bytes())
+    except ValueError:
         return False
     return isinstance(document, dict) and MARK in document
 

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import re
 from http import HTTPStatus
+from typing import NamedTuple
 
 from aiohttp import hdrs, web
 
@@ -15,12 +16,9 @@ _TAG = re.compile(r'(?:W/)?("[^"]*")')
 _REFUSED = re.compile(r"q=0(\.0{0,3})?")
 
 
-async def answered(request: web.Request, body: bytes, kind: str, *, etag: str | None = None) -> web.Response:
-    """The body as `kind`, compressed where that is accepted and pays; or 304.
-
-    `etag`, without quotes, stands for the body where the caller knows a cheaper one than its sha256.
-    """
-    tag = etag or hashlib.sha256(body).hexdigest()[:32]
+async def answered(request: web.Request, body: bytes, kind: str) -> web.Response:
+    """The body as `kind`, compressed where that is accepted and pays; or 304."""
+    tag = hashlib.sha256(body).hexdigest()[:32]
     zipped = len(body) >= _WORTH and takes_gzip(request)
     if (response := unchanged(request, tag, zipped=zipped)) is not None:
         return response
@@ -28,6 +26,30 @@ async def answered(request: web.Request, body: bytes, kind: str, *, etag: str | 
         large = len(body) >= _LARGE
         body = await asyncio.to_thread(_zip, body) if large else _zip(body)
     return web.Response(body=body, headers={**_headers(tag, zipped=zipped), hdrs.CONTENT_TYPE: kind})
+
+
+class Packed(NamedTuple):
+    """A body that is sent to many, `zipped` where that pays."""
+
+    body: bytes
+    kind: str
+    tag: str
+    zipped: bool
+
+
+async def packed(body: bytes, kind: str) -> Packed:
+    zipped = len(body) >= _WORTH
+    tag = hashlib.sha256(body).hexdigest()[:32]
+    return Packed(await asyncio.to_thread(_zip, body) if zipped else body, kind, tag, zipped)
+
+
+async def sent(request: web.Request, one: Packed) -> web.Response:
+    """As the viewer accepts it; or 304."""
+    if not one.zipped or takes_gzip(request):
+        return tagged(request, one.body, one.kind, one.tag, zipped=one.zipped)
+    return tagged(
+        request, await asyncio.to_thread(gzip.decompress, one.body), one.kind, one.tag, zipped=False
+    )
 
 
 def tagged(request: web.Request, body: bytes, kind: str, tag: str, *, zipped: bool) -> web.Response:

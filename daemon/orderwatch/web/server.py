@@ -12,7 +12,11 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
+from orderwatch.core.listen import host_and_port, socket_of
+from orderwatch.errors import DatabaseError
+from orderwatch.web.door import open_door
 from orderwatch.web.guard import Guard
+from orderwatch.web.outgoing import Outgoing
 from orderwatch.web.streaming import BEGUN, PATIENCE, STREAMS, Streams
 
 log = structlog.get_logger()
@@ -21,7 +25,9 @@ _CONNECTIONS = 128  # beside the streams
 _LIFE = 15.0  # seconds of a connection, which carries one answer
 _LINGER = 45.0  # seconds more for a slow viewer to take what is written
 _PATIENCE = 10.0  # seconds for one answer
+_LATER = "30"  # seconds
 
+_UNWELCOME = "401: the token is wanted, as the password of any user\n"
 _ASKS = 'Bearer realm="orderwatch", Basic realm="orderwatch", charset="UTF-8"'
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -57,12 +63,12 @@ class Pages:
 async def serving(
     address: str, pages: Pages, *, hosts: Sequence[str] = (), token: str = ""
 ) -> AsyncIterator[int]:
-    """Serve at "host:port" meanwhile; yields the port. `OSError` where that is not to be had.
+    """Serve at "host:port" or "unix:/path" meanwhile; yields the port, 0 of a socket file.
 
-    `hosts` are answered to as well; with a `token`, only whoever sends it is answered.
+    `hosts` are answered to as well; with a `token`, only whoever sends it is answered. `OSError` where
+    the address is not to be had.
     """
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
+    host = "localhost" if socket_of(address) else host_and_port(address)[0]
     streams = Streams()
     runner = web.AppRunner(
         _application(Guard(host, hosts, token), pages, streams),
@@ -75,14 +81,10 @@ async def serving(
     await runner.setup()
     try:
         assert runner.server is not None  # noqa: S101 - it is set up
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(_bounded(runner.server, streams), host, int(port), backlog=16)
-        try:
-            yield server.sockets[0].getsockname()[1]
-        finally:
-            server.close()
-            streams.end()
+        async with open_door(address, _bounded(runner.server, streams)) as port:
+            yield port
     finally:
+        streams.end()
         await runner.cleanup()
 
 
@@ -142,6 +144,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def _guarded(guard: Guard) -> Middleware:
+    outgoing = Outgoing()
+
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
@@ -149,7 +153,9 @@ def _guarded(guard: Guard) -> Middleware:
             async with asyncio.timeout(_PATIENCE) as request[PATIENCE]:
                 response = await handler(request)
         except TimeoutError:
-            response = web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text="503: no answer in time\n")
+            response = _unavailable(request, "no answer in time")
+        except DatabaseError as error:  # the log has it from those who work with it
+            response = _unavailable(request, str(error))
         except web.HTTPException as refusal:
             refusal.force_close()
             raise
@@ -157,10 +163,22 @@ def _guarded(guard: Guard) -> Middleware:
             log.exception("http.failed", path=request.path)
             response = web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, text="500: see the log\n")
         answer: web.StreamResponse = request.get(BEGUN, response)  # there is no second one after it
+        if not outgoing.admits(request, answer):
+            answer = _unavailable(request, "others have yet to take their answers")
         answer.force_close()
         return answer
 
     return middleware
+
+
+def _unavailable(request: web.Request, reason: str) -> web.Response:
+    headers = {hdrs.RETRY_AFTER: _LATER}
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    if request.path.startswith("/api/"):
+        said, kind = json.dumps({"error": reason}), "application/json"
+    else:
+        said, kind = f"503: {reason}\n", "text/plain"
+    return web.Response(text=said, content_type=kind, status=status, headers=headers)
 
 
 def _must_be_welcome(request: web.Request, guard: Guard) -> None:
@@ -171,7 +189,7 @@ def _must_be_welcome(request: web.Request, guard: Guard) -> None:
     if _of_another_site(request) or (origin is not None and not guard.same(origin, hosts[0])):
         raise web.HTTPForbidden(text="403: not for pages of other sites\n")
     if not guard.admits(request.headers.get(hdrs.AUTHORIZATION, "")):
-        raise web.HTTPUnauthorized(text="401\n", headers={hdrs.WWW_AUTHENTICATE: _ASKS})
+        raise web.HTTPUnauthorized(text=_UNWELCOME, headers={hdrs.WWW_AUTHENTICATE: _ASKS})
 
 
 def _of_another_site(request: web.Request) -> bool:

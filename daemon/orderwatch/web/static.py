@@ -1,15 +1,12 @@
 """The files of `static/` beside this: read once; no path of a request ever reaches the file system."""
 
-import asyncio
-import gzip
 import hashlib
 import mimetypes
-from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
-from orderwatch.web.etag import tagged, takes_gzip
+from orderwatch.web.etag import Packed, sent
 
 _FOLDER = Path(__file__).parent / "static"
 _PACKED = ".gz"
@@ -24,14 +21,6 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    body: bytes
-    kind: str
-    tag: str
-    packed: bool  # by gzip
-
-
 def add_static(app: web.Application, folder: Path = _FOLDER) -> None:
     """`/static/NAME` for each file; one that is packed as NAME.gz goes by NAME."""
     files = {name: file for path in _files(folder) for name, file in [_read(path, folder)]}
@@ -40,10 +29,7 @@ def add_static(app: web.Application, folder: Path = _FOLDER) -> None:
         file = files.get(request.match_info["name"])
         if file is None:
             raise web.HTTPNotFound(text="404: there is no such file\n")
-        zipped, body = file.packed, file.body
-        if zipped and not takes_gzip(request):
-            zipped, body = False, await asyncio.to_thread(gzip.decompress, body)
-        return tagged(request, body, file.kind, file.tag, zipped=zipped)
+        return await sent(request, file)
 
     app.router.add_get("/static/{name:.+}", static)
 
@@ -52,9 +38,9 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
 
 
-def _read(path: Path, folder: Path) -> tuple[str, _File]:
+def _read(path: Path, folder: Path) -> tuple[str, Packed]:
     body, packed = path.read_bytes(), path.suffix == _PACKED
     name = path.relative_to(folder).as_posix().removesuffix(_PACKED)
     suffix = Path(name).suffix
     kind = _KINDS.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return name, _File(body, kind, hashlib.sha256(body).hexdigest()[:32], packed)
+    return name, Packed(body, kind, hashlib.sha256(body).hexdigest()[:32], packed)

@@ -10,7 +10,8 @@ from aiohttp import hdrs, web
 
 _MOST = 128  # streams at a time
 _BEAT = 15.0  # seconds between two comments, by which a viewer that is gone is noticed
-_TAKING = 10.0  # seconds for a viewer to take what is written
+_TAKING = 10.0  # seconds for a viewer to take what is written …
+_TOGETHER = 100  # … so many events at once
 _RETRY = 3000  # milliseconds after which a browser comes again
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -58,6 +59,13 @@ class Streams:
 STREAMS = web.AppKey("streams", Streams)
 
 
+def written(data: str, *, event: str | None = None, id: int | None = None) -> str:  # noqa: A002 - the field's name
+    """An event as it is sent; `data` may have several lines, `event` and `id` are ours."""
+    head = (f"id: {id}\n" if id is not None else "") + (f"event: {event}\n" if event else "")
+    lines = "".join(f"data: {line}\n" for line in _LINE_END.split(data))
+    return f"{head}{lines}\n"
+
+
 class Send:
     """Sends an event to one viewer; `response` is what the handler returns in the end."""
 
@@ -68,10 +76,12 @@ class Send:
         self._writing = asyncio.Lock()
 
     async def __call__(self, data: str, *, event: str | None = None, id: int | None = None) -> None:  # noqa: A002 - the field's name
-        """`data` may have several lines; `event` and `id` are ours."""
-        head = (f"id: {id}\n" if id is not None else "") + (f"event: {event}\n" if event else "")
-        lines = "".join(f"data: {line}\n" for line in _LINE_END.split(data))
-        await self._write(f"{head}{lines}\n")
+        await self.all(written(data, event=event, id=id))
+
+    async def all(self, *events: str) -> None:
+        """Events that are `written` already."""
+        for first in range(0, len(events), _TOGETHER):
+            await self._write("".join(events[first : first + _TOGETHER]))
 
     @property
     def deserted(self) -> bool:

@@ -1,7 +1,6 @@
 """One look at the rows for all who look on: what moved since the last, whoever wrote it."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -9,59 +8,30 @@ from functools import partial
 from typing import NamedTuple
 
 import orjson
+import structlog
 
-from orderwatch.core.model import Delivery, DeliveryState, Transition
-from orderwatch.core.shapes import Shape, transition_facts
+from orderwatch.core.model import DeliveryState, Transition
+from orderwatch.core.shapes import transfer_facts, transition_facts
+from orderwatch.core.speed import Going, Speeds
 from orderwatch.errors import DatabaseError
 from orderwatch.ports.sight import Records
 from orderwatch.shield import shielded
+from orderwatch.web.rows import BIGGEST
+from orderwatch.web.streaming import written
+
+log = structlog.get_logger()
 
 _PAUSE = 0.5  # seconds
 _LAG = 500  # changes that a listener may be behind
 _LATE = timedelta(seconds=10)  # from the time of a look to its row, at most
-_SPAN = timedelta(seconds=10)  # over which a rate is measured
 
 
 class Change(NamedTuple):
-    """`number` is that of a move; what is told besides has an `event` instead. `data` is JSON on one line."""
+    """`number` is that of a move; what is told besides has an `event` instead. `text` is what is sent."""
 
-    data: str
+    text: str
     event: str | None = None
     number: int | None = None
-
-
-class Speeds:
-    """Rates of the transfers under way, from how far the rows were at each look."""
-
-    def __init__(self) -> None:
-        self._samples: dict[tuple[object, ...], deque[tuple[datetime, int]]] = {}
-
-    def measured(self, deliveries: Sequence[Delivery], now: datetime) -> list[Shape]:
-        former, self._samples = self._samples, {}
-        return [self._facts(delivery, former.get(delivery.key, deque()), now) for delivery in deliveries]
-
-    def _facts(self, delivery: Delivery, samples: deque[tuple[datetime, int]], now: datetime) -> Shape:
-        while samples and not now - _SPAN <= samples[0][0] < now:
-            samples.popleft()
-        if samples and samples[-1][1] > delivery.durable:
-            samples.clear()  # begun anew
-        samples.append((now, delivery.durable))
-        self._samples[delivery.key] = samples
-        passed = (now - samples[0][0]).total_seconds()
-        rate = (delivery.durable - samples[0][1]) / passed if passed > 0 else None
-        left = delivery.total - delivery.durable if delivery.total is not None else None
-        return {
-            "account": delivery.account,
-            "task_id": delivery.task_id,
-            "capture_id": delivery.capture_id,
-            "scene_id": delivery.scene_id,
-            "name": delivery.attachment,
-            "file_name": delivery.file_name,
-            "bytes": delivery.durable,
-            "total": delivery.total,
-            "bytes_per_second": rate,
-            "seconds_left": left / rate if rate and left is not None else None,
-        }
 
 
 class Changes:
@@ -82,20 +52,20 @@ class Changes:
         self._newest = 0
         self._touched: set[tuple[str, int]] = set()
         self._speeds = Speeds()
-        self._transfers: list[Shape] = []
+        self._transfers: Sequence[Going] = ()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[asyncio.Queue[Change]]:
         """Every change from here on; who takes them too slowly gets `lagged`, and no more."""
         queue: asyncio.Queue[Change] = asyncio.Queue(_LAG)
         async with self._turn:
-            if self._watching is None:
-                self._newest = await self._records.newest_move()
-                self._touched = set(await self._records.touched_since(self._now() - _LATE))
-                self._transfers = []
+            if self._watching is None or self._watching.done():
+                news = await self._records.news(BIGGEST, 0, self._now() - _LATE)
+                self._newest, self._touched = news.newest, set(news.touched)
+                self._transfers = self._speeds.measured(news.fetching, self._now())
                 self._watching = asyncio.create_task(self._watch())
-            elif self._transfers:
-                queue.put_nowait(_told("transfers", transfers=self._transfers))
+            if self._transfers:
+                queue.put_nowait(_of_transfers(self._transfers))
             self._listeners.add(queue)
         try:
             yield queue
@@ -103,12 +73,18 @@ class Changes:
             self._listeners.discard(queue)
             await shielded(self._rest())
 
-    async def transfers(self) -> Sequence[Shape]:
-        """Those under way; with rates while somebody listens."""
-        if self._watching is not None:
-            return self._transfers
+    @property
+    def newest(self) -> int | None:
+        """The number of the last move that was told; None while nobody listens."""
+        return self._newest if self._watching is not None else None
+
+    async def transfers(self) -> Sequence[Going]:
+        """Those under way; with speeds for who asks again within a minute, or while somebody listens."""
+        return self._transfers if self._watching is not None else await self._measured()
+
+    async def _measured(self) -> Sequence[Going]:
         fetching = await self._records.deliveries(DeliveryState.FETCHING)
-        return Speeds().measured(fetching, self._now())
+        return self._speeds.measured(fetching, self._now())
 
     async def _rest(self) -> None:
         """Nobody reads any more once the last listener has left."""
@@ -119,52 +95,56 @@ class Changes:
                 await asyncio.wait([watching])
 
     async def _watch(self) -> None:
-        while True:
-            with suppress(DatabaseError):  # those who work with it say so
-                await self._look()
-            await self._pause()
+        try:
+            while True:
+                with suppress(DatabaseError):  # those who work with it say so
+                    await self._look()
+                await self._pause()
+        except Exception:
+            log.exception("http.failed", path="/api/events")
+            for queue in list(self._listeners):  # they come again
+                self._drop(queue)
 
     async def _look(self) -> None:
-        moved = await self._tell_moves()
-        touched = set(await self._records.touched_since(self._now() - _LATE))
-        fresh = sorted(touched - self._touched - moved)
-        self._touched = touched
-        if fresh:
-            self._tell(_told("touched", orders=fresh))
-        fetching = await self._records.deliveries(DeliveryState.FETCHING)
-        transfers = self._speeds.measured(fetching, self._now())
+        news = await self._records.news(self._newest, _LAG + 1, self._now() - _LATE)
+        found = [of_move(number, move) for number, move in news.moves]
+        moved = {(move.account, move.task_id) for _, move in news.moves}
+        if fresh := sorted(set(news.touched) - self._touched - moved):
+            found.append(_told("touched", orders=fresh))
+        transfers = self._speeds.measured(news.fetching, self._now())
         if transfers != self._transfers:
-            self._transfers = transfers
-            self._tell(_told("transfers", transfers=transfers))
+            found.append(_of_transfers(transfers))
+        self._tell(found)
+        self._newest, self._touched, self._transfers = news.newest, set(news.touched), transfers
 
-    async def _tell_moves(self) -> set[tuple[str, int]]:
-        newest = await self._records.newest_move()
-        moves = await self._records.moves_after(self._newest) if newest > self._newest else []
-        for number, move in moves:
-            self._tell(of_move(number, move))
-        self._newest = moves[-1][0] if moves else newest
-        return {(move.account, move.task_id) for _, move in moves}
-
-    def _tell(self, change: Change) -> None:
+    def _tell(self, found: Sequence[Change]) -> None:
         for queue in list(self._listeners):
-            if queue.full():
-                self._listeners.discard(queue)
-                while not queue.empty():
-                    queue.get_nowait()
-                queue.put_nowait(lagged(self._newest))
+            if queue.qsize() + len(found) > _LAG:  # a first sweep alone records thousands
+                self._drop(queue)
             else:
-                queue.put_nowait(change)
+                for change in found:
+                    queue.put_nowait(change)
+
+    def _drop(self, queue: asyncio.Queue[Change]) -> None:
+        self._listeners.discard(queue)
+        while not queue.empty():
+            queue.get_nowait()
+        queue.put_nowait(lagged(self._newest))
 
 
 def of_move(number: int, move: Transition) -> Change:
     data = orjson.dumps({"account": move.account, **transition_facts(move)}).decode()
-    return Change(data, number=number)
+    return Change(written(data, id=number), number=number)
 
 
 def lagged(newest: int) -> Change:
     """Too much is missing: the viewer reads everything anew, and goes on from this move."""
-    return Change("{}", "lagged", newest)
+    return Change(written("{}", event="lagged", id=newest), "lagged", newest)
+
+
+def _of_transfers(transfers: Sequence[Going]) -> Change:
+    return _told("transfers", transfers=[transfer_facts(going) for going in transfers])
 
 
 def _told(event: str, **facts: object) -> Change:
-    return Change(orjson.dumps(facts).decode(), event)
+    return Change(written(orjson.dumps(facts).decode(), event=event), event)

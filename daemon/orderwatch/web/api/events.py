@@ -8,7 +8,8 @@ from aiohttp import web
 from orderwatch.errors import DatabaseError
 from orderwatch.ports.sight import Records
 from orderwatch.web.api.changes import Changes, lagged, of_move
-from orderwatch.web.api.parameters import after_of, number_of
+from orderwatch.web.api.parameters import after_of
+from orderwatch.web.rows import number_of
 from orderwatch.web.streaming import Send, event_stream
 
 _REPLAYED = 1_000  # moves at most
@@ -30,10 +31,11 @@ async def _follow(records: Records, changes: Changes, send: Send, after: int | N
     async with changes.listening() as queue:
         sent = await _replay(records, send, after) if after is not None else 0
         while True:
-            change = await queue.get()
-            if change.number is None or change.number > sent or change.event:
-                await send(change.data, event=change.event, id=change.number)
-            if change.event == "lagged":
+            found = [await queue.get()]
+            while not queue.empty():  # what one look found goes out at once
+                found.append(queue.get_nowait())
+            await send.all(*(c.text for c in found if c.event or c.number is None or c.number > sent))
+            if found[-1].event == "lagged":
                 return
 
 
@@ -41,10 +43,8 @@ async def _replay(records: Records, send: Send, after: int) -> int:
     """The number of the last move that needs not be sent again."""
     newest = await records.newest_move()
     if not 0 <= newest - after <= _REPLAYED:
-        change = lagged(newest)
-        await send(change.data, event=change.event, id=newest)
+        await send.all(lagged(newest).text)
         return newest
-    for number, move in await records.moves_after(after):
-        await send(of_move(number, move).data, id=number)
-        after = number
-    return after
+    missed = await records.moves_after(after)
+    await send.all(*(of_move(number, move).text for number, move in missed))
+    return missed[-1][0] if missed else after

@@ -3,7 +3,8 @@
 import orderwatch
 from orderwatch.core.model import DeliveryState, Kind, OrderState, Subject
 from orderwatch.ports.sight import Sort
-from orderwatch.web.api.parameters import BIGGEST, FURTHEST, LONGEST, MOST
+from orderwatch.web.api.parameters import FURTHEST, LONGEST, MOST
+from orderwatch.web.rows import BIGGEST
 
 Schema = dict[str, object]
 

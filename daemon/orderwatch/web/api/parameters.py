@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 
 from orderwatch.core.model import OrderState
 from orderwatch.ports.sight import Search, Sort
+from orderwatch.web.rows import BIGGEST, number_of
 
-MOST = 1_000  # orders of a page
+MOST = 200  # orders of a page
 FURTHEST = 10**9
 LONGEST = 200  # characters
-BIGGEST = 2**63 - 1  # number that the database holds
 _YES_NO = {"true": True, "false": False}
 _TEXTS = ("text", "account", "project", "status")
 SEARCH = (*_TEXTS, "state", "sort", "descending", "offset", "limit")
@@ -64,12 +64,6 @@ def after_of(query: Pairs) -> int | None:
 
 def nothing_of(query: Pairs) -> None:
     _once(query, ())
-
-
-def number_of(text: str) -> int | None:
-    """None for what is no number of a row."""
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < len(str(BIGGEST)) + 1 else None
-    return number if number is not None and number <= BIGGEST else None
 
 
 def _once(query: Pairs, known: tuple[str, ...]) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """The paths of the API and their answers."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
@@ -14,18 +15,20 @@ from orderwatch.core.shapes import (
     maybe_zulu,
     order_facts,
     problem_facts,
+    transfer_facts,
     transition_facts,
     trouble_facts,
 )
-from orderwatch.errors import DatabaseError
 from orderwatch.ports.sight import Records, Search
 from orderwatch.web.api.changes import Changes
 from orderwatch.web.api.events import events
 from orderwatch.web.api.openapi import description
-from orderwatch.web.api.parameters import ParameterError, nothing_of, number_of, query_of, search_of
+from orderwatch.web.api.parameters import ParameterError, nothing_of, query_of, search_of
 from orderwatch.web.etag import answered
+from orderwatch.web.rows import number_of
 
 _JSON = "application/json"
+_ANY = re.compile(r"\{(\w+)\}")  # part of a path; by itself the router would take no braces for it
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Explained = Callable[[Order], Awaitable[Facts]]
 
@@ -45,13 +48,13 @@ def api(records: Records, explained: Explained, changes: Changes) -> Callable[[w
 
     def add(app: web.Application) -> None:
         for path, handler in handlers.items():
-            app.router.add_get(path, _in_json(handler))
+            app.router.add_get(_ANY.sub(r"{\1:[^/]+}", path), _in_json(handler))
 
     return add
 
 
 def _in_json(handler: Handler) -> Handler:
-    """What goes wrong is told as JSON too."""
+    """What was asked wrongly is told as JSON too."""
 
     @wraps(handler)
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -59,8 +62,6 @@ def _in_json(handler: Handler) -> Handler:
             return await handler(request)
         except ParameterError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, str(error))
-        except DatabaseError as error:
-            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
     return answer
 
@@ -98,8 +99,7 @@ class _Api:
         if order is None:
             return _refusal(HTTPStatus.NOT_FOUND, "no such order is known")
         facts = await self._explained(order)
-        moves = await self._records.history(order.task_id)
-        history = [transition_facts(move) for move in moves if move.account == account]
+        history = [transition_facts(move) for move in await self._records.history(order.task_id, account)]
         return await _told(request, **explained_facts(facts), history=history)
 
     async def problems(self, request: web.Request) -> web.Response:
@@ -121,7 +121,9 @@ class _Api:
 
     async def transfers(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
-        return await _told(request, transfers=await self._changes.transfers())
+        return await _told(
+            request, transfers=[transfer_facts(going) for going in await self._changes.transfers()]
+        )
 
     async def openapi(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())

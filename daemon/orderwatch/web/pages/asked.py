@@ -39,11 +39,11 @@ def asked(query: Mapping[str, str]) -> Search:
     return replace(found, sort=Sort(sort), descending="descending" in told) if sort in set(Sort) else found
 
 
-def link_of(search: Search) -> str:
+def link_of(search: Search, page: str = "/") -> str:
     told = {name: str(value) for name in _NAMES if (value := getattr(search, name))}
     if (search.sort, search.descending) != (_USUAL.sort, _USUAL.descending):
         told |= {"sort": search.sort} | ({"descending": "yes"} if search.descending else {})
-    return f"/?{urlencode(told)}" if told else "/"
+    return f"{page}?{urlencode(told)}" if told else page
 
 
 def turned(search: Search, sort: Sort) -> Search:

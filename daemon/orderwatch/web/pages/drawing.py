@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import partial
-from pathlib import Path
+from functools import cache, partial
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from orderwatch.core.fate import fate, resume_later
 from orderwatch.core.lag import Lag
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, Transition
 from orderwatch.core.problems import words
@@ -35,14 +36,16 @@ _OF_CAPTURES = {
 }
 
 
+@cache
 def templates() -> Environment:
-    """Everything put in is escaped; what is not given is an error."""
+    """Everything put in is escaped, what is not given an error. Each is compiled once, when drawn first."""
     found = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     found.filters |= _FILTERS
     found.tests["pictured"] = is_pictured
@@ -110,8 +113,11 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "anchor": _anchor,
     "capture_tone": _capture_tone,
     "delivery_tone": _delivery_tone,
+    "fate": lambda intent: fate(intent, resume_later(intent)),
+    "folder_of": lambda path: str(PurePosixPath(path).parent),
     "in_words": _in_words,
     "moment": moment,
+    "name_of": lambda path: PurePosixPath(path).name,
     "page": page_of,
     "percent": _percent,
     "picture": picture_of,

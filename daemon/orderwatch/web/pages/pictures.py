@@ -7,12 +7,13 @@ from aiohttp import web
 
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.ports.sight import Records
-from orderwatch.web.etag import answered
+from orderwatch.web.etag import tagged, unchanged
+from orderwatch.web.rows import number_of
 
 _ATTACHMENTS = {"thumbnail", "preview"}
 _BEGINNINGS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 _PARTS = ("account", "task_id", "capture_id", "scene_id", "attachment", "version")
-_LARGEST = 2**63
+_NONE = "404: no such picture is stored\n"
 
 Read = Callable[[Delivery], Awaitable[bytes | None]]
 
@@ -34,21 +35,23 @@ class Pictures:
         self._read = read
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/pictures/" + "/".join(f"{{{part}}}" for part in _PARTS), self.picture)
+        app.router.add_get("/pictures/" + "/".join(f"{{{part}:[^/]+}}" for part in _PARTS), self.picture)
 
     async def picture(self, request: web.Request) -> web.Response:
-        asked = tuple(request.match_info[part] for part in _PARTS)
-        delivery = await self._delivery(asked)
-        content = await self._read(delivery) if delivery else None
-        kind = next((k for begin, k in _BEGINNINGS.items() if (content or b"").startswith(begin)), None)
-        if content is None or kind is None:
-            raise web.HTTPNotFound(text="404: no such picture is stored\n")
-        return await answered(request, content, kind)
+        delivery = await self._delivery(tuple(request.match_info[part] for part in _PARTS))
+        if delivery is None or delivery.sha256 is None:
+            raise web.HTTPNotFound(text=_NONE)
+        if (response := unchanged(request, delivery.sha256)) is not None:
+            return response
+        content = await self._read(delivery) or b""
+        kind = next((k for begin, k in _BEGINNINGS.items() if content.startswith(begin)), None)
+        if kind is None:
+            raise web.HTTPNotFound(text=_NONE)
+        return tagged(request, content, kind, delivery.sha256, zipped=False)
 
     async def _delivery(self, asked: tuple[str, ...]) -> Delivery | None:
         account, number, *_ = asked
-        if not (number.isascii() and number.isdigit() and int(number) < _LARGEST):
-            return None
-        order = await self._records.order(account, int(number))
+        task_id = number_of(number)
+        order = await self._records.order(account, task_id) if task_id is not None else None
         pictured = filter(is_pictured, order.deliveries if order else ())
         return next((d for d in pictured if tuple(map(str, d.key)) == asked), None)

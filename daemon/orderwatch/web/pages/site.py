@@ -1,135 +1,161 @@
 """The pages: each is one reading of the records, drawn by a template."""
 
-import time
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from http import HTTPStatus
 
-import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 from jinja2 import Environment
 
 import orderwatch
 from orderwatch.core.explain import Evidence
-from orderwatch.core.geojson import Feature, features
-from orderwatch.core.lag import NEWEST, UNLEARNED, Lags, fit
-from orderwatch.core.model import DeliveryState, Order
+from orderwatch.core.lag import Lags
+from orderwatch.core.model import Order
+from orderwatch.core.speed import Going
 from orderwatch.core.timeline import timeline
-from orderwatch.core.tone import tone
+from orderwatch.errors import DatabaseError
 from orderwatch.ports.overview import Overview
-from orderwatch.ports.sight import Records
-from orderwatch.web.etag import answered
+from orderwatch.ports.sight import Records, Sort
+from orderwatch.web.etag import Packed, packed, sent
 from orderwatch.web.pages.asked import COLUMNS, asked, link_of, narrows, turned
-from orderwatch.web.pages.drawing import page_of, templates
+from orderwatch.web.pages.atlas import MOST, Atlas, collection, features_of
+from orderwatch.web.pages.drawing import templates
+from orderwatch.web.rows import number_of
+from orderwatch.web.sharing import Sharing
 
 _EVENTS = 200  # moves on one page
-_DRAWN = 1000  # orders on the map
-_REFIT = 600.0  # seconds
-_LARGEST = 2**63
+_OF_MAPS = 5.0  # seconds from one map to the next
+_ROWS = 50  # orders on one page
+_GEOJSON = "application/geo+json"
 
+Page = Callable[[web.Request], Awaitable[Packed]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Explain = Callable[[Order], Awaitable[Sequence[Evidence]]]
 
 
 @dataclass(slots=True, kw_only=True)
 class Site:
-    """What the pages are made of. `overview` and `explain` are the daemon's own."""
+    """What the pages are made of. All but `records` is the daemon's own."""
 
     records: Records
     overview: Callable[[], Awaitable[Overview]]
+    transfers: Callable[[], Awaitable[Sequence[Going]]]
     explain: Explain
+    learned: Callable[[], Awaitable[Lags]]
     now: Callable[[], datetime]
+    sharing: Sharing
     _templates: Environment = field(default_factory=templates)
-    _lags: Lags = UNLEARNED
-    _fitted: float | None = None
+    _atlas: Atlas = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._atlas = Atlas(self.records)
 
     def add_to(self, app: web.Application) -> None:
-        number = "{task_id:[0-9]{1,19}}"
-        app.router.add_get("/", self.board)
-        app.router.add_get("/map.json", self.map)
-        app.router.add_get("/events", self.events)
-        app.router.add_get(f"/orders/{{account}}/{number}", self.order)
-        app.router.add_get(f"/orders/{{account}}/{number}/map.json", self.map_of_order)
+        order = "/orders/{account:[^/]+}/{task_id:[0-9]{1,19}}"
+        app.middlewares.append(self.kindly)
+        pages = {
+            "/": self.board,
+            "/map.json": self.map,
+            "/events": self.events,
+            order: self.order,
+            f"{order}/map.json": self.map_of_order,
+        }
+        for path, page in pages.items():
+            app.router.add_get(path, self._shared(page, _OF_MAPS if page == self.map else None))
 
-    async def board(self, request: web.Request) -> web.Response:
+    def _shared(self, page: Page, apart: float | None) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handler(request: web.Request) -> web.Response:
+            made = await self.sharing.answer(request.path_qs, partial(page, request), apart)
+            return await sent(request, made)
+
+        return handler
+
+    async def board(self, request: web.Request) -> Packed:
         """Is all well, where is it, and every order."""
-        search = asked(request.query)
+        search = replace(asked(request.query), limit=_ROWS)
         found = await self.records.find(search)
         choices = await self.records.choices()
         end = search.offset + len(found.orders)
         named = zip(("account", "project", "status", "state"), choices, strict=True)
         return await self._page(
-            request,
             "board.html",
             here="orders",
             overview=await self.overview(),
-            transfers=await self.records.deliveries(DeliveryState.FETCHING),
+            transfers=await self.transfers(),
             search=search,
             found=found,
             more=link_of(replace(search, offset=end)) if found.orders and end < found.total else None,
+            map=link_of(replace(search, sort=Sort.MOVED, descending=True, offset=0), "/map.json"),
+            drawn=MOST,
             columns=[(word, label, word and link_of(turned(search, word))) for word, label in COLUMNS],
             filtered=narrows(search),
             choices=[(name, name.capitalize(), values) for name, values in named],
-            lags=await self._learned(),
+            lags=await self.learned(),
         )
 
-    async def order(self, request: web.Request) -> web.Response:
+    async def order(self, request: web.Request) -> Packed:
         """Everything of one order."""
         order = await self._asked_for(request)
-        moves = await self.records.history(order.task_id)
-        lags, now = await self._learned(), self.now()
+        moves = await self.records.history(order.task_id, order.account)
+        lags, now = await self.learned(), self.now()
         return await self._page(
-            request,
             "order.html",
             here="order",
             order=order,
             line=timeline(order, now, lags.of(order.product)),
             evidence=await self.explain(order),
-            history=[move for move in reversed(moves) if move.account == order.account],
+            history=list(reversed(moves)),
             of_many=False,
         )
 
-    async def events(self, request: web.Request) -> web.Response:
+    async def events(self, request: web.Request) -> Packed:
         """What moved lately."""
-        before = request.query.get("before", "")
-        number = int(before) if before.isascii() and before.isdigit() and int(before) < _LARGEST else None
-        moves = await self.records.last_moves(number, _EVENTS)
+        moves = await self.records.last_moves(number_of(request.query.get("before", "")), _EVENTS)
         older = f"/events?before={moves[-1][0]}" if len(moves) == _EVENTS else None
         told = [move for _, move in moves]
-        return await self._page(request, "events.html", here="events", moves=told, of_many=True, older=older)
+        return await self._page("events.html", here="events", moves=told, of_many=True, older=older)
 
-    async def map(self, request: web.Request) -> web.Response:
-        """Where the orders are that are searched for: GeoJSON; `facts` are a tone and a page."""
-        search = replace(asked(request.query), offset=0, limit=_DRAWN)
-        found = await self.records.find(search)
-        return await self._features(request, found.orders)
+    async def map(self, request: web.Request) -> Packed:
+        """Where the orders are that are searched for, as far as they are drawn: GeoJSON."""
+        return await packed(await self._atlas.map(asked(request.query)), _GEOJSON)
 
-    async def map_of_order(self, request: web.Request) -> web.Response:
-        return await self._features(request, [await self._asked_for(request)])
+    async def map_of_order(self, request: web.Request) -> Packed:
+        return await packed(collection(features_of(await self._asked_for(request))), _GEOJSON)
+
+    @web.middleware
+    async def kindly(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Whoever looks on with a browser is shown why there is nothing to see, and the way back."""
+        try:
+            return await handler(request)
+        except web.HTTPNotFound as missing:
+            if "text/html" not in request.headers.get(hdrs.ACCEPT, ""):
+                raise
+            drawn = await self._drawn("missing.html", here="", reason=(missing.text or "").strip())
+            return web.Response(text=drawn, status=missing.status, content_type="text/html")
+        except DatabaseError as error:
+            if "text/html" not in request.headers.get(hdrs.ACCEPT, ""):
+                raise
+            drawn = await self._drawn("unreadable.html", here="", reason=str(error))
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            return web.Response(text=drawn, status=status, content_type="text/html")
 
     async def _asked_for(self, request: web.Request) -> Order:
-        task_id = int(request.match_info["task_id"])
-        if task_id < _LARGEST and (order := await self.records.order(request.match_info["account"], task_id)):
-            return order
+        task_id = number_of(request.match_info["task_id"])
+        if task_id is not None:
+            order = await self.records.order(request.match_info["account"], task_id)
+            if order is not None:
+                return order
         raise web.HTTPNotFound(text="404: no such order is known\n")
 
-    async def _features(self, request: web.Request, orders: Sequence[Order]) -> web.Response:
-        drawn = [_drawn(order, feature) for order in orders for feature in features(order)]
-        body = orjson.dumps({"type": "FeatureCollection", "features": drawn})
-        return await answered(request, body, "application/geo+json")
+    async def _page(self, template: str, **facts: object) -> Packed:
+        drawn = await self._drawn(template, **facts)
+        return await packed(drawn.encode(), "text/html; charset=utf-8")
 
-    async def _page(self, request: web.Request, template: str, **facts: object) -> web.Response:
-        drawn = self._templates.get_template(template).render(
-            now=self.now(), version=orderwatch.__version__, **facts
+    async def _drawn(self, template: str, **facts: object) -> str:
+        draw = partial(
+            self._templates.get_template(template).render, now=self.now(), version=orderwatch.__version__
         )
-        return await answered(request, drawn.encode(), "text/html; charset=utf-8")
-
-    async def _learned(self) -> Lags:
-        """Fitted anew now and then."""
-        if self._fitted is None or time.monotonic() - self._fitted > _REFIT:
-            self._lags, self._fitted = fit(await self.records.lags(NEWEST)), time.monotonic()
-        return self._lags
-
-
-def _drawn(order: Order, feature: Feature) -> Feature:
-    facts = {"tone": tone(order), "page": page_of(order)}
-    return {**feature, "facts": facts}
+        return await asyncio.to_thread(draw, **facts)  # others go on meanwhile

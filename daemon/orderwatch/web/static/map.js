@@ -7,23 +7,45 @@
   const map = L.map(place, { preferCanvas: true, worldCopyJump: true, minZoom: 1, maxZoom: 14, zoomSnap: 0.5, attributionControl: true });
   map.attributionControl.setPrefix("").addAttribution("Land: Natural Earth");
   map.setView([20, 0], 1.5);
+  map.createPane("land").style.zIndex = 300; // below the orders
   const land = L.layerGroup().addTo(map);
   const layer = L.geoJSON(null, {
     style: looks,
-    pointToLayer: (feature, at) => L.circleMarker(at, { radius: 6, ...looks(feature) }),
-    onEachFeature: (feature, drawn) => {
-      const told = feature.properties;
-      drawn.bindTooltip(() => text(told), { sticky: true });
-      drawn.on("click", () => { location.href = feature.facts.page; });
-    },
+    pointToLayer: dot,
+    onEachFeature: tell,
   }).addTo(map);
+  const pins = L.layerGroup().addTo(map); // areas that are too small to be seen
   let shape = null;
   let seen = "";
+  let from = "";
+  let fitted = ""; // what the view was chosen for
+  let due = null;
+  let many = false;
 
   function looks(feature) {
     const colour = style(feature.facts.tone) || style("waiting");
     const target = feature.properties.kind === "target";
     return { color: colour, fillColor: colour, weight: target ? 2 : 1.5, fillOpacity: target ? 0.15 : 0.4, dashArray: target && feature.geometry.type !== "Point" ? "4 3" : null };
+  }
+
+  function dot(feature, at) {
+    return L.circleMarker(at, { radius: many ? 3.5 : 6, ...looks(feature) });
+  }
+
+  function tell(feature, drawn) {
+    drawn.bindTooltip(() => text(feature.properties), { sticky: true });
+    drawn.on("click", () => { location.href = feature.facts.page; });
+  }
+
+  function pin() {
+    pins.clearLayers();
+    layer.eachLayer((drawn) => {
+      if (!drawn.getBounds || drawn.feature.properties.kind !== "target") return;
+      const [low, high] = [drawn.getBounds().getSouthWest(), drawn.getBounds().getNorthEast()].map((at) => map.latLngToLayerPoint(at));
+      if (low.distanceTo(high) > 16) return;
+      const shown = dot(drawn.feature, drawn.getBounds().getCenter()).setStyle({ dashArray: null }).addTo(pins);
+      tell(drawn.feature, shown);
+    });
   }
 
   function text(told) {  // a node, never markup: names are the provider's
@@ -34,25 +56,38 @@
 
   function drawLand() {
     land.clearLayers();
-    if (shape) L.geoJSON(shape, { interactive: false, style: { color: style("shore"), weight: 0.7, fillColor: style("land"), fillOpacity: 1 } }).addTo(land);
-    layer.bringToFront();
+    if (shape) L.geoJSON(shape, { pane: "land", interactive: false, style: { color: style("shore"), weight: 0.7, fillColor: style("land"), fillOpacity: 1 } }).addTo(land);
   }
 
-  async function draw(fit) {
-    const answer = await fetch(place.dataset.features + (place.dataset.query || ""));
+  function later() { // many take their time here, and in the daemon
+    const pause = layer.getLayers().length > 500 ? 15_000 : 0;
+    if (place.dataset.features !== from) draw();
+    else if (due === null) due = setTimeout(() => { due = null; draw(); }, pause);
+  }
+
+  async function draw() {
+    if (document.hidden) return document.addEventListener("visibilitychange", draw, { once: true });
+    from = place.dataset.features;
+    const asked = from;
+    const answer = await fetch(asked);
     if (!answer.ok) return;
     const raw = await answer.text();
-    if (raw === seen) return;
+    if (raw === seen || asked !== from) return;
     seen = raw;
     layer.clearLayers();
-    layer.addData(JSON.parse(raw));
+    const found = JSON.parse(raw);
+    many = found.features.length > 300;
+    layer.addData(found);
     const bounds = layer.getBounds();
-    if (fit && bounds.isValid()) map.fitBounds(bounds, { padding: [30, 30], maxZoom: 10, animate: false });
+    if (fitted !== asked && bounds.isValid()) map.fitBounds(bounds, { padding: [30, 30], maxZoom: 10, animate: false });
+    fitted = asked;
+    pin();
     place.dataset.drawn = String(layer.getLayers().length);
   }
 
   fetch("/static/land.json").then((answer) => answer.json()).then((found) => { shape = found; drawLand(); place.dataset.land = "drawn"; });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawLand(); layer.setStyle(looks); });
-  document.addEventListener("orders-moved", () => draw(false));
-  draw(true);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawLand(); layer.setStyle(looks); pin(); });
+  map.on("zoomend", pin);
+  document.addEventListener("orders-moved", later);
+  draw();
 })();

@@ -1,63 +1,108 @@
 // Keeps the page as it is in the daemon: on news it reads itself again and puts the parts in place that changed.
+// Of a page that cannot be made (503) that is the header, which says why.
 "use strict";
 (() => {
   const link = document.getElementById("link");
   const form = document.getElementById("filters");
   let url = location.href;
+  let shown = url; // whose orders are in the table
   let reading = null; // the request under way; a later one takes its place
   let due = null;
+  let dueAt = Infinity;
+  let readAt = -Infinity;
+  let unread = false; // while nobody sees the page
   let moved = new Set();
+  let anew = false; // what moved is not known
 
-  function later(pause) {
-    if (due === null) due = setTimeout(() => { due = null; read(); }, pause);
+  function later(pause) { // not all viewers at once, and none without a pause
+    const at = Math.max(performance.now() + pause * (1 + Math.random()), readAt + 1000);
+    if (at >= dueAt) return;
+    clearTimeout(due);
+    dueAt = at;
+    due = setTimeout(() => { dueAt = Infinity; read(); }, at - performance.now());
   }
 
   async function read() {
+    unread = document.hidden;
+    if (unread) return;
+    if (reading && reading.url === url) return later(1000);
     if (reading) reading.abort();
-    const mine = (reading = new AbortController());
+    const mine = (reading = Object.assign(new AbortController(), { url }));
+    readAt = performance.now();
     try {
       const answer = await fetch(url, { signal: mine.signal, headers: { Accept: "text/html" } });
-      if (answer.ok) replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      if (answer.ok || answer.status === 503) replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch (error) {
       if (error.name !== "AbortError") say("The daemon does not answer; trying again.");
+    } finally {
+      if (reading === mine) reading = null;
     }
   }
 
   function replace(fresh) {
     const held = moved;
+    const focused = document.activeElement;
+    const redrawn = anew || held.size > 0 || mapOf(document) !== mapOf(fresh);
     moved = new Set();
+    anew = false;
+    if (mapOf(document)) document.getElementById("map").dataset.features = mapOf(fresh);
     for (const part of document.querySelectorAll("[data-part]")) {
       const other = fresh.getElementById(part.id);
       if (!other) continue;
-      keepMap(part, other);
-      if (part.id === "orders") rows(part, other);
-      else if (part.innerHTML !== other.innerHTML) part.replaceChildren(...other.childNodes);
+      if (part.id === "orders") keepFurther(part, other);
+      become(part, other);
     }
-    for (const key of held) {
-      const row = document.querySelector(`tr[data-order="${CSS.escape(key)}"]`);
-      if (row) row.classList.add("moved");
-    }
-    document.dispatchEvent(new Event("orders-moved"));
+    if (focused.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
+    for (const key of held) flash(rowOf(key));
+    if (redrawn) document.dispatchEvent(new Event("orders-moved"));
     follow();
   }
 
-  function keepMap(part, other) { // a map that is drawn stays
-    const map = part.querySelector("#map");
-    const blank = other.querySelector("#map");
-    if (map && blank) blank.replaceWith(map);
+  function mapOf(page) {
+    const map = page.getElementById("map");
+    return map && map.dataset.features;
   }
 
-  function rows(part, other) { // what was loaded further down stays, in its new form where it is told
-    const known = new Map([...part.querySelectorAll("tbody tr[id]")].map((row) => [row.id, row]));
-    const body = other.querySelector("tbody");
-    const told = new Set([...body.children].map((row) => row.id));
-    if (part.dataset.url === url) {
-      for (const [id, row] of known) if (!told.has(id) && row.dataset.further) body.append(row);
-      const more = part.querySelector("#more");
-      if (more && more.dataset.further && other.querySelector("#more")) other.querySelector("#more").replaceWith(more);
+  function become(old, fresh) { // what stays the same stays where it is: focus, selection, pictures
+    if (old.id === "map" || old.isEqualNode(fresh)) return;
+    if (old.nodeType !== Node.ELEMENT_NODE) {
+      old.nodeValue = fresh.nodeValue;
+      return;
     }
-    part.dataset.url = url;
-    if (part.innerHTML !== other.innerHTML) part.replaceChildren(...other.childNodes);
+    for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    const named = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
+    let at = old.firstChild;
+    for (const child of [...fresh.childNodes]) {
+      const same = child.id ? named.get(child.id) : at && !at.id && at.nodeName === child.nodeName ? at : null;
+      if (same !== at || !same) old.insertBefore(same || child, at);
+      if (!same) continue;
+      at = same.nextSibling;
+      become(same, child);
+    }
+    while (at) {
+      const gone = at;
+      at = at.nextSibling;
+      gone.remove();
+    }
+  }
+
+  function keepFurther(part, other) { // what was loaded further down stays, in its new form where it is told
+    const rows = part.querySelectorAll("tr[data-further]");
+    if (shown === url && rows.length) {
+      const body = other.querySelector("tbody");
+      const told = new Set([...body.children].map((row) => row.id));
+      for (const row of rows) if (!told.has(row.id)) body.append(row);
+      const [more, next] = [part, other].map((one) => one.querySelector("#more"));
+      if (next) more ? next.replaceWith(more) : next.parentElement.remove();
+    }
+    shown = url;
+  }
+
+  function flash(row) {
+    if (!row || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const colour = getComputedStyle(document.documentElement).getPropertyValue("--flash");
+    row.animate({ backgroundColor: [colour, "transparent"] }, 2500);
   }
 
   const watcher = new IntersectionObserver((seen) => {
@@ -81,7 +126,15 @@
       if (!document.getElementById(row.id)) body.append(row);
     }
     const next = fresh.getElementById("more");
-    if (next) { more.href = next.href; more.dataset.further = "yes"; follow(); } else more.closest(".more").remove();
+    if (next) { more.href = next.href; follow(); } else more.closest(".more").remove();
+  }
+
+  function rowOf(key) {
+    return document.querySelector(`tr[data-order="${CSS.escape(key)}"]`);
+  }
+
+  function isMine({ account, task_id }) {
+    return mine.dataset.order === `${account}/${task_id}`;
   }
 
   function say(text) {
@@ -102,17 +155,31 @@
   }
 
   const mine = document.querySelector("#order[data-order]");
-  const events = new EventSource("/api/events");
-  events.onopen = () => { say(""); later(0); };
-  events.onerror = () => say("The daemon does not answer; trying again.");
-  events.onmessage = (event) => {
-    const move = JSON.parse(event.data);
-    const key = `${move.account}/${move.task_id}`;
-    if (mine && mine.dataset.order !== key) return;
-    moved.add(key);
-    later(250);
-  };
-  for (const name of ["touched", "transfers", "lagged"]) events.addEventListener(name, () => later(1000));
+  function listen() {
+    const events = new EventSource("/api/events");
+    events.onopen = () => { say(""); anew = true; later(250); };
+    events.onerror = () => {
+      say("The daemon does not answer; trying again.");
+      if (events.readyState === EventSource.CLOSED) setTimeout(listen, 5000 * (1 + Math.random())); // refused, such as by a proxy
+    };
+    events.onmessage = (event) => {
+      const move = JSON.parse(event.data);
+      const key = `${move.account}/${move.task_id}`;
+      if (mine && !isMine(move)) return;
+      moved.add(key);
+      later(250);
+    };
+    events.addEventListener("lagged", () => { anew = true; later(1000); });
+    events.addEventListener("transfers", (event) => {
+      if (mine ? JSON.parse(event.data).transfers.some(isMine) : document.getElementById("header")) later(5000);
+    });
+    events.addEventListener("touched", (event) => {
+      if (JSON.parse(event.data).orders.some(([account, task_id]) => (mine ? isMine({ account, task_id }) : rowOf(`${account}/${task_id}`)))) later(5000);
+    });
+  }
+
+  document.addEventListener("visibilitychange", () => { if (unread) read(); });
   setInterval(() => later(0), 60_000); // "2 min ago" grows old
+  listen();
   follow();
 })();

@@ -1,0 +1,15 @@
+"""Pages whose health, readiness and metrics say little: what a test is about stands in its routes."""
+
+from orderwatch.web.server import Pages, Report, Routes
+
+
+async def _says() -> Report:
+    return {"ok": True}
+
+
+async def _metrics(_: str) -> tuple[bytes, str]:
+    return b"x 1\n", "text/plain"
+
+
+def pages_with(*routes: Routes) -> Pages:
+    return Pages(health=_says, readiness=_says, metrics=_metrics, routes=routes)

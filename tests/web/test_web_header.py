@@ -1,0 +1,134 @@
+"""Is all well? What the first lines of the page say of accounts, problems, transfers and space."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.core.test_core_intent import an_intent
+from tests.db.kit import MINUTE, NOW, a_delivery, want
+from tests.db.test_db_engines import overwrite
+from tests.web.api_kit import Served, asked, served
+from tests.web.test_web_pages import Outline
+
+from orderwatch.core.glance import Counts
+from orderwatch.core.intent import IntentState
+from orderwatch.core.model import DeliveryState, OrderState
+from orderwatch.core.problems import Problem
+from orderwatch.ports.overview import AccountSeen, Overview, TreeSeen
+
+MAIN = AccountSeen(name="main", state="fine", swept_at=NOW - 3 * MINUTE)
+TREE = TreeSeen(root="/srv/deliveries", usable=True, room=2_500_000_000)
+WELL = Overview(accounts=[MAIN], trees=[TREE], problems=[])
+SHORT = Problem(
+    key="a",
+    event="space.short",
+    began_at=NOW - timedelta(hours=2),
+    facts={"root": "/srv", "reason": "<b>full"},
+)
+PATHS = ["/", "/events", "/orders/main/1"]
+
+
+async def lines(here: Served) -> list[str]:
+    """The cards of the header, each as one line."""
+    _, _, page = await asked(here.port, "/")
+    cards = page.decode().partition('id="header"')[2].partition("</section>")[0].split('<div class="card')[1:]
+    return [" ".join(Outline(f'<div class="card{card}').text.split()) for card in cards]
+
+
+async def shown(database: Path, seen: Overview) -> list[str]:
+    async with served(database, seen=seen) as here:
+        return await lines(here)
+
+
+async def test_where_all_is_well_it_says_so_and_when_it_looked_last(database: Path) -> None:
+    verdict, accounts, transfers, space = await shown(database, WELL)
+    assert verdict.startswith("All is well")
+    assert verdict.endswith("No problem lasts.")
+    assert accounts == "Accounts main fine; looked at 3 min ago"
+    assert transfers == "Transfers Nothing is under way."
+    assert space == "Space /srv/deliveries 2.5 GB may be written"
+
+
+async def test_a_problem_is_told_with_its_age_and_its_reason(database: Path) -> None:
+    verdict, *_ = await shown(database, replace(WELL, problems=[SHORT]))
+    assert verdict.startswith("A problem")
+    assert "there is too little room below /srv begun 2 h ago: <b>full" in verdict
+    verdict, *_ = await shown(database, replace(WELL, problems=[SHORT, replace(SHORT, key="b")]))
+    assert verdict.startswith("2 problems")
+
+
+async def test_an_order_that_may_be_placed_is_a_problem(database: Path) -> None:
+    unclear = an_intent(state=IntentState.UNCLEAR, reason="the answer was lost")
+    verdict, *_ = await shown(database, replace(WELL, unsettled=[unclear]))
+    assert verdict.startswith("A problem")
+    assert "An order may or may not be placed" in verdict
+    assert "the answer was lost; run `orderwatch place FILE --resume`" in verdict
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        (replace(WELL, accounts=[replace(MAIN, state="refused")]), "main refused"),
+        (replace(WELL, trees=[replace(TREE, usable=False, room=None)]), "/srv/deliveries cannot be asked"),
+    ],
+)
+async def test_all_is_not_well_where_an_account_or_a_tree_cannot_be_used(
+    database: Path, seen: Overview, told: str
+) -> None:
+    verdict, *others = await shown(database, seen)
+    assert verdict.startswith("A problem")
+    assert any(told in line for line in others)
+
+
+async def test_room_that_is_lacking_is_none(database: Path) -> None:
+    *_, space = await shown(database, replace(WELL, trees=[replace(TREE, room=-1)]))
+    assert space == "Space /srv/deliveries 0 B may be written"
+
+
+async def test_a_daemon_that_begins_does_not_say_that_all_is_well(database: Path) -> None:
+    verdict, *_ = await shown(database, Overview(accounts=[], trees=[], problems=[]))
+    assert verdict.startswith("Starting")
+
+
+async def test_transfers_are_told_with_speed_and_what_is_left_the_first_four_of_them(database: Path) -> None:
+    now = [NOW]
+    async with served(database, lambda: now[0], seen=WELL) as here:
+        coming = [
+            a_delivery(f"s{n}", state=DeliveryState.FETCHING, durable=1_000, total=2_000_000)
+            for n in range(6)
+        ]
+        await want(here.store, *coming)
+        await lines(here)
+        await here.store.checkpoint(coming[0], 501_000)
+        now[0] += timedelta(seconds=5)
+        transfers = (await lines(here))[2]
+        assert "501.0 kB of 2.0 MB" in transfers
+        assert "100.0 kB/s, 15 s left" in transfers
+        assert transfers.endswith("and 2 more")
+
+
+async def test_it_counts_what_is_open_to_come_and_stored(database: Path) -> None:
+    states = {DeliveryState.WANTED: 1, DeliveryState.STORED: 2, DeliveryState.GIVEN_UP: 1}
+    counts = Counts(counts={OrderState.OPEN: 1, OrderState.DONE: 3}, deliveries=states)
+    verdict, *_ = await shown(database, replace(WELL, counts=counts))
+    assert "1 order open · 1 delivery to come · 2 stored · 1 given up" in verdict
+
+
+async def test_a_database_that_cannot_be_read_is_said_on_every_page_and_what_to_do(database: Path) -> None:
+    async with served(database) as here:
+        rows = [a_delivery(f"s{n}", reason="x" * 900) for n in range(40)]
+        await want(here.store, *rows)
+    overwrite(database, beyond=4096)
+    async with served(database) as here:
+        for path in PATHS:
+            status, headers, page = await asked(here.port, path, Accept="text/html,*/*;q=0.8")
+            assert (path, status, headers["content-type"]) == (path, 503, "text/html; charset=utf-8")
+            assert b"<h1>The database cannot be read</h1>" in page
+            assert b"malformed; restore a backup" in page
+            assert b'http-equiv="refresh"' in page
+        for path in ("/map.json", "/orders/main/1/map.json", "/pictures/main/1/c/s/thumbnail/1"):
+            status, _, told = await asked(here.port, path)
+            assert (path, status) == (path, 503)
+            assert told.startswith(b"503: ")
+            assert told.endswith(b"restore a backup\n")
