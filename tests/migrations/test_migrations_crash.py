@@ -76,7 +76,7 @@ def killed_at_statements(databases: Sequence[Path], stride: int) -> int:
 
 
 _MANY = 200  # more statements than an upgrade has
-STRIDES = pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.long)])
+STRIDES = pytest.mark.parametrize("stride", [17, pytest.param(1, marks=pytest.mark.long)])
 
 
 @STRIDES

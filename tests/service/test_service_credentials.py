@@ -62,7 +62,13 @@ async def test_a_token_that_is_refused_in_the_middle_of_things_is_replaced(
         await assert_unharmed(h)
 
 
-@pytest.mark.parametrize("knows", [True, False], ids=["renewed in time", "renewed when refused"])
+@pytest.mark.parametrize(
+    "knows",
+    [
+        pytest.param(True, id="renewed in time"),
+        pytest.param(False, id="renewed when refused", marks=pytest.mark.long),
+    ],
+)
 async def test_tokens_that_live_an_hour_are_renewed_all_day(
     tmp_path: Path, events: LogCapture, *, knows: bool
 ) -> None:

@@ -94,6 +94,7 @@ async def persist(h: House) -> Delivery:
 
 
 OFTEN = {"cut", "corrupt after a cut"}
+SLOW = {"drip", "delay"}
 
 
 def some_switches() -> list[object]:
@@ -106,7 +107,8 @@ def cases() -> Iterator[object]:
     for name in FAULTS:
         for switches, given in SWITCHES.items():
             if given.get("ranges", True) or name not in RANGED_ONLY:
-                often = switches == "as usual" or (switches == "nothing promised" and name in OFTEN)
+                usual = switches == "as usual" and name not in SLOW
+                often = usual or (switches == "nothing promised" and name in OFTEN)
                 marks = () if often else (pytest.mark.long,)
                 yield pytest.param(name, switches, id=f"{name}, {switches}", marks=marks)
 

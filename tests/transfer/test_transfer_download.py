@@ -154,7 +154,14 @@ async def test_any_limit_lets_any_bytes_through_in_their_order(rate: int) -> Non
 # Broken connections
 
 
-@pytest.mark.parametrize("then", [None, Act.RESET, Act.STALL], ids=["cut", "reset", "stall"])
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param(None, id="cut"),
+        pytest.param(Act.RESET, id="reset"),
+        pytest.param(Act.STALL, id="stall", marks=pytest.mark.long),  # which others play as well
+    ],
+)
 @pytest.mark.parametrize("at", [0, 1, int(len(TRUTH) * 0.45), len(TRUTH) - 1])
 async def test_a_broken_download_keeps_what_came_and_resumes_there(
     row: Row, then: Act | None, at: int
