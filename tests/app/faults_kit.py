@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import socket
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 from tests.app.app_rig import Facts, Rig, sha256
 from tests.databases import new_database
+from tests.doors import free_port
 from tests.notifiers.receiver import Receiver, receiver
 
 from orderwatch.app.compose import held_database
@@ -184,11 +184,6 @@ def logged_to(log: Any) -> Iterator[None]:  # noqa: ANN401 - an open file
         root.handlers[:] = handlers
         root.setLevel(level)
         structlog.reset_defaults()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        return int(door.getsockname()[1])
 
 
 def run(*command: object) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import structlog
 from tests.app.app_rig import Rig
 from tests.app.reload_kit import guarded
+from tests.doors import free_port
 from tests.web.api_kit import Viewer, asked, viewing
 
 from orderwatch.app.compose import held_database, set_up_log
@@ -70,10 +70,3 @@ async def answering(port: int) -> None:
             await asked(port, "/healthz")
             return
         await asyncio.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

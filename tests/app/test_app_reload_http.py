@@ -13,6 +13,8 @@ import pytest
 import structlog
 from tests.app.app_rig import Rig, Rigged
 from tests.app.reload_kit import guarded, reread
+from tests.doors import free_port
+from tests.doors import status as answered
 
 from orderwatch.app.compose import held_database, set_up_log
 from orderwatch.app.daemon import Daemon, open_daemon
@@ -20,6 +22,7 @@ from orderwatch.ops.log import Redactor
 from orderwatch.simulator.scenario import Scenario
 
 Captured = pytest.CaptureFixture[str]
+status = partial(answered, path="/")
 
 
 @dataclass(frozen=True)
@@ -43,26 +46,6 @@ def configure(rig: Rig, http: dict[str, object]) -> None:
     rig.configure(
         'task_name = "*"', more="[http]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in http.items())
     )
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port: int = taken.getsockname()[1]
-    return port
-
-
-async def status(listen: str, token: str = "", host: str = "localhost") -> int:
-    """What `/` answers there; 0 where nobody does."""
-    try:
-        if listen.startswith("unix:"):
-            reader, writer = await asyncio.open_unix_connection(listen.removeprefix("unix:"))
-        else:
-            reader, writer = await asyncio.open_connection("127.0.0.1", int(listen.rpartition(":")[2]))
-    except OSError:
-        return 0
-    with closing(writer):
-        writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
-        return int((await reader.read()).split()[1])
 
 
 @asynccontextmanager

@@ -73,7 +73,7 @@ OVERVIEW = Overview(
     trees=[TreeSeen(root="/srv/deliveries", usable=True, room=412_000_000_000)],
     problems=[],
     counts=Counts(
-        counts={OrderState.OPEN: 3}, deliveries={DeliveryState.FETCHING: 1, DeliveryState.STORED: 11}
+        orders={OrderState.OPEN: 3}, deliveries={DeliveryState.FETCHING: 1, DeliveryState.STORED: 11}
     ),
 )
 TROUBLED = Overview(

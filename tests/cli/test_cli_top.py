@@ -16,7 +16,7 @@ from tests.terminals import Window
 
 from orderwatch.cli.live import transfers_table
 from orderwatch.cli.top import picture
-from orderwatch.core.glance import Glance
+from orderwatch.core.glance import Counts, Glance
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderPhase, OrderState, Standing
 from orderwatch.core.problems import Problem
@@ -26,8 +26,10 @@ from orderwatch.db.store import open_store
 COLOURS = re.compile(r"\x1b\[[\d;]*3[0-7]m")
 RUNNING = a_delivery(state=DeliveryState.FETCHING, durable=250_000, total=1_000_000)
 GLANCE = Glance(
-    counts={OrderState.OPEN: 2, OrderState.SETTLING: 1, OrderState.DONE: 7},
-    deliveries={DeliveryState.FETCHING: 1, DeliveryState.PARKED: 2, DeliveryState.STORED: 40},
+    counts=Counts(
+        orders={OrderState.OPEN: 2, OrderState.SETTLING: 1, OrderState.DONE: 7},
+        deliveries={DeliveryState.FETCHING: 1, DeliveryState.PARKED: 2, DeliveryState.STORED: 40},
+    ),
     orders=[an_order(n, task_name="Quay", next_look_at=NOW + 5 * MINUTE) for n in (1, 2, 3)],
     running=[RUNNING],
     moves=[a_move("completed", before="in_progress")],

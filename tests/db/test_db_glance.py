@@ -36,8 +36,8 @@ async def test_counts_are_of_everything_and_moves_are_the_newest_oldest_first(st
     moves = tuple(a_move(f"word-{n}") for n in range(5))
     await store.apply(Verdict(order=an_order(4, state=OrderState.SETTLING), transitions=moves))
     seen = await store.glance(1, 2)
-    assert seen.counts == {OrderState.OPEN: 3, OrderState.SETTLING: 1}
-    assert seen.deliveries == {DeliveryState.STORED: 3, DeliveryState.GIVEN_UP: 3}
+    assert seen.counts.orders == {OrderState.OPEN: 3, OrderState.SETTLING: 1}
+    assert seen.counts.deliveries == {DeliveryState.STORED: 3, DeliveryState.GIVEN_UP: 3}
     assert [move.after for move in seen.moves] == ["word-3", "word-4"]
 
 

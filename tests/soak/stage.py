@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 from tests.databases import blank
+from tests.doors import free_port
 from tests.notifiers.receiver import Receiver, receiver
 
 from orderwatch.app.daemon import run_daemon
@@ -168,7 +168,7 @@ async def play(
 ) -> Stage:
     """The daemon at work beside the story, and its end when that ends."""
     async with serve(scenario, clock=time.monotonic, now=_now) as simulator, receiver() as hook:
-        config, began, port = folder / "config.toml", time.monotonic(), _free_port()
+        config, began, port = folder / "config.toml", time.monotonic(), free_port()
         settings = _SETTINGS.format(
             folder=folder, interval=interval, parallel=parallel, port=port, hook=hook.url
         )
@@ -191,12 +191,6 @@ async def play(
 async def _told(stage: Stage, story: Story) -> None:
     await story(stage)
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _now() -> datetime:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
+from tests.doors import free_port, status
 from tests.logs import events
 from tests.web.stub_pages import pages_with
 
@@ -22,31 +23,8 @@ def held() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0))
 
 
-def free_port() -> int:
-    with closing(held()) as taken:
-        port: int = taken.getsockname()[1]
-    return port
-
-
 def at(port: int, host: str = "127.0.0.1") -> str:
     return f"{host}:{port}"
-
-
-async def status(listen: str, token: str = "", host: str = "localhost") -> int:
-    """What is answered there; 0 where nobody is."""
-    if not listen:
-        return 0
-    try:
-        if listen.startswith("unix:"):
-            reader, writer = await asyncio.open_unix_connection(listen.removeprefix("unix:"))
-        else:
-            reader, writer = await asyncio.open_connection("127.0.0.1", int(listen.rpartition(":")[2]))
-    except OSError:
-        return 0
-    with closing(writer):
-        lines = f"Host: {host}\r\nAuthorization: Bearer {token}\r\n"
-        writer.write(f"GET /healthz HTTP/1.1\r\n{lines}\r\n".encode())
-        return int((await reader.read()).split()[1])
 
 
 async def until(reached: Callable[[], Awaitable[bool]]) -> None:

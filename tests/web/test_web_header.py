@@ -110,7 +110,7 @@ async def test_transfers_are_told_with_speed_and_what_is_left_the_first_four_of_
 
 async def test_it_counts_what_is_open_to_come_and_stored(database: Path) -> None:
     states = {DeliveryState.WANTED: 1, DeliveryState.STORED: 2, DeliveryState.GIVEN_UP: 1}
-    counts = Counts(counts={OrderState.OPEN: 1, OrderState.DONE: 3}, deliveries=states)
+    counts = Counts(orders={OrderState.OPEN: 1, OrderState.DONE: 3}, deliveries=states)
     verdict, *_ = await shown(database, replace(WELL, counts=counts))
     assert "1 order open · 1 delivery to come · 2 stored · 1 given up" in verdict
 

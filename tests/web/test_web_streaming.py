@@ -12,7 +12,7 @@ from tests.web.stub_pages import pages_with
 
 from orderwatch.web import streaming
 from orderwatch.web.server import serving
-from orderwatch.web.streaming import Send, event_stream
+from orderwatch.web.streaming import Send, event_stream, written
 
 __all__ = ["events"]
 
@@ -62,8 +62,8 @@ async def whole(port: int, path: str = "/stream", method: str = "GET") -> bytes:
 
 async def test_events_come_as_browsers_read_them() -> None:
     async def body(send: Send) -> None:
-        await send("one\ntwo\r\nthree", event="order", id=7)
-        await send("Ünï\u2028")
+        await send(written("one\ntwo\r\nthree", event="order", id=7))
+        await send(written("Ünï\u2028"))
 
     async with streams_of(body) as port:
         answer = await whole(port)
@@ -98,7 +98,7 @@ async def test_a_stream_outlives_the_time_of_plain_answers(monkeypatch: pytest.M
             passed += 3600
             for _ in range(5):
                 await asyncio.sleep(0)
-        await send("still here")
+        await send(written("still here"))
 
     async with streams_of(body) as port:
         assert b"data: still here" in await whole(port)
@@ -146,7 +146,7 @@ async def test_a_viewer_that_takes_nothing_is_dropped(
     async def body(send: Send) -> None:
         try:
             while True:
-                await send("x" * 100_000)
+                await send(written("x" * 100_000))
         finally:
             ended.set()
 
@@ -174,7 +174,7 @@ async def test_beyond_the_most_streams_others_are_asked_to_come_later(
 
 async def test_a_stream_that_fails_ends_and_is_said(events: LogCapture) -> None:
     async def body(send: Send) -> None:
-        await send("one")
+        await send(written("one"))
         raise ValueError
 
     async with streams_of(body) as port:

@@ -1,10 +1,9 @@
 """What the pages show, by the configuration that is in effect."""
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -12,16 +11,16 @@ from orderwatch.app.explain import facts_of
 from orderwatch.config import Settings
 from orderwatch.core.explain import Evidence, Facts, explain
 from orderwatch.core.intent import IntentState
-from orderwatch.core.lag import NEWEST, UNLEARNED, Lags, fit
+from orderwatch.core.lag import Lags
 from orderwatch.core.model import Delivery, Order
 from orderwatch.db.gallery import Gallery
 from orderwatch.errors import DiskError
 from orderwatch.ops.telemetry import Live, TreeAtWork
 from orderwatch.ports.overview import AccountSeen, Overview, TreeSeen
+from orderwatch.service.learned import Learned
 
 _OF_INTENT = "intent.unclear"  # the problem that tells of it too
 _SENDING = IntentState.SENDING  # right now
-_REFIT = 600.0  # seconds
 _LARGEST = 20_000_000  # bytes of a picture
 
 
@@ -37,18 +36,17 @@ class Showing:
     now: Callable[[], datetime]
     swept: Mapping[str, datetime]
     settings: Settings
-    _lags: Lags = UNLEARNED
-    _fitted: float | None = None
+    _learned: Learned = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._learned = Learned(self.gallery.lags, self.now)
 
     async def facts(self, order: Order) -> Facts:
         """What bears on it."""
         return await facts_of(self.settings, self.gallery, order, self.now(), await self.learned())
 
     async def learned(self) -> Lags:
-        """Fitted anew now and then."""
-        if self._fitted is None or time.monotonic() - self._fitted > _REFIT:
-            self._lags, self._fitted = fit(await self.gallery.lags(NEWEST)), time.monotonic()
-        return self._lags
+        return await self._learned.renewed()
 
     async def explain(self, order: Order) -> Sequence[Evidence]:
         """Why it is where it is."""
@@ -65,7 +63,7 @@ class Showing:
         """As it is now."""
         work = self.live.work
         kept = await self.gallery.accounts()
-        problems = sorted((await self.gallery.problems()).values(), key=lambda problem: problem.began_at)
+        problems = (await self.gallery.problems()).values()
         listed = {name: state.listed_at for name, state in kept.items()}
         accounts = work.accounts if work else {}
         return Overview(

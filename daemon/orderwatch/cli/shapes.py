@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from orderwatch.core.intent import Intent
 from orderwatch.core.model import Order
 from orderwatch.core.problems import Problem
-from orderwatch.core.shapes import Shape, intent_facts, maybe_zulu, order_facts, problem_facts, trouble_facts
+from orderwatch.core.shapes import Shape, account_facts, intent_facts, order_facts, problem_facts
 from orderwatch.ports import AccountState
 
 if TYPE_CHECKING:
@@ -26,12 +26,7 @@ def status_facts(known: Known) -> Shape:
     return {
         "orders": [order_facts(order) for order in known.orders],
         "accounts": [
-            {
-                "account": name,
-                "listed_at": maybe_zulu(state.listed_at),
-                "trouble": trouble_facts(state.trouble),
-            }
-            for name, state in known.accounts.items()
+            account_facts(name, state.listed_at, state.trouble) for name, state in known.accounts.items()
         ],
         "intents": [intent_facts(intent) for intent in known.intents],
         "problems": [problem_facts(problem) for problem in known.problems],

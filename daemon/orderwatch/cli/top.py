@@ -68,7 +68,7 @@ def picture(glance: Glance, going: Sequence[Going], now: datetime, height: int) 
     running, moves = going[:share], glance.moves[-share:]
     left = height - _AROUND - len(problems) - max(1, len(running)) - max(1, len(moves))
     orders = glance.orders[: max(1, left)]
-    under_way = sum(n for state, n in glance.counts.items() if state is not OrderState.DONE)
+    under_way = sum(n for state, n in glance.counts.orders.items() if state is not OrderState.DONE)
     return Group(
         in_a_line(header(glance)),
         *problems,
@@ -80,15 +80,16 @@ def picture(glance: Glance, going: Sequence[Going], now: datetime, height: int) 
 
 def header(glance: Glance) -> Text:
     """How much there is of what."""
+    counts = glance.counts
     parts = [
-        Text(f"{_number(glance.open, 'order', 'orders')} open", "bold"),
-        Text(f"{_number(glance.to_come, 'delivery', 'deliveries')} to come"),
-        Text(f"{glance.stored} stored", "green"),
+        Text(f"{_number(counts.open, 'order', 'orders')} open", "bold"),
+        Text(f"{_number(counts.to_come, 'delivery', 'deliveries')} to come"),
+        Text(f"{counts.stored} stored", "green"),
     ]
-    if glance.given_up:
-        parts.append(Text(f"{glance.given_up} given up", "bold red"))
-    count = len(glance.problems)
-    parts.append(Text(_number(count, "problem", "problems"), "bold red" if count else "green"))
+    if counts.given_up:
+        parts.append(Text(f"{counts.given_up} given up", "bold red"))
+    problems = len(glance.problems)
+    parts.append(Text(_number(problems, "problem", "problems"), "bold red" if problems else "green"))
     return Text(" · ").join(parts)
 
 

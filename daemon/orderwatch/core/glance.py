@@ -11,13 +11,13 @@ from orderwatch.core.problems import Problem
 class Counts:
     """How many orders and deliveries there are in each of our states."""
 
-    counts: Mapping[OrderState, int] = field(default_factory=dict)
+    orders: Mapping[OrderState, int] = field(default_factory=dict)
     deliveries: Mapping[DeliveryState, int] = field(default_factory=dict)
 
     @property
     def open(self) -> int:
         """Orders."""
-        return self.counts.get(OrderState.OPEN, 0)
+        return self.orders.get(OrderState.OPEN, 0)
 
     @property
     def to_come(self) -> int:
@@ -34,12 +34,13 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Glance(Counts):
+class Glance:
     """Counts of everything, and of what is many only so much as was asked for.
 
     `orders` are those that move or are in trouble, then those due soonest; `moves` the newest, oldest first.
     """
 
+    counts: Counts = field(default_factory=Counts)
     orders: Sequence[Order] = ()
     running: Sequence[Delivery] = ()
     moves: Sequence[Transition] = ()

@@ -26,6 +26,10 @@ def problem_facts(problem: Problem) -> Shape:
     }
 
 
+def account_facts(name: str, listed_at: datetime | None, trouble: Trouble | None) -> Shape:
+    return {"account": name, "listed_at": maybe_zulu(listed_at), "trouble": trouble_facts(trouble)}
+
+
 def intent_facts(intent: Intent) -> Shape:
     return {
         "account": intent.account,

@@ -12,7 +12,7 @@ from orderwatch.db.rows import scene_of
 from orderwatch.db.tables import captures, deliveries, orders
 
 
-class Listing(Reader):
+class CatalogueRows(Reader):
     """Reads like a reader; who lists writes by way of `Upkeep`."""
 
     @reading

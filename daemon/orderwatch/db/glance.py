@@ -31,14 +31,14 @@ _FOREMOST = (
 _ORDERS = select(orders.c.state, func.count()).group_by(orders.c.state)
 _DELIVERIES = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
 RUNNING = select(deliveries).where(deliveries.c.state == DeliveryState.FETCHING).order_by(deliveries.c.id)
-_PROBLEMS = select(problems).order_by(problems.c.began_at, problems.c.key)
+PROBLEMS = select(problems).order_by(problems.c.began_at, problems.c.key)
 _NEWEST = select(transitions).order_by(transitions.c.id.desc())
 
 
 async def counted(db: AsyncConnection) -> Counts:
     """As of the snapshot that the connection has."""
     return Counts(
-        counts={OrderState(state): n for state, n in await db.execute(_ORDERS)},
+        orders={OrderState(state): n for state, n in await db.execute(_ORDERS)},
         deliveries={DeliveryState(state): n for state, n in await db.execute(_DELIVERIES)},
     )
 
@@ -46,13 +46,11 @@ async def counted(db: AsyncConnection) -> Counts:
 async def glance(db: AsyncConnection, moves: int) -> Glance:
     """As of the snapshot that the connection has; without orders."""
     newest = (await db.execute(_NEWEST.limit(moves))).mappings().all()
-    counts = await counted(db)
     return Glance(
-        counts=counts.counts,
-        deliveries=counts.deliveries,
+        counts=await counted(db),
         running=[delivery_of(row) for row in (await db.execute(RUNNING)).mappings()],
         moves=[transition_of(row) for row in reversed(newest)],
-        problems=[Problem(**row) for row in (await db.execute(_PROBLEMS)).mappings()],
+        problems=[Problem(**row) for row in (await db.execute(PROBLEMS)).mappings()],
     )
 
 

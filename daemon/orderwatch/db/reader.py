@@ -27,13 +27,13 @@ from orderwatch.core.problems import Problem
 from orderwatch.core.watching import Traits
 from orderwatch.db.census import census
 from orderwatch.db.complaint import translated
-from orderwatch.db.glance import foremost, glance
+from orderwatch.db.glance import PROBLEMS, foremost, glance
 from orderwatch.db.intents import intent_of
 from orderwatch.db.listing import loaded
 from orderwatch.db.patience import Patience, reading
 from orderwatch.db.rows import delivery_of, transition_of, trouble_of
 from orderwatch.db.sqlite import close, reader_engine
-from orderwatch.db.tables import accounts, captures, deliveries, intents, orders, problems, transitions, trees
+from orderwatch.db.tables import accounts, captures, deliveries, intents, orders, transitions, trees
 from orderwatch.db.unlisted import unlisted
 from orderwatch.ports import AccountState, Unlisted
 from orderwatch.shield import unit
@@ -133,9 +133,9 @@ class Reader:
 
     @reading
     async def problems(self) -> Mapping[str, Problem]:
-        """What has not ended, by its key."""
+        """What has not ended, by its key; what began first comes first."""
         async with self._snapshot() as db:
-            rows = (await db.execute(select(problems))).mappings()
+            rows = (await db.execute(PROBLEMS)).mappings()
             return {row["key"]: Problem(**row) for row in rows}
 
     @reading

@@ -10,14 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import SETTLED, Delivery, OrderState
 from orderwatch.db import writes
-from orderwatch.db.catalogue import Listing
+from orderwatch.db.catalogue import CatalogueRows
 from orderwatch.db.complaint import translated
 from orderwatch.db.patience import Patience, reading, writing
 from orderwatch.db.rows import delivery_of
 from orderwatch.db.tables import deliveries, orders, transitions
 
 
-class Upkeep(Listing):
+class Upkeep(CatalogueRows):
     """Reads like a reader; every writing call is one transaction of its own."""
 
     def __init__(self, reading: AsyncEngine, writing: AsyncEngine, patience: Patience | None = None) -> None:

@@ -1,6 +1,6 @@
 """What the workers need of the world, as small protocols."""
 
-from orderwatch.ports.catalogue import CatalogueFiles, Listing, Unlisted
+from orderwatch.ports.catalogue import CatalogueFiles, CatalogueRows, Unlisted
 from orderwatch.ports.meter import UNMETERED, Meter
 from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Tasking
 from orderwatch.ports.store import AccountState, Backup, Backups, Store, Upkeep
@@ -23,6 +23,7 @@ __all__ = [
     "Backup",
     "Backups",
     "CatalogueFiles",
+    "CatalogueRows",
     "ChannelState",
     "Checked",
     "Checkpoint",
@@ -33,7 +34,6 @@ __all__ = [
     "Journal",
     "ListPage",
     "ListedRow",
-    "Listing",
     "Meter",
     "Notifier",
     "Offer",

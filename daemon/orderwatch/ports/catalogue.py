@@ -16,7 +16,7 @@ class Unlisted(NamedTuple):
     item: str | None
 
 
-class Listing(Protocol):
+class CatalogueRows(Protocol):
     """The rows; a root of None is the delivery root."""
 
     async def orders_of(self, account: str, task_ids: Collection[int]) -> dict[int, Order]: ...

@@ -119,7 +119,7 @@ class Records(Protocol):
         ...
 
     async def problems(self) -> Mapping[str, Problem]:
-        """What has not ended, by its key."""
+        """What has not ended, by its key; what began first comes first."""
         ...
 
     async def census(self) -> Census:

@@ -13,7 +13,7 @@ from orderwatch.core import stac
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.stac import Document, Entry
 from orderwatch.errors import DiskError
-from orderwatch.ports import CatalogueFiles, Listing, Unlisted
+from orderwatch.ports import CatalogueFiles, CatalogueRows, Unlisted
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Cataloguer:
 
     def __init__(
         self,
-        store: Listing,
+        store: CatalogueRows,
         trees: Mapping[str | None, Catalogued],
         steady: Callable[[], float] = time.monotonic,
     ) -> None:

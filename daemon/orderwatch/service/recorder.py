@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 import structlog
 
 from orderwatch.core.cadence import Pace, is_idle, next_look
-from orderwatch.core.lag import NEWEST, UNLEARNED, fit
 from orderwatch.core.machine import Rules, Verdict, observe, told
 from orderwatch.core.model import Kind, Order, OrderState, Subject, Transition
 from orderwatch.core.seen import Look, SeenOrder
@@ -16,10 +15,10 @@ from orderwatch.core.watching import Traits, Watched, traits
 from orderwatch.errors import StaleOrderError
 from orderwatch.ports import UNMETERED, Meter, Store
 from orderwatch.service.bell import Bell
+from orderwatch.service.learned import Learned
 
 log = structlog.get_logger()
 
-_REFIT = timedelta(hours=1)
 _EVENTS = {
     Subject.ORDER: "order.moved",
     Subject.CAPTURE: "capture.moved",
@@ -50,8 +49,7 @@ class Recorder:
         self._now = now
         self._rng = rng
         self._meter = meter
-        self._lags = UNLEARNED
-        self._fitted_at: datetime | None = None
+        self._learned = Learned(store.lags, now)
         self._unknown: set[str] = set()
 
     def rules(self, of: Traits) -> Rules:
@@ -59,9 +57,7 @@ class Recorder:
 
     async def learn(self) -> None:
         """Fit the lags anew to our own history, now and then."""
-        now = self._now()
-        if self._fitted_at is None or not self._fitted_at <= now < self._fitted_at + _REFIT:
-            self._lags, self._fitted_at = fit(await self._store.lags(NEWEST)), now
+        await self._learned.renewed()
 
     async def record(
         self,
@@ -136,7 +132,7 @@ class Recorder:
             self._now(),
             self._pace,
             self._rng.random(),
-            lags=self._lags,
+            lags=self._learned.lags,
             moved=bool(verdict.transitions),
         )
 

@@ -25,7 +25,7 @@ async def answered(request: web.Request, body: bytes, kind: str) -> web.Response
     if zipped:
         large = len(body) >= _LARGE
         body = await asyncio.to_thread(_zip, body) if large else _zip(body)
-    return web.Response(body=body, headers={**_headers(tag, zipped=zipped), hdrs.CONTENT_TYPE: kind})
+    return tagged(request, body, kind, tag, zipped=zipped)
 
 
 class Packed(NamedTuple):

@@ -75,11 +75,8 @@ class Send:
         self._life = life
         self._writing = asyncio.Lock()
 
-    async def __call__(self, data: str, *, event: str | None = None, id: int | None = None) -> None:  # noqa: A002 - the field's name
-        await self.all(written(data, event=event, id=id))
-
-    async def all(self, *events: str) -> None:
-        """Events that are `written` already."""
+    async def __call__(self, *events: str) -> None:
+        """Events that are `written`, in one piece where they are few."""
         for first in range(0, len(events), _TOGETHER):
             await self._write("".join(events[first : first + _TOGETHER]))
 

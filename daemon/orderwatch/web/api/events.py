@@ -34,7 +34,7 @@ async def _follow(records: Records, changes: Changes, send: Send, after: int | N
             found = [await queue.get()]
             while not queue.empty():  # what one look found goes out at once
                 found.append(queue.get_nowait())
-            await send.all(*(c.text for c in found if c.event or c.number is None or c.number > sent))
+            await send(*(c.text for c in found if c.event or c.number is None or c.number > sent))
             if found[-1].event == "lagged":
                 return
 
@@ -43,8 +43,8 @@ async def _replay(records: Records, send: Send, after: int) -> int:
     """The number of the last move that needs not be sent again."""
     newest = await records.newest_move()
     if not 0 <= newest - after <= _REPLAYED:
-        await send.all(lagged(newest).text)
+        await send(lagged(newest).text)
         return newest
     missed = await records.moves_after(after)
-    await send.all(*(of_move(number, move).text for number, move in missed))
+    await send(*(of_move(number, move).text for number, move in missed))
     return missed[-1][0] if missed else after

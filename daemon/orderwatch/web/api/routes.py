@@ -11,13 +11,12 @@ from aiohttp import hdrs, web
 from orderwatch.core.explain import Facts
 from orderwatch.core.model import Order
 from orderwatch.core.shapes import (
+    account_facts,
     explained_facts,
-    maybe_zulu,
     order_facts,
     problem_facts,
     transfer_facts,
     transition_facts,
-    trouble_facts,
 )
 from orderwatch.ports.sight import Records, Search
 from orderwatch.web.api.changes import Changes
@@ -104,17 +103,13 @@ class _Api:
 
     async def problems(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
-        found = sorted((await self._records.problems()).values(), key=lambda problem: problem.began_at)
-        return await _told(request, problems=[problem_facts(problem) for problem in found])
+        found = await self._records.problems()
+        return await _told(request, problems=[problem_facts(problem) for problem in found.values()])
 
     async def accounts(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
         found = [
-            {
-                "account": name,
-                "listed_at": maybe_zulu(state.listed_at),
-                "trouble": trouble_facts(state.trouble),
-            }
+            account_facts(name, state.listed_at, state.trouble)
             for name, state in sorted((await self._records.accounts()).items())
         ]
         return await _told(request, accounts=found)

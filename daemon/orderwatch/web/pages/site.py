@@ -131,16 +131,17 @@ class Site:
         try:
             return await handler(request)
         except web.HTTPNotFound as missing:
-            if "text/html" not in request.headers.get(hdrs.ACCEPT, ""):
+            if not _is_browser(request):
                 raise
-            drawn = await self._drawn("missing.html", here="", reason=(missing.text or "").strip())
-            return web.Response(text=drawn, status=missing.status, content_type="text/html")
+            return await self._instead("missing.html", HTTPStatus.NOT_FOUND, (missing.text or "").strip())
         except DatabaseError as error:
-            if "text/html" not in request.headers.get(hdrs.ACCEPT, ""):
+            if not _is_browser(request):
                 raise
-            drawn = await self._drawn("unreadable.html", here="", reason=str(error))
-            status = HTTPStatus.SERVICE_UNAVAILABLE
-            return web.Response(text=drawn, status=status, content_type="text/html")
+            return await self._instead("unreadable.html", HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+
+    async def _instead(self, template: str, status: HTTPStatus, reason: str) -> web.Response:
+        drawn = await self._drawn(template, here="", reason=reason)
+        return web.Response(text=drawn, status=status, content_type="text/html")
 
     async def _asked_for(self, request: web.Request) -> Order:
         task_id = number_of(request.match_info["task_id"])
@@ -159,3 +160,7 @@ class Site:
             self._templates.get_template(template).render, now=self.now(), version=orderwatch.__version__
         )
         return await asyncio.to_thread(draw, **facts)  # others go on meanwhile
+
+
+def _is_browser(request: web.Request) -> bool:
+    return "text/html" in request.headers.get(hdrs.ACCEPT, "")
