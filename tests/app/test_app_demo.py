@@ -13,18 +13,34 @@ from tests.terminals import Window
 
 
 @pytest.mark.long
-async def test_the_page_is_told_first_and_stays_with_its_pictures_until_q(tmp_path: Path) -> None:
-    await asyncio.to_thread(played, tmp_path / "demo")
+async def test_it_ends_by_itself_and_where_it_stays_its_page_has_pictures_until_q(
+    tmp_path: Path,
+) -> None:
+    """One after the other: both would have the same port."""
+    await asyncio.to_thread(watched, tmp_path / "first")
+    await asyncio.to_thread(looked_at, tmp_path / "second")
 
 
-def played(folder: Path) -> None:
+def watched(folder: Path) -> None:
+    window, _ = begun(folder)
+    window.until("Where to look next")
+    code, shown = window.end()
+    assert (code, "Traceback" in shown) == (0, False)
+
+
+def begun(folder: Path, *more: str) -> tuple[Window, int]:
+    """The window and the port of the page."""
     # The daemon and the provider are not to find our own configuration.
     kept = {name: "" for name in os.environ if name.startswith("ORDERWATCH_")}
-    window = Window(["demo", "--folder", str(folder)], kept)
+    window = Window(["demo", "--folder", str(folder), *more], kept)
     told = re.match(r"The page: http://127\.0\.0\.1:(\d+)/\r", window.until("\n"))
     assert told is not None
-    window.until("until you press q")
-    port = int(told[1])
+    return window, int(told[1])
+
+
+def looked_at(folder: Path) -> None:
+    window, port = begun(folder, "--stay")
+    window.until("The page stays until you press q")
     assert b"All is well" in read(port, "/")
     pictures = list(pictures_of(read(port, "/orders/main/52101").decode()))
     assert len(pictures) == 2

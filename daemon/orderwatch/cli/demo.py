@@ -52,7 +52,7 @@ format = "json"
 """
 
 
-async def run_demo(folder: Path | None, picture: Path | None) -> int:
+async def run_demo(folder: Path | None, picture: Path | None, *, stay: bool) -> int:
     """Run the demonstration in a folder that stays; returns the exit code."""
     folder = _empty_folder(folder or Path(tempfile.mkdtemp(prefix="orderwatch-demo-")))
     config, port = folder / "config.toml", _free_port()
@@ -83,7 +83,7 @@ async def run_demo(folder: Path | None, picture: Path | None) -> int:
             view.save_picture(picture)
         if daemon.returncode is None:
             _tell(folder, await reader.orders())
-            if sys.stdin.isatty() and sys.stdout.isatty():
+            if stay:
                 await _stay(page, daemon)
     if daemon.returncode != 0:
         click.echo(
@@ -181,6 +181,7 @@ def _tell(folder: Path, orders: Sequence[Order]) -> None:
         f"{command} status",
         f"{command} history {orders[0].task_id}",
         f"less {folder}/daemon.log",
+        f"{_command()} demo --stay  # the same again, with its page until you press q",
         f"rm -r {folder}",
     ):
         screen.print(f"  {line}", highlight=False, soft_wrap=True)

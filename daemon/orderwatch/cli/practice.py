@@ -35,15 +35,13 @@ def simulate(
     metavar="PATH",
     help="Where to work; default: a new temporary folder.",
 )
+@click.option("--stay", is_flag=True, help="Go on until `q`, for a look at the page.")
 @click.option("--picture", type=click.Path(path_type=Path), metavar="PATH", hidden=True)
-def demo(folder: Path | None, picture: Path | None) -> None:
-    """Simulator and daemon together for half a minute, live, with real zips over real HTTP.
-
-    On a terminal they stay until `q`, for a look at the page.
-    """
+def demo(folder: Path | None, picture: Path | None, *, stay: bool) -> None:
+    """Simulator and daemon together for half a minute, live, with real zips over real HTTP."""
     from orderwatch.cli.demo import run_demo  # noqa: PLC0415 - only the demo needs the live view
 
-    sys.exit(asyncio.run(run_demo(folder, picture)))
+    sys.exit(asyncio.run(run_demo(folder, picture, stay=stay)))
 
 
 async def _simulate(
