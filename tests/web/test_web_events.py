@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,8 +18,9 @@ from tests.web.api_kit import HOSTILE, asked, fill, served, told, viewing
 from orderwatch.core.delivery import released
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import DeliveryState
-from orderwatch.db.gallery import open_gallery
+from orderwatch.db.gallery import Gallery, open_gallery
 from orderwatch.db.store import Store, open_store
+from orderwatch.ports.sight import News
 from orderwatch.web.api.changes import Change, Changes
 
 __all__ = ["events"]
@@ -84,6 +85,30 @@ async def test_what_moves_is_sent_as_it_does_and_what_was_missed_first(database:
                 found = await viewer.event()
             assert (found["id"], json.loads(found["data"])["after"]) == ("3", "completed")
             here.look.clear()
+
+
+async def test_a_stream_begins_once_nothing_is_missed_any_more(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for, given, news = asyncio.Event(), asyncio.Event(), Gallery.news
+
+    async def held_back(*arguments: Any) -> News:  # noqa: ANN401 - as they are
+        asked_for.set()
+        await given.wait()
+        return await news(*arguments)
+
+    monkeypatch.setattr(Gallery, "news", held_back)
+    async with served(database) as here, AsyncExitStack() as stack:
+        begun = asyncio.create_task(stack.enter_async_context(viewing(here.port)))
+        await asked_for.wait()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not begun.done()
+        given.set()
+        viewer = await begun
+        await here.store.apply(Verdict(order=an_order(1), transitions=(a_move("received"),)))
+        here.look.set()
+        assert json.loads((await viewer.event())["data"])["after"] == "received"
 
 
 async def test_who_missed_too_much_is_told_to_begin_anew(database: Path) -> None:

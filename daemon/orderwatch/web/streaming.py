@@ -92,10 +92,7 @@ class Send:
     async def begin(self) -> None:
         try:
             await self.response.prepare(self._request)
-            if self._request.method == hdrs.METH_HEAD:
-                self.end()
-            else:
-                await self._write(f"retry: {_RETRY}\n\n")
+            await self._write(f"retry: {_RETRY}\n\n")
         except (_GoneError, ConnectionError):
             self.end()
 
@@ -112,6 +109,8 @@ class Send:
         self.end()
 
     async def _write(self, text: str) -> None:
+        if self._request.method == hdrs.METH_HEAD:
+            raise _GoneError  # it has all it asked for
         try:
             async with asyncio.timeout(_TAKING), self._writing:
                 await self.response.write(text.encode())

@@ -1,13 +1,14 @@
 """`/api/events`: every recorded move to whoever listens, and what came since it listened last."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 from aiohttp import web
 
 from orderwatch.errors import DatabaseError
 from orderwatch.ports.sight import Records
-from orderwatch.web.api.changes import Changes, lagged, of_move
+from orderwatch.web.api.changes import Change, Changes, lagged, of_move
 from orderwatch.web.api.parameters import after_of
 from orderwatch.web.rows import number_of
 from orderwatch.web.streaming import Send, event_stream
@@ -19,24 +20,29 @@ def events(records: Records, changes: Changes) -> Callable[[web.Request], Awaita
     async def stream(request: web.Request) -> web.StreamResponse:
         after = after_of(request.query.items())
         last = number_of(request.headers.get("Last-Event-ID", ""))
-        async with event_stream(request) as send:
+        async with AsyncExitStack() as stack:
+            queue = None
             with suppress(DatabaseError):  # the viewer comes again by itself
-                await _follow(records, changes, send, after if last is None else last)
+                queue = await stack.enter_async_context(changes.listening())
+            # Only now: whoever knows that the stream has begun misses nothing from then on.
+            send = await stack.enter_async_context(event_stream(request))
+            if queue is not None:
+                with suppress(DatabaseError):
+                    await _follow(records, queue, send, after if last is None else last)
         return send.response
 
     return stream
 
 
-async def _follow(records: Records, changes: Changes, send: Send, after: int | None) -> None:
-    async with changes.listening() as queue:
-        sent = await _replay(records, send, after) if after is not None else 0
-        while True:
-            found = [await queue.get()]
-            while not queue.empty():  # what one look found goes out at once
-                found.append(queue.get_nowait())
-            await send(*(c.text for c in found if c.event or c.number is None or c.number > sent))
-            if found[-1].event == "lagged":
-                return
+async def _follow(records: Records, queue: asyncio.Queue[Change], send: Send, after: int | None) -> None:
+    sent = await _replay(records, send, after) if after is not None else 0
+    while True:
+        found = [await queue.get()]
+        while not queue.empty():  # what one look found goes out at once
+            found.append(queue.get_nowait())
+        await send(*(c.text for c in found if c.event or c.number is None or c.number > sent))
+        if found[-1].event == "lagged":
+            return
 
 
 async def _replay(records: Records, send: Send, after: int) -> int:
