@@ -146,7 +146,7 @@ def story(orders: int = 1) -> Scenario:
 
 
 @asynccontextmanager
-async def stage(folder: Path, scenario: Scenario) -> AsyncIterator[Stage]:
+async def stage(folder: Path, scenario: Scenario, forks: Path | None = None) -> AsyncIterator[Stage]:
     """All is set up, and the daemon not at work yet."""
     days, port = [0.0], free_port()
     async with (
@@ -155,7 +155,7 @@ async def stage(folder: Path, scenario: Scenario) -> AsyncIterator[Stage]:
         receiver() as second,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as web,
     ):
-        rig = Rig(folder, simulator)
+        rig = Rig(folder, simulator, forks)
         channels = _MORE.format(port=port, first=first.url, second=second.url)
         rig.configure('task_name = "*"', delivery="parallel = 2", more=channels)
         rig.tree.mkdir(exist_ok=True)

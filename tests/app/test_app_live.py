@@ -49,9 +49,9 @@ async def test_a_capture_that_moves_is_sent_to_who_listens_and_the_page_tells_it
                 assert b"1 stored" in board
                 assert str(rig.tree).encode() in board
                 structlog.get_logger().error("space.short", root="/elsewhere", reason="full")
-                while b"there is too little room below /elsewhere" not in board:
+                while b"There is too little room below /elsewhere" not in board:
                     _, _, board = await asked(port, "/")
-                assert b"A problem" in board
+                assert b"One thing needs you" in board
                 assert b"All is well" not in board
 
 

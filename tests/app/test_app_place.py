@@ -210,11 +210,11 @@ async def test_what_is_not_settled_stands_in_the_status_and_is_told_by_every_rou
     assert intent["written_at"] <= intent["sent_at"]
     assert intent["reason"]
     assert "@" in intent["who"]
-    told = "order Harbour east / Quay 5 may have been placed or not, and is not sent again: "
-    assert told in (await rig.call("status")).out
+    doubt = "may have been placed or not, and is not sent again: "
+    assert f"The order Quay 5 {doubt}" in (await rig.call("status")).out
     once = await rig.call("once")
     assert once.code == 1
-    assert f"orderwatch: {told}" in once.err
+    assert f"orderwatch: order Harbour east / Quay 5 {doubt}" in once.err
     assert "run `orderwatch place FILE --resume` with its file (orders.toml)" in once.err
     assert len(placed(rig)) == 1
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from tests.browser.rows import HOUR, Placed, Taken, verdict
 from tests.db.kit import NOW
 
+from orderwatch.core.attention import Concern, Reason
 from orderwatch.core.glance import Counts
 from orderwatch.core.model import DeliveryState, OrderState
-from orderwatch.core.problems import Problem
 from orderwatch.db.store import Store
 from orderwatch.ports.overview import AccountSeen, Overview, TreeSeen
 from orderwatch.simulator.attachments import content
@@ -71,7 +71,7 @@ _PLACED = (
 OVERVIEW = Overview(
     accounts=[AccountSeen(name="main", state="fine", swept_at=NOW - timedelta(seconds=40))],
     trees=[TreeSeen(root="/srv/deliveries", usable=True, room=412_000_000_000)],
-    problems=[],
+    attention=[],
     counts=Counts(
         orders={OrderState.OPEN: 3}, deliveries={DeliveryState.FETCHING: 1, DeliveryState.STORED: 11}
     ),
@@ -82,18 +82,23 @@ TROUBLED = Overview(
         AccountSeen(name="survey", state="refused", swept_at=NOW - 3 * HOUR),
     ],
     trees=[TreeSeen(root="/srv/deliveries", usable=False, room=None)],
-    problems=[
-        Problem(
+    attention=[
+        Concern(
             key="1",
-            event="account.refused",
-            began_at=NOW - 3 * HOUR,
-            facts={"account": "survey", "reason": "the provider answers 401: the client secret is not taken"},
+            reason=Reason.PROBLEM,
+            name="account.refused",
+            account="survey",
+            since=NOW - 3 * HOUR,
+            text="The provider refuses account survey: 401.",
+            remedy="Check client_id, client_secret and contract_id.",
         ),
-        Problem(
+        Concern(
             key="2",
-            event="tree.unusable",
-            began_at=NOW - 0.2 * HOUR,
-            facts={"root": "/srv/deliveries", "reason": "the volume is not mounted"},
+            reason=Reason.PROBLEM,
+            name="tree.unusable",
+            since=NOW - 0.2 * HOUR,
+            text="Nothing can be written below /srv/deliveries: the volume is not mounted.",
+            remedy="Mount the volume, or make it writable for the daemon's user.",
         ),
     ],
 )

@@ -25,6 +25,7 @@ from orderwatch.cli.shapes import Known
 from orderwatch.cli.tables import print_status
 from orderwatch.cli.wanted import print_wanted
 from orderwatch.core.act import Act
+from orderwatch.core.attention import Evidence, Scope, concerns
 from orderwatch.core.intent import Intent, IntentState
 from orderwatch.core.request import Request
 from orderwatch.errors import UnavailableError
@@ -107,10 +108,12 @@ def test_names_drive_neither_the_terminal_nor_our_markup(
     request = replace(REQUEST, task_name=name, project_name=name)
     print_wanted([Asked(name, request, ACT)], [None])
     unclear = intent(IntentState.UNCLEAR, request=request, reason=name)
-    print_status(Known([], {}, [unclear]), NOW)
+    scope = Scope(accounts=["main"], is_watched=lambda *_: True, knows=lambda *_: True)
+    (concern,) = concerns(Evidence(intents=[unclear]), NOW, scope)
+    print_status(Known([], {}, attention=[concern]), NOW)
     shown = capsys.readouterr().out
     visible = "".join(c if c.isprintable() else "\ufffd" for c in name)
-    assert shown.count(visible) == 6
+    assert shown.count(visible) == 5
     assert "\x1b" not in shown
     assert "\u202e" not in told(Outcome(unclear))
 

@@ -30,7 +30,6 @@ from orderwatch.core.model import (
     OrderState,
     Standing,
 )
-from orderwatch.core.problems import Problem
 from orderwatch.core.shapes import order_facts
 from orderwatch.db.store import open_store
 from orderwatch.ports import AccountState
@@ -131,6 +130,7 @@ def test_an_empty_database_is_said_to_be_empty(call: Call, database: Path) -> No
     assert database.exists()
     assert call("status").output == "nothing is known yet\n"
     assert json.loads(call("status", "--json").output) == {
+        "attention": [],
         "orders": [],
         "accounts": [],
         "intents": [],
@@ -138,7 +138,7 @@ def test_an_empty_database_is_said_to_be_empty(call: Call, database: Path) -> No
     }
 
 
-def test_trouble_stands_below_the_orders_each_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_accounts_trouble_stands_below_the_orders(capsys: pytest.CaptureFixture[str]) -> None:
     trouble = Trouble(
         began_at=NOW,
         failures=3,
@@ -147,16 +147,11 @@ def test_trouble_stands_below_the_orders_each_once(capsys: pytest.CaptureFixture
         reason="contract [bold]c[/] is odd",
     )
     accounts = {"main": AccountState(None, trouble), "other": AccountState(NOW, None)}
-    problems = [
-        Problem(key="a", event="account.refused", began_at=NOW, facts={"account": "main"}),
-        Problem(key="b", event="space.short", began_at=NOW, facts={"root": "/srv", "reason": "[full]"}),
-    ]
-    print_status(Known([], accounts, problems=problems), NOW)
+    print_status(Known([], accounts), NOW)
     assert capsys.readouterr().out == (
         "nothing is known yet\n"
         "account main refused since 2026-11-22 12:00:00 UTC, 3 failures, asked again "
         "2026-11-22 12:01:00 UTC: contract [bold]c[/] is odd\n"
-        "problem, begun 2026-11-22 12:00:00 UTC: there is too little room below /srv: [full]\n"
     )
 
 

@@ -16,15 +16,23 @@ from tests.terminals import Window
 
 from orderwatch.cli.live import transfers_table
 from orderwatch.cli.top import picture
+from orderwatch.core.attention import Concern, Reason
 from orderwatch.core.glance import Counts, Glance
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderPhase, OrderState, Standing
-from orderwatch.core.problems import Problem
 from orderwatch.core.speed import Speeds
 from orderwatch.db.store import open_store
 
 COLOURS = re.compile(r"\x1b\[[\d;]*3[0-7]m")
 RUNNING = a_delivery(state=DeliveryState.FETCHING, durable=250_000, total=1_000_000)
+SHORT = Concern(
+    key="a",
+    reason=Reason.PROBLEM,
+    name="space.short",
+    since=NOW - 3 * MINUTE,
+    text="There is too little room below /srv.",
+    remedy="Make room.",
+)
 GLANCE = Glance(
     counts=Counts(
         orders={OrderState.OPEN: 2, OrderState.SETTLING: 1, OrderState.DONE: 7},
@@ -33,7 +41,7 @@ GLANCE = Glance(
     orders=[an_order(n, task_name="Quay", next_look_at=NOW + 5 * MINUTE) for n in (1, 2, 3)],
     running=[RUNNING],
     moves=[a_move("completed", before="in_progress")],
-    problems=[Problem(key="a", event="space.short", began_at=NOW - 3 * MINUTE, facts={"root": "/srv"})],
+    attention=[SHORT],
 )
 
 
@@ -47,8 +55,8 @@ def shown(glance: Glance, height: int = 24, width: int = 100) -> list[str]:
 
 def test_the_first_lines_say_how_much_there_is_of_what_and_what_is_wrong_since_when() -> None:
     first, second, *rest = shown(GLANCE)
-    assert first == "2 orders open · 3 deliveries to come · 40 stored · 1 problem"
-    assert second == "problem, begun 3 min ago: there is too little room below /srv"
+    assert first == "2 orders open · 3 deliveries to come · 40 stored · 1 thing needs you: 1 problem"
+    assert second == "  problem 3 min ago There is too little room below /srv. Make room."
     assert "orders, 3 of 3" in rest[0]
     assert any("Quay" in line and "in 5 min" in line for line in rest)
     assert any("scene-1.zip" in line and "250.0 kB of 1.0 MB" in line for line in rest)
@@ -62,7 +70,7 @@ def test_the_picture_is_never_higher_than_the_window(height: int) -> None:
         orders=[an_order(n, task_name="A name that is as long as names can be " * 9) for n in range(100)],
         running=[replace(RUNNING, scene_id=f"s{n}", file_name="x" * 300) for n in range(40)],
         moves=[a_move("x" * 300) for _ in range(8)],
-        problems=[Problem(key=f"{n}", event="x" * 300, began_at=NOW, facts={}) for n in range(9)],
+        attention=[replace(SHORT, key=f"{n}", text="x" * 300) for n in range(9)],
     )
     assert len(shown(many, height, 60)) <= height
 
@@ -77,7 +85,7 @@ def test_names_of_the_provider_cannot_drive_the_terminal() -> None:
         orders=[order],
         running=[replace(RUNNING, file_name=name)],
         moves=[a_move(name, before=name, capture_id=name, scene_id=name, detail=name)],
-        problems=[Problem(key="a", event=name, began_at=NOW, facts={"reason": name})],
+        attention=[replace(SHORT, text=name)],
     )
     lines = shown(hostile, width=300)
     assert not any(c in line for line in lines for c in "\x1b\x07")
@@ -138,7 +146,7 @@ async def test_without_a_terminal_it_is_printed_once(database: Path, call: Call)
     await _fill(database)
     done = await asyncio.to_thread(call, "top")
     assert done.exit_code == 0
-    assert done.stdout.startswith("1 order open · 1 delivery to come · 0 stored · no problems\n")
+    assert done.stdout.startswith("1 order open · 1 delivery to come · 0 stored · all is well\n")
     assert "Quay \ufffd[2J" in done.stdout
     assert "scene-1.zip" in done.stdout
     assert "\x1b" not in done.stdout

@@ -18,7 +18,8 @@ from orderwatch.core.model import (
     Subject,
     Transition,
 )
-from orderwatch.core.notes import Channel, Names, Note, document, of_delivery, of_problem, of_verdict
+from orderwatch.core.names import Names
+from orderwatch.core.notes import Channel, Note, document, of_delivery, of_problem, of_verdict
 from orderwatch.core.problems import Change, Problem
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

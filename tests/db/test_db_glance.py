@@ -43,4 +43,4 @@ async def test_counts_are_of_everything_and_moves_are_the_newest_oldest_first(st
 
 async def test_of_an_empty_database_there_is_nothing_to_see(store: Store) -> None:
     seen = await store.glance(9, 9)
-    assert seen == Glance(orders=[], running=[], moves=[], problems=[])
+    assert seen == Glance(orders=[], running=[], moves=[])

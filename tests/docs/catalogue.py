@@ -9,7 +9,14 @@ from pathlib import Path
 LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "error", "exception": "error"}
 WHERE = {"account", "task_id", "capture_id", "scene_id", "attachment"}  # `Row.where`
 NAMED = {"account", "task_name", "project_name", "sends"}  # `_named` of intents
-SPREADS = {"attempt.row.where": WHERE, "self.row.where": WHERE, "where": WHERE, "_named(after)": NAMED}
+CONCERN = {"reason", "account", "task_id", "capture_id", "scene_id", "name", "text"}  # `_facts`
+SPREADS = {
+    "_facts(concern)": CONCERN,
+    "attempt.row.where": WHERE,
+    "self.row.where": WHERE,
+    "where": WHERE,
+    "_named(after)": NAMED,
+}
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """What the tests of metrics and health share: a house that is observed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -7,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from tests.service.service_kit import House
 
+from orderwatch.core.attention import Concern
 from orderwatch.ops.health import Health
 from orderwatch.ops.metrics import Metrics
 from orderwatch.ops.telemetry import AccountAtWork, Live, TreeAtWork, Work
@@ -28,6 +30,7 @@ class Observed:
     steady: float = 1000.0
     problems: list[Lasting] = field(default_factory=list)
     backup: datetime | None = None
+    attention: Sequence[Concern] | None = ()
 
     def __post_init__(self) -> None:
         self.live = Live(
@@ -35,6 +38,7 @@ class Observed:
             loop=Punctuality(lambda: self.steady),
             problems=lambda: self.problems,
             last_backup=lambda: self.backup,
+            attention=lambda: self.attention,
         )
         self.metrics = Metrics(self.live, wall=lambda: self.house.time.now().timestamp())
         self.health = Health(self.live, patience=0.2)

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 
+from orderwatch.core.attention import Concern
 from orderwatch.core.cadence import Pace
 from orderwatch.core.explain import Evidence, Facts, explain
 from orderwatch.core.lag import Lags, fit
@@ -73,7 +74,10 @@ async def served(
             return seen
         account = AccountSeen(name=HOSTILE, state="fine", swept_at=NOW)
         tree = TreeSeen(root="/deliveries", usable=True, room=10**9)
-        return Overview(accounts=[account], trees=[tree], problems=[])
+        return Overview(accounts=[account], trees=[tree], attention=[])
+
+    async def attention() -> Sequence[Concern]:
+        return (await overview()).attention
 
     async def learned() -> Lags:
         return fit([])
@@ -93,7 +97,7 @@ async def served(
             sharing=Sharing(lambda: changes.newest),
         )
         pictures = Pictures(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
-        add = api(gallery, explained, changes)
+        add = api(gallery, explained, attention, changes)
         routes = (add, site.add_to, pictures.add_to, add_static)
         pages = Pages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving("127.0.0.1:0", pages) as port:

@@ -5,26 +5,26 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.core.test_core_intent import an_intent
 from tests.db.kit import MINUTE, NOW, a_delivery, want
 from tests.db.test_db_engines import overwrite
 from tests.web.api_kit import Served, asked, served
 from tests.web.test_web_pages import Outline
 
+from orderwatch.core.attention import Concern, Reason
 from orderwatch.core.glance import Counts
-from orderwatch.core.intent import IntentState
 from orderwatch.core.model import DeliveryState, OrderState
-from orderwatch.core.problems import Problem
 from orderwatch.ports.overview import AccountSeen, Overview, TreeSeen
 
 MAIN = AccountSeen(name="main", state="fine", swept_at=NOW - 3 * MINUTE)
 TREE = TreeSeen(root="/srv/deliveries", usable=True, room=2_500_000_000)
-WELL = Overview(accounts=[MAIN], trees=[TREE], problems=[])
-SHORT = Problem(
+WELL = Overview(accounts=[MAIN], trees=[TREE], attention=[])
+SHORT = Concern(
     key="a",
-    event="space.short",
-    began_at=NOW - timedelta(hours=2),
-    facts={"root": "/srv", "reason": "<b>full"},
+    reason=Reason.PROBLEM,
+    name="space.short",
+    since=NOW - timedelta(hours=2),
+    text="There is too little room below /srv: <b>full.",
+    remedy="Make room.",
 )
 PATHS = ["/", "/events", "/orders/main/1"]
 
@@ -44,26 +44,36 @@ async def shown(database: Path, seen: Overview) -> list[str]:
 async def test_where_all_is_well_it_says_so_and_when_it_looked_last(database: Path) -> None:
     verdict, accounts, transfers, space = await shown(database, WELL)
     assert verdict.startswith("All is well")
-    assert verdict.endswith("No problem lasts.")
+    assert verdict.endswith("Nothing needs you.")
     assert accounts == "Accounts main fine; looked at 3 min ago"
     assert transfers == "Transfers Nothing is under way."
     assert space == "Space /srv/deliveries 2.5 GB may be written"
 
 
-async def test_a_problem_is_told_with_its_age_and_its_reason(database: Path) -> None:
-    verdict, *_ = await shown(database, replace(WELL, problems=[SHORT]))
-    assert verdict.startswith("A problem")
-    assert "there is too little room below /srv begun 2 h ago: <b>full" in verdict
-    verdict, *_ = await shown(database, replace(WELL, problems=[SHORT, replace(SHORT, key="b")]))
-    assert verdict.startswith("2 problems")
+async def test_what_needs_a_person_is_shown_with_its_age_and_what_to_do(database: Path) -> None:
+    verdict, *_ = await shown(database, replace(WELL, attention=[SHORT]))
+    assert verdict.startswith("One thing needs you")
+    assert "problem, 2 h ago There is too little room below /srv: <b>full. Make room." in verdict
+    verdict, *_ = await shown(database, replace(WELL, attention=[SHORT, replace(SHORT, key="b")]))
+    assert verdict.startswith("2 things need you")
 
 
-async def test_an_order_that_may_be_placed_is_a_problem(database: Path) -> None:
-    unclear = an_intent(state=IntentState.UNCLEAR, reason="the answer was lost")
-    verdict, *_ = await shown(database, replace(WELL, unsettled=[unclear]))
-    assert verdict.startswith("A problem")
-    assert "An order may or may not be placed" in verdict
-    assert "the answer was lost; run `orderwatch place FILE --resume`" in verdict
+async def test_title_and_icon_say_it_too(database: Path) -> None:
+    async with served(database, seen=replace(WELL, attention=[SHORT])) as here:
+        page = (await asked(here.port, "/"))[2].decode()
+    assert "<title>(1) One thing needs you · orderwatch</title>" in page
+    assert 'href="/static/icon-attention.svg"' in page
+    async with served(database, seen=WELL) as here:
+        page = (await asked(here.port, "/"))[2].decode()
+    assert "<title>All is well · orderwatch</title>" in page
+    assert "icon-attention" not in page
+
+
+async def test_of_many_things_the_first_are_shown_and_where_the_others_are(database: Path) -> None:
+    many = [replace(SHORT, key=str(n)) for n in range(20)]
+    verdict, *_ = await shown(database, replace(WELL, attention=many))
+    assert verdict.count("Make room.") == 12
+    assert "And 8 more." in verdict
 
 
 @pytest.mark.parametrize(
@@ -77,7 +87,7 @@ async def test_all_is_not_well_where_an_account_or_a_tree_cannot_be_used(
     database: Path, seen: Overview, told: str
 ) -> None:
     verdict, *others = await shown(database, seen)
-    assert verdict.startswith("A problem")
+    assert verdict.startswith("An account or a folder is in trouble")
     assert any(told in line for line in others)
 
 
@@ -87,7 +97,7 @@ async def test_room_that_is_lacking_is_none(database: Path) -> None:
 
 
 async def test_a_daemon_that_begins_does_not_say_that_all_is_well(database: Path) -> None:
-    verdict, *_ = await shown(database, Overview(accounts=[], trees=[], problems=[]))
+    verdict, *_ = await shown(database, Overview(accounts=[], trees=[], attention=[]))
     assert verdict.startswith("Starting")
 
 

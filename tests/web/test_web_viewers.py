@@ -117,5 +117,5 @@ async def test_the_page_says_how_many_orders_the_map_does_not_draw(
             await here.store.apply(Verdict(order=order, transitions=(a_move(task_id=number),)))
         names = [one["properties"]["task_name"] for one in await features(here)]
         assert names == ["Quay 3", "Quay 2"]
-        assert "The 2 of 3 orders that moved last are drawn" in await page(here)
-        assert "that moved last are drawn" not in await page(here, "/?text=quay+1")
+        assert "Of 3 orders 2 are drawn: those that need you, then those that moved last" in await page(here)
+        assert "are drawn:" not in await page(here, "/?text=quay+1")

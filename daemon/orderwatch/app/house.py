@@ -96,7 +96,7 @@ async def open_house(settings: Settings, redactor: Redactor, patience: float = 0
             sharing=Sharing(lambda: changes.newest),
         )
         pictures = Pictures(gallery, showing.picture)
-        shown = api(gallery, showing.facts, changes)
+        shown = api(gallery, showing.facts, showing.attention, changes)
         yield House(
             database=database,
             store=store,

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from orderwatch.app.attention import scope_of
 from orderwatch.app.cataloguing import catalogued
 from orderwatch.app.furnish import App, open_app
 from orderwatch.app.progress import UNWATCHED, Downloads, Progress, watched
@@ -13,6 +15,7 @@ from orderwatch.config import Settings
 from orderwatch.core import delivery as machine
 from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order
 from orderwatch.ops.log import Redactor
+from orderwatch.service.attention import AttentionKeeper
 from orderwatch.service.cataloguer import Cataloguer
 from orderwatch.service.clock import utc_now
 from orderwatch.service.standing import Standing
@@ -47,6 +50,8 @@ async def run_once(settings: Settings, redactor: Redactor, progress: Progress = 
         await fetch_all(app, [d for d in tried if not _awaits_better_bytes(d)], progress)
         outcome.problems += _complaints(app, await app.store.deliveries(*UNFINISHED))
         outcome.problems += await Cataloguer(app.store, catalogued(settings, app.trees)).round()
+        keeper = AttentionKeeper(app.store, scope=partial(scope_of, settings), now=utc_now)
+        await keeper.round()
         outcome.problems += await drained(app.tellers)
         if app.deadman is not None and not outcome.problems and not await app.deadman.ping():
             outcome.problems.append("the heartbeat URL does not answer")

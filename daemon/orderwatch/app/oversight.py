@@ -5,17 +5,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+from orderwatch.app.attention import scope_of
 from orderwatch.app.care import World, adjust, provoke, take_care
 from orderwatch.app.crew import Crew, Work
 from orderwatch.app.furnish import App
 from orderwatch.app.house import House
 from orderwatch.app.telling import channels_of
 from orderwatch.app.values import roots_of
+from orderwatch.core.attention import headline
 from orderwatch.core.census import Census
 from orderwatch.core.model import SETTLED, OrderState
 from orderwatch.core.problems import Problem
 from orderwatch.errors import DatabaseError
 from orderwatch.ops import systemd
+from orderwatch.service.attention import AttentionKeeper
 from orderwatch.service.problems import Problems
 
 _STATUS = 30.0  # seconds
@@ -39,6 +42,10 @@ class Oversight:
         live = house.observed.live
         live.problems = lambda: list(problems.open.values())
         live.last_backup = lambda: self._care.keeper.last_backup
+        self._attention = AttentionKeeper(
+            house.store, scope=lambda: scope_of(crew.app.settings), now=house.clock.now
+        )
+        live.attention = lambda: self._attention.current
 
     @property
     def works(self) -> Sequence[Work]:
@@ -50,6 +57,7 @@ class Oversight:
             partial(tick.each, self._care.keeper.round),
             partial(tick.each, self._care.examiner.round),
             partial(tick.each, self._care.cataloguer.round),
+            partial(tick.each, self._attention.round),
             self._feed,
             self._tell_status,
         )
@@ -95,8 +103,8 @@ class Oversight:
             counts = in_words(await self._house.store.census())
         except DatabaseError as error:
             return str(error)
-        events = sorted({problem.event for problem in self._problems.open.values()})
-        return f"{counts}; {'problems: ' + ', '.join(events) if events else 'all is well'}"
+        current = self._attention.current
+        return counts if current is None else f"{counts}; {headline(current)}"
 
 
 def in_words(census: Census) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from orderwatch.app.attention import concerns_of
 from orderwatch.app.explain import facts_of
 from orderwatch.config import Settings
+from orderwatch.core.attention import Concern, unacknowledged
 from orderwatch.core.explain import Evidence, Facts, explain
-from orderwatch.core.intent import IntentState
 from orderwatch.core.lag import Lags
 from orderwatch.core.model import Delivery, Order
 from orderwatch.db.gallery import Gallery
@@ -19,8 +20,6 @@ from orderwatch.ops.telemetry import Live, TreeAtWork
 from orderwatch.ports.overview import AccountSeen, Overview, TreeSeen
 from orderwatch.service.learned import Learned
 
-_OF_INTENT = "intent.unclear"  # the problem that tells of it too
-_SENDING = IntentState.SENDING  # right now
 _LARGEST = 20_000_000  # bytes of a picture
 
 
@@ -59,11 +58,14 @@ class Showing:
         root = Path(delivery.root) if delivery.root else self.settings.delivery.root
         return await asyncio.to_thread(_read, root, delivery.path)
 
+    async def attention(self) -> Sequence[Concern]:
+        """What needs a person now, and was not acknowledged."""
+        return unacknowledged(await concerns_of(self.settings, self.gallery, self.now()))
+
     async def overview(self) -> Overview:
         """As it is now."""
         work = self.live.work
         kept = await self.gallery.accounts()
-        problems = (await self.gallery.problems()).values()
         listed = {name: state.listed_at for name, state in kept.items()}
         accounts = work.accounts if work else {}
         return Overview(
@@ -72,8 +74,7 @@ class Showing:
                 for name, at in accounts.items()
             ],
             trees=[_seen(root, tree) for root, tree in (work.trees if work else {}).items()],
-            problems=[problem for problem in problems if problem.event != _OF_INTENT],
-            unsettled=[i for i in await self.gallery.intents(unsettled=True) if i.state is not _SENDING],
+            attention=await self.attention(),
             counts=await self.gallery.counts(),
         )
 

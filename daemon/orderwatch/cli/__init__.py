@@ -28,6 +28,7 @@ _COMMANDS = {
     "once": "work",
     "check": "check",
     "status": "facts",
+    "acknowledge": "acknowledge",
     "top": "top",
     "history": "facts",
     "explain": "explain",

@@ -1,40 +1,65 @@
 """`status` and `history`: what the database knows, beside a running daemon too."""
 
 import asyncio
+import sys
 from datetime import UTC, datetime
 
 import click
 
-from orderwatch.cli.common import TASK_ID, Context, configured, print_json
+from orderwatch.app.attention import concerns_of
+from orderwatch.cli.common import FAILED, TASK_ID, Context, configured, demand_account, print_json
 from orderwatch.cli.database import demand_current
+from orderwatch.cli.filters import Filters
 from orderwatch.cli.shapes import Known, status_facts
 from orderwatch.cli.tables import print_status
 from orderwatch.cli.timeline import print_history
 from orderwatch.config import Settings
+from orderwatch.core.attention import by_order, unacknowledged
 from orderwatch.core.geojson import collection
-from orderwatch.core.model import Transition
+from orderwatch.core.model import OrderState, Transition
 from orderwatch.core.shapes import transition_facts
 from orderwatch.db.reader import open_reader
 
 
 @click.command()
 @click.argument("task_id", type=TASK_ID, required=False)
+@click.option("--account", metavar="NAME", help="Only orders of this account.")
+@click.option("--project", metavar="NAME", help="Only orders of this project; a shell pattern.")
+@click.option("--state", type=click.Choice(list(OrderState)), help="Only orders in this state of ours.")
+@click.option("--attention", is_flag=True, help="Only what needs a person.")
+@click.option("--check", is_flag=True, help="Exit with 1 where something needs a person.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @click.option("--geojson", "as_geojson", is_flag=True, help="Print targets and footprints, for a map.")
 @configured
-def status(context: Context, task_id: int | None, *, as_json: bool, as_geojson: bool) -> None:
-    """Orders, captures, deliveries as the daemon last recorded them; what may have been ordered; problems."""
+def status(
+    context: Context,
+    task_id: int | None,
+    *,
+    account: str | None,
+    project: str | None,
+    state: OrderState | None,
+    attention: bool,
+    check: bool,
+    as_json: bool,
+    as_geojson: bool,
+) -> None:
+    """What needs a person; then orders, captures and deliveries as the daemon last recorded them."""
     if as_json and as_geojson:
         raise click.UsageError("--json and --geojson exclude each other; give one of them")
-    known = asyncio.run(_status(context.settings(resolve=False), task_id))
+    settings = context.settings(resolve=False)
+    demand_account(settings, account)
+    filters = Filters(task_id=task_id, account=account, project=project, state=state, attention=attention)
+    known = asyncio.run(_status(settings, filters))
+    if task_id is not None and not known.orders:
+        raise click.ClickException(f"order {task_id} is not known")
     if as_json:
         print_json(status_facts(known))
     elif as_geojson:
         print_json(collection(known.orders))
     else:
         print_status(known, datetime.now(UTC))
-    if task_id is not None and not known.orders:
-        raise click.ClickException(f"order {task_id} is not known")
+    if check and known.attention:
+        sys.exit(FAILED)
 
 
 @click.command()
@@ -52,16 +77,22 @@ def history(context: Context, task_id: int, *, as_json: bool) -> None:
         raise click.ClickException(f"order {task_id} is not known")
 
 
-async def _status(settings: Settings, task_id: int | None) -> Known:
+async def _status(settings: Settings, filters: Filters) -> Known:
+    """Orders that need a person come first."""
     demand_current(settings.database.path)
     async with open_reader(settings.database.path) as reader:
+        found = unacknowledged(await concerns_of(settings, reader, datetime.now(UTC)))
+        concerned = by_order(found)
+        orders = [o for o in await reader.orders(filters.task_id) if filters.takes(o, concerned)]
+        shown = {(order.account, order.task_id) for order in orders}
         accounts = await reader.accounts()
-        kept = {name: state for name, state in accounts.items() if name in settings.accounts}
-        orders = await reader.orders(task_id)
-        if task_id is not None:
-            return Known(orders, kept)
-        problems = (await reader.problems()).values()
-        return Known(orders, kept, await reader.intents(unsettled=True), list(problems))
+        return Known(
+            orders=sorted(orders, key=lambda order: (order.account, order.task_id) not in concerned),
+            accounts={name: state for name, state in accounts.items() if name in settings.accounts},
+            intents=await reader.intents(unsettled=True),
+            problems=list((await reader.problems()).values()),
+            attention=[concern for concern in found if filters.takes_concern(concern, shown)],
+        )
 
 
 async def _history(settings: Settings, task_id: int) -> list[Transition]:

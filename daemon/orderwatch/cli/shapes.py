@@ -3,10 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from orderwatch.core.attention import Concern
 from orderwatch.core.intent import Intent
 from orderwatch.core.model import Order
 from orderwatch.core.problems import Problem
-from orderwatch.core.shapes import Shape, account_facts, intent_facts, order_facts, problem_facts
+from orderwatch.core.shapes import (
+    Shape,
+    account_facts,
+    concern_facts,
+    intent_facts,
+    order_facts,
+    problem_facts,
+)
 from orderwatch.ports import AccountState
 
 if TYPE_CHECKING:
@@ -14,16 +22,21 @@ if TYPE_CHECKING:
 
 
 class Known(NamedTuple):
-    """What `status` shows: accounts by name, intents that nobody knows the end of, problems that last."""
+    """What `status` shows: accounts by name, intents that nobody knows the end of, problems that last.
+
+    `attention` is what needs a person and was not acknowledged.
+    """
 
     orders: Sequence[Order]
     accounts: Mapping[str, AccountState]
     intents: Sequence[Intent] = ()
     problems: Sequence[Problem] = ()
+    attention: Sequence[Concern] = ()
 
 
 def status_facts(known: Known) -> Shape:
     return {
+        "attention": [concern_facts(concern) for concern in known.attention],
         "orders": [order_facts(order) for order in known.orders],
         "accounts": [
             account_facts(name, state.listed_at, state.trouble) for name, state in known.accounts.items()

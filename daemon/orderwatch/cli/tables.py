@@ -7,12 +7,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from orderwatch.cli.shapes import Known
+from orderwatch.core.attention import Concern, headline
 from orderwatch.core.explain import in_words
-from orderwatch.core.fate import fate, resume_later
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
-from orderwatch.core.problems import Problem, words
 from orderwatch.core.sizes import amount
-from orderwatch.core.spans import ago, ahead
+from orderwatch.core.spans import ago, ahead, moment
 from orderwatch.core.text import printable
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ STYLES = {
 }
 _WIDE = 200  # columns where nobody's terminal limits them
 _WIDTHS = (18, 10, 8, 8, 20)  # capture, status, delivery, size, file
-# As an account's trouble, and as an intent.
-_SHOWN_ALREADY = {"account.unavailable", "account.refused", "intent.unclear"}
 
 
 def print_status(known: Known, now: datetime) -> None:
@@ -45,6 +42,7 @@ def print_status(known: Known, now: datetime) -> None:
 
     screen = console()
     then = now if screen.is_terminal else None
+    print_attention(screen, known.attention, then)
     if known.orders:
         screen.print(status_table(known.orders, then))
         screen.print(f"\n{_summary(known.orders)}")
@@ -54,24 +52,32 @@ def print_status(known: Known, now: datetime) -> None:
         if state.trouble is not None:
             line = Text.assemble((printable(f"account {name}"), "bold red"), " ")
             screen.print(line.append_text(plain(in_words(state.trouble, then))))
-    for intent in known.intents:
-        request = intent.request
-        line = Text.assemble("order ", title(request.project_name, request.task_name), " ", style="bold red")
-        line.append_text(plain(fate(intent, resume_later(intent))))
-        screen.print(line, soft_wrap=True)
-    for problem in known.problems:
-        if problem.event not in _SHOWN_ALREADY:
-            screen.print(problem_line(problem, then), soft_wrap=True)
 
 
-def problem_line(problem: Problem, now: datetime | None) -> "Text":
+def print_attention(screen: "Console", found: Sequence[Concern], now: datetime | None) -> None:
+    """Print what needs a person, each with what to do; times from `now`, without one as they are."""
+    if not found:
+        return
+    screen.print(plain(headline(found), "bold red"))
+    for concern in found:
+        screen.print(concern_line(concern, now), soft_wrap=True)
+    screen.print()
+
+
+def concern_line(concern: Concern, now: datetime | None) -> "Text":
+    """Return one thing that needs a person as a line."""
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    since = f", begun {ago(problem.began_at, now)}: "
-    line = Text.assemble(("problem", "bold red"), since, plain(words(problem)))
-    if reason := problem.facts.get("reason"):
-        line.append_text(plain(f": {reason}"))
-    return line
+    since = plain(f" since {moment(concern.since)}" if now is None else f" {ago(concern.since, now)}", "dim")
+    return Text.assemble(
+        "  ",
+        (concern.reason.words, "bold red"),
+        since,
+        " ",
+        plain(concern.text),
+        " ",
+        (concern.remedy, "dim"),
+    )
 
 
 def status_table(orders: Sequence[Order], now: datetime | None = None) -> "Group":

@@ -3,19 +3,22 @@
 import asyncio
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from orderwatch.app.attention import concerns_of
 from orderwatch.cli.common import Context, configured
 from orderwatch.cli.database import demand_current
 from orderwatch.cli.keys import heard
 from orderwatch.cli.live import framed, in_a_line, move_line, orders_table, transfers_table
-from orderwatch.cli.tables import console, problem_line
+from orderwatch.cli.tables import concern_line, console
+from orderwatch.config import Settings
+from orderwatch.core.attention import headline, unacknowledged
 from orderwatch.core.glance import Glance
 from orderwatch.core.model import Order, OrderState
 from orderwatch.core.spans import ahead
@@ -24,7 +27,7 @@ from orderwatch.db.reader import Reader, open_reader
 
 _FRAME = 1.0  # seconds between two pictures
 _PLAIN = 50  # lines, where no window limits them
-_MOST_PROBLEMS, _MOST_MOVES = 3, 8
+_MOST_CONCERNS, _MOST_MOVES = 3, 8
 _AROUND = 8  # lines: the header, and the frames of orders (with their heading), transfers and moves
 _LEAST = 12  # with a problem, an order, a transfer and a move; each of these has its share of what is more
 _SHARES = 4
@@ -37,24 +40,31 @@ def top(context: Context) -> None:
 
     Reads the database beside the daemon and changes nothing. Without a terminal it is printed once.
     """
-    asyncio.run(_top(context.settings(resolve=False).database.path))
+    asyncio.run(_top(context.settings(resolve=False)))
 
 
-async def _top(database: Path) -> None:
+async def _top(settings: Settings) -> None:
+    database = settings.database.path
     demand_current(database)
     screen = console()
     async with open_reader(database) as reader:
         if sys.stdout.isatty() and not screen.is_dumb_terminal:
-            await _watch(reader, screen)
+            await _watch(settings, reader, screen)
         else:
-            screen.print(Group(*_plain(await reader.glance(_PLAIN, _MOST_MOVES))), soft_wrap=True)
+            glance = await _glance(settings, reader, _PLAIN)
+            screen.print(Group(*_plain(glance)), soft_wrap=True)
 
 
-async def _watch(reader: Reader, screen: Console) -> None:
+async def _glance(settings: Settings, reader: Reader, most: int) -> Glance:
+    found = await concerns_of(settings, reader, datetime.now(UTC))
+    return replace(await reader.glance(most, _MOST_MOVES), attention=unacknowledged(found))
+
+
+async def _watch(settings: Settings, reader: Reader, screen: Console) -> None:
     speeds = Speeds()
     with heard() as keys, Live(console=screen, screen=True, auto_refresh=False) as live:
         while not keys.ended:
-            glance = await reader.glance(screen.height, _MOST_MOVES)
+            glance = await _glance(settings, reader, screen.height)
             now = datetime.now(UTC)
             going = speeds.measured(glance.running, now)
             live.update(picture(glance, going, now, screen.height), refresh=True)
@@ -64,14 +74,14 @@ async def _watch(reader: Reader, screen: Console) -> None:
 def picture(glance: Glance, going: Sequence[Going], now: datetime, height: int) -> RenderableType:
     """As much as there is room for; orders have what the other parts leave."""
     share = max(1, (height - _LEAST) // _SHARES)
-    problems = [in_a_line(problem_line(one, now)) for one in glance.problems[: min(share, _MOST_PROBLEMS)]]
+    concerns = [in_a_line(concern_line(one, now)) for one in glance.attention[: min(share, _MOST_CONCERNS)]]
     running, moves = going[:share], glance.moves[-share:]
-    left = height - _AROUND - len(problems) - max(1, len(running)) - max(1, len(moves))
+    left = height - _AROUND - len(concerns) - max(1, len(running)) - max(1, len(moves))
     orders = glance.orders[: max(1, left)]
     under_way = sum(n for state, n in glance.counts.orders.items() if state is not OrderState.DONE)
     return Group(
         in_a_line(header(glance)),
-        *problems,
+        *concerns,
         framed(_orders(orders, now), f"orders, {len(orders)} of {under_way}" if under_way else "orders"),
         framed(transfers_table(running), f"transfers, {len(going)}"),
         framed(Group(*map(move_line, moves)), "what moved"),
@@ -88,8 +98,7 @@ def header(glance: Glance) -> Text:
     ]
     if counts.given_up:
         parts.append(Text(f"{counts.given_up} given up", "bold red"))
-    problems = len(glance.problems)
-    parts.append(Text(_number(problems, "problem", "problems"), "bold red" if problems else "green"))
+    parts.append(Text(headline(glance.attention), "bold red" if glance.attention else "green"))
     return Text(" · ").join(parts)
 
 
@@ -99,7 +108,7 @@ def _number(count: int, one: str, many: str) -> str:
 
 def _plain(glance: Glance) -> Iterator[RenderableType]:
     yield header(glance)
-    yield from (problem_line(problem, None) for problem in glance.problems)
+    yield from (concern_line(concern, None) for concern in glance.attention)
     if glance.orders:
         yield _orders(glance.orders, None)
     if glance.running:

@@ -51,6 +51,7 @@ class _Channel(Table):
         "delivery.stored",
         "order.done",
         "problem.*",
+        "attention.*",
     )
     projects: Words = ("*",)
     batch: Duration = timedelta(seconds=1)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orderwatch.core.attention import Concern
 from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order, OrderState, Transition
-from orderwatch.core.problems import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,4 +44,4 @@ class Glance:
     orders: Sequence[Order] = ()
     running: Sequence[Delivery] = ()
     moves: Sequence[Transition] = ()
-    problems: Sequence[Problem] = ()
+    attention: Sequence[Concern] = ()  # what needs a person and was not acknowledged

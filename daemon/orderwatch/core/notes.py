@@ -6,9 +6,11 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from orderwatch.core.attention import Concern
 from orderwatch.core.delivery import Move
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Delivery, DeliveryState, OrderState, Subject, Transition
+from orderwatch.core.names import Names
 from orderwatch.core.problems import Change, words
 from orderwatch.core.sidecar import zulu
 
@@ -21,6 +23,8 @@ EVENTS = (
     "order.done",
     "problem.began",
     "problem.ended",
+    "attention.raised",
+    "attention.cleared",
 )
 _MOVED = {Subject.ORDER: "order.moved", Subject.CAPTURE: "capture.moved"}
 _OF_DELIVERY = {
@@ -29,6 +33,7 @@ _OF_DELIVERY = {
     DeliveryState.GIVEN_UP: "delivery.given_up",
 }
 _LONGEST = 500  # characters of a sentence
+_OF_NO_PROJECT = {"problem", "remedy"}  # fields of notes that every channel gets where no project has them
 
 
 class Note(NamedTuple):
@@ -37,19 +42,6 @@ class Note(NamedTuple):
     event: str
     at: datetime
     facts: Mapping[str, object]
-
-
-class Names(NamedTuple):
-    """What identifies an order, for programs and for people."""
-
-    account: str
-    task_id: int
-    project_name: str | None
-    task_name: str | None
-
-    def __str__(self) -> str:
-        names = [name for name in (self.project_name, self.task_name) if name]
-        return f"order {self.task_id}" + (f" ({' / '.join(names)})" if names else "")
 
 
 class Letter(NamedTuple):
@@ -76,7 +68,7 @@ class Channel:
         if not self.hears(note.event):
             return False
         project = note.facts.get("project_name")
-        if "problem" in note.facts and project is None:
+        if project is None and _OF_NO_PROJECT & note.facts.keys():
             return note.facts.get("channel") != self.name
         return any(fnmatchcase(str(project or ""), pattern) for pattern in self.projects)
 
@@ -124,6 +116,26 @@ def of_problem(change: Change) -> Note:
     lasted = round(change.lasted.total_seconds())
     text = f"Over after {_duration(lasted)}: {what}."
     return _note("problem.ended", change.at, {**facts, "lasted_seconds": lasted}, text)
+
+
+def of_concern(concern: Concern, at: datetime, *, cleared: bool) -> Note:
+    """Return the note that a concern needs a person, or no longer does."""
+    facts = {
+        "account": concern.account,
+        "order_id": concern.order_id,
+        "task_id": concern.task_id,
+        "project_name": concern.project_name,
+        "capture_id": concern.capture_id,
+        "scene_id": concern.scene_id,
+        "reason": concern.reason,
+        "name": concern.name,
+        "channel": concern.channel,
+        "since": zulu(concern.since),
+        "remedy": concern.remedy,
+    }
+    if cleared:
+        return _note("attention.cleared", at, facts, f"No longer needs you: {concern.text}")
+    return _note("attention.raised", at, facts, f"Needs you: {concern.text} {concern.remedy}")
 
 
 def trial(at: datetime) -> Note:

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from orderwatch.core.attention import Concern
 from orderwatch.core.audit import Finding
 from orderwatch.core.breaker import Trouble
 from orderwatch.core.explain import Facts, awaited, explain
@@ -23,6 +24,21 @@ def problem_facts(problem: Problem) -> Shape:
         "began_at": maybe_zulu(problem.began_at),
         "text": words(problem),
         "reason": problem.facts.get("reason"),
+    }
+
+
+def concern_facts(concern: Concern) -> Shape:
+    return {
+        "reason": str(concern.reason),
+        "account": concern.account,
+        "order_id": concern.order_id,
+        "task_id": concern.task_id,
+        "capture_id": concern.capture_id,
+        "scene_id": concern.scene_id,
+        "name": concern.name,
+        "since": zulu(concern.since),
+        "text": concern.text,
+        "remedy": concern.remedy,
     }
 
 

@@ -5,7 +5,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.glance import Counts, Glance
 from orderwatch.core.model import UNFINISHED, DeliveryState, OrderState
-from orderwatch.core.problems import Problem
 from orderwatch.db.rows import delivery_of, transition_of
 from orderwatch.db.tables import deliveries, orders, problems, transitions
 
@@ -50,7 +49,6 @@ async def glance(db: AsyncConnection, moves: int) -> Glance:
         counts=await counted(db),
         running=[delivery_of(row) for row in (await db.execute(RUNNING)).mappings()],
         moves=[transition_of(row) for row in reversed(newest)],
-        problems=[Problem(**row) for row in (await db.execute(PROBLEMS)).mappings()],
     )
 
 

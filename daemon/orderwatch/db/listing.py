@@ -8,6 +8,7 @@ from sqlalchemy import Column, ColumnElement, Select, String, and_, cast, func, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.model import Capture, Delivery, Order
+from orderwatch.db.attention import NEEDS_A_PERSON
 from orderwatch.db.glance import RUNNING
 from orderwatch.db.rows import capture_of, delivery_of, order_of, transition_of
 from orderwatch.db.tables import accounts, captures, deliveries, orders, transitions
@@ -27,6 +28,7 @@ _SORTS: dict[Sort, ColumnElement[Any]] = {
     Sort.END: orders.c.end,
     Sort.NEXT_LOOK: orders.c.next_look_at,
     Sort.MOVED: _LAST_MOVE,
+    Sort.ATTENTION: NEEDS_A_PERSON,
 }
 
 
@@ -46,8 +48,10 @@ def matching(search: Search, *more: Column[Any]) -> Select[Any]:
     """Rows of all orders searched for, in their order, with more columns."""
     key = _SORTS[search.sort]
     sorting = (key.desc() if search.descending else key.asc()).nulls_last()
-    query = select(orders.c.id, *more).where(_where(search))
-    return query.order_by(sorting, orders.c.task_id, orders.c.account)
+    query = select(orders.c.id, *more).where(_where(search)).order_by(sorting)
+    if search.sort is Sort.ATTENTION:
+        query = query.order_by(_LAST_MOVE.desc().nulls_last())
+    return query.order_by(orders.c.task_id, orders.c.account)
 
 
 async def loaded(
@@ -100,6 +104,7 @@ def _where(search: Search) -> ColumnElement[bool]:
         orders.c.state: search.state,
     }
     given = [column == value for column, value in wanted.items() if value is not None]
+    given += [NEEDS_A_PERSON] if search.attention else []
     return and_(True, *given, *([_speaks_of(search.text)] if search.text else []))  # noqa: FBT003 - SQL's
 
 

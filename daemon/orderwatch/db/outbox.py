@@ -8,14 +8,26 @@ from sqlalchemy import ColumnElement, and_, delete, exists, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orderwatch.core.attention import Concern
 from orderwatch.core.delivery import Move
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState, Subject
-from orderwatch.core.notes import Channel, Letter, Names, Note, document, of_delivery, of_problem, of_verdict
+from orderwatch.core.names import Names
+from orderwatch.core.notes import (
+    Channel,
+    Letter,
+    Note,
+    document,
+    of_concern,
+    of_delivery,
+    of_problem,
+    of_verdict,
+)
 from orderwatch.core.problems import Change
 from orderwatch.db.tables import channels, notes, orders, outbox, problems, transitions
 
 _PROBLEMS = UUID("6f1f7a0e-5b0c-4b57-9d6e-2f6f0a3c9b11")  # what their ids are made in
+_ATTENTION = UUID("0c1b52c4-52d0-4e4e-8d0a-3f0f4a9d6c55")  # likewise
 
 
 class Outbox:
@@ -57,6 +69,11 @@ class Outbox:
             # Written again after a cancelled write that had gone through, it is the same note.
             which = f"{problem.key} {problem.event} {problem.began_at} {change.at} {change.over}"
             await self._put(of_problem(change), str(uuid5(_PROBLEMS, which)))
+
+    async def concern(self, concern: Concern, at: datetime, *, cleared: bool) -> None:
+        """Write the note that something needs a person, or no longer does."""
+        which = f"{concern.key} {concern.since} {cleared}"
+        await self._put(of_concern(concern, at, cleared=cleared), str(uuid5(_ATTENTION, f"{which} {at}")))
 
     def _wanting(self, note: Note) -> list[str]:
         return [channel.name for channel in self._listening if channel.wants(note)]

@@ -7,13 +7,17 @@ from datetime import datetime
 from sqlalchemy import and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orderwatch.core.attention import Changes, Concern
+from orderwatch.core.model import Transition
 from orderwatch.core.notes import Channel, Letter
 from orderwatch.core.problems import Change
+from orderwatch.db import attention
 from orderwatch.db import outbox as statements
 from orderwatch.db.outbox import Outbox
 from orderwatch.db.patience import reading, writing
 from orderwatch.db.tables import channels, notes, outbox
 from orderwatch.db.upkeep import Upkeep
+from orderwatch.db.writes import remember
 from orderwatch.ports import ChannelState
 
 
@@ -41,6 +45,28 @@ class Post(Upkeep):
         async with self._telling() as (_, outgoing):
             for change in changes:
                 await outgoing.problem(change)
+
+    @writing
+    async def note_attention(self, changes: Changes, at: datetime) -> None:
+        """Record what needs a person and what no longer does, with the notes of both, in one transaction."""
+        async with self._telling() as (db, outgoing):
+            await attention.remove(db, [*(c.key for c in changes.cleared), *changes.forgotten])
+            await attention.add(db, changes.raised)
+            for concern in changes.cleared:
+                await outgoing.concern(concern, at, cleared=True)
+            for concern in changes.raised:
+                await outgoing.concern(concern, at, cleared=False)
+
+    @writing
+    async def acknowledge(
+        self, concerns: Collection[Concern], moves: Sequence[Transition], at: datetime
+    ) -> None:
+        """Record that a person knows of these, with the moves that tell it in the orders' histories."""
+        async with self._transaction() as db:
+            known = await attention.raised(db)
+            await attention.add(db, [concern for concern in concerns if concern.key not in known])
+            await attention.acknowledge(db, [concern.key for concern in concerns], at)
+            await remember(db, moves)
 
     @reading
     async def batch(self, channel: str, most: int) -> Sequence[Letter]:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from orderwatch.core.attention import Evidence
 from orderwatch.core.census import Census
 from orderwatch.core.glance import Glance
 from orderwatch.core.intent import Intent, IntentState
@@ -25,6 +26,7 @@ from orderwatch.core.model import (
 )
 from orderwatch.core.problems import Problem
 from orderwatch.core.watching import Traits
+from orderwatch.db import attention
 from orderwatch.db.census import census
 from orderwatch.db.complaint import translated
 from orderwatch.db.glance import PROBLEMS, foremost, glance
@@ -137,6 +139,12 @@ class Reader:
         async with self._snapshot() as db:
             rows = (await db.execute(PROBLEMS)).mappings()
             return {row["key"]: Problem(**row) for row in rows}
+
+    @reading
+    async def attention(self, now: datetime) -> Evidence:
+        """Return everything recorded that may need a person."""
+        async with self._snapshot() as db:
+            return await attention.evidence(db, now)
 
     @reading
     async def volume(self, root: str) -> str | None:

@@ -150,6 +150,7 @@ transitions = Table(
     Column("kind", String, nullable=False),
     Column("detail", String),
     Index("ix_transitions_order", "account", "task_id"),
+    Index("ix_transitions_unknown", "account", "after", sqlite_where=text("kind = 'unknown'")),
 )
 
 _OPEN = text("state IN ('sending', 'unclear', 'absent')")
@@ -214,4 +215,15 @@ problems = Table(
     Column("event", String, nullable=False),  # that said its begin
     Column("began_at", UtcDateTime, nullable=False),
     Column("facts", JSON, nullable=False),
+)
+
+attention = Table(
+    "attention",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("account", String),  # of the order that it is about, if it is about one
+    Column("task_id", BigInteger),
+    Column("facts", JSON, nullable=False),  # the concern as it was raised
+    Column("acknowledged_at", UtcDateTime),
+    Index("ix_attention_order", "account", "task_id"),
 )

@@ -35,7 +35,7 @@ async def apply(db: AsyncConnection, verdict: Verdict) -> None:
     await _save_captures(db, order_id, verdict.order.captures)
     for wanted in verdict.wanted:
         await _want(db, order_id, wanted)
-    await _remember(db, verdict.transitions)
+    await remember(db, verdict.transitions)
 
 
 async def record(db: AsyncConnection, move: Move) -> None:
@@ -46,7 +46,7 @@ async def record(db: AsyncConnection, move: Move) -> None:
     if done.rowcount != 1:
         raise StaleOrderError(f"delivery {move.delivery.scene_id} was written meanwhile")
     if move.transition is not None:
-        await _remember(db, [move.transition])
+        await remember(db, [move.transition])
         await _touch(db, move.delivery)
 
 
@@ -86,7 +86,7 @@ async def take_up(db: AsyncConnection, verdict: Verdict) -> list[Delivery]:
         await db.execute(statement, [capture_row(order_id, capture) for capture in order.captures])
         scenes = {(d.capture_id, d.scene_id) for d in new}
         moves = [m for m in verdict.transitions if (m.capture_id, m.scene_id) in scenes]
-        await _remember(db, moves)
+        await remember(db, moves)
         due = update(orders).where(orders.c.id == order_id)
         again = {"next_look_at": order.next_look_at, "state": order.state, "version": orders.c.version + 1}
         await db.execute(due.values(again))
@@ -230,7 +230,7 @@ async def _want(db: AsyncConnection, order_id: int, delivery: Delivery) -> None:
         await db.execute(insert(deliveries).values(**row, order_id=order_id))
 
 
-async def _remember(db: AsyncConnection, moves: Collection[Transition]) -> None:
+async def remember(db: AsyncConnection, moves: Collection[Transition]) -> None:
     """Append the moves of one order, oldest first although each was timed before it had its turn to write."""
     if not moves:
         return

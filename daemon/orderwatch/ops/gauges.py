@@ -2,7 +2,7 @@
 
 import platform
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 import orderwatch
+from orderwatch.core.attention import Concern, Reason
 from orderwatch.core.census import Census
 from orderwatch.core.intent import IntentState
 from orderwatch.core.model import CapturePhase, DeliveryState, OrderState
@@ -32,6 +33,7 @@ def process_gauges(live: Live) -> Iterator[Metric]:
     late = {(): float(len(live.loop.late()) + len(live.pulse.late()))}
     yield _gauge("late_workers", "Parts of the process that make no progress.", late)
     yield from _problems(list(live.problems()))
+    yield from _attention(live.attention())
     backup = _moments({(): live.last_backup()})
     yield _gauge("last_backup_timestamp_seconds", "When the database was backed up last.", backup)
 
@@ -59,6 +61,13 @@ def _problems(problems: list[Begun]) -> Iterator[Metric]:
     oldest = {(p.event,): p.began_at for p in sorted(problems, key=lambda p: p.began_at, reverse=True)}
     text = "When the oldest of them began."
     yield _gauge("oldest_problem_timestamp_seconds", text, _moments(oldest), "event")
+
+
+def _attention(found: Sequence[Concern] | None) -> Iterator[Metric]:
+    """Every reason has a sample, so that an alert ends when nothing needs a person any more."""
+    numbers = Counter(concern.reason for concern in found or ())
+    samples = {(str(reason),): float(numbers[reason]) for reason in Reason} if found is not None else {}
+    yield _gauge("attention", "What needs a person, by reason.", samples, "reason")
 
 
 def _accounts(accounts: Mapping[str, AccountAtWork]) -> Iterator[Metric]:

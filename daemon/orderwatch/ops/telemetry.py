@@ -1,11 +1,12 @@
 """What metrics and health look at. All of it goes through one object, for a reload replaces half of it."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from orderwatch.core.attention import Concern
 from orderwatch.db.store import Store
 from orderwatch.provider.pacer import Pacer
 from orderwatch.service.clock import Clock
@@ -57,4 +58,5 @@ class Live:
     loop: Punctuality
     problems: Callable[[], Iterable[Begun]] = tuple
     last_backup: Callable[[], datetime | None] = lambda: None
+    attention: Callable[[], Sequence[Concern] | None] = lambda: None  # None until it was read
     work: Work | None = None

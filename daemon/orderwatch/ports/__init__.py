@@ -4,7 +4,7 @@ from orderwatch.ports.catalogue import CatalogueFiles, CatalogueRows, Unlisted
 from orderwatch.ports.meter import UNMETERED, Meter
 from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Tasking
 from orderwatch.ports.store import AccountState, Backup, Backups, Store, Upkeep
-from orderwatch.ports.telling import ChannelState, Journal, Notifier, Pinger, Post
+from orderwatch.ports.telling import AttentionRecords, ChannelState, Journal, Notifier, Pinger, Post
 from orderwatch.ports.tree import (
     Checked,
     Checkpoint,
@@ -20,6 +20,7 @@ __all__ = [
     "UNMETERED",
     "AccountState",
     "Archive",
+    "AttentionRecords",
     "Backup",
     "Backups",
     "CatalogueFiles",

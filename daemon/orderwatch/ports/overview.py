@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from orderwatch.core.attention import Concern
 from orderwatch.core.glance import Counts
-from orderwatch.core.intent import Intent
-from orderwatch.core.problems import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,25 +28,27 @@ class TreeSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """`unsettled` are orders of which nobody knows whether they were placed; no problem is told besides."""
+    """What the page begins with; `attention` is what needs a person and was not acknowledged."""
 
     accounts: Sequence[AccountSeen]
     trees: Sequence[TreeSeen]
-    problems: Sequence[Problem]
-    unsettled: Sequence[Intent] = ()
+    attention: Sequence[Concern]
     counts: Counts = field(default_factory=Counts)
 
     @property
-    def well(self) -> bool:
-        wrong = self.problems or self.unsettled or any(account.state != "fine" for account in self.accounts)
-        return not wrong and all(tree.usable for tree in self.trees)
+    def is_well(self) -> bool:
+        """Whether nothing needs a person, every account answers and every tree can be written."""
+        accounts = all(account.state == "fine" for account in self.accounts)
+        return not self.attention and accounts and all(tree.usable for tree in self.trees)
 
     @property
     def verdict(self) -> str:
         """The first thing that is read."""
         if not self.accounts:
             return "Starting"
-        if self.well:
+        if self.is_well:
             return "All is well"
-        number = len(self.problems) + len(self.unsettled)
-        return f"{number} problems" if number > 1 else "A problem"
+        number = len(self.attention)
+        if not number:
+            return "An account or a folder is in trouble"
+        return f"{number} things need you" if number > 1 else "One thing needs you"

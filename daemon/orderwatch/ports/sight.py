@@ -25,6 +25,7 @@ class Sort(StrEnum):
     END = "end"
     NEXT_LOOK = "next_look"
     MOVED = "moved"  # by their last recorded move
+    ATTENTION = "attention"  # what needs a person first, then by their last recorded move
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class Search:
     project: str | None = None
     status: str | None = None  # the provider's word as it came
     state: OrderState | None = None
+    attention: bool = False  # only orders that need a person
     sort: Sort = Sort.TASK_ID
     descending: bool = False
     offset: int = 0

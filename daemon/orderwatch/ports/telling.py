@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from orderwatch.core.attention import Changes, Evidence
 from orderwatch.core.intent import Intent
 from orderwatch.core.notes import Letter
 from orderwatch.core.problems import Change, Problem
@@ -68,4 +69,16 @@ class Journal(Protocol):
 
     async def intents(self, account: str | None = None, *, unsettled: bool = False) -> Sequence[Intent]:
         """What was ever meant to be ordered, oldest first; or only what nobody knows the end of."""
+        ...
+
+
+class AttentionRecords(Protocol):
+    """Where what needs a person is read and kept. Raises `DatabaseError`."""
+
+    async def attention(self, now: datetime) -> Evidence:
+        """Return everything recorded that may need a person."""
+        ...
+
+    async def note_attention(self, changes: Changes, at: datetime) -> None:
+        """Record what is new and what is over, with the notes of both, in one transaction."""
         ...

@@ -1,6 +1,7 @@
 """The API's description as OpenAPI 3.1: what may be asked, and what each answer is made of."""
 
 import orderwatch
+from orderwatch.core.attention import Reason
 from orderwatch.core.model import DeliveryState, Kind, OrderState, Subject
 from orderwatch.ports.sight import Sort
 from orderwatch.web.api.parameters import FURTHEST, LONGEST, MOST
@@ -18,7 +19,7 @@ _MAYBE_NUMBER: Schema = {"type": ["number", "null"]}
 _BOOL: Schema = {"type": "boolean"}
 
 
-def _one_of(values: type[OrderState | DeliveryState | Subject | Kind | Sort]) -> Schema:
+def _one_of(values: type[OrderState | DeliveryState | Subject | Kind | Sort | Reason]) -> Schema:
     return {"type": "string", "enum": [str(value) for value in values]}
 
 
@@ -113,6 +114,18 @@ _TRANSFER = _object(
     bytes_per_second=_MAYBE_NUMBER,
     seconds_left=_MAYBE_NUMBER,
 )
+_CONCERN = _object(
+    reason=_one_of(Reason),
+    account=_MAYBE_TEXT,
+    order_id=_MAYBE_TEXT,
+    task_id={"type": ["integer", "null"]},
+    capture_id=_MAYBE_TEXT,
+    scene_id=_MAYBE_TEXT,
+    name=_MAYBE_TEXT,
+    since=_TIME,
+    text=_TEXT,
+    remedy=_TEXT,
+)
 _SCHEMAS: Schema = {
     "Order": _object(**_ORDER_PARTS),
     "Capture": _CAPTURE,
@@ -123,10 +136,12 @@ _SCHEMAS: Schema = {
     "Room": _ROOM,
     "Evidence": _EVIDENCE,
     "Transfer": _TRANSFER,
+    "Concern": _CONCERN,
     "Problem": _object(problem=_TEXT, began_at=_TIME, text=_TEXT, reason=_MAYBE_TEXT),
     "Account": _object(account=_TEXT, listed_at=_MAYBE_TIME, trouble=_MAYBE_TROUBLE),
     "Error": _object(error=_TEXT),
     "Orders": _object(orders=_list("Order"), total=_COUNT, limit=_COUNT, offset=_COUNT, next=_MAYBE_TEXT),
+    "Attention": _object(attention=_list("Concern")),
     "Problems": _object(problems=_list("Problem")),
     "Accounts": _object(accounts=_list("Account")),
     "Transfers": _object(transfers=_list("Transfer")),
@@ -145,6 +160,7 @@ _SEARCH = [
     _parameter("project", _LIMITED, "Of this project."),
     _parameter("status", _LIMITED, "The provider's word."),
     _parameter("state", _one_of(OrderState), "Where the order stands for us."),
+    _parameter("attention", {"type": "boolean", "default": False}, "Only orders that need a person."),
     _parameter("sort", {**_one_of(Sort), "default": "task_id"}, "What has no such value comes last."),
     _parameter("descending", {"type": "boolean", "default": False}, "The other way round."),
     _parameter(
@@ -171,6 +187,7 @@ def description() -> Schema:
         "paths": {
             "/api/orders": _get("Orders, a page at a time.", "Orders", _SEARCH),
             "/api/orders/{account}/{task_id}": _get("One order.", "ExplainedOrder", _WHICH, missing=True),
+            "/api/attention": _get("What needs a person, and what to do.", "Attention"),
             "/api/problems": _get("What went wrong and has not ended.", "Problems"),
             "/api/accounts": _get("The accounts that were ever asked.", "Accounts"),
             "/api/transfers": _get("What is being fetched.", "Transfers"),

@@ -13,7 +13,7 @@ FURTHEST = 10**9
 LONGEST = 200  # characters
 _YES_NO = {"true": True, "false": False}
 _TEXTS = ("text", "account", "project", "status")
-SEARCH = (*_TEXTS, "state", "sort", "descending", "offset", "limit")
+SEARCH = (*_TEXTS, "state", "attention", "sort", "descending", "offset", "limit")
 
 T = TypeVar("T")
 Pairs = Collection[tuple[str, str]]
@@ -34,6 +34,7 @@ def search_of(query: Pairs) -> Search:
         project=given.get("project"),
         status=given.get("status"),
         state=_among(given, "state", {str(state): state for state in OrderState}, None),
+        attention=_among(given, "attention", _YES_NO, False),  # noqa: FBT003 - as below
         sort=_among(given, "sort", {str(sort): sort for sort in Sort}, Sort.TASK_ID),
         descending=_among(given, "descending", _YES_NO, False),  # noqa: FBT003 - the default
         offset=_number(given, "offset", 0, FURTHEST, 0),
@@ -49,6 +50,7 @@ def query_of(search: Search, offset: int) -> str:
         "project": search.project,
         "status": search.status,
         "state": search.state,
+        "attention": "true" if search.attention else None,
         "sort": search.sort,
         "descending": "true" if search.descending else None,
         "offset": offset,

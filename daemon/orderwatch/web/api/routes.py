@@ -1,17 +1,19 @@
 """The paths of the API and their answers."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import wraps
 from http import HTTPStatus
 
 import orjson
 from aiohttp import hdrs, web
 
+from orderwatch.core.attention import Concern
 from orderwatch.core.explain import Facts
 from orderwatch.core.model import Order
 from orderwatch.core.shapes import (
     account_facts,
+    concern_facts,
     explained_facts,
     order_facts,
     problem_facts,
@@ -29,15 +31,19 @@ from orderwatch.web.rows import number_of
 _JSON = "application/json"
 _ANY = re.compile(r"\{(\w+)\}")  # part of a path; by itself the router would take no braces for it
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Attention = Callable[[], Awaitable[Sequence[Concern]]]
 Explained = Callable[[Order], Awaitable[Facts]]
 
 
-def api(records: Records, explained: Explained, changes: Changes) -> Callable[[web.Application], None]:
+def api(
+    records: Records, explained: Explained, attention: Attention, changes: Changes
+) -> Callable[[web.Application], None]:
     """Adds the paths to an application; `explained` gathers what bears on an order."""
-    asked = _Api(records, explained, changes)
+    asked = _Api(records, explained, attention, changes)
     handlers: Mapping[str, Handler] = {
         "/api/orders": asked.orders,
         "/api/orders/{account}/{task_id}": asked.order,
+        "/api/attention": asked.attention,
         "/api/problems": asked.problems,
         "/api/accounts": asked.accounts,
         "/api/transfers": asked.transfers,
@@ -70,8 +76,11 @@ def _refusal(status: HTTPStatus, text: str) -> web.Response:
 
 
 class _Api:
-    def __init__(self, records: Records, explained: Explained, changes: Changes) -> None:
+    def __init__(
+        self, records: Records, explained: Explained, attention: Attention, changes: Changes
+    ) -> None:
         self._records = records
+        self._attention = attention
         self._explained = explained
         self._changes = changes
 
@@ -100,6 +109,10 @@ class _Api:
         facts = await self._explained(order)
         history = [transition_facts(move) for move in await self._records.history(order.task_id, account)]
         return await _told(request, **explained_facts(facts), history=history)
+
+    async def attention(self, request: web.Request) -> web.Response:
+        nothing_of(request.query.items())
+        return await _told(request, attention=[concern_facts(found) for found in await self._attention()])
 
     async def problems(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())

@@ -9,7 +9,8 @@ from orderwatch.ports.sight import Search, Sort
 
 COLUMNS = (
     (Sort.NAME, "Order"),
-    (Sort.STATUS, "Status"),
+    (Sort.ATTENTION, "State"),
+    (Sort.STATUS, "Provider's status"),
     (None, "Captures"),
     (None, "Stored"),
     (Sort.MOVED, "Timeline"),
@@ -19,8 +20,9 @@ _LONGEST = 200  # characters of any value
 _FARTHEST = 10**6
 
 
-_USUAL = Search(sort=Sort.MOVED, descending=True)
-_NAMES = ("text", "account", "project", "status", "state", "offset")
+_USUAL = Search(sort=Sort.ATTENTION, descending=True)
+_NAMES = ("text", "account", "project", "status", "state", "attention", "offset")
+_LATEST_FIRST = {Sort.MOVED, Sort.ATTENTION}
 
 
 def asked(query: Mapping[str, str]) -> Search:
@@ -34,13 +36,14 @@ def asked(query: Mapping[str, str]) -> Search:
         project=told.get("project"),
         status=told.get("status"),
         state=OrderState(state) if state in set(OrderState) else None,
+        attention="attention" in told,
         offset=min(int(offset), _FARTHEST) if offset.isascii() and offset.isdigit() else 0,
     )
     return replace(found, sort=Sort(sort), descending="descending" in told) if sort in set(Sort) else found
 
 
 def link_of(search: Search, page: str = "/") -> str:
-    told = {name: str(value) for name in _NAMES if (value := getattr(search, name))}
+    told = {name: _text(value) for name in _NAMES if (value := getattr(search, name))}
     if (search.sort, search.descending) != (_USUAL.sort, _USUAL.descending):
         told |= {"sort": search.sort} | ({"descending": "yes"} if search.descending else {})
     return f"{page}?{urlencode(told)}" if told else page
@@ -48,10 +51,14 @@ def link_of(search: Search, page: str = "/") -> str:
 
 def turned(search: Search, sort: Sort) -> Search:
     """By this column, the latest moves first; by it already, the other way round."""
-    descending = not search.descending if search.sort is sort else sort is Sort.MOVED
+    descending = not search.descending if search.sort is sort else sort in _LATEST_FIRST
     return replace(search, sort=sort, descending=descending, offset=0)
 
 
 def narrows(search: Search) -> bool:
     """Whether it leaves out any order."""
-    return bool(search.text or search.account or search.project or search.status or search.state)
+    return replace(search, sort=_USUAL.sort, descending=True, offset=0, limit=_USUAL.limit) != _USUAL
+
+
+def _text(value: object) -> str:
+    return "yes" if value is True else str(value)

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import cache, partial
+from functools import cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from orderwatch.core.fate import fate, resume_later
+from orderwatch.core.attention import Concern
 from orderwatch.core.lag import Lag
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, Transition
-from orderwatch.core.problems import words
 from orderwatch.core.sidecar import zulu
 from orderwatch.core.sizes import amount
 from orderwatch.core.spans import ago, ahead, moment, span
@@ -52,9 +51,9 @@ def templates() -> Environment:
     return found
 
 
-def page_of(order: Order | Transition) -> str:
+def page_of(order: Order | Transition | Concern) -> str:
     """Where its page is; the account's name may hold anything."""
-    return f"/orders/{quote(order.account, safe='')}/{order.task_id}"
+    return f"/orders/{quote(order.account or '', safe='')}/{order.task_id}"
 
 
 def _plain(text: str | None) -> str:
@@ -102,6 +101,12 @@ def _capture_tone(capture: Capture) -> Tone:
     return _OF_CAPTURES.get(capture.standing.phase, Tone.WAITING) if capture.standing.phase else Tone.WAITING
 
 
+def _state_tone(order: Order) -> Tone:
+    """Of an order that needs nobody: what is wrong with it was acknowledged."""
+    found = tone(order)
+    return Tone.ENDED if found is Tone.TROUBLE else found
+
+
 def _anchor(order: Order) -> str:
     return f"order-{quote(order.account, safe='')}-{order.task_id}"
 
@@ -113,7 +118,6 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "anchor": _anchor,
     "capture_tone": _capture_tone,
     "delivery_tone": _delivery_tone,
-    "fate": lambda intent: fate(intent, resume_later(intent)),
     "folder_of": lambda path: str(PurePosixPath(path).parent),
     "in_words": _in_words,
     "moment": moment,
@@ -126,8 +130,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "stored": _stored,
     "tick": _tick,
     "timeline": _timeline,
-    "tone": tone,
+    "state_tone": _state_tone,
     "width": _width,
-    "words": partial(words),
     "zulu": zulu,
 }

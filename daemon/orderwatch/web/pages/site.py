@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 from jinja2 import Environment
 
 import orderwatch
+from orderwatch.core.attention import by_order
 from orderwatch.core.explain import Evidence
 from orderwatch.core.lag import Lags
 from orderwatch.core.model import Order
@@ -29,6 +30,7 @@ from orderwatch.web.sharing import Sharing
 _EVENTS = 200  # moves on one page
 _OF_MAPS = 5.0  # seconds from one map to the next
 _ROWS = 50  # orders on one page
+_LABELS = {"account": "Account", "project": "Project", "status": "Provider's status", "state": "State"}
 _GEOJSON = "application/geo+json"
 
 Page = Callable[[web.Request], Awaitable[Packed]]
@@ -79,20 +81,22 @@ class Site:
         found = await self.records.find(search)
         choices = await self.records.choices()
         end = search.offset + len(found.orders)
-        named = zip(("account", "project", "status", "state"), choices, strict=True)
+        named = zip(_LABELS, choices, strict=True)
+        overview = await self.overview()
         return await self._page(
             "board.html",
             here="orders",
-            overview=await self.overview(),
+            overview=overview,
+            concerns=by_order(overview.attention),
             transfers=await self.transfers(),
             search=search,
             found=found,
             more=link_of(replace(search, offset=end)) if found.orders and end < found.total else None,
-            map=link_of(replace(search, sort=Sort.MOVED, descending=True, offset=0), "/map.json"),
+            map=link_of(replace(search, sort=Sort.ATTENTION, descending=True, offset=0), "/map.json"),
             drawn=MOST,
             columns=[(word, label, word and link_of(turned(search, word))) for word, label in COLUMNS],
             filtered=narrows(search),
-            choices=[(name, name.capitalize(), values) for name, values in named],
+            choices=[(name, _LABELS[name], values) for name, values in named],
             lags=await self.learned(),
         )
 
@@ -105,6 +109,7 @@ class Site:
             "order.html",
             here="order",
             order=order,
+            concerns=by_order((await self.overview()).attention),
             line=timeline(order, now, lags.of(order.product)),
             evidence=await self.explain(order),
             history=list(reversed(moves)),

@@ -46,6 +46,9 @@
     moved = new Set();
     anew = false;
     if (mapOf(document)) document.getElementById("map").dataset.features = mapOf(fresh);
+    document.title = fresh.title;
+    const icons = [document, fresh].map((page) => page.getElementById("icon"));
+    if (icons[1] && icons[0].getAttribute("href") !== icons[1].getAttribute("href")) icons[0].replaceWith(icons[1]);
     for (const part of document.querySelectorAll("[data-part]")) {
       const other = fresh.getElementById(part.id);
       if (!other) continue;

@@ -1,0 +1,41 @@
+"""What `status` leaves out."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from orderwatch.core.attention import Concern
+from orderwatch.core.model import Order, OrderState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """None takes everything; `project` is a shell pattern, `attention` takes only what needs a person."""
+
+    task_id: int | None = None
+    account: str | None = None
+    project: str | None = None
+    state: OrderState | None = None
+    attention: bool = False
+
+    def takes(self, order: Order, concerned: Collection[tuple[str | None, int]]) -> bool:
+        """Whether the order is shown; `concerned` are those that need a person, by account and id."""
+        return (
+            self._is_of(order.account, order.project_name)
+            and self.state in (None, order.state)
+            and (not self.attention or (order.account, order.task_id) in concerned)
+        )
+
+    def takes_concern(self, concern: Concern, shown: Collection[tuple[str | None, int]]) -> bool:
+        """Whether it is listed: with the order that it is about, or by its account."""
+        if concern.task_id is not None and (concern.account, concern.task_id) in shown:
+            return True
+        narrows = (self.task_id, self.project, self.state) != (None, None, None)
+        return not narrows and self._is_of(concern.account, concern.project_name)
+
+    def _is_of(self, account: str | None, project: str | None) -> bool:
+        if self.account not in (None, account):
+            return False
+        if self.project is None:
+            return True
+        return self.project == project or fnmatchcase(project or "", self.project)

@@ -1,0 +1,369 @@
+"""Attention: the one list of what needs a person, decided from recorded facts."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from orderwatch.core import remedies
+from orderwatch.core.fate import fate, resume_later
+from orderwatch.core.intent import Intent, IntentState
+from orderwatch.core.model import Delivery, DeliveryState, OrderPhase, OrderState, Subject
+from orderwatch.core.names import Names
+from orderwatch.core.problems import Problem, words
+from orderwatch.core.text import printable
+from orderwatch.core.watching import Traits
+
+# Captures that were taken before the window closed are published up to so much later.
+_PUBLICATION_DELAY = timedelta(days=1)
+# An order whose window had closed so long before it was first seen final is history, and needs nobody.
+_HISTORY = timedelta(days=30)
+# A command that places an order takes less; an intent that is older was left by one that was killed.
+_SENDING_TIME = timedelta(minutes=2)
+
+_FAILED_PHASES = frozenset({OrderPhase.FAILED, OrderPhase.REJECTED, OrderPhase.EXPIRED})
+_INTENT_PROBLEM = "intent.unclear"  # the reason `unconfirmed` has it already
+
+
+class Reason(StrEnum):
+    """Why a person is needed; the list is sorted in this order."""
+
+    PROBLEM = "problem"  # something that the log said began and has not ended
+    PARKED = "parked"  # a delivery that waits for space or for an operator
+    GIVEN_UP = "given_up"  # a delivery that is not tried any more
+    ORDER_FAILED = "order_failed"  # an order that is final, and nothing of it was delivered
+    LOST = "lost"  # an order that the provider answers with 404
+    OVERDUE = "overdue"  # an order whose window is over, and nothing came or is about to
+    UNCONFIRMED = "unconfirmed"  # an order that may or may not be placed
+    UNKNOWN_STATUS = "unknown_status"  # a word of the provider's that orderwatch does not know
+
+    @property
+    def words(self) -> str:
+        """The reason as people read it."""
+        return self.replace("_", " ")
+
+
+_RANKS = {reason: rank for rank, reason in enumerate(Reason)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concern:
+    """One thing that needs a person.
+
+    `name` is the attachment of a delivery, the name of an order, the event of a problem, or the unknown word.
+    """
+
+    key: str
+    reason: Reason
+    since: datetime
+    text: str
+    remedy: str
+    name: str | None = None
+    account: str | None = None
+    task_id: int | None = None
+    capture_id: str | None = None
+    scene_id: str | None = None
+    project_name: str | None = None
+    channel: str | None = None  # the notification channel that a problem is about
+    acknowledged_at: datetime | None = None
+
+    @property
+    def order_id(self) -> str | None:
+        """The order's key, as text."""
+        return None if self.task_id is None else str(self.task_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """A concern as it was raised, and when a person acknowledged it."""
+
+    concern: Concern
+    acknowledged_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFacts:
+    """What of an order that has no file decides whether it needs a person."""
+
+    account: str
+    task_id: int
+    project_name: str | None
+    task_name: str | None
+    placed_at: datetime | None
+    word: str
+    ours: bool
+    phase: OrderPhase | None
+    state: OrderState
+    end: datetime | None
+    final_at: datetime | None
+    last_seen_at: datetime | None
+    lost_at: datetime | None
+    is_coming: bool  # some delivery of it is not settled yet
+    is_pending: bool  # some capture of it is not final yet
+
+    @property
+    def traits(self) -> Traits:
+        """What decides whether it is watched."""
+        return Traits(self.task_id, self.project_name, self.task_name, self.placed_at, self.word, self.ours)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StuckDelivery:
+    """A delivery that is parked or given up, or is tried again after that."""
+
+    delivery: Delivery
+    names: Names
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownWord:
+    """A status that orderwatch does not know, with the order and capture that had it first."""
+
+    subject: Subject
+    word: str
+    names: Names
+    capture_id: str | None
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything recorded that may need a person; `raised` are by their keys."""
+
+    problems: Sequence[Problem] = ()
+    intents: Sequence[Intent] = ()
+    deliveries: Sequence[StuckDelivery] = ()
+    orders: Sequence[OrderFacts] = ()
+    words: Sequence[UnknownWord] = ()
+    raised: Mapping[str, Raised] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What counts: configured accounts, orders that are watched, and the words that orderwatch knows."""
+
+    accounts: Collection[str]
+    is_watched: Callable[[str, Traits], bool]
+    knows: Callable[[Subject, str], bool]
+
+    def has(self, names: Names) -> bool:
+        """Whether the order's account is configured."""
+        return names.account in self.accounts
+
+    def follows(self, order: OrderFacts) -> bool:
+        """Whether the order is watched."""
+        return order.account in self.accounts and self.is_watched(order.account, order.traits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What to record: concerns that are new, and those that are over."""
+
+    raised: Sequence[Concern] = ()
+    cleared: Sequence[Concern] = ()
+    forgotten: Collection[str] = ()  # keys of what was acknowledged and is over: nobody is notified
+
+    def __bool__(self) -> bool:
+        return bool(self.raised or self.cleared or self.forgotten)
+
+
+def concerns(evidence: Evidence, now: datetime, scope: Scope) -> Sequence[Concern]:
+    """Return everything that needs a person, the acknowledged too, sorted by reason and age."""
+    found: dict[str, Concern] = {}
+    for concern in _all(evidence, now, scope):
+        before = evidence.raised.get(concern.key)
+        if before is not None:
+            since = min(concern.since, before.concern.since)
+            concern = replace(concern, since=since, acknowledged_at=before.acknowledged_at)  # noqa: PLW2901 - as raised
+        found.setdefault(concern.key, concern)
+    return sorted(found.values(), key=lambda c: (_RANKS[c.reason], c.since, c.key))
+
+
+def unacknowledged(found: Sequence[Concern]) -> Sequence[Concern]:
+    """Return the list that people see."""
+    return [concern for concern in found if concern.acknowledged_at is None]
+
+
+def by_order(found: Sequence[Concern]) -> Mapping[tuple[str | None, int], Sequence[Concern]]:
+    """Return what needs a person by account and order; what is about no order is left out."""
+    orders: dict[tuple[str | None, int], list[Concern]] = {}
+    for concern in found:
+        if concern.task_id is not None:
+            orders.setdefault((concern.account, concern.task_id), []).append(concern)
+    return orders
+
+
+def headline(found: Sequence[Concern]) -> str:
+    """Return the first thing that a person reads, of what is not acknowledged."""
+    if not found:
+        return "all is well"
+    numbers = Counter(concern.reason for concern in found)
+    parts = ", ".join(
+        f"{numbers[reason]} {reason.replace('_', ' ')}" for reason in Reason if reason in numbers
+    )
+    return f"{len(found)} {'thing needs' if len(found) == 1 else 'things need'} you: {parts}"
+
+
+def changes(found: Sequence[Concern], raised: Mapping[str, Raised]) -> Changes:
+    """Compare what needs a person now with what was raised before.
+
+    An unknown word that was acknowledged stays acknowledged, whenever the provider uses it again.
+    """
+    keys = {concern.key for concern in found}
+    over = [known for key, known in raised.items() if key not in keys]
+    return Changes(
+        raised=[concern for concern in found if concern.key not in raised],
+        cleared=[known.concern for known in over if known.acknowledged_at is None],
+        forgotten=[
+            known.concern.key
+            for known in over
+            if known.acknowledged_at is not None and known.concern.reason is not Reason.UNKNOWN_STATUS
+        ],
+    )
+
+
+def _all(evidence: Evidence, now: datetime, scope: Scope) -> Iterator[Concern]:
+    yield from (_of_problem(problem) for problem in evidence.problems if problem.event != _INTENT_PROBLEM)
+    for stuck in evidence.deliveries:
+        yield from _of_delivery(stuck, now, evidence.raised) if scope.has(stuck.names) else ()
+    for order in evidence.orders:
+        yield from _of_order(order, now) if scope.follows(order) else ()
+    for intent in evidence.intents:
+        yield from _of_intent(intent, now) if intent.account in scope.accounts else ()
+    for unknown in evidence.words:
+        if scope.has(unknown.names) and not scope.knows(unknown.subject, unknown.word):
+            yield _of_word(unknown, now)
+
+
+def _of_problem(problem: Problem) -> Concern:
+    reason = str(problem.facts.get("reason") or "").rstrip(".")
+    account, task_id = problem.facts.get("account"), problem.facts.get("task_id")
+    channel = problem.facts.get("channel")
+    return Concern(
+        key=_key(Reason.PROBLEM, problem.key),
+        reason=Reason.PROBLEM,
+        since=problem.began_at,
+        text=_sentence(words(problem), reason),
+        remedy=remedies.of_problem(problem.event),
+        name=problem.event,
+        account=account if isinstance(account, str) else None,
+        task_id=task_id if isinstance(task_id, int) else None,
+        channel=channel if isinstance(channel, str) else None,
+    )
+
+
+def _of_delivery(stuck: StuckDelivery, now: datetime, raised: Mapping[str, Raised]) -> Iterator[Concern]:
+    """A delivery that is being tried again stays in the list until that is decided."""
+    d = stuck.delivery
+    keys = {state: _key(state, *d.key) for state in (DeliveryState.PARKED, DeliveryState.GIVEN_UP)}
+    if d.state is DeliveryState.FETCHING:
+        yield from (raised[key].concern for key in keys.values() if key in raised)
+        return
+    reason = Reason(d.state)
+    end = "is parked" if reason is Reason.PARKED else "was given up"
+    text = f"the {d.attachment} {d.file_name} of {stuck.names} {end}"
+    yield Concern(
+        key=keys[d.state],
+        reason=reason,
+        since=stuck.since or now,
+        text=_sentence(text, (d.reason or "").rstrip(".")),
+        remedy=remedies.PARKED if reason is Reason.PARKED else remedies.given_up(d.task_id),
+        name=d.attachment,
+        account=d.account,
+        task_id=d.task_id,
+        capture_id=d.capture_id,
+        scene_id=d.scene_id,
+        project_name=stuck.names.project_name,
+    )
+
+
+def _of_order(order: OrderFacts, now: datetime) -> Iterator[Concern]:
+    names = Names(order.account, order.task_id, order.project_name, order.task_name)
+    if order.state is OrderState.LOST:
+        since = order.lost_at or order.last_seen_at or now
+        text = f"{names} is lost: the provider answers 404"
+        yield _concern_of(order, Reason.LOST, since, text, remedies.LOST)
+    elif order.is_coming:
+        return
+    elif order.final_at is not None:
+        if _has_failed(order, now):
+            text = f"{names} ended as {order.word}, and nothing of it was delivered"
+            yield _concern_of(order, Reason.ORDER_FAILED, order.final_at, text, remedies.ORDER_FAILED)
+    elif order.end is not None and _is_overdue(order, order.end, now):
+        text = f"{names} is overdue: its window is over, and nothing of it was delivered"
+        yield _concern_of(order, Reason.OVERDUE, order.end, text, remedies.OVERDUE)
+
+
+def _has_failed(order: OrderFacts, now: datetime) -> bool:
+    """Whether a final order brought nothing, against the wish of whoever ordered it."""
+    final_at = order.final_at or now
+    if order.phase is OrderPhase.CANCELED or (order.end is not None and order.end < final_at - _HISTORY):
+        return False
+    waits = order.is_pending or order.phase not in _FAILED_PHASES
+    return not waits or now >= final_at + _PUBLICATION_DELAY
+
+
+def _is_overdue(order: OrderFacts, end: datetime, now: datetime) -> bool:
+    return now >= (end + _PUBLICATION_DELAY if order.is_pending else end)
+
+
+def _of_intent(intent: Intent, now: datetime) -> Iterator[Concern]:
+    sent_at = intent.sent_at or intent.written_at
+    if not intent.state.open or (intent.state is IntentState.SENDING and now < sent_at + _SENDING_TIME):
+        return
+    request = intent.request
+    yield Concern(
+        key=_key(Reason.UNCONFIRMED, intent.account, intent.fingerprint, intent.number),
+        reason=Reason.UNCONFIRMED,
+        since=intent.ended_at or sent_at,
+        text=_sentence(f"the order {request.task_name} {fate(intent, resume_later(intent))}", ""),
+        remedy=remedies.UNCONFIRMED,
+        name=request.task_name,
+        account=intent.account,
+        task_id=intent.task_id,
+        project_name=request.project_name,
+    )
+
+
+def _of_word(unknown: UnknownWord, now: datetime) -> Concern:
+    names = unknown.names
+    what = f"a capture of {names}" if unknown.subject is Subject.CAPTURE else str(names)
+    return Concern(
+        key=_key(Reason.UNKNOWN_STATUS, names.account, unknown.subject, unknown.word),
+        reason=Reason.UNKNOWN_STATUS,
+        since=unknown.since or now,
+        text=_sentence(f"{what} has a status that orderwatch does not know: {unknown.word}", ""),
+        remedy=remedies.UNKNOWN_STATUS,
+        name=unknown.word,
+        account=names.account,
+        task_id=names.task_id,
+        capture_id=unknown.capture_id,
+        project_name=names.project_name,
+    )
+
+
+def _concern_of(order: OrderFacts, reason: Reason, since: datetime, text: str, remedy: str) -> Concern:
+    return Concern(
+        key=_key(reason, order.account, order.task_id),
+        reason=reason,
+        since=since,
+        text=_sentence(text, ""),
+        remedy=remedy,
+        name=order.task_name,
+        account=order.account,
+        task_id=order.task_id,
+        project_name=order.project_name,
+    )
+
+
+def _key(reason: str, *parts: object) -> str:
+    """As JSON, so that no two concerns are mixed up, whatever their names are."""
+    return json.dumps([str(reason), *parts], ensure_ascii=False)
+
+
+def _sentence(text: str, why: str) -> str:
+    line = " ".join(printable(f"{text}: {why}" if why else text).split())
+    return f"{line[:1].upper()}{line[1:]}."

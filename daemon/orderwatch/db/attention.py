@@ -1,0 +1,188 @@
+"""What may need a person, as rows: statements within a snapshot or a transaction of the caller."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import RowMapping, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orderwatch.core.attention import (
+    Concern,
+    Evidence,
+    OrderFacts,
+    Raised,
+    Reason,
+    StuckDelivery,
+    UnknownWord,
+)
+from orderwatch.core.intent import IntentState
+from orderwatch.core.model import (
+    UNFINISHED,
+    CapturePhase,
+    DeliveryState,
+    Kind,
+    OrderPhase,
+    OrderState,
+    Subject,
+)
+from orderwatch.core.names import Names
+from orderwatch.core.problems import Problem
+from orderwatch.db.glance import PROBLEMS
+from orderwatch.db.intents import intent_of
+from orderwatch.db.rows import Row, delivery_of
+from orderwatch.db.tables import attention, captures, deliveries, intents, orders, transitions
+
+_STUCK = (DeliveryState.PARKED, DeliveryState.GIVEN_UP)
+_NAMES = (orders.c.account, orders.c.task_id, orders.c.project_name, orders.c.task_name)
+_FACTS = tuple(orders.c[name] for name in OrderFacts.__dataclass_fields__ if name in orders.c)
+
+_SINCE = (  # when the delivery was parked, or given up, last
+    select(func.max(transitions.c.at))
+    .where(
+        transitions.c.account == deliveries.c.account,
+        transitions.c.task_id == deliveries.c.task_id,
+        transitions.c.capture_id == deliveries.c.capture_id,
+        transitions.c.scene_id == deliveries.c.scene_id,
+        transitions.c.after == deliveries.c.state,
+    )
+    .scalar_subquery()
+)
+_DELIVERIES = (
+    select(deliveries, *(name.label(f"order_{name.name}") for name in _NAMES), _SINCE.label("since"))
+    .join_from(deliveries, orders)
+    .where(deliveries.c.state.in_([*_STUCK, DeliveryState.FETCHING]))
+)
+
+_HAS_FILE = exists().where(deliveries.c.order_id == orders.c.id, deliveries.c.stored_at.is_not(None))
+_COMES = exists().where(deliveries.c.order_id == orders.c.id, deliveries.c.state.in_(UNFINISHED))
+_PENDING = exists().where(
+    captures.c.order_id == orders.c.id,
+    or_(captures.c.phase.is_(None), captures.c.phase.not_in([p for p in CapturePhase if p.final])),
+)
+_LOST_AT = (
+    select(func.max(transitions.c.at))
+    .where(
+        transitions.c.account == orders.c.account,
+        transitions.c.task_id == orders.c.task_id,
+        transitions.c.subject == Subject.ORDER,
+        transitions.c.after == OrderState.LOST,
+    )
+    .scalar_subquery()
+)
+_INTENTS = select(intents).where(intents.c.state.in_([state for state in IntentState if state.open]))
+
+_OF_ORDER = and_(orders.c.account == transitions.c.account, orders.c.task_id == transitions.c.task_id)
+_FIRST_USES = (  # of statuses that nobody knew when they came, and that are still in use
+    select(func.min(transitions.c.id))
+    .join_from(transitions, orders, _OF_ORDER)
+    .outerjoin(
+        captures,
+        and_(captures.c.order_id == orders.c.id, captures.c.capture_id == transitions.c.capture_id),
+    )
+    .where(
+        transitions.c.kind == Kind.UNKNOWN,
+        or_(
+            and_(transitions.c.subject == Subject.ORDER, orders.c.word == transitions.c.after),
+            and_(transitions.c.subject == Subject.CAPTURE, captures.c.word == transitions.c.after),
+        ),
+    )
+    .group_by(transitions.c.account, transitions.c.subject, transitions.c.after)
+)
+_WORDS = (
+    select(*_NAMES, transitions.c.subject, transitions.c.after, transitions.c.capture_id, transitions.c.at)
+    .join_from(transitions, orders, _OF_ORDER)
+    .where(transitions.c.id.in_(_FIRST_USES))
+    .order_by(transitions.c.id)
+)
+_RAISED = select(attention)
+NEEDS_A_PERSON = exists().where(
+    attention.c.account == orders.c.account,
+    attention.c.task_id == orders.c.task_id,
+    attention.c.acknowledged_at.is_(None),
+)
+"""Whether an order was raised and not acknowledged, as of the daemon's last round."""
+
+
+async def evidence(db: AsyncConnection, now: datetime) -> Evidence:
+    """Return everything that may need a person, as of the snapshot that the connection has."""
+    return Evidence(
+        problems=[Problem(**row) for row in (await db.execute(PROBLEMS)).mappings()],
+        intents=[intent_of(row) for row in (await db.execute(_INTENTS)).mappings()],
+        deliveries=[_stuck_of(row) for row in (await db.execute(_DELIVERIES)).mappings()],
+        orders=await _orders(db, now),
+        words=[
+            UnknownWord(
+                subject=Subject(subject), word=word, names=Names(*names), capture_id=capture_id, since=at
+            )
+            for *names, subject, word, capture_id, at in await db.execute(_WORDS)
+        ],
+        raised=await raised(db),
+    )
+
+
+async def raised(db: AsyncConnection) -> Mapping[str, Raised]:
+    """Return what was raised and is not over, by its key."""
+    return {row["key"]: _raised_of(row) for row in (await db.execute(_RAISED)).mappings()}
+
+
+async def add(db: AsyncConnection, concerns: Sequence[Concern]) -> None:
+    """Record that these need a person."""
+    if concerns:
+        await db.execute(insert(attention), [_row(concern) for concern in concerns])
+
+
+async def remove(db: AsyncConnection, keys: Collection[str]) -> None:
+    """Record that these are over."""
+    if keys:
+        here = delete(attention).where(attention.c.key == bindparam("this"))
+        await db.execute(here, [{"this": key} for key in keys])
+
+
+async def acknowledge(db: AsyncConnection, keys: Collection[str], at: datetime) -> None:
+    """Record that a person knows of these."""
+    if keys:
+        here = update(attention).where(attention.c.key == bindparam("this"))
+        await db.execute(here.values(acknowledged_at=at), [{"this": key} for key in keys])
+
+
+async def _orders(db: AsyncConnection, now: datetime) -> Sequence[OrderFacts]:
+    """Return the facts of orders that are lost, and of those that are over and have no file."""
+    over = or_(orders.c.final_at.is_not(None), orders.c.end <= now)
+    query = select(
+        *_FACTS, _COMES.label("is_coming"), _PENDING.label("is_pending"), _LOST_AT.label("lost_at")
+    )
+    query = query.where(or_(orders.c.state == OrderState.LOST, and_(over, ~_HAS_FILE)))
+    return [_facts_of(row) for row in (await db.execute(query)).mappings()]
+
+
+def _facts_of(row: RowMapping) -> OrderFacts:
+    phase = row["phase"]
+    named = {column.name: row[column.name] for column in _FACTS}
+    named |= {"phase": OrderPhase(phase) if phase else None, "state": OrderState(row["state"])}
+    return OrderFacts(
+        **named, lost_at=row["lost_at"], is_coming=row["is_coming"], is_pending=row["is_pending"]
+    )
+
+
+def _stuck_of(row: RowMapping) -> StuckDelivery:
+    names = Names(*(row[f"order_{name.name}"] for name in _NAMES))
+    return StuckDelivery(delivery=delivery_of(row), names=names, since=row["since"])
+
+
+def _row(concern: Concern) -> Row:
+    facts = asdict(concern) | {"since": concern.since.isoformat(), "reason": str(concern.reason)}
+    del facts["key"], facts["acknowledged_at"]
+    return {
+        "key": concern.key,
+        "account": concern.account,
+        "task_id": concern.task_id,
+        "facts": facts,
+        "acknowledged_at": concern.acknowledged_at,
+    }
+
+
+def _raised_of(row: RowMapping) -> Raised:
+    facts = dict(row["facts"])
+    facts |= {"since": datetime.fromisoformat(facts["since"]), "reason": Reason(facts["reason"])}
+    return Raised(concern=Concern(key=row["key"], **facts), acknowledged_at=row["acknowledged_at"])

@@ -1,0 +1,66 @@
+"""Keeps what needs a person: notices what is new or over, and records it with its notes."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+
+from orderwatch.core.attention import Concern, Reason, Scope, changes, concerns, unacknowledged
+from orderwatch.errors import DatabaseError
+from orderwatch.ports import AttentionRecords
+
+log = structlog.get_logger()
+
+_UNLOGGED = {Reason.ORDER_FAILED, Reason.OVERDUE}
+
+
+class AttentionKeeper:
+    """`current` is what people see, as of the last round; None before the first."""
+
+    def __init__(
+        self, records: AttentionRecords, *, scope: Callable[[], Scope], now: Callable[[], datetime]
+    ) -> None:
+        self._records = records
+        self._scope = scope
+        self._now = now
+        self.current: Sequence[Concern] | None = None
+
+    async def round(self) -> None:
+        """Compare the rows with what was raised before; whoever reads the database says its trouble."""
+        try:
+            await self._round()
+        except DatabaseError as error:
+            log.debug("attention.unread", reason=str(error))
+
+    async def _round(self) -> None:
+        now = self._now()
+        evidence = await self._records.attention(now)
+        found = concerns(evidence, now, self._scope())
+        if news := changes(found, evidence.raised):
+            await self._records.note_attention(news, now)
+            for concern in news.raised:
+                _log_raised(concern)
+            for concern in news.cleared:
+                log.info("attention.cleared", **_facts(concern))
+        self.current = unacknowledged(found)
+
+
+def _log_raised(concern: Concern) -> None:
+    """The other reasons were logged as warnings when they began."""
+    if concern.reason in _UNLOGGED:
+        log.warning("attention.raised", **_facts(concern), remedy=concern.remedy)
+    else:
+        log.info("attention.raised", **_facts(concern), remedy=concern.remedy)
+
+
+def _facts(concern: Concern) -> dict[str, object]:
+    facts = {
+        "reason": str(concern.reason),
+        "account": concern.account,
+        "task_id": concern.task_id,
+        "capture_id": concern.capture_id,
+        "scene_id": concern.scene_id,
+        "name": concern.name,
+        "text": concern.text,
+    }
+    return {name: value for name, value in facts.items() if value is not None}

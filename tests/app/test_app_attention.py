@@ -1,0 +1,84 @@
+"""What needs a person is the same list wherever one looks, and ends where a person has acknowledged it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.app.app_rig import Facts, Rigged
+from tests.app.faults_kit import at_work, notes, stage, story
+
+from orderwatch.core.attention import Reason
+from orderwatch.simulator.faults import Fault
+from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene
+
+REJECTED = Order(task_id=8, status=((0, "rejected"),))
+ODD = Order(task_id=9, status=((0, "pondering"),))
+
+
+def of(attention: Sequence[Facts]) -> list[tuple[str, object]]:
+    return [(concern["reason"], concern["task_id"]) for concern in attention]
+
+
+def three_orders() -> Scenario:
+    return story().model_copy(update={"orders": (*story().orders, REJECTED, ODD)})
+
+
+async def test_the_same_list_is_shown_by_page_api_metric_note_and_command(
+    tmp_path: Path, forks: Path
+) -> None:
+    async with stage(tmp_path, three_orders(), forks) as scene, at_work(scene):
+        await scene.shows(lambda metrics: metrics.get("orderwatch_attention{order_failed}") == 1)
+        metrics = await scene.metrics()
+        assert {str(reason): metrics[f"orderwatch_attention{{{reason}}}"] for reason in Reason} == {
+            **dict.fromkeys(map(str, Reason), 0.0),
+            "order_failed": 1.0,
+            "unknown_status": 1.0,
+        }
+        wanted = [("order_failed", 8), ("unknown_status", 9)]
+        _, told = await scene.page("/api/attention")
+        assert of(told["attention"]) == wanted
+        await scene.told(scene.first, "attention.raised", "attention.raised")
+        raised = [note for note in notes(scene.first) if note["event"] == "attention.raised"]
+        assert of(raised) == wanted
+        status = json.loads((await scene.rig.call("status", "--json")).out)
+        assert status["attention"] == told["attention"]
+        assert [order["task_id"] for order in status["orders"]] == [8, 9, 7]
+        async with scene.web.get("/?attention=yes", headers={"Accept": "text/html"}) as answer:
+            board = await answer.text()
+        assert "2 things need you" in board
+        assert "2 orders" in board
+        assert "All is well" not in board
+
+
+async def test_an_acknowledged_order_leaves_the_list_and_its_history_says_who_and_why(
+    tmp_path: Path, forks: Path
+) -> None:
+    async with stage(tmp_path, three_orders(), forks) as scene, at_work(scene):
+        await scene.told(scene.first, "attention.raised", "attention.raised")
+        done = await scene.rig.call("acknowledge", "--order", "8", "--note", "asked them")
+        assert (done.code, done.out.startswith("acknowledged: order failed: ")) == (0, True)
+        await scene.shows(lambda metrics: metrics["orderwatch_attention{order_failed}"] == 0)
+        assert of((await scene.page("/api/attention"))[1]["attention"]) == [("unknown_status", 9)]
+        history = json.loads((await scene.rig.call("history", "8", "--json")).out)["transitions"]
+        assert "order failed acknowledged by " in history[-1]["detail"]
+        assert history[-1]["detail"].endswith("note: asked them")
+        again = await scene.rig.call("acknowledge", "--order", "8")
+        assert (again.code, "nothing about order 8 needs you" in again.err) == (1, True)
+        assert (await scene.rig.call("acknowledge", "--all")).code == 0
+        await scene.shows(lambda metrics: metrics["orderwatch_attention{unknown_status}"] == 0)
+        assert all(note["event"] != "attention.cleared" for note in notes(scene.first))
+
+
+async def test_once_gives_up_and_says_so_and_a_retry_that_succeeds_clears_it(rigged: Rigged) -> None:
+    capture = Capture(status=((0, "published"),), scenes=(Scene(size="200 kB"),))
+    order = Order(task_id=7, status=((0, "in_progress"),), captures=(capture,))
+    fault = Fault(on="download", kind="status", code=500, times=1)
+    rig = await rigged(Scenario(orders=(order,), faults=(fault,)))
+    rig.configure('task_name = "*"', delivery="max_attempts = 1")
+    assert (await rig.call("once")).code == 1
+    checked = await rig.call("status", "--attention", "--check", "--json")
+    (concern,) = json.loads(checked.out)["attention"]
+    assert (checked.code, concern["reason"], concern["order_id"]) == (1, "given_up", "7")
+    assert (await rig.call("retry", "--task", "7")).code == 0
+    assert (await rig.call("once")).code == 0
+    assert json.loads((await rig.call("status", "--json")).out)["attention"] == []

@@ -1,0 +1,157 @@
+"""What may need a person, read from a real database; and what was raised, kept in it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order, held
+
+from orderwatch.core.attention import Concern, Reason, Scope, changes, concerns, unacknowledged
+from orderwatch.core.machine import Verdict
+from orderwatch.core.model import (
+    Capture,
+    CapturePhase,
+    DeliveryState,
+    Kind,
+    OrderPhase,
+    OrderState,
+    Standing,
+    Subject,
+)
+from orderwatch.core.notes import Channel
+from orderwatch.core.problems import Change, Problem
+from orderwatch.db.gallery import open_gallery
+from orderwatch.db.store import Store, open_store
+from orderwatch.ports.sight import Search, Sort
+
+DAY = timedelta(days=1)
+ALL = Scope(accounts=["main"], is_watched=lambda *_: True, knows=lambda *_: False)
+
+
+async def listed(store: Store) -> Sequence[Concern]:
+    return concerns(await store.attention(NOW), NOW, ALL)
+
+
+async def raise_all(store: Store) -> Sequence[Concern]:
+    evidence = await store.attention(NOW)
+    found = concerns(evidence, NOW, ALL)
+    await store.note_attention(changes(found, evidence.raised), NOW)
+    return found
+
+
+def capture(word: str, phase: CapturePhase | None = None, capture_id: str = "capture-1") -> Capture:
+    return Capture(capture_id=capture_id, standing=Standing(word=word, phase=phase))
+
+
+async def test_an_empty_database_needs_nobody(database: Path) -> None:
+    async with open_store(database) as store:
+        assert await listed(store) == []
+
+
+async def test_every_reason_is_found_in_the_rows(database: Path) -> None:
+    rejected: Standing[OrderPhase] = Standing(word="rejected", phase=OrderPhase.REJECTED)
+    unknown = a_move("pondering", 6, subject=Subject.CAPTURE, capture_id="capture-1", kind=Kind.UNKNOWN)
+    verdicts = [
+        Verdict(order=an_order(1), wanted=(a_delivery(state=DeliveryState.GIVEN_UP),)),
+        Verdict(order=an_order(2), wanted=(a_delivery(task_id=2, state=DeliveryState.PARKED),)),
+        Verdict(order=an_order(3, standing=rejected, state=OrderState.SETTLING, final_at=NOW - DAY)),
+        Verdict(order=an_order(4, state=OrderState.LOST), transitions=(a_move("lost", 4),)),
+        Verdict(order=an_order(5, end=NOW - DAY)),
+        Verdict(order=an_order(6, captures=(capture("pondering"),)), transitions=(unknown,)),
+        Verdict(order=an_order(7, end=NOW + DAY)),
+    ]
+    async with open_store(database) as store:
+        for verdict in verdicts:
+            await store.apply(verdict)
+        problem = Problem(key="p", event="clock.wrong", began_at=NOW, facts={"reason": "10 min ahead"})
+        await store.note_problems([Change(problem, NOW)])
+        found = await listed(store)
+    assert [(str(c.reason), c.task_id) for c in found] == [
+        ("problem", None),
+        ("parked", 2),
+        ("given_up", 1),
+        ("order_failed", 3),
+        ("lost", 4),
+        ("overdue", 5),
+        ("unknown_status", 6),
+    ]
+    assert found[4].since == NOW
+
+
+async def test_what_has_a_file_did_not_fail(database: Path) -> None:
+    failed: Standing[OrderPhase] = Standing(word="failed", phase=OrderPhase.FAILED)
+    stored = a_delivery(state=DeliveryState.STORED, stored_at=NOW, size=1, sha256="0" * 64)
+    order = an_order(1, standing=failed, state=OrderState.SETTLING, final_at=NOW - 9 * DAY, end=NOW - DAY)
+    async with open_store(database) as store:
+        await store.apply(Verdict(order=order, wanted=(stored,)))
+        assert await listed(store) == []
+
+
+async def test_captures_that_are_still_to_be_published_count(database: Path) -> None:
+    pending = an_order(1, end=NOW - MINUTE, captures=(capture("captured", CapturePhase.CAPTURED),))
+    over = an_order(2, end=NOW - MINUTE, captures=(capture("failed", CapturePhase.FAILED),))
+    async with open_store(database) as store:
+        for order in (pending, over):
+            await store.apply(Verdict(order=order))
+        assert [c.task_id for c in await listed(store)] == [2]
+
+
+async def test_a_word_is_listed_only_while_something_has_it(database: Path) -> None:
+    new = a_move("pondering", subject=Subject.CAPTURE, capture_id="capture-1", kind=Kind.UNKNOWN)
+    async with open_store(database) as store:
+        await store.apply(Verdict(order=an_order(captures=(capture("pondering"),)), transitions=(new,)))
+        (found,) = await listed(store)
+        assert (found.reason, found.name) == (Reason.UNKNOWN_STATUS, "pondering")
+        order = await held(store)
+        published = capture("published", CapturePhase.PUBLISHED)
+        await store.apply(Verdict(order=replace(order, captures=(published,))))
+        assert await listed(store) == []
+
+
+async def test_raised_and_cleared_are_noted_once(database: Path) -> None:
+    channel = Channel(name="c", events=("attention.*",))
+    async with open_store(database) as store:
+        store.tell([channel])
+        await store.apply(Verdict(order=an_order(4, state=OrderState.LOST)))
+        await raise_all(store)
+        await raise_all(store)
+        await store.apply(Verdict(order=replace(await held(store, 4), state=OrderState.OPEN)))
+        await raise_all(store)
+        documents = [letter.document for letter in await store.batch("c", 9)]
+    assert [(d["event"], d["reason"], d["order_id"]) for d in documents] == [
+        ("attention.raised", "lost", "4"),
+        ("attention.cleared", "lost", "4"),
+    ]
+    assert documents[0]["id"] != documents[1]["id"]
+
+
+async def test_what_is_acknowledged_stays_so_until_it_is_over_and_no_note_follows(database: Path) -> None:
+    channel = Channel(name="c", events=("attention.*",))
+    async with open_store(database) as store:
+        await store.apply(Verdict(order=an_order(4, state=OrderState.LOST)))
+        found = await listed(store)  # no daemon has raised it yet
+        await store.acknowledge(found, [a_move("in_progress", 4, detail="acknowledged")], NOW)
+        store.tell([channel])
+        assert unacknowledged(await raise_all(store)) == []
+        assert (await store.history(4))[-1].detail == "acknowledged"
+        await store.apply(Verdict(order=replace(await held(store, 4), state=OrderState.OPEN)))
+        await raise_all(store)
+        assert await store.batch("c", 9) == []
+        await store.apply(Verdict(order=replace(await held(store, 4), state=OrderState.LOST)))
+        assert len(unacknowledged(await raise_all(store))) == 1
+
+
+async def test_orders_that_need_a_person_come_first_or_alone(database: Path) -> None:
+    async with open_store(database) as store, open_gallery(database) as gallery:
+        for number in (1, 2, 3):
+            state = OrderState.LOST if number == 2 else OrderState.OPEN
+            move = a_move(task_id=number)
+            await store.apply(Verdict(order=an_order(number, state=state), transitions=(move,)))
+        found = await raise_all(store)
+        first = await gallery.find(Search(sort=Sort.ATTENTION, descending=True))
+        assert [order.task_id for order in first.orders] == [2, 3, 1]
+        alone = await gallery.find(Search(attention=True))
+        assert ([order.task_id for order in alone.orders], alone.total) == ([2], 1)
+        await store.acknowledge(found, [], NOW)
+        assert (await gallery.find(Search(attention=True))).total == 0
