@@ -1,6 +1,7 @@
 """One root, few leaves: a leaf exists only where some caller acts differently on it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 
 class OrderwatchError(Exception):
@@ -68,19 +69,42 @@ class RejectedError(ProviderError):
 
 
 class TransferError(OrderwatchError):
-    """A download did not end in a complete file; what was made durable stays and is resumed."""
+    """A download did not end in a complete file; what was made durable stays and is resumed.
+
+    The host may have asked for a pause of `wait` seconds.
+    """
+
+    def __init__(self, message: str, *, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 class LinkExpiredError(TransferError):
     """The link is no longer honoured: ask the scene for a fresh one, keep the bytes."""
 
 
-class BusyHostError(TransferError):
-    """The download host asked us to come back after `seconds`."""
+class ForbiddenError(LinkExpiredError):
+    """The download host answers 403: an expired link, or no more connections than there are."""
 
-    def __init__(self, message: str, seconds: float) -> None:
+
+class BusyHostError(TransferError):
+    """The download host takes no more requests now: no fault of this delivery."""
+
+
+class HostError(TransferError):
+    """The download host failed, as it may for other files; it was `reached` if it answered at all."""
+
+    def __init__(self, message: str, *, wait: float = 0.0, reached: bool = True) -> None:
+        super().__init__(message, wait=wait)
+        self.reached = reached
+
+
+class HeldError(OrderwatchError):
+    """The download host was not asked, since it is down or busy; not before `until`, where that is known."""
+
+    def __init__(self, message: str, until: datetime | None) -> None:
         super().__init__(message)
-        self.seconds = seconds
+        self.until = until
 
 
 class BadBytesError(TransferError):

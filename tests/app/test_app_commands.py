@@ -14,7 +14,7 @@ from tests.app.app_rig import Rig, Rigged
 
 from orderwatch.cli import main
 from orderwatch.simulator.faults import Fault
-from orderwatch.simulator.scenario import Account, Capture, Contract, Order, Scenario, Scene
+from orderwatch.simulator.scenario import Account, Capture, Contract, Downloads, Order, Scenario, Scene
 
 WATCH = 'task_name = "*"'
 
@@ -354,3 +354,14 @@ def _change(rig: Rig, statement: str) -> None:
 
 async def _until_logged(rig: Rig, event: str) -> None:
     await rig.until(lambda _: rig.log.exists() and any(e["event"] == event for e in rig.events()))
+
+
+async def test_once_brings_everything_from_a_host_that_takes_one_connection(rigged: Rigged) -> None:
+    scenes = tuple(Scene(size=400_000 + number) for number in range(5))
+    capture = Capture(status=((0, "published"),), scenes=scenes)
+    order = Order(task_id=7, status=((0, "completed"),), captures=(capture,))
+    downloads = Downloads(connections=1, refusal=403, rate=2_000_000)
+    rig = await rigged(Scenario(orders=(order,), downloads=downloads))
+    rig.configure(WATCH, delivery="parallel = 4")
+    assert (await rig.call("once")).code == 0
+    assert len(rig.zips()) == len(scenes)

@@ -244,6 +244,13 @@ class TestFailures:
     def test_bytes_of_unknown_sum_are_never_the_same(self) -> None:
         assert self.wrong(self.held, None).state is _S.WAITING
 
+    def test_a_busy_host_costs_no_attempt_and_is_asked_again_as_it_said(self) -> None:
+        busy = Failure(trouble=Trouble.BUSY, reason="429", wait=timedelta(seconds=7))
+        move = after_failure(self.held, busy, NOON, POLICY, 0.5)
+        assert move.delivery.state is _S.WAITING
+        assert move.delivery.barren == self.held.barren
+        assert move.delivery.not_before == NOON + timedelta(seconds=7)
+
     @pytest.mark.parametrize("trouble", [Trouble.NETWORK, Trouble.LINK, Trouble.BYTES])
     def test_it_is_given_up_after_so_many_attempts_without_a_new_byte(self, trouble: Trouble) -> None:
         last = replace(self.held, barren=POLICY.max_attempts - 1)

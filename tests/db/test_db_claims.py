@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.db.kit import MINUTE, NOW, a_delivery, an_order, apart, held, row_of, want
 
 from orderwatch.core.delivery import Move, rank, released
+from orderwatch.core.hosts import Way
 from orderwatch.core.layout import collision_key
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Standing
@@ -50,6 +51,25 @@ async def test_what_waits_or_is_parked_is_claimed_from_its_time_on(store: Store)
     assert first is not None
     assert (first.scene_id, first.not_before, first.reason, first.attempts) == ("on time", None, None, 3)
     assert await claim_all(store, "main") == ["room again", "wanted"]
+
+
+async def test_nothing_is_claimed_whose_host_rests_and_of_a_doubted_one_what_was_tried_least(
+    store: Store,
+) -> None:
+    await want(
+        store,
+        a_delivery("resting", host="down"),
+        a_delivery("unknown"),
+        a_delivery("often", host="doubted", state=_S.WAITING, attempts=2, not_before=NOW - MINUTE),
+        a_delivery("seldom", host="doubted", state=_S.WAITING, attempts=1, not_before=NOW),
+    )
+    down, doubted = [Way("main", "down")], [Way("main", "doubted")]
+    taken = []
+    while delivery := await store.claim(NOW, ["main"], resting=down, doubted=doubted):
+        taken.append(delivery.scene_id)
+    assert taken == ["seldom", "often", "unknown"]
+    other = await store.claim(NOW, ["main"], resting=[Way("other", "down")])
+    assert other is not None
 
 
 async def test_what_is_parked_is_claimed_only_where_it_fits(store: Store) -> None:

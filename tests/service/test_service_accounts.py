@@ -214,7 +214,7 @@ async def test_deliveries_of_a_refused_account_do_not_stand_before_those_of_anot
         await ours.round()
         await theirs.round()
         assert len(await h.store.deliveries(DeliveryState.WANTED)) == 2
-        while delivery := await h.store.claim(h.time.now(), h.fetcher._open()):
+        while delivery := await h.fetcher.next():
             await h.fetcher.fetch(delivery)
         assert await stored(h, NEIGHBOUR, "other")
         assert not await stored(h, BYSTANDER)

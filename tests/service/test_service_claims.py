@@ -26,9 +26,9 @@ class Claims:
         self._claim = h.store.claim
         monkeypatch.setattr(h.store, "claim", self._counted)
 
-    async def _counted(self, *arguments: object) -> Delivery | None:
+    async def _counted(self, *arguments: object, **named: object) -> Delivery | None:
         self.number += 1
-        found = await self._claim(*arguments)  # type: ignore[arg-type]  # as they come
+        found = await self._claim(*arguments, **named)  # type: ignore[arg-type]  # as they come
         if found is None and self.meanwhile is not None:
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile()

@@ -340,6 +340,37 @@ async def test_bytes_fetched_again_and_again_are_no_progress(tmp_path: Path) -> 
         assert delivery.state is GIVEN_UP
 
 
+@pytest.mark.parametrize("cuts", [[0.8, 0.3, 0.5], [0.8, 0.2, 0.4, 0.6]])
+async def test_bytes_fetched_again_are_no_progress_wherever_the_host_cuts(
+    tmp_path: Path, cuts: list[float]
+) -> None:
+    """It knows no ranges, so that each attempt begins anew: what counts is how far any of them came."""
+    faults = [CUT.model_copy(update={"at": at}) for at in cuts * 10]
+    async with house(tmp_path, one(*faults, ranges=False)) as h:
+        await h.look()
+        states = [(await h.fetch()).state]
+        while states[-1] is WAITING:
+            h.time.move(DAY)
+            states.append((await h.fetch()).state)
+        assert states == [WAITING] * RETRIES.max_attempts + [GIVEN_UP]
+
+
+async def test_what_is_begun_anew_with_other_bytes_may_come_less_far_at_first(tmp_path: Path) -> None:
+    faults = [CUT.model_copy(update={"at": at}) for at in (0.8, 0.2, 0.4, 0.6)]
+    one_try = replace(RETRIES, max_attempts=1)
+    async with house(
+        tmp_path, one(*faults, ranges=False, scene={"republished": [100]}), retries=one_try
+    ) as h:
+        await h.look()
+        assert (await h.fetch()).state is WAITING
+        for _ in range(3):
+            h.time.move(HOUR)
+            assert (await h.fetch()).state is WAITING
+        h.time.move(HOUR)
+        await h.fetch()
+        await h.assert_all_stored()
+
+
 async def test_steady_progress_is_never_given_up(tmp_path: Path) -> None:
     always = Fault.model_validate({"on": "download", "kind": "cut", "at": 20_000, **ALWAYS})
     few = replace(RETRIES, max_attempts=2)

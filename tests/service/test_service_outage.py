@@ -1,7 +1,7 @@
 """A download host that is down is one trouble, not one for each delivery."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,9 @@ from tests.service.tracking_kit import ALWAYS, fault, lie, work
 
 from orderwatch.core.delivery import RetryPolicy
 from orderwatch.core.model import DeliveryState
-from orderwatch.service.outage import Outages
 from orderwatch.simulator import Scenario
 
 POLICY = RetryPolicy(first=timedelta(seconds=30), slowest=timedelta(hours=6), max_attempts=20)
-NOW = datetime(2026, 11, 23, tzinfo=UTC)
 DOWN = fault("download", "status", code=503, **ALWAYS)
 
 
@@ -31,49 +29,6 @@ async def pass_by(h: House, span: timedelta, step: timedelta) -> None:
 
 def loud(events: LogCapture) -> Counter[str]:
     return Counter(e["event"] for e in events.entries if e["log_level"] != "debug")
-
-
-def test_three_in_a_row_begin_it_and_bytes_end_it(events: LogCapture) -> None:
-    outages = Outages()
-    outages.failed("main", "cut", NOW, 0.5)
-    outages.failed("main", "cut", NOW, 0.5)
-    outages.brought("main")
-    outages.failed("other", "cut", NOW, 0.5)
-    outages.failed("main", "cut", NOW, 0.5)
-    outages.failed("main", "cut", NOW, 0.5)
-    assert events.entries == []
-    for _ in range(3):
-        outages.failed("main", "cut", NOW, 0.5)
-    assert (outages.lasts("main"), outages.lasts("other")) == (True, False)
-    outages.brought("main")
-    outages.brought("main")
-    assert [(e["event"], e["account"]) for e in events.entries] == [
-        ("downloads.failing", "main"),
-        ("downloads.restored", "main"),
-    ]
-
-
-def test_while_it_lasts_one_tries_at_a_time_ever_more_seldom() -> None:
-    outages, now, pauses = Outages(), NOW, list[timedelta]()
-    for _ in range(2):
-        outages.failed("main", "cut", now, 0.5)
-    assert not outages.holds("main", now)
-    for _ in range(6):
-        outages.failed("main", "cut", now, 0.5)
-        until = now
-        while outages.holds("main", until):
-            until += timedelta(seconds=1)
-        pauses.append(until - now)
-        now = until
-        outages.tried("main", now)
-        assert outages.holds("main", now + MINUTE)
-    assert pauses == sorted(pauses)
-    assert (pauses[0], pauses[-1]) == (timedelta(seconds=23), timedelta(seconds=225))
-    assert not outages.holds("main", now + 5 * MINUTE)  # who tries may take long
-    assert not outages.holds("main", now - timedelta(days=1))  # the clock was set back
-    assert not outages.holds("other", now)
-    outages.brought("main")
-    assert not outages.holds("main", now)
 
 
 @pytest.mark.parametrize(

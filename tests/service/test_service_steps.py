@@ -73,7 +73,7 @@ class Daemon:
     async def round(self) -> None:
         await self.poller.round()
         h = self.house
-        while delivery := await h.store.claim(h.time.now(), h.fetcher._open(), h.time.now() + DAY):
+        while delivery := await h.fetcher.next():
             await h.fetcher.fetch(delivery)
 
     def sweeps(self) -> list[float]:

@@ -103,7 +103,7 @@ async def live(
 
 async def work(h: House) -> None:
     """What the workers find to do now."""
-    while delivery := await h.store.claim(h.time.now(), h.fetcher._open()):
+    while delivery := await h.fetcher.next():
         await h.fetcher.fetch(delivery)
 
 

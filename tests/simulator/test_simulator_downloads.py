@@ -1,3 +1,4 @@
+import asyncio
 import hashlib
 import io
 import zipfile
@@ -362,3 +363,45 @@ async def test_something_else_may_come_instead_of_the_file(
         assert answer.content_type == ("text/html" if kind == "html" else answer.content_type)
     async with http.get(url(simulator)) as answer:
         assert answer.status == 200
+
+
+# Several hosts, and what each takes
+
+
+async def test_a_scene_is_on_the_host_that_the_scenario_says_and_faults_hit_that_one(
+    start: Start, http: Http
+) -> None:
+    scenes = tuple(Scene(scene_id=f"S{number}", size=5000, host=number) for number in range(2))
+    order = Order(task_id=7, captures=(Capture(status=((0, "published"),), scenes=scenes),))
+    fault = Fault(on="download", kind="status", code=500, match=Match(host=1), times=0)
+    simulator = await start(Scenario(orders=(order,), downloads=Downloads(hosts=2), faults=(fault,)))
+    found = {}
+    for place in simulator.world.places(0):
+        document = simulator.world.scene(place, 0, simulator.sign)
+        link = next(str(each["url"]) for each in document["attachments"] if each["name"] == "delivery_zip")
+        async with http.get(link) as answer:
+            found[place.scene.scene_id] = (answer.url.port, answer.status)
+    assert [status for _, status in found.values()] == [200, 500]
+    assert len({port for port, _ in found.values()}) == 2
+    with pytest.raises(ValueError, match="1 download hosts"):
+        Scenario(orders=(order,))
+
+
+async def test_a_host_serves_no_more_connections_than_it_takes(start: Start, http: Http) -> None:
+    slow = Fault(on="download", kind="stall", seconds=600)
+    simulator = await start(scenario(slow, connections=1, refusal=429, retry_after=7))
+    async with http.get(url(simulator)) as first:
+        assert first.status == 200
+        async with http.get(url(simulator)) as second:
+            assert (second.status, second.headers["Retry-After"]) == (429, "7")
+        first.close()
+    while simulator.connections[0]:
+        await asyncio.sleep(0.001)
+    async with http.get(url(simulator)) as third:
+        assert third.status == 200
+
+
+async def test_a_file_may_not_be_ready_yet(start: Start, http: Http) -> None:
+    simulator = await start(scenario(Fault(on="download", kind="status", code=202)))
+    async with http.get(url(simulator)) as answer:
+        assert answer.status == 202

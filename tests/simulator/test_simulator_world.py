@@ -29,7 +29,7 @@ BODY: dict[str, Any] = {
 
 
 def world(order: Order = ORDER, *, speed: float = 1.0) -> World:
-    return World(Scenario(orders=(order,), speed=speed), EPOCH, HOST)
+    return World(Scenario(orders=(order,), speed=speed), EPOCH, (HOST,))
 
 
 def test_a_task_has_the_fields_of_the_providers_example() -> None:
@@ -110,7 +110,7 @@ def test_a_republication_moves_last_modified_and_the_bytes() -> None:
 
 
 def test_the_bytes_of_a_revision_do_not_depend_on_when_the_simulator_started() -> None:
-    later = World(world().scenario, EPOCH + timedelta(days=3), HOST)
+    later = World(world().scenario, EPOCH + timedelta(days=3), (HOST,))
     (place,) = world().places(6)
     assert (
         world().content(place, "delivery_zip", 6).sha256() == later.content(place, "delivery_zip", 6).sha256()

@@ -6,15 +6,18 @@ import os
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from tests.transfer.transfer_kit import Act, Answer, Asked, Host, Row, head, host, reply
+from tests.transfer.transfer_kit import PART, Act, Answer, Asked, Host, Row, head, host, reply
 
 from orderwatch.core.model import Delivery
 from orderwatch.core.ranges import Ranges
 from orderwatch.errors import TransferError
+from orderwatch.service.outage import Outages, Visit
 from orderwatch.transfer.bandwidth import Bandwidth
 from orderwatch.transfer.claims import Claim, Claims
 from orderwatch.transfer.crew import Crew, Sharing
@@ -24,6 +27,7 @@ from orderwatch.transfer.partial import control_of
 SIZE = 1_500_000
 TRUTH = b"PK\x03\x04" + random.Random(1).randbytes(SIZE - 4)
 OTHER = b"PK\x03\x04" + random.Random(2).randbytes(SIZE - 4)
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
 ETAG, NEW_ETAG = '"one"', '"two"'
 STEP = 30_000  # bytes that a connection gets between two pauses
 MANNER = Manner(stall=5, sharing=Sharing(connections=4, large=SIZE, piece=100_000, window=0.02))
@@ -182,6 +186,27 @@ async def test_after_a_restart_nothing_of_the_old_bytes_counts(row: Row) -> None
     power_cut(row)
     async with host(slow(OTHER, NEW_ETAG)) as there:
         assert await row.fetch(there.url) == OTHER
+
+
+async def test_a_host_that_has_no_time_for_a_helper_is_not_asked_for_more_than_it_takes(row: Row) -> None:
+    """Be it for the next file."""
+    outages = Outages()
+
+    async def fetch(url: str) -> Visit:
+        visit = outages.visit(replace(row.delivery, host="there"), lambda: NOW)
+        row.path.unlink(missing_ok=True)
+        await row.transport.fetch(
+            url, PART, row.delivery, started=row.started, checkpoint=row.checkpoint, connections=visit
+        )
+        visit.leave()
+        return visit
+
+    async with host(slow(), reply(429), slow()) as there:
+        await fetch(there.url)
+        assert [asked.headers.get("range") for asked in there.heard].count(None) == 1
+    async with host(slow()) as there:
+        await fetch(there.url)
+        assert len(there.heard) == 1
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,14 @@ from tests.transfer.transfer_kit import (
 )
 
 from orderwatch.core.model import Delivery
-from orderwatch.errors import BadBytesError, BusyHostError, LinkExpiredError
+from orderwatch.errors import (
+    BadBytesError,
+    BusyHostError,
+    ForbiddenError,
+    HostError,
+    LinkExpiredError,
+    TransferError,
+)
 from orderwatch.ports import Fetched
 from orderwatch.transfer.bandwidth import Bandwidth
 from orderwatch.transfer.download import Manner, open_downloader
@@ -353,7 +360,42 @@ async def test_a_host_that_asks_for_time_is_given_it(row: Row) -> None:
     async with host(reply(503, Retry_After="120")) as there:
         error = await row.fail(there.url)
     assert isinstance(error, BusyHostError)
-    assert error.seconds == 120
+    assert error.wait == 120
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        pytest.param(reply(429), BusyHostError, id="too many requests"),
+        pytest.param(reply(503), HostError, id="unavailable"),
+        pytest.param(reply(500, Retry_After="120"), HostError, id="failing, and says until when"),
+        pytest.param(reply(200, TRUTH[:9], Act.RESET, Content_Length=99), HostError, id="cut"),
+        pytest.param(reply(202, Retry_After="120"), TransferError, id="not ready yet"),
+        pytest.param(reply(400), TransferError, id="bad request"),
+        pytest.param(reply(200, Content_Type="text/html"), TransferError, id="a page"),
+        pytest.param(reply(403), ForbiddenError, id="forbidden"),
+        pytest.param(reply(404), LinkExpiredError, id="not there"),
+    ],
+)
+async def test_what_a_failure_speaks_of_is_told_by_its_kind(
+    row: Row, answer: Answer, kind: type[TransferError]
+) -> None:
+    """Of the host, of its having no time, of the link, or of this file alone."""
+    async with host(answer) as there:
+        error = await row.fail(there.url, kind)
+    assert type(error) is kind
+
+
+async def test_a_host_that_nobody_reaches_is_told_from_one_that_fails(row: Row) -> None:
+    async with host(reply(500)) as there:
+        answers = await row.fail(there.url, HostError)
+    refuses = await row.fail(there.url, HostError)
+    async with host(reply(200, b"", Act.RESET, Content_Length=9)) as there:
+        cuts = await row.fail(there.url, HostError)
+    assert isinstance(answers, HostError)
+    assert isinstance(refuses, HostError)
+    assert isinstance(cuts, HostError)
+    assert (answers.reached, refuses.reached, cuts.reached) == (True, False, True)
 
 
 async def test_a_validator_that_changes_with_each_link_is_not_asked_for_again(row: Row) -> None:

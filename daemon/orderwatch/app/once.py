@@ -105,27 +105,49 @@ async def _named(app: App, scene_id: str, attachment: str) -> list[Delivery]:
 
 
 async def fetch_all(app: App, wanted: Iterable[Delivery], progress: Progress = UNWATCHED) -> None:
-    """A few attempts at each, several at once, whatever their pauses."""
+    """A few attempts at each, several at once, whatever their pauses.
+
+    Where a host takes no more at once, those that had to give way come one by one afterwards.
+    """
     turns = asyncio.Semaphore(app.settings.delivery.parallel)
     chosen = await _in_turn(app, [d for d in wanted if d.account in app.settings.accounts])
+    gave_way: list[Delivery] = []
 
     async def bring(delivery: Delivery, seen: Downloads) -> None:
         async with turns:
-            for _ in range(_TRIES):
-                if delivery.state is DeliveryState.GIVEN_UP:
-                    move = machine.again(delivery, utc_now())
-                    await app.store.record(move)
-                    delivery = move.delivery
-                move = machine.claimed(delivery, utc_now())
-                await app.store.record(move)
-                delivery = await app.fetcher.fetch(move.delivery)
-                if delivery.state is not DeliveryState.WAITING:
-                    break
+            before, delivery = delivery, await _tried(app, delivery)
+        if _gives_way(before, delivery):
+            gave_way.append(delivery)
+        else:
             seen.ended(delivery)
 
-    async with watched(app.store, chosen, progress) as seen, asyncio.TaskGroup() as downloads:
-        for delivery in chosen:
-            downloads.create_task(bring(delivery, seen))
+    async with watched(app.store, chosen, progress) as seen:
+        async with asyncio.TaskGroup() as downloads:
+            for delivery in chosen:
+                downloads.create_task(bring(delivery, seen))
+        for delivery in gave_way:
+            seen.ended(await _tried(app, delivery))
+
+
+async def _tried(app: App, delivery: Delivery) -> Delivery:
+    """After a few attempts, or one that gave way to others."""
+    for _ in range(_TRIES):
+        if delivery.state is DeliveryState.GIVEN_UP:
+            move = machine.again(delivery, utc_now())
+            await app.store.record(move)
+            delivery = move.delivery
+        move = machine.claimed(delivery, utc_now())
+        await app.store.record(move)
+        before, delivery = delivery, await app.fetcher.fetch(move.delivery)
+        if delivery.state is not DeliveryState.WAITING or _gives_way(before, delivery):
+            break
+    return delivery
+
+
+def _gives_way(before: Delivery, after: Delivery) -> bool:
+    """It may be tried again at once, and nothing was wrong with it."""
+    waits = after.state is DeliveryState.WAITING and after.barren == before.barren
+    return waits and after.not_before is not None and after.not_before <= utc_now()
 
 
 async def _in_turn(app: App, wanted: Collection[Delivery]) -> list[Delivery]:

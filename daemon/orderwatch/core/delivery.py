@@ -28,6 +28,7 @@ class Trouble(StrEnum):
     NETWORK = "network"  # cut, stalled, unavailable, refused: come back later
     PROVIDER = "provider"  # the scene could not be asked: no fault of this delivery
     MISSING = "missing"  # the archive does not offer it: it may come back, and is asked for ever more seldom
+    BUSY = "busy"  # the download host takes no more now: it counts for nothing
     LINK = "link"  # the link expired: ask for a fresh one at once
     BYTES = "bytes"  # complete but wrong: start over from nothing
     DISK = "disk"  # the destination cannot take it: park until it can
@@ -39,7 +40,7 @@ class Failure:
     reason: str
     progressed: bool = False  # the attempt made at least one new byte durable
     bytes_sha256: str | None = None  # of the bytes refused
-    wait: timedelta = timedelta(0)  # the least pause, where the host asked for one
+    wait: timedelta = timedelta(0)  # the least pause, where the host asked for one; of a busy one the pause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,13 @@ def claimed(delivery: Delivery, now: datetime) -> Move:
 def released(delivery: Delivery, now: datetime) -> Move:
     """Stopped or killed in mid-fetch: nobody holds it, and no attempt is counted."""
     return _move(delivery, DeliveryState.WANTED, now, "interrupted")
+
+
+def held(delivery: Delivery, now: datetime, until: datetime | None, reason: str) -> Move:
+    """It was not tried, and no attempt is counted: its download host is not to be asked now."""
+    return _move(
+        replace(delivery, not_before=until or now, reason=reason), DeliveryState.WAITING, now, reason
+    )
 
 
 def after_stored(delivery: Delivery, now: datetime, remark: str | None = None) -> Move:
@@ -129,9 +137,18 @@ def after_failure(
         return _move(replace(asked, not_before=now + pause), DeliveryState.WAITING, now, failure.reason)
     barren = 0 if failure.progressed else delivery.barren + 1
     tried = replace(delivery, attempts=delivery.attempts + 1, barren=barren, reason=failure.reason)
+    if failure.trouble is Trouble.BUSY:
+        barren = 0 if failure.progressed else delivery.barren
+        asked = replace(tried, barren=barren, not_before=now + failure.wait)
+        return _move(asked, DeliveryState.WAITING, now, failure.reason)
     if failure.trouble is Trouble.BYTES:
         same = failure.bytes_sha256 is not None and failure.bytes_sha256 == delivery.refused_sha256
-        tried = replace(restarted(tried), barren=delivery.barren + 1, refused_sha256=failure.bytes_sha256)
+        tried = replace(
+            restarted(tried),
+            furthest=max(tried.furthest, tried.total or 0),
+            barren=delivery.barren + 1,
+            refused_sha256=failure.bytes_sha256,
+        )
         if same:
             reason = f"{failure.reason}; the same bytes twice, the provider has to mend them"
             parked = replace(tried, reason=reason, not_before=now + policy.slowest)
@@ -157,7 +174,7 @@ def after_loss(delivery: Delivery, now: datetime, reason: str) -> Move:
 
 def restarted(delivery: Delivery) -> Delivery:
     """Nothing of the partial counts any more."""
-    return replace(delivery, durable=0, total=None, validator=None, size=None, sha256=None)
+    return replace(delivery, durable=0, furthest=0, total=None, validator=None, size=None, sha256=None)
 
 
 def backoff(barren: int, policy: RetryPolicy, spread: float) -> timedelta:

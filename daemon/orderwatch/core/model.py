@@ -144,6 +144,8 @@ class Delivery:
     not_before: datetime | None = None
     reason: str | None = None
     durable: int = 0
+    furthest: int = 0  # bytes that any attempt at this file brought
+    host: str | None = None  # that the last link led to
     total: int | None = None
     validator: str | None = None  # strong ETag of the partial's bytes
     refused_sha256: str | None = None  # of the bytes set aside last

@@ -93,9 +93,9 @@ _PAIRS = (
         by="account project_name task_name",
     ),
     _Pair(
-        {"downloads.failing": "nothing can be downloaded for account {account}"},
+        {"downloads.failing": "nothing can be downloaded from {host} for account {account}"},
         frozenset({"downloads.restored"}),
-        ("account",),
+        ("account", "host"),
         again=timedelta(hours=7),  # a delivery may wait for six
     ),
     _pair("space.short", "there is too little room below {root}", "space.enough", by="root"),

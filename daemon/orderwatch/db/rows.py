@@ -113,6 +113,8 @@ _DELIVERY_COLUMNS = (
     "not_before",
     "reason",
     "durable",
+    "furthest",
+    "host",
     "total",
     "validator",
     "refused_sha256",

@@ -5,12 +5,13 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, false, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from orderwatch.core import delivery as machine
 from orderwatch.core.breaker import Trouble
 from orderwatch.core.delivery import Move
+from orderwatch.core.hosts import Way
 from orderwatch.core.intent import Budget, Intent
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Delivery, DeliveryState, OrderState
@@ -131,7 +132,12 @@ class Store(Post):
     @writing
     async def checkpoint(self, delivery: Delivery, durable: int) -> None:
         """So many bytes of the partial survive a power cut; `delivery` says of which file."""
-        told = {"durable": durable, "total": delivery.total, "validator": delivery.validator}
+        told = {
+            "durable": durable,
+            "furthest": delivery.furthest,
+            "total": delivery.total,
+            "validator": delivery.validator,
+        }
         async with self._transaction() as db:
             await db.execute(update(deliveries).where(writes.row_of(delivery)).values(told))
 
@@ -159,15 +165,23 @@ class Store(Post):
         accounts: Collection[str],
         beyond: datetime | None = None,
         rooms: Mapping[str | None, int | None] | None = None,
+        *,
+        resting: Collection[Way] = (),
+        doubted: Collection[Way] = (),
     ) -> Delivery | None:
         """Take the delivery whose turn it is of those that may be fetched now, and mark it as being fetched.
 
         A pause that ends later than `beyond` was set by a wrong clock, and is over. What is parked must fit:
-        `rooms` are the bytes that may be written below each root, None where nothing may.
+        `rooms` are the bytes that may be written below each root, None where nothing may. Nothing is taken
+        whose host rests. From a doubted one, whichever was tried least goes before all others.
         """
-        fetchable = and_(deliveries.c.account.in_(accounts), _may_be_fetched(now, beyond))
+        fetchable = and_(
+            deliveries.c.account.in_(accounts), _may_be_fetched(now, beyond), ~_comes_by(resting)
+        )
+        candidates = and_(fetchable, _fits(rooms or {}))
+        by_turns = _comes_by(doubted) if doubted else None
         async with self._transaction() as db:
-            row = (await db.execute(next_of(and_(fetchable, _fits(rooms or {}))))).mappings().first()
+            row = (await db.execute(next_of(candidates, by_turns))).mappings().first()
             if row is None:
                 return None
             move = machine.claimed(delivery_of(row), now)
@@ -200,6 +214,13 @@ def _may_be_fetched(now: datetime, beyond: datetime | None) -> ColumnElement[boo
     if beyond is not None:
         over = or_(over, deliveries.c.not_before > beyond)
     return or_(deliveries.c.state == DeliveryState.WANTED, and_(deliveries.c.state.in_(RETRIED), over))
+
+
+def _comes_by(ways: Collection[Way]) -> ColumnElement[bool]:
+    """Its last link led to one of these hosts."""
+    host = func.coalesce(deliveries.c.host, "")
+    each = [and_(deliveries.c.account == way.account, host == way.host) for way in ways]
+    return or_(*each) if each else false()
 
 
 def _fits(rooms: Mapping[str | None, int | None]) -> ColumnElement[bool]:

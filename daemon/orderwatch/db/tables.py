@@ -119,6 +119,8 @@ deliveries = Table(
     Column("not_before", UtcDateTime),
     Column("reason", String),
     Column("durable", BigInteger, nullable=False),  # bytes of the partial that survive a power cut
+    Column("furthest", BigInteger, nullable=False, server_default=text("0")),  # of this file, by any attempt
+    Column("host", String),  # that its last link led to
     Column("total", BigInteger),
     Column("validator", String),
     Column("refused_sha256", String),

@@ -6,8 +6,10 @@ from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Taski
 from orderwatch.ports.store import AccountState, Backup, Backups, Store, Upkeep
 from orderwatch.ports.telling import AttentionRecords, ChannelState, Journal, Notifier, Pinger, Post
 from orderwatch.ports.tree import (
+    UNLIMITED,
     Checked,
     Checkpoint,
+    Connections,
     Destination,
     Extracted,
     Fetched,
@@ -17,6 +19,7 @@ from orderwatch.ports.tree import (
 )
 
 __all__ = [
+    "UNLIMITED",
     "UNMETERED",
     "AccountState",
     "Archive",
@@ -28,6 +31,7 @@ __all__ = [
     "ChannelState",
     "Checked",
     "Checkpoint",
+    "Connections",
     "Destination",
     "Extracted",
     "Fetched",

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from orderwatch.core.breaker import Trouble
 from orderwatch.core.delivery import Move
+from orderwatch.core.hosts import Way
 from orderwatch.core.intent import Budget, Intent
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Delivery, DeliveryState, Order
@@ -104,11 +105,15 @@ class Store(Protocol):
         accounts: Collection[str],
         beyond: datetime | None = None,
         rooms: Mapping[str | None, int | None] | None = None,
+        *,
+        resting: Collection[Way] = (),
+        doubted: Collection[Way] = (),
     ) -> Delivery | None:
         """Take the delivery whose turn it is of those that may be fetched now, and mark it as being fetched.
 
         A pause that ends later than `beyond` was set by a wrong clock, and is over. What is parked must fit:
-        `rooms` are the bytes that may be written below each root, None where nothing may.
+        `rooms` are the bytes that may be written below each root, None where nothing may. Nothing is taken
+        whose host rests. From a doubted one, whichever was tried least goes before all others.
         """
         ...
 

@@ -32,6 +32,34 @@ class Fetched(NamedTuple):
     sha256: str
 
 
+class Connections(Protocol):
+    """What a download host takes beside the first connection."""
+
+    def more(self) -> bool:
+        """One more is taken; False where the host takes no more. `fewer` gives it back."""
+        ...
+
+    def fewer(self) -> None: ...
+
+    def too_many(self) -> None:
+        """The host refused one that was taken."""
+        ...
+
+
+class _Unlimited:
+    def more(self) -> bool:
+        return True
+
+    def fewer(self) -> None:
+        pass
+
+    def too_many(self) -> None:
+        pass
+
+
+UNLIMITED: Connections = _Unlimited()
+
+
 class Transport(Protocol):
     """Brings the bytes behind a link into a partial. Raises `TransferError`."""
 
@@ -44,6 +72,7 @@ class Transport(Protocol):
         started: Callable[[Start], Awaitable[None]],
         checkpoint: Checkpoint,
         unless: str | None = None,
+        connections: Connections = UNLIMITED,
     ) -> Fetched | None:
         """Continue the partial named `part` from what of it is durable, to its end.
 

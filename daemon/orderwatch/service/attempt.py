@@ -9,6 +9,7 @@ from datetime import datetime
 import structlog
 
 from orderwatch.core import delivery as machine
+from orderwatch.core.hosts import host_of
 from orderwatch.core.layout import partial_name, place
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.sidecar import sidecar
@@ -27,6 +28,7 @@ from orderwatch.ports import (
 )
 from orderwatch.service.extraction import Extraction
 from orderwatch.service.gate import Gate
+from orderwatch.service.outage import Visit
 from orderwatch.service.pulse import Member, unwatched
 from orderwatch.service.row import Row
 from orderwatch.service.space import Space
@@ -61,7 +63,7 @@ class Tools:
 class Attempt:
     """Brings a claimed delivery home; `row` is what its row says, step by step.
 
-    `came` is called as bytes come; `member` beats with every step.
+    `visit` is to its download host; `member` beats with every step.
     """
 
     def __init__(
@@ -69,15 +71,14 @@ class Attempt:
         delivery: Delivery,
         tools: Tools,
         *,
-        came: Callable[[], object] = lambda: None,
+        visit: Visit,
         member: Member | None = None,
     ) -> None:
         self.row = Row(delivery, tools.store, tools.now)
+        self.visit = visit
         self.progressed = False  # bytes became durable that no attempt had brought before
-        self._held = delivery.durable
         self._began = time.monotonic()
         self._tools = tools
-        self._came = came
         self._member = member or unwatched()
         self._tree = tools.trees[None]
         self._plan = tools.watched.usual
@@ -128,11 +129,12 @@ class Attempt:
 
     async def start_over(self) -> None:
         """Forget the partial: the next attempt begins on a new inode."""
-        part, self.row.delivery, self._held = self._part, machine.restarted(self.delivery), 0
+        part, self.row.delivery = self._part, machine.restarted(self.delivery)
         await self._tree.destination.discard(part)
 
     def release(self) -> None:
-        """Give back the room that was reserved."""
+        """Give back what was reserved."""
+        self.visit.leave()
         self._tree.space.release(self.delivery.key)
 
     async def _order(self) -> Order:
@@ -169,6 +171,8 @@ class Attempt:
             await self.row.give_name_back()
             self._tree = self._tools.trees[self._plan.root]
             await self._tree.volume.ready()
+        self.row.becomes(host=host_of(offer.url))
+        self.visit.goes_to(self.delivery.host or "")
         return offer.url
 
     def _reserve_room(self, held: int) -> None:
@@ -186,8 +190,10 @@ class Attempt:
             started=self._started,
             checkpoint=self._checkpoint,
             unless=newest.validator if newest else None,
+            connections=self.visit,
         )
-        self._came()
+        self.visit.came()
+        self.visit.leave()
         if fetched is not None:
             self.row.becomes(total=fetched.size)
         return fetched
@@ -198,8 +204,16 @@ class Attempt:
         Where nothing was durable before, the first checkpoint is soon enough for the row.
         """
         begun = self.delivery.durable > 0
-        self._held = max(self._held, start.held)
-        self.row.becomes(durable=start.offset, total=start.total, validator=start.validator)
+        known = self.delivery
+        # Of another size, it is another file.
+        same = None in (known.total, start.total) or known.total == start.total
+        furthest = max(known.furthest, known.durable) if same else 0
+        self.row.becomes(
+            durable=start.offset,
+            furthest=max(furthest, start.held),
+            total=start.total,
+            validator=start.validator,
+        )
         self._reserve_room(start.held)  # where it is refused, the row knows how much is needed
         if begun:
             await self.row.note()
@@ -208,9 +222,10 @@ class Attempt:
 
     async def _checkpoint(self, durable: int, held: int) -> None:
         self._member.reads(held)
-        if held > self._held:
+        self.visit.came()
+        if held > self.delivery.furthest:
             self.progressed = True
-            self._came()
+            self.row.becomes(furthest=held)
         await self.row.checkpoint(durable)
         self._reserve_room(held)
 

@@ -5,7 +5,6 @@ import contextlib
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import partial
 
 import structlog
 
@@ -17,6 +16,9 @@ from orderwatch.errors import (
     BadBytesError,
     BusyHostError,
     DiskError,
+    ForbiddenError,
+    HeldError,
+    HostError,
     LinkExpiredError,
     LostBytesError,
     MissingError,
@@ -104,27 +106,27 @@ class Fetcher:
             seen = (ticket, self._ended)
             if self._empty == seen:
                 return None
-            now = self._now()
-            delivery = await self._store.claim(
-                now, self._open(), now + 2 * self._longest, await self._rooms()
-            )
+            delivery = await self.next()
             if delivery is None:
                 self._empty = seen
-            else:
-                self._outages.tried(delivery.account, now)
             return delivery
 
-    def _open(self) -> list[str]:
-        """The accounts that may be asked for a link: where trouble lasts the poller alone tries.
-
-        Where its downloads bring nothing, one delivery tries now and then.
-        """
+    async def next(self) -> Delivery | None:
+        """Claim the delivery whose turn it is; None where none may be fetched now."""
         now = self._now()
-        return [
-            name
-            for name, tools in self._tools.items()
-            if not (tools.gate.lasts or tools.gate.doubted or self._outages.holds(name, now))
-        ]
+        self._outages.forget(now, self._longest)
+        return await self._store.claim(
+            now,
+            self._open(),
+            now + 2 * self._longest,
+            await self._rooms(),
+            resting=self._outages.resting(now),
+            doubted=self._outages.doubted(),
+        )
+
+    def _open(self) -> list[str]:
+        """The accounts that may be asked for a link: where trouble lasts the poller alone tries."""
+        return [name for name, tools in self._tools.items() if not (tools.gate.lasts or tools.gate.doubted)]
 
     async def _rooms(self) -> dict[str | None, int | None]:
         """The room in each tree, None where it cannot be used: what is parked is not tried in vain."""
@@ -135,8 +137,8 @@ class Fetcher:
         self, delivery: Delivery, turn: Turn | None = None, member: Member | None = None
     ) -> Delivery:
         """One attempt at a claimed delivery; returns what became of it. Slow, it lends its turn."""
-        tools, came = self._tools[delivery.account], partial(self._outages.brought, delivery.account)
-        attempt = Attempt(delivery, tools, came=came, member=member)
+        visit = self._outages.visit(delivery, self._now)
+        attempt = Attempt(delivery, self._tools[delivery.account], visit=visit, member=member)
         try:
             async with _lending(attempt, turn):
                 await self._try(attempt)
@@ -160,6 +162,10 @@ class Fetcher:
     async def _try(self, attempt: Attempt) -> None:
         try:
             await attempt.run()
+        except HeldError as held:
+            move = machine.held(attempt.delivery, self._now(), held.until, str(held))
+            await self._store.record(move)
+            attempt.row.delivery = move.delivery
         except (TransferError, ProviderError) as error:
             await self._fail(attempt, error)
 
@@ -171,8 +177,8 @@ class Fetcher:
         await self._store.record(move)
         attempt.row.delivery = move.delivery
         self._tools[move.delivery.account].meter.failed(failure.trouble)
-        if failure.trouble is Trouble.NETWORK and not failure.progressed:
-            self._outages.failed(move.delivery.account, failure.reason, self._now(), self._rng.random())
+        if isinstance(error, HostError) and not failure.progressed:
+            attempt.visit.failed(error, self._retries.slowest, self._rng.random())
         self._say(attempt, failure)
 
     def _say(self, attempt: Attempt, failure: Failure) -> None:
@@ -182,8 +188,9 @@ class Fetcher:
         if delivery.state is DeliveryState.PARKED:  # and is tried every minute
             known = repeats > 1
         elif delivery.state is DeliveryState.WAITING:
-            of_host = failure.trouble is Trouble.NETWORK and self._outages.lasts(delivery.account)
-            known = of_host or not is_told(repeats)
+            of_host = failure.trouble is Trouble.NETWORK and attempt.visit.lasts
+            its_turn_comes = failure.trouble is Trouble.BUSY and attempt.visit.crowded
+            known = of_host or its_turn_comes or not is_told(repeats)
         say = log.debug if known else log.warning
         say(
             _EVENTS[delivery.state],
@@ -198,10 +205,13 @@ class Fetcher:
 
     async def _failure(self, attempt: Attempt, error: TransferError | ProviderError) -> Failure:
         """What an error means for the delivery; wrong or lost bytes are dealt with here."""
-        reason, sha256, wait = str(error), None, timedelta(0)
+        reason, sha256 = str(error), None
+        wait = timedelta(seconds=error.wait) if isinstance(error, TransferError) else timedelta(0)
         match error:
             case BusyHostError():
-                trouble, wait = Trouble.NETWORK, timedelta(seconds=error.seconds)
+                trouble, wait = Trouble.BUSY, attempt.visit.refused(wait, self._retries.slowest)
+            case ForbiddenError() if not attempt.visit.is_forbidden():
+                trouble, wait = Trouble.BUSY, attempt.visit.refused(wait, self._retries.slowest)
             case BadBytesError():
                 trouble = Trouble.BYTES
                 try:

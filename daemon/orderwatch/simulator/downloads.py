@@ -1,7 +1,9 @@
-"""The download listener: a catalog whose links carry their own token, with object storage behind it."""
+"""A download host: a catalog whose links carry their own token, with object storage behind it."""
 
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.utils import format_datetime
 from typing import cast
 
@@ -36,9 +38,7 @@ def _redirecting(simulator: Simulator) -> Handler:
         if (refusal := _refusal(simulator, request)) is not None:
             return refusal
         link = _link(request)
-        location = (
-            f"{simulator.download_url}/storage/{link.scene_id}/{link.attachment}?{request.query_string}"
-        )
+        location = f"{request.url.origin()}/storage/{link.scene_id}/{link.attachment}?{request.query_string}"
         return web.Response(status=302, headers={hdrs.LOCATION: location})
 
     return redirect
@@ -58,9 +58,28 @@ def _serving(simulator: Simulator) -> Handler:
             return refusal
         if place is None:
             return web.Response(status=404, text="no such scene\n")
-        return await _Delivery(simulator, place, cast("Attachment", link.attachment)).answer(request, fault)
+        delivery = _Delivery(simulator, place, cast("Attachment", link.attachment))
+        with _connected(simulator, place.scene.host) as served:
+            return await delivery.answer(request, fault) if served else _full(simulator)
 
     return serve
+
+
+@contextmanager
+def _connected(simulator: Simulator, host: int) -> Iterator[bool]:
+    """Whether the host serves one connection more."""
+    most = simulator.scenario.downloads.connections
+    simulator.connections[host] += 1
+    try:
+        yield not most or simulator.connections[host] <= most
+    finally:
+        simulator.connections[host] -= 1
+
+
+def _full(simulator: Simulator) -> web.Response:
+    downloads = simulator.scenario.downloads
+    later = {} if downloads.retry_after is None else {hdrs.RETRY_AFTER: str(downloads.retry_after)}
+    return web.Response(status=downloads.refusal, headers=later, text="too many connections\n")
 
 
 class _Delivery:
@@ -153,7 +172,11 @@ def _due(simulator: Simulator, request: web.Request, link: Link, place: Place | 
         "attachment": link.attachment,
     }
     if place is not None:
-        facts |= {"task_id": place.order.task_id, "capture_id": place.capture.capture_id}
+        facts |= {
+            "task_id": place.order.task_id,
+            "capture_id": place.capture.capture_id,
+            "host": place.scene.host,
+        }
     return simulator.faults.due("download", facts, ranged=hdrs.RANGE in request.headers)
 
 

@@ -68,6 +68,7 @@ class Match(Frozen):
     capture_id: str | None = None
     scene_id: str | None = None
     attachment: str | None = None
+    host: int | None = None  # of the download hosts
     path: str | None = None
 
     def fits(self, facts: Mapping[str, object]) -> bool:
@@ -86,7 +87,7 @@ class Fault(Frozen):
     match: Match = Match()
     times: int = Field(default=1, ge=0)
     after: int = Field(default=0, ge=0)
-    code: int = Field(default=503, ge=400, le=599)
+    code: int = Field(default=503, ge=202, le=599)
     retry_after: int | str | None = None
     seconds: float = Field(default=1.0, ge=0)
     word: str = "daydreaming"

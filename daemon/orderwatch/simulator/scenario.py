@@ -78,6 +78,7 @@ class Scene(Frozen):
     appears: float = 0.0
     zip_appears: float = 0.0
     republished: tuple[float, ...] = ()
+    host: int = Field(default=0, ge=0)  # which of the download hosts has it
     attachments: tuple[Attachment, ...] = ()
 
 
@@ -137,7 +138,16 @@ class Product(Frozen):
 
 
 class Downloads(Frozen):
-    """How the download listener behaves; `rate` is bytes per second and connection, 0 for no limit."""
+    """How the download hosts behave; `rate` is bytes per second and connection, 0 for no limit.
+
+    Each serves so many `connections` at once, 0 is any number; the next one is answered with `refusal`, and
+    with `retry_after` where that is given.
+    """
+
+    hosts: int = Field(default=1, ge=1)
+    connections: int = Field(default=0, ge=0)
+    refusal: int = Field(default=429, ge=400, le=599)
+    retry_after: int | str | None = None
 
     etag: bool = True
     last_modified: bool = True
@@ -185,6 +195,9 @@ class Scenario(Frozen):
             raise ValueError(
                 f"orders belong to contracts that no account has: {', '.join(sorted(strangers))}"
             )
+        placed = [s.host for order in self.orders for c in order.captures for s in c.scenes]
+        if max(placed, default=0) >= self.downloads.hosts:
+            raise ValueError(f"there are {self.downloads.hosts} download hosts, counted from 0")
         named = {fault.match.account for fault in self.faults if fault.match.account is not None}
         if nobodies := named - {account.name for account in self.accounts}:
             raise ValueError(f"faults are for accounts that are not there: {', '.join(sorted(nobodies))}")

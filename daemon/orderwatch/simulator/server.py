@@ -1,4 +1,4 @@
-"""Two listeners on loopback: the APIs, and the host that the download links point to."""
+"""Listeners on loopback: the APIs, and the hosts that the download links point to."""
 
 import socket
 import time
@@ -30,13 +30,12 @@ async def serve(
 ) -> AsyncIterator[Simulator]:
     """The simulator, listening; port 0 is any free one. Raises OSError where it cannot listen."""
     async with AsyncExitStack() as stack:
-        doors = [
-            stack.enter_context(socket.create_server((host, number))) for number in (port, download_port)
-        ]
-        api_url, download_url = (f"http://{host}:{door.getsockname()[1]}" for door in doors)
-        simulator = Simulator(scenario, api_url=api_url, download_url=download_url, clock=clock, now=now)
-        for door, module in zip(doors, (api, downloads), strict=True):
-            app = module.application(simulator)
+        ports = (port, download_port, *[0] * (scenario.downloads.hosts - 1))
+        doors = [stack.enter_context(socket.create_server((host, number))) for number in ports]
+        api_url, *urls = (f"http://{host}:{door.getsockname()[1]}" for door in doors)
+        simulator = Simulator(scenario, api_url=api_url, download_urls=tuple(urls), clock=clock, now=now)
+        for number, door in enumerate(doors):
+            app = downloads.application(simulator) if number else api.application(simulator)
             app.on_response_prepare.append(_dated(simulator.now))
             await _listen(stack, app, door)
         yield simulator

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -42,12 +43,13 @@ class Simulator:
         scenario: Scenario,
         *,
         api_url: str,
-        download_url: str,
+        download_urls: tuple[str, ...],
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
         self.api_url = api_url
-        self.download_url = download_url
+        self.download_url = download_urls[0]
+        self.connections = Counter[int]()  # under way, by download host
         self.token_url = f"{api_url}/oauth/token"
         self.journal = Journal()
         self.faults = Faults(scenario.faults)
@@ -59,7 +61,7 @@ class Simulator:
         self._ahead = timedelta(seconds=scenario.clock_ahead)
         self._started = clock()
         self._holders: dict[str, str] = {}
-        self.world = World(scenario, self.now(), download_url)
+        self.world = World(scenario, self.now(), download_urls)
         self._contents: dict[tuple[str, str, int], Content] = {}
 
     @property

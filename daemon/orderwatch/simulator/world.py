@@ -46,11 +46,11 @@ class _Life(NamedTuple):
 
 @dataclass(frozen=True)
 class World:
-    """`epoch` is the moment of second 0; `host` is where downloads are (`http://127.0.0.1:8001`)."""
+    """`epoch` is the moment of second 0; `hosts` are where downloads are (`http://127.0.0.1:8001`)."""
 
     scenario: Scenario
     epoch: datetime
-    host: str
+    hosts: tuple[str, ...]
 
     def moment(self, seconds: float) -> datetime:
         return self.epoch + timedelta(seconds=seconds / self.scenario.speed)
@@ -134,7 +134,7 @@ class World:
                 return f"{scene_id}_MS_{name}.png"
 
     def scene(self, place: Place, at: float, sign: Sign) -> Document:
-        url = f"{self.host}/v2/scenes/{place.scene.scene_id}/"
+        url = f"{self.hosts[place.scene.host]}/v2/scenes/{place.scene.scene_id}/"
         rasters = {"L3_MS": ["red", "green", "blue"], "L1_MS": ["blue", "green", "red", "nir"]}
         stem = place.scene.scene_id.removesuffix("_L1")
         return self._facts(place) | {

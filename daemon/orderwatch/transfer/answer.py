@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from orderwatch.core.model import Delivery
 from orderwatch.core.politeness import http_date, retry_after
-from orderwatch.errors import BusyHostError, LinkExpiredError, TransferError
+from orderwatch.errors import BusyHostError, ForbiddenError, HostError, LinkExpiredError, TransferError
 
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _UNSATISFIED = re.compile(r"bytes \*/(\d+)")
 UNRELIABLE = ""  # the validator of a host whose validators change although the file does not
-_EXPIRED = {401, 403, 404, 410}
+_EXPIRED = {401, 404, 410}
 _PAGES = {"text/html", "application/xhtml+xml", "application/json"}
 _XML = {"application/xml", "text/xml"}  # an error page, unless it is a footprint
 _LEADING = {"delivery_zip": b"PK\x03\x04"}
@@ -67,13 +67,12 @@ def judge(
         return Unchanged()
     if status in _EXPIRED:
         raise LinkExpiredError(f"the download host answers {status}")
+    if status == 403:  # noqa: PLR2004 - forbidden
+        raise ForbiddenError(f"the download host answers {status}")
     if status == 416 and wanted:  # noqa: PLR2004 - range not satisfiable
         return _unsatisfied(headers, wanted, delivery)
     if status not in {200, 206}:
-        wait = retry_after(headers.get("Retry-After"), http_date(headers.get("Date")))
-        if wait is not None:
-            raise BusyHostError(f"the download host answers {status}", wait)
-        raise TransferError(f"the download host answers {status}")
+        raise _refusal(status, headers)
     if headers.get("Content-Encoding", "identity").lower() != "identity":
         raise TransferError("the download host compressed the file although asked not to")
     kind = headers.get("Content-Type", "").split(";")[0].strip().lower()
@@ -82,6 +81,16 @@ def judge(
     if status == 200:  # noqa: PLR2004 - the whole file, whether a range was asked for or not
         return _whole(headers, wanted, delivery)
     return _ranged(headers, wanted, delivery)
+
+
+def _refusal(status: int, headers: Mapping[str, str]) -> TransferError:
+    text = f"the download host answers {status}"
+    wait = retry_after(headers.get("Retry-After"), http_date(headers.get("Date"))) or 0.0
+    if status == 429 or (status == 503 and wait):  # noqa: PLR2004 - too many requests, unavailable
+        return BusyHostError(text, wait=wait)
+    if status >= 500:  # noqa: PLR2004 - server errors
+        return HostError(text, wait=wait)
+    return TransferError(text, wait=wait)
 
 
 def check_leading(attachment: str, first: bytes) -> None:

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from orderwatch.errors import DiskError, TransferError
+from orderwatch.errors import BusyHostError, DiskError, TransferError
+from orderwatch.ports import UNLIMITED, Connections
 from orderwatch.transfer.claims import Claim, Claims
 
 _LARGEST = 64 * 2**20  # bytes asked for at once
@@ -35,8 +36,9 @@ ALONE = Sharing(connections=1)
 class Crew:
     """Helpers of the first connection. Each takes pieces from the end of the file until there is none left.
 
-    What ends a helper (cut, slow, refused, offered other bytes) is no trouble of the file: its piece is a gap
-    again, and nobody else is taken on. A failing disk ends the whole attempt, at the next `tend`.
+    There are no more of them than the host takes `connections`. What ends a helper (cut, slow, refused,
+    offered other bytes) is no trouble of the file: its piece is a gap again, and nobody else is taken on. A
+    failing disk ends the whole attempt, at the next `tend`.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Crew:
         sharing: Sharing,
         fetch: Fetch,
         *,
+        connections: Connections = UNLIMITED,
         received: Callable[[], int],
         clock: Callable[[], float],
     ) -> None:
@@ -54,6 +57,7 @@ class Crew:
         self._piece = max(sharing.piece, min(size // _PIECES, _LARGEST))
         self._window = sharing.window
         self._fetch = fetch
+        self._connections = connections
         self._received = received
         self._clock = clock
         self._helpers: set[asyncio.Task[None]] = set()
@@ -74,10 +78,11 @@ class Crew:
             return
         self._best = rate
         for _ in range(min(len(self._helpers) + 1, self._most - len(self._helpers) - 1)):
-            if (claim := self._claims.last(self._piece)) is not None:
-                helper = asyncio.create_task(self._help(claim))
-                self._helpers.add(helper)
-                helper.add_done_callback(self._helpers.discard)
+            if not self._connections.more():
+                return
+            helper = asyncio.create_task(self._help(self._claims.last(self._piece)))
+            self._helpers.add(helper)
+            helper.add_done_callback(self._ended)
 
     async def left_over(self) -> Claim | None:
         """Wait until nobody fetches any more; returns what a helper that failed has left."""
@@ -98,12 +103,20 @@ class Crew:
             while self._helpers:
                 await asyncio.wait(self._helpers)
 
+    def _ended(self, helper: asyncio.Task[None]) -> None:
+        self._helpers.discard(helper)
+        self._connections.fewer()
+
     async def _help(self, claim: Claim | None) -> None:
         while claim is not None:
             try:
                 await self._fetch(claim)
             except DiskError as error:
                 self._fatal = error
+                return
+            except BusyHostError:
+                self._connections.too_many()
+                self._most = 0
                 return
             except TransferError:
                 self._most = 0

@@ -12,8 +12,8 @@ from yarl import URL
 
 from orderwatch.addresses import GuardedResolver
 from orderwatch.core.model import Delivery
-from orderwatch.errors import TransferError
-from orderwatch.ports import UNMETERED, Checkpoint, Fetched, Meter, Start
+from orderwatch.errors import HostError, TransferError
+from orderwatch.ports import UNLIMITED, UNMETERED, Checkpoint, Connections, Fetched, Meter, Start
 from orderwatch.transfer.answer import Answer, Coming, OtherBytesError, Unchanged, Wanted, judge
 from orderwatch.transfer.bandwidth import Bandwidth
 from orderwatch.transfer.claims import Claim, Claims
@@ -73,10 +73,11 @@ class Downloader:
         started: Callable[[Start], Awaitable[None]],
         checkpoint: Checkpoint,
         unless: str | None = None,
+        connections: Connections = UNLIMITED,
     ) -> Fetched | None:
         edition = Edition(delivery.total, delivery.validator)
         async with open_partial(self._folder / part, delivery.durable, edition) as partial:
-            job = _Job(url, delivery, partial, started, checkpoint)
+            job = _Job(url, delivery, partial, started, checkpoint, connections)
             if not partial.held.prefix or partial.held.prefix != delivery.total:
                 try:
                     answer = await self._attempt(job, unless)
@@ -110,8 +111,15 @@ class Downloader:
         # wrong before is not believed.
         shared = coming.validator and not job.delivery.refused_sha256
         size = coming.total if coming.total and shared else 0
-        clock = asyncio.get_running_loop().time
-        crew = Crew(claims, size, self._manner.sharing, ask, received=lambda: intake.received, clock=clock)
+        crew = Crew(
+            claims,
+            size,
+            self._manner.sharing,
+            ask,
+            connections=job.connections,
+            received=lambda: intake.received,
+            clock=asyncio.get_running_loop().time,
+        )
         async with intake.kept(), crew.at_work():
             claim = claims.first()
             if claim is not None:
@@ -172,7 +180,8 @@ class Downloader:
     async def _asked(self, link: URL, headers: dict[str, str]) -> aiohttp.ClientResponse:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(_CONNECT + self._manner.stall):  # headers may drip as well
+            async with _translated(reached=False), asyncio.timeout(_CONNECT + self._manner.stall):
+                # Headers may drip as well.
                 response = await self._session.get(link, headers=headers, allow_redirects=False)
         except Exception:
             self._meter.asked("download", None, time.monotonic() - began)
@@ -190,6 +199,7 @@ class _Job:
     partial: Partial
     started: Callable[[Start], Awaitable[None]]
     checkpoint: Checkpoint
+    connections: Connections
 
     @property
     def edition(self) -> Edition:
@@ -247,15 +257,18 @@ def _link(text: str) -> URL:
 
 
 @asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    """Foreign errors in our words; theirs hold the link with its token."""
+async def _translated(*, reached: bool = True) -> AsyncIterator[None]:
+    """Foreign errors in our words; theirs hold the link with its token. `reached`: the host answered."""
     try:
         yield
     except TimeoutError as error:
-        raise TransferError("the download stalled") from error
+        raise HostError("the download stalled", reached=reached) from error
     except aiohttp.ClientPayloadError as error:
-        raise TransferError("the download was cut") from error
+        raise HostError("the download was cut", reached=reached) from error
     except aiohttp.ClientConnectorError as error:
-        raise TransferError(f"the download host cannot be reached: {error.strerror or 'no route'}") from error
-    except (aiohttp.ClientError, ValueError, ConnectionError) as error:
+        text = f"the download host cannot be reached: {error.strerror or 'no route'}"
+        raise HostError(text, reached=False) from error
+    except ValueError as error:  # a link that is none, too
         raise TransferError(f"the download failed: {type(error).__name__}") from error
+    except (aiohttp.ClientError, ConnectionError) as error:
+        raise HostError(f"the download failed: {type(error).__name__}", reached=reached) from error
