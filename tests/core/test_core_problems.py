@@ -33,6 +33,7 @@ def problem(event: str, **facts: object) -> Problem:
             "intent.placed",
             {"account": "main", "project_name": "p", "task_name": "t"},
         ),
+        ("downloads.failing", "downloads.restored", {"account": "main", "host": "cdn.example"}),
         ("notify.failing", "notify.restored", {"channel": "webhook"}),
     ],
 )

@@ -125,7 +125,8 @@ def test_what_the_first_release_did_not_know_is_filled_in(first: Path) -> None:
         (8, SEEN, None, 0),
         (9, None, None, 0),
     ]
-    assert ask(first, "SELECT root FROM deliveries") == [(None,), (None,)]
+    assert ask(first, "SELECT root, host FROM deliveries") == [(None, None), (None, None)]
+    assert ask(first, "SELECT count(*) FROM deliveries WHERE furthest != durable") == [(0,)]
     assert ask(first, "SELECT * FROM accounts") == []
     assert ask(first, "SELECT * FROM trees") == []
 

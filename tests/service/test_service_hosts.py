@@ -14,6 +14,7 @@ from tests.service.tracking_kit import ALWAYS, fault, lie, work
 
 from orderwatch.core.delivery import RetryPolicy
 from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.service.turns import Turns
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Downloads
@@ -241,6 +242,22 @@ async def test_downloads_step_down_to_the_one_connection_that_the_host_takes(
         await h.assert_all_stored()
         assert [e.status for e in h.downloads if e.status not in {200, 206}] == [refusal]
         assert all(d.barren == 0 for d in await h.deliveries())
+
+
+async def test_several_workers_bring_everything_from_a_host_that_takes_one_connection(tmp_path: Path) -> None:
+    scenario = scenes(*[0] * 6, connections=1, refusal=403, rate=20_000)
+    async with house(tmp_path, scenario, retries=PATIENT) as h:
+        await h.look()
+        stopping, turns = asyncio.Event(), Turns(4)
+        workers = [asyncio.create_task(h.fetcher.work(h.todo, stopping, turns)) for _ in range(4)]
+        while await states(h) != "ssssss":
+            await asyncio.sleep(0.01)
+            h.time.move(SECOND)
+            h.todo.ring()
+        stopping.set()
+        h.todo.ring()
+        await asyncio.gather(*workers)
+        await h.assert_all_stored()
 
 
 async def test_one_more_download_is_tried_where_nothing_was_refused_for_a_while(tmp_path: Path) -> None:

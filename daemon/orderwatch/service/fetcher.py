@@ -166,6 +166,7 @@ class Fetcher:
             move = machine.held(attempt.delivery, self._now(), held.until, str(held))
             await self._store.record(move)
             attempt.row.delivery = move.delivery
+            log.debug("delivery.held", **attempt.row.where, host=move.delivery.host, until=held.until)
         except (TransferError, ProviderError) as error:
             await self._fail(attempt, error)
 

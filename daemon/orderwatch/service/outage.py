@@ -35,11 +35,15 @@ class Outages:
         return [way for way, road in self._roads.items() if road.host.doubted]
 
     def forget(self, now: datetime, longest: timedelta) -> None:
-        """Nobody waits longer than `longest`: nothing is wanted of a host that was not asked for so long."""
+        """Nobody waits longer than `longest`: nothing is wanted of a host that was not asked for so long.
+
+        Hosts that nothing is known of are not kept.
+        """
         for road in self._roads.values():
             trouble = road.host.trouble
             if trouble is not None and not road.on_it and now > trouble.until + longest:
                 road.becomes(Host(limit=road.host.limit))
+        self._roads = {way: road for way, road in self._roads.items() if road.on_it or road.host != Host()}
 
     def _road(self, way: Way) -> "_Road":
         return self._roads.setdefault(way, _Road(way))
