@@ -1,6 +1,7 @@
 """Signals at bad moments: a stop is a stop, a reload is taken up, and neither leaves a traceback."""
 
 import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -32,6 +33,23 @@ async def test_a_download_goes_on_while_the_configuration_is_taken_up_twice(rigg
     ]
     assert daemon.returncode is None
     assert await rig.terminated(daemon) == 0
+
+
+async def test_status_says_whether_a_daemon_runs_whatever_became_of_it(rigged: Rigged) -> None:
+    rig = await rigged(_slow())
+    rig.configure(WATCH, delivery='bandwidth = "1 MB"')
+    daemon = await rig.start("run")
+    await _until_logged(rig, "order.moved")
+    beside = await rig.call("status", "--json")
+    assert json.loads(beside.out)["daemon"]["running"] is True
+    daemon.kill()
+    await daemon.wait()
+    after = json.loads((await rig.call("status", "--json")).out)["daemon"]
+    assert (after["running"], after["last_alive_at"] is None) == (False, False)
+    for command in (("status",), ("top",), ("explain", "7")):
+        first = (await rig.call(*command)).out.splitlines()[0]
+        assert first.startswith("No daemon is running. Last sign of life: "), command
+    assert "No daemon" not in beside.out
 
 
 async def test_a_tree_of_another_daemon_is_refused_and_the_daemon_goes_on(rigged: Rigged) -> None:

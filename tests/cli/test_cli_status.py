@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from rich.console import Console
@@ -31,6 +32,7 @@ from orderwatch.core.model import (
     Standing,
 )
 from orderwatch.core.shapes import order_facts
+from orderwatch.db.alive import shown_alive
 from orderwatch.db.store import open_store
 from orderwatch.ports import AccountState
 
@@ -128,14 +130,34 @@ def test_json_says_when_it_was_placed_and_looked_at_and_where_a_delivery_goes() 
 
 def test_an_empty_database_is_said_to_be_empty(call: Call, database: Path) -> None:
     assert database.exists()
-    assert call("status").output == "nothing is known yet\n"
+    with shown_alive(database):
+        assert call("status").output == "nothing is known yet\n"
     assert json.loads(call("status", "--json").output) == {
+        "daemon": {"running": False, "last_alive_at": ANY},
         "attention": [],
         "orders": [],
         "accounts": [],
         "intents": [],
         "problems": [],
     }
+
+
+def test_without_a_daemon_the_first_line_says_so_and_json_says_when_there_was_one(
+    call: Call, database: Path
+) -> None:
+    none = "No daemon is running, and none has left a sign of life.\n"
+    assert call("status").output == f"{none}nothing is known yet\n"
+    assert json.loads(call("status", "--json").output)["daemon"] == {"running": False, "last_alive_at": None}
+    with shown_alive(database):
+        running = json.loads(call("status", "--json").output)["daemon"]
+        assert call("status", "--check").exit_code == 0
+    assert running == {"running": True, "last_alive_at": ANY}
+    alive = json.loads(call("status", "--json").output)["daemon"]["last_alive_at"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", alive)
+    stopped = call("status", "--check")
+    first = stopped.output.splitlines()[0]
+    assert re.fullmatch(r"No daemon is running\. Last sign of life: (just now|.* ago) \(\d{4}-.*Z\)\.", first)
+    assert stopped.exit_code == 1
 
 
 def test_an_accounts_trouble_stands_below_the_orders(capsys: pytest.CaptureFixture[str]) -> None:

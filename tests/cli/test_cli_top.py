@@ -18,11 +18,14 @@ from orderwatch.cli.live import transfers_table
 from orderwatch.cli.top import picture
 from orderwatch.core.attention import Concern, Reason
 from orderwatch.core.glance import Counts, Glance
+from orderwatch.core.liveness import Liveness
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderPhase, OrderState, Standing
 from orderwatch.core.speed import Speeds
+from orderwatch.db.alive import shown_alive
 from orderwatch.db.store import open_store
 
+RUNS = Liveness(running=True)
 COLOURS = re.compile(r"\x1b\[[\d;]*3[0-7]m")
 RUNNING = a_delivery(state=DeliveryState.FETCHING, durable=250_000, total=1_000_000)
 SHORT = Concern(
@@ -45,11 +48,11 @@ GLANCE = Glance(
 )
 
 
-def shown(glance: Glance, height: int = 24, width: int = 100) -> list[str]:
+def shown(glance: Glance, height: int = 24, width: int = 100, daemon: Liveness = RUNS) -> list[str]:
     going = Speeds().measured(glance.running, NOW)
     screen = Console(width=width, height=height, no_color=True, highlight=False)
     with screen.capture() as found:
-        screen.print(picture(glance, going, NOW, height))
+        screen.print(picture(glance, going, daemon, NOW, height))
     return found.get().splitlines()
 
 
@@ -73,6 +76,13 @@ def test_the_picture_is_never_higher_than_the_window(height: int) -> None:
         attention=[replace(SHORT, key=f"{n}", text="x" * 300) for n in range(9)],
     )
     assert len(shown(many, height, 60)) <= height
+    assert len(shown(many, height, 60, Liveness(running=False))) <= height
+
+
+def test_without_a_daemon_the_first_line_says_so() -> None:
+    first, second, *_ = shown(GLANCE, daemon=Liveness(running=False, last_alive_at=NOW - 180 * MINUTE))
+    assert first == "No daemon is running. Last sign of life: 3 h ago (2026-11-22T09:00:00Z)."
+    assert second.startswith("2 orders open")
 
 
 def test_names_of_the_provider_cannot_drive_the_terminal() -> None:
@@ -146,7 +156,11 @@ async def test_without_a_terminal_it_is_printed_once(database: Path, call: Call)
     await _fill(database)
     done = await asyncio.to_thread(call, "top")
     assert done.exit_code == 0
-    assert done.stdout.startswith("1 order open · 1 delivery to come · 0 stored · all is well\n")
+    with shown_alive(database):
+        beside = await asyncio.to_thread(call, "top")
+    assert done.stdout.startswith("No daemon is running, and none has left a sign of life.\n")
+    assert "0 stored\n" in done.stdout
+    assert beside.stdout.startswith("1 order open · 1 delivery to come · 0 stored · all is well\n")
     assert "Quay \ufffd[2J" in done.stdout
     assert "scene-1.zip" in done.stdout
     assert "\x1b" not in done.stdout

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from orderwatch.core.explain import Evidence, Facts, explain
 from orderwatch.core.lag import Lags, fit
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, Standing
+from orderwatch.db.alive import liveness
 from orderwatch.db.gallery import Gallery, open_gallery
 from orderwatch.db.store import Store, open_store
 from orderwatch.ports.overview import AccountSeen, Overview, TreeSeen
@@ -97,7 +99,7 @@ async def served(
             sharing=Sharing(lambda: changes.newest),
         )
         pictures = Pictures(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
-        add = api(gallery, explained, attention, changes)
+        add = api(gallery, explained, attention, changes, partial(liveness, database))
         routes = (add, site.add_to, pictures.add_to, add_static)
         pages = Pages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving("127.0.0.1:0", pages) as port:

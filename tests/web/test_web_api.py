@@ -14,6 +14,7 @@ from tests.db.kit import an_order
 from tests.web.api_kit import HOSTILE, asked, fill, served, told
 
 from orderwatch.core.machine import Verdict
+from orderwatch.db.alive import shown_alive
 from orderwatch.web.api.openapi import description
 
 DESCRIBED: dict[str, Any] = json.loads(json.dumps(description()))
@@ -179,3 +180,12 @@ async def test_a_relative_next_keeps_every_filter(database: Path) -> None:
             "status": ["in_progress"],
             "offset": ["1"],
         }
+
+
+async def test_accounts_come_with_the_last_sign_of_life(database: Path) -> None:
+    async with served(database) as at:
+        assert (await told(at.port, "/api/accounts"))["daemon"] == {"running": False, "last_alive_at": None}
+        with shown_alive(database):
+            daemon = (await told(at.port, "/api/accounts"))["daemon"]
+        assert daemon["running"]
+        assert daemon["last_alive_at"].endswith("Z")

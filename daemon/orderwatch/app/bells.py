@@ -9,6 +9,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from orderwatch.app.house import House
 from orderwatch.app.stepping import Planner, rebase, step
 from orderwatch.config import Settings
+from orderwatch.db.alive import show_alive
 from orderwatch.service.heartbeat import Heartbeat
 
 _LONGEST_TICK = timedelta(seconds=5)
@@ -52,6 +53,7 @@ class Bells:
         self._ring()
 
     def _beat(self) -> None:
+        show_alive(self._house.database)
         self._member.beat()
         self._ring()
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from orderwatch.app.observation import Observation, observation
@@ -12,6 +13,7 @@ from orderwatch.app.shared import Shared
 from orderwatch.app.showing import Showing
 from orderwatch.app.values import limit_of
 from orderwatch.config import Settings
+from orderwatch.db.alive import liveness
 from orderwatch.db.gallery import open_gallery
 from orderwatch.db.store import Store, open_store
 from orderwatch.ops.log import Redactor
@@ -96,7 +98,7 @@ async def open_house(settings: Settings, redactor: Redactor, patience: float = 0
             sharing=Sharing(lambda: changes.newest),
         )
         pictures = Pictures(gallery, showing.picture)
-        shown = api(gallery, showing.facts, showing.attention, changes)
+        shown = api(gallery, showing.facts, showing.attention, changes, partial(liveness, database))
         yield House(
             database=database,
             store=store,

@@ -8,11 +8,13 @@ import click
 
 from orderwatch.cli.common import TASK_ID, Context, configured, print_json
 from orderwatch.cli.database import demand_current
-from orderwatch.cli.tables import console, title
+from orderwatch.cli.tables import console, print_warning, title
 from orderwatch.core.explain import Facts
 from orderwatch.core.explain import explain as explained
+from orderwatch.core.liveness import Liveness
 from orderwatch.core.shapes import explained_facts
 from orderwatch.core.text import printable
+from orderwatch.db.alive import liveness
 
 _TOPIC = 16  # columns
 
@@ -31,7 +33,7 @@ def explain(context: Context, task_id: int, *, as_json: bool) -> None:
     if as_json:
         print_json({"orders": [explained_facts(facts) for facts in found]})
     else:
-        _print(found)
+        _print(found, liveness(settings.database.path))
     if not found:
         ids = {i for watch in settings.watch for i in watch.task_ids}
         why = (
@@ -42,10 +44,12 @@ def explain(context: Context, task_id: int, *, as_json: bool) -> None:
         raise click.ClickException(f"order {task_id} is not known: {why}")
 
 
-def _print(found: Sequence[Facts]) -> None:
+def _print(found: Sequence[Facts], daemon: Liveness) -> None:
     from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
 
     screen = console()
+    if found:
+        print_warning(screen, daemon, datetime.now(UTC))
     for facts in found:
         order = facts.order
         names, account = title(order.project_name, order.task_name), printable(order.account)

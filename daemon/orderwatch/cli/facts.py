@@ -18,6 +18,7 @@ from orderwatch.core.attention import by_order, unacknowledged
 from orderwatch.core.geojson import collection
 from orderwatch.core.model import OrderState, Transition
 from orderwatch.core.shapes import transition_facts
+from orderwatch.db.alive import liveness
 from orderwatch.db.reader import open_reader
 
 
@@ -27,7 +28,9 @@ from orderwatch.db.reader import open_reader
 @click.option("--project", metavar="NAME", help="Only orders of this project; a shell pattern.")
 @click.option("--state", type=click.Choice(list(OrderState)), help="Only orders in this state of ours.")
 @click.option("--attention", is_flag=True, help="Only what needs a person.")
-@click.option("--check", is_flag=True, help="Exit with 1 where something needs a person.")
+@click.option(
+    "--check", is_flag=True, help="Exit with 1 where something needs a person, or no daemon is running."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @click.option("--geojson", "as_geojson", is_flag=True, help="Print targets and footprints, for a map.")
 @configured
@@ -58,7 +61,7 @@ def status(
         print_json(collection(known.orders))
     else:
         print_status(known, datetime.now(UTC))
-    if check and known.attention:
+    if check and (known.attention or not known.daemon.running):
         sys.exit(FAILED)
 
 
@@ -80,6 +83,7 @@ def history(context: Context, task_id: int, *, as_json: bool) -> None:
 async def _status(settings: Settings, filters: Filters) -> Known:
     """Orders that need a person come first."""
     demand_current(settings.database.path)
+    daemon = liveness(settings.database.path)
     async with open_reader(settings.database.path) as reader:
         found = unacknowledged(await concerns_of(settings, reader, datetime.now(UTC)))
         concerned = by_order(found)
@@ -92,6 +96,7 @@ async def _status(settings: Settings, filters: Filters) -> Known:
             intents=await reader.intents(unsettled=True),
             problems=list((await reader.problems()).values()),
             attention=[concern for concern in found if filters.takes_concern(concern, shown)],
+            daemon=daemon,
         )
 
 

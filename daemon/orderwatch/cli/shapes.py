@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orderwatch.core.attention import Concern
 from orderwatch.core.intent import Intent
+from orderwatch.core.liveness import Liveness
 from orderwatch.core.model import Order
 from orderwatch.core.problems import Problem
 from orderwatch.core.shapes import (
@@ -12,6 +13,7 @@ from orderwatch.core.shapes import (
     account_facts,
     concern_facts,
     intent_facts,
+    liveness_facts,
     order_facts,
     problem_facts,
 )
@@ -32,10 +34,12 @@ class Known(NamedTuple):
     intents: Sequence[Intent] = ()
     problems: Sequence[Problem] = ()
     attention: Sequence[Concern] = ()
+    daemon: Liveness = Liveness(running=True)
 
 
 def status_facts(known: Known) -> Shape:
     return {
+        "daemon": liveness_facts(known.daemon),
         "attention": [concern_facts(concern) for concern in known.attention],
         "orders": [order_facts(order) for order in known.orders],
         "accounts": [

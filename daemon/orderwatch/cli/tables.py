@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from orderwatch.cli.shapes import Known
 from orderwatch.core.attention import Concern, headline
 from orderwatch.core.explain import in_words
+from orderwatch.core.liveness import Liveness
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
 from orderwatch.core.sizes import amount
 from orderwatch.core.spans import ago, ahead, moment
@@ -42,6 +43,7 @@ def print_status(known: Known, now: datetime) -> None:
 
     screen = console()
     then = now if screen.is_terminal else None
+    print_warning(screen, known.daemon, now)
     print_attention(screen, known.attention, then)
     if known.orders:
         screen.print(status_table(known.orders, then))
@@ -52,6 +54,12 @@ def print_status(known: Known, now: datetime) -> None:
         if state.trouble is not None:
             line = Text.assemble((printable(f"account {name}"), "bold red"), " ")
             screen.print(line.append_text(plain(in_words(state.trouble, then))))
+
+
+def print_warning(screen: "Console", daemon: Liveness, now: datetime) -> None:
+    """Say first where nobody works on what follows."""
+    if warning := daemon.warning(now):
+        screen.print(plain(warning, "bold red"), soft_wrap=True)
 
 
 def print_attention(screen: "Console", found: Sequence[Concern], now: datetime | None) -> None:

@@ -16,13 +16,15 @@ from orderwatch.cli.common import Context, configured
 from orderwatch.cli.database import demand_current
 from orderwatch.cli.keys import heard
 from orderwatch.cli.live import framed, in_a_line, move_line, orders_table, transfers_table
-from orderwatch.cli.tables import concern_line, console
+from orderwatch.cli.tables import concern_line, console, plain
 from orderwatch.config import Settings
 from orderwatch.core.attention import headline, unacknowledged
 from orderwatch.core.glance import Glance
+from orderwatch.core.liveness import Liveness
 from orderwatch.core.model import Order, OrderState
 from orderwatch.core.spans import ahead
 from orderwatch.core.speed import Going, Speeds
+from orderwatch.db.alive import liveness
 from orderwatch.db.reader import Reader, open_reader
 
 _FRAME = 1.0  # seconds between two pictures
@@ -52,7 +54,8 @@ async def _top(settings: Settings) -> None:
             await _watch(settings, reader, screen)
         else:
             glance = await _glance(settings, reader, _PLAIN)
-            screen.print(Group(*_plain(glance)), soft_wrap=True)
+            warning = liveness(database).warning(datetime.now(UTC))
+            screen.print(Group(*_plain(glance, warning)), soft_wrap=True)
 
 
 async def _glance(settings: Settings, reader: Reader, most: int) -> Glance:
@@ -67,20 +70,27 @@ async def _watch(settings: Settings, reader: Reader, screen: Console) -> None:
             glance = await _glance(settings, reader, screen.height)
             now = datetime.now(UTC)
             going = speeds.measured(glance.running, now)
-            live.update(picture(glance, going, now, screen.height), refresh=True)
+            live.update(
+                picture(glance, going, liveness(settings.database.path), now, screen.height), refresh=True
+            )
             await keys.pause(_FRAME)
 
 
-def picture(glance: Glance, going: Sequence[Going], now: datetime, height: int) -> RenderableType:
+def picture(
+    glance: Glance, going: Sequence[Going], daemon: Liveness, now: datetime, height: int
+) -> RenderableType:
     """As much as there is room for; orders have what the other parts leave."""
     share = max(1, (height - _LEAST) // _SHARES)
-    concerns = [in_a_line(concern_line(one, now)) for one in glance.attention[: min(share, _MOST_CONCERNS)]]
+    first = [in_a_line(line) for line in _warned(daemon.warning(now))]
+    some = glance.attention[: min(share, _MOST_CONCERNS) - len(first)]
+    concerns = [in_a_line(concern_line(one, now)) for one in some]
     running, moves = going[:share], glance.moves[-share:]
-    left = height - _AROUND - len(concerns) - max(1, len(running)) - max(1, len(moves))
+    left = height - _AROUND - len(first) - len(concerns) - max(1, len(running)) - max(1, len(moves))
     orders = glance.orders[: max(1, left)]
     under_way = sum(n for state, n in glance.counts.orders.items() if state is not OrderState.DONE)
     return Group(
-        in_a_line(header(glance)),
+        *first,
+        in_a_line(header(glance, is_running=daemon.running)),
         *concerns,
         framed(_orders(orders, now), f"orders, {len(orders)} of {under_way}" if under_way else "orders"),
         framed(transfers_table(running), f"transfers, {len(going)}"),
@@ -88,8 +98,8 @@ def picture(glance: Glance, going: Sequence[Going], now: datetime, height: int) 
     )
 
 
-def header(glance: Glance) -> Text:
-    """How much there is of what."""
+def header(glance: Glance, *, is_running: bool) -> Text:
+    """How much there is of what, and whether all is well, which nobody knows without a daemon."""
     counts = glance.counts
     parts = [
         Text(f"{_number(counts.open, 'order', 'orders')} open", "bold"),
@@ -98,16 +108,22 @@ def header(glance: Glance) -> Text:
     ]
     if counts.given_up:
         parts.append(Text(f"{counts.given_up} given up", "bold red"))
-    parts.append(Text(headline(glance.attention), "bold red" if glance.attention else "green"))
+    if glance.attention or is_running:
+        parts.append(Text(headline(glance.attention), "bold red" if glance.attention else "green"))
     return Text(" · ").join(parts)
+
+
+def _warned(warning: str | None) -> Sequence[Text]:
+    return [plain(warning, "bold red")] if warning else []
 
 
 def _number(count: int, one: str, many: str) -> str:
     return f"1 {one}" if count == 1 else f"{count or 'no'} {many}"
 
 
-def _plain(glance: Glance) -> Iterator[RenderableType]:
-    yield header(glance)
+def _plain(glance: Glance, warning: str | None) -> Iterator[RenderableType]:
+    yield from _warned(warning)
+    yield header(glance, is_running=warning is None)
     yield from (concern_line(concern, None) for concern in glance.attention)
     if glance.orders:
         yield _orders(glance.orders, None)

@@ -20,11 +20,13 @@ def run(context: Context) -> None:
     """The daemon, in the foreground. SIGTERM and SIGINT stop it cleanly, SIGHUP reloads the configuration."""
     from orderwatch.app.compose import held_database  # noqa: PLC0415 - `--help` stays quick
     from orderwatch.app.daemon import run_daemon  # noqa: PLC0415 - as above
+    from orderwatch.db.alive import shown_alive  # noqa: PLC0415 - as above
 
     settings, redactor = begin(context)
     with ExitStack() as stack:
         with extending():  # a large database is read whole, or brought to this schema
             stack.enter_context(held_database(settings))
+        stack.enter_context(shown_alive(settings.database.path))
         asyncio.run(run_daemon(settings, redactor, lambda: context.settings(resolve=True)))
 
 
@@ -51,6 +53,7 @@ def once(context: Context, delivery: tuple[str, str] | None) -> None:
     """One whole round: look at every watched open order, fetch everything wanted, then exit."""
     from orderwatch.app.compose import held_database  # noqa: PLC0415 - `--help` stays quick
     from orderwatch.app.once import run_delivery, run_once  # noqa: PLC0415 - as above
+    from orderwatch.db.alive import show_alive  # noqa: PLC0415 - as above
 
     with shown("fetching", "fetched") as progress:  # first, so that the log's lines stand above the bar
         settings, redactor = begin(context)
@@ -59,6 +62,7 @@ def once(context: Context, delivery: tuple[str, str] | None) -> None:
                 outcome = asyncio.run(run_once(settings, redactor, progress))
             else:
                 outcome = asyncio.run(run_delivery(settings, redactor, *delivery, progress))
+            show_alive(settings.database.path)
     for path in outcome.already:
         click.echo(f"already stored: {path}")
     complain(outcome.problems)

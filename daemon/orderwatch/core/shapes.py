@@ -8,6 +8,7 @@ from orderwatch.core.breaker import Trouble
 from orderwatch.core.explain import Facts, awaited, explain
 from orderwatch.core.intent import Intent
 from orderwatch.core.ledger import Dwell, Figures, Group, OrderRow, Report
+from orderwatch.core.liveness import Liveness
 from orderwatch.core.model import Capture, Delivery, Order, Transition
 from orderwatch.core.problems import Problem, words
 from orderwatch.core.rebuild import Refused
@@ -40,6 +41,10 @@ def concern_facts(concern: Concern) -> Shape:
         "text": concern.text,
         "remedy": concern.remedy,
     }
+
+
+def liveness_facts(daemon: Liveness) -> Shape:
+    return {"running": daemon.running, "last_alive_at": maybe_zulu(daemon.last_alive_at)}
 
 
 def account_facts(name: str, listed_at: datetime | None, trouble: Trouble | None) -> Shape:

@@ -143,7 +143,8 @@ _SCHEMAS: Schema = {
     "Orders": _object(orders=_list("Order"), total=_COUNT, limit=_COUNT, offset=_COUNT, next=_MAYBE_TEXT),
     "Attention": _object(attention=_list("Concern")),
     "Problems": _object(problems=_list("Problem")),
-    "Accounts": _object(accounts=_list("Account")),
+    "Daemon": _object(running=_BOOL, last_alive_at=_MAYBE_TIME),
+    "Accounts": _object(daemon=_named("Daemon"), accounts=_list("Account")),
     "Transfers": _object(transfers=_list("Transfer")),
 }
 
@@ -189,7 +190,9 @@ def description() -> Schema:
             "/api/orders/{account}/{task_id}": _get("One order.", "ExplainedOrder", _WHICH, missing=True),
             "/api/attention": _get("What needs a person, and what to do.", "Attention"),
             "/api/problems": _get("What went wrong and has not ended.", "Problems"),
-            "/api/accounts": _get("The accounts that were ever asked.", "Accounts"),
+            "/api/accounts": _get(
+                "The accounts that were ever asked, and the daemon's last sign of life.", "Accounts"
+            ),
             "/api/transfers": _get("What is being fetched.", "Transfers"),
             "/api/events": _events(),
             "/api/openapi.json": _get("This description.", None),

@@ -10,11 +10,13 @@ from aiohttp import hdrs, web
 
 from orderwatch.core.attention import Concern
 from orderwatch.core.explain import Facts
+from orderwatch.core.liveness import Liveness
 from orderwatch.core.model import Order
 from orderwatch.core.shapes import (
     account_facts,
     concern_facts,
     explained_facts,
+    liveness_facts,
     order_facts,
     problem_facts,
     transfer_facts,
@@ -33,13 +35,14 @@ _ANY = re.compile(r"\{(\w+)\}")  # part of a path; by itself the router would ta
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Attention = Callable[[], Awaitable[Sequence[Concern]]]
 Explained = Callable[[Order], Awaitable[Facts]]
+Alive = Callable[[], Liveness]
 
 
 def api(
-    records: Records, explained: Explained, attention: Attention, changes: Changes
+    records: Records, explained: Explained, attention: Attention, changes: Changes, alive: Alive
 ) -> Callable[[web.Application], None]:
     """Adds the paths to an application; `explained` gathers what bears on an order."""
-    asked = _Api(records, explained, attention, changes)
+    asked = _Api(records, explained, attention, changes, alive)
     handlers: Mapping[str, Handler] = {
         "/api/orders": asked.orders,
         "/api/orders/{account}/{task_id}": asked.order,
@@ -77,12 +80,18 @@ def _refusal(status: HTTPStatus, text: str) -> web.Response:
 
 class _Api:
     def __init__(
-        self, records: Records, explained: Explained, attention: Attention, changes: Changes
+        self,
+        records: Records,
+        explained: Explained,
+        attention: Attention,
+        changes: Changes,
+        alive: Alive,
     ) -> None:
         self._records = records
         self._attention = attention
         self._explained = explained
         self._changes = changes
+        self._alive = alive
 
     async def orders(self, request: web.Request) -> web.Response:
         search = search_of(request.query.items())
@@ -125,7 +134,7 @@ class _Api:
             account_facts(name, state.listed_at, state.trouble)
             for name, state in sorted((await self._records.accounts()).items())
         ]
-        return await _told(request, accounts=found)
+        return await _told(request, daemon=liveness_facts(self._alive()), accounts=found)
 
     async def transfers(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
