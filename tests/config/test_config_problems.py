@@ -221,7 +221,7 @@ def account(line: str) -> str:
         (account('client_secret = "env:"'), "accounts.main.client_secret: env: is not set"),
         (
             account('client_secret = "credential:main"'),
-            "accounts.main.client_secret: credential:main needs systemd",
+            "accounts.main.client_secret: credential:main: /",
         ),
     ],
 )

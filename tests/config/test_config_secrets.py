@@ -1,7 +1,11 @@
 """Secrets: where they are fetched from, and that nothing ever shows them."""
 
+import os
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -18,6 +22,26 @@ def pointing(to: str) -> str:
 
 def secret(path: Path, folder: Path) -> str:
     return load(path, environ(folder)).accounts["main"].client_secret.get_secret_value()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@contextmanager
+def somebody_else() -> Iterator[None]:
+    """As a user who may read only what everybody may; root is one for a while."""
+    us = os.geteuid()
+    if us == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(us)
 
 
 @pytest.fixture
@@ -115,14 +139,64 @@ def test_a_credential_is_a_name_and_no_way_out(tmp_path: Path, credentials: Path
     assert problem == f"accounts.main.client_secret: credential:{name} is not a credential's name"
 
 
+class TestBesideTheConfiguration:
+    """What the service manager does not hand over stands where `install` put it, for any command."""
+
+    def test_a_credential_is_found_without_the_service_manager(self, tmp_path: Path) -> None:
+        (tmp_path / "main-secret").write_text(f"{CANARY}\n")
+        assert secret(written(tmp_path, pointing("credential:main-secret")), tmp_path) == CANARY
+
+    def test_it_is_found_whatever_folder_a_command_is_called_from(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "main-secret").write_text(CANARY)
+        written(tmp_path, pointing("credential:main-secret"))
+        monkeypatch.chdir(tmp_path)
+        found = load(Path("config.toml"), environ(tmp_path)).accounts["main"].client_secret
+        monkeypatch.chdir("/")
+        (tmp_path / "main-secret").write_text("canary-9d2c")
+        assert (found.get_secret_value(), current(found)) == (CANARY, "canary-9d2c")
+
+    def test_what_is_handed_over_comes_first(self, tmp_path: Path, credentials: Path) -> None:
+        (tmp_path / "main-secret").write_text("another")
+        (credentials / "main-secret").write_text(CANARY)
+        assert secret(written(tmp_path, pointing("credential:main-secret")), tmp_path) == CANARY
+
+    def test_what_is_not_handed_over_is_the_same_for_the_daemon_as_for_check(
+        self, tmp_path: Path, credentials: Path
+    ) -> None:
+        (credentials / "other").touch()
+        (tmp_path / "main-secret").write_text(CANARY)
+        assert secret(written(tmp_path, pointing("credential:main-secret")), tmp_path) == CANARY
+
+    def test_the_empty_file_that_install_made_is_a_problem_that_says_what_to_do(self, tmp_path: Path) -> None:
+        (tmp_path / "main-secret").touch()
+        found = problems(written(tmp_path, pointing("credential:main-secret")), environ(tmp_path))
+        place = f"accounts.main.client_secret: credential:main-secret: {tmp_path}/main-secret"
+        assert found == [f"{place} is empty; write the secret into it, and nothing else"]
+
+    @pytest.mark.parametrize("hidden", ["main-secret", "config.toml"])
+    def test_who_may_not_read_is_told_who_may(self, open_folder: Path, hidden: str) -> None:
+        (open_folder / "main-secret").write_text(CANARY)
+        path = written(open_folder, pointing("credential:main-secret"), 0o644)
+        (open_folder / hidden).chmod(0)
+        with somebody_else(), pytest.raises(ConfigError) as caught:
+            load(path, environ(open_folder))
+        advice = "run this as root or as the daemon's user (sudo -u orderwatch)"
+        colon = ":" if hidden == "config.toml" else ""
+        told = f"{open_folder}/{hidden}{colon} cannot be read: Permission denied; {advice}"
+        assert any(told in problem for problem in caught.value.problems)
+
+
 def test_a_credential_that_is_missing_empty_or_no_text_is_a_problem(
     tmp_path: Path, credentials: Path
 ) -> None:
     (credentials / "empty").write_text(" \n")
     (credentials / "bytes").write_bytes(b"\xff\xfe")
+    fill = "write the secret into it, and nothing else"
     expected = {
-        "none": "credential:none cannot be read: No such file or directory",
-        "empty": "credential:empty is empty",
+        "none": f"credential:none: {tmp_path}/none cannot be read: No such file or directory; {fill}",
+        "empty": f"credential:empty is empty; {fill}",
         "bytes": "credential:bytes cannot be read: not text",
     }
     for name, words in expected.items():

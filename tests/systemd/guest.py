@@ -31,7 +31,7 @@ class Guest:
     def call(self, *command: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """A command as root within, to its end."""
         inside = ["nsenter", "--target", str(self._init), *_NAMESPACES, "--root", "--wdns=/", *command]
-        clean = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+        clean = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
         return subprocess.run(
             inside,
             env=clean,

@@ -9,6 +9,7 @@ for name in bin sbin lib lib32 lib64; do
 done
 bind() { mount --bind "$1" "$2" && mount -o remount,bind,ro "$2"; }
 bind /usr usr
+mount -t tmpfs tmpfs usr/local/bin
 bind "$2" opt/python
 bind "$3" opt/site
 bind "$4" opt/source

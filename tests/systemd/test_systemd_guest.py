@@ -99,6 +99,18 @@ def test_it_is_started_when_ready_works_within_its_limits_and_stops_with_0(daemo
     }
 
 
+def test_an_operator_calls_orderwatch_by_its_name_and_needs_no_incantation(installed: Guest) -> None:
+    """As the daemon's user, and as root; whoever else may not read the secret is told who may."""
+    _prepare(installed, "WatchdogSec=0")
+    for prefix in ((), ("setpriv", "--reuid=orderwatch", "--regid=orderwatch", "--clear-groups")):
+        for command in (("check", "--online"), ("contracts",), ("products",)):
+            installed.done(*prefix, "orderwatch", *command)
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    ended = installed.call(*nobody, "orderwatch", "check")
+    assert ended.returncode == 2
+    assert "Permission denied; run this as root or as the daemon's user" in ended.stderr
+
+
 def test_a_reload_takes_a_good_configuration_up(daemon: Guest) -> None:
     daemon.write(CONFIG, daemon.done("cat", "/root/good.toml") + '[log]\nlevel = "debug"\n')
     before = daemon.show("orderwatch", "MainPID")
@@ -229,7 +241,7 @@ def test_a_second_daemon_is_not_started_again_and_again(installed: Guest) -> Non
 def test_uninstall_stops_the_service_and_leaves_what_is_the_operators(daemon: Guest) -> None:
     daemon.done("systemctl", "enable", "orderwatch")
     daemon.done(COMMAND, "uninstall")
-    assert daemon.done("find", "/etc/systemd/system", "-name", "orderwatch*") == ""
+    assert daemon.done("find", "/etc/systemd/system", "/usr/local/bin", "-name", "orderwatch*") == ""
     assert daemon.show("orderwatch", "ActiveState") == {"ActiveState": "inactive"}
     daemon.done("test", "-s", CONFIG)
     daemon.done("test", "-s", "/var/lib/orderwatch/orderwatch.db")

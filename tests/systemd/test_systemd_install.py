@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ COMMAND = Path("/opt/orderwatch/bin/orderwatch")
 PLACE = Place(command=COMMAND, systemd=252)
 UNIT = "etc/systemd/system/orderwatch.service"
 DROPINS = f"{UNIT}.d"
+WRAPPER = "usr/local/bin/orderwatch"
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +39,19 @@ def uninstalled(root: Path, place: Place = PLACE) -> list[str]:
     return said
 
 
+def program(path: Path, script: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def called(command: Path, *words: str, **environment: str) -> str:
+    return subprocess.run(
+        [command, *words], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
 def files(root: Path) -> dict[str, int]:
     """The mode of every file."""
     return {str(p.relative_to(root)): stat.S_IMODE(p.stat().st_mode) for p in root.rglob("*") if p.is_file()}
@@ -53,6 +68,7 @@ def test_everything_is_written_with_its_mode(tmp_path: Path) -> None:
         "etc/orderwatch/.installed.json": 0o644,
         "etc/orderwatch/config.toml": 0o640,
         "etc/orderwatch/main-secret": 0o640,
+        WRAPPER: 0o755,
     }
     assert stat.S_IMODE((tmp_path / "srv/deliveries").stat().st_mode) == 0o750
 
@@ -124,6 +140,60 @@ def test_uninstall_keeps_a_file_that_was_changed_and_a_dropin_of_the_operators(t
     assert not (tmp_path / DROPINS / "10-v254.conf").exists()
 
 
+class TestOnThePath:
+    def test_it_calls_the_command_with_all_its_words(self, tmp_path: Path) -> None:
+        command = program(tmp_path / "it's here" / "orderwatch", 'for word; do echo "$word"; done')
+        installed(tmp_path, Place(command=command))
+        assert called(tmp_path / WRAPPER, "status", "a b", "") == "status\na b\n\n"
+
+    def test_for_one_user_it_knows_their_configuration(self, tmp_path: Path) -> None:
+        command = program(tmp_path / "orderwatch", 'echo "$ORDERWATCH_CONFIG"')
+        Installer(Place(command=command, home=tmp_path), print).install()
+        wrapper = tmp_path / ".local/bin/orderwatch"
+        assert called(wrapper) == f"{tmp_path}/.config/orderwatch/config.toml\n"
+        assert called(wrapper, ORDERWATCH_CONFIG="/mine.toml") == "/mine.toml\n"
+
+    @pytest.mark.parametrize("theirs", ["file", "link", "link to nowhere", "folder"])
+    def test_what_somebody_else_put_there_stays(self, tmp_path: Path, theirs: str) -> None:
+        path = tmp_path / WRAPPER
+        path.parent.mkdir(parents=True)
+        if theirs == "file":
+            path.write_text("mine")
+        elif theirs == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to("/bin/true" if theirs == "link" else "/nowhere")
+        before = path.lstat()
+        said = installed(tmp_path)
+        assert f"kept: /{WRAPPER} is not from here; move it away, then install again" in said
+        uninstalled(tmp_path)
+        assert (path.lstat().st_ino, path.lstat().st_mode) == (before.st_ino, before.st_mode)
+
+    def test_a_command_that_is_there_already_is_not_made_to_call_itself(self, tmp_path: Path) -> None:
+        installed(tmp_path, Place(command=Path("/usr/local/bin/orderwatch")))
+        assert not (tmp_path / WRAPPER).exists()
+
+    def test_where_it_cannot_be_written_the_rest_is_installed(self, tmp_path: Path) -> None:
+        """On some systems /usr is read-only."""
+        (tmp_path / "usr").touch()
+        said = installed(tmp_path)
+        assert f"not done: /{WRAPPER} cannot be written: Not a directory" in said
+        assert "etc/orderwatch/.installed.json" in files(tmp_path)
+        assert (tmp_path / UNIT).exists()
+
+    @pytest.mark.parametrize("on_the_path", [True, False])
+    def test_who_would_not_find_it_is_told_what_to_write(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, on_the_path: bool
+    ) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        folder = tmp_path / ".local/bin"
+        monkeypatch.setenv("PATH", str(folder) if on_the_path else "/nowhere")
+        ended = CliRunner().invoke(cli, ["install", "--user", "--command", "/home/jane/bin/orderwatch"])
+        told = f"{folder} is not on your PATH; add it, or write {folder}/orderwatch." in ended.output
+        assert told is not on_the_path
+        assert "  3. orderwatch check --online\n" in ended.output
+
+
 def test_a_machine_without_systemd_gets_the_files_all_the_same(tmp_path: Path) -> None:
     said = installed(tmp_path)
     shown = f"systemd-sysusers --root={tmp_path} orderwatch.conf"
@@ -156,6 +226,7 @@ def test_for_one_user_everything_is_below_their_home(tmp_path: Path, monkeypatch
         ".config/orderwatch/.installed.json": 0o644,
         ".config/orderwatch/config.toml": 0o600,
         ".config/orderwatch/main-secret": 0o600,
+        ".local/bin/orderwatch": 0o755,
     }
     (tmp_path / ".config/orderwatch/main-secret").write_text("canary")
     settings = load(tmp_path / ".config/orderwatch/config.toml", {}, resolve=True)

@@ -30,7 +30,8 @@ class Installer:
         receipt = self._receipt()
         with _told():
             for piece in pieces(self._place):
-                self._put(piece, receipt)
+                with self._forgiven(piece):
+                    self._put(piece, receipt)
             self._write(Piece(path=self._place.receipt, text=json.dumps(receipt, indent=1)))
         if self._place.home is None:
             self._call("systemd-sysusers", *self._rooted(), "orderwatch.conf")
@@ -61,9 +62,12 @@ class Installer:
     def _put(self, piece: Piece, receipt: dict[str, str]) -> None:
         path = self._at(piece.path)
         wanted, name = _digest(piece.text.encode()), str(piece.path)
-        found = _digest(path.read_bytes()) if path.exists() else None
+        found = _digest_of(path)
         if found is not None and piece.theirs:
             self._say(f"there already: {piece.path}")
+            return
+        if found not in {None, wanted} and name not in receipt:
+            self._say(f"kept: {piece.path} is not from here; move it away, then install again")
             return
         if found not in {None, wanted, receipt.get(name)}:
             self._say(
@@ -75,6 +79,16 @@ class Installer:
         self._say(f"{'there already' if found == wanted else 'written'}: {piece.path}")
         if not piece.theirs:
             receipt[name] = wanted
+
+    @contextlib.contextmanager
+    def _forgiven(self, piece: Piece) -> Iterator[None]:
+        """Go on without an optional file where it cannot be written."""
+        try:
+            yield
+        except OSError as error:
+            if not piece.optional:
+                raise
+            self._say(f"not done: {piece.path} cannot be written: {error.strerror}")
 
     def _write(self, piece: Piece) -> None:
         """Whole or not at all; never for a moment with more rights than it will have."""
@@ -89,9 +103,9 @@ class Installer:
 
     def _remove(self, written: Path, digest: str) -> None:
         path = self._at(written)
-        if not path.exists():
+        if (found := _digest_of(path)) is None:
             return
-        if _digest(path.read_bytes()) != digest:
+        if found != digest:
             self._say(f"kept: {written} was changed since it was written")
             return
         path.unlink()
@@ -177,6 +191,13 @@ def systemd_version() -> int:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _digest_of(path: Path) -> str | None:
+    """None where there is nothing, not even a link that leads nowhere; "" for what is no file of ours."""
+    if path.is_symlink() or path.is_dir():
+        return ""
+    return _digest(path.read_bytes()) if path.exists() else None
 
 
 @contextlib.contextmanager

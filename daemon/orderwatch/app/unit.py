@@ -1,6 +1,7 @@
 """What `install` writes: the files of `systemd/` and the example, made to fit this machine."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,10 @@ _URL = 'url = "sqlite:////var/lib/orderwatch/orderwatch.db"'
 _POINTER = '"credential:main-secret"'
 _HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - from the service
 _RELOADS_WITH_NOTICE = 254  # the systemd that the drop-in needs
+_WRAPPER = """#!/bin/sh
+# Calls orderwatch from any folder; written by `orderwatch install`, removed by `orderwatch uninstall`.
+{environment}exec {command} "$@"
+"""
 _VOLUME = """# Deliveries elsewhere. The daemon starts without their volume too.
 [Unit]
 After=local-fs.target remote-fs.target
@@ -24,12 +29,16 @@ NoExecPaths=-{path}
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """A file of ours; one that is the operator's to change (`theirs`) is written once and never again."""
+    """A file of ours; one that is the operator's to change (`theirs`) is written once and never again.
+
+    Where one that is `optional` cannot be written the rest is installed all the same.
+    """
 
     path: Path
     text: str
     mode: int = 0o644
     theirs: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +63,11 @@ class Place:
         return self.home / ".config/systemd/user" if self.home else Path("/etc/systemd/system")
 
     @property
+    def wrapper(self) -> Path:
+        """What makes `orderwatch` a command of every shell."""
+        return (self.home / ".local/bin" if self.home else Path("/usr/local/bin")) / "orderwatch"
+
+    @property
     def receipt(self) -> Path:
         """What was written, by path, with the sha256 of each file."""
         return self.configuration / ".installed.json"
@@ -73,6 +87,8 @@ def pieces(place: Place) -> list[Piece]:
         for kind in ("sysusers", "tmpfiles"):
             path = Path(f"/etc/{kind}.d/orderwatch.conf")
             ours.append(Piece(path=path, text=_read(f"systemd/orderwatch.{kind}")))
+    if place.command != place.wrapper:
+        ours.append(Piece(path=place.wrapper, text=_wrapper(place), mode=0o755, optional=True))
     return [*ours, *_theirs(place)]
 
 
@@ -97,6 +113,15 @@ def _fitted(text: str, place: Place) -> str:
     if place.home:
         text = text.replace("/etc/orderwatch/", "%h/.config/orderwatch/")
     return text.replace(_COMMAND, _quoted(place.command))
+
+
+def _wrapper(place: Place) -> str:
+    """Return a script, since a link could not say which configuration is the usual one."""
+    named = ""
+    if place.home:
+        usual = shlex.quote(f"{place.configuration}/config.toml")
+        named = f'test -n "$ORDERWATCH_CONFIG" || export ORDERWATCH_CONFIG={usual}\n'
+    return _WRAPPER.format(environment=named, command=shlex.quote(str(place.command)))
 
 
 def _theirs(place: Place) -> list[Piece]:

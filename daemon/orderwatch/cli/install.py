@@ -1,14 +1,19 @@
 """`install` and `uninstall`."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 import orderwatch
 from orderwatch.cli.common import complain
 from orderwatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from orderwatch.app.unit import Place
 
 _ROOT = click.option(
     "--root",
@@ -30,7 +35,7 @@ _FOLDER = click.Path(path_type=Path)
 def install(
     *, user: bool, root: Path | None, only_print: bool, deliveries: Path | None, command: Path | None
 ) -> None:
-    """Write systemd's unit, the folders and an example configuration. Twice is harmless."""
+    """Write systemd's unit, folders, an example configuration and the shell's command. Twice is harmless."""
     from orderwatch.app.install import Installer, shown, systemd_version  # noqa: PLC0415 - `--help` stays quick
     from orderwatch.app.unit import Place, why_hidden  # noqa: PLC0415 - as above
 
@@ -52,7 +57,9 @@ def install(
         raise ConfigError(hidden)
     _demand_root("install", user=user, root=root)
     Installer(place, click.echo, root).install()
-    _tell_next(place.configuration, user=user)
+    _tell_next(place, user=user)
+    if root is None:
+        _tell_how_to_call(place, user=user)
 
 
 @click.command()
@@ -83,14 +90,29 @@ def _demand_root(command: str, *, user: bool, root: Path | None) -> None:
         raise click.UsageError(f"needs root: sudo {_this()} {command}; or for you alone: --user")
 
 
-def _tell_next(configuration: Path, *, user: bool) -> None:
+def _tell_next(place: "Place", *, user: bool) -> None:
     systemctl = "systemctl --user" if user else "systemctl"
+    name = "orderwatch" if user else "sudo -u orderwatch orderwatch"
+    steps = [
+        f"fill in {place.configuration}/config.toml",
+        f"write the client secret, alone, into {place.configuration}/main-secret",
+        f"{name} check --online",
+        f"{systemctl} enable --now orderwatch",
+        *(["loginctl enable-linger, for it to run while you are not logged in"] if user else []),
+    ]
     click.echo("\nWhat is left to do:")
-    click.echo(f"  1. fill in {configuration}/config.toml")
-    click.echo(f"  2. write the client secret, alone, into {configuration}/main-secret")
-    click.echo(f"  3. {systemctl} enable --now orderwatch")
-    if user:
-        click.echo("  4. loginctl enable-linger, for it to run while you are not logged in")
-        click.echo(
-            f"Other commands find the configuration by: export ORDERWATCH_CONFIG={configuration}/config.toml"
-        )
+    for number, step in enumerate(steps, 1):
+        click.echo(f"  {number}. {step}")
+
+
+def _tell_how_to_call(place: "Place", *, user: bool) -> None:
+    """Where a shell does not find what was installed."""
+    found = shutil.which("orderwatch")
+    good = {str(place.wrapper)} if user else {str(place.wrapper), str(place.command)}
+    if found in good:
+        return
+    if found is None and place.wrapper.exists():
+        click.echo(f"{place.wrapper.parent} is not on your PATH; add it, or write {place.wrapper}.")
+        return
+    named = f"ORDERWATCH_CONFIG={place.configuration}/config.toml " if user else ""
+    click.echo(f"`orderwatch` calls {found or 'nothing'} here; write instead: {named}{place.command}")

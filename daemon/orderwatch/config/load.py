@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from orderwatch.config.channels import KINDS, SECRETS, same_names
 from orderwatch.config.ordering import PROBLEMS_APART
-from orderwatch.config.secret import INDIRECT
+from orderwatch.config.secret import INDIRECT, why_unreadable
 from orderwatch.config.settings import Settings
 from orderwatch.errors import ConfigError
 
@@ -40,7 +40,7 @@ def load(
     With `resolve`, secrets are fetched and the destination is tried; commands that only read need neither.
     Without `credentials`, those secrets are left that only the service manager's own process can read.
     """
-    context = {"resolve": resolve, "credentials": credentials}
+    context = {"resolve": resolve, "credentials": credentials, "folder": path.absolute().parent}
     data, problems = _file(path)
     if resolve:
         problems += _readable_secrets(path, data)
@@ -64,7 +64,7 @@ def load(
 
 
 def _validated(
-    data: dict[str, Any], context: Mapping[str, bool]
+    data: dict[str, Any], context: Mapping[str, object]
 ) -> tuple[Settings | None, list[ErrorDetails]]:
     try:
         return Settings.model_validate(data, context=context), []
@@ -92,7 +92,7 @@ def _file(path: Path) -> tuple[dict[str, Any], list[str]]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8")), []
     except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+        raise ConfigError([f"{path}: {why_unreadable(error)}"]) from error
     except UnicodeError as error:
         raise ConfigError([f"{path}: is not UTF-8 text"]) from error
     except (ValueError, RecursionError) as error:  # numbers and nesting without end are no TOMLDecodeError

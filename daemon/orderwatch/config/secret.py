@@ -9,26 +9,34 @@ from pydantic import SecretStr, ValidationInfo
 
 _NAME = re.compile(r"[\w.-]+")
 INDIRECT = ("file:", "env:", "credential:")
+_FILL = "write the secret into it, and nothing else"
 
 
 class PointedSecret(SecretStr):
-    """A secret that stands elsewhere, where another one may stand tomorrow."""
+    """A secret that stands elsewhere, where another one may stand tomorrow.
 
-    def __init__(self, found: str, pointer: str) -> None:
+    `folder` is the one of the configuration.
+    """
+
+    def __init__(self, found: str, pointer: str, folder: Path | None = None) -> None:
         super().__init__(found)
         self.pointer = pointer
+        self.folder = folder
 
 
 def current(secret: SecretStr) -> str:
     """The secret as it is now; what cannot be read any more is as it was."""
     if isinstance(secret, PointedSecret):
         with contextlib.suppress(ValueError):
-            return _fetch(secret.pointer) or secret.get_secret_value()
+            return _fetch(secret.pointer, secret.folder)
     return secret.get_secret_value()
 
 
 def resolve(secret: SecretStr, info: ValidationInfo) -> SecretStr:
-    """The secret itself, where the caller is going to use it (`context["resolve"]`) and can read it."""
+    """The secret itself, where the caller is going to use it (`context["resolve"]`) and can read it.
+
+    A credential that systemd does not hand over is a file in `context["folder"]`.
+    """
     text, context = secret.get_secret_value(), info.context or {}
     if not text:
         raise ValueError("is empty")
@@ -36,41 +44,54 @@ def resolve(secret: SecretStr, info: ValidationInfo) -> SecretStr:
         return secret
     if text.startswith("credential:") and not context.get("credentials", True):
         return secret
-    found = _fetch(text)
-    if not found:
-        raise ValueError(f"{text} is empty")
-    return PointedSecret(found, text)
+    folder = context.get("folder")
+    return PointedSecret(_fetch(text, folder), text, folder)
 
 
-def _fetch(pointer: str) -> str:
+def why_unreadable(error: OSError | UnicodeError) -> str:
+    """Say why a file cannot be read, and what to do where another user could."""
+    if isinstance(error, UnicodeError):
+        return "cannot be read: not text"
+    if isinstance(error, PermissionError):
+        return (
+            f"cannot be read: {error.strerror}; run this as root or as the daemon's user (sudo -u orderwatch)"
+        )
+    return f"cannot be read: {error.strerror}"
+
+
+def _fetch(pointer: str, folder: Path | None) -> str:
     kind, _, name = pointer.partition(":")
-    return {"file": _file, "env": _env, "credential": _credential}[kind](name)
-
-
-def _file(name: str) -> str:
-    return _read(Path(name), f"file:{name}")
+    if kind == "env":
+        return _env(name)
+    return _read(Path(name), pointer) if kind == "file" else _credential(name, folder)
 
 
 def _env(name: str) -> str:
     if name not in os.environ:
         raise ValueError(f"env:{name} is not set")
-    return os.environ[name].strip()
+    if not (found := os.environ[name].strip()):
+        raise ValueError(f"env:{name} is empty")
+    return found
 
 
-def _credential(name: str) -> str:
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    if not folder:
-        raise ValueError(
-            f"credential:{name} needs systemd's LoadCredential= ($CREDENTIALS_DIRECTORY is not set)"
-        )
+def _credential(name: str, folder: Path | None) -> str:
+    """Read what systemd hands over, else the file of that name beside the configuration."""
     if not _NAME.fullmatch(name) or name.startswith("."):
         raise ValueError(f"credential:{name} is not a credential's name")
-    return _read(Path(folder, name), f"credential:{name}")
+    handed_over = Path(os.environ.get("CREDENTIALS_DIRECTORY") or "/nowhere", name)
+    if folder is None or os.access(handed_over, os.F_OK):
+        return _read(handed_over, f"credential:{name}")
+    path = folder / name
+    return _read(path, f"credential:{name}: {path}")
 
 
 def _read(path: Path, shown: str) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
+        found = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError as error:
+        raise ValueError(f"{shown} {why_unreadable(error)}; {_FILL}") from error
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise ValueError(f"{shown} cannot be read: {reason}") from error
+        raise ValueError(f"{shown} {why_unreadable(error)}") from error
+    if not found:
+        raise ValueError(f"{shown} is empty; {_FILL}")
+    return found
