@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
-from tests.config.files import environ, written
+from tests.config.files import environ, problems, written
 
 from orderwatch.config import Settings, load, remarks
 from orderwatch.config.settings import WatchDelivery
@@ -66,10 +66,20 @@ def tables(
             yield from tables(inner, together, f"{place}{name}.")
 
 
-def test_the_example_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_untouched_example_is_refused_for_everything_that_has_to_be_filled_in(tmp_path: Path) -> None:
+    (tmp_path / "main-secret").touch()
+    text = EXAMPLE.read_text(encoding="utf-8")
+    places = [f"accounts.main.{key}" for key in re.findall(r'(?m)^(\w+) = "<', text)]
+    assert places == ["accounts.main.client_id", "accounts.main.contract_id"]
+    found = problems(written(tmp_path, text), environ(tmp_path))
+    assert [problem.split(": ")[0] for problem in found] == [*places, "accounts.main.client_secret"]
+    assert all("is not filled in; write your own value" in problem for problem in found[:2])
+
+
+def test_the_example_loads_once_it_is_filled_in(tmp_path: Path) -> None:
     (tmp_path / "main-secret").write_text("canary")
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    settings = load(written(tmp_path, EXAMPLE.read_bytes()), environ(tmp_path), resolve=True)
+    filled = re.sub("<.* id>", "id-1", EXAMPLE.read_text(encoding="utf-8"))
+    settings = load(written(tmp_path, filled), environ(tmp_path), resolve=True)
     assert settings.accounts["main"].client_secret.get_secret_value() == "canary"
     assert [watch.task_ids for watch in settings.watch] == [(23272,), ()]
     assert settings.notify == ()

@@ -235,6 +235,44 @@ def test_each_problem_is_named_with_its_place(
 
 
 @pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (account('client_id = " <client id> "'), "accounts.main.client_id"),
+        (account('client_secret = "<secret>"'), "accounts.main.client_secret"),
+        (f"{ACCOUNT}endpoints = {{api = '<url>'}}{WATCH}", "accounts.main.endpoints.api"),
+        (f"{ACCOUNT}endpoints = {{api = 'https://<host>/v1'}}{WATCH}", "accounts.main.endpoints.api"),
+        (f"{HOOK}/<token>".replace("'/", "/") + "'", "notify[0].url"),
+        (MAIL.replace("h.example", "<mail server>"), "notify[0].host"),
+        (MAIL.replace("'c@d.example'", "['c@d.example', '<you>']"), "notify[0].to[1]"),
+        (f"{GOOD}[heartbeat]\nurl = '<url>'", "heartbeat.url"),
+        (f"{GOOD}[delivery]\nroot = '<folder>'", "delivery.root"),
+        (f"{GOOD}[database]\nurl = 'sqlite:///<folder>/orderwatch.db'", "database.url"),
+    ],
+)
+def test_what_stands_in_angle_brackets_is_still_to_be_filled_in(
+    tmp_path: Path, content: str, place: str
+) -> None:
+    found = problems(written(tmp_path, content), {})
+    told = "is not filled in; write your own value in place of what is in angle brackets"
+    assert f"{place}: {told}" in found
+
+
+def test_a_variable_may_be_unfilled_too_and_may_fill_what_the_file_leaves_open(tmp_path: Path) -> None:
+    name = "ORDERWATCH_ACCOUNTS__MAIN__CLIENT_ID"
+    (problem,) = problems(written(tmp_path, GOOD), environ(tmp_path, **{name: "<client id>"}))
+    assert problem.startswith("accounts.main.client_id: is not filled in")
+    path = written(tmp_path, account('client_id = "<client id>"'))
+    found = load(path, environ(tmp_path, **{name: "id-2"})).accounts["main"].client_id
+    assert found.get_secret_value() == "id-2"
+
+
+def test_names_and_addresses_may_have_angle_brackets(tmp_path: Path) -> None:
+    text = MAIL.replace("c@d.example", "<c@d.example>").replace("task_ids = [1]", "project_name = '<North>'")
+    settings = load(written(tmp_path, text), environ(tmp_path))
+    assert settings.watch[0].project_name == "<North>"
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "http://api.satellogic.com",

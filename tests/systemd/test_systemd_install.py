@@ -1,6 +1,7 @@
 """`install` and `uninstall`, below a folder that stands for /, and for one user."""
 
 import os
+import re
 import stat
 import subprocess
 from pathlib import Path
@@ -229,6 +230,8 @@ def test_for_one_user_everything_is_below_their_home(tmp_path: Path, monkeypatch
         ".local/bin/orderwatch": 0o755,
     }
     (tmp_path / ".config/orderwatch/main-secret").write_text("canary")
+    configuration = tmp_path / ".config/orderwatch/config.toml"
+    configuration.write_text(re.sub("<.* id>", "id-1", configuration.read_text()))
     settings = load(tmp_path / ".config/orderwatch/config.toml", {}, resolve=True)
     assert settings.accounts["main"].client_secret.get_secret_value() == "canary"
     assert settings.delivery.root == tmp_path / ".local/state/orderwatch/deliveries"

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from orderwatch.config.channels import KINDS, SECRETS, same_names
 from orderwatch.config.ordering import PROBLEMS_APART
+from orderwatch.config.placeholders import unfilled
 from orderwatch.config.secret import INDIRECT, why_unreadable
 from orderwatch.config.settings import Settings
 from orderwatch.errors import ConfigError
@@ -37,7 +38,8 @@ def load(
 ) -> Settings:
     """Read the settings; `ConfigError` holds every problem.
 
-    With `resolve`, secrets are fetched and the destination is tried; commands that only read need neither.
+    With `resolve`, nothing may be left to fill in, secrets are fetched and the destination is tried;
+    commands that only read need none of it.
     Without `credentials`, those secrets are left that only the service manager's own process can read.
     """
     context = {"resolve": resolve, "credentials": credentials, "folder": path.absolute().parent}
@@ -57,7 +59,8 @@ def load(
     if texts := {name: environ[name] for name in values if _is_text_after_all(name, values[name], wrong)}:
         laid, more = _overridden(data, {**values, **texts})
         settings, wrong = _validated(laid, context)
-    problems += [*more, *_contradictions(laid), *(line for details in wrong for line in _problems(details))]
+    problems += [*more, *(unfilled(laid) if resolve else ()), *_contradictions(laid)]
+    problems += [line for details in wrong for line in _problems(details)]
     if settings is None or problems:
         raise ConfigError([f"{path}: {problem}" for problem in problems])
     return settings
