@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -99,6 +100,56 @@ async def test_check_online_tries_everything(rigged: Rigged) -> None:
     ]
     facts = json.loads((await rig.call("check", "--online", "--json")).out)
     assert {tuple(found) for found in facts["checks"]} == {("name", "ok", "detail", "advice", "refused")}
+
+
+def _seen(folder: Path) -> dict[Path, os.stat_result]:
+    return {path: path.lstat() for path in (folder, *folder.rglob("*"))}
+
+
+async def test_check_online_of_a_fresh_machine_makes_nothing_and_says_what_the_first_start_will(
+    rigged: Rigged,
+) -> None:
+    rig = await rigged(_one_order())
+    backups = f'backup_folder = "{rig.folder}/elsewhere/backups"'
+    rig.configure(f"{WATCH}\n[watch.delivery]\nroot = '{rig.folder}/second/tree'", more="")
+    text = rig.config.read_text(encoding="utf-8")
+    rig.config.write_text(text.replace("[database]", f"[database]\n{backups}"), encoding="utf-8")
+    before = _seen(rig.folder)
+    told = [await rig.call(*command) for command in (("check",), ("check", "--online", "--json"))]
+    assert [(ended.code, ended.err) for ended in told] == [(0, ""), (0, "")]
+    after = _seen(rig.folder)
+    assert [(p, s.st_uid, s.st_mtime_ns) for p, s in after.items()] == [
+        (p, s.st_uid, s.st_mtime_ns) for p, s in before.items()
+    ]
+    checks = {c["name"]: c["detail"] for c in json.loads(told[1].out)["checks"]}
+    for root in (rig.tree, rig.folder / "second/tree"):
+        assert checks[f"destination {root}"] == f"the first start makes it; {rig.folder} can be written"
+        assert checks[f"space in {root}"].endswith("may be written")
+    assert checks["schema"].endswith("will be made by the first start")
+
+
+async def test_check_online_beside_what_is_stored_changes_nothing(rigged: Rigged) -> None:
+    """As root too, whose files a daemon of another user could not write."""
+    rig = await rigged(_one_order())
+    rig.configure(WATCH, more="[http]\nlisten = ''")
+    assert (await rig.call("once")).code == 0
+    if os.geteuid() == 0:
+        for path in (rig.tree, rig.database.parent):
+            for one in (path, *path.rglob("*")):
+                os.chown(one, 65534, 65534)
+    before = _seen(rig.folder)
+    ended = await rig.call("check", "--online")
+    assert (ended.code, ended.err) == (0, "")
+    assert "takes files" in ended.out
+    after = _seen(rig.folder)
+    assert {p: (s.st_uid, s.st_mode) for p, s in after.items()} == {
+        p: (s.st_uid, s.st_mode) for p, s in before.items()
+    }
+    # Files came and went beside the database, and where deliveries are written first.
+    assert {p for p, s in after.items() if s.st_mtime_ns != before[p].st_mtime_ns} <= {
+        rig.database.parent,
+        rig.tree / ".orderwatch/partial",
+    }
 
 
 async def test_check_online_tells_a_bad_contract_from_a_bad_secret(rigged: Rigged) -> None:

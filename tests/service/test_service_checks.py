@@ -158,7 +158,7 @@ async def test_a_tree_that_cannot_be_used_is_told_by_one_check_alone() -> None:
     def room() -> int:
         raise away
 
-    found = await Mounted("/tree", Asked(away)).run()
+    found = await Mounted("/tree", Asked(away)).run()  # type: ignore[arg-type]  # as above
     assert (found.ok, found.detail) == (False, "not mounted")
     assert await Room("/tree", room).run() is None
 

@@ -1,5 +1,9 @@
-"""Trying the world before the daemon depends on it: the daemon's checks, asked from outside."""
+"""Trying the world before the daemon depends on it: the daemon's checks, asked from outside.
 
+Nothing is made, for it would belong to whoever asks.
+"""
+
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
@@ -20,7 +24,8 @@ from orderwatch.service.checks.database import Integrity, Schema
 from orderwatch.service.checks.finding import Check, Finding
 from orderwatch.service.checks.tree import Mounted, Room
 from orderwatch.service.clock import utc_now
-from orderwatch.transfer.filesystem import FilesystemDestination
+from orderwatch.transfer.rehearsal import rehearse, room
+from orderwatch.transfer.rights import Rights
 
 
 async def probe(settings: Settings, redactor: Redactor) -> list[Finding]:
@@ -38,9 +43,8 @@ async def _checks(settings: Settings, redactor: Redactor, stack: AsyncExitStack)
         yield Integrity(partial(damage_of, path))
     absent = await unmounted(settings)
     for root in roots_of(settings).values():
-        destination = FilesystemDestination(root, rights_of(settings))
-        yield Mounted(str(root), partial(_ready, destination, absent.get(root)))
-        yield Room(str(root), partial(_room, destination, settings.delivery.keep_free))
+        yield Mounted(str(root), partial(_ready, root, rights_of(settings), absent.get(root)))
+        yield Room(str(root), partial(_room, root, settings.delivery.keep_free))
     for name in settings.accounts:
         connection = await stack.enter_async_context(open_connection(name, settings, redactor))
         credentials = Credentials(name, connection.scope)
@@ -61,11 +65,11 @@ async def _schema(path: Path) -> str:
     return words[schema_of(path)]
 
 
-async def _ready(destination: FilesystemDestination, absent: str | None) -> None:
+async def _ready(root: Path, rights: Rights, absent: str | None) -> str:
     if absent is not None:
         raise DiskError(absent)
-    await destination.prepare()
+    return await asyncio.to_thread(rehearse, root, rights)
 
 
-def _room(destination: FilesystemDestination, keep_free: int) -> int:
-    return max(0, destination.free() - keep_free)
+def _room(root: Path, keep_free: int) -> int:
+    return max(0, room(root) - keep_free)

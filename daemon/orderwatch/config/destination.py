@@ -1,13 +1,12 @@
 """Whether files can be written where the configuration says; only trying tells."""
 
 import errno
-import os
-import tempfile
 from pathlib import Path
 
 from pydantic import ValidationInfo
 
-_NOT_KNOWN_HERE = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}  # file systems without unnamed files
+from orderwatch.transfer.rehearsal import existing, try_unnamed
+
 _DISKS_OWN = {errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO}  # it may get better without us
 
 
@@ -25,22 +24,16 @@ def try_folder(folder: Path) -> None:
 
     A disk that is full, read-only or failing is no fault of the configuration.
     """
-    existing = folder
+    found = folder
     try:
-        while not (existing.is_symlink() or existing.exists()):
-            existing = existing.parent
-        _try(existing)
+        found = existing(folder)
+        try_unnamed(found)
     except OSError as error:
         if error.errno in _DISKS_OWN:
             return
-        raise ValueError(f"cannot be written: {existing}: {error.strerror}") from error
-
-
-def _try(folder: Path) -> None:
-    """With a file that never has a name, so that nobody sees it and no crash leaves it behind."""
-    try:
-        os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        if error.errno not in _NOT_KNOWN_HERE:
-            raise
-        tempfile.TemporaryDirectory(prefix=".orderwatch-", dir=folder).cleanup()
+        advice = (
+            "; let the daemon's user write there, and run this as that user"
+            if error.errno == errno.EACCES
+            else ""
+        )
+        raise ValueError(f"cannot be written: {found}: {error.strerror}{advice}") from error

@@ -54,8 +54,11 @@ def inspect_engine(path: Path) -> Engine:
 
 @contextmanager
 def beside(path: Path, enough: Callable[[], bool]) -> Iterator[sqlite3.Connection]:
-    """Blocking, a bare connection that only reads: what takes long ends as soon as it is `enough`."""
-    with closing(sqlite3.connect(_file(path, "ro"), uri=True, timeout=BUSY, isolation_level=None)) as db:
+    """Blocking, a bare connection to read with: what takes long ends as soon as it is `enough`.
+
+    Not with mode "ro", which leaves an empty `-wal` behind where no one else has the file open.
+    """
+    with closing(sqlite3.connect(_file(path, "rw"), uri=True, timeout=BUSY, isolation_level=None)) as db:
         db.set_progress_handler(enough, _STEPS)
         yield db
 

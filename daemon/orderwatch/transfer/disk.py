@@ -23,6 +23,15 @@ def translated(trouble: str, kind: type[DiskError] = DiskError) -> Iterator[None
         raise kind(f"{trouble}: {error.strerror}") from error
 
 
+def free_space(folder: Path) -> int:
+    """Bytes that are free where the folder is. `DiskError`."""
+    with translated("the destination cannot be asked for its space"):
+        disk = os.statvfs(folder)
+    if disk.f_files > 0 and disk.f_favail == 0:
+        raise DiskError("no space: the file system has no inode left")
+    return disk.f_bavail * disk.f_frsize
+
+
 def make_folders(folder: Path, rights: Rights = USUAL) -> None:
     """Make missing folders one by one, each entry durable before the next; the others stay as they are."""
     if folder.is_dir():

@@ -20,7 +20,7 @@ from orderwatch.durable import sync
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.ports import Checked, Extracted
 from orderwatch.shield import shielded
-from orderwatch.transfer.disk import give_name, make_folders, translated, write_durable
+from orderwatch.transfer.disk import free_space, give_name, make_folders, translated, write_durable
 from orderwatch.transfer.extract import extract, needed
 from orderwatch.transfer.partial import control_of, forget
 from orderwatch.transfer.publish import holds, publish
@@ -47,11 +47,7 @@ class FilesystemDestination:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="destination")
 
     def free(self) -> int:
-        with translated("the destination cannot be asked for its space"):
-            disk = os.statvfs(self.partials)
-        if disk.f_files > 0 and disk.f_favail == 0:
-            raise DiskError("no space: the file system has no inode left")
-        return disk.f_bavail * disk.f_frsize
+        return free_space(self.partials)
 
     def occupied(self, part: str) -> int:
         """Bytes of the disk that the partial has already; 0 where there is none."""

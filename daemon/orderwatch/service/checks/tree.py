@@ -10,18 +10,18 @@ Parked = Callable[[DeliveryState], Awaitable[Sequence[Delivery]]]
 
 
 class Mounted(Named):
-    """`ready` proves that the tree is there and can be written; it raises `DiskError`."""
+    """`ready` proves that the tree can be written, and may say what it found; it raises `DiskError`."""
 
-    def __init__(self, root: str, ready: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, root: str, ready: Callable[[], Awaitable[str | None]]) -> None:
         super().__init__(f"destination {root}")
         self._ready = ready
 
     async def run(self) -> Finding:
         try:
-            await self._ready()
+            found = await self._ready()
         except DiskError as error:
             return self.bad(str(error), "mount it, or make it writable for the daemon's user")
-        return self.found("takes files")
+        return self.found(found or "takes files")
 
 
 class Room(Named):
