@@ -1,6 +1,9 @@
 """What the commands share: the configuration, exit codes, printing facts."""
 
 import json
+import os
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +83,14 @@ def demand_account(settings: "Settings", account: str | None) -> None:
         known = ", ".join(settings.accounts)
         told = f"there is no account {account!r}; there is: {known}"
         raise click.BadParameter(told, param_hint="--account")
+
+
+def our_command() -> str:
+    """How the user can call us: by name where it is on the path."""
+    beside = Path(sys.executable).with_name("orderwatch")
+    if shutil.which("orderwatch") or not beside.exists():
+        return "orderwatch"
+    return os.path.relpath(beside)
 
 
 def print_json(facts: object) -> None:

@@ -2,21 +2,20 @@
 
 import asyncio
 import os
-import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import click
 from rich.tree import Tree
 
-from orderwatch.cli.common import FAILED
+from orderwatch.cli.common import FAILED, our_command
 from orderwatch.cli.demo_view import View
 from orderwatch.cli.keys import heard
+from orderwatch.cli.playground import free_port
 from orderwatch.cli.tables import console, status_table
 from orderwatch.core.model import DeliveryState, Order
 from orderwatch.core.outcome import is_complete
@@ -29,24 +28,11 @@ _DEADLINE = 90.0  # seconds; the orders of the demonstration live for less than 
 _FRAME = 0.2  # seconds between two pictures
 _PORT = 8787  # of the page, where nothing else has it
 
-_SETTINGS = """
-[polling]
-interval = "1s"
-requests_per_second = 20
-
-[delivery]
-root = "{folder}/deliveries"
-keep_free = "200 MB"
-retry_first = "1s"
+_DELIVERY = """[delivery]
 attachments = ["delivery_zip", "thumbnail", "preview"]
 stac = true
-
-[database]
-url = "sqlite:///{folder}/orderwatch.db"
-
-[http]
-listen = "127.0.0.1:{port}"
-
+"""
+_LOG = """
 [log]
 format = "json"
 """
@@ -55,14 +41,14 @@ format = "json"
 async def run_demo(folder: Path | None, picture: Path | None, *, stay: bool) -> int:
     """Run the demonstration in a folder that stays; returns the exit code."""
     folder = _empty_folder(folder or Path(tempfile.mkdtemp(prefix="orderwatch-demo-")))
-    config, port = folder / "config.toml", _free_port()
+    config, port = folder / "config.toml", free_port(_PORT)
     page = f"http://127.0.0.1:{port}/"
     async with AsyncExitStack() as stack:
-        simulate = ["simulate", "--scenario", "demo", "--write-config", str(config)]
+        simulate = ["simulate", "--scenario", "demo", "--page-port", str(port), "--write-config", str(config)]
         simulator = await stack.enter_async_context(_process(folder / "simulator.log", *simulate))
         await _until(config.exists, simulator, folder / "simulator.log")
-        with config.open("a", encoding="utf-8") as file:
-            file.write(_SETTINGS.format(folder=folder, port=port))
+        text = config.read_text(encoding="utf-8").replace("[delivery]\n", _DELIVERY)
+        config.write_text(text + _LOG, encoding="utf-8")
         daemon = await stack.enter_async_context(
             _process(folder / "daemon.log", "run", "--config", str(config))
         )
@@ -110,16 +96,6 @@ async def _stay(page: str, daemon: asyncio.subprocess.Process) -> None:
     with heard() as keys:
         while not keys.ended and daemon.returncode is None:
             await keys.pause(_FRAME)
-
-
-def _free_port() -> int:
-    for port in (_PORT, 0):
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            found: int = probe.getsockname()[1]
-            return found
-    return _PORT
 
 
 @asynccontextmanager
@@ -175,24 +151,16 @@ def _tell(folder: Path, orders: Sequence[Order]) -> None:
     )
     screen.print("\n[bold]orderwatch status[/]")
     screen.print(status_table(orders))
-    command = f"{_command()} --config {folder}/config.toml"
+    command = f"{our_command()} --config {folder}/config.toml"
     screen.print("\n[bold]Where to look next[/]", highlight=False)
     for line in (
         f"{command} status",
         f"{command} history {orders[0].task_id}",
         f"less {folder}/daemon.log",
-        f"{_command()} demo --stay  # the same again, with its page until you press q",
+        f"{our_command()} demo --stay  # the same again, with its page until you press q",
         f"rm -r {folder}",
     ):
         screen.print(f"  {line}", highlight=False, soft_wrap=True)
-
-
-def _command() -> str:
-    """How the user can call us: by name where it is on the path."""
-    beside = Path(sys.executable).with_name("orderwatch")
-    if shutil.which("orderwatch") or not beside.exists():
-        return "orderwatch"
-    return os.path.relpath(beside)
 
 
 def _tree(root: Path) -> Tree:

@@ -1,13 +1,14 @@
 """`simulate` and `demo`: the product without an account."""
 
 import asyncio
+import json
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 import click
 
+from orderwatch.cli.playground import Playground
 from orderwatch.errors import ConfigError
 
 
@@ -17,15 +18,28 @@ from orderwatch.errors import ConfigError
 )
 @click.option("--port", default=0, help="Of the APIs; 0 takes any free one.")
 @click.option("--download-port", default=0, help="Of the download host; 0 takes any free one.")
+@click.option(
+    "--page-port", default=0, help="Of the page in the written configuration; 0 takes any free one."
+)
 @click.option("--speed", type=float, help="How much faster than the clock the orders live.")
 @click.option(
-    "--write-config", type=click.Path(path_type=Path), metavar="PATH", help="Write a configuration for it."
+    "--write-config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a configuration for it, which keeps database and deliveries in the FILE's folder.",
 )
 def simulate(
-    scenario: str, port: int, download_port: int, speed: float | None, write_config: Path | None
+    *,
+    scenario: str,
+    port: int,
+    download_port: int,
+    page_port: int,
+    speed: float | None,
+    write_config: Path | None,
 ) -> None:
     """The simulated provider alone, on loopback, until it is stopped."""
-    asyncio.run(_simulate(scenario, port, download_port, speed, write_config))
+    playground = Playground(write_config, page_port) if write_config else None
+    asyncio.run(_simulate(scenario, (port, download_port), speed, playground))
 
 
 @click.command()
@@ -45,11 +59,13 @@ def demo(folder: Path | None, picture: Path | None, *, stay: bool) -> None:
 
 
 async def _simulate(
-    name: str, port: int, download_port: int, speed: float | None, write_config: Path | None
+    name: str, ports: tuple[int, int], speed: float | None, playground: Playground | None
 ) -> None:
     from orderwatch.simulator.scenario import load  # noqa: PLC0415 - no other command needs it
     from orderwatch.simulator.server import serve  # noqa: PLC0415 - as above
 
+    if playground is not None:
+        playground.demand()
     try:
         scenario = load(name)
     except (OSError, ValueError) as error:
@@ -60,27 +76,26 @@ async def _simulate(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        async with serve(scenario, port=port, download_port=download_port) as simulator:
-            names = [account.name for account in scenario.accounts]
-            config = "\n".join(simulator.config_toml(account) for account in names)
-            watch = f'[[watch]]\naccount = "{names[0]}"\ntask_name = "*"\n'
-            _hand_over(f"{config}\n{watch}", write_config)
+        async with serve(scenario, port=ports[0], download_port=ports[1]) as simulator:
+            accounts = "\n".join(
+                f"{simulator.config_toml(account.name)}\n"
+                f'[[watch]]\naccount = {json.dumps(account.name)}\ntask_name = "*"\n'
+                for account in scenario.accounts
+            )
+            _hand_over(accounts, simulator.api_url, playground)
             await stop.wait()
     except OSError as error:
         raise click.ClickException(f"the simulator cannot listen: {error.strerror}") from error
 
 
-def _hand_over(config: str, path: Path | None) -> None:
-    if path is not None:
-        _write_secretly(path, config)
-    click.echo(f"# the simulated provider listens; this configuration reaches it:\n{config}")
-
-
-def _write_secretly(path: Path, text: str) -> None:
-    """For our own eyes only (it holds a secret), and never half."""
-    try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as aside:
-            aside.write(text)
-        Path(aside.name).replace(path)
-    except OSError as error:
-        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
+def _hand_over(accounts: str, url: str, playground: Playground | None) -> None:
+    if playground is None:
+        click.echo(
+            f"# The simulated provider listens. These are its accounts; --write-config FILE\n"
+            f"# writes a whole configuration.\n{accounts}"
+        )
+        return
+    playground.write(accounts)
+    click.echo(f"The simulated provider listens at {url} until you press Ctrl-C. In another terminal:\n")
+    for command in playground.commands():
+        click.echo(f"  {command}")

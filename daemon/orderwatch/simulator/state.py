@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -159,10 +160,14 @@ class Simulator:
             settings["contract_id"] = next(usable, chosen.contracts[0]).contract_id
         endpoints = {"token": self.token_url, "accounts": self.api_url, "api": self.api_url}
         return (
-            _table(f"accounts.{account}", settings)
+            _table(f"accounts.{_key(account)}", settings)
             + "\n"
-            + _table(f"accounts.{account}.endpoints", endpoints)
+            + _table(f"accounts.{_key(account)}.endpoints", endpoints)
         )
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
 
 
 def _table(name: str, values: dict[str, str]) -> str:
