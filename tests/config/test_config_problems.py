@@ -266,6 +266,13 @@ def test_a_variable_may_be_unfilled_too_and_may_fill_what_the_file_leaves_open(t
     assert found.get_secret_value() == "id-2"
 
 
+def test_what_is_no_address_is_a_problem_of_the_configuration(tmp_path: Path) -> None:
+    text = MAIL.replace("a@b.example", " <").replace("'c@d.example'", "['c@d.example', 'c@d, e@f']")
+    told = 'must be one address, such as "you@example.com" or "You <you@example.com>"'
+    found = problems(written(tmp_path, text), environ(tmp_path))
+    assert found == [f"notify[0].sender: {told}", f"notify[0].to[1]: {told}"]
+
+
 def test_names_and_addresses_may_have_angle_brackets(tmp_path: Path) -> None:
     text = MAIL.replace("c@d.example", "<c@d.example>").replace("task_ids = [1]", "project_name = '<North>'")
     settings = load(written(tmp_path, text), environ(tmp_path))

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, StrictBool, StrictInt, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBool, StrictInt, model_validator
 
 from orderwatch.config.fields import (
     Duration,
@@ -19,7 +19,9 @@ from orderwatch.config.fields import (
     Table,
     Words,
     is_loopback,
+    one_or_more,
 )
+from orderwatch.core.mailbox import mailbox_problem
 from orderwatch.core.notes import EVENTS
 
 SECRETS = ("url", "secret", "password")  # keys of a channel
@@ -38,10 +40,19 @@ def _program(command: tuple[str, ...]) -> tuple[str, ...]:
     return command
 
 
+def _mailbox(text: str) -> str:
+    if problem := mailbox_problem(text):
+        raise ValueError(problem)
+    return text
+
+
 def _installed(kind: str) -> str:
     if importlib.util.find_spec(kind) is None:
         raise ValueError("is not installed; run: pip install 'orderwatch[apprise]'")
     return kind
+
+
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
 
 
 class _Channel(Table):
@@ -77,8 +88,8 @@ class Email(_Channel):
     tls: Literal["starttls", "tls", "none"] = "starttls"
     user: str = ""
     password: MaybeSecret = SecretStr("")
-    sender: Pattern
-    to: Annotated[Words, Field(min_length=1)]
+    sender: Mailbox
+    to: Annotated[tuple[Mailbox, ...], BeforeValidator(one_or_more), Field(min_length=1)]
 
     @model_validator(mode="after")
     def _tells_no_secret(self) -> "Email":

@@ -90,7 +90,7 @@ def _listen(address: str) -> str:
     return address
 
 
-def _one_or_more(words: object) -> object:
+def one_or_more(words: object) -> object:
     return [words] if isinstance(words, str) else words
 
 
@@ -143,7 +143,7 @@ Attachment = Literal["delivery_zip", "footprint", "thumbnail", "preview"]
 Root = Annotated[Path, AfterValidator(usable_root)]
 Layout = Annotated[str, AfterValidator(_layout)]
 Attachments = Annotated[tuple[Attachment, ...], AfterValidator(_some)]
-Words = Annotated[tuple[Pattern, ...], BeforeValidator(_one_or_more)]
+Words = Annotated[tuple[Pattern, ...], BeforeValidator(one_or_more)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Folder = Annotated[str, AfterValidator(_folder)]
 Listen = Annotated[str, AfterValidator(_listen)]

@@ -10,6 +10,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from typing import Literal
 
+from orderwatch.core.mailbox import mailbox_problem
 from orderwatch.core.notes import Letter
 from orderwatch.errors import NotifyError
 from orderwatch.notifiers.aside import aside
@@ -61,6 +62,8 @@ class Email:
             raise NotifyError(f"{host}: host, user, password or an address is none that mail knows") from None
 
     def _mail(self, letters: Sequence[Letter]) -> EmailMessage:
+        if any(map(mailbox_problem, (self._settings.sender, *self._settings.to))):
+            raise ValueError
         mail = EmailMessage()
         mail["Subject"] = f"orderwatch: {title_of(letters)}"[:_LONGEST_SUBJECT]
         mail["From"] = self._settings.sender
