@@ -94,7 +94,7 @@ async def test_what_cannot_be_taken_up_is_named_and_the_rest_is(tmp_path: Path) 
             (f"{garbled.path}.json", "no sidecar of ours: it is no JSON"),
             (f"{poor.path}.json", "no sidecar of ours: fingerprint is not told"),
             (f"{lone.path}.json", "a sidecar without its file"),
-            (grown.path, f"{(grown.size or 0) + 4} bytes instead of {grown.size}"),
+            (grown.path, f"{(grown.size or 0) + 4} B instead of {grown.size} B"),
             (bare.path, "a file without a sidecar"),
             (f"a copy/{at_home.file(sound).name}", f"the same delivery as {sound.path}"),
         }

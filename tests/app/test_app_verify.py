@@ -65,7 +65,7 @@ async def test_every_harm_is_found_and_named(tmp_path: Path) -> None:
             ("orphan", "notes.txt"),
         }
         assert findings[turned.path or ""].detail == "its sha256 is another one"
-        assert findings[short.path or ""].detail == f"100 bytes instead of {short.size}"
+        assert findings[short.path or ""].detail == "100 B instead of 9.0 kB"
         assert findings[f"{wrong.path}.json"].detail == "tells another version, sha256"
         assert findings[gone.path or ""].delivery == gone
 

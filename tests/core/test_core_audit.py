@@ -26,7 +26,7 @@ BESIDE = sidecar(order(), HELD, NOON)
     ("found", "flaw", "detail"),
     [
         (Reading(), Flaw.MISSING, "the file is not there"),
-        (Reading(size=8), Flaw.CHANGED, "8 bytes instead of 9"),
+        (Reading(size=8), Flaw.CHANGED, "8 B instead of 9 B"),
         (Reading(size=9, sha256="cd"), Flaw.CHANGED, "its sha256 is another one"),
         (Reading(trouble="Input/output error"), Flaw.UNREADABLE, "Input/output error"),
     ],

@@ -127,7 +127,7 @@ def test_captures_and_deliveries_are_told_with_what_they_wait_for() -> None:
         "published, taken 5 h ago, seen published 1 h ago, its scenes were asked for 1 min ago"
     )
     assert found["delivery_zip"].endswith(
-        "waiting, 3 attempts, 500 of 900 bytes are here, tried again in 2 min, the connection broke"
+        "waiting, 3 attempts, 500 B of 900 B received, tried again in 2 min, the connection broke"
     )
 
 
@@ -176,7 +176,12 @@ def test_an_order_placed_from_here_is_looked_at_without_any_watch() -> None:
 
 @pytest.mark.parametrize(
     ("left", "words"),
-    [(2_500_000_000, "2.5 GB may be written below /a"), (-7, "0.0 GB"), (None, "cannot be asked")],
+    [
+        (2_500_000_000, "2.5 GB may be written below /a"),
+        (40_000_000, "40.0 MB"),
+        (-7, "nothing may be written below /a"),
+        (None, "cannot be asked"),
+    ],
 )
 def test_the_room_is_told(left: int | None, words: str) -> None:
     assert words in told(running(), rooms=(Room(root="/a", left=left),))["space"]

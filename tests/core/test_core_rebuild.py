@@ -46,7 +46,7 @@ def test_each_delivery_and_each_name_is_taken_up_once_the_first_by_path() -> Non
     assert [(r.path, r.detail) for r in refused] == [
         ("a/s2.zip", "another file's name but for upper and lower case"),
         ("b/s1.zip", "the same delivery as a/s1.zip"),
-        ("c", "8 bytes instead of 9"),
+        ("c", "8 B instead of 9 B"),
     ]
 
 

@@ -143,7 +143,7 @@ async def test_room_is_short_where_nothing_may_be_written_or_a_parked_delivery_d
         assert found.ok
         assert (await h.fetch()).state is DeliveryState.PARKED
         assert (found := await room.run()) is not None
-        assert (found.ok, "10000 may be written" in found.detail) == (False, True)
+        assert (found.ok, "10.0 kB may be written" in found.detail) == (False, True)
         elsewhere = await Room("/other", space.room, h.store.deliveries, "/other").run()
         assert elsewhere is not None
         assert elsewhere.ok

@@ -9,13 +9,13 @@ from orderwatch.service.space import Space
 def test_room_is_promised_once() -> None:
     space = Space(lambda: 100, 20)
     space.reserve("a", 50)
-    with pytest.raises(DiskError, match="31 bytes are needed, 30 may be written"):
+    with pytest.raises(DiskError, match="31 B needed, 30 B may be written"):
         space.reserve("b", 31)
     space.reserve("b", 30)
 
 
 def test_what_is_kept_free_is_never_promised() -> None:
-    with pytest.raises(DiskError, match="0 may be written"):
+    with pytest.raises(DiskError, match="1 B needed, 0 B may be written"):
         Space(lambda: 100, 200).reserve("a", 1)
 
 

@@ -223,7 +223,7 @@ def test_a_directory_longer_than_we_read_is_refused_unread(
     data = zipped(*[(f"{number}", b"") for number in range(100)])
     with monkeypatch.context() as patch:
         patch.setattr(archive, "_LONGEST_DIRECTORY", 1000)
-        refuse(tmp_path, data, "directory is .* bytes long")
+        refuse(tmp_path, data, "directory is .*B long")
     with monkeypatch.context() as patch:
         patch.setattr(archive, "_MOST_MEMBERS", 99)
         refuse(tmp_path, data, "lists 100 members, more than we check")

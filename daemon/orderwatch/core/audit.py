@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from orderwatch.core.layout import folder_beside, is_catalogue
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.sidecar import disagreements, parse
+from orderwatch.core.sizes import compared
 
 _NUMBER = re.compile(r"-\d+$")
 
@@ -58,7 +59,8 @@ def judge_file(delivery: Delivery, found: Reading) -> Finding | None:
     if found.size is None:
         return _of_file(delivery, Flaw.MISSING, "the file is not there")
     if found.size != delivery.size:
-        return _of_file(delivery, Flaw.CHANGED, f"{found.size} bytes instead of {delivery.size}")
+        has, had = compared(found.size, delivery.size)
+        return _of_file(delivery, Flaw.CHANGED, f"{has} instead of {had}")
     if found.sha256 != delivery.sha256:
         return _of_file(delivery, Flaw.CHANGED, "its sha256 is another one")
     return None

@@ -8,6 +8,7 @@ from orderwatch.core.breaker import Trouble
 from orderwatch.core.cadence import Outlook, Pace, outlook
 from orderwatch.core.lag import Lags
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
+from orderwatch.core.sizes import amount, compared
 from orderwatch.core.spans import ago, ahead, moment, span
 from orderwatch.core.watching import Watch
 
@@ -148,7 +149,8 @@ def _delivery(delivery: Delivery, now: datetime) -> str:
     if delivery.attempts and not delivery.state.settled:
         parts.append(f"{delivery.attempts} attempts")
     if delivery.durable and not delivery.state.settled:
-        parts.append(f"{delivery.durable} of {delivery.total or 'unknown'} bytes are here")
+        received, total = compared(delivery.durable, delivery.total)
+        parts.append(f"{received} of {total} received")
     if delivery.not_before:
         parts.append(f"tried again {ahead(delivery.not_before, now)}")
     if delivery.reason:
@@ -202,4 +204,6 @@ def _why_then(planned: timedelta, pause: timedelta, *, exact: bool) -> str:
 def _room(room: Room) -> str:
     if room.left is None:
         return f"{room.root} cannot be asked"
-    return f"{max(room.left, 0) / 1e9:.1f} GB may be written below {room.root}"
+    if room.left <= 0:
+        return f"nothing may be written below {room.root}: the disk is as full as keep_free allows"
+    return f"{amount(room.left)} may be written below {room.root}"

@@ -13,6 +13,7 @@ from orderwatch.core.model import Delivery, DeliveryState, OrderState, Subject, 
 from orderwatch.core.names import Names
 from orderwatch.core.problems import Change, words
 from orderwatch.core.sidecar import zulu
+from orderwatch.core.sizes import amount
 
 EVENTS = (
     "order.moved",
@@ -172,7 +173,7 @@ def _of_delivery(delivery: Delivery) -> dict[str, object]:
 
 def _delivery_text(names: Names, delivery: Delivery) -> str:
     if delivery.state is DeliveryState.STORED:
-        return f"{delivery.path} of {names} is stored, {delivery.size} bytes."
+        return f"{delivery.path} of {names} is stored, {amount(delivery.size)}."
     what = "is parked" if delivery.state is DeliveryState.PARKED else "is given up"
     return f"{delivery.file_name} of {names} {what}: {delivery.reason}."
 

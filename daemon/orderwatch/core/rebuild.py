@@ -21,6 +21,7 @@ from orderwatch.core.model import (
     Transition,
 )
 from orderwatch.core.sidecar import Described
+from orderwatch.core.sizes import compared
 
 _DETAIL = "rebuilt from the tree"
 
@@ -67,7 +68,8 @@ def taken_up(found: Iterable[Found]) -> tuple[list[Found], list[Refused]]:
         key, place = one.described.delivery.key, place_key(one.path, one.root)
         size = one.described.delivery.size
         if one.size != size:
-            refused.append(_refused(one, f"{one.size} bytes instead of {size}"))
+            has, had = compared(one.size, size)
+            refused.append(_refused(one, f"{has} instead of {had}"))
         elif first := deliveries.get(key):
             refused.append(_refused(one, f"the same delivery as {first.path}"))
         elif place in places:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from orderwatch.core.sizes import compared
 from orderwatch.db.complaint import translated
 from orderwatch.db.sqlite import beside
 from orderwatch.db.upgrade import Schema, schema_of
@@ -138,7 +139,8 @@ def _demand_room(database: Path, folder: Path) -> None:
         Path(f"{database}{end}").stat().st_size for end in ("", "-wal") if Path(f"{database}{end}").exists()
     )
     if (free := shutil.disk_usage(folder).free) < needed:
-        raise DatabaseError(f"no space for a backup in {folder}: {needed} bytes are needed, {free} are free")
+        wanted, left = compared(needed, free)
+        raise DatabaseError(f"no space for a backup in {folder}: {wanted} needed, {left} free")
 
 
 def _give(path: Path, *, like: Path) -> None:

@@ -16,6 +16,7 @@ import orjson
 from yarl import URL
 
 from orderwatch.core.politeness import http_date, retry_after
+from orderwatch.core.sizes import amount
 from orderwatch.errors import AnswerError, MissingError, ProviderError, UnavailableError
 from orderwatch.ports import Meter
 
@@ -140,7 +141,7 @@ async def _read(content: aiohttp.StreamReader, name: str) -> bytes:
     async for chunk in content.iter_chunked(2**16):
         body += chunk
         if len(body) > LARGEST_BODY:
-            raise AnswerError(f"{name}: the answer is larger than {LARGEST_BODY >> 20} MiB")
+            raise AnswerError(f"{name}: the answer is larger than {amount(LARGEST_BODY)}")
     return bytes(body)
 
 

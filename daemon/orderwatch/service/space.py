@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, MutableMapping
 from typing import NamedTuple
 
+from orderwatch.core.sizes import compared
 from orderwatch.errors import DiskError
 
 
@@ -41,7 +42,8 @@ class Space:
         disk, room = self._disk(), self.room(who)
         if remaining > room:
             self.release(who)
-            raise DiskError(f"no space: {remaining} bytes are needed, {room} may be written")
+            needed, left = compared(remaining, room)
+            raise DiskError(f"no space: {needed} needed, {left} may be written")
         self._promises[who] = Promise(disk, remaining)
 
     def room(self, who: Hashable = None) -> int:

@@ -12,6 +12,7 @@ from yarl import URL
 
 from orderwatch.addresses import GuardedResolver
 from orderwatch.core.model import Delivery
+from orderwatch.core.sizes import amount, compared
 from orderwatch.errors import HostError, TransferError
 from orderwatch.ports import UNLIMITED, UNMETERED, Checkpoint, Connections, Fetched, Meter, Start
 from orderwatch.transfer.answer import Answer, Coming, OtherBytesError, Unchanged, Wanted, judge
@@ -126,7 +127,8 @@ class Downloader:
                 await intake.pour(self._body(response), claim, crew.tend)
             while claim is not None:
                 if claim.left:
-                    raise TransferError(f"the download ended after {claim.at} of {coming.total} bytes")
+                    had, total = compared(claim.at, coming.total)
+                    raise TransferError(f"the download ended after {had} of {total}")
                 claims.release(claim)
                 claim = claims.first() or await crew.left_over()
                 if claim is not None:
@@ -146,7 +148,7 @@ class Downloader:
             yield chunk
             if waited >= _FLOOR_OVER * self._manner.stall:
                 if came < self._manner.floor * waited:
-                    raise TransferError(f"the download is too slow: {came} bytes in {waited:.0f} s")
+                    raise TransferError(f"the download is too slow: {amount(came)} in {waited:.0f} s")
                 waited, came = 0.0, 0
             asked = clock()  # what the reader does with a chunk is not the host's slowness
 

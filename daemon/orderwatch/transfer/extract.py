@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from orderwatch.core.sizes import amount
 from orderwatch.durable import sync
 from orderwatch.errors import NotExtractedError
 from orderwatch.transfer.archive import Member, members_of
@@ -79,7 +80,7 @@ def _places(file: IO[bytes]) -> Places:
         raise NotExtractedError(f"{len(members)} members are more than we extract")
     total, packed = sum(member.size for member in members), os.fstat(file.fileno()).st_size
     if total > max(_HARMLESS, _RATIO * packed):
-        raise NotExtractedError(f"{total} bytes out of {packed} are more than we extract")
+        raise NotExtractedError(f"{amount(total)} out of {amount(packed)} are more than we extract")
     return places_of(members)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.core.sizes import amount, compared
 from orderwatch.errors import DiskError
 from orderwatch.service.checks.finding import Finding, Named
 
@@ -48,8 +49,9 @@ class Room(Named):
             return self.bad("nothing may be written: the disk is as full as keep_free allows", advice)
         largest = await self._largest()
         if largest > room:
-            return self.bad(f"a delivery needs {largest} bytes, {room} may be written", advice)
-        return self.found(f"{room} bytes may be written")
+            needed, left = compared(largest, room)
+            return self.bad(f"a delivery needs {needed}, {left} may be written", advice)
+        return self.found(f"{amount(room)} may be written")
 
     async def _largest(self) -> int:
         """What the largest of the parked deliveries still needs, as far as it is known."""
