@@ -114,7 +114,7 @@ async def test_a_body_is_bounded(desk: Desk) -> None:
         return response
 
     async with with_tokens(flood).serving() as url, desk.connect(at(url)) as provider:
-        with pytest.raises(AnswerError, match=r"the answer is larger than 16 MiB$"):
+        with pytest.raises(AnswerError, match=r"the answer is larger than 16.8 MB$"):
             await provider.tasking.order(23272)
 
 
@@ -126,7 +126,7 @@ async def test_a_gzip_bomb_is_bounded_after_decompression(desk: Desk) -> None:
         return web.Response(body=bomb, headers={"Content-Encoding": "gzip"})
 
     async with with_tokens(explode).serving() as url, desk.connect(at(url)) as provider:
-        with pytest.raises(AnswerError, match=r"the answer is larger than 16 MiB$"):
+        with pytest.raises(AnswerError, match=r"the answer is larger than 16.8 MB$"):
             await provider.tasking.order(23272)
 
 
