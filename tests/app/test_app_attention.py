@@ -1,13 +1,28 @@
 """What needs a person is the same list wherever one looks, and ends where a person has acknowledged it."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from tests.app.app_rig import Facts, Rigged
 from tests.app.faults_kit import at_work, notes, stage, story
+from tests.databases import new_database
+from tests.db.many import NEEDY, many
 
+from orderwatch.app.attention import scope_of
+from orderwatch.app.house import open_house
+from orderwatch.config import load
 from orderwatch.core.attention import Reason
+from orderwatch.core.notes import Channel
+from orderwatch.core.shapes import concern_facts
+from orderwatch.ops.log import Redactor
+from orderwatch.ports.sight import Search
+from orderwatch.service.attention import AttentionKeeper
+from orderwatch.service.clock import utc_now
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene
 
@@ -67,6 +82,30 @@ async def test_an_acknowledged_order_leaves_the_list_and_its_history_says_who_an
         assert (await scene.rig.call("acknowledge", "--all")).code == 0
         await scene.shows(lambda metrics: metrics["orderwatch_attention{unknown_status}"] == 0)
         assert all(note["event"] != "attention.cleared" for note in notes(scene.first))
+
+
+async def test_of_three_hundred_orders_the_same_seven_are_found_everywhere(rigged: Rigged) -> None:
+    rig = await rigged(Scenario(orders=()))
+    rig.configure('task_name = "*"')
+    settings = load(rig.config, {}, resolve=True)
+    new_database(rig.database.parent)
+    async with open_house(settings, Redactor()) as house:
+        house.store.tell([Channel(name="c", events=("attention.*",))])
+        await many(house.store, datetime.now(UTC))
+        keeper = AttentionKeeper(house.store, scope=partial(scope_of, settings), now=utc_now)
+        await keeper.round()
+        house.observed.live.attention = lambda: keeper.current
+        shown = [concern_facts(concern) for concern in await house.showing.attention()]
+        found = await house.showing.gallery.find(Search(attention=True))
+        scraped = (await house.observed.metrics.scrape())[0].decode()
+        sent = [dict(letter.document) for letter in await house.store.batch("c", 99)]
+        status = json.loads((await rig.call("status", "--attention", "--json")).out)
+    wanted = sorted((reason, number) for number, reason in NEEDY.items())
+    assert sorted(of(status["attention"])) == sorted(of(shown)) == sorted(of(sent)) == wanted
+    assert {order["task_id"] for order in status["orders"]} == NEEDY.keys()
+    assert {order.task_id for order in found.orders} == NEEDY.keys()
+    counted = re.findall(r'^orderwatch_attention{reason="(\w+)"} (\d+)', scraped, re.MULTILINE)
+    assert {reason: int(n) for reason, n in counted if n != "0"} == Counter(NEEDY.values())
 
 
 async def test_once_gives_up_and_says_so_and_a_retry_that_succeeds_clears_it(rigged: Rigged) -> None:

@@ -131,6 +131,7 @@ async def test_a_reload_tells_the_new_channels_and_forgets_the_old_ones(tmp_path
             await asyncio.wait_for(old.came.wait(), 10)
             await crew.take_up(configured(tmp_path, renewed))
             assert await house.store.pending() == {}
+            house.observed.live.attention = tuple
             house.rounds.heard("main", Round(answered=True))
             await house.store.note_problems([change])
             while len(new.heard) < 2:
@@ -145,11 +146,11 @@ async def test_channels_are_named_by_their_kind_and_number(tmp_path: Path) -> No
 
 
 async def test_without_a_heartbeat_url_there_is_no_deadman(tmp_path: Path) -> None:
-    async with open_deadman(configured(tmp_path, ""), Redactor()) as none:
+    async with open_deadman(configured(tmp_path, ""), Redactor(), tuple) as none:
         assert none is None
     async with receiver() as there:
         settings = configured(tmp_path, f"[heartbeat]\nurl = '{there.url}'\nallow_private = true")
-        async with open_deadman(settings, Redactor()) as deadman:
+        async with open_deadman(settings, Redactor(), tuple) as deadman:
             assert deadman is not None
             deadman.swept("main", good=True)
             assert await deadman.ping()

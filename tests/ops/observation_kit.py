@@ -1,6 +1,6 @@
 """What the tests of metrics and health share: a house that is observed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,6 +20,7 @@ from orderwatch.service.pulse import Pulse, Punctuality
 class Lasting:
     event: str
     began_at: datetime
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass

@@ -66,6 +66,21 @@ async def test_ready_is_who_has_an_account_that_was_accepted(tmp_path: Path) -> 
         assert (await observed.health.readiness())["reasons"] == ["account main: the credentials are refused"]
 
 
+async def test_who_has_no_room_for_a_delivery_is_not_ready(tmp_path: Path) -> None:
+    """There is room for something, but not for what is parked."""
+    async with house(tmp_path, ONE) as h:
+        observed = Observed(h)
+        observed.open()
+        await h.tools["main"].gate.succeeded()
+        facts = {"root": str(h.root), "reason": "a delivery needs 9.0 GB, 4.0 GB may be written"}
+        observed.problems.append(Lasting("space.short", h.time.now(), facts))
+        report = await observed.health.readiness()
+    assert (report["ok"], report["reasons"]) == (
+        False,
+        [f"{h.root}: a delivery needs 9.0 GB, 4.0 GB may be written"],
+    )
+
+
 async def test_ready_is_who_can_write_and_problems_are_shown(tmp_path: Path) -> None:
     async with house(tmp_path, ONE) as h:
         observed, tools = Observed(h), h.tools["main"]

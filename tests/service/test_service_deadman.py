@@ -1,6 +1,7 @@
 """The heartbeat URL hears of us only after sweeps that were of use."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 from structlog.testing import LogCapture
@@ -26,7 +27,16 @@ class Life:
     def __init__(self, pinger: Pinger, *accounts: str) -> None:
         self.rests: list[float] = []
         self.rested = asyncio.Event()
-        self.deadman = Deadman(pinger, accounts, every=timedelta(minutes=5), sleep=self.sleep)
+        self.attention: Sequence[str] | None = ()
+        self.fail = Pinger()
+        self.deadman = Deadman(
+            pinger,
+            accounts,
+            fail=self.fail,
+            attention=lambda: self.attention,
+            every=timedelta(minutes=5),
+            sleep=self.sleep,
+        )
 
     async def sleep(self, seconds: float) -> None:
         self.rests.append(seconds)
@@ -85,3 +95,36 @@ async def test_trouble_with_the_url_is_said_once_and_ends_once(events: LogCaptur
     assert pinger.pings == 4
     assert [line["event"] for line in events.entries] == ["heartbeat.failing", "heartbeat.restored"]
     assert life.rests == [30, 30, 300, 300]
+
+
+async def test_while_something_needs_a_person_the_other_url_is_asked() -> None:
+    pinger = Pinger()
+    life = Life(pinger, "main")
+    life.attention = ["a delivery was given up"]
+    life.deadman.swept("main", good=True)
+    await life.turn()
+    assert (pinger.pings, life.fail.pings) == (0, 1)
+    life.deadman.swept("main", good=False)
+    await life.turn()
+    assert (pinger.pings, life.fail.pings) == (0, 2)
+    life.attention = []
+    life.deadman.swept("main", good=True)
+    await life.turn()
+    assert (pinger.pings, life.fail.pings) == (1, 2)
+
+
+async def test_without_that_url_nothing_is_asked_then() -> None:
+    pinger = Pinger()
+    deadman = Deadman(pinger, ["main"], every=timedelta(minutes=5), attention=lambda: ["it is lost"])
+    deadman.swept("main", good=True)
+    assert await deadman.ping()
+    assert pinger.pings == 0
+
+
+async def test_before_it_is_known_whether_somebody_is_needed_nothing_is_asked() -> None:
+    pinger = Pinger()
+    life = Life(pinger, "main")
+    life.attention = None
+    life.deadman.swept("main", good=True)
+    await life.turn()
+    assert (pinger.pings, life.fail.pings) == (0, 0)

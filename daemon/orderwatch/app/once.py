@@ -18,6 +18,7 @@ from orderwatch.ops.log import Redactor
 from orderwatch.service.attention import AttentionKeeper
 from orderwatch.service.cataloguer import Cataloguer
 from orderwatch.service.clock import utc_now
+from orderwatch.service.deadman import Deadman
 from orderwatch.service.standing import Standing
 
 _TRIES = 3  # at one delivery in one round
@@ -53,9 +54,18 @@ async def run_once(settings: Settings, redactor: Redactor, progress: Progress = 
         keeper = AttentionKeeper(app.store, scope=partial(scope_of, settings), now=utc_now)
         await keeper.round()
         outcome.problems += await drained(app.tellers)
-        if app.deadman is not None and not outcome.problems and not await app.deadman.ping():
-            outcome.problems.append("the heartbeat URL does not answer")
+        if app.deadman is not None:
+            app.deadman.attention = lambda: keeper.current
+            await _beat(app.deadman, outcome)
     return outcome
+
+
+async def _beat(deadman: Deadman, outcome: Outcome) -> None:
+    """Ask the heartbeat URL, unless the round had problems that are nowhere listed as needing a person."""
+    if outcome.problems and not deadman.attention():
+        return
+    if not await deadman.ping():
+        outcome.problems.append("the heartbeat URL does not answer")
 
 
 async def run_delivery(

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from pydantic import SecretStr
 
 from orderwatch.config import Settings, channels, current
+from orderwatch.core.attention import Concern
 from orderwatch.core.notes import Channel
 from orderwatch.db.store import Store
 from orderwatch.errors import DatabaseError
 from orderwatch.notifiers import apprise, command, email, ping, webhook
 from orderwatch.ops.log import Redactor
 from orderwatch.ops.tap import Tap
-from orderwatch.ports import Notifier
+from orderwatch.ports import Notifier, Pinger
 from orderwatch.service.bell import Bell
 from orderwatch.service.clock import utc_now
 from orderwatch.service.deadman import Deadman
@@ -29,7 +30,7 @@ _LONGEST_PAUSE = 7  # intervals: an order whose looks fail is left alone for six
 def learn_channels(settings: Settings, redactor: Redactor) -> None:
     """No secret of a channel, nor the heartbeat's, ever stands in a log."""
     secrets = [getattr(table, key, None) for table in settings.notify for key in channels.SECRETS]
-    for secret in (*secrets, settings.heartbeat.url):
+    for secret in (*secrets, settings.heartbeat.url, settings.heartbeat.fail_url):
         if secret is not None:
             redactor.learn(secret.get_secret_value())
 
@@ -114,14 +115,31 @@ def watching(settings: Settings) -> set[str]:
 
 
 @asynccontextmanager
-async def open_deadman(settings: Settings, redactor: Redactor) -> AsyncIterator[Deadman | None]:
-    """None where no heartbeat URL is set."""
-    heart = settings.heartbeat
-    if not heart.url.get_secret_value():
+async def open_deadman(
+    settings: Settings, redactor: Redactor, attention: Callable[[], Sequence[Concern] | None]
+) -> AsyncIterator[Deadman | None]:
+    """None where no heartbeat URL is set; `attention` is None until it was read."""
+    async with AsyncExitStack() as stack:
+        url, fail_url = [
+            await stack.enter_async_context(_pinger(secret, settings, redactor))
+            for secret in (settings.heartbeat.url, settings.heartbeat.fail_url)
+        ]
+        if url is None and fail_url is None:
+            yield None
+            return
+        yield Deadman(
+            url, watching(settings), fail=fail_url, attention=attention, every=settings.polling.interval
+        )
+
+
+@asynccontextmanager
+async def _pinger(secret: SecretStr, settings: Settings, redactor: Redactor) -> AsyncIterator[Pinger | None]:
+    if not secret.get_secret_value():
         yield None
         return
-    async with ping.connect(_reader(heart.url, redactor), allow_private=heart.allow_private) as pinger:
-        yield Deadman(pinger, watching(settings), every=settings.polling.interval)
+    allow_private = settings.heartbeat.allow_private
+    async with ping.connect(_reader(secret, redactor), allow_private=allow_private) as pinger:
+        yield pinger
 
 
 def _notifier(table: channels.Notify, redactor: Redactor) -> AbstractAsyncContextManager[Notifier]:

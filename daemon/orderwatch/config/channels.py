@@ -111,6 +111,7 @@ KINDS = ("webhook", "command", "email", "apprise")
 
 class Heartbeat(Table):
     url: MaybeSecretUrl = SecretStr("")
+    fail_url: MaybeSecretUrl = SecretStr("")
     allow_private: StrictBool = False
 
 

@@ -1,12 +1,12 @@
 """Whether the process is sound, and whether it can do its work."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from orderwatch.core.sidecar import zulu
 from orderwatch.db.store import Store
 from orderwatch.errors import DatabaseError, DiskError
-from orderwatch.ops.telemetry import Live, TreeAtWork, Work
+from orderwatch.ops.telemetry import Begun, Live, TreeAtWork, Work
 from orderwatch.service.pulse import not_sound
 
 _PATIENCE = 3.0  # seconds for the database to take a transaction
@@ -30,8 +30,9 @@ class Health:
 
     async def readiness(self) -> Report:
         """Whether what is published now would be stored; and which problems last."""
-        reasons = [*await self._unsound(), *_not_ready(self._live.work)]
-        problems = [{"event": p.event, "began_at": zulu(p.began_at)} for p in self._live.problems()]
+        open_problems = list(self._live.problems())
+        reasons = [*await self._unsound(), *_not_ready(self._live.work, _short_of_space(open_problems))]
+        problems = [{"event": p.event, "began_at": zulu(p.began_at)} for p in open_problems]
         return {**_report(reasons), "problems": problems}
 
     async def _unsound(self) -> list[str]:
@@ -64,10 +65,15 @@ async def _unwritable(store: Store) -> str | None:
     return None
 
 
-def _not_ready(work: Work | None) -> list[str]:
+def _short_of_space(problems: Iterable[Begun]) -> Mapping[object, str]:
+    """Return why a delivery below a root does not fit, though there is room for smaller ones."""
+    return {p.facts.get("root"): str(p.facts.get("reason")) for p in problems if p.event == "space.short"}
+
+
+def _not_ready(work: Work | None, short: Mapping[object, str]) -> list[str]:
     if work is None:
         return ["starting"]
-    troubles = {root: _trouble(tree) for root, tree in work.trees.items()}
+    troubles = {root: _trouble(tree) or short.get(root) for root, tree in work.trees.items()}
     reasons = [f"{root}: {trouble}" for root, trouble in troubles.items() if trouble]
     if not any(at_work.gate.accepted for at_work in work.accounts.values()):
         told = {name: at_work.gate.trouble for name, at_work in work.accounts.items()}

@@ -24,6 +24,9 @@ class Begun(Protocol):
     @property
     def began_at(self) -> datetime: ...
 
+    @property
+    def facts(self) -> Mapping[str, object]: ...
+
 
 class AccountAtWork(NamedTuple):
     gate: Gate

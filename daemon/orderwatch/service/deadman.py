@@ -1,7 +1,7 @@
-"""Pings a URL that raises the alarm when it hears nothing: only after sweeps that were of use."""
+"""Pings a URL that raises the alarm when it hears nothing: after useful sweeps, while nobody is needed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
 
 import structlog
@@ -23,17 +23,25 @@ def use_of(done: Round) -> bool | None:
 
 
 class Deadman:
-    """`accounts` are those that have something to watch: each has to be well before there is a ping."""
+    """Asks `url` while all is well, and `fail` instead while something needs a person.
+
+    `accounts` are those that have something to watch: each has to be well before `url` is asked.
+    `attention` is what needs a person, None until it is known. A URL that is None is not asked.
+    """
 
     def __init__(
         self,
-        pinger: Pinger,
+        url: Pinger | None,
         accounts: Collection[str],
         *,
         every: timedelta,
+        fail: Pinger | None = None,
+        attention: Callable[[], Sequence[object] | None] = tuple,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._pinger = pinger
+        self._url = url
+        self._fail = fail
+        self.attention = attention
         self._accounts = frozenset(accounts)
         self._every = every.total_seconds()
         self._sleep = sleep
@@ -50,7 +58,7 @@ class Deadman:
         if good is not None:
             self._well[account] = good
         self._heard.add(account)
-        if self._all_well():
+        if self._pinger() is not None:
             self._news.set()
 
     async def run(self) -> None:
@@ -58,13 +66,16 @@ class Deadman:
         while True:
             await self._news.wait()
             self._news.clear()
-            if self._all_well():
+            if self._pinger() is not None:
                 await self._sleep(self._every if await self.ping() else min(_AGAIN, self._every))
 
     async def ping(self) -> bool:
-        """Say that all is well; False where nobody takes it."""
+        """Ask the URL that tells how it is now; False where it does not take it."""
+        pinger = self._fail if self.attention() else self._url
+        if pinger is None:
+            return True
         try:
-            await self._pinger.ping()
+            await pinger.ping()
         except NotifyError as error:
             if not self._failing:
                 log.warning("heartbeat.failing", reason=str(error))
@@ -75,6 +86,15 @@ class Deadman:
         self._failing = False
         self._heard.clear()
         return True
+
+    def _pinger(self) -> Pinger | None:
+        """Which URL is to be asked after these sweeps; None where none is."""
+        found = self.attention()
+        if found is None:
+            return None
+        if found:
+            return self._fail
+        return self._url if self._all_well() else None
 
     def _all_well(self) -> bool:
         return self._accounts <= self._heard and all(self._well.get(name) for name in self._accounts)
