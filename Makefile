@@ -6,11 +6,12 @@ READY := $(VENV)/.ready
 # What is compiled is kept, or each of the tests' workers and processes compiles it again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test sweep soak check bench lint types imports format docs screenshots lock wheel clean
+.PHONY: help demo test pythons sweep soak check bench lint types imports format docs screenshots lock wheel clean
 
 help:
 	@echo "make demo    run the main job against the simulated provider"
 	@echo "make test    every test"
+	@echo "make pythons every test on every Python from 3.11 to 3.14 that is here; those that are not are named"
 	@echo "make sweep   random failures and restarts, EXAMPLES=400 of them; crashes and power cuts at every call; long"
 	@echo "make soak    thirty days of a working account in some fifteen minutes: does anything grow?"
 	@echo "make check   tests, lint, types and import rules"
@@ -34,6 +35,16 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m "not long"
+
+# Each in a virtual environment of its own, beside this one.
+PYTHONS ?= 3.11 3.12 3.13 3.14
+pythons:
+	@failed=; for version in $(PYTHONS); do \
+	  python=$$(sh tests/interpreter.sh $$version) || { echo "skipped: there is no Python $$version here"; continue; }; \
+	  echo "Python $$version: $$python"; \
+	  $(MAKE) --no-print-directory test VENV=$(VENV)-$$version PYTHON="$$python" || failed="$$failed $$version"; \
+	done; \
+	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 # Others each time; what fails prints the line that plays it again.
 EXAMPLES ?= 400
@@ -86,4 +97,4 @@ wheel: $(READY)
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-3.* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

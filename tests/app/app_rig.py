@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from tests import forks
 from tests.forks import Running
+from tests.patience import PATIENCE
 
 from orderwatch.core.shapes import order_facts
 from orderwatch.db.reader import open_reader
@@ -86,7 +87,7 @@ class Rig:
     async def ended(self, process: Running) -> int:
         """The exit code of a process that is told to end; one that hangs leaves its stacks in the log."""
         try:
-            return await asyncio.wait_for(process.wait(), 60)
+            return await asyncio.wait_for(process.wait(), PATIENCE)
         except TimeoutError:
             process.send_signal(signal.SIGABRT)
             raise
@@ -119,7 +120,7 @@ class Rig:
 
     async def until(self, reached: Callable[[list[Facts]], bool]) -> list[Facts]:
         """Wait until the deliveries are as wanted."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not reached(found := await self.deliveries()):
                 await asyncio.sleep(0.1)
         return found

@@ -18,6 +18,7 @@ from tests.app.app_rig import Facts, Rig, sha256
 from tests.databases import new_database
 from tests.doors import free_port
 from tests.notifiers.receiver import Receiver, receiver
+from tests.patience import PATIENCE
 
 from orderwatch.app.compose import held_database
 from orderwatch.app.daemon import Daemon, open_daemon
@@ -61,13 +62,13 @@ class Stage:
 
     async def said(self, *events: str) -> None:
         """Wait until the log has all of these."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not set(events) <= {e["event"] for e in self.rig.events()}:
                 await asyncio.sleep(0.02)
 
     async def served(self) -> None:
         """Wait until the pages are there."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 with suppress(aiohttp.ClientConnectorError):
                     async with self.web.get("/healthz"):
@@ -88,7 +89,7 @@ class Stage:
 
     async def shows(self, wanted: Callable[[Metrics], bool]) -> None:
         """Wait until the metrics are as wanted."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not wanted(await self.metrics()):
                 await asyncio.sleep(0.05)
 
@@ -106,7 +107,7 @@ class Stage:
 
     async def told(self, there: Receiver, *events: str) -> None:
         """Wait until the channel took a note of each of these."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not Counter(events) <= Counter(note["event"] for note in notes(there)):
                 await asyncio.sleep(0.02)
 

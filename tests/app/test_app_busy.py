@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.app.upkeep_kit import Home, home
+from tests.patience import PATIENCE
 
 from orderwatch.app.compose import held_database
 from orderwatch.app.daemon import run_daemon
@@ -44,7 +45,7 @@ async def take(connection: sqlite3.Connection) -> None:
 
 async def said(capfd: Captured, event: str) -> None:
     """Wait for it in the log, of which the rest is forgotten."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while f'"{event}"' not in capfd.readouterr().err:
             await asyncio.sleep(0.001)
 
@@ -56,7 +57,7 @@ def begun(at_home: Home, capfd: Captured) -> asyncio.Task[None]:
 
 async def ended(daemon: asyncio.Task[None]) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await daemon
 
 

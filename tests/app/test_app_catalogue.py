@@ -14,6 +14,7 @@ from tests.app.upkeep_kit import EVERYTHING, Home, home
 from tests.databases import new_database
 from tests.db.kit import a_delivery, want
 from tests.logs import events
+from tests.patience import PATIENCE
 
 from orderwatch.app.compose import held_database
 from orderwatch.app.recatalogue import recatalogue
@@ -280,6 +281,6 @@ def former_project(tree: Path) -> Path:
 
 
 async def until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not reached():
             await asyncio.sleep(0.05)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.app.app_rig import Rig, Rigged
+from tests.patience import PATIENCE
 
 from orderwatch.cli import main
 from orderwatch.simulator.faults import Fault
@@ -380,7 +381,7 @@ def test_a_full_disk_under_the_output_is_one_line() -> None:
 
 
 def _change(rig: Rig, statement: str) -> None:
-    database = sqlite3.connect(rig.database, timeout=30)
+    database = sqlite3.connect(rig.database, timeout=PATIENCE)
     database.execute(statement)
     database.commit()
     database.close()

@@ -8,6 +8,7 @@ import zipfile
 import pytest
 from tests.app.app_rig import Rig, Rigged, sha256
 from tests.forks import Running
+from tests.patience import PATIENCE
 
 from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene
 
@@ -51,7 +52,7 @@ async def test_killed_again_and_again_it_ends_with_every_file_intact(
 async def _first_bytes(rig: Rig, daemon: Running, scenes: int) -> None:
     """Wait until the daemon that was just started receives something, or has nothing left to receive."""
     before = rig.simulator.journal.count(listener="download")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while rig.simulator.journal.count(listener="download") == before and len(rig.zips()) < scenes:
             assert daemon.returncode is None, rig.log.read_text(encoding="utf-8")[-2000:]
             await asyncio.sleep(0.02)

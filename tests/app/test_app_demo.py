@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from tests.patience import PATIENCE
 from tests.terminals import Window
 
 
@@ -56,6 +57,6 @@ def pictures_of(page: str) -> Iterator[str]:
 
 
 def read(port: int, path: str) -> bytes:
-    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as answer:
         content: bytes = answer.read()
         return content

@@ -10,6 +10,7 @@ import structlog
 from tests.app.app_rig import Rig
 from tests.app.reload_kit import guarded
 from tests.doors import free_port
+from tests.patience import PATIENCE
 from tests.web.api_kit import Viewer, asked, viewing
 
 from orderwatch.app.compose import held_database, set_up_log
@@ -34,7 +35,7 @@ async def test_a_capture_that_moves_is_sent_to_who_listens_and_the_page_tells_it
         settings = load(rig.config, {}, resolve=True)
         with guarded(), held_database(settings):
             set_up_log(settings, Redactor())
-            async with open_daemon(settings, Redactor()), asyncio.timeout(60):
+            async with open_daemon(settings, Redactor()), asyncio.timeout(PATIENCE):
                 await answering(port)
                 async with viewing(port, "/api/events?after=0") as viewer:
                     await moved(viewer, "captured")

@@ -15,6 +15,7 @@ from tests.app.upkeep_kit import EVERYTHING, scenario
 from tests.databases import new_database
 from tests.logs import events  # noqa: F401 - nothing is logged while these play
 from tests.notifiers.receiver import Receiver, receiver
+from tests.patience import PATIENCE
 
 from orderwatch.app.compose import held_database
 from orderwatch.app.crew import open_crew
@@ -128,7 +129,7 @@ async def test_a_reload_tells_the_new_channels_and_forgets_the_old_ones(tmp_path
         async with open_house(settings, Redactor()) as house, open_crew(house, settings) as crew:
             assert house.rounds.deadman is None
             await house.store.note_problems([change])
-            await asyncio.wait_for(old.came.wait(), 10)
+            await asyncio.wait_for(old.came.wait(), PATIENCE)
             await crew.take_up(configured(tmp_path, renewed))
             assert await house.store.pending() == {}
             house.observed.live.attention = tuple

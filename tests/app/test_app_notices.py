@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.app.app_rig import Rigged
 from tests.app.faults_kit import SCENES, at_work, stage, story
+from tests.patience import PATIENCE
 
 from orderwatch.simulator.scenario import Order, Scenario
 
@@ -59,7 +60,7 @@ async def test_the_watchdog_is_fed_while_all_make_progress_and_the_status_has_co
 
     async def comes(wanted: str) -> None:
         heard.clear()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while wanted not in heard:
                 await asyncio.sleep(0.01)
 
@@ -79,7 +80,7 @@ async def test_the_watchdog_is_fed_while_all_make_progress_and_the_status_has_co
 async def _told(manager: socket.socket, wanted: str) -> list[str]:
     """The lines of the next notice that moves the state; it has to be the one that is wanted."""
     states = {"READY=1", "RELOADING=1", "STOPPING=1"}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             lines = (await asyncio.get_running_loop().sock_recv(manager, 4096)).decode().split("\n")
             if found := states.intersection(lines):

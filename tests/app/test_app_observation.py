@@ -8,6 +8,7 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
+from tests.patience import PATIENCE
 
 from orderwatch.app.observation import observation
 from orderwatch.ops.telemetry import Live
@@ -17,7 +18,7 @@ from orderwatch.web.front import Wanted
 
 def fetched(port: int, path: str) -> tuple[int, bytes]:
     try:
-        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as answer:
             return answer.status, answer.read()
     except HTTPError as refusal:
         with refusal:

@@ -10,6 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 from tests.app.app_rig import Facts, Rig, Rigged
+from tests.patience import PATIENCE
 
 from orderwatch.simulator.scenario import Scenario
 
@@ -53,7 +54,7 @@ class Play:
     async def begin(self) -> list[list[str]]:
         """The commands that are told, as a shell reads them."""
         self.simulator = await self.rig.start(*self.arguments(self.config))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while "status\n" not in (told := self.rig.log.read_text(encoding="utf-8")):
                 await asyncio.sleep(0.05)
         return [shlex.split(line, comments=True) for line in told.splitlines() if line.startswith("  ")]
@@ -66,7 +67,7 @@ class Play:
     async def page(self) -> str:
         """What the daemon of the configuration serves, once it does."""
         listen = tomllib.loads(self.config.read_text(encoding="utf-8"))["http"]["listen"]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 with suppress(OSError):
                     return await asyncio.to_thread(_read, f"http://{listen}/")
@@ -74,7 +75,7 @@ class Play:
 
 
 def _read(url: str) -> str:
-    with urlopen(url, timeout=60) as answer:  # noqa: S310 - our own page
+    with urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 - our own page
         text: str = answer.read().decode()
         return text
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.app.app_rig import Facts, Rig, Rigged
 from tests.forks import Running
+from tests.patience import PATIENCE
 
 from orderwatch.db.lock import sole_writer
 from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene
@@ -132,7 +133,7 @@ async def _reading_its_configuration(rig: Rig, command: str) -> Running:
     """The command, held up at a configuration that never comes."""
     os.mkfifo(rig.config)
     process = await rig.start(command)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not _has_reader(rig.config):
             await asyncio.sleep(0.02)
     return process

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.app.app_rig import Rig, Rigged
+from tests.patience import PATIENCE
 
 from orderwatch.service.clock import utc_now
 from orderwatch.simulator.scenario import Order, Scenario
@@ -177,6 +178,6 @@ async def logged(rig: Rig, event: str, times: int = 1) -> None:
 
 
 async def until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not reached():
             await asyncio.sleep(0.05)

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, expect
 from tests.browser.visits import Visit, visiting
 from tests.browser.world import OVERVIEW, peopled
 from tests.db.kit import NOW, a_move, held
+from tests.patience import PATIENCE
 from tests.web.api_kit import Served, served
 
 from orderwatch.core.machine import Verdict
@@ -67,7 +68,7 @@ async def test_a_move_shows_without_a_reload_and_leaves_the_viewer_where_he_was(
         await expect(row).to_contain_text("in_progress")
         async with page.expect_request(lambda request: "/map.json" in request.url):
             await published(here)
-        await expect(row).to_contain_text("completed", timeout=10_000)
+        await expect(row).to_contain_text("completed", timeout=PATIENCE * 1000)
         assert await page.evaluate("scrollY") == top
         assert await page.evaluate("[...kept].map((node) => node.isConnected)") == [True, True, True, True]
         await expect(page.get_by_label("Search")).to_be_focused()
@@ -89,7 +90,7 @@ async def test_a_page_whose_events_are_refused_asks_for_them_again(database: Pat
         await expect(page.locator("#link")).to_be_hidden()
         await published(here)
         row = page.locator("#orders tbody tr").filter(has_text="Maasvlakte")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while "completed" not in await row.inner_text():
                 await page.clock.run_for(1000)
 
@@ -111,5 +112,5 @@ async def test_how_soon_a_move_shows(database: Path, browser: Browser, path: str
         text = {"/": "completed", "/events": order.captures[1].capture_id[:8]}.get(path, "published")
         begun = time.monotonic()
         await published(here)
-        await expect(place).to_contain_text(text, timeout=10_000)
+        await expect(place).to_contain_text(text, timeout=PATIENCE * 1000)
         print(f"{path}: a move shows after {time.monotonic() - begun:.2f} s")

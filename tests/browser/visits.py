@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
+from tests.patience import PATIENCE
 
 CHROMIUM = Path("/usr/bin/chromium")
 DESK = ViewportSize(width=1280, height=900)
@@ -61,6 +62,7 @@ class Visit:
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
+    expect.set_options(timeout=PATIENCE * 1000)
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         try:
@@ -77,6 +79,7 @@ async def visiting(
     **context: Any,  # noqa: ANN401 - playwright's
 ) -> AsyncIterator[Visit]:
     opened = await browser.new_context(viewport=size or DESK, **context)
+    opened.set_default_timeout(PATIENCE * 1000)
     page = await opened.new_page()
     visit = Visit(page, f"http://127.0.0.1:{port}")
     page.on("request", lambda request: visit.asked.append(request.url))

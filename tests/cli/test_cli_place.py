@@ -16,6 +16,7 @@ from tests.app.ordering_kit import order_toml
 from tests.cli.conftest import Call
 from tests.core.samples import DAY, NOON, seen_order
 from tests.db.kit import NOW
+from tests.patience import PATIENCE
 from tests.terminals import shown_on
 
 from orderwatch.app.ordering import Asked, Tried
@@ -298,7 +299,13 @@ def _piped(config: Path, file: str) -> subprocess.CompletedProcess[str]:
     command = _command(config, "place", "-", "--yes")
     content = Path(file).read_text(encoding="utf-8")
     return subprocess.run(
-        command, input=content, capture_output=True, text=True, env=_environment(), timeout=60, check=False
+        command,
+        input=content,
+        capture_output=True,
+        text=True,
+        env=_environment(),
+        timeout=PATIENCE,
+        check=False,
     )
 
 

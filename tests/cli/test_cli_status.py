@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 from tests.cli.conftest import Call
 from tests.db.kit import MINUTE, NOW, a_delivery, an_order
+from tests.patience import PATIENCE
 from tests.terminals import shown_on
 
 from orderwatch.cli.shapes import Known
@@ -196,7 +197,7 @@ def _on_a_terminal(config: Path, more: dict[str, str]) -> str:
     environment = {**kept, "TERM": "xterm-256color", "COLUMNS": "150", **more}
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "orderwatch", "--config", str(config), "status"]
-    subprocess.run(command, stdout=theirs, stderr=theirs, env=environment, check=True, timeout=60)
+    subprocess.run(command, stdout=theirs, stderr=theirs, env=environment, check=True, timeout=PATIENCE)
     os.close(theirs)
     return shown_on(ours)
 

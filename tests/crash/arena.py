@@ -16,6 +16,7 @@ from tests.app.app_rig import sha256
 from tests.crash.naive import LINK
 from tests.crash.strace_kit import Point, points, profiling
 from tests.databases import blank
+from tests.patience import PATIENCE
 
 from orderwatch.app.furnish import open_app
 from orderwatch.config import load
@@ -25,7 +26,6 @@ from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene
 from orderwatch.simulator.server import Simulator, serve
 
 SIZE = 300_000
-PATIENCE = 60  # seconds for one run; it takes a third of one
 KILLED = -signal.SIGKILL
 
 _SETTINGS = """

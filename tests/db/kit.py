@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
+from tests.patience import PATIENCE
 
 from orderwatch.core.breaker import Trouble
 from orderwatch.core.machine import Verdict
@@ -88,7 +89,9 @@ async def row_of(store: Store, delivery: Delivery) -> Delivery:
 def elsewhere(code: str, *arguments: object) -> str:
     """What another process prints that runs this code."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=PATIENCE
+    ).stdout.strip()
 
 
 def write_from_elsewhere(database: Path) -> str:

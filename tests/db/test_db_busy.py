@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import LogCapture
 from tests.databases import new_database
 from tests.db.kit import NOW, a_delivery, an_order, held, want
+from tests.patience import PATIENCE
 
 from orderwatch.core.machine import Verdict
 from orderwatch.db.store import Store, open_store
@@ -49,7 +50,7 @@ def said(events: LogCapture) -> list[str]:
 
 
 async def until_busy(store: Store) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while store.trouble is None:
             await asyncio.sleep(0.001)
 
@@ -101,7 +102,7 @@ async def test_a_cancelled_writer_leaves_at_once_and_what_it_wants_to_note_then_
         await until_busy(patient)
         for writer in writers:
             writer.cancel()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             ends = await asyncio.gather(*writers, return_exceptions=True)
         assert all(isinstance(end, asyncio.CancelledError) for end in ends)
     await patient.troubled("third", None)

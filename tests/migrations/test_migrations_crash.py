@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.migrations.first import TABLES, columns, rows
+from tests.patience import PATIENCE
 
 from orderwatch.db.upgrade import Schema, schema_of, upgrade
 
@@ -53,7 +54,7 @@ def run_killed(*kills: tuple[Path, str, float]) -> list[int]:
     """
     lines = "".join(f"{path}|{kind}|{number}\n" for path, kind, number in kills)
     command = [sys.executable, "-c", _FORKS]
-    done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True, timeout=PATIENCE)
     return [int(code) for code in done.stdout.split()]
 
 

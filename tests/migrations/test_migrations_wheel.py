@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 
 import orderwatch
 
@@ -16,7 +17,7 @@ _REPOSITORY = Path(orderwatch.__file__).parent.parent.parent
 def installed(tmp_path: Path) -> Path:
     """The folder that a wheel of this working copy unpacks into."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")]
-    subprocess.run(command, cwd=_REPOSITORY, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=_REPOSITORY, check=True, capture_output=True, timeout=PATIENCE)
     (wheel,) = (tmp_path / "dist").iterdir()
     with zipfile.ZipFile(wheel) as packed:
         packed.extractall(tmp_path / "installed")
@@ -35,5 +36,5 @@ upgrade(Path(sys.argv[2]))
 print(migrations(), schema_of(Path(sys.argv[2])).name, sep="\\n")
 """
     command = [sys.executable, "-c", code, str(installed), str(tmp_path / "orderwatch.db")]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path, timeout=PATIENCE)
     assert done.stdout.splitlines() == [str(installed / "orderwatch" / "migrations"), "CURRENT"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.notifiers.receiver import letter
+from tests.patience import PATIENCE
 
 from orderwatch.errors import NotifyError
 from orderwatch.notifiers.command import Command, Settings
@@ -57,7 +58,7 @@ async def test_what_takes_too_long_is_killed_with_all_that_it_started(tmp_path: 
         await shell('sleep 60 & echo $$ $! > "$1"; wait', str(pids), timeout=1).send([letter(1)])
     started = pids.read_text().split()
     assert len(started) == 2
-    async with asyncio.timeout(10):  # the kernel takes a moment to end what was killed
+    async with asyncio.timeout(PATIENCE):  # the kernel takes a moment to end what was killed
         while any(lives(pid) for pid in started):
             await asyncio.sleep(0.01)
 

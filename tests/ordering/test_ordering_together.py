@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.ordering.counter_kit import Counter, open_counter
 from tests.ordering.ordering_kit import ACT
+from tests.patience import PATIENCE
 
 from orderwatch.app import ordering
 from orderwatch.app.ordering import Asked, Tried
@@ -89,7 +90,7 @@ async def test_a_daemon_that_searches_and_a_command_that_resumes_place_no_second
         counter.misbehave(Fault(on="place", kind="reset", late=late))
         file = _declared(counter)
         daemon = await counter.rig.start("run")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not counter.posts:
                 assert daemon.returncode is None, counter.rig.log.read_text(encoding="utf-8")
                 await asyncio.sleep(0.05)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 from tests.service.service_kit import House, house, told
 
 from orderwatch.core.model import Delivery, DeliveryState
@@ -40,7 +41,7 @@ async def at_work(h: House) -> AsyncIterator[None]:
     turns, stopping = Turns(WORKERS // 2), asyncio.Event()
     workers = [asyncio.create_task(h.fetcher.work(h.todo, stopping, turns)) for _ in range(WORKERS)]
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             yield
     finally:
         for worker in workers:

@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import LogCapture
 from tests.db.kit import a_move, an_order
 from tests.notifiers.receiver import Receiver, receiver
+from tests.patience import PATIENCE
 
 from orderwatch.core.machine import Verdict
 from orderwatch.core.notes import Channel, Letter
@@ -110,7 +111,7 @@ async def test_a_webhook_that_fails_for_a_while_is_told_everything_in_order_with
             for number in range(5):
                 await home.happens(f"word {number}", task_id=number % 2 + 1)
                 await asyncio.sleep(0.01)
-            await asyncio.wait_for(home.all_told(), 10)
+            await asyncio.wait_for(home.all_told(), PATIENCE)
         assert other.heard == []
     first = there.heard[0]
     assert [request.ids for request in there.heard[:5]] == [first.ids] * 5
@@ -142,7 +143,7 @@ async def test_a_channel_that_hangs_delays_no_other(database: Path) -> None:
         running(stuck, quick, news=home.news),
     ):
         await home.happens("a")
-        await asyncio.wait_for(hanging.came.wait(), 10)
+        await asyncio.wait_for(hanging.came.wait(), PATIENCE)
         await home.happens("b")
         while (await home.store.pending()) != {"one": 2}:
             await asyncio.sleep(0.005)
@@ -182,7 +183,7 @@ async def test_a_database_that_others_hold_ends_no_teller(database: Path) -> Non
 
         home.store.delivered = busy  # type: ignore[method-assign, assignment]  # the file is locked once
         async with running(teller, news=home.news):
-            await asyncio.wait_for(home.all_told(), 10)
+            await asyncio.wait_for(home.all_told(), PATIENCE)
     assert [request.ids for request in there.heard] == [there.heard[0].ids] * 2
 
 
@@ -212,7 +213,7 @@ async def test_pauses_grow_up_to_an_hour_and_outlive_a_restart(database: Path, e
                 while len(there.heard) < 16:
                     await asyncio.sleep(0.005)
                 await home.store.delivered("two", await home.store.batch("two", 9))
-                await asyncio.wait_for(home.all_told(), 10)
+                await asyncio.wait_for(home.all_told(), PATIENCE)
             assert 1700 <= home.time.rests[0] <= 3600
     assert said(events) == ["notify.failing", "notify.still_failing", "notify.restored"]
 

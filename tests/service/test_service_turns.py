@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
+from tests.patience import PATIENCE
 from tests.service.service_kit import house, told
 
 from orderwatch.core.model import DeliveryState
@@ -65,7 +66,7 @@ async def test_one_that_drips_does_not_hold_nine_others(tmp_path: Path, events: 
         await h.look()
         turns = Turns(1, window=SLOW)
         workers = [asyncio.create_task(h.fetcher.work(h.todo, asyncio.Event(), turns)) for _ in range(2)]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while len(await h.store.deliveries(DeliveryState.STORED)) < len(others):
                 await asyncio.sleep(0.01)
         [slow] = await h.store.deliveries(DeliveryState.FETCHING)

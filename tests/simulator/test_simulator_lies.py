@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
+from tests.patience import PATIENCE
 from tests.simulator.simulator_kit import TASKS, Http, Start, get, headers, token
 from yarl import URL
 
@@ -75,7 +76,7 @@ async def test_a_huge_answer_does_not_hold_up_the_others(start: Start, http: Htt
     good = await headers(http, simulator)
     async with http.get(simulator.api_url + TASKS, headers=good) as huge:
         # Nobody reads it yet, so it is stuck half-way.
-        assert (await asyncio.wait_for(get(http, simulator, PATHS["task"], good), 30))[0] == 200
+        assert (await asyncio.wait_for(get(http, simulator, PATHS["task"], good), PATIENCE))[0] == 200
         huge.close()
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.patience import PATIENCE
+
 _HERE = Path(__file__).parent
 _SYSTEMD = Path("/lib/systemd/systemd")
 _TOOLS = ("unshare", "nsenter", "pivot_root", "mount", "ldconfig")
-_DEADLINE = 60.0  # seconds; for what takes one or two
 _NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--cgroup", "--pid")
 _COMMAND = "#!/opt/orderwatch/bin/python\nfrom orderwatch.cli import main\nmain()\n"
 
@@ -39,7 +40,7 @@ class Guest:
             capture_output=True,
             text=True,
             check=False,
-            timeout=_DEADLINE,
+            timeout=PATIENCE,
         )
 
     def done(self, *command: str) -> str:
@@ -60,7 +61,7 @@ class Guest:
 
     def until(self, reached: Callable[[], bool]) -> None:
         """Wait for what the machine does by itself."""
-        last = time.monotonic() + _DEADLINE
+        last = time.monotonic() + PATIENCE
         while not reached():
             assert time.monotonic() < last, self.call("journalctl", "--no-pager", "--lines=60").stdout
             time.sleep(0.1)
@@ -112,7 +113,7 @@ def _cgroups() -> Path:
 
 
 def _started(process: subprocess.Popen[bytes], log: Path) -> Guest:
-    last = time.monotonic() + _DEADLINE
+    last = time.monotonic() + PATIENCE
     while process.poll() is None and time.monotonic() < last:
         children = (
             Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 from tests.transfer.transfer_kit import PART, Act, Answer, Asked, Host, Row, head, host, reply
 
 from orderwatch.core.model import Delivery
@@ -243,7 +244,7 @@ async def test_a_stop_leaves_nobody_at_work_and_what_came_durable(row: Row) -> N
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await there.alone()
     assert durable(row).end > durable(row).prefix
     power_cut(row)

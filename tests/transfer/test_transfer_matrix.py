@@ -19,6 +19,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 from tests.db.kit import a_delivery, an_order
+from tests.patience import PATIENCE
 from tests.service.service_kit import EVERYTHING, Time, new_gate, new_volume
 from tests.transfer.hostile import Behaviour, Files, behaviours, files, paced, ranging, sends
 from tests.transfer.transfer_kit import GARBAGE, SECRET, Host, host
@@ -41,7 +42,6 @@ from orderwatch.transfer.verify import digest
 
 TRIES = 6
 STALL = 0.5  # seconds
-DEADLINE = 20.0  # seconds: no attempt may hang, however slow the machine is
 SIZE = 150_000
 CREDENTIALS = {"authorization", "authorizationtoken", "cookie", "x-satellogic-contract-id"}
 CUTS = ("0", "1", "45 %", "all but one")
@@ -152,7 +152,7 @@ class Rig:
     async def persist(self, *, blind: bool, steady: bool = False) -> Delivery:
         """Attempt after attempt, each after a power cut, until it is stored or nobody tries any more."""
         for _ in range(TRIES):
-            async with asyncio.timeout(DEADLINE):
+            async with asyncio.timeout(PATIENCE):
                 after = await self.fetcher.fetch(await self.store.claim(self.time.now()))
             assert after == self.store.row
             self.held = after.durable if self.held is None else self.held

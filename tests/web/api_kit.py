@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
+from tests.patience import PATIENCE
 
 from orderwatch.core.attention import Concern
 from orderwatch.core.cadence import Pace
@@ -149,7 +150,7 @@ class Viewer:
         self._reader = reader
 
     async def event(self) -> dict[str, str]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             found: dict[str, str] = {}
             while not ({"data", "event"} & found.keys()):
                 found = {}

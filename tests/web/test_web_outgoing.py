@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from aiohttp import web
+from tests.patience import PATIENCE
 from tests.web.api_kit import asked
 from tests.web.stub_pages import pages_with
 
@@ -32,7 +33,7 @@ async def test_who_takes_nothing_of_a_large_answer_keeps_others_from_one_only_un
         writer.transport.abort()
         with suppress(ConnectionError):
             await writer.wait_closed()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while status == 503:
                 status, _, body = await asked(port, "/large")
         assert (status, len(body)) == (200, SIZE)
