@@ -81,6 +81,16 @@ async def test_a_receiver_that_asks_to_wait_is_heeded() -> None:
         assert (await refusal(there.url)).wait == 70
 
 
+async def test_a_long_header_line_of_the_receiver_is_no_failure() -> None:
+    """Of a webhook's as of the heartbeat URL's."""
+    async with receiver(Content_Security_Policy="x" * 60_000) as there:
+        async with hook(there.url) as webhook:
+            await webhook.send([letter(1)])
+        async with ping.connect(lambda: there.url, allow_private=True) as heartbeat:
+            await heartbeat.ping()
+    assert [request.method for request in there.heard] == ["POST", "GET"]
+
+
 async def test_a_redirect_is_not_followed() -> None:
     async with receiver() as other, receiver(307, Location=other.url) as there:
         assert "redirects are not followed" in str(await refusal(there.url))

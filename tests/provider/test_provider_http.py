@@ -185,6 +185,7 @@ async def test_other_statuses_are_final_at_once(
         b'{"task_id": NaN}',
         b'{"task_id": NaN, "x": "\\ud800"}',
         b'{"task_id": 1e999}',
+        b'{"task_id": 23272} and more',
         b"\xff\xfe",
         b"[" * 5000 + b'"\\ud800"' + b"]" * 5000,
         b"[" * 5000,

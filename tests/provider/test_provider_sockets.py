@@ -172,6 +172,20 @@ async def test_broken_http_has_a_name(desk: Desk, raw: bytes, error: type[Provid
             await provider.tasking.order(23272)
 
 
+@pytest.mark.parametrize("length", [8191, 60_000])
+async def test_a_long_header_line_is_no_trouble_of_any_api(desk: Desk, length: int) -> None:
+    async def reply(request: web.Request) -> web.StreamResponse:
+        given = (
+            await give_token(request) if request.path == "/oauth/token" else web.json_response(answer("task"))
+        )
+        given.headers["Content-Security-Policy"] = "x" * length
+        return given
+
+    async with Host(reply).serving() as url, desk.connect(at(url)) as provider:
+        assert (await provider.tasking.order(23272)).task_id == 23272
+        assert (await provider.tasking.cancel(23272)).task_id == 23272
+
+
 @settings(max_examples=examples(20), deadline=None)
 @given(
     st.sampled_from([b"", HEAD, HEAD + b"\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\n"]), st.binary()

@@ -54,6 +54,15 @@ async def test_a_redirect_within_the_host_may_name_only_the_path(row: Row) -> No
     assert there.heard[1].target == f"/elsewhere{PATH}"
 
 
+@pytest.mark.parametrize("length", [8191, 50_000])
+async def test_a_redirect_to_a_long_address_is_followed(row: Row, length: int) -> None:
+    """Links that are signed with a session's policy outgrow the usual limit of a header line."""
+    target = f"/storage{PATH}&policy={'x' * length}"
+    async with host(to(target), file(TRUTH)) as there:
+        assert await row.fetch(there.url + PATH) == TRUTH
+    assert there.heard[1].target == target
+
+
 async def test_five_redirects_are_followed(row: Row) -> None:
     async with host(*[to(f"/{hop}{PATH}") for hop in range(5)], file(TRUTH)) as there:
         assert await row.fetch(there.url + PATH) == TRUTH

@@ -8,6 +8,7 @@ from yarl import URL
 
 from orderwatch.addresses import GuardedResolver, Reach, is_local, literal, reach_of
 from orderwatch.errors import NotifyError
+from orderwatch.sessions import new_session
 
 _TOTAL, _CONNECT = 15.0, 10.0  # seconds
 _MOST_READ = 2**16  # bytes of an answer, so that the connection can be used again
@@ -74,14 +75,9 @@ class _Public:
 async def open_web(read_url: Callable[[], str], *, allow_private: bool) -> AsyncIterator[Web]:
     """With a session of its own, that follows no redirect and keeps no cookie."""
     resolver = None if allow_private else GuardedResolver(_Public())
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(resolver=resolver, limit=2),
-        timeout=aiohttp.ClientTimeout(total=_TOTAL, connect=_CONNECT),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": "orderwatch"},
-        trust_env=False,
-    )
-    async with session:
+    connector = aiohttp.TCPConnector(resolver=resolver, limit=2)
+    timeout = aiohttp.ClientTimeout(total=_TOTAL, connect=_CONNECT)
+    async with new_session(connector, timeout, headers={"User-Agent": "orderwatch"}) as session:
         yield Web(session, read_url, allow_private=allow_private)
 
 

@@ -3,7 +3,6 @@
 No text made here holds a URL's query, a header, a body or the words of aiohttp: all can carry secrets.
 """
 
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -12,13 +11,14 @@ from datetime import datetime
 from http import HTTPStatus
 
 import aiohttp
-import orjson
 from yarl import URL
 
 from orderwatch.core.politeness import http_date, retry_after
 from orderwatch.core.sizes import amount
 from orderwatch.errors import AnswerError, MissingError, ProviderError, UnavailableError
 from orderwatch.ports import Meter
+from orderwatch.provider.body import parse
+from orderwatch.sessions import new_session
 
 LARGEST_BODY = 16 * 2**20  # bytes, after decompression
 LARGEST_REFUSAL = 2**16  # bytes; what comes after them is not read
@@ -29,6 +29,7 @@ FINE = range(200, 300)
 REFUSED = range(400, 500)
 _SERVER_TROUBLE = range(500, 600)
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 522, 524})
+_TOO_SLOW = frozenset({502, 504, 524})  # a gateway's words for a server that did not finish
 
 
 class TroubleError(UnavailableError):
@@ -39,8 +40,16 @@ class DisconnectedError(TroubleError):
     """The server closed the connection instead of answering, as servers do to idle ones."""
 
 
+class SlowError(TroubleError):
+    """No answer in time, by our clock or a gateway's: perhaps too much was asked for at once."""
+
+
 class CutError(AnswerError):
     """The body ended before its end: worth another try within the call."""
+
+
+class OversizeError(AnswerError):
+    """The answer is larger than we read or the server sends: ask for less at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +63,17 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    charset: str | None = None
 
     @property
     def date(self) -> datetime | None:
-        """The server's clock when it answered."""
-        return http_date(self.headers.get("Date"))
+        """The server's clock when it answered; None where a cache answered, as `Age` tells."""
+        return None if "Age" in self.headers else http_date(self.headers.get("Date"))
 
     @property
     def retry_after(self) -> float | None:
         """Seconds the server asks us to stay away, within 1 s .. 1 h; None where it does not say."""
-        return retry_after(self.headers.get("Retry-After"), self.date)
+        return retry_after(self.headers.get("Retry-After"), http_date(self.headers.get("Date")))
 
     @property
     def is_overload(self) -> bool:
@@ -72,7 +82,10 @@ class Reply:
 
     def json(self) -> object:
         """The body as JSON; raises `AnswerError`."""
-        return _parse(self.body, self.name)
+        try:
+            return parse(self.body, self.charset)
+        except (ValueError, RecursionError) as error:
+            raise AnswerError(f"{self.name}: the answer is not JSON") from error
 
     def must_be_fine(self) -> None:
         """Raise what any status but 2xx means for the caller."""
@@ -80,24 +93,23 @@ class Reply:
         if self.status in FINE:
             return
         if self.status in _TRANSIENT:
-            raise TroubleError(text, wait=self.retry_after or 0.0)
+            trouble = SlowError if self.status in _TOO_SLOW else TroubleError
+            raise trouble(text, wait=self.retry_after or 0.0)
         if self.status in _SERVER_TROUBLE:
             raise UnavailableError(text, wait=self.retry_after or 0.0)
         if self.status == HTTPStatus.NOT_FOUND:
             raise MissingError(text)
+        if self.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise OversizeError(text)
         raise AnswerError(text)
 
 
 @asynccontextmanager
 async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
     """A session that takes nothing from the environment and keeps nothing that servers hand out."""
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"Accept": "application/json", "User-Agent": "orderwatch"},
-        timeout=TIMEOUT,
-        trust_env=False,
-    ) as session:
+    headers = {"Accept": "application/json", "User-Agent": "orderwatch"}
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+    async with new_session(connector, TIMEOUT, headers=headers) as session:
         yield session
 
 
@@ -121,7 +133,7 @@ async def exchange(
                 body = await _read(response.content, name)
             elif with_refusal and response.status in REFUSED:
                 body = await _read_some(response.content)
-            return Reply(name, response.status, response.headers, body)
+            return Reply(name, response.status, response.headers, body, response.charset)
 
 
 async def metered(meter: Meter, api: str, exchanging: Awaitable[Reply]) -> Reply:
@@ -141,7 +153,7 @@ async def _read(content: aiohttp.StreamReader, name: str) -> bytes:
     async for chunk in content.iter_chunked(2**16):
         body += chunk
         if len(body) > LARGEST_BODY:
-            raise AnswerError(f"{name}: the answer is larger than {amount(LARGEST_BODY)}")
+            raise OversizeError(f"{name}: the answer is larger than {amount(LARGEST_BODY)}")
     return bytes(body)
 
 
@@ -156,22 +168,6 @@ async def _read_some(content: aiohttp.StreamReader) -> bytes:
     return bytes(body[:LARGEST_REFUSAL])
 
 
-def _parse(body: bytes, name: str) -> object:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        if b"\\ud" not in body.lower():
-            raise AnswerError(f"{name}: the answer is not JSON") from error
-    try:  # orjson refuses lone surrogates; one odd name must not hide a whole page
-        return json.loads(body, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise AnswerError(f"{name}: the answer is not JSON") from error
-
-
-def _no_constant(word: str) -> None:
-    raise ValueError(word)
-
-
 @contextmanager
 def _translated(name: str) -> Iterator[None]:
     try:
@@ -179,7 +175,7 @@ def _translated(name: str) -> Iterator[None]:
     except aiohttp.ConnectionTimeoutError as error:
         raise TroubleError(f"{name}: cannot connect in time", reached=False) from error
     except TimeoutError as error:
-        raise TroubleError(f"{name}: no answer in time") from error
+        raise SlowError(f"{name}: no answer in time") from error
     except aiohttp.ServerDisconnectedError as error:
         raise DisconnectedError(f"{name}: connection closed") from error
     except (aiohttp.ClientConnectionError, OSError) as error:

@@ -1,9 +1,9 @@
 """The provider's words of a refusal, on one line and fit to keep."""
 
-import json
 from collections.abc import Iterator
 from itertools import groupby
 
+from orderwatch.provider.body import decode, parse
 from orderwatch.provider.plain import DEEPEST, HIDDEN, is_secret_key, plain
 
 LONGEST_TEXT = 300  # characters of one complaint
@@ -13,22 +13,21 @@ LONGEST = 2000  # characters in all
 _WRAPPERS = frozenset({"detail", "message", "error", "errors", "non_field_errors"})
 
 
-def said(body: bytes) -> str:
+def said(body: bytes, charset: str | None = None) -> str:
     """`start: In the past.; product: Unknown.` of a body; empty where it says nothing, or is a page."""
-    told = groupby(_told(_read(body), "", DEEPEST), key=lambda complaint: complaint[0])
+    told = groupby(_told(_read(body, charset), "", DEEPEST), key=lambda complaint: complaint[0])
     parts = (_labelled(field, ", ".join(text for _, text in texts)) for field, texts in told)
     return _cut("; ".join(parts), LONGEST)
 
 
-def _read(body: bytes) -> object:
+def _read(body: bytes, charset: str | None) -> object:
     try:
-        document: object = json.loads(body)  # which, unlike orjson, takes lone surrogates
+        return parse(body, charset)
     except RecursionError:
         return None
     except ValueError:
-        text = body.decode(errors="replace")
+        text = decode(body, charset)
         return None if "<" in text else text
-    return document
 
 
 def _labelled(field: str, text: str) -> str:

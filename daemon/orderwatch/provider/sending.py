@@ -54,12 +54,14 @@ def must_be_done(reply: Reply) -> None:
 
 def quoted(reply: Reply) -> str:
     """The provider's words of a refusal, to be added to ours."""
-    words = said(reply.body)
+    words = said(reply.body, reply.charset)
     return f"; the provider says: {words}" if words else ""
 
 
 def _refusal(reply: Reply) -> str:
-    return ": ".join(part for part in (reply.name, str(reply.status), said(reply.body)) if part)
+    return ": ".join(
+        part for part in (reply.name, str(reply.status), said(reply.body, reply.charset)) if part
+    )
 
 
 def _without(headers: Mapping[str, str], reply: Reply) -> Reply:

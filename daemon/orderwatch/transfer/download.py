@@ -15,6 +15,7 @@ from orderwatch.core.model import Delivery
 from orderwatch.core.sizes import amount, compared
 from orderwatch.errors import HostError, TransferError
 from orderwatch.ports import UNLIMITED, UNMETERED, Checkpoint, Connections, Fetched, Meter, Start
+from orderwatch.sessions import new_session
 from orderwatch.transfer.answer import Answer, Coming, OtherBytesError, Unchanged, Wanted, judge
 from orderwatch.transfer.bandwidth import Bandwidth
 from orderwatch.transfer.claims import Claim, Claims
@@ -235,15 +236,9 @@ async def open_downloader(
 ) -> AsyncIterator[Downloader]:
     """A downloader with a session of its own."""
     policy = HostPolicy(api_host)
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(resolver=GuardedResolver(policy), limit=0),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=manner.stall),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-        read_bufsize=_READ_AHEAD,
-    )
-    async with session:
+    connector = aiohttp.TCPConnector(resolver=GuardedResolver(policy), limit=0)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=manner.stall)
+    async with new_session(connector, timeout, auto_decompress=False, read_bufsize=_READ_AHEAD) as session:
         yield Downloader(session, policy, folder, manner, bandwidth, meter=meter)
 
 
