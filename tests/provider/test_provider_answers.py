@@ -410,7 +410,7 @@ async def test_a_contract_can_task_when_active_and_configured_and_the_short_list
     assert contract.can_task is can_task
 
 
-ONE_TASK = f"{API}/tasking/tasks/?limit=1"
+ONE_TASK = f"{API}/tasking/tasks/?limit=1&offset=0"
 
 
 @pytest.mark.parametrize(

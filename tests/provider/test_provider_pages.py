@@ -4,7 +4,21 @@ from dataclasses import replace
 
 import pytest
 from aioresponses import aioresponses as fake_network
-from tests.provider.kit import API, CAPTURES, PLATFORM, TASKS, TOKEN, Desk, answer, listed, page, sent
+from structlog.testing import capture_logs
+from tests.provider.kit import (
+    API,
+    CAPTURE_ID,
+    CAPTURES,
+    PLATFORM,
+    SCENES,
+    TASKS,
+    TOKEN,
+    Desk,
+    answer,
+    listed,
+    page,
+    sent,
+)
 
 from orderwatch.errors import AnswerError, MissingError
 from orderwatch.provider import pages
@@ -18,7 +32,17 @@ def task(task_id: object, **changes: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    "following", [SECOND, "?limit=100&offset=100", "/tasking/tasks/?offset=100&limit=100"]
+    "following",
+    [
+        SECOND,
+        "?limit=100&offset=100",
+        "/tasking/tasks/?offset=100&limit=100",
+        "/tasking/tasks?offset=100&limit=100",
+        SECOND.replace("https", "http"),
+        SECOND.replace("https://api.satellogic.com", "http://10.0.0.7:8000"),
+        SECOND.replace("https://api.satellogic.com", "http://tasking.internal"),
+        SECOND.replace("https://", "https://somebody@"),
+    ],
 )
 async def test_every_page_is_read_wherever_next_says_it_is(
     net: fake_network, provider: Connection, following: str
@@ -26,6 +50,7 @@ async def test_every_page_is_read_wherever_next_says_it_is(
     net.get(TASKS, payload=page(task(1), task(2), following=following))
     net.get(SECOND, payload=page(task(3)))
     assert await listed(provider) == [1, 2, 3]
+    assert [request.url for request in sent(net)] == [TOKEN, TASKS, SECOND]
     assert all(request.headers["authorizationToken"] for request in sent(net, API))
 
 
@@ -36,10 +61,39 @@ async def test_pages_that_overlap_are_given_as_they_came(net: fake_network, prov
     assert await listed(provider) == [1, 2, 2, 1, 3]
 
 
-async def test_an_empty_page_with_a_next_is_not_the_end(net: fake_network, provider: Connection) -> None:
-    net.get(TASKS, payload=page(following=SECOND))
-    net.get(SECOND, payload=page(task(3)))
-    assert await listed(provider) == [3]
+async def test_an_empty_page_ends_a_list_whatever_its_next_says(
+    net: fake_network, provider: Connection
+) -> None:
+    net.get(TASKS, payload=page(task(1), following=SECOND))
+    net.get(SECOND, payload=page(following="?limit=100&offset=200"))
+    assert await listed(provider) == [1]
+    assert len(sent(net, API)) == 2
+
+
+async def test_a_list_that_ends_before_what_it_counts_is_logged_once(
+    net: fake_network, provider: Connection
+) -> None:
+    net.get(TASKS, payload=page(following=SECOND) | {"count": 250}, repeat=True)
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert await listed(provider) == []
+    (entry,) = [entry for entry in logs if entry["event"] == "list.odd"]
+    assert (entry["list"], entry["pages"], entry["count"]) == ("tasking tasks", 1, 250)
+
+
+@pytest.mark.parametrize(("count", "said"), [(2, True), (None, False), (16, False), (40, False)])
+async def test_far_more_pages_than_are_counted_are_read_and_logged_once(
+    net: fake_network, provider: Connection, *, count: int | None, said: bool
+) -> None:
+    for number in range(40):
+        following = f"?offset={number + 1}" if number < 39 else None
+        url = f"{API}/tasking/tasks/?offset={number}" if number else TASKS
+        net.get(url, payload=page(task(number + 1), following=following) | {"count": count}, repeat=True)
+    with capture_logs() as logs:
+        for _ in range(2):
+            assert await listed(provider) == [*range(1, 41)]
+    odd = [entry for entry in logs if entry["event"] == "list.odd"]
+    assert [(entry["log_level"], entry["account"]) for entry in odd] == [("warning", "main")] * said
 
 
 @pytest.mark.parametrize(
@@ -120,24 +174,47 @@ async def test_a_page_that_is_only_like_the_one_before_is_read(
     "following",
     [
         "https://evil.example/tasking/tasks/?limit=100&offset=100",
-        "//evil.example/tasking/tasks/",
-        "http://api.satellogic.com/tasking/tasks/?limit=100&offset=100",
-        "https://api.satellogic.com:8443/tasking/tasks/",
-        "https://api.satellogic.com.evil.example/",
-        "https://api.satellogic.com@evil.example/",
-        "https://somebody@api.satellogic.com/tasking/tasks/",
-        "https://api.platform.satellogic.com/tasking/tasks/",
-        "file:///etc/passwd",
-        "javascript:alert(1)",
+        "//evil.example/tasking/tasks/?limit=100&offset=100",
+        "https://api.satellogic.com:8443/tasking/tasks/?limit=100&offset=100",
+        "https://api.platform.satellogic.com/tasking/tasks/?limit=100&offset=100",
     ],
 )
 async def test_next_cannot_lead_the_credentials_elsewhere(
     net: fake_network, provider: Connection, following: str
 ) -> None:
     net.get(TASKS, payload=page(task(1), following=following))
-    with pytest.raises(AnswerError, match=r"^tasking: GET /tasking/tasks/: .* another host$"):
-        await listed(provider)
+    net.get(SECOND, payload=page(task(2)))
+    assert await listed(provider) == [1, 2]
+    assert [request.url for request in sent(net)] == [TOKEN, TASKS, SECOND]
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        "https://api.satellogic.com/?limit=100&offset=100",
+        "https://api.satellogic.com/tasking/products/?limit=100&offset=100",
+        "/tasking/tasks/23272/captures/?limit=100&offset=100",
+        "https://api.satellogic.com.evil.example/",
+        "https://api.satellogic.com@evil.example/",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+    ],
+)
+async def test_a_next_of_another_list_is_not_followed(
+    net: fake_network, provider: Connection, following: str
+) -> None:
+    net.get(TASKS, payload=page(task(1), following=following))
+    assert await rows_before_refusal(provider, "the next page is not of this list") == 1
     assert [request.url for request in sent(net)] == [TOKEN, TASKS]
+
+
+async def test_a_next_that_forgets_the_capture_brings_no_scene_of_another(
+    net: fake_network, provider: Connection
+) -> None:
+    net.get(SCENES, payload=page({"scene_id": "a"}, following="?limit=100&offset=100"))
+    second = SCENES.replace("offset=0", "offset=100")
+    net.get(second, payload=page({"scene_id": "b"}))
+    assert [scene.scene_id for scene in await provider.archive.scenes(CAPTURE_ID)] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -171,9 +248,10 @@ async def test_pages_without_end_are_given_up(
     net: fake_network, provider: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "MOST_PAGES", 5)
-    net.get(TASKS, payload=page(following="?offset=1"))
+    net.get(TASKS, payload=page(task(0), following="?offset=1"))
     for number in range(1, 10):
-        net.get(f"{API}/tasking/tasks/?offset={number}", payload=page(following=f"?offset={number + 1}"))
+        more = page(task(number), following=f"?offset={number + 1}")
+        net.get(f"{API}/tasking/tasks/?offset={number}", payload=more)
     with pytest.raises(AnswerError, match="the pages do not end"):
         await listed(provider)
     assert len(sent(net, API)) == 5
@@ -182,7 +260,7 @@ async def test_pages_without_end_are_given_up(
 async def test_a_page_that_is_missing_is_not_an_order_that_is_missing(
     net: fake_network, provider: Connection
 ) -> None:
-    net.get(CAPTURES, payload=page(following="?offset=100"))
+    net.get(CAPTURES, payload=page({"capture_id": "a"}, following="?offset=100"))
     net.get(f"{API}/tasking/tasks/23272/captures/?offset=100", status=404)
     with pytest.raises(AnswerError, match="a page is missing"):
         [c async for c in provider.tasking.captures(23272)]
@@ -191,7 +269,16 @@ async def test_a_page_that_is_missing_is_not_an_order_that_is_missing(
         [c async for c in provider.tasking.captures(23272)]
 
 
-async def test_a_base_path_in_front_of_the_api_is_kept(net: fake_network, desk: Desk) -> None:
-    net.get(f"{API}/proxy/tasking/tasks/?limit=100&offset=0", payload=page(task(1)))
+@pytest.mark.parametrize(
+    "following",
+    [
+        "/proxy/tasking/tasks/?limit=100&offset=100",
+        "http://inner.example/tasking/tasks/?limit=100&offset=100",
+    ],
+)
+async def test_a_base_path_in_front_of_the_api_is_kept(net: fake_network, desk: Desk, following: str) -> None:
+    first, second = (f"{API}/proxy/tasking/tasks/?limit=100&offset={offset}" for offset in (0, 100))
+    net.get(first, payload=page(task(1), following=following))
+    net.get(second, payload=page(task(2)))
     async with desk.connect(replace(PLATFORM, api_url=f"{API}/proxy/")) as provider:
-        assert await listed(provider) == [1]
+        assert await listed(provider) == [1, 2]

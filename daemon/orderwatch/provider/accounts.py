@@ -8,7 +8,7 @@ from orderwatch.errors import AnswerError, MissingError, ProviderError, RefusedE
 from orderwatch.provider.http import ACCOUNTS, CONTRACTS, Api, Http
 from orderwatch.provider.pages import rows
 from orderwatch.provider.plain import plain
-from orderwatch.provider.wire import ContractRow, Reader
+from orderwatch.provider.wire import ContractRow, Place, Reader
 
 MAY_TASK = "api:tasking"  # what the scope of a token must hold
 
@@ -52,7 +52,10 @@ class Accounts:
         return contract_complaint((await self.contracts()).contracts, self._http.access.contract_id)
 
     async def _list(self, api: Api, path: str) -> Contracts:
-        found = [self._reader.read(ContractRow, raw) async for raw in rows(self._http, api, path)]
+        found = [
+            self._reader.read(ContractRow, raw, Place("contracts", position))
+            async for position, raw in rows(self._http, api, path)
+        ]
         if found and not any(found):
             raise AnswerError(f"{api.name}: GET {path}: none of the rows is a contract")
         return Contracts(api.name, [_contract(row) for row in found if row])

@@ -14,11 +14,15 @@ from orderwatch.provider.access import Access
 from orderwatch.provider.accounts import Accounts, explain, scope_complaint
 from orderwatch.provider.exchange import open_session
 from orderwatch.provider.http import TASKING, Http
+from orderwatch.provider.lists import Lists
 from orderwatch.provider.pacer import Pacer
+from orderwatch.provider.pages import pages
 from orderwatch.provider.tasking import TaskingApi
 from orderwatch.provider.telluric import TelluricApi
 from orderwatch.provider.tokens import Tokens
 from orderwatch.provider.wire import Reader
+
+_WALKED = 2  # pages: a list whose second page cannot be reached is blind for all but the first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +35,19 @@ class Connection:
     now: Callable[[], datetime] = field(repr=False)
 
     async def probe(self) -> float | None:
-        """Prove token and contract; returns our clock minus theirs in seconds, None where they show none.
+        """Prove token, contract and list of orders. Returns our clock minus theirs in seconds, or None.
 
-        Raises `RefusedError` saying what is wrong.
+        Raises `ProviderError` saying what is wrong.
         """
         if self.accounts and (complaint := await self.accounts.complaint()):
             raise RefusedError(complaint)
-        path = "/tasking/tasks/"
-        url = self.http.url(TASKING, path, limit=1)
-        reply = await self.http.request(TASKING, url, f"tasking: GET {path}")
-        reply.json()
-        return None if reply.date is None else (self.now() - reply.date).total_seconds()
+        walked = 0
+        async for _ in pages(self.http, TASKING, "/tasking/tasks/", most=1):
+            walked += 1
+            if walked == _WALKED:
+                break
+        date = self.http.date
+        return None if date is None else (self.now() - date).total_seconds()
 
     async def must_task(self) -> None:
         """Raise `RefusedError` saying why these credentials, or their contract, cannot place orders."""
@@ -89,6 +95,7 @@ async def connect(
             access,
             tokens,
             pacer,
+            lists=Lists(access.name, monotonic),
             explain=explain,
             heard=heard,
             rng=rng,

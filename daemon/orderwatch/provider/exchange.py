@@ -28,7 +28,7 @@ CONNECTIONS = 10
 FINE = range(200, 300)
 REFUSED = range(400, 500)
 _SERVER_TROUBLE = range(500, 600)
-_TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 522, 524})
+_TRANSIENT = frozenset({408, 429, 500, 503, 522})
 _TOO_SLOW = frozenset({502, 504, 524})  # a gateway's words for a server that did not finish
 
 
@@ -41,7 +41,11 @@ class DisconnectedError(TroubleError):
 
 
 class SlowError(TroubleError):
-    """No answer in time, by our clock or a gateway's: perhaps too much was asked for at once."""
+    """No answer in time: perhaps too much was asked for at once. A gateway may have `answered` instead."""
+
+    def __init__(self, message: str, *, wait: float = 0.0, answered: bool = False) -> None:
+        super().__init__(message, wait=wait)
+        self.answered = answered
 
 
 class CutError(AnswerError):
@@ -92,9 +96,10 @@ class Reply:
         text = f"{self.name}: {self.status}"
         if self.status in FINE:
             return
+        if self.status in _TOO_SLOW:
+            raise SlowError(text, wait=self.retry_after or 0.0, answered=True)
         if self.status in _TRANSIENT:
-            trouble = SlowError if self.status in _TOO_SLOW else TroubleError
-            raise trouble(text, wait=self.retry_after or 0.0)
+            raise TroubleError(text, wait=self.retry_after or 0.0)
         if self.status in _SERVER_TROUBLE:
             raise UnavailableError(text, wait=self.retry_after or 0.0)
         if self.status == HTTPStatus.NOT_FOUND:

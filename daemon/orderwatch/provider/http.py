@@ -16,6 +16,7 @@ from orderwatch.errors import AnswerError, RefusedError
 from orderwatch.ports import UNMETERED, Meter
 from orderwatch.provider.access import Access
 from orderwatch.provider.exchange import CutError, DisconnectedError, Reply, TroubleError, exchange, metered
+from orderwatch.provider.lists import Lists
 from orderwatch.provider.pacer import LONGEST_WAIT, Pacer
 from orderwatch.provider.sending import must_be_done, quoted, send_once
 from orderwatch.provider.tokens import Tokens
@@ -58,6 +59,7 @@ class Http:
         tokens: Tokens,
         pacer: Pacer,
         *,
+        lists: Lists,
         explain: Callable[["Http"], Awaitable[str]],
         heard: Callable[[datetime], None],
         rng: random.Random,
@@ -65,6 +67,9 @@ class Http:
         meter: Meter = UNMETERED,
     ) -> None:
         self.access = access
+        self.lists = lists
+        self.date: datetime | None = None  # the provider's time of day, as the last answer showed it
+        self.down = False  # the last request was given up: until one succeeds, each is a single probe
         self._session = session
         self._tokens = tokens
         self._pacer = pacer
@@ -74,7 +79,6 @@ class Http:
         self._sleep = sleep
         self._meter = meter
         self._retried = Repeats()
-        self._down = False  # the last request was given up: until one succeeds, each is a single probe
 
     def url(self, api: Api, path: str, **query: str | int) -> URL:
         base = self.access.accounts_url if api is ACCOUNTS else self.access.api_url
@@ -95,14 +99,14 @@ class Http:
                     may_reconnect = False
                     continue
                 tries += 1
-                if tries == TRIES or self._down or self._pacer.held > LONGEST_WAIT:
-                    self._down = isinstance(error, TroubleError)
+                if tries == TRIES or self.down or self._pacer.held > LONGEST_WAIT:
+                    self.down = isinstance(error, TroubleError)
                     raise
                 self._say_retrying(tries, str(error))
                 if not self._pacer.held:
                     await self._back_off(tries)
             else:
-                self._down = False
+                self.down = False
                 self._retried.over(None)
                 return reply
 
@@ -166,6 +170,7 @@ class Http:
         host = url.host or ""
         await self._pacer.turn(host, name)
         reply = await metered(self._meter, api.name, ask(url, name, self._headers(api, token)))
+        self.date = reply.date
         if reply.date is not None:
             self._heard(reply.date)
         self._pacer.told(host, overloaded=reply.is_overload, wait=reply.retry_after or 0.0)

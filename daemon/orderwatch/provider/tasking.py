@@ -12,7 +12,7 @@ from orderwatch.errors import AnswerError, MissingError, RejectedError, UnclearE
 from orderwatch.ports import ListedRow, ListPage
 from orderwatch.provider.http import TASKING, Http
 from orderwatch.provider.pages import pages, rows
-from orderwatch.provider.wire import Capture, ProductRow, Reader, Task
+from orderwatch.provider.wire import Capture, Place, ProductRow, Reader, Task
 
 _ODD = itertools.count(2**64)  # marks that no hash is
 
@@ -28,29 +28,35 @@ class TaskingApi:
         path = f"/tasking/tasks/{task_id}"
         name = f"tasking: GET {path}"
         raw = (await self._http.request(TASKING, self._http.url(TASKING, path), name)).json()
-        task = self._reader.read(Task, raw)
+        task = self._reader.read(Task, raw, Place(f"order {task_id}"))
         if task is None or task.task_id != task_id:
             raise AnswerError(f"{name}: the answer is not this order")
         return task.seen(raw)
 
     async def listing(self) -> AsyncIterator[ListPage]:
+        before = 0
         async for page in pages(self._http, TASKING, "/tasking/tasks/"):
-            listed = [ListedRow(_mark(raw), partial(self._listed, raw)) for raw in page.rows]
+            listed = [
+                ListedRow(_mark(raw), partial(self._listed, raw, before + number))
+                for number, raw in enumerate(page.rows, 1)
+            ]
+            before += len(listed)
             yield ListPage(listed, page.total)
 
-    def _listed(self, raw: object) -> SeenOrder | None:
-        task = self._reader.read(Task, raw)
+    def _listed(self, raw: object, position: int) -> SeenOrder | None:
+        task = self._reader.read(Task, raw, Place("orders", position))
         return None if task is None else task.seen(raw)
 
     async def captures(self, task_id: int) -> AsyncIterator[SeenCapture]:
-        async for raw in rows(self._http, TASKING, f"/tasking/tasks/{task_id}/captures/"):
-            if capture := self._reader.read(Capture, raw):
+        within = f"captures of order {task_id}"
+        async for position, raw in rows(self._http, TASKING, f"/tasking/tasks/{task_id}/captures/"):
+            if capture := self._reader.read(Capture, raw, Place(within, position)):
                 yield capture.seen()  # shown twice: what is read later is newer, and counts
 
     async def products(self) -> Sequence[Product]:
         found = [
-            self._reader.read(ProductRow, raw)
-            async for raw in rows(self._http, TASKING, "/tasking/products/")
+            self._reader.read(ProductRow, raw, Place("products", position))
+            async for position, raw in rows(self._http, TASKING, "/tasking/products/")
         ]
         return [Product(**row.model_dump()) for row in found if row]
 
@@ -73,7 +79,7 @@ class TaskingApi:
             raw = reply.json()
         except AnswerError as error:
             raise UnclearError(str(error)) from error
-        task = self._reader.read(Task, raw)
+        task = self._reader.read(Task, raw, Place(f"answer to {method}"))
         if task is None or task_id not in (None, task.task_id):
             raise UnclearError(f"{name}: the answer is not this order")
         return task.seen(raw)

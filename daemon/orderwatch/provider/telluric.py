@@ -9,7 +9,7 @@ from orderwatch.errors import MissingError
 from orderwatch.ports import Offer
 from orderwatch.provider.http import TELLURIC, Http
 from orderwatch.provider.pages import rows
-from orderwatch.provider.wire import Attachment, Reader, Scene, read_time
+from orderwatch.provider.wire import Attachment, Place, Reader, Scene, read_time
 
 _SUFFIXES = {"delivery_zip": ".zip", "footprint": ".kml", "thumbnail": ".png", "preview": ".png"}
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -45,8 +45,10 @@ class TelluricApi:
     async def _scenes(self, capture_id: str) -> dict[str, Scene]:
         """By scene_id, each as it was modified last. Their sceneset_id need not be the capture's id."""
         found: dict[str, Scene] = {}
-        async for raw in rows(self._http, TELLURIC, "/telluric/scenes/", sceneset_id=capture_id):
-            scene = self._reader.read(Scene, raw)
+        within = f"scenes of capture {capture_id}"
+        of_capture = {"sceneset_id": capture_id}
+        async for position, raw in rows(self._http, TELLURIC, "/telluric/scenes/", of_capture):
+            scene = self._reader.read(Scene, raw, Place(within, position))
             if scene and _modified(scene) >= _modified(found.get(scene.scene_id)):
                 found[scene.scene_id] = scene
         return found
@@ -54,8 +56,9 @@ class TelluricApi:
     def _attachments(self, scene: Scene) -> Iterator[Attachment]:
         """Each name once: where one comes twice the first counts."""
         given: set[str] = set()
-        for raw in scene.attachments:
-            attachment = self._reader.read(Attachment, raw)
+        for position, raw in enumerate(scene.attachments, 1):
+            place = Place(f"attachments of scene {scene.scene_id}", position)
+            attachment = self._reader.read(Attachment, raw, place)
             if attachment and attachment.name not in given:
                 given.add(attachment.name)
                 yield attachment

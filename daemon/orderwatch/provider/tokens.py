@@ -15,7 +15,7 @@ from yarl import URL
 from orderwatch.errors import AnswerError, ProviderError, RefusedError
 from orderwatch.ports import UNMETERED, Meter
 from orderwatch.provider.access import Access
-from orderwatch.provider.exchange import TroubleError, exchange, metered
+from orderwatch.provider.exchange import SlowError, TroubleError, exchange, metered
 from orderwatch.provider.pacer import Pacer
 
 DEFAULT_LIFE = 3600.0  # s, where the answer does not say
@@ -108,7 +108,7 @@ class Tokens:
         try:
             minted = await self._mint(audience)
         except ProviderError as error:
-            slot.failure = error
+            slot.failure = _small(error)
             slot.refresh_at = self._monotonic() + PATIENCE
             self._tell(slot, audience, error)
         else:
@@ -150,6 +150,11 @@ class Tokens:
         minted = _read(reply.json())
         self._learn_secret(minted.token)
         return minted
+
+
+def _small(error: ProviderError) -> ProviderError:
+    """The same trouble, which is not for the size of what is asked for next."""
+    return TroubleError(str(error), wait=error.wait) if isinstance(error, SlowError) else error
 
 
 def _read(document: object) -> _Minted:

@@ -1,8 +1,9 @@
 """The provider's answers, read tolerantly: what we do not need may be missing, odd or new."""
 
 import re
+from collections import Counter
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import structlog
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -15,6 +16,7 @@ from orderwatch.provider.words import capture_phase, order_phase
 log = structlog.get_logger()
 
 _LONGEST_WORD = 200  # characters
+_MOST_NAMED = 20  # rows of one shape that are left out
 
 
 def read_time(value: object) -> datetime | None:
@@ -30,18 +32,29 @@ def _text(value: object) -> str | None:
     """Strings and numbers as text; a URL is never a name, and must not be kept as one."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    text = scrub(str(value)).strip()
+    text = scrub(str(_whole(value))).strip()
     return None if is_url(text) else text or None
+
+
+def _whole(value: str | float) -> str | float:
+    """8.0 as 8: some servers write every number so."""
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return int(value) if is_whole else value
+
+
+def _exact(value: object) -> str | None:
+    """Text, but of no number that is not whole: it names nothing."""
+    return _text(value) if not isinstance(value, float) or isinstance(_whole(value), int) else None
 
 
 def _short(value: object) -> str | None:
     """Text of a sensible length: a word is shown and logged each time it moves."""
-    text = None if isinstance(value, float) else _text(value)
+    text = _exact(value)
     return text and text[:_LONGEST_WORD]
 
 
 def _word(value: object) -> str:
-    text = None if isinstance(value, float) else _text(value)
+    text = _exact(value)
     if text is None:
         raise ValueError("expected a word")
     return text
@@ -148,22 +161,51 @@ class ContractRow(Row):
 R = TypeVar("R", bound=Row)
 
 
+class Place(NamedTuple):
+    """Which list a row is of, and its position there, from 1; None where it came alone."""
+
+    list_name: str
+    position: int | None = None
+
+
 class Reader:
-    """Reads row by row: a bad one is left out and its shape said once, the others pass."""
+    """Reads row by row: a bad one is left out and named once, the others pass."""
 
     def __init__(self, account: str) -> None:
         self._account = account
-        self._said: set[tuple[str, ...]] = set()
+        self._named: set[tuple[str, ...]] = set()
+        self._times: Counter[tuple[str, ...]] = Counter()
 
-    def read(self, model: type[R], raw: object) -> R | None:
+    def read(self, model: type[R], raw: object, place: Place) -> R | None:
         try:
             return model.model_validate(raw)
         except ValidationError as error:
-            self._say(model.__name__, {str(part["loc"][0]) for part in error.errors() if part["loc"]})
+            fields = sorted({str(part["loc"][0]) for part in error.errors() if part["loc"]})
+            self._name(model, fields, raw, place)
             return None
 
-    def _say(self, item: str, fields: set[str]) -> None:
-        shape = (item, *sorted(fields))
-        if shape not in self._said:
-            self._said.add(shape)
-            log.warning("provider.bad_item", account=self._account, item=item, fields=sorted(fields))
+    def _name(self, model: type[Row], fields: list[str], raw: object, place: Place) -> None:
+        """Log what is left out, by its id, or else by its list alone: positions move."""
+        item, row_id = model.__name__, _id_of(model, raw)
+        shape, name = (item, *fields), (item, *fields, row_id or place.list_name)
+        if name in self._named or self._times[shape] == _MOST_NAMED:
+            return
+        self._named.add(name)
+        self._times[shape] += 1
+        log.warning(
+            "provider.bad_item",
+            account=self._account,
+            item=item,
+            fields=fields,
+            list=place.list_name,
+            position=place.position,
+            id=row_id,
+        )
+
+
+def _id_of(model: type[Row], raw: object) -> str | None:
+    """What stands where the id should be, as far as it can be told."""
+    if not isinstance(raw, dict):
+        return None
+    text = _short(raw.get(next(iter(model.model_fields))))
+    return text and str(plain(text))
