@@ -126,3 +126,19 @@ def test_whatever_fails_it_holds_from_now_on_and_for_no_longer_than_it_may(
     assert known is not None
     assert known.failures == len(story)
     assert known.began_at == NOON
+
+
+def test_the_doublings_count_from_the_end_of_the_gentle_phase() -> None:
+    """Fifteen failures of a machine's start do not make the next pause the longest one."""
+    known, now = None, NOON
+    for _ in range(15):
+        known = troubled(known, SILENT, now, first=5 * SECOND, gentle=True, spread=MOST)
+        now = known.until
+    found = []
+    for _ in range(5):
+        known = troubled(known, SILENT, now, first=FIRST, gentle=False, spread=MOST, spared=15)
+        found.append(known.until - now)
+        now = known.until
+    assert rounded(found) == [30, 60, 120, 240, 300]
+    assert known is not None
+    assert known.failures == 20

@@ -151,6 +151,27 @@ async def test_a_provider_that_is_not_there_at_the_start_is_asked_often_for_a_mi
         await assert_unharmed(h, disturbed=True)
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_after_the_first_minute_the_pauses_begin_at_the_shortest(
+    tmp_path: Path,
+    restarts: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """Not at the longest, as though the minute had been an outage of hours; nor after a restart within it."""
+    async with beside(tmp_path) as h:
+        gate, pauses = new_gate(h.store, h.time), list[float]()
+        for number in range(18):
+            if restarts and number == 10:
+                gate = await restarted(h)
+            await gate.failed(UnavailableError("no answer", reached=False))
+            assert gate.trouble is not None
+            pauses.append((gate.trouble.until - h.time.now()).total_seconds())
+            h.time.seconds += pauses[-1]
+        calm = 10 if restarts else 15
+        assert max(pauses[:calm]) <= 5
+        assert 15 <= pauses[calm] <= 30
+        assert 30 <= pauses[calm + 1] <= 60
+
+
 async def test_a_provider_that_is_down_at_the_start_is_asked_as_seldom_as_ever(tmp_path: Path) -> None:
     async with beside(tmp_path) as h:
         h.simulator.outage = True

@@ -35,15 +35,22 @@ class Failed:
 
 
 def troubled(
-    known: Trouble | None, failed: Failed, now: datetime, *, first: timedelta, gentle: bool, spread: float
+    known: Trouble | None,
+    failed: Failed,
+    now: datetime,
+    *,
+    first: timedelta,
+    gentle: bool,
+    spread: float,
+    spared: int = 0,
 ) -> Trouble:
     """The trouble after one more failure.
 
     `spread` in [0, 1) is the jitter's draw. While `gentle` the pauses do not grow: a machine that has just
-    started may still be waiting for its network.
+    started may still be waiting for its network. The `spared` failures of that phase lengthen no later pause.
     """
     failures = known.failures if known else 0
-    doublings = 0 if gentle else min(failures, _MOST_DOUBLINGS)
+    doublings = 0 if gentle else min(max(failures - spared, 0), _MOST_DOUBLINGS)
     pause = min(SLOWEST_REFUSED if failed.refused else SLOWEST, first * 2**doublings)
     return Trouble(
         began_at=min(known.began_at, now) if known else now,

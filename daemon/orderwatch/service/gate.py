@@ -17,6 +17,7 @@ log = structlog.get_logger()
 _GENTLE = 15  # failures at the start that do not lengthen the pause: about a minute
 _FIRST = timedelta(seconds=30)
 _FIRST_AT_START = timedelta(seconds=5)
+_START = timedelta(minutes=2)  # trouble that began no longer ago may be all of the start
 _DOUBTFUL = 2  # requests for links in a row that were not answered
 
 
@@ -41,6 +42,7 @@ class Gate:
         self._starting = trouble is None
         self._accepted = False
         self._unanswered = 0
+        self._spared = 0  # failures of the start
         self.trouble = trouble and self._taken_over(trouble)
 
     @property
@@ -94,7 +96,10 @@ class Gate:
             first=min(self._first, _FIRST_AT_START) if gentle else self._first,
             gentle=gentle,
             spread=self._rng.random(),
+            spared=self._spared,
         )
+        if gentle:
+            self._spared = self.trouble.failures
         if known is None or known.refused is not refused:
             if refused:
                 log.error("account.refused", account=self._account, reason=str(error))
@@ -117,6 +122,7 @@ class Gate:
     async def succeeded(self) -> None:
         self.answered()
         self._starting = False
+        self._spared = 0
         self._accepted = True
         if self.trouble is None:
             return
@@ -135,6 +141,8 @@ class Gate:
 
         Who restarts us after a refusal has probably mended its cause, so that is tried again soon.
         """
+        if not trouble.refused and trouble.until - trouble.began_at <= _START:
+            self._spared = trouble.failures
         if trouble.refused:
             trouble = replace(trouble, until=min(trouble.until, self._now() + self._first))
         log.info(
