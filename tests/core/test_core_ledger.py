@@ -148,15 +148,22 @@ class TestPublishing:
     def test_only_a_capture_that_was_seen_before_tells_how_long_it_took(self) -> None:
         seen = a_move("planned"), a_move("PUBLISHED", "planned")
         assert the_group(an_order(), *seen, a_capture()).capture_to_published == one(2 * HOUR)
-        assert the_group(an_order(), a_move("published"), a_capture()).capture_to_published == NONE
+        delivered = a_move("planned"), a_move("Delivered", "planned", at=NOON + 3 * HOUR)
+        assert the_group(an_order(), *delivered, a_capture()).capture_to_published == one(2 * HOUR)
+        at_once = a_move("published", at=NOON + 3 * HOUR)
+        assert the_group(an_order(), at_once, a_capture()).capture_to_published == NONE
         assert the_group(an_order(), a_capture()).capture_to_published == NONE
 
     def test_one_that_was_first_seen_published_does_not_tell_by_coming_back(self) -> None:
-        moves = a_move("published"), a_move("processing", "published"), a_move("published", "processing")
+        moves = [
+            a_move("published", at=NOON + 3 * HOUR),
+            a_move("processing", "published", at=NOON + 4 * HOUR),
+            a_move("published", "processing", at=NOON + 5 * HOUR),
+        ]
         assert the_group(an_order(), *moves, a_capture()).capture_to_published == NONE
 
     def test_the_same_capture_of_another_account_is_another_one(self) -> None:
-        moves = a_move("published"), a_move("published", "planned", account="other")
+        moves = a_move("published", at=NOON + 3 * HOUR), a_move("planned", account="other")
         assert the_group(an_order(), *moves, a_capture()).capture_to_published == NONE
 
     def test_only_the_first_version_tells_how_long_storing_took(self) -> None:

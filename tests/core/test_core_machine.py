@@ -37,6 +37,7 @@ from orderwatch.core.model import (
     Order,
     OrderPhase,
     OrderState,
+    Standing,
     Subject,
 )
 from orderwatch.core.outcome import awaits_files, state_of
@@ -124,10 +125,10 @@ def test_a_skipped_state_is_recorded_as_a_skip() -> None:
     assert kinds(verdict, Subject.CAPTURE) == [("planned", "published", _K.SKIP)]
 
 
-def test_an_unknown_word_is_kept_raw_and_leaves_what_we_hold() -> None:
+def test_an_unknown_word_is_kept_raw_and_says_nothing_that_we_hold() -> None:
     verdict = after(look("in_progress"), look("on_hold"))
     assert verdict.order.standing.word == "on_hold"
-    assert verdict.order.standing.phase is _O.IN_PROGRESS
+    assert verdict.order.standing.phase is None
     assert verdict.order.state is OrderState.OPEN
     assert verdict.unknown == ("order:on_hold",)
     assert kinds(verdict, Subject.ORDER) == [("in_progress", "on_hold", _K.UNKNOWN)]
@@ -142,6 +143,15 @@ def test_an_order_whose_first_word_is_unknown_is_open() -> None:
     verdict = after(look("on_hold"))
     assert verdict.order.state is OrderState.OPEN
     assert kinds(verdict, Subject.ORDER) == [(None, "on_hold", _K.UNKNOWN)]
+
+
+@pytest.mark.parametrize("word", ["beamed", ""])
+def test_a_capture_that_has_scenes_is_published_whatever_its_word(word: str) -> None:
+    shown = replace(published(), captures=(seen_capture(word),))
+    verdict = after(shown)
+    assert verdict.order.captures[0].published_at == NOON
+    assert [d.scene_id for d in verdict.wanted] == ["s1"]
+    assert after(replace(shown, scenes={"c1": ()})).order.captures[0].published_at is None
 
 
 def test_a_name_missing_from_an_answer_is_not_forgotten() -> None:
@@ -259,7 +269,7 @@ class TestStateByOutcome:
     def test_an_order_that_is_not_final_is_open_whatever_is_stored(self) -> None:
         assert self.state(_C.PUBLISHED, deliveries=(stored(),), word="in_progress") is OrderState.OPEN
 
-    @pytest.mark.parametrize("word", ["completed", "failed", "rejected", "canceled", "expired"])
+    @pytest.mark.parametrize("word", ["completed", "failed", "rejected", "canceled", "expired", "closed"])
     def test_a_final_order_without_captures_is_done_after_the_grace_time(self, word: str) -> None:
         assert self.state(word=word) is OrderState.DONE
 
@@ -269,6 +279,33 @@ class TestStateByOutcome:
 
     def test_a_capture_that_is_not_final_keeps_it_settling(self) -> None:
         assert self.state(_C.PROCESSING) is OrderState.SETTLING
+
+    @pytest.mark.parametrize(
+        ("asked_at", "expected"),
+        [(None, OrderState.SETTLING), (NOON - MINUTE, OrderState.SETTLING), (NOON, OrderState.DONE)],
+        ids=["never", "before its end", "after its end"],
+    )
+    def test_a_capture_whose_word_nobody_knows_lets_it_be_done_once_its_files_were_asked_for(
+        self, asked_at: datetime | None, expected: OrderState
+    ) -> None:
+        strange = replace(capture(), standing=Standing(word="beamed", phase=None), scenes_seen_at=asked_at)
+        known = order(OrderPhase.COMPLETED, captures=[strange], final_at=self.final)
+        assert state_of(known, self.over, RULES.grace) is expected
+        assert state_of(known, self.over - MINUTE, RULES.grace) is OrderState.SETTLING
+
+    def test_files_that_such_a_capture_has_are_waited_for(self) -> None:
+        strange = replace(capture(), standing=Standing(word="beamed", phase=None), scenes_seen_at=self.over)
+        found = replace(strange, published_at=NOON)
+        for held, expected in ((delivery(), OrderState.SETTLING), (stored(), OrderState.DONE)):
+            known = order(OrderPhase.COMPLETED, captures=[found], deliveries=(held,), final_at=self.final)
+            assert state_of(known, self.over, RULES.grace) is expected
+
+    def test_a_final_word_that_an_unknown_one_follows_keeps_it_no_longer_than_the_grace_time(self) -> None:
+        known = order(OrderPhase.COMPLETED, final_at=self.final)
+        standing = replace(known.standing, word="archived", doubts=9, doubted_at=self.final + DAY)
+        doubted = replace(known, standing=standing)
+        assert state_of(doubted, self.over, RULES.grace) is OrderState.SETTLING
+        assert state_of(doubted, self.over + DAY, RULES.grace) is OrderState.DONE
 
     def test_a_published_capture_without_any_delivery_keeps_it_settling(self) -> None:
         assert self.state(_C.PUBLISHED) is OrderState.SETTLING

@@ -168,6 +168,20 @@ def test_a_channel_wants_projects_by_pattern(project: str | None, *, wanted: boo
     assert channel("*", projects=("Harbour *",)).wants(note) is wanted
 
 
+@pytest.mark.parametrize(
+    ("pattern", "project"),
+    [
+        ("Harbour [north]", "Harbour [north]"),
+        ("Caf\u00e9 *", "Cafe\u0301 1"),
+        ("Harbour 1", "Harbour\u00a01"),
+    ],
+    ids=["brackets", "a split accent", "a no-break space"],
+)
+def test_a_channel_wants_a_project_however_its_name_is_written(pattern: str, project: str) -> None:
+    note = Note("capture.moved", NOW, {"project_name": project})
+    assert channel("*", projects=(pattern,)).wants(note)
+
+
 def test_a_problem_that_is_of_no_project_concerns_every_channel() -> None:
     choosy = channel("problem.*", projects=("Harbour *",))
     assert choosy.wants(of_problem(began()))

@@ -86,10 +86,16 @@ def test_the_same_delivery_gives_the_same_bytes() -> None:
     assert sidecar(ORDER, DELIVERY, NOON) == sidecar(replace(ORDER, version=9), DELIVERY, NOON)
 
 
+@pytest.mark.parametrize("unset", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2201-01-01T00:00:00Z"])
+def test_a_date_of_the_provider_that_cannot_be_is_none(unset: str) -> None:
+    told = parse(changed(capture_start=unset, scene_timestamp=unset))
+    assert (told.capture_start, told.delivery.scene.timestamp) == (None, None)
+
+
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 maybe_texts = st.none() | texts
 numbers = st.integers(0, 2**63 - 1)
-times = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001 - the zone is drawn
+times = st.datetimes(datetime(1970, 1, 1), datetime(2200, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - the zone is drawn
 maybe_times = st.none() | times
 deliveries = st.builds(
     Delivery,

@@ -33,6 +33,13 @@ def watched(*watches: Watch) -> Watched:
         (Watch(task_name="*"), None, None, True),
         (Watch(task_name="?*"), None, None, False),
         (Watch(task_name="a\nb"), None, "a\nb", True),
+        (Watch(task_name="Quay [north]"), None, "Quay [north]", True),
+        (Watch(task_name="Quay [north] *"), None, "Quay n 1", True),
+        (Watch(project_name="Caf\u00e9 *"), "Cafe\u0301 1", None, True),
+        (Watch(project_name="Cafe\u0301 *"), "Caf\u00e9 1", None, True),
+        (HARBOUR, "Harbour\u00a01", None, True),
+        (HARBOUR, " Harbour  1 ", None, True),
+        (Watch(project_name="Harbour\u00a01"), "Harbour 1", None, True),
     ],
 )
 def test_names_match_shell_patterns_case_and_all_and_no_name_is_an_empty_one(
@@ -53,11 +60,11 @@ def test_names_match_shell_patterns_case_and_all_and_no_name_is_an_empty_one(
         (NOON + SECOND, True),
         (NOON - SECOND, False),
         (NOON.astimezone(timezone(timedelta(hours=-5))), True),
-        (None, False),
+        (None, True),
     ],
     ids=["at that moment", "after", "before", "in another zone", "nobody says when"],
 )
-def test_orders_placed_after_a_moment_are_wanted_and_those_without_a_date_are_not(
+def test_orders_placed_after_a_moment_are_wanted_and_those_of_which_nobody_says_it(
     placed_at: datetime | None,
     expected: bool,  # noqa: FBT001 - a table's column
 ) -> None:
@@ -74,11 +81,14 @@ def test_orders_placed_after_a_moment_are_wanted_and_those_without_a_date_are_no
     [
         (("received",), "received", True),
         (("received",), "Received", True),
+        (("in_progress",), "In Progress", True),
+        (("in-*",), "IN PROGRESS", True),
+        (("[q-s]eceived",), "received", True),
+        (("received",), "", True),
         (("RECEIVED",), "received", True),
         (("received",), "in_progress", False),
         (("received", "in_progress"), "in_progress", True),
         (("*ed",), "completed", True),
-        (("received",), "", False),
         ((), "anything", True),
     ],
 )

@@ -129,7 +129,7 @@ NAMES = st.none() | TEXTS
 COUNTS = st.integers(0, 2**31)
 SIZES = st.integers(0, 2**63 - 1)
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-TIMES = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=ZONES)  # noqa: DTZ001 - the zone is drawn
+TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2199, 12, 31), timezones=ZONES)  # noqa: DTZ001 - the zone is drawn
 MAYBE = st.none() | TIMES
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,

@@ -361,6 +361,12 @@ async def test_a_footprint_that_is_no_geometry_is_left_out(
         ("2021-07-14 07:40:41Z", datetime(2021, 7, 14, 7, 40, 41, tzinfo=UTC)),
         ("0001-01-01T00:00:00+14:00", None),
         ("9999-12-31T23:59:59-14:00", None),
+        ("0001-01-01T00:00:00Z", None),
+        ("1969-12-31T23:59:59Z", None),
+        ("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)),
+        ("2200-12-31T23:59:59Z", datetime(2200, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("2201-01-01T00:00:00Z", None),
+        ("2026-11-22T12:00:00.123456789Z", datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)),
         ("tomorrow", None),
         ("", None),
         (None, None),
@@ -376,7 +382,7 @@ def test_words_are_known_in_any_case_and_unknown_ones_mean_nothing(
     phase_of: Callable[[str], OrderPhase | CapturePhase | None],
 ) -> None:
     assert phase_of("Cancelled") == phase_of("CANCELED") == "canceled"
-    assert phase_of("delivered") is None
+    assert phase_of("beamed") is None
     assert phase_of("") is None
 
 
@@ -385,6 +391,40 @@ def test_every_phase_is_its_own_word() -> None:
     assert [capture_phase(phase.value) for phase in CapturePhase] == list(CapturePhase)
     assert capture_phase("acquired") is CapturePhase.CAPTURED
     assert capture_phase("Scheduled") is CapturePhase.PLANNED
+
+
+@pytest.mark.parametrize(
+    ("word", "phase"),
+    [
+        ("submitted", OrderPhase.RECEIVED),
+        ("accepted", OrderPhase.RECEIVED),
+        ("programming", OrderPhase.IN_PROGRESS),
+        ("closed", OrderPhase.CLOSED),
+        ("In Progress", OrderPhase.IN_PROGRESS),
+        ("IN-PROGRESS", OrderPhase.IN_PROGRESS),
+    ],
+)
+def test_newer_words_of_orders_are_known_however_they_are_written(word: str, phase: OrderPhase) -> None:
+    assert order_phase(word) is phase
+    assert OrderPhase.CLOSED.final
+
+
+@pytest.mark.parametrize(
+    ("word", "phase"),
+    [
+        ("queued", CapturePhase.PLANNED),
+        ("collecting", CapturePhase.TASKED),
+        ("downloaded", CapturePhase.CAPTURED),
+        ("delivered", CapturePhase.PUBLISHED),
+        ("complete", CapturePhase.PUBLISHED),
+        ("completed", CapturePhase.PUBLISHED),
+        ("Not Delivered", CapturePhase.FAILED),
+        ("not-delivered", CapturePhase.FAILED),
+        ("error", CapturePhase.FAILED),
+    ],
+)
+def test_newer_words_of_captures_are_known_however_they_are_written(word: str, phase: CapturePhase) -> None:
+    assert capture_phase(word) is phase
 
 
 # Contracts and the probe

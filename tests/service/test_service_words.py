@@ -1,10 +1,11 @@
 """The provider's words: a final one is sticky, an unknown one is data, and neither costs a file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
-from tests.service.service_kit import DAY, HOUR, MINUTE, PACE, only, patterns, watching
+from tests.service.service_kit import DAY, HOUR, MINUTE, PACE, house, only, patterns, watching
 from tests.service.tracking_kit import (
     ALWAYS,
     BESIDE,
@@ -29,8 +30,10 @@ from tests.service.tracking_kit import (
     words,
 )
 
-from orderwatch.core.model import CapturePhase, OrderPhase, OrderState
+from orderwatch.core.machine import Verdict
+from orderwatch.core.model import OrderPhase, OrderState
 from orderwatch.core.watching import Watch, Watched
+from orderwatch.simulator import Scenario
 
 PATTERN, BY_ID = patterns(project_name="*"), only(SUBJECT, BYSTANDER)
 WATCHED = pytest.mark.parametrize(
@@ -179,10 +182,10 @@ async def test_an_unknown_word_is_kept_said_once_and_not_final(
         poller = as_daemon(h, watched)
         await live(h, poller, 2 * HOUR, step=15 * MINUTE)
         found = await the_order(h)
-        assert (found.standing.word, found.standing.phase) == ("pondering", OrderPhase.RECEIVED)
+        assert (found.standing.word, found.standing.phase) == ("pondering", None)
         assert found.state is OrderState.OPEN
         taken = (await the_capture(h)).standing
-        assert (taken.word, taken.phase) == ("daydreaming", CapturePhase.PLANNED)
+        assert (taken.word, taken.phase) == ("daydreaming", None)
         await live(h, poller, 4 * HOUR, step=15 * MINUTE)
         assert await words(h) == ["received", "pondering", "completed"]
         assert await words(h, subject="capture") == ["planned", "daydreaming", "published"]
@@ -223,3 +226,82 @@ async def test_capitals_and_the_other_spelling_are_the_words_we_know(tmp_path: P
         assert (await the_order(h)).state is OrderState.SETTLING
         for task_id in (42, BYSTANDER):
             await assert_unharmed(h, task_id)
+
+
+# Files are the truth
+
+
+BEAMED = fault("captures", "words", word="beamed", match={"task_id": SUBJECT}, **ALWAYS)
+SCENES = "/telluric/scenes/"
+
+
+@pytest.mark.parametrize("first", ["processing", "failed"])
+async def test_files_of_a_capture_whose_word_nobody_knows_are_delivered(
+    tmp_path: Path, events: LogCapture, first: str
+) -> None:
+    """Whether a word that we know, final or not, came before it."""
+    subject = order(
+        status=[[0, "in_progress"], [4 * 3600, "completed"]],
+        captures=[capture((0, first), (3 * 3600, "published"))],
+    )
+    async with beside(tmp_path, subject) as h:
+        poller = as_daemon(h, PATTERN)
+        await live(h, poller, HOUR)
+        lie(h, BEAMED)
+        await live(h, poller, 6 * HOUR, step=15 * MINUTE)
+        assert await stored(h)
+        assert (await the_capture(h)).standing.word == "beamed"
+        assert (await the_order(h)).state is OrderState.SETTLING
+        assert len(heard(events, "word.unknown")) == 1
+        await assert_unharmed(h)
+
+
+async def test_a_capture_whose_word_nobody_knows_is_asked_for_seldom_while_its_order_runs(
+    tmp_path: Path,
+) -> None:
+    subject = order(end=30 * DAY.total_seconds(), captures=[capture((0, "processing"))])
+    async with house(tmp_path, Scenario(orders=(subject,), faults=(BEAMED,))) as h:
+        await live(h, as_daemon(h, PATTERN), DAY, step=15 * MINUTE)
+        assert 3 <= h.simulator.journal.count(path=SCENES) <= 5
+
+
+async def test_an_order_of_captures_whose_word_nobody_knows_does_not_settle_without_end(
+    tmp_path: Path,
+) -> None:
+    """One has files and one has none."""
+    subject = order(
+        status=[[0, "in_progress"], [3600, "completed"]],
+        captures=[capture((0, "published")), capture((0, "processing"))],
+    )
+    async with beside(tmp_path, subject, faults=[BEAMED]) as h:
+        poller = as_daemon(h, PATTERN)
+        await live(h, poller, 13 * DAY, step=6 * HOUR)
+        assert await stored(h)
+        assert (await the_order(h)).state is OrderState.SETTLING
+        await live(h, poller, 3 * DAY, step=6 * HOUR)
+        assert (await the_order(h)).state is OrderState.DONE
+
+
+async def test_a_final_order_that_an_unknown_word_follows_is_done_in_the_end(tmp_path: Path) -> None:
+    subject = course(
+        SUBJECT, status=[[0, "in_progress"], [1200, "completed"], [DAY.total_seconds(), "archived"]]
+    )
+    async with beside(tmp_path, subject) as h:
+        poller = as_daemon(h, PATTERN)
+        await live(h, poller, 2 * HOUR)
+        await live(h, poller, 17 * DAY, step=6 * HOUR)
+        found = await the_order(h)
+        assert (found.standing.word, found.state) == ("archived", OrderState.DONE)
+        before = found.version
+        await live(h, poller, 2 * DAY, step=6 * HOUR)
+        assert (await the_order(h)).version == before
+
+
+async def test_a_word_that_a_newer_version_knows_is_taken_though_it_did_not_move(tmp_path: Path) -> None:
+    async with beside(tmp_path, order(status=[[0, "closed"]])) as h:
+        await live(h, as_daemon(h, PATTERN), MINUTE)
+        known = await the_order(h)
+        unknown = replace(known, standing=replace(known.standing, phase=None), final_at=None)
+        await h.store.apply(Verdict(order=replace(unknown, state=OrderState.OPEN)))
+        await live(h, as_daemon(h, PATTERN), MINUTE)
+        assert (await the_order(h)).standing.phase is OrderPhase.CLOSED

@@ -18,6 +18,7 @@ _DAY = 24 * _HOUR
 _LADDER = (_HOUR, 6 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY)
 _JITTER = 0.1
 _ZONES = timedelta(hours=14)  # from UTC, the farthest there is
+_SELDOM = 6 * _HOUR  # how often scenes are asked for of which nothing is promised
 
 # What changes at this rate, or faster, is looked at every `interval`.
 _BRISK = 1 / (10 * 3600)  # per s
@@ -72,15 +73,15 @@ def outlook(
 
 def is_idle(order: Order, now: datetime) -> bool:
     """Nothing can have been taken yet, so that there is nothing to ask but the order itself."""
-    opens = _opens(order)
-    return order.state is OrderState.OPEN and not order.captures and opens is not None and opens > now
+    return order.state is OrderState.OPEN and not order.captures and _until_open(order, now) > timedelta(0)
 
 
-def _opens(order: Order) -> datetime | None:
-    """When its window opens; once the provider works on it a start told in a wrong zone is reckoned with."""
-    if order.start is None or order.standing.phase is OrderPhase.RECEIVED:
-        return order.start
-    return order.start - _ZONES
+def _until_open(order: Order, now: datetime) -> timedelta:
+    """Until its window opens; once the provider works on it a start told in a wrong zone is reckoned with."""
+    if order.start is None:
+        return timedelta(0)
+    wrong = timedelta(0) if order.standing.phase is OrderPhase.RECEIVED else _ZONES
+    return order.start - now - wrong
 
 
 def farthest(pace: Pace) -> timedelta:
@@ -89,12 +90,13 @@ def farthest(pace: Pace) -> timedelta:
 
 
 def scenes_due(order: Order, capture: Capture, now: datetime, pace: Pace) -> bool:
-    """Whether to ask for a published capture's scenes: until all is offered always, later on the ladder.
+    """Whether to ask for a capture's scenes: of a published one until all is offered, later on the ladder.
 
-    What is offered and not stored yet is the fetcher's: it asks the scene itself before each attempt.
+    Files are the truth: one whose word is unclear is asked for them all the same. What is offered and not
+    stored yet is the fetcher's: it asks the scene itself before each attempt.
     """
     if capture.published_at is None:
-        return False
+        return capture.unclear and _may_have_files(order, capture, now, pace)
     seen = capture.scenes_seen_at
     if seen is None or _is_owed(order, capture):
         return True
@@ -104,6 +106,20 @@ def scenes_due(order: Order, capture: Capture, now: datetime, pace: Pace) -> boo
     return now >= (min(due, seen + _HOUR) if order.state is OrderState.OPEN else due)
 
 
+def _may_have_files(order: Order, capture: Capture, now: datetime, pace: Pace) -> bool:
+    """Seldom while the order runs, soon after its end and then less and less, and when its grace is over."""
+    ended = order.final_at or order.end
+    pause = _SELDOM
+    if ended is not None and ended <= now:
+        pause = min((now - ended) / 12, _DAY)
+    elif capture.start is not None and capture.start > now:
+        return False
+    seen = capture.scenes_seen_at
+    if seen is None or not timedelta(0) <= now - seen < pause:
+        return True
+    return order.final_at is not None and seen < order.final_at + pace.grace <= now
+
+
 def _lost(order: Order, now: datetime, pace: Pace) -> timedelta:
     """Soon at first, for a 404 may be a moment's; what was never seen may have been asked for too early."""
     age = now - order.looked_at if order.looked_at else 4 * _QUIET * pace.interval
@@ -111,8 +127,8 @@ def _lost(order: Order, now: datetime, pace: Pace) -> timedelta:
 
 
 def _open(order: Order, now: datetime, pace: Pace, lags: Lags, *, moved: bool) -> Outlook:
-    if is_idle(order, now) and (opens := _opens(order)):
-        pause = min(pace.slowest, max(pace.interval, opens - now))
+    if is_idle(order, now):
+        pause = min(pace.slowest, max(pace.interval, _until_open(order, now)))
         return Outlook(awaited="that its window opens", pause=pause)
     if owed := _owed(order, now, pace):
         return owed

@@ -127,10 +127,13 @@ def _seen(order: Order, now: datetime) -> str:
 
 
 def _capture(order: Order, capture: Capture, now: datetime) -> str:
-    parts = [capture.standing.word]
+    word = capture.standing.word
+    parts = [word if capture.standing.phase else f"{word}, a word we do not know: files decide"]
     if capture.start:
         taken = capture.start <= now
         parts.append(f"{'taken' if taken else 'to be taken'} {(ago if taken else ahead)(capture.start, now)}")
+    if capture.published_at is None and capture.scenes_seen_at:
+        parts.append(f"no file of it was offered {ago(capture.scenes_seen_at, now)}")
     if capture.published_at:
         parts.append(f"seen published {ago(capture.published_at, now)}")
         if capture.scenes_seen_at is None:

@@ -11,8 +11,8 @@ UNSAID = "(no status)"  # shown where the provider has never said one
 _O, _C = OrderPhase, CapturePhase
 
 ORDER_ROADS: Mapping[OrderPhase, frozenset[OrderPhase]] = {
-    _O.RECEIVED: frozenset({_O.IN_PROGRESS, _O.REJECTED, _O.CANCELED, _O.FAILED, _O.EXPIRED}),
-    _O.IN_PROGRESS: frozenset({_O.COMPLETED, _O.FAILED, _O.REJECTED, _O.CANCELED, _O.EXPIRED}),
+    _O.RECEIVED: frozenset({_O.IN_PROGRESS, _O.REJECTED, _O.CANCELED, _O.FAILED, _O.EXPIRED, _O.CLOSED}),
+    _O.IN_PROGRESS: frozenset({_O.COMPLETED, _O.FAILED, _O.REJECTED, _O.CANCELED, _O.EXPIRED, _O.CLOSED}),
 }
 CAPTURE_ROADS: Mapping[CapturePhase, frozenset[CapturePhase]] = {
     _C.PLANNED: frozenset({_C.TASKED, _C.CAPTURED, _C.FAILED, _C.CANCELED, _C.REJECTED}),
@@ -38,14 +38,17 @@ def hear(
     hearing: Hearing,
     roads: Mapping[P, frozenset[P]],
 ) -> tuple[Standing[P], Kind | None]:
-    """What we hold after hearing what is `said`; the kind is None where the word did not move."""
+    """What we hold after hearing what is `said`; the kind is None where the word did not move.
+
+    A word that nobody knows leaves a final phase, and takes away any other.
+    """
     if not said.word:
         return (held, None) if held else (replace(said, word=UNSAID), Kind.UNKNOWN)
     if held is None:
         return said, Kind.UNKNOWN if said.phase is None else Kind.FIRST
     kind = None if said.word == held.word else classify(held.phase, said.phase, roads)
     if not held.final or said.final:
-        return (said if said.phase is not None else replace(held, word=said.word)), kind
+        return said, kind
     now, doubts, since = hearing.now, held.doubts, held.doubted_at
     if since is None or said.word != held.word:
         doubts, since = 1, now

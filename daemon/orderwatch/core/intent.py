@@ -103,7 +103,8 @@ def alike(request: Request, stock: Stock) -> list[SeenOrder]:
 
 def is_lost(seen: SeenOrder) -> bool:
     """It ended without bringing what was asked for."""
-    return seen.phase is not None and seen.phase.final and seen.phase is not OrderPhase.COMPLETED
+    in_peace = {OrderPhase.COMPLETED, OrderPhase.CLOSED}
+    return seen.phase is not None and seen.phase.final and seen.phase not in in_peace
 
 
 def nameless(request: Request, stock: Stock) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from orderwatch.core.matching import folded_word
 from orderwatch.core.model import CapturePhase, DeliveryState, OrderPhase, Subject
 
 _TAKEN = frozenset({CapturePhase.CAPTURED, CapturePhase.PROCESSING, CapturePhase.PUBLISHED})
@@ -120,7 +121,7 @@ class Ledger:
         self._groups: defaultdict[_GroupKey, _Spans] = defaultdict(_Spans)
         self._first_capture: dict[_OrderKey, datetime] = {}
         self._stored: set[_OrderKey] = set()
-        self._watched: dict[tuple[str, int, str | None], bool] = {}  # captures: seen unpublished before
+        self._met: dict[tuple[str, int, str | None], datetime] = {}  # captures: when they were seen first
         self._entered: dict[tuple[object, ...], list[datetime]] = {}
         self._stays: defaultdict[tuple[Subject, str], list[timedelta]] = defaultdict(list)
 
@@ -142,16 +143,16 @@ class Ledger:
             if entered:
                 self._entered[left] = entered
         self._entered.setdefault((*thing, row.after), []).append(row.at)
-        if row.subject == Subject.CAPTURE and row.after.lower() == CapturePhase.PUBLISHED:
-            # Only the first time counts: a word that comes and goes has been published ever since.
-            self._watched.setdefault((row.account, row.task_id, row.capture_id), row.before is not None)
+        if row.subject == Subject.CAPTURE:
+            self._met.setdefault((row.account, row.task_id, row.capture_id), row.at)
 
     def capture(self, row: CaptureRow) -> None:
         if row.start is None or row.phase not in _TAKEN:
             return
         key = row.account, row.task_id
         self._first_capture[key] = min(row.start, self._first_capture.get(key, row.start))
-        if row.published_at is not None and self._watched.get((*key, row.capture_id)):
+        met_at = self._met.get((*key, row.capture_id))
+        if row.published_at is not None and met_at is not None and met_at < row.published_at:
             self._group(self._orders[key]).to_published.append(row.published_at - row.start)
 
     def stored(self, row: StoredRow) -> None:
@@ -219,4 +220,4 @@ def _absent_first(key: _GroupKey) -> tuple[tuple[bool, str], ...]:
 
 
 def _told(subject: Subject, state: str) -> tuple[int, int, str]:
-    return _SUBJECTS.index(subject), _COURSE.get(state.lower(), len(_COURSE)), state
+    return _SUBJECTS.index(subject), _COURSE.get(folded_word(state), len(_COURSE)), state

@@ -214,10 +214,18 @@ def _see_captures(
         if shown.phase is None:
             notes.unknown.append(f"capture:{shown.status or UNSAID}")
     return tuple(
-        replace(c, scenes_seen_at=hearing.now, lacking=_lacks(look.scenes[c.capture_id], rules.attachments))
-        if c.capture_id in look.scenes
-        else c
+        _with_scenes(c, look.scenes[c.capture_id], hearing.now, rules) if c.capture_id in look.scenes else c
         for c in captures.values()
+    )
+
+
+def _with_scenes(capture: Capture, scenes: Collection[SeenScene], now: datetime, rules: Rules) -> Capture:
+    """The capture once its scenes were asked for: one that has some is published, whatever its word."""
+    return replace(
+        capture,
+        published_at=capture.published_at or (now if scenes else None),
+        scenes_seen_at=now,
+        lacking=_lacks(scenes, rules.attachments),
     )
 
 

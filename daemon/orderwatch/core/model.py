@@ -17,6 +17,7 @@ class OrderPhase(StrEnum):
     REJECTED = "rejected"
     CANCELED = "canceled"
     EXPIRED = "expired"
+    CLOSED = "closed"  # final, and says nothing of success
 
     @property
     def final(self) -> bool:
@@ -181,6 +182,11 @@ class Capture:
     published_at: datetime | None = None  # when we first saw it published
     scenes_seen_at: datetime | None = None
     lacking: bool = False  # at that look a wanted attachment was not offered yet
+
+    @property
+    def unclear(self) -> bool:
+        """Its word does not tell whether it has files: nobody knows it, or it contradicts a final one."""
+        return self.standing.phase is None or self.standing.doubts > 0
 
     @property
     def failed(self) -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from orderwatch.core.attention import Concern
 from orderwatch.core.delivery import Move
 from orderwatch.core.machine import Verdict
+from orderwatch.core.matching import matches
 from orderwatch.core.model import Delivery, DeliveryState, OrderState, Subject, Transition
 from orderwatch.core.names import Names
 from orderwatch.core.problems import Change, words
@@ -71,7 +72,7 @@ class Channel:
         project = note.facts.get("project_name")
         if project is None and _OF_NO_PROJECT & note.facts.keys():
             return note.facts.get("channel") != self.name
-        return any(fnmatchcase(str(project or ""), pattern) for pattern in self.projects)
+        return any(matches(pattern, str(project or "")) for pattern in self.projects)
 
 
 def document(note: Note, note_id: str) -> Mapping[str, object]:

@@ -9,14 +9,24 @@ def state_of(order: Order, now: datetime, grace: timedelta) -> OrderState:
     """Open until its final word; done when everything is here and the time for late files is over."""
     if not order.standing.final:
         return OrderState.OPEN
-    over = order.final_at is not None and now >= order.final_at + grace
-    settled = over and not order.standing.doubts and is_complete(order)
+    final_at, doubted_at = order.final_at, order.standing.doubted_at
+    over = final_at is not None and now >= final_at + grace
+    doubted = doubted_at is not None and now < doubted_at + grace  # a word nobody knows doubts for ever
+    settled = over and not doubted and is_complete(order)
     return OrderState.DONE if settled else OrderState.SETTLING
 
 
 def is_complete(order: Order) -> bool:
-    """Every capture is final, and every scene of every published capture is stored."""
-    return all(c.standing.final and not awaits_files(order, c) for c in order.captures)
+    """Every capture is settled, and every scene of every published capture is stored."""
+    return all(_is_settled(order, c) and not awaits_files(order, c) for c in order.captures)
+
+
+def _is_settled(order: Order, capture: Capture) -> bool:
+    """Its word is final; where nobody knows the word, its files were asked for after the order's end."""
+    if capture.standing.phase is not None:
+        return capture.standing.final
+    seen_at = capture.scenes_seen_at
+    return order.final_at is not None and seen_at is not None and seen_at >= order.final_at
 
 
 def awaits_files(order: Order, capture: Capture) -> bool:
@@ -24,5 +34,6 @@ def awaits_files(order: Order, capture: Capture) -> bool:
     if capture.published_at is None:
         return False
     wanted = order.deliveries_of(capture.capture_id)
-    owed = not capture.failed and (capture.lacking or not wanted)
+    promised = capture.standing.phase is not None and not capture.failed
+    owed = promised and (capture.lacking or not wanted)
     return owed or any(not d.state.settled for d in wanted)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from orderwatch.core.dates import plausible
 from orderwatch.core.model import Delivery, DeliveryState, Order, SceneFacts
 
 V = TypeVar("V")
@@ -82,7 +83,7 @@ def parse(content: bytes) -> Described:
         file_name=told.text("file_name"),
         fingerprint=told.text("fingerprint"),
         scene=SceneFacts(
-            timestamp=told.maybe_time("scene_timestamp"),
+            timestamp=plausible(told.maybe_time("scene_timestamp")),
             satellite_name=satellite,
             product=told.maybe_text("scene_product"),
             footprint=told.maybe_object("footprint"),
@@ -99,7 +100,7 @@ def parse(content: bytes) -> Described:
         task_name=told.maybe_text("task_name"),
         project_name=told.maybe_text("project_name"),
         product=told.maybe_text("product"),
-        capture_start=told.maybe_time("capture_start"),
+        capture_start=plausible(told.maybe_time("capture_start")),
         satellite_name=satellite,
         published_at=told.maybe_time("published_at"),
     )

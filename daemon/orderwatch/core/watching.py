@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from orderwatch.core.matching import matches, matches_word
 from orderwatch.core.model import Order
 from orderwatch.core.seen import SeenOrder
 
@@ -40,6 +40,7 @@ class Plan:
 class Watch:
     """Orders by id, or by shell patterns over names and status; an absent name counts as an empty one.
 
+    Every order was placed once and has a status: where the provider leaves these out, they exclude nothing.
     `attachments`, `layout`, `root` and `extract` are wanted other than usual, where they are not None.
     """
 
@@ -74,10 +75,10 @@ class Watch:
         )
 
     def _is_young_enough(self, placed_at: datetime | None) -> bool:
-        return self.placed_after is None or (placed_at is not None and placed_at >= self.placed_after)
+        return self.placed_after is None or placed_at is None or placed_at >= self.placed_after
 
     def _has_status(self, status: str) -> bool:
-        return not self.status or any(fnmatchcase(status.lower(), word.lower()) for word in self.status)
+        return not (self.status and status) or any(matches_word(word, status) for word in self.status)
 
     def __str__(self) -> str:
         """As an operator would recognise it."""
@@ -128,4 +129,4 @@ class Watched:
 
 
 def _matches(pattern: str | None, name: str | None) -> bool:
-    return pattern is None or fnmatchcase(name or "", pattern)
+    return pattern is None or matches(pattern, name or "")

@@ -1,5 +1,6 @@
 """The statements of a list of orders: filtered, sorted and cut to a page in SQL."""
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -118,8 +119,9 @@ def _speaks_of(text: str) -> ColumnElement[bool]:
 
 
 def _like(text: str, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
-    """SQLite's own LIKE knows small and capital letters of ASCII only."""
-    writings = {text} if text.isascii() else {text, text.lower(), text.upper(), text.title()}
+    """SQLite's own LIKE knows small and capital letters of ASCII only, and one form of an accent."""
+    cases = {text} if text.isascii() else {text, text.lower(), text.upper(), text.title()}
+    writings = {unicodedata.normalize(form, case) for case in cases for form in ("NFC", "NFD")}
     return or_(
         *(column.contains(writing, autoescape=True) for column in columns for writing in sorted(writings))
     )

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from orderwatch.core.breaker import Trouble
+from orderwatch.core.dates import plausible
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -58,9 +59,9 @@ def order_of(row: RowMapping, captures: tuple[Capture, ...], deliveries: tuple[D
         task_name=row["task_name"],
         project_name=row["project_name"],
         product=row["product"],
-        placed_at=row["placed_at"],
-        start=row["start"],
-        end=row["end"],
+        placed_at=plausible(row["placed_at"]),
+        start=plausible(row["start"]),
+        end=plausible(row["end"]),
         document=row["document"],
         final_at=row["final_at"],
         last_seen_at=row["last_seen_at"],
@@ -91,7 +92,7 @@ def capture_of(row: RowMapping) -> Capture:
     return Capture(
         capture_id=row["capture_id"],
         standing=_standing_of(row, CapturePhase(row["phase"]) if row["phase"] else None),
-        start=row["start"],
+        start=plausible(row["start"]),
         satellite_name=row["satellite_name"],
         published_at=row["published_at"],
         scenes_seen_at=row["scenes_seen_at"],
@@ -184,7 +185,7 @@ def _scene_row(scene: SceneFacts) -> Row:
 def scene_of(stored: Mapping[str, Any]) -> SceneFacts:
     timestamp = stored["timestamp"]
     return SceneFacts(
-        timestamp=datetime.fromisoformat(timestamp) if timestamp else None,
+        timestamp=plausible(datetime.fromisoformat(timestamp)) if timestamp else None,
         satellite_name=stored["satellite_name"],
         product=stored["product"],
         footprint=stored["footprint"],

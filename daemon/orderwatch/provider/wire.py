@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple, TypeVar
 import structlog
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from orderwatch.core.dates import plausible
 from orderwatch.core.model import SceneFacts
 from orderwatch.core.seen import SeenCapture, SeenOrder
 from orderwatch.provider.plain import is_url, plain, scrub
@@ -20,10 +21,10 @@ _MOST_NAMED = 20  # rows of one shape that are left out
 
 
 def read_time(value: object) -> datetime | None:
-    """ISO 8601 to aware UTC; without a zone it is UTC already."""
+    """ISO 8601 to aware UTC; without a zone it is UTC already. None for what is no plausible date."""
     try:
         time = datetime.fromisoformat(value) if isinstance(value, str) else None
-        return time and (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+        return plausible(time and (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC))
     except (ValueError, OverflowError):
         return None
 

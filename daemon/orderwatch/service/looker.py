@@ -117,13 +117,13 @@ class Looker:
     async def _scenes(
         self, known: Order | None, look: Look, rules: Rules, *, everything: bool
     ) -> tuple[dict[str, tuple[SeenScene, ...]], ProviderError | None]:
-        """The scenes of every published capture worth asking for; one that fails does not hide the others."""
+        """The scenes of every capture worth asking for; one that fails does not hide the others."""
         now = self._now()
         order = observe(known, look, now, rules).order
         scenes: dict[str, tuple[SeenScene, ...]] = {}
         failed: list[ProviderError] = []
         for capture in order.captures:
-            asked = everything and capture.published_at is not None
+            asked = everything and (capture.published_at is not None or capture.unclear)
             self._member.beat()
             if len(failed) < _ENOUGH and (asked or scenes_due(order, capture, now, self._pace)):
                 try:

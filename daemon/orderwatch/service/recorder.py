@@ -176,7 +176,7 @@ def _looked_before(known: Order, move: Transition) -> datetime | None:
 def _is_news(known: Order, seen: SeenOrder) -> bool:
     return bool(
         (seen.status and known.standing.word != seen.status)
-        or known.standing.doubts > 0
+        or (seen.phase is not None and (known.standing.doubts > 0 or known.standing.phase is None))
         or known.state is OrderState.LOST
         or told(known, seen) != known
     )
