@@ -329,7 +329,12 @@ async def test_what_failed_is_named_and_wanted_again_by_retry(rigged: Rigged) ->
     rig.simulator.journal.clear()
     assert (await rig.call("once")).code == 1
     assert rig.simulator.journal.count(listener="download") == 0
-    assert (await rig.call("retry", "--all")).code == 0
+    for words in (("--task", "99"), ("--capture", "nobody's")):
+        ended = await rig.call("retry", *words)
+        assert (ended.code, ended.out) == (1, "")
+        assert f"{words[1]} is not known" in ended.err
+    assert (await rig.call("retry", "--all")).out == "1 delivery is wanted again\n"
+    assert (await rig.call("retry", "--task", "7")).out == "nothing was parked or given up\n"
     assert (await rig.call("once")).code == 0
     assert (await rig.deliveries())[0]["state"] == "stored"
     assert (await rig.call("retry")).code == 2

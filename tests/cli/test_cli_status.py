@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 from tests.cli.conftest import Call
 from tests.db.kit import MINUTE, NOW, a_delivery, an_order
+from tests.db.many import NEEDY, ORDERS, many
 from tests.patience import PATIENCE
 from tests.terminals import shown_on
 
@@ -159,6 +160,34 @@ def test_without_a_daemon_the_first_line_says_so_and_json_says_when_there_was_on
     first = stopped.output.splitlines()[0]
     assert re.fullmatch(r"No daemon is running\. Last sign of life: (just now|.* ago) \(\d{4}-.*Z\)\.", first)
     assert stopped.exit_code == 1
+
+
+@pytest.mark.parametrize("command", ["status", "history", "explain"])
+def test_an_order_that_is_not_known_is_an_error_that_says_what_to_do(
+    call: Call, database: Path, command: str
+) -> None:
+    assert database.exists()
+    done = call(command, "99")
+    why = "no order of that id was ever seen; orderwatch status lists those that are"
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == f"Error: order 99 is not known: {why}\n"
+
+
+async def test_filters_leave_out_orders_and_what_is_about_them(database: Path, call: Call) -> None:
+    async with open_store(database) as store:
+        await many(store, datetime.now(UTC))
+
+    async def shown(*words: str) -> tuple[list[int], list[int]]:
+        found = json.loads((await asyncio.to_thread(call, "status", "--json", *words)).output)
+        return [o["task_id"] for o in found["orders"]], [c["task_id"] for c in found["attention"]]
+
+    orders, attention = await shown("--attention")
+    assert sorted(orders) == sorted(attention) == sorted(NEEDY)
+    assert await shown("--attention", "--state", "lost") == ([133], [133])
+    assert (await shown("--project", "Iron*", "--attention"))[0] == [n for n in NEEDY if n % 4 == 2]
+    assert await shown("--attention", "1") == ([], [])
+    assert len((await shown("--account", "main"))[0]) == ORDERS
+    assert (await asyncio.to_thread(call, "status", "--account", "nobody")).exit_code == 2
 
 
 def test_an_accounts_trouble_stands_below_the_orders(capsys: pytest.CaptureFixture[str]) -> None:

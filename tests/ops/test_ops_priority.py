@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,20 @@ def test_every_line_of_a_traceback_has_it(tmp_path: Path, monkeypatch: pytest.Mo
         lines = written(stream)
     assert len(lines) > 2
     assert {line[:3] for line in lines} == {"<3>", "<2>"}
+
+
+@pytest.mark.parametrize("command", ["run", "once", "check"])
+def test_an_error_that_keeps_a_command_from_starting_is_an_error_to_the_journal(
+    tmp_path: Path, command: str
+) -> None:
+    with (tmp_path / "journal").open("w+") as stream:
+        found = os.fstat(stream.fileno())
+        environment = {**os.environ, "JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+        asked = [sys.executable, "-m", "orderwatch", "--config", "/nowhere.toml", command]
+        ended = subprocess.run(asked, stderr=stream, env=environment, check=False, timeout=60)
+        lines = written(stream)
+    assert (ended.returncode, len(lines)) == (2, 1)
+    assert lines[0].startswith("<3>orderwatch: /nowhere.toml: ")
 
 
 def test_a_stderr_that_was_redirected_gets_none(

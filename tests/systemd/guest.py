@@ -56,8 +56,8 @@ class Guest:
         lines = self.done("systemctl", "show", unit, f"--property={','.join(properties)}").splitlines()
         return dict(line.split("=", 1) for line in lines)
 
-    def journal(self, unit: str) -> str:
-        return self.done("journalctl", "--no-pager", "--output=cat", f"--unit={unit}")
+    def journal(self, unit: str, *which: str) -> str:
+        return self.done("journalctl", "--no-pager", "--output=cat", f"--unit={unit}", *which)
 
     def until(self, reached: Callable[[], bool]) -> None:
         """Wait for what the machine does by itself."""

@@ -98,6 +98,7 @@ def test_it_is_started_when_ready_works_within_its_limits_and_stops_with_0(daemo
         "Result": "success",
         "ExecMainStatus": "0",
     }
+    assert daemon.show("orderwatch", "StatusText") == {"StatusText": "stopped"}
 
 
 def test_an_operator_calls_orderwatch_by_its_name_and_needs_no_incantation(installed: Guest) -> None:
@@ -128,6 +129,7 @@ def test_a_reload_with_a_bad_configuration_fails_and_the_daemon_goes_on(daemon: 
     assert daemon.call("systemctl", "reload", "orderwatch").returncode != 0
     assert daemon.show("orderwatch", "MainPID", "ActiveState") == {**before, "ActiveState": "active"}
     assert daemon.journal("orderwatch").count("config.reloaded") == reloaded
+    assert "nonsense: unknown key" in daemon.journal("orderwatch", "--priority=err")
 
 
 def test_a_reload_that_the_daemon_itself_refuses_is_over_and_the_daemon_goes_on(daemon: Guest) -> None:
@@ -139,7 +141,8 @@ def test_a_reload_that_the_daemon_itself_refuses_is_over_and_the_daemon_goes_on(
     daemon.until(lambda: daemon.journal("orderwatch").count("config.refused") == refused + 1)
     wanted = {**before, "ActiveState": "active", "SubState": "running"}
     daemon.until(lambda: daemon.show("orderwatch", "MainPID", "ActiveState", "SubState") == wanted)
-    assert "database.url: needs a restart" in daemon.journal("orderwatch")
+    assert "database.url: needs a restart" in daemon.journal("orderwatch", "--priority=err")
+    daemon.until(lambda: "config.refused" in daemon.show("orderwatch", "StatusText")["StatusText"])
     _prepare(daemon, "WatchdogSec=0\nRestartSec=100ms")
 
 
@@ -198,6 +201,7 @@ def test_a_configuration_that_cannot_be_used_is_not_started_again_and_again(inst
     _prepare(installed, "RestartSec=100ms")
     installed.write(CONFIG, installed.done("cat", "/root/good.toml") + "nonsense = 1\n")
     _ends_for_good(installed, 2, error=22)
+    assert "nonsense: unknown key" in installed.journal("orderwatch", "--priority=err")
     assert "nonsense" in installed.show("orderwatch", "StatusText")["StatusText"]
 
 

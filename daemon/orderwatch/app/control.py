@@ -33,7 +33,7 @@ class Control:
     def stop(self) -> None:
         self.stopping.set()
         self._wanted.set()
-        notify("STOPPING=1")
+        notify("STOPPING=1", "STATUS=stopping")
         if self._interrupt is not None:
             self._interrupt.reschedule(asyncio.get_running_loop().time())
             self._interrupt = None

@@ -19,7 +19,7 @@ from orderwatch.app.telling import heard_problems
 from orderwatch.config import Settings, remarks
 from orderwatch.errors import ConfigError, OrderwatchError
 from orderwatch.ops.log import Redactor
-from orderwatch.ops.systemd import extending, notify, reloading
+from orderwatch.ops.systemd import extending, notify, reloading, status
 from orderwatch.service.fetcher import recover
 
 log = structlog.get_logger()
@@ -41,6 +41,7 @@ async def run_daemon(settings: Settings, redactor: Redactor, reread: Callable[[]
                     notify("READY=1")
             log.info("daemon.stopping")
     log.info("daemon.stopped")
+    status("stopped")
 
 
 @asynccontextmanager

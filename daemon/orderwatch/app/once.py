@@ -81,7 +81,10 @@ async def run_delivery(
             await _look(app, outcome)
         known = await _named(app, scene_id, attachment)
         if not known:
-            outcome.problems.append(f"{scene_id}/{attachment} is not known")
+            outcome.problems.append(
+                f"{scene_id}/{attachment} is not known: no watched order has it;"
+                " orderwatch status --json lists the scenes"
+            )
             return outcome
         if wanted := [d for d in known if not d.state.settled]:
             await fetch_all(app, wanted, progress)

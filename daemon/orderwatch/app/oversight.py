@@ -1,8 +1,8 @@
 """Who looks after the daemon itself, whatever its settings: keeper, examiner, problems, signs of life."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from orderwatch.app.attention import scope_of
@@ -19,9 +19,11 @@ from orderwatch.core.problems import Problem
 from orderwatch.errors import DatabaseError
 from orderwatch.ops import systemd
 from orderwatch.service.attention import AttentionKeeper
+from orderwatch.service.bell import Bell
 from orderwatch.service.problems import Problems
 
-_STATUS = 30.0  # seconds
+_STATUS = 30.0  # seconds, where nothing happens
+_APART = 1.0  # seconds between two, where much does
 # Whoever says these forgets them with the work that a reload makes anew, and says them again.
 _FORGOTTEN = {
     "list.failed",
@@ -38,6 +40,7 @@ class Oversight:
         self._house = house
         self._crew = crew
         self._problems = problems
+        self._news = Bell()
         self._care = take_care(crew.app.settings, _world(house, crew.app))
         live = house.observed.live
         live.problems = lambda: list(problems.open.values())
@@ -64,8 +67,16 @@ class Oversight:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Trouble that is logged brings the checks forward that may explain it."""
-        with self._house.tap.heard_by(lambda event, _level, _fields: provoke(self._care, event)):
+        """What is logged renews the status; trouble brings the checks forward that may explain it."""
+        loop = asyncio.get_running_loop()
+
+        def heard(event: str, level: str, _fields: Mapping[str, object]) -> None:
+            provoke(self._care, event)
+            if level != "debug":
+                with suppress(RuntimeError):  # the loop is closed: it is over
+                    loop.call_soon_threadsafe(self._news.ring)
+
+        with self._house.tap.heard_by(heard):
             yield
 
     def adjust(self, before: App) -> None:
@@ -93,8 +104,12 @@ class Oversight:
 
     async def _tell_status(self) -> None:
         while True:
+            news = self._news.ticket()
             systemd.status(await self._status())
-            await asyncio.sleep(_STATUS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STATUS):  # `wait_for` may swallow the cancellation of a stop
+                    await news.wait()
+            await asyncio.sleep(_APART)
 
     async def _status(self) -> str:
         if trouble := self._house.store.trouble:

@@ -98,5 +98,13 @@ def print_json(facts: object) -> None:
 
 
 def complain(problems: Sequence[str]) -> None:
+    """A line each on stderr; errors to the journal too, where that is what reads it."""
+    from orderwatch.ops.priority import marked, to_journal  # noqa: PLC0415 - `--help` stays quick
+
     for problem in problems:
-        click.echo(f"orderwatch: {printable(problem)}", err=True)
+        line = f"orderwatch: {printable(problem)}"
+        click.echo(marked(line, "error") if to_journal() else line, err=True)
+
+
+def unknown_order(order: int, why: str = "no order of that id was ever seen") -> click.ClickException:
+    return click.ClickException(f"order {order} is not known: {why}; orderwatch status lists those that are")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from orderwatch.cli.common import TASK_ID, Context, configured, print_json
+from orderwatch.cli.common import TASK_ID, Context, configured, print_json, unknown_order
 from orderwatch.cli.database import demand_current
 from orderwatch.cli.tables import console, print_warning, title
 from orderwatch.core.explain import Facts
@@ -35,13 +35,9 @@ def explain(context: Context, task_id: int, *, as_json: bool) -> None:
     else:
         _print(found, liveness(settings.database.path))
     if not found:
-        ids = {i for watch in settings.watch for i in watch.task_ids}
-        why = (
-            "it is watched, but was never looked at"
-            if task_id in ids
-            else "no order of that id was ever seen"
-        )
-        raise click.ClickException(f"order {task_id} is not known: {why}")
+        if task_id in {i for watch in settings.watch for i in watch.task_ids}:
+            raise unknown_order(task_id, "it is watched, but was never looked at")
+        raise unknown_order(task_id)
 
 
 def _print(found: Sequence[Facts], daemon: Liveness) -> None:

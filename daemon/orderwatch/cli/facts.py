@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 import click
 
 from orderwatch.app.attention import concerns_of
-from orderwatch.cli.common import FAILED, TASK_ID, Context, configured, demand_account, print_json
+from orderwatch.cli.common import (
+    FAILED,
+    TASK_ID,
+    Context,
+    configured,
+    demand_account,
+    print_json,
+    unknown_order,
+)
 from orderwatch.cli.database import demand_current
 from orderwatch.cli.filters import Filters
 from orderwatch.cli.shapes import Known, status_facts
@@ -26,7 +34,9 @@ from orderwatch.db.reader import open_reader
 @click.argument("task_id", type=TASK_ID, required=False)
 @click.option("--account", metavar="NAME", help="Only orders of this account.")
 @click.option("--project", metavar="NAME", help="Only orders of this project; a shell pattern.")
-@click.option("--state", type=click.Choice(list(OrderState)), help="Only orders in this state of ours.")
+@click.option(
+    "--state", type=click.Choice([str(s) for s in OrderState]), help="Only orders in this state of ours."
+)
 @click.option("--attention", is_flag=True, help="Only what needs a person.")
 @click.option(
     "--check", is_flag=True, help="Exit with 1 where something needs a person, or no daemon is running."
@@ -40,7 +50,7 @@ def status(
     *,
     account: str | None,
     project: str | None,
-    state: OrderState | None,
+    state: str | None,
     attention: bool,
     check: bool,
     as_json: bool,
@@ -51,16 +61,23 @@ def status(
         raise click.UsageError("--json and --geojson exclude each other; give one of them")
     settings = context.settings(resolve=False)
     demand_account(settings, account)
-    filters = Filters(task_id=task_id, account=account, project=project, state=state, attention=attention)
+    filters = Filters(
+        task_id=task_id,
+        account=account,
+        project=project,
+        state=OrderState(state) if state else None,
+        attention=attention,
+    )
     known = asyncio.run(_status(settings, filters))
-    if task_id is not None and not known.orders:
-        raise click.ClickException(f"order {task_id} is not known")
+    unknown = not known.orders and filters == Filters(task_id=task_id)
     if as_json:
         print_json(status_facts(known))
     elif as_geojson:
         print_json(collection(known.orders))
-    else:
+    elif task_id is None or not unknown:
         print_status(known, datetime.now(UTC))
+    if task_id is not None and unknown:
+        raise unknown_order(task_id)
     if check and (known.attention or not known.daemon.running):
         sys.exit(FAILED)
 
@@ -77,7 +94,7 @@ def history(context: Context, task_id: int, *, as_json: bool) -> None:
     else:
         print_history(moves)
     if not moves:
-        raise click.ClickException(f"order {task_id} is not known")
+        raise unknown_order(task_id)
 
 
 async def _status(settings: Settings, filters: Filters) -> Known:

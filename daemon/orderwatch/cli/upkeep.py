@@ -10,12 +10,13 @@ from orderwatch.cli.common import (
     TASK_ID,
     Context,
     configured,
+    unknown_order,
 )
 from orderwatch.cli.database import demand_current
 from orderwatch.core.delivery import again
 from orderwatch.core.model import DeliveryState
 from orderwatch.db.lock import make_folder, sole_writer
-from orderwatch.db.store import open_store
+from orderwatch.db.store import Store, open_store
 from orderwatch.db.upgrade import HEAD, Schema, schema_of, upgrade
 
 
@@ -45,13 +46,27 @@ def retry(context: Context, task: int | None, capture: str | None, *, everything
     database = context.settings(resolve=False).database.path
     demand_current(database)
     wanted = asyncio.run(_want_again(database, task, capture))
-    click.echo(f"{wanted} deliveries are wanted again")
+    if not wanted:
+        click.echo("nothing was parked or given up")
+    else:
+        click.echo("1 delivery is wanted again" if wanted == 1 else f"{wanted} deliveries are wanted again")
 
 
 async def _want_again(database: Path, task: int | None, capture: str | None) -> int:
     async with open_store(database) as store:
+        await _demand_known(store, task, capture)
         stuck = await store.deliveries(DeliveryState.PARKED, DeliveryState.GIVEN_UP)
         chosen = [d for d in stuck if task in (None, d.task_id) and capture in (None, d.capture_id)]
         for delivery in chosen:
             await store.record(again(delivery, datetime.now(UTC)))
     return len(chosen)
+
+
+async def _demand_known(store: Store, task: int | None, capture: str | None) -> None:
+    if task is not None and not await store.orders(task):
+        raise unknown_order(task)
+    if capture is not None:
+        known = {one.capture_id for order in await store.orders() for one in order.captures}
+        if capture not in known:
+            told = f"capture {capture} is not known; orderwatch status ORDER --json lists those of an order"
+            raise click.ClickException(told)

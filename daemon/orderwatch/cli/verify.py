@@ -48,7 +48,7 @@ def verify(context: Context, *, repair: bool, as_json: bool) -> None:
     if as_json:
         print_json(_facts(audit, repairs))
     else:
-        _print(audit, told, mended=sum(one.mended for one in repairs))
+        _print(audit, [line for line, mended in told if mended])
     left = [line for line, mended in told if not mended]
     complain(left)
     if left:
@@ -91,12 +91,13 @@ def _line(finding: Finding, settings: Settings) -> str:
     return f"{finding.kind}: {whole(str(root / finding.path))}: {finding.detail}"
 
 
-def _print(audit: "Audit", told: Sequence[tuple[str, bool]], *, mended: int) -> None:
+def _print(audit: "Audit", mended: Sequence[str]) -> None:
+    """What is wrong still is an error, and said as such."""
     screen = console()
-    for line, is_mended in told:
-        screen.print(plain(line, "green" if is_mended else "red"), soft_wrap=True)
+    for line in mended:
+        screen.print(plain(line, "green"), soft_wrap=True)
     found = counted("finding", "findings", Flaw, [finding.kind for finding in audit.findings])
-    result = f"{found}; {mended} mended" if mended else found
+    result = f"{found}; {len(mended)} mended" if mended else found
     files = "1 file" if audit.checked == 1 else f"{audit.checked} files"
     screen.print(f"read {files}, {amount(audit.size)}: {result if audit.findings else 'all as stored'}")
 

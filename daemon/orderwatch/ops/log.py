@@ -17,6 +17,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from orderwatch.core.sidecar import zulu
 from orderwatch.core.text import printable
+from orderwatch.ops import systemd
 from orderwatch.ops.priority import Marking, marked, to_journal
 
 _USER = re.compile(r"(://)[^\s/?#@\"'<>]*@")
@@ -125,6 +126,7 @@ def say_crash(redactor: Redactor) -> None:
         told = redactor.clean("".join(traceback.format_exception(kind, error, trace)))
         text = printable(told, keep="\n").rstrip("\n")
         sys.stderr.write((marked(text, "critical") if to_journal() else text) + "\n")
+        systemd.status(f"ended by a bug ({kind.__name__}); the log has its traceback")
 
     sys.excepthook = hook
 
