@@ -151,6 +151,37 @@ async def test_check_online_beside_what_is_stored_changes_nothing(rigged: Rigged
     }
 
 
+@pytest.mark.parametrize(
+    ("fault", "code", "words"),
+    [
+        ({"kind": "inner_next"}, 0, ""),
+        ({"kind": "page_loop"}, 1, "the pages do not end"),
+        ({"kind": "malformed", "after": 1}, 1, "the answer is not JSON"),
+        ({"kind": "status", "code": 404, "after": 1}, 1, "a page is missing"),
+    ],
+)
+async def test_check_online_reports_trouble_of_the_second_page(
+    rigged: Rigged, fault: dict[str, object], code: int, words: str
+) -> None:
+    """A list that ends with its first page hides every order behind it."""
+    orders = [Order(task_id=number, status=((0, "in_progress"),)) for number in (7, 8, 9)]
+    rig = await rigged(_one_order(orders=orders, faults=[{"on": "tasks", "times": 0, **fault}]))
+    rig.configure(WATCH)
+    ended = await rig.call("check", "--online")
+    assert ended.code == code
+    assert words in ended.err
+    asked = [entry.path for entry in rig.simulator.journal.find(listener="api", path="/tasking/tasks/")]
+    assert len(asked) == (1 if fault["kind"] == "page_loop" else 2)
+
+
+async def test_check_online_blames_no_clock_before_it_is_known_whose_is_wrong(rigged: Rigged) -> None:
+    rig = await rigged(_one_order(date_ahead=-864_000))
+    rig.configure(WATCH)
+    ended = await rig.call("check", "--online")
+    assert ended.code == 1
+    assert "compare this host's clock with a time server" in ended.out + ended.err
+
+
 async def test_check_online_tells_a_bad_contract_from_a_bad_secret(rigged: Rigged) -> None:
     contracts = (Contract(contract_id="cont.1", status="INACTIVE"),)
     rig = await rigged(_one_order(accounts=(Account(contracts=contracts),)))

@@ -406,9 +406,17 @@ async def test_the_clock_hears_the_providers_time_with_every_answer(
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"Date": ""}, {"Date": "soon"}, {"Date": "Wed, 99 Oct 2015 12:00:00 GMT"}]
+    "headers",
+    [
+        {},
+        {"Date": ""},
+        {"Date": "soon"},
+        {"Date": "Wed, 99 Oct 2015 12:00:00 GMT"},
+        {"Date": spelt(HEARD), "Age": "864000"},
+        {"Date": spelt(HEARD), "Age": "0"},
+    ],
 )
-async def test_an_answer_without_a_date_tells_the_clock_nothing(
+async def test_an_answer_without_a_date_of_its_own_tells_the_clock_nothing(
     net: fake_network, desk: Desk, provider: Connection, headers: dict[str, str]
 ) -> None:
     net.get(TASK, payload=answer("task"), headers=headers)

@@ -11,6 +11,7 @@ from tests.service.tracking_kit import (
     BYSTANDER,
     SUBJECT,
     as_daemon,
+    asked,
     assert_unharmed,
     beside,
     capture,
@@ -139,6 +140,69 @@ async def test_a_token_that_cannot_be_read_is_asked_for_again(tmp_path: Path, ki
     async with beside(tmp_path, faults=[spoiled]) as h:
         assert await live(h, as_daemon(h, patterns(project_name="*")), BESIDE)
         await assert_unharmed(h, disturbed=True)
+
+
+# Lists and answers as they come
+
+
+@pytest.mark.parametrize("on", ["tasks", "captures", "scenes"])
+async def test_a_list_without_end_costs_one_more_request_and_nothing_else(
+    tmp_path: Path, events: LogCapture, on: str
+) -> None:
+    async with beside(tmp_path, course(SUBJECT), faults=[fault(on, "endless_next", **ALWAYS)]) as h:
+        assert not await live(h, as_daemon(h, patterns(project_name="*")), BESIDE)
+        for task_id in (SUBJECT, BYSTANDER):
+            await assert_unharmed(h, task_id)
+        assert len(asked(h)) < 200
+        assert not heard(events, "list.", *ACCOUNT)
+
+
+async def test_pages_whose_next_names_an_inner_host_are_all_read(tmp_path: Path, events: LogCapture) -> None:
+    inner = [fault(on, "inner_next", **ALWAYS) for on in ("tasks", "captures", "scenes")]
+    one = course(SUBJECT, captures=[capture((600, "published"), size=5000 + n) for n in range(3)])
+    async with beside(tmp_path, one, course(8), faults=inner, page_size=1, page_max=1) as h:
+        assert not await live(h, as_daemon(h, patterns(project_name="*")), BESIDE)
+        for task_id in (SUBJECT, 8, BYSTANDER):
+            assert await stored(h, task_id)
+        assert not heard(events, "list.", *ACCOUNT)
+        assert_nothing_leaked(h)
+
+
+@pytest.mark.parametrize(("kind", "code"), [("huge", 503), *(("status", code) for code in (413, 502, 504))])
+async def test_lists_that_only_small_pages_come_of_are_read_whole(
+    tmp_path: Path, events: LogCapture, kind: str, code: int
+) -> None:
+    idle = [order(100 + number, status=[[0, "received"]], start=1e6) for number in range(30)]
+    large = [
+        fault(on, kind, code=code, match={"rows_above": 25}, **ALWAYS)
+        for on in ("tasks", "captures", "scenes")
+    ]
+    async with beside(tmp_path, course(SUBJECT), *idle, faults=large) as h:
+        await live(h, as_daemon(h, patterns(project_name="*")), BESIDE)
+        for task_id in (SUBJECT, BYSTANDER):
+            await assert_unharmed(h, task_id)
+        known = {found.task_id for found in await h.store.orders()}
+        assert known == {SUBJECT, BYSTANDER, *(100 + number for number in range(30))}
+        assert not heard(events, "list.failed", "order.look_failed", *ACCOUNT)
+        assert sorted(entry["list"] for entry in events.entries if entry["event"] == "list.limited") == [
+            "tasking captures",
+            "tasking tasks",
+            "telluric scenes",
+        ]
+
+
+@pytest.mark.parametrize("kind", ["constants", "latin1", "marked"])
+async def test_answers_that_are_not_quite_json_cost_no_order_anything(
+    tmp_path: Path, events: LogCapture, kind: str
+) -> None:
+    odd = [fault(on, kind, **ALWAYS) for on in ("token", "contracts", "tasks", "task", "captures", "scenes")]
+    named = course(SUBJECT, task_name="Hafen Köln")
+    async with beside(tmp_path, named, faults=odd) as h:
+        assert not await live(h, as_daemon(h, patterns(project_name="*")), BESIDE)
+        for task_id in (SUBJECT, BYSTANDER):
+            await assert_unharmed(h, task_id)
+        assert not heard(events, "provider.bad_item", "list.", *ACCOUNT)
+        assert (await the_order(h)).task_name == ("Hafen K\ufffdln" if kind == "latin1" else "Hafen Köln")
 
 
 # Twice, and in other clothes

@@ -1,10 +1,11 @@
-"""The time of day: the host's, or the provider's where the host's is wrong."""
+"""The time of day: the host's and the provider's, and the later one where they differ."""
 
 import statistics
 import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 
 import structlog
 
@@ -13,6 +14,14 @@ log = structlog.get_logger()
 _TOLERATED = timedelta(seconds=60)
 _FARTHEST = timedelta(days=36_500)  # a host may say 1970; a provider that says 9999 is not believed
 _REMEMBERED = 5  # answers
+
+
+class _Standing(Enum):
+    """What is known of the host's clock; where it only differs the provider's may be the wrong one."""
+
+    RIGHT = auto()
+    DIFFERS = auto()
+    WRONG = auto()
 
 
 def utc_now() -> datetime:
@@ -25,32 +34,36 @@ def steady() -> float:
 
 
 class Clock:
-    """Between two answers the provider's time goes on by the steady clock."""
+    """Neither a host nor a provider that is behind delays anything.
+
+    Once both have agreed, our own time goes on from there by the steady clock, however the host is set.
+    """
 
     def __init__(self, wall: Callable[[], datetime] = utc_now, steady: Callable[[], float] = steady) -> None:
         self._wall = wall
         self._steady = steady
         self._heard: deque[float] = deque(maxlen=_REMEMBERED)  # provider's time minus the steady clock's
         self._theirs: float | None = None  # the same, as several answers agree
-        self._wrong = False
+        self._agreed: float | None = None  # the host's minus the steady clock's, when the two agreed last
+        self._standing_logged = _Standing.RIGHT
 
     @property
     def confirmed(self) -> bool:
-        """The provider's time is known: before, this host's may be years off."""
-        return self._theirs is not None
+        """The provider's time is known, and is no earlier than ours: before, this host's may be years off."""
+        return self._theirs is not None and self.now() - self._at(self._theirs) <= _TOLERATED
 
     def now(self) -> datetime:
-        wall, ahead = self._wall(), self.ahead()
-        return wall - ahead if abs(ahead) > _TOLERATED else wall
+        wall = self._wall()
+        if self._theirs is None or abs(self.ahead()) <= _TOLERATED:
+            return wall
+        return max(self._at(self._theirs), wall if self._agreed is None else self._at(self._agreed))
 
     def ahead(self) -> timedelta:
         """How far the host's clock is before the provider's."""
-        if self._theirs is None:
-            return timedelta(0)
-        return self._wall() - datetime.fromtimestamp(self._theirs + self._steady(), UTC)
+        return timedelta(0) if self._theirs is None else self._wall() - self._at(self._theirs)
 
     def heard(self, date: datetime) -> None:
-        """The provider's time of day, as an answer has just shown it."""
+        """Take in the provider's time of day, as an answer has just shown it."""
         if abs(date - self._wall()) > _FARTHEST:
             return
         self._heard.append(date.timestamp() - self._steady())
@@ -59,14 +72,31 @@ class Clock:
         heard = len(self._heard)
         if agreeing >= (heard if heard < 3 else heard - 1):  # noqa: PLR2004 - one odd answer of several moves nothing
             self._theirs = middle
+            if abs(self.ahead()) <= _TOLERATED:
+                self._agreed = self._wall().timestamp() - self._steady()
             self._say()
 
+    def _at(self, offset: float) -> datetime:
+        return datetime.fromtimestamp(offset + self._steady(), UTC)
+
     def _say(self) -> None:
-        ahead = self.ahead()
-        if (abs(ahead) > _TOLERATED) is self._wrong:
+        standing = self._standing()
+        if standing is self._standing_logged:
             return
-        self._wrong = not self._wrong
-        if self._wrong:
-            log.warning("clock.wrong", ahead_seconds=round(ahead.total_seconds()))
-        else:
-            log.info("clock.right")
+        self._standing_logged = standing
+        ahead = round(self.ahead().total_seconds())
+        match standing:
+            case _Standing.RIGHT:
+                log.info("clock.right")
+            case _Standing.WRONG:
+                log.warning("clock.wrong", ahead_seconds=ahead)
+            case _Standing.DIFFERS:
+                log.warning("clock.differs", ahead_seconds=ahead)
+
+    def _standing(self) -> _Standing:
+        if abs(self.ahead()) <= _TOLERATED:
+            return _Standing.RIGHT
+        wall = self._wall()
+        went_on = self._agreed is not None and abs(wall - self._at(self._agreed)) <= _TOLERATED
+        counts = abs(wall - self.now()) <= _TOLERATED
+        return _Standing.DIFFERS if went_on or counts else _Standing.WRONG

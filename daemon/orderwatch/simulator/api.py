@@ -11,7 +11,7 @@ from orderwatch.simulator import access, placing
 from orderwatch.simulator.access import Refused
 from orderwatch.simulator.faults import On
 from orderwatch.simulator.journal import ENTRY, SIDE, noted
-from orderwatch.simulator.pages import page
+from orderwatch.simulator.pages import number, page
 from orderwatch.simulator.scenario import Order, Product
 from orderwatch.simulator.sending import instead, json_response, spoiled
 from orderwatch.simulator.state import Simulator
@@ -197,6 +197,7 @@ def _facts(simulator: Simulator, request: web.Request) -> Document:
         "path": request.path,
         "task_id": task_id,
         "capture_id": capture_id,
+        "limit": number(request, "limit"),
     }
 
 

@@ -22,6 +22,12 @@ Kind = Literal[
     "malformed",  # half of the JSON, with an honest length
     "page_loop",  # `next` points to this very page
     "foreign_next",  # `next` points to another origin, even on the last page
+    "inner_next",  # `next` names the host behind the gateway, with http
+    "endless_next",  # every page has a `next`, those after the last row too
+    "constants",  # numbers that are not known are NaN or infinite
+    "latin1",  # the text is ISO 8859-1, and nothing says so
+    "marked",  # a byte order mark comes first
+    "cached",  # a cache answers with what it got `seconds` ago
     "huge",  # the answer, with more white space than anyone should hold
     "bare",  # but for ids and statuses every field is null or missing
     "loose",  # ids are strings, times have no zone
@@ -45,6 +51,12 @@ _PLACES: dict[Kind, set[On]] = {
     "malformed": _ANSWERS,
     "page_loop": _LISTS,
     "foreign_next": _LISTS,
+    "inner_next": _LISTS,
+    "endless_next": _LISTS,
+    "constants": _ANSWERS,
+    "latin1": _ANSWERS,
+    "marked": _ANSWERS,
+    "cached": _ANSWERS,
     "huge": _ANSWERS,
     "bare": _ANSWERS,
     "loose": _ANSWERS - {"token", "contracts"},  # these have neither numbers for ids nor zones
@@ -70,9 +82,13 @@ class Match(Frozen):
     attachment: str | None = None
     host: int | None = None  # of the download hosts
     path: str | None = None
+    rows_above: int | None = None  # only where more rows than that are asked for
 
     def fits(self, facts: Mapping[str, object]) -> bool:
-        return all(str(facts.get(name)) == str(value) for name, value in self if value is not None)
+        same = {name: value for name, value in self if value is not None and name != "rows_above"}
+        limit = facts.get("limit", 0)
+        small = self.rows_above is not None and not (isinstance(limit, int) and limit > self.rows_above)
+        return not small and all(str(facts.get(name)) == str(value) for name, value in same.items())
 
 
 class Fault(Frozen):

@@ -14,6 +14,7 @@ from orderwatch.simulator.values import Document
 
 WHITE: Final = 32 << 20  # bytes that a huge answer is longer than the true one
 
+_INNER = URL("http://tasking.internal:8000")
 _IDS = {"task_id", "capture_id", "scene_id", "contract_id", "pk"}
 _ALSO_NUMBERS = {"pk", "product"}  # which name ids although they are not called so
 _ZULU = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -43,6 +44,19 @@ def _foreign_next(truth: Truth, telling: Telling) -> object:
     return truth | {"next": str(telling.elsewhere.join(follows.relative()))}
 
 
+def _inner_next(truth: Truth, _telling: Telling) -> object:
+    if not _is_page(truth) or not truth["next"]:
+        return truth
+    return truth | {"next": str(_INNER.join(URL(truth["next"]).relative()))}
+
+
+def _endless_next(truth: Truth, telling: Telling) -> object:
+    if not _is_page(truth):
+        return truth
+    limit, offset = (int(telling.url.query.get(name, 0)) for name in ("limit", "offset"))
+    return truth | {"next": str(telling.url.update_query(limit=limit or 25, offset=offset + (limit or 25)))}
+
+
 def _bare(truth: Truth, _telling: Telling) -> object:
     return _with_rows(truth, [_stripped(row, number) for number, row in enumerate(_rows(truth))])
 
@@ -68,11 +82,26 @@ def _words(truth: Truth, telling: Telling) -> object:
 LIES: Mapping[Kind, Lie] = {
     "page_loop": _page_loop,
     "foreign_next": _foreign_next,
+    "inner_next": _inner_next,
+    "endless_next": _endless_next,
     "bare": _bare,
     "loose": _loose,
     "doubled": _doubled,
     "vanished": _vanished,
     "words": _words,
+}
+
+
+def _constants(text: bytes) -> bytes:
+    """Every null is NaN, and every object has an infinity more."""
+    return text.replace(b":null", b":NaN").replace(b'{"', b'{"confidence":-Infinity,"')
+
+
+# What is no truth of the document but of its bytes.
+MISPRINTS: Mapping[Kind, Callable[[bytes], bytes]] = {
+    "constants": _constants,
+    "latin1": lambda text: text.decode().encode("latin-1", "replace"),
+    "marked": lambda text: b"\xef\xbb\xbf" + text,
 }
 
 

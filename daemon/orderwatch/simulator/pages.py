@@ -15,8 +15,8 @@ T = TypeVar("T")
 def page(
     scenario: Scenario, request: web.Request, rows: Sequence[T], show: Callable[[T], Document]
 ) -> web.Response:
-    limit = min(_number(request, "limit") or scenario.page_size, scenario.page_max)
-    offset = _number(request, "offset")
+    limit = min(number(request, "limit") or scenario.page_size, scenario.page_max)
+    offset = number(request, "offset")
 
     def url(start: int) -> str:
         return str(request.url.update_query(limit=limit, offset=start))
@@ -31,7 +31,7 @@ def page(
     )
 
 
-def _number(request: web.Request, name: str) -> int:
+def number(request: web.Request, name: str) -> int:
     """The query's number; 0 where there is none, or nonsense, as the provider's framework reads it."""
     text = request.query.get(name, "")
     return int(text) if text.isascii() and text.isdigit() else 0

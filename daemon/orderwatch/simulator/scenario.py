@@ -162,11 +162,13 @@ class Scenario(Frozen):
 
     `listing_lag` is how many seconds after it was placed an order is shown, in lists and by its id.
     `clock_ahead` is how many real seconds the provider's clock is ahead of the host's: every time that it
-    shows is. `scenic` are thumbnails and previews to look at; they take a while.
+    shows is; `date_ahead` is how many more its `Date` headers alone are. `scenic` are thumbnails and
+    previews to look at; they take a while.
     """
 
     speed: float = Field(default=1.0, gt=0)
     clock_ahead: float = 0.0
+    date_ahead: float = 0.0
     listing_lag: float = Field(default=0.0, ge=0)
     scenic: bool = False
     token_life: float = DAY

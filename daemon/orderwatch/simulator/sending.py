@@ -12,7 +12,7 @@ from yarl import URL
 from orderwatch.simulator.attachments import Readable, Small
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.journal import ENTRY
-from orderwatch.simulator.lies import LIES, Huge, Telling
+from orderwatch.simulator.lies import LIES, MISPRINTS, Huge, Telling
 
 PIECE = 256 * 1024
 _PIECES_PER_SECOND = 20  # with a limited rate: small enough for a lively progress bar
@@ -54,11 +54,15 @@ async def spoiled(
     if fault.kind in LIES and answer.status < _REFUSALS:
         lie = LIES[fault.kind](orjson.loads(body), Telling(request.url, URL(elsewhere), fault.word))
         body = orjson.dumps(lie)
+    elif fault.kind in MISPRINTS:
+        body = MISPRINTS[fault.kind](body)
     elif fault.kind == "malformed":
         body = body[: len(body) // 2]
     content = Huge(body) if fault.kind == "huge" else Small(body)
     response = web.StreamResponse(status=answer.status)
     response.content_type = answer.content_type
+    if fault.kind == "cached":
+        response.headers[hdrs.AGE] = str(int(fault.seconds))
     if fault.kind != "huge":  # whose length is not told: its reader has to count
         response.content_length = content.size
     return await pour(request, response, content, range(content.size), fault=fault)

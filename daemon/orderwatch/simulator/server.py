@@ -4,7 +4,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 from aiohttp import hdrs, web
@@ -36,16 +36,17 @@ async def serve(
         simulator = Simulator(scenario, api_url=api_url, download_urls=tuple(urls), clock=clock, now=now)
         for number, door in enumerate(doors):
             app = downloads.application(simulator) if number else api.application(simulator)
-            app.on_response_prepare.append(_dated(simulator.now))
+            app.on_response_prepare.append(_dated(simulator))
             await _listen(stack, app, door)
         yield simulator
 
 
-def _dated(now: Callable[[], datetime]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+def _dated(simulator: Simulator) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Dates each answer by the provider's clock, where the server would by the host's."""
 
     async def date(_request: web.Request, response: web.StreamResponse) -> None:
-        response.headers[hdrs.DATE] = format_datetime(now(), usegmt=True)
+        off = simulator.scenario.date_ahead - int(response.headers.get(hdrs.AGE, 0))
+        response.headers[hdrs.DATE] = format_datetime(simulator.now() + timedelta(seconds=off), usegmt=True)
 
     return date
 

@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable
 
 from orderwatch.core.breaker import Trouble
-from orderwatch.errors import ProviderError, RefusedError
+from orderwatch.errors import AnswerError, ProviderError, RefusedError
 from orderwatch.service.checks.finding import Finding, Named
 
 _SKEW = 30.0  # seconds of clock difference that an operator should know of
 _LATER = "try again later; is the network up, and the endpoint right?"
+
+_ODD = "is the endpoint right? a gateway before it may spoil its answers"
 
 
 class Credentials(Named):
@@ -49,6 +51,8 @@ class Contract(Named):
             self.ahead = await self._ask()
         except RefusedError as error:
             return self.bad(str(error), "`orderwatch contracts` lists what may be used", refused=True)
+        except AnswerError as error:
+            return self.bad(str(error), _ODD)
         except ProviderError as error:
             return self.bad(str(error), _LATER)
         return self.found("accepted")
@@ -81,4 +85,6 @@ class Skew(Named):
             return None
         if abs(ahead) <= _SKEW:
             return self.found(f"{ahead:+.1f} s")
-        return self.bad(f"{ahead:+.1f} s", "set this host's clock (NTP)")
+        return self.bad(
+            f"{ahead:+.1f} s", "compare this host's clock with a time server (NTP): it is wrong, or theirs is"
+        )
