@@ -62,7 +62,7 @@ _PAIRS = (
     _pair("tree.unusable", "nothing can be written below {root}", "tree.usable", by="root"),
     _pair("tree.damaged", "stored files below {root} are not what they were", "tree.mended", by="root"),
     _pair("catalogue.failing", "the catalogue of {root} is not kept", "catalogue.restored", by="root"),
-    _pair("clock.wrong", "the clock of this host is wrong", "clock.right"),
+    _pair("clock.wrong", "the clock of this host is wrong", "clock.right", "clock.differs"),
     _pair(
         "token.refresh_failed",
         "account {account} gets no new token",
