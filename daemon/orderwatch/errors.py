@@ -68,6 +68,10 @@ class RejectedError(ProviderError):
     """The provider says no to this one thing, in its own words; nothing of it was done."""
 
 
+class UnexpectedError(OrderwatchError):
+    """An error of our own while one order was handled: it is that order's, and the others go on."""
+
+
 class TransferError(OrderwatchError):
     """A download did not end in a complete file; what was made durable stays and is resumed.
 

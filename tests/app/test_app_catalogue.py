@@ -1,7 +1,8 @@
 """The catalogue of what is stored: a reader that walks it finds every file, whatever came before."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from orderwatch.app.compose import held_database
 from orderwatch.app.recatalogue import recatalogue
 from orderwatch.config import load
 from orderwatch.core.delivery import after_loss
-from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.db.store import open_store
+from orderwatch.core.model import Delivery, DeliveryState, Order
+from orderwatch.db.store import Store, open_store
 from orderwatch.errors import ConfigError
 from orderwatch.ops.log import Redactor
 from orderwatch.service.cataloguer import Catalogued, Cataloguer
@@ -284,3 +285,40 @@ async def until(reached: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not reached():
             await asyncio.sleep(0.05)
+
+
+class OddRows:
+    """Rows of which one order's are not what anybody reckons with, while it is `on`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.on = True
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the store's, whatever it is
+        return getattr(self._store, name)
+
+    async def orders_of(self, account: str, task_ids: Collection[int]) -> dict[int, Order]:
+        found = await self._store.orders_of(account, task_ids)
+        odd: Any = 7 if self.on else None
+        return {n: replace(o, project_name=odd) if n == 2 else o for n, o in found.items()}
+
+
+async def test_an_error_of_our_own_leaves_out_one_scene_and_says_it_once(
+    tmp_path: Path, events: LogCapture
+) -> None:
+    (tmp_path / ".orderwatch").mkdir()
+    seconds = [0.0]
+    async with open_store(new_database(tmp_path / "database")) as store:
+        for task_id in range(1, 6):
+            await want(store, listable(task_id))
+        rows, tree = OddRows(store), Catalogued(str(tmp_path), CatalogueWriter(tmp_path), at_once)
+        cataloguer = Cataloguer(rows, {None: tree}, steady=lambda: seconds[0])
+        for seconds[0] in (0, 5, 1000):
+            assert await cataloguer.round() == []
+            assert sorted(i.properties["orderwatch:task_id"] for i in items(tmp_path)) == [1, 3, 4, 5]
+        rows.on = False
+        seconds[0] = 2000
+        await cataloguer.round()
+        assert len(items(tmp_path)) == 5
+    said = [e["event"] for e in events.entries if e["event"].startswith("catalogue.item")]
+    assert said == ["catalogue.item_failed", "catalogue.item_restored"]

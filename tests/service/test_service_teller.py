@@ -258,3 +258,45 @@ async def test_a_notifier_that_never_comes_back_is_a_failure(database: Path) -> 
             "one", Hanging(), home.store, gather=timedelta(0), now=home.time.read, rng=random.Random(1)
         )
         assert await teller.drain() == "it takes too long"
+
+
+@dataclass
+class Odd:
+    """A channel with an error of our own for some notes: those that tell of these orders."""
+
+    orders: set[object]
+    sent: list[object] = field(default_factory=list)
+
+    async def send(self, letters: Sequence[Letter]) -> None:
+        told = [letter.document["task_id"] for letter in letters]
+        if self.orders & set(told):
+            raise KeyError("canary")
+        self.sent += told
+
+
+@pytest.mark.parametrize(
+    ("odd", "sent", "events_said"),
+    [
+        ({2}, [1, 3], ["notify.dropped"]),
+        ({1, 2, 3}, [], ["notify.failing"]),
+    ],
+    ids=["one note", "the channel"],
+)
+async def test_an_error_of_our_own_costs_one_note_or_the_channel_alone(
+    database: Path, events: LogCapture, odd: set[object], sent: list[object], events_said: list[str]
+) -> None:
+    async with house(database) as home:
+        for task_id in (1, 2, 3):
+            await home.happens("a", task_id=task_id)
+        channel, rng = Odd(odd), random.Random(1)
+        teller = Teller("one", channel, home.store, gather=timedelta(), now=home.time.read, rng=rng)
+        reason = await teller.drain()
+        assert channel.sent == sent
+        assert (reason is None) is bool(sent)
+        assert len(await home.store.batch("one", 9)) == (0 if sent else 3)
+        assert [name for name in said(events) if name != "error.unexpected"] == events_said
+        channel.orders.clear()
+        if not sent:
+            home.time.now += timedelta(hours=1)
+            assert await teller.drain() is None
+            assert channel.sent == [1, 2, 3]

@@ -31,6 +31,7 @@ class Trouble(StrEnum):
     BUSY = "busy"  # the download host takes no more now: it counts for nothing
     LINK = "link"  # the link expired: ask for a fresh one at once
     BYTES = "bytes"  # complete but wrong: start over from nothing
+    UNEXPECTED = "unexpected"  # an error of our own: no fault of any host
     DISK = "disk"  # the destination cannot take it: park until it can
 
 

@@ -62,6 +62,12 @@ _PAIRS = (
     _pair("tree.unusable", "nothing can be written below {root}", "tree.usable", by="root"),
     _pair("tree.damaged", "stored files below {root} are not what they were", "tree.mended", by="root"),
     _pair("catalogue.failing", "the catalogue of {root} is not kept", "catalogue.restored", by="root"),
+    _pair(
+        "catalogue.item_failed",
+        "scene {scene_id} of order {task_id} is not in the catalogue of {root}",
+        "catalogue.item_restored",
+        by="root account task_id scene_id",
+    ),
     _pair("clock.wrong", "the clock of this host is wrong", "clock.right", "clock.differs"),
     _pair(
         "token.refresh_failed",

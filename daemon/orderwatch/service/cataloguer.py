@@ -12,8 +12,9 @@ import structlog
 from orderwatch.core import stac
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.stac import Document, Entry
-from orderwatch.errors import DiskError
+from orderwatch.errors import DiskError, UnexpectedError
 from orderwatch.ports import CatalogueFiles, CatalogueRows, Unlisted
+from orderwatch.service.wall import walled
 
 log = structlog.get_logger()
 
@@ -60,6 +61,7 @@ class Cataloguer:
         self._store = store
         self._steady = steady
         self._failing: dict[str, _Failure] = {}  # by root, said
+        self._aside: dict[tuple[str, str, int, str], float] = {}  # scenes, until when
         self._trees = trees
 
     def adjust(self, trees: Mapping[str | None, Catalogued]) -> None:
@@ -78,7 +80,7 @@ class Cataloguer:
             if failure is not None and self._steady() < failure.until:
                 problems.append(failure.reason)
                 continue
-            unlisted = await self._store.unlisted(key)
+            unlisted = [one for one in await self._store.unlisted(key) if not self._is_aside(tree, one)]
             if unlisted and (reason := await _not_ready(tree)):
                 problems.append(reason)  # who uses the tree says so
                 continue
@@ -96,9 +98,38 @@ class Cataloguer:
         anew = bool(unlisted) and not await self._store.collections(key)
         items: set[str] = set()
         for start in range(0, len(unlisted), _PART):
-            items |= await self._bring(key, tree, unlisted[start : start + _PART])
+            items |= await self._bring_parted(key, tree, unlisted[start : start + _PART])
         if anew:
             await tree.files.remove(await tree.files.besides(items | set(map(stac.collection_of, items))))
+
+    async def _bring_parted(
+        self, key: str | None, tree: Catalogued, unlisted: Sequence[Unlisted]
+    ) -> set[str]:
+        """All of them but the scenes on which an error of our own falls: these are left out for a while."""
+        try:
+            with walled(root=tree.root, scenes=len(unlisted)):
+                items = await self._bring(key, tree, unlisted)
+        except UnexpectedError as error:
+            if len(unlisted) == 1:
+                self._put_aside(tree, unlisted[0], error)
+                return set()
+            half = len(unlisted) // 2
+            items = await self._bring_parted(key, tree, unlisted[:half])
+            return items | await self._bring_parted(key, tree, unlisted[half:])
+        for one in unlisted:
+            if self._aside.pop((tree.root, *_whose(one)), None) is not None:
+                log.info("catalogue.item_restored", root=tree.root, **_named(one))
+        return items
+
+    def _is_aside(self, tree: Catalogued, one: Unlisted) -> bool:
+        until = self._aside.get((tree.root, *_whose(one)))
+        return until is not None and self._steady() < until
+
+    def _put_aside(self, tree: Catalogued, one: Unlisted, error: UnexpectedError) -> None:
+        key = (tree.root, *_whose(one))
+        if key not in self._aside:
+            log.warning("catalogue.item_failed", root=tree.root, **_named(one), reason=str(error))
+        self._aside[key] = self._steady() + _LONGEST_PAUSE
 
     async def _bring(self, key: str | None, tree: Catalogued, unlisted: Sequence[Unlisted]) -> set[str]:
         """Items, then who links to them, then the marks: after a crash it is all done once more."""
@@ -186,3 +217,7 @@ def _there(entries: Iterable[Entry | None]) -> list[Entry]:
 
 def _whose(one: Unlisted) -> tuple[str, int, str]:
     return one.account, one.task_id, one.scene_id
+
+
+def _named(one: Unlisted) -> dict[str, object]:
+    return {"account": one.account, "task_id": one.task_id, "scene_id": one.scene_id}

@@ -25,6 +25,7 @@ from orderwatch.errors import (
     ProviderError,
     StaleOrderError,
     TransferError,
+    UnexpectedError,
 )
 from orderwatch.ports import Store
 from orderwatch.service.attempt import Attempt, Tools, Tree
@@ -32,6 +33,7 @@ from orderwatch.service.bell import Bell
 from orderwatch.service.outage import Outages
 from orderwatch.service.pulse import PATIENCE, Member, Pulse
 from orderwatch.service.turns import Turn, Turns
+from orderwatch.service.wall import walled
 
 log = structlog.get_logger()
 
@@ -161,7 +163,8 @@ class Fetcher:
 
     async def _try(self, attempt: Attempt) -> None:
         try:
-            await attempt.run()
+            with walled(**attempt.row.where):
+                await attempt.run()
         except HeldError as held:
             move = machine.held(attempt.delivery, self._now(), held.until, str(held))
             await self._store.record(move)
@@ -169,8 +172,13 @@ class Fetcher:
             log.debug("delivery.held", **attempt.row.where, host=move.delivery.host, until=held.until)
         except (TransferError, ProviderError) as error:
             await self._fail(attempt, error)
+        except UnexpectedError as error:
+            if attempt.delivery.state is not DeliveryState.FETCHING:  # its end is recorded already
+                log.warning("delivery.unexpected", **attempt.row.where, reason=str(error))
+                return
+            await self._fail(attempt, error)
 
-    async def _fail(self, attempt: Attempt, error: TransferError | ProviderError) -> None:
+    async def _fail(self, attempt: Attempt, error: TransferError | ProviderError | UnexpectedError) -> None:
         failure = await self._failure(attempt, error)
         move = machine.after_failure(
             attempt.delivery, failure, self._now(), self._retries, self._rng.random()
@@ -204,7 +212,9 @@ class Fetcher:
             not_before=delivery.not_before,
         )
 
-    async def _failure(self, attempt: Attempt, error: TransferError | ProviderError) -> Failure:
+    async def _failure(
+        self, attempt: Attempt, error: TransferError | ProviderError | UnexpectedError
+    ) -> Failure:
         """What an error means for the delivery; wrong or lost bytes are dealt with here."""
         reason, sha256 = str(error), None
         wait = timedelta(seconds=error.wait) if isinstance(error, TransferError) else timedelta(0)
@@ -231,6 +241,8 @@ class Fetcher:
                 trouble = Trouble.MISSING
             case ProviderError():
                 trouble = Trouble.PROVIDER
+            case UnexpectedError():
+                trouble = Trouble.UNEXPECTED
             case _:
                 trouble = Trouble.NETWORK
         return Failure(

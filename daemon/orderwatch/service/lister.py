@@ -8,10 +8,11 @@ import structlog
 
 from orderwatch.core.seen import SeenOrder
 from orderwatch.core.watching import Watch, traits
-from orderwatch.errors import ProviderError, RefusedError, UnavailableError
+from orderwatch.errors import ProviderError, RefusedError, UnavailableError, UnexpectedError
 from orderwatch.ports import ListedRow, ListPage, Store, Tasking
 from orderwatch.service.pulse import Member, unwatched
 from orderwatch.service.recorder import Recorder
+from orderwatch.service.wall import walled
 
 log = structlog.get_logger()
 
@@ -20,9 +21,13 @@ _AT_ONCE = 500  # rows of a page that are recorded in one transaction
 
 @dataclass
 class Listing:
-    """What one reading of the list came to; `whole` where its last page was reached."""
+    """What one reading of the list came to; `whole` where its last page was reached.
+
+    Orders are `left` where an error of our own kept their rows from being recorded.
+    """
 
     shown: set[int] = field(default_factory=set)
+    left: set[int] = field(default_factory=set)
     pages: int = 0
     whole: bool = False
     trouble: ProviderError | None = None
@@ -49,6 +54,7 @@ class Lister:
         self._matched: set[Watch] = set()
         self._empty: set[Watch] = set()  # said to match nothing
         self._trouble: str | None = None
+        self._is_odd = False  # a row that cannot be read was said
         self.pages = 1  # of the list, as far as we know
 
     async def read(self, wanted: Collection[int] | None = None) -> Listing:
@@ -86,7 +92,7 @@ class Lister:
         for row in page.rows:
             if row.mark in self._marks:
                 marks[row.mark] = self._marks[row.mark]
-            elif seen := row.read():
+            elif seen := self._read(row):
                 fresh.append((row, seen))
                 marks[row.mark] = seen.task_id
             else:
@@ -100,10 +106,23 @@ class Lister:
             self._matched.update(watch for watch in watched if watch.takes_up(traits(seen)))
         for start in range(0, len(fresh), _AT_ONCE):
             some = fresh[start : start + _AT_ONCE]
-            doubted = await self._recorder.take_in([seen for _, seen in some])
+            taken = await self._recorder.take_in([seen for _, seen in some])
+            listing.left |= taken.left
             for row, seen in some:
-                if seen.task_id in doubted:
+                if seen.task_id in taken.doubted | taken.left:
                     marks.pop(row.mark, None)  # each further sight of it counts
+
+    def _read(self, row: ListedRow) -> SeenOrder | None:
+        """The row as an order, whose id nobody knows where that fails."""
+        account = self._recorder.account
+        try:
+            with walled(account=account):
+                return row.read()
+        except UnexpectedError as error:
+            if not self._is_odd:
+                log.warning("provider.bad_item", account=account, item="Task", reason=str(error))
+            self._is_odd = True
+            return None
 
     async def _swept(self, shown: set[int]) -> None:
         account = self._recorder.account

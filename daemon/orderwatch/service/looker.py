@@ -48,11 +48,15 @@ class Looker:
         self._now = now
         self._member = member or unwatched()
 
-    async def look(self, task_id: int, *, listed: bool, everything: bool) -> Looked:
+    @property
+    def account(self) -> str:
+        return self._recorder.account
+
+    async def look(self, task_id: int, *, listed: bool | None, everything: bool) -> Looked:
         """One look at one order; raises `ProviderError` where it brought nothing but failure.
 
         What was seen before a failure is recorded all the same. `listed`: the list has just shown the order's
-        own row, and it is recorded.
+        own row, and it is recorded; None where it is not, and the order has to be asked for itself.
         """
         self._member.beat()
         known = await self._store.order(self._recorder.account, task_id)
@@ -81,8 +85,10 @@ class Looker:
             raise failed
         return Looked(answered=answered, failed=failed)
 
-    def _is_told(self, known: Order, *, listed: bool) -> bool:
+    def _is_told(self, known: Order, *, listed: bool | None) -> bool:
         """Whether the list says enough of the order itself; of a lost one it proves nothing."""
+        if listed is None:
+            return False
         at = known.listed_at
         within = _LISTED_LATELY * self._pace.interval
         lately = at is not None and timedelta(0) <= self._now() - at <= within

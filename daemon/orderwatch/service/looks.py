@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 
-from orderwatch.errors import ProviderError, RefusedError, UnavailableError
+from orderwatch.errors import ProviderError, RefusedError, UnavailableError, UnexpectedError
 from orderwatch.service.looker import Looker
+from orderwatch.service.wall import walled
 
 AT_ONCE = 4  # looks under way together; the pacer sets the rate
 
@@ -19,7 +20,7 @@ class Looks:
         self._put_off = put_off
         self._turns = asyncio.Semaphore(AT_ONCE)
         self.good: set[int] = set()
-        self.failed: dict[int, ProviderError] = {}
+        self.failed: dict[int, ProviderError | UnexpectedError] = {}
         self.in_a_row = 0
         self.answered = False
 
@@ -28,17 +29,23 @@ class Looks:
         """So many failed and none succeeded that it is no trouble of single orders."""
         return self.in_a_row >= self._enough and not self.good
 
-    async def take(self, due: Sequence[int], shown: Collection[int]) -> None:
+    async def take(self, due: Sequence[int], shown: Collection[int], left: Collection[int] = ()) -> None:
+        """Look at what is due. The list has shown `shown`; what it shows of those `left` is not recorded."""
         async with asyncio.TaskGroup() as looks:
             for task_id in due:
-                looks.create_task(self._take(task_id, listed=task_id in shown))
+                listed = None if task_id in left else task_id in shown
+                looks.create_task(self._take(task_id, listed=listed))
 
-    async def _take(self, task_id: int, *, listed: bool) -> None:
+    async def _take(self, task_id: int, *, listed: bool | None) -> None:
         async with self._turns:
             if self.in_a_row >= self._enough or self._put_off():
                 return
             try:
-                looked = await self._looker.look(task_id, listed=listed, everything=self._everything)
+                with walled(account=self._looker.account, task_id=task_id):
+                    looked = await self._looker.look(task_id, listed=listed, everything=self._everything)
+            except UnexpectedError as error:  # which says nothing of the account
+                self.failed[task_id] = error
+                return
             except ProviderError as error:
                 self.failed[task_id] = error
                 self.in_a_row += 1

@@ -24,9 +24,11 @@ from orderwatch.errors import (
     RefusedError,
     RejectedError,
     UnclearError,
+    UnexpectedError,
 )
-from orderwatch.ports import Store, Tasking
+from orderwatch.ports import ListedRow, Store, Tasking
 from orderwatch.service.recorder import Recorder
+from orderwatch.service.wall import walled
 from orderwatch.shield import shielded
 
 log = structlog.get_logger()
@@ -148,7 +150,7 @@ class Orderer:
         async for page in self._tasking.listing():
             total = max(total, page.total or 0)
             for row in page.rows:
-                if seen := row.read():
+                if seen := _read(row):
                     found[seen.task_id] = seen
                 else:
                     unreadable += 1
@@ -271,3 +273,11 @@ def _named(intent: Intent) -> dict[str, object]:
         "project_name": intent.request.project_name,
         "sends": intent.sends,
     }
+
+
+def _read(row: ListedRow) -> SeenOrder | None:
+    try:
+        with walled():
+            return row.read()
+    except UnexpectedError:
+        return None

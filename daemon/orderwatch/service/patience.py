@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from orderwatch.core.cadence import Pace
-from orderwatch.errors import ProviderError
+from orderwatch.errors import ProviderError, UnexpectedError
 
 log = structlog.get_logger()
 
@@ -39,13 +39,15 @@ class Patience:
         """Its last look failed."""
         return task_id in self._troubles
 
-    def failed(self, task_id: int, error: ProviderError, *, aloud: bool = True) -> None:
+    def failed(self, task_id: int, error: ProviderError | UnexpectedError, *, aloud: bool = True) -> None:
         """Say it where it is this order's own trouble, and not said yet."""
         trouble = self._troubles.setdefault(task_id, _Trouble())
         trouble.failures += 1
         trouble.at = self._now()
-        if aloud and trouble.said != str(error):
-            trouble.said = str(error)
+        # One error of our own may show at several places.
+        said = "unexpected" if isinstance(error, UnexpectedError) else str(error)
+        if aloud and trouble.said != said:
+            trouble.said = said
             log.warning("order.look_failed", account=self._account, task_id=task_id, reason=str(error))
 
     def restored(self, task_id: int) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from orderwatch.core.cadence import Pace, farthest
 from orderwatch.core.watching import Watched
-from orderwatch.errors import ProviderError, RefusedError
+from orderwatch.errors import ProviderError, RefusedError, UnexpectedError
 from orderwatch.ports import UNMETERED, Meter, Store
 from orderwatch.service.bell import Bell
 from orderwatch.service.gate import Gate
@@ -96,8 +96,8 @@ class Poller:
             return done
         try:
             await self._recorder.learn()
-            shown = await self._list(done, everything=everything)
-            await self._look(shown, done, everything=everything)
+            listing = await self._list(done, everything=everything)
+            await self._look(listing or Listing(), done, everything=everything)
             if not done.asked and self._should_probe():
                 await self._lister.probe()
                 done.answered = True
@@ -120,7 +120,7 @@ class Poller:
             return True
         return bool(self._watched.watches) and not self._was_answered
 
-    async def _list(self, done: Round, *, everything: bool) -> Collection[int]:
+    async def _list(self, done: Round, *, everything: bool) -> Listing | None:
         """Read the list: once per interval for patterns and for orders of ours, else where it costs less."""
         listing: Listing | None = None
         self._lists = bool(self._watched.patterns) or await self._store.has_ours(self._account)
@@ -133,13 +133,13 @@ class Poller:
             if len(due) > self._lister.pages:
                 listing = await self._lister.read(due)
         if listing is None:
-            return ()
+            return None
         done.asked = True
         done.answered = listing.whole or bool(listing.shown)
         done.listed = len(listing.shown)
         if listing.trouble is not None:
             done.problems.append(f"account {self._account}: {listing.trouble}")
-        return listing.shown
+        return listing
 
     def _list_is_due(self) -> bool:
         return not self._lately(self._listed_at)
@@ -148,10 +148,14 @@ class Poller:
         """Within the last interval; a moment to come can only be of a clock that was set back."""
         return moment is not None and moment <= self._now() < moment + self._pace.interval
 
-    async def _due(self, *, everything: bool) -> list[int]:
-        """In any order: one that fails must not stand before the others for ever."""
+    async def _due(self, *, everything: bool, left: Collection[int] = ()) -> list[int]:
+        """In any order: one that fails must not stand before the others for ever.
+
+        What was `left` when the list was taken in is due: the look records it, or says why it cannot.
+        """
         ids = self._watched.task_ids
         due = set(await self._store.unknown(self._account, ids)) if ids else set()
+        due |= set(left)
         now = self._now()
         by, beyond = (None, None) if everything else (now, now + farthest(self._pace))
         for known in await self._store.watchable(self._account, by, beyond):
@@ -161,7 +165,7 @@ class Poller:
             due = {task_id for task_id in due if not self._patience.holds(task_id)}
         return self._rng.sample(sorted(due), len(due))
 
-    async def _look(self, shown: Collection[int], done: Round, *, everything: bool) -> None:
+    async def _look(self, listing: Listing, done: Round, *, everything: bool) -> None:
         def put_off() -> bool:
             """Many looks take long, and must not keep the list waiting: the others come after it."""
             done.put_off |= not everything and self._lists and self._list_is_due()
@@ -170,7 +174,8 @@ class Poller:
         unsure = self._gate.lasts or self._gate.doubted
         enough = 1 if unsure and not done.answered else AT_ONCE
         looks = Looks(self._looker, enough=enough, everything=everything, put_off=put_off)
-        await looks.take(await self._due(everything=everything), shown)
+        due = await self._due(everything=everything, left=listing.left)
+        await looks.take(due, listing.shown, listing.left)
         done.looked = len(looks.good)
         done.asked |= looks.answered or bool(looks.failed)
         done.answered |= looks.answered
@@ -189,7 +194,8 @@ class Poller:
         news = self._gate.lasts or fresh
         wide = looks.wide and news
         for task_id, error in looks.failed.items():
-            self._patience.failed(task_id, error, aloud=not wide)
+            unexpected = isinstance(error, UnexpectedError)
+            self._patience.failed(task_id, error, aloud=unexpected or not wide)
         if wide:
-            raise next(iter(looks.failed.values()))
+            raise next(error for error in looks.failed.values() if isinstance(error, ProviderError))
         done.problems += [f"order {task_id}: {error}" for task_id, error in looks.failed.items()]

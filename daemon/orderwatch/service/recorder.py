@@ -1,9 +1,10 @@
 """What was seen is decided upon, recorded in one transaction, and said."""
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 
@@ -12,10 +13,11 @@ from orderwatch.core.machine import Rules, Verdict, observe, told
 from orderwatch.core.model import Kind, Order, OrderState, Subject, Transition
 from orderwatch.core.seen import Look, SeenOrder
 from orderwatch.core.watching import Traits, Watched, traits
-from orderwatch.errors import StaleOrderError
+from orderwatch.errors import StaleOrderError, UnexpectedError
 from orderwatch.ports import UNMETERED, Meter, Store
 from orderwatch.service.bell import Bell
 from orderwatch.service.learned import Learned
+from orderwatch.service.wall import walled
 
 log = structlog.get_logger()
 
@@ -24,6 +26,13 @@ _EVENTS = {
     Subject.CAPTURE: "capture.moved",
     Subject.DELIVERY: "delivery.wanted",
 }
+
+
+class TakenIn(NamedTuple):
+    """Orders whose word is in doubt, and those that are `left`: an error of our own was in the way."""
+
+    doubted: frozenset[int] = frozenset()
+    left: frozenset[int] = frozenset()
 
 
 class Recorder:
@@ -86,9 +95,25 @@ class Recorder:
             self._say(known, verdict)
             return
 
-    async def take_in(self, rows: Sequence[SeenOrder]) -> frozenset[int]:
-        """Record what one page of the list shows anew; returns the orders whose word is in doubt."""
+    async def take_in(self, rows: Sequence[SeenOrder]) -> TakenIn:
+        """Record what a page of the list shows anew: all together, or one by one where one is in the way."""
         newest = {seen.task_id: seen for seen in rows}  # shown twice: what is read later is newer, and counts
+        try:
+            with walled(account=self.account):
+                return TakenIn(doubted=await self._take_in(newest))
+        except UnexpectedError:
+            pass
+        doubted: set[int] = set()
+        left: set[int] = set()
+        for task_id, seen in newest.items():
+            try:
+                with walled(account=self.account, task_id=task_id):
+                    doubted |= await self._take_in({task_id: seen})
+            except UnexpectedError:
+                left.add(task_id)
+        return TakenIn(frozenset(doubted), frozenset(left))
+
+    async def _take_in(self, newest: Mapping[int, SeenOrder]) -> frozenset[int]:
         while True:
             known = await self._store.orders_of(self.account, newest)
             verdicts = [v for seen in newest.values() if (v := self._listed(known.get(seen.task_id), seen))]
@@ -109,6 +134,8 @@ class Recorder:
         if known is not None and not _is_news(known, seen):
             return None
         now = self._now()
+        if known is not None and known.state is OrderState.LOST:  # the order itself is to say it
+            return Verdict(order=replace(known, next_look_at=now))
         verdict = observe(
             known, Look(account=self.account, order=seen, captures=None), now, self.rules(names)
         )

@@ -13,12 +13,13 @@ from orderwatch.core.intent import Budget, Intent, IntentState
 from orderwatch.core.orderfile import Draft
 from orderwatch.core.request import fingerprint
 from orderwatch.core.standing import is_spent, marked, name_of, steps, unfit
-from orderwatch.errors import LockedError, ProviderError, RefusedError
+from orderwatch.errors import LockedError, ProviderError, RefusedError, UnexpectedError
 from orderwatch.ports import Store, Tasking
 from orderwatch.service.bell import Bell
 from orderwatch.service.gate import Gate
 from orderwatch.service.orderer import Orderer, Outcome
 from orderwatch.service.pulse import Member, unwatched
+from orderwatch.service.wall import walled
 
 log = structlog.get_logger()
 
@@ -107,6 +108,14 @@ class Standing:
         if self._gate.lasts or (self._not_before is not None and self._now() < self._not_before):
             return
         self.refused = self.busy = False
+        try:
+            with walled(account=self._account):
+                await self._round()
+        except UnexpectedError as error:
+            self._pause()
+            self._say_failing(str(error))
+
+    async def _round(self) -> None:
         plan = self._plan(await self._intents())
         if plan.searches or plan.todo:
             await self._take_turn()

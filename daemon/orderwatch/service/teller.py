@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from orderwatch.core.notes import Letter
-from orderwatch.errors import DatabaseError, NotifyError
+from orderwatch.errors import DatabaseError, NotifyError, UnexpectedError
 from orderwatch.ports import ChannelState, Notifier, Post
 from orderwatch.service.bell import Bell
+from orderwatch.service.wall import walled
 
 log = structlog.get_logger()
 
@@ -93,14 +94,43 @@ class Teller:
         if not self._letters:
             return
         try:
-            async with asyncio.timeout(_LIMIT):
-                await self._notifier.send(self._letters)
+            await self._send(self._letters)
         except NotifyError as error:
             await self._failed(str(error), timedelta(seconds=error.wait))
-        except TimeoutError:
-            await self._failed("it takes too long", timedelta(0))
+        except UnexpectedError as error:
+            await self._tell_each(error)
         else:
             await self._succeeded()
+
+    async def _send(self, letters: Sequence[Letter]) -> None:
+        """Raises `NotifyError`, or `UnexpectedError` for an error of our own."""
+        with walled(channel=self.channel):
+            try:
+                async with asyncio.timeout(_LIMIT):
+                    await self._notifier.send(letters)
+            except TimeoutError as error:
+                raise NotifyError("it takes too long") from error
+
+    async def _tell_each(self, error: UnexpectedError) -> None:
+        """One note may be what an error of our own falls on: where others go out, that one is dropped."""
+        sent: list[Letter] = []
+        odd: list[Letter] = []
+        for letter in self._letters:
+            try:
+                await self._send([letter])
+            except UnexpectedError:
+                odd.append(letter)
+            except NotifyError:
+                break
+            else:
+                sent.append(letter)
+        if not sent:
+            await self._failed(str(error), timedelta(0))
+            return
+        if odd:
+            log.error("notify.dropped", channel=self.channel, count=len(odd))
+        self._letters = (*sent, *odd)
+        await self._succeeded()
 
     async def _has_some(self) -> bool:
         return bool(self._letters or await self._post.batch(self.channel, 1))
