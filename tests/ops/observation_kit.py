@@ -1,6 +1,6 @@
 """What the tests of metrics and health share: a house that is observed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,7 +20,6 @@ from orderwatch.service.pulse import Pulse, Punctuality
 class Lasting:
     event: str
     began_at: datetime
-    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -54,7 +53,11 @@ class Observed:
             database=h.root.parent / "orderwatch.db",
             clock=Clock(h.time.now, h.time.read),
             accounts={"main": AccountAtWork(tools.gate, h.connection.pacer)},
-            trees={str(h.root): TreeAtWork(tree.volume, h.destination.free, tree.space.room)},
+            trees={
+                str(h.root): TreeAtWork(
+                    None, tree.volume, h.destination.free, tree.space.room, tree.space.keep_free
+                )
+            },
             channels=channels,
         )
 

@@ -7,6 +7,8 @@ from tests.logs import events
 from tests.ops.observation_kit import Lasting, Observed
 from tests.service.service_kit import house, told
 
+from orderwatch.core.model import DeliveryState
+from orderwatch.core.sizes import compared
 from orderwatch.errors import RefusedError, UnavailableError
 from orderwatch.simulator import Scenario
 
@@ -66,21 +68,6 @@ async def test_ready_is_who_has_an_account_that_was_accepted(tmp_path: Path) -> 
         assert (await observed.health.readiness())["reasons"] == ["account main: the credentials are refused"]
 
 
-async def test_who_has_no_room_for_a_delivery_is_not_ready(tmp_path: Path) -> None:
-    """There is room for something, but not for what is parked."""
-    async with house(tmp_path, ONE) as h:
-        observed = Observed(h)
-        observed.open()
-        await h.tools["main"].gate.succeeded()
-        facts = {"root": str(h.root), "reason": "a delivery needs 9.0 GB, 4.0 GB may be written"}
-        observed.problems.append(Lasting("space.short", h.time.now(), facts))
-        report = await observed.health.readiness()
-    assert (report["ok"], report["reasons"]) == (
-        False,
-        [f"{h.root}: a delivery needs 9.0 GB, 4.0 GB may be written"],
-    )
-
-
 async def test_ready_is_who_can_write_and_problems_are_shown(tmp_path: Path) -> None:
     async with house(tmp_path, ONE) as h:
         observed, tools = Observed(h), h.tools["main"]
@@ -104,5 +91,26 @@ async def test_ready_is_who_has_room(tmp_path: Path) -> None:
         assert (await observed.health.readiness())["ok"] is True
         h.disk.size = 0
         reasons = (await observed.health.readiness())["reasons"]
-        assert reasons == [f"{h.root}: the disk is as full as keep_free allows"]
+        assert reasons == [f"{h.root}: nothing may be written: the disk is as full as keep_free allows"]
         assert (await observed.health.soundness())["ok"] is True
+
+
+async def test_ready_is_who_has_room_for_what_is_parked(tmp_path: Path) -> None:
+    async with house(tmp_path, Scenario(orders=(told(41, {"size": 60_000}),))) as h:
+        observed = Observed(h)
+        observed.open()
+        await h.look()
+        await h.tools["main"].gate.succeeded()
+        await h.tools["main"].trees[None].volume.ready()
+        h.disk.size = 10_000
+        assert (await observed.health.readiness())["ok"] is True
+        parked = await h.fetch()
+        assert parked.state is DeliveryState.PARKED
+        needed, left = compared(parked.total or 0, 10_000)
+        report = await observed.health.readiness()
+        assert (report["ok"], report["reasons"]) == (
+            False,
+            [f"{h.root}: a delivery needs {needed}, {left} may be written"],
+        )
+        h.disk.size = 10**6
+        assert (await observed.health.readiness())["ok"] is True

@@ -11,8 +11,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as families
 from tests.logs import events
 from tests.ops.observation_kit import Lasting, Observed
-from tests.service.service_kit import EVERYTHING, MINUTE, SECRET, connected, house, told
+from tests.service.service_kit import EVERYTHING, MINUTE, SECRET, connected, house, new_gate, told
 
+from orderwatch.core.model import DeliveryState
 from orderwatch.errors import RefusedError, UnavailableError
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.scenario import Order
@@ -157,6 +158,61 @@ async def test_trouble_of_an_account_shows_until_it_is_over(tmp_path: Path) -> N
         assert await state() == ["refused"]
         await gate.succeeded()
         assert await state() == ["fine"]
+
+
+async def test_the_begin_of_an_accounts_trouble_outlasts_failures_refusals_and_restarts(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path, ONE) as h:
+        observed, gate = Observed(h), h.tools["main"].gate
+        observed.open()
+        name, began = "orderwatch_account_trouble_timestamp_seconds", h.time.now().timestamp()
+        assert [s for s in await observed.scraped() if s.name == name] == []
+        for _ in range(3):
+            await gate.failed(UnavailableError("no answer"))
+            assert await observed.value(name, account="main", state="unavailable") == began
+            h.time.move(MINUTE)
+        h.tools["main"] = replace(h.tools["main"], gate=new_gate(h.store, h.time, trouble=gate.trouble))
+        observed.open()
+        assert await observed.value(name, account="main", state="unavailable") == began
+        await h.tools["main"].gate.failed(RefusedError("no"))
+        assert await observed.value(name, account="main", state="unavailable") is None
+        assert await observed.value(name, account="main", state="refused") == began
+        await h.tools["main"].gate.succeeded()
+        assert [s for s in await observed.scraped() if s.name == name] == []
+
+
+async def test_a_tree_is_full_where_nothing_may_be_written_or_what_is_parked_does_not_fit(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path, Scenario(orders=(told(41, {"size": 60_000}),))) as h:
+        observed, root = Observed(h), str(h.root)
+        h.tools["main"].trees[None].space.keep_free = 1000
+        observed.open()
+        await h.look()
+        h.disk.size = 11_000
+        assert await observed.value("orderwatch_tree_keep_free_bytes", root=root) == 1000
+        assert await observed.value("orderwatch_tree_full", root=root) == 0
+        assert (await h.fetch()).state is DeliveryState.PARKED
+        assert await observed.value("orderwatch_tree_full", root=root) == 1
+        assert await observed.value("orderwatch_tree_usable", root=root) == 1
+        h.disk.size = 10**6
+        assert await observed.value("orderwatch_tree_full", root=root) == 0
+        h.time.move(2 * MINUTE)
+        assert (await h.fetch()).state is DeliveryState.STORED
+        h.disk.size = 500
+        assert await observed.value("orderwatch_tree_full", root=root) == 1
+
+
+async def test_a_tree_whose_disk_does_not_answer_is_not_usable(tmp_path: Path) -> None:
+    async with house(tmp_path, ONE) as h:
+        observed, root = Observed(h), str(h.root)
+        observed.open()
+        await h.tools["main"].trees[None].volume.ready()
+        assert await observed.value("orderwatch_tree_usable", root=root) == 1
+        h.root.rename(tmp_path / "gone")
+        assert await observed.value("orderwatch_tree_free_bytes", root=root) is None
+        assert await observed.value("orderwatch_tree_usable", root=root) == 0
 
 
 async def test_open_problems_are_counted_by_event_with_the_oldest(tmp_path: Path) -> None:

@@ -138,13 +138,13 @@ async def test_room_is_short_where_nothing_may_be_written_or_a_parked_delivery_d
         await h.look()
         h.disk.size = 10_000
         space = Space(h.disk.free, 0)
-        room = Room("/tree", space.room, h.store.deliveries, None)
+        room = Room("/tree", space.room, h.store.largest_parked, None)
         assert (found := await room.run()) is not None
         assert found.ok
         assert (await h.fetch()).state is DeliveryState.PARKED
         assert (found := await room.run()) is not None
         assert (found.ok, "10.0 kB may be written" in found.detail) == (False, True)
-        elsewhere = await Room("/other", space.room, h.store.deliveries, "/other").run()
+        elsewhere = await Room("/other", space.room, h.store.largest_parked, "/other").run()
         assert elsewhere is not None
         assert elsewhere.ok
         h.disk.size = 0

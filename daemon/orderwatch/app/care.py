@@ -123,7 +123,7 @@ def _checks(settings: Settings, world: World) -> list[Check]:
         root = str(roots[key])
         checks += [
             Mounted(root, tree.volume.ready),
-            Room(root, tree.space.room, world.store.deliveries, key),
+            Room(root, tree.space.room, world.store.largest_parked, key),
         ]
     return [
         *checks,

@@ -182,7 +182,9 @@ def _heed(house: House, app: App) -> None:
         clock=house.clock,
         accounts={n: AccountAtWork(app.gates[n], c.pacer) for n, c in app.connections.items()},
         trees={
-            str(roots[key]): TreeAtWork(tree.volume, tree.destination.free, tree.space.room)
+            str(roots[key]): TreeAtWork(
+                key, tree.volume, tree.destination.free, tree.space.room, tree.space.keep_free
+            )
             for key, tree in app.trees.items()
         },
         channels=[channel.name for channel in channels_of(settings)],

@@ -17,3 +17,4 @@ class Census:
     listed_at: Mapping[str, datetime] = field(default_factory=dict)  # the last whole list, by account
     oldest: Mapping[str, datetime] = field(default_factory=dict)  # publication of what is not stored yet
     notes: Mapping[str, int] = field(default_factory=dict)  # untold, by channel
+    largest_parked: Mapping[str | None, int] = field(default_factory=dict)  # bytes it still lacks, by root

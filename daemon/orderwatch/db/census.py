@@ -1,5 +1,7 @@
 """The statements of a census: a few counts, each one pass over a table."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,6 +32,11 @@ _OLDEST = (
 )
 _LISTED = select(accounts.c.account, accounts.c.listed_at).where(accounts.c.listed_at.is_not(None))
 _INTENTS = select(intents.c.account, intents.c.state, _COUNT).group_by(intents.c.account, intents.c.state)
+_LARGEST_PARKED = (  # one of unknown size takes any room
+    select(deliveries.c.root, func.max(func.coalesce(deliveries.c.total - deliveries.c.durable, 1)))
+    .where(deliveries.c.state == DeliveryState.PARKED)
+    .group_by(deliveries.c.root)
+)
 _NOTES = select(outbox.c.channel, _COUNT).group_by(outbox.c.channel)
 
 
@@ -45,4 +52,10 @@ async def census(db: AsyncConnection) -> Census:
         listed_at=dict((await db.execute(_LISTED)).all()),
         oldest=dict((await db.execute(_OLDEST)).all()),
         notes=dict((await db.execute(_NOTES)).all()),
+        largest_parked=await largest_parked(db),
     )
+
+
+async def largest_parked(db: AsyncConnection) -> Mapping[str | None, int]:
+    """Return by root how many bytes the largest of its parked deliveries still lacks."""
+    return dict((await db.execute(_LARGEST_PARKED)).all())

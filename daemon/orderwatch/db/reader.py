@@ -27,7 +27,7 @@ from orderwatch.core.model import (
 from orderwatch.core.problems import Problem
 from orderwatch.core.watching import Traits
 from orderwatch.db import attention
-from orderwatch.db.census import census
+from orderwatch.db.census import census, largest_parked
 from orderwatch.db.complaint import translated
 from orderwatch.db.glance import PROBLEMS, foremost, glance
 from orderwatch.db.intents import intent_of
@@ -218,6 +218,12 @@ class Reader:
         """How many there are of what; a fraction of a second where there are many."""
         async with self._snapshot() as db:
             return await census(db)
+
+    @unit
+    async def largest_parked(self) -> Mapping[str | None, int]:
+        """By root how many bytes the largest of its parked deliveries still lacks."""
+        async with self._snapshot() as db:
+            return await largest_parked(db)
 
     @unit
     async def enter(self, ledger: Ledger) -> None:

@@ -3,7 +3,6 @@
 import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +15,7 @@ from orderwatch.core.attention import Concern, Reason
 from orderwatch.core.census import Census
 from orderwatch.core.intent import IntentState
 from orderwatch.core.model import CapturePhase, DeliveryState, OrderState
+from orderwatch.core.room import shortage
 from orderwatch.errors import DiskError
 from orderwatch.ops.telemetry import AccountAtWork, Begun, Live, TreeAtWork, Work
 
@@ -41,7 +41,7 @@ def process_gauges(live: Live) -> Iterator[Metric]:
 def work_gauges(work: Work, census: Census | None) -> Iterator[Metric]:
     """Of what is configured now; the counts only where the database could be read."""
     yield from _accounts(work.accounts)
-    yield from _trees(work.trees)
+    yield from _trees(work.trees, census.largest_parked if census else {})
     ahead = {(): work.clock.ahead().total_seconds()}
     yield _gauge("clock_ahead_seconds", "This host's clock minus the provider's.", ahead)
     readable = {(): float(census is not None)}
@@ -73,11 +73,15 @@ def _attention(found: Sequence[Concern] | None) -> Iterator[Metric]:
 def _accounts(accounts: Mapping[str, AccountAtWork]) -> Iterator[Metric]:
     states: dict[tuple[str, str], float] = {}
     again: dict[tuple[str], datetime | None] = {}
+    began: dict[tuple[str, str], datetime | None] = {}
     for name, (gate, _) in accounts.items():
         trouble = gate.trouble
         states |= {(name, state): float(state == gate.state) for state in ("fine", "unavailable", "refused")}
         again[name,] = trouble.until if trouble else None
+        began[name, gate.state] = trouble.began_at if trouble else None
     yield _gauge("account_state", "1 for the state of the account's breaker.", states, "account", "state")
+    text = "When the trouble of an account began, by its state."
+    yield _gauge("account_trouble_timestamp_seconds", text, _moments(began), "account", "state")
     text = "When an account in trouble is asked again."
     yield _gauge("account_asked_again_timestamp_seconds", text, _moments(again), "account")
     gaps = {(name,): at_work.pacer.gap for name, at_work in accounts.items()}
@@ -87,14 +91,22 @@ def _accounts(accounts: Mapping[str, AccountAtWork]) -> Iterator[Metric]:
     yield _gauge("pacer_hold_seconds", "How long the provider still wants us to wait.", held, "account")
 
 
-def _trees(trees: Mapping[str, TreeAtWork]) -> Iterator[Metric]:
-    usable, free = {}, {}
+def _trees(trees: Mapping[str, TreeAtWork], parked: Mapping[str | None, int]) -> Iterator[Metric]:
+    usable, free, full = {}, {}, {}
     for root, tree in trees.items():
+        try:
+            free[root,], room = float(tree.free()), tree.room()
+        except DiskError:  # an alert on what is left out here would never fire
+            usable[root,] = 0.0
+            continue
         usable[root,] = float(tree.volume.usable)
-        with suppress(DiskError):
-            free[root,] = float(tree.free())
+        full[root,] = float(shortage(room, parked.get(tree.key, 0)) is not None)
     yield _gauge("tree_usable", "1 where the delivery tree can be written.", usable, "root")
     yield _gauge("tree_free_bytes", "What its disk still holds, keep_free included.", free, "root")
+    kept = {(root,): float(tree.keep_free) for root, tree in trees.items()}
+    yield _gauge("tree_keep_free_bytes", "What downloads leave free on its disk.", kept, "root")
+    text = "1 where nothing more may be written, or a parked delivery does not fit."
+    yield _gauge("tree_full", text, full, "root")
 
 
 def _counts(census: Census, accounts: list[str]) -> Iterator[Metric]:

@@ -1,12 +1,14 @@
 """Whether the process is sound, and whether it can do its work."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 
+from orderwatch.core.room import shortage
 from orderwatch.core.sidecar import zulu
 from orderwatch.db.store import Store
 from orderwatch.errors import DatabaseError, DiskError
-from orderwatch.ops.telemetry import Begun, Live, TreeAtWork, Work
+from orderwatch.ops.telemetry import Live, TreeAtWork, Work
 from orderwatch.service.pulse import not_sound
 
 _PATIENCE = 3.0  # seconds for the database to take a transaction
@@ -30,9 +32,9 @@ class Health:
 
     async def readiness(self) -> Report:
         """Whether what is published now would be stored; and which problems last."""
-        open_problems = list(self._live.problems())
-        reasons = [*await self._unsound(), *_not_ready(self._live.work, _short_of_space(open_problems))]
-        problems = [{"event": p.event, "began_at": zulu(p.began_at)} for p in open_problems]
+        work, reasons = self._live.work, await self._unsound()
+        reasons += ["starting"] if work is None else [*await _not_storing(work), *_not_accepted(work)]
+        problems = [{"event": p.event, "began_at": zulu(p.began_at)} for p in self._live.problems()]
         return {**_report(reasons), "problems": problems}
 
     async def _unsound(self) -> list[str]:
@@ -65,29 +67,29 @@ async def _unwritable(store: Store) -> str | None:
     return None
 
 
-def _short_of_space(problems: Iterable[Begun]) -> Mapping[object, str]:
-    """Return why a delivery below a root does not fit, though there is room for smaller ones."""
-    return {p.facts.get("root"): str(p.facts.get("reason")) for p in problems if p.event == "space.short"}
+async def _not_storing(work: Work) -> list[str]:
+    """Say of each tree why what is published would not be stored there."""
+    parked: Mapping[str | None, int] = {}
+    with suppress(DatabaseError):  # it is among the reasons already
+        parked = await work.store.largest_parked()
+    troubles = {root: _trouble(tree, parked.get(tree.key, 0)) for root, tree in work.trees.items()}
+    return [f"{root}: {trouble}" for root, trouble in troubles.items() if trouble]
 
 
-def _not_ready(work: Work | None, short: Mapping[object, str]) -> list[str]:
-    if work is None:
-        return ["starting"]
-    troubles = {root: _trouble(tree) or short.get(root) for root, tree in work.trees.items()}
-    reasons = [f"{root}: {trouble}" for root, trouble in troubles.items() if trouble]
-    if not any(at_work.gate.accepted for at_work in work.accounts.values()):
-        told = {name: at_work.gate.trouble for name, at_work in work.accounts.items()}
-        reasons += [
-            f"account {name}: {trouble.reason if trouble else 'was not asked yet'}"
-            for name, trouble in told.items()
-        ]
-    return reasons
+def _not_accepted(work: Work) -> list[str]:
+    if any(at_work.gate.accepted for at_work in work.accounts.values()):
+        return []
+    told = {name: at_work.gate.trouble for name, at_work in work.accounts.items()}
+    return [
+        f"account {name}: {trouble.reason if trouble else 'was not asked yet'}"
+        for name, trouble in told.items()
+    ]
 
 
-def _trouble(tree: TreeAtWork) -> str | None:
+def _trouble(tree: TreeAtWork, needed: int) -> str | None:
     if not tree.volume.usable:
         return "cannot be written"
     try:
-        return None if tree.room() > 0 else "the disk is as full as keep_free allows"
+        return shortage(tree.room(), needed)
     except DiskError as error:
         return str(error)

@@ -24,9 +24,6 @@ class Begun(Protocol):
     @property
     def began_at(self) -> datetime: ...
 
-    @property
-    def facts(self) -> Mapping[str, object]: ...
-
 
 class AccountAtWork(NamedTuple):
     gate: Gate
@@ -34,11 +31,16 @@ class AccountAtWork(NamedTuple):
 
 
 class TreeAtWork(NamedTuple):
-    """`free` is what the disk still holds, `room` what may be written, in bytes; both raise `DiskError`."""
+    """`free` is what the disk still holds, `room` what may be written, in bytes; both raise `DiskError`.
 
+    `key` is the root as rows name it, None for the usual one.
+    """
+
+    key: str | None
     volume: Volume
     free: Callable[[], int]
     room: Callable[[], int]
+    keep_free: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

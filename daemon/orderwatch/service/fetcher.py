@@ -22,6 +22,7 @@ from orderwatch.errors import (
     LinkExpiredError,
     LostBytesError,
     MissingError,
+    OrderwatchError,
     ProviderError,
     StaleOrderError,
     TransferError,
@@ -38,6 +39,13 @@ from orderwatch.service.wall import walled
 log = structlog.get_logger()
 
 _LONGEST_WAIT = timedelta(hours=1)  # that a host may ask for
+_TROUBLES: Mapping[type[OrderwatchError], Trouble] = {  # a leaf before its parent
+    DiskError: Trouble.DISK,
+    LinkExpiredError: Trouble.LINK,
+    MissingError: Trouble.MISSING,
+    ProviderError: Trouble.PROVIDER,
+    UnexpectedError: Trouble.UNEXPECTED,
+}
 _EVENTS = {
     DeliveryState.WAITING: "delivery.waiting",
     DeliveryState.PARKED: "delivery.parked",
@@ -233,18 +241,10 @@ class Fetcher:
                 trouble = Trouble.DISK
                 with contextlib.suppress(DiskError):  # it may be read-only by now
                     await attempt.start_over()
-            case DiskError():
-                trouble = Trouble.DISK
-            case LinkExpiredError():
-                trouble = Trouble.LINK
-            case MissingError():
-                trouble = Trouble.MISSING
-            case ProviderError():
-                trouble = Trouble.PROVIDER
-            case UnexpectedError():
-                trouble = Trouble.UNEXPECTED
             case _:
-                trouble = Trouble.NETWORK
+                trouble = next(
+                    (t for kind, t in _TROUBLES.items() if isinstance(error, kind)), Trouble.NETWORK
+                )
         return Failure(
             trouble=trouble, reason=reason, progressed=attempt.progressed, bytes_sha256=sha256, wait=wait
         )

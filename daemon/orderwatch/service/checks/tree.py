@@ -1,13 +1,13 @@
 """Whether a delivery tree takes files, and whether there is room for them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
-from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.core.sizes import amount, compared
-from orderwatch.errors import DiskError
+from orderwatch.core.room import shortage
+from orderwatch.core.sizes import amount
+from orderwatch.errors import BusyError, DiskError
 from orderwatch.service.checks.finding import Finding, Named
 
-Parked = Callable[[DeliveryState], Awaitable[Sequence[Delivery]]]
+Parked = Callable[[], Awaitable[Mapping[str | None, int]]]
 
 
 class Mounted(Named):
@@ -26,7 +26,7 @@ class Mounted(Named):
 
 
 class Room(Named):
-    """`room` are the bytes that may be written; of what `parked` tells those below `key` count."""
+    """`room` are the bytes that may be written; `parked` says by root what its largest delivery lacks."""
 
     kind = "space"
 
@@ -41,20 +41,13 @@ class Room(Named):
 
     async def run(self) -> Finding | None:
         try:
-            room = self._room()
-        except DiskError:
+            room, needed = self._room(), await self._needed()
+        except (DiskError, BusyError):
             return None
-        advice = "make room, or lower keep_free in [delivery]"
-        if room <= 0:
-            return self.bad("nothing may be written: the disk is as full as keep_free allows", advice)
-        largest = await self._largest()
-        if largest > room:
-            needed, left = compared(largest, room)
-            return self.bad(f"a delivery needs {needed}, {left} may be written", advice)
+        if short := shortage(room, needed):
+            return self.bad(short, "make room, or lower keep_free in [delivery]")
         return self.found(f"{amount(room)} may be written")
 
-    async def _largest(self) -> int:
-        """What the largest of the parked deliveries still needs, as far as it is known."""
-        parked = await self._parked(DeliveryState.PARKED) if self._parked else ()
-        lacking = (d.total - d.durable for d in parked if d.root == self._key and d.total is not None)
-        return max(lacking, default=0)
+    async def _needed(self) -> int:
+        parked = await self._parked() if self._parked else {}
+        return parked.get(self._key, 0)
