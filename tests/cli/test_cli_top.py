@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,15 @@ from orderwatch.core.attention import Concern, Reason
 from orderwatch.core.glance import Counts, Glance
 from orderwatch.core.liveness import Liveness
 from orderwatch.core.machine import Verdict
-from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderPhase, OrderState, Standing
+from orderwatch.core.model import (
+    Capture,
+    CapturePhase,
+    DeliveryState,
+    OrderPhase,
+    OrderState,
+    Standing,
+    Subject,
+)
 from orderwatch.core.speed import Speeds
 from orderwatch.db.alive import shown_alive
 from orderwatch.db.store import open_store
@@ -164,3 +173,14 @@ async def test_without_a_terminal_it_is_printed_once(database: Path, call: Call)
     assert "Quay \ufffd[2J" in done.stdout
     assert "scene-1.zip" in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_what_moved_names_the_file_and_tells_its_steps_in_one_row() -> None:
+    states = (None, "wanted", "fetching", "stored")
+    steps = [
+        a_move(after, before=before, subject=Subject.DELIVERY, scene_id="s1", file="delivery_zip a.zip")
+        for before, after in pairwise(states)
+        if after
+    ]
+    (told,) = [line for line in shown(replace(GLANCE, moves=steps)) if "a.zip" in line]
+    assert "delivery_zip a.zip  wanted → fetching → stored" in told

@@ -14,9 +14,11 @@ from rich.live import Live
 from orderwatch.cli.live import framed, move_line, orders_table, transfers_table
 from orderwatch.cli.tables import console
 from orderwatch.core.model import DeliveryState, Order, Transition
+from orderwatch.core.moves import folded, line
 from orderwatch.core.speed import Speeds
 
 _RECENT = 8
+_STEPS = 4  # of one file, that become one row
 _PICTURE_WIDTH = 118
 
 
@@ -25,7 +27,7 @@ class View:
 
     def __init__(self) -> None:
         self.last_move = 0
-        self._recent: deque[Transition] = deque(maxlen=_RECENT)
+        self._recent: deque[Transition] = deque(maxlen=_STEPS * _RECENT)
         self._speeds = Speeds()
         self._console = console()
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
@@ -47,7 +49,7 @@ class View:
             self.last_move = number
             self._recent.append(move)
             if not self._console.is_terminal:
-                self._console.print(move_line(move), soft_wrap=True)
+                self._console.print(move_line(line(move)), soft_wrap=True)
         frame, transfers = self._frame(orders)
         if self._console.is_terminal:
             self._live.update(frame)
@@ -70,6 +72,6 @@ class View:
         frame = Group(
             framed(orders_table(orders), "orders"),
             framed(transfers_table(going), "transfers"),
-            framed(Group(*map(move_line, self._recent)), "what moved"),
+            framed(Group(*map(move_line, folded(self._recent)[-_RECENT:])), "what moved"),
         )
         return frame, sum(0 < d.durable < (d.total or 0) for d in running)

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orderwatch.cli.tables import plain, styled, title, when
-from orderwatch.core.model import DeliveryState, Order, Transition
+from orderwatch.core.model import DeliveryState, Order
+from orderwatch.core.moves import Line
 from orderwatch.core.sizes import amount
 from orderwatch.core.speed import Going
 
@@ -63,12 +64,14 @@ def orders_table(orders: Sequence[Order], more: Mapping[str, Callable[[Order], s
     return table
 
 
-def move_line(move: Transition) -> Text:
-    which = move.scene_id or (move.capture_id or "")[:8] or str(move.task_id)
-    before = plain(f"{move.before} → " if move.before else "")
-    detail = plain(f"  {move.detail}" if move.detail and move.after != "stored" else "", "dim")
+def move_line(row: Line) -> Text:
+    move, *earlier = row.move, *row.words[:-1]
+    before = plain("".join(f"{word} → " for word in earlier))
+    detail = plain(f"  {row.detail}" if row.detail and move.after != "stored" else "", "dim")
     at = (when(move.at)[11:], "dim")
-    told = Text.assemble(at, f" {move.subject:<8} ", plain(which), "  ", before, styled(move.after), detail)
+    told = Text.assemble(
+        at, f" {move.subject:<8} ", plain(row.name), "  ", before, styled(move.after), detail
+    )
     return in_a_line(told)
 
 

@@ -22,6 +22,7 @@ from orderwatch.core.attention import headline, unacknowledged
 from orderwatch.core.glance import Glance
 from orderwatch.core.liveness import Liveness
 from orderwatch.core.model import Order, OrderState
+from orderwatch.core.moves import folded
 from orderwatch.core.spans import ahead
 from orderwatch.core.speed import Going, Speeds
 from orderwatch.db.alive import liveness
@@ -30,6 +31,7 @@ from orderwatch.db.reader import Reader, open_reader
 _FRAME = 1.0  # seconds between two pictures
 _PLAIN = 50  # lines, where no window limits them
 _MOST_CONCERNS, _MOST_MOVES = 3, 8
+_STEPS = 4  # of one file, that become one row
 _AROUND = 8  # lines: the header, and the frames of orders (with their heading), transfers and moves
 _LEAST = 12  # with a problem, an order, a transfer and a move; each of these has its share of what is more
 _SHARES = 4
@@ -60,7 +62,7 @@ async def _top(settings: Settings) -> None:
 
 async def _glance(settings: Settings, reader: Reader, most: int) -> Glance:
     found = await concerns_of(settings, reader, datetime.now(UTC))
-    return replace(await reader.glance(most, _MOST_MOVES), attention=unacknowledged(found))
+    return replace(await reader.glance(most, _STEPS * _MOST_MOVES), attention=unacknowledged(found))
 
 
 async def _watch(settings: Settings, reader: Reader, screen: Console) -> None:
@@ -84,7 +86,7 @@ def picture(
     first = [in_a_line(line) for line in _warned(daemon.warning(now))]
     some = glance.attention[: min(share, _MOST_CONCERNS) - len(first)]
     concerns = [in_a_line(concern_line(one, now)) for one in some]
-    running, moves = going[:share], glance.moves[-share:]
+    running, moves = going[:share], folded(glance.moves)[-min(share, _MOST_MOVES) :]
     left = height - _AROUND - len(first) - len(concerns) - max(1, len(running)) - max(1, len(moves))
     orders = glance.orders[: max(1, left)]
     under_way = sum(n for state, n in glance.counts.orders.items() if state is not OrderState.DONE)
@@ -129,7 +131,7 @@ def _plain(glance: Glance, warning: str | None) -> Iterator[RenderableType]:
         yield _orders(glance.orders, None)
     if glance.running:
         yield transfers_table([Going(delivery, None) for delivery in glance.running])
-    yield from map(move_line, glance.moves)
+    yield from map(move_line, folded(glance.moves)[-_MOST_MOVES:])
 
 
 def _orders(orders: Sequence[Order], now: datetime | None) -> RenderableType:

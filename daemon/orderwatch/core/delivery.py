@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from orderwatch.core.machine import named
 from orderwatch.core.model import Delivery, DeliveryState, Kind, Order, Subject, Transition
 
 _S = DeliveryState
@@ -203,5 +204,6 @@ def _move(delivery: Delivery, after: DeliveryState, now: datetime, detail: str |
         after=after,
         kind=Kind.STEP,
         detail=detail,
+        file=named(delivery),
     )
     return Move(delivery=replace(delivery, state=after), transition=transition)

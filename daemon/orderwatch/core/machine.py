@@ -254,6 +254,7 @@ def _see_scenes(order: Order | None, look: Look, rules: Rules, notes: _Notes) ->
                     capture_id=capture_id,
                     scene_id=scene_id,
                     detail=named(new),
+                    file=named(new),
                 )
     return tuple(wanted)
 

@@ -256,3 +256,4 @@ class Transition:
     capture_id: str | None = None
     scene_id: str | None = None
     detail: str | None = None
+    file: str | None = None  # of a delivery: its attachment, file name and version

@@ -148,6 +148,7 @@ def _moves(order: Order, now: datetime) -> Iterator[Transition]:
             capture_id=held.capture_id,
             scene_id=held.scene_id,
             detail=f"{named(held)}, {_DETAIL}",
+            file=named(held),
         )
 
 
@@ -160,6 +161,7 @@ def _move(
     capture_id: str | None = None,
     scene_id: str | None = None,
     detail: str = _DETAIL,
+    file: str | None = None,
 ) -> Transition:
     return Transition(
         at=now,
@@ -172,6 +174,7 @@ def _move(
         after=after,
         kind=Kind.FIRST,
         detail=detail,
+        file=file,
     )
 
 

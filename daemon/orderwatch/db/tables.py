@@ -151,6 +151,7 @@ transitions = Table(
     Column("after", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("detail", String),
+    Column("file", String),
     Index("ix_transitions_order", "account", "task_id"),
     Index("ix_transitions_unknown", "account", "after", sqlite_where=text("kind = 'unknown'")),
 )

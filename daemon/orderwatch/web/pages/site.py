@@ -15,6 +15,7 @@ from orderwatch.core.attention import by_order
 from orderwatch.core.explain import Evidence
 from orderwatch.core.lag import Lags
 from orderwatch.core.model import Order
+from orderwatch.core.moves import folded, line
 from orderwatch.core.speed import Going
 from orderwatch.core.timeline import timeline
 from orderwatch.errors import DatabaseError
@@ -112,7 +113,7 @@ class Site:
             concerns=by_order((await self.overview()).attention),
             line=timeline(order, now, lags.of(order.product)),
             evidence=await self.explain(order),
-            history=list(reversed(moves)),
+            history=[line(move) for move in reversed(moves)],
             of_many=False,
         )
 
@@ -120,7 +121,7 @@ class Site:
         """What moved lately."""
         moves = await self.records.last_moves(number_of(request.query.get("before", "")), _EVENTS)
         older = f"/events?before={moves[-1][0]}" if len(moves) == _EVENTS else None
-        told = [move for _, move in moves]
+        told = list(reversed(folded(move for _, move in reversed(moves))))
         return await self._page("events.html", here="events", moves=told, of_many=True, older=older)
 
     async def map(self, request: web.Request) -> Packed:

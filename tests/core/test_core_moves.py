@@ -1,0 +1,53 @@
+"""What moved: named by its file, one row for each."""
+
+from tests.db.kit import a_move
+
+from orderwatch.core.model import Subject, Transition
+from orderwatch.core.moves import folded
+
+ZIP, FOOTPRINT = "delivery_zip a.zip", "footprint a.geojson"
+
+
+def of(file: str | None, before: str | None, after: str, scene_id: str = "s1") -> Transition:
+    return a_move(after, before=before, subject=Subject.DELIVERY, scene_id=scene_id, file=file, detail=file)
+
+
+def told(*moves: Transition) -> list[tuple[str, str]]:
+    return [(row.name, " → ".join(row.words)) for row in folded(moves)]
+
+
+def test_the_steps_of_a_file_are_one_row_where_it_last_moved() -> None:
+    assert told(
+        of(ZIP, None, "wanted"),
+        of(FOOTPRINT, None, "wanted"),
+        of(ZIP, "wanted", "fetching"),
+        a_move("completed", before="in_progress"),
+        of(FOOTPRINT, "wanted", "fetching"),
+        of(ZIP, "fetching", "stored"),
+    ) == [
+        ("1", "in_progress → completed"),
+        (FOOTPRINT, "wanted → fetching"),
+        (ZIP, "wanted → fetching → stored"),
+    ]
+
+
+def test_of_many_steps_the_first_and_the_last_are_told() -> None:
+    tries = [of(ZIP, "wanted", "fetching")]
+    for _ in range(5):
+        tries += [of(ZIP, "fetching", "waiting"), of(ZIP, "waiting", "fetching")]
+    assert told(*tries, of(ZIP, "fetching", "stored")) == [(ZIP, "wanted → … → fetching → stored")]
+
+
+def test_files_of_two_scenes_and_moves_that_do_not_follow_on_each_other_stay_apart() -> None:
+    assert len(told(of(ZIP, None, "wanted"), of(ZIP, None, "wanted", "s2"))) == 2
+    assert told(of(ZIP, None, "wanted"), of(ZIP, "waiting", "parked")) == [
+        (ZIP, "wanted"),
+        (ZIP, "waiting → parked"),
+    ]
+
+
+def test_moves_that_were_recorded_without_their_file_are_told_one_by_one() -> None:
+    assert told(of(None, None, "wanted"), of(None, "wanted", "fetching")) == [
+        ("s1", "wanted"),
+        ("s1", "wanted → fetching"),
+    ]
