@@ -87,7 +87,7 @@ def test_an_account_called_by_a_number_is_looked_for_by_that_name(path: Path, tm
 
 def test_a_number_out_of_range_is_told_as_such(path: Path, tmp_path: Path) -> None:
     (problem,) = problems(path, environ(tmp_path, ORDERWATCH_DELIVERY__PARALLEL="0"))
-    assert problem == "delivery.parallel: Input should be greater than or equal to 1"
+    assert problem == "delivery.parallel: must be at least 1"
 
 
 def test_lists_are_overridden_whole_or_by_index(path: Path, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_an_unknown_key_within_a_table_is_an_unknown_key(path: Path, tmp_path: P
 
 def test_a_wrong_value_is_a_problem_like_any_other(path: Path, tmp_path: Path) -> None:
     (problem,) = problems(path, environ(tmp_path, ORDERWATCH_DELIVERY__PARALLEL="many"))
-    assert problem == "delivery.parallel: Input should be a valid integer"
+    assert problem == "delivery.parallel: must be a whole number"
 
 
 def test_other_variables_are_none_of_our_business(path: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_modes_are_octal_and_owners_have_names(tmp_path: Path, lines: str, right
         ("folder_mode = '0640'", "delivery.folder_mode: expected an octal mode that lets the owner do"),
         ("owner = 'no-such-user'", "delivery.owner: nobody here is called so: "),
         ("owner = ':no-such-group'", "delivery.owner: nobody here is called so: "),
-        ("owner = 5", "delivery.owner: Input should be a valid string"),
+        ("owner = 5", "delivery.owner: must be text"),
     ],
 )
 def test_what_no_mode_or_owner_is_is_told(tmp_path: Path, line: str, words: str) -> None:

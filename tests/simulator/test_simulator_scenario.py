@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
+from orderwatch.errors import ConfigError
 from orderwatch.simulator import Scenario, load
 from orderwatch.simulator.faults import Fault, Faults, Match
 from orderwatch.simulator.scenario import CONTRACT, Capture, Order, Scene
@@ -60,25 +60,56 @@ def test_sizes_are_written_like_people_write_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "problem"),
     [
-        "colour = 1",
-        "speed = 0",
-        "[[orders]]\ntask_id = 1\nstatus = []",
-        '[[orders]]\ntask_id = 1\nstatus = [[5, "completed"], [1, "received"]]',
-        "[[orders]]\ntask_id = 1\n[[orders]]\ntask_id = 1",
-        '[[orders]]\ntask_id = 1\ncontract = "cont.nobody"',
-        '[[orders]]\ntask_id = 1\ntarget = { type = "Point", coordinates = ["east", 1] }',
-        '[[orders]]\ntask_id = 1\n[[orders.captures]]\nscenes = [{ size = "20 parsecs" }]',
-        '[[faults]]\non = "tasks"\nkind = "corrupt"',
-        '[[faults]]\non = "download"\nkind = "malformed"',
+        ("colour = 1", "colour: unknown key"),
+        ("speed = 0", "speed: must be greater than 0.0"),
+        ("speed = 'fast'", "speed: must be a number"),
+        ("orders = 5", "orders: must be a list"),
+        ("[[orders]]\ntask_name = 'a'", "orders[0].task_id: missing"),
+        ("[[orders]]\ntask_id = 1.5", "orders[0].task_id: must be a whole number"),
+        (
+            "[[orders]]\ntask_id = 1\nstatus = []",
+            "orders[0].status: a status needs at least one [seconds, word], in the order of time",
+        ),
+        (
+            '[[orders]]\ntask_id = 1\nstatus = [[5, "completed"], [1, "received"]]',
+            "orders[0].status: a status needs at least one [seconds, word], in the order of time",
+        ),
+        (
+            "[[orders]]\ntask_id = 1\n[[orders]]\ntask_id = 1",
+            "task_id 1 is there twice; name each one explicitly",
+        ),
+        (
+            '[[orders]]\ntask_id = 1\ncontract = "cont.nobody"',
+            "orders belong to contracts that no account has: cont.nobody",
+        ),
+        (
+            '[[orders]]\ntask_id = 1\ntarget = { type = "Point", coordinates = ["east", 1] }',
+            "orders[0].target: a target is a GeoJSON Point, or a Polygon whose ring is closed",
+        ),
+        (
+            '[[orders]]\ntask_id = 1\n[[orders.captures]]\nscenes = [{ size = "20 parsecs" }]',
+            "orders[0].captures[0].scenes[0].size: '20 parsecs' is no size; write it like 20 MB or 5 GiB",
+        ),
+        ('[[faults]]\non = "nowhere"\nkind = "status"', 'faults[0].on: must be one of: "token", "contracts"'),
+        ('[[faults]]\non = "tasks"\nkind = "corrupt"', "faults[0]: a fault on tasks cannot be corrupt"),
+        (
+            '[[faults]]\non = "download"\nkind = "malformed"',
+            "faults[0]: a fault on download cannot be malformed",
+        ),
+        ("speed =", "is not TOML: "),
     ],
 )
-def test_a_scenario_that_makes_no_sense_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_scenario_that_makes_no_sense_is_refused_with_what_is_wrong_where(
+    tmp_path: Path, text: str, problem: str
+) -> None:
     path = tmp_path / "scenario.toml"
     path.write_text(text)
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigError) as refused:
         load(path)
+    (found,) = refused.value.problems
+    assert found.startswith(problem)
 
 
 def test_a_fault_hits_so_many_times_after_so_many_requests() -> None:

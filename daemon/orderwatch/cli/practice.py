@@ -68,8 +68,11 @@ async def _simulate(
         playground.demand()
     try:
         scenario = load(name)
-    except (OSError, ValueError) as error:
-        raise ConfigError([f"scenario {name}: {line}" for line in str(error).splitlines()]) from error
+    except OSError as error:
+        known = "give plain, demo, or the path of a TOML file"
+        raise ConfigError([f"scenario {name}: cannot be read: {error.strerror}; {known}"]) from error
+    except ConfigError as error:
+        raise ConfigError([f"scenario {name}: {problem}" for problem in error.problems]) from error
     if speed is not None:
         scenario = scenario.model_copy(update={"speed": speed})
     stop = asyncio.Event()

@@ -15,19 +15,13 @@ from orderwatch.config.ordering import PROBLEMS_APART
 from orderwatch.config.placeholders import unfilled
 from orderwatch.config.secret import INDIRECT, why_unreadable
 from orderwatch.config.settings import Settings
+from orderwatch.core.invalid import place, sentence
 from orderwatch.errors import ConfigError
 
 _PREFIX = "ORDERWATCH_"
 _CHOOSES = ("task_ids", "project_name", "task_name", "placed_after", "status")
 _WANTS_TEXT = {"string_type", "path_type", "literal_error", "value_error"}
 _WORDS = {
-    "dict_type": "must be a table",
-    "extra_forbidden": "unknown key",
-    "missing": "missing",
-    "model_attributes_type": "must be a table",
-    "model_type": "must be a table",
-    "too_short": "must hold at least one",
-    "tuple_type": "must be a list",
     "union_tag_invalid": f"must be one of: {', '.join(KINDS)}",
     "union_tag_not_found": "missing",
 }
@@ -221,12 +215,10 @@ def _place(details: ErrorDetails) -> tuple[int | str, ...]:
 
 
 def _problems(details: ErrorDetails) -> Iterator[str]:
-    where = ""
-    for step in _place(details):
-        where += f"[{step}]" if isinstance(step, int) else f"{'.' if where else ''}{step}"
+    where = place(_place(details))
     if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         where += ".kind"
-    message = _WORDS.get(details["type"], details["msg"].removeprefix("Value error, "))
+    message = _WORDS.get(details["type"]) or sentence(details["type"], details["msg"], details.get("ctx", {}))
     if details["loc"][0] == "order" and details["type"] == "value_error":
         yield from (f"{where}.{problem}" for problem in message.split(PROBLEMS_APART))
     else:

@@ -11,8 +11,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 
+from orderwatch.core.invalid import place, sentence
+from orderwatch.errors import ConfigError
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.values import Document, Frozen, checked_target, parse_size
 
@@ -212,11 +223,26 @@ class Scenario(Frozen):
 def load(source: str | Path) -> Scenario:
     """The scenario of a TOML file, or a built-in one by its word (`demo`, `plain`).
 
-    Raises OSError for a file that cannot be read and ValueError for one that is no scenario.
+    Raises OSError for a file that cannot be read and ConfigError, with every problem, for one that is no
+    scenario.
     """
     built_in = BUILT_IN / f"{source}.toml"
     path = built_in if str(source).isidentifier() and built_in.exists() else Path(source)
-    return Scenario.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    try:
+        return Scenario.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        details = error.errors(include_input=False, include_url=False)
+        raise ConfigError([_problem(one) for one in details]) from error
+    except UnicodeError as error:
+        raise ConfigError(["is not UTF-8 text"]) from error
+    except (ValueError, RecursionError) as error:  # numbers and nesting without end are no TOMLDecodeError
+        raise ConfigError([f"is not TOML: {error}"]) from error
+
+
+def _problem(details: ErrorDetails) -> str:
+    message = sentence(details["type"], details["msg"], details.get("ctx", {}))
+    where = place(details["loc"])
+    return f"{where}: {message}" if where else message
 
 
 def identified(capture: Capture, task_id: int, number: int) -> Capture:
