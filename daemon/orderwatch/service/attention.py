@@ -6,8 +6,9 @@ from datetime import datetime
 import structlog
 
 from orderwatch.core.attention import Concern, Reason, Scope, changes, concerns, unacknowledged
-from orderwatch.errors import DatabaseError
+from orderwatch.errors import DatabaseError, UnexpectedError
 from orderwatch.ports import AttentionRecords
+from orderwatch.service.wall import walled
 
 log = structlog.get_logger()
 
@@ -15,7 +16,7 @@ _UNLOGGED = {Reason.ORDER_FAILED, Reason.OVERDUE}
 
 
 class AttentionKeeper:
-    """`current` is what people see, as of the last round; None before the first."""
+    """`current` is what people see, as of the last round; None where it is not known."""
 
     def __init__(
         self, records: AttentionRecords, *, scope: Callable[[], Scope], now: Callable[[], datetime]
@@ -26,10 +27,15 @@ class AttentionKeeper:
         self.current: Sequence[Concern] | None = None
 
     async def round(self) -> None:
-        """Compare the rows with what was raised before; whoever reads the database says its trouble."""
+        """Compare the rows with what was raised before; whoever reads the database says its trouble.
+
+        Where that fails nobody says that all is well: `current` is None.
+        """
         try:
-            await self._round()
-        except DatabaseError as error:
+            with walled():
+                await self._round()
+        except (DatabaseError, UnexpectedError) as error:
+            self.current = None
             log.debug("attention.unread", reason=str(error))
 
     async def _round(self) -> None:
