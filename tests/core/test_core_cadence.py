@@ -406,3 +406,47 @@ def test_every_state_of_an_order_has_a_cadence() -> None:
         order(state=state), NOON, PACE, MIDDLE
     )
     assert {state for state in OrderState if next_of(state) is None} == {OrderState.DONE}
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+@pytest.mark.parametrize("phase", [OrderPhase.RECEIVED, OrderPhase.IN_PROGRESS])
+def test_no_date_that_there_is_leads_beyond_the_calendar(year: int, phase: OrderPhase) -> None:
+    start = NOON.replace(year=year, month=1 if year == 1 else 12, day=1)
+    taken = capture(CapturePhase.CAPTURED, start=start)
+    for captures in ((), (taken,)):
+        known = order(phase, captures=captures, start=start, end=start)
+        when = next_look(known, NOON, PACE, MIDDLE)
+        assert when is not None
+        assert NOON < when <= NOON + 2 * PACE.slowest
+
+
+class TestFilesOfUnclearCaptures:
+    strange = capture(standing=Standing(word="beamed", phase=None), start=NOON - DAY)
+
+    def due(self, of: Order, now: datetime = NOON, **more: Any) -> bool:  # noqa: ANN401 - of any field
+        return scenes_due(of, replace(self.strange, **more), now, PACE)
+
+    def test_while_the_order_runs_they_are_asked_for_seldom_and_not_before_the_capture_is_taken(self) -> None:
+        running = opened()
+        assert self.due(running)
+        assert not self.due(running, scenes_seen_at=NOON - 5 * HOUR)
+        assert self.due(running, scenes_seen_at=NOON - 6 * HOUR)
+        assert not self.due(running, start=NOON + HOUR)
+
+    @pytest.mark.parametrize("ended", [{"final_at": NOON - HOUR}, {"end": NOON - HOUR}])
+    def test_after_its_end_they_are_asked_for_soon_and_then_less_and_less(
+        self, ended: dict[str, Any]
+    ) -> None:
+        over = order(OrderPhase.COMPLETED if "final_at" in ended else OrderPhase.IN_PROGRESS, **ended)
+        assert self.due(over, scenes_seen_at=NOON - 5 * MINUTE)
+        assert not self.due(over, NOON + 10 * DAY, scenes_seen_at=NOON + 10 * DAY - 19 * HOUR)
+
+    def test_they_are_asked_for_once_more_when_the_grace_time_is_over(self) -> None:
+        over = order(OrderPhase.COMPLETED, final_at=NOON - PACE.grace)
+        assert self.due(over, scenes_seen_at=NOON - MINUTE)
+        assert not self.due(over, NOON + MINUTE, scenes_seen_at=NOON)
+
+    def test_a_word_against_a_final_one_is_unclear_too(self) -> None:
+        doubted = Standing(word="archived", phase=CapturePhase.FAILED, doubts=1, doubted_at=NOON)
+        assert self.due(opened(), standing=doubted)
+        assert not self.due(opened(), standing=replace(doubted, doubts=0))

@@ -177,3 +177,15 @@ _KEY = ("account", "task_id", "capture_id", "scene_id", "attachment", "version")
 
 def _names(value: type) -> set[str]:
     return {field.name for field in fields(value)}
+
+
+async def test_a_date_that_cannot_be_and_was_written_before_is_read_as_none(store: Store) -> None:
+    unset = datetime(1, 1, 1, tzinfo=UTC)
+    taken = Capture(capture_id="c", standing=Standing(word="", phase=None), start=unset)
+    shown = a_delivery(scene=SceneFacts(timestamp=unset))
+    order = replace(an_order(), start=unset, end=unset, placed_at=unset, captures=(taken,))
+    await store.apply(Verdict(order=order, wanted=(shown,)))
+    (found,) = await store.orders()
+    assert (found.start, found.end, found.placed_at) == (None, None, None)
+    assert found.captures[0].start is None
+    assert found.deliveries[0].scene.timestamp is None
