@@ -15,7 +15,7 @@ from yarl import URL
 from orderwatch.errors import AnswerError, ProviderError, RefusedError
 from orderwatch.ports import UNMETERED, Meter
 from orderwatch.provider.access import Access
-from orderwatch.provider.exchange import SlowError, TroubleError, exchange, metered
+from orderwatch.provider.exchange import OversizeError, SlowError, TroubleError, exchange, metered
 from orderwatch.provider.pacer import Pacer
 
 DEFAULT_LIFE = 3600.0  # s, where the answer does not say
@@ -154,7 +154,13 @@ class Tokens:
 
 def _small(error: ProviderError) -> ProviderError:
     """The same trouble, which is not for the size of what is asked for next."""
-    return TroubleError(str(error), wait=error.wait) if isinstance(error, SlowError) else error
+    match error:
+        case SlowError():
+            return TroubleError(str(error), wait=error.wait)
+        case OversizeError():
+            return AnswerError(str(error))
+        case _:
+            return error
 
 
 def _read(document: object) -> _Minted:
