@@ -140,6 +140,10 @@ def account(line: str) -> str:
             "notify[0].kind: is not installed; run: pip install 'orderwatch[apprise]'",
         ),
         (f"{GOOD}\n[heartbeat]\nurl = 'http://h.example/{CANARY}'", HTTPS.replace("notify[0]", "heartbeat")),
+        (
+            f"{GOOD}\n[heartbeat]\nurl = 'https://h.example/{CANARY}'\nfail_url = 'https://h.example/{CANARY}'",
+            "heartbeat: fail_url must be another address than url",
+        ),
         (f"{ACCOUNT}\nwatch = 5", "accounts.main.watch: unknown key"),
         (f"watch = 5\n{ACCOUNT}", "watch: must be a list"),
         (f"delivery = 5\n{GOOD}", "delivery: must be a table"),

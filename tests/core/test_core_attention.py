@@ -18,6 +18,7 @@ from orderwatch.core.attention import (
     Scope,
     StuckDelivery,
     UnknownWord,
+    beyond_heartbeat,
     by_order,
     changes,
     concerns,
@@ -247,6 +248,12 @@ def test_every_channel_hears_of_what_belongs_to_no_project_but_not_of_its_own_tr
     assert channel.wants(note)
     failing = Problem(key="n", event="notify.failing", began_at=NOW, facts={"channel": "c", "reason": "x"})
     assert not channel.wants(of_concern(one(Evidence(problems=[failing])), NOW, cleared=False))
+
+
+def test_the_heartbeats_own_failure_never_keeps_its_url_from_being_asked() -> None:
+    failing = Problem(key="h", event="heartbeat.failing", began_at=NOW, facts={"reason": "answers 500"})
+    found = concerns(Evidence(problems=[PROBLEM, failing]), NOW, scope())
+    assert [concern.name for concern in beyond_heartbeat(found)] == ["space.short"]
 
 
 def test_concerns_are_found_by_their_order() -> None:

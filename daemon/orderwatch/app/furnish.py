@@ -12,7 +12,7 @@ from orderwatch.app.house import House, open_house
 from orderwatch.app.telling import listen, open_deadman, open_tellers, watching
 from orderwatch.app.values import declared_of, manner_of, retries_of, rights_of, roots_of, watched_of
 from orderwatch.config import Settings
-from orderwatch.core.attention import Concern
+from orderwatch.core.attention import Concern, beyond_heartbeat
 from orderwatch.db.lock import sole_writer
 from orderwatch.db.store import Store
 from orderwatch.ops.log import Redactor
@@ -195,7 +195,8 @@ class Builder:
         live = self.house.observed.live
 
         def attention() -> Sequence[Concern] | None:  # who knows it begins later
-            return live.attention()
+            found = live.attention()
+            return None if found is None else beyond_heartbeat(found)
 
         opening = partial(open_deadman, self.settings, self.house.redactor, attention)
         return await self.house.shared.open(self.stack, key, opening)

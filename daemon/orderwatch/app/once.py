@@ -13,6 +13,7 @@ from orderwatch.app.progress import UNWATCHED, Downloads, Progress, watched
 from orderwatch.app.telling import drained
 from orderwatch.config import Settings
 from orderwatch.core import delivery as machine
+from orderwatch.core.attention import beyond_heartbeat
 from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order
 from orderwatch.ops.log import Redactor
 from orderwatch.service.attention import AttentionKeeper
@@ -55,7 +56,7 @@ async def run_once(settings: Settings, redactor: Redactor, progress: Progress = 
         await keeper.round()
         outcome.problems += await drained(app.tellers)
         if app.deadman is not None:
-            app.deadman.attention = lambda: keeper.current
+            app.deadman.attention = lambda: keeper.current and beyond_heartbeat(keeper.current)
             await _beat(app.deadman, outcome)
     return outcome
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBool, StrictInt, model_validator
 
@@ -113,6 +113,12 @@ class Heartbeat(Table):
     url: MaybeSecretUrl = SecretStr("")
     fail_url: MaybeSecretUrl = SecretStr("")
     allow_private: StrictBool = False
+
+    @model_validator(mode="after")
+    def _tells_apart(self) -> Self:
+        if self.fail_url.get_secret_value() and self.fail_url == self.url:
+            raise ValueError("fail_url must be another address than url")
+        return self
 
 
 def names_of(channels: Sequence[tuple[str, str]]) -> Iterator[str]:

@@ -196,6 +196,11 @@ def by_order(found: Sequence[Concern]) -> Mapping[tuple[str | None, int], Sequen
     return orders
 
 
+def beyond_heartbeat(found: Sequence[Concern]) -> Sequence[Concern]:
+    """Return the list without the heartbeat's own failure, which ends only when its URL is asked again."""
+    return [concern for concern in found if concern.name != "heartbeat.failing"]
+
+
 def headline(found: Sequence[Concern]) -> str:
     """Return the first thing that a person reads, of what is not acknowledged."""
     if not found:

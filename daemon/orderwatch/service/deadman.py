@@ -70,9 +70,10 @@ class Deadman:
                 await self._sleep(self._every if await self.ping() else min(_AGAIN, self._every))
 
     async def ping(self) -> bool:
-        """Ask the URL that tells how it is now; False where it does not take it."""
-        pinger = self._fail if self.attention() else self._url
-        if pinger is None:
+        """Ask the URL that tells how it is now, if that is known; False where it does not take it."""
+        found = self.attention()
+        pinger = self._fail if found else self._url
+        if found is None or pinger is None:
             return True
         try:
             await pinger.ping()
