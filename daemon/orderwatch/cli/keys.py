@@ -23,7 +23,8 @@ class Keys:
     async def pause(self, seconds: float) -> None:
         """So long, or until something was done."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
         self._woken.clear()
 
     def end(self) -> None:

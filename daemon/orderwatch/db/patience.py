@@ -65,7 +65,8 @@ class Patience:
             if self._steady() - began > self._longest:
                 raise error
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._hurry.wait()
             pause = min(2 * pause, _SLOWEST)
             try:
                 return await work()

@@ -64,8 +64,9 @@ class Teller:
             await self._sleep(self._gather)
             await self.tell()
         else:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(ticket.wait(), _IDLE)
+            with suppress(TimeoutError):  # `wait_for` of 3.11 may swallow a stop
+                async with asyncio.timeout(_IDLE):
+                    await ticket.wait()
 
     async def drain(self) -> str | None:
         """Tell everything that waits, now; returns what is wrong where that fails."""
