@@ -431,3 +431,21 @@ async def test_what_was_surely_not_taken_is_never_sent_again_by_itself_and_looke
         assert len(last_day) <= DAY / PACE.slowest + 1
         [problem] = await standing(h, declared(h)).problems()
         assert "was sent, but surely not taken" in problem
+
+
+async def test_an_error_of_our_own_while_ordering_is_that_accounts_trouble_and_ends_nothing(
+    tmp_path: Path, events: LogCapture
+) -> None:
+    def broken() -> AbstractContextManager[None]:
+        if h.time.now() < h.time.epoch + HOUR:
+            raise KeyError("canary")
+        return nullcontext()
+
+    async with house(tmp_path, Scenario()) as h:
+        of = standing(h, declared(h), turn=broken)
+        await of.round()
+        assert [problem for problem in await of.problems() if "an error in orderwatch" in problem]
+        await rounds(h, of, 2 * HOUR, 10 * MINUTE)
+        said = heard(events, "ordering.", "intent.")
+        assert said == ["ordering.failed", "intent.placed", "ordering.restored"]
+        assert len(sent(h)) == 1
