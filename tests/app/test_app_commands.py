@@ -234,12 +234,12 @@ async def test_trouble_with_the_database_at_work_is_one_line_and_worth_a_restart
 
 
 async def test_a_bug_at_work_is_a_traceback(rigged: Rigged) -> None:
-    """A broken rule of the tables is nobody's fault but ours."""
+    """A broken rule of the tables, where it is no order's, is nobody's fault but ours."""
     rig = await rigged(_one_order())
     rig.configure(WATCH)
     daemon = await rig.start("run")
     await rig.until_stored(1)
-    _change(rig, "CREATE TRIGGER no BEFORE UPDATE ON orders BEGIN SELECT RAISE(ABORT, 'no'); END")
+    _change(rig, "CREATE TRIGGER no BEFORE UPDATE ON accounts BEGIN SELECT RAISE(ABORT, 'no'); END")
     assert await rig.ended(daemon) == 1
     assert "Traceback" in rig.log.read_text(encoding="utf-8")
 

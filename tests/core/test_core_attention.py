@@ -25,6 +25,7 @@ from orderwatch.core.attention import (
     headline,
     unacknowledged,
 )
+from orderwatch.core.hearing import UNSAID
 from orderwatch.core.intent import IntentState
 from orderwatch.core.model import DeliveryState, OrderPhase, OrderState, Subject
 from orderwatch.core.names import Names
@@ -153,6 +154,8 @@ def test_a_word_that_nobody_knows_is_listed_once_and_no_longer_when_it_is_known(
     ]
     assert reasons(Evidence(words=words)) == ["unknown_status"]
     assert reasons(Evidence(words=words), scope(known=["pondering"])) == []
+    unsaid = [replace(word, word=UNSAID) for word in words]
+    assert reasons(Evidence(words=unsaid)) == []
 
 
 def test_what_is_not_configured_or_not_watched_needs_nobody() -> None:

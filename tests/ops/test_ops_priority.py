@@ -12,6 +12,7 @@ from typing import TextIO
 import pytest
 import structlog
 from tests.ops.test_ops_lines import logging_as_it_was
+from tests.patience import PATIENCE
 
 from orderwatch.ops.log import Redactor, say_crash, set_up
 
@@ -66,7 +67,7 @@ def test_an_error_that_keeps_a_command_from_starting_is_an_error_to_the_journal(
         found = os.fstat(stream.fileno())
         environment = {**os.environ, "JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
         asked = [sys.executable, "-m", "orderwatch", "--config", "/nowhere.toml", command]
-        ended = subprocess.run(asked, stderr=stream, env=environment, check=False, timeout=60)
+        ended = subprocess.run(asked, stderr=stream, env=environment, check=False, timeout=PATIENCE)
         lines = written(stream)
     assert (ended.returncode, len(lines)) == (2, 1)
     assert lines[0].startswith("<3>orderwatch: /nowhere.toml: ")

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from orderwatch.core import remedies
 from orderwatch.core.fate import fate, resume_later
+from orderwatch.core.hearing import UNSAID
 from orderwatch.core.intent import Intent, IntentState
 from orderwatch.core.model import Delivery, DeliveryState, OrderPhase, OrderState, Subject
 from orderwatch.core.names import Names
@@ -153,6 +154,10 @@ class Scope:
         """Whether the order's account is configured."""
         return names.account in self.accounts
 
+    def is_new(self, unknown: UnknownWord) -> bool:
+        """Whether the provider's word is a word that orderwatch does not know."""
+        return unknown.word not in ("", UNSAID) and not self.knows(unknown.subject, unknown.word)
+
     def follows(self, order: OrderFacts) -> bool:
         """Whether the order is watched."""
         return order.account in self.accounts and self.is_watched(order.account, order.traits)
@@ -239,7 +244,7 @@ def _all(evidence: Evidence, now: datetime, scope: Scope) -> Iterator[Concern]:
     for intent in evidence.intents:
         yield from _of_intent(intent, now) if intent.account in scope.accounts else ()
     for unknown in evidence.words:
-        if scope.has(unknown.names) and not scope.knows(unknown.subject, unknown.word):
+        if scope.has(unknown.names) and scope.is_new(unknown):
             yield _of_word(unknown, now)
 
 

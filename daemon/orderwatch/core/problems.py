@@ -68,7 +68,13 @@ _PAIRS = (
         "catalogue.item_restored",
         by="root account task_id scene_id",
     ),
-    _pair("clock.wrong", "the clock of this host is wrong", "clock.right", "clock.differs"),
+    _Pair(
+        {
+            "clock.wrong": "the clock of this host is wrong",
+            "clock.differs": "the clocks of this host and of the provider differ",
+        },
+        frozenset({"clock.right"}),
+    ),
     _pair(
         "token.refresh_failed",
         "account {account} gets no new token",
