@@ -50,7 +50,7 @@ class Placed(NamedTuple):
 
 def verdict(placed: Placed) -> Verdict:
     begins, ends = (NOW + hours * HOUR for hours in placed.window)
-    over = placed.word in {"rejected", "completed"}
+    over = placed.word in {"canceled", "completed"}
     order = Order(
         account="main",
         task_id=placed.number,

@@ -52,7 +52,7 @@ _PLACED = (
         52104,
         "Dry dock 3",
         "Port of Singapore",
-        "rejected",
+        "canceled",
         (-20, 100),
         (103.6452, 1.2996, 103.6452, 1.2996),
         (),
