@@ -103,7 +103,10 @@ class _Walk:
                     f"{self.name}: a page is missing"
                 ) from error  # which is not a missing order
             except (OversizeError, SlowError) as error:
-                if not self._lower(url, error) or (was_down and isinstance(error, SlowError)):
+                lowered = (_number(url, "limit") or self.limit) > self.limit  # by another request meanwhile
+                if not self._lower(url, error):
+                    raise
+                if was_down and not lowered and isinstance(error, SlowError):
                     raise
             url = self._smaller(url)
 
