@@ -5,7 +5,7 @@
 # What happens: with the ETag in If-Range, the rest of another file comes as 206: only a date is understood there, although
 # If-Match understands the same ETag (412). With the date, a file replaced by one with an older date (a restored backup, cp -p)
 # comes as 206 as well, for the date is compared with "not newer" where RFC 9110, 13.1.5, wants "the same". Both stitch two
-# files together. Pull request 13480 of aiohttp mends the ETag; 3.14.5 is without it.
+# files together. Pull request 13480 of aiohttp, merged, mends the ETag; 3.14.5 is without it.
 set -euo pipefail
 
 there=$(mktemp -d)
