@@ -1,7 +1,7 @@
 """The catalogue of what is stored: a reader that walks it finds every file, whatever came before."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import ConfigError
 from orderwatch.ops.log import Redactor
+from orderwatch.ports import SceneRead
 from orderwatch.service.cataloguer import Catalogued, Cataloguer
 from orderwatch.simulator.scenario import Scene
 from orderwatch.transfer.catalogue import CatalogueWriter
@@ -260,7 +261,7 @@ async def test_the_daemon_keeps_it_and_writes_it_anew_when_it_is_told_to(tmp_pat
         switch(at_home, on=True)
         daemon = await rig.start("run")
         await until((rig.tree / "catalog.json").exists)
-        (item,) = rig.tree.glob("stac/*/7/*.json")
+        item = only_item(rig.tree)
         item.unlink()
         left = former_project(rig.tree)
         ended = await rig.call("stac", "rebuild")
@@ -271,6 +272,11 @@ async def test_the_daemon_keeps_it_and_writes_it_anew_when_it_is_told_to(tmp_pat
         item.unlink()
         assert (await rig.call("stac", "rebuild")).code == 0
         assert listed(rig.tree) == await stored(at_home)
+
+
+def only_item(tree: Path) -> Path:
+    (item,) = tree.glob("stac/*/*/*.json")
+    return item
 
 
 def former_project(tree: Path) -> Path:
@@ -322,3 +328,35 @@ async def test_an_error_of_our_own_leaves_out_one_scene_and_says_it_once(
         assert len(items(tmp_path)) == 5
     said = [e["event"] for e in events.entries if e["event"].startswith("catalogue.item")]
     assert said == ["catalogue.item_failed", "catalogue.item_restored"]
+
+
+class Unlisting:
+    """Rows that are all to be listed anew, while a round is about to mark them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.left = 1
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the store's, whatever it is
+        return getattr(self._store, name)
+
+    async def list_in(self, scenes: Mapping[str, SceneRead]) -> None:
+        if self.left:
+            self.left -= 1
+            await self._store.unlist()
+        await self._store.list_in(scenes)
+
+
+async def test_what_is_to_be_written_anew_in_the_middle_of_a_round_is_written_anew(tmp_path: Path) -> None:
+    (tmp_path / ".orderwatch").mkdir()
+    async with open_store(new_database(tmp_path / "database")) as store:
+        await want(store, listable(1))
+        tree = Catalogued(str(tmp_path), CatalogueWriter(tmp_path), at_once)
+        cataloguer = Cataloguer(Unlisting(store), {None: tree})
+        assert await cataloguer.round() == []
+        item = only_item(tmp_path)
+        item.unlink()
+        left = former_project(tmp_path)
+        assert await cataloguer.round() == []
+        assert (item.exists(), left.exists()) == (True, False)
+        assert await store.unlisted(None) == []

@@ -132,11 +132,12 @@ async def test_a_reload_tells_the_new_channels_and_forgets_the_old_ones(tmp_path
             await asyncio.wait_for(old.came.wait(), PATIENCE)
             await crew.take_up(configured(tmp_path, renewed))
             assert await house.store.pending() == {}
-            house.observed.live.attention = tuple
+            house.observed.live.read_attention = nothing
             house.rounds.heard("main", Round(answered=True))
             await house.store.note_problems([change])
-            while len(new.heard) < 2:
-                await asyncio.sleep(0.005)
+            async with asyncio.timeout(PATIENCE):
+                while len(new.heard) < 2:
+                    await asyncio.sleep(0.005)
     assert {request.method for request in new.heard} == {"GET", "POST"}
 
 
@@ -146,15 +147,19 @@ async def test_channels_are_named_by_their_kind_and_number(tmp_path: Path) -> No
     assert [channel.name for channel in channels_of(settings)] == ["webhook", "mine", "webhook-3"]
 
 
+async def nothing() -> tuple[()]:
+    return ()
+
+
 async def test_without_a_heartbeat_url_there_is_no_deadman(tmp_path: Path) -> None:
-    async with open_deadman(configured(tmp_path, ""), Redactor(), tuple) as none:
+    async with open_deadman(configured(tmp_path, ""), Redactor(), nothing) as none:
         assert none is None
     async with receiver() as there:
         settings = configured(tmp_path, f"[heartbeat]\nurl = '{there.url}'\nallow_private = true")
-        async with open_deadman(settings, Redactor(), tuple) as deadman:
+        async with open_deadman(settings, Redactor(), nothing) as deadman:
             assert deadman is not None
             deadman.swept("main", good=True)
-            assert await deadman.ping()
+            assert await deadman.ping(all_well=True)
     assert [request.method for request in there.heard] == ["GET"]
 
 

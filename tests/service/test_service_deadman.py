@@ -2,12 +2,21 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from structlog.testing import LogCapture
 
+from orderwatch.core.attention import Concern, Reason
 from orderwatch.errors import NotifyError
 from orderwatch.service.deadman import Deadman
+
+
+def concern(reason: Reason, name: str) -> Concern:
+    now = datetime(2026, 11, 30, tzinfo=UTC)
+    return Concern(key=name, reason=reason, since=now, text="It is lost.", remedy="Ask for it.", name=name)
+
+
+LOSS = concern(Reason.GIVEN_UP, "delivery_zip")
 
 
 class Pinger:
@@ -27,16 +36,19 @@ class Life:
     def __init__(self, pinger: Pinger, *accounts: str) -> None:
         self.rests: list[float] = []
         self.rested = asyncio.Event()
-        self.attention: Sequence[str] | None = ()
+        self.attention: Sequence[Concern] | None = ()
         self.fail = Pinger()
         self.deadman = Deadman(
             pinger,
             accounts,
             fail=self.fail,
-            attention=lambda: self.attention,
+            attention=self.read,
             every=timedelta(minutes=5),
             sleep=self.sleep,
         )
+
+    async def read(self) -> Sequence[Concern] | None:
+        return self.attention
 
     async def sleep(self, seconds: float) -> None:
         self.rests.append(seconds)
@@ -100,7 +112,7 @@ async def test_trouble_with_the_url_is_said_once_and_ends_once(events: LogCaptur
 async def test_while_something_needs_a_person_the_other_url_is_asked() -> None:
     pinger = Pinger()
     life = Life(pinger, "main")
-    life.attention = ["a delivery was given up"]
+    life.attention = [LOSS]
     life.deadman.swept("main", good=True)
     await life.turn()
     assert (pinger.pings, life.fail.pings) == (0, 1)
@@ -115,10 +127,22 @@ async def test_while_something_needs_a_person_the_other_url_is_asked() -> None:
 
 async def test_without_that_url_nothing_is_asked_then() -> None:
     pinger = Pinger()
-    deadman = Deadman(pinger, ["main"], every=timedelta(minutes=5), attention=lambda: ["it is lost"])
-    deadman.swept("main", good=True)
-    assert await deadman.ping()
+
+    async def attention() -> Sequence[Concern]:
+        return [LOSS]
+
+    deadman = Deadman(pinger, ["main"], every=timedelta(minutes=5), attention=attention)
+    assert await deadman.ping(all_well=True)
     assert pinger.pings == 0
+
+
+async def test_its_own_failure_does_not_keep_it_from_the_url_that_ends_it() -> None:
+    pinger = Pinger()
+    life = Life(pinger, "main")
+    life.attention = [concern(Reason.PROBLEM, "heartbeat.failing")]
+    life.deadman.swept("main", good=True)
+    await life.turn()
+    assert (pinger.pings, life.fail.pings) == (1, 0)
 
 
 async def test_before_it_is_known_whether_somebody_is_needed_nothing_is_asked() -> None:

@@ -12,7 +12,7 @@ from orderwatch.app.house import House, open_house
 from orderwatch.app.telling import listen, open_deadman, open_tellers, watching
 from orderwatch.app.values import declared_of, manner_of, retries_of, rights_of, roots_of, watched_of
 from orderwatch.config import Settings
-from orderwatch.core.attention import Concern, beyond_heartbeat
+from orderwatch.core.attention import Concern
 from orderwatch.db.lock import sole_writer
 from orderwatch.db.store import Store
 from orderwatch.ops.log import Redactor
@@ -194,9 +194,8 @@ class Builder:
         key = ("deadman", self.settings.heartbeat, watching(self.settings), self.settings.polling.interval)
         live = self.house.observed.live
 
-        def attention() -> Sequence[Concern] | None:  # who knows it begins later
-            found = live.attention()
-            return None if found is None else beyond_heartbeat(found)
+        async def attention() -> Sequence[Concern] | None:  # who knows it begins later
+            return await live.read_attention()
 
         opening = partial(open_deadman, self.settings, self.house.redactor, attention)
         return await self.house.shared.open(self.stack, key, opening)

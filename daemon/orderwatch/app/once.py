@@ -13,13 +13,11 @@ from orderwatch.app.progress import UNWATCHED, Downloads, Progress, watched
 from orderwatch.app.telling import drained
 from orderwatch.config import Settings
 from orderwatch.core import delivery as machine
-from orderwatch.core.attention import beyond_heartbeat
 from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order
 from orderwatch.ops.log import Redactor
 from orderwatch.service.attention import AttentionKeeper
 from orderwatch.service.cataloguer import Cataloguer
 from orderwatch.service.clock import utc_now
-from orderwatch.service.deadman import Deadman
 from orderwatch.service.standing import Standing
 
 _TRIES = 3  # at one delivery in one round
@@ -56,17 +54,10 @@ async def run_once(settings: Settings, redactor: Redactor, progress: Progress = 
         await keeper.round()
         outcome.problems += await drained(app.tellers)
         if app.deadman is not None:
-            app.deadman.attention = lambda: keeper.current and beyond_heartbeat(keeper.current)
-            await _beat(app.deadman, outcome)
+            app.deadman.attention = keeper.read
+            if not await app.deadman.ping(all_well=not outcome.problems):
+                outcome.problems.append("the heartbeat URL does not answer")
     return outcome
-
-
-async def _beat(deadman: Deadman, outcome: Outcome) -> None:
-    """Ask the heartbeat URL, unless the round had problems that are nowhere listed as needing a person."""
-    if outcome.problems and not deadman.attention():
-        return
-    if not await deadman.ping():
-        outcome.problems.append("the heartbeat URL does not answer")
 
 
 async def run_delivery(

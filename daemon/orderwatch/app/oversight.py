@@ -49,6 +49,7 @@ class Oversight:
             house.store, scope=lambda: scope_of(crew.app.settings), now=house.clock.now
         )
         live.attention = lambda: self._attention.current
+        live.read_attention = self._attention.read
 
     @property
     def works(self) -> Sequence[Work]:

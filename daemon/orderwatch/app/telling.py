@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
@@ -116,9 +116,9 @@ def watching(settings: Settings) -> set[str]:
 
 @asynccontextmanager
 async def open_deadman(
-    settings: Settings, redactor: Redactor, attention: Callable[[], Sequence[Concern] | None]
+    settings: Settings, redactor: Redactor, attention: Callable[[], Awaitable[Sequence[Concern] | None]]
 ) -> AsyncIterator[Deadman | None]:
-    """None where no heartbeat URL is set; `attention` is None until it was read."""
+    """None where no heartbeat URL is set; `attention` reads what needs a person."""
     async with AsyncExitStack() as stack:
         url, fail_url = [
             await stack.enter_async_context(_pinger(secret, settings, redactor))

@@ -15,6 +15,7 @@ from orderwatch.db.complaint import translated
 from orderwatch.db.patience import Patience, reading, writing
 from orderwatch.db.rows import delivery_of
 from orderwatch.db.tables import deliveries, orders, transitions
+from orderwatch.ports import SceneRead
 
 
 class Upkeep(CatalogueRows):
@@ -83,18 +84,21 @@ class Upkeep(CatalogueRows):
             await db.execute(update(deliveries).where(held).values(read_at=at))
 
     @writing
-    async def list_in(self, items: Mapping[str, Sequence[Delivery]]) -> None:
+    async def list_in(self, items: Mapping[str, SceneRead]) -> None:
         """By the path of an item the deliveries of its scene: those stored are listed, the others are not.
 
-        What moved since it was read stays unlisted.
+        What moved since it was read, or was to be listed anew, stays unlisted.
         """
         async with self._transaction() as db:
             await writes.list_in(db, items)
 
     @writing
     async def unlist(self) -> None:
-        """No item lists anything."""
+        """No item lists anything, nor will one that is being written now."""
+        with_files = select(deliveries.c.order_id).where(deliveries.c.stored_at.is_not(None))
+        newer = update(orders).where(orders.c.id.in_(with_files)).values(version=orders.c.version + 1)
         async with self._transaction() as db:
+            await db.execute(newer)
             await db.execute(update(deliveries).where(deliveries.c.item.is_not(None)).values(item=None))
 
     @writing

@@ -16,6 +16,7 @@ from orderwatch.db.rows import Row, capture_row, delivery_row, order_row, transi
 from orderwatch.db.tables import accounts, captures, deliveries, orders, transitions
 from orderwatch.db.types import UtcDateTime
 from orderwatch.errors import StaleOrderError
+from orderwatch.ports import SceneRead
 
 _WITHIN = ("capture_id", "scene_id", "attachment", "version")  # an order
 _LONGEST_TURN = timedelta(seconds=10)
@@ -119,9 +120,13 @@ async def _take_up_file(db: AsyncConnection, order_id: int, found: Delivery) -> 
     return True
 
 
-async def list_in(db: AsyncConnection, items: Mapping[str, Sequence[Delivery]]) -> None:
+async def list_in(db: AsyncConnection, items: Mapping[str, SceneRead]) -> None:
     """By few statements, since there may be thousands."""
-    of_order = and_(orders.c.account == bindparam("of_account"), orders.c.task_id == bindparam("of_task"))
+    of_order = and_(
+        orders.c.account == bindparam("of_account"),
+        orders.c.task_id == bindparam("of_task"),
+        orders.c.version == bindparam("of_order_version"),
+    )
     here = and_(
         deliveries.c.order_id == select(orders.c.id).where(of_order).scalar_subquery(),
         *(deliveries.c[name] == bindparam(f"of_{name}") for name in _WITHIN),
@@ -132,13 +137,14 @@ async def list_in(db: AsyncConnection, items: Mapping[str, Sequence[Delivery]]) 
         {
             "of_account": held.account,
             "of_task": held.task_id,
+            "of_order_version": scene.order_version,
             **{f"of_{name}": getattr(held, name) for name in _WITHIN},
             "of_state": held.state,
             "of_stored_at": held.stored_at,
             "in_item": item if held.stored_at else None,
         }
         for item, scene in items.items()
-        for held in scene
+        for held in scene.deliveries
     ]
     if rows:
         await db.execute(update(deliveries).where(here).values(item=bindparam("in_item")), rows)

@@ -1,6 +1,6 @@
 """What metrics and health look at. All of it goes through one object, for a reload replaces half of it."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -55,6 +55,10 @@ class Work:
     channels: Collection[str] = ()
 
 
+async def _unread() -> None:
+    """Nobody keeps what needs a person yet."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Live:
     """What outlives a reload; `work` is None while nothing is open."""
@@ -64,4 +68,5 @@ class Live:
     problems: Callable[[], Iterable[Begun]] = tuple
     last_backup: Callable[[], datetime | None] = lambda: None
     attention: Callable[[], Sequence[Concern] | None] = lambda: None  # None until it was read
+    read_attention: Callable[[], Awaitable[Sequence[Concern] | None]] = _unread
     work: Work | None = None

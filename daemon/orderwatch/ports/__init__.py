@@ -1,6 +1,6 @@
 """What the workers need of the world, as small protocols."""
 
-from orderwatch.ports.catalogue import CatalogueFiles, CatalogueRows, Unlisted
+from orderwatch.ports.catalogue import CatalogueFiles, CatalogueRows, SceneRead, Unlisted
 from orderwatch.ports.meter import UNMETERED, Meter
 from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Tasking
 from orderwatch.ports.store import AccountState, Backup, Backups, Store, Upkeep
@@ -44,6 +44,7 @@ __all__ = [
     "Offer",
     "Pinger",
     "Post",
+    "SceneRead",
     "Start",
     "Store",
     "Tasking",

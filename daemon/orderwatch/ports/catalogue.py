@@ -16,6 +16,13 @@ class Unlisted(NamedTuple):
     item: str | None
 
 
+class SceneRead(NamedTuple):
+    """The deliveries of a scene, as they were in this version of their order."""
+
+    order_version: int
+    deliveries: Sequence[Delivery]
+
+
 class CatalogueRows(Protocol):
     """The rows; a root of None is the delivery root."""
 
@@ -33,10 +40,10 @@ class CatalogueRows(Protocol):
         """The folders of the collections that have items."""
         ...
 
-    async def list_in(self, items: Mapping[str, Sequence[Delivery]]) -> None:
+    async def list_in(self, items: Mapping[str, SceneRead]) -> None:
         """By the path of an item the deliveries of its scene: those stored are listed, the others are not.
 
-        What moved since it was read stays unlisted.
+        What moved since it was read, or was to be listed anew, stays unlisted.
         """
         ...
 

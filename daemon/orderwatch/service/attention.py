@@ -1,5 +1,6 @@
 """Keeps what needs a person: notices what is new or over, and records it with its notes."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -25,6 +26,12 @@ class AttentionKeeper:
         self._scope = scope
         self._now = now
         self.current: Sequence[Concern] | None = None
+        self._turn = asyncio.Lock()  # two rounds at once would raise the same twice
+
+    async def read(self) -> Sequence[Concern] | None:
+        """Return what needs a person at this moment; None where that cannot be known."""
+        await self.round()
+        return self.current
 
     async def round(self) -> None:
         """Compare the rows with what was raised before; whoever reads the database says its trouble.
@@ -32,8 +39,9 @@ class AttentionKeeper:
         Where that fails nobody says that all is well: `current` is None.
         """
         try:
-            with walled():
-                await self._round()
+            async with self._turn:
+                with walled():
+                    await self._round()
         except (DatabaseError, UnexpectedError) as error:
             self.current = None
             log.debug("attention.unread", reason=str(error))

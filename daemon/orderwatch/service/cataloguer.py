@@ -10,10 +10,10 @@ from itertools import groupby
 import structlog
 
 from orderwatch.core import stac
-from orderwatch.core.model import Delivery, Order
+from orderwatch.core.model import Order
 from orderwatch.core.stac import Document, Entry
 from orderwatch.errors import DiskError, UnexpectedError
-from orderwatch.ports import CatalogueFiles, CatalogueRows, Unlisted
+from orderwatch.ports import CatalogueFiles, CatalogueRows, SceneRead, Unlisted
 from orderwatch.service.wall import walled
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ class _Written:
     """By the path of an item: what its collection has to know (None where no file is left), and its rows."""
 
     entries: dict[str, Entry | None] = field(default_factory=dict)
-    scenes: dict[str, Sequence[Delivery]] = field(default_factory=dict)
+    scenes: dict[str, SceneRead] = field(default_factory=dict)
 
 
 class Cataloguer:
@@ -152,7 +152,7 @@ class Cataloguer:
                 scene = [d for d in order.deliveries if (d.scene_id, d.root) == (one.scene_id, key)]
                 files = [d for d in scene if d.stored_at is not None]
                 path = one.item or stac.item_path(order, one.scene_id)
-                written.scenes[path] = scene
+                written.scenes[path] = SceneRead(order.version, scene)
                 written.entries[path] = stac.entry_of(order, files, path) if files else None
                 if files:
                     documents[path] = stac.item(order, files, path)

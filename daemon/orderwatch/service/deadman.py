@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import structlog
 
+from orderwatch.core.attention import Concern, beyond_heartbeat
 from orderwatch.errors import NotifyError
 from orderwatch.ports import Pinger
 from orderwatch.service.poller import Round
@@ -26,7 +27,8 @@ class Deadman:
     """Asks `url` while all is well, and `fail` instead while something needs a person.
 
     `accounts` are those that have something to watch: each has to be well before `url` is asked.
-    `attention` is what needs a person, None until it is known. A URL that is None is not asked.
+    `attention` reads what needs a person at that moment, None where that is not known.
+    A URL that is None is not asked.
     """
 
     def __init__(
@@ -36,7 +38,7 @@ class Deadman:
         *,
         every: timedelta,
         fail: Pinger | None = None,
-        attention: Callable[[], Sequence[object] | None] = tuple,
+        attention: Callable[[], Awaitable[Sequence[Concern] | None]],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._url = url
@@ -58,7 +60,7 @@ class Deadman:
         if good is not None:
             self._well[account] = good
         self._heard.add(account)
-        if self._pinger() is not None:
+        if self._fail is not None or self._all_well():
             self._news.set()
 
     async def run(self) -> None:
@@ -66,15 +68,15 @@ class Deadman:
         while True:
             await self._news.wait()
             self._news.clear()
-            if self._pinger() is not None:
-                await self._sleep(self._every if await self.ping() else min(_AGAIN, self._every))
+            if (pinger := await self._pinger()) is not None:
+                await self._sleep(self._every if await self._ping(pinger) else min(_AGAIN, self._every))
 
-    async def ping(self) -> bool:
+    async def ping(self, *, all_well: bool) -> bool:
         """Ask the URL that tells how it is now, if that is known; False where it does not take it."""
-        found = self.attention()
-        pinger = self._fail if found else self._url
-        if found is None or pinger is None:
-            return True
+        pinger = self._pinger_of(await self.attention(), all_well=all_well)
+        return pinger is None or await self._ping(pinger)
+
+    async def _ping(self, pinger: Pinger) -> bool:
         try:
             await pinger.ping()
         except NotifyError as error:
@@ -88,14 +90,16 @@ class Deadman:
         self._heard.clear()
         return True
 
-    def _pinger(self) -> Pinger | None:
+    async def _pinger(self) -> Pinger | None:
         """Which URL is to be asked after these sweeps; None where none is."""
-        found = self.attention()
+        return self._pinger_of(await self.attention(), all_well=self._all_well())
+
+    def _pinger_of(self, found: Sequence[Concern] | None, *, all_well: bool) -> Pinger | None:
         if found is None:
             return None
-        if found:
+        if beyond_heartbeat(found):
             return self._fail
-        return self._url if self._all_well() else None
+        return self._url if all_well else None
 
     def _all_well(self) -> bool:
         return self._accounts <= self._heard and all(self._well.get(name) for name in self._accounts)
