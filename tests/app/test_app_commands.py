@@ -182,6 +182,16 @@ async def test_check_online_blames_no_clock_before_it_is_known_whose_is_wrong(ri
     assert "compare this host's clock with a time server" in ended.out + ended.err
 
 
+async def test_check_online_says_what_is_wrong_once(rigged: Rigged) -> None:
+    rig = await rigged(_one_order(accounts=(Account(contracts=(Contract(status="INACTIVE"),)),)))
+    rig.configure(WATCH)
+    ended = await rig.call("check", "--online")
+    (problem,) = [line for line in ended.out.splitlines() if line.startswith("PROBLEM")]
+    (error,) = ended.err.splitlines()
+    assert error.startswith(f"orderwatch: {problem.removeprefix('PROBLEM').strip()}: ")
+    assert error.partition(": ")[2].partition(": ")[2] not in ended.out
+
+
 async def test_check_online_tells_a_bad_contract_from_a_bad_secret(rigged: Rigged) -> None:
     contracts = (Contract(contract_id="cont.1", status="INACTIVE"),)
     rig = await rigged(_one_order(accounts=(Account(contracts=contracts),)))

@@ -55,19 +55,20 @@ def check(context: Context, *, online: bool, as_json: bool, no_credentials: bool
 
 
 def _print(findings: "Sequence[Finding]") -> None:
+    """Name every check; what is wrong with one is an error, and said as such."""
     from rich.table import Table  # noqa: PLC0415 - rich is loaded only where it prints
 
     screen = console()
     if not screen.is_terminal:
         for f in findings:
-            click.echo(f"{'ok     ' if f.ok else 'PROBLEM'}  {printable(_told(f))}")
+            click.echo(f"ok       {printable(_told(f))}" if f.ok else f"PROBLEM  {printable(f.name)}")
         return
     told = Table(box=None, header_style="dim", pad_edge=False)
-    for column in ("", "check", "found", "what to do"):
+    for column in ("", "check", "found"):
         told.add_column(column, overflow="fold")
     for f in findings:
         mark = plain("ok", "green") if f.ok else plain("PROBLEM", "bold red")
-        told.add_row(mark, plain(f.name), plain(f.detail), plain(f.advice))
+        told.add_row(mark, plain(f.name), plain(f.detail if f.ok else ""))
     if findings:
         screen.print(told)
 
