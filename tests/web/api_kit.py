@@ -93,6 +93,7 @@ async def served(
         site = Site(
             records=gallery,
             overview=overview,
+            attention=attention,
             transfers=changes.transfers,
             explain=evidence,
             learned=learned,

@@ -91,6 +91,7 @@ async def open_house(settings: Settings, redactor: Redactor, patience: float = 0
         site = Site(
             records=gallery,
             overview=showing.overview,
+            attention=showing.attention,
             transfers=changes.transfers,
             explain=showing.explain,
             learned=showing.learned,

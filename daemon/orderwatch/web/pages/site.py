@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from jinja2 import Environment
 
 import orderwatch
-from orderwatch.core.attention import by_order
+from orderwatch.core.attention import Concern, by_order
 from orderwatch.core.explain import Evidence
 from orderwatch.core.lag import Lags
 from orderwatch.core.model import Order
@@ -45,6 +45,7 @@ class Site:
 
     records: Records
     overview: Callable[[], Awaitable[Overview]]
+    attention: Callable[[], Awaitable[Sequence[Concern]]]
     transfers: Callable[[], Awaitable[Sequence[Going]]]
     explain: Explain
     learned: Callable[[], Awaitable[Lags]]
@@ -110,7 +111,7 @@ class Site:
             "order.html",
             here="order",
             order=order,
-            concerns=by_order((await self.overview()).attention),
+            concerns=by_order(await self.attention()),
             line=timeline(order, now, lags.of(order.product)),
             evidence=await self.explain(order),
             history=[line(move) for move in reversed(moves)],
