@@ -70,13 +70,16 @@ async def test_an_empty_page_ends_a_list_whatever_its_next_says(
     assert len(sent(net, API)) == 2
 
 
+@pytest.mark.parametrize(
+    ("end", "found"), [(page(following=SECOND), []), (page(task(3)), [3]), (page(task(3), following=""), [3])]
+)
 async def test_a_list_that_ends_before_what_it_counts_is_logged_once(
-    net: fake_network, provider: Connection
+    net: fake_network, provider: Connection, end: dict[str, object], found: list[int]
 ) -> None:
-    net.get(TASKS, payload=page(following=SECOND) | {"count": 250}, repeat=True)
+    net.get(TASKS, payload=end | {"count": 250}, repeat=True)
     with capture_logs() as logs:
         for _ in range(3):
-            assert await listed(provider) == []
+            assert await listed(provider) == found
     (entry,) = [entry for entry in logs if entry["event"] == "list.odd"]
     assert (entry["list"], entry["pages"], entry["count"]) == ("tasking tasks", 1, 250)
 

@@ -141,11 +141,9 @@ class _Walk:
 
     def next(self, url: URL, page: Page, following: object) -> URL | None:
         """Where the next page is, None after the last one."""
-        if following is None or following == "":
-            return None
-        if not page.rows:
+        if following is None or following == "" or not page.rows:
             if page.total is not None and self.rows < page.total:
-                self._odd("an empty page came before all that `count` promises", page)
+                self._odd("the list ended before all that `count` promises", page)
             return None
         if page.total is not None and self.pages > _MORE * -(-page.total // self.per_page) + _SLACK:
             self._odd("there are far more pages than `count` promises", page)
