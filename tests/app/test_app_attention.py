@@ -84,6 +84,20 @@ async def test_an_acknowledged_order_leaves_the_list_and_its_history_says_who_an
         assert all(note["event"] != "attention.cleared" for note in notes(scene.first))
 
 
+async def test_a_tree_that_is_too_full_is_shown_with_the_reason_that_readiness_gives(tmp_path: Path) -> None:
+    async with stage(tmp_path, story()) as scene:
+        text = scene.rig.config.read_text(encoding="utf-8")
+        scene.rig.config.write_text(
+            text.replace('keep_free = "0"', 'keep_free = "9000 TB"'), encoding="utf-8"
+        )
+        async with at_work(scene):
+            await scene.shows(lambda metrics: metrics.get(f"orderwatch_tree_full{{{scene.rig.tree}}}") == 1)
+            _, ready = await scene.page("/readyz")
+            (tree,) = (await scene.daemon.house.showing.overview()).trees
+            assert f"{tree.root}: {tree.shortage}" in ready["reasons"]
+            assert not tree.is_fine
+
+
 async def test_of_three_hundred_orders_the_same_seven_are_found_everywhere(rigged: Rigged) -> None:
     rig = await rigged(Scenario(orders=()))
     rig.configure('task_name = "*"')

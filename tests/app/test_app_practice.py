@@ -91,6 +91,7 @@ async def test_a_player_is_told_what_to_call_and_plays_in_the_folder_of_the_file
     before = everything(*PRODUCTION)
     told = await play.begin()
     assert all(words[1:3] == ["--config", str(play.config)] for words in told)
+    assert all(Path(words[0]).is_absolute() or "/" not in words[0] for words in told)
     assert [words[3:] for words in told] == [["check", "--online"], ["once"], ["run"], ["status"]]
     assert play.config.stat().st_mode & 0o777 == 0o600
     check, once, run, _ = (words[1:] for words in told)

@@ -117,6 +117,10 @@ def test_names_of_the_provider_can_neither_drive_the_terminal_nor_our_markup(
     assert "\x1b" not in shown
 
 
+def test_a_lost_order_is_not_said_to_be_seen() -> None:
+    assert "lost, asked for 3 min ago, next look in 12 min" in printed(the_order(state=OrderState.LOST), NOW)
+
+
 def test_two_names_cannot_make_markup_of_ours_together(capsys: pytest.CaptureFixture[str]) -> None:
     print_status(Known([the_order(project_name="[/a", task_name="b]")], {}), NOW)
     assert "[/a / b]" in capsys.readouterr().out
@@ -162,6 +166,14 @@ def test_without_a_daemon_the_first_line_says_so_and_json_says_when_there_was_on
     assert stopped.exit_code == 1
 
 
+def test_a_daemon_that_hangs_fails_the_check(call: Call, database: Path) -> None:
+    with shown_alive(database):
+        os.utime(database.with_name(f"{database.name}.alive"), (0, 0))
+        checked = call("status", "--check")
+    assert checked.output.startswith("The daemon is running but hangs.")
+    assert checked.exit_code == 1
+
+
 @pytest.mark.parametrize("command", ["status", "history", "explain"])
 def test_an_order_that_is_not_known_is_an_error_that_says_what_to_do(
     call: Call, database: Path, command: str
@@ -186,6 +198,10 @@ async def test_filters_leave_out_orders_and_what_is_about_them(database: Path, c
     assert await shown("--attention", "--state", "lost") == ([133], [133])
     assert (await shown("--project", "Iron*", "--attention"))[0] == [n for n in NEEDY if n % 4 == 2]
     assert await shown("--attention", "1") == ([], [])
+    for words in (("--project", "Nowhere"), ("--state", "done")):
+        none = (await asyncio.to_thread(call, "status", *words)).output
+        assert "no order fits these filters" in none
+        assert "nothing is known yet" not in none
     assert len((await shown("--account", "main"))[0]) == ORDERS
     assert (await asyncio.to_thread(call, "status", "--account", "nobody")).exit_code == 2
 

@@ -94,6 +94,13 @@ def test_without_a_daemon_the_first_line_says_so() -> None:
     assert second.startswith("2 orders open")
 
 
+def test_of_a_daemon_that_hangs_nobody_says_that_all_is_well() -> None:
+    hangs = Liveness(running=True, last_alive_at=NOW - 5 * MINUTE)
+    first, second, *_ = shown(replace(GLANCE, attention=[]), daemon=hangs)
+    assert first.startswith("The daemon is running but hangs.")
+    assert "all is well" not in second
+
+
 def test_names_of_the_provider_cannot_drive_the_terminal() -> None:
     name = "\x1b]0;mine\x07[bold]\nx"
     standing: Standing[OrderPhase] = Standing(word=name, phase=None)

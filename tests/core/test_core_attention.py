@@ -124,7 +124,7 @@ def test_a_stuck_delivery_says_which_file_why_and_what_to_do(state: DeliveryStat
     assert (found.reason, found.since) == (reason, NOW - HOUR)
     assert found.text.startswith("The delivery_zip scene-1.zip of order 1 (Harbour / Quay)")
     assert found.text.endswith("the host answers 500.")
-    assert "orderwatch retry" in found.remedy
+    assert "`orderwatch retry --task 1`" in found.remedy
 
 
 def test_a_delivery_that_is_tried_again_stays_in_the_list_until_that_is_decided() -> None:
@@ -211,6 +211,7 @@ def test_the_headline_counts_by_reason_and_says_that_all_is_well_only_of_nothing
     some = concerns(Evidence(problems=[PROBLEM], deliveries=[stuck(DeliveryState.GIVEN_UP)]), NOW, scope())
     assert headline(some) == "2 things need you: 1 problem, 1 given up"
     assert headline(some[:1]) == "1 thing needs you: 1 problem"
+    assert headline([some[0], some[0]]) == "2 things need you: 2 problems"
 
 
 def test_its_json_has_the_fields_of_the_contract() -> None:

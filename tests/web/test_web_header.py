@@ -96,6 +96,19 @@ async def test_room_that_is_lacking_is_none(database: Path) -> None:
     assert space == "Space /srv/deliveries 0 B may be written"
 
 
+async def test_a_tree_that_is_too_full_is_red_and_says_why(database: Path) -> None:
+    why = "a delivery needs 40.0 MB, 17.9 MB may be written"
+    seen = replace(WELL, trees=[TREE, replace(TREE, root="/full", room=17_900_000, shortage=why)])
+    async with served(database, seen=seen) as here:
+        _, _, page = await asked(here.port, "/")
+    space = page.decode().partition("<h2>Space</h2>")[2].partition("</ul>")[0]
+    first, second = space.split("<li>")[1:]
+    assert 'class="dot fine"' in first
+    assert 'class="dot refused"' in second
+    assert why in second
+    assert "All is well" not in page.decode()
+
+
 async def test_a_daemon_that_begins_does_not_say_that_all_is_well(database: Path) -> None:
     verdict, *_ = await shown(database, Overview(accounts=[], trees=[], attention=[]))
     assert verdict.startswith("Starting")

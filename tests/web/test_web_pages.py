@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from tests.db.kit import NOW, a_delivery, a_move, an_order
+from tests.db.many import many
 from tests.web.api_kit import HOSTILE, Served, asked, fill, served
 
 from orderwatch.core.machine import Verdict
@@ -78,6 +79,16 @@ async def test_links_of_the_board_lead_to_pages_that_are_there(database: Path) -
         for link in (link for link in links if link and not link.startswith("#")):
             status, _, _ = await asked(here.port, html.unescape(link))
             assert status == 200, link
+
+
+async def test_a_file_and_its_order_say_the_same_of_it_and_a_lost_order_is_not_seen(database: Path) -> None:
+    async with served(database) as here:
+        await many(here.store, NOW)
+        pages = {n: (await asked(here.port, f"/orders/main/{n}"))[2].decode() for n in (17, 133)}
+    assert 'title="given up"' in pages[17].partition('class="files"')[2]
+    assert "given_up" not in Outline(pages[17].partition('id="explain"')[0]).text
+    assert " ".join(Outline(pages[17]).text.split()).count("· seen just now") == 1
+    assert "· lost · asked for just now" in " ".join(Outline(pages[133]).text.split())
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from orderwatch.core.attention import Concern, unacknowledged
 from orderwatch.core.explain import Evidence, Facts, explain
 from orderwatch.core.lag import Lags
 from orderwatch.core.model import Delivery, Order
+from orderwatch.core.room import shortage
 from orderwatch.db.gallery import Gallery
 from orderwatch.errors import DiskError
 from orderwatch.ops.telemetry import Live, TreeAtWork
@@ -68,22 +68,27 @@ class Showing:
         kept = await self.gallery.accounts()
         listed = {name: state.listed_at for name, state in kept.items()}
         accounts = work.accounts if work else {}
+        parked = await self.gallery.largest_parked()
         return Overview(
             accounts=[
                 AccountSeen(name=name, state=at.gate.state, swept_at=self.swept.get(name) or listed.get(name))
                 for name, at in accounts.items()
             ],
-            trees=[_seen(root, tree) for root, tree in (work.trees if work else {}).items()],
+            trees=[
+                _seen(root, tree, parked.get(tree.key, 0))
+                for root, tree in (work.trees if work else {}).items()
+            ],
             attention=await self.attention(),
             counts=await self.gallery.counts(),
         )
 
 
-def _seen(root: str, tree: TreeAtWork) -> TreeSeen:
-    room = None
-    with suppress(DiskError):
+def _seen(root: str, tree: TreeAtWork, needed: int) -> TreeSeen:
+    try:
         room = tree.room()
-    return TreeSeen(root=root, usable=tree.volume.usable, room=room)
+    except DiskError:
+        return TreeSeen(root=root, usable=False, room=None)
+    return TreeSeen(root=root, usable=tree.volume.usable, room=room, shortage=shortage(room, needed))
 
 
 def _read(root: Path, path: str) -> bytes | None:

@@ -85,12 +85,12 @@ def demand_account(settings: "Settings", account: str | None) -> None:
         raise click.BadParameter(told, param_hint="--account")
 
 
-def our_command() -> str:
-    """How the user can call us: by name where it is on the path."""
+def our_command(*, anywhere: bool = False) -> str:
+    """How the user can call us: by name where it is on the path; `anywhere`, not from this folder alone."""
     beside = Path(sys.executable).with_name("orderwatch")
     if shutil.which("orderwatch") or not beside.exists():
         return "orderwatch"
-    return os.path.relpath(beside)
+    return str(beside) if anywhere else os.path.relpath(beside)
 
 
 def print_json(facts: object) -> None:

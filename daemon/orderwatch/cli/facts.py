@@ -39,7 +39,7 @@ from orderwatch.db.reader import open_reader
 )
 @click.option("--attention", is_flag=True, help="Only what needs a person.")
 @click.option(
-    "--check", is_flag=True, help="Exit with 1 where something needs a person, or no daemon is running."
+    "--check", is_flag=True, help="Exit with 1 where something needs a person, or no daemon is at work."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @click.option("--geojson", "as_geojson", is_flag=True, help="Print targets and footprints, for a map.")
@@ -75,10 +75,10 @@ def status(
     elif as_geojson:
         print_json(collection(known.orders))
     elif task_id is None or not unknown:
-        print_status(known, datetime.now(UTC))
+        print_status(known, datetime.now(UTC), is_filtered=filters != Filters())
     if task_id is not None and unknown:
         raise unknown_order(task_id)
-    if check and (known.attention or not known.daemon.running):
+    if check and (known.attention or known.daemon.warning(datetime.now(UTC))):
         sys.exit(FAILED)
 
 

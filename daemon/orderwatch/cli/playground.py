@@ -71,7 +71,7 @@ class Playground:
 
     def commands(self) -> Sequence[str]:
         """What to call next, in another terminal."""
-        command = f"{our_command()} --config {shlex.quote(str(self._path))}"
+        command = f"{shlex.quote(our_command(anywhere=True))} --config {shlex.quote(str(self._path))}"
         root, database = (shlex.quote(str(place)) for place in self._places)
         anew = [f"rm -r {root} {database}*    # forget what an earlier run stored"]
         return (

@@ -38,7 +38,7 @@ _WIDE = 200  # columns where nobody's terminal limits them
 _WIDTHS = (18, 10, 8, 8, 20)  # capture, status, delivery, size, file
 
 
-def print_status(known: Known, now: datetime) -> None:
+def print_status(known: Known, now: datetime, *, is_filtered: bool = False) -> None:
     from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
 
     screen = console()
@@ -49,7 +49,7 @@ def print_status(known: Known, now: datetime) -> None:
         screen.print(status_table(known.orders, then))
         screen.print(f"\n{_summary(known.orders)}")
     else:
-        screen.print("nothing is known yet")
+        screen.print("no order fits these filters" if is_filtered else "nothing is known yet")
     for name, state in known.accounts.items():
         if state.trouble is not None:
             line = Text.assemble((printable(f"account {name}"), "bold red"), " ")
@@ -144,7 +144,8 @@ def _title(order: Order, now: datetime | None) -> "Text":
     names, word = title(order.project_name, order.task_name), styled(order.standing.word or "lost")
     facts = [order.state.value]
     if order.shown_at:
-        facts.append(f"seen {ago(order.shown_at, now)}")
+        seen = "asked for" if order.state is OrderState.LOST else "seen"
+        facts.append(f"{seen} {ago(order.shown_at, now)}")
     if order.next_look_at:
         facts.append(f"next look {ahead(order.next_look_at, now)}")
     told = (", ".join(facts), "dim")

@@ -83,7 +83,8 @@ def picture(
 ) -> RenderableType:
     """As much as there is room for; orders have what the other parts leave."""
     share = max(1, (height - _LEAST) // _SHARES)
-    first = [in_a_line(line) for line in _warned(daemon.warning(now))]
+    warning = daemon.warning(now)
+    first = [in_a_line(line) for line in _warned(warning)]
     some = glance.attention[: min(share, _MOST_CONCERNS) - len(first)]
     concerns = [in_a_line(concern_line(one, now)) for one in some]
     running, moves = going[:share], folded(glance.moves)[-min(share, _MOST_MOVES) :]
@@ -92,7 +93,7 @@ def picture(
     under_way = sum(n for state, n in glance.counts.orders.items() if state is not OrderState.DONE)
     return Group(
         *first,
-        in_a_line(header(glance, is_running=daemon.running)),
+        in_a_line(header(glance, is_running=warning is None)),
         *concerns,
         framed(_orders(orders, now), f"orders, {len(orders)} of {under_way}" if under_way else "orders"),
         framed(transfers_table(running), f"transfers, {len(going)}"),

@@ -211,10 +211,13 @@ def headline(found: Sequence[Concern]) -> str:
     if not found:
         return "all is well"
     numbers = Counter(concern.reason for concern in found)
-    parts = ", ".join(
-        f"{numbers[reason]} {reason.replace('_', ' ')}" for reason in Reason if reason in numbers
-    )
+    parts = ", ".join(_counted(reason, numbers[reason]) for reason in Reason if reason in numbers)
     return f"{len(found)} {'thing needs' if len(found) == 1 else 'things need'} you: {parts}"
+
+
+def _counted(reason: Reason, number: int) -> str:
+    plural = "s" if reason is Reason.PROBLEM and number > 1 else ""
+    return f"{number} {reason.words}{plural}"
 
 
 def changes(found: Sequence[Concern], raised: Mapping[str, Raised]) -> Changes:
@@ -273,14 +276,15 @@ def _of_delivery(stuck: StuckDelivery, now: datetime, raised: Mapping[str, Raise
         yield from (raised[key].concern for key in keys.values() if key in raised)
         return
     reason = Reason(d.state)
-    end = "is parked" if reason is Reason.PARKED else "was given up"
+    is_parked = reason is Reason.PARKED
+    end = "is parked" if is_parked else "was given up"
     text = f"the {d.attachment} {d.file_name} of {stuck.names} {end}"
     yield Concern(
         key=keys[d.state],
         reason=reason,
         since=stuck.since or now,
         text=_sentence(text, (d.reason or "").rstrip(".")),
-        remedy=remedies.PARKED if reason is Reason.PARKED else remedies.given_up(d.task_id),
+        remedy=remedies.parked(d.task_id) if is_parked else remedies.given_up(d.task_id),
         name=d.attachment,
         account=d.account,
         task_id=d.task_id,

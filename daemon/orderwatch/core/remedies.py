@@ -2,10 +2,6 @@
 
 from collections.abc import Mapping
 
-PARKED = (
-    "Make room, mend the destination, or ask the provider for the file. "
-    "orderwatch tries again by itself, and at once after `orderwatch retry`."
-)
 ORDER_FAILED = "Ask the provider why. Place the order again if you still need the image."
 LOST = "Check the id and the account. Ask the provider where the order went."
 OVERDUE = "Ask the provider whether the order is still being worked on."
@@ -40,6 +36,14 @@ _OF_PROBLEMS: Mapping[str, str] = {
     "notify.failing": "Check this [[notify]] channel with `orderwatch notify --test`.",
     "heartbeat.failing": "Check `[heartbeat] url`, and that this host can reach it.",
 }
+
+
+def parked(task_id: int) -> str:
+    """Return what to do about a delivery of this order that waits for space or for better bytes."""
+    return (
+        "Make room, mend the destination, or ask the provider for the file. "
+        f"orderwatch tries again by itself, and at once after `orderwatch retry --task {task_id}`."
+    )
 
 
 def given_up(task_id: int) -> str:

@@ -19,11 +19,20 @@ class AccountSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeSeen:
-    """`room` in bytes is what may still be written, None where that cannot be asked."""
+    """`room` in bytes is what may still be written, None where that cannot be asked.
+
+    `shortage` says why what is published would not be stored.
+    """
 
     root: str
     usable: bool
     room: int | None
+    shortage: str | None = None
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether what is published is stored there."""
+        return self.usable and self.shortage is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +46,9 @@ class Overview:
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing needs a person, every account answers and every tree can be written."""
+        """Whether nothing needs a person, every account answers and every tree takes what is published."""
         accounts = all(account.state == "fine" for account in self.accounts)
-        return not self.attention and accounts and all(tree.usable for tree in self.trees)
+        return not self.attention and accounts and all(tree.is_fine for tree in self.trees)
 
     @property
     def verdict(self) -> str:
