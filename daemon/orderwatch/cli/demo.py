@@ -7,16 +7,20 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from rich.tree import Tree
 
+from orderwatch.app.attention import concerns_of
 from orderwatch.cli.common import FAILED, our_command
 from orderwatch.cli.demo_view import View
 from orderwatch.cli.keys import heard
 from orderwatch.cli.playground import free_port
-from orderwatch.cli.tables import console, status_table
+from orderwatch.cli.tables import console, print_attention, status_table
+from orderwatch.config import load
+from orderwatch.core.attention import Concern, unacknowledged
 from orderwatch.core.model import DeliveryState, Order
 from orderwatch.core.outcome import is_complete
 from orderwatch.core.sizes import amount
@@ -68,7 +72,8 @@ async def run_demo(folder: Path | None, picture: Path | None, *, stay: bool) -> 
         if picture is not None:
             view.save_picture(picture)
         if daemon.returncode is None:
-            _tell(folder, await reader.orders())
+            concerns = await concerns_of(load(config, {}, resolve=False), reader, datetime.now(UTC))
+            _tell(folder, await reader.orders(), unacknowledged(concerns))
             if stay:
                 await _stay(page, daemon)
     if daemon.returncode != 0:
@@ -136,7 +141,7 @@ def _empty_folder(folder: Path) -> Path:
     return folder.resolve()
 
 
-def _tell(folder: Path, orders: Sequence[Order]) -> None:
+def _tell(folder: Path, orders: Sequence[Order], attention: Sequence[Concern]) -> None:
     stored = [d for o in orders for d in o.deliveries if d.state is DeliveryState.STORED]
     screen = console()
     screen.print(
@@ -150,6 +155,7 @@ def _tell(folder: Path, orders: Sequence[Order]) -> None:
         soft_wrap=True,
     )
     screen.print("\n[bold]orderwatch status[/]")
+    print_attention(screen, attention, None)
     screen.print(status_table(orders))
     command = f"{our_command()} --config {folder}/config.toml"
     screen.print("\n[bold]Where to look next[/]", highlight=False)
