@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.db.kit import NOW, a_delivery, a_move, an_order
+from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 from tests.db.many import many
 from tests.web.api_kit import HOSTILE, Served, asked, fill, served
 
@@ -89,6 +89,17 @@ async def test_a_file_and_its_order_say_the_same_of_it_and_a_lost_order_is_not_s
     assert "given_up" not in Outline(pages[17].partition('id="explain"')[0]).text
     assert " ".join(Outline(pages[17]).text.split()).count("· seen just now") == 1
     assert "· lost · asked for just now" in " ".join(Outline(pages[133]).text.split())
+
+
+async def test_why_a_file_waits_and_when_it_is_tried_again_are_told_apart(database: Path) -> None:
+    waiting = a_delivery(state=DeliveryState.PARKED, reason="no space", not_before=NOW + MINUTE)
+    capture = Capture(capture_id=waiting.capture_id, standing=Standing(word="published", phase=None))
+    async with served(database) as here:
+        await here.store.restore(
+            [Verdict(order=an_order(captures=(capture,), deliveries=(waiting,)), transitions=(a_move(),))]
+        )
+        _, _, page = await asked(here.port, f"/orders/main/{waiting.task_id}")
+    assert "parked no space · tried again in 1 min" in " ".join(Outline(page.decode()).text.split())
 
 
 @pytest.mark.parametrize(
