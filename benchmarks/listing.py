@@ -120,7 +120,7 @@ async def polling(url: str, database: Path) -> AsyncIterator[Poller]:
         gate = Gate("main", None, store, interval=PACE.interval, now=now, rng=rng)
         recorder = Recorder("main", watched, store, pace=PACE, todo=Bell(), now=now, rng=rng)
         lister = Lister(provider.tasking, recorder, store, now=now)
-        looker = Looker(provider.tasking, provider.archive, recorder, store, pace=PACE, now=now)
+        looker = Looker(provider.tasking, provider.archive, recorder, store, pace=PACE, now=now, rng=rng)
         yield Poller(recorder, lister, looker, gate, store, pace=PACE, now=now, rng=rng)
 
 

@@ -368,7 +368,7 @@ async def process(
         poller = Poller(
             recorder,
             Lister(connection.tasking, recorder, store, now=now),
-            Looker(connection.tasking, connection.archive, recorder, store, pace=WAYS, now=now),
+            Looker(connection.tasking, connection.archive, recorder, store, pace=WAYS, now=now, rng=rng),
             gate,
             store,
             pace=WAYS,

@@ -146,14 +146,14 @@ class House:
         gate: Gate | None = None,
         meter: Meter = UNMETERED,
     ) -> Poller:
-        provider, now = connection or self.connection, self.time.now
+        provider, now, rng = connection or self.connection, self.time.now, random.Random(7)
         recorder = Recorder(
             account, watched, self.store, pace=PACE, todo=self.todo, now=now, rng=self.rng, meter=meter
         )
         return Poller(
             recorder,
             Lister(provider.tasking, recorder, self.store, now=now),
-            Looker(provider.tasking, provider.archive, recorder, self.store, pace=PACE, now=now),
+            Looker(provider.tasking, provider.archive, recorder, self.store, pace=PACE, now=now, rng=rng),
             gate or new_gate(self.store, self.time, account),
             self.store,
             pace=PACE,

@@ -199,6 +199,20 @@ async def test_lists_that_only_small_pages_come_of_are_read_whole(
         ]
 
 
+@pytest.mark.parametrize("code", [400, 404, 500])
+async def test_captures_whose_scenes_cannot_be_had_do_not_hide_the_orders_others(
+    tmp_path: Path, code: int
+) -> None:
+    """A look gives up after three failures; what comes behind them is not for ever the same."""
+    bad = [fault("scenes", "status", code=code, match={"capture_id": f"bad{n}"}, **ALWAYS) for n in range(3)]
+    captures = [capture(capture_id=f"bad{n}") for n in range(3)] + [capture(capture_id="good", size=7000)]
+    async with beside(tmp_path, order(captures=captures), faults=bad) as h:
+        await live(h, as_daemon(h, patterns(project_name="*")), 2 * BESIDE)
+        states = {d.capture_id: d.state for d in (await the_order(h)).deliveries}
+        assert states == {"good": "stored"}
+        await assert_unharmed(h)
+
+
 @pytest.mark.parametrize("kind", ["constants", "latin1", "marked"])
 async def test_answers_that_are_not_quite_json_cost_no_order_anything(
     tmp_path: Path, events: LogCapture, kind: str

@@ -300,3 +300,32 @@ async def test_an_error_of_our_own_costs_one_note_or_the_channel_alone(
             home.time.now += timedelta(hours=1)
             assert await teller.drain() is None
             assert channel.sent == [1, 2, 3]
+
+
+async def test_a_note_that_an_error_of_our_own_falls_on_holds_up_none_that_comes_after(
+    database: Path, events: LogCapture
+) -> None:
+    sent: list[str] = []
+
+    class Odd:
+        async def send(self, letters: Sequence[Letter]) -> None:
+            if any("odd" in str(letter) for letter in letters):
+                raise LookupError
+            sent.extend(letter.id for letter in letters)
+
+    async with house(database) as home:
+        teller = Teller(
+            "one",
+            Odd(),
+            home.store,
+            gather=timedelta(0),
+            now=home.time.read,
+            rng=random.Random(1),
+            sleep=home.time.sleep,
+        )
+        await home.happens("odd")
+        assert await teller.drain() is not None
+        await home.happens("fine")
+        assert await teller.drain() is None
+        assert len(sent) == 1
+        assert "notify.dropped" in said(events)

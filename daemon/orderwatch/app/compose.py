@@ -95,7 +95,7 @@ class Parts:
         pace, now, rng = pace_of(self.settings), self.clock.now, self.rng
         tasking, archive = connection.tasking, connection.archive
         lister = Lister(tasking, recorder, store, now=now, member=member)
-        looker = Looker(tasking, archive, recorder, store, pace=pace, now=now, member=member)
+        looker = Looker(tasking, archive, recorder, store, pace=pace, now=now, rng=rng, member=member)
         return Poller(
             recorder,
             lister,

@@ -1,5 +1,6 @@
 """One look at one order: itself, its captures, and the scenes of those that are published."""
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -38,6 +39,7 @@ class Looker:
         *,
         pace: Pace,
         now: Callable[[], datetime],
+        rng: random.Random,
         member: Member | None = None,
     ) -> None:
         self._tasking = tasking
@@ -46,6 +48,7 @@ class Looker:
         self._store = store
         self._pace = pace
         self._now = now
+        self._rng = rng
         self._member = member or unwatched()
 
     @property
@@ -123,12 +126,12 @@ class Looker:
     async def _scenes(
         self, known: Order | None, look: Look, rules: Rules, *, everything: bool
     ) -> tuple[dict[str, tuple[SeenScene, ...]], ProviderError | None]:
-        """The scenes of every capture worth asking for; one that fails does not hide the others."""
+        """The scenes of every capture worth asking for, in any order: what fails hides no other for ever."""
         now = self._now()
         order = observe(known, look, now, rules).order
         scenes: dict[str, tuple[SeenScene, ...]] = {}
         failed: list[ProviderError] = []
-        for capture in order.captures:
+        for capture in self._rng.sample(order.captures, len(order.captures)):
             asked = everything and (capture.published_at is not None or capture.unclear)
             self._member.beat()
             if len(failed) < _ENOUGH and (asked or scenes_due(order, capture, now, self._pace)):

@@ -126,6 +126,7 @@ class Teller:
             else:
                 sent.append(letter)
         if not sent:
+            self._letters = ()  # else what comes later would wait behind them
             await self._failed(str(error), timedelta(0))
             return
         if odd:
