@@ -60,6 +60,10 @@ class AnswerError(ProviderError):
     """The answer is not what the API promises; nothing may be concluded from it."""
 
 
+class LeftOutError(AnswerError):
+    """The provider answered, but a row that may matter cannot be read; the others were given."""
+
+
 class UnclearError(ProviderError):
     """It is not known whether the provider did what was asked: never ask again before looking it up."""
 

@@ -5,7 +5,7 @@ import itertools
 import json
 import random
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Any
 from aioresponses import CallbackResult
 from aioresponses import aioresponses as fake_network
 
+from orderwatch.core.seen import SeenCapture
+from orderwatch.errors import LeftOutError
 from orderwatch.provider.access import Access
 from orderwatch.provider.connection import Connection, connect
 from orderwatch.provider.pacer import Pacer
@@ -105,6 +107,15 @@ async def listed(provider: Connection) -> list[int]:
     """The ids of the list's rows, as far as they can be read."""
     rows = [row.read() async for page in provider.tasking.listing() for row in page.rows]
     return [seen.task_id for seen in rows if seen]
+
+
+async def captures_read(provider: Connection) -> list[SeenCapture]:
+    """The captures that can be read."""
+    found = []
+    with suppress(LeftOutError):
+        async for seen in provider.tasking.captures(23272):
+            found.append(seen)  # noqa: PERF401 - it may raise in the end
+    return found
 
 
 def serve_tokens(network: fake_network, url: str = TOKEN, life: object = 86400) -> None:

@@ -20,6 +20,7 @@ from tests.provider.kit import (
     TASK,
     Desk,
     answer,
+    captures_read,
     page,
     serve_tokens,
 )
@@ -227,8 +228,8 @@ async def test_one_bad_item_hides_no_other_and_its_shape_is_said_once(
     ]
     net.get(CAPTURES, payload=page(*rows), repeat=True)
     with capture_logs() as logs:
-        [c async for c in provider.tasking.captures(23272)]
-        (seen,) = [c async for c in provider.tasking.captures(23272)]
+        await captures_read(provider)
+        (seen,) = await captures_read(provider)
     assert (seen.capture_id, seen.start, seen.satellite_name) == ("7", None, None)
     said = [entry for entry in logs if entry["event"] == "provider.bad_item"]
     assert [entry["fields"] for entry in said] == [["capture_id"], []]

@@ -21,6 +21,7 @@ from tests.provider.kit import (
     TASKS,
     Desk,
     answer,
+    captures_read,
     listed,
     page,
     serve_tokens,
@@ -93,7 +94,7 @@ def ask(url: str, document: object, question: Callable[[Connection], Awaitable[o
 
 
 async def captures(provider: Connection) -> Sequence[object]:
-    return [capture.capture_id for capture in [c async for c in provider.tasking.captures(23272)]]
+    return [capture.capture_id for capture in await captures_read(provider)]
 
 
 async def scenes(provider: Connection) -> Sequence[object]:

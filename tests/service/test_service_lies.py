@@ -1,10 +1,11 @@
 """Answers that are broken, wrong or lead elsewhere: they harm only what they are about, and for a while."""
 
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
-from tests.service.service_kit import House, patterns, watching
+from tests.service.service_kit import DAY, House, patterns, watching
 from tests.service.tracking_kit import (
     ALWAYS,
     BESIDE,
@@ -31,6 +32,9 @@ from tests.service.tracking_kit import (
 
 from orderwatch.core.model import OrderState
 from orderwatch.core.watching import Watch
+from orderwatch.simulator.scenario import Capture
+from orderwatch.simulator.values import Document
+from orderwatch.simulator.world import Place, Sign, World
 
 BROKEN = ["html", "malformed", "huge", "page_loop", "foreign_next"]
 LONG = pytest.mark.long  # played by `make sweep`
@@ -309,3 +313,52 @@ async def test_bare_rows_are_recorded_as_they_come_and_filled_in_later(tmp_path:
         assert (found.project_name, found.state) == ("Simulated project", OrderState.OPEN)
         assert await moves(h) == [(None, "in_progress", "first")]
         await assert_unharmed(h)
+
+
+# Rows that cannot be read
+
+
+@dataclass(frozen=True)
+class Spoilt(World):
+    """These fields of the captures and scenes whose id is `odd` are not what they should be."""
+
+    spoilt: Document = field(default_factory=dict)
+
+    def capture(self, capture: Capture, at: float) -> Document:
+        truth = super().capture(capture, at)
+        return truth | self.spoilt if truth["capture_id"] == "odd" else truth
+
+    def scene(self, place: Place, at: float, sign: Sign) -> Document:
+        truth = super().scene(place, at, sign)
+        return truth | self.spoilt if truth["scene_id"] == "odd" else truth
+
+
+@pytest.mark.parametrize(
+    ("captures", "spoilt"),
+    [
+        ([capture(capture_id="odd"), capture(capture_id="sound", size=7000)], {"capture_id": None}),
+        ([capture(capture_id="odd")], {"capture_id": {"id": "odd"}}),
+        ([{"status": [(0, "published")], "scenes": [{"scene_id": "odd"}, {}]}], {"scene_id": None}),
+        ([{"status": [(0, "published")], "scenes": [{}, {"scene_id": "odd"}]}], {"attachments": "none"}),
+    ],
+    ids=["capture beside a sound one", "only capture", "scene without id", "scene without a list of files"],
+)
+async def test_an_order_is_not_done_while_a_row_of_it_cannot_be_read(
+    tmp_path: Path, events: LogCapture, captures: list[Document], spoilt: Document
+) -> None:
+    """It is not known what is in it; the others are brought, and the order needs a look."""
+    subject = order(status=[[0, "completed"]], captures=captures)
+    async with beside(tmp_path, subject) as h:
+        honest = h.simulator.world
+        kept = {each.name: getattr(honest, each.name) for each in fields(World)}
+        h.simulator.world = Spoilt(**kept, spoilt=spoilt)
+        poller = as_daemon(h, patterns(project_name="*"))
+        await live(h, poller, 16 * DAY, step=DAY)
+        assert (await the_order(h)).state is OrderState.SETTLING
+        assert all(d.state == "stored" for d in (await the_order(h)).deliveries)
+        assert heard(events, "order.look_", *ACCOUNT) == ["order.look_failed"]
+        h.simulator.world = honest
+        await live(h, poller, 3 * DAY, step=DAY)
+        assert (await the_order(h)).state is OrderState.DONE
+        assert await stored(h)
+        assert heard(events, "order.look_", *ACCOUNT) == ["order.look_failed", "order.look_restored"]

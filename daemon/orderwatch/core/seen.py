@@ -44,6 +44,8 @@ class SeenAttachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenScene:
+    """`scene_id` is empty where the row cannot be read: nothing of it is offered."""
+
     scene_id: str
     facts: SceneFacts
     attachments: tuple[SeenAttachment, ...]

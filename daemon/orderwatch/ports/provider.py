@@ -32,7 +32,10 @@ class Tasking(Protocol):
         ...
 
     def captures(self, task_id: int) -> AsyncIterator[SeenCapture]:
-        """Every capture of an order, all pages; raises where a page fails."""
+        """Every capture of an order, all pages; raises where a page fails.
+
+        `LeftOutError` in the end where one cannot be read.
+        """
         ...
 
     async def products(self) -> Sequence[Product]:

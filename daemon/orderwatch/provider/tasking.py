@@ -8,7 +8,7 @@ import orjson
 
 from orderwatch.core.product import Product
 from orderwatch.core.seen import SeenCapture, SeenOrder
-from orderwatch.errors import AnswerError, MissingError, RejectedError, UnclearError
+from orderwatch.errors import AnswerError, LeftOutError, MissingError, RejectedError, UnclearError
 from orderwatch.ports import ListedRow, ListPage
 from orderwatch.provider.http import TASKING, Http
 from orderwatch.provider.pages import pages, rows
@@ -48,10 +48,14 @@ class TaskingApi:
         return None if task is None else task.seen(raw)
 
     async def captures(self, task_id: int) -> AsyncIterator[SeenCapture]:
-        within = f"captures of order {task_id}"
+        within, all_read = f"captures of order {task_id}", True
         async for position, raw in rows(self._http, TASKING, f"/tasking/tasks/{task_id}/captures/"):
             if capture := self._reader.read(Capture, raw, Place(within, position)):
                 yield capture.seen()  # shown twice: what is read later is newer, and counts
+            else:
+                all_read = False
+        if not all_read:
+            raise LeftOutError("tasking: a capture cannot be read")
 
     async def products(self) -> Sequence[Product]:
         found = [

@@ -12,6 +12,7 @@ from orderwatch.provider.pages import rows
 from orderwatch.provider.wire import Attachment, Place, Reader, Scene, read_time
 
 _SUFFIXES = {"delivery_zip": ".zip", "footprint": ".kml", "thumbnail": ".png", "preview": ".png"}
+_UNREAD = Scene.model_construct(scene_id="")  # stands for every row that cannot be read
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -49,7 +50,9 @@ class TelluricApi:
         of_capture = {"sceneset_id": capture_id}
         async for position, raw in rows(self._http, TELLURIC, "/telluric/scenes/", of_capture):
             scene = self._reader.read(Scene, raw, Place(within, position))
-            if scene and _modified(scene) >= _modified(found.get(scene.scene_id)):
+            if scene is None:
+                found[""] = _UNREAD
+            elif _modified(scene) >= _modified(found.get(scene.scene_id)):
                 found[scene.scene_id] = scene
         return found
 

@@ -11,7 +11,7 @@ from orderwatch.core.machine import Rules, observe, observe_missing, told
 from orderwatch.core.model import Order, OrderState
 from orderwatch.core.seen import Look, SeenCapture, SeenOrder, SeenScene
 from orderwatch.core.watching import Traits, traits
-from orderwatch.errors import AnswerError, MissingError, ProviderError
+from orderwatch.errors import AnswerError, LeftOutError, MissingError, ProviderError
 from orderwatch.ports import Archive, Store, Tasking
 from orderwatch.service.pulse import Member, unwatched
 from orderwatch.service.recorder import Recorder
@@ -83,7 +83,8 @@ class Looker:
             lambda order: observe(order, look, self._now(), rules),
             latest=self._now() + self._pace.interval if failed else None,
         )
-        answered = seen is not None or bool(captures) or bool(scenes) or (captures == () and trouble is None)
+        answered = seen is not None or bool(captures) or bool(scenes)
+        answered |= captures == () and (trouble is None or isinstance(trouble, LeftOutError))
         if failed is not None and not answered:
             raise failed
         return Looked(answered=answered, failed=failed)
@@ -136,9 +137,13 @@ class Looker:
             self._member.beat()
             if len(failed) < _ENOUGH and (asked or scenes_due(order, capture, now, self._pace)):
                 try:
-                    scenes[capture.capture_id] = tuple(await self._archive.scenes(capture.capture_id))
+                    found = tuple(await self._archive.scenes(capture.capture_id))
                 except ProviderError as error:
                     failed.append(error)
+                    continue
+                scenes[capture.capture_id] = found
+                if not all(scene.scene_id for scene in found):
+                    failed.append(LeftOutError("telluric: a scene cannot be read"))
         return scenes, failed[0] if failed else None
 
 
