@@ -1,19 +1,24 @@
 """One bad file, or one bad download host, does not hold the rest; a busy one is waited for."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 from structlog.testing import LogCapture
 from tests.service.service_kit import HOUR, MINUTE, House, house, told
 from tests.service.tracking_kit import ALWAYS, fault, lie, work
 
 from orderwatch.core.delivery import RetryPolicy
 from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.core.seen import SeenScene
+from orderwatch.ports import Archive, Offer
 from orderwatch.service.turns import Turns
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
@@ -48,6 +53,13 @@ async def delivery_of(h: House, scene: str) -> Delivery:
 
 def about(scene: int, kind: str, **facts: object) -> Fault:
     return fault("download", kind, match={"scene_id": f"S{scene}"}, **{**ALWAYS, **facts})
+
+
+@asynccontextmanager
+async def serving(handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """A host of which everything is asked with this, by its URL."""
+    async with RawTestServer(handle) as server:
+        yield str(server.make_url("/"))
 
 
 # What speaks of the host
@@ -95,6 +107,42 @@ async def test_who_tries_a_host_that_failed_is_each_time_another_one(tmp_path: P
             h.time.move(MINUTE)
             await work(h)
         assert await states(h) == "wwwwss"
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """An archive whose links lead to a host that leads on, for some scenes to where nobody answers."""
+
+    archive: Archive
+    url: str
+    links: dict[str, str] = field(default_factory=dict)
+
+    async def scenes(self, capture_id: str) -> Sequence[SeenScene]:
+        return await self.archive.scenes(capture_id)
+
+    async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
+        offer = await self.archive.offer(capture_id, scene_id, attachment)
+        self.links.setdefault(scene_id, offer.url)
+        return replace(offer, url=f"{self.url}{scene_id}")
+
+
+async def test_files_whose_storage_does_not_answer_do_not_hold_the_others_of_their_links_host(
+    tmp_path: Path,
+) -> None:
+    nowhere = {f"S{number}": "http://127.0.0.1:1/" for number in range(4)}
+
+    async def lead_on(request: web.BaseRequest) -> web.StreamResponse:
+        raise web.HTTPFound(entrance.links[request.path.removeprefix("/")])
+
+    async with house(tmp_path, scenes(*[0] * 9), retries=PATIENT) as h, serving(lead_on) as url:
+        entrance = Entrance(h.connection.archive, url, nowhere)
+        h.tools["main"] = replace(h.tools["main"], archive=entrance)
+        await h.look()
+        await work(h)
+        for _ in range(3):
+            h.time.move(MINUTE)
+            await work(h)
+        assert await states(h) == "wwwwsssss"
 
 
 async def test_a_host_that_does_not_answer_is_one_trouble_even_for_one_file(

@@ -169,9 +169,9 @@ class Downloader:
 
     @asynccontextmanager
     async def _get(self, link: URL, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        for _ in range(_HOPS + 1):
+        for hop in range(_HOPS + 1):
             await self._policy.check(link)
-            response = await self._asked(link, headers)
+            response = await self._asked(link, headers, reached=hop > 0)
             async with response:
                 location = response.headers.get("Location")
                 if response.status not in _REDIRECTS or location is None:
@@ -180,10 +180,11 @@ class Downloader:
                 link = link.join(_link(location))
         raise TransferError(f"more than {_HOPS} redirects")
 
-    async def _asked(self, link: URL, headers: dict[str, str]) -> aiohttp.ClientResponse:
+    async def _asked(self, link: URL, headers: dict[str, str], *, reached: bool) -> aiohttp.ClientResponse:
+        """`reached`: the host of the delivery's link has answered, and led here."""
         began = time.monotonic()
         try:
-            async with _translated(reached=False), asyncio.timeout(_CONNECT + self._manner.stall):
+            async with _translated(reached=reached), asyncio.timeout(_CONNECT + self._manner.stall):
                 # Headers may drip as well.
                 response = await self._session.get(link, headers=headers, allow_redirects=False)
         except Exception:
@@ -264,7 +265,7 @@ async def _translated(*, reached: bool = True) -> AsyncIterator[None]:
         raise HostError("the download was cut", reached=reached) from error
     except aiohttp.ClientConnectorError as error:
         text = f"the download host cannot be reached: {error.strerror or 'no route'}"
-        raise HostError(text, reached=False) from error
+        raise HostError(text, reached=reached) from error
     except ValueError as error:  # a link that is none, too
         raise TransferError(f"the download failed: {type(error).__name__}") from error
     except (aiohttp.ClientError, ConnectionError) as error:
