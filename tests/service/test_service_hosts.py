@@ -195,6 +195,32 @@ async def test_a_host_that_nothing_is_wanted_of_any_more_is_no_trouble_for_ever(
         assert [e["event"] for e in events.entries].count("downloads.restored") == 1
 
 
+@pytest.mark.parametrize("sizes", [(90_000, 80_000), (90_000,)], ids=["two sizes", "one size"])
+async def test_a_file_that_is_always_cut_is_given_up_whatever_size_its_host_says(
+    tmp_path: Path, sizes: tuple[int, ...]
+) -> None:
+    answers = 0
+
+    async def cut(request: web.BaseRequest) -> web.StreamResponse:
+        nonlocal answers
+        answers += 1
+        response = web.StreamResponse()
+        response.content_length = sizes[answers % len(sizes)]
+        await response.prepare(request)
+        await response.write(b"PK\3\4" + bytes(50_000 + answers % 3))
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    async with house(tmp_path, scenes(0), retries=FEW) as h, serving(cut) as url:
+        h.tools["main"] = replace(h.tools["main"], archive=Entrance(h.connection.archive, url))
+        await h.look()
+        for _ in range(10):
+            await work(h)
+            h.time.move(HOUR)
+        assert await states(h) == "g"
+
+
 # Busy
 
 

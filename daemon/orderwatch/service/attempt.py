@@ -205,12 +205,9 @@ class Attempt:
         """
         begun = self.delivery.durable > 0
         known = self.delivery
-        # Of another size, it is another file.
-        same = None in (known.total, start.total) or known.total == start.total
-        furthest = max(known.furthest, known.durable) if same else 0
         self.row.becomes(
             durable=start.offset,
-            furthest=max(furthest, start.held),
+            furthest=max(known.furthest, known.durable, start.held),
             total=start.total,
             validator=start.validator,
         )
