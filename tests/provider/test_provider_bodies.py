@@ -79,6 +79,8 @@ async def test_an_odd_value_hides_no_row_of_any_list(desk: Desk, kind: str, valu
         ("windows-1252", 'application/json; charset="windows-1252"'),
         ("utf-8", "application/json; charset=iso-8859-1"),
         ("utf-8", "application/json; charset=rot13"),
+        ("utf-8", "application/json; charset*"),
+        ("utf-8", "; x*"),
     ],
 )
 async def test_a_name_is_read_in_whatever_charset_it_comes(

@@ -3,6 +3,7 @@
 No text made here holds a URL's query, a header, a body or the words of aiohttp: all can carry secrets.
 """
 
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -24,6 +25,8 @@ LARGEST_BODY = 16 * 2**20  # bytes, after decompression
 LARGEST_REFUSAL = 2**16  # bytes; what comes after them is not read
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
 CONNECTIONS = 10
+
+_CHARSET = re.compile(r';\s*charset\s*=\s*"?([\w.:-]+)', re.ASCII | re.IGNORECASE)
 
 FINE = range(200, 300)
 REFUSED = range(400, 500)
@@ -138,7 +141,13 @@ async def exchange(
                 body = await _read(response.content, name)
             elif with_refusal and response.status in REFUSED:
                 body = await _read_some(response.content)
-            return Reply(name, response.status, response.headers, body, response.charset)
+            return Reply(name, response.status, response.headers, body, _charset(response))
+
+
+def _charset(response: aiohttp.ClientResponse) -> str | None:
+    """What the header says; aiohttp's own reading of it fails on a bare `charset*`."""
+    found = _CHARSET.search(response.headers.get("Content-Type", ""))
+    return found and found[1]
 
 
 async def metered(meter: Meter, api: str, exchanging: Awaitable[Reply]) -> Reply:
