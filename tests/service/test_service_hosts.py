@@ -242,6 +242,20 @@ async def test_a_busy_host_is_asked_again_when_it_said_and_no_file_is_given_up_f
         await h.assert_all_stored()
 
 
+@pytest.mark.parametrize("code", [429, 503])
+async def test_a_host_that_is_busy_for_good_is_not_asked_each_second_because_it_says_so(
+    tmp_path: Path, code: int
+) -> None:
+    async with house(tmp_path, scenes(0), retries=FEW) as h:
+        await h.look()
+        lie(h, fault("download", "status", code=code, retry_after=1, **ALWAYS))
+        for _ in range(600):
+            await work(h)
+            h.time.move(SECOND)
+        assert len(h.downloads) < 30
+        assert (await h.the_delivery()).barren == 0
+
+
 async def test_a_busy_host_that_does_not_say_until_when_is_asked_ever_more_seldom(tmp_path: Path) -> None:
     async with house(tmp_path, scenes(0), retries=FEW) as h:
         await h.look()

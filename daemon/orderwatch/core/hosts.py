@@ -125,6 +125,12 @@ def after_forbidden(host: Host, file: Hashable) -> Host:
     return replace(host, forbidden=host.forbidden | {file}, limit=None if by_it else host.limit)
 
 
+def wait_said(host: Host, said: timedelta) -> timedelta:
+    """As long as it asks for; where that is next to nothing, twice as long each time it refuses again."""
+    doubled: timedelta = said * 2 ** min(host.refusals, _MOST_DOUBLINGS)
+    return max(said, min(_FIRST, doubled))
+
+
 def wait_unsaid(host: Host, slowest: timedelta) -> timedelta:
     """How long it is left alone where it says that it is busy and not until when."""
     pause: timedelta = _FIRST * 2 ** min(host.refusals, _MOST_DOUBLINGS)

@@ -111,7 +111,10 @@ class Visit:
         ever longer.
         """
         host, now = self._road.host, self._now()
-        wait = said or (timedelta(0) if self.crowded else hosts.wait_unsaid(host, slowest))
+        if said:
+            wait = hosts.wait_said(host, said)
+        else:
+            wait = timedelta(0) if self.crowded else hosts.wait_unsaid(host, slowest)
         self._road.becomes(hosts.after_refusal(host, self._file, wait, now, self._others))
         return wait
 
