@@ -100,7 +100,8 @@ url = "http://127.0.0.1:9/"
 def mutated(text: str, folder: Path, rng: random.Random) -> str:
     """The file with a few of its lines changed, lost, doubled or broken; every second one is good."""
     lines, good = text.splitlines(), rng.random() < 1 / 2
-    free = [n for n, line in enumerate(lines) if not line.startswith(OWN)]
+    kept = OWN if good else (*OWN, "root = ")  # or it would use the real folder
+    free = [n for n, line in enumerate(lines) if not line.startswith(kept)]
     for at in rng.sample(free, rng.randint(1, 3)):
         key = lines[at].split(" = ")[0]
         if good:
