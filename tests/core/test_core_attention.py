@@ -61,6 +61,9 @@ def an_order(**fields: Any) -> OrderFacts:  # noqa: ANN401 - of any field
         "final_at": None,
         "last_seen_at": NOW,
         "lost_at": None,
+        "failing_since": None,
+        "lacking_since": None,
+        "has_file": False,
         "is_coming": False,
         "is_pending": False,
     }
@@ -110,6 +113,16 @@ def raised(*found: Concern, acknowledged: bool = False) -> dict[str, Raised]:
         (final(OrderPhase.CANCELED, 9 * DAY), None),
         (final(OrderPhase.REJECTED, end=NOW - 40 * DAY), None),
         (final(OrderPhase.REJECTED, end=NOW - 20 * DAY), "order_failed"),
+        (final(OrderPhase.COMPLETED, 9 * DAY, has_file=True), None),
+        (an_order(end=NOW, has_file=True), None),
+        (an_order(failing_since=NOW - 6 * DAY, is_coming=True), None),
+        (an_order(failing_since=NOW - 7 * DAY, is_coming=True), "overdue"),
+        (an_order(lacking_since=NOW - 7 * DAY), "overdue"),
+        (final(OrderPhase.COMPLETED, 9 * DAY, failing_since=NOW - 7 * DAY, has_file=True), "overdue"),
+        (final(OrderPhase.COMPLETED, 9 * DAY, lacking_since=NOW - 7 * DAY, has_file=True), "overdue"),
+        (final(OrderPhase.COMPLETED, 9 * DAY, lacking_since=NOW - 7 * DAY), "order_failed"),
+        (final(OrderPhase.COMPLETED, end=NOW - 40 * DAY, lacking_since=NOW - 9 * DAY), None),
+        (final(OrderPhase.COMPLETED, end=NOW - 40 * DAY, failing_since=NOW - 9 * DAY), "overdue"),
     ],
 )
 def test_which_orders_need_a_person(order: OrderFacts, reason: str | None) -> None:

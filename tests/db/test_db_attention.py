@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order, held
 
@@ -18,6 +19,7 @@ from orderwatch.core.model import (
     OrderState,
     Standing,
     Subject,
+    Transition,
 )
 from orderwatch.core.notes import Channel
 from orderwatch.core.problems import Change, Problem
@@ -85,6 +87,67 @@ async def test_what_has_a_file_did_not_fail(database: Path) -> None:
     order = an_order(1, standing=failed, state=OrderState.SETTLING, final_at=NOW - 9 * DAY, end=NOW - DAY)
     async with open_store(database) as store:
         await store.apply(Verdict(order=order, wanted=(stored,)))
+        assert await listed(store) == []
+
+
+STORED: dict[str, Any] = {
+    "state": DeliveryState.STORED,
+    "stored_at": NOW,
+    "size": 1,
+    "sha256": "0" * 64,
+}
+LONG_AGO, LATELY = NOW - 8 * DAY, NOW - 6 * DAY
+
+
+def half_delivered(task_id: int, wanted_at: datetime, second: dict[str, Any], **of_capture: Any) -> Verdict:  # noqa: ANN401 - of any field
+    """A completed order with one of its two files."""
+    published = replace(capture("published", CapturePhase.PUBLISHED), published_at=wanted_at, **of_capture)
+    order = an_order(
+        task_id,
+        standing=Standing(word="completed", phase=OrderPhase.COMPLETED),
+        state=OrderState.SETTLING,
+        final_at=LONG_AGO,
+        captures=(published,),
+    )
+    wanted = (a_delivery("scene-1", task_id, **STORED), a_delivery("scene-2", task_id, **second))
+    moves = tuple(wanted_move(task_id, delivery.scene_id, wanted_at) for delivery in wanted)
+    return Verdict(order=order, wanted=wanted, transitions=moves)
+
+
+def wanted_move(task_id: int, scene_id: str, at: datetime) -> Transition:
+    move = a_move("wanted", task_id, subject=Subject.DELIVERY, capture_id="capture-1", scene_id=scene_id)
+    return replace(move, at=at)
+
+
+async def test_files_that_are_published_and_do_not_come_are_late_beside_those_that_came(
+    database: Path,
+) -> None:
+    """The host of one answers 429 for ever; nothing of another is offered; the others are being fetched."""
+    waiting = {"state": DeliveryState.WAITING, "reason": "the download host is busy", "attempts": 9}
+    verdicts = [
+        half_delivered(1, LONG_AGO, waiting),
+        half_delivered(2, LATELY, waiting),
+        half_delivered(3, LONG_AGO, {"state": DeliveryState.FETCHING, "attempts": 9}),
+        half_delivered(4, LONG_AGO, {"state": DeliveryState.FETCHING}),  # the queue is long
+        half_delivered(5, LONG_AGO, STORED, lacking=True),
+        half_delivered(6, LATELY, STORED, lacking=True),
+        half_delivered(7, LONG_AGO, STORED),
+    ]
+    bare = replace(capture("published", CapturePhase.PUBLISHED), published_at=LONG_AGO)
+    async with open_store(database) as store:
+        for verdict in (*verdicts, Verdict(order=an_order(8, captures=(bare,)))):
+            await store.apply(verdict)
+        assert [(c.reason, c.task_id, c.since) for c in await listed(store)] == [
+            (Reason.OVERDUE, task_id, LONG_AGO) for task_id in (1, 3, 5, 8)
+        ]
+
+
+async def test_a_file_that_is_published_again_is_late_only_some_time_after_that(database: Path) -> None:
+    waiting = {"state": DeliveryState.WAITING, "attempts": 9}
+    first = half_delivered(1, LONG_AGO, waiting)
+    renewed = replace(first, transitions=(*first.transitions, wanted_move(1, "scene-2", LATELY)))
+    async with open_store(database) as store:
+        await store.apply(renewed)
         assert await listed(store) == []
 
 

@@ -19,6 +19,8 @@ from orderwatch.core.watching import Traits
 
 # Captures that were taken before the window closed are published up to so much later.
 _PUBLICATION_DELAY = timedelta(days=1)
+# Files come within so much of being published, or somebody has to look.
+_DELIVERY_TIME = timedelta(days=7)
 # An order whose window had closed so long before it was first seen final is history, and needs nobody.
 _HISTORY = timedelta(days=30)
 # A command that places an order takes less; an intent that is older was left by one that was killed.
@@ -86,7 +88,7 @@ class Raised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFacts:
-    """What of an order that has no file decides whether it needs a person."""
+    """What decides whether an order needs a person."""
 
     account: str
     task_id: int
@@ -101,6 +103,9 @@ class OrderFacts:
     final_at: datetime | None
     last_seen_at: datetime | None
     lost_at: datetime | None
+    failing_since: datetime | None  # wanted so long, and tried again and again
+    lacking_since: datetime | None  # published so long, and not all of its files are offered
+    has_file: bool
     is_coming: bool  # some delivery of it is not settled yet
     is_pending: bool  # some capture of it is not final yet
 
@@ -300,28 +305,45 @@ def _of_order(order: OrderFacts, now: datetime) -> Iterator[Concern]:
         since = order.lost_at or order.last_seen_at or now
         text = f"{names} is lost: the provider answers 404"
         yield _concern_of(order, Reason.LOST, since, text, remedies.LOST)
-    elif order.is_coming:
-        return
-    elif order.final_at is not None:
-        if _has_failed(order, now):
-            text = f"{names} ended as {order.word}, and nothing of it was delivered"
-            yield _concern_of(order, Reason.ORDER_FAILED, order.final_at, text, remedies.ORDER_FAILED)
+    elif _has_failed(order, now):
+        text = f"{names} ended as {order.word}, and nothing of it was delivered"
+        yield _concern_of(order, Reason.ORDER_FAILED, order.final_at or now, text, remedies.ORDER_FAILED)
     elif order.end is not None and _is_overdue(order, order.end, now):
         text = f"{names} is overdue: its window is over, and nothing of it was delivered"
         yield _concern_of(order, Reason.OVERDUE, order.end, text, remedies.OVERDUE)
+    elif late_since := _late_since(order, now):
+        text = f"{names} is overdue: files of it are published and not stored"
+        yield _concern_of(order, Reason.OVERDUE, late_since, text, remedies.late(order.task_id))
 
 
 def _has_failed(order: OrderFacts, now: datetime) -> bool:
     """Whether a final order brought nothing, against the wish of whoever ordered it."""
-    final_at = order.final_at or now
-    if order.phase is OrderPhase.CANCELED or (order.end is not None and order.end < final_at - _HISTORY):
+    if order.final_at is None or order.has_file or order.is_coming:
+        return False
+    if order.phase is OrderPhase.CANCELED or _is_history(order):
         return False
     waits = order.is_pending or order.phase not in _FAILED_PHASES
-    return not waits or now >= final_at + _PUBLICATION_DELAY
+    return not waits or now >= order.final_at + _PUBLICATION_DELAY
 
 
 def _is_overdue(order: OrderFacts, end: datetime, now: datetime) -> bool:
+    """Whether an order that is not final brought nothing in its time."""
+    if order.final_at is not None or order.has_file or order.is_coming:
+        return False
     return now >= (end + _PUBLICATION_DELAY if order.is_pending else end)
+
+
+def _late_since(order: OrderFacts, now: datetime) -> datetime | None:
+    """Return since when files of the order are to be had; None while that is not too long."""
+    lacking_since = None if _is_history(order) else order.lacking_since
+    since = min((at for at in (order.failing_since, lacking_since) if at is not None), default=None)
+    return since if since is not None and now >= since + _DELIVERY_TIME else None
+
+
+def _is_history(order: OrderFacts) -> bool:
+    """Whether the order's window had closed long before it was first seen final."""
+    final_at, end = order.final_at, order.end
+    return final_at is not None and end is not None and end < final_at - _HISTORY
 
 
 def _of_intent(intent: Intent, now: datetime) -> Iterator[Concern]:

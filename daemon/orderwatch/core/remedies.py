@@ -46,6 +46,11 @@ def parked(task_id: int) -> str:
     )
 
 
+def late(task_id: int) -> str:
+    """Return what to do about an order whose files are published and do not come."""
+    return f"`orderwatch explain {task_id}` says what each file waits for. Ask the provider for those files."
+
+
 def given_up(task_id: int) -> str:
     """Return what to do about a delivery of this order that is not tried any more."""
     return f"Ask the provider for the file. Then run `orderwatch retry --task {task_id}`."

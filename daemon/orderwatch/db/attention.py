@@ -70,6 +70,42 @@ _LOST_AT = (
     )
     .scalar_subquery()
 )
+# Of the youngest version, so that a scene published again is not late at once.
+_WANTED_AT = (
+    select(func.max(transitions.c.at))
+    .where(
+        transitions.c.account == deliveries.c.account,
+        transitions.c.task_id == deliveries.c.task_id,
+        transitions.c.capture_id == deliveries.c.capture_id,
+        transitions.c.scene_id == deliveries.c.scene_id,
+        transitions.c.before.is_(None),
+    )
+    .correlate(deliveries)
+    .scalar_subquery()
+)
+_FAILS = and_(  # and is tried again and again
+    deliveries.c.order_id == orders.c.id,
+    deliveries.c.state.in_([state for state in UNFINISHED if state not in _STUCK]),
+    deliveries.c.attempts > 0,
+)
+_WITHOUT_FILES = and_(
+    captures.c.order_id == orders.c.id,
+    captures.c.phase == CapturePhase.PUBLISHED,
+    or_(
+        captures.c.lacking,
+        ~exists().where(
+            deliveries.c.order_id == captures.c.order_id, deliveries.c.capture_id == captures.c.capture_id
+        ),
+    ),
+)
+_FAILING_SINCE = select(func.min(_WANTED_AT)).where(_FAILS).correlate(orders).scalar_subquery()
+_LACKING_SINCE = (
+    select(func.min(captures.c.published_at)).where(_WITHOUT_FILES).correlate(orders).scalar_subquery()
+)
+_IS_OWED = and_(
+    orders.c.state.in_([OrderState.OPEN, OrderState.SETTLING]),
+    or_(exists().where(_FAILS), exists().where(_WITHOUT_FILES)),
+)
 _INTENTS = select(intents).where(intents.c.state.in_([state for state in IntentState if state.open]))
 
 _OF_ORDER = and_(orders.c.account == transitions.c.account, orders.c.task_id == transitions.c.task_id)
@@ -95,6 +131,7 @@ _WORDS = (
     .where(transitions.c.id.in_(_FIRST_USES))
     .order_by(transitions.c.id)
 )
+_ASKED = ("lost_at", "failing_since", "lacking_since", "has_file", "is_coming", "is_pending")
 _RAISED = select(attention)
 NEEDS_A_PERSON = exists().where(
     attention.c.account == orders.c.account,
@@ -147,12 +184,18 @@ async def acknowledge(db: AsyncConnection, keys: Collection[str], at: datetime) 
 
 
 async def _orders(db: AsyncConnection, now: datetime) -> Sequence[OrderFacts]:
-    """Return the facts of orders that are lost, and of those that are over and have no file."""
+    """Return the facts of orders that are lost, or over without a file, or lack files that are published."""
     over = or_(orders.c.final_at.is_not(None), orders.c.end <= now)
     query = select(
-        *_FACTS, _COMES.label("is_coming"), _PENDING.label("is_pending"), _LOST_AT.label("lost_at")
+        *_FACTS,
+        _COMES.label("is_coming"),
+        _PENDING.label("is_pending"),
+        _HAS_FILE.label("has_file"),
+        _LOST_AT.label("lost_at"),
+        _FAILING_SINCE.label("failing_since"),
+        _LACKING_SINCE.label("lacking_since"),
     )
-    query = query.where(or_(orders.c.state == OrderState.LOST, and_(over, ~_HAS_FILE)))
+    query = query.where(or_(orders.c.state == OrderState.LOST, and_(over, ~_HAS_FILE), _IS_OWED))
     return [_facts_of(row) for row in (await db.execute(query)).mappings()]
 
 
@@ -160,9 +203,7 @@ def _facts_of(row: RowMapping) -> OrderFacts:
     phase = row["phase"]
     named = {column.name: row[column.name] for column in _FACTS}
     named |= {"phase": OrderPhase(phase) if phase else None, "state": OrderState(row["state"])}
-    return OrderFacts(
-        **named, lost_at=row["lost_at"], is_coming=row["is_coming"], is_pending=row["is_pending"]
-    )
+    return OrderFacts(**named, **{name: row[name] for name in _ASKED})
 
 
 def _stuck_of(row: RowMapping) -> StuckDelivery:
