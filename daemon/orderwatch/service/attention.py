@@ -26,6 +26,7 @@ class AttentionKeeper:
         self._scope = scope
         self._now = now
         self.current: Sequence[Concern] | None = None
+        self._failing = False
         self._turn = asyncio.Lock()  # two rounds at once would raise the same twice
 
     async def read(self) -> Sequence[Concern] | None:
@@ -34,17 +35,27 @@ class AttentionKeeper:
         return self.current
 
     async def round(self) -> None:
-        """Compare the rows with what was raised before; whoever reads the database says its trouble.
+        """Compare the rows with what was raised before.
 
-        Where that fails nobody says that all is well: `current` is None.
+        Where that fails nobody says that all is well: `current` is None. Trouble with the database is logged
+        by the store.
         """
-        try:
-            async with self._turn:
+        async with self._turn:
+            try:
                 with walled():
                     await self._round()
-        except (DatabaseError, UnexpectedError) as error:
-            self.current = None
-            log.debug("attention.unread", reason=str(error))
+            except DatabaseError as error:
+                self.current = None
+                log.debug("attention.unread", reason=str(error))
+            except UnexpectedError as error:
+                self.current = None
+                if not self._failing:
+                    log.warning("attention.failing", reason=str(error))
+                self._failing = True
+            else:
+                if self._failing:
+                    log.info("attention.restored")
+                self._failing = False
 
     async def _round(self) -> None:
         now = self._now()

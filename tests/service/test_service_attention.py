@@ -1,0 +1,47 @@
+"""What needs a person is known, or it is said that it is not."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from structlog.testing import LogCapture
+
+from orderwatch.core.attention import Changes, Evidence, Scope
+from orderwatch.core.problems import Problem
+from orderwatch.service.attention import AttentionKeeper
+
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+SCOPE = Scope(accounts=["main"], is_watched=lambda *_: True, knows=lambda *_: True)
+
+
+class Records:
+    """Rows that are what nobody reckons with, while `odd`."""
+
+    def __init__(self) -> None:
+        self.odd = True
+
+    async def attention(self, now: datetime) -> Evidence:
+        began: list[Any] = [now, 7 if self.odd else now - timedelta(hours=1)]
+        problems = [Problem(key=str(at), event="clock.wrong", began_at=at, facts={}) for at in began]
+        return Evidence(problems=problems)
+
+    async def note_attention(self, changes: Changes, at: datetime) -> None: ...
+
+
+async def test_an_error_of_our_own_is_said_once_and_meanwhile_nothing_is_called_well(
+    events: LogCapture,
+) -> None:
+    records = Records()
+    keeper = AttentionKeeper(records, scope=lambda: SCOPE, now=lambda: NOW)
+    for _ in range(3):
+        assert await keeper.read() is None
+    records.odd = False
+    found: Sequence[object] | None = await keeper.read()
+    assert found is not None
+    assert len(found) == 2
+    await keeper.round()
+    said = [(line["log_level"], line["event"]) for line in events.entries if line["log_level"] != "debug"]
+    assert [each for each in said if not each[1].endswith("raised")] == [
+        ("warning", "attention.failing"),
+        ("info", "attention.restored"),
+    ]
