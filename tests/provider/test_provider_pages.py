@@ -151,6 +151,20 @@ async def test_a_page_that_repeats_the_one_before_is_refused(net: fake_network, 
     assert len(sent(net, API)) == 2
 
 
+async def test_a_page_that_repeats_with_links_signed_anew_is_refused(
+    net: fake_network, provider: Connection
+) -> None:
+    def signed(signature: str) -> dict[str, object]:
+        return task(1, picture=f"https://cdn.example/a.png?sig={signature}&e=1")
+
+    net.get(TASKS, payload=page(signed("x"), following=SECOND))
+    net.get(SECOND, payload=page(signed("y"), following="?limit=100&offset=200"))
+    assert await rows_before_refusal(provider, "the pages repeat") == 1
+    net.get(SECOND, payload=page(task(1, picture="https://cdn.example/b.png?sig=x&e=1")))
+    net.get(TASKS, payload=page(signed("x"), following=SECOND))
+    assert await listed(provider) == [1, 1]
+
+
 @pytest.mark.parametrize("depth", [300, 1000])
 async def test_pages_nested_too_deeply_to_be_compared_count_as_repeated(
     net: fake_network, provider: Connection, depth: int
