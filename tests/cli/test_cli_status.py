@@ -162,7 +162,9 @@ def test_without_a_daemon_the_first_line_says_so_and_json_says_when_there_was_on
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", alive)
     stopped = call("status", "--check")
     first = stopped.output.splitlines()[0]
-    assert re.fullmatch(r"No daemon is running\. Last sign of life: (just now|.* ago) \(\d{4}-.*Z\)\.", first)
+    assert re.fullmatch(
+        r"No daemon is running\. Last sign of life: (just now|.* ago) \(\d{4}-.* UTC\)\.", first
+    )
     assert stopped.exit_code == 1
 
 

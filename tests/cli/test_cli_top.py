@@ -90,7 +90,7 @@ def test_the_picture_is_never_higher_than_the_window(height: int) -> None:
 
 def test_without_a_daemon_the_first_line_says_so() -> None:
     first, second, *_ = shown(GLANCE, daemon=Liveness(running=False, last_alive_at=NOW - 180 * MINUTE))
-    assert first == "No daemon is running. Last sign of life: 3 h ago (2026-11-22T09:00:00Z)."
+    assert first == "No daemon is running. Last sign of life: 3 h ago (2026-11-22 09:00:00 UTC)."
     assert second.startswith("2 orders open")
 
 

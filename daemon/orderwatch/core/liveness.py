@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orderwatch.core.sidecar import zulu
 from orderwatch.core.spans import ago
 
 _SILENT = timedelta(minutes=1)  # four signs are missing
@@ -20,7 +19,7 @@ class Liveness:
         """Return what a person has to know before reading the last recorded state; None while all is well."""
         if self.last_alive_at is None:
             return None if self.running else "No daemon is running, and none has left a sign of life."
-        last = f"{ago(self.last_alive_at, now)} ({zulu(self.last_alive_at)})"
+        last = f"{ago(self.last_alive_at, now)} ({self.last_alive_at:%Y-%m-%d %H:%M:%S} UTC)"
         if not self.running:
             return f"No daemon is running. Last sign of life: {last}."
         if now - self.last_alive_at > _SILENT:

@@ -25,7 +25,9 @@ class Credentials(Named):
         try:
             await self._ask()
         except RefusedError as error:
-            return self.bad(str(error), "set client_id and client_secret to good ones", refused=True)
+            return self.bad(
+                str(error), "ask the provider for new ones if these are what you were given", refused=True
+            )
         except ProviderError as error:
             return self.bad(str(error), _LATER)
         self.accepted = True
