@@ -68,6 +68,7 @@ _PAIRS = (
         "catalogue.item_restored",
         by="root account task_id scene_id",
     ),
+    _pair("attention.failing", "nobody knows what needs a person", "attention.restored"),
     _Pair(
         {
             "clock.wrong": "the clock of this host is wrong",

@@ -18,6 +18,7 @@ _OF_PROBLEMS: Mapping[str, str] = {
     "catalogue.failing": "Make the folder of the catalogue writable for the daemon's user.",
     "clock.wrong": "Set this host's clock (NTP).",
     "clock.differs": "Compare this host's clock with a time server (NTP). It or the provider's is wrong.",
+    "attention.failing": "Report it, with the debug line `error.unexpected`.",
     "catalogue.item_failed": "Report it, with the debug line `error.unexpected`. The file is stored.",
     "token.refresh_failed": _CHECK,
     "list.failed": _SEE_LOG,
