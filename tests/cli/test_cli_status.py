@@ -204,6 +204,8 @@ async def test_filters_leave_out_orders_and_what_is_about_them(database: Path, c
         none = (await asyncio.to_thread(call, "status", *words)).output
         assert "no order fits these filters" in none
         assert "nothing is known yet" not in none
+    assert (await asyncio.to_thread(call, "acknowledge", "--all")).exit_code == 0
+    assert "no order needs you" in (await asyncio.to_thread(call, "status", "--attention")).output
     assert len((await shown("--account", "main"))[0]) == ORDERS
     assert (await asyncio.to_thread(call, "status", "--account", "nobody")).exit_code == 2
 

@@ -75,7 +75,7 @@ def status(
     elif as_geojson:
         print_json(collection(known.orders))
     elif task_id is None or not unknown:
-        print_status(known, datetime.now(UTC), is_filtered=filters != Filters())
+        print_status(known, datetime.now(UTC), empty=filters.empty)
     if task_id is not None and unknown:
         raise unknown_order(task_id)
     if check and (known.attention or known.daemon.warning(datetime.now(UTC))):

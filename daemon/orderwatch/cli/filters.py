@@ -18,6 +18,13 @@ class Filters:
     state: OrderState | None = None
     attention: bool = False
 
+    @property
+    def empty(self) -> str:
+        """What to say where no order is shown."""
+        if self == Filters():
+            return "nothing is known yet"
+        return "no order needs you" if self == Filters(attention=True) else "no order fits these filters"
+
     def takes(self, order: Order, concerned: Collection[tuple[str | None, int]]) -> bool:
         """Whether the order is shown; `concerned` are those that need a person, by account and id."""
         return (

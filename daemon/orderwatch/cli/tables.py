@@ -38,7 +38,7 @@ _WIDE = 200  # columns where nobody's terminal limits them
 _WIDTHS = (18, 10, 8, 8, 20)  # capture, status, delivery, size, file
 
 
-def print_status(known: Known, now: datetime, *, is_filtered: bool = False) -> None:
+def print_status(known: Known, now: datetime, *, empty: str = "nothing is known yet") -> None:
     from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
 
     screen = console()
@@ -49,7 +49,7 @@ def print_status(known: Known, now: datetime, *, is_filtered: bool = False) -> N
         screen.print(status_table(known.orders, then))
         screen.print(f"\n{_summary(known.orders)}")
     else:
-        screen.print("no order fits these filters" if is_filtered else "nothing is known yet")
+        screen.print(empty)
     for name, state in known.accounts.items():
         if state.trouble is not None:
             line = Text.assemble((printable(f"account {name}"), "bold red"), " ")
