@@ -7,6 +7,8 @@ from fnmatch import fnmatchcase
 from orderwatch.core.attention import Concern
 from orderwatch.core.model import Order, OrderState
 
+NOTHING_KNOWN = "nothing is known yet"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
@@ -22,7 +24,7 @@ class Filters:
     def empty(self) -> str:
         """What to say where no order is shown."""
         if self == Filters():
-            return "nothing is known yet"
+            return NOTHING_KNOWN
         return "no order needs you" if self == Filters(attention=True) else "no order fits these filters"
 
     def takes(self, order: Order, concerned: Collection[tuple[str | None, int]]) -> bool:

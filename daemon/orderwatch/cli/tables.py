@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from orderwatch.cli.filters import NOTHING_KNOWN
 from orderwatch.cli.shapes import Known
 from orderwatch.core.attention import Concern, headline
 from orderwatch.core.explain import in_words
@@ -38,7 +39,7 @@ _WIDE = 200  # columns where nobody's terminal limits them
 _WIDTHS = (18, 10, 8, 8, 20)  # capture, status, delivery, size, file
 
 
-def print_status(known: Known, now: datetime, *, empty: str = "nothing is known yet") -> None:
+def print_status(known: Known, now: datetime, *, empty: str = NOTHING_KNOWN) -> None:
     from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
 
     screen = console()
