@@ -37,15 +37,15 @@ _STUCK = (DeliveryState.PARKED, DeliveryState.GIVEN_UP)
 _NAMES = (orders.c.account, orders.c.task_id, orders.c.project_name, orders.c.task_name)
 _FACTS = tuple(orders.c[name] for name in OrderFacts.__dataclass_fields__ if name in orders.c)
 
+_OF_SCENE = and_(
+    transitions.c.account == deliveries.c.account,
+    transitions.c.task_id == deliveries.c.task_id,
+    transitions.c.capture_id == deliveries.c.capture_id,
+    transitions.c.scene_id == deliveries.c.scene_id,
+)
 _SINCE = (  # when the delivery was parked, or given up, last
     select(func.max(transitions.c.at))
-    .where(
-        transitions.c.account == deliveries.c.account,
-        transitions.c.task_id == deliveries.c.task_id,
-        transitions.c.capture_id == deliveries.c.capture_id,
-        transitions.c.scene_id == deliveries.c.scene_id,
-        transitions.c.after == deliveries.c.state,
-    )
+    .where(_OF_SCENE, transitions.c.after == deliveries.c.state)
     .scalar_subquery()
 )
 _DELIVERIES = (
@@ -73,13 +73,7 @@ _LOST_AT = (
 # Of the youngest version, so that a scene published again is not late at once.
 _WANTED_AT = (
     select(func.max(transitions.c.at))
-    .where(
-        transitions.c.account == deliveries.c.account,
-        transitions.c.task_id == deliveries.c.task_id,
-        transitions.c.capture_id == deliveries.c.capture_id,
-        transitions.c.scene_id == deliveries.c.scene_id,
-        transitions.c.before.is_(None),
-    )
+    .where(_OF_SCENE, transitions.c.before.is_(None))
     .correlate(deliveries)
     .scalar_subquery()
 )
