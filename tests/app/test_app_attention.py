@@ -16,7 +16,7 @@ from tests.db.many import NEEDY, many
 from orderwatch.app.attention import scope_of
 from orderwatch.app.house import open_house
 from orderwatch.config import load
-from orderwatch.core.attention import Reason
+from orderwatch.core.concern import Reason
 from orderwatch.core.notes import Channel
 from orderwatch.core.shapes import concern_facts
 from orderwatch.ops.log import Redactor

@@ -16,7 +16,8 @@ from tests.db.kit import NOW
 from tests.db.many import many
 from tests.web.api_kit import served
 
-from orderwatch.core.attention import Scope, changes, concerns
+from orderwatch.core.attention import changes, concerns
+from orderwatch.core.concern import Scope
 from orderwatch.core.glance import Counts
 from orderwatch.core.model import OrderState
 from orderwatch.db.store import open_store

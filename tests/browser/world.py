@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.browser.rows import HOUR, Placed, Taken, verdict
 from tests.db.kit import NOW
 
-from orderwatch.core.attention import Concern, Reason
+from orderwatch.core.concern import Concern, Reason
 from orderwatch.core.glance import Counts
 from orderwatch.core.model import DeliveryState, OrderState
 from orderwatch.db.store import Store

@@ -26,7 +26,8 @@ from orderwatch.cli.shapes import Known
 from orderwatch.cli.tables import print_status
 from orderwatch.cli.wanted import print_wanted
 from orderwatch.core.act import Act
-from orderwatch.core.attention import Evidence, Scope, concerns
+from orderwatch.core.attention import concerns
+from orderwatch.core.concern import Evidence, Scope
 from orderwatch.core.intent import Intent, IntentState
 from orderwatch.core.request import Request
 from orderwatch.errors import UnavailableError

@@ -17,7 +17,7 @@ from tests.terminals import Window
 
 from orderwatch.cli.live import transfers_table
 from orderwatch.cli.top import picture
-from orderwatch.core.attention import Concern, Reason
+from orderwatch.core.concern import Concern, Reason
 from orderwatch.core.glance import Counts, Glance
 from orderwatch.core.liveness import Liveness
 from orderwatch.core.machine import Verdict

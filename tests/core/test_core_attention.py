@@ -10,21 +10,8 @@ import pytest
 from tests.core.test_core_intent import an_intent
 from tests.db.kit import MINUTE, NOW, a_delivery
 
-from orderwatch.core.attention import (
-    Concern,
-    Evidence,
-    OrderFacts,
-    Raised,
-    Scope,
-    StuckDelivery,
-    UnknownWord,
-    beyond_heartbeat,
-    by_order,
-    changes,
-    concerns,
-    headline,
-    unacknowledged,
-)
+from orderwatch.core.attention import beyond_heartbeat, by_order, changes, concerns, headline, unacknowledged
+from orderwatch.core.concern import Concern, Evidence, OrderFacts, Raised, Scope, StuckDelivery, UnknownWord
 from orderwatch.core.hearing import UNSAID
 from orderwatch.core.intent import IntentState
 from orderwatch.core.model import DeliveryState, OrderPhase, OrderState, Subject

@@ -8,7 +8,8 @@ from typing import Any
 
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order, held
 
-from orderwatch.core.attention import Concern, Reason, Scope, changes, concerns, unacknowledged
+from orderwatch.core.attention import changes, concerns, unacknowledged
+from orderwatch.core.concern import Concern, Reason, Scope
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import (
     Capture,

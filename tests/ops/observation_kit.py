@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from tests.service.service_kit import House
 
-from orderwatch.core.attention import Concern
+from orderwatch.core.concern import Concern
 from orderwatch.ops.health import Health
 from orderwatch.ops.metrics import Metrics
 from orderwatch.ops.telemetry import AccountAtWork, Live, TreeAtWork, Work

@@ -6,7 +6,7 @@ from typing import Any
 
 from structlog.testing import LogCapture
 
-from orderwatch.core.attention import Changes, Evidence, Scope
+from orderwatch.core.concern import Changes, Evidence, Scope
 from orderwatch.core.problems import Problem
 from orderwatch.service.attention import AttentionKeeper
 

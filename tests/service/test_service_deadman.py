@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from structlog.testing import LogCapture
 
-from orderwatch.core.attention import Concern, Reason
+from orderwatch.core.concern import Concern, Reason
 from orderwatch.errors import NotifyError
 from orderwatch.service.deadman import Deadman
 

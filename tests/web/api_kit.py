@@ -13,8 +13,8 @@ from typing import Any
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 from tests.patience import PATIENCE
 
-from orderwatch.core.attention import Concern
 from orderwatch.core.cadence import Pace
+from orderwatch.core.concern import Concern
 from orderwatch.core.explain import Evidence, Facts, explain
 from orderwatch.core.lag import Lags, fit
 from orderwatch.core.machine import Verdict

@@ -10,7 +10,7 @@ from tests.db.test_db_engines import overwrite
 from tests.web.api_kit import Served, asked, served
 from tests.web.test_web_pages import Outline
 
-from orderwatch.core.attention import Concern, Reason
+from orderwatch.core.concern import Concern, Reason
 from orderwatch.core.glance import Counts
 from orderwatch.core.model import DeliveryState, OrderState
 from orderwatch.ports.overview import AccountSeen, Overview, TreeSeen

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from orderwatch.app.values import watched_of
 from orderwatch.config import Settings
-from orderwatch.core.attention import Concern, Evidence, Scope, concerns, unacknowledged
+from orderwatch.core.attention import concerns, unacknowledged
+from orderwatch.core.concern import Concern, Evidence, Scope
 from orderwatch.core.model import Kind, Subject, Transition
 from orderwatch.core.watching import Traits
 from orderwatch.db.store import Store

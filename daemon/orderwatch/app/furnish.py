@@ -12,7 +12,7 @@ from orderwatch.app.house import House, open_house
 from orderwatch.app.telling import listen, open_deadman, open_tellers, watching
 from orderwatch.app.values import declared_of, manner_of, retries_of, rights_of, roots_of, watched_of
 from orderwatch.config import Settings
-from orderwatch.core.attention import Concern
+from orderwatch.core.concern import Concern
 from orderwatch.db.lock import sole_writer
 from orderwatch.db.store import Store
 from orderwatch.ops.log import Redactor

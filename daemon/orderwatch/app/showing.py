@@ -9,7 +9,8 @@ from pathlib import Path
 from orderwatch.app.attention import concerns_of
 from orderwatch.app.explain import facts_of
 from orderwatch.config import Settings
-from orderwatch.core.attention import Concern, unacknowledged
+from orderwatch.core.attention import unacknowledged
+from orderwatch.core.concern import Concern
 from orderwatch.core.explain import Evidence, Facts, explain
 from orderwatch.core.lag import Lags
 from orderwatch.core.model import Delivery, Order

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pydantic import SecretStr
 
 from orderwatch.config import Settings, channels, current
-from orderwatch.core.attention import Concern
+from orderwatch.core.concern import Concern
 from orderwatch.core.notes import Channel
 from orderwatch.db.store import Store
 from orderwatch.errors import DatabaseError

@@ -12,7 +12,7 @@ from orderwatch.cli.database import demand_current
 from orderwatch.cli.ordering import note_of
 from orderwatch.config import Settings
 from orderwatch.core.act import Act
-from orderwatch.core.attention import Concern
+from orderwatch.core.concern import Concern
 from orderwatch.core.shapes import concern_facts
 from orderwatch.core.text import printable
 from orderwatch.db.store import open_store

@@ -20,7 +20,8 @@ from orderwatch.cli.keys import heard
 from orderwatch.cli.playground import free_port
 from orderwatch.cli.tables import console, print_attention, status_table
 from orderwatch.config import load
-from orderwatch.core.attention import Concern, unacknowledged
+from orderwatch.core.attention import unacknowledged
+from orderwatch.core.concern import Concern
 from orderwatch.core.model import DeliveryState, Order
 from orderwatch.core.outcome import is_complete
 from orderwatch.core.sizes import amount

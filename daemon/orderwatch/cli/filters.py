@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from orderwatch.core.attention import Concern
+from orderwatch.core.concern import Concern
 from orderwatch.core.model import Order, OrderState
 
 NOTHING_KNOWN = "nothing is known yet"

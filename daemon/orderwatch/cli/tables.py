@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from orderwatch.cli.filters import NOTHING_KNOWN
 from orderwatch.cli.shapes import Known
-from orderwatch.core.attention import Concern, headline
+from orderwatch.core.attention import headline
+from orderwatch.core.concern import Concern
 from orderwatch.core.explain import in_words
 from orderwatch.core.liveness import Liveness
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState

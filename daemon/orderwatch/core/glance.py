@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orderwatch.core.attention import Concern
+from orderwatch.core.concern import Concern
 from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order, OrderState, Transition
 
 

@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from orderwatch.core.attention import Concern
 from orderwatch.core.audit import Finding
 from orderwatch.core.breaker import Trouble
+from orderwatch.core.concern import Concern
 from orderwatch.core.explain import Facts, awaited, explain
 from orderwatch.core.intent import Intent
 from orderwatch.core.ledger import Dwell, Figures, Group, OrderRow, Report

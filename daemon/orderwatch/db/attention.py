@@ -7,15 +7,7 @@ from datetime import datetime
 from sqlalchemy import RowMapping, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderwatch.core.attention import (
-    Concern,
-    Evidence,
-    OrderFacts,
-    Raised,
-    Reason,
-    StuckDelivery,
-    UnknownWord,
-)
+from orderwatch.core.concern import Concern, Evidence, OrderFacts, Raised, Reason, StuckDelivery, UnknownWord
 from orderwatch.core.intent import IntentState
 from orderwatch.core.model import (
     UNFINISHED,

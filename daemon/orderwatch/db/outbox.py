@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderwatch.core.attention import Concern
+from orderwatch.core.concern import Concern
 from orderwatch.core.delivery import Move
 from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState, Subject

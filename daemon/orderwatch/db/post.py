@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderwatch.core.attention import Changes, Concern
+from orderwatch.core.concern import Changes, Concern
 from orderwatch.core.model import Transition
 from orderwatch.core.notes import Channel, Letter
 from orderwatch.core.problems import Change

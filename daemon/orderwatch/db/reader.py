@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from orderwatch.core.attention import Evidence
 from orderwatch.core.census import Census
+from orderwatch.core.concern import Evidence
 from orderwatch.core.glance import Glance
 from orderwatch.core.intent import Intent, IntentState
 from orderwatch.core.ledger import CaptureRow, Ledger, MoveRow, OrderRow, StoredRow

@@ -11,8 +11,8 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 import orderwatch
-from orderwatch.core.attention import Concern, Reason
 from orderwatch.core.census import Census
+from orderwatch.core.concern import Concern, Reason
 from orderwatch.core.intent import IntentState
 from orderwatch.core.model import CapturePhase, DeliveryState, OrderState
 from orderwatch.core.room import shortage

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from orderwatch.core.attention import Concern
+from orderwatch.core.concern import Concern
 from orderwatch.db.store import Store
 from orderwatch.provider.pacer import Pacer
 from orderwatch.service.clock import Clock

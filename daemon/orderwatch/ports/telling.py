@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from orderwatch.core.attention import Changes, Evidence
+from orderwatch.core.concern import Changes, Evidence
 from orderwatch.core.intent import Intent
 from orderwatch.core.notes import Letter
 from orderwatch.core.problems import Change, Problem

@@ -6,7 +6,8 @@ from datetime import datetime
 
 import structlog
 
-from orderwatch.core.attention import Concern, Reason, Scope, changes, concerns, unacknowledged
+from orderwatch.core.attention import changes, concerns, unacknowledged
+from orderwatch.core.concern import Concern, Reason, Scope
 from orderwatch.errors import DatabaseError, UnexpectedError
 from orderwatch.ports import AttentionRecords
 from orderwatch.service.wall import walled

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import structlog
 
-from orderwatch.core.attention import Concern, beyond_heartbeat
+from orderwatch.core.attention import beyond_heartbeat
+from orderwatch.core.concern import Concern
 from orderwatch.errors import NotifyError
 from orderwatch.ports import Pinger
 from orderwatch.service.poller import Round

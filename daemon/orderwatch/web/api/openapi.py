@@ -1,7 +1,7 @@
 """The API's description as OpenAPI 3.1: what may be asked, and what each answer is made of."""
 
 import orderwatch
-from orderwatch.core.attention import Reason
+from orderwatch.core.concern import Reason
 from orderwatch.core.model import DeliveryState, Kind, OrderState, Subject
 from orderwatch.ports.sight import Sort
 from orderwatch.web.api.parameters import FURTHEST, LONGEST, MOST

@@ -8,7 +8,7 @@ from http import HTTPStatus
 import orjson
 from aiohttp import hdrs, web
 
-from orderwatch.core.attention import Concern
+from orderwatch.core.concern import Concern
 from orderwatch.core.explain import Facts
 from orderwatch.core.liveness import Liveness
 from orderwatch.core.model import Order

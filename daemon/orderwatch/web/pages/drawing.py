@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from orderwatch.core.attention import Concern
+from orderwatch.core.concern import Concern
 from orderwatch.core.lag import Lag
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, Transition
 from orderwatch.core.sidecar import zulu

@@ -11,7 +11,8 @@ from aiohttp import hdrs, web
 from jinja2 import Environment
 
 import orderwatch
-from orderwatch.core.attention import Concern, by_order
+from orderwatch.core.attention import by_order
+from orderwatch.core.concern import Concern
 from orderwatch.core.explain import Evidence
 from orderwatch.core.lag import Lags
 from orderwatch.core.model import Order
