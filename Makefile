@@ -50,11 +50,11 @@ pythons:
 EXAMPLES ?= 400
 FUZZ ?= 600
 sweep: $(READY)
-	ORDERWATCH_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q \
+	SWEEP_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q \
 	  --hypothesis-profile=default tests/core tests/service/test_service_interleavings.py \
 	  tests/db/test_db_model.py tests/db/test_db_roundtrip.py \
 	  tests/provider/test_provider_mutations.py tests/provider/test_provider_sockets.py
-	ORDERWATCH_FUZZ=$(FUZZ) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m long
+	FUZZ_SECONDS=$(FUZZ) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m long
 
 # Memory, descriptors and log over so many simulated days; a minute and a half for three of them.
 DAYS ?= 30

@@ -2,7 +2,7 @@
 
 import os
 
-ASKED = int(os.environ.get("ORDERWATCH_EXAMPLES", "0"))
+ASKED = int(os.environ.get("SWEEP_EXAMPLES", "0"))
 
 
 def examples(usual: int) -> int:

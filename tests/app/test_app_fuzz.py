@@ -1,6 +1,6 @@
 """A daemon at work over a provider that puts any JSON value into any field of some of its orders.
 
-`ORDERWATCH_FUZZ` sets for how many seconds the long form plays, `ORDERWATCH_FUZZ_SEED` plays one again.
+`FUZZ_SECONDS` sets for how many seconds the long form plays, `FUZZ_SEED` plays one again.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from orderwatch.simulator.scenario import Capture, Order, Scenario
 from orderwatch.simulator.values import Document
 from orderwatch.simulator.world import Place, Sign, World
 
-SECONDS = float(os.environ.get("ORDERWATCH_FUZZ", "600"))
-SEED = int(os.environ.get("ORDERWATCH_FUZZ_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "600"))
+SEED = int(os.environ.get("FUZZ_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 ODD = 1_000_000  # the first id of an order that is lied about
 UNSET = 9  # the last digit of the id of one that runs, and of which only the start is wrong
 PATIENCE = 300  # seconds until what is sound must have come, however loaded the machine is
@@ -200,6 +200,6 @@ async def test_whatever_stands_in_any_field_the_other_orders_keep_going(tmp_path
 
 @pytest.mark.long
 async def test_the_same_for_minutes_with_other_values_each_time(tmp_path: Path) -> None:
-    print(f"play it again: ORDERWATCH_FUZZ={SECONDS:g} ORDERWATCH_FUZZ_SEED={SEED}")  # noqa: T201 - shown where it fails
+    print(f"play it again: FUZZ_SECONDS={SECONDS:g} FUZZ_SEED={SEED}")  # noqa: T201 - shown where it fails
     waves = await fuzz(tmp_path, seed=SEED, seconds=SECONDS)
     print(f"{waves} waves, each with a sound order that was delivered")  # noqa: T201 - what it found

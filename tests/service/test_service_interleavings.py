@@ -37,7 +37,7 @@ from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Capture, Order, Scene
 
-EXAMPLES = int(os.environ.get("ORDERWATCH_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("SWEEP_EXAMPLES", "4"))
 LONGEST = 6 if EXAMPLES <= 100 else 15  # acts of a script, each of some steps
 HOUR = 3600.0
 

@@ -69,6 +69,7 @@ def installed(guest: Guest) -> Guest:
     """A guest with a provider, and with orderwatch as an operator leaves it after `install`."""
     guest.write("/etc/systemd/system/simulator.service", SIMULATOR)
     guest.done(COMMAND, "install")
+    guest.done("systemctl", "enable", "orderwatch")  # or systemd forgets its status once it is stopped
     guest.done("systemctl", "start", "simulator")
     guest.until(lambda: guest.call("test", "-s", SIMULATED).returncode == 0)
     accounts, _, _ = guest.done("cat", SIMULATED).partition("[polling]")
@@ -142,7 +143,7 @@ def test_a_reload_that_the_daemon_itself_refuses_is_over_and_the_daemon_goes_on(
     wanted = {**before, "ActiveState": "active", "SubState": "running"}
     daemon.until(lambda: daemon.show("orderwatch", "MainPID", "ActiveState", "SubState") == wanted)
     assert "database.url: needs a restart" in daemon.journal("orderwatch", "--priority=err")
-    daemon.until(lambda: "config.refused" in daemon.show("orderwatch", "StatusText")["StatusText"])
+    daemon.until(lambda: "needs you: 1 problem" in daemon.show("orderwatch", "StatusText")["StatusText"])
     _prepare(daemon, "WatchdogSec=0\nRestartSec=100ms")
 
 
@@ -207,10 +208,12 @@ def test_a_configuration_that_cannot_be_used_is_not_started_again_and_again(inst
 
 def test_a_database_that_is_none_is_not_started_again_and_again(installed: Guest) -> None:
     _prepare(installed, "RestartSec=100ms")
-    installed.done("sh", "-c", "mkdir -p /root/kept && mv /var/lib/orderwatch/orderwatch.db* /root/kept")
+    kept = "find /var/lib/orderwatch -name 'orderwatch.db*' -exec mv -t /root/kept {} +"
+    installed.done("sh", "-c", f"mkdir -p /root/kept && {kept}")
     installed.write("/var/lib/orderwatch/orderwatch.db", "no database" * 1000)
     _ends_for_good(installed, 3, error=117)
-    installed.done("sh", "-c", "rm /var/lib/orderwatch/orderwatch.db; mv /root/kept/* /var/lib/orderwatch")
+    installed.done("rm", "/var/lib/orderwatch/orderwatch.db")
+    installed.done("find", "/root/kept", "-type", "f", "-exec", "mv", "-t", "/var/lib/orderwatch", "{}", "+")
 
 
 def test_a_database_that_another_program_holds_at_the_start_is_tried_again(daemon: Guest) -> None:
