@@ -22,6 +22,13 @@ def test_how_long_a_test_waits_stands_in_one_place() -> None:
     assert found == {}
 
 
+def test_nothing_that_steers_the_tests_would_be_read_as_a_setting() -> None:
+    """The daemons that tests start refuse an `ORDERWATCH_…` that names no key."""
+    steering = re.compile(r"environ(?:\.get\(|\[)[\"']ORDERWATCH_|^\tORDERWATCH_", re.MULTILINE)
+    places = [TESTS.parent / "Makefile", *TESTS.rglob("*.py")]
+    assert [path.name for path in places if steering.search(path.read_text(encoding="utf-8"))] == []
+
+
 def told(*command: str | Path, **environment: str) -> str:
     done = subprocess.run(
         command,
