@@ -283,7 +283,7 @@ def noise() -> str:
 
 def main() -> None:
     print(noise())
-    scale = float(os.environ.get("ORDERWATCH_BENCH_SCALE", "1"))
+    scale = float(os.environ.get("BENCH_SCALE", "1"))
     with TemporaryDirectory() as place:
         base = Path(place)
         files = base / "files"
