@@ -14,11 +14,10 @@ from rich.live import Live
 from orderwatch.cli.live import framed, move_line, orders_table, transfers_table
 from orderwatch.cli.tables import console
 from orderwatch.core.model import DeliveryState, Order, Transition
-from orderwatch.core.moves import folded, line
+from orderwatch.core.moves import STEPS, folded, line
 from orderwatch.core.speed import Speeds
 
 _RECENT = 8
-_STEPS = 4  # of one file, that become one row
 _PICTURE_WIDTH = 118
 
 
@@ -27,7 +26,7 @@ class View:
 
     def __init__(self) -> None:
         self.last_move = 0
-        self._recent: deque[Transition] = deque(maxlen=_STEPS * _RECENT)
+        self._recent: deque[Transition] = deque(maxlen=STEPS * _RECENT)
         self._speeds = Speeds()
         self._console = console()
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)

@@ -22,7 +22,7 @@ from orderwatch.core.attention import headline, unacknowledged
 from orderwatch.core.glance import Glance
 from orderwatch.core.liveness import Liveness
 from orderwatch.core.model import Order, OrderState
-from orderwatch.core.moves import folded
+from orderwatch.core.moves import STEPS, folded
 from orderwatch.core.spans import ahead
 from orderwatch.core.speed import Going, Speeds
 from orderwatch.db.alive import liveness
@@ -31,7 +31,6 @@ from orderwatch.db.reader import Reader, open_reader
 _FRAME = 1.0  # seconds between two pictures
 _PLAIN = 50  # lines, where no window limits them
 _MOST_CONCERNS, _MOST_MOVES = 3, 8
-_STEPS = 4  # of one file, that become one row
 _AROUND = 8  # lines: the header, and the frames of orders (with their heading), transfers and moves
 _LEAST = 12  # with a problem, an order, a transfer and a move; each of these has its share of what is more
 _SHARES = 4
@@ -62,7 +61,7 @@ async def _top(settings: Settings) -> None:
 
 async def _glance(settings: Settings, reader: Reader, most: int) -> Glance:
     found = await concerns_of(settings, reader, datetime.now(UTC))
-    return replace(await reader.glance(most, _STEPS * _MOST_MOVES), attention=unacknowledged(found))
+    return replace(await reader.glance(most, STEPS * _MOST_MOVES), attention=unacknowledged(found))
 
 
 async def _watch(settings: Settings, reader: Reader, screen: Console) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from orderwatch.core.model import Transition
 
+STEPS = 4  # moves of one file that become one row, as a rule
 _MOST = 4  # words of one row
 
 
