@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from orderwatch.core.concern import Concern
+from orderwatch.core.matching import matches
 from orderwatch.core.model import Order, OrderState
 
 NOTHING_KNOWN = "nothing is known yet"
@@ -45,6 +45,4 @@ class Filters:
     def _is_of(self, account: str | None, project: str | None) -> bool:
         if self.account not in (None, account):
             return False
-        if self.project is None:
-            return True
-        return self.project == project or fnmatchcase(project or "", self.project)
+        return self.project is None or matches(self.project, project or "")
