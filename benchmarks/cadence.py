@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from orderwatch.core.cadence import Pace, next_look
-from orderwatch.core.lag import UNLEARNED, Lags, fit
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -23,6 +21,8 @@ from orderwatch.core.model import (
     OrderState,
     Standing,
 )
+from orderwatch.core.orders.poll_schedule import Pace, next_look
+from orderwatch.core.orders.publication_lag import UNLEARNED, Lags, fit
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR, DAY = 3600.0, 86_400.0

@@ -22,18 +22,18 @@ import aiohttp
 import orjson
 import structlog
 
-from orderwatch.core.cadence import Pace
-from orderwatch.core.watching import Plan, Watch, Watched
+from orderwatch.core.orders.poll_schedule import Pace
+from orderwatch.core.orders.watches import Plan, Watch, Watched
+from orderwatch.db.migrate import upgrade
 from orderwatch.db.store import open_store
-from orderwatch.db.upgrade import upgrade
-from orderwatch.provider.access import Access
 from orderwatch.provider.connection import connect
-from orderwatch.service.bell import Bell
-from orderwatch.service.gate import Gate
-from orderwatch.service.lister import Lister
-from orderwatch.service.looker import Looker
-from orderwatch.service.poller import Poller
-from orderwatch.service.recorder import Recorder
+from orderwatch.provider.credentials import Access
+from orderwatch.service.account_breaker import Gate
+from orderwatch.service.polling.list_sync import Lister
+from orderwatch.service.polling.order_sync import Looker
+from orderwatch.service.polling.poller import Poller
+from orderwatch.service.polling.recorder import Recorder
+from orderwatch.service.wakeup import Bell
 from orderwatch.simulator import Scenario, serve
 from orderwatch.simulator.scenario import CONTRACT
 

@@ -26,7 +26,6 @@ from typing import NamedTuple
 import aiohttp
 from benchmarks.viewers import Seen, look_on
 
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -41,8 +40,9 @@ from orderwatch.core.model import (
     Subject,
     Transition,
 )
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.db.migrate import upgrade
 from orderwatch.db.store import open_store
-from orderwatch.db.upgrade import upgrade
 from orderwatch.simulator import Scenario, serve
 
 VIEWERS = 50

@@ -29,23 +29,23 @@ from tempfile import TemporaryDirectory
 import structlog
 from aiohttp import web
 
-from orderwatch.core.delivery import RetryPolicy, claimed
-from orderwatch.core.machine import Verdict
+from orderwatch.core.deliveries.state_machine import RetryPolicy, claimed
 from orderwatch.core.model import Delivery, DeliveryState, Order, Standing
-from orderwatch.core.seen import SeenScene
-from orderwatch.core.watching import Plan, Watch, Watched
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.core.orders.snapshot import SeenScene
+from orderwatch.core.orders.watches import Plan, Watch, Watched
+from orderwatch.db.migrate import upgrade
 from orderwatch.db.store import Store, open_store
-from orderwatch.db.upgrade import upgrade
 from orderwatch.ports import Offer
-from orderwatch.service.attempt import Tools, Tree
-from orderwatch.service.fetcher import Fetcher
-from orderwatch.service.gate import Gate
-from orderwatch.service.space import Space
-from orderwatch.service.volume import Volume
-from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.crew import Sharing
-from orderwatch.transfer.download import Manner, open_downloader
-from orderwatch.transfer.filesystem import FilesystemDestination
+from orderwatch.service.account_breaker import Gate
+from orderwatch.service.fetching.attempt import Tools, Tree
+from orderwatch.service.fetching.disk_budget import Space
+from orderwatch.service.fetching.fetcher import Fetcher
+from orderwatch.service.fetching.mount_guard import Volume
+from orderwatch.transfer.http.downloader import Manner, open_downloader
+from orderwatch.transfer.http.rate_limit import Bandwidth
+from orderwatch.transfer.http.segments import Sharing
+from orderwatch.transfer.tree.destination import FilesystemDestination
 
 RUNS = 5
 LARGE, SMALL, MANY = 2_000_000_000, 5_000_000, 200

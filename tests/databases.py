@@ -4,7 +4,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from orderwatch.db.upgrade import upgrade
+from orderwatch.db.migrate import upgrade
 
 
 @cache

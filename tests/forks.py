@@ -20,11 +20,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+import orderwatch.app.commands.once
+import orderwatch.app.daemon.lifecycle
+
 # All that a delivery needs, some of which is imported late to start quickly.
-import orderwatch.app.compose
-import orderwatch.app.daemon
-import orderwatch.app.once
-import orderwatch.cli.work
+import orderwatch.app.factories
+import orderwatch.cli.run
 import orderwatch.config.settings  # noqa: F401 - as the others
 from orderwatch.cli import main as command
 

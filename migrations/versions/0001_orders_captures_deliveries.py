@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from orderwatch.db.types import UtcDateTime
+from orderwatch.db.column_types import UtcDateTime
 
 revision = "0001"
 down_revision = None

@@ -14,9 +14,9 @@ from tests import forks
 from tests.forks import Running
 from tests.patience import PATIENCE
 
-from orderwatch.core.shapes import order_facts
+from orderwatch.core.serializers import order_facts
+from orderwatch.db.migrate import Schema, schema_of
 from orderwatch.db.reader import open_reader
-from orderwatch.db.upgrade import Schema, schema_of
 from orderwatch.simulator.scenario import Scenario
 from orderwatch.simulator.server import Simulator
 

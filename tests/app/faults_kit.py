@@ -20,10 +20,10 @@ from tests.doors import free_port
 from tests.notifiers.receiver import Receiver, receiver
 from tests.patience import PATIENCE
 
-from orderwatch.app.compose import held_database
-from orderwatch.app.daemon import Daemon, open_daemon
+from orderwatch.app.daemon.lifecycle import Daemon, open_daemon
+from orderwatch.app.factories import held_database
 from orderwatch.config import load
-from orderwatch.core.problems import begins, ends
+from orderwatch.core.notifications.problems import begins, ends
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene
 from orderwatch.simulator.server import serve

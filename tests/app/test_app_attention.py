@@ -14,15 +14,15 @@ from tests.databases import new_database
 from tests.db.many import NEEDY, many
 
 from orderwatch.app.attention import scope_of
-from orderwatch.app.house import open_house
+from orderwatch.app.daemon.resources import open_house
 from orderwatch.config import load
-from orderwatch.core.concern import Reason
-from orderwatch.core.notes import Channel
-from orderwatch.core.shapes import concern_facts
+from orderwatch.core.attention.concern import Reason
+from orderwatch.core.notifications.notification import Channel
+from orderwatch.core.serializers import concern_facts
 from orderwatch.ops.log import Redactor
-from orderwatch.ports.sight import Search
-from orderwatch.service.attention import AttentionKeeper
+from orderwatch.ports.queries import Search
 from orderwatch.service.clock import utc_now
+from orderwatch.service.notifications.attention import AttentionKeeper
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene
 

@@ -12,8 +12,8 @@ import pytest
 from tests.app.upkeep_kit import Home, home
 from tests.patience import PATIENCE
 
-from orderwatch.app.compose import held_database
-from orderwatch.app.daemon import run_daemon
+from orderwatch.app.daemon.lifecycle import run_daemon
+from orderwatch.app.factories import held_database
 from orderwatch.ops.log import Redactor
 
 Captured = pytest.CaptureFixture[str]

@@ -11,9 +11,9 @@ from structlog.testing import LogCapture
 from tests.databases import new_database
 from tests.logs import events
 
-from orderwatch.app.care import World, adjust, certificates, provoke, take_care
-from orderwatch.app.furnish import Builder
-from orderwatch.app.house import open_house
+from orderwatch.app.daemon.maintenance import World, adjust, certificates, provoke, take_care
+from orderwatch.app.daemon.resources import open_house
+from orderwatch.app.daemon.runtime import Builder
 from orderwatch.config import Settings
 from orderwatch.ops.log import Redactor
 from orderwatch.service.clock import Clock, utc_now

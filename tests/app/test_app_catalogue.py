@@ -17,18 +17,18 @@ from tests.db.kit import a_delivery, want
 from tests.logs import events
 from tests.patience import PATIENCE
 
-from orderwatch.app.compose import held_database
-from orderwatch.app.recatalogue import recatalogue
+from orderwatch.app.commands.rebuild import recatalogue
+from orderwatch.app.factories import held_database
 from orderwatch.config import load
-from orderwatch.core.delivery import after_loss
+from orderwatch.core.deliveries.state_machine import after_loss
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import ConfigError
 from orderwatch.ops.log import Redactor
 from orderwatch.ports import SceneRead
-from orderwatch.service.cataloguer import Catalogued, Cataloguer
+from orderwatch.service.catalog import Catalogued, Cataloguer
 from orderwatch.simulator.scenario import Scene
-from orderwatch.transfer.catalogue import CatalogueWriter
+from orderwatch.transfer.tree.catalog_files import CatalogueWriter
 
 __all__ = ["events"]
 
@@ -203,7 +203,7 @@ async def test_what_keeps_failing_is_tried_ever_more_seldom(tmp_path: Path) -> N
 async def test_what_is_listed_of_many_scenes_stays_so_when_the_rest_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orderwatch.service.cataloguer._PART", 1)
+    monkeypatch.setattr("orderwatch.service.catalog._PART", 1)
     (tmp_path / ".orderwatch").mkdir()
     (tmp_path / "stac" / "main-no-project" / "2").mkdir(parents=True)
     (tmp_path / "stac" / "main-no-project" / "2" / "scene-1.json").write_text("{}")

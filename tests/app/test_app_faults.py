@@ -243,10 +243,10 @@ def disk(tmp_path: Path) -> Iterator[Callable[[], None]]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the daemon does ever so often, it does more often."""
-    monkeypatch.setattr("orderwatch.service.teller._FIRST", timedelta(milliseconds=50))
-    monkeypatch.setattr("orderwatch.service.examiner._AGAIN", timedelta(milliseconds=200))
-    monkeypatch.setattr("orderwatch.service.examiner._SOON", timedelta(milliseconds=200))
-    monkeypatch.setattr("orderwatch.service.heartbeat.EVERY", 0.2)
+    monkeypatch.setattr("orderwatch.service.notifications.dispatcher._FIRST", timedelta(milliseconds=50))
+    monkeypatch.setattr("orderwatch.service.maintenance.check_runner._AGAIN", timedelta(milliseconds=200))
+    monkeypatch.setattr("orderwatch.service.maintenance.check_runner._SOON", timedelta(milliseconds=200))
+    monkeypatch.setattr("orderwatch.service.clock.EVERY", 0.2)
     monkeypatch.setattr("orderwatch.db.store.BUSY_PATIENT", 0.05)
     monkeypatch.setattr("orderwatch.service.clock.datetime", Stepped)
 

@@ -13,8 +13,8 @@ from tests.doors import free_port
 from tests.patience import PATIENCE
 from tests.web.api_kit import Viewer, asked, viewing
 
-from orderwatch.app.compose import held_database, set_up_log
-from orderwatch.app.daemon import open_daemon
+from orderwatch.app.daemon.lifecycle import open_daemon
+from orderwatch.app.factories import held_database, set_up_log
 from orderwatch.config import load
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene

@@ -17,11 +17,11 @@ from tests.logs import events  # noqa: F401 - nothing is logged while these play
 from tests.notifiers.receiver import Receiver, receiver
 from tests.patience import PATIENCE
 
-from orderwatch.app.compose import held_database
-from orderwatch.app.crew import open_crew
-from orderwatch.app.house import open_house
-from orderwatch.app.once import run_once
-from orderwatch.app.telling import (
+from orderwatch.app.commands.once import run_once
+from orderwatch.app.daemon.resources import open_house
+from orderwatch.app.daemon.supervisor import open_crew
+from orderwatch.app.factories import held_database
+from orderwatch.app.notifications import (
     channels_of,
     heard_problems,
     learn_channels,
@@ -31,12 +31,12 @@ from orderwatch.app.telling import (
 )
 from orderwatch.cli import cli
 from orderwatch.config import Settings, load
-from orderwatch.core.problems import Change, Problem
+from orderwatch.core.notifications.problems import Change, Problem
 from orderwatch.db.store import open_store
 from orderwatch.ops.log import Redactor
-from orderwatch.ops.tap import Tap
-from orderwatch.service.bell import Bell
-from orderwatch.service.poller import Round
+from orderwatch.ops.log_listener import Tap
+from orderwatch.service.polling.poller import Round
+from orderwatch.service.wakeup import Bell
 from orderwatch.simulator.server import serve
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -54,7 +54,7 @@ async def test_the_watchdog_is_fed_while_all_make_progress_and_the_status_has_co
     monkeypatch.setenv("NOTIFY_SOCKET", manager.getsockname())
     monkeypatch.setenv("WATCHDOG_USEC", "30000")
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
-    monkeypatch.setattr("orderwatch.app.oversight._STATUS", 0.05)
+    monkeypatch.setattr("orderwatch.app.daemon.monitor._STATUS", 0.05)
     heard: list[str] = []
     asyncio.get_running_loop().add_reader(manager, lambda: heard.append(manager.recv(4096).decode()))
 

@@ -10,10 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 from tests.patience import PATIENCE
 
-from orderwatch.app.observation import observation
-from orderwatch.ops.telemetry import Live
-from orderwatch.service.pulse import Pulse, Punctuality
-from orderwatch.web.front import Wanted
+from orderwatch.app.daemon.resources import observation
+from orderwatch.ops.live_state import Live
+from orderwatch.service.liveness import Pulse, Punctuality
+from orderwatch.web.server.listener import Wanted
 
 
 def fetched(port: int, path: str) -> tuple[int, bytes]:

@@ -9,7 +9,7 @@ import pytest
 from tests.app.app_rig import Ended, Rigged
 from tests.app.ordering_kit import AREA, END, SECOND, desk, file_of, lines, order_toml, placed, zulu
 
-from orderwatch.app import ordering
+from orderwatch.app.commands import place_orders
 from orderwatch.config import Settings, load
 from orderwatch.db.lock import turn_to_order
 from orderwatch.errors import LockedError
@@ -266,12 +266,12 @@ async def test_the_turn_of_another_process_is_waited_for_a_while(
 ) -> None:
     rig = await desk(rigged)
     settings = load(rig.config)
-    monkeypatch.setattr(ordering, "_MOMENT", 0.01)
-    monkeypatch.setattr(ordering, "_PATIENCE", 0.03)
+    monkeypatch.setattr(place_orders, "_MOMENT", 0.01)
+    monkeypatch.setattr(place_orders, "_PATIENCE", 0.03)
     with turn_to_order(rig.database), pytest.raises(LockedError, match="another orderwatch is ordering"):
-        async with ordering.open_books(settings):
+        async with place_orders.open_books(settings):
             pass
-    monkeypatch.setattr(ordering, "_PATIENCE", 30.0)
+    monkeypatch.setattr(place_orders, "_PATIENCE", 30.0)
     entered = asyncio.create_task(_enter(settings))
     with turn_to_order(rig.database):
         await asyncio.sleep(0)
@@ -280,5 +280,5 @@ async def test_the_turn_of_another_process_is_waited_for_a_while(
 
 
 async def _enter(settings: Settings) -> bool:
-    async with ordering.open_books(settings):
+    async with place_orders.open_books(settings):
         return True

@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.app.upkeep_kit import Heard
 from tests.db.kit import a_delivery
 
-from orderwatch.app.progress import Downloads
+from orderwatch.app.commands.progress import Downloads
 from orderwatch.core.model import DeliveryState
 
 

@@ -13,16 +13,16 @@ import structlog
 from tests.app.app_rig import Rigged
 from tests.app.reload_kit import guarded, reread
 
-from orderwatch.app.compose import held_database, set_up_log
-from orderwatch.app.control import Control
-from orderwatch.app.daemon import Daemon, open_daemon
-from orderwatch.app.telling import channels_of
-from orderwatch.app.values import contract_of, limit_of, pace_of, retries_of, rights_of, roots_of, watched_of
+from orderwatch.app.daemon.lifecycle import Daemon, open_daemon
+from orderwatch.app.daemon.signals import Control
+from orderwatch.app.factories import held_database, set_up_log
+from orderwatch.app.notifications import channels_of
+from orderwatch.app.plan import contract_of, limit_of, pace_of, retries_of, rights_of, roots_of, watched_of
 from orderwatch.config import Settings
 from orderwatch.errors import ConfigError
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.scenario import Scenario
-from orderwatch.web.front import Wanted
+from orderwatch.web.server.listener import Wanted
 
 VALUES = [
     '"250ms"',

@@ -16,8 +16,8 @@ from tests.app.reload_kit import guarded, reread
 from tests.doors import free_port
 from tests.doors import status as answered
 
-from orderwatch.app.compose import held_database, set_up_log
-from orderwatch.app.daemon import Daemon, open_daemon
+from orderwatch.app.daemon.lifecycle import Daemon, open_daemon
+from orderwatch.app.factories import held_database, set_up_log
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.scenario import Scenario
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from tests.app.upkeep_kit import Home, home, spoil
 
-from orderwatch.app.restore import back_up, restore
+from orderwatch.app.commands.restore import back_up, restore
 from orderwatch.core.model import DeliveryState, OrderState
 from orderwatch.db.lock import sole_writer
-from orderwatch.db.upgrade import Schema, schema_of, upgrade
+from orderwatch.db.migrate import Schema, schema_of, upgrade
 from orderwatch.errors import DatabaseError, DiskError, LockedError
 from orderwatch.simulator.scenario import Scene
 

@@ -14,10 +14,10 @@ from tests.config.files import GOOD, environ, written
 from tests.logs import events
 from tests.web.api_kit import fill
 
-from orderwatch.app.house import open_house
+from orderwatch.app.daemon.resources import open_house
 from orderwatch.config import load
 from orderwatch.ops.log import Redactor
-from orderwatch.web.server import serving
+from orderwatch.web.server.app import serving
 
 __all__ = ["events"]
 

@@ -7,7 +7,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from orderwatch.app.stepping import rebase
+from orderwatch.app.daemon.scheduler import rebase
 
 TICK = timedelta(seconds=5)
 

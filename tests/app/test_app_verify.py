@@ -11,17 +11,17 @@ import pytest
 from tests.app.app_rig import sha256
 from tests.app.upkeep_kit import EVERYTHING, Heard, Home, home, spoil
 
-from orderwatch.app import repair
-from orderwatch.app.verify import Trees, judge, verify
-from orderwatch.core.delivery import Move, after_loss, claimed
-from orderwatch.core.layout import partial_name
-from orderwatch.core.machine import Verdict
+from orderwatch.app.commands import repair
+from orderwatch.app.commands.verify import Trees, judge, verify
+from orderwatch.core.deliveries.paths import partial_name
+from orderwatch.core.deliveries.sidecar import parse
+from orderwatch.core.deliveries.state_machine import Move, after_loss, claimed
 from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.core.sidecar import parse
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.lock import sole_writer
 from orderwatch.db.store import open_store
 from orderwatch.simulator.scenario import Scene
-from orderwatch.transfer.inspect import TreeInspector
+from orderwatch.transfer.tree.inspector import TreeInspector
 
 
 async def the_file(at_home: Home, number: int = 0) -> tuple[Delivery, Path]:

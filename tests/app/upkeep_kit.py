@@ -10,11 +10,11 @@ from pathlib import Path
 from tests.app.app_rig import Rig, sha256
 from tests.databases import new_database
 
-from orderwatch.app.compose import held_database
-from orderwatch.app.once import run_once
-from orderwatch.app.rebuild import Rebuilt, held_for_rebuild, rebuild
-from orderwatch.app.repair import Repair, begin_repair, finish_repair
-from orderwatch.app.verify import Audit, verify
+from orderwatch.app.commands.once import run_once
+from orderwatch.app.commands.rebuild import Rebuilt, held_for_rebuild, rebuild
+from orderwatch.app.commands.repair import Repair, begin_repair, finish_repair
+from orderwatch.app.commands.verify import Audit, verify
+from orderwatch.app.factories import held_database
 from orderwatch.config import Settings, load
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.db.store import open_store

@@ -16,10 +16,10 @@ from tests.db.kit import NOW
 from tests.db.many import many
 from tests.web.api_kit import served
 
-from orderwatch.core.attention import changes, concerns
-from orderwatch.core.concern import Scope
-from orderwatch.core.glance import Counts
+from orderwatch.core.attention.attention import changes, concerns
+from orderwatch.core.attention.concern import Scope
 from orderwatch.core.model import OrderState
+from orderwatch.core.statistics import Counts
 from orderwatch.db.store import open_store
 
 _DOCS = Path(__file__).parents[2] / "docs"

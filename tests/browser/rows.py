@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from tests.db.kit import NOW
 
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -22,6 +21,7 @@ from orderwatch.core.model import (
     Subject,
     Transition,
 )
+from orderwatch.core.orders.observe import Verdict
 
 HOUR = timedelta(hours=1)
 _HALF_WIDTH = 0.035  # degrees

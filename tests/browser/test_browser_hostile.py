@@ -8,8 +8,8 @@ from tests.browser.visits import DESK, PHONE, visiting
 from tests.db.kit import NOW, a_delivery, a_move, an_order
 from tests.web.api_kit import served
 
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, Kind, OrderPhase, Standing, Subject
+from orderwatch.core.orders.observe import Verdict
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SCRIPT = "<script>document.title='ours'</script><img src=x onerror=document.title='ours'>"

@@ -15,8 +15,8 @@ from tests.db.kit import NOW, a_move, held
 from tests.patience import PATIENCE
 from tests.web.api_kit import Served, served
 
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import CapturePhase, OrderPhase, Standing, Subject
+from orderwatch.core.orders.observe import Verdict
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ORDER = 52101

@@ -8,8 +8,8 @@ from tests.browser.visits import visiting
 from tests.db.kit import MINUTE, NOW, a_move, an_order
 from tests.web.api_kit import served
 
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, Order, Standing
+from orderwatch.core.orders.observe import Verdict
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
 MANY = 10_000

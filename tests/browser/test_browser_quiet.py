@@ -8,7 +8,7 @@ from tests.browser.visits import visiting
 from tests.db.kit import NOW, a_move, an_order
 from tests.web.api_kit import served, viewing
 
-from orderwatch.core.machine import Verdict
+from orderwatch.core.orders.observe import Verdict
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
 HIDE = "Object.defineProperty(document, 'hidden', { get: () => window.unseen ?? false })"

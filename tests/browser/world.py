@@ -7,11 +7,11 @@ from pathlib import Path
 from tests.browser.rows import HOUR, Placed, Taken, verdict
 from tests.db.kit import NOW
 
-from orderwatch.core.concern import Concern, Reason
-from orderwatch.core.glance import Counts
+from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.core.model import DeliveryState, OrderState
+from orderwatch.core.statistics import Counts
 from orderwatch.db.store import Store
-from orderwatch.ports.overview import AccountSeen, Overview, TreeSeen
+from orderwatch.ports.queries import AccountSeen, Overview, TreeSeen
 from orderwatch.simulator.attachments import content
 from orderwatch.simulator.scenario import Attachment
 

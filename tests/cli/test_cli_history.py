@@ -10,9 +10,9 @@ import pytest
 from tests.cli.conftest import Call
 from tests.db.kit import MINUTE, NOW, a_move, an_order
 
-from orderwatch.cli.timeline import print_history
-from orderwatch.core.machine import Verdict
+from orderwatch.cli.output.timeline import print_history
 from orderwatch.core.model import Kind, Subject, Transition
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import open_store
 
 HOUR = timedelta(hours=1)

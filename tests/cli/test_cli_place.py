@@ -19,21 +19,21 @@ from tests.db.kit import NOW
 from tests.patience import PATIENCE
 from tests.terminals import shown_on
 
-from orderwatch.app.ordering import Asked, Tried
-from orderwatch.cli.cancel import _problem, _told
-from orderwatch.cli.ordering import ask, told, tried_facts
-from orderwatch.cli.shapes import Known
-from orderwatch.cli.tables import print_status
-from orderwatch.cli.wanted import print_wanted
-from orderwatch.core.act import Act
-from orderwatch.core.attention import concerns
-from orderwatch.core.concern import Evidence, Scope
-from orderwatch.core.intent import Intent, IntentState
-from orderwatch.core.request import Request
+from orderwatch.app.commands.place_orders import Asked, Tried
+from orderwatch.cli.ordering.cancel import _problem, _told
+from orderwatch.cli.ordering.common import ask, told, tried_facts
+from orderwatch.cli.ordering.order_file import print_wanted
+from orderwatch.cli.output.serializers import Known
+from orderwatch.cli.output.tables import print_status
+from orderwatch.core.attention.attention import concerns
+from orderwatch.core.attention.concern import Evidence, Scope
+from orderwatch.core.ordering.intent import Intent, IntentState
+from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.request import Request
 from orderwatch.errors import UnavailableError
-from orderwatch.ops.who import who
-from orderwatch.service.canceller import Cancelled
-from orderwatch.service.orderer import Outcome
+from orderwatch.ops.actor import who
+from orderwatch.service.ordering.canceller import Cancelled
+from orderwatch.service.ordering.placer import Outcome
 from orderwatch.simulator import Simulator, serve
 from orderwatch.simulator.scenario import Scenario
 

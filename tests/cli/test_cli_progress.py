@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from tests.terminals import shown_on
 
-from orderwatch.app.progress import Progress
-from orderwatch.cli.progress import shown
+from orderwatch.app.commands.progress import Progress
+from orderwatch.cli.output.progress import shown
 
 
 def work(progress: Progress) -> None:

@@ -12,9 +12,9 @@ from tests.cli.conftest import Call
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 
 from orderwatch.cli.report import print_report
-from orderwatch.core.ledger import Ledger, OrderRow
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, DeliveryState, Standing, Subject
+from orderwatch.core.orders.latency_report import Ledger, OrderRow
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import open_store
 
 HOUR = timedelta(hours=1)

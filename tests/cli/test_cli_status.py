@@ -20,10 +20,8 @@ from tests.db.many import NEEDY, ORDERS, many
 from tests.patience import PATIENCE
 from tests.terminals import shown_on
 
-from orderwatch.cli.shapes import Known
-from orderwatch.cli.tables import console, print_status, status_table
-from orderwatch.core.breaker import Trouble
-from orderwatch.core.machine import Verdict
+from orderwatch.cli.output.serializers import Known
+from orderwatch.cli.output.tables import console, print_status, status_table
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -33,8 +31,10 @@ from orderwatch.core.model import (
     OrderState,
     Standing,
 )
-from orderwatch.core.shapes import order_facts
-from orderwatch.db.alive import shown_alive
+from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.core.serializers import order_facts
+from orderwatch.db.daemon_status import shown_alive
 from orderwatch.db.store import open_store
 from orderwatch.ports import AccountState
 

@@ -15,12 +15,11 @@ from tests.cli.conftest import Call
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 from tests.terminals import Window
 
-from orderwatch.cli.live import transfers_table
+from orderwatch.cli.output.live import transfers_table
 from orderwatch.cli.top import picture
-from orderwatch.core.concern import Concern, Reason
-from orderwatch.core.glance import Counts, Glance
-from orderwatch.core.liveness import Liveness
-from orderwatch.core.machine import Verdict
+from orderwatch.core.attention.concern import Concern, Reason
+from orderwatch.core.daemon_status import Liveness
+from orderwatch.core.deliveries.bandwidth import Speeds
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -30,8 +29,9 @@ from orderwatch.core.model import (
     Standing,
     Subject,
 )
-from orderwatch.core.speed import Speeds
-from orderwatch.db.alive import shown_alive
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.core.statistics import Counts, Glance
+from orderwatch.db.daemon_status import shown_alive
 from orderwatch.db.store import open_store
 
 RUNS = Liveness(running=True)

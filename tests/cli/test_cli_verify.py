@@ -10,7 +10,7 @@ from rich.progress import Progress
 from tests.cli.conftest import Call
 from tests.databases import new_database
 
-from orderwatch.cli.progress import Bar, Lines
+from orderwatch.cli.output.progress import Bar, Lines
 
 
 def test_without_a_database_there_is_nothing_to_compare_with(call: Call) -> None:

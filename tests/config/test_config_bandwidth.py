@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.config.files import GOOD, environ, written
 
-from orderwatch.app.values import limit_of
+from orderwatch.app.plan import limit_of
 from orderwatch.config import Settings, load
 
 DAY = "{from = '08:00', to = 18:00:00, limit = '5 MB'}"

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 from tests.config.files import ACCOUNT, CANARY, GOOD, WATCH, environ, problems, written
 
-from orderwatch.app.values import limit_of
+from orderwatch.app.plan import limit_of
 from orderwatch.config import load, reading_path
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.config.files import ACCOUNT, CANARY, GOOD, WATCH, environ, problems, toml, written
 
-from orderwatch.config import Settings, Watch, destination, load
+from orderwatch.config import Settings, Watch, load, types
 from orderwatch.errors import ConfigError
 
 LEGACY = ACCOUNT.replace('contract_id = "cont.1"', 'credentials = "legacy"')
@@ -467,10 +467,10 @@ class TestTheDestination:
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "open", refuse)
-            destination.try_folder(tmp_path)
-            patch.setattr(destination, "_DISKS_OWN", frozenset())
+            types.try_folder(tmp_path)
+            patch.setattr(types, "_DISKS_OWN", frozenset())
             with pytest.raises(ValueError, match="cannot be written"):
-                destination.try_folder(tmp_path)
+                types.try_folder(tmp_path)
 
     def test_trying_leaves_nothing_behind(self, tmp_path: Path) -> None:
         path = written(tmp_path, GOOD)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tests.config.files import GOOD, environ, problems, written
 
-from orderwatch.app.values import rights_of
+from orderwatch.app.plan import rights_of
 from orderwatch.config import load
-from orderwatch.transfer.rights import USUAL, Rights
+from orderwatch.transfer.fsops import USUAL, Rights
 
 USER = pwd.getpwuid(os.getuid()).pw_name
 GROUP = grp.getgrgid(os.getgid()).gr_name

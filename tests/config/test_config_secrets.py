@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from tests.config.files import CANARY, GOOD, environ, problems, written
 
 from orderwatch.config import Account, current, load
-from orderwatch.config.secret import PointedSecret
+from orderwatch.config.secrets import PointedSecret
 from orderwatch.errors import ConfigError
 
 

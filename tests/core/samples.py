@@ -5,8 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from orderwatch.core.delivery import RetryPolicy
-from orderwatch.core.machine import Rules, Verdict, observe
+from orderwatch.core.deliveries.state_machine import RetryPolicy
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -18,7 +17,8 @@ from orderwatch.core.model import (
     SceneFacts,
     Standing,
 )
-from orderwatch.core.seen import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
+from orderwatch.core.orders.observe import Rules, Verdict, observe
+from orderwatch.core.orders.snapshot import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

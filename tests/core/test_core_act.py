@@ -3,8 +3,8 @@
 import pytest
 from tests.core.samples import HOUR, NOON, RULES, after, look
 
-from orderwatch.core.act import Act, acted
 from orderwatch.core.model import Kind, Subject
+from orderwatch.core.ordering.provenance import Act, acted
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,30 @@ import pytest
 from tests.core.test_core_intent import an_intent
 from tests.db.kit import MINUTE, NOW, a_delivery
 
-from orderwatch.core.attention import beyond_heartbeat, by_order, changes, concerns, headline, unacknowledged
-from orderwatch.core.concern import Concern, Evidence, OrderFacts, Raised, Scope, StuckDelivery, UnknownWord
-from orderwatch.core.hearing import UNSAID
-from orderwatch.core.intent import IntentState
+from orderwatch.core.attention.attention import (
+    beyond_heartbeat,
+    by_order,
+    changes,
+    concerns,
+    headline,
+    unacknowledged,
+)
+from orderwatch.core.attention.concern import (
+    Concern,
+    Evidence,
+    OrderFacts,
+    Raised,
+    Scope,
+    StuckDelivery,
+    UnknownWord,
+)
 from orderwatch.core.model import DeliveryState, OrderPhase, OrderState, Subject
-from orderwatch.core.names import Names
-from orderwatch.core.notes import Channel, of_concern
-from orderwatch.core.problems import Problem
-from orderwatch.core.shapes import concern_facts
+from orderwatch.core.notifications.notification import Channel, of_concern
+from orderwatch.core.notifications.problems import Problem
+from orderwatch.core.order_names import Names
+from orderwatch.core.ordering.intent import IntentState
+from orderwatch.core.orders.status import UNSAID
+from orderwatch.core.serializers import concern_facts
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NAMES = Names("main", 1, "Harbour", "Quay")

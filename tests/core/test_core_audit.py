@@ -3,7 +3,7 @@
 import pytest
 from tests.core.samples import NOON, delivery, order, stored
 
-from orderwatch.core.audit import (
+from orderwatch.core.deliveries.audit import (
     Finding,
     Flaw,
     Reading,
@@ -13,9 +13,9 @@ from orderwatch.core.audit import (
     orphans,
     remedy,
 )
-from orderwatch.core.delivery import after_superseded
+from orderwatch.core.deliveries.sidecar import sidecar
+from orderwatch.core.deliveries.state_machine import after_superseded
 from orderwatch.core.model import DeliveryState
-from orderwatch.core.sidecar import sidecar
 
 HELD = stored()
 SOUND = Reading(size=9, sha256="ab")

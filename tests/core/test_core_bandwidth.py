@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderwatch.core.bandwidth import Span, limit_at, overlapping
+from orderwatch.core.deliveries.bandwidth import Span, limit_at, overlapping
 
 DAY = Span(time(8), time(18), 5)
 NIGHT = Span(time(22), time(6), 9)

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import DAY, HOUR, MINUTE, NOON
 
-from orderwatch.core.breaker import LONGEST, SLOWEST, SLOWEST_REFUSED, Failed, Trouble, troubled
+from orderwatch.core.orders.circuit_breaker import (
+    LONGEST,
+    SLOWEST,
+    SLOWEST_REFUSED,
+    Failed,
+    Trouble,
+    troubled,
+)
 
 SECOND = timedelta(seconds=1)
 FIRST = 30 * SECOND

@@ -10,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import DAY, HOUR, MINUTE, NOON, capture, delivery, order, stored
 
-from orderwatch.core.cadence import Outlook, Pace, is_idle, next_look, outlook, scenes_due
-from orderwatch.core.lag import Lag, Lags
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -22,6 +20,8 @@ from orderwatch.core.model import (
     OrderState,
     Standing,
 )
+from orderwatch.core.orders.poll_schedule import Outlook, Pace, is_idle, next_look, outlook, scenes_due
+from orderwatch.core.orders.publication_lag import Lag, Lags
 
 PACE = Pace(interval=5 * MINUTE, slowest=6 * HOUR, grace=14 * DAY)
 MIDDLE = 0.5  # the draw that jitters nothing

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import DAY, HOUR, NOON, POLICY, delivery, stored
 
-from orderwatch.core.delivery import (
+from orderwatch.core.deliveries.state_machine import (
     ROADS,
     Failure,
     Move,

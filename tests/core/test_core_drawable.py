@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.db.kit import JSON
 
-from orderwatch.core.drawable import drawable
+from orderwatch.core.geo.geojson import drawable
 
 RING = [[10.0, 50.0], [11.0, 50.0], [11.0, 51.0], [10.0, 50.0]]
 SQUARE = {"type": "Polygon", "coordinates": [RING]}

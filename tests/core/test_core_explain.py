@@ -7,10 +7,6 @@ from typing import Any
 import pytest
 from tests.core.samples import DAY, HOUR, MINUTE, NOON, capture, delivery, order, stored
 
-from orderwatch.core.breaker import Trouble
-from orderwatch.core.cadence import Pace
-from orderwatch.core.explain import Facts, Room, explain
-from orderwatch.core.lag import UNLEARNED, Lag, Lags
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -20,7 +16,11 @@ from orderwatch.core.model import (
     OrderState,
     Standing,
 )
-from orderwatch.core.watching import Watch
+from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.explain import Facts, Room, explain
+from orderwatch.core.orders.poll_schedule import Pace
+from orderwatch.core.orders.publication_lag import UNLEARNED, Lag, Lags
+from orderwatch.core.orders.watches import Watch
 
 PACE = Pace(interval=5 * MINUTE, slowest=6 * HOUR, grace=14 * DAY)
 BY_ID = Watch(task_ids=frozenset({7}))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tests.core.samples import NOON, capture, delivery, order, stored
 
-from orderwatch.core.geojson import collection, features
+from orderwatch.core.geo.geojson import collection, features
 from orderwatch.core.model import DeliveryState, SceneFacts
 
 RING = [[10.0, 50.0], [11.0, 50.0], [11.0, 51.0], [10.0, 50.0]]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderwatch.core.geometry import may_be_one, normalised, read_target
+from orderwatch.core.geo.target import may_be_one, normalised, read_target
 
 SQUARE = [[4.0, 51.0], [4.1, 51.0], [4.1, 51.1], [4.0, 51.1], [4.0, 51.0]]
 HOLE = [[4.02, 51.02], [4.02, 51.04], [4.04, 51.04], [4.04, 51.02], [4.02, 51.02]]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from tests.core.samples import HOUR, NOON
 
-from orderwatch.core.hosts import (
+from orderwatch.core.deliveries.hosts import (
     Host,
     after_bytes,
     after_failure,

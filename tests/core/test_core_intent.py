@@ -8,8 +8,8 @@ import pytest
 from tests.core.samples import HOUR, MINUTE, NOON, seen_order
 from tests.core.test_core_request import request
 
-from orderwatch.core.act import Act
-from orderwatch.core.intent import (
+from orderwatch.core.model import OrderPhase
+from orderwatch.core.ordering.intent import (
     Intent,
     IntentState,
     Stock,
@@ -22,8 +22,8 @@ from orderwatch.core.intent import (
     sending,
     unclear,
 )
-from orderwatch.core.model import OrderPhase
-from orderwatch.core.seen import SeenOrder
+from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.orders.snapshot import SeenOrder
 
 _S = IntentState
 SECOND = timedelta(seconds=1)

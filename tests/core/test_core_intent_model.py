@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.core.samples import HOUR, MINUTE, NOON
 from tests.core.test_core_intent import ASKED, SECOND, WAIT, an_intent, just_like_it
 
-from orderwatch.core.intent import (
+from orderwatch.core.ordering.intent import (
     Intent,
     IntentState,
     Stock,
@@ -22,7 +22,7 @@ from orderwatch.core.intent import (
     sending,
     unclear,
 )
-from orderwatch.core.seen import SeenOrder
+from orderwatch.core.orders.snapshot import SeenOrder
 
 _S = IntentState
 LONGEST_LAG = 59  # seconds: below the wait

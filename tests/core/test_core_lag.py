@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import DAY, HOUR, MINUTE
 
-from orderwatch.core.lag import PRIOR, UNLEARNED, Lag, fit
+from orderwatch.core.orders.publication_lag import PRIOR, UNLEARNED, Lag, fit
 
 MANY = 1000
 SECOND = timedelta(seconds=1)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import NOON, capture, delivery, order
 
-from orderwatch.core.layout import (
+from orderwatch.core.deliveries.paths import (
     PLACEHOLDERS,
     alternative,
     collision_key,

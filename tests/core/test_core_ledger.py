@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import DAY, HOUR, MINUTE, NOON
 
-from orderwatch.core.ledger import (
+from orderwatch.core.model import CapturePhase, Subject
+from orderwatch.core.orders.latency_report import (
     CaptureRow,
     Dwell,
     Figures,
@@ -22,7 +23,6 @@ from orderwatch.core.ledger import (
     StoredRow,
     figures,
 )
-from orderwatch.core.model import CapturePhase, Subject
 
 SECOND = timedelta(seconds=1)
 NONE = Figures(count=0, median=None, p90=None)

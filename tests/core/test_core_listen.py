@@ -2,7 +2,7 @@
 
 import pytest
 
-from orderwatch.core.listen import host_and_port, listen_problem, socket_of
+from orderwatch.core.listen_address import host_and_port, listen_problem, socket_of
 
 LONGEST = "unix:/" + "é" * 53  # 107 bytes
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from orderwatch.core.liveness import Liveness
+from orderwatch.core.daemon_status import Liveness
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

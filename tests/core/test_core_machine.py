@@ -25,10 +25,8 @@ from tests.core.samples import (
     with_delivery,
 )
 
-from orderwatch.core import delivery as local
-from orderwatch.core.delivery import Failure, Trouble
-from orderwatch.core.hearing import CAPTURE_ROADS, ORDER_ROADS, classify
-from orderwatch.core.machine import Verdict, observe, observe_missing
+from orderwatch.core.deliveries import state_machine as local
+from orderwatch.core.deliveries.state_machine import Failure, Trouble
 from orderwatch.core.model import (
     CapturePhase,
     Delivery,
@@ -40,7 +38,9 @@ from orderwatch.core.model import (
     Standing,
     Subject,
 )
-from orderwatch.core.outcome import awaits_files, state_of
+from orderwatch.core.orders.observe import Verdict, observe, observe_missing
+from orderwatch.core.orders.outcome import awaits_files, state_of
+from orderwatch.core.orders.status import CAPTURE_ROADS, ORDER_ROADS, classify
 
 _O, _C, _K = OrderPhase, CapturePhase, Kind
 

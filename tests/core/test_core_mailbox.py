@@ -4,7 +4,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from orderwatch.core.mailbox import mailbox_problem
+from orderwatch.core.notifications.mailbox import mailbox_problem
 
 GOOD = {
     "a@b.example": "a@b.example",

@@ -3,7 +3,7 @@
 from tests.db.kit import a_move
 
 from orderwatch.core.model import Subject, Transition
-from orderwatch.core.moves import folded
+from orderwatch.core.orders.recent_changes import folded
 
 ZIP, FOOTPRINT = "delivery_zip a.zip", "footprint a.geojson"
 

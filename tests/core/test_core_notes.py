@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orderwatch.core import delivery as machine
-from orderwatch.core.machine import Verdict
+from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.model import (
     Delivery,
     DeliveryState,
@@ -18,9 +17,17 @@ from orderwatch.core.model import (
     Subject,
     Transition,
 )
-from orderwatch.core.names import Names
-from orderwatch.core.notes import Channel, Note, document, of_delivery, of_problem, of_verdict
-from orderwatch.core.problems import Change, Problem
+from orderwatch.core.notifications.notification import (
+    Channel,
+    Note,
+    document,
+    of_delivery,
+    of_problem,
+    of_verdict,
+)
+from orderwatch.core.notifications.problems import Change, Problem
+from orderwatch.core.order_names import Names
+from orderwatch.core.orders.observe import Verdict
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NAMES = Names("main", 5, "Harbour east", "Quay 5")

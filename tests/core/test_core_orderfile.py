@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderwatch.core.orderfile import Draft, read_orders
-from orderwatch.core.request import read_request
+from orderwatch.core.ordering.order_file import Draft, read_orders
+from orderwatch.core.ordering.request import read_request
 
 GOOD: dict[str, Any] = {
     "task_name": "Quay 5",

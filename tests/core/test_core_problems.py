@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orderwatch.core.problems import BEGINS, Problem, begins, begun, ends, words
+from orderwatch.core.notifications.problems import BEGINS, Problem, begins, begun, ends, words
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PAGE = Path(__file__).parents[2] / "docs/events.md"

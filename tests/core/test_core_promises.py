@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import CAPTURE_WORDS, NOON, ORDER_WORDS, POLICY, RULES, ZIP, with_delivery
 
-from orderwatch.core import delivery as local
-from orderwatch.core.delivery import Failure, Trouble
-from orderwatch.core.hearing import UNSAID
-from orderwatch.core.machine import Verdict, observe, observe_missing
+from orderwatch.core.deliveries import state_machine as local
+from orderwatch.core.deliveries.state_machine import Failure, Trouble
 from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState, SceneFacts, Subject
-from orderwatch.core.seen import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
+from orderwatch.core.orders.observe import Verdict, observe, observe_missing
+from orderwatch.core.orders.snapshot import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
+from orderwatch.core.orders.status import UNSAID
 
 _S = DeliveryState
 _IDS = ("a", "b", "c")

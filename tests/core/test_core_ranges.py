@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderwatch.core.ranges import Ranges, Span
+from orderwatch.core.deliveries.byte_ranges import Ranges, Span
 
 SIZE = 40
 edges = st.integers(0, SIZE)

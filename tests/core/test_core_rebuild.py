@@ -6,10 +6,10 @@ from typing import Any
 
 from tests.core.samples import HOUR, NOON, RULES, capture, order, published, stored
 
-from orderwatch.core.machine import observe
+from orderwatch.core.deliveries.rebuild import Found, restored, sort_out, taken_up
+from orderwatch.core.deliveries.sidecar import parse, sidecar
 from orderwatch.core.model import CapturePhase, DeliveryState, OrderState
-from orderwatch.core.rebuild import Found, restored, sort_out, taken_up
-from orderwatch.core.sidecar import parse, sidecar
+from orderwatch.core.orders.observe import observe
 
 LATER = NOON + timedelta(days=30)
 

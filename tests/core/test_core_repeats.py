@@ -1,6 +1,6 @@
 """Repeated trouble is told at 1, 10, 100 and so on."""
 
-from orderwatch.core.repeats import Repeats, is_told
+from orderwatch.core.log_throttle import Repeats, is_told
 
 
 def test_only_powers_of_ten_are_told() -> None:

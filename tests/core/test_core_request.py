@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import DAY, HOUR, NOON
 
-from orderwatch.core.product import Product
-from orderwatch.core.request import (
+from orderwatch.core.ordering.request import (
+    Product,
     Request,
     fingerprint,
     from_body,

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tests.core.samples import NOON
 from tests.core.test_core_request import POLYGON, request, requests
 
-from orderwatch.core.request import Request
-from orderwatch.core.sameness import could_be, is_alike, is_same
-from orderwatch.core.seen import SeenOrder
-from orderwatch.provider.wire import Task
+from orderwatch.core.ordering.matching import could_be, is_alike, is_same
+from orderwatch.core.ordering.request import Request
+from orderwatch.core.orders.snapshot import SeenOrder
+from orderwatch.provider.schemas import Task
 from orderwatch.simulator.placing import placed
 from orderwatch.simulator.scenario import CONTRACT, Scenario
 from orderwatch.simulator.world import World

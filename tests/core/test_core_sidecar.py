@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import NOON, capture, delivery, order, stored
 
+from orderwatch.core.deliveries.sidecar import disagreements, parse, sidecar, zulu
 from orderwatch.core.model import Delivery, DeliveryState, Order, SceneFacts
-from orderwatch.core.sidecar import disagreements, parse, sidecar, zulu
 
 FOOTPRINT = {"type": "Polygon", "coordinates": [[[2.1, 41.3], [2.2, 41.3], [2.2, 41.4], [2.1, 41.3]]]}
 ORDER = order(

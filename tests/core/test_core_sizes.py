@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import orderwatch
-from orderwatch.core.sizes import amount, compared
+from orderwatch.core.formatting import amount, compared
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_no_text_of_ours_counts_bytes_by_itself() -> None:
         for line in path.read_text(encoding="utf-8").splitlines()
         if by_hand.search(line)
     }
-    assert {line.split(":")[0] for line in found} == {"core/listen.py"}, found  # the length of a path
+    assert {line.split(":")[0] for line in found} == {"core/listen_address.py"}, found  # the length of a path

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.db.kit import NOW
 
-from orderwatch.core.spans import ago, ahead, moment, span
+from orderwatch.core.formatting import ago, ahead, moment, span
 
 SECONDS = {"d": 86_400, "h": 3_600, "min": 60, "s": 1, "ms": 0.001}
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from orderwatch.core.deliveries.bandwidth import Going, Speeds
 from orderwatch.core.model import Delivery
-from orderwatch.core.speed import Going, Speeds
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

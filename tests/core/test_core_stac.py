@@ -12,8 +12,7 @@ from pystac.validation import validate_dict
 from tests.core.samples import DAY, NOON, capture, order, stored
 
 from orderwatch.core import stac
-from orderwatch.core.bbox import around, bbox
-from orderwatch.core.drawable import drawable
+from orderwatch.core.geo.geojson import around, bbox, drawable
 from orderwatch.core.model import DeliveryState, SceneFacts
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))

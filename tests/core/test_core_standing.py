@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 from tests.core.samples import DAY, HOUR, MINUTE, NOON
 
-from orderwatch.core.act import Act
-from orderwatch.core.fate import fate, resume_later
-from orderwatch.core.intent import Budget, Intent, IntentState
-from orderwatch.core.orderfile import Draft
-from orderwatch.core.product import Product
-from orderwatch.core.request import Request
-from orderwatch.core.standing import is_spent, marked, steps, unfit
+from orderwatch.core.ordering.intent import Budget, Intent, IntentState, fate, resume_later
+from orderwatch.core.ordering.order_file import Draft
+from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.request import Product, Request
+from orderwatch.core.ordering.standing_orders import is_spent, marked, steps, unfit
 
 REQUEST = Request(
     task_name="Quay 5",

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderwatch.core.lag import PRIOR
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -16,7 +15,8 @@ from orderwatch.core.model import (
     OrderState,
     Standing,
 )
-from orderwatch.core.timeline import Timeline, timeline
+from orderwatch.core.orders.publication_lag import PRIOR
+from orderwatch.core.orders.timeline import Timeline, timeline
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import DAY, NOON, ZIP, order, seen_order
 
-from orderwatch.core.watching import Plan, Traits, Watch, Watched, traits
+from orderwatch.core.orders.watches import Plan, Traits, Watch, Watched, traits
 
 USUAL = Plan(attachments=frozenset({ZIP}), layout="{task_id}/{file_name}")
 SECOND = timedelta(seconds=1)

@@ -18,7 +18,7 @@ from tests.crash.strace_kit import Point, points, profiling
 from tests.databases import blank
 from tests.patience import PATIENCE
 
-from orderwatch.app.furnish import open_app
+from orderwatch.app.daemon.runtime import open_app
 from orderwatch.config import load
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.faults import Fault, Faults

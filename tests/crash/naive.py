@@ -14,8 +14,8 @@ from contextlib import closing
 from pathlib import Path
 
 from orderwatch.config import Settings, load
-from orderwatch.durable import sync
-from orderwatch.transfer.disk import make_folders
+from orderwatch.fsync import sync
+from orderwatch.transfer.fsops import make_folders
 
 LINK = "link"  # the file beside the configuration that holds one
 FINAL = "7/scene.zip"

@@ -2,14 +2,14 @@
 
 import functools
 
-from orderwatch.app import values
+from orderwatch.app import plan
 from orderwatch.cli import main
-from orderwatch.transfer import intake
-from orderwatch.transfer.crew import Sharing
+from orderwatch.transfer.http import partial_writer
+from orderwatch.transfer.http.segments import Sharing
 
 
 def in_small_steps() -> None:
     """Several connections, and a checkpoint every few hundredths of a second."""
-    intake._SOONEST, intake._SHARE = 0.03, 1
-    vars(values)["Sharing"] = functools.partial(Sharing, large=2**16, piece=2**15, window=0.02)
+    partial_writer._SOONEST, partial_writer._SHARE = 0.03, 1
+    vars(plan)["Sharing"] = functools.partial(Sharing, large=2**16, piece=2**15, window=0.02)
     main()

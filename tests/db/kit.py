@@ -12,8 +12,6 @@ from typing import Any
 from hypothesis import strategies as st
 from tests.patience import PATIENCE
 
-from orderwatch.core.breaker import Trouble
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -28,6 +26,8 @@ from orderwatch.core.model import (
     Subject,
     Transition,
 )
+from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

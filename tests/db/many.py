@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from tests.db.kit import a_delivery, a_move, an_order
 
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -18,6 +17,7 @@ from orderwatch.core.model import (
     Subject,
     Transition,
 )
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from tests.db.kit import MINUTE, NOW, TROUBLES, a_delivery, an_order, held, want
 
-from orderwatch.core.breaker import Trouble
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Order, OrderState
+from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db import writes
 from orderwatch.db.store import Store, open_store
 from orderwatch.ports import AccountState

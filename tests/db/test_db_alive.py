@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from tests.db.kit import elsewhere
 
-from orderwatch.core.liveness import Liveness
-from orderwatch.db.alive import liveness, show_alive, shown_alive
+from orderwatch.core.daemon_status import Liveness
+from orderwatch.db.daemon_status import liveness, show_alive, shown_alive
 from orderwatch.db.lock import sole_writer
 from orderwatch.errors import DatabaseError
 
 _HOLD = """
 import sys
 from pathlib import Path
-from orderwatch.db.alive import shown_alive
+from orderwatch.db.daemon_status import shown_alive
 from orderwatch.db.lock import sole_writer
 with sole_writer(Path(sys.argv[1])), shown_alive(Path(sys.argv[1])):
     print("alive", flush=True)
@@ -27,7 +27,7 @@ with sole_writer(Path(sys.argv[1])), shown_alive(Path(sys.argv[1])):
 _ASK = """
 import sys
 from pathlib import Path
-from orderwatch.db.alive import liveness
+from orderwatch.db.daemon_status import liveness
 print("asking", flush=True)
 while True:
     liveness(Path(sys.argv[1]))
@@ -35,7 +35,7 @@ while True:
 _TELL = """
 import sys
 from pathlib import Path
-from orderwatch.db.alive import liveness
+from orderwatch.db.daemon_status import liveness
 print(liveness(Path(sys.argv[1])).running)
 """
 LONG_AGO = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -101,7 +101,7 @@ def test_whoever_asks_without_end_never_keeps_a_daemon_from_starting(tmp_path: P
 _AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from orderwatch.db.alive import liveness, shown_alive
+from orderwatch.db.daemon_status import liveness, shown_alive
 os.chdir(sys.argv[1])
 if os.geteuid() == 0:
     os.setgroups([])

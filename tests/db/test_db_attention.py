@@ -8,9 +8,8 @@ from typing import Any
 
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order, held
 
-from orderwatch.core.attention import changes, concerns, unacknowledged
-from orderwatch.core.concern import Concern, Reason, Scope
-from orderwatch.core.machine import Verdict
+from orderwatch.core.attention.attention import changes, concerns, unacknowledged
+from orderwatch.core.attention.concern import Concern, Reason, Scope
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -22,11 +21,12 @@ from orderwatch.core.model import (
     Subject,
     Transition,
 )
-from orderwatch.core.notes import Channel
-from orderwatch.core.problems import Change, Problem
-from orderwatch.db.gallery import open_gallery
+from orderwatch.core.notifications.notification import Channel
+from orderwatch.core.notifications.problems import Change, Problem
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.db.dashboard_reader import open_gallery
 from orderwatch.db.store import Store, open_store
-from orderwatch.ports.sight import Search, Sort
+from orderwatch.ports.queries import Search, Sort
 
 DAY = timedelta(days=1)
 ALL = Scope(accounts=["main"], is_watched=lambda *_: True, knows=lambda *_: False)

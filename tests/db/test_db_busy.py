@@ -15,7 +15,7 @@ from tests.databases import new_database
 from tests.db.kit import NOW, a_delivery, an_order, held, want
 from tests.patience import PATIENCE
 
-from orderwatch.core.machine import Verdict
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import BusyError, DatabaseError
 

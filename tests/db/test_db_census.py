@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tests.db.kit import MINUTE, NOW, a_delivery, an_order
 
-from orderwatch.core.census import Census
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderState, Standing
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.core.statistics import Census
 from orderwatch.db.store import open_store
 
 

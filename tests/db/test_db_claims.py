@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.db.kit import MINUTE, NOW, a_delivery, an_order, apart, held, row_of, want
 
-from orderwatch.core.delivery import Move, rank, released
-from orderwatch.core.hosts import Way
-from orderwatch.core.layout import collision_key
-from orderwatch.core.machine import Verdict
+from orderwatch.core.deliveries.hosts import Way
+from orderwatch.core.deliveries.paths import collision_key
+from orderwatch.core.deliveries.state_machine import Move, rank, released
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Standing
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store
 from orderwatch.errors import StaleOrderError
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from sqlalchemy import select, update
 from tests.db.kit import NOW, a_delivery, a_move, an_order, apart, facts, held, want, write_from_elsewhere
 
-from orderwatch.core.delivery import released
-from orderwatch.core.machine import Verdict
+from orderwatch.core.deliveries.state_machine import released
 from orderwatch.core.model import DeliveryState
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.reader import Reader, open_reader
 from orderwatch.db.store import Store, open_store
 from orderwatch.db.tables import orders

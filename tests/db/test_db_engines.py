@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.databases import blank
 from tests.db.kit import NOW, a_delivery, a_move, an_order, elsewhere, held, want, write_from_elsewhere
 
-from orderwatch.core.delivery import claimed
-from orderwatch.core.machine import Verdict
+from orderwatch.core.deliveries.state_machine import claimed
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.db.engine import inspect_engine, upgrade_engine
 from orderwatch.db.reader import Reader, open_reader
-from orderwatch.db.sqlite import inspect_engine, upgrade_engine
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import DatabaseError
 
@@ -229,7 +229,7 @@ def test_a_connection_that_nobody_closed_does_not_keep_the_process_from_ending(d
     code = """
 import asyncio, sys
 from pathlib import Path
-from orderwatch.db.sqlite import writer_engine
+from orderwatch.db.engine import writer_engine
 held = []
 async def leave_open():
     held.append(await writer_engine(Path(sys.argv[1])).connect())

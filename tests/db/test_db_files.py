@@ -13,10 +13,10 @@ from sqlalchemy import text
 from tests.databases import blank
 from tests.db.kit import a_delivery, an_order, facts, want
 
-from orderwatch.core.machine import Verdict
-from orderwatch.db.sqlite import inspect_engine
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.db.engine import inspect_engine
+from orderwatch.db.migrate import HEAD, Schema, schema_of, upgrade
 from orderwatch.db.store import open_store
-from orderwatch.db.upgrade import HEAD, Schema, schema_of, upgrade
 from orderwatch.errors import DatabaseError
 
 NEXT = f"{int(HEAD) + 1:04}"  # a schema that this code does not know yet

@@ -4,9 +4,9 @@ from typing import Any
 
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 
-from orderwatch.core.glance import Glance
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import DeliveryState, OrderState
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.core.statistics import Glance
 from orderwatch.db.store import Store
 
 

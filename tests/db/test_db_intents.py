@@ -9,9 +9,9 @@ import pytest
 from tests.core.test_core_request import request
 from tests.db.kit import MINUTE, NOW, a_move, an_order, facts
 
-from orderwatch.core.act import Act
-from orderwatch.core.intent import Budget, Intent, IntentState, closed, placed, unclear
-from orderwatch.core.machine import Verdict
+from orderwatch.core.ordering.intent import Budget, Intent, IntentState, closed, placed, unclear
+from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import LockedError, StaleOrderError
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from tests.db.kit import MINUTE, NOW, a_move, an_order, held
 
-from orderwatch.core.machine import Rules, Verdict, observe
 from orderwatch.core.model import Capture, CapturePhase, Standing, Subject, Transition
-from orderwatch.core.seen import Look, SeenCapture, SeenOrder
+from orderwatch.core.orders.observe import Rules, Verdict, observe
+from orderwatch.core.orders.snapshot import Look, SeenCapture, SeenOrder
 from orderwatch.db.store import Store
 
 HOUR = 60 * MINUTE

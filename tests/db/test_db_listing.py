@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, OrderState, Standing
-from orderwatch.db.gallery import Gallery, open_gallery
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.db.dashboard_reader import Gallery, open_gallery
 from orderwatch.db.store import Store
-from orderwatch.ports.sight import Choices, Found, News, Search, Sort
+from orderwatch.ports.queries import Choices, Found, News, Search, Sort
 
 TAKEN = Capture(
     capture_id="capture-1",

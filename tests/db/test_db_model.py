@@ -21,11 +21,9 @@ from tests.databases import blank
 from tests.db.kit import NOW
 from tests.examples import examples
 
-from orderwatch.core import delivery as machine
-from orderwatch.core.breaker import Trouble as AccountTrouble
-from orderwatch.core.delivery import Failure, Move, RetryPolicy, Trouble
-from orderwatch.core.layout import collision_key
-from orderwatch.core.machine import Rules, Verdict, observe, observe_missing
+from orderwatch.core.deliveries import state_machine as machine
+from orderwatch.core.deliveries.paths import collision_key
+from orderwatch.core.deliveries.state_machine import Failure, Move, RetryPolicy, Trouble
 from orderwatch.core.model import (
     CapturePhase,
     Delivery,
@@ -36,8 +34,10 @@ from orderwatch.core.model import (
     SceneFacts,
     Transition,
 )
-from orderwatch.core.seen import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
-from orderwatch.core.watching import traits
+from orderwatch.core.orders.circuit_breaker import Trouble as AccountTrouble
+from orderwatch.core.orders.observe import Rules, Verdict, observe, observe_missing
+from orderwatch.core.orders.snapshot import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
+from orderwatch.core.orders.watches import traits
 from orderwatch.db.store import open_store
 from orderwatch.ports import AccountState
 

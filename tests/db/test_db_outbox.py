@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order, facts, held, want
 
-from orderwatch.core import delivery as machine
-from orderwatch.core.delivery import Failure, RetryPolicy, Trouble
-from orderwatch.core.machine import Verdict
+from orderwatch.core.deliveries import state_machine as machine
+from orderwatch.core.deliveries.state_machine import Failure, RetryPolicy, Trouble
 from orderwatch.core.model import Delivery, OrderState, Subject
-from orderwatch.core.notes import Channel
-from orderwatch.core.problems import Change, Problem
+from orderwatch.core.notifications.notification import Channel
+from orderwatch.core.notifications.problems import Change, Problem
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import StaleOrderError
 from orderwatch.ports import ChannelState

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from tests.db.kit import a_delivery, a_move, an_order
 
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, DeliveryState, Standing
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store
 
 TAKEN = Capture(capture_id="capture-1", standing=Standing(word="published", phase=CapturePhase.PUBLISHED))

@@ -26,11 +26,11 @@ from tests.db.kit import (
 )
 from tests.examples import examples
 
-from orderwatch.core.breaker import Trouble
-from orderwatch.core.delivery import Move
-from orderwatch.core.machine import Verdict
+from orderwatch.core.deliveries.state_machine import Move
 from orderwatch.core.model import Capture, Delivery, Order, SceneFacts, Standing, Transition
-from orderwatch.db.rows import capture_row, delivery_row, order_row, transition_row, trouble_row
+from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.db.mappers import capture_row, delivery_row, order_row, transition_row, trouble_row
 from orderwatch.db.store import Store, open_store
 
 _BRAZIL = timezone(timedelta(hours=-3))

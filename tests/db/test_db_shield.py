@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from orderwatch.shield import shielded, unit
+from orderwatch.cancellation import shielded, unit
 
 
 class Work:

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order, facts, held, row_of, want
 
-from orderwatch.core.delivery import Move, claimed
-from orderwatch.core.machine import Verdict
+from orderwatch.core.deliveries.state_machine import Move, claimed
 from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderState, Standing
-from orderwatch.core.watching import Traits, traits
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.core.orders.watches import Traits, traits
 from orderwatch.db.store import Store
 from orderwatch.errors import StaleOrderError
 

@@ -8,9 +8,8 @@ import pytest
 from tests.config.files import ACCOUNT, environ, written
 
 from orderwatch.config import load, remarks
-from orderwatch.core.orderfile import read_orders
-from orderwatch.core.product import Product
-from orderwatch.core.request import Known
+from orderwatch.core.ordering.order_file import read_orders
+from orderwatch.core.ordering.request import Known, Product
 
 PAGE = Path(__file__).parents[2] / "docs/ordering.md"
 BLOCKS = re.findall(r"```(toml|json)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from tests.migrations.first import fill
 
-from orderwatch.db import upgrade as upgrading
-from orderwatch.db.upgrade import migrations, upgrade
+from orderwatch.db import migrate as upgrading
+from orderwatch.db.migrate import migrations, upgrade
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from tests.migrations.first import TABLES, columns, rows
 from tests.patience import PATIENCE
 
-from orderwatch.db.upgrade import Schema, schema_of, upgrade
+from orderwatch.db.migrate import Schema, schema_of, upgrade
 
 # The imports take far longer than the migration: one process has them, its forks are killed. Each line that
 # comes in is a path and when to kill: after so many statements, or after so many seconds.
@@ -20,7 +20,7 @@ import os, signal, sys, time
 from pathlib import Path
 import alembic.command, alembic.config, alembic.util
 from sqlalchemy import Engine, event
-from orderwatch.db.upgrade import upgrade
+from orderwatch.db.migrate import upgrade
 
 def upgrade_and_die(path, statements):
     left = iter(range(statements - 1, -2, -1))

@@ -15,12 +15,12 @@ from sqlalchemy.exc import OperationalError
 from tests.migrations.first import SEEN, TABLES, ask, columns, execute, rows, schema_in
 
 from orderwatch.core.model import OrderState
-from orderwatch.db import sqlite
-from orderwatch.db import upgrade as upgrading
-from orderwatch.db.sqlite import inspect_engine, upgrade_engine
+from orderwatch.db import engine
+from orderwatch.db import migrate as upgrading
+from orderwatch.db.engine import inspect_engine, upgrade_engine
+from orderwatch.db.migrate import HEAD, Schema, migrations, schema_of, upgrade
 from orderwatch.db.store import open_store
 from orderwatch.db.tables import metadata
-from orderwatch.db.upgrade import HEAD, Schema, migrations, schema_of, upgrade
 from orderwatch.errors import DatabaseError
 
 NEXT = f"{int(HEAD) + 1:04}"  # the migration that somebody will write
@@ -250,7 +250,7 @@ def test_a_writer_in_the_way_is_waited_for_or_named_and_nothing_is_changed(
 ) -> None:
     database = tmp_path / "orderwatch.db"
     upgrade(database)
-    monkeypatch.setitem(sqlite._CONNECT, "timeout", 0.0)
+    monkeypatch.setitem(engine._CONNECT, "timeout", 0.0)
     holder = sqlite3.connect(database, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(

@@ -31,7 +31,7 @@ def test_an_installed_package_upgrades_with_the_migrations_it_carries(
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from orderwatch.db.upgrade import migrations, schema_of, upgrade
+from orderwatch.db.migrate import migrations, schema_of, upgrade
 upgrade(Path(sys.argv[2]))
 print(migrations(), schema_of(Path(sys.argv[2])).name, sep="\\n")
 """

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 from aiohttp import web
 
-from orderwatch.core.notes import Letter
+from orderwatch.core.notifications.notification import Letter
 
 _SPACE = UUID("00000000-0000-0000-0000-000000000000")
 

@@ -11,7 +11,7 @@ import pytest
 from tests.notifiers.receiver import Receiver, letter, receiver
 
 from orderwatch.errors import NotifyError
-from orderwatch.notifiers import ping
+from orderwatch.notifiers import http
 from orderwatch.notifiers.webhook import Settings, Webhook, connect
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -86,7 +86,7 @@ async def test_a_long_header_line_of_the_receiver_is_no_failure() -> None:
     async with receiver(Content_Security_Policy="x" * 60_000) as there:
         async with hook(there.url) as webhook:
             await webhook.send([letter(1)])
-        async with ping.connect(lambda: there.url, allow_private=True) as heartbeat:
+        async with http.connect(lambda: there.url, allow_private=True) as heartbeat:
             await heartbeat.ping()
     assert [request.method for request in there.heard] == ["POST", "GET"]
 
@@ -139,7 +139,7 @@ async def test_a_receiver_that_is_not_there_is_said() -> None:
 
 
 async def test_the_heartbeat_is_a_get() -> None:
-    async with receiver(204, 500) as there, ping.connect(lambda: there.url, allow_private=True) as heartbeat:
+    async with receiver(204, 500) as there, http.connect(lambda: there.url, allow_private=True) as heartbeat:
         await heartbeat.ping()
         with pytest.raises(NotifyError, match="answers 500"):
             await heartbeat.ping()

@@ -8,12 +8,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from tests.service.service_kit import House
 
-from orderwatch.core.concern import Concern
+from orderwatch.core.attention.concern import Concern
 from orderwatch.ops.health import Health
+from orderwatch.ops.live_state import AccountAtWork, Live, TreeAtWork, Work
 from orderwatch.ops.metrics import Metrics
-from orderwatch.ops.telemetry import AccountAtWork, Live, TreeAtWork, Work
 from orderwatch.service.clock import Clock
-from orderwatch.service.pulse import Pulse, Punctuality
+from orderwatch.service.liveness import Pulse, Punctuality
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from tests.logs import events
 from tests.ops.observation_kit import Lasting, Observed
 from tests.service.service_kit import house, told
 
+from orderwatch.core.formatting import compared
 from orderwatch.core.model import DeliveryState
-from orderwatch.core.sizes import compared
 from orderwatch.errors import RefusedError, UnavailableError
 from orderwatch.simulator import Scenario
 

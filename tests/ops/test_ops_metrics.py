@@ -17,8 +17,8 @@ from orderwatch.core.model import DeliveryState
 from orderwatch.errors import RefusedError, UnavailableError
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.scenario import Order
-from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.download import Manner, open_downloader
+from orderwatch.transfer.http.downloader import Manner, open_downloader
+from orderwatch.transfer.http.rate_limit import Bandwidth
 
 __all__ = ["events"]
 

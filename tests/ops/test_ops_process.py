@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from orderwatch.ops.process import ProcessUse
+from orderwatch.ops.process_metrics import ProcessUse
 
 
 def taken() -> dict[str, float]:

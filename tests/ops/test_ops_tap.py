@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from orderwatch.ops.log import Redactor, set_up
-from orderwatch.ops.tap import Tap
+from orderwatch.ops.log_listener import Tap
 
 CANARY = "canary-7f3a"
 Heard = list[tuple[str, str, Mapping[str, object]]]

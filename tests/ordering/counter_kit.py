@@ -13,7 +13,7 @@ from tests import forks
 from tests.app.app_rig import Ended, Rig
 from tests.databases import new_database
 
-from orderwatch.core.intent import Intent, IntentState
+from orderwatch.core.ordering.intent import Intent, IntentState
 from orderwatch.db.reader import open_reader
 from orderwatch.simulator import Scenario, serve
 from orderwatch.simulator.faults import Fault, Faults

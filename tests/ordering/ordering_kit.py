@@ -13,18 +13,18 @@ from tests.core.test_core_request import request
 from tests.databases import new_database
 from tests.service.service_kit import EVERYTHING, PACE, Time, connected
 
-from orderwatch.core.act import Act
-from orderwatch.core.intent import Intent, IntentState
 from orderwatch.core.model import Subject, Transition
-from orderwatch.core.request import Request
+from orderwatch.core.ordering.intent import Intent, IntentState
+from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.request import Request
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import ProviderError
 from orderwatch.ports import Tasking
-from orderwatch.service.bell import Bell
-from orderwatch.service.canceller import Canceller
 from orderwatch.service.clock import Clock
-from orderwatch.service.orderer import Orderer, Outcome
-from orderwatch.service.recorder import Recorder
+from orderwatch.service.ordering.canceller import Canceller
+from orderwatch.service.ordering.placer import Orderer, Outcome
+from orderwatch.service.polling.recorder import Recorder
+from orderwatch.service.wakeup import Bell
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.faults import Fault, Faults
 from orderwatch.simulator.scenario import Order as Told

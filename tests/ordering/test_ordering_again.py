@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from tests.ordering.ordering_kit import LONG, Desk
 
-from orderwatch.core.intent import IntentState
-from orderwatch.core.seen import SeenOrder
+from orderwatch.core.ordering.intent import IntentState
+from orderwatch.core.orders.snapshot import SeenOrder
 from orderwatch.simulator.faults import Fault
 
 _S = IntentState

@@ -7,12 +7,12 @@ import pytest
 from tests.ordering.ordering_kit import Blow, Desk, Killed
 from tests.service.service_kit import EVERYTHING, PACE, House, house
 
-from orderwatch.core.act import Act
 from orderwatch.core.model import OrderPhase
+from orderwatch.core.ordering.provenance import Act
 from orderwatch.errors import MissingError, ProviderError, RefusedError, RejectedError, UnavailableError
-from orderwatch.service.bell import Bell
-from orderwatch.service.canceller import Cancelled, Canceller
-from orderwatch.service.recorder import Recorder
+from orderwatch.service.ordering.canceller import Cancelled, Canceller
+from orderwatch.service.polling.recorder import Recorder
+from orderwatch.service.wakeup import Bell
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Capture, Order, Scene

@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 from tests.ordering.ordering_kit import LONG, WAIT, Desk
 
-from orderwatch.core.intent import IntentState
-from orderwatch.provider import exchange, sending
-from orderwatch.service import orderer
+from orderwatch.core.ordering.intent import IntentState
+from orderwatch.provider import placing, transport
+from orderwatch.service.ordering import placer
 from orderwatch.simulator.faults import Fault
 
 _S = IntentState
@@ -81,7 +81,7 @@ OTHER_CODES = {501, 502, 504, 522, 402, 405, 409, 413, 422}  # which are treated
 def end(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> End:
     found: End = request.param
     if found.fault["kind"] == "delay":
-        monkeypatch.setattr(exchange, "TIMEOUT", aiohttp.ClientTimeout(total=0.5))
+        monkeypatch.setattr(transport, "TIMEOUT", aiohttp.ClientTimeout(total=0.5))
     return found
 
 
@@ -148,10 +148,10 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
-    async def elsewhere(session: Any, method: str, url: Any, **more: Any) -> exchange.Reply:  # noqa: ANN401 - handed on
-        return await exchange.exchange(session, method, url.with_port(port), **more)
+    async def elsewhere(session: Any, method: str, url: Any, **more: Any) -> transport.Reply:  # noqa: ANN401 - handed on
+        return await transport.exchange(session, method, url.with_port(port), **more)
 
-    monkeypatch.setattr(sending, "exchange", elsewhere)
+    monkeypatch.setattr(placing, "exchange", elsewhere)
     yield
     monkeypatch.undo()
 
@@ -173,7 +173,7 @@ async def test_what_never_left_us_is_said_to_be_unsent(
 async def test_what_is_interrupted_while_it_is_sent_is_unclear(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, *, late: bool
 ) -> None:
-    monkeypatch.setattr(orderer, "_HURRY", 0.1)
+    monkeypatch.setattr(placer, "_HURRY", 0.1)
     desk.misbehave(Fault(on="place", kind="delay", seconds=30, late=late))
     placing = asyncio.ensure_future(desk.place())
     while len(desk.held()) < late or not desk.posts:

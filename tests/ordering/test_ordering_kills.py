@@ -5,7 +5,7 @@ from random import Random
 import pytest
 from tests.ordering.ordering_kit import LONG, Blow, Desk, Killed
 
-from orderwatch.core.intent import IntentState
+from orderwatch.core.ordering.intent import IntentState
 from orderwatch.simulator.faults import Fault
 
 _S = IntentState

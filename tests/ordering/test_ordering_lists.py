@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.ordering.ordering_kit import LONG, WAIT, Desk, open_desk
 
-from orderwatch.core.intent import IntentState
+from orderwatch.core.ordering.intent import IntentState
 from orderwatch.ports import ListPage
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault

@@ -9,12 +9,12 @@ from tests.ordering.counter_kit import Counter, open_counter
 from tests.ordering.ordering_kit import ACT
 from tests.patience import PATIENCE
 
-from orderwatch.app import ordering
-from orderwatch.app.ordering import Asked, Tried
+from orderwatch.app.commands import place_orders
+from orderwatch.app.commands.place_orders import Asked, Tried
 from orderwatch.config import load
-from orderwatch.core.intent import IntentState
-from orderwatch.core.orderfile import read_orders
-from orderwatch.core.request import Request
+from orderwatch.core.ordering.intent import IntentState
+from orderwatch.core.ordering.order_file import read_orders
+from orderwatch.core.ordering.request import Request
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.faults import Fault
 
@@ -59,7 +59,7 @@ async def test_of_several_tasks_one_places_it(tmp_path: Path, forks: Path) -> No
         tries: list[Tried] = []
         await asyncio.gather(
             *(
-                ordering.place(settings, Redactor(), asked, tries.append, resume=False, again=False)
+                place_orders.place(settings, Redactor(), asked, tries.append, resume=False, again=False)
                 for _ in range(SEVERAL)
             )
         )

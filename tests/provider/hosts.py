@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from tests.provider.kit import PLATFORM
 
-from orderwatch.provider.access import Access
+from orderwatch.provider.credentials import Access
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -14,11 +14,11 @@ from typing import Any
 from aioresponses import CallbackResult
 from aioresponses import aioresponses as fake_network
 
-from orderwatch.core.seen import SeenCapture
+from orderwatch.core.orders.snapshot import SeenCapture
 from orderwatch.errors import LeftOutError
-from orderwatch.provider.access import Access
 from orderwatch.provider.connection import Connection, connect
-from orderwatch.provider.pacer import Pacer
+from orderwatch.provider.credentials import Access
+from orderwatch.provider.rate_limiter import Pacer
 
 TOKEN = "https://auth.platform.satellogic.com/oauth/token"
 ACCOUNTS = "https://api.platform.satellogic.com"

@@ -26,13 +26,13 @@ from tests.provider.kit import (
 )
 
 from orderwatch.core.model import CapturePhase, OrderPhase, SceneFacts
-from orderwatch.core.seen import SeenCapture, SeenOrder
+from orderwatch.core.orders.snapshot import SeenCapture, SeenOrder
 from orderwatch.errors import AnswerError, MissingError, RefusedError
-from orderwatch.provider.accounts import Contract
 from orderwatch.provider.connection import Connection
-from orderwatch.provider.plain import DEEPEST, HIDDEN, plain
-from orderwatch.provider.wire import read_time
-from orderwatch.provider.words import capture_phase, order_phase
+from orderwatch.provider.contracts import Contract
+from orderwatch.provider.sanitize import DEEPEST, HIDDEN, plain
+from orderwatch.provider.schemas import read_time
+from orderwatch.provider.status_words import capture_phase, order_phase
 
 SCENE_ID = "20210714_074044_SN15_L1"
 ZIP_URL = (

@@ -10,9 +10,9 @@ from tests.provider.hosts import Answer, Host, at, with_tokens
 from tests.provider.kit import CAPTURE_ID, Desk, answer, listed, page
 
 from orderwatch.errors import RejectedError
-from orderwatch.provider.body import parse
 from orderwatch.provider.connection import Connection
-from orderwatch.provider.said import said
+from orderwatch.provider.json_body import parse
+from orderwatch.provider.sanitize import said
 
 MARK = '"ODD"'  # where the odd value goes
 

@@ -33,7 +33,7 @@ from tests.provider.kit import (
     serve_tokens,
 )
 
-from orderwatch.core.politeness import http_date, retry_after
+from orderwatch.core.retry_after import http_date, retry_after
 from orderwatch.errors import AnswerError, MissingError, ProviderError, RefusedError, UnavailableError
 from orderwatch.provider.connection import Connection
 

@@ -11,10 +11,10 @@ from tests.provider.hosts import Host, at, give_token, with_tokens
 from tests.provider.kit import Desk, captures_read, listed
 
 from orderwatch.errors import ProviderError, UnavailableError
-from orderwatch.provider.exchange import LARGEST_BODY
-from orderwatch.provider.http import TASKING
-from orderwatch.provider.lists import REMEMBERED
-from orderwatch.provider.pages import pages
+from orderwatch.provider.client import TASKING
+from orderwatch.provider.page_limits import REMEMBERED
+from orderwatch.provider.pagination import pages
+from orderwatch.provider.transport import LARGEST_BODY
 
 HUGE = 0  # a page that is larger than anyone should read, in place of a status
 WHITE = gzip.compress(b" " * LARGEST_BODY + b"[]")

@@ -26,8 +26,8 @@ from tests.provider.kit import (
 )
 
 from orderwatch.errors import UnavailableError
-from orderwatch.provider.access import Access
-from orderwatch.provider.pacer import LONGEST_WAIT, SLOWEST, Pacer
+from orderwatch.provider.credentials import Access
+from orderwatch.provider.rate_limiter import LONGEST_WAIT, SLOWEST, Pacer
 
 
 def at_pace(requests_per_second: float) -> Access:

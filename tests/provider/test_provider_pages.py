@@ -21,7 +21,7 @@ from tests.provider.kit import (
 )
 
 from orderwatch.errors import AnswerError, MissingError
-from orderwatch.provider import pages
+from orderwatch.provider import pagination
 from orderwatch.provider.connection import Connection
 
 SECOND = f"{API}/tasking/tasks/?limit=100&offset=100"
@@ -264,7 +264,7 @@ async def test_pages_in_a_circle_are_noticed(net: fake_network, provider: Connec
 async def test_pages_without_end_are_given_up(
     net: fake_network, provider: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "MOST_PAGES", 5)
+    monkeypatch.setattr(pagination, "MOST_PAGES", 5)
     net.get(TASKS, payload=page(task(0), following="?offset=1"))
     for number in range(1, 10):
         more = page(task(number), following=f"?offset={number + 1}")

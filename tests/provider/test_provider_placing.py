@@ -14,8 +14,8 @@ from tests.provider.hosts import Host, at, give_token, saying, with_tokens
 from tests.provider.kit import API, PLATFORM, TASK, TOKEN, Desk, answer, sent
 
 from orderwatch.core.model import OrderPhase
-from orderwatch.core.product import Product
-from orderwatch.core.seen import SeenOrder
+from orderwatch.core.ordering.request import Product
+from orderwatch.core.orders.snapshot import SeenOrder
 from orderwatch.errors import (
     MissingError,
     ProviderError,
@@ -24,8 +24,8 @@ from orderwatch.errors import (
     UnavailableError,
     UnclearError,
 )
-from orderwatch.provider.access import Access
 from orderwatch.provider.connection import Connection
+from orderwatch.provider.credentials import Access
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import CONTRACT, Account, Order

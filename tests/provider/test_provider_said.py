@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderwatch.provider.said import LONGEST, LONGEST_TEXT, said
+from orderwatch.provider.sanitize import LONGEST, LONGEST_TEXT, said
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVmNHl0w5N"
 LINK = "https://catalog.telluric.satellogic.com/v2/scenes/x/download/?token=abc"

@@ -13,7 +13,7 @@ from tests.provider.hosts import Host, at, give_token, saying, with_tokens
 from tests.provider.kit import Desk, answer, listed
 
 from orderwatch.errors import AnswerError, ProviderError, UnavailableError
-from orderwatch.provider.exchange import LARGEST_BODY
+from orderwatch.provider.transport import LARGEST_BODY
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -23,8 +23,8 @@ from tests.provider.kit import (
 )
 
 from orderwatch.errors import AnswerError, ProviderError, RefusedError, UnavailableError
-from orderwatch.provider.exchange import open_session
 from orderwatch.provider.tokens import Tokens
+from orderwatch.provider.transport import open_session
 
 
 def tokens_for(desk: Desk) -> Callable[..., Tokens]:

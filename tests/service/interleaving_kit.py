@@ -39,25 +39,25 @@ from tests.service.service_kit import (
     new_volume,
 )
 
-from orderwatch.core import delivery as machine
+from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState
-from orderwatch.core.watching import Watched
+from orderwatch.core.orders.watches import Watched
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import DatabaseError, DiskError
-from orderwatch.service.attempt import Tools, Tree
-from orderwatch.service.bell import Bell
-from orderwatch.service.fetcher import Fetcher
-from orderwatch.service.gate import Gate
-from orderwatch.service.lister import Lister
-from orderwatch.service.looker import Looker
-from orderwatch.service.poller import Poller
-from orderwatch.service.recorder import Recorder
-from orderwatch.service.space import Space
+from orderwatch.service.account_breaker import Gate
+from orderwatch.service.fetching.attempt import Tools, Tree
+from orderwatch.service.fetching.disk_budget import Space
+from orderwatch.service.fetching.fetcher import Fetcher
+from orderwatch.service.polling.list_sync import Lister
+from orderwatch.service.polling.order_sync import Looker
+from orderwatch.service.polling.poller import Poller
+from orderwatch.service.polling.recorder import Recorder
+from orderwatch.service.wakeup import Bell
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.faults import Fault, Faults, On
-from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.download import Manner, open_downloader
-from orderwatch.transfer.filesystem import FilesystemDestination
+from orderwatch.transfer.http.downloader import Manner, open_downloader
+from orderwatch.transfer.http.rate_limit import Bandwidth
+from orderwatch.transfer.tree.destination import FilesystemDestination
 
 _S = DeliveryState
 SETTLED = {_S.STORED, _S.SUPERSEDED}

@@ -12,35 +12,35 @@ from typing import Any
 import orjson
 from tests.databases import new_database
 
-from orderwatch.core.breaker import Trouble
-from orderwatch.core.cadence import Pace
-from orderwatch.core.delivery import Move, RetryPolicy
-from orderwatch.core.layout import partial_name
+from orderwatch.core.deliveries.paths import partial_name
+from orderwatch.core.deliveries.state_machine import Move, RetryPolicy
 from orderwatch.core.model import Delivery, DeliveryState, Order
-from orderwatch.core.watching import Plan, Watch, Watched
+from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.poll_schedule import Pace
+from orderwatch.core.orders.watches import Plan, Watch, Watched
 from orderwatch.db.store import Store, open_store
 from orderwatch.ports import UNMETERED, Meter
 from orderwatch.ports import Store as StorePort
-from orderwatch.provider.access import Access
 from orderwatch.provider.connection import Connection, connect
-from orderwatch.service.attempt import Tools, Tree
-from orderwatch.service.bell import Bell
-from orderwatch.service.fetcher import Fetcher, recover
-from orderwatch.service.gate import Gate
-from orderwatch.service.lister import Lister
-from orderwatch.service.looker import Looker
-from orderwatch.service.poller import Poller
-from orderwatch.service.recorder import Recorder
-from orderwatch.service.space import Space
-from orderwatch.service.volume import Volume
+from orderwatch.provider.credentials import Access
+from orderwatch.service.account_breaker import Gate
+from orderwatch.service.fetching.attempt import Tools, Tree
+from orderwatch.service.fetching.disk_budget import Space
+from orderwatch.service.fetching.fetcher import Fetcher, recover
+from orderwatch.service.fetching.mount_guard import Volume
+from orderwatch.service.polling.list_sync import Lister
+from orderwatch.service.polling.order_sync import Looker
+from orderwatch.service.polling.poller import Poller
+from orderwatch.service.polling.recorder import Recorder
+from orderwatch.service.wakeup import Bell
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.journal import Entry
 from orderwatch.simulator.scenario import CONTRACT, Account
 from orderwatch.simulator.scenario import Order as Told
-from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.download import Manner, open_downloader
-from orderwatch.transfer.filesystem import FilesystemDestination
-from orderwatch.transfer.verify import digest
+from orderwatch.transfer.http.downloader import Manner, open_downloader
+from orderwatch.transfer.http.rate_limit import Bandwidth
+from orderwatch.transfer.tree.destination import FilesystemDestination
+from orderwatch.transfer.zip.verify import digest
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SECRET = Account().client_secret

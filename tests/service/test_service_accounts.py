@@ -31,9 +31,9 @@ from tests.service.tracking_kit import (
 from yarl import URL
 
 from orderwatch.core.model import DeliveryState
-from orderwatch.provider import http
-from orderwatch.provider.exchange import Reply, exchange
-from orderwatch.service.poller import Poller
+from orderwatch.provider import client
+from orderwatch.provider.transport import Reply, exchange
+from orderwatch.service.polling.poller import Poller
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import CONTRACT, Account, Contract
 from orderwatch.simulator.scenario import Order as Told
@@ -86,7 +86,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, str]]:
         seen.append(headers)
         return await exchange(session, method, url, name=name, headers=headers)
 
-    monkeypatch.setattr(http, "exchange", noted)
+    monkeypatch.setattr(client, "exchange", noted)
     return seen
 
 

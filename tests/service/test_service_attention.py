@@ -6,9 +6,9 @@ from typing import Any
 
 from structlog.testing import LogCapture
 
-from orderwatch.core.concern import Changes, Evidence, Scope
-from orderwatch.core.problems import Problem
-from orderwatch.service.attention import AttentionKeeper
+from orderwatch.core.attention.concern import Changes, Evidence, Scope
+from orderwatch.core.notifications.problems import Problem
+from orderwatch.service.notifications.attention import AttentionKeeper
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 SCOPE = Scope(accounts=["main"], is_watched=lambda *_: True, knows=lambda *_: True)

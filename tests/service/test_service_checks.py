@@ -15,13 +15,13 @@ from tests.service.service_kit import house, told
 from orderwatch.core.model import DeliveryState
 from orderwatch.db.integrity import damage_of
 from orderwatch.errors import BusyError, DatabaseError, DiskError, RefusedError, UnavailableError
-from orderwatch.service.checks.account import Contract, Credentials, Skew
-from orderwatch.service.checks.certificate import Certificate
-from orderwatch.service.checks.database import Integrity, Schema
-from orderwatch.service.checks.finding import Check, Finding, Named
-from orderwatch.service.checks.tree import Mounted, Room
-from orderwatch.service.examiner import Examiner
-from orderwatch.service.space import Space
+from orderwatch.service.fetching.disk_budget import Space
+from orderwatch.service.maintenance.check_runner import Examiner
+from orderwatch.service.maintenance.checks.account import Contract, Credentials, Skew
+from orderwatch.service.maintenance.checks.certificate import Certificate
+from orderwatch.service.maintenance.checks.database import Integrity, Schema
+from orderwatch.service.maintenance.checks.finding import Check, Finding, Named
+from orderwatch.service.maintenance.checks.tree import Mounted, Room
 from orderwatch.simulator import Scenario
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -10,7 +10,7 @@ from tests.patience import PATIENCE
 from tests.service.service_kit import House, house, told
 
 from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.service.turns import Turns
+from orderwatch.service.fetching.download_slots import Turns
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 

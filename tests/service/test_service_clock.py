@@ -28,7 +28,7 @@ from tests.service.tracking_kit import (
 )
 
 from orderwatch.service.clock import Clock
-from orderwatch.service.poller import Poller
+from orderwatch.service.polling.poller import Poller
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PATTERN = patterns(project_name="*")

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from structlog.testing import LogCapture
 
-from orderwatch.core.concern import Concern, Reason
+from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.errors import NotifyError
-from orderwatch.service.deadman import Deadman
+from orderwatch.service.notifications.heartbeat import Deadman
 
 
 def concern(reason: Reason, name: str) -> Concern:

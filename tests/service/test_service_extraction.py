@@ -15,11 +15,11 @@ from structlog.testing import LogCapture
 from tests.service.service_kit import MINUTE, USUAL, House, house, told, watching
 
 from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.core.watching import Watch
+from orderwatch.core.orders.watches import Watch
 from orderwatch.simulator import Scenario
-from orderwatch.transfer import extract as extracting
-from orderwatch.transfer import unpack
-from orderwatch.transfer.archive import Member
+from orderwatch.transfer.zip import extract as extracting
+from orderwatch.transfer.zip import reader
+from orderwatch.transfer.zip.directory import Member
 
 STORED, WANTED, PARKED = DeliveryState.STORED, DeliveryState.WANTED, DeliveryState.PARKED
 SIZE = 300_000
@@ -144,7 +144,7 @@ async def test_the_room_is_taken_while_extracting_and_given_back(
 ) -> None:
     space = h.tools["main"].trees[None].space
     room: list[int] = []
-    contents = unpack.contents
+    contents = reader.contents
 
     def watched(handle: int, member: Member, stop: threading.Event) -> Iterator[bytes]:
         room.append(space.promised)

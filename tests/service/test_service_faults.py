@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.service.service_kit import HOUR, MINUTE, House, house, told
 
-from orderwatch.core.delivery import RetryPolicy
+from orderwatch.core.deliveries.state_machine import RetryPolicy
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.ports import Archive, Offer
 from orderwatch.simulator import Scenario

@@ -12,10 +12,10 @@ import pytest
 from structlog.testing import LogCapture
 from tests.service.service_kit import DAY, HOUR, LAYOUT, MINUTE, RETRIES, house, told, wanting
 
-from orderwatch.core.delivery import RetryPolicy
-from orderwatch.core.layout import place
+from orderwatch.core.deliveries.paths import place
+from orderwatch.core.deliveries.state_machine import RetryPolicy
 from orderwatch.core.model import DeliveryState
-from orderwatch.service.turns import Turns
+from orderwatch.service.fetching.download_slots import Turns
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Downloads

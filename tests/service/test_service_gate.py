@@ -29,7 +29,7 @@ from tests.service.tracking_kit import (
 
 from orderwatch.core.model import DeliveryState
 from orderwatch.errors import UnavailableError
-from orderwatch.service.gate import Gate
+from orderwatch.service.account_breaker import Gate
 
 EVERY = MINUTE
 PATTERN = patterns(project_name="*")

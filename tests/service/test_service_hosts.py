@@ -15,11 +15,11 @@ from structlog.testing import LogCapture
 from tests.service.service_kit import HOUR, MINUTE, House, house, told
 from tests.service.tracking_kit import ALWAYS, fault, lie, work
 
-from orderwatch.core.delivery import RetryPolicy
+from orderwatch.core.deliveries.state_machine import RetryPolicy
 from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.core.seen import SeenScene
+from orderwatch.core.orders.snapshot import SeenScene
 from orderwatch.ports import Archive, Offer
-from orderwatch.service.turns import Turns
+from orderwatch.service.fetching.download_slots import Turns
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Downloads

@@ -32,7 +32,7 @@ from tests.service.interleaving_kit import (
 from tests.service.service_kit import LAYOUT, house
 
 from orderwatch.core.model import DeliveryState
-from orderwatch.core.watching import Plan, Watch, Watched
+from orderwatch.core.orders.watches import Plan, Watch, Watched
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Capture, Order, Scene

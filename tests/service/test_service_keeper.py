@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import LogCapture
 
-from orderwatch.core.delivery import after_loss, after_stored, claimed
-from orderwatch.core.layout import partial_name
-from orderwatch.core.machine import Verdict, told
+from orderwatch.core.deliveries.paths import partial_name
+from orderwatch.core.deliveries.state_machine import after_loss, after_stored, claimed
 from orderwatch.core.model import (
     Delivery,
     DeliveryState,
@@ -26,17 +25,17 @@ from orderwatch.core.model import (
     Subject,
     Transition,
 )
-from orderwatch.core.seen import SeenOrder
+from orderwatch.core.orders.observe import Verdict, told
+from orderwatch.core.orders.snapshot import SeenOrder
 from orderwatch.db.backup import Backups
 from orderwatch.db.lock import sole_writer
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import DiskError
-from orderwatch.service.keeper import Keeper, Retention, Sweeping
-from orderwatch.service.nightly import Nightly, is_due
-from orderwatch.service.scrub import Scrub, Scrubbed
-from orderwatch.service.volume import Volume
-from orderwatch.transfer.filesystem import FilesystemDestination
-from orderwatch.transfer.inspect import TreeInspector
+from orderwatch.service.fetching.mount_guard import Volume
+from orderwatch.service.maintenance.maintenance import Keeper, Nightly, Retention, Sweeping, is_due
+from orderwatch.service.maintenance.scrub import Scrub, Scrubbed
+from orderwatch.transfer.tree.destination import FilesystemDestination
+from orderwatch.transfer.tree.inspector import TreeInspector
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -34,7 +34,7 @@ from tests.service.tracking_kit import (
 )
 
 from orderwatch.core.model import OrderState
-from orderwatch.core.watching import Watch, Watched
+from orderwatch.core.orders.watches import Watch, Watched
 
 PATTERN, BY_ID = patterns(project_name="*"), only(SUBJECT, BYSTANDER)
 BY_BOTH = watching(Watch(project_name="*"), Watch(task_ids=frozenset({SUBJECT})))

@@ -9,7 +9,7 @@ from structlog.testing import LogCapture
 from tests.service.service_kit import MINUTE, House, house, told
 from tests.service.tracking_kit import ALWAYS, fault, lie, work
 
-from orderwatch.core.delivery import RetryPolicy
+from orderwatch.core.deliveries.state_machine import RetryPolicy
 from orderwatch.core.model import DeliveryState
 from orderwatch.simulator import Scenario
 

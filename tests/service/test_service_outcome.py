@@ -24,9 +24,9 @@ from tests.service.tracking_kit import (
     the_order,
 )
 
-from orderwatch.core.delivery import again
+from orderwatch.core.deliveries.state_machine import again
 from orderwatch.core.model import DeliveryState, OrderState
-from orderwatch.core.watching import Watched
+from orderwatch.core.orders.watches import Watched
 from orderwatch.simulator.scenario import Order as Told
 
 BY_PATTERN, BY_ID = patterns(project_name="*"), only(SUBJECT, BYSTANDER)

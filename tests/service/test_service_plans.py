@@ -28,11 +28,11 @@ from tests.service.tracking_kit import (
     work,
 )
 
-from orderwatch.core.layout import partial_name
+from orderwatch.core.deliveries.paths import partial_name
 from orderwatch.core.model import DeliveryState
-from orderwatch.core.watching import Watch, Watched
-from orderwatch.service.fetcher import recover
-from orderwatch.service.volume import sweep
+from orderwatch.core.orders.watches import Watch, Watched
+from orderwatch.service.fetching.fetcher import recover
+from orderwatch.service.fetching.mount_guard import sweep
 
 USUAL = Watch(project_name="*")
 HARBOUR = "Harbour"

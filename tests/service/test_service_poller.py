@@ -22,8 +22,8 @@ from tests.service.service_kit import (
 )
 
 from orderwatch.core.model import DeliveryState, OrderPhase, OrderState
-from orderwatch.core.outcome import is_complete
-from orderwatch.service.bell import Bell
+from orderwatch.core.orders.outcome import is_complete
+from orderwatch.service.wakeup import Bell
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.journal import Entry

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from tests.databases import new_database
 
-from orderwatch.core.act import Act
-from orderwatch.core.intent import Intent, IntentState
-from orderwatch.core.notes import Channel
-from orderwatch.core.problems import Change, Problem
-from orderwatch.core.request import Request
+from orderwatch.core.notifications.notification import Channel
+from orderwatch.core.notifications.problems import Change, Problem
+from orderwatch.core.ordering.intent import Intent, IntentState
+from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.request import Request
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import DatabaseError
-from orderwatch.service.problems import Problems
+from orderwatch.service.notifications.problem_tracker import Problems
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SETTLING = timedelta(minutes=15)

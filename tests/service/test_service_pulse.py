@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tests.service.service_kit import EVERYTHING, RETRIES, house, told
 
-from orderwatch.service.bell import Bell
-from orderwatch.service.fetcher import Fetcher
-from orderwatch.service.pulse import PATIENCE, Pulse, Punctuality, not_sound, patience
-from orderwatch.service.turns import Turns
+from orderwatch.service.fetching.download_slots import Turns
+from orderwatch.service.fetching.fetcher import Fetcher
+from orderwatch.service.liveness import PATIENCE, Pulse, Punctuality, not_sound, patience
+from orderwatch.service.wakeup import Bell
 from orderwatch.simulator import Scenario
 
 

@@ -13,9 +13,9 @@ import pytest
 from tests.service.service_kit import DAY, LAYOUT, MINUTE, House, house, told
 from tests.transfer.transfer_kit import GARBAGE
 
-from orderwatch.core.layout import place
+from orderwatch.core.deliveries.paths import place
+from orderwatch.core.deliveries.sidecar import sidecar
 from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.core.sidecar import sidecar
 from orderwatch.simulator import Scenario
 
 STORED, WANTED, FETCHING = DeliveryState.STORED, DeliveryState.WANTED, DeliveryState.FETCHING

@@ -3,7 +3,7 @@
 import pytest
 
 from orderwatch.errors import DiskError
-from orderwatch.service.space import Space
+from orderwatch.service.fetching.disk_budget import Space
 
 
 def test_room_is_promised_once() -> None:

@@ -14,17 +14,17 @@ from structlog.testing import LogCapture
 from tests.service.service_kit import DAY, HOUR, MINUTE, PACE, House, connected, house, new_gate, watching
 from tests.service.tracking_kit import OTHER, TASKS, as_daemon, fault, heard, lie, live, stored
 
-from orderwatch.core.act import Act
-from orderwatch.core.intent import Budget, Intent, IntentState
-from orderwatch.core.orderfile import Draft
-from orderwatch.core.request import Request
+from orderwatch.core.ordering.intent import Budget, Intent, IntentState
+from orderwatch.core.ordering.order_file import Draft
+from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.request import Request
 from orderwatch.db.lock import turn_to_order
 from orderwatch.errors import UnavailableError
 from orderwatch.provider.connection import Connection
-from orderwatch.service.gate import Gate
-from orderwatch.service.orderer import Orderer
-from orderwatch.service.recorder import Recorder
-from orderwatch.service.standing import Standing
+from orderwatch.service.account_breaker import Gate
+from orderwatch.service.ordering.placer import Orderer
+from orderwatch.service.ordering.standing_orders import Standing
+from orderwatch.service.polling.recorder import Recorder
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.scenario import Account
 from orderwatch.simulator.scenario import Order as Told

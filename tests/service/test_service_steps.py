@@ -28,14 +28,13 @@ from tests.service.tracking_kit import (
     the_order,
 )
 
-from orderwatch.app.stepping import step
+from orderwatch.app.daemon.scheduler import step
 from orderwatch.core.model import DeliveryState
 from orderwatch.errors import AnswerError, RefusedError
-from orderwatch.service.clock import Clock
-from orderwatch.service.gate import Gate
-from orderwatch.service.heartbeat import EVERY, Heartbeat, Steps
-from orderwatch.service.patience import Patience
-from orderwatch.service.poller import Poller
+from orderwatch.service.account_breaker import Gate
+from orderwatch.service.clock import EVERY, Clock, Heartbeat, Steps
+from orderwatch.service.polling.order_backoff import Patience
+from orderwatch.service.polling.poller import Poller
 
 BEAT = timedelta(seconds=EVERY)
 SECOND, ZERO = timedelta(seconds=1), timedelta(0)

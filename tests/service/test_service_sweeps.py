@@ -19,8 +19,8 @@ from tests.service.tracking_kit import (
     paths,
 )
 
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Order
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store
 from orderwatch.simulator import Scenario
 

@@ -14,13 +14,13 @@ from tests.db.kit import a_move, an_order
 from tests.notifiers.receiver import Receiver, receiver
 from tests.patience import PATIENCE
 
-from orderwatch.core.machine import Verdict
-from orderwatch.core.notes import Channel, Letter
+from orderwatch.core.notifications.notification import Channel, Letter
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import DatabaseError
 from orderwatch.notifiers.webhook import Settings, connect
-from orderwatch.service.bell import Bell
-from orderwatch.service.teller import Teller
+from orderwatch.service.notifications.dispatcher import Teller
+from orderwatch.service.wakeup import Bell
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

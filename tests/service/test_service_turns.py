@@ -9,7 +9,7 @@ from tests.patience import PATIENCE
 from tests.service.service_kit import house, told
 
 from orderwatch.core.model import DeliveryState
-from orderwatch.service.turns import Turns
+from orderwatch.service.fetching.download_slots import Turns
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 

@@ -15,9 +15,9 @@ from orderwatch.core.model import DeliveryState
 from orderwatch.db.lock import sole_writer
 from orderwatch.db.store import open_store
 from orderwatch.errors import DatabaseError, DiskError, LockedError
-from orderwatch.service.volume import Volume
+from orderwatch.service.fetching.mount_guard import Volume
 from orderwatch.simulator import Scenario
-from orderwatch.transfer.filesystem import FilesystemDestination
+from orderwatch.transfer.tree.destination import FilesystemDestination
 
 PARKED, STORED = DeliveryState.PARKED, DeliveryState.STORED
 SAID = ("tree.unusable", "tree.usable")

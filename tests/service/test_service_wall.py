@@ -28,13 +28,13 @@ from tests.service.tracking_kit import (
 )
 
 from orderwatch.core.model import DeliveryState, OrderState
-from orderwatch.core.product import Product
-from orderwatch.core.seen import SeenCapture, SeenOrder, SeenScene
-from orderwatch.core.watching import Watched
+from orderwatch.core.ordering.request import Product
+from orderwatch.core.orders.snapshot import SeenCapture, SeenOrder, SeenScene
+from orderwatch.core.orders.watches import Watched
 from orderwatch.errors import DatabaseError, OrderwatchError
 from orderwatch.ports import Archive, ListedRow, ListPage, Offer, Tasking
 from orderwatch.provider.connection import Connection
-from orderwatch.service.wall import walled
+from orderwatch.service.error_boundary import walled
 from orderwatch.simulator.scenario import Order as Told
 
 PATTERN, BY_ID = patterns(project_name="*"), only(SUBJECT, BYSTANDER)

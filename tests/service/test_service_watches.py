@@ -29,7 +29,7 @@ from tests.service.tracking_kit import (
 )
 
 from orderwatch.core.model import OrderState
-from orderwatch.core.watching import Watch, Watched
+from orderwatch.core.orders.watches import Watch, Watched
 
 EPOCH = Time.epoch
 HERE = Watch(task_ids=frozenset({BYSTANDER}))

@@ -30,9 +30,9 @@ from tests.service.tracking_kit import (
     words,
 )
 
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import OrderPhase, OrderState
-from orderwatch.core.watching import Watch, Watched
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.core.orders.watches import Watch, Watched
 from orderwatch.simulator import Scenario
 
 PATTERN, BY_ID = patterns(project_name="*"), only(SUBJECT, BYSTANDER)

@@ -20,22 +20,22 @@ from tests.service.service_kit import (
     new_volume,
 )
 
-from orderwatch.core.delivery import RetryPolicy
+from orderwatch.core.deliveries.state_machine import RetryPolicy
 from orderwatch.core.model import Capture, DeliveryState, Kind, Order, Transition
-from orderwatch.core.watching import Watched
+from orderwatch.core.orders.watches import Watched
 from orderwatch.provider.connection import Connection
-from orderwatch.service.attempt import Tree
-from orderwatch.service.gate import Gate
-from orderwatch.service.poller import Poller
+from orderwatch.service.account_breaker import Gate
+from orderwatch.service.fetching.attempt import Tree
+from orderwatch.service.polling.poller import Poller
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault, Faults
 from orderwatch.simulator.journal import Entry
 from orderwatch.simulator.scenario import Account, Contract
 from orderwatch.simulator.scenario import Order as Told
 from orderwatch.simulator.world import World
-from orderwatch.transfer.download import Downloader
-from orderwatch.transfer.filesystem import FilesystemDestination
-from orderwatch.transfer.verify import digest
+from orderwatch.transfer.http.downloader import Downloader
+from orderwatch.transfer.tree.destination import FilesystemDestination
+from orderwatch.transfer.zip.verify import digest
 
 TASKS = "/tasking/tasks/"
 SUBJECT, BYSTANDER = 41, 7

@@ -19,7 +19,7 @@ from tests.databases import blank
 from tests.doors import free_port
 from tests.notifiers.receiver import Receiver, receiver
 
-from orderwatch.app.daemon import run_daemon
+from orderwatch.app.daemon.lifecycle import run_daemon
 from orderwatch.config import load
 from orderwatch.ops.log import Redactor, set_up
 from orderwatch.simulator import Scenario, Simulator, serve

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from orderwatch.app.install import Installer, shown
-from orderwatch.app.unit import Place, why_hidden
+from orderwatch.app.install.installer import Installer, shown
+from orderwatch.app.install.unit_files import Place, why_hidden
 from orderwatch.cli import cli
 from orderwatch.config import load
 from orderwatch.errors import ConfigError, OrderwatchError

@@ -8,8 +8,8 @@ import pytest
 from tests.transfer.transfer_kit import Row
 
 from orderwatch.core.model import Delivery
-from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.download import Manner, open_downloader
+from orderwatch.transfer.http.downloader import Manner, open_downloader
+from orderwatch.transfer.http.rate_limit import Bandwidth
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from tests.transfer.transfer_kit import sample_zip
 
 from orderwatch.errors import BadBytesError
-from orderwatch.transfer import archive, unpack, verify
+from orderwatch.transfer.zip import directory, reader, verify
 
 METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 CENTRAL, LOCAL, END = b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06"
@@ -30,7 +30,7 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Whatever is installed here, both are meant to say the same."""
     if request.param != "zlib":
         pytest.importorskip(request.param)
-    monkeypatch.setattr(unpack, "library", importlib.import_module(request.param))
+    monkeypatch.setattr(reader, "library", importlib.import_module(request.param))
     return str(request.param)
 
 
@@ -78,10 +78,10 @@ def contents_of(data: bytes) -> dict[str, bytes]:
 def test_isal_is_used_where_it_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "isal", None)
     monkeypatch.delitem(sys.modules, "isal.isal_zlib", raising=False)
-    assert unpack._fastest() is zlib
+    assert reader._fastest() is zlib
     monkeypatch.undo()
-    if unpack.library is not zlib:
-        assert unpack.library.__name__ == "isal.isal_zlib"
+    if reader.library is not zlib:
+        assert reader.library.__name__ == "isal.isal_zlib"
 
 
 @pytest.mark.usefixtures("library")
@@ -222,10 +222,10 @@ def test_a_directory_longer_than_we_read_is_refused_unread(
 ) -> None:
     data = zipped(*[(f"{number}", b"") for number in range(100)])
     with monkeypatch.context() as patch:
-        patch.setattr(archive, "_LONGEST_DIRECTORY", 1000)
+        patch.setattr(directory, "_LONGEST_DIRECTORY", 1000)
         refuse(tmp_path, data, "directory is .*B long")
     with monkeypatch.context() as patch:
-        patch.setattr(archive, "_MOST_MEMBERS", 99)
+        patch.setattr(directory, "_MOST_MEMBERS", 99)
         refuse(tmp_path, data, "lists 100 members, more than we check")
     accept(tmp_path, data)
 
@@ -266,7 +266,7 @@ def test_one_of_two_threads_that_fails_ends_the_other(
     """The second one is in the midst of a member that goes on for ever."""
     endless = threading.Event()
 
-    def contents(_handle: int, member: archive.Member, _stop: threading.Event | None) -> object:
+    def contents(_handle: int, member: directory.Member, _stop: threading.Event | None) -> object:
         if member.name == "bad":
             endless.wait(30)
             raise BadBytesError("this one")

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from orderwatch.transfer.bandwidth import Bandwidth
+from orderwatch.transfer.http.rate_limit import Bandwidth
 
 
 async def source(*chunks: bytes) -> AsyncIterator[bytes]:

@@ -7,7 +7,7 @@ import pytest
 
 from orderwatch.core.stac import Document
 from orderwatch.errors import DiskError
-from orderwatch.transfer.catalogue import CatalogueWriter
+from orderwatch.transfer.tree.catalog_files import CatalogueWriter
 
 
 @pytest.mark.parametrize("beside", ["", ".json"])

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderwatch.core.ranges import Ranges
-from orderwatch.transfer.claims import Claim, Claims
+from orderwatch.core.deliveries.byte_ranges import Ranges
+from orderwatch.transfer.http.segments import Claim, Claims
 
 SIZE, CHUNK = 100, 10
 spans = st.lists(st.tuples(st.integers(0, SIZE), st.integers(0, SIZE)), max_size=5)

@@ -15,15 +15,14 @@ import pytest
 from tests.patience import PATIENCE
 from tests.transfer.transfer_kit import PART, Act, Answer, Asked, Host, Row, head, host, reply
 
+from orderwatch.core.deliveries.byte_ranges import Ranges
 from orderwatch.core.model import Delivery
-from orderwatch.core.ranges import Ranges
 from orderwatch.errors import TransferError
-from orderwatch.service.outage import Outages, Visit
-from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.claims import Claim, Claims
-from orderwatch.transfer.crew import Crew, Sharing
-from orderwatch.transfer.download import Downloader, Manner, open_downloader
-from orderwatch.transfer.partial import control_of
+from orderwatch.service.fetching.host_breaker import Outages, Visit
+from orderwatch.transfer.http.downloader import Downloader, Manner, open_downloader
+from orderwatch.transfer.http.rate_limit import Bandwidth
+from orderwatch.transfer.http.segments import Claim, Claims, Crew, Sharing
+from orderwatch.transfer.partial_file import control_of
 
 SIZE = 1_500_000
 TRUTH = b"PK\x03\x04" + random.Random(1).randbytes(SIZE - 4)

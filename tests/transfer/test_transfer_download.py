@@ -33,9 +33,9 @@ from orderwatch.errors import (
     TransferError,
 )
 from orderwatch.ports import Fetched
-from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.download import Manner, open_downloader
-from orderwatch.transfer.filesystem import FilesystemDestination
+from orderwatch.transfer.http.downloader import Manner, open_downloader
+from orderwatch.transfer.http.rate_limit import Bandwidth
+from orderwatch.transfer.tree.destination import FilesystemDestination
 
 HALF = len(TRUTH) // 2
 ETAG, NEW_ETAG = '"one"', '"two"'

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from tests.transfer.transfer_kit import PART, sample_zip
 
-from orderwatch import durable
-from orderwatch.core.layout import folder_beside
+from orderwatch import fsync
+from orderwatch.core.deliveries.paths import folder_beside
 from orderwatch.errors import BadBytesError, DiskError, LostBytesError, NotExtractedError
-from orderwatch.transfer import extract as extracting
-from orderwatch.transfer.extract import extract, needed
-from orderwatch.transfer.filesystem import FilesystemDestination
+from orderwatch.transfer.tree.destination import FilesystemDestination
+from orderwatch.transfer.zip import extract as extracting
+from orderwatch.transfer.zip.extract import extract, needed
 
 NAME = "Harbour/23272/scene.zip"
 FOLDER = "Harbour/23272/scene"
@@ -220,7 +220,7 @@ def test_too_many_members_or_folders_are_refused(yard: Yard) -> None:
 def test_a_name_that_the_file_system_does_not_take_refuses_the_whole_zip(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orderwatch.transfer.naming._LONGEST_NAME", 500)
+    monkeypatch.setattr("orderwatch.transfer.zip.extract._LONGEST_NAME", 500)
     yard.zip.write_bytes(zipped(("good", b"x"), ("x" * 300, b"x")))
     with pytest.raises(NotExtractedError, match="takes no such name"):
         yard.extract()
@@ -315,7 +315,7 @@ def test_a_folder_that_holds_the_very_members_counts(yard: Yard) -> None:
 def test_a_name_that_is_taken_in_the_last_moment_makes_us_take_another(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sync = durable.sync
+    sync = fsync.sync
 
     def late(path: Path) -> None:
         if path == yard.work:
@@ -340,7 +340,7 @@ def test_what_a_crash_left_half_way_is_made_anew(yard: Yard) -> None:
 
 def test_everything_is_durable_before_it_has_its_name(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
-    sync = durable.sync
+    sync = fsync.sync
 
     def watched(path: Path) -> None:
         synced.append(path.relative_to(yard.root).as_posix())

@@ -11,8 +11,8 @@ from tests.transfer.transfer_kit import GARBAGE, OTHER, PART, TRUTH
 
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError
-from orderwatch.transfer.filesystem import FilesystemDestination
-from orderwatch.transfer.verify import digest
+from orderwatch.transfer.tree.destination import FilesystemDestination
+from orderwatch.transfer.zip.verify import digest
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from orderwatch.core.audit import Reading
+from orderwatch.core.deliveries.audit import Reading
 from orderwatch.errors import DiskError
-from orderwatch.transfer.inspect import TreeInspector
-from orderwatch.transfer.verify import digest
+from orderwatch.transfer.tree.inspector import TreeInspector
+from orderwatch.transfer.zip.verify import digest
 
 
 @pytest.fixture

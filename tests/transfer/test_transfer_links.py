@@ -9,12 +9,12 @@ import pytest
 from tests.transfer.transfer_kit import PATH, SECRET, TRUTH, Answer, Host, Row, file, host, reply
 from yarl import URL
 
-from orderwatch.addresses import Reach, reach_of
 from orderwatch.core.model import Delivery
 from orderwatch.errors import TransferError
-from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.download import Manner, open_downloader
-from orderwatch.transfer.links import HostPolicy
+from orderwatch.ssrf import Reach, reach_of
+from orderwatch.transfer.http.downloader import Manner, open_downloader
+from orderwatch.transfer.http.host_policy import HostPolicy
+from orderwatch.transfer.http.rate_limit import Bandwidth
 
 PUBLIC = "8.8.8.8"  # an API there; nothing is ever sent to it
 

@@ -24,21 +24,21 @@ from tests.service.service_kit import EVERYTHING, Time, new_gate, new_volume
 from tests.transfer.hostile import Behaviour, Files, behaviours, files, paced, ranging, sends
 from tests.transfer.transfer_kit import GARBAGE, SECRET, Host, host
 
-from orderwatch.core.delivery import Move, RetryPolicy, claimed
-from orderwatch.core.layout import partial_name
+from orderwatch.core.deliveries.byte_ranges import Ranges
+from orderwatch.core.deliveries.paths import partial_name
+from orderwatch.core.deliveries.state_machine import Move, RetryPolicy, claimed
 from orderwatch.core.model import Delivery, DeliveryState, Order
-from orderwatch.core.ranges import Ranges
 from orderwatch.errors import TransferError
 from orderwatch.ports import Checked, Fetched, Offer, Transport
-from orderwatch.service.attempt import Tools, Tree
-from orderwatch.service.fetcher import Fetcher
-from orderwatch.service.space import Space
-from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.crew import Sharing
-from orderwatch.transfer.download import Manner, open_downloader
-from orderwatch.transfer.filesystem import FilesystemDestination
-from orderwatch.transfer.partial import control_of
-from orderwatch.transfer.verify import digest
+from orderwatch.service.fetching.attempt import Tools, Tree
+from orderwatch.service.fetching.disk_budget import Space
+from orderwatch.service.fetching.fetcher import Fetcher
+from orderwatch.transfer.http.downloader import Manner, open_downloader
+from orderwatch.transfer.http.rate_limit import Bandwidth
+from orderwatch.transfer.http.segments import Sharing
+from orderwatch.transfer.partial_file import control_of
+from orderwatch.transfer.tree.destination import FilesystemDestination
+from orderwatch.transfer.zip.verify import digest
 
 TRIES = 6
 STALL = 0.5  # seconds

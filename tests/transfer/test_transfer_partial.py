@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from tests.transfer.transfer_kit import GARBAGE, PART, PATH, TRUTH, Act, Row, file, host, sample_zip
 
+from orderwatch.core.deliveries.byte_ranges import Ranges
 from orderwatch.core.model import Delivery
-from orderwatch.core.ranges import Ranges
 from orderwatch.errors import DiskError, LostBytesError
-from orderwatch.transfer.bandwidth import Bandwidth
-from orderwatch.transfer.download import Manner, open_downloader
-from orderwatch.transfer.partial import open_partial
+from orderwatch.transfer.http.downloader import Manner, open_downloader
+from orderwatch.transfer.http.rate_limit import Bandwidth
+from orderwatch.transfer.partial_file import open_partial
 
 BIG = sample_zip(4, 700_000)
 ROOM = 100_000

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from tests.transfer.transfer_kit import OTHER, PART, TRUTH
 
-from orderwatch.durable import sync
 from orderwatch.errors import DiskError, LostBytesError
+from orderwatch.fsync import sync
 from orderwatch.ports import Checked
-from orderwatch.transfer.filesystem import FilesystemDestination
-from orderwatch.transfer.verify import digest
+from orderwatch.transfer.tree.destination import FilesystemDestination
+from orderwatch.transfer.zip.verify import digest
 
 NAME = "Harbour/23272/capture/scene.zip"
 

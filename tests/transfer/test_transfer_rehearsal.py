@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from orderwatch.errors import DiskError
-from orderwatch.transfer.filesystem import FilesystemDestination
-from orderwatch.transfer.rehearsal import rehearse, room
+from orderwatch.transfer.tree.destination import FilesystemDestination
+from orderwatch.transfer.write_probe import rehearse, room
 
 
 def test_of_a_tree_that_is_not_there_only_the_folder_above_is_tried(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from tests.transfer.transfer_kit import OTHER, PART, TRUTH
 
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.ports import Checked
-from orderwatch.transfer.filesystem import FilesystemDestination
-from orderwatch.transfer.rights import Rights
-from orderwatch.transfer.verify import digest
+from orderwatch.transfer.fsops import Rights
+from orderwatch.transfer.tree.destination import FilesystemDestination
+from orderwatch.transfer.zip.verify import digest
 
 NAME = "Harbour/23272/scene.zip"
 OURS = Rights(file_mode=0o440, folder_mode=0o2750)

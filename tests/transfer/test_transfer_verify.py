@@ -13,8 +13,8 @@ from tests.transfer.transfer_kit import OTHER, TRUTH, sample_zip
 from orderwatch.core.model import Delivery
 from orderwatch.errors import BadBytesError, LostBytesError
 from orderwatch.simulator.attachments import content
-from orderwatch.transfer.filesystem import FilesystemDestination
-from orderwatch.transfer.verify import check, digest
+from orderwatch.transfer.tree.destination import FilesystemDestination
+from orderwatch.transfer.zip.verify import check, digest
 
 SMALL = sample_zip(5, 400)
 

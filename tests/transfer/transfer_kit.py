@@ -20,7 +20,7 @@ import pytest
 from orderwatch.core.model import Delivery
 from orderwatch.errors import BadBytesError, DiskError, TransferError
 from orderwatch.ports import Start
-from orderwatch.transfer.download import Downloader
+from orderwatch.transfer.http.downloader import Downloader
 
 SECRET = "canary%2Ftoken%7e"
 PATH = f"/scenes/a%2Fb/c%7ed.zip?token={SECRET}&x=%c3%a9"

@@ -13,23 +13,23 @@ from typing import Any
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 from tests.patience import PATIENCE
 
-from orderwatch.core.cadence import Pace
-from orderwatch.core.concern import Concern
-from orderwatch.core.explain import Evidence, Facts, explain
-from orderwatch.core.lag import Lags, fit
-from orderwatch.core.machine import Verdict
+from orderwatch.core.attention.concern import Concern
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, Standing
-from orderwatch.db.alive import liveness
-from orderwatch.db.gallery import Gallery, open_gallery
+from orderwatch.core.orders.explain import Evidence, Facts, explain
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.core.orders.poll_schedule import Pace
+from orderwatch.core.orders.publication_lag import Lags, fit
+from orderwatch.db.daemon_status import liveness
+from orderwatch.db.dashboard_reader import Gallery, open_gallery
 from orderwatch.db.store import Store, open_store
-from orderwatch.ports.overview import AccountSeen, Overview, TreeSeen
-from orderwatch.web.api.changes import Changes
+from orderwatch.ports.queries import AccountSeen, Overview, TreeSeen
+from orderwatch.web.api.change_feed import Changes
 from orderwatch.web.api.routes import api
-from orderwatch.web.pages.pictures import Pictures
-from orderwatch.web.pages.site import Site
-from orderwatch.web.server import Pages, serving
-from orderwatch.web.sharing import Sharing
-from orderwatch.web.static import add_static
+from orderwatch.web.pages.thumbnails import Pictures
+from orderwatch.web.pages.views import Site
+from orderwatch.web.server.app import Pages, serving
+from orderwatch.web.server.response_cache import Sharing
+from orderwatch.web.server.static import add_static
 
 HOSTILE = "a/b ?&#%\"<script>'é{}"
 

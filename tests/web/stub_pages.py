@@ -1,6 +1,6 @@
 """Pages whose health, readiness and metrics say little: what a test is about stands in its routes."""
 
-from orderwatch.web.server import Pages, Report, Routes
+from orderwatch.web.server.app import Pages, Report, Routes
 
 
 async def _says() -> Report:

@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 from tests.db.kit import an_order
 from tests.web.api_kit import HOSTILE, asked, fill, served, told
 
-from orderwatch.core.machine import Verdict
-from orderwatch.db.alive import shown_alive
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.db.daemon_status import shown_alive
 from orderwatch.web.api.openapi import description
 
 DESCRIBED: dict[str, Any] = json.loads(json.dumps(description()))

@@ -13,7 +13,7 @@ from tests.web.api_kit import asked, fill, served
 from tests.web.stub_pages import pages_with
 
 from orderwatch.errors import BusyError
-from orderwatch.web.server import serving
+from orderwatch.web.server.app import serving
 
 __all__ = ["events"]
 

@@ -14,8 +14,8 @@ from structlog.testing import LogCapture
 from tests.logs import events
 from tests.web.stub_pages import pages_with
 
-from orderwatch.web.front import Front, Wanted
-from orderwatch.web.server import serving
+from orderwatch.web.server.app import serving
+from orderwatch.web.server.listener import Front, Wanted
 
 __all__ = ["events"]
 

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import ClientSession, web
 from tests.web.stub_pages import pages_with
 
-from orderwatch.web.etag import answered
-from orderwatch.web.server import serving
+from orderwatch.web.server.app import serving
+from orderwatch.web.server.etag import answered
 
 SMALL, LARGE = b"small", b"a long body " * 20_000
 TAG = hashlib.sha256(SMALL).hexdigest()[:32]

@@ -15,13 +15,13 @@ from tests.db.kit import NOW, a_delivery, a_move, an_order, held, write_from_els
 from tests.logs import events
 from tests.web.api_kit import HOSTILE, asked, fill, served, told, viewing
 
-from orderwatch.core.delivery import released
-from orderwatch.core.machine import Verdict
+from orderwatch.core.deliveries.state_machine import released
 from orderwatch.core.model import DeliveryState
-from orderwatch.db.gallery import Gallery, open_gallery
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.db.dashboard_reader import Gallery, open_gallery
 from orderwatch.db.store import Store, open_store
-from orderwatch.ports.sight import News
-from orderwatch.web.api.changes import Change, Changes
+from orderwatch.ports.queries import News
+from orderwatch.web.api.change_feed import Change, Changes
 
 __all__ = ["events"]
 
@@ -162,7 +162,7 @@ async def test_a_bug_in_a_look_is_logged_and_whoever_looks_on_comes_again(
     async with looked_at(database) as scene:
         with monkeypatch.context() as broken:
             async with scene.changes.listening() as queue:
-                broken.setattr("orderwatch.web.api.changes.of_move", None)
+                broken.setattr("orderwatch.web.api.change_feed.of_move", None)
                 await scene.store.apply(Verdict(order=an_order(1), transitions=(a_move(),)))
                 await scene.begin()
                 assert (await queue.get()).event == "lagged"

@@ -13,7 +13,7 @@ from tests.logs import events
 from tests.web.stub_pages import pages_with
 
 from orderwatch.errors import ConfigError
-from orderwatch.web.front import Front, Wanted
+from orderwatch.web.server.listener import Front, Wanted
 
 __all__ = ["events"]
 

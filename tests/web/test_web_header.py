@@ -10,10 +10,10 @@ from tests.db.test_db_engines import overwrite
 from tests.web.api_kit import Served, asked, served
 from tests.web.test_web_pages import Outline
 
-from orderwatch.core.concern import Concern, Reason
-from orderwatch.core.glance import Counts
+from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.core.model import DeliveryState, OrderState
-from orderwatch.ports.overview import AccountSeen, Overview, TreeSeen
+from orderwatch.core.statistics import Counts
+from orderwatch.ports.queries import AccountSeen, Overview, TreeSeen
 
 MAIN = AccountSeen(name="main", state="fine", swept_at=NOW - 3 * MINUTE)
 TREE = TreeSeen(root="/srv/deliveries", usable=True, room=2_500_000_000)

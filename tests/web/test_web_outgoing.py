@@ -8,7 +8,7 @@ from tests.patience import PATIENCE
 from tests.web.api_kit import asked
 from tests.web.stub_pages import pages_with
 
-from orderwatch.web.server import serving
+from orderwatch.web.server.app import serving
 
 SIZE = 30_000_000
 

@@ -11,8 +11,8 @@ from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 from tests.db.many import many
 from tests.web.api_kit import HOSTILE, Served, asked, fill, served
 
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import Capture, CapturePhase, DeliveryState, Standing
+from orderwatch.core.orders.observe import Verdict
 
 WHOSE = f"/orders/{quote(HOSTILE, safe='')}/2"
 PNG = b"\x89PNG\r\n\x1a\n and so on"

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import LogCapture
 from tests.logs import events
 
-from orderwatch.web.server import Pages, Report, serving
+from orderwatch.web.server.app import Pages, Report, serving
 
 __all__ = ["events"]
 

@@ -10,8 +10,8 @@ from aiohttp import ClientSession, web
 from tests.web.stub_pages import pages_with
 from yarl import URL
 
-from orderwatch.web.server import serving
-from orderwatch.web.static import add_static
+from orderwatch.web.server.app import serving
+from orderwatch.web.server.static import add_static
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from structlog.testing import LogCapture
 from tests.logs import events
 from tests.web.stub_pages import pages_with
 
-from orderwatch.web import streaming
-from orderwatch.web.server import serving
-from orderwatch.web.streaming import Send, event_stream, written
+from orderwatch.web.server import sse
+from orderwatch.web.server.app import serving
+from orderwatch.web.server.sse import Send, event_stream, written
 
 __all__ = ["events"]
 
@@ -113,7 +113,7 @@ async def test_the_server_ends_its_streams_when_it_closes() -> None:
 
 
 async def test_a_comment_comes_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "_BEAT", 0.01)
+    monkeypatch.setattr(sse, "_BEAT", 0.01)
     async with streams_of(for_ever) as port, asked(port) as reader:
         await reader.readuntil(b"\n:\n\n")
 
@@ -121,7 +121,7 @@ async def test_a_comment_comes_now_and_then(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_viewer_that_leaves_ends_the_handler(
     monkeypatch: pytest.MonkeyPatch, events: LogCapture
 ) -> None:
-    monkeypatch.setattr(streaming, "_BEAT", 0.01)
+    monkeypatch.setattr(sse, "_BEAT", 0.01)
     ended = asyncio.Event()
 
     async def body(_: Send) -> None:
@@ -140,7 +140,7 @@ async def test_a_viewer_that_leaves_ends_the_handler(
 async def test_a_viewer_that_takes_nothing_is_dropped(
     monkeypatch: pytest.MonkeyPatch, events: LogCapture
 ) -> None:
-    monkeypatch.setattr(streaming, "_TAKING", 0.05)
+    monkeypatch.setattr(sse, "_TAKING", 0.05)
     ended = asyncio.Event()
 
     async def body(send: Send) -> None:
@@ -158,8 +158,8 @@ async def test_a_viewer_that_takes_nothing_is_dropped(
 async def test_beyond_the_most_streams_others_are_asked_to_come_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(streaming, "_MOST", 2)
-    monkeypatch.setattr("orderwatch.web.server._CONNECTIONS", 2)  # streams are not among them
+    monkeypatch.setattr(sse, "_MOST", 2)
+    monkeypatch.setattr("orderwatch.web.server.app._CONNECTIONS", 2)  # streams are not among them
     async with streams_of(for_ever) as port:
         async with asked(port) as first, asked(port) as second:
             await begun(first)

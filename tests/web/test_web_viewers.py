@@ -11,8 +11,8 @@ import pytest
 from tests.db.kit import a_move, an_order, held
 from tests.web.api_kit import Served, Viewer, asked, served, told, viewing
 
-from orderwatch.core.machine import Verdict
 from orderwatch.core.model import OrderPhase, Standing
+from orderwatch.core.orders.observe import Verdict
 
 TARGET = {"type": "Point", "coordinates": [4.1, 51.9]}
 FAILED = Standing(word="failed", phase=OrderPhase.FAILED)
@@ -49,7 +49,7 @@ async def features(here: Served, path: str = "/map.json") -> list[Any]:
 async def test_who_was_told_of_a_move_reads_a_page_with_it(
     database: Path, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orderwatch.web.sharing._APART", 0.0)
+    monkeypatch.setattr("orderwatch.web.server.response_cache._APART", 0.0)
     async with served(database) as here, viewing(here.port) as viewer:
         await here.store.apply(Verdict(order=an_order(1, document={"target": TARGET})))
         await until_told_of_first(here, viewer)
@@ -109,8 +109,8 @@ async def test_the_map_is_drawn_anew_where_an_order_was_written_and_only_there(d
 async def test_the_page_says_how_many_orders_the_map_does_not_draw(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orderwatch.web.pages.atlas.MOST", 2)
-    monkeypatch.setattr("orderwatch.web.pages.site.MOST", 2)
+    monkeypatch.setattr("orderwatch.web.pages.map.MOST", 2)
+    monkeypatch.setattr("orderwatch.web.pages.views.MOST", 2)
     async with served(database) as here:
         for number in (1, 2, 3):
             order = an_order(number, document={"target": TARGET}, task_name=f"Quay {number}")

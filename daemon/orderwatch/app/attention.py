@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from orderwatch.app.values import watched_of
+from orderwatch.app.plan import watched_of
 from orderwatch.config import Settings
-from orderwatch.core.attention import concerns, unacknowledged
-from orderwatch.core.concern import Concern, Evidence, Scope
+from orderwatch.core.attention.attention import concerns, unacknowledged
+from orderwatch.core.attention.concern import Concern, Evidence, Scope
 from orderwatch.core.model import Kind, Subject, Transition
-from orderwatch.core.watching import Traits
+from orderwatch.core.orders.watches import Traits
 from orderwatch.db.store import Store
-from orderwatch.provider.words import capture_phase, order_phase
+from orderwatch.provider.status_words import capture_phase, order_phase
 
 
 class Records(Protocol):

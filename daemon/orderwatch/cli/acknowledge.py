@@ -7,16 +7,15 @@ from datetime import UTC, datetime
 import click
 
 from orderwatch.app import attention
-from orderwatch.cli.common import TASK_ID, Context, configured, print_json
-from orderwatch.cli.database import demand_current
-from orderwatch.cli.ordering import note_of
+from orderwatch.cli.common import TASK_ID, Context, configured, demand_current, print_json
+from orderwatch.cli.ordering.common import note_of
 from orderwatch.config import Settings
-from orderwatch.core.act import Act
-from orderwatch.core.concern import Concern
-from orderwatch.core.shapes import concern_facts
-from orderwatch.core.text import printable
+from orderwatch.core.attention.concern import Concern
+from orderwatch.core.formatting import printable
+from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.serializers import concern_facts
 from orderwatch.db.store import open_store
-from orderwatch.ops.who import who
+from orderwatch.ops.actor import who
 
 
 @click.command()

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured, print_json, quiet
-from orderwatch.cli.tables import console, plain
+from orderwatch.cli.output.tables import console, plain
 from orderwatch.config import Settings, remarks
-from orderwatch.core.text import printable
+from orderwatch.core.formatting import printable
 from orderwatch.errors import ConfigError, RefusedError
 
 if TYPE_CHECKING:
-    from orderwatch.service.checks.finding import Finding
+    from orderwatch.service.maintenance.checks.finding import Finding
 
 
 @click.command()
@@ -83,18 +83,18 @@ def _facts(context: Context, **found: list[Any]) -> dict[str, object]:
 
 async def _absent(settings: Settings) -> list[str]:
     """The daemon starts without a volume too, and waits for it."""
-    from orderwatch.app.volumes import unmounted  # noqa: PLC0415 - as below
+    from orderwatch.app.commands.check import unmounted  # noqa: PLC0415 - as below
 
     return list((await unmounted(settings)).values())
 
 
 async def _hindered(settings: Settings) -> list[str]:
-    from orderwatch.app.ordering import hindered  # noqa: PLC0415 - as below
+    from orderwatch.app.commands.place_orders import hindered  # noqa: PLC0415 - as below
 
     return await hindered(settings, datetime.now(UTC))
 
 
 async def _probe(settings: Settings) -> list["Finding"]:
-    from orderwatch.app.probe import probe  # noqa: PLC0415 - only `--online` needs the whole daemon
+    from orderwatch.app.commands.check import probe  # noqa: PLC0415 - only `--online` needs the whole daemon
 
     return await probe(settings, quiet(settings))

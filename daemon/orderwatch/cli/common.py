@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orderwatch.core.text import printable
+from orderwatch.core.formatting import printable
+from orderwatch.db.migrate import Schema, schema_of
 from orderwatch.errors import (
     BusyError,
     ConfigError,
@@ -23,6 +24,7 @@ from orderwatch.errors import (
 if TYPE_CHECKING:
     from orderwatch.config import Settings
     from orderwatch.ops.log import Redactor
+
 
 FAILED = 1
 EXIT_CODES: dict[type[OrderwatchError], int] = {
@@ -99,7 +101,7 @@ def print_json(facts: object) -> None:
 
 def complain(problems: Sequence[str]) -> None:
     """A line each on stderr; errors to the journal too, where that is what reads it."""
-    from orderwatch.ops.priority import marked, to_journal  # noqa: PLC0415 - `--help` stays quick
+    from orderwatch.ops.journal_priority import marked, to_journal  # noqa: PLC0415 - `--help` stays quick
 
     for problem in problems:
         line = f"orderwatch: {printable(problem)}"
@@ -108,3 +110,16 @@ def complain(problems: Sequence[str]) -> None:
 
 def unknown_order(order: int, why: str = "no order of that id was ever seen") -> click.ClickException:
     return click.ClickException(f"order {order} is not known: {why}; orderwatch status lists those that are")
+
+
+def demand_current(database: Path) -> None:
+    """Commands beside the daemon never migrate; `DatabaseError` says what to do instead."""
+    match schema_of(database):
+        case Schema.NONE:
+            raise DatabaseError(
+                f"there is no database at {database} yet; `orderwatch run` or `once` makes it"
+            )
+        case Schema.BEHIND:
+            raise DatabaseError(f"{database} is behind this code; run: orderwatch migrate")
+        case Schema.CURRENT:
+            pass

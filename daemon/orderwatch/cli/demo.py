@@ -15,18 +15,18 @@ from rich.tree import Tree
 
 from orderwatch.app.attention import concerns_of
 from orderwatch.cli.common import FAILED, our_command
-from orderwatch.cli.demo_view import View
-from orderwatch.cli.keys import heard
+from orderwatch.cli.output.demo_view import View
+from orderwatch.cli.output.keyboard import heard
+from orderwatch.cli.output.tables import console, print_attention, status_table
 from orderwatch.cli.playground import free_port
-from orderwatch.cli.tables import console, print_attention, status_table
 from orderwatch.config import load
-from orderwatch.core.attention import unacknowledged
-from orderwatch.core.concern import Concern
+from orderwatch.core.attention.attention import unacknowledged
+from orderwatch.core.attention.concern import Concern
+from orderwatch.core.formatting import amount
 from orderwatch.core.model import DeliveryState, Order
-from orderwatch.core.outcome import is_complete
-from orderwatch.core.sizes import amount
+from orderwatch.core.orders.outcome import is_complete
+from orderwatch.db.migrate import Schema, schema_of
 from orderwatch.db.reader import Reader, open_reader
-from orderwatch.db.upgrade import Schema, schema_of
 from orderwatch.errors import ConfigError
 
 _DEADLINE = 300.0  # seconds; the orders of the demonstration live for half a minute, on a quick machine

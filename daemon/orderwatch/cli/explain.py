@@ -6,15 +6,14 @@ from datetime import UTC, datetime
 
 import click
 
-from orderwatch.cli.common import TASK_ID, Context, configured, print_json, unknown_order
-from orderwatch.cli.database import demand_current
-from orderwatch.cli.tables import console, print_warning, title
-from orderwatch.core.explain import Facts
-from orderwatch.core.explain import explain as explained
-from orderwatch.core.liveness import Liveness
-from orderwatch.core.shapes import explained_facts
-from orderwatch.core.text import printable
-from orderwatch.db.alive import liveness
+from orderwatch.cli.common import TASK_ID, Context, configured, demand_current, print_json, unknown_order
+from orderwatch.cli.output.tables import console, print_warning, title
+from orderwatch.core.daemon_status import Liveness
+from orderwatch.core.formatting import printable
+from orderwatch.core.orders.explain import Facts
+from orderwatch.core.orders.explain import explain as explained
+from orderwatch.core.serializers import explained_facts
+from orderwatch.db.daemon_status import liveness
 
 _TOPIC = 16  # columns
 
@@ -25,7 +24,7 @@ _TOPIC = 16  # columns
 @configured
 def explain(context: Context, task_id: int, *, as_json: bool) -> None:
     """Why an order is where it is: what was seen, what is awaited, when it is looked at next and why then."""
-    from orderwatch.app.explain import gather  # noqa: PLC0415 - `--help` stays quick
+    from orderwatch.app.order_facts import gather  # noqa: PLC0415 - `--help` stays quick
 
     settings = context.settings(resolve=False)
     demand_current(settings.database.path)

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from orderwatch.core.concern import Concern
-from orderwatch.core.matching import matches
+from orderwatch.core.attention.concern import Concern
 from orderwatch.core.model import Order, OrderState
+from orderwatch.core.name_patterns import matches
 
 NOTHING_KNOWN = "nothing is known yet"
 

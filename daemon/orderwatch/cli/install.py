@@ -13,7 +13,7 @@ from orderwatch.cli.common import complain
 from orderwatch.errors import ConfigError
 
 if TYPE_CHECKING:
-    from orderwatch.app.unit import Place
+    from orderwatch.app.install.unit_files import Place
 
 _ROOT = click.option(
     "--root",
@@ -36,8 +36,8 @@ def install(
     *, user: bool, root: Path | None, only_print: bool, deliveries: Path | None, command: Path | None
 ) -> None:
     """Write systemd's unit, folders, an example configuration and the shell's command. Twice is harmless."""
-    from orderwatch.app.install import Installer, shown, systemd_version  # noqa: PLC0415 - `--help` stays quick
-    from orderwatch.app.unit import Place, why_hidden  # noqa: PLC0415 - as above
+    from orderwatch.app.install.installer import Installer, shown, systemd_version  # noqa: PLC0415 - `--help` stays quick
+    from orderwatch.app.install.unit_files import Place, why_hidden  # noqa: PLC0415 - as above
 
     if deliveries is not None and not deliveries.is_absolute():
         raise click.BadParameter("must be absolute", param_hint="--deliveries")
@@ -67,8 +67,8 @@ def install(
 @_ROOT
 def uninstall(*, user: bool, root: Path | None) -> None:
     """Stop the service and remove what `install` wrote. Configuration, database and deliveries stay."""
-    from orderwatch.app.install import Installer  # noqa: PLC0415 - `--help` stays quick
-    from orderwatch.app.unit import Place  # noqa: PLC0415 - as above
+    from orderwatch.app.install.installer import Installer  # noqa: PLC0415 - `--help` stays quick
+    from orderwatch.app.install.unit_files import Place  # noqa: PLC0415 - as above
 
     _demand_root("uninstall", user=user, root=root)
     place = Place(command=Path("/"), home=Path.home() if user else None)

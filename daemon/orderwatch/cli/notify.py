@@ -15,8 +15,11 @@ from orderwatch.cli.common import FAILED, Context, complain, configured, print_j
 @configured
 def notify(context: Context, channel: str | None, *, test: bool, as_json: bool) -> None:
     """Try the channels of the configuration; exit 0 means that each took the note."""
-    from orderwatch.app.telling import learn_channels, named_channels  # noqa: PLC0415 - `--help` does not need it
-    from orderwatch.app.trial import try_channels  # noqa: PLC0415 - as above
+    from orderwatch.app.notifications import (  # noqa: PLC0415 - `--help` does not need it
+        learn_channels,
+        named_channels,
+        try_channels,
+    )
 
     del test  # there is nothing else to do yet
     settings = context.settings(resolve=True)

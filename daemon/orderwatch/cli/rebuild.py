@@ -1,4 +1,4 @@
-"""`rebuild`: the database from the tree's own sidecars."""
+"""`rebuild` and `stac rebuild`: the database from the sidecars, the catalogue from the database."""
 
 import asyncio
 import sys
@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from orderwatch.cli.common import FAILED, Context, complain, configured, print_json
-from orderwatch.cli.progress import shown
-from orderwatch.core.shapes import refused_facts
-from orderwatch.core.sizes import amount
-from orderwatch.core.text import whole
+from orderwatch.cli.output.progress import shown
+from orderwatch.cli.run import begin
+from orderwatch.core.formatting import amount, whole
+from orderwatch.core.serializers import refused_facts
 
 
 @click.command()
@@ -23,8 +23,8 @@ def rebuild(context: Context, *, as_json: bool) -> None:
     Nothing of what stands in the tree is fetched again, or changed. Run `orderwatch verify` afterwards:
     the files are not read here.
     """
-    from orderwatch.app.rebuild import held_for_rebuild  # noqa: PLC0415 - `--help` stays quick
-    from orderwatch.app.rebuild import rebuild as read_trees  # noqa: PLC0415 - as above
+    from orderwatch.app.commands.rebuild import held_for_rebuild  # noqa: PLC0415 - `--help` stays quick
+    from orderwatch.app.commands.rebuild import rebuild as read_trees  # noqa: PLC0415 - as above
 
     settings = context.settings(resolve=False)
     with held_for_rebuild(settings), shown(plain=as_json) as progress:
@@ -49,3 +49,25 @@ def rebuild(context: Context, *, as_json: bool) -> None:
         complain([f"not taken up: {whole(str(root / one.path))}: {one.detail}"])
     if done.refused:
         sys.exit(FAILED)
+
+
+@click.group()
+def stac() -> None:
+    """The STAC catalogue in the delivery trees."""
+
+
+@stac.command("rebuild")
+@configured
+def rebuild_catalog(context: Context) -> None:
+    """Write the whole catalogue anew, as the database has it. A running daemon does it by itself."""
+    from orderwatch.app.commands.rebuild import recatalogue  # noqa: PLC0415 - `--help` stays quick
+
+    settings, redactor = begin(context)
+    problems = asyncio.run(recatalogue(settings, redactor))
+    if problems is None:
+        click.echo("the running daemon writes the catalogue anew")
+        return
+    complain(problems)
+    if problems:
+        sys.exit(FAILED)
+    click.echo(f"the catalogue is written anew: {settings.delivery.root / 'catalog.json'}")

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orderwatch.cli.common import Context, configured, print_json
-from orderwatch.cli.database import demand_current
-from orderwatch.cli.tables import console, plain, styled, title
-from orderwatch.core.ledger import Figures, Group, Ledger, OrderRow, Report
-from orderwatch.core.shapes import report_facts
-from orderwatch.core.spans import ago, moment, span
+from orderwatch.cli.common import Context, configured, demand_current, print_json
+from orderwatch.cli.output.tables import console, plain, styled, title
+from orderwatch.core.formatting import ago, moment, span
+from orderwatch.core.orders.latency_report import Figures, Group, Ledger, OrderRow, Report
+from orderwatch.core.serializers import report_facts
 from orderwatch.db.reader import open_reader
 
 if TYPE_CHECKING:

@@ -12,20 +12,19 @@ from rich.live import Live
 from rich.text import Text
 
 from orderwatch.app.attention import concerns_of
-from orderwatch.cli.common import Context, configured
-from orderwatch.cli.database import demand_current
-from orderwatch.cli.keys import heard
-from orderwatch.cli.live import framed, in_a_line, move_line, orders_table, transfers_table
-from orderwatch.cli.tables import concern_line, console, plain
+from orderwatch.cli.common import Context, configured, demand_current
+from orderwatch.cli.output.keyboard import heard
+from orderwatch.cli.output.live import framed, in_a_line, move_line, orders_table, transfers_table
+from orderwatch.cli.output.tables import concern_line, console, plain
 from orderwatch.config import Settings
-from orderwatch.core.attention import headline, unacknowledged
-from orderwatch.core.glance import Glance
-from orderwatch.core.liveness import Liveness
+from orderwatch.core.attention.attention import headline, unacknowledged
+from orderwatch.core.daemon_status import Liveness
+from orderwatch.core.deliveries.bandwidth import Going, Speeds
+from orderwatch.core.formatting import ahead
 from orderwatch.core.model import Order, OrderState
-from orderwatch.core.moves import STEPS, folded
-from orderwatch.core.spans import ahead
-from orderwatch.core.speed import Going, Speeds
-from orderwatch.db.alive import liveness
+from orderwatch.core.orders.recent_changes import STEPS, folded
+from orderwatch.core.statistics import Glance
+from orderwatch.db.daemon_status import liveness
 from orderwatch.db.reader import Reader, open_reader
 
 _FRAME = 1.0  # seconds between two pictures

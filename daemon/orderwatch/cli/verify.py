@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orderwatch.cli.common import FAILED, Context, complain, configured, print_json
-from orderwatch.cli.database import demand_current
-from orderwatch.cli.progress import shown
-from orderwatch.cli.tables import console, counted, plain
-from orderwatch.cli.work import begin
+from orderwatch.cli.common import FAILED, Context, complain, configured, demand_current, print_json
+from orderwatch.cli.output.progress import shown
+from orderwatch.cli.output.tables import console, counted, plain
+from orderwatch.cli.run import begin
 from orderwatch.config import Settings
-from orderwatch.core.audit import Finding, Flaw
-from orderwatch.core.shapes import Shape, finding_facts
-from orderwatch.core.sizes import amount
-from orderwatch.core.text import whole
+from orderwatch.core.deliveries.audit import Finding, Flaw
+from orderwatch.core.formatting import amount, whole
+from orderwatch.core.serializers import Shape, finding_facts
 from orderwatch.ops.log import Redactor
 
 if TYPE_CHECKING:
-    from orderwatch.app.progress import Progress
-    from orderwatch.app.repair import Repair
-    from orderwatch.app.verify import Audit
+    from orderwatch.app.commands.progress import Progress
+    from orderwatch.app.commands.repair import Repair
+    from orderwatch.app.commands.verify import Audit
 
 
 @click.command()
@@ -56,7 +54,7 @@ def verify(context: Context, *, repair: bool, as_json: bool) -> None:
 
 
 def _read(settings: Settings, *, plain: bool) -> "Audit":
-    from orderwatch.app.verify import verify as read_all  # noqa: PLC0415 - `--help` stays quick
+    from orderwatch.app.commands.verify import verify as read_all  # noqa: PLC0415 - `--help` stays quick
 
     demand_current(settings.database.path)
     with shown(plain=plain) as progress:
@@ -64,8 +62,8 @@ def _read(settings: Settings, *, plain: bool) -> "Audit":
 
 
 def _repair(settings: Settings, redactor: Redactor, audit: "Audit", *, plain: bool) -> "Sequence[Repair]":
-    from orderwatch.app.compose import set_up_log  # noqa: PLC0415 - `--help` stays quick
-    from orderwatch.app.repair import begin_repair, finish_repair  # noqa: PLC0415 - as above
+    from orderwatch.app.commands.repair import begin_repair, finish_repair  # noqa: PLC0415 - as above
+    from orderwatch.app.factories import set_up_log  # noqa: PLC0415 - `--help` stays quick
 
     async def repaired(progress: "Progress") -> "Sequence[Repair]":
         repairs = await begin_repair(settings, audit, datetime.now(UTC))

@@ -5,11 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictBool, StrictInt
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, SecretStr, StrictBool, StrictInt
 
-from orderwatch.config import rights
-from orderwatch.config.channels import Heartbeat, Notify
-from orderwatch.config.fields import (
+from orderwatch.config import permissions
+from orderwatch.config.notifications import Heartbeat, Notify
+from orderwatch.config.types import (
     Attachments,
     DatabaseUrl,
     Duration,
@@ -27,7 +27,23 @@ from orderwatch.config.fields import (
     Url,
     Words,
 )
-from orderwatch.config.ordering import StandingOrder
+from orderwatch.core.ordering.order_file import Draft, read_draft
+
+PROBLEMS_APART = "\n"  # each is told for itself
+
+
+def _declared(table: object) -> Draft:
+    if not isinstance(table, dict):
+        raise ValueError("must be a table")  # noqa: TRY004 - as pydantic wants it
+    draft, problems = read_draft(table)
+    if draft is not None and draft.account is None:
+        draft, problems = None, [*problems, "account: missing"]
+    if draft is None:
+        raise ValueError(PROBLEMS_APART.join(problems))
+    return draft
+
+
+StandingOrder = Annotated[InstanceOf[Draft], BeforeValidator(_declared)]
 
 
 def state_directory() -> Path:
@@ -88,9 +104,9 @@ class Delivery(Table):
     bandwidth: Timetable = ()
     keep_free: Size = 5_000_000_000
     connections: Annotated[StrictInt, Field(ge=1, le=16)] = 4
-    file_mode: Annotated[int | None, BeforeValidator(rights.file_mode)] = None
-    folder_mode: Annotated[int | None, BeforeValidator(rights.folder_mode)] = None
-    owner: Annotated[str, AfterValidator(rights.known_owner)] = ""
+    file_mode: Annotated[int | None, BeforeValidator(permissions.file_mode)] = None
+    folder_mode: Annotated[int | None, BeforeValidator(permissions.folder_mode)] = None
+    owner: Annotated[str, AfterValidator(permissions.known_owner)] = ""
     stall: Duration = timedelta(seconds=60)
     floor: Size = 4000
     retry_first: Duration = timedelta(seconds=30)

@@ -1,8 +1,11 @@
-"""Durations and sizes as an operator writes them."""
+"""Durations, sizes and bandwidth timetables as an operator writes them."""
 
 import re
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import time, timedelta
 from fractions import Fraction
+
+from orderwatch.core.deliveries.bandwidth import Span, overlapping
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -33,3 +36,36 @@ def size(text: object) -> int:
     base = 1024 if match[3] else 1000
     power = _POWER[match[2].upper()] if match[2] else 0
     return int(Fraction(match[1]) * base**power)
+
+
+_KEYS = {"from", "to", "limit"}
+_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_MIDNIGHT = time()
+
+
+def timetable(value: object) -> tuple[Span, ...]:
+    """Read "5 MB", or a list of tables such as {from = "08:00", to = "18:00", limit = "5 MB"}."""
+    if not isinstance(value, list):
+        limit = size(value)
+        return (Span(_MIDNIGHT, _MIDNIGHT, limit),) if limit else ()
+    spans = tuple(map(_span, value))
+    if clashes := overlapping(spans):
+        raise ValueError("; ".join(f"{a} and {b} overlap" for a, b in clashes))
+    return spans
+
+
+def _span(row: object) -> Span:
+    if not isinstance(row, Mapping) or set(row) != _KEYS:
+        raise ValueError('each span must be a table such as {from = "08:00", to = "18:00", limit = "5 MB"}')
+    end = _MIDNIGHT if row["to"] == "24:00" else _time(row["to"])
+    return Span(_time(row["from"]), end, size(row["limit"]))
+
+
+def _time(value: object) -> time:
+    """A time of day as text, or as TOML has it."""
+    if isinstance(value, time):
+        return value
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('expected a time of day such as "08:00"')
+    return time(int(match[1]), int(match[2]))

@@ -12,11 +12,10 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from orderwatch.core.audit import sidecar_of
-from orderwatch.core.bbox import Bbox, around, bbox
-from orderwatch.core.drawable import drawable
+from orderwatch.core.deliveries.audit import sidecar_of
+from orderwatch.core.deliveries.sidecar import zulu
+from orderwatch.core.geo.geojson import Bbox, around, bbox, drawable
 from orderwatch.core.model import Delivery, Order, SceneFacts
-from orderwatch.core.sidecar import zulu
 
 Document = dict[str, Any]
 

@@ -7,8 +7,15 @@ from datetime import datetime
 from sqlalchemy import RowMapping, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderwatch.core.concern import Concern, Evidence, OrderFacts, Raised, Reason, StuckDelivery, UnknownWord
-from orderwatch.core.intent import IntentState
+from orderwatch.core.attention.concern import (
+    Concern,
+    Evidence,
+    OrderFacts,
+    Raised,
+    Reason,
+    StuckDelivery,
+    UnknownWord,
+)
 from orderwatch.core.model import (
     UNFINISHED,
     CapturePhase,
@@ -18,11 +25,12 @@ from orderwatch.core.model import (
     OrderState,
     Subject,
 )
-from orderwatch.core.names import Names
-from orderwatch.core.problems import Problem
+from orderwatch.core.notifications.problems import Problem
+from orderwatch.core.order_names import Names
+from orderwatch.core.ordering.intent import IntentState
 from orderwatch.db.glance import PROBLEMS
 from orderwatch.db.intents import intent_of
-from orderwatch.db.rows import Row, delivery_of
+from orderwatch.db.mappers import Row, delivery_of
 from orderwatch.db.tables import attention, captures, deliveries, intents, orders, transitions
 
 _STUCK = (DeliveryState.PARKED, DeliveryState.GIVEN_UP)

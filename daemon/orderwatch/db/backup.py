@@ -14,14 +14,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orderwatch.core.sizes import compared
+from orderwatch.cancellation import shielded
+from orderwatch.core.formatting import compared
 from orderwatch.db.complaint import translated
-from orderwatch.db.sqlite import beside
-from orderwatch.db.upgrade import Schema, schema_of
-from orderwatch.durable import sync
+from orderwatch.db.engine import beside
+from orderwatch.db.migrate import Schema, schema_of
 from orderwatch.errors import DatabaseError
+from orderwatch.fsync import sync
 from orderwatch.ports import Backup
-from orderwatch.shield import shielded
 
 _TIME = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"-(\d{8}T\d{6}Z)\.db")

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderwatch.core.census import Census
 from orderwatch.core.model import UNFINISHED, DeliveryState
+from orderwatch.core.statistics import Census
 from orderwatch.db.tables import accounts, captures, deliveries, intents, orders, outbox
 
 _COMING = UNFINISHED - {DeliveryState.GIVEN_UP}

@@ -3,9 +3,9 @@
 from sqlalchemy import case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderwatch.core.glance import Counts, Glance
 from orderwatch.core.model import UNFINISHED, DeliveryState, OrderState
-from orderwatch.db.rows import delivery_of, transition_of
+from orderwatch.core.statistics import Counts, Glance
+from orderwatch.db.mappers import delivery_of, transition_of
 from orderwatch.db.tables import deliveries, orders, problems, transitions
 
 _RANKS = {  # of an order, by the first of its deliveries

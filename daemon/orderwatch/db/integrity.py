@@ -6,10 +6,10 @@ import threading
 import time
 from pathlib import Path
 
+from orderwatch.cancellation import shielded
 from orderwatch.db.complaint import one_line, translated
-from orderwatch.db.sqlite import beside
+from orderwatch.db.engine import beside
 from orderwatch.errors import BusyError
-from orderwatch.shield import shielded
 
 _PATIENCE = 60.0  # seconds for the quick one
 

@@ -7,11 +7,11 @@ from sqlalchemy import RowMapping, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderwatch.core.act import Act
-from orderwatch.core.intent import Budget, Intent, IntentState
-from orderwatch.core.request import from_body
-from orderwatch.core.standing import is_spent
-from orderwatch.db.rows import Row
+from orderwatch.core.ordering.intent import Budget, Intent, IntentState
+from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.request import from_body
+from orderwatch.core.ordering.standing_orders import is_spent
+from orderwatch.db.mappers import Row
 from orderwatch.db.tables import intents
 from orderwatch.errors import LockedError
 

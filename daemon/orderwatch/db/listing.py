@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orderwatch.core.model import Capture, Delivery, Order
 from orderwatch.db.attention import NEEDS_A_PERSON
 from orderwatch.db.glance import RUNNING
-from orderwatch.db.rows import capture_of, delivery_of, order_of, transition_of
+from orderwatch.db.mappers import capture_of, delivery_of, order_of, transition_of
 from orderwatch.db.tables import accounts, captures, deliveries, orders, transitions
-from orderwatch.ports.sight import Choices, Found, News, Search, Sort
+from orderwatch.ports.queries import Choices, Found, News, Search, Sort
 
 _LAST_MOVE = (
     select(func.max(transitions.c.id))

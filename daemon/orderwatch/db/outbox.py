@@ -8,12 +8,10 @@ from sqlalchemy import ColumnElement, and_, delete, exists, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderwatch.core.concern import Concern
-from orderwatch.core.delivery import Move
-from orderwatch.core.machine import Verdict
+from orderwatch.core.attention.concern import Concern
+from orderwatch.core.deliveries.state_machine import Move
 from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState, Subject
-from orderwatch.core.names import Names
-from orderwatch.core.notes import (
+from orderwatch.core.notifications.notification import (
     Channel,
     Letter,
     Note,
@@ -23,7 +21,9 @@ from orderwatch.core.notes import (
     of_problem,
     of_verdict,
 )
-from orderwatch.core.problems import Change
+from orderwatch.core.notifications.problems import Change
+from orderwatch.core.order_names import Names
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.tables import channels, notes, orders, outbox, problems, transitions
 
 _PROBLEMS = UUID("6f1f7a0e-5b0c-4b57-9d6e-2f6f0a3c9b11")  # what their ids are made in

@@ -9,8 +9,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import structlog
 
+from orderwatch.cancellation import shielded
 from orderwatch.errors import BusyError
-from orderwatch.shield import shielded
 
 log = structlog.get_logger()
 

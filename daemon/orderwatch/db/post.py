@@ -7,16 +7,16 @@ from datetime import datetime
 from sqlalchemy import and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderwatch.core.concern import Changes, Concern
+from orderwatch.core.attention.concern import Changes, Concern
 from orderwatch.core.model import Transition
-from orderwatch.core.notes import Channel, Letter
-from orderwatch.core.problems import Change
+from orderwatch.core.notifications.notification import Channel, Letter
+from orderwatch.core.notifications.problems import Change
 from orderwatch.db import attention
 from orderwatch.db import outbox as statements
+from orderwatch.db.maintenance import Upkeep
 from orderwatch.db.outbox import Outbox
 from orderwatch.db.patience import reading, writing
 from orderwatch.db.tables import channels, notes, outbox
-from orderwatch.db.upkeep import Upkeep
 from orderwatch.db.writes import remember
 from orderwatch.ports import ChannelState
 

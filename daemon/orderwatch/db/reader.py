@@ -11,11 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from orderwatch.core.census import Census
-from orderwatch.core.concern import Evidence
-from orderwatch.core.glance import Glance
-from orderwatch.core.intent import Intent, IntentState
-from orderwatch.core.ledger import CaptureRow, Ledger, MoveRow, OrderRow, StoredRow
+from orderwatch.cancellation import unit
+from orderwatch.core.attention.concern import Evidence
 from orderwatch.core.model import (
     Delivery,
     DeliveryState,
@@ -24,21 +21,23 @@ from orderwatch.core.model import (
     Subject,
     Transition,
 )
-from orderwatch.core.problems import Problem
-from orderwatch.core.watching import Traits
+from orderwatch.core.notifications.problems import Problem
+from orderwatch.core.ordering.intent import Intent, IntentState
+from orderwatch.core.orders.latency_report import CaptureRow, Ledger, MoveRow, OrderRow, StoredRow
+from orderwatch.core.orders.watches import Traits
+from orderwatch.core.statistics import Census, Glance
 from orderwatch.db import attention
 from orderwatch.db.census import census, largest_parked
 from orderwatch.db.complaint import translated
+from orderwatch.db.engine import close, reader_engine
 from orderwatch.db.glance import PROBLEMS, foremost, glance
 from orderwatch.db.intents import intent_of
 from orderwatch.db.listing import loaded
+from orderwatch.db.mappers import delivery_of, transition_of, trouble_of
 from orderwatch.db.patience import Patience, reading
-from orderwatch.db.rows import delivery_of, transition_of, trouble_of
-from orderwatch.db.sqlite import close, reader_engine
 from orderwatch.db.tables import accounts, captures, deliveries, intents, orders, transitions, trees
 from orderwatch.db.unlisted import unlisted
 from orderwatch.ports import AccountState, Unlisted
-from orderwatch.shield import unit
 
 _PART = 1_000  # rows that are read at once where there are many
 RETRIED = (DeliveryState.WAITING, DeliveryState.PARKED)

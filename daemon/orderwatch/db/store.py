@@ -8,19 +8,19 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, and_, false, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
-from orderwatch.core import delivery as machine
-from orderwatch.core.breaker import Trouble
-from orderwatch.core.delivery import Move
-from orderwatch.core.hosts import Way
-from orderwatch.core.intent import Budget, Intent
-from orderwatch.core.machine import Verdict
+from orderwatch.core.deliveries import state_machine as machine
+from orderwatch.core.deliveries.hosts import Way
+from orderwatch.core.deliveries.state_machine import Move
 from orderwatch.core.model import Delivery, DeliveryState, OrderState
+from orderwatch.core.ordering.intent import Budget, Intent
+from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.db import intents, writes
+from orderwatch.db.engine import BUSY, BUSY_PATIENT, close, reader_engine, writer_engine
+from orderwatch.db.mappers import delivery_of, trouble_row
 from orderwatch.db.patience import Patience, reading, writing
 from orderwatch.db.post import Post
 from orderwatch.db.reader import RETRIED
-from orderwatch.db.rows import delivery_of, trouble_row
-from orderwatch.db.sqlite import BUSY, BUSY_PATIENT, close, reader_engine, writer_engine
 from orderwatch.db.tables import deliveries, orders, trees
 from orderwatch.db.turn import next_of
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from orderwatch.db.types import UtcDateTime
+from orderwatch.db.column_types import UtcDateTime
 
 metadata = MetaData(
     naming_convention={

@@ -8,13 +8,13 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderwatch.core.delivery import Move
-from orderwatch.core.layout import place_key
-from orderwatch.core.machine import Verdict
+from orderwatch.core.deliveries.paths import place_key
+from orderwatch.core.deliveries.state_machine import Move
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, Transition
-from orderwatch.db.rows import Row, capture_row, delivery_row, order_row, transition_row
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.db.column_types import UtcDateTime
+from orderwatch.db.mappers import Row, capture_row, delivery_row, order_row, transition_row
 from orderwatch.db.tables import accounts, captures, deliveries, orders, transitions
-from orderwatch.db.types import UtcDateTime
 from orderwatch.errors import StaleOrderError
 from orderwatch.ports import SceneRead
 

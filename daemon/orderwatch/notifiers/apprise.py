@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from orderwatch.core.notes import Letter
+from orderwatch.core.notifications.notification import Letter
 from orderwatch.errors import NotifyError
-from orderwatch.notifiers.aside import aside
-from orderwatch.notifiers.envelope import text_of, title_of
+from orderwatch.notifiers.daemon_thread import aside
+from orderwatch.notifiers.payload import text_of, title_of
 
 _LONGEST_TITLE = 150
 

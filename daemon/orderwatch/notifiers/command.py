@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
-from orderwatch.core.notes import Letter
-from orderwatch.core.text import printable
+from orderwatch.core.formatting import printable
+from orderwatch.core.notifications.notification import Letter
 from orderwatch.errors import NotifyError
-from orderwatch.notifiers.envelope import body_of
+from orderwatch.notifiers.payload import body_of
 
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR")  # of our environment; no secrets of ours
 _MOST_KEPT = 4096  # bytes of what it complains

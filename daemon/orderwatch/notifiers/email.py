@@ -10,11 +10,11 @@ from datetime import datetime
 from email.message import EmailMessage
 from typing import Literal
 
-from orderwatch.core.mailbox import mailbox_problem
-from orderwatch.core.notes import Letter
+from orderwatch.core.notifications.mailbox import mailbox_problem
+from orderwatch.core.notifications.notification import Letter
 from orderwatch.errors import NotifyError
-from orderwatch.notifiers.aside import aside
-from orderwatch.notifiers.envelope import id_of, text_of, title_of
+from orderwatch.notifiers.daemon_thread import aside
+from orderwatch.notifiers.payload import id_of, text_of, title_of
 
 _TIMEOUT = 15.0  # seconds, for each step
 _LONGEST_SUBJECT = 150

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from orderwatch.core.notes import Letter
+from orderwatch.core.notifications.notification import Letter
 from orderwatch.errors import NotifyError
-from orderwatch.notifiers.envelope import body_of, id_of
-from orderwatch.notifiers.web import Web, open_web
+from orderwatch.notifiers.http import Web, open_web
+from orderwatch.notifiers.payload import body_of, id_of
 
 _PREFIX = "whsec_"
 

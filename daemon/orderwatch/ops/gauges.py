@@ -11,13 +11,13 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 import orderwatch
-from orderwatch.core.census import Census
-from orderwatch.core.concern import Concern, Reason
-from orderwatch.core.intent import IntentState
+from orderwatch.core.attention.concern import Concern, Reason
+from orderwatch.core.deliveries.disk_shortage import shortage
 from orderwatch.core.model import CapturePhase, DeliveryState, OrderState
-from orderwatch.core.room import shortage
+from orderwatch.core.ordering.intent import IntentState
+from orderwatch.core.statistics import Census
 from orderwatch.errors import DiskError
-from orderwatch.ops.telemetry import AccountAtWork, Begun, Live, TreeAtWork, Work
+from orderwatch.ops.live_state import AccountAtWork, Begun, Live, TreeAtWork, Work
 
 _OTHER = "other"
 L = TypeVar("L", bound=tuple[str, ...])  # the values of a sample's labels

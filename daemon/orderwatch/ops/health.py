@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
-from orderwatch.core.room import shortage
-from orderwatch.core.sidecar import zulu
+from orderwatch.core.deliveries.disk_shortage import shortage
+from orderwatch.core.deliveries.sidecar import zulu
 from orderwatch.db.store import Store
 from orderwatch.errors import DatabaseError, DiskError
-from orderwatch.ops.telemetry import Live, TreeAtWork, Work
-from orderwatch.service.pulse import not_sound
+from orderwatch.ops.live_state import Live, TreeAtWork, Work
+from orderwatch.service.liveness import not_sound
 
 _PATIENCE = 3.0  # seconds for the database to take a transaction
 

@@ -15,10 +15,10 @@ from typing import Literal
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from orderwatch.core.sidecar import zulu
-from orderwatch.core.text import printable
+from orderwatch.core.deliveries.sidecar import zulu
+from orderwatch.core.formatting import printable
 from orderwatch.ops import systemd
-from orderwatch.ops.priority import Marking, marked, to_journal
+from orderwatch.ops.journal_priority import Marking, marked, to_journal
 
 _USER = re.compile(r"(://)[^\s/?#@\"'<>]*@")
 _QUERY = re.compile(r"(://[^\s?#\"'<>]*|(?=\?[\w.%-]+=))\?[^\s\"'<>]*")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orderwatch.core.text import printable
+from orderwatch.core.formatting import printable
 
 _EXTEND = 60.0  # seconds at a time
 _PATIENCE = 1.0  # seconds that a manager who does not listen may hold us up

@@ -1,11 +1,7 @@
 """What the workers need of the world, as small protocols."""
 
-from orderwatch.ports.catalogue import CatalogueFiles, CatalogueRows, SceneRead, Unlisted
-from orderwatch.ports.meter import UNMETERED, Meter
-from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Tasking
-from orderwatch.ports.store import AccountState, Backup, Backups, Store, Upkeep
-from orderwatch.ports.telling import AttentionRecords, ChannelState, Journal, Notifier, Pinger, Post
-from orderwatch.ports.tree import (
+from orderwatch.ports.catalog import CatalogueFiles, CatalogueRows, SceneRead, Unlisted
+from orderwatch.ports.delivery_tree import (
     UNLIMITED,
     Checked,
     Checkpoint,
@@ -17,6 +13,10 @@ from orderwatch.ports.tree import (
     Start,
     Transport,
 )
+from orderwatch.ports.metrics import UNMETERED, Meter
+from orderwatch.ports.notifications import AttentionRecords, ChannelState, Journal, Notifier, Pinger, Post
+from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Tasking
+from orderwatch.ports.store import AccountState, Backup, Backups, Store, Upkeep
 
 __all__ = [
     "UNLIMITED",

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from orderwatch.core.product import Product
-from orderwatch.core.seen import SeenCapture, SeenOrder, SeenScene
+from orderwatch.core.ordering.request import Product
+from orderwatch.core.orders.snapshot import SeenCapture, SeenOrder, SeenScene
 
 
 class ListedRow(NamedTuple):

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from orderwatch.core.breaker import Trouble
-from orderwatch.core.delivery import Move
-from orderwatch.core.hosts import Way
-from orderwatch.core.intent import Budget, Intent
-from orderwatch.core.machine import Verdict
+from orderwatch.core.deliveries.hosts import Way
+from orderwatch.core.deliveries.state_machine import Move
 from orderwatch.core.model import Delivery, DeliveryState, Order
-from orderwatch.core.watching import Traits
+from orderwatch.core.ordering.intent import Budget, Intent
+from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.core.orders.watches import Traits
 
 
 class AccountState(NamedTuple):

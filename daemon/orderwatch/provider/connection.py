@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 
 from orderwatch.errors import RefusedError
 from orderwatch.ports import UNMETERED, Archive, Meter, Tasking
-from orderwatch.provider.access import Access
-from orderwatch.provider.accounts import Accounts, explain, scope_complaint
-from orderwatch.provider.exchange import open_session
-from orderwatch.provider.http import TASKING, Http
-from orderwatch.provider.lists import Lists
-from orderwatch.provider.pacer import Pacer
-from orderwatch.provider.pages import pages
+from orderwatch.provider.archive import TelluricApi
+from orderwatch.provider.client import TASKING, Http
+from orderwatch.provider.contracts import Accounts, explain, scope_complaint
+from orderwatch.provider.credentials import Access
+from orderwatch.provider.page_limits import Lists
+from orderwatch.provider.pagination import pages
+from orderwatch.provider.rate_limiter import Pacer
+from orderwatch.provider.schemas import Reader
 from orderwatch.provider.tasking import TaskingApi
-from orderwatch.provider.telluric import TelluricApi
 from orderwatch.provider.tokens import Tokens
-from orderwatch.provider.wire import Reader
+from orderwatch.provider.transport import open_session
 
 _WALKED = 2  # pages: a list whose second page cannot be reached is blind for all but the first
 

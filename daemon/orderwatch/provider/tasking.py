@@ -6,13 +6,13 @@ from functools import partial
 
 import orjson
 
-from orderwatch.core.product import Product
-from orderwatch.core.seen import SeenCapture, SeenOrder
+from orderwatch.core.ordering.request import Product
+from orderwatch.core.orders.snapshot import SeenCapture, SeenOrder
 from orderwatch.errors import AnswerError, LeftOutError, MissingError, RejectedError, UnclearError
 from orderwatch.ports import ListedRow, ListPage
-from orderwatch.provider.http import TASKING, Http
-from orderwatch.provider.pages import pages, rows
-from orderwatch.provider.wire import Capture, Place, ProductRow, Reader, Task
+from orderwatch.provider.client import TASKING, Http
+from orderwatch.provider.pagination import pages, rows
+from orderwatch.provider.schemas import Capture, Place, ProductRow, Reader, Task
 
 _ODD = itertools.count(2**64)  # marks that no hash is
 

@@ -14,9 +14,9 @@ from yarl import URL
 
 from orderwatch.errors import AnswerError, ProviderError, RefusedError
 from orderwatch.ports import UNMETERED, Meter
-from orderwatch.provider.access import Access
-from orderwatch.provider.exchange import OversizeError, SlowError, TroubleError, exchange, metered
-from orderwatch.provider.pacer import Pacer
+from orderwatch.provider.credentials import Access
+from orderwatch.provider.rate_limiter import Pacer
+from orderwatch.provider.transport import OversizeError, SlowError, TroubleError, exchange, metered
 
 DEFAULT_LIFE = 3600.0  # s, where the answer does not say
 LONGEST_LIFE = 86400.0  # s, as documented

@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from orderwatch.core.invalid import place, sentence
+from orderwatch.core.validation_errors import place, sentence
 from orderwatch.errors import ConfigError
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.values import Document, Frozen, checked_target, parse_size

@@ -9,11 +9,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from orderwatch.simulator import accounts
 from orderwatch.simulator.attachments import Content
 from orderwatch.simulator.faults import Faults
 from orderwatch.simulator.journal import Journal
-from orderwatch.simulator.scenario import Account, Attachment, Scenario
+from orderwatch.simulator.scenario import Account, Attachment, Contract, Scenario
 from orderwatch.simulator.tokens import Tokens
 from orderwatch.simulator.values import Document, zulu
 from orderwatch.simulator.world import Place, World
@@ -89,13 +88,13 @@ class Simulator:
 
     def rotate(self, account: str, client_secret: str) -> None:
         """From now on only this secret gets tokens for the account; those given out stay good."""
-        self._become(accounts.rotated(self.scenario, account, client_secret))
+        self._become(rotated(self.scenario, account, client_secret))
 
     def set_contract(
         self, contract_id: str, *, status: str | None = None, tasking: bool | None = None
     ) -> None:
         """Changes what is given of the contract, whoever has it: usable is `ACTIVE` with tasking."""
-        self._become(accounts.amended(self.scenario, contract_id, status=status, tasking=tasking))
+        self._become(amended(self.scenario, contract_id, status=status, tasking=tasking))
 
     def revoke_tokens(self) -> None:
         """Every access token given out so far is refused from now on."""
@@ -173,3 +172,30 @@ def _key(name: str) -> str:
 def _table(name: str, values: dict[str, str]) -> str:
     # A JSON string is a TOML string too.
     return "".join([f"[{name}]\n", *(f"{key} = {json.dumps(value)}\n" for key, value in values.items())])
+
+
+def rotated(scenario: Scenario, name: str, client_secret: str) -> Scenario:
+    """With another secret for this account; KeyError for one that is not there."""
+    if name not in {account.name for account in scenario.accounts}:
+        raise KeyError(name)
+    state = (
+        account.model_copy(update={"client_secret": client_secret}) if account.name == name else account
+        for account in scenario.accounts
+    )
+    return scenario.model_copy(update={"accounts": tuple(state)})
+
+
+def amended(scenario: Scenario, contract_id: str, *, status: str | None, tasking: bool | None) -> Scenario:
+    """With another status, or another right to task, of this contract; KeyError for one that nobody has."""
+    if contract_id not in {c.contract_id for account in scenario.accounts for c in account.contracts}:
+        raise KeyError(contract_id)
+    given = {"status": status, "tasking": tasking}
+    changes = {name: value for name, value in given.items() if value is not None}
+
+    def amend(contract: Contract) -> Contract:
+        return contract.model_copy(update=changes) if contract.contract_id == contract_id else contract
+
+    def with_it(account: Account) -> Account:
+        return account.model_copy(update={"contracts": tuple(map(amend, account.contracts))})
+
+    return scenario.model_copy(update={"accounts": tuple(map(with_it, scenario.accounts))})

@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack, suppress
 from aiohttp import web
 
 from orderwatch.errors import DatabaseError
-from orderwatch.ports.sight import Records
-from orderwatch.web.api.changes import Change, Changes, lagged, of_move
-from orderwatch.web.api.parameters import after_of
-from orderwatch.web.rows import number_of
-from orderwatch.web.streaming import Send, event_stream
+from orderwatch.ports.queries import Records
+from orderwatch.web.api.change_feed import Change, Changes, lagged, of_move
+from orderwatch.web.api.params import after_of
+from orderwatch.web.row_numbers import number_of
+from orderwatch.web.server.sse import Send, event_stream
 
 _REPLAYED = 1_000  # moves at most
 

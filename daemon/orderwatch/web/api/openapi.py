@@ -1,11 +1,11 @@
 """The API's description as OpenAPI 3.1: what may be asked, and what each answer is made of."""
 
 import orderwatch
-from orderwatch.core.concern import Reason
+from orderwatch.core.attention.concern import Reason
 from orderwatch.core.model import DeliveryState, Kind, OrderState, Subject
-from orderwatch.ports.sight import Sort
-from orderwatch.web.api.parameters import FURTHEST, LONGEST, MOST
-from orderwatch.web.rows import BIGGEST
+from orderwatch.ports.queries import Sort
+from orderwatch.web.api.params import FURTHEST, LONGEST, MOST
+from orderwatch.web.row_numbers import BIGGEST
 
 Schema = dict[str, object]
 

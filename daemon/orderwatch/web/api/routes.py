@@ -8,11 +8,11 @@ from http import HTTPStatus
 import orjson
 from aiohttp import hdrs, web
 
-from orderwatch.core.concern import Concern
-from orderwatch.core.explain import Facts
-from orderwatch.core.liveness import Liveness
+from orderwatch.core.attention.concern import Concern
+from orderwatch.core.daemon_status import Liveness
 from orderwatch.core.model import Order
-from orderwatch.core.shapes import (
+from orderwatch.core.orders.explain import Facts
+from orderwatch.core.serializers import (
     account_facts,
     concern_facts,
     explained_facts,
@@ -22,13 +22,13 @@ from orderwatch.core.shapes import (
     transfer_facts,
     transition_facts,
 )
-from orderwatch.ports.sight import Records, Search
-from orderwatch.web.api.changes import Changes
+from orderwatch.ports.queries import Records, Search
+from orderwatch.web.api.change_feed import Changes
 from orderwatch.web.api.events import events
 from orderwatch.web.api.openapi import description
-from orderwatch.web.api.parameters import ParameterError, nothing_of, query_of, search_of
-from orderwatch.web.etag import answered
-from orderwatch.web.rows import number_of
+from orderwatch.web.api.params import ParameterError, nothing_of, query_of, search_of
+from orderwatch.web.row_numbers import number_of
+from orderwatch.web.server.etag import answered
 
 _JSON = "application/json"
 _ANY = re.compile(r"\{(\w+)\}")  # part of a path; by itself the router would take no braces for it

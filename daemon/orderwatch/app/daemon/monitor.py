@@ -1,0 +1,147 @@
+"""Who looks after the daemon itself, whatever its settings: keeper, examiner, problems, signs of life."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+
+from orderwatch.app.attention import scope_of
+from orderwatch.app.daemon.maintenance import World, adjust, provoke, take_care
+from orderwatch.app.daemon.resources import House
+from orderwatch.app.daemon.runtime import App
+from orderwatch.app.daemon.supervisor import Crew, Work
+from orderwatch.app.notifications import channels_of
+from orderwatch.app.plan import roots_of
+from orderwatch.core.attention.attention import headline
+from orderwatch.core.model import SETTLED, OrderState
+from orderwatch.core.notifications.problems import Problem
+from orderwatch.core.statistics import Census
+from orderwatch.errors import DatabaseError
+from orderwatch.ops import systemd
+from orderwatch.service.notifications.attention import AttentionKeeper
+from orderwatch.service.notifications.problem_tracker import Problems
+from orderwatch.service.wakeup import Bell
+
+_STATUS = 30.0  # seconds, where nothing happens
+_APART = 1.0  # seconds between two, where much does
+# Whoever says these forgets them with the work that a reload makes anew, and says them again.
+_FORGOTTEN = {
+    "list.failed",
+    "watch.empty",
+    "order.look_failed",
+    "ordering.failed",
+    "ordering.hindered",
+    "token.refresh_failed",
+}
+
+
+class Oversight:
+    def __init__(self, house: House, crew: Crew, problems: Problems) -> None:
+        self._house = house
+        self._crew = crew
+        self._problems = problems
+        self._news = Bell()
+        self._care = take_care(crew.app.settings, _world(house, crew.app))
+        live = house.observed.live
+        live.problems = lambda: list(problems.open.values())
+        live.last_backup = lambda: self._care.keeper.last_backup
+        self._attention = AttentionKeeper(
+            house.store, scope=lambda: scope_of(crew.app.settings), now=house.clock.now
+        )
+        live.attention = lambda: self._attention.current
+        live.read_attention = self._attention.read
+
+    @property
+    def works(self) -> Sequence[Work]:
+        observed, tick = self._house.observed, self._house.tick
+        return (
+            observed.live.loop.run,
+            observed.front.run,
+            self._problems.run,
+            partial(tick.each, self._care.keeper.round),
+            partial(tick.each, self._care.examiner.round),
+            partial(tick.each, self._care.cataloguer.round),
+            partial(tick.each, self._attention.round),
+            self._feed,
+            self._tell_status,
+        )
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """What is logged renews the status; trouble brings the checks forward that may explain it."""
+        loop = asyncio.get_running_loop()
+
+        def heard(event: str, level: str, _fields: Mapping[str, object]) -> None:
+            provoke(self._care, event)
+            if level != "debug":
+                with suppress(RuntimeError):  # the loop is closed: it is over
+                    loop.call_soon_threadsafe(self._news.ring)
+
+        with self._house.tap.heard_by(heard):
+            yield
+
+    def adjust(self, before: App) -> None:
+        """After a reload: what was said stays said, and its end will be said as well."""
+        app = self._crew.app
+        adjust(self._care, app.settings, _world(self._house, app))
+        renewed = {name for name, poller in app.pollers.items() if before.pollers.get(name) is not poller}
+        self._problems.doubt(partial(_is_orphan, app, renewed))
+        if app.deadman is not before.deadman:
+            self._problems.doubt(lambda problem: problem.event == "heartbeat.failing")
+
+    async def _feed(self) -> None:
+        """The service manager's watchdog, as long as all is well."""
+        within = systemd.watchdog_seconds()
+        while within is not None:
+            if not self._hung():
+                systemd.notify("WATCHDOG=1")
+            await asyncio.sleep(within / 3)
+
+    def _hung(self) -> list[str]:
+        observed = self._house.observed
+        if self._house.store.trouble:  # everybody waits for the database
+            return observed.live.loop.late()
+        return observed.not_sound()
+
+    async def _tell_status(self) -> None:
+        while True:
+            news = self._news.ticket()
+            systemd.status(await self._status())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STATUS):  # `wait_for` may swallow the cancellation of a stop
+                    await news.wait()
+            await asyncio.sleep(_APART)
+
+    async def _status(self) -> str:
+        if trouble := self._house.store.trouble:
+            return trouble
+        try:
+            counts = in_words(await self._house.store.census())
+        except DatabaseError as error:
+            return str(error)
+        current = self._attention.current
+        return counts if current is None else f"{counts}; {headline(current)}"
+
+
+def in_words(census: Census) -> str:
+    """What a glance at the service should tell."""
+    orders = sum(n for (_, state), n in census.orders.items() if state == OrderState.OPEN)
+    stored = sum(n for (_, state), n in census.deliveries.items() if state in SETTLED)
+    coming = sum(census.deliveries.values()) - stored
+    return f"{orders} orders open, {coming} deliveries to come, {stored} stored"
+
+
+def _is_orphan(app: App, renewed: set[str], problem: Problem) -> bool:
+    """Who would say its end is gone."""
+    account, root, channel = (problem.facts.get(name) for name in ("account", "root", "channel"))
+    roots = {str(place) for path in roots_of(app.settings).values() for place in (path, path.resolve())}
+    return (
+        (account is not None and account not in app.settings.accounts)
+        or (account in renewed and problem.event in _FORGOTTEN)
+        or (root is not None and root not in roots)
+        or (channel is not None and channel not in {c.name for c in channels_of(app.settings)})
+    )
+
+
+def _world(house: House, app: App) -> World:
+    return World(house.store, app.trees, app.gates, house.clock)

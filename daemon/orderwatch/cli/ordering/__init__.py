@@ -1,0 +1,1 @@
+"""The commands that place and cancel orders."""

@@ -1,0 +1,76 @@
+"""What `place` and `cancel` share: who acts, the question before, and how each end is told."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from orderwatch.cli.common import FAILED
+from orderwatch.core.field_parsers import read_note
+from orderwatch.core.formatting import moment, printable
+from orderwatch.core.ordering.intent import IntentState, fate
+from orderwatch.core.ordering.request import fingerprint
+
+if TYPE_CHECKING:
+    from orderwatch.app.commands.place_orders import Tried
+    from orderwatch.core.serializers import Shape
+    from orderwatch.service.ordering.placer import Outcome
+
+_RESUME = "run the same command with --resume"
+
+
+def note_of(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    try:
+        return value if value is None else read_note(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def ask(question: str) -> None:
+    """Go on with a yes; without a terminal nobody can say it."""
+    if not sys.stdin.isatty():
+        raise click.UsageError("nothing was sent: there is no terminal to ask at; say --yes")
+    if not click.confirm(question, err=True):
+        click.echo("nothing was sent", err=True)
+        sys.exit(FAILED)
+
+
+def tried_facts(one: "Tried") -> "Shape":
+    """What came of an order; without an intent nothing was ever sent of it."""
+    intent = one.outcome.intent if one.outcome else None
+    return {
+        "account": one.asked.account,
+        "task_name": one.asked.request.task_name,
+        "project_name": one.asked.request.project_name,
+        "fingerprint": fingerprint(one.asked.account, one.asked.request),
+        "state": intent.state if intent else None,
+        "task_id": intent.task_id if intent else None,
+        "fresh": bool(one.outcome and one.outcome.fresh),
+        "sends": intent.sends if intent else 0,
+        "reason": str(one.error) if one.error else intent.reason if intent else None,
+    }
+
+
+def told(outcome: "Outcome") -> str:
+    """How far an order came, and what to do next, in one line."""
+    intent = outcome.intent
+    name = f'"{printable(intent.request.task_name)}"'
+    if intent.state is IntentState.PLACED:
+        return f"{name} {_placed(outcome)}"
+    trouble = str(outcome.error) if outcome.error and str(outcome.error) != intent.reason else None
+    return f"{name} {printable(fate(intent, _RESUME, trouble))}"
+
+
+def _placed(outcome: "Outcome") -> str:
+    intent = outcome.intent
+    number = f"order {intent.task_id}"
+    if outcome.fresh and intent.sends:
+        lost = ": the answer was lost, but the provider's list shows it" if intent.ended_at else ""
+        return f"is placed, as {number}{lost}"
+    status = f" ({printable(outcome.status)})" if outcome.status else ""
+    if outcome.fresh:
+        told = f"is at the provider already, as {number}, placed earlier or elsewhere{status}"
+        return f"{told}: nothing was sent, and it is watched now; --again places another one"
+    when, by = moment(intent.sent_at or intent.written_at), printable(intent.act.who)
+    how = "placed already" if intent.sends else "found at the provider"
+    return f"was {how}, as {number}, on {when} by {by}{status}: nothing was sent; --again places another one"

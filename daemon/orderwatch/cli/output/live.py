@@ -1,0 +1,98 @@
+"""The parts of a live picture: orders, transfers with their speeds, what moved."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from rich.console import RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from orderwatch.cli.output.tables import plain, styled, title, when
+from orderwatch.core.deliveries.bandwidth import Going
+from orderwatch.core.formatting import amount
+from orderwatch.core.model import DeliveryState, Order
+from orderwatch.core.orders.recent_changes import Line
+
+_EACH = 4  # captures that are shown one by one
+_BAR = 30  # columns
+
+
+def framed(part: RenderableType, name: str) -> Panel:
+    return Panel(part, title=name, title_align="left", border_style="dim")
+
+
+def transfers_table(running: Sequence[Going]) -> RenderableType:
+    if not running:
+        return Text("nothing under way", style="dim")
+    table = _table("file", "bar", "bytes", "pace", "tries", giving={"file", "bar"})
+    table.show_header = False
+    for going in running:
+        delivery = going.delivery
+        total = delivery.total or 0
+        table.add_row(
+            in_a_line(plain(delivery.file_name)),
+            ProgressBar(
+                total=total or 1,
+                completed=delivery.durable,
+                width=_BAR,
+                complete_style="cyan",
+                finished_style="green",
+            ),
+            f"{amount(delivery.durable)} of {amount(total)}",
+            going.words,
+            "" if delivery.attempts == 0 else Text(f"try {delivery.attempts + 1}", "yellow"),
+        )
+    return table
+
+
+def orders_table(orders: Sequence[Order], more: Mapping[str, Callable[[Order], str]] | None = None) -> Table:
+    """A line for each; `more` are columns of one's own by their heading."""
+    headings = ("order", "project / task", "status", "captures", "stored", *(more or ()))
+    table = _table(*headings, giving={"project / task"})
+    for order in orders:
+        stored = sum(d.state is DeliveryState.STORED for d in order.deliveries)
+        table.add_row(
+            str(order.task_id),
+            in_a_line(title(order.project_name, order.task_name)),
+            styled(order.standing.word),
+            _captures(order),
+            f"{stored} of {len(order.deliveries)}" if order.deliveries else "",
+            *(tell(order) for tell in (more or {}).values()),
+        )
+    return table
+
+
+def move_line(row: Line) -> Text:
+    move, *earlier = row.move, *row.words[:-1]
+    before = plain("".join(f"{word} → " for word in earlier))
+    detail = plain(f"  {row.detail}" if row.detail and move.after != "stored" else "", "dim")
+    at = (when(move.at)[11:], "dim")
+    told = Text.assemble(
+        at, f" {move.subject:<8} ", plain(row.name), "  ", before, styled(move.after), detail
+    )
+    return in_a_line(told)
+
+
+def in_a_line(text: Text) -> Text:
+    """Cut where there is no room."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def _table(*headings: str, giving: Collection[str]) -> Table:
+    """Where there is little room some columns give way before the others."""
+    table = Table(box=None, pad_edge=False, header_style="bold dim")
+    for heading in headings:
+        table.add_column(in_a_line(Text(heading)), no_wrap=heading not in giving)
+    return table
+
+
+def _captures(order: Order) -> Text:
+    words = [capture.standing.word for capture in order.captures]
+    if not words:
+        return plain("none yet", "dim")
+    if len(words) <= _EACH:
+        return Text(" ").join(map(styled, words))
+    return Text(", ").join(Text.assemble(f"{n} ", styled(word)) for word, n in Counter(words).items())

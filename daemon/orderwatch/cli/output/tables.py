@@ -1,0 +1,191 @@
+"""Facts as tables: colours and times from now on a terminal, plain text and times in UTC elsewhere."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from orderwatch.cli.filters import NOTHING_KNOWN
+from orderwatch.cli.output.serializers import Known
+from orderwatch.core.attention.attention import headline
+from orderwatch.core.attention.concern import Concern
+from orderwatch.core.daemon_status import Liveness
+from orderwatch.core.formatting import ago, ahead, amount, moment, printable
+from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
+from orderwatch.core.orders.explain import in_words
+
+if TYPE_CHECKING:
+    from rich.console import Console, Group, RenderableType
+    from rich.text import Text
+
+STYLES = {
+    "stored": "green",
+    "published": "green",
+    "completed": "green",
+    "done": "green",
+    "fetching": "cyan",
+    "waiting": "yellow",
+    "parked": "bold red",
+    "given_up": "bold red",
+    "failed": "red",
+    "rejected": "red",
+    "canceled": "red",
+    "expired": "red",
+    "lost": "bold red",
+}
+_WIDE = 200  # columns where nobody's terminal limits them
+_WIDTHS = (18, 10, 8, 8, 20)  # capture, status, delivery, size, file
+
+
+def print_status(known: Known, now: datetime, *, empty: str = NOTHING_KNOWN) -> None:
+    from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
+
+    screen = console()
+    then = now if screen.is_terminal else None
+    print_warning(screen, known.daemon, now)
+    print_attention(screen, known.attention, then)
+    if known.orders:
+        screen.print(status_table(known.orders, then))
+        screen.print(f"\n{_summary(known.orders)}")
+    else:
+        screen.print(empty)
+    for name, state in known.accounts.items():
+        if state.trouble is not None:
+            line = Text.assemble((printable(f"account {name}"), "bold red"), " ")
+            screen.print(line.append_text(plain(in_words(state.trouble, then))))
+
+
+def print_warning(screen: "Console", daemon: Liveness, now: datetime) -> None:
+    """Say first where nobody works on what follows."""
+    if warning := daemon.warning(now):
+        screen.print(plain(warning, "bold red"), soft_wrap=True)
+
+
+def print_attention(screen: "Console", found: Sequence[Concern], now: datetime | None) -> None:
+    """Print what needs a person, each with what to do; times from `now`, without one as they are."""
+    if not found:
+        return
+    screen.print(plain(headline(found), "bold red"))
+    for concern in found:
+        screen.print(concern_line(concern, now), soft_wrap=True)
+    screen.print()
+
+
+def concern_line(concern: Concern, now: datetime | None) -> "Text":
+    """Return one thing that needs a person as a line."""
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    since = plain(f" since {moment(concern.since)}" if now is None else f" {ago(concern.since, now)}", "dim")
+    return Text.assemble(
+        "  ",
+        (concern.reason.words, "bold red"),
+        since,
+        " ",
+        plain(concern.text),
+        " ",
+        (concern.remedy, "dim"),
+    )
+
+
+def status_table(orders: Sequence[Order], now: datetime | None = None) -> "Group":
+    """One block per order: a line of its own, then its captures with their deliveries.
+
+    Times are told from `now`, without one as they are.
+    """
+    from rich.console import Group  # noqa: PLC0415 - as above
+    from rich.padding import Padding  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415 - as above
+
+    blocks: list[RenderableType] = []
+    for order in orders:
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for column, width in enumerate(_WIDTHS):
+            table.add_column(min_width=width, no_wrap=column < len(_WIDTHS) - 1, overflow="fold")
+        for capture in order.captures:
+            for cells in _capture_rows(order, capture, now):
+                table.add_row(*cells)
+        blocks.append(_title(order, now))
+        if order.captures:
+            blocks.append(Padding(table, (0, 0, 0, 2), expand=False))
+    return Group(*blocks)
+
+
+def console() -> "Console":
+    from rich.console import Console  # noqa: PLC0415 - as above
+
+    found = Console(highlight=False, emoji=False)
+    return found if found.is_terminal else Console(highlight=False, emoji=False, width=_WIDE)
+
+
+def styled(word: str) -> "Text":
+    return plain(word, STYLES.get(word, ""))
+
+
+def plain(text: str, style: str = "") -> "Text":
+    """The provider's words, without control characters; never markup, which two could make together."""
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    return Text(printable(text), style)
+
+
+def title(*names: str | None) -> "Text":
+    """Names from the larger to the smaller, those that there are."""
+    return plain(" / ".join(name for name in names if name))
+
+
+def when(time: datetime | None) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S") if time else ""
+
+
+def _title(order: Order, now: datetime | None) -> "Text":
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    names, word = title(order.project_name, order.task_name), styled(order.standing.word or "lost")
+    facts = [order.state.value]
+    if order.shown_at:
+        seen = "asked for" if order.state is OrderState.LOST else "seen"
+        facts.append(f"{seen} {ago(order.shown_at, now)}")
+    if order.next_look_at:
+        facts.append(f"next look {ahead(order.next_look_at, now)}")
+    told = (", ".join(facts), "dim")
+    return Text.assemble((str(order.task_id), "bold"), " ", names, "  ", word, "  ", told)
+
+
+def _capture_rows(order: Order, capture: Capture, now: datetime | None) -> "list[tuple[RenderableType, ...]]":
+    satellite = f" {capture.satellite_name}" if capture.satellite_name else ""
+    first: list[RenderableType] = [
+        plain(f"{capture.capture_id[:8]}{satellite}"),
+        styled(capture.standing.word),
+    ]
+    deliveries = order.deliveries_of(capture.capture_id)
+    if not deliveries:
+        return [(*first, "", "", "")]
+    rows: list[tuple[RenderableType, ...]] = []
+    for delivery in deliveries:
+        rows.append((*first, *_delivery_cells(delivery, now)))
+        first = ["", ""]
+    return rows
+
+
+def _delivery_cells(delivery: Delivery, now: datetime | None) -> "tuple[RenderableType, ...]":
+    size = delivery.size if delivery.size is not None else delivery.total
+    name = PurePosixPath(delivery.path).name if delivery.path else delivery.file_name
+    again = f"again {ahead(delivery.not_before, now)}" if delivery.not_before else None
+    remarks = "; ".join(filter(None, (delivery.reason, again)))
+    return styled(delivery.state), amount(size), plain(f"{name} ({remarks})" if remarks else name)
+
+
+def _summary(orders: Sequence[Order]) -> str:
+    deliveries = [delivery for order in orders for delivery in order.deliveries]
+    told = counted("order", "orders", OrderState, [order.state for order in orders])
+    if not deliveries:
+        return told
+    return f"{told} · {counted('delivery', 'deliveries', DeliveryState, [d.state for d in deliveries])}"
+
+
+def counted(one: str, many: str, states: Iterable[str], found: Sequence[str]) -> str:
+    """So many of them, and how many in each of their states."""
+    counts = Counter(found)
+    parts = ", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in states if counts[state])
+    return f"{len(found)} {one if len(found) == 1 else many}: {parts}"

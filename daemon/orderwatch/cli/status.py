@@ -1,0 +1,123 @@
+"""`status` and `history`: what the database knows, beside a running daemon too."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from orderwatch.app.attention import concerns_of
+from orderwatch.cli.common import (
+    FAILED,
+    TASK_ID,
+    Context,
+    configured,
+    demand_account,
+    demand_current,
+    print_json,
+    unknown_order,
+)
+from orderwatch.cli.filters import Filters
+from orderwatch.cli.output.serializers import Known, status_facts
+from orderwatch.cli.output.tables import print_status
+from orderwatch.cli.output.timeline import print_history
+from orderwatch.config import Settings
+from orderwatch.core.attention.attention import by_order, unacknowledged
+from orderwatch.core.geo.geojson import collection
+from orderwatch.core.model import OrderState, Transition
+from orderwatch.core.serializers import transition_facts
+from orderwatch.db.daemon_status import liveness
+from orderwatch.db.reader import open_reader
+
+
+@click.command()
+@click.argument("task_id", type=TASK_ID, required=False)
+@click.option("--account", metavar="NAME", help="Only orders of this account.")
+@click.option("--project", metavar="NAME", help="Only orders of this project; a shell pattern.")
+@click.option(
+    "--state", type=click.Choice([str(s) for s in OrderState]), help="Only orders in this state of ours."
+)
+@click.option("--attention", is_flag=True, help="Only what needs a person.")
+@click.option(
+    "--check", is_flag=True, help="Exit with 1 where something needs a person, or no daemon is at work."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+@click.option("--geojson", "as_geojson", is_flag=True, help="Print targets and footprints, for a map.")
+@configured
+def status(
+    context: Context,
+    task_id: int | None,
+    *,
+    account: str | None,
+    project: str | None,
+    state: str | None,
+    attention: bool,
+    check: bool,
+    as_json: bool,
+    as_geojson: bool,
+) -> None:
+    """What needs a person; then orders, captures and deliveries as the daemon last recorded them."""
+    if as_json and as_geojson:
+        raise click.UsageError("--json and --geojson exclude each other; give one of them")
+    settings = context.settings(resolve=False)
+    demand_account(settings, account)
+    filters = Filters(
+        task_id=task_id,
+        account=account,
+        project=project,
+        state=OrderState(state) if state else None,
+        attention=attention,
+    )
+    known = asyncio.run(_status(settings, filters))
+    unknown = not known.orders and filters == Filters(task_id=task_id)
+    if as_json:
+        print_json(status_facts(known))
+    elif as_geojson:
+        print_json(collection(known.orders))
+    elif task_id is None or not unknown:
+        print_status(known, datetime.now(UTC), empty=filters.empty)
+    if task_id is not None and unknown:
+        raise unknown_order(task_id)
+    if check and (known.attention or known.daemon.warning(datetime.now(UTC))):
+        sys.exit(FAILED)
+
+
+@click.command()
+@click.argument("task_id", type=TASK_ID)
+@click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
+@configured
+def history(context: Context, task_id: int, *, as_json: bool) -> None:
+    """Every recorded transition of an order, its captures and deliveries, oldest first."""
+    moves = asyncio.run(_history(context.settings(resolve=False), task_id))
+    if as_json:
+        print_json({"transitions": [transition_facts(move) for move in moves]})
+    else:
+        print_history(moves)
+    if not moves:
+        raise unknown_order(task_id)
+
+
+async def _status(settings: Settings, filters: Filters) -> Known:
+    """Orders that need a person come first."""
+    demand_current(settings.database.path)
+    daemon = liveness(settings.database.path)
+    async with open_reader(settings.database.path) as reader:
+        found = unacknowledged(await concerns_of(settings, reader, datetime.now(UTC)))
+        concerned = by_order(found)
+        orders = [o for o in await reader.orders(filters.task_id) if filters.takes(o, concerned)]
+        shown = {(order.account, order.task_id) for order in orders}
+        accounts = await reader.accounts()
+        return Known(
+            orders=sorted(orders, key=lambda order: (order.account, order.task_id) not in concerned),
+            accounts={name: state for name, state in accounts.items() if name in settings.accounts},
+            intents=await reader.intents(unsettled=True),
+            problems=list((await reader.problems()).values()),
+            attention=[concern for concern in found if filters.takes_concern(concern, shown)],
+            daemon=daemon,
+        )
+
+
+async def _history(settings: Settings, task_id: int) -> list[Transition]:
+    demand_current(settings.database.path)
+    async with open_reader(settings.database.path) as reader:
+        return list(await reader.history(task_id))

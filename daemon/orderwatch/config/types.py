@@ -1,0 +1,185 @@
+"""What the settings are made of: kinds of values, each with what is wrong with a bad one."""
+
+import contextlib
+import errno
+import ipaddress
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+)
+
+from orderwatch.config.secrets import INDIRECT, resolve
+from orderwatch.config.units import duration, size, timetable
+from orderwatch.core.deliveries.bandwidth import Span
+from orderwatch.core.deliveries.paths import layout_problems
+from orderwatch.core.listen_address import listen_problem
+from orderwatch.transfer.write_probe import existing, try_unnamed
+
+_DISKS_OWN = {errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO}  # it may get better without us
+
+
+def usable_root(root: Path, info: ValidationInfo) -> Path:
+    """The delivery root, tried where the caller is going to use it (`context["resolve"]`)."""
+    if not root.is_absolute():
+        raise ValueError("must be an absolute path")
+    if (info.context or {}).get("resolve"):
+        try_folder(root)
+    return root
+
+
+def try_folder(folder: Path) -> None:
+    """Try to write in the folder, or in the one it would be made in; leaves nothing behind.
+
+    A disk that is full, read-only or failing is no fault of the configuration.
+    """
+    found = folder
+    try:
+        found = existing(folder)
+        try_unnamed(found)
+    except OSError as error:
+        if error.errno in _DISKS_OWN:
+            return
+        advice = (
+            "; let the daemon's user write there, and run this as that user"
+            if error.errno == errno.EACCES
+            else ""
+        )
+        raise ValueError(f"cannot be written: {found}: {error.strerror}{advice}") from error
+
+
+_LOCAL_NAMES = {"localhost", "localhost.localdomain"}
+_NO_URL = "must be a URL such as https://api.example.com"
+_DATABASE = re.compile(r"sqlite:///(/.+)")
+
+
+def _https(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # a port that is none raises when it is asked for
+    except ValueError:
+        raise ValueError(_NO_URL) from None  # the error's own words may quote a password
+    if not host:
+        raise ValueError(_NO_URL)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must be a bare URL, without credentials, query or fragment")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise ValueError("must be https (plain http only on loopback)")
+    return url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in _LOCAL_NAMES
+
+
+def _layout(layout: str) -> str:
+    if problems := layout_problems(layout):
+        raise ValueError("; ".join(problems))
+    return layout
+
+
+def _some(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("must name at least one attachment")
+    return names
+
+
+def _database_url(url: str, info: ValidationInfo) -> str:
+    match = _DATABASE.fullmatch(url)
+    if match is None:
+        raise ValueError('must be "sqlite:////absolute/path.db"')
+    if (info.context or {}).get("resolve"):
+        try_folder(Path(match[1]).parent)
+    return url
+
+
+def _folder(folder: str, info: ValidationInfo) -> str:
+    if not folder:
+        return folder
+    if not Path(folder).is_absolute():
+        raise ValueError('must be an absolute path, or "" for the usual one')
+    if (info.context or {}).get("resolve"):
+        try_folder(Path(folder))
+    return folder
+
+
+def _listen(address: str) -> str:
+    if address and (problem := listen_problem(address)):
+        raise ValueError(problem)
+    return address
+
+
+def one_or_more(words: object) -> object:
+    return [words] if isinstance(words, str) else words
+
+
+def _web_address(secret: SecretStr) -> SecretStr:
+    """A URL that holds secrets; judged where it is known."""
+    text = secret.get_secret_value()
+    if text and not text.startswith(INDIRECT):
+        try:
+            parts = urlsplit(text)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            raise ValueError(_NO_URL) from None
+        if not host or parts.scheme not in {"http", "https"}:
+            raise ValueError(_NO_URL)
+        if parts.scheme == "http" and not is_loopback(host):
+            raise ValueError("must be https (plain http only on loopback)")
+    return secret
+
+
+def _unless_empty(secret: SecretStr, info: ValidationInfo) -> SecretStr:
+    return resolve(secret, info) if secret.get_secret_value() else secret
+
+
+def _moment(value: object) -> object:
+    """A TOML date or time, or ISO 8601 as text; without a zone it is UTC."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            value = None
+    if isinstance(value, datetime):
+        with contextlib.suppress(OverflowError):  # in UTC it would be before year 1, or after 9999
+            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    elif isinstance(value, date):
+        return datetime.combine(value, time(), UTC)
+    raise ValueError("must be a date or time such as 2026-11-22 or 2026-11-22T08:00:00Z")
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+Size = Annotated[int, BeforeValidator(size)]
+Timetable = Annotated[tuple[Span, ...], BeforeValidator(timetable)]
+Url = Annotated[str, AfterValidator(_https)]
+Secret = Annotated[SecretStr, AfterValidator(resolve)]
+MaybeSecret = Annotated[SecretStr, AfterValidator(_unless_empty)]
+SecretUrl = Annotated[SecretStr, AfterValidator(resolve), AfterValidator(_web_address)]
+MaybeSecretUrl = Annotated[SecretStr, AfterValidator(_unless_empty), AfterValidator(_web_address)]
+Pattern = Annotated[str, Field(min_length=1)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+Attachment = Literal["delivery_zip", "footprint", "thumbnail", "preview"]
+Root = Annotated[Path, AfterValidator(usable_root)]
+Layout = Annotated[str, AfterValidator(_layout)]
+Attachments = Annotated[tuple[Attachment, ...], AfterValidator(_some)]
+Words = Annotated[tuple[Pattern, ...], BeforeValidator(one_or_more)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+Folder = Annotated[str, AfterValidator(_folder)]
+Listen = Annotated[str, AfterValidator(_listen)]
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

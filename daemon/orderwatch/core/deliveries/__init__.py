@@ -1,0 +1,1 @@
+"""Files: their states, paths, sidecars and bytes."""

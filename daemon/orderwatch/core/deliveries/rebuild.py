@@ -1,0 +1,182 @@
+"""The rows that a tree's own sidecars tell of."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from orderwatch.core.deliveries.audit import is_within, sidecar_of, unpacked
+from orderwatch.core.deliveries.paths import is_catalogue, place_key
+from orderwatch.core.deliveries.sidecar import Described
+from orderwatch.core.formatting import compared
+from orderwatch.core.model import (
+    Capture,
+    CapturePhase,
+    Delivery,
+    DeliveryState,
+    Kind,
+    Order,
+    Standing,
+    Subject,
+    Transition,
+)
+from orderwatch.core.orders.observe import Verdict, named
+from orderwatch.core.orders.status import UNSAID
+
+_DETAIL = "rebuilt from the tree"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A stored file and what its sidecar tells; `size` in bytes is that on the disk."""
+
+    root: str | None
+    path: str
+    size: int
+    described: Described
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Something of a tree that is not taken up, and why."""
+
+    root: str | None
+    path: str
+    detail: str
+
+
+def sort_out(files: Collection[str]) -> tuple[list[str], list[str]]:
+    """The files of a tree that have a sidecar, and those that neither have nor are one.
+
+    The catalogue is neither, nor what may have come out of a stored zip.
+    """
+    described = {path for path in files if sidecar_of(path) in files}
+    folders = unpacked(described)
+    ours = [path for path in sorted(files) if not is_within(path, folders)]
+    told = described | {sidecar_of(path) for path in described}
+    rest = [path for path in ours if path not in told and not is_catalogue(path)]
+    return [path for path in ours if path in described], rest
+
+
+def taken_up(found: Iterable[Found]) -> tuple[list[Found], list[Refused]]:
+    """Each delivery once, and each name: the first by path counts."""
+    taken: list[Found] = []
+    refused: list[Refused] = []
+    deliveries: dict[object, Found] = {}
+    places: set[str] = set()
+    for one in sorted(found, key=lambda f: (f.root or "", f.path)):
+        key, place = one.described.delivery.key, place_key(one.path, one.root)
+        size = one.described.delivery.size
+        if one.size != size:
+            has, had = compared(one.size, size)
+            refused.append(_refused(one, f"{has} instead of {had}"))
+        elif first := deliveries.get(key):
+            refused.append(_refused(one, f"the same delivery as {first.path}"))
+        elif place in places:
+            refused.append(_refused(one, "another file's name but for upper and lower case"))
+        else:
+            taken.append(one)
+            deliveries[key] = one
+            places.add(place)
+    return taken, refused
+
+
+def restored(found: Sequence[Found], now: datetime) -> list[Verdict]:
+    """The orders to write: open and due now, so that the provider says soon how they really stand."""
+    orders: defaultdict[tuple[str, int], list[Found]] = defaultdict(list)
+    for one in found:
+        held = one.described.delivery
+        orders[held.account, held.task_id].append(one)
+    return [_order(of_one, now) for _, of_one in sorted(orders.items())]
+
+
+def _order(found: Sequence[Found], now: datetime) -> Verdict:
+    latest = max(found, key=lambda one: one.described.stored_at).described
+    captures: defaultdict[str, list[Described]] = defaultdict(list)
+    for one in found:
+        captures[one.described.delivery.capture_id].append(one.described)
+    order = Order(
+        account=latest.delivery.account,
+        task_id=latest.delivery.task_id,
+        standing=Standing(word=UNSAID, phase=None),
+        task_name=latest.task_name,
+        project_name=latest.project_name,
+        product=latest.product,
+        next_look_at=now,
+        captures=tuple(_capture(name, told) for name, told in captures.items()),
+        deliveries=tuple(_deliveries(found)),
+    )
+    return Verdict(order=order, transitions=tuple(_moves(order, now)))
+
+
+def _capture(capture_id: str, told: Sequence[Described]) -> Capture:
+    """It was published, or nothing of it would be here; older sidecars tell only that it was by then."""
+    latest = max(told, key=lambda one: one.stored_at)
+    return Capture(
+        capture_id=capture_id,
+        standing=Standing(word=CapturePhase.PUBLISHED.value, phase=CapturePhase.PUBLISHED),
+        start=latest.capture_start,
+        satellite_name=latest.satellite_name,
+        published_at=min(one.published_at or one.stored_at for one in told),
+    )
+
+
+def _deliveries(found: Iterable[Found]) -> Iterator[Delivery]:
+    """Of several versions the newest is the stored one."""
+    newest: dict[object, int] = {}
+    for one in found:
+        held = one.described.delivery
+        newest[held.key[:-1]] = max(held.version, newest.get(held.key[:-1], 0))
+    for one in found:
+        held = replace(one.described.delivery, root=one.root, path=one.path)
+        latest = newest[held.key[:-1]]
+        if held.version < latest:
+            held = replace(held, state=DeliveryState.SUPERSEDED, reason=f"version {latest} is stored")
+        yield held
+
+
+def _moves(order: Order, now: datetime) -> Iterator[Transition]:
+    yield _move(order, now, Subject.ORDER, order.standing.word)
+    for capture in order.captures:
+        yield _move(order, now, Subject.CAPTURE, capture.standing.word, capture_id=capture.capture_id)
+    for held in order.deliveries:
+        yield _move(
+            order,
+            now,
+            Subject.DELIVERY,
+            held.state,
+            capture_id=held.capture_id,
+            scene_id=held.scene_id,
+            detail=f"{named(held)}, {_DETAIL}",
+            file=named(held),
+        )
+
+
+def _move(
+    order: Order,
+    now: datetime,
+    subject: Subject,
+    after: str,
+    *,
+    capture_id: str | None = None,
+    scene_id: str | None = None,
+    detail: str = _DETAIL,
+    file: str | None = None,
+) -> Transition:
+    return Transition(
+        at=now,
+        account=order.account,
+        task_id=order.task_id,
+        capture_id=capture_id,
+        scene_id=scene_id,
+        subject=subject,
+        before=None,
+        after=after,
+        kind=Kind.FIRST,
+        detail=detail,
+        file=file,
+    )
+
+
+def _refused(one: Found, detail: str) -> Refused:
+    return Refused(root=one.root, path=one.path, detail=detail)

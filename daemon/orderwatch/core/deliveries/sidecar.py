@@ -1,0 +1,187 @@
+"""What stands beside each stored file: enough to rebuild the database from the tree. No URL, no token."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from orderwatch.core.field_parsers import plausible
+from orderwatch.core.model import Delivery, DeliveryState, Order, SceneFacts
+
+V = TypeVar("V")
+
+_MOST = 2**63  # what the database holds as a number
+_AGREED = {
+    "account": "account",
+    "task": "task_id",
+    "capture": "capture_id",
+    "scene": "scene_id",
+    "attachment": "attachment",
+    "version": "version",
+    "file_name": "file_name",
+    "fingerprint": "fingerprint",
+    "size": "size",
+    "sha256": "sha256",
+}
+
+
+def sidecar(order: Order, delivery: Delivery, stored_at: datetime) -> bytes:
+    """JSON, UTF-8; sizes in bytes, times in UTC, the footprint a GeoJSON geometry in degrees."""
+    capture = order.capture(delivery.capture_id)
+    content = {
+        "account": delivery.account,
+        "task": delivery.task_id,
+        "task_name": order.task_name,
+        "project_name": order.project_name,
+        "product": order.product,
+        "capture": delivery.capture_id,
+        "capture_start": zulu(capture.start) if capture and capture.start else None,
+        "published_at": zulu(capture.published_at) if capture and capture.published_at else None,
+        "satellite": (capture.satellite_name if capture else None) or delivery.scene.satellite_name,
+        "scene": delivery.scene_id,
+        "scene_timestamp": zulu(delivery.scene.timestamp) if delivery.scene.timestamp else None,
+        "scene_product": delivery.scene.product,
+        "footprint": delivery.scene.footprint,
+        "attachment": delivery.attachment,
+        "version": delivery.version,
+        "file_name": delivery.file_name,
+        "fingerprint": delivery.fingerprint,
+        "size": delivery.size,
+        "sha256": delivery.sha256,
+        "stored_at": zulu(stored_at),
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What a sidecar tells: the delivery, stored nobody says where, and facts of its order and capture."""
+
+    delivery: Delivery
+    stored_at: datetime
+    task_name: str | None
+    project_name: str | None
+    product: str | None
+    capture_start: datetime | None
+    satellite_name: str | None
+    published_at: datetime | None  # not in the sidecars of the first version
+
+
+def parse(content: bytes) -> Described:
+    """Read a sidecar of this version or an older one; `ValueError` says in a few words what is wrong."""
+    told = _Told(_object(content))
+    stored_at, satellite = told.time("stored_at"), told.maybe_text("satellite")
+    size = told.number("size")
+    delivery = Delivery(
+        account=told.text("account"),
+        task_id=told.number("task"),
+        capture_id=told.text("capture"),
+        scene_id=told.text("scene"),
+        attachment=told.text("attachment"),
+        version=told.number("version", least=1),
+        file_name=told.text("file_name"),
+        fingerprint=told.text("fingerprint"),
+        scene=SceneFacts(
+            timestamp=plausible(told.maybe_time("scene_timestamp")),
+            satellite_name=satellite,
+            product=told.maybe_text("scene_product"),
+            footprint=told.maybe_object("footprint"),
+        ),
+        state=DeliveryState.STORED,
+        durable=size,
+        size=size,
+        sha256=told.text("sha256"),
+        stored_at=stored_at,
+    )
+    return Described(
+        delivery=delivery,
+        stored_at=stored_at,
+        task_name=told.maybe_text("task_name"),
+        project_name=told.maybe_text("project_name"),
+        product=told.maybe_text("product"),
+        capture_start=plausible(told.maybe_time("capture_start")),
+        satellite_name=satellite,
+        published_at=told.maybe_time("published_at"),
+    )
+
+
+def disagreements(described: Described, delivery: Delivery) -> list[str]:
+    """Of what identifies the file, the names of those that the row has otherwise."""
+    told = described.delivery
+    return [name for name, field in _AGREED.items() if getattr(told, field) != getattr(delivery, field)]
+
+
+def zulu(time: datetime) -> str:
+    """ISO 8601 in UTC with `Z`."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class _Told:
+    """The fields of a sidecar, each as what it should be."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self._fields = fields
+
+    def text(self, name: str) -> str:
+        return _needed(name, self.maybe_text(name))
+
+    def number(self, name: str, least: int = 0) -> int:
+        value: Any = _needed(name, self._fields.get(name))
+        if type(value) is not int or not least <= value < _MOST:
+            raise ValueError(f"{name} is no number that can be")
+        return value
+
+    def time(self, name: str) -> datetime:
+        return _needed(name, self.maybe_time(name))
+
+    def maybe_text(self, name: str) -> str | None:
+        value = self._fields.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not _is_unicode(value):
+            raise ValueError(f"{name} is no text")
+        return value
+
+    def maybe_time(self, name: str) -> datetime | None:
+        text = self.maybe_text(name)
+        if text is None:
+            return None
+        try:
+            time = datetime.fromisoformat(text)
+            if time.tzinfo is not None:
+                return time.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+        raise ValueError(f"{name} is no time with a zone")
+
+    def maybe_object(self, name: str) -> Mapping[str, object] | None:
+        value = self._fields.get(name)
+        if value is not None and not isinstance(value, dict):
+            raise ValueError(f"{name} is no object")
+        return value
+
+
+def _needed(name: str, value: V | None) -> V:
+    if value is None:
+        raise ValueError(f"{name} is not told")
+    return value
+
+
+def _object(content: bytes) -> Mapping[str, Any]:
+    try:
+        fields = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ValueError("it is no JSON") from None
+    if not isinstance(fields, dict):
+        raise ValueError("it is no object")  # noqa: TRY004 - what is wrong is the file, not a type of ours
+    return fields
+
+
+def _is_unicode(text: str) -> bool:
+    """No half of a pair, which no database takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

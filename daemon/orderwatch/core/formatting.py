@@ -1,0 +1,79 @@
+"""Durations, sizes and names as people read them."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+_SECOND = timedelta(seconds=1)
+_MINUTE = timedelta(minutes=1)
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def span(length: timedelta) -> str:
+    """The two greatest units, cut and never rounded up: "3 h 10 min", "4.2 s", "40 ms"."""
+    if length < _SECOND:
+        milliseconds = max(length, timedelta(0)) // timedelta(milliseconds=1)
+        return f"{milliseconds} ms" if milliseconds else "0 s"
+    if length < 10 * _SECOND:
+        whole, tenths = divmod(length // timedelta(milliseconds=100), 10)
+        return f"{whole}.{tenths} s" if tenths else f"{whole} s"
+    rest = length // _SECOND
+    for (unit, name), (finer, its_name) in pairwise(_UNITS):
+        if rest >= unit:
+            more = rest % unit // finer
+            return f"{rest // unit} {name} {more} {its_name}" if more else f"{rest // unit} {name}"
+    return f"{rest} s"
+
+
+def ago(time: datetime, now: datetime | None) -> str:
+    """How long since a time that is past; the time itself where `now` is None."""
+    if now is None:
+        return moment(time)
+    return f"{_roughly(now - time)} ago" if now - time >= _SECOND else "just now"
+
+
+def ahead(time: datetime, now: datetime | None) -> str:
+    """How long until a time when something is to happen; the time itself where `now` is None."""
+    if now is None:
+        return moment(time)
+    if now - time >= _MINUTE:
+        return f"due {_roughly(now - time)} ago"
+    return f"in {_roughly(time - now)}" if time - now >= _SECOND else "now"
+
+
+def moment(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _roughly(length: timedelta) -> str:
+    """Seconds count only where there are no minutes."""
+    return span(length - length % (_MINUTE if length >= _MINUTE else _SECOND))
+
+
+_BYTE_UNITS = ("B", "kB", "MB", "GB", "TB")
+_THOUSAND = 1000
+
+
+def amount(size: float | None) -> str:
+    """In powers of 1000: "812 B", "1.4 GB"; nothing where it is not known."""
+    if size is None:
+        return ""
+    unit = 0
+    while round(size, min(unit, 1)) >= _THOUSAND and unit < len(_BYTE_UNITS) - 1:
+        size, unit = size / _THOUSAND, unit + 1
+    return f"{size:.0f} {_BYTE_UNITS[unit]}" if unit == 0 else f"{size:.1f} {_BYTE_UNITS[unit]}"
+
+
+def compared(one: int, other: int | None) -> tuple[str, str]:
+    """Two amounts side by side: to the byte where they would look the same but are not."""
+    told = amount(one), amount(other) or "an unknown size"
+    return (f"{one} B", f"{other} B") if told[0] == told[1] and one != other else told
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Control characters, which could drive a terminal or forge a line, become a visible mark."""
+    return "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text)
+
+
+def whole(name: str) -> str:
+    """A file's name as text that can be written: bytes that are no text are told by their numbers."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -1,0 +1,1 @@
+"""Targets, polygons and GeoJSON."""

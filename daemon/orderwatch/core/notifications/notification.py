@@ -1,0 +1,197 @@
+"""What is worth telling of what was recorded, in words and as the JSON that goes out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from orderwatch.core.attention.concern import Concern
+from orderwatch.core.deliveries.sidecar import zulu
+from orderwatch.core.deliveries.state_machine import Move
+from orderwatch.core.formatting import amount
+from orderwatch.core.model import Delivery, DeliveryState, OrderState, Subject, Transition
+from orderwatch.core.name_patterns import matches
+from orderwatch.core.notifications.problems import Change, words
+from orderwatch.core.order_names import Names
+from orderwatch.core.orders.observe import Verdict
+
+EVENTS = (
+    "order.moved",
+    "capture.moved",
+    "delivery.stored",
+    "delivery.parked",
+    "delivery.given_up",
+    "order.done",
+    "problem.began",
+    "problem.ended",
+    "attention.raised",
+    "attention.cleared",
+)
+_MOVED = {Subject.ORDER: "order.moved", Subject.CAPTURE: "capture.moved"}
+_OF_DELIVERY = {
+    DeliveryState.STORED: "delivery.stored",
+    DeliveryState.PARKED: "delivery.parked",
+    DeliveryState.GIVEN_UP: "delivery.given_up",
+}
+_LONGEST = 500  # characters of a sentence
+_OF_NO_PROJECT = {"problem", "remedy"}  # fields of notes that every channel gets where no project has them
+
+
+class Note(NamedTuple):
+    """What happened, not yet numbered; `facts` are its other fields, ready for JSON."""
+
+    event: str
+    at: datetime
+    facts: Mapping[str, object]
+
+
+class Letter(NamedTuple):
+    """A note as it goes out: `document` is the JSON object, `number` gives the order."""
+
+    number: int
+    id: str
+    document: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """Who is told of what: shell patterns over events, and over the names of projects."""
+
+    name: str
+    events: tuple[str, ...]
+    projects: tuple[str, ...] = ("*",)
+
+    def hears(self, event: str) -> bool:
+        return any(fnmatchcase(event, pattern) for pattern in self.events)
+
+    def wants(self, note: Note) -> bool:
+        """What is wrong with a channel is no note for that channel, which would not get it."""
+        if not self.hears(note.event):
+            return False
+        project = note.facts.get("project_name")
+        if project is None and _OF_NO_PROJECT & note.facts.keys():
+            return note.facts.get("channel") != self.name
+        return any(matches(pattern, str(project or "")) for pattern in self.projects)
+
+
+def document(note: Note, note_id: str) -> Mapping[str, object]:
+    """The note as JSON; what has no value is left out, but for the account and the order, which are null."""
+    whose = {name: note.facts.get(name) for name in ("account", "task_id")}
+    lead = {"id": note_id, "event": note.event, "at": zulu(note.at), **whose}
+    return {**lead, **{k: v for k, v in note.facts.items() if v is not None and k not in lead}}
+
+
+def of_verdict(verdict: Verdict, before: OrderState | None) -> Sequence[Note]:
+    """What a look showed; `before` is where the order stood, None where it was not known."""
+    order = verdict.order
+    names = Names(order.account, order.task_id, order.project_name, order.task_name)
+    notes = [_of_move(names, move) for move in verdict.transitions if move.subject in _MOVED]
+    if order.state is OrderState.DONE and before is not OrderState.DONE:
+        at = order.last_seen_at or max((m.at for m in verdict.transitions), default=None)
+        if at is not None:
+            text = f"{names} is done: everything that was published is stored."
+            notes.append(_note("order.done", at, names._asdict(), text))
+    return notes
+
+
+def of_delivery(move: Move, names: Names) -> Note | None:
+    """What became of a delivery; None where that is everyday."""
+    moved, delivery = move.transition, move.delivery
+    if moved is None or delivery.state not in _OF_DELIVERY:
+        return None
+    facts = {**names._asdict(), **_of_delivery(delivery)}
+    return _note(_OF_DELIVERY[delivery.state], moved.at, facts, _delivery_text(names, delivery))
+
+
+def of_problem(change: Change) -> Note:
+    problem = change.problem
+    facts = {
+        **problem.facts,
+        "problem": problem.event,
+        "began_at": zulu(problem.began_at),
+    }
+    what, reason = words(problem), _plain(problem.facts.get("reason")).rstrip(".")
+    if not change.over:
+        said = f": {reason}" if reason else ""
+        return _note("problem.began", change.at, facts, f"Problem: {what}{said}.")
+    lasted = round(change.lasted.total_seconds())
+    text = f"Over after {_duration(lasted)}: {what}."
+    return _note("problem.ended", change.at, {**facts, "lasted_seconds": lasted}, text)
+
+
+def of_concern(concern: Concern, at: datetime, *, cleared: bool) -> Note:
+    """Return the note that a concern needs a person, or no longer does."""
+    facts = {
+        "account": concern.account,
+        "order_id": concern.order_id,
+        "task_id": concern.task_id,
+        "project_name": concern.project_name,
+        "capture_id": concern.capture_id,
+        "scene_id": concern.scene_id,
+        "reason": concern.reason,
+        "name": concern.name,
+        "channel": concern.channel,
+        "since": zulu(concern.since),
+        "remedy": concern.remedy,
+    }
+    if cleared:
+        return _note("attention.cleared", at, facts, f"No longer needs you: {concern.text}")
+    return _note("attention.raised", at, facts, f"Needs you: {concern.text} {concern.remedy}")
+
+
+def trial(at: datetime) -> Note:
+    """What `notify --test` sends."""
+    return _note("notify.test", at, {}, "This is a test: orderwatch can reach you here.")
+
+
+def _of_move(names: Names, move: Transition) -> Note:
+    facts = {
+        **names._asdict(),
+        "capture_id": move.capture_id,
+        "before": move.before,
+        "after": move.after,
+        "kind": move.kind,
+        "reason": move.detail,
+    }
+    what = f"capture {move.capture_id} of {names}" if move.capture_id else str(names)
+    came = f", was {move.before}" if move.before else ""
+    return _note(_MOVED[move.subject], move.at, facts, f"{what} is {move.after}{came}.")
+
+
+def _of_delivery(delivery: Delivery) -> dict[str, object]:
+    stored = delivery.state is DeliveryState.STORED
+    names = ("capture_id", "scene_id", "attachment", "version", "file_name")
+    return {
+        **{name: getattr(delivery, name) for name in names},
+        "root": delivery.root,
+        "path": delivery.path if stored else None,
+        "size": delivery.size if stored else None,
+        "sha256": delivery.sha256 if stored else None,
+        "reason": delivery.reason,
+    }
+
+
+def _delivery_text(names: Names, delivery: Delivery) -> str:
+    if delivery.state is DeliveryState.STORED:
+        return f"{delivery.path} of {names} is stored, {amount(delivery.size)}."
+    what = "is parked" if delivery.state is DeliveryState.PARKED else "is given up"
+    return f"{delivery.file_name} of {names} {what}: {delivery.reason}."
+
+
+def _note(event: str, at: datetime, facts: Mapping[str, object], text: str) -> Note:
+    line = _plain(text)
+    return Note(event, at, {**facts, "text": line[:1].upper() + line[1:]})
+
+
+def _plain(text: object) -> str:
+    """One line that drives no terminal and forges no header."""
+    shown = "".join(c if c.isprintable() else " " for c in str(text or ""))
+    return " ".join(shown.split())[:_LONGEST]
+
+
+def _duration(seconds: int) -> str:
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,1 @@
+"""Requests, order files, intents and standing orders."""

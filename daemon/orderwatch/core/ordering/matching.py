@@ -1,0 +1,81 @@
+"""Whether something is the very order that is asked for. In doubt it is, for a miss would order twice."""
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from orderwatch.core.field_parsers import whole
+from orderwatch.core.geo.target import may_be_one
+from orderwatch.core.ordering.request import Request, plain_name
+from orderwatch.core.orders.snapshot import SeenOrder
+
+_SAME_TIME = timedelta(minutes=1)
+_LONG = 20  # characters; a shorter beginning of a name may be a name of its own
+
+
+class _Looks(NamedTuple):
+    """All by which one order is told from another; None, or a target that is none, was not shown."""
+
+    names: tuple[str | None, str | None]
+    product: int | None
+    start: datetime | None
+    end: datetime | None
+    target: object
+
+
+def is_same(request: Request, seen: SeenOrder) -> bool:
+    """Both names agree; of the rest, only what is shown and can be read speaks against it."""
+    return _is_same(request, _shown(seen))
+
+
+def could_be(request: Request, seen: SeenOrder) -> bool:
+    """Both names agree, whatever the rest; or the rest does, where the names are cut or not shown."""
+    looks = _shown(seen)
+    if _names_agree(request, looks):
+        return True
+    return all(map(_may_be_name, _names(request), looks.names)) and _rest_agrees(request, looks)
+
+
+def is_alike(one: Request, other: Request) -> bool:
+    """Whether the provider's list would show both as the same order."""
+    return _is_same(one, _Looks(_names(other), other.product, other.start, other.end, other.target))
+
+
+def _shown(seen: SeenOrder) -> _Looks:
+    names = seen.task_name, seen.project_name
+    return _Looks(names, whole(seen.product), seen.start, seen.end, seen.document.get("target"))
+
+
+def _names(request: Request) -> tuple[str, str]:
+    return request.task_name, request.project_name
+
+
+def _is_same(request: Request, looks: _Looks) -> bool:
+    return _names_agree(request, looks) and _rest_agrees(request, looks)
+
+
+def _names_agree(request: Request, looks: _Looks) -> bool:
+    pairs = zip(_names(request), looks.names, strict=True)
+    return all(theirs is not None and plain_name(ours) == plain_name(theirs) for ours, theirs in pairs)
+
+
+def _rest_agrees(request: Request, looks: _Looks) -> bool:
+    return (
+        looks.product in {None, request.product}
+        and _is_time(request.start, looks.start)
+        and _is_time(request.end, looks.end)
+        and may_be_one(request.target, looks.target)
+    )
+
+
+def _may_be_name(ours: str, theirs: str | None) -> bool:
+    if theirs is None:
+        return True
+    whole_name, shown = plain_name(ours), plain_name(theirs)
+    return whole_name == shown or (len(shown) >= _LONG and whole_name.startswith(shown))
+
+
+def _is_time(ours: datetime, theirs: datetime | None) -> bool:
+    if theirs is None:
+        return True
+    theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
+    return abs(ours - theirs) <= _SAME_TIME

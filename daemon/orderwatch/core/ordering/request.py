@@ -1,0 +1,194 @@
+"""What is to be ordered: as it is read, and as it is sent."""
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+from orderwatch.core.deliveries.sidecar import zulu
+from orderwatch.core.field_parsers import (
+    read_age,
+    read_name,
+    read_time,
+    read_whole,
+    shown,
+    unknown_keys,
+)
+from orderwatch.core.geo.target import normalised, read_target
+
+_POINT, _AREA = 169, 178  # as documented; other products say themselves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    pk: int
+    name: str | None
+    is_area: bool | None  # None: the provider does not say
+
+    @property
+    def kind(self) -> Literal["point", "area"] | None:
+        """The geometry that an order of it needs; None where nobody says."""
+        if self.is_area is not None:
+            return "area" if self.is_area else "point"
+        if self.pk in (_POINT, _AREA):
+            return "area" if self.pk == _AREA else "point"
+        return None
+
+
+REQUIRED = ("task_name", "project_name", "product", "target", "start", "end")
+KEYS = (*REQUIRED, "max_captures", "expected_age")
+
+_READERS: Mapping[str, Callable[[object], object]] = {
+    "task_name": read_name,
+    "project_name": read_name,
+    "product": read_whole,
+    "start": read_time,
+    "end": read_time,
+    "max_captures": read_whole,
+    "expected_age": read_age,
+}
+_SHORTEST = timedelta(minutes=1)
+_LONGEST = timedelta(days=731)
+_FARTHEST = timedelta(days=731)
+_BEGUN = timedelta(days=2)  # the provider's own example begins a day before it is placed
+_MOST_SHOWN = 20
+_KINDS = {"Point": "point", "Polygon": "area"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked of the provider: a GeoJSON Point or Polygon in degrees, and a window in UTC."""
+
+    task_name: str
+    project_name: str
+    product: int
+    target: Mapping[str, object]
+    start: datetime
+    end: datetime
+    max_captures: int | None = None
+    expected_age: str | int | float | None = None
+
+    @property
+    def body(self) -> dict[str, object]:
+        """JSON for `POST /tasking/tasks/`; what was not given is not in it."""
+        body: dict[str, object] = {
+            "task_name": self.task_name,
+            "project_name": self.project_name,
+            "product": self.product,
+            "target": normalised(self.target),
+            "start": zulu(self.start),
+            "end": zulu(self.end),
+            "max_captures": self.max_captures,
+            "expected_age": self.expected_age,
+        }
+        return {key: value for key, value in body.items() if value is not None}
+
+
+def from_body(body: Mapping[str, object]) -> Request:
+    """The inverse of `Request.body`, for rows of the database."""
+    fields: dict[str, Any] = {key: body.get(key) for key in KEYS}
+    times = {key: datetime.fromisoformat(fields[key]) for key in ("start", "end")}
+    return Request(**fields | times)
+
+
+def fingerprint(account: str, request: Request) -> str:
+    """SHA-256 in hex: equal for equal orders, however they were written."""
+    body = request.body
+    names = {key: plain_name(str(body[key])) for key in ("task_name", "project_name")}
+    age = body.get("expected_age")
+    ages = {"expected_age": float(age)} if isinstance(age, int | float) else {}
+    canonical = json.dumps({"account": account, "order": body | names | ages}, sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class Known(NamedTuple):
+    """What else bears on an order: the moment, and the products, None where nobody could say them."""
+
+    now: datetime
+    products: Sequence[Product] | None
+
+
+def read_request(
+    document: Mapping[str, object], known: Known | None = None
+) -> tuple[Request | None, list[str]]:
+    """The request, or every problem at once: `key: what is wrong; what to do`. Null is as absent."""
+    problems = unknown_keys(document, KEYS)
+    values: dict[str, Any] = {}
+    for key in KEYS:
+        if (raw := document.get(key)) is None:
+            problems += [f"{key}: missing; an order needs it"] if key in REQUIRED else []
+        elif key == "target":
+            values[key], wrong = read_target(raw)
+            problems += [f"target: {problem}" for problem in wrong]
+        else:
+            try:
+                values[key] = _READERS[key](raw)
+            except ValueError as error:
+                problems.append(f"{key}: {error}")
+    if "start" in values and "end" in values:
+        problems += _length_problems(values["end"] - values["start"])
+        problems += _window_problems(values["start"], values["end"], known.now) if known else []
+    if known and known.products is not None and "product" in values:
+        problems += _product_problems(values["product"], _kind_of(document.get("target")), known.products)
+    return (None if problems else Request(**values)), problems
+
+
+def window_problems(request: Request, now: datetime) -> list[str]:
+    """Why the window cannot be ordered at this moment."""
+    return _window_problems(request.start, request.end, now)
+
+
+def product_problems(request: Request, products: Sequence[Product]) -> list[str]:
+    """Why the product cannot be ordered, or not for this target."""
+    return _product_problems(request.product, _kind_of(request.target), products)
+
+
+def _window_problems(start: datetime, end: datetime, now: datetime) -> list[str]:
+    if end <= now:
+        return ["end: the window is over; choose one that lies ahead"]
+    if now - start > _BEGUN:
+        return ["start: begins in the past, more than two days ago; choose a later one"]
+    if start - now > _FARTHEST:
+        return ["start: is more than two years ahead; check the year"]
+    return []
+
+
+def _kind_of(target: object) -> str | None:
+    kind = target.get("type") if isinstance(target, Mapping) else None
+    return kind if kind in _KINDS else None
+
+
+def _product_problems(pk: int, kind: str | None, products: Sequence[Product]) -> list[str]:
+    kinds = {product.kind for product in products if product.pk == pk}
+    if not kinds:
+        return [f"product: there is no {pk} under this contract; {_choice(products)}"]
+    if kind is None or kinds & {_KINDS[kind], None}:
+        return []
+    fit = [product for product in products if product.kind in {_KINDS[kind], None}]
+    return [f"product: {pk} does not take a {kind}; {_choice(fit)}"]
+
+
+def _length_problems(length: timedelta) -> list[str]:
+    if length <= timedelta():
+        return ["end: is not after start; exchange them or correct one"]
+    if length < _SHORTEST:
+        return ["end: is less than a minute after start; widen the window"]
+    if length > _LONGEST:
+        return ["end: is more than two years after start; check the year"]
+    return []
+
+
+def _choice(products: Sequence[Product]) -> str:
+    if not products:
+        return "there is none that does; run orderwatch products"
+    named = [f"{product.pk} ({shown(product.name or 'unnamed')})" for product in products[:_MOST_SHOWN]]
+    return f"choose one of {', '.join(named)}{', …' if len(products) > len(named) else ''}"
+
+
+def plain_name(name: str) -> str:
+    """What tells a name from others, however a provider may write it: case, white space and form do not."""
+    seen = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+    return " ".join(seen.casefold().split())

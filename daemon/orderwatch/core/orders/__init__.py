@@ -1,0 +1,1 @@
+"""What the provider shows of an order, and what follows from it."""

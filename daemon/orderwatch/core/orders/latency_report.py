@@ -1,0 +1,223 @@
+"""The latency ledger: how long things took, from our own rows and recorded moves."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from orderwatch.core.model import CapturePhase, DeliveryState, OrderPhase, Subject
+from orderwatch.core.name_patterns import folded_word
+
+_TAKEN = frozenset({CapturePhase.CAPTURED, CapturePhase.PROCESSING, CapturePhase.PUBLISHED})
+_NOTHING = timedelta(0)
+_SUBJECTS = list(Subject)
+# A tale begins at the beginning; words we do not know come last.
+_COURSE = {word.value: n for n, word in enumerate((*OrderPhase, *CapturePhase, *DeliveryState))}
+
+
+class OrderRow(NamedTuple):
+    """An order without its document, which no figure needs. `word` is the provider's."""
+
+    account: str
+    task_id: int
+    task_name: str | None
+    project_name: str | None
+    product: str | None
+    word: str
+    state: str
+    placed_at: datetime | None
+    end: datetime | None
+
+
+class MoveRow(NamedTuple):
+    at: datetime
+    account: str
+    task_id: int
+    capture_id: str | None
+    scene_id: str | None
+    subject: str
+    before: str | None
+    after: str
+
+
+class CaptureRow(NamedTuple):
+    account: str
+    task_id: int
+    capture_id: str
+    phase: str | None
+    start: datetime | None
+    published_at: datetime | None
+
+
+class StoredRow(NamedTuple):
+    """A delivery that was stored; `published_at` is its capture's."""
+
+    account: str
+    task_id: int
+    version: int
+    published_at: datetime | None
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Of so many spans; median and 90th percentile are None where there are none."""
+
+    count: int
+    median: timedelta | None
+    p90: timedelta | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Orders of one account that are for the same project and product."""
+
+    account: str
+    project_name: str | None
+    product: str | None
+    orders: int
+    placed_to_first_capture: Figures
+    capture_to_published: Figures
+    published_to_stored: Figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dwell:
+    """How long those that have left a state stayed in it. `state` is a word as it came."""
+
+    subject: Subject
+    state: str
+    spans: Figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    at: datetime
+    groups: Sequence[Group]
+    dwell: Sequence[Dwell]
+    overdue: Sequence[OrderRow]  # past their end with nothing stored, oldest end first
+
+
+@dataclass(slots=True)
+class _Spans:
+    """What a group's figures are made of."""
+
+    orders: int = 0
+    to_capture: list[timedelta] = field(default_factory=list)
+    to_published: list[timedelta] = field(default_factory=list)
+    to_stored: list[timedelta] = field(default_factory=list)
+
+
+_OrderKey = tuple[str, int]
+_GroupKey = tuple[str, str | None, str | None]
+
+
+class Ledger:
+    """Takes in the rows of one moment, all orders and moves first, then captures and what is stored."""
+
+    def __init__(self) -> None:
+        self._orders: dict[_OrderKey, OrderRow] = {}
+        self._groups: defaultdict[_GroupKey, _Spans] = defaultdict(_Spans)
+        self._first_capture: dict[_OrderKey, datetime] = {}
+        self._stored: set[_OrderKey] = set()
+        self._met: dict[tuple[str, int, str | None], datetime] = {}  # captures: when they were seen first
+        self._entered: dict[tuple[object, ...], list[datetime]] = {}
+        self._stays: defaultdict[tuple[Subject, str], list[timedelta]] = defaultdict(list)
+
+    def order(self, row: OrderRow) -> None:
+        self._orders[row.account, row.task_id] = row
+        self._group(row).orders += 1
+
+    def move(self, row: MoveRow) -> None:
+        """Moves come as they were recorded, oldest first.
+
+        A move does not say which of a scene's attachments: of several in a state the first in leaves first.
+        """
+        if row.before == row.after:
+            return  # something was done to it that did not move it
+        thing = (row.subject, row.account, row.task_id, row.capture_id, row.scene_id)
+        left = (*thing, row.before)
+        if row.before is not None and (entered := self._entered.pop(left, [])):
+            self._stays[Subject(row.subject), row.before].append(row.at - entered.pop(0))
+            if entered:
+                self._entered[left] = entered
+        self._entered.setdefault((*thing, row.after), []).append(row.at)
+        if row.subject == Subject.CAPTURE:
+            self._met.setdefault((row.account, row.task_id, row.capture_id), row.at)
+
+    def capture(self, row: CaptureRow) -> None:
+        if row.start is None or row.phase not in _TAKEN:
+            return
+        key = row.account, row.task_id
+        self._first_capture[key] = min(row.start, self._first_capture.get(key, row.start))
+        met_at = self._met.get((*key, row.capture_id))
+        if row.published_at is not None and met_at is not None and met_at < row.published_at:
+            self._group(self._orders[key]).to_published.append(row.published_at - row.start)
+
+    def stored(self, row: StoredRow) -> None:
+        key = row.account, row.task_id
+        self._stored.add(key)
+        if row.version == 1 and row.published_at is not None:
+            self._group(self._orders[key]).to_stored.append(row.stored_at - row.published_at)
+
+    def report(self, now: datetime) -> Report:
+        waits: defaultdict[_GroupKey, list[timedelta]] = defaultdict(list)
+        for key, taken_at in self._first_capture.items():
+            order = self._orders[key]
+            if order.placed_at is not None:
+                waits[_group_key(order)].append(taken_at - order.placed_at)
+        return Report(
+            at=now,
+            groups=[
+                Group(
+                    account=key[0],
+                    project_name=key[1],
+                    product=key[2],
+                    orders=spans.orders,
+                    placed_to_first_capture=figures(waits[key]),
+                    capture_to_published=figures(spans.to_published),
+                    published_to_stored=figures(spans.to_stored),
+                )
+                for key, spans in sorted(self._groups.items(), key=lambda item: _absent_first(item[0]))
+            ],
+            dwell=[
+                Dwell(subject=subject, state=state, spans=figures(stays))
+                for (subject, state), stays in sorted(self._stays.items(), key=lambda item: _told(*item[0]))
+            ],
+            overdue=[order for _, order in sorted(self._overdue(now))],
+        )
+
+    def _group(self, row: OrderRow) -> _Spans:
+        return self._groups[_group_key(row)]
+
+    def _overdue(self, now: datetime) -> Iterator[tuple[tuple[datetime, _OrderKey], OrderRow]]:
+        for key, order in self._orders.items():
+            if order.end is not None and order.end < now and key not in self._stored:
+                yield (order.end, key), order
+
+
+def figures(spans: Collection[timedelta]) -> Figures:
+    """By nearest rank: the shortest span that half of them, or nine tenths, do not exceed, so a real one.
+
+    A span below zero (two clocks) counts as zero.
+    """
+    ranked = sorted(max(span, _NOTHING) for span in spans)
+    return Figures(count=len(ranked), median=_percentile(ranked, 50), p90=_percentile(ranked, 90))
+
+
+def _percentile(ranked: Sequence[timedelta], percent: int) -> timedelta | None:
+    rank = -(-len(ranked) * percent // 100)  # rounded up
+    return ranked[rank - 1] if ranked else None
+
+
+def _group_key(row: OrderRow) -> _GroupKey:
+    return row.account, row.project_name, row.product
+
+
+def _absent_first(key: _GroupKey) -> tuple[tuple[bool, str], ...]:
+    return tuple((name is not None, name or "") for name in key)
+
+
+def _told(subject: Subject, state: str) -> tuple[int, int, str]:
+    return _SUBJECTS.index(subject), _COURSE.get(folded_word(state), len(_COURSE)), state

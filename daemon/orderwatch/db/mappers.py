@@ -1,0 +1,192 @@
+"""Values to rows and back."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from orderwatch.core.field_parsers import plausible
+from orderwatch.core.model import (
+    Capture,
+    CapturePhase,
+    Delivery,
+    DeliveryState,
+    Kind,
+    Order,
+    OrderPhase,
+    OrderState,
+    P,
+    SceneFacts,
+    Standing,
+    Subject,
+    Transition,
+)
+from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.db.column_types import utc
+
+Row = dict[str, Any]
+
+
+def order_row(order: Order) -> Row:
+    return {
+        "account": order.account,
+        "task_id": order.task_id,
+        "task_name": order.task_name,
+        "project_name": order.project_name,
+        "product": order.product,
+        "placed_at": order.placed_at,
+        "start": order.start,
+        "end": order.end,
+        **_standing_row(order.standing),
+        "state": order.state,
+        "final_at": order.final_at,
+        "last_seen_at": order.last_seen_at,
+        "looked_at": order.looked_at,
+        "next_look_at": order.next_look_at,
+        "ours": order.ours,
+        "document": dict(order.document),
+        "priority": order.priority,
+    }
+
+
+def order_of(row: RowMapping, captures: tuple[Capture, ...], deliveries: tuple[Delivery, ...]) -> Order:
+    return Order(
+        account=row["account"],
+        task_id=row["task_id"],
+        standing=_standing_of(row, OrderPhase(row["phase"]) if row["phase"] else None),
+        state=OrderState(row["state"]),
+        task_name=row["task_name"],
+        project_name=row["project_name"],
+        product=row["product"],
+        placed_at=plausible(row["placed_at"]),
+        start=plausible(row["start"]),
+        end=plausible(row["end"]),
+        document=row["document"],
+        final_at=row["final_at"],
+        last_seen_at=row["last_seen_at"],
+        listed_at=row["listed_at"] if row["listed"] else None,
+        looked_at=row["looked_at"],
+        next_look_at=row["next_look_at"],
+        ours=row["ours"],
+        version=row["version"],
+        captures=captures,
+        deliveries=deliveries,
+    )
+
+
+def capture_row(order_id: int, capture: Capture) -> Row:
+    return {
+        "order_id": order_id,
+        "capture_id": capture.capture_id,
+        **_standing_row(capture.standing),
+        "start": capture.start,
+        "satellite_name": capture.satellite_name,
+        "published_at": capture.published_at,
+        "scenes_seen_at": capture.scenes_seen_at,
+        "lacking": capture.lacking,
+    }
+
+
+def capture_of(row: RowMapping) -> Capture:
+    return Capture(
+        capture_id=row["capture_id"],
+        standing=_standing_of(row, CapturePhase(row["phase"]) if row["phase"] else None),
+        start=plausible(row["start"]),
+        satellite_name=row["satellite_name"],
+        published_at=row["published_at"],
+        scenes_seen_at=row["scenes_seen_at"],
+        lacking=row["lacking"],
+    )
+
+
+_DELIVERY_COLUMNS = (
+    "account",
+    "task_id",
+    "capture_id",
+    "scene_id",
+    "attachment",
+    "version",
+    "file_name",
+    "fingerprint",
+    "attempts",
+    "barren",
+    "not_before",
+    "reason",
+    "durable",
+    "furthest",
+    "host",
+    "total",
+    "validator",
+    "refused_sha256",
+    "root",
+    "path",
+    "size",
+    "sha256",
+    "stored_at",
+)
+
+
+def delivery_row(delivery: Delivery) -> Row:
+    """Everything but root and path, which are only ever taken through `reserve`."""
+    row = {name: getattr(delivery, name) for name in _DELIVERY_COLUMNS if name not in {"root", "path"}}
+    return {**row, "state": delivery.state, "scene": _scene_row(delivery.scene)}
+
+
+def delivery_of(row: RowMapping) -> Delivery:
+    return Delivery(
+        **{name: row[name] for name in _DELIVERY_COLUMNS},
+        state=DeliveryState(row["state"]),
+        scene=scene_of(row["scene"]),
+    )
+
+
+def trouble_of(row: RowMapping) -> Trouble | None:
+    if row["began_at"] is None:
+        return None
+    return Trouble(**{name: row[name] for name in Trouble.__dataclass_fields__})
+
+
+def trouble_row(trouble: Trouble | None) -> Row:
+    return {name: getattr(trouble, name, None) for name in Trouble.__dataclass_fields__}
+
+
+def transition_row(transition: Transition) -> Row:
+    return {name: getattr(transition, name) for name in Transition.__dataclass_fields__}
+
+
+def transition_of(row: RowMapping) -> Transition:
+    fields = {name: row[name] for name in Transition.__dataclass_fields__}
+    return Transition(**{**fields, "subject": Subject(row["subject"]), "kind": Kind(row["kind"])})
+
+
+def _standing_row(standing: Standing[P]) -> Row:
+    return {
+        "word": standing.word,
+        "phase": standing.phase,
+        "doubts": standing.doubts,
+        "doubted_at": standing.doubted_at,
+    }
+
+
+def _standing_of(row: RowMapping, phase: P | None) -> Standing[P]:
+    return Standing(word=row["word"], phase=phase, doubts=row["doubts"], doubted_at=row["doubted_at"])
+
+
+def _scene_row(scene: SceneFacts) -> Row:
+    return {
+        "timestamp": utc(scene.timestamp).isoformat() if scene.timestamp else None,
+        "satellite_name": scene.satellite_name,
+        "product": scene.product,
+        "footprint": scene.footprint,
+    }
+
+
+def scene_of(stored: Mapping[str, Any]) -> SceneFacts:
+    timestamp = stored["timestamp"]
+    return SceneFacts(
+        timestamp=plausible(datetime.fromisoformat(timestamp)) if timestamp else None,
+        satellite_name=stored["satellite_name"],
+        product=stored["product"],
+        footprint=stored["footprint"],
+    )

@@ -1,0 +1,79 @@
+"""The archive: scenes of published captures, and links to their attachments."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from orderwatch.core.orders.snapshot import SeenAttachment, SeenScene
+from orderwatch.errors import MissingError
+from orderwatch.ports import Offer
+from orderwatch.provider.client import TELLURIC, Http
+from orderwatch.provider.pagination import rows
+from orderwatch.provider.schemas import Attachment, Place, Reader, Scene, read_time
+
+_SUFFIXES = {"delivery_zip": ".zip", "footprint": ".kml", "thumbnail": ".png", "preview": ".png"}
+_UNREAD = Scene.model_construct(scene_id="")  # stands for every row that cannot be read
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class TelluricApi:
+    """`ports.Archive` over the Telluric API."""
+
+    def __init__(self, http: Http, reader: Reader) -> None:
+        self._http = http
+        self._reader = reader
+
+    async def scenes(self, capture_id: str) -> Sequence[SeenScene]:
+        return [
+            SeenScene(
+                scene_id=scene.scene_id,
+                facts=scene.facts,
+                attachments=tuple(_seen(scene, attachment) for attachment in self._attachments(scene)),
+            )
+            for scene in (await self._scenes(capture_id)).values()
+        ]
+
+    async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
+        scene = (await self._scenes(capture_id)).get(scene_id)
+        if scene is None:
+            raise MissingError(f"telluric: scene {scene_id} is not in the archive")
+        for candidate in self._attachments(scene):
+            if candidate.name == attachment and isinstance(candidate.url, str):
+                seen = _seen(scene, candidate)
+                return Offer(file_name=seen.file_name, fingerprint=seen.fingerprint, url=candidate.url)
+        raise MissingError(f"telluric: scene {scene_id} does not offer {attachment}")
+
+    async def _scenes(self, capture_id: str) -> dict[str, Scene]:
+        """By scene_id, each as it was modified last. Their sceneset_id need not be the capture's id."""
+        found: dict[str, Scene] = {}
+        within = f"scenes of capture {capture_id}"
+        of_capture = {"sceneset_id": capture_id}
+        async for position, raw in rows(self._http, TELLURIC, "/telluric/scenes/", of_capture):
+            scene = self._reader.read(Scene, raw, Place(within, position))
+            if scene is None:
+                found[""] = _UNREAD
+            elif _modified(scene) >= _modified(found.get(scene.scene_id)):
+                found[scene.scene_id] = scene
+        return found
+
+    def _attachments(self, scene: Scene) -> Iterator[Attachment]:
+        """Each name once: where one comes twice the first counts."""
+        given: set[str] = set()
+        for position, raw in enumerate(scene.attachments, 1):
+            place = Place(f"attachments of scene {scene.scene_id}", position)
+            attachment = self._reader.read(Attachment, raw, place)
+            if attachment and attachment.name not in given:
+                given.add(attachment.name)
+                yield attachment
+
+
+def _modified(scene: Scene | None) -> datetime:
+    return (scene and read_time(scene.last_modified)) or _NEVER
+
+
+def _seen(scene: Scene, attachment: Attachment) -> SeenAttachment:
+    name = attachment.name
+    file_name = attachment.file_name or f"{scene.scene_id}_{name}{_SUFFIXES.get(name, '')}"
+    published = "\0".join((scene.scene_id, name, file_name, scene.last_modified or ""))
+    fingerprint = hashlib.sha256(published.encode()).hexdigest()[:24]
+    return SeenAttachment(name=name, file_name=file_name, fingerprint=fingerprint)

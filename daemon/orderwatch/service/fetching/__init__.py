@@ -1,0 +1,1 @@
+"""Downloads: the fetcher, its attempts and what limits them."""

@@ -1,0 +1,1 @@
+"""Backups, retention, scrubbing and checks."""

@@ -1,0 +1,1 @@
+"""Problems, attention, the outbox dispatcher and the heartbeat."""

@@ -1,0 +1,1 @@
+"""Placing, cancelling and standing orders."""

@@ -1,0 +1,106 @@
+"""Cancelling an order: written down before it is asked for, and looked up where the answer is lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from orderwatch.cancellation import shielded
+from orderwatch.core.model import Order, OrderPhase
+from orderwatch.core.ordering.provenance import Act, acted
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.core.orders.snapshot import Look, SeenOrder
+from orderwatch.core.orders.watches import traits
+from orderwatch.errors import ProviderError, UnclearError
+from orderwatch.ports import Tasking
+from orderwatch.service.polling.recorder import Recorder
+
+_LOOKS = (0.0, 2.0, 5.0)  # seconds before each look for what became of it
+
+
+class Cancelled(NamedTuple):
+    """The order as the provider showed it last; `sent` unless it was over before, `lost` if unanswered."""
+
+    seen: SeenOrder
+    sent: bool
+    lost: str | None = None
+
+    @property
+    def cancelled(self) -> bool:
+        return self.seen.phase is OrderPhase.CANCELED
+
+    @property
+    def over(self) -> bool:
+        """By whatever end."""
+        return _is_over(self.seen)
+
+
+class Canceller:
+    """Cancels orders of one account; `ProviderError` where the provider says no, or nothing was sent."""
+
+    def __init__(
+        self,
+        tasking: Tasking,
+        recorder: Recorder,
+        *,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._tasking = tasking
+        self._recorder = recorder
+        self._now = now
+        self._sleep = sleep
+
+    async def cancel(self, task_id: int, act: Act) -> Cancelled:
+        """Once begun it goes on to its record, whoever is cancelled meanwhile."""
+        return await shielded(self._cancel(task_id, act))
+
+    async def _cancel(self, task_id: int, act: Act) -> Cancelled:
+        before = Cancelled(await self._tasking.order(task_id), sent=False)
+        if before.over:
+            return before
+        await self._record(before.seen, f"about to be cancelled {act.words}")
+        try:
+            seen = await self._tasking.cancel(task_id)
+        except UnclearError as error:
+            done = await self._looked_up(before.seen, str(error))
+            await self._record(done.seen, f"{_end(done)} {act.words}; the answer was lost: {error}")
+        except ProviderError as error:
+            await self._record(before.seen, f"not cancelled {act.words}: {error}")
+            raise
+        else:
+            done = Cancelled(seen, sent=True)
+            await self._record(seen, f"{_end(done)} {act.words}")
+        return done
+
+    async def _looked_up(self, seen: SeenOrder, lost: str) -> Cancelled:
+        """Not asked for again: what the provider shows a little later counts."""
+        for pause in _LOOKS:
+            await self._sleep(pause)
+            try:
+                seen = await self._tasking.order(seen.task_id)
+            except ProviderError:
+                continue
+            if _is_over(seen):
+                break
+        return Cancelled(seen, sent=True, lost=lost)
+
+    async def _record(self, seen: SeenOrder, words: str) -> None:
+        look = Look(account=self._recorder.account, order=seen, captures=None)
+
+        def decide(order: Order | None) -> Verdict:
+            return acted(order, look, self._now(), self._recorder.rules(traits(order or seen)), words)
+
+        await self._recorder.record(seen.task_id, decide, latest=self._now())
+
+
+def _is_over(seen: SeenOrder) -> bool:
+    return seen.phase is not None and seen.phase.final
+
+
+def _end(done: Cancelled) -> str:
+    if done.cancelled:
+        return "cancelled"
+    if done.over:
+        return "over before it could be cancelled"
+    return "asked to be cancelled" if done.lost is None else "perhaps cancelled"

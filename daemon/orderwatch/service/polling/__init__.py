@@ -1,0 +1,1 @@
+"""Polling: lists, orders, and recording what they show."""

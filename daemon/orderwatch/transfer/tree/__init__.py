@@ -1,0 +1,1 @@
+"""The delivery tree on disk."""

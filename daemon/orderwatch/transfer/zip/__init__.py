@@ -1,0 +1,1 @@
+"""Zip archives: their directory, verification and extraction."""

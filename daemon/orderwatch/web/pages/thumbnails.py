@@ -1,0 +1,57 @@
+"""Thumbnails and previews that were delivered: only stored files, and only what is a picture by its bytes."""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote
+
+from aiohttp import web
+
+from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.ports.queries import Records
+from orderwatch.web.row_numbers import number_of
+from orderwatch.web.server.etag import tagged, unchanged
+
+_ATTACHMENTS = {"thumbnail", "preview"}
+_BEGINNINGS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+_PARTS = ("account", "task_id", "capture_id", "scene_id", "attachment", "version")
+_NONE = "404: no such picture is stored\n"
+
+Read = Callable[[Delivery], Awaitable[bytes | None]]
+
+
+def is_pictured(delivery: Delivery) -> bool:
+    return delivery.state is DeliveryState.STORED and delivery.attachment in _ATTACHMENTS
+
+
+def picture_of(delivery: Delivery) -> str:
+    """Where its picture is; the provider's names may hold anything."""
+    return "/pictures/" + "/".join(quote(str(part), safe="") for part in delivery.key)
+
+
+class Pictures:
+    """`read` gives the bytes of a stored file, None where it is not to be had."""
+
+    def __init__(self, records: Records, read: Read) -> None:
+        self._records = records
+        self._read = read
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/pictures/" + "/".join(f"{{{part}:[^/]+}}" for part in _PARTS), self.picture)
+
+    async def picture(self, request: web.Request) -> web.Response:
+        delivery = await self._delivery(tuple(request.match_info[part] for part in _PARTS))
+        if delivery is None or delivery.sha256 is None:
+            raise web.HTTPNotFound(text=_NONE)
+        if (response := unchanged(request, delivery.sha256)) is not None:
+            return response
+        content = await self._read(delivery) or b""
+        kind = next((k for begin, k in _BEGINNINGS.items() if content.startswith(begin)), None)
+        if kind is None:
+            raise web.HTTPNotFound(text=_NONE)
+        return tagged(request, content, kind, delivery.sha256, zipped=False)
+
+    async def _delivery(self, asked: tuple[str, ...]) -> Delivery | None:
+        account, number, *_ = asked
+        task_id = number_of(number)
+        order = await self._records.order(account, task_id) if task_id is not None else None
+        pictured = filter(is_pictured, order.deliveries if order else ())
+        return next((d for d in pictured if tuple(map(str, d.key)) == asked), None)

@@ -1,0 +1,173 @@
+"""The pages: each is one reading of the records, drawn by a template."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from http import HTTPStatus
+
+from aiohttp import hdrs, web
+from jinja2 import Environment
+
+import orderwatch
+from orderwatch.core.attention.attention import by_order
+from orderwatch.core.attention.concern import Concern
+from orderwatch.core.deliveries.bandwidth import Going
+from orderwatch.core.model import Order
+from orderwatch.core.orders.explain import Evidence
+from orderwatch.core.orders.publication_lag import Lags
+from orderwatch.core.orders.recent_changes import folded, line
+from orderwatch.core.orders.timeline import timeline
+from orderwatch.errors import DatabaseError
+from orderwatch.ports.queries import Overview, Records, Sort
+from orderwatch.web.pages.map import MOST, Atlas, collection, features_of
+from orderwatch.web.pages.search_params import COLUMNS, asked, link_of, narrows, turned
+from orderwatch.web.pages.template_filters import templates
+from orderwatch.web.row_numbers import number_of
+from orderwatch.web.server.etag import Packed, packed, sent
+from orderwatch.web.server.response_cache import Sharing
+
+_EVENTS = 200  # moves on one page
+_OF_MAPS = 5.0  # seconds from one map to the next
+_ROWS = 50  # orders on one page
+_LABELS = {"account": "Account", "project": "Project", "status": "Provider's status", "state": "State"}
+_GEOJSON = "application/geo+json"
+
+Page = Callable[[web.Request], Awaitable[Packed]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Explain = Callable[[Order], Awaitable[Sequence[Evidence]]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Site:
+    """What the pages are made of. All but `records` is the daemon's own."""
+
+    records: Records
+    overview: Callable[[], Awaitable[Overview]]
+    attention: Callable[[], Awaitable[Sequence[Concern]]]
+    transfers: Callable[[], Awaitable[Sequence[Going]]]
+    explain: Explain
+    learned: Callable[[], Awaitable[Lags]]
+    now: Callable[[], datetime]
+    sharing: Sharing
+    _templates: Environment = field(default_factory=templates)
+    _atlas: Atlas = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._atlas = Atlas(self.records)
+
+    def add_to(self, app: web.Application) -> None:
+        order = "/orders/{account:[^/]+}/{task_id:[0-9]{1,19}}"
+        app.middlewares.append(self.kindly)
+        pages = {
+            "/": self.board,
+            "/map.json": self.map,
+            "/events": self.events,
+            order: self.order,
+            f"{order}/map.json": self.map_of_order,
+        }
+        for path, page in pages.items():
+            app.router.add_get(path, self._shared(page, _OF_MAPS if page == self.map else None))
+
+    def _shared(self, page: Page, apart: float | None) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handler(request: web.Request) -> web.Response:
+            made = await self.sharing.answer(request.path_qs, partial(page, request), apart)
+            return await sent(request, made)
+
+        return handler
+
+    async def board(self, request: web.Request) -> Packed:
+        """Is all well, where is it, and every order."""
+        search = replace(asked(request.query), limit=_ROWS)
+        found = await self.records.find(search)
+        choices = await self.records.choices()
+        end = search.offset + len(found.orders)
+        named = zip(_LABELS, choices, strict=True)
+        overview = await self.overview()
+        return await self._page(
+            "board.html",
+            here="orders",
+            overview=overview,
+            concerns=by_order(overview.attention),
+            transfers=await self.transfers(),
+            search=search,
+            found=found,
+            more=link_of(replace(search, offset=end)) if found.orders and end < found.total else None,
+            map=link_of(replace(search, sort=Sort.ATTENTION, descending=True, offset=0), "/map.json"),
+            drawn=MOST,
+            columns=[(word, label, word and link_of(turned(search, word))) for word, label in COLUMNS],
+            filtered=narrows(search),
+            choices=[(name, _LABELS[name], values) for name, values in named],
+            lags=await self.learned(),
+        )
+
+    async def order(self, request: web.Request) -> Packed:
+        """Everything of one order."""
+        order = await self._asked_for(request)
+        moves = await self.records.history(order.task_id, order.account)
+        lags, now = await self.learned(), self.now()
+        return await self._page(
+            "order.html",
+            here="order",
+            order=order,
+            concerns=by_order(await self.attention()),
+            line=timeline(order, now, lags.of(order.product)),
+            evidence=await self.explain(order),
+            history=[line(move) for move in reversed(moves)],
+            of_many=False,
+        )
+
+    async def events(self, request: web.Request) -> Packed:
+        """What moved lately."""
+        moves = await self.records.last_moves(number_of(request.query.get("before", "")), _EVENTS)
+        older = f"/events?before={moves[-1][0]}" if len(moves) == _EVENTS else None
+        told = list(reversed(folded(move for _, move in reversed(moves))))
+        return await self._page("events.html", here="events", moves=told, of_many=True, older=older)
+
+    async def map(self, request: web.Request) -> Packed:
+        """Where the orders are that are searched for, as far as they are drawn: GeoJSON."""
+        return await packed(await self._atlas.map(asked(request.query)), _GEOJSON)
+
+    async def map_of_order(self, request: web.Request) -> Packed:
+        return await packed(collection(features_of(await self._asked_for(request))), _GEOJSON)
+
+    @web.middleware
+    async def kindly(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Whoever looks on with a browser is shown why there is nothing to see, and the way back."""
+        try:
+            return await handler(request)
+        except web.HTTPNotFound as missing:
+            if not _is_browser(request):
+                raise
+            return await self._instead("missing.html", HTTPStatus.NOT_FOUND, (missing.text or "").strip())
+        except DatabaseError as error:
+            if not _is_browser(request):
+                raise
+            return await self._instead("unreadable.html", HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+
+    async def _instead(self, template: str, status: HTTPStatus, reason: str) -> web.Response:
+        drawn = await self._drawn(template, here="", reason=reason)
+        return web.Response(text=drawn, status=status, content_type="text/html")
+
+    async def _asked_for(self, request: web.Request) -> Order:
+        task_id = number_of(request.match_info["task_id"])
+        if task_id is not None:
+            order = await self.records.order(request.match_info["account"], task_id)
+            if order is not None:
+                return order
+        raise web.HTTPNotFound(text="404: no such order is known\n")
+
+    async def _page(self, template: str, **facts: object) -> Packed:
+        drawn = await self._drawn(template, **facts)
+        return await packed(drawn.encode(), "text/html; charset=utf-8")
+
+    async def _drawn(self, template: str, **facts: object) -> str:
+        draw = partial(
+            self._templates.get_template(template).render, now=self.now(), version=orderwatch.__version__
+        )
+        return await asyncio.to_thread(draw, **facts)  # others go on meanwhile
+
+
+def _is_browser(request: web.Request) -> bool:
+    return "text/html" in request.headers.get(hdrs.ACCEPT, "")
