@@ -13,8 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.app.daemon.test_app_busy import take
 from tests.app.faults_kit import SCENES, Metrics, Stage, at_work, notes, problems, run, stage, story
-from tests.app.test_app_busy import take
 from tests.notifiers.receiver import Request
 
 from orderwatch.core.model import Subject

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.core.test_core_request import request
+from tests.core.ordering.test_core_request import request
 from tests.db.kit import MINUTE, NOW, a_move, an_order, facts
 
 from orderwatch.core.ordering.intent import Budget, Intent, IntentState, closed, placed, unclear

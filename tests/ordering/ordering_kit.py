@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
-from tests.core.test_core_request import request
+from tests.core.ordering.test_core_request import request
 from tests.databases import new_database
 from tests.service.service_kit import EVERYTHING, PACE, Time, connected
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.core.ordering.test_core_request import POLYGON, request, requests
 from tests.core.samples import NOON
-from tests.core.test_core_request import POLYGON, request, requests
 
 from orderwatch.core.ordering.matching import could_be, is_alike, is_same
 from orderwatch.core.ordering.request import Request

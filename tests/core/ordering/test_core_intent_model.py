@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from tests.core.ordering.test_core_intent import ASKED, SECOND, WAIT, an_intent, just_like_it
 from tests.core.samples import HOUR, MINUTE, NOON
-from tests.core.test_core_intent import ASKED, SECOND, WAIT, an_intent, just_like_it
 
 from orderwatch.core.ordering.intent import (
     Intent,

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.core.test_core_intent import an_intent
+from tests.core.ordering.test_core_intent import an_intent
 from tests.db.kit import MINUTE, NOW, a_delivery
 
 from orderwatch.core.attention.attention import (

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from tests.core.ordering.test_core_request import request
 from tests.core.samples import HOUR, MINUTE, NOON, seen_order
-from tests.core.test_core_request import request
 
 from orderwatch.core.model import OrderPhase
 from orderwatch.core.ordering.intent import (

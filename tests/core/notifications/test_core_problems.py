@@ -8,7 +8,7 @@ import pytest
 from orderwatch.core.notifications.problems import BEGINS, Problem, begins, begun, ends, words
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-PAGE = Path(__file__).parents[2] / "docs/events.md"
+PAGE = Path(__file__).parents[3] / "docs/events.md"
 
 
 def problem(event: str, **facts: object) -> Problem:

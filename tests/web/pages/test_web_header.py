@@ -8,7 +8,7 @@ import pytest
 from tests.db.kit import MINUTE, NOW, a_delivery, want
 from tests.db.test_db_engines import overwrite
 from tests.web.api_kit import Served, asked, served
-from tests.web.test_web_pages import Outline
+from tests.web.pages.test_web_pages import Outline
 
 from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.core.model import DeliveryState, OrderState
