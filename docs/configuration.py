@@ -10,14 +10,14 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from orderwatch.config import Settings, units
+from orderwatch.config import Settings, quantities
 
 _HERE = Path(__file__).parent
 PAGE = _HERE / "configuration.md"
 EXAMPLE = _HERE.parent / "config.example.toml"
 _TABLE = re.compile(r"(?:# )?(\[+)([\w.]+)\]+(?:\s+# (.*))?")
 _KEY = re.compile(r"(?:# )?(\w+) = (.*?)\s+# (.*)")
-_WORDS = {units.duration: "duration", units.size: "size"}
+_WORDS = {quantities.duration: "duration", quantities.size: "size"}
 _KINDS = {bool: "true or false", int: "number", float: "number", str: "text", list: "list", dict: "table"}
 _LIMITS = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
 _INTRODUCTION = """# Configuration

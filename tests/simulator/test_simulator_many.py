@@ -5,7 +5,7 @@ from tests.simulator.simulator_kit import TASKS, Http, Start, get, headers
 
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.scenario import Capture, Order, Scene
-from orderwatch.simulator.values import Document
+from orderwatch.simulator.documents import Document
 from orderwatch.simulator.world import World
 
 MANY = 10_000

@@ -24,7 +24,7 @@ from orderwatch.core.attention.attention import unacknowledged
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.formatting import amount
 from orderwatch.core.model import DeliveryState, Order
-from orderwatch.core.orders.outcome import is_complete
+from orderwatch.core.orders.order_state import is_complete
 from orderwatch.db.migrate import Schema, schema_of
 from orderwatch.db.reader import Reader, open_reader
 from orderwatch.errors import ConfigError

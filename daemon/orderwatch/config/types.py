@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from orderwatch.config.secrets import INDIRECT, resolve
-from orderwatch.config.units import duration, size, timetable
+from orderwatch.config.quantities import duration, size, timetable
 from orderwatch.core.deliveries.bandwidth import Span
 from orderwatch.core.deliveries.paths import layout_problems
 from orderwatch.core.listen_address import listen_problem

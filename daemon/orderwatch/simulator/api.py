@@ -8,14 +8,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from orderwatch.simulator import access, placing
-from orderwatch.simulator.access import Refused
+from orderwatch.simulator.auth import Refused
 from orderwatch.simulator.faults import On
 from orderwatch.simulator.journal import ENTRY, SIDE, noted
-from orderwatch.simulator.pages import number, page
+from orderwatch.simulator.pagination import number, page
 from orderwatch.simulator.scenario import Order, Product
-from orderwatch.simulator.sending import instead, json_response, spoiled
+from orderwatch.simulator.responses import instead, json_response, spoiled
 from orderwatch.simulator.state import Simulator
-from orderwatch.simulator.values import Document
+from orderwatch.simulator.documents import Document
 from orderwatch.simulator.world import current
 
 Answer = Callable[[Simulator, web.Request], Awaitable[web.Response]]

@@ -8,7 +8,7 @@ import orjson
 
 from orderwatch.simulator.pictures import fields, landscape
 from orderwatch.simulator.scenario import Attachment
-from orderwatch.simulator.values import Document
+from orderwatch.simulator.documents import Document
 from orderwatch.simulator.zips import VirtualZip
 
 MEDIA_TYPES = {

@@ -14,7 +14,7 @@ from orderwatch.simulator.attachments import MEDIA_TYPES, Content
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.journal import ENTRY, noted
 from orderwatch.simulator.scenario import Attachment
-from orderwatch.simulator.sending import instead, pour
+from orderwatch.simulator.responses import instead, pour
 from orderwatch.simulator.state import Link, Simulator
 from orderwatch.simulator.world import Place
 

@@ -5,7 +5,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from orderwatch.simulator.values import Frozen
+from orderwatch.simulator.documents import Frozen
 
 On = Literal[
     "token", "contracts", "products", "tasks", "task", "captures", "scenes", "place", "cancel", "download"

@@ -7,7 +7,7 @@ from typing import Literal
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from orderwatch.simulator.values import Document
+from orderwatch.simulator.documents import Document
 
 SIDE = "/_sim/"  # what is below it is for tests and people: no request of a client
 CREDENTIALS = ("Authorization", "authorizationToken", "X-Satellogic-Contract-Id", "Cookie")

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeGuard
 from yarl import URL
 
 from orderwatch.simulator.faults import Kind
-from orderwatch.simulator.values import Document
+from orderwatch.simulator.documents import Document
 
 WHITE: Final = 32 << 20  # bytes that a huge answer is longer than the true one
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from orderwatch.simulator.scenario import Capture, Moves, Order, Scenario, Scene
-from orderwatch.simulator.values import Document, checked_target
+from orderwatch.simulator.documents import Document, checked_target
 from orderwatch.simulator.world import World, current
 
 _NAMES = ("task_name", "project_name")

@@ -14,7 +14,7 @@ from orderwatch.simulator.faults import Faults
 from orderwatch.simulator.journal import Journal
 from orderwatch.simulator.scenario import Account, Attachment, Contract, Scenario
 from orderwatch.simulator.tokens import Tokens
-from orderwatch.simulator.values import Document, zulu
+from orderwatch.simulator.documents import Document, zulu
 from orderwatch.simulator.world import Place, World
 
 

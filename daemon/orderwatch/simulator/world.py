@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from orderwatch.simulator.attachments import Content, content
 from orderwatch.simulator.scenario import Attachment, Capture, Moves, Order, Scenario, Scene
-from orderwatch.simulator.values import Document, zulu
+from orderwatch.simulator.documents import Document, zulu
 
 Sign = Callable[[str, Attachment], str]
 """Mints the token of a link to this attachment of this scene."""

@@ -39,7 +39,7 @@ from orderwatch.core.model import (
     Subject,
 )
 from orderwatch.core.orders.observe import Verdict, observe, observe_missing
-from orderwatch.core.orders.outcome import awaits_files, state_of
+from orderwatch.core.orders.order_state import awaits_files, state_of
 from orderwatch.core.orders.status import CAPTURE_ROADS, ORDER_ROADS, classify
 
 _O, _C, _K = OrderPhase, CapturePhase, Kind

@@ -14,7 +14,7 @@ from orderwatch.core.model import (
     OrderState,
     Standing,
 )
-from orderwatch.core.orders.outcome import Tone, tone
+from orderwatch.core.orders.order_state import Tone, tone
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 

@@ -33,7 +33,7 @@ from tests.service.tracking_kit import (
 from orderwatch.core.model import OrderState
 from orderwatch.core.orders.watches import Watch
 from orderwatch.simulator.scenario import Capture
-from orderwatch.simulator.values import Document
+from orderwatch.simulator.documents import Document
 from orderwatch.simulator.world import Place, Sign, World
 
 BROKEN = ["html", "malformed", "huge", "page_loop", "foreign_next"]

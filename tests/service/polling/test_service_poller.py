@@ -22,7 +22,7 @@ from tests.service.service_kit import (
 )
 
 from orderwatch.core.model import DeliveryState, OrderPhase, OrderState
-from orderwatch.core.orders.outcome import is_complete
+from orderwatch.core.orders.order_state import is_complete
 from orderwatch.service.wakeup import Bell
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault

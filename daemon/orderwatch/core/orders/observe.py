@@ -17,7 +17,7 @@ from orderwatch.core.model import (
     Subject,
     Transition,
 )
-from orderwatch.core.orders.outcome import state_of
+from orderwatch.core.orders.order_state import state_of
 from orderwatch.core.orders.snapshot import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
 from orderwatch.core.orders.status import CAPTURE_ROADS, ORDER_ROADS, UNSAID, Hearing, hear
 

@@ -29,7 +29,7 @@ from orderwatch.ports import (
 from orderwatch.service.account_breaker import Gate
 from orderwatch.service.fetching.delivery_record import Row
 from orderwatch.service.fetching.disk_budget import Space
-from orderwatch.service.fetching.extraction import Extraction
+from orderwatch.service.fetching.extract import Extraction
 from orderwatch.service.fetching.host_breaker import Visit
 from orderwatch.service.fetching.mount_guard import Volume
 from orderwatch.service.liveness import Member, unwatched

@@ -6,7 +6,7 @@ import orjson
 
 from orderwatch.core.geo.geojson import Feature, features
 from orderwatch.core.model import Order
-from orderwatch.core.orders.outcome import tone
+from orderwatch.core.orders.order_state import tone
 from orderwatch.ports.queries import Records, Search, Sort
 from orderwatch.web.pages.template_filters import page_of
 

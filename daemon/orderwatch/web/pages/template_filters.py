@@ -12,7 +12,7 @@ from orderwatch.core.attention.concern import Concern
 from orderwatch.core.deliveries.sidecar import zulu
 from orderwatch.core.formatting import ago, ahead, amount, moment, printable, span
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, Transition
-from orderwatch.core.orders.outcome import Tone, tone
+from orderwatch.core.orders.order_state import Tone, tone
 from orderwatch.core.orders.publication_lag import Lag
 from orderwatch.core.orders.timeline import Span, Timeline, timeline
 from orderwatch.web.pages.thumbnails import is_pictured, picture_of

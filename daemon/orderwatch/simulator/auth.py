@@ -8,7 +8,7 @@ from aiohttp import web
 
 from orderwatch.simulator.scenario import Account, Contract
 from orderwatch.simulator.state import Simulator
-from orderwatch.simulator.values import Document
+from orderwatch.simulator.documents import Document
 
 ACCOUNTS: Final = "api"
 TASKING: Final = "https://api.satellogic.com/"

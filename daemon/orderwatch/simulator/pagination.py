@@ -6,8 +6,8 @@ from typing import TypeVar
 from aiohttp import web
 
 from orderwatch.simulator.scenario import Scenario
-from orderwatch.simulator.sending import json_response
-from orderwatch.simulator.values import Document
+from orderwatch.simulator.responses import json_response
+from orderwatch.simulator.documents import Document
 
 T = TypeVar("T")
 
