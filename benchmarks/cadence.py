@@ -19,10 +19,10 @@ from orderwatch.core.model import (
     Order,
     OrderPhase,
     OrderState,
-    Standing,
+    TrackedStatus,
 )
 from orderwatch.core.orders.poll_schedule import Pace, next_look
-from orderwatch.core.orders.publication_lag import UNLEARNED, Lags, fit
+from orderwatch.core.orders.publication_lag import UNLEARNED, Lags, fit_lags
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR, DAY = 3600.0, 86_400.0
@@ -122,7 +122,9 @@ def pages(orders: list[Told], interval: float) -> float:
 
 def ours(orders: list[Told], interval: float, chance: random.Random) -> Result:
     """`core.cadence` at this `interval`."""
-    pace = Pace(interval=timedelta(seconds=interval), slowest=timedelta(hours=6), grace=timedelta(days=14))
+    pace = Pace(
+        interval=timedelta(seconds=interval), max_interval=timedelta(hours=6), grace=timedelta(days=14)
+    )
     for told in orders:
         for strip in told.strips:
             strip.found = None
@@ -134,7 +136,7 @@ def ours(orders: list[Told], interval: float, chance: random.Random) -> Result:
         now, number = heapq.heappop(due)
         told = orders[number]
         if now > refit:
-            lags, refit = fit(learned[-500:]), now + DAY
+            lags, refit = fit_lags(learned[-500:]), now + DAY
         moved, idle = look(told, now, learned)
         looks += not idle
         if now < told.final:
@@ -160,11 +162,9 @@ def look(told: Told, now: float, learned: list[tuple[str | None, timedelta]]) ->
     return moved, now < told.opens and not any(s.shown <= now for s in told.strips)
 
 
-STANDINGS = {phase: Standing(word=phase.value, phase=phase) for phase in CapturePhase}
-RUNNING = Standing(word="in_progress", phase=OrderPhase.IN_PROGRESS)
-DONE = Capture(
-    capture_id="done", standing=STANDINGS[CapturePhase.FAILED]
-)  # final: it weighs nothing any more
+STANDINGS = {phase: TrackedStatus(word=phase.value, phase=phase) for phase in CapturePhase}
+RUNNING = TrackedStatus(word="in_progress", phase=OrderPhase.IN_PROGRESS)
+DONE = Capture(capture_id="done", status=STANDINGS[CapturePhase.FAILED])  # final: it weighs nothing any more
 
 
 def known(told: Told, now: float) -> Order:
@@ -174,9 +174,9 @@ def known(told: Told, now: float) -> Order:
         if not strip.shown <= now < strip.ends:
             continue
         phase = CapturePhase.PLANNED if now < strip.start else CapturePhase.CAPTURED
-        captures.append(Capture(capture_id=str(number), standing=STANDINGS[phase], start=moment(strip.start)))
+        captures.append(Capture(capture_id=str(number), status=STANDINGS[phase], start=moment(strip.start)))
     return Order(
-        account="main", task_id=told.number, standing=RUNNING, state=OrderState.OPEN, product=told.product,
+        account="main", task_id=told.number, status=RUNNING, state=OrderState.OPEN, product=told.product,
         start=moment(told.opens), end=moment(told.closes), captures=tuple(captures),
     )  # fmt: skip
 

@@ -23,24 +23,24 @@ import orjson
 import structlog
 
 from orderwatch.core.orders.poll_schedule import Pace
-from orderwatch.core.orders.watches import Plan, Watch, Watched
+from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
 from orderwatch.db.migrate import upgrade
 from orderwatch.db.store import open_store
 from orderwatch.provider.connection import connect
-from orderwatch.provider.credentials import Access
-from orderwatch.service.account_breaker import Gate
-from orderwatch.service.polling.list_sync import Lister
-from orderwatch.service.polling.order_sync import Looker
+from orderwatch.provider.credentials import Credentials
+from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.polling.list_sync import ListSync
+from orderwatch.service.polling.order_sync import OrderSync
 from orderwatch.service.polling.poller import Poller
 from orderwatch.service.polling.recorder import Recorder
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.wakeup import Wakeup
 from orderwatch.simulator import Scenario, serve
 from orderwatch.simulator.scenario import CONTRACT
 
 DAY = 86_400
 SWEEPS = 5
-PACE = Pace(interval=timedelta(seconds=1), slowest=timedelta(hours=6), grace=timedelta(days=14))
-USUAL = Plan(attachments=frozenset({"delivery_zip"}), layout="{task_id}/{file_name}")
+PACE = Pace(interval=timedelta(seconds=1), max_interval=timedelta(hours=6), grace=timedelta(days=14))
+USUAL = DeliveryPlan(attachments=frozenset({"delivery_zip"}), layout="{task_id}/{file_name}")
 
 
 def provide(count: int, pipe: Pipe) -> None:
@@ -96,7 +96,7 @@ async def lag() -> AsyncIterator[list[float]]:
 
 @asynccontextmanager
 async def polling(url: str, database: Path) -> AsyncIterator[Poller]:
-    access = Access(
+    access = Credentials(
         name="main",
         credentials="platform",
         client_id="sim-client",
@@ -108,7 +108,7 @@ async def polling(url: str, database: Path) -> AsyncIterator[Poller]:
         requests_per_second=1_000_000,
     )
     rng = random.Random(1)
-    watched = Watched(usual=USUAL, watches=(Watch(project_name="*"),))
+    watched = WatchSet(usual=USUAL, watches=(Watch(project_name="*"),))
 
     def now() -> datetime:
         return datetime.now(UTC)
@@ -117,11 +117,11 @@ async def polling(url: str, database: Path) -> AsyncIterator[Poller]:
         open_store(database) as store,
         connect(access, rng=rng, learn_secret=lambda _secret: None) as provider,
     ):
-        gate = Gate("main", None, store, interval=PACE.interval, now=now, rng=rng)
-        recorder = Recorder("main", watched, store, pace=PACE, todo=Bell(), now=now, rng=rng)
-        lister = Lister(provider.tasking, recorder, store, now=now)
-        looker = Looker(provider.tasking, provider.archive, recorder, store, pace=PACE, now=now, rng=rng)
-        yield Poller(recorder, lister, looker, gate, store, pace=PACE, now=now, rng=rng)
+        breaker = AccountBreaker("main", None, store, interval=PACE.interval, now=now, rng=rng)
+        recorder = Recorder("main", watched, store, pace=PACE, todo=Wakeup(), now=now, rng=rng)
+        lister = ListSync(provider.tasking, recorder, store, now=now)
+        looker = OrderSync(provider.tasking, provider.archive, recorder, store, pace=PACE, now=now, rng=rng)
+        yield Poller(recorder, lister, looker, breaker, store, pace=PACE, now=now, rng=rng)
 
 
 async def compare(url: str, pipe: Pipe, database: Path) -> None:

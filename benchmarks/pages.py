@@ -31,14 +31,14 @@ from orderwatch.core.model import (
     CapturePhase,
     Delivery,
     DeliveryState,
-    Kind,
     Order,
     OrderPhase,
     OrderState,
     SceneFacts,
-    Standing,
     Subject,
+    TrackedStatus,
     Transition,
+    TransitionKind,
 )
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.migrate import upgrade
@@ -108,7 +108,7 @@ def past_order(number: int, now: datetime, rng: random.Random) -> Verdict:
     captures = tuple(
         Capture(
             capture_id=f"{rng.getrandbits(128):032x}",
-            standing=Standing(word="published", phase=CapturePhase.PUBLISHED),
+            status=TrackedStatus(word="published", phase=CapturePhase.PUBLISHED),
             start=taken,
             satellite_name="NewSat-42",
             published_at=taken + timedelta(hours=5),
@@ -140,14 +140,14 @@ def past_order(number: int, now: datetime, rng: random.Random) -> Verdict:
         subject=Subject.ORDER,
         before="a",
         after="b",
-        kind=Kind.STEP,
+        kind=TransitionKind.STEP,
     )
     order = Order(
         account="main",
         task_id=task_id,
         task_name=f"Quay {number}",
         project_name=f"project {number % 20}",
-        standing=Standing(word="completed", phase=OrderPhase.COMPLETED),
+        status=TrackedStatus(word="completed", phase=OrderPhase.COMPLETED),
         state=OrderState.DONE,
         start=taken,
         end=taken + timedelta(days=20),

@@ -30,21 +30,21 @@ import structlog
 from aiohttp import web
 
 from orderwatch.core.deliveries.state_machine import RetryPolicy, claimed
-from orderwatch.core.model import Delivery, DeliveryState, Order, Standing
+from orderwatch.core.model import Delivery, DeliveryState, Order, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.core.orders.snapshot import SeenScene
-from orderwatch.core.orders.watches import Plan, Watch, Watched
+from orderwatch.core.orders.snapshot import SceneSnapshot
+from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
 from orderwatch.db.migrate import upgrade
 from orderwatch.db.store import Store, open_store
 from orderwatch.ports import Offer
-from orderwatch.service.account_breaker import Gate
-from orderwatch.service.fetching.attempt import Tools, Tree
-from orderwatch.service.fetching.disk_budget import Space
+from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
+from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.fetcher import Fetcher
-from orderwatch.service.fetching.mount_guard import Volume
-from orderwatch.transfer.http.downloader import Manner, open_downloader
-from orderwatch.transfer.http.rate_limit import Bandwidth
-from orderwatch.transfer.http.segments import Sharing
+from orderwatch.service.fetching.mount_guard import MountGuard
+from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.rate_limit import RateLimit
+from orderwatch.transfer.http.segments import ParallelOptions
 from orderwatch.transfer.tree.destination import FilesystemDestination
 
 RUNS = 5
@@ -52,7 +52,7 @@ LARGE, SMALL, MANY = 2_000_000_000, 5_000_000, 200
 OF_ONE_ORDER = 10
 LIMITED = 100_000_000  # bytes of the file from the host that limits each connection …
 EACH = 10_000_000  # … to so many per second
-PLAN = Plan(attachments=frozenset({"delivery_zip"}), layout="{file_name}")
+PLAN = DeliveryPlan(attachments=frozenset({"delivery_zip"}), layout="{file_name}")
 
 
 def serve(folder: Path, pipe: Pipe) -> None:
@@ -100,7 +100,7 @@ class Links:
 
     base: str
 
-    async def scenes(self, capture_id: str) -> Sequence[SeenScene]:
+    async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]:
         raise NotImplementedError(capture_id)
 
     async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:  # noqa: ARG002 - the port's
@@ -111,29 +111,31 @@ class Links:
 async def house(folder: Path, base: str, connections: int) -> AsyncIterator[tuple[Fetcher, Store]]:
     upgrade(folder / "orderwatch.db")
     destination = FilesystemDestination(folder / "tree")
-    manner = Manner(stall=60, floor=4000, sharing=Sharing(connections=connections))
+    options = DownloadOptions(
+        stall_timeout=60, min_speed=4000, parallel=ParallelOptions(connections=connections)
+    )
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(folder / "orderwatch.db"))
         transport = await stack.enter_async_context(
-            open_downloader("127.0.0.1", destination.partials, manner, Bandwidth(0))
+            open_downloader("127.0.0.1", destination.partials, options, RateLimit(0))
         )
         rng = random.Random(1)
-        tree = Tree(
+        tree = AttemptTree(
             destination=destination,
             transport=transport,
-            space=Space(destination.free, 0),
-            volume=Volume("tree", destination, store, nullcontext),
+            space=DiskBudget(destination.free, 0),
+            volume=MountGuard("tree", destination, store, nullcontext),
         )
         await tree.volume.open()
-        tools = Tools(
+        tools = FetchContext(
             archive=Links(base),
-            gate=Gate("main", None, store, interval=timedelta(minutes=5), now=now, rng=rng),
-            watched=Watched(usual=PLAN, watches=(Watch(task_name="*"),)),
+            breaker=AccountBreaker("main", None, store, interval=timedelta(minutes=5), now=now, rng=rng),
+            watched=WatchSet(usual=PLAN, watches=(Watch(task_name="*"),)),
             trees={None: tree},
             store=store,
             now=now,
         )
-        retries = RetryPolicy(first=timedelta(seconds=1), slowest=timedelta(hours=1), max_attempts=3)
+        retries = RetryPolicy(retry_min=timedelta(seconds=1), retry_max=timedelta(hours=1), max_attempts=3)
         yield Fetcher({"main": tools}, store, retries=retries, now=now, rng=rng), store
 
 
@@ -142,7 +144,7 @@ async def bring(folder: Path, base: str, names: Sequence[str], parallel: int, co
     async with house(folder, base, connections) as (fetcher, store):
         wanted = [want(name, 1 + number // OF_ONE_ORDER) for number, name in enumerate(names)]
         for task_id in {d.task_id for d in wanted}:
-            order = Order(account="main", task_id=task_id, standing=Standing(word="x", phase=None))
+            order = Order(account="main", task_id=task_id, status=TrackedStatus(word="x", phase=None))
             mine = tuple(d for d in wanted if d.task_id == task_id)
             await store.apply(Verdict(order=order, wanted=mine, transitions=()))
         turns, lags, began = asyncio.Semaphore(parallel), list[float](), time.monotonic()

@@ -14,7 +14,7 @@ from tests import forks
 from tests.forks import Running
 from tests.patience import PATIENCE
 
-from orderwatch.core.serializers import order_facts
+from orderwatch.core.serializers import order_to_dict
 from orderwatch.db.migrate import Schema, schema_of
 from orderwatch.db.reader import open_reader
 from orderwatch.simulator.scenario import Scenario
@@ -30,8 +30,8 @@ requests_per_second = 200
 [delivery]
 root = "{folder}/tree"
 keep_free = "0"
-retry_first = "200ms"
-stall = "5s"
+retry_min = "200ms"
+stall_timeout = "5s"
 {delivery}
 [database]
 url = "sqlite:///{folder}/state/orderwatch.db"
@@ -115,7 +115,7 @@ class Rig:
         if not self._is_open:
             return []
         async with open_reader(self.database) as reader:
-            orders: list[Any] = [order_facts(order) for order in await reader.orders()]
+            orders: list[Any] = [order_to_dict(order) for order in await reader.orders()]
         return [d for o in orders for c in o["captures"] for d in c["deliveries"]]
 
     async def until(self, reached: Callable[[list[Facts]], bool]) -> list[Facts]:

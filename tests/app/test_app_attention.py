@@ -14,15 +14,15 @@ from tests.databases import new_database
 from tests.db.many import NEEDY, many
 
 from orderwatch.app.attention import scope_of
-from orderwatch.app.daemon.resources import open_house
+from orderwatch.app.daemon.resources import open_resources
 from orderwatch.config import load
 from orderwatch.core.attention.concern import Reason
 from orderwatch.core.notifications.notification import Channel
-from orderwatch.core.serializers import concern_facts
+from orderwatch.core.serializers import concern_to_dict
 from orderwatch.ops.log import Redactor
 from orderwatch.ports.queries import Search
 from orderwatch.service.clock import utc_now
-from orderwatch.service.notifications.attention import AttentionKeeper
+from orderwatch.service.notifications.attention import AttentionTracker
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene
 
@@ -93,7 +93,7 @@ async def test_a_tree_that_is_too_full_is_shown_with_the_reason_that_readiness_g
         async with at_work(scene):
             await scene.shows(lambda metrics: metrics.get(f"orderwatch_tree_full{{{scene.rig.tree}}}") == 1)
             _, ready = await scene.page("/readyz")
-            (tree,) = (await scene.daemon.house.showing.overview()).trees
+            (tree,) = (await scene.daemon.resources.dashboard.overview()).trees
             assert f"{tree.root}: {tree.shortage}" in ready["reasons"]
             assert not tree.is_fine
 
@@ -103,15 +103,15 @@ async def test_of_three_hundred_orders_the_same_seven_are_found_everywhere(rigge
     rig.configure('task_name = "*"')
     settings = load(rig.config, {}, resolve=True)
     new_database(rig.database.parent)
-    async with open_house(settings, Redactor()) as house:
+    async with open_resources(settings, Redactor()) as house:
         house.store.tell([Channel(name="c", events=("attention.*",))])
         await many(house.store, datetime.now(UTC))
-        keeper = AttentionKeeper(house.store, scope=partial(scope_of, settings), now=utc_now)
-        await keeper.round()
-        house.observed.live.attention = lambda: keeper.current
-        shown = [concern_facts(concern) for concern in await house.showing.attention()]
-        found = await house.showing.gallery.find(Search(attention=True))
-        scraped = (await house.observed.metrics.scrape())[0].decode()
+        maintenance = AttentionTracker(house.store, scope=partial(scope_of, settings), now=utc_now)
+        await maintenance.round()
+        house.monitoring.live.attention = lambda: maintenance.current
+        shown = [concern_to_dict(concern) for concern in await house.dashboard.attention()]
+        found = await house.dashboard.reader.find(Search(attention=True))
+        scraped = (await house.monitoring.metrics.scrape())[0].decode()
         sent = [dict(letter.document) for letter in await house.store.batch("c", 99)]
         status = json.loads((await rig.call("status", "--attention", "--json")).out)
     wanted = sorted((reason, number) for number, reason in NEEDY.items())

@@ -17,18 +17,18 @@ from tests.db.kit import a_delivery, want
 from tests.logs import events
 from tests.patience import PATIENCE
 
-from orderwatch.app.commands.rebuild import recatalogue
+from orderwatch.app.commands.rebuild import rebuild_catalog
 from orderwatch.app.factories import held_database
 from orderwatch.config import load
-from orderwatch.core.deliveries.state_machine import after_loss
+from orderwatch.core.deliveries.state_machine import on_loss
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import ConfigError
 from orderwatch.ops.log import Redactor
 from orderwatch.ports import SceneRead
-from orderwatch.service.catalog import Catalogued, Cataloguer
+from orderwatch.service.catalog import CatalogTree, CatalogUpdater
 from orderwatch.simulator.scenario import Scene
-from orderwatch.transfer.tree.catalog_files import CatalogueWriter
+from orderwatch.transfer.tree.catalog_files import CatalogWriter
 
 __all__ = ["events"]
 
@@ -109,9 +109,9 @@ async def test_a_crash_at_any_step_leaves_a_catalogue_that_can_be_read(
     """Two items, their collection, the root of it, and the marks in the rows."""
     async with home(tmp_path, Scene(size="9 kB"), Scene(size="9 kB")) as at_home:
         switch(at_home, on=True)
-        put, left = CatalogueWriter._put, [survived]
+        put, left = CatalogWriter._put, [survived]
 
-        def limited(self: CatalogueWriter, target: Path, content: bytes) -> None:
+        def limited(self: CatalogWriter, target: Path, content: bytes) -> None:
             if not left[0]:
                 raise Crash
             left[0] -= 1
@@ -121,7 +121,7 @@ async def test_a_crash_at_any_step_leaves_a_catalogue_that_can_be_read(
             raise Crash
 
         with monkeypatch.context() as patched:
-            patched.setattr(CatalogueWriter, "_put", limited)
+            patched.setattr(CatalogWriter, "_put", limited)
             patched.setattr("orderwatch.db.writes.list_in", unmarked)
             with pytest.raises(Crash):
                 await at_home.once()
@@ -140,9 +140,9 @@ async def test_what_is_no_longer_stored_is_taken_out_until_it_is_again(tmp_path:
             before = len(items(at_home.tree))
             at_home.file(lost).unlink()
             async with open_store(at_home.rig.database) as store:
-                await store.record(after_loss(lost, NOW, "lost"))
-                tree = Catalogued(str(at_home.tree), CatalogueWriter(at_home.tree), at_once)
-                assert await Cataloguer(store, {None: tree}).round() == []
+                await store.record(on_loss(lost, NOW, "lost"))
+                tree = CatalogTree(str(at_home.tree), CatalogWriter(at_home.tree), at_once)
+                assert await CatalogUpdater(store, {None: tree}).round() == []
                 assert await store.unlisted(None) == []
             assert len(items(at_home.tree)) == before - 1
         assert list(at_home.tree.rglob("stac/**/*.json")) == []
@@ -159,20 +159,20 @@ async def test_a_strangers_file_is_never_overwritten_and_said_once(
     tmp_path: Path, stranger: str, events: LogCapture
 ) -> None:
     async with home(tmp_path) as at_home, open_store(at_home.rig.database) as store:
-        kept: dict[str | None, Catalogued] = {
-            None: Catalogued(str(at_home.tree), CatalogueWriter(at_home.tree), at_once)
+        kept: dict[str | None, CatalogTree] = {
+            None: CatalogTree(str(at_home.tree), CatalogWriter(at_home.tree), at_once)
         }
-        cataloguer = Cataloguer(store, kept)
+        catalog_updater = CatalogUpdater(store, kept)
         for _ in range(2):
             (at_home.tree / stranger).write_text('{"stac_version": "1.0.0"}')
             for _ in range(2):
-                (problem,) = await cataloguer.round()
+                (problem,) = await catalog_updater.round()
                 assert "the catalogue cannot be written" in problem
             assert (at_home.tree / stranger).read_text() == '{"stac_version": "1.0.0"}'
-            cataloguer.adjust({})  # nobody wants it any more
-            cataloguer.adjust(kept)
+            catalog_updater.adjust({})  # nobody wants it any more
+            catalog_updater.adjust(kept)
         (at_home.tree / stranger).unlink()
-        await cataloguer.round()
+        await catalog_updater.round()
         assert listed(at_home.tree) == await stored(at_home)
         said = [e["event"] for e in events.entries if e["event"].startswith("catalogue.")]
         assert said == ["catalogue.failing", "catalogue.restored"] * 2 + ["catalogue.written"]
@@ -185,18 +185,18 @@ async def test_what_keeps_failing_is_tried_ever_more_seldom(tmp_path: Path) -> N
     seconds = [0.0]
     async with open_store(new_database(tmp_path / "database")) as store:
         await want(store, listable(1))
-        tree = Catalogued(str(tmp_path), CatalogueWriter(tmp_path), at_once)
-        cataloguer = Cataloguer(store, {None: tree}, steady=lambda: seconds[0])
+        tree = CatalogTree(str(tmp_path), CatalogWriter(tmp_path), at_once)
+        catalog_updater = CatalogUpdater(store, {None: tree}, steady=lambda: seconds[0])
         tries = []
         for seconds[0] in range(0, 4000, 5):
             before = written(tmp_path)
-            (problem,) = await cataloguer.round()
+            (problem,) = await catalog_updater.round()
             assert "catalog.json is not its own file" in problem
             tries += [seconds[0]] * (written(tmp_path) != before)
         assert tries == [0, 30, 90, 210, 450, 930, 1830, 2730, 3630]
         (tmp_path / "catalog.json").unlink()
-        cataloguer.adjust({None: tree})  # after a reload it is tried at once
-        assert await cataloguer.round() == []
+        catalog_updater.adjust({None: tree})  # after a reload it is tried at once
+        assert await catalog_updater.round() == []
         assert len(items(tmp_path)) == 1
 
 
@@ -210,8 +210,8 @@ async def test_what_is_listed_of_many_scenes_stays_so_when_the_rest_fails(
     async with open_store(new_database(tmp_path / "database")) as store:
         for task_id in (1, 2):
             await want(store, listable(task_id))
-        tree = Catalogued(str(tmp_path), CatalogueWriter(tmp_path), at_once)
-        assert len(await Cataloguer(store, {None: tree}).round()) == 1
+        tree = CatalogTree(str(tmp_path), CatalogWriter(tmp_path), at_once)
+        assert len(await CatalogUpdater(store, {None: tree}).round()) == 1
         assert [one.task_id for one in await store.unlisted(None)] == [2]
         assert [item.properties["orderwatch:task_id"] for item in items(tmp_path)] == [1]
 
@@ -228,15 +228,15 @@ def written(root: Path) -> list[int]:
 async def test_the_rebuilt_catalogue_is_as_the_rows_are(tmp_path: Path) -> None:
     async with home(tmp_path) as at_home:
         with pytest.raises(ConfigError, match="stac = true"):
-            await recatalogue(at_home.settings, Redactor())
+            await rebuild_catalog(at_home.settings, Redactor())
         switch(at_home, on=True)
         assert await at_home.once() == []
         left = former_project(at_home.tree)
         for path in at_home.tree.glob("stac/*/7/*.json"):
             path.unlink()
         with held_database(at_home.settings):  # as a daemon does
-            assert await recatalogue(at_home.settings, Redactor()) is None
-        assert await recatalogue(at_home.settings, Redactor()) == []
+            assert await rebuild_catalog(at_home.settings, Redactor()) is None
+        assert await rebuild_catalog(at_home.settings, Redactor()) == []
         validate(at_home.tree)
         assert listed(at_home.tree) == await stored(at_home)
         assert not left.exists()
@@ -317,14 +317,14 @@ async def test_an_error_of_our_own_leaves_out_one_scene_and_says_it_once(
     async with open_store(new_database(tmp_path / "database")) as store:
         for task_id in range(1, 6):
             await want(store, listable(task_id))
-        rows, tree = OddRows(store), Catalogued(str(tmp_path), CatalogueWriter(tmp_path), at_once)
-        cataloguer = Cataloguer(rows, {None: tree}, steady=lambda: seconds[0])
+        rows, tree = OddRows(store), CatalogTree(str(tmp_path), CatalogWriter(tmp_path), at_once)
+        catalog_updater = CatalogUpdater(rows, {None: tree}, steady=lambda: seconds[0])
         for seconds[0] in (0, 5, 1000):
-            assert await cataloguer.round() == []
+            assert await catalog_updater.round() == []
             assert sorted(i.properties["orderwatch:task_id"] for i in items(tmp_path)) == [1, 3, 4, 5]
         rows.on = False
         seconds[0] = 2000
-        await cataloguer.round()
+        await catalog_updater.round()
         assert len(items(tmp_path)) == 5
     said = [e["event"] for e in events.entries if e["event"].startswith("catalogue.item")]
     assert said == ["catalogue.item_failed", "catalogue.item_restored"]
@@ -351,12 +351,12 @@ async def test_what_is_to_be_written_anew_in_the_middle_of_a_round_is_written_an
     (tmp_path / ".orderwatch").mkdir()
     async with open_store(new_database(tmp_path / "database")) as store:
         await want(store, listable(1))
-        tree = Catalogued(str(tmp_path), CatalogueWriter(tmp_path), at_once)
-        cataloguer = Cataloguer(Unlisting(store), {None: tree})
-        assert await cataloguer.round() == []
+        tree = CatalogTree(str(tmp_path), CatalogWriter(tmp_path), at_once)
+        catalog_updater = CatalogUpdater(Unlisting(store), {None: tree})
+        assert await catalog_updater.round() == []
         item = only_item(tmp_path)
         item.unlink()
         left = former_project(tmp_path)
-        assert await cataloguer.round() == []
+        assert await catalog_updater.round() == []
         assert (item.exists(), left.exists()) == (True, False)
         assert await store.unlisted(None) == []

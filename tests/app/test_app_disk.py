@@ -65,7 +65,7 @@ async def test_what_fits_is_stored_the_rest_is_parked_and_arrives_when_there_is_
     days.day = 1
     stored = _stored(await rig.until(_four_stored_four_parked))
     days.day = 2  # the status of the order moves while nothing can be fetched
-    await rig.until(lambda _: ("order.moved", "completed") in _moves(rig))
+    await rig.until(lambda _: ("order.changed", "completed") in _moves(rig))
     taken = {d["scene_id"]: _moved_away(rig, d["path"], tmp_path / "archive") for d in stored}
     await rig.until_stored(SCENES)
     left = {
@@ -84,12 +84,12 @@ async def test_below_a_bare_mount_point_nothing_is_written_and_all_arrives_when_
     rig: Rig, days: Days, volume: Path
 ) -> None:
     await rig.start("run")
-    await _until_logged(rig, "order.moved")
+    await _until_logged(rig, "order.changed")
     _run("umount", "-l", str(rig.tree))
     days.day = 1
     await rig.until(lambda found: bool(found) and all(d["state"] == "parked" for d in found))
     days.day = 2
-    await rig.until(lambda _: ("order.moved", "completed") in _moves(rig))
+    await rig.until(lambda _: ("order.changed", "completed") in _moves(rig))
     assert not list(rig.tree.iterdir())
     assert "not mounted" in (await rig.call("check")).err
     _run("mount", "-o", "remount,size=50m", str(volume))
@@ -146,7 +146,7 @@ def _moved_away(rig: Rig, path: str, archive: Path) -> str:
 
 
 def _moves(rig: Rig) -> list[tuple[str, str]]:
-    return [(e["event"], e["after"]) for e in rig.events() if e["event"] == "order.moved"]
+    return [(e["event"], e["after"]) for e in rig.events() if e["event"] == "order.changed"]
 
 
 def _logged(rig: Rig, event: str) -> int:

@@ -17,8 +17,8 @@ from tests.app.app_rig import Facts
 from tests.app.faults_kit import Stage, at_work, stage
 
 from orderwatch.db.reader import open_reader
-from orderwatch.simulator.scenario import Capture, Order, Scenario
 from orderwatch.simulator.documents import Document
+from orderwatch.simulator.scenario import Capture, Order, Scenario
 from orderwatch.simulator.world import Place, Sign, World
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "600"))

@@ -85,14 +85,14 @@ def _environment(folder: Path, wheel: Path) -> Path:
     venv.create(folder, with_pip=False)
     python = folder / "bin" / "python"
     here = sysconfig.get_paths()["purelib"]
-    site = subprocess.run(
+    views = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout.strip()
     # A folder named in a .pth file is searched, but its own .pth files, our editable one among them, are not.
-    Path(site, "dependencies.pth").write_text(here, encoding="utf-8")
+    Path(views, "dependencies.pth").write_text(here, encoding="utf-8")
     install = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
     subprocess.run([python, *install], check=True)
     place = subprocess.run(
@@ -103,5 +103,5 @@ def _environment(folder: Path, wheel: Path) -> Path:
         cwd=folder,
         env=ALONE,
     ).stdout
-    assert place.startswith(site)
+    assert place.startswith(views)
     return python

@@ -13,7 +13,7 @@ from tests.databases import new_database
 from orderwatch.app.commands.once import run_once
 from orderwatch.app.commands.rebuild import Rebuilt, held_for_rebuild, rebuild
 from orderwatch.app.commands.repair import Repair, begin_repair, finish_repair
-from orderwatch.app.commands.verify import Audit, verify
+from orderwatch.app.commands.verify import VerifyReport, verify
 from orderwatch.app.factories import held_database
 from orderwatch.config import Settings, load
 from orderwatch.core.model import Delivery, DeliveryState, Order
@@ -65,7 +65,7 @@ class Home:
         with held_database(self.settings):
             return (await run_once(self.settings, Redactor(), self.heard)).problems
 
-    async def verify(self) -> Audit:
+    async def verify(self) -> VerifyReport:
         return await verify(self.settings, Heard())
 
     async def found(self) -> set[tuple[str, str]]:

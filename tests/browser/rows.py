@@ -12,14 +12,14 @@ from orderwatch.core.model import (
     CapturePhase,
     Delivery,
     DeliveryState,
-    Kind,
     Order,
     OrderPhase,
     OrderState,
     SceneFacts,
-    Standing,
     Subject,
+    TrackedStatus,
     Transition,
+    TransitionKind,
 )
 from orderwatch.core.orders.observe import Verdict
 
@@ -54,7 +54,7 @@ def verdict(placed: Placed) -> Verdict:
     order = Order(
         account="main",
         task_id=placed.number,
-        standing=Standing(word=placed.word, phase=OrderPhase(placed.word)),
+        status=TrackedStatus(word=placed.word, phase=OrderPhase(placed.word)),
         state=OrderState.SETTLING if over else OrderState.OPEN,
         task_name=placed.name,
         project_name=placed.project,
@@ -77,7 +77,7 @@ def _capture(placed: Placed, n: int) -> Capture:
     taken = placed.captures[n]
     return Capture(
         capture_id=f"{placed.number * 7919 + n:08x}-1600-4d61-b877-670f9849d157",
-        standing=Standing(word=taken.word, phase=CapturePhase(taken.word)),
+        status=TrackedStatus(word=taken.word, phase=CapturePhase(taken.word)),
         start=NOW + taken.start * HOUR,
         satellite_name=taken.satellite,
         published_at=None if taken.published is None else NOW + taken.published * HOUR,
@@ -156,13 +156,13 @@ def _moves(order: Order) -> list[Transition]:
             subject=subject,
             before=before,
             after=after,
-            kind=Kind.STEP if before else Kind.FIRST,
+            kind=TransitionKind.STEP if before else TransitionKind.FIRST,
             **whose,
         )
 
     assert order.placed_at is not None
     found = [move(order.placed_at - NOW, Subject.ORDER, None, "received")]
-    found.append(move(order.placed_at + HOUR - NOW, Subject.ORDER, "received", order.standing.word))
+    found.append(move(order.placed_at + HOUR - NOW, Subject.ORDER, "received", order.status.word))
     for capture in order.captures:
         whose = {"capture_id": capture.capture_id}
         found.append(move(order.placed_at + 2 * HOUR - NOW, Subject.CAPTURE, None, "planned", **whose))

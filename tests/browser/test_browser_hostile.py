@@ -8,7 +8,7 @@ from tests.browser.visits import DESK, PHONE, visiting
 from tests.db.kit import NOW, a_delivery, a_move, an_order
 from tests.web.api_kit import served
 
-from orderwatch.core.model import Capture, CapturePhase, Kind, OrderPhase, Standing, Subject
+from orderwatch.core.model import Capture, CapturePhase, OrderPhase, Subject, TrackedStatus, TransitionKind
 from orderwatch.core.orders.observe import Verdict
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -21,7 +21,7 @@ ENDLESS = "W" * 400
 async def test_hostile_names_are_text_and_leave_the_layout_as_it_is(database: Path, browser: Browser) -> None:
     capture = Capture(
         capture_id=ENDLESS,
-        standing=Standing(word=QUOTED, phase=CapturePhase.CAPTURED),
+        status=TrackedStatus(word=QUOTED, phase=CapturePhase.CAPTURED),
         satellite_name=TURNED + ENDLESS,
         start=NOW,
     )
@@ -30,7 +30,7 @@ async def test_hostile_names_are_text_and_leave_the_layout_as_it_is(database: Pa
         task_name=SCRIPT,
         project_name=ENDLESS,
         product=QUOTED,
-        standing=Standing(word=ENDLESS[:60], phase=OrderPhase.IN_PROGRESS),
+        status=TrackedStatus(word=ENDLESS[:60], phase=OrderPhase.IN_PROGRESS),
         document={"target": {"type": "Point", "coordinates": [4.0, 52.0]}},
         start=NOW,
         end=NOW,
@@ -43,7 +43,7 @@ async def test_hostile_names_are_text_and_leave_the_layout_as_it_is(database: Pa
         QUOTED,
         subject=Subject.DELIVERY,
         before=ENDLESS,
-        kind=Kind.ODD,
+        kind=TransitionKind.ODD,
         capture_id=ENDLESS,
         scene_id=SCRIPT,
         detail=ENDLESS,

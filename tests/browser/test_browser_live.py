@@ -15,7 +15,7 @@ from tests.db.kit import NOW, a_move, held
 from tests.patience import PATIENCE
 from tests.web.api_kit import Served, served
 
-from orderwatch.core.model import CapturePhase, OrderPhase, Standing, Subject
+from orderwatch.core.model import CapturePhase, OrderPhase, Subject, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -34,10 +34,10 @@ async def published(here: Served) -> None:
     """The capture that was planned, and with it the order."""
     order = await held(here.store, ORDER)
     first, planned = order.captures
-    moved = replace(planned, standing=Standing(word="published", phase=CapturePhase.PUBLISHED))
+    moved = replace(planned, status=TrackedStatus(word="published", phase=CapturePhase.PUBLISHED))
     after = replace(
         order,
-        standing=Standing(word="completed", phase=OrderPhase.COMPLETED),
+        status=TrackedStatus(word="completed", phase=OrderPhase.COMPLETED),
         captures=(first, moved),
     )
     move = a_move("published", ORDER, subject=Subject.CAPTURE, capture_id=planned.capture_id)

@@ -8,7 +8,7 @@ from tests.browser.visits import visiting
 from tests.db.kit import MINUTE, NOW, a_move, an_order
 from tests.web.api_kit import served
 
-from orderwatch.core.model import Capture, CapturePhase, Order, Standing
+from orderwatch.core.model import Capture, CapturePhase, Order, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
@@ -18,7 +18,7 @@ MANY = 10_000
 def order(number: int) -> Order:
     taken = Capture(
         capture_id=f"{number:08x}-1600-4d61-b877-670f9849d157",
-        standing=Standing(word="planned", phase=CapturePhase.PLANNED),
+        status=TrackedStatus(word="planned", phase=CapturePhase.PLANNED),
         start=NOW + (number % 5000) * MINUTE,
         satellite_name=f"NewSat-{number % 40}",
     )

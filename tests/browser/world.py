@@ -11,7 +11,7 @@ from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.core.model import DeliveryState, OrderState
 from orderwatch.core.statistics import Counts
 from orderwatch.db.store import Store
-from orderwatch.ports.queries import AccountSeen, Overview, TreeSeen
+from orderwatch.ports.queries import AccountSeen, DashboardQueries, TreeSeen
 from orderwatch.simulator.attachments import content
 from orderwatch.simulator.scenario import Attachment
 
@@ -68,7 +68,7 @@ _PLACED = (
     ),
 )
 
-OVERVIEW = Overview(
+OVERVIEW = DashboardQueries(
     accounts=[AccountSeen(name="main", state="fine", swept_at=NOW - timedelta(seconds=40))],
     trees=[TreeSeen(root="/srv/deliveries", usable=True, room=412_000_000_000)],
     attention=[],
@@ -76,7 +76,7 @@ OVERVIEW = Overview(
         orders={OrderState.OPEN: 3}, deliveries={DeliveryState.FETCHING: 1, DeliveryState.STORED: 11}
     ),
 )
-TROUBLED = Overview(
+TROUBLED = DashboardQueries(
     accounts=[
         AccountSeen(name="main", state="fine", swept_at=NOW - timedelta(seconds=40)),
         AccountSeen(name="survey", state="refused", swept_at=NOW - 3 * HOUR),

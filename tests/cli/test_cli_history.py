@@ -11,7 +11,7 @@ from tests.cli.conftest import Call
 from tests.db.kit import MINUTE, NOW, a_move, an_order
 
 from orderwatch.cli.output.timeline import print_history
-from orderwatch.core.model import Kind, Subject, Transition
+from orderwatch.core.model import Subject, Transition, TransitionKind
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import open_store
 
@@ -41,9 +41,9 @@ class Told:
 def test_days_are_lines_and_moves_are_told_in_words_below_them(told: Told) -> None:
     lines = told(
         a_move("received"),
-        a_move("in_progress", before="received", at=NOW + MINUTE, kind=Kind.STEP),
+        a_move("in_progress", before="received", at=NOW + MINUTE, kind=TransitionKind.STEP),
         a_move("planned", at=NOW + 2 * MINUTE, **OF_CAPTURE),
-        a_move("captured", before="planned", at=NOW + 12 * HOUR, kind=Kind.STEP, **OF_CAPTURE),
+        a_move("captured", before="planned", at=NOW + 12 * HOUR, kind=TransitionKind.STEP, **OF_CAPTURE),
         a_move("wanted", at=NOW + 15 * HOUR + 10 * MINUTE, detail="delivery_zip s.zip", **OF_SCENE),
     )
     assert lines == [
@@ -60,19 +60,21 @@ def test_days_are_lines_and_moves_are_told_in_words_below_them(told: Told) -> No
 @pytest.mark.parametrize(
     ("kind", "remark"),
     [
-        (Kind.FIRST, ""),
-        (Kind.STEP, ""),
-        (Kind.SKIP, "  skip: a state in between was not seen"),
-        (Kind.ODD, "  odd: no known road leads there"),
-        (Kind.UNKNOWN, "  unknown word"),
+        (TransitionKind.FIRST, ""),
+        (TransitionKind.STEP, ""),
+        (TransitionKind.SKIP, "  skip: a state in between was not seen"),
+        (TransitionKind.ODD, "  odd: no known road leads there"),
+        (TransitionKind.UNKNOWN, "  unknown word"),
     ],
 )
-def test_only_what_is_remarkable_gets_a_word_of_explanation(told: Told, kind: Kind, remark: str) -> None:
+def test_only_what_is_remarkable_gets_a_word_of_explanation(
+    told: Told, kind: TransitionKind, remark: str
+) -> None:
     assert told(a_move("b", before="a", kind=kind))[1] == f"  12:00:00  order    1  a → b{remark}"
 
 
 def test_a_remark_and_a_detail_stand_together(told: Told) -> None:
-    (_, line) = told(a_move("lost", kind=Kind.ODD, detail="the provider answers 404"))
+    (_, line) = told(a_move("lost", kind=TransitionKind.ODD, detail="the provider answers 404"))
     assert line.endswith("→ lost  odd: no known road leads there; the provider answers 404")
 
 

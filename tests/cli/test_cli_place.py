@@ -19,7 +19,7 @@ from tests.db.kit import NOW
 from tests.patience import PATIENCE
 from tests.terminals import shown_on
 
-from orderwatch.app.commands.place_orders import Asked, Tried
+from orderwatch.app.commands.place_orders import PlaceRequest, PlaceResult
 from orderwatch.cli.ordering.cancel import _problem, _told
 from orderwatch.cli.ordering.common import ask, told, tried_facts
 from orderwatch.cli.ordering.order_file import print_wanted
@@ -28,16 +28,16 @@ from orderwatch.cli.output.tables import print_status
 from orderwatch.core.attention.attention import concerns
 from orderwatch.core.attention.concern import Evidence, Scope
 from orderwatch.core.ordering.intent import Intent, IntentState
-from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import Request
 from orderwatch.errors import UnavailableError
-from orderwatch.ops.actor import who
-from orderwatch.service.ordering.canceller import Cancelled
-from orderwatch.service.ordering.placer import Outcome
+from orderwatch.ops.actor import current_actor
+from orderwatch.service.ordering.canceller import CancelResult
+from orderwatch.service.ordering.placer import PlaceOutcome
 from orderwatch.simulator import Simulator, serve
 from orderwatch.simulator.scenario import Scenario
 
-ACT = Act(who="ann@desk", source="orders.toml")
+ACT = Provenance(who="ann@desk", source="orders.toml")
 REQUEST = Request(
     task_name="Quay 5",
     project_name="Harbour",
@@ -55,7 +55,7 @@ AREA = replace(
 def intent(state: IntentState = IntentState.PLACED, **more: Any) -> Intent:  # noqa: ANN401 - of any field
     facts = {"request": REQUEST, "task_id": 41 if state is IntentState.PLACED else None, **more}
     return Intent(
-        account="main", act=ACT, written_at=NOON, sent_at=NOON, state=state, **{"sends": 1, **facts}
+        account="main", provenance=ACT, written_at=NOON, sent_at=NOON, state=state, **{"sends": 1, **facts}
     )
 
 
@@ -63,7 +63,7 @@ def test_the_table_shows_what_is_about_to_be_ordered_and_what_was_meant_before(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     requests = [REQUEST, AREA, REQUEST, REQUEST, REQUEST, REQUEST]
-    asked = [Asked("main", request, ACT) for request in requests]
+    asked = [PlaceRequest("main", request, ACT) for request in requests]
     before = [
         None,
         intent(),
@@ -108,7 +108,7 @@ def test_names_drive_neither_the_terminal_nor_our_markup(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
     request = replace(REQUEST, task_name=name, project_name=name)
-    print_wanted([Asked(name, request, ACT)], [None])
+    print_wanted([PlaceRequest(name, request, ACT)], [None])
     unclear = intent(IntentState.UNCLEAR, request=request, reason=name)
     scope = Scope(accounts=["main"], is_watched=lambda *_: True, knows=lambda *_: True)
     (concern,) = concerns(Evidence(intents=[unclear]), NOW, scope)
@@ -117,48 +117,48 @@ def test_names_drive_neither_the_terminal_nor_our_markup(
     visible = "".join(c if c.isprintable() else "\ufffd" for c in name)
     assert shown.count(visible) == 5
     assert "\x1b" not in shown
-    assert "\u202e" not in told(Outcome(unclear))
+    assert "\u202e" not in told(PlaceOutcome(unclear))
 
 
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        (Outcome(intent(), fresh=True), '"Quay 5" is placed, as order 41'),
+        (PlaceOutcome(intent(), fresh=True), '"Quay 5" is placed, as order 41'),
         (
-            Outcome(intent(ended_at=NOON), fresh=True),
+            PlaceOutcome(intent(ended_at=NOON), fresh=True),
             '"Quay 5" is placed, as order 41: the answer was lost, but the provider\'s list shows it',
         ),
         (
-            Outcome(intent(sends=0), fresh=True),
+            PlaceOutcome(intent(sends=0), fresh=True),
             (
                 '"Quay 5" is at the provider already, as order 41, placed earlier or elsewhere: '
                 "nothing was sent, and it is watched now; --again places another one"
             ),
         ),
         (
-            Outcome(intent(), status="received"),
+            PlaceOutcome(intent(), status="received"),
             (
                 '"Quay 5" was placed already, as order 41, on 2026-11-22 12:00:00 UTC by ann@desk '
                 "(received): nothing was sent; --again places another one"
             ),
         ),
         (
-            Outcome(intent(IntentState.REFUSED, reason="no credit")),
+            PlaceOutcome(intent(IntentState.REFUSED, reason="no credit")),
             '"Quay 5" was refused, nothing was ordered: no credit',
         ),
         (
-            Outcome(intent(IntentState.UNSENT, reason="no route")),
+            PlaceOutcome(intent(IntentState.UNSENT, reason="no route")),
             '"Quay 5" could not be sent, nothing was ordered: no route',
         ),
         (
-            Outcome(intent(IntentState.ABSENT)),
+            PlaceOutcome(intent(IntentState.ABSENT)),
             (
                 '"Quay 5" was sent, but surely not taken: two whole lists of the provider\'s lack it; '
                 "run the same command with --resume to send it once more"
             ),
         ),
         (
-            Outcome(intent(IntentState.UNCLEAR, reason="cut")),
+            PlaceOutcome(intent(IntentState.UNCLEAR, reason="cut")),
             (
                 '"Quay 5" may have been placed or not, and is not sent again: cut; run the same command with '
                 "--resume to find out, and to send it once more if it surely was not taken"
@@ -167,12 +167,14 @@ def test_names_drive_neither_the_terminal_nor_our_markup(
     ],
     ids=["placed", "found", "elsewhere", "already", "refused", "unsent", "absent", "unclear"],
 )
-def test_each_end_is_told_with_what_to_do(outcome: Outcome, words: str) -> None:
+def test_each_end_is_told_with_what_to_do(outcome: PlaceOutcome, words: str) -> None:
     assert told(outcome) == words
 
 
 def test_an_order_that_was_not_even_meant_yet_has_its_facts() -> None:
-    facts = tried_facts(Tried(Asked("main", REQUEST, ACT), None, UnavailableError("tasking: 503")))
+    facts = tried_facts(
+        PlaceResult(PlaceRequest("main", REQUEST, ACT), None, UnavailableError("tasking: 503"))
+    )
     assert (facts["state"], facts["task_id"], facts["sends"], facts["fresh"]) == (None, None, 0, False)
     assert facts["reason"] == "tasking: 503"
 
@@ -180,24 +182,24 @@ def test_an_order_that_was_not_even_meant_yet_has_its_facts() -> None:
 @pytest.mark.parametrize(
     ("done", "words", "problem"),
     [
-        (Cancelled(seen_order("canceled"), sent=True), 'order 23272 "Quay" is canceled', None),
+        (CancelResult(seen_order("canceled"), sent=True), 'order 23272 "Quay" is canceled', None),
         (
-            Cancelled(seen_order("in_progress"), sent=True),
+            CancelResult(seen_order("in_progress"), sent=True),
             'the provider took the cancellation of order 23272 "Quay", and for now says in_progress',
             None,
         ),
         (
-            Cancelled(seen_order("canceled"), sent=True, lost="cut"),
+            CancelResult(seen_order("canceled"), sent=True, lost="cut"),
             'order 23272 "Quay" is canceled: the answer was lost, but the provider shows it',
             None,
         ),
         (
-            Cancelled(seen_order("canceled"), sent=False),
+            CancelResult(seen_order("canceled"), sent=False),
             'order 23272 "Quay" is canceled already: nothing was sent',
             None,
         ),
         (
-            Cancelled(seen_order("in_progress"), sent=True, lost="cut"),
+            CancelResult(seen_order("in_progress"), sent=True, lost="cut"),
             None,
             (
                 'order 23272 "Quay" is perhaps cancelled: the answer was lost (cut), and the provider says '
@@ -205,13 +207,15 @@ def test_an_order_that_was_not_even_meant_yet_has_its_facts() -> None:
             ),
         ),
         (
-            Cancelled(seen_order("completed"), sent=False),
+            CancelResult(seen_order("completed"), sent=False),
             None,
             'order 23272 "Quay" is completed already: there is nothing to cancel, nothing was sent',
         ),
     ],
 )
-def test_each_end_of_a_cancellation_is_told(done: Cancelled, words: str | None, problem: str | None) -> None:
+def test_each_end_of_a_cancellation_is_told(
+    done: CancelResult, words: str | None, problem: str | None
+) -> None:
     assert _problem(done) == problem
     if words is not None:
         assert _told(done) == words
@@ -246,11 +250,11 @@ class Terminal(io.StringIO):
 
 def test_who_acts_is_known_behind_sudo_and_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_USER", "ann")
-    assert who().startswith("ann@")
+    assert current_actor().startswith("ann@")
     for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 2_000_000_007)
-    assert who().startswith("2000000007@")
+    assert current_actor().startswith("2000000007@")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from tests.cli.conftest import Call
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 
 from orderwatch.cli.report import print_report
-from orderwatch.core.model import Capture, CapturePhase, DeliveryState, Standing, Subject
-from orderwatch.core.orders.latency_report import Ledger, OrderRow
+from orderwatch.core.model import Capture, CapturePhase, DeliveryState, Subject, TrackedStatus
+from orderwatch.core.orders.latency_report import OrderRow, ReportBuilder
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import open_store
 
@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 NOTHING = {"count": 0, "median_seconds": None, "p90_seconds": None}
 CAPTURE = Capture(
     capture_id="capture-1",
-    standing=Standing(word="published", phase=CapturePhase.PUBLISHED),
+    status=TrackedStatus(word="published", phase=CapturePhase.PUBLISHED),
     start=NOW + HOUR,
     published_at=NOW + 3 * HOUR,
 )
@@ -135,7 +135,7 @@ def test_of_an_empty_database_there_is_nothing_to_tell(call: Call, database: Pat
 
 
 def test_without_moves_and_without_overdue_orders_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    ledger = Ledger()
+    ledger = ReportBuilder()
     ledger.order(OrderRow("main", 1, None, None, None, "received", "open", NOW, NOW + MINUTE))
     print_report(ledger.report(NOW))
     shown = capsys.readouterr().out
@@ -148,7 +148,7 @@ def test_names_of_the_provider_stay_names(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    ledger = Ledger()
+    ledger = ReportBuilder()
     ledger.order(OrderRow("main", 1, name, name, name, name, "open", NOW, NOW - MINUTE))
     print_report(ledger.report(NOW))
     shown = capsys.readouterr().out
@@ -161,7 +161,7 @@ async def test_a_thousand_rows_are_entered_whole(database: Path) -> None:
     """More than are read at once."""
     of_order = [a_move(str(n % 7), before=str((n - 1) % 7), at=NOW + n * MINUTE) for n in range(2500)]
     verdict = Verdict(order=an_order(), transitions=tuple(of_order))
-    ledger = Ledger()
+    ledger = ReportBuilder()
     async with open_store(database) as store:
         await store.apply_all([verdict, *(Verdict(order=an_order(n)) for n in range(2, 1502))])
         await store.enter(ledger)

@@ -29,17 +29,17 @@ from orderwatch.core.model import (
     Order,
     OrderPhase,
     OrderState,
-    Standing,
+    TrackedStatus,
 )
-from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.core.serializers import order_facts
+from orderwatch.core.serializers import order_to_dict
 from orderwatch.db.daemon_status import shown_alive
 from orderwatch.db.store import open_store
 from orderwatch.ports import AccountState
 
 CAPTURE = Capture(
-    capture_id="capture-1", standing=Standing(word="published", phase=CapturePhase.PUBLISHED), start=NOW
+    capture_id="capture-1", status=TrackedStatus(word="published", phase=CapturePhase.PUBLISHED), start=NOW
 )
 WAITING = a_delivery(state=DeliveryState.WAITING, not_before=NOW + 4 * MINUTE, reason="the host was busy")
 
@@ -79,7 +79,7 @@ def test_elsewhere_times_are_told_as_they_are() -> None:
 def test_an_order_that_a_whole_list_showed_later_was_seen_then() -> None:
     order = the_order(listed_at=NOW - MINUTE)
     assert "seen 1 min ago" in printed(order, NOW)
-    assert order_facts(order)["last_seen_at"] == "2026-11-22T11:59:00Z"
+    assert order_to_dict(order)["last_seen_at"] == "2026-11-22T11:59:00Z"
 
 
 def test_what_is_not_known_is_not_told() -> None:
@@ -106,10 +106,10 @@ def test_names_of_the_provider_can_neither_drive_the_terminal_nor_our_markup(
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
-    standing: Standing[OrderPhase] = Standing(word=name, phase=None)
+    standing: TrackedStatus[OrderPhase] = TrackedStatus(word=name, phase=None)
     capture = replace(CAPTURE, satellite_name=name)
     wanted = replace(WAITING, reason=name, file_name=name)
-    order = the_order(task_name=name, standing=standing, captures=(capture,), deliveries=(wanted,))
+    order = the_order(task_name=name, status=standing, captures=(capture,), deliveries=(wanted,))
     print_status(Known([order], {}), NOW)
     shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
     visible = "".join(c if c.isprintable() else "\ufffd" for c in name)
@@ -128,7 +128,7 @@ def test_two_names_cannot_make_markup_of_ours_together(capsys: pytest.CaptureFix
 
 def test_json_says_when_it_was_placed_and_looked_at_and_where_a_delivery_goes() -> None:
     order = the_order(placed_at=NOW, looked_at=NOW + MINUTE, deliveries=(replace(WAITING, root="/srv/east"),))
-    facts = json.loads(json.dumps(order_facts(order)))
+    facts = json.loads(json.dumps(order_to_dict(order)))
     assert (facts["placed_at"], facts["looked_at"]) == ("2026-11-22T12:00:00Z", "2026-11-22T12:01:00Z")
     (capture,) = facts["captures"]
     assert capture["deliveries"][0]["root"] == "/srv/east"
@@ -211,7 +211,7 @@ async def test_filters_leave_out_orders_and_what_is_about_them(database: Path, c
 
 
 def test_an_accounts_trouble_stands_below_the_orders(capsys: pytest.CaptureFixture[str]) -> None:
-    trouble = Trouble(
+    trouble = OpenCircuit(
         began_at=NOW,
         failures=3,
         until=NOW + MINUTE,
@@ -232,9 +232,9 @@ async def test_a_real_terminal_is_told_from_now_and_in_colours_unless_they_are_u
     database: Path, config: Path, *, colour: bool
 ) -> None:
     seen = datetime.now(UTC) - 3 * MINUTE - timedelta(seconds=5)
-    standing = Standing(word="completed", phase=OrderPhase.COMPLETED)
+    standing = TrackedStatus(word="completed", phase=OrderPhase.COMPLETED)
     async with open_store(database) as store:
-        order = an_order(standing=standing, last_seen_at=seen, next_look_at=seen)
+        order = an_order(status=standing, last_seen_at=seen, next_look_at=seen)
         await store.apply(Verdict(order=order))
     shown = await asyncio.to_thread(_on_a_terminal, config, {} if colour else {"NO_COLOR": "1"})
     assert "seen 3 min ago, next look due 3 min ago" in shown

@@ -18,23 +18,23 @@ from tests.terminals import Window
 from orderwatch.cli.output.live import transfers_table
 from orderwatch.cli.top import picture
 from orderwatch.core.attention.concern import Concern, Reason
-from orderwatch.core.daemon_status import Liveness
-from orderwatch.core.deliveries.bandwidth import Speeds
+from orderwatch.core.daemon_status import DaemonStatus
+from orderwatch.core.deliveries.bandwidth import SpeedMeter
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
     DeliveryState,
     OrderPhase,
     OrderState,
-    Standing,
     Subject,
+    TrackedStatus,
 )
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.core.statistics import Counts, Glance
+from orderwatch.core.statistics import Counts, Summary
 from orderwatch.db.daemon_status import shown_alive
 from orderwatch.db.store import open_store
 
-RUNS = Liveness(running=True)
+RUNS = DaemonStatus(running=True)
 COLOURS = re.compile(r"\x1b\[[\d;]*3[0-7]m")
 RUNNING = a_delivery(state=DeliveryState.FETCHING, durable=250_000, total=1_000_000)
 SHORT = Concern(
@@ -45,7 +45,7 @@ SHORT = Concern(
     text="There is too little room below /srv.",
     remedy="Make room.",
 )
-GLANCE = Glance(
+GLANCE = Summary(
     counts=Counts(
         orders={OrderState.OPEN: 2, OrderState.SETTLING: 1, OrderState.DONE: 7},
         deliveries={DeliveryState.FETCHING: 1, DeliveryState.PARKED: 2, DeliveryState.STORED: 40},
@@ -57,8 +57,8 @@ GLANCE = Glance(
 )
 
 
-def shown(glance: Glance, height: int = 24, width: int = 100, daemon: Liveness = RUNS) -> list[str]:
-    going = Speeds().measured(glance.running, NOW)
+def shown(glance: Summary, height: int = 24, width: int = 100, daemon: DaemonStatus = RUNS) -> list[str]:
+    going = SpeedMeter().measured(glance.running, NOW)
     screen = Console(width=width, height=height, no_color=True, highlight=False)
     with screen.capture() as found:
         screen.print(picture(glance, going, daemon, NOW, height))
@@ -85,17 +85,17 @@ def test_the_picture_is_never_higher_than_the_window(height: int) -> None:
         attention=[replace(SHORT, key=f"{n}", text="x" * 300) for n in range(9)],
     )
     assert len(shown(many, height, 60)) <= height
-    assert len(shown(many, height, 60, Liveness(running=False))) <= height
+    assert len(shown(many, height, 60, DaemonStatus(running=False))) <= height
 
 
 def test_without_a_daemon_the_first_line_says_so() -> None:
-    first, second, *_ = shown(GLANCE, daemon=Liveness(running=False, last_alive_at=NOW - 180 * MINUTE))
+    first, second, *_ = shown(GLANCE, daemon=DaemonStatus(running=False, last_alive_at=NOW - 180 * MINUTE))
     assert first == "No daemon is running. Last sign of life: 3 h ago (2026-11-22 09:00:00 UTC)."
     assert second.startswith("2 orders open")
 
 
 def test_of_a_daemon_that_hangs_nobody_says_that_all_is_well() -> None:
-    hangs = Liveness(running=True, last_alive_at=NOW - 5 * MINUTE)
+    hangs = DaemonStatus(running=True, last_alive_at=NOW - 5 * MINUTE)
     first, second, *_ = shown(replace(GLANCE, attention=[]), daemon=hangs)
     assert first.startswith("The daemon is running but hangs.")
     assert "all is well" not in second
@@ -103,11 +103,11 @@ def test_of_a_daemon_that_hangs_nobody_says_that_all_is_well() -> None:
 
 def test_names_of_the_provider_cannot_drive_the_terminal() -> None:
     name = "\x1b]0;mine\x07[bold]\nx"
-    standing: Standing[OrderPhase] = Standing(word=name, phase=None)
-    marked: Standing[CapturePhase] = Standing(word=name, phase=None)
-    capture = Capture(capture_id=name, standing=marked)
-    order = an_order(1, task_name=name, project_name=name, standing=standing, captures=(capture,) * 9)
-    hostile = Glance(
+    standing: TrackedStatus[OrderPhase] = TrackedStatus(word=name, phase=None)
+    marked: TrackedStatus[CapturePhase] = TrackedStatus(word=name, phase=None)
+    capture = Capture(capture_id=name, status=marked)
+    order = an_order(1, task_name=name, project_name=name, status=standing, captures=(capture,) * 9)
+    hostile = Summary(
         orders=[order],
         running=[replace(RUNNING, file_name=name)],
         moves=[a_move(name, before=name, capture_id=name, scene_id=name, detail=name)],
@@ -119,7 +119,7 @@ def test_names_of_the_provider_cannot_drive_the_terminal() -> None:
 
 
 def test_a_transfer_says_how_fast_it_is_and_how_long_it_takes() -> None:
-    speeds = Speeds()
+    speeds = SpeedMeter()
     speeds.measured([RUNNING], NOW)
     later = replace(RUNNING, durable=500_000)
     going = speeds.measured([later], NOW + timedelta(seconds=2))
@@ -163,8 +163,8 @@ async def test_a_signal_ends_it_as_well(database: Path, config: Path, number: si
 
 async def _fill(database: Path) -> None:
     async with open_store(database) as store:
-        standing = Standing(word="completed", phase=OrderPhase.COMPLETED)
-        order = an_order(7, standing=standing, task_name="Quay \x1b[2J")
+        standing = TrackedStatus(word="completed", phase=OrderPhase.COMPLETED)
+        order = an_order(7, status=standing, task_name="Quay \x1b[2J")
         await store.apply(Verdict(order=order, wanted=(replace(RUNNING, task_id=7),)))
 
 

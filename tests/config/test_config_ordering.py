@@ -31,8 +31,8 @@ def complaints(folder: Path, text: str) -> list[str]:
 def test_by_default_nothing_stands_and_nothing_is_placed(tmp_path: Path) -> None:
     settings = loaded(tmp_path, GOOD)
     assert (settings.ordering.enabled, settings.order) == (False, ())
-    assert (settings.ordering.per_day, settings.ordering.in_all) == (5, 50)
-    assert settings.ordering.absent_after == timedelta(seconds=60)
+    assert (settings.ordering.max_per_day, settings.ordering.max_total) == (5, 50)
+    assert settings.ordering.confirm_lost_after == timedelta(seconds=60)
 
 
 def test_a_standing_order_is_read_like_a_file_of_orders(tmp_path: Path) -> None:
@@ -70,9 +70,9 @@ def test_standing_orders_that_are_not_enabled_say_so(tmp_path: Path) -> None:
     ("more", "expected"),
     [
         ("[ordering]\nenabled = 1", "ordering.enabled: "),
-        ("[ordering]\nper_day = -1", "ordering.per_day: "),
-        ("[ordering]\nin_all = '5'", "ordering.in_all: "),
-        ("[ordering]\nabsent_after = '0s'", "ordering.absent_after: must be longer than nothing"),
+        ("[ordering]\nmax_per_day = -1", "ordering.max_per_day: "),
+        ("[ordering]\nmax_total = '5'", "ordering.max_total: "),
+        ("[ordering]\nconfirm_lost_after = '0s'", "ordering.confirm_lost_after: must be longer than nothing"),
         ("[ordering]\nper_week = 1", "ordering.per_week: unknown key"),
         ("[order]\nproduct = 1", "order: must be a list"),
         (ORDER.replace('account = "main"', ""), "order[0].account: missing"),

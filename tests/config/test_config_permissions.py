@@ -10,25 +10,27 @@ from tests.config.files import GOOD, environ, problems, written
 
 from orderwatch.app.plan import rights_of
 from orderwatch.config import load
-from orderwatch.transfer.fsops import USUAL, Rights
+from orderwatch.transfer.fsops import DEFAULT_PERMISSIONS, Permissions
 
 USER = pwd.getpwuid(os.getuid()).pw_name
 GROUP = grp.getgrgid(os.getgid()).gr_name
 
 
 @pytest.mark.parametrize(
-    ("lines", "rights"),
+    ("lines", "permissions"),
     [
-        ("", USUAL),
-        ("file_mode = ''\nfolder_mode = ''\nowner = ''", USUAL),
-        ("file_mode = '0640'\nfolder_mode = '2770'", Rights(file_mode=0o640, folder_mode=0o2770)),
-        (f"owner = '{USER}:{GROUP}'", Rights(uid=os.getuid(), gid=os.getgid())),
-        (f"owner = '{USER}'", Rights(uid=os.getuid())),
-        (f"owner = ':{GROUP}'", Rights(gid=os.getgid())),
+        ("", DEFAULT_PERMISSIONS),
+        ("file_mode = ''\nfolder_mode = ''\nowner = ''", DEFAULT_PERMISSIONS),
+        ("file_mode = '0640'\nfolder_mode = '2770'", Permissions(file_mode=0o640, folder_mode=0o2770)),
+        (f"owner = '{USER}:{GROUP}'", Permissions(uid=os.getuid(), gid=os.getgid())),
+        (f"owner = '{USER}'", Permissions(uid=os.getuid())),
+        (f"owner = ':{GROUP}'", Permissions(gid=os.getgid())),
     ],
 )
-def test_modes_are_octal_and_owners_have_names(tmp_path: Path, lines: str, rights: Rights) -> None:
-    assert rights_of(load(written(tmp_path, f"{GOOD}\n[delivery]\n{lines}"), environ(tmp_path))) == rights
+def test_modes_are_octal_and_owners_have_names(tmp_path: Path, lines: str, permissions: Permissions) -> None:
+    assert (
+        rights_of(load(written(tmp_path, f"{GOOD}\n[delivery]\n{lines}"), environ(tmp_path))) == permissions
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ MAIL = f"{GOOD}\n[[notify]]\nkind = 'email'\nhost = 'h.example'\nsender = 'a@b.e
 HTTPS = "notify[0].url: must be https (plain http only on loopback)"
 NO_URL = "notify[0].url: must be a URL such as https://api.example.com"
 NO_EVENT = (
-    "notify[0].events: 'capture.move' fits no event; there are: order.moved, capture.moved, delivery.stored, "
-    "delivery.parked, delivery.given_up, order.done, problem.began, problem.ended"
+    "notify[0].events: 'capture.move' fits no event; there are: order.changed, capture.changed, "
+    "delivery.stored, delivery.parked, delivery.given_up, order.done, problem.began, problem.ended"
 )
 NO_ADDRESS = 'http.listen: must be "host:port", "unix:/absolute/path", or "" for off'
 A_MOMENT = "must be a date or time such as 2026-11-22 or 2026-11-22T08:00:00Z"
@@ -50,6 +50,20 @@ def account(line: str) -> str:
         (f"{GOOD}\ncolour = 1", "watch[0].colour: unknown key"),
         (f"colour = 1\n{GOOD}", "colour: unknown key"),
         (f"{GOOD}\n[polling]\nintervall = '5m'", "polling.intervall: unknown key"),
+        (f"{GOOD}\n[polling]\nslowest = '5m'", "polling.slowest: unknown key; it is max_interval now"),
+        (f"{GOOD}\n[delivery]\nstall = '5s'", "delivery.stall: unknown key; it is stall_timeout now"),
+        (f"{GOOD}\n[delivery]\nfloor = '4 kB'", "delivery.floor: unknown key; it is min_speed now"),
+        (f"{GOOD}\n[delivery]\nretry_first = '5s'", "delivery.retry_first: unknown key; it is retry_min now"),
+        (
+            f"{GOOD}\n[delivery]\nretry_slowest = '5s'",
+            "delivery.retry_slowest: unknown key; it is retry_max now",
+        ),
+        (f"{GOOD}\n[ordering]\nin_all = 5", "ordering.in_all: unknown key; it is max_total now"),
+        (f"{GOOD}\n[ordering]\nper_day = 5", "ordering.per_day: unknown key; it is max_per_day now"),
+        (
+            f"{GOOD}\n[ordering]\nabsent_after = '5s'",
+            "ordering.absent_after: unknown key; it is confirm_lost_after now",
+        ),
         (f"{GOOD}\n[polling]\ninterval = 5", "polling.interval: expected a duration"),
         (f"{GOOD}\n[polling]\ninterval = '5 minutes'", "polling.interval: expected a duration"),
         (f"{GOOD}\n[polling]\ninterval = '0s'", "polling.interval: must be longer than nothing"),

@@ -15,10 +15,16 @@ from orderwatch.core.model import (
     OrderPhase,
     OrderState,
     SceneFacts,
-    Standing,
+    TrackedStatus,
 )
 from orderwatch.core.orders.observe import Rules, Verdict, observe
-from orderwatch.core.orders.snapshot import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
+from orderwatch.core.orders.snapshot import (
+    AttachmentSnapshot,
+    CaptureSnapshot,
+    Observation,
+    OrderSnapshot,
+    SceneSnapshot,
+)
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -27,43 +33,43 @@ DAY = timedelta(days=1)
 
 ZIP = "delivery_zip"
 RULES = Rules(attachments=frozenset({ZIP}), grace=14 * DAY)
-POLICY = RetryPolicy(first=timedelta(seconds=30), slowest=6 * HOUR, max_attempts=20)
+POLICY = RetryPolicy(retry_min=timedelta(seconds=30), retry_max=6 * HOUR, max_attempts=20)
 
 ORDER_WORDS = {phase.value: phase for phase in OrderPhase}
 CAPTURE_WORDS = {phase.value: phase for phase in CapturePhase}
 
 
-def seen_order(word: str = "in_progress", **more: Any) -> SeenOrder:  # noqa: ANN401 - handed to `replace`
+def seen_order(word: str = "in_progress", **more: Any) -> OrderSnapshot:  # noqa: ANN401 - handed to `replace`
     facts: dict[str, Any] = {"task_name": "Quay", "project_name": "Harbour 1", **more}
-    return replace(SeenOrder(task_id=23272, status=word, phase=ORDER_WORDS.get(word)), **facts)
+    return replace(OrderSnapshot(task_id=23272, status=word, phase=ORDER_WORDS.get(word)), **facts)
 
 
-def seen_capture(word: str = "published", capture_id: str = "c1") -> SeenCapture:
-    return SeenCapture(capture_id=capture_id, status=word, phase=CAPTURE_WORDS.get(word), start=NOON)
+def seen_capture(word: str = "published", capture_id: str = "c1") -> CaptureSnapshot:
+    return CaptureSnapshot(capture_id=capture_id, status=word, phase=CAPTURE_WORDS.get(word), start=NOON)
 
 
-def seen_scene(scene_id: str = "s1", fingerprint: str = "f1", *names: str) -> SeenScene:
+def seen_scene(scene_id: str = "s1", fingerprint: str = "f1", *names: str) -> SceneSnapshot:
     attachments = [
-        SeenAttachment(name=name, file_name=f"{scene_id}.zip", fingerprint=fingerprint)
+        AttachmentSnapshot(name=name, file_name=f"{scene_id}.zip", fingerprint=fingerprint)
         for name in names or (ZIP,)
     ]
-    return SeenScene(scene_id=scene_id, facts=SceneFacts(), attachments=tuple(attachments))
+    return SceneSnapshot(scene_id=scene_id, facts=SceneFacts(), attachments=tuple(attachments))
 
 
 def look(
     word: str = "in_progress",
-    captures: Iterable[SeenCapture] = (),
-    scenes: dict[str, tuple[SeenScene, ...]] | None = None,
-) -> Look:
-    return Look(account="main", order=seen_order(word), captures=tuple(captures), scenes=scenes or {})
+    captures: Iterable[CaptureSnapshot] = (),
+    scenes: dict[str, tuple[SceneSnapshot, ...]] | None = None,
+) -> Observation:
+    return Observation(account="main", order=seen_order(word), captures=tuple(captures), scenes=scenes or {})
 
 
-def published(word: str = "in_progress", fingerprint: str = "f1") -> Look:
+def published(word: str = "in_progress", fingerprint: str = "f1") -> Observation:
     """One published capture with one scene that offers its zip."""
     return look(word, [seen_capture()], {"c1": (seen_scene("s1", fingerprint),)})
 
 
-def after(*looks: Look, every: timedelta = HOUR) -> Verdict:
+def after(*looks: Observation, every: timedelta = HOUR) -> Verdict:
     """The verdict of the last look; looks lie an hour apart and begin at noon."""
     verdict = observe(None, looks[0], NOON, RULES)
     for number, one in enumerate(looks[1:], start=1):
@@ -99,7 +105,7 @@ def order(
     plain = Order(
         account="main",
         task_id=23272,
-        standing=Standing(word=phase.value, phase=phase),
+        status=TrackedStatus(word=phase.value, phase=phase),
         state=state,
         captures=tuple(captures),
         deliveries=tuple(deliveries),
@@ -108,7 +114,7 @@ def order(
 
 
 def capture(phase: CapturePhase = CapturePhase.PUBLISHED, **more: Any) -> Capture:  # noqa: ANN401 - as above
-    plain = Capture(capture_id="c1", standing=Standing(word=phase.value, phase=phase))
+    plain = Capture(capture_id="c1", status=TrackedStatus(word=phase.value, phase=phase))
     return replace(plain, **more)
 
 

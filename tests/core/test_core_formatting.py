@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.db.kit import NOW
 
-from orderwatch.core.formatting import ago, ahead, moment, span
+from orderwatch.core.formatting import ago, format_duration, format_time, until
 
 SECONDS = {"d": 86_400, "h": 3_600, "min": 60, "s": 1, "ms": 0.001}
 
@@ -39,12 +39,12 @@ SECONDS = {"d": 86_400, "h": 3_600, "min": 60, "s": 1, "ms": 0.001}
     ],
 )
 def test_spans_are_told_in_two_units_at_most(seconds: float, told: str) -> None:
-    assert span(timedelta(seconds=seconds)) == told
+    assert format_duration(timedelta(seconds=seconds)) == told
 
 
 @given(st.timedeltas(timedelta(0), timedelta(days=10_000)))
 def test_what_is_told_is_never_longer_than_it_was_and_nearly_as_long(length: timedelta) -> None:
-    said = sum(float(n) * SECONDS[unit] for n, unit in re.findall(r"([\d.]+) (\w+)", span(length)))
+    said = sum(float(n) * SECONDS[unit] for n, unit in re.findall(r"([\d.]+) (\w+)", format_duration(length)))
     real = length.total_seconds()
     assert said <= real + 1e-6
     assert real - said < max(0.001, 0.1 * min(real, 10), real / 24) + 1e-6
@@ -64,14 +64,14 @@ def test_what_is_told_is_never_longer_than_it_was_and_nearly_as_long(length: tim
 )
 def test_times_are_told_from_now(seconds: float, past: str, future: str) -> None:
     length = timedelta(seconds=seconds)
-    assert (ago(NOW - length, NOW), ahead(NOW + length, NOW)) == (past, future)
+    assert (ago(NOW - length, NOW), until(NOW + length, NOW)) == (past, future)
 
 
 @pytest.mark.parametrize(
     ("late", "told"), [(1, "now"), (59, "now"), (60, "due 1 min ago"), (7200, "due 2 h ago")]
 )
 def test_what_should_have_happened_is_due(late: int, told: str) -> None:
-    assert ahead(NOW - timedelta(seconds=late), NOW) == told
+    assert until(NOW - timedelta(seconds=late), NOW) == told
 
 
 def test_a_clock_that_was_set_back_makes_nothing_future_past() -> None:
@@ -79,4 +79,4 @@ def test_a_clock_that_was_set_back_makes_nothing_future_past() -> None:
 
 
 def test_without_a_now_times_are_told_as_they_are() -> None:
-    assert ago(NOW, None) == ahead(NOW, None) == moment(NOW) == "2026-11-22 12:00:00 UTC"
+    assert ago(NOW, None) == until(NOW, None) == format_time(NOW) == "2026-11-22 12:00:00 UTC"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import orderwatch
-from orderwatch.core.formatting import amount, compared
+from orderwatch.core.formatting import format_bytes, format_bytes_pair
 
 
 @pytest.mark.parametrize(
@@ -24,14 +24,14 @@ from orderwatch.core.formatting import amount, compared
     ],
 )
 def test_sizes_are_told_in_decimal_units(size: int | None, told: str) -> None:
-    assert amount(size) == told
+    assert format_bytes(size) == told
 
 
 def test_two_sizes_that_differ_never_look_the_same() -> None:
-    assert compared(69_434_822_144, 5_000_000_000) == ("69.4 GB", "5.0 GB")
-    assert compared(5_000_000_001, 5_000_000_000) == ("5000000001 B", "5000000000 B")
-    assert compared(7, 7) == ("7 B", "7 B")
-    assert compared(7, None) == ("7 B", "an unknown size")
+    assert format_bytes_pair(69_434_822_144, 5_000_000_000) == ("69.4 GB", "5.0 GB")
+    assert format_bytes_pair(5_000_000_001, 5_000_000_000) == ("5000000001 B", "5000000000 B")
+    assert format_bytes_pair(7, 7) == ("7 B", "7 B")
+    assert format_bytes_pair(7, None) == ("7 B", "an unknown size")
 
 
 def test_no_text_of_ours_counts_bytes_by_itself() -> None:

@@ -10,11 +10,17 @@ from hypothesis import strategies as st
 from tests.core.samples import CAPTURE_WORDS, NOON, ORDER_WORDS, POLICY, RULES, ZIP, with_delivery
 
 from orderwatch.core.deliveries import state_machine as local
-from orderwatch.core.deliveries.state_machine import Failure, Trouble
+from orderwatch.core.deliveries.state_machine import Failure, FailureKind
 from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState, SceneFacts, Subject
 from orderwatch.core.orders.observe import Verdict, observe, observe_missing
-from orderwatch.core.orders.snapshot import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
-from orderwatch.core.orders.status import UNSAID
+from orderwatch.core.orders.snapshot import (
+    AttachmentSnapshot,
+    CaptureSnapshot,
+    Observation,
+    OrderSnapshot,
+    SceneSnapshot,
+)
+from orderwatch.core.orders.status import NO_STATUS
 
 _S = DeliveryState
 _IDS = ("a", "b", "c")
@@ -27,11 +33,11 @@ class Chapter:
 
     pause: timedelta
     nudges: tuple[tuple[int, int], ...]  # which delivery, which of its roads
-    answer: Look | None
+    answer: Observation | None
 
 
 orders = st.builds(
-    lambda word, name, start, placed_at: SeenOrder(
+    lambda word, name, start, placed_at: OrderSnapshot(
         task_id=1, status=word, phase=ORDER_WORDS.get(word), task_name=name, start=start, placed_at=placed_at
     ),
     st.sampled_from([*ORDER_WORDS, *_STRANGE]),
@@ -40,24 +46,26 @@ orders = st.builds(
     st.none() | st.just(NOON),
 )
 captures = st.builds(
-    lambda capture_id, word: SeenCapture(capture_id=capture_id, status=word, phase=CAPTURE_WORDS.get(word)),
+    lambda capture_id, word: CaptureSnapshot(
+        capture_id=capture_id, status=word, phase=CAPTURE_WORDS.get(word)
+    ),
     st.sampled_from(_IDS),
     st.sampled_from([*CAPTURE_WORDS, *_STRANGE, "published", "published"]),
 )
 attachments = st.builds(
-    SeenAttachment,
+    AttachmentSnapshot,
     name=st.sampled_from([ZIP, ZIP, "thumbnail"]),
     file_name=st.sampled_from(["x.zip", "y.zip"]),
     fingerprint=st.sampled_from(["f1", "f2", "f3"]),
 )
 scenes = st.builds(
-    SeenScene,
+    SceneSnapshot,
     scene_id=st.sampled_from(_IDS),
     facts=st.just(SceneFacts()),
     attachments=st.lists(attachments, max_size=2).map(tuple),
 )
 looks = st.builds(
-    Look,
+    Observation,
     account=st.just("main"),
     order=orders | orders | st.none(),
     captures=st.lists(captures, max_size=4).map(tuple) | st.none(),
@@ -87,36 +95,36 @@ def _steps(old: Delivery, now: datetime) -> Sequence[Delivery]:
             return [local.claimed(old, now).delivery]
         case _S.FETCHING:
             verified = replace(old, path=f"{old.scene_id}/x.zip", size=9, sha256="ab")
-            wrong = Failure(trouble=Trouble.BYTES, reason="bad zip", bytes_sha256="cd")
+            wrong = Failure(trouble=FailureKind.BYTES, reason="bad zip", bytes_sha256="cd")
             return [
                 local.released(old, now).delivery,
                 local.released(verified, now).delivery,
-                local.after_stored(verified, now).delivery,
-                local.after_duplicate(old, now, 1).delivery,
-                local.after_failure(old, wrong, now, POLICY, 0.5).delivery,
-                local.after_failure(old, wrong, now, replace(POLICY, max_attempts=1), 0.5).delivery,
+                local.on_stored(verified, now).delivery,
+                local.on_duplicate(old, now, 1).delivery,
+                local.on_failure(old, wrong, now, POLICY, 0.5).delivery,
+                local.on_failure(old, wrong, now, replace(POLICY, max_attempts=1), 0.5).delivery,
                 *(
-                    local.after_failure(held, Failure(trouble=t, reason="why"), now, POLICY, 0.5).delivery
-                    for t in Trouble
+                    local.on_failure(held, Failure(trouble=t, reason="why"), now, POLICY, 0.5).delivery
+                    for t in FailureKind
                     for held in (old, verified)
                 ),
             ]
         case _S.GIVEN_UP:
-            return [local.again(old, now).delivery]
+            return [local.retry(old, now).delivery]
         case _S.STORED:
-            return [local.after_superseded(old, now, old.version + 1).delivery]
+            return [local.on_superseded(old, now, old.version + 1).delivery]
         case _S.SUPERSEDED:
             return []
 
 
-def possible(order: Order | None, answer: Look | None) -> Look | None:
+def possible(order: Order | None, answer: Observation | None) -> Observation | None:
     """An order that nobody knows is first shown by a row of its own."""
     if order is not None or answer is None or answer.order is not None:
         return answer
-    return replace(answer, order=SeenOrder(task_id=1, status="received", phase=ORDER_WORDS["received"]))
+    return replace(answer, order=OrderSnapshot(task_id=1, status="received", phase=ORDER_WORDS["received"]))
 
 
-def answered(order: Order | None, answer: Look | None, now: datetime) -> Verdict:
+def answered(order: Order | None, answer: Observation | None, now: datetime) -> Verdict:
     return observe_missing(order, "main", 1, now) if answer is None else observe(order, answer, now, RULES)
 
 
@@ -166,7 +174,7 @@ def test_what_was_not_asked_for_stays_as_it_was(story: Sequence[Chapter]) -> Non
         if before is None or answer is None:
             continue
         if answer.order is None:
-            assert (order.standing, told_of(order)) == (before.standing, told_of(before))
+            assert (order.status, told_of(order)) == (before.status, told_of(before))
         if answer.captures is None and not answer.scenes:
             assert order.captures == before.captures
 
@@ -235,7 +243,7 @@ def test_monotone_no_answer_touches_what_is_stored(story: Sequence[Chapter]) -> 
 
 @pytest.mark.parametrize("word", [*ORDER_WORDS, *_STRANGE])
 def test_a_first_look_at_any_word_gives_an_order(word: str) -> None:
-    seen = SeenOrder(task_id=1, status=word, phase=ORDER_WORDS.get(word))
-    verdict = observe(None, Look(account="main", order=seen), NOON, RULES)
-    assert verdict.order.standing.word == (word or UNSAID)
-    assert verdict.unknown == (() if word in ORDER_WORDS else (f"order:{word or UNSAID}",))
+    seen = OrderSnapshot(task_id=1, status=word, phase=ORDER_WORDS.get(word))
+    verdict = observe(None, Observation(account="main", order=seen), NOON, RULES)
+    assert verdict.order.status.word == (word or NO_STATUS)
+    assert verdict.unknown == (() if word in ORDER_WORDS else (f"order:{word or NO_STATUS}",))

@@ -151,5 +151,5 @@ def test_collection_and_catalogue_link_to_what_is_there() -> None:
     assert found["extent"]["temporal"]["interval"] == [["2026-11-22T12:00:00Z", "2026-11-23T12:00:00Z"]]
     links = [link["href"] for link in found["links"] if link["rel"] == "item"]
     assert links == ["./23272/s1.json", "./23272/s2.json"]
-    root = validated(stac.catalogue([path]))
+    root = validated(stac.catalog([path]))
     assert root["links"][1]["href"] == "./stac/main-harbour/collection.json"

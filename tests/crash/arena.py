@@ -18,7 +18,7 @@ from tests.crash.strace_kit import Point, points, profiling
 from tests.databases import blank
 from tests.patience import PATIENCE
 
-from orderwatch.app.daemon.runtime import open_app
+from orderwatch.app.daemon.runtime import open_runtime
 from orderwatch.config import load
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.faults import Fault, Faults
@@ -37,7 +37,7 @@ requests_per_second = 1000
 [delivery]
 root = "{tree}"
 keep_free = "0"
-retry_first = "1ms"
+retry_min = "1ms"
 [database]
 url = "sqlite:///{database}"
 [log]
@@ -161,7 +161,7 @@ class Stage:
         """Look once, so that every history begins with a wanted delivery and nothing on disk."""
         self.database = blank()
         arena = await self.arena()
-        async with open_app(load(arena.config), Redactor()) as app:
+        async with open_runtime(load(arena.config), Redactor()) as app:
             for poller in app.pollers.values():
                 await poller.round(everything=True)
         self.database = arena.database.read_bytes()

@@ -17,16 +17,16 @@ from orderwatch.core.model import (
     CapturePhase,
     Delivery,
     DeliveryState,
-    Kind,
     Order,
     OrderPhase,
     OrderState,
     SceneFacts,
-    Standing,
     Subject,
+    TrackedStatus,
     Transition,
+    TransitionKind,
 )
-from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store
 
@@ -35,8 +35,8 @@ MINUTE = timedelta(minutes=1)
 
 
 def an_order(task_id: int = 1, account: str = "main", **fields: Any) -> Order:  # noqa: ANN401 - of any field
-    standing = Standing(word="in_progress", phase=OrderPhase.IN_PROGRESS)
-    return Order(**{"account": account, "task_id": task_id, "standing": standing, **fields})
+    standing = TrackedStatus(word="in_progress", phase=OrderPhase.IN_PROGRESS)
+    return Order(**{"account": account, "task_id": task_id, "status": standing, **fields})
 
 
 def a_delivery(scene_id: str = "scene-1", task_id: int = 1, **fields: Any) -> Delivery:  # noqa: ANN401 - as above
@@ -60,7 +60,7 @@ def a_move(after: str = "in_progress", task_id: int = 1, **fields: Any) -> Trans
         "subject": Subject.ORDER,
         "before": None,
         "after": after,
-        "kind": Kind.FIRST,
+        "kind": TransitionKind.FIRST,
     }
     return Transition(**{**given, **fields})
 
@@ -141,7 +141,7 @@ DOCUMENTS = st.dictionaries(TEXTS, JSON, max_size=3)
 
 def standings(phases: type[OrderPhase | CapturePhase]) -> st.SearchStrategy[Any]:
     return st.builds(
-        Standing, word=TEXTS, phase=st.none() | st.sampled_from(phases), doubts=COUNTS, doubted_at=MAYBE
+        TrackedStatus, word=TEXTS, phase=st.none() | st.sampled_from(phases), doubts=COUNTS, doubted_at=MAYBE
     )
 
 
@@ -151,7 +151,7 @@ SCENES = st.builds(
 CAPTURES = st.builds(
     Capture,
     capture_id=TEXTS,
-    standing=standings(CapturePhase),
+    status=standings(CapturePhase),
     start=MAYBE,
     satellite_name=NAMES,
     published_at=MAYBE,
@@ -171,7 +171,7 @@ DELIVERIES = st.builds(
     scene=SCENES,
     state=st.sampled_from(DeliveryState),
     attempts=COUNTS,
-    barren=COUNTS,
+    attempts_without_progress=COUNTS,
     not_before=MAYBE,
     reason=NAMES,
     durable=SIZES,
@@ -188,7 +188,7 @@ ORDERS = st.builds(
     Order,
     account=st.just("main"),
     task_id=st.just(1),
-    standing=standings(OrderPhase),
+    status=standings(OrderPhase),
     state=st.sampled_from(OrderState),
     task_name=NAMES,
     project_name=NAMES,
@@ -206,7 +206,7 @@ ORDERS = st.builds(
     deliveries=st.lists(DELIVERIES, max_size=3, unique_by=lambda delivery: delivery.key).map(tuple),
 )
 TROUBLES = st.builds(
-    Trouble, began_at=TIMES, failures=COUNTS, until=TIMES, refused=st.booleans(), reason=TEXTS
+    OpenCircuit, began_at=TIMES, failures=COUNTS, until=TIMES, refused=st.booleans(), reason=TEXTS
 )
 MOVES = st.builds(
     Transition,
@@ -216,7 +216,7 @@ MOVES = st.builds(
     subject=st.sampled_from(Subject),
     before=NAMES,
     after=TEXTS,
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(TransitionKind),
     capture_id=NAMES,
     scene_id=NAMES,
     detail=NAMES,

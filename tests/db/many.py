@@ -9,13 +9,13 @@ from orderwatch.core.model import (
     Capture,
     CapturePhase,
     DeliveryState,
-    Kind,
     Order,
     OrderPhase,
     OrderState,
-    Standing,
     Subject,
+    TrackedStatus,
     Transition,
+    TransitionKind,
 )
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store
@@ -32,9 +32,9 @@ NEEDY = {
     287: "given_up",
 }
 _PROJECTS = ("Harbour east", "Port of Rotterdam", "Iron ore, Pilbara", "Wheat, Córdoba")
-_RECEIVED: Standing[OrderPhase] = Standing(word="in_progress", phase=OrderPhase.IN_PROGRESS)
-_COMPLETED: Standing[OrderPhase] = Standing(word="completed", phase=OrderPhase.COMPLETED)
-_REJECTED: Standing[OrderPhase] = Standing(word="rejected", phase=OrderPhase.REJECTED)
+_RECEIVED: TrackedStatus[OrderPhase] = TrackedStatus(word="in_progress", phase=OrderPhase.IN_PROGRESS)
+_COMPLETED: TrackedStatus[OrderPhase] = TrackedStatus(word="completed", phase=OrderPhase.COMPLETED)
+_REJECTED: TrackedStatus[OrderPhase] = TrackedStatus(word="rejected", phase=OrderPhase.REJECTED)
 
 
 async def many(store: Store, now: datetime) -> None:
@@ -44,7 +44,7 @@ async def many(store: Store, now: datetime) -> None:
 
 def _verdict(number: int, now: datetime) -> Verdict:
     order = _healthy(number, now)
-    moved = replace(a_move(task_id=number, after=order.standing.word), at=now - timedelta(minutes=number))
+    moved = replace(a_move(task_id=number, after=order.status.word), at=now - timedelta(minutes=number))
     moves: list[Transition] = [moved]
     if number in NEEDY:
         order, more = _needy(order, NEEDY[number], now)
@@ -55,8 +55,8 @@ def _verdict(number: int, now: datetime) -> Verdict:
 def _healthy(number: int, now: datetime) -> Order:
     done = number % 3 == 0
     capture_id = f"{number:08x}-0000-4000-8000-000000000000"
-    standing: Standing[CapturePhase] = Standing(word="published", phase=CapturePhase.PUBLISHED)
-    planned: Standing[CapturePhase] = Standing(word="planned", phase=CapturePhase.PLANNED)
+    standing: TrackedStatus[CapturePhase] = TrackedStatus(word="published", phase=CapturePhase.PUBLISHED)
+    planned: TrackedStatus[CapturePhase] = TrackedStatus(word="planned", phase=CapturePhase.PLANNED)
     start = now - 2 * DAY if done else now + DAY
     stored = a_delivery(
         f"scene-{number}",
@@ -71,14 +71,14 @@ def _healthy(number: int, now: datetime) -> Order:
         number,
         task_name=f"Site {number}",
         project_name=_PROJECTS[number % len(_PROJECTS)],
-        standing=_COMPLETED if done else _RECEIVED,
+        status=_COMPLETED if done else _RECEIVED,
         state=OrderState.SETTLING if done else OrderState.OPEN,
         final_at=now - DAY if done else None,
         start=now - 9 * DAY,
         end=now - DAY if done else now + 9 * DAY,
         last_seen_at=now,
         next_look_at=now + HOUR,
-        captures=(Capture(capture_id=capture_id, standing=standing if done else planned, start=start),),
+        captures=(Capture(capture_id=capture_id, status=standing if done else planned, start=start),),
         deliveries=(stored,) if done else (),
     )
 
@@ -87,7 +87,9 @@ def _needy(order: Order, reason: str, now: datetime) -> tuple[Order, list[Transi
     capture = order.captures[0]
     match reason:
         case "given_up" | "parked":
-            published: Standing[CapturePhase] = Standing(word="published", phase=CapturePhase.PUBLISHED)
+            published: TrackedStatus[CapturePhase] = TrackedStatus(
+                word="published", phase=CapturePhase.PUBLISHED
+            )
             stuck = a_delivery(
                 f"scene-{order.task_id}",
                 order.task_id,
@@ -95,10 +97,10 @@ def _needy(order: Order, reason: str, now: datetime) -> tuple[Order, list[Transi
                 state=DeliveryState(reason),
                 reason="the zip is not whole: its directory is missing",
             )
-            return replace(order, captures=(replace(capture, standing=published),), deliveries=(stuck,)), []
+            return replace(order, captures=(replace(capture, status=published),), deliveries=(stuck,)), []
         case "order_failed":
             return replace(
-                order, standing=_REJECTED, state=OrderState.SETTLING, final_at=now - 3 * HOUR, captures=()
+                order, status=_REJECTED, state=OrderState.SETTLING, final_at=now - 3 * HOUR, captures=()
             ), []
         case "lost":
             return replace(order, state=OrderState.LOST), [
@@ -106,7 +108,7 @@ def _needy(order: Order, reason: str, now: datetime) -> tuple[Order, list[Transi
             ]
         case "overdue":
             return replace(order, end=now - 2 * HOUR, captures=()), []
-    odd: Standing[CapturePhase] = Standing(word="quarantined", phase=None)
-    facts = {"subject": Subject.CAPTURE, "kind": Kind.UNKNOWN, "capture_id": capture.capture_id}
+    odd: TrackedStatus[CapturePhase] = TrackedStatus(word="quarantined", phase=None)
+    facts = {"subject": Subject.CAPTURE, "kind": TransitionKind.UNKNOWN, "capture_id": capture.capture_id}
     move = replace(a_move("quarantined", order.task_id, **facts), at=now - HOUR)
-    return replace(order, captures=(replace(capture, standing=odd),)), [move]
+    return replace(order, captures=(replace(capture, status=odd),)), [move]

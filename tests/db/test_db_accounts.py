@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.db.kit import MINUTE, NOW, TROUBLES, a_delivery, an_order, held, want
 
 from orderwatch.core.model import Order, OrderState
-from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db import writes
 from orderwatch.db.store import Store, open_store
@@ -18,7 +18,7 @@ from orderwatch.ports import AccountState
 
 LATER = NOW + 60 * MINUTE
 SOON = NOW + 5 * MINUTE
-TROUBLE = Trouble(began_at=NOW, failures=3, until=LATER, refused=False, reason="503")
+TROUBLE = OpenCircuit(began_at=NOW, failures=3, until=LATER, refused=False, reason="503")
 
 
 async def keep(store: Store, *task_ids: int, account: str = "main") -> None:
@@ -140,13 +140,13 @@ def test_trouble_comes_back_as_it_was_kept(database: Path) -> None:
         opened = open_store(database)
         store = runner.run(opened.__aenter__())
 
-        async def write_and_read(trouble: Trouble) -> None:
+        async def write_and_read(trouble: OpenCircuit) -> None:
             await store.troubled("main", trouble)
             assert (await store.accounts())["main"].trouble == trouble
 
         @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
         @given(TROUBLES)
-        def each(trouble: Trouble) -> None:
+        def each(trouble: OpenCircuit) -> None:
             runner.run(write_and_read(trouble))
 
         try:

@@ -14,17 +14,17 @@ from orderwatch.core.model import (
     Capture,
     CapturePhase,
     DeliveryState,
-    Kind,
     OrderPhase,
     OrderState,
-    Standing,
     Subject,
+    TrackedStatus,
     Transition,
+    TransitionKind,
 )
 from orderwatch.core.notifications.notification import Channel
-from orderwatch.core.notifications.problems import Change, Problem
+from orderwatch.core.notifications.problems import Problem, ProblemChange
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.dashboard_reader import open_gallery
+from orderwatch.db.dashboard_reader import open_dashboard_reader
 from orderwatch.db.store import Store, open_store
 from orderwatch.ports.queries import Search, Sort
 
@@ -44,7 +44,7 @@ async def raise_all(store: Store) -> Sequence[Concern]:
 
 
 def capture(word: str, phase: CapturePhase | None = None, capture_id: str = "capture-1") -> Capture:
-    return Capture(capture_id=capture_id, standing=Standing(word=word, phase=phase))
+    return Capture(capture_id=capture_id, status=TrackedStatus(word=word, phase=phase))
 
 
 async def test_an_empty_database_needs_nobody(database: Path) -> None:
@@ -53,12 +53,14 @@ async def test_an_empty_database_needs_nobody(database: Path) -> None:
 
 
 async def test_every_reason_is_found_in_the_rows(database: Path) -> None:
-    rejected: Standing[OrderPhase] = Standing(word="rejected", phase=OrderPhase.REJECTED)
-    unknown = a_move("pondering", 6, subject=Subject.CAPTURE, capture_id="capture-1", kind=Kind.UNKNOWN)
+    rejected: TrackedStatus[OrderPhase] = TrackedStatus(word="rejected", phase=OrderPhase.REJECTED)
+    unknown = a_move(
+        "pondering", 6, subject=Subject.CAPTURE, capture_id="capture-1", kind=TransitionKind.UNKNOWN
+    )
     verdicts = [
         Verdict(order=an_order(1), wanted=(a_delivery(state=DeliveryState.GIVEN_UP),)),
         Verdict(order=an_order(2), wanted=(a_delivery(task_id=2, state=DeliveryState.PARKED),)),
-        Verdict(order=an_order(3, standing=rejected, state=OrderState.SETTLING, final_at=NOW - DAY)),
+        Verdict(order=an_order(3, status=rejected, state=OrderState.SETTLING, final_at=NOW - DAY)),
         Verdict(order=an_order(4, state=OrderState.LOST), transitions=(a_move("lost", 4),)),
         Verdict(order=an_order(5, end=NOW - DAY)),
         Verdict(order=an_order(6, captures=(capture("pondering"),)), transitions=(unknown,)),
@@ -68,7 +70,7 @@ async def test_every_reason_is_found_in_the_rows(database: Path) -> None:
         for verdict in verdicts:
             await store.apply(verdict)
         problem = Problem(key="p", event="clock.wrong", began_at=NOW, facts={"reason": "10 min ahead"})
-        await store.note_problems([Change(problem, NOW)])
+        await store.note_problems([ProblemChange(problem, NOW)])
         found = await listed(store)
     assert [(str(c.reason), c.task_id) for c in found] == [
         ("problem", None),
@@ -83,9 +85,9 @@ async def test_every_reason_is_found_in_the_rows(database: Path) -> None:
 
 
 async def test_what_has_a_file_did_not_fail(database: Path) -> None:
-    failed: Standing[OrderPhase] = Standing(word="failed", phase=OrderPhase.FAILED)
+    failed: TrackedStatus[OrderPhase] = TrackedStatus(word="failed", phase=OrderPhase.FAILED)
     stored = a_delivery(state=DeliveryState.STORED, stored_at=NOW, size=1, sha256="0" * 64)
-    order = an_order(1, standing=failed, state=OrderState.SETTLING, final_at=NOW - 9 * DAY, end=NOW - DAY)
+    order = an_order(1, status=failed, state=OrderState.SETTLING, final_at=NOW - 9 * DAY, end=NOW - DAY)
     async with open_store(database) as store:
         await store.apply(Verdict(order=order, wanted=(stored,)))
         assert await listed(store) == []
@@ -105,7 +107,7 @@ def half_delivered(task_id: int, wanted_at: datetime, second: dict[str, Any], **
     published = replace(capture("published", CapturePhase.PUBLISHED), published_at=wanted_at, **of_capture)
     order = an_order(
         task_id,
-        standing=Standing(word="completed", phase=OrderPhase.COMPLETED),
+        status=TrackedStatus(word="completed", phase=OrderPhase.COMPLETED),
         state=OrderState.SETTLING,
         final_at=LONG_AGO,
         captures=(published,),
@@ -162,7 +164,7 @@ async def test_captures_that_are_still_to_be_published_count(database: Path) -> 
 
 
 async def test_a_word_is_listed_only_while_something_has_it(database: Path) -> None:
-    new = a_move("pondering", subject=Subject.CAPTURE, capture_id="capture-1", kind=Kind.UNKNOWN)
+    new = a_move("pondering", subject=Subject.CAPTURE, capture_id="capture-1", kind=TransitionKind.UNKNOWN)
     async with open_store(database) as store:
         await store.apply(Verdict(order=an_order(captures=(capture("pondering"),)), transitions=(new,)))
         (found,) = await listed(store)
@@ -182,7 +184,7 @@ async def test_raised_and_cleared_are_noted_once(database: Path) -> None:
         await raise_all(store)
         await store.apply(Verdict(order=replace(await held(store, 4), state=OrderState.OPEN)))
         await raise_all(store)
-        documents = [letter.document for letter in await store.batch("c", 9)]
+        documents = [item.document for item in await store.batch("c", 9)]
     assert [(d["event"], d["reason"], d["order_id"]) for d in documents] == [
         ("attention.raised", "lost", "4"),
         ("attention.cleared", "lost", "4"),
@@ -207,7 +209,7 @@ async def test_what_is_acknowledged_stays_so_until_it_is_over_and_no_note_follow
 
 
 async def test_orders_that_need_a_person_come_first_or_alone(database: Path) -> None:
-    async with open_store(database) as store, open_gallery(database) as gallery:
+    async with open_store(database) as store, open_dashboard_reader(database) as gallery:
         for number in (1, 2, 3):
             state = OrderState.LOST if number == 2 else OrderState.OPEN
             move = a_move(task_id=number)

@@ -11,8 +11,8 @@ from tests.db.kit import MINUTE, NOW, a_delivery, an_order, apart, held, row_of,
 
 from orderwatch.core.deliveries.hosts import Way
 from orderwatch.core.deliveries.paths import collision_key
-from orderwatch.core.deliveries.state_machine import Move, rank, released
-from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Standing
+from orderwatch.core.deliveries.state_machine import DeliveryUpdate, rank, released
+from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store
 from orderwatch.errors import StaleOrderError
@@ -243,7 +243,7 @@ async def test_a_reserved_path_survives_the_moves_of_its_delivery(store: Store) 
     assert taken is not None
     assert (taken.root, taken.path) == ("/own", "x.zip")
     forgetful: Delivery = replace(taken, root=None, path=None, durable=5)
-    await store.record(Move(delivery=forgetful, transition=None))
+    await store.record(DeliveryUpdate(delivery=forgetful, transition=None))
     assert await row_of(store, delivery) == replace(taken, durable=5)
 
 
@@ -259,8 +259,8 @@ async def test_a_delivery_published_anew_has_neither_root_nor_path(store: Store)
 
 def published(task_id: int, minutes_ago: int, *wanted: Delivery, priority: object = 13) -> Verdict:
     """An order whose capture was first seen published so long ago."""
-    standing = Standing(word="published", phase=CapturePhase.PUBLISHED)
-    capture = Capture(capture_id="capture-1", standing=standing, published_at=NOW - minutes_ago * MINUTE)
+    standing = TrackedStatus(word="published", phase=CapturePhase.PUBLISHED)
+    capture = Capture(capture_id="capture-1", status=standing, published_at=NOW - minutes_ago * MINUTE)
     document = {} if priority is None else {"priority": priority}
     return Verdict(order=an_order(task_id, document=document, captures=(capture,)), wanted=wanted)
 

@@ -45,7 +45,7 @@ async def add_a_move(store: Store) -> None:
 async def test_twenty_tasks_that_read_and_write_in_one_transaction_lose_no_update(store: Store) -> None:
     await store.apply(Verdict(order=an_order()))
     await asyncio.gather(*(count_up(store, 15) for _ in range(20)))
-    assert (await held(store)).standing.doubts == 300
+    assert (await held(store)).status.doubts == 300
 
 
 async def test_two_stores_on_one_file_lose_no_update_either(store: Store, database: Path) -> None:
@@ -53,7 +53,7 @@ async def test_two_stores_on_one_file_lose_no_update_either(store: Store, databa
     await store.apply(Verdict(order=an_order()))
     async with open_store(database) as other:
         await asyncio.gather(*(count_up(s, 25) for s in (store, other) for _ in range(3)))
-    assert (await held(store)).standing.doubts == 150
+    assert (await held(store)).status.doubts == 150
 
 
 async def test_tasks_that_apply_what_they_decided_on_a_reading_lose_no_update(

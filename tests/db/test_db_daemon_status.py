@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.db.kit import elsewhere
 
-from orderwatch.core.daemon_status import Liveness
+from orderwatch.core.daemon_status import DaemonStatus
 from orderwatch.db.daemon_status import liveness, show_alive, shown_alive
 from orderwatch.db.lock import sole_writer
 from orderwatch.errors import DatabaseError
@@ -49,10 +49,10 @@ def aged(database: Path) -> None:
 
 def test_a_daemon_runs_until_it_ends_and_its_last_sign_stays(tmp_path: Path) -> None:
     database = tmp_path / "orderwatch.db"
-    assert liveness(database) == Liveness(running=False, last_alive_at=None)
+    assert liveness(database) == DaemonStatus(running=False, last_alive_at=None)
     with shown_alive(database):
         aged(database)
-        assert liveness(database) == Liveness(running=True, last_alive_at=LONG_AGO)
+        assert liveness(database) == DaemonStatus(running=True, last_alive_at=LONG_AGO)
         assert elsewhere(_TELL, database) == "True"
         show_alive(database)
         renewed = liveness(database).last_alive_at
@@ -72,10 +72,10 @@ def test_a_killed_daemon_does_not_run_any_more(tmp_path: Path) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "alive\n"
         aged(database)
-        assert liveness(database) == Liveness(running=True, last_alive_at=LONG_AGO)
+        assert liveness(database) == DaemonStatus(running=True, last_alive_at=LONG_AGO)
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-        assert liveness(database) == Liveness(running=False, last_alive_at=LONG_AGO)
+        assert liveness(database) == DaemonStatus(running=False, last_alive_at=LONG_AGO)
 
 
 def test_whoever_asks_without_end_never_keeps_a_daemon_from_starting(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ from tests.core.ordering.test_core_request import request
 from tests.db.kit import MINUTE, NOW, a_move, an_order, facts
 
 from orderwatch.core.ordering.intent import Budget, Intent, IntentState, closed, placed, unclear
-from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import LockedError, StaleOrderError
 
 _S = IntentState
-ACT = Act(who="ada@desk", source="quay.toml", digest="d1", note="for the port")
+ACT = Provenance(who="ada@desk", source="quay.toml", digest="d1", note="for the port")
 DAY = timedelta(days=1)
 
 
@@ -24,7 +24,7 @@ def an_intent(name: str = "Quay 5", **fields: object) -> Intent:
     plain = Intent(
         account="main",
         request=request(task_name=name),
-        act=ACT,
+        provenance=ACT,
         written_at=NOW,
         sends=1,
         sent_at=NOW,
@@ -42,7 +42,7 @@ async def written(store: Store, intent: Intent) -> Intent:
 async def test_an_intent_is_read_back_as_it_was_written(store: Store) -> None:
     every = an_intent(
         request=request(max_captures=3, expected_age="7 days"),
-        standing=True,
+        standing_order=True,
         state=_S.ABSENT,
         sends=2,
         ended_at=NOW + MINUTE,
@@ -131,33 +131,35 @@ async def test_what_was_found_without_being_sent_becomes_a_row_when_it_is_settle
 @pytest.mark.parametrize(
     ("budget", "rows", "allowed"),
     [
-        (Budget(per_day=1, in_all=9), [], True),
-        (Budget(per_day=0, in_all=9), [], False),
-        (Budget(per_day=9, in_all=0), [], False),
-        (Budget(per_day=2, in_all=9), [{}], True),
-        (Budget(per_day=1, in_all=9), [{}], False),
-        (Budget(per_day=1, in_all=9), [{"sent_at": NOW - DAY}], True),
-        (Budget(per_day=1, in_all=9), [{"sent_at": NOW - DAY + MINUTE}], False),
-        (Budget(per_day=1, in_all=1), [{"sent_at": NOW - 9 * DAY}], False),
-        (Budget(per_day=1, in_all=1), [{"account": "other"}], False),
-        (Budget(per_day=1, in_all=1), [{"state": _S.UNCLEAR}], False),
-        (Budget(per_day=1, in_all=1), [{"state": _S.REFUSED}, {"state": _S.UNSENT}], True),
-        (Budget(per_day=1, in_all=1), [{"standing": False}], True),
+        (Budget(max_per_day=1, max_total=9), [], True),
+        (Budget(max_per_day=0, max_total=9), [], False),
+        (Budget(max_per_day=9, max_total=0), [], False),
+        (Budget(max_per_day=2, max_total=9), [{}], True),
+        (Budget(max_per_day=1, max_total=9), [{}], False),
+        (Budget(max_per_day=1, max_total=9), [{"sent_at": NOW - DAY}], True),
+        (Budget(max_per_day=1, max_total=9), [{"sent_at": NOW - DAY + MINUTE}], False),
+        (Budget(max_per_day=1, max_total=1), [{"sent_at": NOW - 9 * DAY}], False),
+        (Budget(max_per_day=1, max_total=1), [{"account": "other"}], False),
+        (Budget(max_per_day=1, max_total=1), [{"state": _S.UNCLEAR}], False),
+        (Budget(max_per_day=1, max_total=1), [{"state": _S.REFUSED}, {"state": _S.UNSENT}], True),
+        (Budget(max_per_day=1, max_total=1), [{"standing_order": False}], True),
     ],
 )
 async def test_what_exceeds_the_budget_is_not_written(
     store: Store, budget: Budget, rows: list[dict[str, object]], *, allowed: bool
 ) -> None:
     for number, row in enumerate(rows):
-        await written(store, an_intent(f"Quay {number}", **{"standing": True, "state": _S.PLACED, **row}))
-    done = await store.intend(an_intent("Another", standing=True), NOW, budget)
+        await written(
+            store, an_intent(f"Quay {number}", **{"standing_order": True, "state": _S.PLACED, **row})
+        )
+    done = await store.intend(an_intent("Another", standing_order=True), NOW, budget)
     assert (done is not None) is allowed
     assert len(await store.intents()) == len(rows) + allowed
 
 
 async def test_no_two_of_a_budget_are_written_at_once(database: Path) -> None:
     async with open_store(database) as one, open_store(database) as two:
-        meant = [an_intent(f"Quay {number}", standing=True) for number in range(6)]
+        meant = [an_intent(f"Quay {number}", standing_order=True) for number in range(6)]
         done = await asyncio.gather(
             *((one, two)[n % 2].intend(intent, NOW, Budget(2, 9)) for n, intent in enumerate(meant))
         )

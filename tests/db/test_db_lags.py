@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from tests.db.kit import MINUTE, NOW, a_move, an_order, held
 
-from orderwatch.core.model import Capture, CapturePhase, Standing, Subject, Transition
+from orderwatch.core.model import Capture, CapturePhase, Subject, TrackedStatus, Transition
 from orderwatch.core.orders.observe import Rules, Verdict, observe
-from orderwatch.core.orders.snapshot import Look, SeenCapture, SeenOrder
+from orderwatch.core.orders.snapshot import CaptureSnapshot, Observation, OrderSnapshot
 from orderwatch.db.store import Store
 
 HOUR = 60 * MINUTE
@@ -18,8 +18,8 @@ RULES = Rules(attachments=frozenset({"delivery_zip"}), grace=HOUR)
 
 def a_capture(capture_id: str = "c", **fields: Any) -> Capture:  # noqa: ANN401 - of any field
     """Taken two hours ago, published now."""
-    standing = Standing(word="published", phase=CapturePhase.PUBLISHED)
-    given = {"capture_id": capture_id, "standing": standing, "start": NOW - 2 * HOUR, "published_at": NOW}
+    standing = TrackedStatus(word="published", phase=CapturePhase.PUBLISHED)
+    given = {"capture_id": capture_id, "status": standing, "start": NOW - 2 * HOUR, "published_at": NOW}
     return Capture(**{**given, **fields})
 
 
@@ -104,12 +104,12 @@ async def test_what_the_machine_records_is_what_is_learned_from(
     store: Store, words: list[str], learned: list[timedelta]
 ) -> None:
     """Taken at noon, looked at two hours later and then every hour."""
-    row = SeenOrder(task_id=1, status="in_progress", phase=an_order().standing.phase)
+    row = OrderSnapshot(task_id=1, status="in_progress", phase=an_order().status.phase)
     order = None
     for number, word in enumerate(words):
-        seen = SeenCapture(capture_id="c", status=word, phase=CapturePhase(word), start=NOW)
+        seen = CaptureSnapshot(capture_id="c", status=word, phase=CapturePhase(word), start=NOW)
         verdict = observe(
-            order, Look(account="main", order=row, captures=(seen,)), NOW + (2 + number) * HOUR, RULES
+            order, Observation(account="main", order=row, captures=(seen,)), NOW + (2 + number) * HOUR, RULES
         )
         await store.apply(replace(verdict, order=replace(verdict.order, version=number)))
         order = await held(store)

@@ -9,55 +9,55 @@ from pathlib import Path
 import pytest
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 
-from orderwatch.core.model import Capture, CapturePhase, OrderState, Standing
+from orderwatch.core.model import Capture, CapturePhase, OrderState, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.dashboard_reader import Gallery, open_gallery
+from orderwatch.db.dashboard_reader import DashboardReader, open_dashboard_reader
 from orderwatch.db.store import Store
 from orderwatch.ports.queries import Choices, Found, News, Search, Sort
 
 TAKEN = Capture(
     capture_id="capture-1",
-    standing=Standing(word="published", phase=CapturePhase.PUBLISHED),
+    status=TrackedStatus(word="published", phase=CapturePhase.PUBLISHED),
     satellite_name="NewSat-42",
 )
 
 
 @pytest.fixture
-async def gallery(database: Path, store: Store) -> AsyncIterator[Gallery]:
+async def gallery(database: Path, store: Store) -> AsyncIterator[DashboardReader]:
     first = an_order(1, task_name="Quay", project_name="Å100%", captures=(TAKEN,), looked_at=NOW)
     await store.apply(Verdict(order=first, transitions=(a_move(),), wanted=(a_delivery("SCENE-9"),)))
     second = an_order(2, "other", task_name="dam", start=NOW, state=OrderState.DONE)
     await store.apply(Verdict(order=second, transitions=(a_move(task_id=2, account="other"),)))
     third = an_order(3, start=NOW - MINUTE, looked_at=NOW + MINUTE)
     await store.apply(Verdict(order=third))
-    async with open_gallery(database) as gallery:
+    async with open_dashboard_reader(database) as gallery:
         yield gallery
 
 
-async def ids(gallery: Gallery, search: Search) -> list[int]:
+async def ids(gallery: DashboardReader, search: Search) -> list[int]:
     found = await gallery.find(search)
     assert found.total == len(found.orders)
     return [order.task_id for order in found.orders]
 
 
 @pytest.mark.parametrize("text", ["qUaY", "1", "å100", "Å100%", "newsat-42", "capture-1", "scene-9"], ids=str)
-async def test_text_is_searched_for_in_every_name_and_id(gallery: Gallery, text: str) -> None:
+async def test_text_is_searched_for_in_every_name_and_id(gallery: DashboardReader, text: str) -> None:
     assert await ids(gallery, Search(text=text)) == [1]
 
 
 @pytest.mark.parametrize("text", ["_uay", "%", "100_", "\\", "'"])
-async def test_text_is_taken_as_it_is(gallery: Gallery, text: str) -> None:
+async def test_text_is_taken_as_it_is(gallery: DashboardReader, text: str) -> None:
     assert await ids(gallery, Search(text=text)) == ([1] if text == "%" else [])
 
 
-async def test_filters_narrow(gallery: Gallery) -> None:
+async def test_filters_narrow(gallery: DashboardReader) -> None:
     assert await ids(gallery, Search(account="other")) == [2]
     assert await ids(gallery, Search(project="Å100%")) == [1]
     assert await ids(gallery, Search(state=OrderState.OPEN, status="in_progress")) == [1, 3]
     assert await ids(gallery, Search(account="main", state=OrderState.DONE)) == []
 
 
-async def test_what_has_no_value_to_sort_by_comes_last_either_way(gallery: Gallery) -> None:
+async def test_what_has_no_value_to_sort_by_comes_last_either_way(gallery: DashboardReader) -> None:
     assert await ids(gallery, Search(sort=Sort.START)) == [3, 2, 1]
     assert await ids(gallery, Search(sort=Sort.START, descending=True)) == [2, 3, 1]
     assert await ids(gallery, Search(sort=Sort.NAME)) == [2, 1, 3]
@@ -65,7 +65,7 @@ async def test_what_has_no_value_to_sort_by_comes_last_either_way(gallery: Galle
 
 
 @pytest.mark.parametrize("sort", Sort)
-async def test_every_page_has_its_part_whole(gallery: Gallery, sort: Sort) -> None:
+async def test_every_page_has_its_part_whole(gallery: DashboardReader, sort: Sort) -> None:
     whole = await gallery.find(Search(sort=sort))
     pages = [await gallery.find(Search(sort=sort, offset=n, limit=1)) for n in range(4)]
     assert [page.total for page in pages] == [3] * 4
@@ -75,7 +75,7 @@ async def test_every_page_has_its_part_whole(gallery: Gallery, sort: Sort) -> No
     assert (len(first.captures), len(first.deliveries)) == (1, 1)
 
 
-async def test_what_moved_and_was_looked_at_since_is_told(gallery: Gallery, store: Store) -> None:
+async def test_what_moved_and_was_looked_at_since_is_told(gallery: DashboardReader, store: Store) -> None:
     newest = await gallery.newest_move()
     assert await gallery.news(newest, 5, NOW) == News(newest, [], [("main", 3)], [])
     order = await store.order("main", 3)
@@ -88,23 +88,23 @@ async def test_what_moved_and_was_looked_at_since_is_told(gallery: Gallery, stor
     assert [number for number, _ in older] == [newest, newest - 1]
 
 
-async def test_choices_are_what_orders_have(gallery: Gallery) -> None:
+async def test_choices_are_what_orders_have(gallery: DashboardReader) -> None:
     assert await gallery.choices() == Choices(["main", "other"], ["Å100%"], ["in_progress"], ["done", "open"])
 
 
-async def test_history_is_that_of_every_account_or_of_one(gallery: Gallery, store: Store) -> None:
+async def test_history_is_that_of_every_account_or_of_one(gallery: DashboardReader, store: Store) -> None:
     await store.apply(Verdict(order=an_order(1, "other"), transitions=(a_move(account="other"),)))
     assert [move.account for move in await gallery.history(1)] == ["main", "other"]
     assert [move.account for move in await gallery.history(1, "other")] == ["other"]
 
 
 async def test_nothing_can_be_chosen_where_nothing_is_known(database: Path) -> None:
-    async with open_gallery(database) as empty:
+    async with open_dashboard_reader(database) as empty:
         assert await empty.choices() == Choices([], [], [], [])
         assert await empty.find(Search()) == Found([], 0)
 
 
-async def test_a_number_that_only_python_reads_hides_no_order(gallery: Gallery, store: Store) -> None:
+async def test_a_number_that_only_python_reads_hides_no_order(gallery: DashboardReader, store: Store) -> None:
     """JSON of the standard library was written, which has more numbers than there are."""
     await store.apply(Verdict(order=an_order(4, document={"area": math.inf})))
     found = await gallery.order("main", 4)

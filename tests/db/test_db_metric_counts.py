@@ -5,20 +5,20 @@ from pathlib import Path
 
 from tests.db.kit import MINUTE, NOW, a_delivery, an_order
 
-from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderState, Standing
+from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderState, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.core.statistics import Census
+from orderwatch.core.statistics import MetricCounts
 from orderwatch.db.store import open_store
 
 
 def taken(capture_id: str, phase: CapturePhase | None, ago: timedelta | None = None) -> Capture:
     at = None if ago is None else NOW - ago
-    return Capture(capture_id=capture_id, standing=Standing(word="a word", phase=phase), published_at=at)
+    return Capture(capture_id=capture_id, status=TrackedStatus(word="a word", phase=phase), published_at=at)
 
 
 async def test_an_empty_database_counts_nothing(database: Path) -> None:
     async with open_store(database) as store:
-        assert await store.census() == Census()
+        assert await store.census() == MetricCounts()
 
 
 async def test_everything_is_counted_by_account_and_state(database: Path) -> None:

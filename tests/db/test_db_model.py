@@ -23,7 +23,7 @@ from tests.examples import examples
 
 from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.deliveries.paths import collision_key
-from orderwatch.core.deliveries.state_machine import Failure, Move, RetryPolicy, Trouble
+from orderwatch.core.deliveries.state_machine import DeliveryUpdate, Failure, FailureKind, RetryPolicy
 from orderwatch.core.model import (
     CapturePhase,
     Delivery,
@@ -34,10 +34,16 @@ from orderwatch.core.model import (
     SceneFacts,
     Transition,
 )
-from orderwatch.core.orders.circuit_breaker import Trouble as AccountTrouble
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Rules, Verdict, observe, observe_missing
-from orderwatch.core.orders.snapshot import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
-from orderwatch.core.orders.watches import traits
+from orderwatch.core.orders.snapshot import (
+    AttachmentSnapshot,
+    CaptureSnapshot,
+    Observation,
+    OrderSnapshot,
+    SceneSnapshot,
+)
+from orderwatch.core.orders.watches import traits_of
 from orderwatch.db.store import open_store
 from orderwatch.ports import AccountState
 
@@ -48,11 +54,11 @@ _RULES = Rules(
     doubts_needed=2,
     doubted_for=timedelta(minutes=5),
 )
-_POLICY = RetryPolicy(first=timedelta(seconds=30), slowest=timedelta(hours=6), max_attempts=3)
+_POLICY = RetryPolicy(retry_min=timedelta(seconds=30), retry_max=timedelta(hours=6), max_attempts=3)
 
 _orders = st.sampled_from([*((p.value, p) for p in OrderPhase), ("new word", None)]).flatmap(
     lambda said: st.builds(
-        SeenOrder,
+        OrderSnapshot,
         task_id=st.just(1),
         status=st.just(said[0]),
         phase=st.just(said[1]),
@@ -63,7 +69,7 @@ _orders = st.sampled_from([*((p.value, p) for p in OrderPhase), ("new word", Non
 )
 _captures = st.sampled_from([*((p.value, p) for p in CapturePhase), ("new word", None)]).flatmap(
     lambda said: st.builds(
-        SeenCapture,
+        CaptureSnapshot,
         capture_id=st.sampled_from(["c1", "c2"]),
         status=st.just(said[0]),
         phase=st.just(said[1]),
@@ -71,19 +77,19 @@ _captures = st.sampled_from([*((p.value, p) for p in CapturePhase), ("new word",
     )
 )
 _attachments = st.builds(
-    SeenAttachment,
+    AttachmentSnapshot,
     name=st.sampled_from(["delivery_zip", "preview", "not wanted"]),
     file_name=st.sampled_from(["a.zip", "b.zip"]),
     fingerprint=st.sampled_from(["first", "second", "third"]),
 )
 _scenes = st.builds(
-    SeenScene,
+    SceneSnapshot,
     scene_id=st.sampled_from(["s1", "s2"]),
     facts=st.builds(SceneFacts, timestamp=st.just(NOW), product=st.sampled_from([None, "L1"])),
     attachments=st.lists(_attachments, min_size=1, max_size=2).map(tuple),
 )
 _looks = st.builds(
-    Look,
+    Observation,
     account=st.just("main"),
     order=_orders | st.none(),
     captures=st.lists(_captures, max_size=2).map(tuple) | st.none(),
@@ -91,16 +97,18 @@ _looks = st.builds(
         st.sampled_from(["c1", "c2"]), st.lists(_scenes, max_size=2).map(tuple), min_size=1
     ),
 )
-_FIRST = Look(
+_FIRST = Observation(
     account="main",
-    order=SeenOrder(task_id=1, status="in_progress", phase=OrderPhase.IN_PROGRESS),
-    captures=(SeenCapture(capture_id="c1", status="published", phase=CapturePhase.PUBLISHED),),
+    order=OrderSnapshot(task_id=1, status="in_progress", phase=OrderPhase.IN_PROGRESS),
+    captures=(CaptureSnapshot(capture_id="c1", status="published", phase=CapturePhase.PUBLISHED),),
     scenes={
         "c1": tuple(
-            SeenScene(
+            SceneSnapshot(
                 scene_id=scene_id,
                 facts=SceneFacts(timestamp=NOW),
-                attachments=(SeenAttachment(name="delivery_zip", file_name="a.zip", fingerprint="first"),),
+                attachments=(
+                    AttachmentSnapshot(name="delivery_zip", file_name="a.zip", fingerprint="first"),
+                ),
             )
             for scene_id in ("s1", "s2")
         )
@@ -108,7 +116,7 @@ _FIRST = Look(
 )
 _failures = st.builds(
     Failure,
-    trouble=st.sampled_from(Trouble),
+    trouble=st.sampled_from(FailureKind),
     reason=st.sampled_from(["cut", "bad zip"]),
     progressed=st.booleans(),
     bytes_sha256=st.sampled_from([None, "ab", "cd"]),
@@ -116,7 +124,7 @@ _failures = st.builds(
 _paths = st.none() | st.sampled_from(["x.zip", "X.ZIP", "y.zip"])
 _roots = st.sampled_from([None, None, "/own"])
 _troubles = st.none() | st.builds(
-    AccountTrouble,
+    OpenCircuit,
     began_at=st.just(NOW),
     failures=st.integers(1, 9),
     until=st.just(NOW),
@@ -153,7 +161,7 @@ class DatabaseAndModel(RuleBasedStateMachine):
         self.now += timedelta(minutes=minutes)
 
     @rule(look=_looks)
-    def look(self, look: Look) -> None:
+    def look(self, look: Observation) -> None:
         self._apply(observe(self.order, look, self.now, _RULES))
 
     @precondition(lambda self: self.order and self.order.state is not OrderState.LOST)
@@ -178,14 +186,14 @@ class DatabaseAndModel(RuleBasedStateMachine):
     @precondition(lambda self: self._in(_S.FETCHING))
     @rule(which=_which, failure=_failures)
     def a_fetch_fails(self, which: int, failure: Failure) -> None:
-        self._record(machine.after_failure(self._pick(which, _S.FETCHING), failure, self.now, _POLICY, 0.5))
+        self._record(machine.on_failure(self._pick(which, _S.FETCHING), failure, self.now, _POLICY, 0.5))
 
     @precondition(lambda self: self._in(_S.FETCHING))
     @rule(which=_which, durable=st.integers(0, 2**40), intended=st.booleans())
     def a_fetch_goes_on(self, which: int, durable: int, *, intended: bool) -> None:
         sha256 = "ab" * 32 if intended else None
         further = replace(self._pick(which, _S.FETCHING), durable=durable, total=2**40, sha256=sha256)
-        self._record(Move(delivery=further, transition=None))
+        self._record(DeliveryUpdate(delivery=further, transition=None))
 
     @precondition(lambda self: self._in(_S.FETCHING))
     @rule(which=_which, durable=st.integers(0, 2**40))
@@ -198,7 +206,7 @@ class DatabaseAndModel(RuleBasedStateMachine):
     @rule(which=_which)
     def a_fetch_succeeds(self, which: int) -> None:
         whole = replace(self._pick(which, _S.FETCHING), size=9, sha256="ab" * 32)
-        self._record(machine.after_stored(whole, self.now))
+        self._record(machine.on_stored(whole, self.now))
 
     @precondition(lambda self: self._in(_S.FETCHING))
     @rule(which=_which)
@@ -208,12 +216,12 @@ class DatabaseAndModel(RuleBasedStateMachine):
     @precondition(lambda self: self._in(_S.STORED))
     @rule(which=_which)
     def a_version_is_superseded(self, which: int) -> None:
-        self._record(machine.after_superseded(self._pick(which, _S.STORED), self.now, 2))
+        self._record(machine.on_superseded(self._pick(which, _S.STORED), self.now, 2))
 
     @precondition(lambda self: self._in(_S.WAITING, _S.PARKED, _S.GIVEN_UP))
     @rule(which=_which)
     def an_operator_wants_it_again(self, which: int) -> None:
-        self._record(machine.again(self._pick(which, _S.WAITING, _S.PARKED, _S.GIVEN_UP), self.now))
+        self._record(machine.retry(self._pick(which, _S.WAITING, _S.PARKED, _S.GIVEN_UP), self.now))
 
     @precondition(lambda self: self._in(*DeliveryState))
     @rule(which=_which, path=_paths, root=_roots)
@@ -242,7 +250,7 @@ class DatabaseAndModel(RuleBasedStateMachine):
         self._keep(listed_at=self.now)
 
     @rule(trouble=_troubles)
-    def the_account_is_troubled(self, trouble: AccountTrouble | None) -> None:
+    def the_account_is_troubled(self, trouble: OpenCircuit | None) -> None:
         self._runner.run(self.store.troubled("main", trouble))
         self._keep(trouble=trouble)
 
@@ -253,7 +261,7 @@ class DatabaseAndModel(RuleBasedStateMachine):
             self.history,
             self._in(*DeliveryState),
             self.accounts,
-            [traits(self.order)] if self.order and self.order.state is not OrderState.DONE else [],
+            [traits_of(self.order)] if self.order and self.order.state is not OrderState.DONE else [],
         )
 
     async def _everything(self) -> tuple[object, ...]:
@@ -286,11 +294,11 @@ class DatabaseAndModel(RuleBasedStateMachine):
         self.order = replace(verdict.order, version=verdict.order.version + 1)
         self.history += verdict.transitions
 
-    def _record(self, move: Move) -> None:
+    def _record(self, move: DeliveryUpdate) -> None:
         self._runner.run(self.store.record(move))
         self._moved(move)
 
-    def _moved(self, move: Move) -> None:
+    def _moved(self, move: DeliveryUpdate) -> None:
         self._hold(move.delivery)
         if move.transition is not None and self.order is not None:
             self.history.append(move.transition)

@@ -8,10 +8,10 @@ import pytest
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order, facts, held, want
 
 from orderwatch.core.deliveries import state_machine as machine
-from orderwatch.core.deliveries.state_machine import Failure, RetryPolicy, Trouble
+from orderwatch.core.deliveries.state_machine import Failure, FailureKind, RetryPolicy
 from orderwatch.core.model import Delivery, OrderState, Subject
 from orderwatch.core.notifications.notification import Channel
-from orderwatch.core.notifications.problems import Change, Problem
+from orderwatch.core.notifications.problems import Problem, ProblemChange
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import StaleOrderError
@@ -19,12 +19,12 @@ from orderwatch.ports import ChannelState
 
 ALL = Channel(name="all", events=("*",))
 DONE = Channel(name="done", events=("order.done",))
-POLICY = RetryPolicy(first=MINUTE, slowest=60 * MINUTE, max_attempts=3)
+POLICY = RetryPolicy(retry_min=MINUTE, retry_max=60 * MINUTE, max_attempts=3)
 REFUSED = Problem(key="k", event="account.refused", began_at=NOW, facts={"account": "main", "reason": "401"})
 
 
 async def told(store: Store, channel: str = "all") -> list[object]:
-    return [letter.document["event"] for letter in await store.batch(channel, 100)]
+    return [item.document["event"] for item in await store.batch(channel, 100)]
 
 
 async def test_without_a_channel_nothing_is_written(store: Store, database: Path) -> None:
@@ -37,7 +37,7 @@ async def test_a_move_is_told_to_those_who_want_it_and_rings_once(store: Store, 
     store.tell([ALL, DONE, replace(ALL, name="second")], lambda: rung.append(1))
     await store.apply(Verdict(order=an_order(), transitions=(a_move(), a_move("x"))))
     await store.apply(Verdict(order=await held(store)))
-    assert await told(store) == await told(store, "second") == ["order.moved", "order.moved"]
+    assert await told(store) == await told(store, "second") == ["order.changed", "order.changed"]
     assert await told(store, "done") == []
     assert rung == [1]
     assert facts(database, "SELECT count(*) FROM notes") == [(2,)]
@@ -49,14 +49,14 @@ async def test_what_was_not_written_is_not_told(store: Store) -> None:
     await store.apply(Verdict(order=an_order(), transitions=(a_move(),)))
     with pytest.raises(StaleOrderError):
         await store.apply(Verdict(order=an_order(), transitions=(a_move("again"),)))
-    assert await told(store) == ["order.moved"]
+    assert await told(store) == ["order.changed"]
 
 
 async def test_many_orders_of_a_list_are_told(store: Store) -> None:
     store.tell([ALL])
     verdicts = [Verdict(order=an_order(n), transitions=(a_move(task_id=n),)) for n in (1, 2)]
     await store.apply_all(verdicts)
-    assert [letter.document["task_id"] for letter in await store.batch("all", 9)] == [1, 2]
+    assert [item.document["task_id"] for item in await store.batch("all", 9)] == [1, 2]
 
 
 async def test_an_order_is_done_once(store: Store) -> None:
@@ -82,11 +82,11 @@ async def test_a_stored_delivery_is_told_with_the_names_of_its_order(store: Stor
     store.tell([replace(ALL, projects=("Harbour *",)), replace(ALL, name="other", projects=("Quay",))])
     await store.apply(Verdict(order=an_order(project_name="Harbour east")))
     (delivery,) = await want(store, a_delivery())
-    await store.record(machine.after_stored(await fetching(store, delivery), NOW))
-    (letter,) = await store.batch("all", 9)
-    assert letter.document["event"] == "delivery.stored"
-    assert letter.document["project_name"] == "Harbour east"
-    assert letter.document["id"] == letter.id
+    await store.record(machine.on_stored(await fetching(store, delivery), NOW))
+    (item,) = await store.batch("all", 9)
+    assert item.document["event"] == "delivery.stored"
+    assert item.document["project_name"] == "Harbour east"
+    assert item.document["id"] == item.id
     assert await told(store, "other") == []
 
 
@@ -94,11 +94,11 @@ async def test_parked_again_for_the_same_reason_is_told_once(store: Store) -> No
     store.tell([ALL])
     (delivery,) = await want(store, a_delivery())
     for reason in ("full", "full", "read-only"):
-        failure = Failure(trouble=Trouble.DISK, reason=reason)
-        move = machine.after_failure(await fetching(store, delivery), failure, NOW, POLICY, 0.5)
+        failure = Failure(trouble=FailureKind.DISK, reason=reason)
+        move = machine.on_failure(await fetching(store, delivery), failure, NOW, POLICY, 0.5)
         await store.record(move)
         delivery = move.delivery
-    assert [letter.document["reason"] for letter in await store.batch("all", 9)] == ["full", "read-only"]
+    assert [item.document["reason"] for item in await store.batch("all", 9)] == ["full", "read-only"]
 
 
 async def test_a_note_goes_when_the_last_channel_was_told(store: Store, database: Path) -> None:
@@ -141,7 +141,7 @@ async def test_channels_that_are_no_more_are_forgotten(store: Store, database: P
 async def test_notes_are_given_up_by_their_age(store: Store) -> None:
     store.tell([ALL])
     for at in (NOW, NOW + MINUTE):
-        await store.note_problems([Change(REFUSED, at)])
+        await store.note_problems([ProblemChange(REFUSED, at)])
     assert await store.drop("all", NOW + MINUTE) == 1
     assert await store.pending() == {"all": 1}
 
@@ -149,13 +149,13 @@ async def test_notes_are_given_up_by_their_age(store: Store) -> None:
 async def test_a_problem_is_kept_until_it_ends_and_told_twice(database: Path) -> None:
     async with open_store(database) as store:
         store.tell([ALL])
-        await store.note_problems([Change(REFUSED, NOW)])
-        await store.note_problems([Change(replace(REFUSED, facts={"account": "x"}), NOW, told=False)])
+        await store.note_problems([ProblemChange(REFUSED, NOW)])
+        await store.note_problems([ProblemChange(replace(REFUSED, facts={"account": "x"}), NOW, told=False)])
     async with open_store(database) as store:
         store.tell([ALL])
         (kept,) = (await store.problems()).values()
         assert kept == replace(REFUSED, facts={"account": "x"})
-        await store.note_problems([Change(kept, NOW + timedelta(hours=1), over=True)])
+        await store.note_problems([ProblemChange(kept, NOW + timedelta(hours=1), over=True)])
         assert await store.problems() == {}
         assert await told(store) == ["problem.began", "problem.ended"]
 

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from tests.db.kit import a_delivery, a_move, an_order
 
-from orderwatch.core.model import Capture, CapturePhase, DeliveryState, Standing
+from orderwatch.core.model import Capture, CapturePhase, DeliveryState, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store
 
-TAKEN = Capture(capture_id="capture-1", standing=Standing(word="published", phase=CapturePhase.PUBLISHED))
+TAKEN = Capture(capture_id="capture-1", status=TrackedStatus(word="published", phase=CapturePhase.PUBLISHED))
 
 
 def verdict(task_id: int, *paths: str, root: str | None = None) -> Verdict:

@@ -26,9 +26,9 @@ from tests.db.kit import (
 )
 from tests.examples import examples
 
-from orderwatch.core.deliveries.state_machine import Move
-from orderwatch.core.model import Capture, Delivery, Order, SceneFacts, Standing, Transition
-from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.deliveries.state_machine import DeliveryUpdate
+from orderwatch.core.model import Capture, Delivery, Order, SceneFacts, TrackedStatus, Transition
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.mappers import capture_row, delivery_row, order_row, transition_row, trouble_row
 from orderwatch.db.store import Store, open_store
@@ -62,7 +62,7 @@ def test_every_field_comes_back_as_it_was_written_and_written_over(database: Pat
         assert await held(store, order.task_id) == written(over)
         for delivery in order.deliveries:
             changed = replace(later, **{name: getattr(delivery, name) for name in _KEY})
-            await store.record(Move(delivery=changed, transition=None))
+            await store.record(DeliveryUpdate(delivery=changed, transition=None))
             assert await row_of(store, changed) == changed
 
     with asyncio.Runner() as runner:
@@ -86,19 +86,19 @@ def test_every_field_comes_back_as_it_was_written_and_written_over(database: Pat
 
 def test_no_field_of_a_value_is_left_out_of_its_row() -> None:
     standing = {"word", "phase", "doubts", "doubted_at"}
-    capture = Capture(capture_id="c", standing=Standing(word="", phase=None))
+    capture = Capture(capture_id="c", status=TrackedStatus(word="", phase=None))
     told = {"priority"}  # by the document
     assert set(order_row(an_order())) - standing - told == _names(Order) - {
-        "standing",
+        "status",
         "version",  # counted by the store
         "listed_at",  # of the account's last sweep
         "captures",
         "deliveries",
     }
-    assert set(capture_row(1, capture)) - standing == _names(Capture) - {"standing"} | {"order_id"}
+    assert set(capture_row(1, capture)) - standing == _names(Capture) - {"status"} | {"order_id"}
     assert set(delivery_row(a_delivery())) == _names(Delivery) - {"root", "path"}  # taken through `reserve`
     assert set(transition_row(a_move())) == _names(Transition)
-    assert set(trouble_row(None)) == _names(Trouble)
+    assert set(trouble_row(None)) == _names(OpenCircuit)
 
 
 async def test_a_time_with_another_offset_comes_back_as_the_same_moment_in_utc(store: Store) -> None:
@@ -181,7 +181,7 @@ def _names(value: type) -> set[str]:
 
 async def test_a_date_that_cannot_be_and_was_written_before_is_read_as_none(store: Store) -> None:
     unset = datetime(1, 1, 1, tzinfo=UTC)
-    taken = Capture(capture_id="c", standing=Standing(word="", phase=None), start=unset)
+    taken = Capture(capture_id="c", status=TrackedStatus(word="", phase=None), start=unset)
     shown = a_delivery(scene=SceneFacts(timestamp=unset))
     order = replace(an_order(), start=unset, end=unset, placed_at=unset, captures=(taken,))
     await store.apply(Verdict(order=order, wanted=(shown,)))

@@ -6,7 +6,7 @@ from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 
 from orderwatch.core.model import DeliveryState, OrderState
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.core.statistics import Glance
+from orderwatch.core.statistics import Summary
 from orderwatch.db.store import Store
 
 
@@ -43,4 +43,4 @@ async def test_counts_are_of_everything_and_moves_are_the_newest_oldest_first(st
 
 async def test_of_an_empty_database_there_is_nothing_to_see(store: Store) -> None:
     seen = await store.glance(9, 9)
-    assert seen == Glance(orders=[], running=[], moves=[])
+    assert seen == Summary(orders=[], running=[], moves=[])

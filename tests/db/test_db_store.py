@@ -7,16 +7,16 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order, facts, held, row_of, want
 
-from orderwatch.core.deliveries.state_machine import Move, claimed
-from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderState, Standing
+from orderwatch.core.deliveries.state_machine import DeliveryUpdate, claimed
+from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderState, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.core.orders.watches import Traits, traits
+from orderwatch.core.orders.watches import OrderTraits, traits_of
 from orderwatch.db.store import Store
 from orderwatch.errors import StaleOrderError
 
 
 def a_capture(capture_id: str = "capture-1", word: str = "captured") -> Capture:
-    return Capture(capture_id=capture_id, standing=Standing(word=word, phase=CapturePhase.CAPTURED))
+    return Capture(capture_id=capture_id, status=TrackedStatus(word=word, phase=CapturePhase.CAPTURED))
 
 
 def a_verdict() -> Verdict:
@@ -163,7 +163,7 @@ async def test_record_of_figures_only_is_no_move_and_leaves_readings_of_the_orde
     (delivery,) = await want(store, a_delivery())
     read = await held(store)
     counted = replace(delivery, durable=4096, total=8192, validator='"etag"')
-    await store.record(Move(delivery=counted, transition=None))
+    await store.record(DeliveryUpdate(delivery=counted, transition=None))
     assert await row_of(store, delivery) == counted
     assert await store.history(1) == []
     await store.apply(Verdict(order=read))
@@ -172,7 +172,9 @@ async def test_record_of_figures_only_is_no_move_and_leaves_readings_of_the_orde
 async def test_record_never_takes_or_drops_a_path(store: Store) -> None:
     (delivery,) = await want(store, a_delivery())
     await store.reserve(delivery, "harbour/x.zip")
-    await store.record(Move(delivery=replace(delivery, path="elsewhere.zip", durable=1), transition=None))
+    await store.record(
+        DeliveryUpdate(delivery=replace(delivery, path="elsewhere.zip", durable=1), transition=None)
+    )
     assert (await row_of(store, delivery)).path == "harbour/x.zip"
 
 
@@ -180,7 +182,7 @@ async def test_record_of_a_delivery_that_is_not_there_is_stale(store: Store) -> 
     await want(store, a_delivery())
     for unknown in (a_delivery("other"), a_delivery(version=2), a_delivery(task_id=2)):
         with pytest.raises(StaleOrderError):
-            await store.record(Move(delivery=unknown, transition=None))
+            await store.record(DeliveryUpdate(delivery=unknown, transition=None))
 
 
 async def test_a_record_whose_move_cannot_be_written_leaves_the_delivery_as_it_was(store: Store) -> None:
@@ -230,8 +232,8 @@ async def test_watchable_tells_of_an_order_what_decides_whether_it_is_watched(
     bare, named = an_order(1), an_order(2, project_name="P", task_name="T", placed_at=NOW, state=state)
     await store.apply_all([Verdict(order=bare), Verdict(order=named)])
     found = sorted(await store.watchable("main", None))
-    assert found == [traits(bare), traits(named)]
-    assert found[1] == Traits(2, "P", "T", NOW, "in_progress")
+    assert found == [traits_of(bare), traits_of(named)]
+    assert found[1] == OrderTraits(2, "P", "T", NOW, "in_progress")
 
 
 async def test_orders_are_found_by_their_ids_with_all_that_belongs_to_them(store: Store) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.web.api_kit import asked, fill, served, viewing
 
-from orderwatch.core.orders.order_state import Tone
+from orderwatch.core.orders.order_state import DisplayState
 from orderwatch.web.api.openapi import description
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -70,4 +70,4 @@ async def test_the_pages_are_there(database: Path) -> None:
 
 def test_every_colour_is_explained() -> None:
     page = (DOCS / "page.md").read_text(encoding="utf-8")
-    assert all(f"{tone}: " in page for tone in Tone)
+    assert all(f"{tone}: " in page for tone in DisplayState)

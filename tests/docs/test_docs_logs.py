@@ -12,19 +12,19 @@ PAGE = (ROOT / "docs/logs.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"^(jq .*)$", PAGE, re.MULTILINE)
 LINES = """\
 Traceback of something else
-{"timestamp": "2026-11-22T12:00:00Z", "level": "info", "event": "order.moved", "account": "main", "task_id": 23272, "before": "in_progress", "after": "completed"}
+{"timestamp": "2026-11-22T12:00:00Z", "level": "info", "event": "order.changed", "account": "main", "task_id": 23272, "before": "in_progress", "after": "completed"}
 {"timestamp": "2026-11-22T12:01:00Z", "level": "info", "event": "delivery.stored", "account": "main", "task_id": 23272, "path": "a/b.zip", "size": 400}
 {"timestamp": "2026-11-22T12:02:00Z", "level": "info", "event": "delivery.stored", "account": "main", "task_id": 7, "path": "a/c.zip", "size": 30}
 {"timestamp": "2026-11-22T13:00:00Z", "level": "info", "event": "account.recovered", "account": "main", "lasted_seconds": 600}
 """  # noqa: E501
 STORY = """\
-{"timestamp":"2026-11-22T12:00:00Z","event":"order.moved","before":"in_progress","after":"completed","reason":null}
+{"timestamp":"2026-11-22T12:00:00Z","event":"order.changed","before":"in_progress","after":"completed","reason":null}
 {"timestamp":"2026-11-22T12:01:00Z","event":"delivery.stored","before":null,"after":null,"reason":null}
 """
 FOUND = [
     "2026-11-22T12:01:00Z\t23272\ta/b.zip\n2026-11-22T12:02:00Z\t7\ta/c.zip\n",
     STORY,
-    "      2 delivery.stored\n      1 order.moved\n      1 account.recovered\n",
+    "      2 delivery.stored\n      1 order.changed\n      1 account.recovered\n",
     "2026-11-22T13:00:00Z\tmain\t600\n",
     "2026-11-22 430\n",
 ]

@@ -26,7 +26,7 @@ async def everything(h: House) -> Observed:
     meter.stored(1.0)
     meter.failed("network")
     await h.poller().round()
-    await h.tools["main"].gate.failed(UnavailableError("no answer"))
+    await h.tools["main"].breaker.failed(UnavailableError("no answer"))
     observed.open("webhook")
     return observed
 

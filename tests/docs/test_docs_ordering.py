@@ -9,13 +9,13 @@ from tests.config.files import ACCOUNT, environ, written
 
 from orderwatch.config import load, remarks
 from orderwatch.core.ordering.order_file import read_orders
-from orderwatch.core.ordering.request import Known, Product
+from orderwatch.core.ordering.request import KnownOrderNames, Product
 
 PAGE = Path(__file__).parents[2] / "docs/ordering.md"
 BLOCKS = re.findall(r"```(toml|json)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 FILES = [text for _, text in BLOCKS if "[ordering]" not in text]
 [CONFIGURATION] = [text for _, text in BLOCKS if "[ordering]" in text]
-KNOWN = Known(
+KNOWN = KnownOrderNames(
     now=datetime(2026, 11, 22, 12, tzinfo=UTC),
     products=[Product(pk=169, name="Point", is_area=None), Product(pk=178, name="Area", is_area=None)],
 )

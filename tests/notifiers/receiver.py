@@ -10,20 +10,20 @@ from uuid import UUID, uuid5
 
 from aiohttp import web
 
-from orderwatch.core.notifications.notification import Letter
+from orderwatch.core.notifications.notification import OutboxItem
 
 _SPACE = UUID("00000000-0000-0000-0000-000000000000")
 
 
-def letter(number: int, text: str = "") -> Letter:
+def item(number: int, text: str = "") -> OutboxItem:
     note_id = str(uuid5(_SPACE, str(number)))
     document = {
         "id": note_id,
-        "event": "order.moved",
+        "event": "order.changed",
         "at": "2026-11-23T12:00:00Z",
         "text": text or f"No. {number}",
     }
-    return Letter(number, note_id, document)
+    return OutboxItem(number, note_id, document)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 import pytest
-from tests.notifiers.receiver import letter, mail_server
+from tests.notifiers.receiver import item, mail_server
 
 from orderwatch.errors import NotifyError
 from orderwatch.notifiers import apprise
@@ -32,7 +32,7 @@ def mail(port: int, password: str = "", tls: Literal["starttls", "tls", "none"] 
 async def test_one_mail_tells_all_that_was_gathered() -> None:
     async with mail_server() as there:
         for _ in range(2):
-            await mail(there.port).send([letter(1, "Köln is done."), letter(2)])
+            await mail(there.port).send([item(1, "Köln is done."), item(2)])
     first, second = (email.message_from_bytes(m, policy=email.policy.default) for m in there.mails)
     assert first["Subject"] == "orderwatch: Köln is done. (and 1 more)"
     assert first["To"] == "you@there.example, other@there.example"
@@ -44,13 +44,13 @@ async def test_one_mail_tells_all_that_was_gathered() -> None:
 async def test_a_refused_mail_is_a_failure() -> None:
     async with mail_server(refusal="550 no") as there:
         with pytest.raises(NotifyError, match=r"^127.0.0.1 refuses the mail \(550\)$"):
-            await mail(there.port).send([letter(1)])
+            await mail(there.port).send([item(1)])
 
 
 async def test_a_refused_password_is_said_without_it() -> None:
     async with mail_server() as there:
         with pytest.raises(NotifyError, match=r"refuses user or password \(535\)$") as caught:
-            await mail(there.port, "canary-password").send([letter(1)])
+            await mail(there.port, "canary-password").send([item(1)])
     assert "canary" not in str(caught.value)
 
 
@@ -65,7 +65,7 @@ async def test_what_mail_cannot_write_is_a_failure_that_quotes_nothing() -> None
             replace(usual, sender=" <"),
         ):
             with pytest.raises(NotifyError, match=r"is none that mail knows$") as caught:
-                await Email(wrong).send([letter(1)])
+                await Email(wrong).send([item(1)])
             assert caught.value.__suppress_context__
 
 
@@ -73,15 +73,15 @@ async def test_a_server_that_is_not_there_is_said() -> None:
     async with mail_server() as there:
         pass
     with pytest.raises(NotifyError, match="cannot be reached: Connection refused"):
-        await mail(there.port).send([letter(1)])
+        await mail(there.port).send([item(1)])
 
 
 async def test_nothing_is_sent_in_the_clear_where_tls_is_wanted() -> None:
     async with mail_server() as there:
         with pytest.raises(NotifyError, match="does not offer what is set"):
-            await mail(there.port, "canary-password", tls="starttls").send([letter(1)])
+            await mail(there.port, "canary-password", tls="starttls").send([item(1)])
         with pytest.raises(NotifyError, match=r"^127\.0\.0\.1"):
-            await mail(there.port, "canary-password", tls="tls").send([letter(1)])
+            await mail(there.port, "canary-password", tls="tls").send([item(1)])
     assert there.mails == []
     assert not there.logins
 
@@ -110,7 +110,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("library")
 async def test_apprise_is_given_title_and_text(capsys: pytest.CaptureFixture[str]) -> None:
-    await apprise.Apprise(apprise.Settings(read_url=lambda: "chat://canary")).send([letter(1)])
+    await apprise.Apprise(apprise.Settings(read_url=lambda: "chat://canary")).send([item(1)])
     assert capsys.readouterr().out == "orderwatch: No. 1\n"
 
 
@@ -125,5 +125,5 @@ async def test_apprise_is_given_title_and_text(capsys: pytest.CaptureFixture[str
 )
 async def test_what_apprise_cannot_send_is_a_failure(url: str, why: str) -> None:
     with pytest.raises(NotifyError, match=why) as caught:
-        await apprise.Apprise(apprise.Settings(read_url=lambda: url)).send([letter(1)])
+        await apprise.Apprise(apprise.Settings(read_url=lambda: url)).send([item(1)])
     assert "canary" not in str(caught.value)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
-from tests.notifiers.receiver import Receiver, letter, receiver
+from tests.notifiers.receiver import Receiver, item, receiver
 
 from orderwatch.errors import NotifyError
 from orderwatch.notifiers import http
@@ -30,7 +30,7 @@ async def hook(url: str, *, secret: str = "", allow_private: bool = True) -> Asy
 async def refusal(url: str, *, secret: str = "", allow_private: bool = True) -> NotifyError:
     async with hook(url, secret=secret, allow_private=allow_private) as webhook:
         with pytest.raises(NotifyError) as caught:
-            await webhook.send([letter(1)])
+            await webhook.send([item(1)])
     assert "canary" not in str(caught.value)
     return caught.value
 
@@ -47,24 +47,24 @@ def expected(key: bytes, there: Receiver) -> str:
 )
 async def test_the_signature_verifies_with_the_secret(secret: str, key: bytes) -> None:
     async with receiver() as there, hook(there.url, secret=secret) as webhook:
-        await webhook.send([letter(1)])
+        await webhook.send([item(1)])
     (request,) = there.heard
     assert request.headers["webhook-signature"] == expected(key, there)
-    assert request.headers["webhook-id"] == letter(1).id
+    assert request.headers["webhook-id"] == item(1).id
     assert request.headers["webhook-timestamp"] == str(int(NOW.timestamp()))
-    assert request.ids == [letter(1).id]
+    assert request.ids == [item(1).id]
 
 
 async def test_without_a_secret_the_url_is_the_key() -> None:
     async with receiver() as there, hook(there.url) as webhook:
-        await webhook.send([letter(1)])
+        await webhook.send([item(1)])
     assert there.heard[0].headers["webhook-signature"] == expected(there.url.encode(), there)
 
 
 async def test_the_same_notes_have_the_same_webhook_id_and_others_another() -> None:
     async with receiver() as there, hook(there.url) as webhook:
         for some in ([1, 2], [1, 2], [1, 2, 3], [1]):
-            await webhook.send([letter(number) for number in some])
+            await webhook.send([item(number) for number in some])
     ids = [request.headers["webhook-id"] for request in there.heard]
     assert ids[0] == ids[1]
     assert len(set(ids)) == 3
@@ -85,7 +85,7 @@ async def test_a_long_header_line_of_the_receiver_is_no_failure() -> None:
     """Of a webhook's as of the heartbeat URL's."""
     async with receiver(Content_Security_Policy="x" * 60_000) as there:
         async with hook(there.url) as webhook:
-            await webhook.send([letter(1)])
+            await webhook.send([item(1)])
         async with http.connect(lambda: there.url, allow_private=True) as heartbeat:
             await heartbeat.ping()
     assert [request.method for request in there.heard] == ["POST", "GET"]
@@ -104,7 +104,7 @@ async def test_an_address_that_is_not_public_is_refused_unless_it_may(host: str)
         assert "not public" in str(await refusal(url, allow_private=False))
         assert there.heard == []
         async with hook(url) as webhook:
-            await webhook.send([letter(1)])
+            await webhook.send([item(1)])
     assert len(there.heard) == 1
 
 

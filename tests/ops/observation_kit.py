@@ -10,10 +10,10 @@ from tests.service.service_kit import House
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.ops.health import Health
-from orderwatch.ops.live_state import AccountAtWork, Live, TreeAtWork, Work
+from orderwatch.ops.live_state import AccountAtWork, LiveState, TreeAtWork, Work
 from orderwatch.ops.metrics import Metrics
 from orderwatch.service.clock import Clock
-from orderwatch.service.liveness import Pulse, Punctuality
+from orderwatch.service.liveness import Liveness, LoopLag
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Observed:
     attention: Sequence[Concern] | None = ()
 
     def __post_init__(self) -> None:
-        self.live = Live(
-            pulse=Pulse(lambda: self.steady),
-            loop=Punctuality(lambda: self.steady),
+        self.live = LiveState(
+            liveness=Liveness(lambda: self.steady),
+            loop=LoopLag(lambda: self.steady),
             problems=lambda: self.problems,
             last_backup=lambda: self.backup,
             attention=lambda: self.attention,
@@ -52,7 +52,7 @@ class Observed:
             store=h.store,
             database=h.root.parent / "orderwatch.db",
             clock=Clock(h.time.now, h.time.read),
-            accounts={"main": AccountAtWork(tools.gate, h.connection.pacer)},
+            accounts={"main": AccountAtWork(tools.breaker, h.connection.pacer)},
             trees={
                 str(h.root): TreeAtWork(
                     None, tree.volume, h.destination.free, tree.space.room, tree.space.keep_free

@@ -7,7 +7,7 @@ from tests.logs import events
 from tests.ops.observation_kit import Lasting, Observed
 from tests.service.service_kit import house, told
 
-from orderwatch.core.formatting import compared
+from orderwatch.core.formatting import format_bytes_pair
 from orderwatch.core.model import DeliveryState
 from orderwatch.errors import RefusedError, UnavailableError
 from orderwatch.simulator import Scenario
@@ -21,14 +21,14 @@ async def test_a_process_at_work_is_sound_and_an_outage_is_no_sickness(tmp_path:
     async with house(tmp_path, ONE) as h:
         observed = Observed(h)
         observed.open()
-        await h.tools["main"].gate.failed(UnavailableError("no answer"))
+        await h.tools["main"].breaker.failed(UnavailableError("no answer"))
         assert await observed.health.soundness() == {"ok": True, "reasons": []}
 
 
 async def test_who_is_late_or_a_loop_that_is_behind_is_named(tmp_path: Path) -> None:
     async with house(tmp_path, ONE) as h:
         observed = Observed(h)
-        with observed.live.pulse.member("poller main", within=60):
+        with observed.live.liveness.worker("poller main", within=60):
             observed.steady += 100
             report = await observed.health.soundness()
         assert report["reasons"] == [
@@ -56,15 +56,15 @@ async def test_a_database_that_another_one_holds_is_told_without_waiting_long(tm
 
 async def test_ready_is_who_has_an_account_that_was_accepted(tmp_path: Path) -> None:
     async with house(tmp_path, ONE) as h:
-        observed, gate = Observed(h), h.tools["main"].gate
+        observed, breaker = Observed(h), h.tools["main"].breaker
         assert (await observed.health.readiness())["reasons"] == ["starting"]
         observed.open()
         assert (await observed.health.readiness())["reasons"] == ["account main: was not asked yet"]
-        await gate.succeeded()
+        await breaker.succeeded()
         assert (await observed.health.readiness())["ok"] is True
-        await gate.failed(UnavailableError("no answer"))
+        await breaker.failed(UnavailableError("no answer"))
         assert (await observed.health.readiness())["ok"] is True
-        await gate.failed(RefusedError("the credentials are refused"))
+        await breaker.failed(RefusedError("the credentials are refused"))
         assert (await observed.health.readiness())["reasons"] == ["account main: the credentials are refused"]
 
 
@@ -72,7 +72,7 @@ async def test_ready_is_who_can_write_and_problems_are_shown(tmp_path: Path) -> 
     async with house(tmp_path, ONE) as h:
         observed, tools = Observed(h), h.tools["main"]
         observed.open()
-        await tools.gate.succeeded()
+        await tools.breaker.succeeded()
         observed.problems.append(Lasting("tree.unusable", h.time.now()))
         tools.trees[None].volume.close()
         assert await observed.health.readiness() == {
@@ -86,7 +86,7 @@ async def test_ready_is_who_has_room(tmp_path: Path) -> None:
     async with house(tmp_path, ONE) as h:
         observed = Observed(h)
         observed.open()
-        await h.tools["main"].gate.succeeded()
+        await h.tools["main"].breaker.succeeded()
         await h.tools["main"].trees[None].volume.ready()
         assert (await observed.health.readiness())["ok"] is True
         h.disk.size = 0
@@ -100,13 +100,13 @@ async def test_ready_is_who_has_room_for_what_is_parked(tmp_path: Path) -> None:
         observed = Observed(h)
         observed.open()
         await h.look()
-        await h.tools["main"].gate.succeeded()
+        await h.tools["main"].breaker.succeeded()
         await h.tools["main"].trees[None].volume.ready()
         h.disk.size = 10_000
         assert (await observed.health.readiness())["ok"] is True
         parked = await h.fetch()
         assert parked.state is DeliveryState.PARKED
-        needed, left = compared(parked.total or 0, 10_000)
+        needed, left = format_bytes_pair(parked.total or 0, 10_000)
         report = await observed.health.readiness()
         assert (report["ok"], report["reasons"]) == (
             False,

@@ -81,7 +81,7 @@ def test_times_of_ours_are_written_in_utc(capsys: pytest.CaptureFixture[str]) ->
 def test_bound_fields_are_on_the_line(capsys: pytest.CaptureFixture[str]) -> None:
     speaking()
     with structlog.contextvars.bound_contextvars(account="main"):
-        structlog.get_logger().info("order.moved", task_id=1)
+        structlog.get_logger().info("order.changed", task_id=1)
     (line,) = lines(capsys)
     assert (line["account"], line["task_id"]) == ("main", 1)
 
@@ -138,7 +138,7 @@ def test_the_console_hides_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_console_shows_control_characters_as_marks(capsys: pytest.CaptureFixture[str]) -> None:
     speaking("console")
     name = "\x1b[2Jquay\x07\nforged line\u202e"
-    structlog.get_logger().error("order.moved", task_name=name, exc_info=ValueError(name))
+    structlog.get_logger().error("order.changed", task_name=name, exc_info=ValueError(name))
     logging.getLogger("some.library").error("said %s", name)
     err = capsys.readouterr().err
     assert "\ufffd[2Jquay\ufffd\ufffdforged line\ufffd" in err
@@ -165,6 +165,6 @@ def test_the_traceback_of_a_bug_reaches_stderr_without_secrets(capsys: pytest.Ca
 
 def test_text_and_keys_of_any_kind_are_still_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     speaking()
-    structlog.get_logger().info("order.moved", task_name="\u2028 \0 Köln", rows={(1, 2): {3}})
+    structlog.get_logger().info("order.changed", task_name="\u2028 \0 Köln", rows={(1, 2): {3}})
     (line,) = capsys.readouterr().err.split("\n")[:-1]
     assert json.loads(line)["rows"] == {"(1, 2)": "{3}"}

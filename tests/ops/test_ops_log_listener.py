@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from orderwatch.ops.log import Redactor, set_up
-from orderwatch.ops.log_listener import Tap
+from orderwatch.ops.log_listener import LogListener
 
 CANARY = "canary-7f3a"
 Heard = list[tuple[str, str, Mapping[str, object]]]
@@ -26,19 +26,19 @@ def logging_as_it_was() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def tapped() -> Tap:
+def tapped() -> LogListener:
     """From here on lines of level "warning" reach the stderr that `capsys` reads, through a tap."""
     redactor = Redactor()
     redactor.learn(CANARY)
-    tap = Tap(redactor)
-    set_up("warning", "json", redactor, [tap])
-    return tap
+    log_listener = LogListener(redactor)
+    set_up("warning", "json", redactor, [log_listener])
+    return log_listener
 
 
 def test_an_end_is_heard_though_its_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
-    tap = tapped()
+    log_listener = tapped()
     heard: Heard = []
-    with tap.heard_by(lambda *told: heard.append(told)):
+    with log_listener.heard_by(lambda *told: heard.append(told)):
         log.info("account.recovered", account="main")
     log.info("account.recovered", account="later")
     assert heard == [("account.recovered", "info", {"account": "main"})]
@@ -46,9 +46,9 @@ def test_an_end_is_heard_though_its_level_is_not_written(capsys: pytest.CaptureF
 
 
 def test_listeners_are_told_no_secret() -> None:
-    tap = tapped()
+    log_listener = tapped()
     heard: Heard = []
-    with tap.heard_by(lambda *told: heard.append(told)):
+    with log_listener.heard_by(lambda *told: heard.append(told)):
         log.warning(
             "list.failed", reason=f"https://h.example/x?sig=1 {CANARY}", at=datetime(2026, 1, 1, tzinfo=UTC)
         )
@@ -57,9 +57,9 @@ def test_listeners_are_told_no_secret() -> None:
 
 
 def test_what_libraries_say_is_not_heard() -> None:
-    tap = tapped()
+    log_listener = tapped()
     heard: Heard = []
-    with tap.heard_by(lambda *told: heard.append(told)):
+    with log_listener.heard_by(lambda *told: heard.append(told)):
         logging.getLogger("some.library").error("chatter")
     assert heard == []
 
@@ -67,13 +67,13 @@ def test_what_libraries_say_is_not_heard() -> None:
 def test_a_listener_that_fails_costs_no_line_and_no_other_listener(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tap = tapped()
+    log_listener = tapped()
     heard: Heard = []
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    with tap.heard_by(fail), tap.heard_by(lambda *told: heard.append(told)):
+    with log_listener.heard_by(fail), log_listener.heard_by(lambda *told: heard.append(told)):
         log.warning("first.event")
         log.warning("second.event")
     written = capsys.readouterr().err
@@ -84,14 +84,14 @@ def test_a_listener_that_fails_costs_no_line_and_no_other_listener(
 
 
 def test_a_listener_that_logs_hears_not_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    tap = tapped()
+    log_listener = tapped()
     heard: list[str] = []
 
     def loud(event: str, _level: str, _fields: Mapping[str, object]) -> None:
         heard.append(event)
         log.warning("its.own")
 
-    with tap.heard_by(loud):
+    with log_listener.heard_by(loud):
         log.warning("first.event")
     assert heard == ["first.event"]
     assert "its.own" in capsys.readouterr().err

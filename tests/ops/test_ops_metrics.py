@@ -17,8 +17,8 @@ from orderwatch.core.model import DeliveryState
 from orderwatch.errors import RefusedError, UnavailableError
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.scenario import Order
-from orderwatch.transfer.http.downloader import Manner, open_downloader
-from orderwatch.transfer.http.rate_limit import Bandwidth
+from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.rate_limit import RateLimit
 
 __all__ = ["events"]
 
@@ -107,7 +107,13 @@ async def test_requests_bytes_and_moves_are_metered_where_they_are(tmp_path: Pat
         observed.open()
         connection = await stack.enter_async_context(connected(h.simulator, meter=meter))
         downloader = await stack.enter_async_context(
-            open_downloader("127.0.0.1", h.destination.partials, Manner(stall=5), Bandwidth(0), meter=meter)
+            open_downloader(
+                "127.0.0.1",
+                h.destination.partials,
+                DownloadOptions(stall_timeout=5),
+                RateLimit(0),
+                meter=meter,
+            )
         )
         tree = replace(tools.trees[None], transport=downloader.into(h.destination.partials))
         h.tools["main"] = replace(tools, archive=connection.archive, trees={None: tree}, meter=meter)
@@ -142,7 +148,7 @@ async def test_a_move_was_discovered_no_later_than_since_the_look_before(tmp_pat
 
 async def test_trouble_of_an_account_shows_until_it_is_over(tmp_path: Path) -> None:
     async with house(tmp_path, ONE) as h:
-        observed, gate = Observed(h), h.tools["main"].gate
+        observed, breaker = Observed(h), h.tools["main"].breaker
         observed.open()
 
         async def state() -> list[str]:
@@ -150,13 +156,13 @@ async def test_trouble_of_an_account_shows_until_it_is_over(tmp_path: Path) -> N
             return [s.labels["state"] for s in found if s.value == 1]
 
         assert await state() == ["fine"]
-        await gate.failed(UnavailableError("no answer"))
+        await breaker.failed(UnavailableError("no answer"))
         assert await state() == ["unavailable"]
         again = "orderwatch_account_asked_again_timestamp_seconds"
         assert (await observed.value(again, account="main") or 0) > h.time.now().timestamp()
-        await gate.failed(RefusedError("no"))
+        await breaker.failed(RefusedError("no"))
         assert await state() == ["refused"]
-        await gate.succeeded()
+        await breaker.succeeded()
         assert await state() == ["fine"]
 
 
@@ -164,21 +170,21 @@ async def test_the_begin_of_an_accounts_trouble_outlasts_failures_refusals_and_r
     tmp_path: Path,
 ) -> None:
     async with house(tmp_path, ONE) as h:
-        observed, gate = Observed(h), h.tools["main"].gate
+        observed, breaker = Observed(h), h.tools["main"].breaker
         observed.open()
         name, began = "orderwatch_account_trouble_timestamp_seconds", h.time.now().timestamp()
         assert [s for s in await observed.scraped() if s.name == name] == []
         for _ in range(3):
-            await gate.failed(UnavailableError("no answer"))
+            await breaker.failed(UnavailableError("no answer"))
             assert await observed.value(name, account="main", state="unavailable") == began
             h.time.move(MINUTE)
-        h.tools["main"] = replace(h.tools["main"], gate=new_gate(h.store, h.time, trouble=gate.trouble))
+        h.tools["main"] = replace(h.tools["main"], breaker=new_gate(h.store, h.time, trouble=breaker.trouble))
         observed.open()
         assert await observed.value(name, account="main", state="unavailable") == began
-        await h.tools["main"].gate.failed(RefusedError("no"))
+        await h.tools["main"].breaker.failed(RefusedError("no"))
         assert await observed.value(name, account="main", state="unavailable") is None
         assert await observed.value(name, account="main", state="refused") == began
-        await h.tools["main"].gate.succeeded()
+        await h.tools["main"].breaker.succeeded()
         assert [s for s in await observed.scraped() if s.name == name] == []
 
 

@@ -68,7 +68,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 
 
 def test_a_status_is_one_line_whatever_it_holds(told: Callable[[], list[str]]) -> None:
-    systemd.status("3 orders\nREADY=1")
+    systemd.set_status("3 orders\nREADY=1")
     assert told() == ["STATUS=3 orders\ufffdREADY=1"]
 
 

@@ -29,7 +29,7 @@ end = {end:%Y-%m-%dT%H:%M:%SZ}
 """
 _MORE = """
 [ordering]
-absent_after = "300ms"
+confirm_lost_after = "300ms"
 {more}
 """
 
@@ -103,7 +103,10 @@ class Counter:
         assert row.task_id == task_id
         async with open_reader(self.rig.database) as reader:
             [first] = [move for move in await reader.history(task_id) if move.before is None]
-        assert all(word in (first.detail or "") for word in (file.name, row.act.digest or "", row.act.who))
+        assert all(
+            word in (first.detail or "")
+            for word in (file.name, row.provenance.digest or "", row.provenance.who)
+        )
 
 
 @asynccontextmanager

@@ -15,23 +15,23 @@ from tests.service.service_kit import EVERYTHING, PACE, Time, connected
 
 from orderwatch.core.model import Subject, Transition
 from orderwatch.core.ordering.intent import Intent, IntentState
-from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import Request
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import ProviderError
 from orderwatch.ports import Tasking
 from orderwatch.service.clock import Clock
 from orderwatch.service.ordering.canceller import Canceller
-from orderwatch.service.ordering.placer import Orderer, Outcome
+from orderwatch.service.ordering.placer import PlaceOutcome, Placer
 from orderwatch.service.polling.recorder import Recorder
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.wakeup import Wakeup
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.faults import Fault, Faults
 from orderwatch.simulator.scenario import Order as Told
 
 WAIT = timedelta(seconds=60)
 LONG = WAIT + timedelta(minutes=2)  # so far no clock is set unnoticed
-ACT = Act(who="ada@desk", source="quay.toml", digest="d1" * 32, note="for the port")
+ACT = Provenance(who="ada@desk", source="quay.toml", digest="d1" * 32, note="for the port")
 
 _S = IntentState
 _STORE = ("intents", "order", "intend", "keep", "settle", "apply")
@@ -94,7 +94,7 @@ class Process:
     """What one run of `place`, or `cancel`, works with."""
 
     tasking: Tasking
-    orderer: Orderer
+    placer: Placer
     canceller: Canceller
 
 
@@ -142,12 +142,12 @@ class Desk:
                 tasking = cast("Tasking", Mortal(tasking, _TASKING, blow))
                 store = cast("Store", Mortal(real, _STORE, blow))
             recorder = Recorder(
-                "main", EVERYTHING, store, pace=PACE, todo=Bell(), now=clock.now, rng=random.Random(7)
+                "main", EVERYTHING, store, pace=PACE, todo=Wakeup(), now=clock.now, rng=random.Random(7)
             )
             sleep = self.time.sleep
             yield Process(
                 tasking,
-                Orderer(tasking, recorder, store, wait=WAIT, now=clock.now, sleep=sleep),
+                Placer(tasking, recorder, store, wait=WAIT, now=clock.now, sleep=sleep),
                 Canceller(tasking, recorder, now=clock.now, sleep=sleep),
             )
 
@@ -158,15 +158,17 @@ class Desk:
         resume: bool = False,
         again: bool = False,
         blow: Blow | None = None,
-    ) -> Outcome | None:
+    ) -> PlaceOutcome | None:
         """The command, from start to end. None where nothing was sent since the list failed; may be `Killed`.
 
         Whatever it says is the truth.
         """
-        intent = Intent(account="main", request=asked or self.asked, act=ACT, written_at=self.time.now())
+        intent = Intent(
+            account="main", request=asked or self.asked, provenance=ACT, written_at=self.time.now()
+        )
         async with self.process(blow) as process:
             try:
-                outcome = await process.orderer.order(intent, resume=resume, again=again)
+                outcome = await process.placer.order(intent, resume=resume, again=again)
             except ProviderError:
                 outcome = None
         if outcome is not None:
@@ -209,7 +211,12 @@ class Desk:
         assert order.ours
         assert order.next_look_at is not None
         [first] = [move for move in await self.moves(task_id) if move.before is None]
-        told = (placed.act.who, placed.act.source, placed.act.digest, placed.act.note)
+        told = (
+            placed.provenance.who,
+            placed.provenance.source,
+            placed.provenance.digest,
+            placed.provenance.note,
+        )
         assert all(word in (first.detail or "") for word in told if word), first
         return placed
 

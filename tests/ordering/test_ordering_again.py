@@ -7,7 +7,7 @@ import pytest
 from tests.ordering.ordering_kit import LONG, Desk
 
 from orderwatch.core.ordering.intent import IntentState
-from orderwatch.core.orders.snapshot import SeenOrder
+from orderwatch.core.orders.snapshot import OrderSnapshot
 from orderwatch.simulator.faults import Fault
 
 _S = IntentState
@@ -90,13 +90,13 @@ async def test_an_answer_with_an_older_order_is_no_proof_that_this_one_was_taken
     async with desk.process() as process:
         place = process.tasking.place
 
-        async def stale(body: Mapping[str, object]) -> SeenOrder:
+        async def stale(body: Mapping[str, object]) -> OrderSnapshot:
             if taken:
                 await place(body)
             return await process.tasking.order(desk.held()[0])
 
         process.tasking.place = stale  # type: ignore[method-assign]  # a cache that knows better
-        outcome = await process.orderer.order(replace(first.intent, task_id=None), again=True)
+        outcome = await process.placer.order(replace(first.intent, task_id=None), again=True)
     assert outcome is not None
     assert outcome.intent.state is (_S.PLACED if taken else _S.UNCLEAR)
     await desk.must_be_true(outcome.intent)

@@ -8,18 +8,18 @@ from tests.ordering.ordering_kit import Blow, Desk, Killed
 from tests.service.service_kit import EVERYTHING, PACE, House, house
 
 from orderwatch.core.model import OrderPhase
-from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.errors import MissingError, ProviderError, RefusedError, RejectedError, UnavailableError
-from orderwatch.service.ordering.canceller import Cancelled, Canceller
+from orderwatch.service.ordering.canceller import Canceller, CancelResult
 from orderwatch.service.polling.recorder import Recorder
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.wakeup import Wakeup
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Capture, Order, Scene
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ACT = Act(who="ada@desk", note="too cloudy")
+ACT = Provenance(who="ada@desk", note="too cloudy")
 BY = "by ada@desk, note: too cloudy"
 
 
@@ -30,7 +30,7 @@ async def _placed(desk: Desk) -> int:
     return task_id
 
 
-async def _cancelled(desk: Desk, task_id: int, blow: Blow | None = None) -> Cancelled:
+async def _cancelled(desk: Desk, task_id: int, blow: Blow | None = None) -> CancelResult:
     async with desk.process(blow) as process:
         return await process.canceller.cancel(task_id, ACT)
 
@@ -190,10 +190,10 @@ async def test_what_was_published_of_it_before_still_comes(tmp_path: Path) -> No
         await home.assert_all_stored()
         assert len(home.tree) == 2
         captures = (await home.the_order()).captures
-        assert sorted({capture.standing.word for capture in captures}) == ["canceled", "published"]
+        assert sorted({capture.status.word for capture in captures}) == ["canceled", "published"]
 
 
 def _canceller(home: House) -> Canceller:
     now = home.time.now
-    recorder = Recorder("main", EVERYTHING, home.store, pace=PACE, todo=Bell(), now=now, rng=home.rng)
+    recorder = Recorder("main", EVERYTHING, home.store, pace=PACE, todo=Wakeup(), now=now, rng=home.rng)
     return Canceller(home.connection.tasking, recorder, now=now, sleep=home.time.sleep)

@@ -93,7 +93,7 @@ async def test_a_list_that_is_read_slowly_is_as_old_as_its_beginning(desk: Desk)
                 yield page
 
         process.tasking.listing = slowly  # type: ignore[method-assign]  # a provider that takes its time
-        outcome = await process.orderer.settle(intent)
+        outcome = await process.placer.settle(intent)
     await desk.must_be_true(outcome.intent)
     assert outcome.intent.state is _S.UNCLEAR
 

@@ -10,7 +10,7 @@ from tests.ordering.ordering_kit import ACT
 from tests.patience import PATIENCE
 
 from orderwatch.app.commands import place_orders
-from orderwatch.app.commands.place_orders import Asked, Tried
+from orderwatch.app.commands.place_orders import PlaceRequest, PlaceResult
 from orderwatch.config import load
 from orderwatch.core.ordering.intent import IntentState
 from orderwatch.core.ordering.order_file import read_orders
@@ -55,8 +55,8 @@ async def test_of_several_tasks_one_places_it(tmp_path: Path, forks: Path) -> No
     async with open_counter(tmp_path, forks) as counter:
         file = counter.new_file()
         settings = load(counter.rig.config)
-        asked = [Asked("main", _request(file), ACT)]
-        tries: list[Tried] = []
+        asked = [PlaceRequest("main", _request(file), ACT)]
+        tries: list[PlaceResult] = []
         await asyncio.gather(
             *(
                 place_orders.place(settings, Redactor(), asked, tries.append, resume=False, again=False)

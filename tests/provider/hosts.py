@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from tests.provider.kit import PLATFORM
 
-from orderwatch.provider.credentials import Access
+from orderwatch.provider.credentials import Credentials
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -38,7 +38,7 @@ async def give_token(_request: web.Request) -> web.Response:
     return web.json_response({"access_token": "canary-token", "expires_in": 86400})
 
 
-def at(url: str, token_url: str | None = None) -> Access:
+def at(url: str, token_url: str | None = None) -> Credentials:
     return replace(PLATFORM, token_url=token_url or f"{url}/oauth/token", accounts_url=url, api_url=url)
 
 

@@ -14,11 +14,11 @@ from typing import Any
 from aioresponses import CallbackResult
 from aioresponses import aioresponses as fake_network
 
-from orderwatch.core.orders.snapshot import SeenCapture
+from orderwatch.core.orders.snapshot import CaptureSnapshot
 from orderwatch.errors import LeftOutError
 from orderwatch.provider.connection import Connection, connect
-from orderwatch.provider.credentials import Access
-from orderwatch.provider.rate_limiter import Pacer
+from orderwatch.provider.credentials import Credentials
+from orderwatch.provider.rate_limiter import RateLimiter
 
 TOKEN = "https://auth.platform.satellogic.com/oauth/token"
 ACCOUNTS = "https://api.platform.satellogic.com"
@@ -38,7 +38,7 @@ OPENLY = {"Accept": "application/json", "User-Agent": "orderwatch"}  # what ever
 
 UNPACED = 1e18  # per s: the desk's clock is too coarse to show such a pause
 
-PLATFORM = Access(
+PLATFORM = Credentials(
     name="main",
     credentials="platform",
     client_id="canary-id",
@@ -76,12 +76,12 @@ class Desk:
         for _ in range(10):  # what others have under way is answered meanwhile
             await asyncio.sleep(0)
 
-    def pacer(self, requests_per_second: float = UNPACED) -> Pacer:
-        return Pacer(
+    def pacer(self, requests_per_second: float = UNPACED) -> RateLimiter:
+        return RateLimiter(
             "main", requests_per_second, monotonic=self.monotonic, sleep=self.sleep, rng=random.Random(7)
         )
 
-    def connect(self, access: Access = PLATFORM) -> AbstractAsyncContextManager[Connection]:
+    def connect(self, access: Credentials = PLATFORM) -> AbstractAsyncContextManager[Connection]:
         return connect(
             access,
             rng=random.Random(7),  # chance to be repeated, not to be secret
@@ -109,7 +109,7 @@ async def listed(provider: Connection) -> list[int]:
     return [seen.task_id for seen in rows if seen]
 
 
-async def captures_read(provider: Connection) -> list[SeenCapture]:
+async def captures_read(provider: Connection) -> list[CaptureSnapshot]:
     """The captures that can be read."""
     found = []
     with suppress(LeftOutError):

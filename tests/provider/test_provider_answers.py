@@ -26,11 +26,11 @@ from tests.provider.kit import (
 )
 
 from orderwatch.core.model import CapturePhase, OrderPhase, SceneFacts
-from orderwatch.core.orders.snapshot import SeenCapture, SeenOrder
+from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot
 from orderwatch.errors import AnswerError, MissingError, RefusedError
 from orderwatch.provider.connection import Connection
 from orderwatch.provider.contracts import Contract
-from orderwatch.provider.sanitize import DEEPEST, HIDDEN, plain
+from orderwatch.provider.sanitize import DEEPEST, HIDDEN, plain_fields
 from orderwatch.provider.schemas import read_time
 from orderwatch.provider.status_words import capture_phase, order_phase
 
@@ -54,7 +54,7 @@ def capture(**changes: object) -> dict[str, Any]:
 
 async def test_the_order_of_the_example(net: fake_network, provider: Connection) -> None:
     net.get(TASK, payload=answer("task"))
-    assert await provider.tasking.order(23272) == SeenOrder(
+    assert await provider.tasking.order(23272) == OrderSnapshot(
         task_id=23272,
         status="in_progress",
         phase=OrderPhase.IN_PROGRESS,
@@ -71,7 +71,7 @@ async def test_the_order_of_the_example(net: fake_network, provider: Connection)
 async def test_the_captures_of_the_example(net: fake_network, provider: Connection) -> None:
     net.get(CAPTURES, payload=answer("captures"))
     first, second = [c async for c in provider.tasking.captures(23272)]
-    assert first == SeenCapture(
+    assert first == CaptureSnapshot(
         capture_id=CAPTURE_ID,
         status="published",
         phase=CapturePhase.PUBLISHED,
@@ -160,8 +160,8 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
     ],
 )
 def test_the_document_keeps_no_url_and_no_token(text: str) -> None:
-    assert plain({"note": [text], "in": {"deep": text}}) == {"note": [HIDDEN], "in": {"deep": HIDDEN}}
-    as_key = plain({text: 1})
+    assert plain_fields({"note": [text], "in": {"deep": text}}) == {"note": [HIDDEN], "in": {"deep": HIDDEN}}
+    as_key = plain_fields({text: 1})
     assert isinstance(as_key, dict)
     assert list(as_key) == [HIDDEN]
 
@@ -171,9 +171,9 @@ def test_the_document_keeps_no_url_and_no_token(text: str) -> None:
 )
 def test_the_document_keeps_nothing_under_the_name_of_a_secret(key: str) -> None:
     kept = key.replace("\0", "")
-    assert plain({key: "abc", "name": "abc"}) == {kept: HIDDEN, "name": "abc"}
-    assert plain({key: {"a": 1}}) == {kept: HIDDEN}
-    assert plain({key: None}) == {kept: None}
+    assert plain_fields({key: "abc", "name": "abc"}) == {kept: HIDDEN, "name": "abc"}
+    assert plain_fields({key: {"a": 1}}) == {kept: HIDDEN}
+    assert plain_fields({key: None}) == {kept: None}
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_the_document_keeps_nothing_under_the_name_of_a_secret(key: str) -> None
     ],
 )
 def test_the_document_keeps_what_is_harmless(value: object) -> None:
-    assert plain({"x": value}) == {"x": value}
+    assert plain_fields({"x": value}) == {"x": value}
 
 
 def test_the_document_can_always_be_written_down() -> None:
@@ -200,7 +200,7 @@ def test_the_document_can_always_be_written_down() -> None:
     for _ in range(900):
         deep = [deep]
     odd = {"a\0b": "c\ud800d", "big": 2**200, "inf": float("inf"), "nan": float("nan"), "deep": deep}
-    kept = plain(odd)
+    kept = plain_fields(odd)
     assert isinstance(kept, dict)
     assert kept | {"deep": 0} == {"ab": "c?d", "big": HIDDEN, "inf": HIDDEN, "nan": HIDDEN, "deep": 0}
     text = json.dumps(kept, allow_nan=False, ensure_ascii=False)

@@ -12,7 +12,7 @@ from tests.provider.kit import CAPTURE_ID, Desk, answer, listed, page
 from orderwatch.errors import RejectedError
 from orderwatch.provider.connection import Connection
 from orderwatch.provider.json_body import parse
-from orderwatch.provider.sanitize import said
+from orderwatch.provider.sanitize import refusal_text
 
 MARK = '"ODD"'  # where the odd value goes
 
@@ -144,7 +144,7 @@ async def test_a_refusal_is_quoted_in_its_own_charset(desk: Desk) -> None:
 
 @pytest.mark.parametrize("body", [b'{"detail": "No.", "limit": NaN}', b'\xef\xbb\xbf{"detail": "No."}'])
 def test_a_refusal_is_told_without_its_odd_values(body: bytes) -> None:
-    assert said(body) == "No."
+    assert refusal_text(body) == "No."
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.provider.kit import API, PLATFORM, TASK, TOKEN, Desk, answer, sent
 
 from orderwatch.core.model import OrderPhase
 from orderwatch.core.ordering.request import Product
-from orderwatch.core.orders.snapshot import SeenOrder
+from orderwatch.core.orders.snapshot import OrderSnapshot
 from orderwatch.errors import (
     MissingError,
     ProviderError,
@@ -25,7 +25,7 @@ from orderwatch.errors import (
     UnclearError,
 )
 from orderwatch.provider.connection import Connection
-from orderwatch.provider.credentials import Access
+from orderwatch.provider.credentials import Credentials
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import CONTRACT, Account, Order
@@ -58,7 +58,7 @@ async def start(desk: Desk) -> AsyncIterator[Start]:
         yield begin
 
 
-def _access(simulator: Simulator) -> Access:
+def _access(simulator: Simulator) -> Credentials:
     return replace(
         at(simulator.api_url),
         client_id="sim-client",
@@ -67,7 +67,7 @@ def _access(simulator: Simulator) -> Access:
     )
 
 
-async def do(deed: Deed, provider: Connection) -> SeenOrder:
+async def do(deed: Deed, provider: Connection) -> OrderSnapshot:
     return await (provider.tasking.place(BODY) if deed == "place" else provider.tasking.cancel(7))
 
 

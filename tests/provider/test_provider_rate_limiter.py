@@ -26,15 +26,15 @@ from tests.provider.kit import (
 )
 
 from orderwatch.errors import UnavailableError
-from orderwatch.provider.credentials import Access
-from orderwatch.provider.rate_limiter import LONGEST_WAIT, SLOWEST, Pacer
+from orderwatch.provider.credentials import Credentials
+from orderwatch.provider.rate_limiter import LONGEST_WAIT, SLOWEST, RateLimiter
 
 
-def at_pace(requests_per_second: float) -> Access:
+def at_pace(requests_per_second: float) -> Credentials:
     return replace(PLATFORM, requests_per_second=requests_per_second)
 
 
-async def queue(desk: Desk, pacer: Pacer, hosts: str) -> list[tuple[str, float]]:
+async def queue(desk: Desk, pacer: RateLimiter, hosts: str) -> list[tuple[str, float]]:
     """Callers of these hosts, all at once: who was let through when."""
     passed: list[tuple[str, float]] = []
 
@@ -50,7 +50,7 @@ def gaps(times: Sequence[float]) -> list[float]:
     return [later - earlier for earlier, later in pairwise(times)]
 
 
-async def gap(desk: Desk, pacer: Pacer, host: str = "a") -> float:
+async def gap(desk: Desk, pacer: RateLimiter, host: str = "a") -> float:
     """Seconds between two requests."""
     times = []
     for _ in range(2):
@@ -145,7 +145,7 @@ async def test_a_caller_who_gives_up_keeps_no_place_in_the_queue(desk: Desk) -> 
         waiting.set()
         await asyncio.Event().wait()
 
-    pacer = Pacer("main", 1, monotonic=desk.monotonic, sleep=for_ever, rng=random.Random(7))
+    pacer = RateLimiter("main", 1, monotonic=desk.monotonic, sleep=for_ever, rng=random.Random(7))
     await pacer.turn("a", "a request")
     impatient = asyncio.create_task(pacer.turn("a", "a request"))
     await waiting.wait()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderwatch.provider.sanitize import LONGEST, LONGEST_TEXT, said
+from orderwatch.provider.sanitize import LONGEST, LONGEST_TEXT, refusal_text
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVmNHl0w5N"
 LINK = "https://catalog.telluric.satellogic.com/v2/scenes/x/download/?token=abc"
@@ -37,7 +37,7 @@ LINK = "https://catalog.telluric.satellogic.com/v2/scenes/x/download/?token=abc"
     ],
 )
 def test_words_are_told_by_field_on_one_line_without_secrets(document: object, words: str) -> None:
-    assert said(json.dumps(document).encode()) == words
+    assert refusal_text(json.dumps(document).encode()) == words
 
 
 @pytest.mark.parametrize(
@@ -45,17 +45,17 @@ def test_words_are_told_by_field_on_one_line_without_secrets(document: object, w
     [(b"", ""), (b"no\nroom", "no room"), (b"<html>No</html>", ""), (b"\xff\xf0", "\ufffd\ufffd")],
 )
 def test_what_is_no_json_is_told_where_it_is_no_page(body: bytes, words: str) -> None:
-    assert said(body) == words
+    assert refusal_text(body) == words
 
 
 def test_words_are_bounded_each_and_together() -> None:
     many = {f"field{number}": ["so bad " * 100] for number in range(20)}
-    assert len(said(json.dumps(many).encode())) == LONGEST
-    assert len(said(json.dumps({"detail": "so bad " * 100}).encode())) == LONGEST_TEXT
+    assert len(refusal_text(json.dumps(many).encode())) == LONGEST
+    assert len(refusal_text(json.dumps({"detail": "so bad " * 100}).encode())) == LONGEST_TEXT
 
 
 def test_deep_words_are_left_out() -> None:
-    assert said(b"[" * 900 + b'"x"' + b"]" * 900) == ""
+    assert refusal_text(b"[" * 900 + b'"x"' + b"]" * 900) == ""
 
 
 _texts = st.text() | st.sampled_from((JWT, LINK, f"Bearer {JWT}", f"{JWT[:20]}\x00{JWT[20:]}"))
@@ -68,7 +68,7 @@ _documents = st.recursive(
 @given(_documents | st.binary())
 def test_whatever_is_said_fits_on_a_line_and_holds_no_secret(document: object) -> None:
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    words = said(body)
+    words = refusal_text(body)
     assert len(words) <= LONGEST
     assert words.isprintable()
     assert "://" not in words

@@ -41,22 +41,22 @@ from tests.service.service_kit import (
 
 from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState
-from orderwatch.core.orders.watches import Watched
+from orderwatch.core.orders.watches import WatchSet
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import DatabaseError, DiskError
-from orderwatch.service.account_breaker import Gate
-from orderwatch.service.fetching.attempt import Tools, Tree
-from orderwatch.service.fetching.disk_budget import Space
+from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
+from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.fetcher import Fetcher
-from orderwatch.service.polling.list_sync import Lister
-from orderwatch.service.polling.order_sync import Looker
+from orderwatch.service.polling.list_sync import ListSync
+from orderwatch.service.polling.order_sync import OrderSync
 from orderwatch.service.polling.poller import Poller
 from orderwatch.service.polling.recorder import Recorder
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.wakeup import Wakeup
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.faults import Fault, Faults, On
-from orderwatch.transfer.http.downloader import Manner, open_downloader
-from orderwatch.transfer.http.rate_limit import Bandwidth
+from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.tree.destination import FilesystemDestination
 
 _S = DeliveryState
@@ -161,7 +161,7 @@ class Tale:
     """A provider, what is wanted of it, and what befalls us."""
 
     scenario: Scenario
-    watched: Watched
+    watched: WatchSet
     steps: tuple[Step, ...]
     seed: int = 7
 
@@ -328,25 +328,29 @@ async def process(
     """Everything that is opened once per start, as the composition root does; recovery is the caller's."""
     destination = FilesystemDestination(folder / "deliveries")
     disk = Disk(destination.partials)
-    rng, todo, now = random.Random(tale.seed), Bell(), time.now
+    rng, todo, now = random.Random(tale.seed), Wakeup(), time.now
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(connected(simulator, rest=time))
         real = await stack.enter_async_context(open_store(folder / DATABASE))
         transport = await stack.enter_async_context(
-            open_downloader("127.0.0.1", destination.partials, Manner(stall=_STALL), Bandwidth(0))
+            open_downloader(
+                "127.0.0.1", destination.partials, DownloadOptions(stall_timeout=_STALL), RateLimit(0)
+            )
         )
         store = cast("Store", CountedStore(real, moments.reach))
         kept = (await real.accounts()).get("main")
-        gate = Gate("main", kept and kept.trouble, store, interval=PACE.interval, now=now, rng=rng)
-        tools = Tools(
+        breaker = AccountBreaker(
+            "main", kept and kept.trouble, store, interval=PACE.interval, now=now, rng=rng
+        )
+        tools = FetchContext(
             archive=connection.archive,
-            gate=gate,
+            breaker=breaker,
             watched=tale.watched,
             trees={
-                None: Tree(
+                None: AttemptTree(
                     destination=destination,
                     transport=transport,
-                    space=Space(lambda: disk.size, 0),
+                    space=DiskBudget(lambda: disk.size, 0),
                     volume=new_volume(destination, folder / "deliveries", store),
                 )
             },
@@ -367,9 +371,9 @@ async def process(
         recorder = Recorder("main", tale.watched, store, pace=WAYS, todo=todo, now=now, rng=rng)
         poller = Poller(
             recorder,
-            Lister(connection.tasking, recorder, store, now=now),
-            Looker(connection.tasking, connection.archive, recorder, store, pace=WAYS, now=now, rng=rng),
-            gate,
+            ListSync(connection.tasking, recorder, store, now=now),
+            OrderSync(connection.tasking, connection.archive, recorder, store, pace=WAYS, now=now, rng=rng),
+            breaker,
             store,
             pace=WAYS,
             now=now,
@@ -488,7 +492,7 @@ class Player:
 
     async def _retry(self) -> None:
         for delivery in await self.house.store.deliveries(*STRANDED):
-            await self.house.store.record(machine.again(delivery, self.time.now()))
+            await self.house.store.record(machine.retry(delivery, self.time.now()))
 
     # Blows
 

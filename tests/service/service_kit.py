@@ -13,56 +13,56 @@ import orjson
 from tests.databases import new_database
 
 from orderwatch.core.deliveries.paths import partial_name
-from orderwatch.core.deliveries.state_machine import Move, RetryPolicy
+from orderwatch.core.deliveries.state_machine import DeliveryUpdate, RetryPolicy
 from orderwatch.core.model import Delivery, DeliveryState, Order
-from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.poll_schedule import Pace
-from orderwatch.core.orders.watches import Plan, Watch, Watched
+from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
 from orderwatch.db.store import Store, open_store
 from orderwatch.ports import UNMETERED, Meter
 from orderwatch.ports import Store as StorePort
 from orderwatch.provider.connection import Connection, connect
-from orderwatch.provider.credentials import Access
-from orderwatch.service.account_breaker import Gate
-from orderwatch.service.fetching.attempt import Tools, Tree
-from orderwatch.service.fetching.disk_budget import Space
+from orderwatch.provider.credentials import Credentials
+from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
+from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.fetcher import Fetcher, recover
-from orderwatch.service.fetching.mount_guard import Volume
-from orderwatch.service.polling.list_sync import Lister
-from orderwatch.service.polling.order_sync import Looker
+from orderwatch.service.fetching.mount_guard import MountGuard
+from orderwatch.service.polling.list_sync import ListSync
+from orderwatch.service.polling.order_sync import OrderSync
 from orderwatch.service.polling.poller import Poller
 from orderwatch.service.polling.recorder import Recorder
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.wakeup import Wakeup
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.journal import Entry
 from orderwatch.simulator.scenario import CONTRACT, Account
 from orderwatch.simulator.scenario import Order as Told
-from orderwatch.transfer.http.downloader import Manner, open_downloader
-from orderwatch.transfer.http.rate_limit import Bandwidth
+from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.tree.destination import FilesystemDestination
 from orderwatch.transfer.zip.verify import digest
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SECRET = Account().client_secret
 LAYOUT = "{project_name}/{task_id}/{capture_id}/{file_name}"
-USUAL = Plan(attachments=frozenset({"delivery_zip"}), layout=LAYOUT)
-RETRIES = RetryPolicy(first=timedelta(seconds=30), slowest=6 * HOUR, max_attempts=4)
-PACE = Pace(interval=5 * MINUTE, slowest=6 * HOUR, grace=14 * DAY)
+USUAL = DeliveryPlan(attachments=frozenset({"delivery_zip"}), layout=LAYOUT)
+RETRIES = RetryPolicy(retry_min=timedelta(seconds=30), retry_max=6 * HOUR, max_attempts=4)
+PACE = Pace(interval=5 * MINUTE, max_interval=6 * HOUR, grace=14 * DAY)
 
 
-def watching(*watches: Watch, usual: Plan = USUAL) -> Watched:
-    return Watched(usual=usual, watches=watches)
+def watching(*watches: Watch, usual: DeliveryPlan = USUAL) -> WatchSet:
+    return WatchSet(usual=usual, watches=watches)
 
 
-def patterns(**names: Any) -> Watched:  # noqa: ANN401 - fields of a watch
+def patterns(**names: Any) -> WatchSet:  # noqa: ANN401 - fields of a watch
     return watching(Watch(**names))
 
 
-def only(*task_ids: int) -> Watched:
+def only(*task_ids: int) -> WatchSet:
     return watching(Watch(task_ids=frozenset(task_ids)))
 
 
-def wanting(*attachments: str) -> Watched:
+def wanting(*attachments: str) -> WatchSet:
     """Everything, with these attachments."""
     return watching(Watch(project_name="*"), usual=replace(USUAL, attachments=frozenset(attachments)))
 
@@ -133,17 +133,17 @@ class House:
     destination: FilesystemDestination
     fetcher: Fetcher
     disk: "Disk"
-    tools: dict[str, Tools]  # of the fetcher: another account's may be put beside those of main
-    todo: Bell = field(default_factory=Bell)
+    tools: dict[str, FetchContext]  # of the fetcher: another account's may be put beside those of main
+    todo: Wakeup = field(default_factory=Wakeup)
     rng: random.Random = field(default_factory=lambda: random.Random(7))
 
     def poller(
         self,
-        watched: Watched = EVERYTHING,
+        watched: WatchSet = EVERYTHING,
         connection: Connection | None = None,
         *,
         account: str = "main",
-        gate: Gate | None = None,
+        breaker: AccountBreaker | None = None,
         meter: Meter = UNMETERED,
     ) -> Poller:
         provider, now, rng = connection or self.connection, self.time.now, random.Random(7)
@@ -152,9 +152,9 @@ class House:
         )
         return Poller(
             recorder,
-            Lister(provider.tasking, recorder, self.store, now=now),
-            Looker(provider.tasking, provider.archive, recorder, self.store, pace=PACE, now=now, rng=rng),
-            gate or new_gate(self.store, self.time, account),
+            ListSync(provider.tasking, recorder, self.store, now=now),
+            OrderSync(provider.tasking, provider.archive, recorder, self.store, pace=PACE, now=now, rng=rng),
+            breaker or new_gate(self.store, self.time, account),
             self.store,
             pace=PACE,
             now=now,
@@ -162,7 +162,7 @@ class House:
             meter=meter,
         )
 
-    async def look(self, watched: Watched = EVERYTHING) -> None:
+    async def look(self, watched: WatchSet = EVERYTHING) -> None:
         """Have a look at everything there is."""
         done = await self.poller(watched).round(everything=True)
         assert not done.problems
@@ -197,7 +197,7 @@ class House:
     async def rewrite(self, delivery: Delivery, **changes: object) -> Delivery:
         """Put the row into a state that only a crash leaves."""
         changed = replace(delivery, **changes)  # type: ignore[arg-type]  # by name
-        await self.store.record(Move(delivery=changed, transition=None))
+        await self.store.record(DeliveryUpdate(delivery=changed, transition=None))
         return changed
 
     async def moves(self, task_id: int) -> list[str]:
@@ -269,12 +269,14 @@ class House:
         return self.simulator.journal.find(listener="download")
 
 
-def new_gate(store: Store, time: Time, account: str = "main", trouble: Trouble | None = None) -> Gate:
-    return Gate(account, trouble, store, interval=PACE.interval, now=time.now, rng=random.Random(7))
+def new_gate(
+    store: Store, time: Time, account: str = "main", trouble: OpenCircuit | None = None
+) -> AccountBreaker:
+    return AccountBreaker(account, trouble, store, interval=PACE.interval, now=time.now, rng=random.Random(7))
 
 
-def new_volume(destination: FilesystemDestination, root: Path, store: StorePort) -> Volume:
-    return Volume(str(root), destination, store, nullcontext)
+def new_volume(destination: FilesystemDestination, root: Path, store: StorePort) -> MountGuard:
+    return MountGuard(str(root), destination, store, nullcontext)
 
 
 def told(task_id: int = 41, *scenes: Mapping[str, object], **more: object) -> Told:
@@ -299,18 +301,23 @@ async def house(
         connection = await stack.enter_async_context(connected(simulator))
         store = await stack.enter_async_context(open_store(database))
         transport = await stack.enter_async_context(
-            open_downloader("127.0.0.1", destination.partials, Manner(stall=stall, floor=floor), Bandwidth(0))
+            open_downloader(
+                "127.0.0.1",
+                destination.partials,
+                DownloadOptions(stall_timeout=stall, min_speed=floor),
+                RateLimit(0),
+            )
         )
         disk = Disk(destination.partials)
-        tree = Tree(
+        tree = AttemptTree(
             destination=destination,
             transport=transport,
-            space=Space(disk.free, 0),
+            space=DiskBudget(disk.free, 0),
             volume=new_volume(destination, root, store),
         )
-        tools = Tools(
+        tools = FetchContext(
             archive=connection.archive,
-            gate=new_gate(store, time),
+            breaker=new_gate(store, time),
             watched=EVERYTHING,
             trees={None: tree},
             store=store,
@@ -341,7 +348,7 @@ async def connected(
 ) -> AsyncIterator[Connection]:
     """A connection of its own; a `secret` that is called may be another one tomorrow."""
     rest = rest or Rest()
-    access = Access(
+    access = Credentials(
         name="main",
         credentials="platform",
         client_id="sim-client",

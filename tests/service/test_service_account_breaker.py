@@ -29,7 +29,7 @@ from tests.service.tracking_kit import (
 
 from orderwatch.core.model import DeliveryState
 from orderwatch.errors import UnavailableError
-from orderwatch.service.account_breaker import Gate
+from orderwatch.service.account_breaker import AccountBreaker
 
 EVERY = MINUTE
 PATTERN = patterns(project_name="*")
@@ -38,7 +38,7 @@ NOWHERE = "http://127.0.0.1:1"
 DEAF = fault("captures", "status", **ALWAYS)
 
 
-async def restarted(h: House) -> Gate:
+async def restarted(h: House) -> AccountBreaker:
     """The gate of a new process."""
     kept = await h.store.accounts()
     return new_gate(h.store, h.time, trouble=kept["main"].trouble)
@@ -57,15 +57,15 @@ async def test_links_that_do_not_come_make_the_poller_find_out_before_others_ask
 ) -> None:
     orders = [order(100 + n, captures=[capture(size=6000 + n)]) for n in range(6)]
     async with beside(tmp_path, *orders) as h:
-        poller, gate = as_daemon(h, PATTERN), h.tools["main"].gate
+        poller, breaker = as_daemon(h, PATTERN), h.tools["main"].breaker
         await poller.round()
         h.simulator.outage = True
         await work(h)
-        assert gate.doubted
+        assert breaker.is_suspect
         assert len(await h.store.deliveries(DeliveryState.WAITING)) == 2
         h.time.move(timedelta(seconds=5))
         await poller.round()
-        assert (gate.lasts, gate.doubted) == (True, False)
+        assert (breaker.is_open, breaker.is_suspect) == (True, False)
         h.simulator.outage = False
         await live(h, poller, BESIDE, step=MINUTE)
         assert heard(events, TROUBLE) == ["account.unavailable", "account.recovered"]
@@ -77,14 +77,14 @@ async def test_an_account_that_answers_is_doubted_for_a_moment_only(
     tmp_path: Path, events: LogCapture
 ) -> None:
     async with beside(tmp_path, course(SUBJECT)) as h:
-        poller, gate = as_daemon(h, PATTERN), h.tools["main"].gate
+        poller, breaker = as_daemon(h, PATTERN), h.tools["main"].breaker
         await live(h, poller, BESIDE)
         doubts = list[bool]()
-        for hears in (gate.unanswered, gate.answered, gate.unanswered, gate.unanswered):
+        for hears in (breaker.unanswered, breaker.answered, breaker.unanswered, breaker.unanswered):
             hears()
-            doubts.append(gate.doubted)
+            doubts.append(breaker.is_suspect)
         await poller.round()
-        assert [*doubts, gate.doubted] == [False, False, False, True, False]
+        assert [*doubts, breaker.is_suspect] == [False, False, False, True, False]
         assert not heard(events, TROUBLE)
 
 
@@ -113,16 +113,16 @@ async def test_a_restart_in_an_outage_asks_no_sooner_and_does_not_say_it_again(
     async with beside(tmp_path) as h:
         h.simulator.outage = True
         await live(h, as_daemon(h, PATTERN), HOUR, step=EVERY)
-        gate = await restarted(h)
-        assert gate.trouble is not None
-        assert gate.holds
-        poller, before = as_daemon(h, PATTERN, gate=gate), len(h.simulator.journal)
-        await live(h, poller, gate.trouble.until - h.time.now(), step=timedelta(seconds=5))
+        breaker = await restarted(h)
+        assert breaker.trouble is not None
+        assert breaker.blocks_now
+        poller, before = as_daemon(h, PATTERN, breaker=breaker), len(h.simulator.journal)
+        await live(h, poller, breaker.trouble.until - h.time.now(), step=timedelta(seconds=5))
         assert len(h.simulator.journal) == before
         await live(h, poller, HOUR, step=EVERY)
         assert 10 <= len(h.simulator.journal) - before <= 20
         h.simulator.outage = False
-        await live(h, as_daemon(h, PATTERN, gate=await restarted(h)), BESIDE)
+        await live(h, as_daemon(h, PATTERN, breaker=await restarted(h)), BESIDE)
         assert heard(events, TROUBLE) == [
             "account.unavailable",
             "account.still_troubled",
@@ -140,12 +140,12 @@ async def test_a_provider_that_is_not_there_at_the_start_is_asked_often_for_a_mi
     async with beside(tmp_path) as h, connected(h.simulator, token_url=NOWHERE) as nowhere:
         poller = as_daemon(h, PATTERN, nowhere)
         await live(h, poller, MINUTE, step=timedelta(seconds=1))
-        gate = h.tools["main"].gate
-        assert gate.trouble is not None
-        early = gate.trouble.failures
+        breaker = h.tools["main"].breaker
+        assert breaker.trouble is not None
+        early = breaker.trouble.failures
         assert early >= 12
         await live(h, poller, 9 * MINUTE, step=timedelta(seconds=5))
-        assert gate.trouble.failures <= early + 8
+        assert breaker.trouble.failures <= early + 8
         await live(h, as_daemon(h, PATTERN), BESIDE)
         assert heard(events, TROUBLE) == ["account.unavailable", "account.recovered"]
         await assert_unharmed(h, disturbed=True)
@@ -158,13 +158,13 @@ async def test_after_the_first_minute_the_pauses_begin_at_the_shortest(
 ) -> None:
     """Not at the longest, as though the minute had been an outage of hours; nor after a restart within it."""
     async with beside(tmp_path) as h:
-        gate, pauses = new_gate(h.store, h.time), list[float]()
+        breaker, pauses = new_gate(h.store, h.time), list[float]()
         for number in range(18):
             if restarts and number == 10:
-                gate = await restarted(h)
-            await gate.failed(UnavailableError("no answer", reached=False))
-            assert gate.trouble is not None
-            pauses.append((gate.trouble.until - h.time.now()).total_seconds())
+                breaker = await restarted(h)
+            await breaker.failed(UnavailableError("no answer", reached=False))
+            assert breaker.trouble is not None
+            pauses.append((breaker.trouble.until - h.time.now()).total_seconds())
             h.time.seconds += pauses[-1]
         calm = 10 if restarts else 15
         assert max(pauses[:calm]) <= 5
@@ -213,7 +213,7 @@ async def test_an_archive_that_is_down_stops_neither_new_orders_nor_statuses(
     async with beside(tmp_path, *published, *running, new, faults=[fault("scenes", "status", **ALWAYS)]) as h:
         poller = as_daemon(h, PATTERN)
         await live(h, poller, 3 * HOUR, step=15 * MINUTE)
-        words = {found.task_id: found.standing.word for found in await h.store.orders()}
+        words = {found.task_id: found.status.word for found in await h.store.orders()}
         assert words == {
             **{100 + n: "in_progress" for n in range(5)},
             **{200 + n: "completed" for n in range(3)},
@@ -279,15 +279,15 @@ async def test_a_refused_account_is_tried_soon_after_a_restart(tmp_path: Path, e
     """Who restarts us has probably mended what was refused."""
     async with beside(tmp_path, faults=[fault("tasks", "status", code=403, **ALWAYS)]) as h:
         await live(h, as_daemon(h, PATTERN), HOUR, step=EVERY)
-        held = h.tools["main"].gate.trouble
+        held = h.tools["main"].breaker.trouble
         assert held is not None
         assert held.refused
         lie(h)
-        gate = await restarted(h)
-        assert gate.trouble is not None
-        assert gate.trouble.until <= h.time.now() + EVERY
-        assert gate.trouble.began_at == held.began_at
-        await live(h, as_daemon(h, PATTERN, gate=gate), BESIDE, step=EVERY)
+        breaker = await restarted(h)
+        assert breaker.trouble is not None
+        assert breaker.trouble.until <= h.time.now() + EVERY
+        assert breaker.trouble.began_at == held.began_at
+        await live(h, as_daemon(h, PATTERN, breaker=breaker), BESIDE, step=EVERY)
         assert heard(events, TROUBLE) == [
             "account.refused",
             "account.still_troubled",
@@ -309,13 +309,13 @@ async def test_a_stop_between_the_word_and_its_row_forgets_no_trouble(
     tmp_path: Path, events: LogCapture
 ) -> None:
     async with beside(tmp_path) as h:
-        gate = new_gate(h.store, h.time)
+        breaker = new_gate(h.store, h.time)
         async with h.store.turn:  # somebody else writes
-            poller = asyncio.create_task(gate.failed(UnavailableError("no answer")))
+            poller = asyncio.create_task(breaker.failed(UnavailableError("no answer")))
             while "account.unavailable" not in [event["event"] for event in events.entries]:
                 await asyncio.sleep(0)
             poller.cancel()
             await asyncio.sleep(0)
         await asyncio.wait([poller])
         kept = await h.store.accounts()
-        assert kept["main"].trouble == gate.trouble
+        assert kept["main"].trouble == breaker.trouble

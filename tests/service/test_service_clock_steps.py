@@ -31,9 +31,9 @@ from tests.service.tracking_kit import (
 from orderwatch.app.daemon.scheduler import step
 from orderwatch.core.model import DeliveryState
 from orderwatch.errors import AnswerError, RefusedError
-from orderwatch.service.account_breaker import Gate
-from orderwatch.service.clock import EVERY, Clock, Heartbeat, Steps
-from orderwatch.service.polling.order_backoff import Patience
+from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.clock import EVERY, Clock, ClockSteps, ClockWatch
+from orderwatch.service.polling.order_backoff import OrderBackoff
 from orderwatch.service.polling.poller import Poller
 
 BEAT = timedelta(seconds=EVERY)
@@ -60,7 +60,7 @@ class Daemon:
     house: House
     machine: Machine
     poller: Poller
-    heartbeat: Heartbeat
+    heartbeat: ClockWatch
 
     async def live(self, span: timedelta) -> None:
         end = self.house.time.seconds + span.total_seconds()
@@ -90,7 +90,7 @@ async def at_work(h: House, *, answers: bool) -> AsyncIterator[Daemon]:
         h.time.now = clock.now  # type: ignore[method-assign]
         h.fetcher._now = clock.now
         h.tools["main"] = replace(h.tools["main"], now=clock.now)
-        poller = as_daemon(h, PATTERN, connection, gate=new_gate(h.store, h.time))
+        poller = as_daemon(h, PATTERN, connection, breaker=new_gate(h.store, h.time))
 
         async def stepped(by: timedelta) -> None:
             await step(by, clock.now(), h.store, [poller])
@@ -99,7 +99,7 @@ async def at_work(h: House, *, answers: bool) -> AsyncIterator[Daemon]:
             h,
             machine,
             poller,
-            Heartbeat(
+            ClockWatch(
                 ring=lambda: None,
                 rebase=lambda: None,
                 stepped=stepped,
@@ -190,7 +190,7 @@ async def test_a_look_and_a_pause_that_were_planned_come_no_later_for_a_clock_th
 
 def test_small_steps_count_once_they_are_two_seconds_and_a_suspend_is_none() -> None:
     machine = Machine(Time())
-    found = Steps(machine.wall, machine.time.read)
+    found = ClockSteps(machine.wall, machine.time.read)
     told = []
     for off in (0.0, 0.9, 1.8, 2.7, 2.7, 1.0):
         machine.off = timedelta(seconds=off)
@@ -212,7 +212,7 @@ async def test_the_heartbeat_rings_at_every_beat_and_says_each_step_once(events:
         if len(rung) == 6:
             raise StopAsyncIteration
 
-    heartbeat = Heartbeat(
+    heartbeat = ClockWatch(
         ring=lambda: rung.append(machine.time.seconds),
         rebase=lambda: told.append(ZERO),
         stepped=stepped,
@@ -233,23 +233,25 @@ async def test_the_pause_of_an_account_ends_when_it_would_have_and_began_when_it
 ) -> None:
     async with beside(tmp_path) as h:
         machine = Machine(h.time)
-        gate = Gate("main", None, h.store, interval=PACE.interval, now=machine.wall, rng=random.Random(7))
-        await gate.failed(RefusedError("no"))
-        assert gate.trouble is not None
-        left = gate.trouble.until - machine.wall()
+        breaker = AccountBreaker(
+            "main", None, h.store, interval=PACE.interval, now=machine.wall, rng=random.Random(7)
+        )
+        await breaker.failed(RefusedError("no"))
+        assert breaker.trouble is not None
+        left = breaker.trouble.until - machine.wall()
         machine.off -= HOUR
-        gate.stepped(-HOUR)
+        breaker.stepped(-HOUR)
         h.time.move(left - SECOND)
-        held = [gate.holds]
+        held = [breaker.blocks_now]
         h.time.move(2 * SECOND)
-        assert [*held, gate.holds] == [True, False]
-        await gate.succeeded()
+        assert [*held, breaker.blocks_now] == [True, False]
+        await breaker.succeeded()
         assert events.entries[-1]["lasted_seconds"] == round((left + SECOND) / SECOND)
 
 
 def test_the_pause_of_an_order_ends_when_it_would_have(events: LogCapture) -> None:
     machine = Machine(Time())
-    patience = Patience("main", PACE, machine.wall)
+    patience = OrderBackoff("main", PACE, machine.wall)
     patience.failed(SUBJECT, AnswerError("odd"))
     machine.time.move(3 * MINUTE)
     machine.off -= MINUTE

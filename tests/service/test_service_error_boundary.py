@@ -29,12 +29,12 @@ from tests.service.tracking_kit import (
 
 from orderwatch.core.model import DeliveryState, OrderState
 from orderwatch.core.ordering.request import Product
-from orderwatch.core.orders.snapshot import SeenCapture, SeenOrder, SeenScene
-from orderwatch.core.orders.watches import Watched
+from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot, SceneSnapshot
+from orderwatch.core.orders.watches import WatchSet
 from orderwatch.errors import DatabaseError, OrderwatchError
 from orderwatch.ports import Archive, ListedRow, ListPage, Offer, Tasking
 from orderwatch.provider.connection import Connection
-from orderwatch.service.error_boundary import walled
+from orderwatch.service.error_boundary import contained
 from orderwatch.simulator.scenario import Order as Told
 
 PATTERN, BY_ID = patterns(project_name="*"), only(SUBJECT, BYSTANDER)
@@ -54,13 +54,13 @@ class Strange:
         if self.on and self.at == at:
             self.bad()
 
-    def _seen(self, seen: SeenOrder) -> SeenOrder:
+    def _seen(self, seen: OrderSnapshot) -> OrderSnapshot:
         """With a date that has no zone, which the store refuses."""
         if seen.task_id == SUBJECT and self.on and self.at in {"order", "list"}:
             return replace(seen, start=seen.start and seen.start.replace(tzinfo=None))
         return seen
 
-    async def order(self, task_id: int) -> SeenOrder:
+    async def order(self, task_id: int) -> OrderSnapshot:
         seen = await self.tasking.order(task_id)
         return self._seen(seen) if self.at == "order" else seen
 
@@ -68,8 +68,8 @@ class Strange:
         async for page in self.tasking.listing():
             yield ListPage([ListedRow(row.mark, self._reading(row)) for row in page.rows], page.total)
 
-    def _reading(self, row: ListedRow) -> Callable[[], SeenOrder | None]:
-        def read() -> SeenOrder | None:
+    def _reading(self, row: ListedRow) -> Callable[[], OrderSnapshot | None]:
+        def read() -> OrderSnapshot | None:
             seen = row.read()
             if seen is not None and seen.task_id == SUBJECT:
                 self._meet("row")
@@ -77,13 +77,13 @@ class Strange:
 
         return read
 
-    async def captures(self, task_id: int) -> AsyncIterator[SeenCapture]:
+    async def captures(self, task_id: int) -> AsyncIterator[CaptureSnapshot]:
         if task_id == SUBJECT:
             self._meet("captures")
         async for seen in self.tasking.captures(task_id):
             yield seen
 
-    async def scenes(self, capture_id: str) -> Sequence[SeenScene]:
+    async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]:
         if capture_id == "odd":
             self._meet("scenes")
         return await self.archive.scenes(capture_id)
@@ -96,10 +96,10 @@ class Strange:
     async def products(self) -> Sequence[Product]:
         return await self.tasking.products()
 
-    async def place(self, body: Mapping[str, object]) -> SeenOrder:
+    async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
         return await self.tasking.place(body)
 
-    async def cancel(self, task_id: int) -> SeenOrder:
+    async def cancel(self, task_id: int) -> OrderSnapshot:
         return await self.tasking.cancel(task_id)
 
 
@@ -115,7 +115,7 @@ def odd_order() -> Told:
 @pytest.mark.parametrize("watched", [PATTERN, BY_ID], ids=["by pattern", "by id"])
 @pytest.mark.parametrize("at", ["order", "captures", "scenes"])
 async def test_a_look_that_meets_the_unexpected_is_that_orders_own_and_said_once(
-    tmp_path: Path, events: LogCapture, watched: Watched, at: str
+    tmp_path: Path, events: LogCapture, watched: WatchSet, at: str
 ) -> None:
     async with beside(tmp_path, odd_order()) as h:
         port, connection = strange(h, at=at)
@@ -194,7 +194,7 @@ async def test_what_is_no_orders_still_ends_the_round(tmp_path: Path) -> None:
 def test_the_wall_lets_known_errors_through_in_groups_too() -> None:
     group = ExceptionGroup("of a crew", [ValueError(), DatabaseError("damaged")])
     for error in (OrderwatchError("known"), group):
-        with pytest.raises(type(error)), walled():
+        with pytest.raises(type(error)), contained():
             raise error
 
 
@@ -221,6 +221,6 @@ async def test_an_order_that_is_listed_and_answers_404_is_lost_once_and_back_onc
         await live(h, poller, 8 * HOUR, step=30 * MINUTE)
         assert (await the_order(h)).state is OrderState.SETTLING
         assert [after for _, after, _ in await moves(h)] == [*before, "completed"]
-        odd = heard(events, "order.moved", task_id=SUBJECT, log_level="warning")
+        odd = heard(events, "order.changed", task_id=SUBJECT, log_level="warning")
         assert len(odd) == 3  # the word that nobody knows, lost, and back
         await assert_unharmed(h)

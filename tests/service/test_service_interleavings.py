@@ -32,7 +32,7 @@ from tests.service.interleaving_kit import (
 from tests.service.service_kit import LAYOUT, house
 
 from orderwatch.core.model import DeliveryState
-from orderwatch.core.orders.watches import Plan, Watch, Watched
+from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Capture, Order, Scene
@@ -119,7 +119,7 @@ def orders(draw: st.DrawFn) -> tuple[Order, ...]:
 
 
 plans = st.builds(
-    Plan,
+    DeliveryPlan,
     attachments=st.sampled_from([frozenset({"delivery_zip"}), frozenset({"delivery_zip", "thumbnail"})]),
     layout=st.sampled_from([LAYOUT, "{task_id}/{file_name}"]),
 )
@@ -222,7 +222,7 @@ def tales(draw: st.DrawFn, longest: int) -> Tale:
         watch = Watch(task_ids=frozenset(order.task_id for order in told))
     return Tale(
         scenario=Scenario(orders=told),
-        watched=Watched(usual=draw(plans), watches=(watch,)),
+        watched=WatchSet(usual=draw(plans), watches=(watch,)),
         steps=draw(scripts(longest)),
         seed=draw(st.integers(0, 3)),
     )
@@ -243,8 +243,8 @@ def test_whatever_interferes_the_same_files_are_stored_in_the_end(tale: Tale) ->
 # What the sweep has found, as short as it can be told
 
 DAY = 24 * HOUR
-BY_ID = Watched(
-    usual=Plan(attachments=frozenset({"delivery_zip"}), layout=LAYOUT),
+BY_ID = WatchSet(
+    usual=DeliveryPlan(attachments=frozenset({"delivery_zip"}), layout=LAYOUT),
     watches=(Watch(task_ids=frozenset({41})),),
 )
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tests.service.service_kit import EVERYTHING, RETRIES, house, told
 
-from orderwatch.service.fetching.download_slots import Turns
+from orderwatch.service.fetching.download_slots import DownloadSlots
 from orderwatch.service.fetching.fetcher import Fetcher
-from orderwatch.service.liveness import PATIENCE, Pulse, Punctuality, not_sound, patience
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.liveness import PATIENCE, Liveness, LoopLag, liveness_limit, why_unhealthy
+from orderwatch.service.wakeup import Wakeup
 from orderwatch.simulator import Scenario
 
 
@@ -25,55 +25,57 @@ class Steady:
 
 def test_a_member_is_late_after_its_time_and_well_again_with_the_next_beat() -> None:
     clock = Steady()
-    pulse = Pulse(clock)
-    with pulse.member("poller main", within=60) as member:
+    liveness = Liveness(clock)
+    with liveness.worker("poller main", within=60) as worker:
         clock.at += 60
-        assert pulse.late() == []
+        assert liveness.late() == []
         clock.at += 1
-        assert pulse.late() == ["poller main: no progress since 61 s"]
-        member.beat()
-        assert pulse.late() == []
+        assert liveness.late() == ["poller main: no progress since 61 s"]
+        worker.progress()
+        assert liveness.late() == []
 
 
 def test_only_who_is_at_work_is_judged() -> None:
     clock = Steady()
-    pulse = Pulse(clock)
-    member = pulse.member("poller main", within=60)
+    liveness = Liveness(clock)
+    worker = liveness.worker("poller main", within=60)
     clock.at += 1000
-    assert pulse.late() == []
-    with member:
-        assert pulse.late() == []  # it has just begun
+    assert liveness.late() == []
+    with worker:
+        assert liveness.late() == []  # it has just begun
     clock.at += 1000
-    assert pulse.late() == []
+    assert liveness.late() == []
 
 
 def test_who_waits_for_others_is_never_late_and_who_reads_much_is_late_later() -> None:
     clock = Steady()
-    pulse = Pulse(clock)
-    with pulse.member("worker", within=60) as member:
-        member.rests()
+    liveness = Liveness(clock)
+    with liveness.worker("worker", within=60) as worker:
+        worker.idle()
         clock.at += 10**6
-        assert pulse.late() == []
-        member.reads(3600 * 10**6)  # an hour at a megabyte a second
+        assert liveness.late() == []
+        worker.reading(3600 * 10**6)  # an hour at a megabyte a second
         clock.at += 3600
-        assert pulse.late() == []
+        assert liveness.late() == []
         clock.at += 61
-        assert len(pulse.late()) == 1
+        assert len(liveness.late()) == 1
 
 
 def test_who_asks_seldom_may_be_silent_for_longer() -> None:
-    assert patience(1000) < PATIENCE + 1
-    assert patience(0.01) > 1000
+    assert liveness_limit(1000) < PATIENCE + 1
+    assert liveness_limit(0.01) > 1000
 
 
 def test_a_loop_that_was_blocked_is_not_punctual_until_it_is_looked_at_again() -> None:
     clock = Steady()
-    loop, pulse = Punctuality(clock), Pulse(clock)
+    loop, liveness = LoopLag(clock), Liveness(clock)
     clock.at += 1.5
     loop.look()
     assert (loop.lag, loop.late()) == (0.5, [])
     clock.at += 31
-    assert not_sound(pulse, loop) == ["event loop: 30.0 s behind"]  # as a handler sees it that runs first
+    assert why_unhealthy(liveness, loop) == [
+        "event loop: 30.0 s behind"
+    ]  # as a handler sees it that runs first
     loop.look()
     assert loop.late() == ["event loop: 30.0 s behind"]
     clock.at += 1
@@ -84,7 +86,7 @@ def test_a_loop_that_was_blocked_is_not_punctual_until_it_is_looked_at_again() -
 
 async def test_workers_beat_while_the_bell_rings_and_are_late_where_it_does_not(tmp_path: Path) -> None:
     clock = Steady()
-    pulse, todo, stopping = Pulse(clock), Bell(), asyncio.Event()
+    liveness, todo, stopping = Liveness(clock), Wakeup(), asyncio.Event()
     async with house(tmp_path, Scenario(orders=())) as h:
         looked = asyncio.Event()
 
@@ -92,47 +94,47 @@ async def test_workers_beat_while_the_bell_rings_and_are_late_where_it_does_not(
             looked.set()
             return h.time.now()
 
-        fetcher = Fetcher(h.tools, h.store, retries=RETRIES, now=now, rng=h.rng, pulse=pulse)
-        working = asyncio.create_task(fetcher.work(todo, stopping, Turns(1)))
+        fetcher = Fetcher(h.tools, h.store, retries=RETRIES, now=now, rng=h.rng, liveness=liveness)
+        working = asyncio.create_task(fetcher.work(todo, stopping, DownloadSlots(1)))
         await looked.wait()
         clock.at += PATIENCE + 1
-        assert [reason.split(":")[0] for reason in pulse.late()] == ["worker"]
+        assert [reason.split(":")[0] for reason in liveness.late()] == ["worker"]
         looked.clear()
-        todo.ring()
+        todo.trigger()
         await looked.wait()
-        assert pulse.late() == []
+        assert liveness.late() == []
         stopping.set()
-        todo.ring()
+        todo.trigger()
         await working
-        assert pulse._members == set()
+        assert liveness._members == set()
 
 
 async def test_every_answer_beats_for_a_poller(tmp_path: Path) -> None:
     clock = Steady()
-    pulse = Pulse(clock)
+    liveness = Liveness(clock)
     async with house(tmp_path, Scenario(orders=(told(41),))) as h:
         poller = h.poller(EVERYTHING)
-        member = pulse.member("poller main")
-        for part in (poller, poller._lister, poller._looker):
-            part._member = member
-        with member:
+        worker = liveness.worker("poller main")
+        for part in (poller, poller._list_sync, poller._order_sync):
+            part._worker = worker
+        with worker:
             clock.at += PATIENCE + 1
-            assert len(pulse.late()) == 1
+            assert len(liveness.late()) == 1
             await poller.round()
-            assert pulse.late() == []
+            assert liveness.late() == []
 
 
 async def test_a_poller_that_gets_no_answer_at_all_is_late(tmp_path: Path) -> None:
     clock = Steady()
-    pulse = Pulse(clock)
+    liveness = Liveness(clock)
     async with house(tmp_path, Scenario(orders=(told(41),))) as h:
         poller = h.poller(EVERYTHING)
-        poller._member = pulse.member("poller main")
+        poller._worker = liveness.worker("poller main")
         h.store.has_ours = asyncio.Event().wait  # type: ignore[method-assign, assignment]  # never comes back
-        running = asyncio.create_task(poller.run(Bell()))
+        running = asyncio.create_task(poller.run(Wakeup()))
         await asyncio.sleep(0)
         clock.at += PATIENCE + 1
-        assert [reason.split(":")[0] for reason in pulse.late()] == ["poller main"]
+        assert [reason.split(":")[0] for reason in liveness.late()] == ["poller main"]
         running.cancel()
         await asyncio.wait([running])
-        assert pulse.late() == []
+        assert liveness.late() == []

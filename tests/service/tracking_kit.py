@@ -21,11 +21,11 @@ from tests.service.service_kit import (
 )
 
 from orderwatch.core.deliveries.state_machine import RetryPolicy
-from orderwatch.core.model import Capture, DeliveryState, Kind, Order, Transition
-from orderwatch.core.orders.watches import Watched
+from orderwatch.core.model import Capture, DeliveryState, Order, Transition, TransitionKind
+from orderwatch.core.orders.watches import WatchSet
 from orderwatch.provider.connection import Connection
-from orderwatch.service.account_breaker import Gate
-from orderwatch.service.fetching.attempt import Tree
+from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.fetching.attempt import AttemptTree
 from orderwatch.service.polling.poller import Poller
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault, Faults
@@ -109,29 +109,29 @@ async def work(h: House) -> None:
 
 def as_daemon(
     h: House,
-    watched: Watched,
+    watched: WatchSet,
     connection: Connection | None = None,
     *,
     account: str = "main",
-    gate: Gate | None = None,
+    breaker: AccountBreaker | None = None,
 ) -> Poller:
     """A poller that shares its gate, its watches and its connection with the workers."""
-    connection, gate = connection or h.connection, gate or h.tools[account].gate
-    h.tools[account] = replace(h.tools[account], archive=connection.archive, watched=watched, gate=gate)
-    return h.poller(watched, connection, account=account, gate=gate)
+    connection, breaker = connection or h.connection, breaker or h.tools[account].breaker
+    h.tools[account] = replace(h.tools[account], archive=connection.archive, watched=watched, breaker=breaker)
+    return h.poller(watched, connection, account=account, breaker=breaker)
 
 
 @asynccontextmanager
-async def neighbour(h: House, watched: Watched = EVERYTHING, **changes: Any) -> AsyncIterator[Poller]:  # noqa: ANN401
+async def neighbour(h: House, watched: WatchSet = EVERYTHING, **changes: Any) -> AsyncIterator[Poller]:  # noqa: ANN401
     """The poller of the account beside main."""
     theirs = {"name": OTHER.name, "client_id": OTHER.client_id, "contract_id": OTHER.contracts[0].contract_id}
     async with connected(h.simulator, **{"secret": OTHER.client_secret, **theirs, **changes}) as connection:
-        gate = new_gate(h.store, h.time, OTHER.name)
+        breaker = new_gate(h.store, h.time, OTHER.name)
         h.tools[OTHER.name] = h.tools["main"]
-        yield as_daemon(h, watched, connection, account=OTHER.name, gate=gate)
+        yield as_daemon(h, watched, connection, account=OTHER.name, breaker=breaker)
 
 
-async def plant(h: House, root: Path) -> Tree:
+async def plant(h: House, root: Path) -> AttemptTree:
     """A delivery tree beside the usual one, which watches know by its path."""
     destination, usual = FilesystemDestination(root), h.tools["main"].trees[None]
     await destination.prepare()
@@ -227,7 +227,7 @@ async def assert_unharmed(
     """
     assert await stored(h, task_id, account)
     found = await history(h, task_id, account)
-    assert not [move for move in found if move.kind in {Kind.ODD, Kind.UNKNOWN}]
+    assert not [move for move in found if move.kind in {TransitionKind.ODD, TransitionKind.UNKNOWN}]
     for subject, whole in _COURSE.items():
         seen = [move.after for move in found if move.subject == subject]
         if disturbed:

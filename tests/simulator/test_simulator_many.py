@@ -4,8 +4,8 @@ import pytest
 from tests.simulator.simulator_kit import TASKS, Http, Start, get, headers
 
 from orderwatch.simulator import Scenario
-from orderwatch.simulator.scenario import Capture, Order, Scene
 from orderwatch.simulator.documents import Document
+from orderwatch.simulator.scenario import Capture, Order, Scene
 from orderwatch.simulator.world import World
 
 MANY = 10_000

@@ -8,8 +8,8 @@ import pytest
 from tests.transfer.transfer_kit import Row
 
 from orderwatch.core.model import Delivery
-from orderwatch.transfer.http.downloader import Manner, open_downloader
-from orderwatch.transfer.http.rate_limit import Bandwidth
+from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.rate_limit import RateLimit
 
 
 @pytest.fixture
@@ -28,7 +28,9 @@ def delivery() -> Delivery:
 @pytest.fixture
 async def row(tmp_path: Path, delivery: Delivery) -> AsyncIterator[Row]:
     """A delivery of an account whose API is on loopback; stalls are noticed after a second."""
-    async with open_downloader("127.0.0.1", tmp_path, Manner(stall=1.0), Bandwidth(0)) as transport:
+    async with open_downloader(
+        "127.0.0.1", tmp_path, DownloadOptions(stall_timeout=1.0), RateLimit(0)
+    ) as transport:
         yield Row(tmp_path, transport, delivery)
 
 

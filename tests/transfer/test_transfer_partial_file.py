@@ -16,8 +16,8 @@ from tests.transfer.transfer_kit import GARBAGE, PART, PATH, TRUTH, Act, Row, fi
 from orderwatch.core.deliveries.byte_ranges import Ranges
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError, LostBytesError
-from orderwatch.transfer.http.downloader import Manner, open_downloader
-from orderwatch.transfer.http.rate_limit import Bandwidth
+from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.partial_file import open_partial
 
 BIG = sample_zip(4, 700_000)
@@ -122,7 +122,7 @@ async def test_a_disk_that_fills_up_keeps_the_checkpoints_true_and_resumes_when_
     tiny_disk: Path, delivery: Delivery
 ) -> None:
     async with (
-        open_downloader("127.0.0.1", tiny_disk, Manner(stall=5), Bandwidth(0)) as transport,
+        open_downloader("127.0.0.1", tiny_disk, DownloadOptions(stall_timeout=5), RateLimit(0)) as transport,
         host(file(BIG, etag='"one"')) as there,
     ):
         row = Row(tiny_disk, transport, delivery, truths=(BIG,))
@@ -223,7 +223,7 @@ async def test_a_write_that_fails_after_its_caller_was_cancelled_is_no_checkpoin
 
     monkeypatch.setattr(os, "pwritev", full_at_first)
     async with (
-        open_downloader("127.0.0.1", tmp_path, Manner(stall=30), Bandwidth(0)) as transport,
+        open_downloader("127.0.0.1", tmp_path, DownloadOptions(stall_timeout=30), RateLimit(0)) as transport,
         host(file(BIG * 20)) as there,
     ):
         row = Row(tmp_path, transport, delivery, truths=(BIG * 20,))

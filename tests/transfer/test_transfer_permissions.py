@@ -10,18 +10,18 @@ from tests.transfer.transfer_kit import OTHER, PART, TRUTH
 
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.ports import Checked
-from orderwatch.transfer.fsops import Rights
+from orderwatch.transfer.fsops import Permissions
 from orderwatch.transfer.tree.destination import FilesystemDestination
 from orderwatch.transfer.zip.verify import digest
 
 NAME = "Harbour/23272/scene.zip"
-OURS = Rights(file_mode=0o440, folder_mode=0o2750)
+OURS = Permissions(file_mode=0o440, folder_mode=0o2750)
 SIDECAR = b'{"scene": "scene"}'
 
 
-async def prepared(folder: Path, rights: Rights = OURS) -> tuple[FilesystemDestination, Checked]:
+async def prepared(folder: Path, permissions: Permissions = OURS) -> tuple[FilesystemDestination, Checked]:
     """With a verified partial."""
-    destination = FilesystemDestination(folder / "root", rights)
+    destination = FilesystemDestination(folder / "root", permissions)
     await destination.prepare()
     part = destination.partials / PART
     part.write_bytes(TRUTH)
@@ -51,7 +51,7 @@ async def test_folders_that_are_there_stay_as_they_are(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="files can be given away by root only")
 async def test_files_and_folders_have_the_owner_of_the_configuration(tmp_path: Path) -> None:
-    destination, checked = await prepared(tmp_path, Rights(uid=4321, gid=8765))
+    destination, checked = await prepared(tmp_path, Permissions(uid=4321, gid=8765))
     await destination.publish(PART, NAME, SIDECAR, checked)
     for name in (NAME, f"{NAME}.json", "Harbour", ""):
         found = (tmp_path / "root" / name).stat()
@@ -86,7 +86,7 @@ async def test_what_may_not_be_given_away_keeps_the_tree_from_being_used(
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    destination = FilesystemDestination(tmp_path, Rights(uid=4321))
+    destination = FilesystemDestination(tmp_path, Permissions(uid=4321))
     monkeypatch.setattr(os, "fchown", refuse)
     with pytest.raises(DiskError, match="cannot be prepared: Operation not permitted"):
         await destination.prepare()

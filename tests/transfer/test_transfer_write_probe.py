@@ -9,25 +9,25 @@ import pytest
 
 from orderwatch.errors import DiskError
 from orderwatch.transfer.tree.destination import FilesystemDestination
-from orderwatch.transfer.write_probe import rehearse, room
+from orderwatch.transfer.write_probe import room, try_writing
 
 
 def test_of_a_tree_that_is_not_there_only_the_folder_above_is_tried(tmp_path: Path) -> None:
     root = tmp_path / "a" / "b"
     before = tmp_path.stat().st_mtime_ns
-    assert rehearse(root) == f"the first start makes it; {tmp_path} can be written"
+    assert try_writing(root) == f"the first start makes it; {tmp_path} can be written"
     assert room(root) > 0
     assert (list(tmp_path.iterdir()), tmp_path.stat().st_mtime_ns) == ([], before)
 
 
 def test_what_is_tried_is_where_deliveries_are_written_and_none_of_it_stays(tmp_path: Path) -> None:
-    assert rehearse(tmp_path) == "takes files"
+    assert try_writing(tmp_path) == "takes files"
     assert list(tmp_path.iterdir()) == []
     asyncio.run(FilesystemDestination(tmp_path).prepare())
     before = sorted(tmp_path.rglob("*"))
     staging = tmp_path / ".orderwatch/partial"
     os.utime(staging, (0, 0))
-    assert rehearse(tmp_path) == "takes files"
+    assert try_writing(tmp_path) == "takes files"
     assert sorted(tmp_path.rglob("*")) == before
     assert staging.stat().st_mtime > 0
 
@@ -39,12 +39,12 @@ def test_a_tree_that_takes_no_files_is_told_and_nothing_stays(
     file.touch()
     for root in (file, file / "below"):
         with pytest.raises(DiskError, match="cannot be used: Not a directory"):
-            rehearse(root)
+            try_writing(root)
 
     def broken(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, "link", broken)
     with pytest.raises(DiskError, match="cannot be used: Input/output error"):
-        rehearse(tmp_path)
+        try_writing(tmp_path)
     assert list(tmp_path.iterdir()) == [file]

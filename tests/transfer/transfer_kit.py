@@ -277,8 +277,8 @@ class Row:
         self.check()
         if kind is TransferError:
             assert not isinstance(caught.value, BadBytesError | DiskError)
-        barren = 0 if self.delivery.durable > before else self.delivery.barren + 1
-        self.delivery = replace(self.delivery, barren=barren)
+        barren = 0 if self.delivery.durable > before else self.delivery.attempts_without_progress + 1
+        self.delivery = replace(self.delivery, attempts_without_progress=barren)
         self.power_cut()
         return caught.value
 
@@ -286,7 +286,7 @@ class Row:
         """One attempt that the disk does not take, and then a power cut."""
         room_again = self.delivery
         error = await self.fail(url, DiskError)
-        self.delivery = replace(self.delivery, barren=room_again.barren)
+        self.delivery = replace(self.delivery, attempts_without_progress=room_again.attempts_without_progress)
         return error
 
     async def persist(self, url: str, tries: int = 6) -> bytes:
@@ -295,7 +295,9 @@ class Row:
             try:
                 return await self.fetch(url)
             except TransferError:
-                self.delivery = replace(self.delivery, barren=self.delivery.barren + 1)
+                self.delivery = replace(
+                    self.delivery, attempts_without_progress=self.delivery.attempts_without_progress + 1
+                )
                 self.check()
                 self.power_cut()
         pytest.fail(f"not there after {tries} tries")

@@ -14,21 +14,21 @@ from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 from tests.patience import PATIENCE
 
 from orderwatch.core.attention.concern import Concern
-from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, Standing
+from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, TrackedStatus
 from orderwatch.core.orders.explain import Evidence, Facts, explain
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.poll_schedule import Pace
-from orderwatch.core.orders.publication_lag import Lags, fit
+from orderwatch.core.orders.publication_lag import Lags, fit_lags
 from orderwatch.db.daemon_status import liveness
-from orderwatch.db.dashboard_reader import Gallery, open_gallery
+from orderwatch.db.dashboard_reader import DashboardReader, open_dashboard_reader
 from orderwatch.db.store import Store, open_store
-from orderwatch.ports.queries import AccountSeen, Overview, TreeSeen
-from orderwatch.web.api.change_feed import Changes
+from orderwatch.ports.queries import AccountSeen, DashboardQueries, TreeSeen
+from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
-from orderwatch.web.pages.thumbnails import Pictures
-from orderwatch.web.pages.views import Site
-from orderwatch.web.server.app import Pages, serving
-from orderwatch.web.server.response_cache import Sharing
+from orderwatch.web.pages.thumbnails import Thumbnails
+from orderwatch.web.pages.views import Views
+from orderwatch.web.server.app import ServedPages, serving
+from orderwatch.web.server.response_cache import ResponseCache
 from orderwatch.web.server.static import add_static
 
 HOSTILE = "a/b ?&#%\"<script>'é{}"
@@ -38,7 +38,7 @@ HOSTILE = "a/b ?&#%\"<script>'é{}"
 class Served:
     port: int
     store: Store
-    gallery: Gallery
+    gallery: DashboardReader
     look: asyncio.Event  # set: the watcher looks without a pause
 
 
@@ -47,7 +47,7 @@ async def served(
     database: Path,
     now: Callable[[], datetime] = lambda: NOW,
     *,
-    seen: Overview | None = None,
+    seen: DashboardQueries | None = None,
     steadily: bool = False,
 ) -> AsyncIterator[Served]:
     """`seen` is the overview; `steadily` the watcher looks as often as in the daemon."""
@@ -63,8 +63,8 @@ async def served(
             order=order,
             moved_at=None,
             watches=(),
-            pace=Pace(interval=MINUTE, slowest=MINUTE, grace=MINUTE),
-            lags=fit([]),
+            pace=Pace(interval=MINUTE, max_interval=MINUTE, grace=MINUTE),
+            lags=fit_lags([]),
             trouble=None,
             rooms=(),
         )
@@ -72,25 +72,25 @@ async def served(
     async def evidence(order: Order) -> Sequence[Evidence]:
         return list(explain(await explained(order)))
 
-    async def overview() -> Overview:
+    async def overview() -> DashboardQueries:
         if seen:
             return seen
         account = AccountSeen(name=HOSTILE, state="fine", swept_at=NOW)
         tree = TreeSeen(root="/deliveries", usable=True, room=10**9)
-        return Overview(accounts=[account], trees=[tree], attention=[])
+        return DashboardQueries(accounts=[account], trees=[tree], attention=[])
 
     async def attention() -> Sequence[Concern]:
         return (await overview()).attention
 
     async def learned() -> Lags:
-        return fit([])
+        return fit_lags([])
 
     async def unasked(*_asked: object) -> Any:  # noqa: ANN401 - nobody asks
         raise AssertionError
 
-    async with open_store(database) as store, open_gallery(database) as gallery:
-        changes = Changes(gallery, now, None if steadily else pause)
-        site = Site(
+    async with open_store(database) as store, open_dashboard_reader(database) as gallery:
+        changes = ChangeFeed(gallery, now, None if steadily else pause)
+        views = Views(
             records=gallery,
             overview=overview,
             attention=attention,
@@ -98,12 +98,12 @@ async def served(
             explain=evidence,
             learned=learned,
             now=now,
-            sharing=Sharing(lambda: changes.newest),
+            sharing=ResponseCache(lambda: changes.newest),
         )
-        pictures = Pictures(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
+        thumbnails = Thumbnails(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
         add = api(gallery, explained, attention, changes, partial(liveness, database))
-        routes = (add, site.add_to, pictures.add_to, add_static)
-        pages = Pages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
+        routes = (add, views.add_to, thumbnails.add_to, add_static)
+        pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving("127.0.0.1:0", pages) as port:
             yield Served(port, store, gallery, look)
 
@@ -115,7 +115,9 @@ def _read(folder: Path, delivery: Delivery) -> bytes | None:
 
 async def fill(store: Store) -> None:
     taken = Capture(
-        capture_id="capture-1", standing=Standing(word="published", phase=CapturePhase.PUBLISHED), start=NOW
+        capture_id="capture-1",
+        status=TrackedStatus(word="published", phase=CapturePhase.PUBLISHED),
+        start=NOW,
     )
     order = an_order(1, task_name="Quay", project_name=HOSTILE, captures=(taken,))
     coming = a_delivery(state=DeliveryState.FETCHING, durable=10, total=100)

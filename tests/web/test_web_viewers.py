@@ -11,11 +11,11 @@ import pytest
 from tests.db.kit import a_move, an_order, held
 from tests.web.api_kit import Served, Viewer, asked, served, told, viewing
 
-from orderwatch.core.model import OrderPhase, Standing
+from orderwatch.core.model import OrderPhase, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
 
 TARGET = {"type": "Point", "coordinates": [4.1, 51.9]}
-FAILED = Standing(word="failed", phase=OrderPhase.FAILED)
+FAILED = TrackedStatus(word="failed", phase=OrderPhase.FAILED)
 
 
 async def until_told(here: Served, viewer: Viewer, word: str) -> None:
@@ -30,7 +30,7 @@ async def until_told(here: Served, viewer: Viewer, word: str) -> None:
 
 async def fails(here: Served, task_id: int = 1) -> None:
     order = await held(here.store, task_id)
-    moved = replace(order, standing=FAILED)
+    moved = replace(order, status=FAILED)
     await here.store.apply(Verdict(order=moved, transitions=(a_move("failed", task_id),)))
 
 

@@ -8,8 +8,8 @@ from orderwatch.app.plan import watched_of
 from orderwatch.config import Settings
 from orderwatch.core.attention.attention import concerns, unacknowledged
 from orderwatch.core.attention.concern import Concern, Evidence, Scope
-from orderwatch.core.model import Kind, Subject, Transition
-from orderwatch.core.orders.watches import Traits
+from orderwatch.core.model import Subject, Transition, TransitionKind
+from orderwatch.core.orders.watches import OrderTraits
 from orderwatch.db.store import Store
 from orderwatch.provider.status_words import capture_phase, order_phase
 
@@ -29,8 +29,8 @@ def scope_of(settings: Settings) -> Scope:
     """Return what counts under these settings."""
     watched = {name: watched_of(name, settings) for name in settings.accounts}
 
-    def is_watched(account: str, order: Traits) -> bool:
-        return watched[account].follows(order)
+    def is_watched(account: str, order: OrderTraits) -> bool:
+        return watched[account].still_matches(order)
 
     return Scope(accounts=settings.accounts.keys(), is_watched=is_watched, knows=_knows)
 
@@ -62,7 +62,7 @@ async def _move(store: Store, concern: Concern, words: str, now: datetime) -> Tr
     order = await store.order(concern.account, concern.task_id)
     if order is None:
         return None
-    word = order.standing.word
+    word = order.status.word
     detail = f"{concern.reason.words} acknowledged {words}"
     return Transition(
         at=now,
@@ -71,6 +71,6 @@ async def _move(store: Store, concern: Concern, words: str, now: datetime) -> Tr
         subject=Subject.ORDER,
         before=word,
         after=word,
-        kind=Kind.STEP,
+        kind=TransitionKind.STEP,
         detail=f"{concern.name}: {detail}" if concern.scene_id else detail,
     )

@@ -23,31 +23,31 @@ from orderwatch.db.lock import make_folder, sole_writer, turn_to_order
 from orderwatch.db.migrate import Schema, schema_of, upgrade
 from orderwatch.db.store import Store
 from orderwatch.errors import DatabaseError
-from orderwatch.ops.actor import who
+from orderwatch.ops.actor import current_actor
 from orderwatch.ops.log import Redactor, set_up
-from orderwatch.ops.log_listener import Tap
+from orderwatch.ops.log_listener import LogListener
 from orderwatch.ports import UNMETERED, AccountState, Meter
 from orderwatch.provider.connection import Connection, connect
-from orderwatch.provider.credentials import Access
-from orderwatch.service.account_breaker import Gate
-from orderwatch.service.catalog import Catalogued
+from orderwatch.provider.credentials import Credentials
+from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.catalog import CatalogTree
 from orderwatch.service.clock import Clock
-from orderwatch.service.fetching.mount_guard import Volume
-from orderwatch.service.liveness import Member
-from orderwatch.service.ordering.placer import Orderer
-from orderwatch.service.ordering.standing_orders import Standing
-from orderwatch.service.polling.list_sync import Lister
-from orderwatch.service.polling.order_sync import Looker
-from orderwatch.service.polling.poller import Poller, Round
+from orderwatch.service.fetching.mount_guard import MountGuard
+from orderwatch.service.liveness import Worker
+from orderwatch.service.ordering.placer import Placer
+from orderwatch.service.ordering.standing_orders import StandingOrders
+from orderwatch.service.polling.list_sync import ListSync
+from orderwatch.service.polling.order_sync import OrderSync
+from orderwatch.service.polling.poller import Poller, SweepResult
 from orderwatch.service.polling.recorder import Recorder
-from orderwatch.service.wakeup import Bell
-from orderwatch.transfer.tree.catalog_files import CatalogueWriter
+from orderwatch.service.wakeup import Wakeup
+from orderwatch.transfer.tree.catalog_files import CatalogWriter
 
 
-def set_up_log(settings: Settings, redactor: Redactor, taps: Sequence[Tap] = ()) -> None:
+def set_up_log(settings: Settings, redactor: Redactor, log_listeners: Sequence[LogListener] = ()) -> None:
     """Log as the configuration says, and none of its secrets."""
     learn_secrets(settings, redactor)
-    set_up(settings.log.level, settings.log.format, redactor, taps)
+    set_up(settings.log.level, settings.log.format, redactor, log_listeners)
 
 
 def learn_secrets(settings: Settings, redactor: Redactor) -> None:
@@ -74,45 +74,45 @@ def held_database(settings: Settings) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Factory:
     """What the workers share, and how each is put together."""
 
     settings: Settings
     rng: random.Random
     clock: Clock
-    todo: Bell
+    todo: Wakeup
 
-    def gate(self, name: str, store: Store, kept: Mapping[str, AccountState]) -> Gate:
+    def breaker(self, name: str, store: Store, kept: Mapping[str, AccountState]) -> AccountBreaker:
         trouble = kept[name].trouble if name in kept else None
         interval = self.settings.polling.interval
-        return Gate(name, trouble, store, interval=interval, now=self.clock.now, rng=self.rng)
+        return AccountBreaker(name, trouble, store, interval=interval, now=self.clock.now, rng=self.rng)
 
     def poller(
         self,
         recorder: Recorder,
         connection: Connection,
         store: Store,
-        gate: Gate,
+        breaker: AccountBreaker,
         *,
-        member: Member,
+        worker: Worker,
         meter: Meter,
-        heard: Callable[[Round], object],
+        heard: Callable[[SweepResult], object],
     ) -> Poller:
         pace, now, rng = pace_of(self.settings), self.clock.now, self.rng
         tasking, archive = connection.tasking, connection.archive
-        lister = Lister(tasking, recorder, store, now=now, member=member)
-        looker = Looker(tasking, archive, recorder, store, pace=pace, now=now, rng=rng, member=member)
+        list_sync = ListSync(tasking, recorder, store, now=now, worker=worker)
+        order_sync = OrderSync(tasking, archive, recorder, store, pace=pace, now=now, rng=rng, worker=worker)
         return Poller(
             recorder,
-            lister,
-            looker,
-            gate,
+            list_sync,
+            order_sync,
+            breaker,
             store,
             pace=pace,
             now=now,
             rng=rng,
             meter=meter,
-            member=member,
+            worker=worker,
             heard=heard,
         )
 
@@ -128,36 +128,42 @@ class Parts:
             meter=meter,
         )
 
-    def orderer(self, recorder: Recorder, connection: Connection, store: Store) -> Orderer:
-        return Orderer(
+    def placer(self, recorder: Recorder, connection: Connection, store: Store) -> Placer:
+        return Placer(
             connection.tasking,
             recorder,
             store,
             contract=contract_of(self.settings.accounts[recorder.account]),
-            wait=self.settings.ordering.absent_after,
+            wait=self.settings.ordering.confirm_lost_after,
             now=self.clock.now,
         )
 
     def standing(
-        self, recorder: Recorder, connection: Connection, store: Store, gate: Gate, *, member: Member
-    ) -> Standing:
+        self,
+        recorder: Recorder,
+        connection: Connection,
+        store: Store,
+        breaker: AccountBreaker,
+        *,
+        worker: Worker,
+    ) -> StandingOrders:
         ordering, polling, name = self.settings.ordering, self.settings.polling, recorder.account
-        return Standing(
+        return StandingOrders(
             name,
             declared_of(name, self.settings),
-            self.orderer(recorder, connection, store),
+            self.placer(recorder, connection, store),
             tasking=connection.tasking,
             store=store,
-            gate=gate,
-            who=who(),
-            budget=Budget(per_day=ordering.per_day, in_all=ordering.in_all),
+            breaker=breaker,
+            who=current_actor(),
+            budget=Budget(max_per_day=ordering.max_per_day, max_total=ordering.max_total),
             resend=ordering.enabled and ordering.resend,
             interval=polling.interval,
-            slowest=polling.slowest,
+            slowest=polling.max_interval,
             may_order=connection.must_task,
             turn=partial(turn_to_order, self.settings.database.path),
             now=self.clock.now,
-            member=member,
+            worker=worker,
         )
 
 
@@ -178,7 +184,7 @@ async def open_connection(
         redactor.learn(secret)
         return secret
 
-    access = Access(
+    access = Credentials(
         name=name,
         credentials=account.credentials,
         client_id=account.client_id.get_secret_value(),
@@ -195,17 +201,19 @@ async def open_connection(
         yield connection
 
 
-class UsedTree(Protocol):
+class GuardedTree(Protocol):
     @property
-    def volume(self) -> Volume: ...
+    def volume(self) -> MountGuard: ...
 
 
-def catalogued(settings: Settings, trees: Mapping[str | None, UsedTree]) -> dict[str | None, Catalogued]:
+def catalog_trees(
+    settings: Settings, trees: Mapping[str | None, GuardedTree]
+) -> dict[str | None, CatalogTree]:
     """Each of the trees, by the names that rows have for them; none where no catalogue is wanted."""
     if not settings.delivery.stac:
         return {}
-    roots, rights = roots_of(settings), rights_of(settings)
+    roots, permissions = roots_of(settings), rights_of(settings)
     return {
-        key: Catalogued(str(roots[key]), CatalogueWriter(roots[key], rights), tree.volume.ready)
+        key: CatalogTree(str(roots[key]), CatalogWriter(roots[key], permissions), tree.volume.ready)
         for key, tree in trees.items()
     }

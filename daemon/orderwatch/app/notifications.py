@@ -12,18 +12,18 @@ from pydantic import SecretStr
 
 from orderwatch.config import Settings, current, notifications
 from orderwatch.core.attention.concern import Concern
-from orderwatch.core.notifications.notification import Channel, Letter, document, trial
+from orderwatch.core.notifications.notification import Channel, OutboxItem, sample_notification, to_document
 from orderwatch.db.store import Store
 from orderwatch.errors import DatabaseError, NotifyError
 from orderwatch.notifiers import apprise, command, email, http, webhook
 from orderwatch.ops.log import Redactor
-from orderwatch.ops.log_listener import Tap
+from orderwatch.ops.log_listener import LogListener
 from orderwatch.ports import Notifier, Pinger
 from orderwatch.service.clock import utc_now
-from orderwatch.service.notifications.dispatcher import Teller
-from orderwatch.service.notifications.heartbeat import Deadman
-from orderwatch.service.notifications.problem_tracker import Problems
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.notifications.dispatcher import Dispatcher
+from orderwatch.service.notifications.heartbeat import Heartbeat
+from orderwatch.service.notifications.problem_tracker import ProblemTracker
+from orderwatch.service.wakeup import Wakeup
 
 _SETTLING = timedelta(minutes=15)
 _LONGEST_PAUSE = 7  # intervals: an order whose looks fail is left alone for six
@@ -60,49 +60,49 @@ async def open_notifiers(settings: Settings, redactor: Redactor) -> AsyncIterato
 
 
 @asynccontextmanager
-async def open_tellers(
+async def open_dispatchers(
     settings: Settings,
     redactor: Redactor,
     store: Store,
     *,
     now: Callable[[], datetime] = utc_now,
     rng: random.Random | None = None,
-) -> AsyncIterator[Sequence[Teller]]:
+) -> AsyncIterator[Sequence[Dispatcher]]:
     """One teller for each channel."""
     async with open_notifiers(settings, redactor) as notifiers:
         named = named_channels(settings)
         draws = rng or random.SystemRandom()
         yield [
-            Teller(name, notifier, store, gather=named[name].batch, now=now, rng=draws)
+            Dispatcher(name, notifier, store, gather=named[name].batch, now=now, rng=draws)
             for name, notifier in notifiers.items()
         ]
 
 
-async def listen(store: Store, settings: Settings, news: Bell) -> None:
+async def listen(store: Store, settings: Settings, news: Wakeup) -> None:
     """From now on the store writes notes for these channels, and for no other."""
     listening = channels_of(settings)
     await store.keep_channels([channel.name for channel in listening])
-    store.tell(listening, news.ring)
+    store.tell(listening, news.trigger)
 
 
-async def drained(tellers: Sequence[Teller]) -> list[str]:
+async def drained(dispatchers: Sequence[Dispatcher]) -> list[str]:
     """Tell everything untold, now; returns what is wrong with the channels that do not take it."""
-    told = await asyncio.gather(*(teller.drain() for teller in tellers))
+    told = await asyncio.gather(*(dispatcher.drain() for dispatcher in dispatchers))
     return [
-        f"channel {teller.channel}: {problem}"
-        for teller, problem in zip(tellers, told, strict=True)
+        f"channel {dispatcher.channel}: {problem}"
+        for dispatcher, problem in zip(dispatchers, told, strict=True)
         if problem is not None
     ]
 
 
 @asynccontextmanager
-async def heard_problems(
-    settings: Settings, store: Store, tap: Tap, *, now: Callable[[], datetime] = utc_now
-) -> AsyncIterator[Problems]:
+async def tracked_problems(
+    settings: Settings, store: Store, log_listener: LogListener, *, now: Callable[[], datetime] = utc_now
+) -> AsyncIterator[ProblemTracker]:
     """What the tap hears, with what lasted before. Whoever opens this runs its `run`, or calls `settle`."""
     settling = max(_LONGEST_PAUSE * settings.polling.interval, _SETTLING)
-    problems = Problems(store, now=now, settling=settling)
-    with tap.heard_by(problems.heard):
+    problems = ProblemTracker(store, now=now, settling=settling)
+    with log_listener.heard_by(problems.heard):
         await problems.load()
         try:
             yield problems
@@ -117,9 +117,9 @@ def watching(settings: Settings) -> set[str]:
 
 
 @asynccontextmanager
-async def open_deadman(
+async def open_heartbeat(
     settings: Settings, redactor: Redactor, attention: Callable[[], Awaitable[Sequence[Concern] | None]]
-) -> AsyncIterator[Deadman | None]:
+) -> AsyncIterator[Heartbeat | None]:
     """None where no heartbeat URL is set; `attention` reads what needs a person."""
     async with AsyncExitStack() as stack:
         url, fail_url = [
@@ -129,7 +129,7 @@ async def open_deadman(
         if url is None and fail_url is None:
             yield None
             return
-        yield Deadman(
+        yield Heartbeat(
             url, watching(settings), fail=fail_url, attention=attention, every=settings.polling.interval
         )
 
@@ -181,7 +181,7 @@ def _reader(secret: SecretStr, redactor: Redactor) -> Callable[[], str]:
     return read
 
 
-class Tried(NamedTuple):
+class ChannelTest(NamedTuple):
     """`problem` is None where the channel took it."""
 
     channel: str
@@ -189,19 +189,21 @@ class Tried(NamedTuple):
     problem: str | None
 
 
-async def try_channels(settings: Settings, redactor: Redactor, only: str | None = None) -> Sequence[Tried]:
+async def try_channels(
+    settings: Settings, redactor: Redactor, only: str | None = None
+) -> Sequence[ChannelTest]:
     """Each channel, or one of them, in the order of the configuration."""
     kinds = {name: table.kind for name, table in named_channels(settings).items()}
     async with open_notifiers(settings, redactor) as notifiers:
         chosen = {name: notifiers[name] for name in kinds if only in {None, name}}
         told = await asyncio.gather(*(_try(notifier) for notifier in chosen.values()))
-    return [Tried(name, kinds[name], problem) for name, problem in zip(chosen, told, strict=True)]
+    return [ChannelTest(name, kinds[name], problem) for name, problem in zip(chosen, told, strict=True)]
 
 
 async def _try(notifier: Notifier) -> str | None:
     note_id = str(uuid4())
     try:
-        await notifier.send([Letter(0, note_id, document(trial(utc_now()), note_id))])
+        await notifier.send([OutboxItem(0, note_id, to_document(sample_notification(utc_now()), note_id))])
     except NotifyError as error:
         return str(error)
     return None

@@ -8,9 +8,9 @@ from pathlib import Path
 from orderwatch.app.plan import pace_of, roots_of, watched_of
 from orderwatch.config import Settings
 from orderwatch.core.model import Order, Subject
-from orderwatch.core.orders.explain import Facts, Room
-from orderwatch.core.orders.publication_lag import NEWEST, Lags, fit
-from orderwatch.core.orders.watches import traits
+from orderwatch.core.orders.explain import DiskRoom, Facts
+from orderwatch.core.orders.publication_lag import NEWEST, Lags, fit_lags
+from orderwatch.core.orders.watches import traits_of
 from orderwatch.db.reader import Reader, open_reader
 
 
@@ -32,21 +32,21 @@ async def facts_of(
     ]
     watched = watched_of(order.account, settings)
     keep_free = settings.delivery.keep_free
-    root = watched.plan(traits(order)).root
+    root = watched.delivery_plan(traits_of(order)).root
     return Facts(
         now=now,
         order=order,
         moved_at=max(moves, default=None),
-        watches=watched.following(traits(order)),
+        watches=watched.watches_of(traits_of(order)),
         pace=pace_of(settings),
-        lags=fit(await reader.lags(NEWEST)) if lags is None else lags,
+        lags=fit_lags(await reader.lags(NEWEST)) if lags is None else lags,
         trouble=accounts[order.account].trouble if order.account in accounts else None,
         rooms=(_room(roots_of(settings)[root], keep_free),),
     )
 
 
-def _room(root: Path, keep_free: int) -> Room:
+def _room(root: Path, keep_free: int) -> DiskRoom:
     try:
-        return Room(root=str(root), left=shutil.disk_usage(root).free - keep_free)
+        return DiskRoom(root=str(root), left=shutil.disk_usage(root).free - keep_free)
     except OSError:
-        return Room(root=str(root), left=None)
+        return DiskRoom(root=str(root), left=None)

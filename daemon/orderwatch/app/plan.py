@@ -11,11 +11,11 @@ from orderwatch.core.deliveries.bandwidth import limit_at
 from orderwatch.core.deliveries.state_machine import RetryPolicy
 from orderwatch.core.ordering.order_file import Draft
 from orderwatch.core.orders.poll_schedule import Pace
-from orderwatch.core.orders.watches import Plan, Watch, Watched
+from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
 from orderwatch.service.clock import utc_now
-from orderwatch.transfer.fsops import Rights
-from orderwatch.transfer.http.downloader import Manner
-from orderwatch.transfer.http.segments import Sharing
+from orderwatch.transfer.fsops import Permissions
+from orderwatch.transfer.http.downloader import DownloadOptions
+from orderwatch.transfer.http.segments import ParallelOptions
 
 _DISK_AGAIN = timedelta(seconds=60)  # the longest a full disk goes unasked
 
@@ -36,14 +36,14 @@ def _own_root(watch: config.Watch, settings: Settings) -> str | None:
     return str(root.resolve())
 
 
-def watched_of(account: str, settings: Settings) -> Watched:
+def watched_of(account: str, settings: Settings) -> WatchSet:
     """What is watched of an account, as the core knows it."""
     delivery = settings.delivery
-    usual = Plan(
+    usual = DeliveryPlan(
         attachments=frozenset(delivery.attachments), layout=delivery.layout, extract=delivery.extract
     )
     watches = tuple(_watch(w, settings) for w in settings.watch if w.account == account)
-    return Watched(usual=usual, watches=watches)
+    return WatchSet(usual=usual, watches=watches)
 
 
 def _watch(watch: config.Watch, settings: Settings) -> Watch:
@@ -63,15 +63,15 @@ def _watch(watch: config.Watch, settings: Settings) -> Watch:
 
 def pace_of(settings: Settings) -> Pace:
     polling = settings.polling
-    return Pace(interval=polling.interval, slowest=polling.slowest, grace=polling.grace)
+    return Pace(interval=polling.interval, max_interval=polling.max_interval, grace=polling.grace)
 
 
-def manner_of(settings: Settings) -> Manner:
+def manner_of(settings: Settings) -> DownloadOptions:
     delivery = settings.delivery
-    return Manner(
-        stall=delivery.stall.total_seconds(),
-        floor=delivery.floor,
-        sharing=Sharing(connections=delivery.connections),
+    return DownloadOptions(
+        stall_timeout=delivery.stall_timeout.total_seconds(),
+        min_speed=delivery.min_speed,
+        parallel=ParallelOptions(connections=delivery.connections),
     )
 
 
@@ -80,11 +80,11 @@ def limit_of(settings: Settings, now: Callable[[], datetime] = utc_now) -> Calla
     return lambda: limit_at(settings.delivery.bandwidth, now().astimezone().time())
 
 
-def rights_of(settings: Settings) -> Rights:
+def rights_of(settings: Settings) -> Permissions:
     """Owner and modes of what is made in the delivery trees."""
     delivery = settings.delivery
     uid, gid = owner_ids(delivery.owner)
-    return Rights(file_mode=delivery.file_mode, folder_mode=delivery.folder_mode, uid=uid, gid=gid)
+    return Permissions(file_mode=delivery.file_mode, folder_mode=delivery.folder_mode, uid=uid, gid=gid)
 
 
 def declared_of(account: str, settings: Settings) -> list[Draft]:
@@ -102,8 +102,8 @@ def contract_of(account: config.Account) -> str:
 def retries_of(settings: Settings) -> RetryPolicy:
     delivery = settings.delivery
     return RetryPolicy(
-        first=delivery.retry_first,
-        slowest=delivery.retry_slowest,
+        retry_min=delivery.retry_min,
+        retry_max=delivery.retry_max,
         max_attempts=delivery.max_attempts,
-        disk=min(_DISK_AGAIN, delivery.retry_first),
+        disk=min(_DISK_AGAIN, delivery.retry_min),
     )

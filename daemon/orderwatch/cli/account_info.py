@@ -17,7 +17,7 @@ from orderwatch.cli.common import (
     print_json,
     quiet,
 )
-from orderwatch.cli.output.serializers import contracts_facts, products_facts
+from orderwatch.cli.output.serializers import contracts_to_dict, products_to_dict
 from orderwatch.cli.output.tables import console, plain
 from orderwatch.config import Settings
 from orderwatch.errors import RefusedError
@@ -25,7 +25,7 @@ from orderwatch.errors import RefusedError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from orderwatch.app.commands.account_info import Holding, Range
+    from orderwatch.app.commands.account_info import ContractInfo, ProductInfo
 
 _account = click.option("--account", metavar="NAME", help="Only this account of the configuration.")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
@@ -37,13 +37,13 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print the facts
 @configured
 def contracts(context: Context, account: str | None, *, as_json: bool) -> None:
     """The contracts that the credentials have, and whether orders can be placed under them."""
-    from orderwatch.app.commands.account_info import holdings  # noqa: PLC0415 - `--help` does not need it
+    from orderwatch.app.commands.account_info import read_contracts  # noqa: PLC0415 - `--help` does not need it
 
     settings = context.settings(resolve=True)
     names = _chosen(settings, account)
-    found = asyncio.run(holdings(settings, quiet(settings), names))
+    found = asyncio.run(read_contracts(settings, quiet(settings), names))
     if as_json:
-        print_json(contracts_facts(found))
+        print_json(contracts_to_dict(found))
     else:
         screen = console()
         for holding in found:
@@ -57,13 +57,13 @@ def contracts(context: Context, account: str | None, *, as_json: bool) -> None:
 @configured
 def products(context: Context, account: str | None, *, as_json: bool) -> None:
     """The products that may be ordered, with the geometry that each needs."""
-    from orderwatch.app.commands.account_info import ranges  # noqa: PLC0415 - as above
+    from orderwatch.app.commands.account_info import read_products  # noqa: PLC0415 - as above
 
     settings = context.settings(resolve=True)
     names = _chosen(settings, account)
-    found = asyncio.run(ranges(settings, quiet(settings), names))
+    found = asyncio.run(read_products(settings, quiet(settings), names))
     if as_json:
-        print_json(products_facts(found))
+        print_json(products_to_dict(found))
     else:
         rows = [
             (offered.account, str(product.pk), product.kind or "unknown", product.name or "")
@@ -79,7 +79,7 @@ def _chosen(settings: Settings, account: str | None) -> Collection[str]:
     return settings.accounts if account is None else [account]
 
 
-def _print_holding(screen: "Console", holding: "Holding") -> None:
+def _print_holding(screen: "Console", holding: "ContractInfo") -> None:
     scope = "its scope is not told" if holding.scope is None else f"scope {' '.join(holding.scope)}"
     screen.print(plain(f"{holding.account}: {holding.credentials} credentials, {scope}"))
     if holding.credentials == "legacy":
@@ -111,7 +111,7 @@ def _said(known: bool | None) -> str:  # noqa: FBT001 - a fact of three values, 
     return "unknown" if known is None else "yes" if known else "no"
 
 
-def _end(found: Sequence["Holding | Range"]) -> None:
+def _end(found: Sequence["ContractInfo | ProductInfo"]) -> None:
     """Name every problem, and exit with the worst."""
     complain([f"account {each.account}: {each.problem}" for each in found if each.problem])
     if any(each.refused for each in found):

@@ -12,10 +12,10 @@ from orderwatch.cli.ordering.common import note_of
 from orderwatch.config import Settings
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.formatting import printable
-from orderwatch.core.ordering.provenance import Act
-from orderwatch.core.serializers import concern_facts
+from orderwatch.core.ordering.provenance import Provenance
+from orderwatch.core.serializers import concern_to_dict
 from orderwatch.db.store import open_store
-from orderwatch.ops.actor import who
+from orderwatch.ops.actor import current_actor
 
 
 @click.command()
@@ -32,9 +32,9 @@ def acknowledge(
         raise click.UsageError("give --order ID or --all")
     settings = context.settings(resolve=False)
     demand_current(settings.database.path)
-    found = asyncio.run(_acknowledge(settings, order, Act(who=who(), note=note)))
+    found = asyncio.run(_acknowledge(settings, order, Provenance(who=current_actor(), note=note)))
     if as_json:
-        print_json({"acknowledged": [concern_facts(concern) for concern in found]})
+        print_json({"acknowledged": [concern_to_dict(concern) for concern in found]})
     else:
         for concern in found:
             click.echo(f"acknowledged: {concern.reason.words}: {printable(concern.text)}")
@@ -46,6 +46,6 @@ def acknowledge(
         click.echo("nothing needs you")
 
 
-async def _acknowledge(settings: Settings, order: int | None, act: Act) -> Sequence[Concern]:
+async def _acknowledge(settings: Settings, order: int | None, act: Provenance) -> Sequence[Concern]:
     async with open_store(settings.database.path) as store:
         return await attention.acknowledge(settings, store, order, act.words, datetime.now(UTC))

@@ -89,12 +89,12 @@ async def _absent(settings: Settings) -> list[str]:
 
 
 async def _hindered(settings: Settings) -> list[str]:
-    from orderwatch.app.commands.place_orders import hindered  # noqa: PLC0415 - as below
+    from orderwatch.app.commands.place_orders import why_blocked  # noqa: PLC0415 - as below
 
-    return await hindered(settings, datetime.now(UTC))
+    return await why_blocked(settings, datetime.now(UTC))
 
 
 async def _probe(settings: Settings) -> list["Finding"]:
-    from orderwatch.app.commands.check import probe  # noqa: PLC0415 - only `--online` needs the whole daemon
+    from orderwatch.app.commands.check import run_checks  # noqa: PLC0415 - only `--online` needs the whole daemon
 
-    return await probe(settings, quiet(settings))
+    return await run_checks(settings, quiet(settings))

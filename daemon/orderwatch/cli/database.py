@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from orderwatch.cli.common import Context, configured, demand_current, quiet
-from orderwatch.core.formatting import amount, whole
+from orderwatch.core.formatting import escape_name, format_bytes
 from orderwatch.db.lock import make_folder, sole_writer
 from orderwatch.db.migrate import HEAD, Schema, schema_of, upgrade
 
@@ -38,7 +38,7 @@ def backup(context: Context, to: Path | None) -> None:
     settings = context.settings(resolve=False)
     demand_current(settings.database.path)
     made = asyncio.run(back_up(settings, to, datetime.now(UTC)))
-    click.echo(f"{whole(str(made.path))}, {amount(made.size)}")
+    click.echo(f"{escape_name(str(made.path))}, {format_bytes(made.size)}")
 
 
 @click.command()
@@ -56,7 +56,7 @@ def restore(context: Context, path: Path) -> None:
     quiet(settings)
     done = put_back(settings, path, datetime.now(UTC))
     if done.aside is not None:
-        click.echo(f"the former database is {whole(str(done.aside))} now")
+        click.echo(f"the former database is {escape_name(str(done.aside))} now")
     click.echo(
         f"{settings.database.path} is that of the backup; {done.files} files in the tree were new to it"
     )

@@ -16,13 +16,13 @@ from rich.tree import Tree
 from orderwatch.app.attention import concerns_of
 from orderwatch.cli.common import FAILED, our_command
 from orderwatch.cli.output.demo_view import View
-from orderwatch.cli.output.keyboard import heard
+from orderwatch.cli.output.keyboard import listening
 from orderwatch.cli.output.tables import console, print_attention, status_table
 from orderwatch.cli.playground import free_port
 from orderwatch.config import load
 from orderwatch.core.attention.attention import unacknowledged
 from orderwatch.core.attention.concern import Concern
-from orderwatch.core.formatting import amount
+from orderwatch.core.formatting import format_bytes
 from orderwatch.core.model import DeliveryState, Order
 from orderwatch.core.orders.order_state import is_complete
 from orderwatch.db.migrate import Schema, schema_of
@@ -90,7 +90,7 @@ async def _watch(reader: Reader, view: View, daemon: asyncio.subprocess.Process)
         while daemon.returncode is None:
             orders = await reader.orders()
             view.show(orders, await reader.moves_after(view.last_move))
-            done = orders and all(o.standing.final and is_complete(o) for o in orders)
+            done = orders and all(o.status.final and is_complete(o) for o in orders)
             if done and not await reader.unlisted(None):
                 return
             await asyncio.sleep(_FRAME)
@@ -99,7 +99,7 @@ async def _watch(reader: Reader, view: View, daemon: asyncio.subprocess.Process)
 async def _stay(page: str, daemon: asyncio.subprocess.Process) -> None:
     """There is time to look at it."""
     click.echo(f"\nThe page stays until you press q: {page}")
-    with heard() as keys:
+    with listening() as keys:
         while not keys.ended and daemon.returncode is None:
             await keys.pause(_FRAME)
 
@@ -146,8 +146,8 @@ def _tell(folder: Path, orders: Sequence[Order], attention: Sequence[Concern]) -
     stored = [d for o in orders for d in o.deliveries if d.state is DeliveryState.STORED]
     screen = console()
     screen.print(
-        f"\n[bold]{len(stored)} deliveries, {amount(sum(d.size or 0 for d in stored))}[/], all verified, "
-        "each with a sidecar (.json) beside it:"
+        f"\n[bold]{len(stored)} deliveries, {format_bytes(sum(d.size or 0 for d in stored))}[/], "
+        "all verified, each with a sidecar (.json) beside it:"
     )
     screen.print(_tree(folder / "deliveries"), highlight=False)
     screen.print(
@@ -178,7 +178,7 @@ def _tree(root: Path) -> Tree:
             elif path.is_dir() and not path.name.startswith("."):
                 grow(branch.add(path.name), path)
             elif path.is_file() and not path.with_suffix("").is_file():
-                branch.add(f"{path.name}  [dim]{amount(path.stat().st_size)}[/]")
+                branch.add(f"{path.name}  [dim]{format_bytes(path.stat().st_size)}[/]")
 
     tree = Tree(str(root))
     grow(tree, root)

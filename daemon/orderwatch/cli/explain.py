@@ -8,11 +8,11 @@ import click
 
 from orderwatch.cli.common import TASK_ID, Context, configured, demand_current, print_json, unknown_order
 from orderwatch.cli.output.tables import console, print_warning, title
-from orderwatch.core.daemon_status import Liveness
+from orderwatch.core.daemon_status import DaemonStatus
 from orderwatch.core.formatting import printable
 from orderwatch.core.orders.explain import Facts
 from orderwatch.core.orders.explain import explain as explained
-from orderwatch.core.serializers import explained_facts
+from orderwatch.core.serializers import explanation_to_dict
 from orderwatch.db.daemon_status import liveness
 
 _TOPIC = 16  # columns
@@ -30,7 +30,7 @@ def explain(context: Context, task_id: int, *, as_json: bool) -> None:
     demand_current(settings.database.path)
     found = asyncio.run(gather(settings, task_id, datetime.now(UTC)))
     if as_json:
-        print_json({"orders": [explained_facts(facts) for facts in found]})
+        print_json({"orders": [explanation_to_dict(facts) for facts in found]})
     else:
         _print(found, liveness(settings.database.path))
     if not found:
@@ -39,7 +39,7 @@ def explain(context: Context, task_id: int, *, as_json: bool) -> None:
         raise unknown_order(task_id)
 
 
-def _print(found: Sequence[Facts], daemon: Liveness) -> None:
+def _print(found: Sequence[Facts], daemon: DaemonStatus) -> None:
     from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
 
     screen = console()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.model import Order, OrderState
-from orderwatch.core.name_patterns import matches
+from orderwatch.core.name_patterns import name_matches
 
 NOTHING_KNOWN = "nothing is known yet"
 
@@ -45,4 +45,4 @@ class Filters:
     def _is_of(self, account: str | None, project: str | None) -> bool:
         if self.account not in (None, account):
             return False
-        return self.project is None or matches(self.project, project or "")
+        return self.project is None or name_matches(self.project, project or "")

@@ -24,7 +24,7 @@ requests_per_second = 20
 [delivery]
 root = {root}
 keep_free = "200 MB"
-retry_first = "1s"
+retry_min = "1s"
 
 [database]
 url = {url}

@@ -10,8 +10,8 @@ import click
 from orderwatch.cli.common import FAILED, Context, complain, configured, print_json
 from orderwatch.cli.output.progress import shown
 from orderwatch.cli.run import begin
-from orderwatch.core.formatting import amount, whole
-from orderwatch.core.serializers import refused_facts
+from orderwatch.core.formatting import escape_name, format_bytes
+from orderwatch.core.serializers import refused_to_dict
 
 
 @click.command()
@@ -36,17 +36,17 @@ def rebuild(context: Context, *, as_json: bool) -> None:
                 "captures": done.captures,
                 "deliveries": done.deliveries,
                 "bytes": done.size,
-                "refused": [refused_facts(one) for one in done.refused],
+                "refused": [refused_to_dict(one) for one in done.refused],
             }
         )
     else:
         click.echo(
             f"{settings.database.path} knows {done.orders} orders with {done.deliveries} stored files,"
-            f" {amount(done.size)}; their bytes were not read: run orderwatch verify"
+            f" {format_bytes(done.size)}; their bytes were not read: run orderwatch verify"
         )
     for one in done.refused:
         root = settings.delivery.root if one.root is None else Path(one.root)
-        complain([f"not taken up: {whole(str(root / one.path))}: {one.detail}"])
+        complain([f"not taken up: {escape_name(str(root / one.path))}: {one.detail}"])
     if done.refused:
         sys.exit(FAILED)
 
@@ -60,10 +60,10 @@ def stac() -> None:
 @configured
 def rebuild_catalog(context: Context) -> None:
     """Write the whole catalogue anew, as the database has it. A running daemon does it by itself."""
-    from orderwatch.app.commands.rebuild import recatalogue  # noqa: PLC0415 - `--help` stays quick
+    from orderwatch.app.commands.rebuild import rebuild_catalog  # noqa: PLC0415 - `--help` stays quick
 
     settings, redactor = begin(context)
-    problems = asyncio.run(recatalogue(settings, redactor))
+    problems = asyncio.run(rebuild_catalog(settings, redactor))
     if problems is None:
         click.echo("the running daemon writes the catalogue anew")
         return

@@ -10,9 +10,9 @@ import click
 
 from orderwatch.cli.common import Context, configured, demand_current, print_json
 from orderwatch.cli.output.tables import console, plain, styled, title
-from orderwatch.core.formatting import ago, moment, span
-from orderwatch.core.orders.latency_report import Figures, Group, Ledger, OrderRow, Report
-from orderwatch.core.serializers import report_facts
+from orderwatch.core.formatting import ago, format_duration, format_time
+from orderwatch.core.orders.latency_report import Figures, Group, OrderRow, Report, ReportBuilder
+from orderwatch.core.serializers import report_to_dict
 from orderwatch.db.reader import open_reader
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def report(context: Context, *, as_json: bool) -> None:
     demand_current(database)
     found = asyncio.run(_report(database))
     if as_json:
-        print_json(report_facts(found))
+        print_json(report_to_dict(found))
     else:
         print_report(found)
 
@@ -44,7 +44,7 @@ def print_report(report: Report) -> None:
     if not report.groups:
         screen.print("nothing is known yet")
         return
-    screen.print(f"as of {moment(report.at)}; percentiles by nearest rank", style="dim")
+    screen.print(f"as of {format_time(report.at)}; percentiles by nearest rank", style="dim")
     for group in report.groups:
         screen.print(_title(group))
         screen.print(_figures(_steps(group)))
@@ -57,7 +57,7 @@ def print_report(report: Report) -> None:
 
 
 async def _report(database: Path) -> Report:
-    ledger = Ledger()
+    ledger = ReportBuilder()
     async with open_reader(database) as reader:
         await reader.enter(ledger)
     return ledger.report(datetime.now(UTC))
@@ -87,7 +87,7 @@ def _figures(rows: Iterable[tuple[str, Figures]]) -> "Padding":
     for heading in ("median", "90 % within"):
         table.add_column(heading, justify="right", no_wrap=True, min_width=_FIGURE)
     for what, figures in rows:
-        spans = [span(length) for length in (figures.median, figures.p90) if length is not None]
+        spans = [format_duration(length) for length in (figures.median, figures.p90) if length is not None]
         table.add_row(plain(what), str(figures.count), *(spans or ["nothing yet"]))
     return _indented(table)
 

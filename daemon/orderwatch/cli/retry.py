@@ -13,7 +13,7 @@ from orderwatch.cli.common import (
     demand_current,
     unknown_order,
 )
-from orderwatch.core.deliveries.state_machine import again
+from orderwatch.core.deliveries.state_machine import retry as queue_again
 from orderwatch.core.model import DeliveryState
 from orderwatch.db.store import Store, open_store
 
@@ -42,7 +42,7 @@ async def _want_again(database: Path, task: int | None, capture: str | None) -> 
         stuck = await store.deliveries(DeliveryState.PARKED, DeliveryState.GIVEN_UP)
         chosen = [d for d in stuck if task in (None, d.task_id) and capture in (None, d.capture_id)]
         for delivery in chosen:
-            await store.record(again(delivery, datetime.now(UTC)))
+            await store.record(queue_again(delivery, datetime.now(UTC)))
     return len(chosen)
 
 

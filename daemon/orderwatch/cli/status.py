@@ -18,14 +18,14 @@ from orderwatch.cli.common import (
     unknown_order,
 )
 from orderwatch.cli.filters import Filters
-from orderwatch.cli.output.serializers import Known, status_facts
+from orderwatch.cli.output.serializers import Known, status_to_dict
 from orderwatch.cli.output.tables import print_status
 from orderwatch.cli.output.timeline import print_history
 from orderwatch.config import Settings
 from orderwatch.core.attention.attention import by_order, unacknowledged
 from orderwatch.core.geo.geojson import collection
 from orderwatch.core.model import OrderState, Transition
-from orderwatch.core.serializers import transition_facts
+from orderwatch.core.serializers import transition_to_dict
 from orderwatch.db.daemon_status import liveness
 from orderwatch.db.reader import open_reader
 
@@ -71,7 +71,7 @@ def status(
     known = asyncio.run(_status(settings, filters))
     unknown = not known.orders and filters == Filters(task_id=task_id)
     if as_json:
-        print_json(status_facts(known))
+        print_json(status_to_dict(known))
     elif as_geojson:
         print_json(collection(known.orders))
     elif task_id is None or not unknown:
@@ -90,7 +90,7 @@ def history(context: Context, task_id: int, *, as_json: bool) -> None:
     """Every recorded transition of an order, its captures and deliveries, oldest first."""
     moves = asyncio.run(_history(context.settings(resolve=False), task_id))
     if as_json:
-        print_json({"transitions": [transition_facts(move) for move in moves]})
+        print_json({"transitions": [transition_to_dict(move) for move in moves]})
     else:
         print_history(moves)
     if not moves:

@@ -13,17 +13,17 @@ from rich.text import Text
 
 from orderwatch.app.attention import concerns_of
 from orderwatch.cli.common import Context, configured, demand_current
-from orderwatch.cli.output.keyboard import heard
+from orderwatch.cli.output.keyboard import listening
 from orderwatch.cli.output.live import framed, in_a_line, move_line, orders_table, transfers_table
 from orderwatch.cli.output.tables import concern_line, console, plain
 from orderwatch.config import Settings
 from orderwatch.core.attention.attention import headline, unacknowledged
-from orderwatch.core.daemon_status import Liveness
-from orderwatch.core.deliveries.bandwidth import Going, Speeds
-from orderwatch.core.formatting import ahead
+from orderwatch.core.daemon_status import DaemonStatus
+from orderwatch.core.deliveries.bandwidth import Progress, SpeedMeter
+from orderwatch.core.formatting import until
 from orderwatch.core.model import Order, OrderState
-from orderwatch.core.orders.recent_changes import STEPS, folded
-from orderwatch.core.statistics import Glance
+from orderwatch.core.orders.recent_changes import STEPS, fold_changes
+from orderwatch.core.statistics import Summary
 from orderwatch.db.daemon_status import liveness
 from orderwatch.db.reader import Reader, open_reader
 
@@ -58,14 +58,14 @@ async def _top(settings: Settings) -> None:
             screen.print(Group(*_plain(glance, warning)), soft_wrap=True)
 
 
-async def _glance(settings: Settings, reader: Reader, most: int) -> Glance:
+async def _glance(settings: Settings, reader: Reader, most: int) -> Summary:
     found = await concerns_of(settings, reader, datetime.now(UTC))
     return replace(await reader.glance(most, STEPS * _MOST_MOVES), attention=unacknowledged(found))
 
 
 async def _watch(settings: Settings, reader: Reader, screen: Console) -> None:
-    speeds = Speeds()
-    with heard() as keys, Live(console=screen, screen=True, auto_refresh=False) as live:
+    speeds = SpeedMeter()
+    with listening() as keys, Live(console=screen, screen=True, auto_refresh=False) as live:
         while not keys.ended:
             glance = await _glance(settings, reader, screen.height)
             now = datetime.now(UTC)
@@ -77,7 +77,7 @@ async def _watch(settings: Settings, reader: Reader, screen: Console) -> None:
 
 
 def picture(
-    glance: Glance, going: Sequence[Going], daemon: Liveness, now: datetime, height: int
+    glance: Summary, going: Sequence[Progress], daemon: DaemonStatus, now: datetime, height: int
 ) -> RenderableType:
     """As much as there is room for; orders have what the other parts leave."""
     share = max(1, (height - _LEAST) // _SHARES)
@@ -85,7 +85,7 @@ def picture(
     first = [in_a_line(line) for line in _warned(warning)]
     some = glance.attention[: min(share, _MOST_CONCERNS) - len(first)]
     concerns = [in_a_line(concern_line(one, now)) for one in some]
-    running, moves = going[:share], folded(glance.moves)[-min(share, _MOST_MOVES) :]
+    running, moves = going[:share], fold_changes(glance.moves)[-min(share, _MOST_MOVES) :]
     left = height - _AROUND - len(first) - len(concerns) - max(1, len(running)) - max(1, len(moves))
     orders = glance.orders[: max(1, left)]
     under_way = sum(n for state, n in glance.counts.orders.items() if state is not OrderState.DONE)
@@ -99,7 +99,7 @@ def picture(
     )
 
 
-def header(glance: Glance, *, is_running: bool) -> Text:
+def header(glance: Summary, *, is_running: bool) -> Text:
     """How much there is of what, and whether all is well, which nobody knows without a daemon."""
     counts = glance.counts
     parts = [
@@ -122,19 +122,19 @@ def _number(count: int, one: str, many: str) -> str:
     return f"1 {one}" if count == 1 else f"{count or 'no'} {many}"
 
 
-def _plain(glance: Glance, warning: str | None) -> Iterator[RenderableType]:
+def _plain(glance: Summary, warning: str | None) -> Iterator[RenderableType]:
     yield from _warned(warning)
     yield header(glance, is_running=warning is None)
     yield from (concern_line(concern, None) for concern in glance.attention)
     if glance.orders:
         yield _orders(glance.orders, None)
     if glance.running:
-        yield transfers_table([Going(delivery, None) for delivery in glance.running])
-    yield from map(move_line, folded(glance.moves)[-_MOST_MOVES:])
+        yield transfers_table([Progress(delivery, None) for delivery in glance.running])
+    yield from map(move_line, fold_changes(glance.moves)[-_MOST_MOVES:])
 
 
 def _orders(orders: Sequence[Order], now: datetime | None) -> RenderableType:
     def next_look(order: Order) -> str:
-        return ahead(order.next_look_at, now) if order.next_look_at else ""
+        return until(order.next_look_at, now) if order.next_look_at else ""
 
     return orders_table(orders, {"next look": next_look})

@@ -15,14 +15,14 @@ from orderwatch.cli.output.tables import console, counted, plain
 from orderwatch.cli.run import begin
 from orderwatch.config import Settings
 from orderwatch.core.deliveries.audit import Finding, Flaw
-from orderwatch.core.formatting import amount, whole
-from orderwatch.core.serializers import Shape, finding_facts
+from orderwatch.core.formatting import escape_name, format_bytes
+from orderwatch.core.serializers import Shape, finding_to_dict
 from orderwatch.ops.log import Redactor
 
 if TYPE_CHECKING:
     from orderwatch.app.commands.progress import Progress
     from orderwatch.app.commands.repair import Repair
-    from orderwatch.app.commands.verify import Audit
+    from orderwatch.app.commands.verify import VerifyReport
 
 
 @click.command()
@@ -53,7 +53,7 @@ def verify(context: Context, *, repair: bool, as_json: bool) -> None:
         sys.exit(FAILED)
 
 
-def _read(settings: Settings, *, plain: bool) -> "Audit":
+def _read(settings: Settings, *, plain: bool) -> "VerifyReport":
     from orderwatch.app.commands.verify import verify as read_all  # noqa: PLC0415 - `--help` stays quick
 
     demand_current(settings.database.path)
@@ -61,7 +61,9 @@ def _read(settings: Settings, *, plain: bool) -> "Audit":
         return asyncio.run(read_all(settings, progress))
 
 
-def _repair(settings: Settings, redactor: Redactor, audit: "Audit", *, plain: bool) -> "Sequence[Repair]":
+def _repair(
+    settings: Settings, redactor: Redactor, audit: "VerifyReport", *, plain: bool
+) -> "Sequence[Repair]":
     from orderwatch.app.commands.repair import begin_repair, finish_repair  # noqa: PLC0415 - as above
     from orderwatch.app.factories import set_up_log  # noqa: PLC0415 - `--help` stays quick
 
@@ -77,7 +79,7 @@ def _repair(settings: Settings, redactor: Redactor, audit: "Audit", *, plain: bo
         return asyncio.run(repaired(progress))
 
 
-def _told(audit: "Audit", repairs: "Sequence[Repair]", settings: Settings) -> list[tuple[str, bool]]:
+def _told(audit: "VerifyReport", repairs: "Sequence[Repair]", settings: Settings) -> list[tuple[str, bool]]:
     """Each finding in a line, and whether it is mended."""
     if repairs:
         return [(f"{_line(r.finding, settings)}: {r.told}", r.mended) for r in repairs]
@@ -86,10 +88,10 @@ def _told(audit: "Audit", repairs: "Sequence[Repair]", settings: Settings) -> li
 
 def _line(finding: Finding, settings: Settings) -> str:
     root = settings.delivery.root if finding.root is None else Path(finding.root)
-    return f"{finding.kind}: {whole(str(root / finding.path))}: {finding.detail}"
+    return f"{finding.kind}: {escape_name(str(root / finding.path))}: {finding.detail}"
 
 
-def _print(audit: "Audit", mended: Sequence[str]) -> None:
+def _print(audit: "VerifyReport", mended: Sequence[str]) -> None:
     """What is wrong still is an error, and said as such."""
     screen = console()
     for line in mended:
@@ -97,14 +99,14 @@ def _print(audit: "Audit", mended: Sequence[str]) -> None:
     found = counted("finding", "findings", Flaw, [finding.kind for finding in audit.findings])
     result = f"{found}; {len(mended)} mended" if mended else found
     files = "1 file" if audit.checked == 1 else f"{audit.checked} files"
-    screen.print(f"read {files}, {amount(audit.size)}: {result if audit.findings else 'all as stored'}")
+    screen.print(f"read {files}, {format_bytes(audit.size)}: {result if audit.findings else 'all as stored'}")
 
 
-def _facts(audit: "Audit", repairs: "Sequence[Repair]") -> Shape:
+def _facts(audit: "VerifyReport", repairs: "Sequence[Repair]") -> Shape:
     """`repair` is null where none was asked for."""
     done: list[Shape | None] = [{"mended": r.mended, "detail": r.told} for r in repairs]
     findings = [
-        {**finding_facts(finding), "repair": repair}
+        {**finding_to_dict(finding), "repair": repair}
         for finding, repair in zip(audit.findings, done or [None] * len(audit.findings), strict=True)
     ]
     return {"checked": audit.checked, "bytes": audit.size, "findings": findings}

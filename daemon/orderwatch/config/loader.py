@@ -36,6 +36,16 @@ def unfilled(value: object, place: str = "") -> Iterator[str]:
 
 
 _PREFIX = "ORDERWATCH_"
+_RENAMED = {  # keys of configurations written before the first release
+    "polling.slowest": "max_interval",
+    "delivery.stall": "stall_timeout",
+    "delivery.floor": "min_speed",
+    "delivery.retry_first": "retry_min",
+    "delivery.retry_slowest": "retry_max",
+    "ordering.in_all": "max_total",
+    "ordering.per_day": "max_per_day",
+    "ordering.absent_after": "confirm_lost_after",
+}
 _CHOOSES = ("task_ids", "project_name", "task_name", "placed_after", "status")
 _WANTS_TEXT = {"string_type", "path_type", "literal_error", "value_error"}
 _WORDS = {
@@ -235,6 +245,9 @@ def _problems(details: ErrorDetails) -> Iterator[str]:
     where = place(_place(details))
     if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         where += ".kind"
+    if details["type"] == "extra_forbidden" and where in _RENAMED:
+        yield f"{where}: unknown key; it is {_RENAMED[where]} now"
+        return
     message = _WORDS.get(details["type"]) or sentence(details["type"], details["msg"], details.get("ctx", {}))
     if details["loc"][0] == "order" and details["type"] == "value_error":
         yield from (f"{where}.{problem}" for problem in message.split(PROBLEMS_APART))

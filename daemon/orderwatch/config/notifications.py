@@ -58,7 +58,7 @@ Mailbox = Annotated[str, AfterValidator(_mailbox)]
 class _Channel(Table):
     name: Annotated[str, Field(pattern=r"^[\w.-]*$")] = ""
     events: Annotated[Words, AfterValidator(_known_events)] = (
-        "capture.moved",
+        "capture.changed",
         "delivery.stored",
         "order.done",
         "problem.*",

@@ -91,7 +91,7 @@ class Watch(Table):
 
 class Polling(Table):
     interval: Duration = timedelta(minutes=5)
-    slowest: Duration = timedelta(hours=6)
+    max_interval: Duration = timedelta(hours=6)
     grace: Duration = timedelta(days=14)
     requests_per_second: Annotated[float, Field(gt=0, le=1000, strict=True)] = 5
 
@@ -107,10 +107,10 @@ class Delivery(Table):
     file_mode: Annotated[int | None, BeforeValidator(permissions.file_mode)] = None
     folder_mode: Annotated[int | None, BeforeValidator(permissions.folder_mode)] = None
     owner: Annotated[str, AfterValidator(permissions.known_owner)] = ""
-    stall: Duration = timedelta(seconds=60)
-    floor: Size = 4000
-    retry_first: Duration = timedelta(seconds=30)
-    retry_slowest: Duration = timedelta(hours=6)
+    stall_timeout: Duration = timedelta(seconds=60)
+    min_speed: Size = 4000
+    retry_min: Duration = timedelta(seconds=30)
+    retry_max: Duration = timedelta(hours=6)
     max_attempts: Annotated[StrictInt, Field(ge=1)] = 20
     extract: StrictBool = False
     stac: StrictBool = False
@@ -148,9 +148,9 @@ class Http(Table):
 
 class Ordering(Table):
     enabled: StrictBool = False
-    per_day: Annotated[StrictInt, Field(ge=0)] = 5
-    in_all: Annotated[StrictInt, Field(ge=0)] = 50
-    absent_after: Duration = timedelta(seconds=60)
+    max_per_day: Annotated[StrictInt, Field(ge=0)] = 5
+    max_total: Annotated[StrictInt, Field(ge=0)] = 50
+    confirm_lost_after: Duration = timedelta(seconds=60)
     resend: StrictBool = False
 
 

@@ -19,8 +19,8 @@ from pydantic import (
     ValidationInfo,
 )
 
-from orderwatch.config.secrets import INDIRECT, resolve
 from orderwatch.config.quantities import duration, size, timetable
+from orderwatch.config.secrets import INDIRECT, resolve
 from orderwatch.core.deliveries.bandwidth import Span
 from orderwatch.core.deliveries.paths import layout_problems
 from orderwatch.core.listen_address import listen_problem

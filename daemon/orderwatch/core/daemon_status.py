@@ -9,7 +9,7 @@ _SILENT = timedelta(minutes=1)  # four signs are missing
 
 
 @dataclass(frozen=True, slots=True)
-class Liveness:
+class DaemonStatus:
     """`last_alive_at` is None where no sign was ever left."""
 
     running: bool

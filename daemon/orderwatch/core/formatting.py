@@ -8,14 +8,14 @@ _MINUTE = timedelta(minutes=1)
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
-def span(length: timedelta) -> str:
+def format_duration(length: timedelta) -> str:
     """The two greatest units, cut and never rounded up: "3 h 10 min", "4.2 s", "40 ms"."""
     if length < _SECOND:
         milliseconds = max(length, timedelta(0)) // timedelta(milliseconds=1)
         return f"{milliseconds} ms" if milliseconds else "0 s"
     if length < 10 * _SECOND:
-        whole, tenths = divmod(length // timedelta(milliseconds=100), 10)
-        return f"{whole}.{tenths} s" if tenths else f"{whole} s"
+        escape_name, tenths = divmod(length // timedelta(milliseconds=100), 10)
+        return f"{escape_name}.{tenths} s" if tenths else f"{escape_name} s"
     rest = length // _SECOND
     for (unit, name), (finer, its_name) in pairwise(_UNITS):
         if rest >= unit:
@@ -27,33 +27,33 @@ def span(length: timedelta) -> str:
 def ago(time: datetime, now: datetime | None) -> str:
     """How long since a time that is past; the time itself where `now` is None."""
     if now is None:
-        return moment(time)
+        return format_time(time)
     return f"{_roughly(now - time)} ago" if now - time >= _SECOND else "just now"
 
 
-def ahead(time: datetime, now: datetime | None) -> str:
+def until(time: datetime, now: datetime | None) -> str:
     """How long until a time when something is to happen; the time itself where `now` is None."""
     if now is None:
-        return moment(time)
+        return format_time(time)
     if now - time >= _MINUTE:
         return f"due {_roughly(now - time)} ago"
     return f"in {_roughly(time - now)}" if time - now >= _SECOND else "now"
 
 
-def moment(time: datetime) -> str:
+def format_time(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _roughly(length: timedelta) -> str:
     """Seconds count only where there are no minutes."""
-    return span(length - length % (_MINUTE if length >= _MINUTE else _SECOND))
+    return format_duration(length - length % (_MINUTE if length >= _MINUTE else _SECOND))
 
 
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB")
 _THOUSAND = 1000
 
 
-def amount(size: float | None) -> str:
+def format_bytes(size: float | None) -> str:
     """In powers of 1000: "812 B", "1.4 GB"; nothing where it is not known."""
     if size is None:
         return ""
@@ -63,9 +63,9 @@ def amount(size: float | None) -> str:
     return f"{size:.0f} {_BYTE_UNITS[unit]}" if unit == 0 else f"{size:.1f} {_BYTE_UNITS[unit]}"
 
 
-def compared(one: int, other: int | None) -> tuple[str, str]:
+def format_bytes_pair(one: int, other: int | None) -> tuple[str, str]:
     """Two amounts side by side: to the byte where they would look the same but are not."""
-    told = amount(one), amount(other) or "an unknown size"
+    told = format_bytes(one), format_bytes(other) or "an unknown size"
     return (f"{one} B", f"{other} B") if told[0] == told[1] and one != other else told
 
 
@@ -74,6 +74,6 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text)
 
 
-def whole(name: str) -> str:
+def escape_name(name: str) -> str:
     """A file's name as text that can be written: bytes that are no text are told by their numbers."""
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

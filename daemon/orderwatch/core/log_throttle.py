@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Hashable
 
 
-class Repeats:
+class LogThrottle:
     """How often each trouble came in a row."""
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Repeats:
         del self._times[trouble]
 
 
-def is_told(times: int) -> bool:
+def is_due(times: int) -> bool:
     """Whether what came so many times in a row is said once more: at 1, 10, 100 and so on."""
     while times >= 10 and times % 10 == 0:  # noqa: PLR2004 - powers of ten
         times //= 10

@@ -82,7 +82,7 @@ class Subject(StrEnum):
     DELIVERY = "delivery"
 
 
-class Kind(StrEnum):
+class TransitionKind(StrEnum):
     """How a move relates to the moves we know."""
 
     FIRST = "first"
@@ -96,7 +96,7 @@ P = TypeVar("P", OrderPhase, CapturePhase)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing(Generic[P]):
+class TrackedStatus(Generic[P]):
     """What the provider says of one thing (`word`) and what we hold of it (`phase`).
 
     A final phase is sticky: `doubts` counts the looks since `doubted_at` that showed `word` against it.
@@ -141,7 +141,7 @@ class Delivery:
     scene: SceneFacts = field(default_factory=SceneFacts)
     state: DeliveryState = DeliveryState.WANTED
     attempts: int = 0
-    barren: int = 0  # attempts in a row that brought no new byte
+    attempts_without_progress: int = 0  # attempts in a row that brought no new byte
     not_before: datetime | None = None
     reason: str | None = None
     durable: int = 0
@@ -176,7 +176,7 @@ class Delivery:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
     capture_id: str
-    standing: Standing[CapturePhase]
+    status: TrackedStatus[CapturePhase]
     start: datetime | None = None
     satellite_name: str | None = None
     published_at: datetime | None = None  # when we first saw it published
@@ -186,12 +186,12 @@ class Capture:
     @property
     def unclear(self) -> bool:
         """Its word does not tell whether it has files: nobody knows it, or it contradicts a final one."""
-        return self.standing.phase is None or self.standing.doubts > 0
+        return self.status.phase is None or self.status.doubts > 0
 
     @property
     def failed(self) -> bool:
         """Final and not published: it brings nothing more, whatever was said of it before."""
-        return self.standing.final and self.standing.phase is not CapturePhase.PUBLISHED
+        return self.status.final and self.status.phase is not CapturePhase.PUBLISHED
 
 
 _HIGHEST = 10**9  # of priorities; what is beyond is no number to reckon with
@@ -203,7 +203,7 @@ class Order:
 
     account: str
     task_id: int
-    standing: Standing[OrderPhase]
+    status: TrackedStatus[OrderPhase]
     state: OrderState = OrderState.OPEN
     task_name: str | None = None
     project_name: str | None = None
@@ -252,7 +252,7 @@ class Transition:
     subject: Subject
     before: str | None
     after: str
-    kind: Kind
+    kind: TransitionKind
     capture_id: str | None = None
     scene_id: str | None = None
     detail: str | None = None

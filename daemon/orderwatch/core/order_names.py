@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Names(NamedTuple):
+class OrderNames(NamedTuple):
     """An order's key, and the names that people gave it."""
 
     account: str

@@ -3,23 +3,23 @@
 from datetime import datetime, timedelta
 
 from orderwatch.core.attention.concern import Concern
-from orderwatch.core.daemon_status import Liveness
+from orderwatch.core.daemon_status import DaemonStatus
 from orderwatch.core.deliveries.audit import Finding
-from orderwatch.core.deliveries.bandwidth import Going
+from orderwatch.core.deliveries.bandwidth import Progress
 from orderwatch.core.deliveries.rebuild import Refused
 from orderwatch.core.deliveries.sidecar import zulu
-from orderwatch.core.formatting import whole
+from orderwatch.core.formatting import escape_name
 from orderwatch.core.model import Capture, Delivery, Order, Transition
 from orderwatch.core.notifications.problems import Problem, words
 from orderwatch.core.ordering.intent import Intent
-from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.explain import Facts, awaited, explain
 from orderwatch.core.orders.latency_report import Dwell, Figures, Group, OrderRow, Report
 
 Shape = dict[str, object]
 
 
-def problem_facts(problem: Problem) -> Shape:
+def problem_to_dict(problem: Problem) -> Shape:
     return {
         "problem": problem.event,
         "began_at": maybe_zulu(problem.began_at),
@@ -28,7 +28,7 @@ def problem_facts(problem: Problem) -> Shape:
     }
 
 
-def concern_facts(concern: Concern) -> Shape:
+def concern_to_dict(concern: Concern) -> Shape:
     return {
         "reason": str(concern.reason),
         "account": concern.account,
@@ -43,15 +43,15 @@ def concern_facts(concern: Concern) -> Shape:
     }
 
 
-def liveness_facts(daemon: Liveness) -> Shape:
+def daemon_status_to_dict(daemon: DaemonStatus) -> Shape:
     return {"running": daemon.running, "last_alive_at": maybe_zulu(daemon.last_alive_at)}
 
 
-def account_facts(name: str, listed_at: datetime | None, trouble: Trouble | None) -> Shape:
-    return {"account": name, "listed_at": maybe_zulu(listed_at), "trouble": trouble_facts(trouble)}
+def account_to_dict(name: str, listed_at: datetime | None, trouble: OpenCircuit | None) -> Shape:
+    return {"account": name, "listed_at": maybe_zulu(listed_at), "trouble": circuit_to_dict(trouble)}
 
 
-def intent_facts(intent: Intent) -> Shape:
+def intent_to_dict(intent: Intent) -> Shape:
     return {
         "account": intent.account,
         "task_name": intent.request.task_name,
@@ -60,18 +60,18 @@ def intent_facts(intent: Intent) -> Shape:
         "written_at": maybe_zulu(intent.written_at),
         "sent_at": maybe_zulu(intent.sent_at),
         "reason": intent.reason,
-        "who": intent.act.who,
-        "source": intent.act.source,
+        "who": intent.provenance.who,
+        "source": intent.provenance.source,
     }
 
 
-def order_facts(order: Order) -> Shape:
+def order_to_dict(order: Order) -> Shape:
     return {
         "account": order.account,
         "task_id": order.task_id,
         "task_name": order.task_name,
         "project_name": order.project_name,
-        "status": order.standing.word or None,
+        "status": order.status.word or None,
         "state": order.state,
         "placed_at": maybe_zulu(order.placed_at),
         "start": maybe_zulu(order.start),
@@ -86,7 +86,7 @@ def order_facts(order: Order) -> Shape:
 def _capture_facts(order: Order, capture: Capture) -> Shape:
     return {
         "capture_id": capture.capture_id,
-        "status": capture.standing.word,
+        "status": capture.status.word,
         "start": maybe_zulu(capture.start),
         "satellite_name": capture.satellite_name,
         "deliveries": [_delivery_facts(d) for d in order.deliveries_of(capture.capture_id)],
@@ -111,7 +111,7 @@ def _delivery_facts(delivery: Delivery) -> Shape:
     }
 
 
-def transfer_facts(going: Going) -> Shape:
+def transfer_to_dict(going: Progress) -> Shape:
     delivery = going.delivery
     return {
         "account": delivery.account,
@@ -127,7 +127,7 @@ def transfer_facts(going: Going) -> Shape:
     }
 
 
-def transition_facts(move: Transition) -> Shape:
+def transition_to_dict(move: Transition) -> Shape:
     return {
         "at": maybe_zulu(move.at),
         "task_id": move.task_id,
@@ -141,7 +141,7 @@ def transition_facts(move: Transition) -> Shape:
     }
 
 
-def report_facts(report: Report) -> Shape:
+def report_to_dict(report: Report) -> Shape:
     return {
         "at": maybe_zulu(report.at),
         "groups": [_group_facts(group) for group in report.groups],
@@ -194,7 +194,7 @@ def maybe_zulu(time: datetime | None) -> str | None:
     return zulu(time) if time else None
 
 
-def trouble_facts(trouble: Trouble | None) -> Shape | None:
+def circuit_to_dict(trouble: OpenCircuit | None) -> Shape | None:
     if trouble is None:
         return None
     return {
@@ -206,25 +206,25 @@ def trouble_facts(trouble: Trouble | None) -> Shape | None:
     }
 
 
-def explained_facts(facts: Facts) -> Shape:
+def explanation_to_dict(facts: Facts) -> Shape:
     """What `explain` prints, and the facts behind it."""
     order, found = facts.order, awaited(facts)
     return {
-        **order_facts(order),
-        "phase": order.standing.phase,
-        "doubts": order.standing.doubts,
+        **order_to_dict(order),
+        "phase": order.status.phase,
+        "doubts": order.status.doubts,
         "listed_at": maybe_zulu(order.listed_at),
         "watched_by": [str(watch) for watch in facts.watches],
         "placed_from_here": order.ours,
         "awaited": found.awaited,
         "pause_seconds": found.pause.total_seconds() if found.pause else None,
-        "trouble": trouble_facts(facts.trouble),
+        "trouble": circuit_to_dict(facts.trouble),
         "space": [{"root": room.root, "left": room.left} for room in facts.rooms],
         "evidence": [{"topic": line.topic.strip(), "text": line.text} for line in explain(facts)],
     }
 
 
-def finding_facts(finding: Finding) -> Shape:
+def finding_to_dict(finding: Finding) -> Shape:
     """`path` is relative to `root`, null for the delivery root; `delivery` facts are null of an orphan."""
     held = finding.delivery
     return {
@@ -235,10 +235,10 @@ def finding_facts(finding: Finding) -> Shape:
         "scene_id": held.scene_id if held else None,
         "attachment": held.attachment if held else None,
         "root": finding.root,
-        "path": whole(finding.path),
+        "path": escape_name(finding.path),
         "detail": finding.detail,
     }
 
 
-def refused_facts(refused: Refused) -> Shape:
-    return {"root": refused.root, "path": whole(refused.path), "detail": refused.detail}
+def refused_to_dict(refused: Refused) -> Shape:
+    return {"root": refused.root, "path": escape_name(refused.path), "detail": refused.detail}

@@ -150,7 +150,7 @@ def collection(path: str, entries: Collection[Entry]) -> Document:
     }
 
 
-def catalogue(collections: Iterable[str]) -> Document:
+def catalog(collections: Iterable[str]) -> Document:
     """The root of it, with a link to each collection."""
     return {
         "type": "Catalog",

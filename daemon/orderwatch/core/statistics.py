@@ -35,7 +35,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Glance:
+class Summary:
     """Counts of everything, and of what is many only so much as was asked for.
 
     `orders` are those that move or are in trouble, then those due soonest; `moves` the newest, oldest first.
@@ -49,7 +49,7 @@ class Glance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Census:
+class MetricCounts:
     """Counts by account and state (captures: phase, None for a word that nobody knows)."""
 
     orders: Mapping[tuple[str, str], int] = field(default_factory=dict)

@@ -20,13 +20,13 @@ from orderwatch.core.model import (
     UNFINISHED,
     CapturePhase,
     DeliveryState,
-    Kind,
     OrderPhase,
     OrderState,
     Subject,
+    TransitionKind,
 )
 from orderwatch.core.notifications.problems import Problem
-from orderwatch.core.order_names import Names
+from orderwatch.core.order_names import OrderNames
 from orderwatch.core.ordering.intent import IntentState
 from orderwatch.db.glance import PROBLEMS
 from orderwatch.db.intents import intent_of
@@ -111,7 +111,7 @@ _FIRST_USES = (  # of statuses that nobody knew when they came, and that are sti
         and_(captures.c.order_id == orders.c.id, captures.c.capture_id == transitions.c.capture_id),
     )
     .where(
-        transitions.c.kind == Kind.UNKNOWN,
+        transitions.c.kind == TransitionKind.UNKNOWN,
         or_(
             and_(transitions.c.subject == Subject.ORDER, orders.c.word == transitions.c.after),
             and_(transitions.c.subject == Subject.CAPTURE, captures.c.word == transitions.c.after),
@@ -144,7 +144,7 @@ async def evidence(db: AsyncConnection, now: datetime) -> Evidence:
         orders=await _orders(db, now),
         words=[
             UnknownWord(
-                subject=Subject(subject), word=word, names=Names(*names), capture_id=capture_id, since=at
+                subject=Subject(subject), word=word, names=OrderNames(*names), capture_id=capture_id, since=at
             )
             for *names, subject, word, capture_id, at in await db.execute(_WORDS)
         ],
@@ -201,7 +201,7 @@ def _facts_of(row: RowMapping) -> OrderFacts:
 
 
 def _stuck_of(row: RowMapping) -> StuckDelivery:
-    names = Names(*(row[f"order_{name.name}"] for name in _NAMES))
+    names = OrderNames(*(row[f"order_{name.name}"] for name in _NAMES))
     return StuckDelivery(delivery=delivery_of(row), names=names, since=row["since"])
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orderwatch.cancellation import shielded
-from orderwatch.core.formatting import compared
+from orderwatch.core.formatting import format_bytes_pair
 from orderwatch.db.complaint import translated
 from orderwatch.db.engine import beside
 from orderwatch.db.migrate import Schema, schema_of
@@ -139,7 +139,7 @@ def _demand_room(database: Path, folder: Path) -> None:
         Path(f"{database}{end}").stat().st_size for end in ("", "-wal") if Path(f"{database}{end}").exists()
     )
     if (free := shutil.disk_usage(folder).free) < needed:
-        wanted, left = compared(needed, free)
+        wanted, left = format_bytes_pair(needed, free)
         raise DatabaseError(f"no space for a backup in {folder}: {wanted} needed, {left} free")
 
 

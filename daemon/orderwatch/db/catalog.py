@@ -12,7 +12,7 @@ from orderwatch.db.reader import Reader, streamed
 from orderwatch.db.tables import captures, deliveries, orders
 
 
-class CatalogueRows(Reader):
+class CatalogRows(Reader):
     """Reads like a reader; who lists writes by way of `Upkeep`."""
 
     @reading

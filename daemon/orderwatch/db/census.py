@@ -6,7 +6,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.model import UNFINISHED, DeliveryState
-from orderwatch.core.statistics import Census
+from orderwatch.core.statistics import MetricCounts
 from orderwatch.db.tables import accounts, captures, deliveries, intents, orders, outbox
 
 _COMING = UNFINISHED - {DeliveryState.GIVEN_UP}
@@ -40,10 +40,10 @@ _LARGEST_PARKED = (  # one of unknown size takes any room
 _NOTES = select(outbox.c.channel, _COUNT).group_by(outbox.c.channel)
 
 
-async def census(db: AsyncConnection) -> Census:
+async def census(db: AsyncConnection) -> MetricCounts:
     """As of the snapshot that the connection has."""
     stored = (await db.execute(_DELIVERIES)).all()
-    return Census(
+    return MetricCounts(
         orders={(account, state): n for account, state, n in await db.execute(_ORDERS)},
         captures={(account, phase): n for account, phase, n in await db.execute(_CAPTURES)},
         deliveries={(account, state): n for account, state, n, _ in stored},

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orderwatch.core.daemon_status import Liveness
+from orderwatch.core.daemon_status import DaemonStatus
 from orderwatch.db.complaint import translated
 
 _FLOCK = "hhqqi4x"  # struct flock of fcntl(2): type, whence, start, length, pid
@@ -39,17 +39,17 @@ def show_alive(database: Path) -> None:
         _sign(database).touch(0o644)
 
 
-def liveness(database: Path) -> Liveness:
+def liveness(database: Path) -> DaemonStatus:
     """Tell whether a daemon works on this database; `DatabaseError` where the sign cannot be read."""
     with translated(f"{_sign(database)} cannot be read"):
         try:
             handle = os.open(_sign(database), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            return Liveness(running=False)
+            return DaemonStatus(running=False)
         with os.fdopen(handle):
             answer = fcntl.fcntl(handle, fcntl.F_OFD_GETLK, _lock(fcntl.F_RDLCK))
             at = datetime.fromtimestamp(os.fstat(handle).st_mtime, UTC)
-    return Liveness(running=struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK, last_alive_at=at)
+    return DaemonStatus(running=struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK, last_alive_at=at)
 
 
 def _sign(database: Path) -> Path:

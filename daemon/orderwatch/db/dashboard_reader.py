@@ -22,7 +22,7 @@ from orderwatch.ports.queries import Choices, Found, News, Search
 _BUSY = 2.0  # seconds; a viewer is told so rather than kept waiting
 
 
-class Gallery(Reader):
+class DashboardReader(Reader):
     @reading
     async def find(self, search: Search) -> Found:
         async with self._snapshot() as db:
@@ -73,9 +73,9 @@ class Gallery(Reader):
 
 
 @asynccontextmanager
-async def open_gallery(database: Path) -> AsyncIterator[Gallery]:
+async def open_dashboard_reader(database: Path) -> AsyncIterator[DashboardReader]:
     engine = reader_engine(database, _BUSY)
     try:
-        yield Gallery(engine)
+        yield DashboardReader(engine)
     finally:
         await close(engine)

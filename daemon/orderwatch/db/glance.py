@@ -4,7 +4,7 @@ from sqlalchemy import case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.model import UNFINISHED, DeliveryState, OrderState
-from orderwatch.core.statistics import Counts, Glance
+from orderwatch.core.statistics import Counts, Summary
 from orderwatch.db.mappers import delivery_of, transition_of
 from orderwatch.db.tables import deliveries, orders, problems, transitions
 
@@ -42,10 +42,10 @@ async def counted(db: AsyncConnection) -> Counts:
     )
 
 
-async def glance(db: AsyncConnection, moves: int) -> Glance:
+async def glance(db: AsyncConnection, moves: int) -> Summary:
     """As of the snapshot that the connection has; without orders."""
     newest = (await db.execute(_NEWEST.limit(moves))).mappings().all()
-    return Glance(
+    return Summary(
         counts=await counted(db),
         running=[delivery_of(row) for row in (await db.execute(RUNNING)).mappings()],
         moves=[transition_of(row) for row in reversed(newest)],

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.ordering.intent import Budget, Intent, IntentState
-from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import from_body
 from orderwatch.core.ordering.standing_orders import is_spent
 from orderwatch.db.mappers import Row
@@ -19,7 +19,7 @@ _SAME = (
     "account",
     "contract",
     "fingerprint",
-    "standing",
+    "standing_order",
     "written_at",
     "state",
     "sends",
@@ -54,7 +54,7 @@ async def change(db: AsyncConnection, before: Intent, after: Intent) -> None:
 
 async def exceeds(db: AsyncConnection, budget: Budget, now: datetime) -> bool:
     """Whether one standing order more would be too much, of all accounts together."""
-    rows = await db.execute(select(intents).where(intents.c.standing))
+    rows = await db.execute(select(intents).where(intents.c.standing_order))
     return is_spent(budget, [intent_of(row) for row in rows.mappings()], now)
 
 
@@ -64,7 +64,7 @@ def intent_of(row: RowMapping) -> Intent:
         **{**fields, "state": IntentState(row["state"])},
         number=row["number"],
         request=from_body(row["request"]),
-        act=Act(**{name: row[name] for name in _OF_THE_ACT}),
+        provenance=Provenance(**{name: row[name] for name in _OF_THE_ACT}),
         before=tuple(row["before"]),
     )
 
@@ -72,7 +72,7 @@ def intent_of(row: RowMapping) -> Intent:
 def _row(intent: Intent) -> Row:
     return {
         **{name: getattr(intent, name) for name in _SAME},
-        **{name: getattr(intent.act, name) for name in _OF_THE_ACT},
+        **{name: getattr(intent.provenance, name) for name in _OF_THE_ACT},
         "request": intent.request.body,
         "before": list(intent.before),
     }

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from orderwatch.core.model import SETTLED, Delivery, OrderState
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db import writes
-from orderwatch.db.catalog import CatalogueRows
+from orderwatch.db.catalog import CatalogRows
 from orderwatch.db.complaint import translated
 from orderwatch.db.mappers import delivery_of
 from orderwatch.db.patience import Patience, reading, writing
@@ -18,7 +18,7 @@ from orderwatch.db.tables import deliveries, orders, transitions
 from orderwatch.ports import SceneRead
 
 
-class Upkeep(CatalogueRows):
+class Upkeep(CatalogRows):
     """Reads like a reader; every writing call is one transaction of its own."""
 
     def __init__(self, reading: AsyncEngine, writing: AsyncEngine, patience: Patience | None = None) -> None:

@@ -12,17 +12,17 @@ from orderwatch.core.model import (
     CapturePhase,
     Delivery,
     DeliveryState,
-    Kind,
     Order,
     OrderPhase,
     OrderState,
     P,
     SceneFacts,
-    Standing,
     Subject,
+    TrackedStatus,
     Transition,
+    TransitionKind,
 )
-from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.db.column_types import utc
 
 Row = dict[str, Any]
@@ -38,7 +38,7 @@ def order_row(order: Order) -> Row:
         "placed_at": order.placed_at,
         "start": order.start,
         "end": order.end,
-        **_standing_row(order.standing),
+        **_standing_row(order.status),
         "state": order.state,
         "final_at": order.final_at,
         "last_seen_at": order.last_seen_at,
@@ -54,7 +54,7 @@ def order_of(row: RowMapping, captures: tuple[Capture, ...], deliveries: tuple[D
     return Order(
         account=row["account"],
         task_id=row["task_id"],
-        standing=_standing_of(row, OrderPhase(row["phase"]) if row["phase"] else None),
+        status=_standing_of(row, OrderPhase(row["phase"]) if row["phase"] else None),
         state=OrderState(row["state"]),
         task_name=row["task_name"],
         project_name=row["project_name"],
@@ -79,7 +79,7 @@ def capture_row(order_id: int, capture: Capture) -> Row:
     return {
         "order_id": order_id,
         "capture_id": capture.capture_id,
-        **_standing_row(capture.standing),
+        **_standing_row(capture.status),
         "start": capture.start,
         "satellite_name": capture.satellite_name,
         "published_at": capture.published_at,
@@ -91,7 +91,7 @@ def capture_row(order_id: int, capture: Capture) -> Row:
 def capture_of(row: RowMapping) -> Capture:
     return Capture(
         capture_id=row["capture_id"],
-        standing=_standing_of(row, CapturePhase(row["phase"]) if row["phase"] else None),
+        status=_standing_of(row, CapturePhase(row["phase"]) if row["phase"] else None),
         start=plausible(row["start"]),
         satellite_name=row["satellite_name"],
         published_at=row["published_at"],
@@ -110,7 +110,7 @@ _DELIVERY_COLUMNS = (
     "file_name",
     "fingerprint",
     "attempts",
-    "barren",
+    "attempts_without_progress",
     "not_before",
     "reason",
     "durable",
@@ -141,14 +141,14 @@ def delivery_of(row: RowMapping) -> Delivery:
     )
 
 
-def trouble_of(row: RowMapping) -> Trouble | None:
+def trouble_of(row: RowMapping) -> OpenCircuit | None:
     if row["began_at"] is None:
         return None
-    return Trouble(**{name: row[name] for name in Trouble.__dataclass_fields__})
+    return OpenCircuit(**{name: row[name] for name in OpenCircuit.__dataclass_fields__})
 
 
-def trouble_row(trouble: Trouble | None) -> Row:
-    return {name: getattr(trouble, name, None) for name in Trouble.__dataclass_fields__}
+def trouble_row(trouble: OpenCircuit | None) -> Row:
+    return {name: getattr(trouble, name, None) for name in OpenCircuit.__dataclass_fields__}
 
 
 def transition_row(transition: Transition) -> Row:
@@ -157,10 +157,10 @@ def transition_row(transition: Transition) -> Row:
 
 def transition_of(row: RowMapping) -> Transition:
     fields = {name: row[name] for name in Transition.__dataclass_fields__}
-    return Transition(**{**fields, "subject": Subject(row["subject"]), "kind": Kind(row["kind"])})
+    return Transition(**{**fields, "subject": Subject(row["subject"]), "kind": TransitionKind(row["kind"])})
 
 
-def _standing_row(standing: Standing[P]) -> Row:
+def _standing_row(standing: TrackedStatus[P]) -> Row:
     return {
         "word": standing.word,
         "phase": standing.phase,
@@ -169,8 +169,8 @@ def _standing_row(standing: Standing[P]) -> Row:
     }
 
 
-def _standing_of(row: RowMapping, phase: P | None) -> Standing[P]:
-    return Standing(word=row["word"], phase=phase, doubts=row["doubts"], doubted_at=row["doubted_at"])
+def _standing_of(row: RowMapping, phase: P | None) -> TrackedStatus[P]:
+    return TrackedStatus(word=row["word"], phase=phase, doubts=row["doubts"], doubted_at=row["doubted_at"])
 
 
 def _scene_row(scene: SceneFacts) -> Row:

@@ -9,20 +9,20 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.attention.concern import Concern
-from orderwatch.core.deliveries.state_machine import Move
+from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState, Subject
 from orderwatch.core.notifications.notification import (
     Channel,
-    Letter,
-    Note,
-    document,
+    Notification,
+    OutboxItem,
     of_concern,
     of_delivery,
     of_problem,
     of_verdict,
+    to_document,
 )
-from orderwatch.core.notifications.problems import Change
-from orderwatch.core.order_names import Names
+from orderwatch.core.notifications.problems import ProblemChange
+from orderwatch.core.order_names import OrderNames
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.tables import channels, notes, orders, outbox, problems, transitions
 
@@ -46,7 +46,7 @@ class Outbox:
             for note in of_verdict(verdict, before):
                 await self._put(note)
 
-    async def delivery(self, move: Move) -> None:
+    async def delivery(self, move: DeliveryUpdate) -> None:
         """Of what is about to be written; parked again for the same reason is no news."""
         if not self._listening or move.transition is None:
             return
@@ -57,7 +57,7 @@ class Outbox:
             return
         await self._put(note)
 
-    async def problem(self, change: Change) -> None:
+    async def problem(self, change: ProblemChange) -> None:
         problem = change.problem
         if change.over:
             await self._db.execute(delete(problems).where(problems.c.key == problem.key))
@@ -75,14 +75,14 @@ class Outbox:
         which = f"{concern.key} {concern.since} {cleared}"
         await self._put(of_concern(concern, at, cleared=cleared), str(uuid5(_ATTENTION, f"{which} {at}")))
 
-    def _wanting(self, note: Note) -> list[str]:
+    def _wanting(self, note: Notification) -> list[str]:
         return [channel.name for channel in self._listening if channel.wants(note)]
 
-    async def _put(self, note: Note, note_id: str = "") -> None:
+    async def _put(self, note: Notification, note_id: str = "") -> None:
         if not (wanting := self._wanting(note)):
             return
         note_id = note_id or str(uuid4())
-        row = {"id": note_id, "event": note.event, "at": note.at, "document": document(note, note_id)}
+        row = {"id": note_id, "event": note.event, "at": note.at, "document": to_document(note, note_id)}
         written = upsert(notes).values(row).on_conflict_do_nothing().returning(notes.c.number)
         number = await self._db.scalar(written)
         if number is None:
@@ -95,11 +95,11 @@ class Outbox:
         state: str | None = await self._db.scalar(select(orders.c.state).where(here))
         return None if state is None else OrderState(state)
 
-    async def _names_of(self, of: Delivery) -> Names:
+    async def _names_of(self, of: Delivery) -> OrderNames:
         names = select(orders.c.project_name, orders.c.task_name)
         here = names.where(orders.c.account == of.account, orders.c.task_id == of.task_id)
         found = (await self._db.execute(here)).first()
-        return Names(of.account, of.task_id, *(found or (None, None)))
+        return OrderNames(of.account, of.task_id, *(found or (None, None)))
 
     async def _was_parked(self, delivery: Delivery) -> bool:
         """When it was tried last, as far as the history tells one attachment of a scene from another."""
@@ -115,7 +115,7 @@ class Outbox:
         return last == (DeliveryState.PARKED, delivery.reason)
 
 
-async def batch(db: AsyncConnection, channel: str, most: int) -> Sequence[Letter]:
+async def batch(db: AsyncConnection, channel: str, most: int) -> Sequence[OutboxItem]:
     query = (
         select(notes.c.number, notes.c.id, notes.c.document)
         .join_from(outbox, notes)
@@ -123,7 +123,7 @@ async def batch(db: AsyncConnection, channel: str, most: int) -> Sequence[Letter
         .order_by(notes.c.number)
         .limit(most)
     )
-    return [Letter(*row) for row in await db.execute(query)]
+    return [OutboxItem(*row) for row in await db.execute(query)]
 
 
 async def forget(db: AsyncConnection, which: ColumnElement[bool]) -> int:

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.attention.concern import Changes, Concern
 from orderwatch.core.model import Transition
-from orderwatch.core.notifications.notification import Channel, Letter
-from orderwatch.core.notifications.problems import Change
+from orderwatch.core.notifications.notification import Channel, OutboxItem
+from orderwatch.core.notifications.problems import ProblemChange
 from orderwatch.db import attention
 from orderwatch.db import outbox as statements
 from orderwatch.db.maintenance import Upkeep
@@ -40,7 +40,7 @@ class Post(Upkeep):
             self._ring()
 
     @writing
-    async def note_problems(self, changes: Sequence[Change]) -> None:
+    async def note_problems(self, changes: Sequence[ProblemChange]) -> None:
         """Keep what began and forget what is over, with the notes of both, in one transaction."""
         async with self._telling() as (_, outgoing):
             for change in changes:
@@ -69,15 +69,15 @@ class Post(Upkeep):
             await remember(db, moves)
 
     @reading
-    async def batch(self, channel: str, most: int) -> Sequence[Letter]:
+    async def batch(self, channel: str, most: int) -> Sequence[OutboxItem]:
         """The notes that the channel was not told yet, oldest first."""
         async with self._snapshot() as db:
             return await statements.batch(db, channel, most)
 
     @writing
-    async def delivered(self, channel: str, letters: Collection[Letter]) -> None:
+    async def delivered(self, channel: str, items: Collection[OutboxItem]) -> None:
         """The channel has them, and is in no trouble."""
-        ours = and_(outbox.c.channel == channel, outbox.c.note.in_([letter.number for letter in letters]))
+        ours = and_(outbox.c.channel == channel, outbox.c.note.in_([item.number for item in items]))
         async with self._transaction() as db:
             await statements.forget(db, ours)
             await db.execute(delete(channels).where(channels.c.channel == channel))

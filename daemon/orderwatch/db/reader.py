@@ -23,9 +23,9 @@ from orderwatch.core.model import (
 )
 from orderwatch.core.notifications.problems import Problem
 from orderwatch.core.ordering.intent import Intent, IntentState
-from orderwatch.core.orders.latency_report import CaptureRow, Ledger, MoveRow, OrderRow, StoredRow
-from orderwatch.core.orders.watches import Traits
-from orderwatch.core.statistics import Census, Glance
+from orderwatch.core.orders.latency_report import CaptureRow, ChangeRow, OrderRow, ReportBuilder, StoredRow
+from orderwatch.core.orders.watches import OrderTraits
+from orderwatch.core.statistics import MetricCounts, Summary
 from orderwatch.db import attention
 from orderwatch.db.census import census, largest_parked
 from orderwatch.db.complaint import translated
@@ -70,7 +70,7 @@ class Reader:
     @reading
     async def watchable(
         self, account: str, due_by: datetime | None, beyond: datetime | None = None
-    ) -> Sequence[Traits]:
+    ) -> Sequence[OrderTraits]:
         """Orders of the account whose next look has come, soonest first; without a time, all not done.
 
         A look planned later than `beyond` was planned by a wrong clock, and has come too.
@@ -88,7 +88,7 @@ class Reader:
         )
         async with self._snapshot() as db:
             rows = await db.execute(query.order_by(orders.c.next_look_at))
-            return [Traits(*row) for row in rows]
+            return [OrderTraits(*row) for row in rows]
 
     @reading
     async def has_ours(self, account: str) -> bool:
@@ -199,7 +199,7 @@ class Reader:
             return [delivery_of(row) for row in (await db.execute(query)).mappings()]
 
     @reading
-    async def glance(self, most: int, moves: int) -> Glance:
+    async def glance(self, most: int, moves: int) -> Summary:
         """What there is to see, however much is known: at most so many orders, and so many moves."""
         async with self._snapshot() as db:
             seen, (rows, places) = await glance(db, moves), await foremost(db, most)
@@ -213,7 +213,7 @@ class Reader:
             return await unlisted(db, root)
 
     @unit
-    async def census(self) -> Census:
+    async def census(self) -> MetricCounts:
         """How many there are of what; a fraction of a second where there are many."""
         async with self._snapshot() as db:
             return await census(db)
@@ -225,10 +225,10 @@ class Reader:
             return await largest_parked(db)
 
     @unit
-    async def enter(self, ledger: Ledger) -> None:
+    async def enter(self, ledger: ReportBuilder) -> None:
         """All that the ledger is made of, as of one moment and in small parts; no document is loaded."""
         of_orders = select(*(orders.c[name] for name in OrderRow._fields))
-        of_moves = select(*(transitions.c[name] for name in MoveRow._fields)).order_by(transitions.c.id)
+        of_moves = select(*(transitions.c[name] for name in ChangeRow._fields)).order_by(transitions.c.id)
         whose = (orders.c.account, orders.c.task_id)
         taken = (captures.c.capture_id, captures.c.phase, captures.c.start, captures.c.published_at)
         of_captures = select(*whose, *taken).join_from(captures, orders)
@@ -243,7 +243,7 @@ class Reader:
             async for row in streamed(db, of_orders):
                 ledger.order(OrderRow(*row))
             async for row in streamed(db, of_moves):
-                ledger.move(MoveRow(*row))
+                ledger.move(ChangeRow(*row))
             async for row in streamed(db, of_captures):
                 ledger.capture(CaptureRow(*row))
             async for row in streamed(db, of_stored):

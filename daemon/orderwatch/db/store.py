@@ -10,10 +10,10 @@ from sqlalchemy.exc import IntegrityError
 
 from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.deliveries.hosts import Way
-from orderwatch.core.deliveries.state_machine import Move
+from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Delivery, DeliveryState, OrderState
 from orderwatch.core.ordering.intent import Budget, Intent
-from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db import intents, writes
 from orderwatch.db.engine import BUSY, BUSY_PATIENT, close, reader_engine, writer_engine
@@ -111,7 +111,7 @@ class Store(Post):
         return gone
 
     @writing
-    async def troubled(self, account: str, trouble: Trouble | None) -> None:
+    async def troubled(self, account: str, trouble: OpenCircuit | None) -> None:
         """Keep the account's trouble over restarts; None where it is over."""
         async with self._transaction() as db:
             await writes.save_account(db, account, trouble_row(trouble))
@@ -123,7 +123,7 @@ class Store(Post):
             await writes.bring_forward(db, now, by)
 
     @writing
-    async def record(self, move: Move) -> None:
+    async def record(self, move: DeliveryUpdate) -> None:
         """Write one delivery; with a transition only from the state that the transition leaves."""
         async with self._telling() as (db, outbox):
             await outbox.delivery(move)

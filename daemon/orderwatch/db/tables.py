@@ -115,7 +115,7 @@ deliveries = Table(
     Column("scene", JSON, nullable=False),
     Column("state", String, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("barren", Integer, nullable=False),
+    Column("barren", Integer, key="attempts_without_progress", nullable=False),
     Column("not_before", UtcDateTime),
     Column("reason", String),
     Column("durable", BigInteger, nullable=False),  # bytes of the partial that survive a power cut
@@ -170,7 +170,7 @@ intents = Table(
     Column("source", String),
     Column("digest", String),
     Column("note", String),
-    Column("standing", Boolean, nullable=False),
+    Column("standing", Boolean, key="standing_order", nullable=False),
     Column("written_at", UtcDateTime, nullable=False),
     Column("state", String, nullable=False),
     Column("sends", Integer, nullable=False),

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.deliveries.paths import place_key
-from orderwatch.core.deliveries.state_machine import Move
+from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, Transition
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.column_types import UtcDateTime
@@ -39,7 +39,7 @@ async def apply(db: AsyncConnection, verdict: Verdict) -> None:
     await remember(db, verdict.transitions)
 
 
-async def record(db: AsyncConnection, move: Move) -> None:
+async def record(db: AsyncConnection, move: DeliveryUpdate) -> None:
     held = row_of(move.delivery)
     if move.transition is not None:
         held = and_(held, deliveries.c.state == move.transition.before)

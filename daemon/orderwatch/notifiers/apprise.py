@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from orderwatch.core.notifications.notification import Letter
+from orderwatch.core.notifications.notification import OutboxItem
 from orderwatch.errors import NotifyError
-from orderwatch.notifiers.daemon_thread import aside
+from orderwatch.notifiers.daemon_thread import in_daemon_thread
 from orderwatch.notifiers.payload import text_of, title_of
 
 _LONGEST_TITLE = 150
@@ -22,9 +22,9 @@ class Apprise:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    async def send(self, letters: Sequence[Letter]) -> None:
-        url, title, text = self._settings.read_url(), title_of(letters)[:_LONGEST_TITLE], text_of(letters)
-        await aside(lambda: _send(url, title, text))
+    async def send(self, items: Sequence[OutboxItem]) -> None:
+        url, title, text = self._settings.read_url(), title_of(items)[:_LONGEST_TITLE], text_of(items)
+        await in_daemon_thread(lambda: _send(url, title, text))
 
 
 def _send(url: str, title: str, text: str) -> None:

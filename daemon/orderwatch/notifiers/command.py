@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 from orderwatch.core.formatting import printable
-from orderwatch.core.notifications.notification import Letter
+from orderwatch.core.notifications.notification import OutboxItem
 from orderwatch.errors import NotifyError
 from orderwatch.notifiers.payload import body_of
 
@@ -28,11 +28,11 @@ class Command:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    async def send(self, letters: Sequence[Letter]) -> None:
+    async def send(self, items: Sequence[OutboxItem]) -> None:
         """Run it once. Whatever of its process group is left when it ends, or is late, is killed."""
         name = os.path.basename(self._settings.command[0])  # noqa: PTH119 - of a text, no file is touched
         with _complaints() as (end, told):
-            code = await self._run(name, end, body_of(letters))
+            code = await self._run(name, end, body_of(items))
             if code:
                 said = _last_line(told)
                 raise NotifyError(f"{name} ended with {code}" + (f": {said}" if said else ""))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 
-async def aside(work: Callable[[], None]) -> None:
+async def in_daemon_thread(work: Callable[[], None]) -> None:
     """Do it and raise what it raises; who is cancelled goes, and the work ends by its own time limits."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()

@@ -11,9 +11,9 @@ from email.message import EmailMessage
 from typing import Literal
 
 from orderwatch.core.notifications.mailbox import mailbox_problem
-from orderwatch.core.notifications.notification import Letter
+from orderwatch.core.notifications.notification import OutboxItem
 from orderwatch.errors import NotifyError
-from orderwatch.notifiers.daemon_thread import aside
+from orderwatch.notifiers.daemon_thread import in_daemon_thread
 from orderwatch.notifiers.payload import id_of, text_of, title_of
 
 _TIMEOUT = 15.0  # seconds, for each step
@@ -37,11 +37,11 @@ class Email:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    async def send(self, letters: Sequence[Letter]) -> None:
+    async def send(self, items: Sequence[OutboxItem]) -> None:
         host = self._settings.host
         try:
-            mail = self._mail(letters)
-            await aside(lambda: self._deliver(mail))
+            mail = self._mail(items)
+            await in_daemon_thread(lambda: self._deliver(mail))
         except smtplib.SMTPAuthenticationError as error:
             raise NotifyError(f"{host} refuses user or password ({error.smtp_code})") from error
         except smtplib.SMTPRecipientsRefused as error:
@@ -61,17 +61,17 @@ class Email:
         except (ValueError, IndexError):  # of the library; it may quote the password that it cannot write
             raise NotifyError(f"{host}: host, user, password or an address is none that mail knows") from None
 
-    def _mail(self, letters: Sequence[Letter]) -> EmailMessage:
+    def _mail(self, items: Sequence[OutboxItem]) -> EmailMessage:
         if any(map(mailbox_problem, (self._settings.sender, *self._settings.to))):
             raise ValueError
         mail = EmailMessage()
-        mail["Subject"] = f"orderwatch: {title_of(letters)}"[:_LONGEST_SUBJECT]
+        mail["Subject"] = f"orderwatch: {title_of(items)}"[:_LONGEST_SUBJECT]
         mail["From"] = self._settings.sender
         mail["To"] = ", ".join(self._settings.to)
-        mail["Date"] = datetime.fromisoformat(str(letters[-1].document["at"]))
-        mail["Message-ID"] = f"<{id_of(letters)}@{socket.gethostname()}>"
+        mail["Date"] = datetime.fromisoformat(str(items[-1].document["at"]))
+        mail["Message-ID"] = f"<{id_of(items)}@{socket.gethostname()}>"
         mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(text_of(letters), cte="quoted-printable")  # which every server takes
+        mail.set_content(text_of(items), cte="quoted-printable")  # which every server takes
         return mail
 
     def _deliver(self, mail: EmailMessage) -> None:

@@ -4,26 +4,26 @@ import json
 from collections.abc import Sequence
 from uuid import UUID, uuid5
 
-from orderwatch.core.notifications.notification import Letter
+from orderwatch.core.notifications.notification import OutboxItem
 
 
-def body_of(letters: Sequence[Letter]) -> bytes:
+def body_of(items: Sequence[OutboxItem]) -> bytes:
     """`{"notes": [...]}` as JSON."""
-    return json.dumps({"notes": [dict(letter.document) for letter in letters]}, ensure_ascii=False).encode()
+    return json.dumps({"notes": [dict(item.document) for item in items]}, ensure_ascii=False).encode()
 
 
-def id_of(letters: Sequence[Letter]) -> str:
+def id_of(items: Sequence[OutboxItem]) -> str:
     """Equal for equal notes: that of a single one, else made of all of theirs."""
-    first, *more = [letter.id for letter in letters]
+    first, *more = [item.id for item in items]
     return str(uuid5(UUID(first), ",".join(more))) if more else first
 
 
-def title_of(letters: Sequence[Letter]) -> str:
+def title_of(items: Sequence[OutboxItem]) -> str:
     """One line: what the first note says, and how many more there are."""
-    first, more = str(letters[0].document.get("text", "")), len(letters) - 1
+    first, more = str(items[0].document.get("text", "")), len(items) - 1
     return f"{first} (and {more} more)" if more else first
 
 
-def text_of(letters: Sequence[Letter]) -> str:
+def text_of(items: Sequence[OutboxItem]) -> str:
     """For people: a line per note."""
-    return "".join(f"{letter.document['at']}  {letter.document.get('text', '')}\n" for letter in letters)
+    return "".join(f"{item.document['at']}  {item.document.get('text', '')}\n" for item in items)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from orderwatch.core.notifications.notification import Letter
+from orderwatch.core.notifications.notification import OutboxItem
 from orderwatch.errors import NotifyError
 from orderwatch.notifiers.http import Web, open_web
 from orderwatch.notifiers.payload import body_of, id_of
@@ -32,8 +32,8 @@ class Webhook:
         self._read_key = read_key
         self._now = now
 
-    async def send(self, letters: Sequence[Letter]) -> None:
-        body, sent_id, at = body_of(letters), id_of(letters), str(int(self._now().timestamp()))
+    async def send(self, items: Sequence[OutboxItem]) -> None:
+        body, sent_id, at = body_of(items), id_of(items), str(int(self._now().timestamp()))
         headers = {
             "Content-Type": "application/json",
             "webhook-id": sent_id,

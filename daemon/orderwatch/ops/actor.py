@@ -5,7 +5,7 @@ import os
 import socket
 
 
-def who() -> str:
+def current_actor() -> str:
     """The person at the terminal, also behind sudo, or the number of a user without a name; and this host."""
     return f"{os.environ.get('SUDO_USER') or _user()}@{socket.gethostname()}"
 

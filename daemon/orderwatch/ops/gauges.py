@@ -15,22 +15,22 @@ from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.core.deliveries.disk_shortage import shortage
 from orderwatch.core.model import CapturePhase, DeliveryState, OrderState
 from orderwatch.core.ordering.intent import IntentState
-from orderwatch.core.statistics import Census
+from orderwatch.core.statistics import MetricCounts
 from orderwatch.errors import DiskError
-from orderwatch.ops.live_state import AccountAtWork, Begun, Live, TreeAtWork, Work
+from orderwatch.ops.live_state import AccountAtWork, Begun, LiveState, TreeAtWork, Work
 
 _OTHER = "other"
 L = TypeVar("L", bound=tuple[str, ...])  # the values of a sample's labels
 
 
-def process_gauges(live: Live) -> Iterator[Metric]:
+def process_gauges(live: LiveState) -> Iterator[Metric]:
     """Of the process: what outlives a reload."""
     build = {(orderwatch.__version__, platform.python_version()): 1.0}
     yield _gauge("build_info", "Which version runs; always 1.", build, "version", "python")
     yield _gauge("loop_lag_seconds", "How far the event loop was behind lately.", {(): live.loop.lag})
     worst = {(): live.loop.worst()}
     yield _gauge("loop_lag_max_seconds", "The farthest it was behind since the last scrape.", worst)
-    late = {(): float(len(live.loop.late()) + len(live.pulse.late()))}
+    late = {(): float(len(live.loop.late()) + len(live.liveness.late()))}
     yield _gauge("late_workers", "Parts of the process that make no progress.", late)
     yield from _problems(list(live.problems()))
     yield from _attention(live.attention())
@@ -38,7 +38,7 @@ def process_gauges(live: Live) -> Iterator[Metric]:
     yield _gauge("last_backup_timestamp_seconds", "When the database was backed up last.", backup)
 
 
-def work_gauges(work: Work, census: Census | None) -> Iterator[Metric]:
+def work_gauges(work: Work, census: MetricCounts | None) -> Iterator[Metric]:
     """Of what is configured now; the counts only where the database could be read."""
     yield from _accounts(work.accounts)
     yield from _trees(work.trees, census.largest_parked if census else {})
@@ -74,11 +74,13 @@ def _accounts(accounts: Mapping[str, AccountAtWork]) -> Iterator[Metric]:
     states: dict[tuple[str, str], float] = {}
     again: dict[tuple[str], datetime | None] = {}
     began: dict[tuple[str, str], datetime | None] = {}
-    for name, (gate, _) in accounts.items():
-        trouble = gate.trouble
-        states |= {(name, state): float(state == gate.state) for state in ("fine", "unavailable", "refused")}
+    for name, (breaker, _) in accounts.items():
+        trouble = breaker.trouble
+        states |= {
+            (name, state): float(state == breaker.state) for state in ("fine", "unavailable", "refused")
+        }
         again[name,] = trouble.until if trouble else None
-        began[name, gate.state] = trouble.began_at if trouble else None
+        began[name, breaker.state] = trouble.began_at if trouble else None
     yield _gauge("account_state", "1 for the state of the account's breaker.", states, "account", "state")
     text = "When the trouble of an account began, by its state."
     yield _gauge("account_trouble_timestamp_seconds", text, _moments(began), "account", "state")
@@ -109,7 +111,7 @@ def _trees(trees: Mapping[str, TreeAtWork], parked: Mapping[str | None, int]) ->
     yield _gauge("tree_full", text, full, "root")
 
 
-def _counts(census: Census, accounts: list[str]) -> Iterator[Metric]:
+def _counts(census: MetricCounts, accounts: list[str]) -> Iterator[Metric]:
     labels = ("account", "state")
     for name, text, states, found in (
         ("orders", "Orders by our state.", OrderState, census.orders),

@@ -8,8 +8,8 @@ from orderwatch.core.deliveries.disk_shortage import shortage
 from orderwatch.core.deliveries.sidecar import zulu
 from orderwatch.db.store import Store
 from orderwatch.errors import DatabaseError, DiskError
-from orderwatch.ops.live_state import Live, TreeAtWork, Work
-from orderwatch.service.liveness import not_sound
+from orderwatch.ops.live_state import LiveState, TreeAtWork, Work
+from orderwatch.service.liveness import why_unhealthy
 
 _PATIENCE = 3.0  # seconds for the database to take a transaction
 
@@ -21,7 +21,7 @@ Report = Mapping[str, object]
 class Health:
     """Asks the live objects."""
 
-    def __init__(self, live: Live, patience: float = _PATIENCE) -> None:
+    def __init__(self, live: LiveState, patience: float = _PATIENCE) -> None:
         self._live = live
         self._patience = patience
         self._writing: tuple[Store, asyncio.Task[str | None]] | None = None
@@ -38,7 +38,7 @@ class Health:
         return {**_report(reasons), "problems": problems}
 
     async def _unsound(self) -> list[str]:
-        reasons = not_sound(self._live.pulse, self._live.loop)
+        reasons = why_unhealthy(self._live.liveness, self._live.loop)
         if self._live.work is not None:
             reasons += await self._database(self._live.work.store)
         return reasons
@@ -77,9 +77,9 @@ async def _not_storing(work: Work) -> list[str]:
 
 
 def _not_accepted(work: Work) -> list[str]:
-    if any(at_work.gate.accepted for at_work in work.accounts.values()):
+    if any(at_work.breaker.accepted for at_work in work.accounts.values()):
         return []
-    told = {name: at_work.gate.trouble for name, at_work in work.accounts.items()}
+    told = {name: at_work.breaker.trouble for name, at_work in work.accounts.items()}
     return [
         f"account {name}: {trouble.reason if trouble else 'was not asked yet'}"
         for name, trouble in told.items()

@@ -8,11 +8,11 @@ from typing import NamedTuple, Protocol
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.db.store import Store
-from orderwatch.provider.rate_limiter import Pacer
-from orderwatch.service.account_breaker import Gate
+from orderwatch.provider.rate_limiter import RateLimiter
+from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.clock import Clock
-from orderwatch.service.fetching.mount_guard import Volume
-from orderwatch.service.liveness import Pulse, Punctuality
+from orderwatch.service.fetching.mount_guard import MountGuard
+from orderwatch.service.liveness import Liveness, LoopLag
 
 
 class Begun(Protocol):
@@ -26,8 +26,8 @@ class Begun(Protocol):
 
 
 class AccountAtWork(NamedTuple):
-    gate: Gate
-    pacer: Pacer
+    breaker: AccountBreaker
+    pacer: RateLimiter
 
 
 class TreeAtWork(NamedTuple):
@@ -37,7 +37,7 @@ class TreeAtWork(NamedTuple):
     """
 
     key: str | None
-    volume: Volume
+    volume: MountGuard
     free: Callable[[], int]
     room: Callable[[], int]
     keep_free: int
@@ -60,11 +60,11 @@ async def _unread() -> None:
 
 
 @dataclass(slots=True, kw_only=True)
-class Live:
+class LiveState:
     """What outlives a reload; `work` is None while nothing is open."""
 
-    pulse: Pulse
-    loop: Punctuality
+    liveness: Liveness
+    loop: LoopLag
     problems: Callable[[], Iterable[Begun]] = tuple
     last_backup: Callable[[], datetime | None] = lambda: None
     attention: Callable[[], Sequence[Concern] | None] = lambda: None  # None until it was read

@@ -79,7 +79,7 @@ def set_up(
     level: str,
     form: Literal["auto", "json", "console"],
     redactor: Redactor,
-    taps: Sequence[Processor] = (),
+    log_listeners: Sequence[Processor] = (),
 ) -> None:
     """Send our events and those of the libraries through one pipe to stderr.
 
@@ -95,7 +95,7 @@ def set_up(
     ]
     structlog.configure(
         processors=[
-            *taps,
+            *log_listeners,
             structlog.stdlib.filter_by_level,
             structlog.stdlib.PositionalArgumentsFormatter(),
             *pipe,
@@ -126,7 +126,7 @@ def say_crash(redactor: Redactor) -> None:
         told = redactor.clean("".join(traceback.format_exception(kind, error, trace)))
         text = printable(told, keep="\n").rstrip("\n")
         sys.stderr.write((marked(text, "critical") if to_journal() else text) + "\n")
-        systemd.status(f"ended by a bug ({kind.__name__}); the log has its traceback")
+        systemd.set_status(f"ended by a bug ({kind.__name__}); the log has its traceback")
 
     sys.excepthook = hook
 

@@ -16,7 +16,7 @@ Listener = Callable[[str, str, Mapping[str, object]], None]
 _library = logging.getLogger(__name__)
 
 
-class Tap:
+class LogListener:
     """The first of the processors, before the level filter; hands on no secret."""
 
     def __init__(self, redactor: Redactor) -> None:

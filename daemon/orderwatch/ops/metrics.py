@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metr
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from orderwatch.core.statistics import Census
+from orderwatch.core.statistics import MetricCounts
 from orderwatch.errors import DatabaseError
 from orderwatch.ops.gauges import process_gauges, work_gauges
-from orderwatch.ops.live_state import Live, Work
+from orderwatch.ops.live_state import LiveState, Work
 from orderwatch.ops.process_metrics import ProcessUse
 from orderwatch.ports import Meter
 
@@ -132,7 +132,7 @@ _FRESH = 5.0  # seconds that a census serves
 class Metrics(Collector):
     """One for the life of the process: counters go on over reloads."""
 
-    def __init__(self, live: Live, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, live: LiveState, wall: Callable[[], float] = time.time) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series
         self._live = live
         self._wall = wall
@@ -148,7 +148,7 @@ class Metrics(Collector):
             "When the configuration was taken up last.",
             registry=self._registry,
         )
-        self._census: Census | None = None
+        self._census: MetricCounts | None = None
         self._counted: tuple[Work, float] | None = None
         self.reloaded(good=True)
         self._registry.register(ProcessUse(wall()))

@@ -28,7 +28,7 @@ def notify(*lines: str) -> None:
         return
 
 
-def status(text: str) -> None:
+def set_status(text: str) -> None:
     """One line for `systemctl status`."""
     notify(_status(text))
 

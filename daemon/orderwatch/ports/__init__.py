@@ -1,6 +1,6 @@
 """What the workers need of the world, as small protocols."""
 
-from orderwatch.ports.catalog import CatalogueFiles, CatalogueRows, SceneRead, Unlisted
+from orderwatch.ports.catalog import CatalogFiles, CatalogRows, SceneRead, Unlisted
 from orderwatch.ports.delivery_tree import (
     UNLIMITED,
     Checked,
@@ -26,8 +26,8 @@ __all__ = [
     "AttentionRecords",
     "Backup",
     "Backups",
-    "CatalogueFiles",
-    "CatalogueRows",
+    "CatalogFiles",
+    "CatalogRows",
     "ChannelState",
     "Checked",
     "Checkpoint",

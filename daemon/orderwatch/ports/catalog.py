@@ -23,7 +23,7 @@ class SceneRead(NamedTuple):
     deliveries: Sequence[Delivery]
 
 
-class CatalogueRows(Protocol):
+class CatalogRows(Protocol):
     """The rows; a root of None is the delivery root."""
 
     async def orders_of(self, account: str, task_ids: Collection[int]) -> dict[int, Order]: ...
@@ -48,7 +48,7 @@ class CatalogueRows(Protocol):
         ...
 
 
-class CatalogueFiles(Protocol):
+class CatalogFiles(Protocol):
     """The files of a tree's catalogue, by their paths below its root. Raises `DiskError`."""
 
     async def write(self, documents: Mapping[str, Document]) -> None:

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from orderwatch.core.attention.concern import Changes, Evidence
-from orderwatch.core.notifications.notification import Letter
-from orderwatch.core.notifications.problems import Change, Problem
+from orderwatch.core.notifications.notification import OutboxItem
+from orderwatch.core.notifications.problems import Problem, ProblemChange
 from orderwatch.core.ordering.intent import Intent
 
 
@@ -21,7 +21,7 @@ class ChannelState(NamedTuple):
 class Notifier(Protocol):
     """One way to reach people or programs. Raises `NotifyError`."""
 
-    async def send(self, letters: Sequence[Letter]) -> None:
+    async def send(self, items: Sequence[OutboxItem]) -> None:
         """Tell them all, or raise; what is told again has the same ids."""
         ...
 
@@ -35,11 +35,11 @@ class Pinger(Protocol):
 class Post(Protocol):
     """What one channel's teller needs of the store."""
 
-    async def batch(self, channel: str, most: int) -> Sequence[Letter]:
+    async def batch(self, channel: str, most: int) -> Sequence[OutboxItem]:
         """The notes that the channel was not told yet, oldest first."""
         ...
 
-    async def delivered(self, channel: str, letters: Collection[Letter]) -> None:
+    async def delivered(self, channel: str, items: Collection[OutboxItem]) -> None:
         """The channel has them, and is in no trouble."""
         ...
 
@@ -63,7 +63,7 @@ class Journal(Protocol):
         """What has not ended, by its key."""
         ...
 
-    async def note_problems(self, changes: Sequence[Change]) -> None:
+    async def note_problems(self, changes: Sequence[ProblemChange]) -> None:
         """Keep what began and forget what is over, with the notes of both, in one transaction."""
         ...
 

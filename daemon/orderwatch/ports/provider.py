@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from orderwatch.core.ordering.request import Product
-from orderwatch.core.orders.snapshot import SeenCapture, SeenOrder, SeenScene
+from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot, SceneSnapshot
 
 
 class ListedRow(NamedTuple):
     """One row of the list: equal marks are equal rows. `read` parses it; None where it cannot be read."""
 
     mark: int
-    read: Callable[[], SeenOrder | None]
+    read: Callable[[], OrderSnapshot | None]
 
 
 class ListPage(NamedTuple):
@@ -25,13 +25,13 @@ class ListPage(NamedTuple):
 class Tasking(Protocol):
     """Orders and captures of one account. Raises `ProviderError`."""
 
-    async def order(self, task_id: int) -> SeenOrder: ...
+    async def order(self, task_id: int) -> OrderSnapshot: ...
 
     def listing(self) -> AsyncIterator[ListPage]:
         """Every order of the account, page after page; raises where a page fails."""
         ...
 
-    def captures(self, task_id: int) -> AsyncIterator[SeenCapture]:
+    def captures(self, task_id: int) -> AsyncIterator[CaptureSnapshot]:
         """Every capture of an order, all pages; raises where a page fails.
 
         `LeftOutError` in the end where one cannot be read.
@@ -42,7 +42,7 @@ class Tasking(Protocol):
         """What may be ordered."""
         ...
 
-    async def place(self, body: Mapping[str, object]) -> SeenOrder:
+    async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
         """Send one order, once; returns it as the provider took it.
 
         `UnclearError` where it may have been taken, `RejectedError` where the provider says no. Every other
@@ -50,7 +50,7 @@ class Tasking(Protocol):
         """
         ...
 
-    async def cancel(self, task_id: int) -> SeenOrder:
+    async def cancel(self, task_id: int) -> OrderSnapshot:
         """Ask once that an order be cancelled; raises as `place`, and `MissingError` where there is none."""
         ...
 
@@ -67,7 +67,7 @@ class Offer:
 class Archive(Protocol):
     """Scenes of published captures of one account. Raises `ProviderError`."""
 
-    async def scenes(self, capture_id: str) -> Sequence[SeenScene]: ...
+    async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]: ...
 
     async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
         """A fresh link; `MissingError` where the scene does not offer the attachment."""

@@ -10,7 +10,7 @@ from orderwatch.core.attention.concern import Concern
 from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState, Transition
 from orderwatch.core.notifications.problems import Problem
 from orderwatch.core.ordering.intent import Intent
-from orderwatch.core.statistics import Census, Counts
+from orderwatch.core.statistics import Counts, MetricCounts
 from orderwatch.ports.store import AccountState
 
 
@@ -124,7 +124,7 @@ class Records(Protocol):
         """What has not ended, by its key; what began first comes first."""
         ...
 
-    async def census(self) -> Census:
+    async def census(self) -> MetricCounts:
         """How many there are of what."""
         ...
 
@@ -163,7 +163,7 @@ class TreeSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
+class DashboardQueries:
     """What the page begins with; `attention` is what needs a person and was not acknowledged."""
 
     accounts: Sequence[AccountSeen]

@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from orderwatch.core.deliveries.hosts import Way
-from orderwatch.core.deliveries.state_machine import Move
+from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.ordering.intent import Budget, Intent
-from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.core.orders.watches import Traits
+from orderwatch.core.orders.watches import OrderTraits
 
 
 class AccountState(NamedTuple):
     """What is kept of an account: when its last whole list was read, and its trouble if there is any."""
 
     listed_at: datetime | None
-    trouble: Trouble | None
+    trouble: OpenCircuit | None
 
 
 class Store(Protocol):
@@ -32,7 +32,7 @@ class Store(Protocol):
 
     async def watchable(
         self, account: str, due_by: datetime | None, beyond: datetime | None = None
-    ) -> Sequence[Traits]:
+    ) -> Sequence[OrderTraits]:
         """Orders of the account whose next look has come, soonest first; without a time, all not done.
 
         A look planned later than `beyond` was planned by a wrong clock, and has come too.
@@ -91,7 +91,7 @@ class Store(Protocol):
         """A whole list showed these orders; returns those now lacking, which become due."""
         ...
 
-    async def troubled(self, account: str, trouble: Trouble | None) -> None:
+    async def troubled(self, account: str, trouble: OpenCircuit | None) -> None:
         """Keep the account's trouble over restarts; None where it is over."""
         ...
 
@@ -117,7 +117,7 @@ class Store(Protocol):
         """
         ...
 
-    async def record(self, move: Move) -> None:
+    async def record(self, move: DeliveryUpdate) -> None:
         """Write one delivery with its move."""
         ...
 

@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from orderwatch.core.orders.snapshot import SeenAttachment, SeenScene
+from orderwatch.core.orders.snapshot import AttachmentSnapshot, SceneSnapshot
 from orderwatch.errors import MissingError
 from orderwatch.ports import Offer
-from orderwatch.provider.client import TELLURIC, Http
+from orderwatch.provider.client import TELLURIC, HttpClient
 from orderwatch.provider.pagination import rows
-from orderwatch.provider.schemas import Attachment, Place, Reader, Scene, read_time
+from orderwatch.provider.schemas import Attachment, Place, Scene, SchemaReader, read_time
 
 _SUFFIXES = {"delivery_zip": ".zip", "footprint": ".kml", "thumbnail": ".png", "preview": ".png"}
 _UNREAD = Scene.model_construct(scene_id="")  # stands for every row that cannot be read
@@ -19,13 +19,13 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 class TelluricApi:
     """`ports.Archive` over the Telluric API."""
 
-    def __init__(self, http: Http, reader: Reader) -> None:
+    def __init__(self, http: HttpClient, reader: SchemaReader) -> None:
         self._http = http
         self._reader = reader
 
-    async def scenes(self, capture_id: str) -> Sequence[SeenScene]:
+    async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]:
         return [
-            SeenScene(
+            SceneSnapshot(
                 scene_id=scene.scene_id,
                 facts=scene.facts,
                 attachments=tuple(_seen(scene, attachment) for attachment in self._attachments(scene)),
@@ -71,9 +71,9 @@ def _modified(scene: Scene | None) -> datetime:
     return (scene and read_time(scene.last_modified)) or _NEVER
 
 
-def _seen(scene: Scene, attachment: Attachment) -> SeenAttachment:
+def _seen(scene: Scene, attachment: Attachment) -> AttachmentSnapshot:
     name = attachment.name
     file_name = attachment.file_name or f"{scene.scene_id}_{name}{_SUFFIXES.get(name, '')}"
     published = "\0".join((scene.scene_id, name, file_name, scene.last_modified or ""))
     fingerprint = hashlib.sha256(published.encode()).hexdigest()[:24]
-    return SeenAttachment(name=name, file_name=file_name, fingerprint=fingerprint)
+    return AttachmentSnapshot(name=name, file_name=file_name, fingerprint=fingerprint)

@@ -11,13 +11,13 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from orderwatch.core.log_throttle import Repeats, is_told
+from orderwatch.core.log_throttle import LogThrottle, is_due
 from orderwatch.errors import AnswerError, RefusedError
 from orderwatch.ports import UNMETERED, Meter
-from orderwatch.provider.credentials import Access
-from orderwatch.provider.page_limits import Lists
+from orderwatch.provider.credentials import Credentials
+from orderwatch.provider.page_limits import PageLimits
 from orderwatch.provider.placing import must_be_done, quoted, send_once
-from orderwatch.provider.rate_limiter import LONGEST_WAIT, Pacer
+from orderwatch.provider.rate_limiter import LONGEST_WAIT, RateLimiter
 from orderwatch.provider.tokens import Tokens
 from orderwatch.provider.transport import CutError, DisconnectedError, Reply, TroubleError, exchange, metered
 
@@ -49,18 +49,18 @@ TASKING = Api("tasking", _API_AUDIENCE, "authorizationToken", wants_contract=Tru
 TELLURIC = Api("telluric", _API_AUDIENCE, "authorizationToken", wants_contract=True)
 
 
-class Http:
+class HttpClient:
     """Requests of one account. `explain` puts a refusal in words, by asking what the credentials have."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        access: Access,
+        access: Credentials,
         tokens: Tokens,
-        pacer: Pacer,
+        pacer: RateLimiter,
         *,
-        lists: Lists,
-        explain: Callable[["Http"], Awaitable[str]],
+        lists: PageLimits,
+        explain: Callable[["HttpClient"], Awaitable[str]],
         heard: Callable[[datetime], None],
         rng: random.Random,
         sleep: Callable[[float], Awaitable[object]],
@@ -78,7 +78,7 @@ class Http:
         self._rng = rng
         self._sleep = sleep
         self._meter = meter
-        self._retried = Repeats()
+        self._retried = LogThrottle()
 
     def url(self, api: Api, path: str, **query: str | int) -> URL:
         base = self.access.accounts_url if api is ACCOUNTS else self.access.api_url
@@ -133,7 +133,7 @@ class Http:
 
     def _say_retrying(self, tries: int, reason: str) -> None:
         repeats = self._retried.again(None)
-        if is_told(repeats):
+        if is_due(repeats):
             account = self.access.name
             log.debug("provider.retrying", account=account, tries=tries, repeats=repeats, reason=reason)
 

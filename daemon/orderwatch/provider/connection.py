@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from orderwatch.errors import RefusedError
 from orderwatch.ports import UNMETERED, Archive, Meter, Tasking
 from orderwatch.provider.archive import TelluricApi
-from orderwatch.provider.client import TASKING, Http
+from orderwatch.provider.client import TASKING, HttpClient
 from orderwatch.provider.contracts import Accounts, explain, scope_complaint
-from orderwatch.provider.credentials import Access
-from orderwatch.provider.page_limits import Lists
+from orderwatch.provider.credentials import Credentials
+from orderwatch.provider.page_limits import PageLimits
 from orderwatch.provider.pagination import pages
-from orderwatch.provider.rate_limiter import Pacer
-from orderwatch.provider.schemas import Reader
+from orderwatch.provider.rate_limiter import RateLimiter
+from orderwatch.provider.schemas import SchemaReader
 from orderwatch.provider.tasking import TaskingApi
 from orderwatch.provider.tokens import Tokens
 from orderwatch.provider.transport import open_session
@@ -30,8 +30,8 @@ class Connection:
     tasking: Tasking
     archive: Archive
     accounts: Accounts | None  # None for legacy credentials
-    http: Http = field(repr=False)
-    pacer: Pacer = field(repr=False)
+    http: HttpClient = field(repr=False)
+    pacer: RateLimiter = field(repr=False)
     now: Callable[[], datetime] = field(repr=False)
 
     async def probe(self) -> float | None:
@@ -73,7 +73,7 @@ def _steady() -> float:
 
 @asynccontextmanager
 async def connect(
-    access: Access,
+    access: Credentials,
     *,
     rng: random.Random,
     learn_secret: Callable[[str], None],
@@ -88,21 +88,23 @@ async def connect(
     `heard` is told the provider's time of day with every answer.
     """
     async with open_session() as session:
-        pacer = Pacer(access.name, access.requests_per_second, monotonic=monotonic, sleep=sleep, rng=rng)
+        pacer = RateLimiter(
+            access.name, access.requests_per_second, monotonic=monotonic, sleep=sleep, rng=rng
+        )
         tokens = Tokens(session, access, pacer, learn_secret=learn_secret, monotonic=monotonic, meter=meter)
-        http = Http(
+        http = HttpClient(
             session,
             access,
             tokens,
             pacer,
-            lists=Lists(access.name, monotonic),
+            lists=PageLimits(access.name, monotonic),
             explain=explain,
             heard=heard,
             rng=rng,
             sleep=sleep,
             meter=meter,
         )
-        reader = Reader(access.name)
+        reader = SchemaReader(access.name)
         yield Connection(
             tasking=TaskingApi(http, reader),
             archive=TelluricApi(http, reader),

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from orderwatch.errors import AnswerError, MissingError, ProviderError, RefusedError
-from orderwatch.provider.client import ACCOUNTS, CONTRACTS, Api, Http
+from orderwatch.provider.client import ACCOUNTS, CONTRACTS, Api, HttpClient
 from orderwatch.provider.pagination import rows
-from orderwatch.provider.sanitize import plain
-from orderwatch.provider.schemas import ContractRow, Place, Reader
+from orderwatch.provider.sanitize import plain_fields
+from orderwatch.provider.schemas import ContractRow, Place, SchemaReader
 
 MAY_TASK = "api:tasking"  # what the scope of a token must hold
 
@@ -33,7 +33,7 @@ class Contracts(NamedTuple):
 class Accounts:
     """Contracts of platform credentials. Raises `ProviderError`."""
 
-    def __init__(self, http: Http, reader: Reader) -> None:
+    def __init__(self, http: HttpClient, reader: SchemaReader) -> None:
         self._http = http
         self._reader = reader
 
@@ -61,10 +61,10 @@ class Accounts:
         return Contracts(api.name, [_contract(row) for row in found if row])
 
 
-async def explain(http: Http) -> str:
+async def explain(http: HttpClient) -> str:
     """Why a request with a fresh token is refused: token or contract."""
     try:
-        complaint = await Accounts(http, Reader(http.access.name)).complaint()
+        complaint = await Accounts(http, SchemaReader(http.access.name)).complaint()
     except RefusedError:
         return "the token is refused everywhere; check client_id and client_secret"
     except ProviderError:
@@ -88,7 +88,7 @@ def scope_complaint(scope: tuple[str, ...] | None) -> str | None:
 
 def shown(scope: tuple[str, ...]) -> str:
     """The words of a scope, fit to be read."""
-    return " ".join(str(plain(word)) for word in scope)
+    return " ".join(str(plain_fields(word)) for word in scope)
 
 
 def contract_complaint(contracts: Sequence[Contract], contract_id: str | None) -> str | None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class Credentials:
     """Credentials, contract and endpoints of one account; URLs without a trailing slash or with one."""
 
     name: str

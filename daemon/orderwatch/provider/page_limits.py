@@ -21,7 +21,7 @@ class _Limit:
     logged: bool = False
 
 
-class Lists:
+class PageLimits:
     """A list is named by its API and its kind, `tasking tasks`, whatever order or capture it is of."""
 
     def __init__(self, account: str, monotonic: Callable[[], float]) -> None:

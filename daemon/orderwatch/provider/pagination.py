@@ -9,9 +9,9 @@ import orjson
 from yarl import URL
 
 from orderwatch.errors import AnswerError, MissingError
-from orderwatch.provider.client import Api, Http
+from orderwatch.provider.client import Api, HttpClient
 from orderwatch.provider.page_limits import PAGE
-from orderwatch.provider.transport import OversizeError, SlowError
+from orderwatch.provider.transport import OversizeError, TimeoutReplyError
 
 MOST_PAGES = 10_000
 _QUERY = re.compile(rb'(://[^"?]*)\?[^"]*')  # of a link, in JSON
@@ -30,7 +30,7 @@ _NO_FILTERS: Mapping[str, str] = {}
 
 
 async def rows(
-    http: Http, api: Api, path: str, filters: Mapping[str, str] = _NO_FILTERS
+    http: HttpClient, api: Api, path: str, filters: Mapping[str, str] = _NO_FILTERS
 ) -> AsyncIterator[tuple[int, object]]:
     """Each row with its position in the list, from 1; raises `ProviderError` where a page fails."""
     position = 0
@@ -41,7 +41,7 @@ async def rows(
 
 
 async def pages(
-    http: Http, api: Api, path: str, filters: Mapping[str, str] = _NO_FILTERS, *, most: int = PAGE
+    http: HttpClient, api: Api, path: str, filters: Mapping[str, str] = _NO_FILTERS, *, most: int = PAGE
 ) -> AsyncIterator[Page]:
     """The pages in order, of at most `most` rows; an empty one is the last.
 
@@ -62,7 +62,7 @@ async def pages(
 class _Walk:
     """One reading of a list."""
 
-    http: Http
+    http: HttpClient
     api: Api
     path: str
     filters: Mapping[str, str]
@@ -104,20 +104,20 @@ class _Walk:
                 raise AnswerError(
                     f"{self.name}: a page is missing"
                 ) from error  # which is not a missing order
-            except (OversizeError, SlowError) as error:
+            except (OversizeError, TimeoutReplyError) as error:
                 lowered = (_number(url, "limit") or self.limit) > self.limit  # by another request meanwhile
                 if not self._lower(url, error):
                     raise
-                if was_down and not lowered and isinstance(error, SlowError):
+                if was_down and not lowered and isinstance(error, TimeoutReplyError):
                     raise
             url = self._smaller(url)
 
-    def _lower(self, url: URL, error: OversizeError | SlowError) -> bool:
+    def _lower(self, url: URL, error: OversizeError | TimeoutReplyError) -> bool:
         """Ask for less from now on; whether that may be done at once."""
         lists, failed = self.http.lists, _number(url, "limit") or self.limit
         if lists.lower(self.kind, failed):
             return isinstance(error, OversizeError) or error.answered
-        if isinstance(error, SlowError):
+        if isinstance(error, TimeoutReplyError):
             lists.forget(self.kind, failed)
         return False
 

@@ -13,7 +13,7 @@ from orderwatch.errors import (
     UnavailableError,
     UnclearError,
 )
-from orderwatch.provider.sanitize import said
+from orderwatch.provider.sanitize import refusal_text
 from orderwatch.provider.transport import FINE, REFUSED, Reply, exchange, open_session
 
 
@@ -54,13 +54,13 @@ def must_be_done(reply: Reply) -> None:
 
 def quoted(reply: Reply) -> str:
     """The provider's words of a refusal, to be added to ours."""
-    words = said(reply.body, reply.charset)
+    words = refusal_text(reply.body, reply.charset)
     return f"; the provider says: {words}" if words else ""
 
 
 def _refusal(reply: Reply) -> str:
     return ": ".join(
-        part for part in (reply.name, str(reply.status), said(reply.body, reply.charset)) if part
+        part for part in (reply.name, str(reply.status), refusal_text(reply.body, reply.charset)) if part
     )
 
 

@@ -26,7 +26,7 @@ class _Lane:
     queue: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class Pacer:
+class RateLimiter:
     def __init__(
         self,
         account: str,

@@ -30,7 +30,7 @@ def is_secret_key(key: str) -> bool:
     return _SECRET_KEY.search(scrub(key)) is not None
 
 
-def plain(value: object, levels: int = DEEPEST) -> object:
+def plain_fields(value: object, levels: int = DEEPEST) -> object:
     """The same JSON, with everything hidden that could be a secret or could not be kept."""
     match value:
         case str():
@@ -38,7 +38,7 @@ def plain(value: object, levels: int = DEEPEST) -> object:
         case dict() if levels:
             return {_veil(key): _entry(key, inner, levels - 1) for key, inner in value.items()}
         case list() if levels:
-            return [plain(inner, levels - 1) for inner in value]
+            return [plain_fields(inner, levels - 1) for inner in value]
         case int() | float() if abs(value) < 2**63:  # which no NaN is
             return value
         case None:
@@ -48,7 +48,7 @@ def plain(value: object, levels: int = DEEPEST) -> object:
 
 
 def _entry(key: str, value: object, levels: int) -> object:
-    return HIDDEN if is_secret_key(key) and value is not None else plain(value, levels)
+    return HIDDEN if is_secret_key(key) and value is not None else plain_fields(value, levels)
 
 
 def _veil(text: str) -> str:
@@ -77,7 +77,7 @@ LONGEST = 2000  # characters in all
 _WRAPPERS = frozenset({"detail", "message", "error", "errors", "non_field_errors"})
 
 
-def said(body: bytes, charset: str | None = None) -> str:
+def refusal_text(body: bytes, charset: str | None = None) -> str:
     """`start: In the past.; product: Unknown.` of a body; empty where it says nothing, or is a page."""
     told = groupby(_told(_read(body, charset), "", DEEPEST), key=lambda complaint: complaint[0])
     parts = (_labelled(field, ", ".join(text for _, text in texts)) for field, texts in told)
@@ -122,7 +122,7 @@ def _fit(text: str) -> str:
     line = " ".join("".join(c for c in text if c.isprintable() or c.isspace()).split())
     if "bearer " in line.lower():
         return HIDDEN  # a short token looks like any word
-    return _cut(" ".join(str(plain(word)) for word in line.split()), LONGEST_TEXT)
+    return _cut(" ".join(str(plain_fields(word)) for word in line.split()), LONGEST_TEXT)
 
 
 def _cut(text: str, longest: int) -> str:

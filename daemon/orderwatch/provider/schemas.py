@@ -10,8 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from orderwatch.core.field_parsers import plausible
 from orderwatch.core.model import SceneFacts
-from orderwatch.core.orders.snapshot import SeenCapture, SeenOrder
-from orderwatch.provider.sanitize import is_url, plain, scrub
+from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot
+from orderwatch.provider.sanitize import is_url, plain_fields, scrub
 from orderwatch.provider.status_words import capture_phase, order_phase
 
 log = structlog.get_logger()
@@ -73,7 +73,7 @@ def _product(value: object) -> str | None:
 
 
 def _geometry(value: object) -> object:
-    return plain(value) if isinstance(value, dict) else None
+    return plain_fields(value) if isinstance(value, dict) else None
 
 
 Text = Annotated[str | None, BeforeValidator(_text)]
@@ -87,11 +87,11 @@ Flag = Annotated[bool | None, BeforeValidator(lambda value: value if isinstance(
 Rows = Annotated[list[object], BeforeValidator(lambda value: [] if value is None else value)]
 
 
-class Row(BaseModel):
+class TaskRow(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Task(Row):
+class Task(TaskRow):
     task_id: Number
     status: Status = ""
     task_name: Text = None
@@ -101,9 +101,9 @@ class Task(Row):
     end: Time = None
     created_time: Time = None
 
-    def seen(self, raw: object) -> SeenOrder:
-        document = plain(raw)
-        return SeenOrder(
+    def seen(self, raw: object) -> OrderSnapshot:
+        document = plain_fields(raw)
+        return OrderSnapshot(
             **self.model_dump(exclude={"created_time"}),
             placed_at=self.created_time,
             phase=order_phase(self.status),
@@ -111,17 +111,17 @@ class Task(Row):
         )
 
 
-class Capture(Row):
+class Capture(TaskRow):
     capture_id: Word
     status: Status = ""
     start: Time = None
     satellite_name: Text = None
 
-    def seen(self) -> SeenCapture:
-        return SeenCapture(**self.model_dump(), phase=capture_phase(self.status))
+    def seen(self) -> CaptureSnapshot:
+        return CaptureSnapshot(**self.model_dump(), phase=capture_phase(self.status))
 
 
-class Scene(Row):
+class Scene(TaskRow):
     scene_id: Word
     timestamp: Time = None
     satellite_name: Text = None
@@ -140,26 +140,26 @@ class Scene(Row):
         )
 
 
-class Attachment(Row):
+class Attachment(TaskRow):
     name: Word
     file_name: Text = None
     url: object = None
 
 
-class ProductRow(Row):
+class ProductRow(TaskRow):
     pk: Number
     name: Text = None
     is_area: Flag = None
 
 
-class ContractRow(Row):
+class ContractRow(TaskRow):
     contract_id: Word
     name: Text = None
     status: Text = None
     tasking_configuration: object = None
 
 
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=TaskRow)
 
 
 class Place(NamedTuple):
@@ -169,7 +169,7 @@ class Place(NamedTuple):
     position: int | None = None
 
 
-class Reader:
+class SchemaReader:
     """Reads row by row: a bad one is left out and named once, the others pass."""
 
     def __init__(self, account: str) -> None:
@@ -185,7 +185,7 @@ class Reader:
             self._name(model, fields, raw, place)
             return None
 
-    def _name(self, model: type[Row], fields: list[str], raw: object, place: Place) -> None:
+    def _name(self, model: type[TaskRow], fields: list[str], raw: object, place: Place) -> None:
         """Log what is left out, by its id, or else by its list alone: positions move."""
         item, row_id = model.__name__, _id_of(model, raw)
         shape, name = (item, *fields), (item, *fields, row_id or place.list_name)
@@ -204,9 +204,9 @@ class Reader:
         )
 
 
-def _id_of(model: type[Row], raw: object) -> str | None:
+def _id_of(model: type[TaskRow], raw: object) -> str | None:
     """What stands where the id should be, as far as it can be told."""
     if not isinstance(raw, dict):
         return None
     text = _short(raw.get(next(iter(model.model_fields))))
-    return text and str(plain(text))
+    return text and str(plain_fields(text))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from orderwatch.core.model import CapturePhase, OrderPhase
-from orderwatch.core.name_patterns import folded_word
+from orderwatch.core.name_patterns import fold_status
 
 _ORDER: Mapping[str, OrderPhase] = {
     **{phase.value: phase for phase in OrderPhase},
@@ -29,8 +29,8 @@ _CAPTURE: Mapping[str, CapturePhase] = {
 
 
 def order_phase(word: str) -> OrderPhase | None:
-    return _ORDER.get(folded_word(word))
+    return _ORDER.get(fold_status(word))
 
 
 def capture_phase(word: str) -> CapturePhase | None:
-    return _CAPTURE.get(folded_word(word))
+    return _CAPTURE.get(fold_status(word))

@@ -7,12 +7,12 @@ from functools import partial
 import orjson
 
 from orderwatch.core.ordering.request import Product
-from orderwatch.core.orders.snapshot import SeenCapture, SeenOrder
+from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot
 from orderwatch.errors import AnswerError, LeftOutError, MissingError, RejectedError, UnclearError
 from orderwatch.ports import ListedRow, ListPage
-from orderwatch.provider.client import TASKING, Http
+from orderwatch.provider.client import TASKING, HttpClient
 from orderwatch.provider.pagination import pages, rows
-from orderwatch.provider.schemas import Capture, Place, ProductRow, Reader, Task
+from orderwatch.provider.schemas import Capture, Place, ProductRow, SchemaReader, Task
 
 _ODD = itertools.count(2**64)  # marks that no hash is
 
@@ -20,11 +20,11 @@ _ODD = itertools.count(2**64)  # marks that no hash is
 class TaskingApi:
     """`ports.Tasking` over the Tasking API."""
 
-    def __init__(self, http: Http, reader: Reader) -> None:
+    def __init__(self, http: HttpClient, reader: SchemaReader) -> None:
         self._http = http
         self._reader = reader
 
-    async def order(self, task_id: int) -> SeenOrder:
+    async def order(self, task_id: int) -> OrderSnapshot:
         path = f"/tasking/tasks/{task_id}"
         name = f"tasking: GET {path}"
         raw = (await self._http.request(TASKING, self._http.url(TASKING, path), name)).json()
@@ -43,11 +43,11 @@ class TaskingApi:
             before += len(listed)
             yield ListPage(listed, page.total)
 
-    def _listed(self, raw: object, position: int) -> SeenOrder | None:
+    def _listed(self, raw: object, position: int) -> OrderSnapshot | None:
         task = self._reader.read(Task, raw, Place("orders", position))
         return None if task is None else task.seen(raw)
 
-    async def captures(self, task_id: int) -> AsyncIterator[SeenCapture]:
+    async def captures(self, task_id: int) -> AsyncIterator[CaptureSnapshot]:
         within, all_read = f"captures of order {task_id}", True
         async for position, raw in rows(self._http, TASKING, f"/tasking/tasks/{task_id}/captures/"):
             if capture := self._reader.read(Capture, raw, Place(within, position)):
@@ -64,18 +64,18 @@ class TaskingApi:
         ]
         return [Product(**row.model_dump()) for row in found if row]
 
-    async def place(self, body: Mapping[str, object]) -> SeenOrder:
+    async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
         try:
             return await self._sent("POST", "/tasking/tasks/", body)
         except MissingError as error:  # which is not a missing order
             raise RejectedError(str(error)) from error
 
-    async def cancel(self, task_id: int) -> SeenOrder:
+    async def cancel(self, task_id: int) -> OrderSnapshot:
         return await self._sent("PATCH", f"/tasking/tasks/{task_id}/cancel/", {}, task_id)
 
     async def _sent(
         self, method: str, path: str, document: Mapping[str, object], task_id: int | None = None
-    ) -> SeenOrder:
+    ) -> OrderSnapshot:
         """The order that the provider answers with, `task_id` where that is known before."""
         name = f"tasking: {method} {path}"
         reply = await self._http.send(TASKING, method, self._http.url(TASKING, path), name, document)

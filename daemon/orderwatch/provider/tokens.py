@@ -14,9 +14,9 @@ from yarl import URL
 
 from orderwatch.errors import AnswerError, ProviderError, RefusedError
 from orderwatch.ports import UNMETERED, Meter
-from orderwatch.provider.credentials import Access
-from orderwatch.provider.rate_limiter import Pacer
-from orderwatch.provider.transport import OversizeError, SlowError, TroubleError, exchange, metered
+from orderwatch.provider.credentials import Credentials
+from orderwatch.provider.rate_limiter import RateLimiter
+from orderwatch.provider.transport import OversizeError, TimeoutReplyError, TroubleError, exchange, metered
 
 DEFAULT_LIFE = 3600.0  # s, where the answer does not say
 LONGEST_LIFE = 86400.0  # s, as documented
@@ -64,8 +64,8 @@ class Tokens:
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        access: Access,
-        pacer: Pacer,
+        access: Credentials,
+        pacer: RateLimiter,
         *,
         learn_secret: Callable[[str], None],
         monotonic: Callable[[], float],
@@ -155,7 +155,7 @@ class Tokens:
 def _small(error: ProviderError) -> ProviderError:
     """The same trouble, which is not for the size of what is asked for next."""
     match error:
-        case SlowError():
+        case TimeoutReplyError():
             return TroubleError(str(error), wait=error.wait)
         case OversizeError():
             return AnswerError(str(error))

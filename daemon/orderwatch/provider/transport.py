@@ -14,7 +14,7 @@ from http import HTTPStatus
 import aiohttp
 from yarl import URL
 
-from orderwatch.core.formatting import amount
+from orderwatch.core.formatting import format_bytes
 from orderwatch.core.retry_after import http_date, retry_after
 from orderwatch.errors import AnswerError, MissingError, ProviderError, UnavailableError
 from orderwatch.http_session import new_session
@@ -43,7 +43,7 @@ class DisconnectedError(TroubleError):
     """The server closed the connection instead of answering, as servers do to idle ones."""
 
 
-class SlowError(TroubleError):
+class TimeoutReplyError(TroubleError):
     """No answer in time: perhaps too much was asked for at once. A gateway may have `answered` instead."""
 
     def __init__(self, message: str, *, wait: float = 0.0, answered: bool = False) -> None:
@@ -100,7 +100,7 @@ class Reply:
         if self.status in FINE:
             return
         if self.status in _TOO_SLOW:
-            raise SlowError(text, wait=self.retry_after or 0.0, answered=True)
+            raise TimeoutReplyError(text, wait=self.retry_after or 0.0, answered=True)
         if self.status in _TRANSIENT:
             raise TroubleError(text, wait=self.retry_after or 0.0)
         if self.status in _SERVER_TROUBLE:
@@ -167,7 +167,7 @@ async def _read(content: aiohttp.StreamReader, name: str) -> bytes:
     async for chunk in content.iter_chunked(2**16):
         body += chunk
         if len(body) > LARGEST_BODY:
-            raise OversizeError(f"{name}: the answer is larger than {amount(LARGEST_BODY)}")
+            raise OversizeError(f"{name}: the answer is larger than {format_bytes(LARGEST_BODY)}")
     return bytes(body)
 
 
@@ -189,7 +189,7 @@ def _translated(name: str) -> Iterator[None]:
     except aiohttp.ConnectionTimeoutError as error:
         raise TroubleError(f"{name}: cannot connect in time", reached=False) from error
     except TimeoutError as error:
-        raise SlowError(f"{name}: no answer in time") from error
+        raise TimeoutReplyError(f"{name}: no answer in time") from error
     except aiohttp.ServerDisconnectedError as error:
         raise DisconnectedError(f"{name}: connection closed") from error
     except (aiohttp.ClientConnectionError, OSError) as error:

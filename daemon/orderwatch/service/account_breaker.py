@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from orderwatch.cancellation import shielded
-from orderwatch.core.orders.circuit_breaker import Failed, Trouble, troubled
+from orderwatch.core.orders.circuit_breaker import AccountFailure, OpenCircuit, record_failure
 from orderwatch.errors import ProviderError, RefusedError, UnavailableError
 from orderwatch.ports import Store
 
@@ -21,13 +21,13 @@ _START = timedelta(minutes=2)  # trouble that began no longer ago may be all of 
 _DOUBTFUL = 2  # requests for links in a row that were not answered
 
 
-class Gate:
+class AccountBreaker:
     """One account's breaker, shared by everything that asks for it; kept in the store."""
 
     def __init__(
         self,
         account: str,
-        trouble: Trouble | None,
+        trouble: OpenCircuit | None,
         store: Store,
         *,
         interval: timedelta,
@@ -46,7 +46,7 @@ class Gate:
         self.trouble = trouble and self._taken_over(trouble)
 
     @property
-    def lasts(self) -> bool:
+    def is_open(self) -> bool:
         """Trouble began and has not ended."""
         return self.trouble is not None
 
@@ -58,7 +58,7 @@ class Gate:
         return "refused" if self.trouble.refused else "unavailable"
 
     @property
-    def doubted(self) -> bool:
+    def is_suspect(self) -> bool:
         """No link came lately: the poller finds out whether the account answers before others ask again."""
         return self._unanswered >= _DOUBTFUL
 
@@ -68,7 +68,7 @@ class Gate:
         return self._accepted and not (self.trouble and self.trouble.refused)
 
     @property
-    def holds(self) -> bool:
+    def blocks_now(self) -> bool:
         """Nobody should ask now."""
         return self.trouble is not None and self.trouble.holds(self._now())
 
@@ -85,9 +85,9 @@ class Gate:
         refused = isinstance(error, RefusedError)
         known, now = self.trouble, self._now()
         gentle = self._is_gentle(error)
-        self.trouble = troubled(
+        self.trouble = record_failure(
             known,
-            Failed(
+            AccountFailure(
                 refused=refused,
                 reason=str(error),
                 wait=timedelta(seconds=error.wait if isinstance(error, UnavailableError) else 0),
@@ -136,7 +136,7 @@ class Gate:
         self.trouble = None
         await shielded(self._store.troubled(self._account, None))
 
-    def _taken_over(self, trouble: Trouble) -> Trouble:
+    def _taken_over(self, trouble: OpenCircuit) -> OpenCircuit:
         """What lasted when the last process ended: it was said then, and is not hammered now.
 
         Who restarts us after a refusal has probably mended its cause, so that is tried again soon.

@@ -13,8 +13,8 @@ from orderwatch.core import stac
 from orderwatch.core.model import Order
 from orderwatch.core.stac import Document, Entry
 from orderwatch.errors import DiskError, UnexpectedError
-from orderwatch.ports import CatalogueFiles, CatalogueRows, SceneRead, Unlisted
-from orderwatch.service.error_boundary import walled
+from orderwatch.ports import CatalogFiles, CatalogRows, SceneRead, Unlisted
+from orderwatch.service.error_boundary import contained
 
 log = structlog.get_logger()
 
@@ -24,11 +24,11 @@ _PAUSE, _LONGEST_PAUSE = 30.0, 900.0  # seconds, after a failure: each try write
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogued:
+class CatalogTree:
     """One tree; `ready` raises `DiskError` where it cannot be used."""
 
     root: str
-    files: CatalogueFiles
+    files: CatalogFiles
     ready: Callable[[], Awaitable[object]]
 
 
@@ -49,13 +49,13 @@ class _Written:
     scenes: dict[str, SceneRead] = field(default_factory=dict)
 
 
-class Cataloguer:
+class CatalogUpdater:
     """`trees` by the names that rows have for them; those without a catalogue are left out."""
 
     def __init__(
         self,
-        store: CatalogueRows,
-        trees: Mapping[str | None, Catalogued],
+        store: CatalogRows,
+        trees: Mapping[str | None, CatalogTree],
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -64,7 +64,7 @@ class Cataloguer:
         self._aside: dict[tuple[str, str, int, str], float] = {}  # scenes, until when
         self._trees = trees
 
-    def adjust(self, trees: Mapping[str | None, Catalogued]) -> None:
+    def adjust(self, trees: Mapping[str | None, CatalogTree]) -> None:
         """From now on these, tried at once; trouble with a catalogue that nobody keeps any more is over."""
         for root in self._failing.keys() - {tree.root for tree in trees.values()}:
             self._restore(root)
@@ -93,7 +93,7 @@ class Cataloguer:
                 self._restore(tree.root)
         return problems
 
-    async def _bring_all(self, key: str | None, tree: Catalogued, unlisted: Sequence[Unlisted]) -> None:
+    async def _bring_all(self, key: str | None, tree: CatalogTree, unlisted: Sequence[Unlisted]) -> None:
         """Where nothing was listed, what is no item of now is taken away: a former project's, say."""
         anew = bool(unlisted) and not await self._store.collections(key)
         items: set[str] = set()
@@ -103,11 +103,11 @@ class Cataloguer:
             await tree.files.remove(await tree.files.besides(items | set(map(stac.collection_of, items))))
 
     async def _bring_parted(
-        self, key: str | None, tree: Catalogued, unlisted: Sequence[Unlisted]
+        self, key: str | None, tree: CatalogTree, unlisted: Sequence[Unlisted]
     ) -> set[str]:
         """All of them but the scenes on which an error of our own falls: these are left out for a while."""
         try:
-            with walled(root=tree.root, scenes=len(unlisted)):
+            with contained(root=tree.root, scenes=len(unlisted)):
                 items = await self._bring(key, tree, unlisted)
         except UnexpectedError as error:
             if len(unlisted) == 1:
@@ -121,17 +121,17 @@ class Cataloguer:
                 log.info("catalogue.item_restored", root=tree.root, **_named(one))
         return items
 
-    def _is_aside(self, tree: Catalogued, one: Unlisted) -> bool:
+    def _is_aside(self, tree: CatalogTree, one: Unlisted) -> bool:
         until = self._aside.get((tree.root, *_whose(one)))
         return until is not None and self._steady() < until
 
-    def _put_aside(self, tree: Catalogued, one: Unlisted, error: UnexpectedError) -> None:
+    def _put_aside(self, tree: CatalogTree, one: Unlisted, error: UnexpectedError) -> None:
         key = (tree.root, *_whose(one))
         if key not in self._aside:
             log.warning("catalogue.item_failed", root=tree.root, **_named(one), reason=str(error))
         self._aside[key] = self._steady() + _LONGEST_PAUSE
 
-    async def _bring(self, key: str | None, tree: Catalogued, unlisted: Sequence[Unlisted]) -> set[str]:
+    async def _bring(self, key: str | None, tree: CatalogTree, unlisted: Sequence[Unlisted]) -> set[str]:
         """Items, then who links to them, then the marks: after a crash it is all done once more."""
         written = await self._write_items(key, tree, unlisted)
         gone = [path for path, entry in written.entries.items() if entry is None]
@@ -144,7 +144,9 @@ class Cataloguer:
         log.debug("catalogue.written", root=tree.root, items=len(paths) - len(gone))
         return {path for path, entry in written.entries.items() if entry is not None}
 
-    async def _write_items(self, key: str | None, tree: Catalogued, unlisted: Sequence[Unlisted]) -> _Written:
+    async def _write_items(
+        self, key: str | None, tree: CatalogTree, unlisted: Sequence[Unlisted]
+    ) -> _Written:
         written = _Written()
         async for some in self._orders(unlisted):
             documents: dict[str, Document] = {}
@@ -170,7 +172,7 @@ class Cataloguer:
                 yield [(orders[one.task_id], one) for one in of_account if one.task_id in orders]
 
     async def _write_collections(
-        self, key: str | None, tree: Catalogued, changed: Mapping[str, Entry | None]
+        self, key: str | None, tree: CatalogTree, changed: Mapping[str, Entry | None]
     ) -> list[str]:
         """Each that has a changed item, then the root of them all; returns those that have no item left."""
         by_collection: defaultdict[str, dict[str, Entry | None]] = defaultdict(dict)
@@ -188,10 +190,10 @@ class Cataloguer:
             else:
                 empty.append(path)
                 all_of_them.discard(path)
-        await tree.files.write({stac.CATALOGUE: stac.catalogue(all_of_them)})
+        await tree.files.write({stac.CATALOGUE: stac.catalog(all_of_them)})
         return empty
 
-    def _fail(self, tree: Catalogued, error: DiskError) -> None:
+    def _fail(self, tree: CatalogTree, error: DiskError) -> None:
         if tree.root not in self._failing:
             log.error("catalogue.failing", root=tree.root, reason=str(error))
         failure = self._failing.setdefault(tree.root, _Failure())
@@ -203,7 +205,7 @@ class Cataloguer:
             log.info("catalogue.restored", root=root)
 
 
-async def _not_ready(tree: Catalogued) -> str | None:
+async def _not_ready(tree: CatalogTree) -> str | None:
     try:
         await tree.ready()
     except DiskError as error:

@@ -108,7 +108,7 @@ _HEARTBEAT_TOLERATED = timedelta(seconds=2)
 _ZERO = timedelta(0)
 
 
-class Steps:
+class ClockSteps:
     """How far a clock was set since it was last asked; small steps add up until they count."""
 
     def __init__(self, now: Callable[[], datetime], steady: Callable[[], float]) -> None:
@@ -129,7 +129,7 @@ class Steps:
         return self._now() - datetime.fromtimestamp(0, UTC) - timedelta(seconds=self._steady())
 
 
-class Heartbeat:
+class ClockWatch:
     """Rings every 15 s; where the host's clock was set it says so.
 
     `rebase` is for what goes by the host's clock, `stepped` for what goes by ours (`now`), which may be the
@@ -150,8 +150,8 @@ class Heartbeat:
         self._ring = ring
         self._rebase = rebase
         self._stepped = stepped
-        self._hosts = Steps(wall, steady)
-        self._ours = Steps(now, steady)
+        self._hosts = ClockSteps(wall, steady)
+        self._ours = ClockSteps(now, steady)
         self._sleep = sleep
 
     async def run(self) -> None:

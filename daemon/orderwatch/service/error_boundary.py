@@ -12,7 +12,7 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def walled(**whose: object) -> Iterator[None]:
+def contained(**whose: object) -> Iterator[None]:
     """Raise `UnexpectedError` instead of any exception that is no `OrderwatchError`; log its frames at debug.
 
     Neither the log nor the error has the exception's own text, which may quote what no log may hold.

@@ -13,72 +13,72 @@ _PUNCTUAL = 5.0  # seconds that the loop may be behind
 _SLOWEST_DISK = 1_000_000  # bytes per second: a disk that reads so slowly still works
 
 
-def patience(requests_per_second: float) -> float:
+def liveness_limit(requests_per_second: float) -> float:
     """Seconds that whoever asks the provider may be silent, at this pace."""
     return PATIENCE + _QUEUE / requests_per_second
 
 
-class Pulse:
+class Liveness:
     """The members that are at work. The clock stands still while the machine is suspended."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._members: set[Member] = set()
+        self._members: set[Worker] = set()
 
-    def member(self, name: str, within: float = PATIENCE) -> "Member":
+    def worker(self, name: str, within: float = PATIENCE) -> "Worker":
         """One that must beat every so many seconds, while it is entered."""
-        return Member(name, within, self._clock, self._members)
+        return Worker(name, within, self._clock, self._members)
 
     def late(self) -> list[str]:
         """Why not all is well, in words; empty where everybody makes progress."""
         now = self._clock()
         return sorted(
-            f"{member.name}: no progress since {now - member.beaten_at:.0f} s"
-            for member in self._members
-            if now > member.until
+            f"{worker.name}: no progress since {now - worker.beaten_at:.0f} s"
+            for worker in self._members
+            if now > worker.until
         )
 
 
-class Member:
+class Worker:
     """Counts from when it is entered until it is left. Any thread may beat."""
 
-    def __init__(self, name: str, within: float, clock: Callable[[], float], members: set["Member"]) -> None:
+    def __init__(self, name: str, within: float, clock: Callable[[], float], members: set["Worker"]) -> None:
         self.name = name
         self._within = within
         self._clock = clock
         self._members = members
-        self.beat()
+        self.progress()
 
     def __enter__(self) -> Self:
-        self.beat()
+        self.progress()
         self._members.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._members.discard(self)
 
-    def beat(self) -> None:
+    def progress(self) -> None:
         """There is progress."""
         self.beaten_at = self._clock()
         self.until = self.beaten_at + self._within
 
-    def reads(self, size: int) -> None:
+    def reading(self, size: int) -> None:
         """There is, and now so many bytes are worked through, which may be silent."""
-        self.beat()
+        self.progress()
         self.until += size / _SLOWEST_DISK
 
-    def rests(self) -> None:
+    def idle(self) -> None:
         """Until the next beat there is nothing to do but to wait for others, who are judged themselves."""
-        self.beat()
+        self.progress()
         self.until = math.inf
 
 
-def unwatched() -> Member:
+def unsupervised() -> Worker:
     """A member that nobody judges."""
-    return Pulse().member("nobody")
+    return Liveness().worker("nobody")
 
 
-class Punctuality:
+class LoopLag:
     """How far the event loop is behind; `run` looks every second."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -114,6 +114,6 @@ class Punctuality:
         return max(0.0, self._clock() - self._looked_at - _EVERY)
 
 
-def not_sound(pulse: Pulse, loop: Punctuality) -> list[str]:
+def why_unhealthy(liveness: Liveness, loop: LoopLag) -> list[str]:
     """Why the service manager should not be told that all is well; empty where it should."""
-    return [*loop.late(), *pulse.late()]
+    return [*loop.late(), *liveness.late()]

@@ -4,21 +4,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 
-class Bell:
+class Wakeup:
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
-    def ring(self) -> None:
+    def trigger(self) -> None:
         event, self._event = self._event, asyncio.Event()
         event.set()
 
-    def ticket(self) -> asyncio.Event:
+    def subscribe(self) -> asyncio.Event:
         """Take it before looking at the rows: a ring after that is not missed."""
         return self._event
 
-    async def each(self, work: Callable[[], Awaitable[object]]) -> None:
+    async def run_on_each(self, work: Callable[[], Awaitable[object]]) -> None:
         """Do it now and whenever this rings, for ever."""
         while True:
-            ticket = self.ticket()
+            ticket = self.subscribe()
             await work()
             await ticket.wait()

@@ -7,15 +7,15 @@ from typing import NamedTuple
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from orderwatch.simulator import access, placing
+from orderwatch.simulator import auth, placing
 from orderwatch.simulator.auth import Refused
+from orderwatch.simulator.documents import Document
 from orderwatch.simulator.faults import On
 from orderwatch.simulator.journal import ENTRY, SIDE, noted
 from orderwatch.simulator.pagination import number, page
-from orderwatch.simulator.scenario import Order, Product
 from orderwatch.simulator.responses import instead, json_response, spoiled
+from orderwatch.simulator.scenario import Order, Product
 from orderwatch.simulator.state import Simulator
-from orderwatch.simulator.documents import Document
 from orderwatch.simulator.world import current
 
 Answer = Callable[[Simulator, web.Request], Awaitable[web.Response]]
@@ -39,27 +39,27 @@ def application(simulator: Simulator) -> web.Application:
 
 
 async def _token(simulator: Simulator, request: web.Request) -> web.Response:
-    return json_response(access.new_token(simulator, await access.json_object(request)))
+    return json_response(auth.new_token(simulator, await auth.json_object(request)))
 
 
 async def _my_contracts(simulator: Simulator, request: web.Request) -> web.Response:
-    account = access.account_without_contract(simulator, request, access.ACCOUNTS)
-    return page(simulator.scenario, request, account.contracts, partial(access.contract_document, simulator))
+    account = auth.account_without_contract(simulator, request, auth.ACCOUNTS)
+    return page(simulator.scenario, request, account.contracts, partial(auth.contract_document, simulator))
 
 
 async def _contracts(simulator: Simulator, request: web.Request) -> web.Response:
-    account = access.account_without_contract(simulator, request, access.TASKING)
+    account = auth.account_without_contract(simulator, request, auth.TASKING)
     return json_response([{"contract_id": c.contract_id, "name": c.name} for c in account.contracts])
 
 
 async def _products(simulator: Simulator, request: web.Request) -> web.Response:
-    access.contracts_of(simulator, request)
+    auth.contracts_of(simulator, request)
     return page(simulator.scenario, request, simulator.scenario.products, Product.model_dump)
 
 
 async def _tasks(simulator: Simulator, request: web.Request) -> web.Response:
     at = simulator.seconds()
-    found = simulator.world.orders(at, access.contracts_of(simulator, request))
+    found = simulator.world.orders(at, auth.contracts_of(simulator, request))
     for name in ("project_name", "task_name"):
         if (wanted := request.query.get(name)) is not None:
             found = [order for order in found if getattr(order, name) == wanted]
@@ -82,7 +82,7 @@ async def _captures(simulator: Simulator, request: web.Request) -> web.Response:
 
 async def _scenes(simulator: Simulator, request: web.Request) -> web.Response:
     at = simulator.seconds()
-    contracts = access.contracts_of(simulator, request)
+    contracts = auth.contracts_of(simulator, request)
     capture_id = request.query.get("sceneset_id")
     if capture_id is None:
         orders = simulator.world.orders(at, contracts)
@@ -98,9 +98,9 @@ async def _scenes(simulator: Simulator, request: web.Request) -> web.Response:
 
 
 async def _place(simulator: Simulator, request: web.Request) -> web.Response:
-    account = access.account_that_may_task(simulator, request)
-    contract, *_ = access.contracts_of(simulator, request)
-    body = await access.json_object(request)
+    account = auth.account_that_may_task(simulator, request)
+    contract, *_ = auth.contracts_of(simulator, request)
+    body = await auth.json_object(request)
     if complaints := placing.complaints(body, simulator.scenario, simulator.now()):
         raise Refused(400, complaints)
     if not account.credit:
@@ -111,7 +111,7 @@ async def _place(simulator: Simulator, request: web.Request) -> web.Response:
 
 
 async def _cancel(simulator: Simulator, request: web.Request) -> web.Response:
-    access.account_that_may_task(simulator, request)
+    auth.account_that_may_task(simulator, request)
     at = simulator.seconds()
     order = _order(simulator, request, at)
     simulator.world, order = placing.cancelled(simulator.world, order, at)
@@ -127,7 +127,7 @@ async def _truth(simulator: Simulator, _request: web.Request) -> web.Response:
 
 
 ROUTES = (
-    Route("POST", access.TOKEN_PATH, "token", _token),
+    Route("POST", auth.TOKEN_PATH, "token", _token),
     Route("GET", "/v2/my/contracts", "contracts", _my_contracts),
     Route("GET", "/contracts", "contracts", _contracts),
     Route("GET", "/tasking/products/", "products", _products),
@@ -148,7 +148,7 @@ def _admitted(simulator: Simulator) -> Middleware:
 
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[ENTRY].account = await access.asker(simulator, request)
+        request[ENTRY].account = await auth.asker(simulator, request)
         if simulator.outage and not request.path.startswith(SIDE):
             return json_response({"message": "Service Unavailable"}, 503)
         return await handler(request)
@@ -202,12 +202,12 @@ def _facts(simulator: Simulator, request: web.Request) -> Document:
 
 
 def _revoke(simulator: Simulator, request: web.Request) -> None:
-    for token in access.tokens(request):
+    for token in auth.tokens(request):
         simulator.tokens.revoke(token)
 
 
 def _order(simulator: Simulator, request: web.Request, at: float) -> Order:
-    contracts = access.contracts_of(simulator, request)
+    contracts = auth.contracts_of(simulator, request)
     order = simulator.world.order(int(request.match_info["task_id"]), at, contracts)
     if order is None:
         raise Refused(404, {"detail": "Not found."})

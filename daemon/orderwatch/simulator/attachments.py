@@ -6,9 +6,9 @@ from typing import Protocol
 
 import orjson
 
+from orderwatch.simulator.documents import Document
 from orderwatch.simulator.pictures import fields, landscape
 from orderwatch.simulator.scenario import Attachment
-from orderwatch.simulator.documents import Document
 from orderwatch.simulator.zips import VirtualZip
 
 MEDIA_TYPES = {

@@ -6,9 +6,9 @@ from typing import Final
 import orjson
 from aiohttp import web
 
+from orderwatch.simulator.documents import Document
 from orderwatch.simulator.scenario import Account, Contract
 from orderwatch.simulator.state import Simulator
-from orderwatch.simulator.documents import Document
 
 ACCOUNTS: Final = "api"
 TASKING: Final = "https://api.satellogic.com/"

@@ -13,8 +13,8 @@ from aiohttp.typedefs import Handler
 from orderwatch.simulator.attachments import MEDIA_TYPES, Content
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.journal import ENTRY, noted
-from orderwatch.simulator.scenario import Attachment
 from orderwatch.simulator.responses import instead, pour
+from orderwatch.simulator.scenario import Attachment
 from orderwatch.simulator.state import Link, Simulator
 from orderwatch.simulator.world import Place
 

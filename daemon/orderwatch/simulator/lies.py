@@ -9,8 +9,8 @@ from typing import Final, NamedTuple, TypeGuard
 
 from yarl import URL
 
-from orderwatch.simulator.faults import Kind
 from orderwatch.simulator.documents import Document
+from orderwatch.simulator.faults import Kind
 
 WHITE: Final = 32 << 20  # bytes that a huge answer is longer than the true one
 
@@ -22,7 +22,7 @@ _ZULU = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 Truth = Document | list[Document]
 
 
-class Telling(NamedTuple):
+class ListLies(NamedTuple):
     """What a lie may know besides the truth: the request's URL, an origin other than its own, a word."""
 
     url: URL
@@ -30,52 +30,52 @@ class Telling(NamedTuple):
     word: str
 
 
-Lie = Callable[[Truth, Telling], object]
+Lie = Callable[[Truth, ListLies], object]
 
 
-def _page_loop(truth: Truth, telling: Telling) -> object:
+def _page_loop(truth: Truth, telling: ListLies) -> object:
     return truth | {"next": str(telling.url)} if _is_page(truth) else truth
 
 
-def _foreign_next(truth: Truth, telling: Telling) -> object:
+def _foreign_next(truth: Truth, telling: ListLies) -> object:
     if not _is_page(truth):
         return truth
     follows = URL(truth["next"]) if truth["next"] else telling.url
     return truth | {"next": str(telling.elsewhere.join(follows.relative()))}
 
 
-def _inner_next(truth: Truth, _telling: Telling) -> object:
+def _inner_next(truth: Truth, _telling: ListLies) -> object:
     if not _is_page(truth) or not truth["next"]:
         return truth
     return truth | {"next": str(_INNER.join(URL(truth["next"]).relative()))}
 
 
-def _endless_next(truth: Truth, telling: Telling) -> object:
+def _endless_next(truth: Truth, telling: ListLies) -> object:
     if not _is_page(truth):
         return truth
     limit, offset = (int(telling.url.query.get(name, 0)) for name in ("limit", "offset"))
     return truth | {"next": str(telling.url.update_query(limit=limit or 25, offset=offset + (limit or 25)))}
 
 
-def _bare(truth: Truth, _telling: Telling) -> object:
+def _bare(truth: Truth, _telling: ListLies) -> object:
     return _with_rows(truth, [_stripped(row, number) for number, row in enumerate(_rows(truth))])
 
 
-def _loose(truth: Truth, _telling: Telling) -> object:
+def _loose(truth: Truth, _telling: ListLies) -> object:
     return _changed(truth, _loosened)
 
 
-def _doubled(truth: Truth, _telling: Telling) -> object:
+def _doubled(truth: Truth, _telling: ListLies) -> object:
     return _with_rows(truth, [row for row in _rows(truth) for _ in range(2)])
 
 
-def _vanished(truth: Truth, _telling: Telling) -> object:
+def _vanished(truth: Truth, _telling: ListLies) -> object:
     rest = {"count": 0, "next": None, "previous": None}
     nothing = _with_rows(truth, [])
     return nothing | rest if isinstance(nothing, dict) else nothing
 
 
-def _words(truth: Truth, telling: Telling) -> object:
+def _words(truth: Truth, telling: ListLies) -> object:
     return _changed(truth, lambda name, value: telling.word if name == "status" else value)
 
 

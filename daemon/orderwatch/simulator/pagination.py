@@ -5,9 +5,9 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from orderwatch.simulator.scenario import Scenario
-from orderwatch.simulator.responses import json_response
 from orderwatch.simulator.documents import Document
+from orderwatch.simulator.responses import json_response
+from orderwatch.simulator.scenario import Scenario
 
 T = TypeVar("T")
 

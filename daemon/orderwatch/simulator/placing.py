@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from orderwatch.simulator.scenario import Capture, Moves, Order, Scenario, Scene
 from orderwatch.simulator.documents import Document, checked_target
+from orderwatch.simulator.scenario import Capture, Moves, Order, Scenario, Scene
 from orderwatch.simulator.world import World, current
 
 _NAMES = ("task_name", "project_name")

@@ -12,7 +12,7 @@ from yarl import URL
 from orderwatch.simulator.attachments import Readable, Small
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.journal import ENTRY
-from orderwatch.simulator.lies import LIES, MISPRINTS, Huge, Telling
+from orderwatch.simulator.lies import LIES, MISPRINTS, Huge, ListLies
 
 PIECE = 256 * 1024
 _PIECES_PER_SECOND = 20  # with a limited rate: small enough for a lively progress bar
@@ -52,7 +52,7 @@ async def spoiled(
     """A true JSON answer, spoiled on its way out; `elsewhere` is an origin that is not the API's."""
     body = answer.body if isinstance(answer.body, bytes) else b""
     if fault.kind in LIES and answer.status < _REFUSALS:
-        lie = LIES[fault.kind](orjson.loads(body), Telling(request.url, URL(elsewhere), fault.word))
+        lie = LIES[fault.kind](orjson.loads(body), ListLies(request.url, URL(elsewhere), fault.word))
         body = orjson.dumps(lie)
     elif fault.kind in MISPRINTS:
         body = MISPRINTS[fault.kind](body)

@@ -24,8 +24,8 @@ from pydantic_core import ErrorDetails
 
 from orderwatch.core.validation_errors import place, sentence
 from orderwatch.errors import ConfigError
-from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.documents import Document, Frozen, checked_target, parse_size
+from orderwatch.simulator.faults import Fault
 
 BUILT_IN = Path(__file__).parent / "scenarios"
 CONTRACT = "cont.00000000-0000-0000-0000-000000000001"

@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from orderwatch.simulator.attachments import Content
+from orderwatch.simulator.documents import Document, zulu
 from orderwatch.simulator.faults import Faults
 from orderwatch.simulator.journal import Journal
 from orderwatch.simulator.scenario import Account, Attachment, Contract, Scenario
 from orderwatch.simulator.tokens import Tokens
-from orderwatch.simulator.documents import Document, zulu
 from orderwatch.simulator.world import Place, World
 
 

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from orderwatch.simulator.attachments import Content, content
-from orderwatch.simulator.scenario import Attachment, Capture, Moves, Order, Scenario, Scene
 from orderwatch.simulator.documents import Document, zulu
+from orderwatch.simulator.scenario import Attachment, Capture, Moves, Order, Scenario, Scene
 
 Sign = Callable[[str, Attachment], str]
 """Mints the token of a link to this attachment of this scene."""

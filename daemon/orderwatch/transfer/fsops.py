@@ -14,7 +14,7 @@ from orderwatch.fsync import sync
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rights:
+class Permissions:
     """None and -1 leave it as it was made."""
 
     file_mode: int | None = None
@@ -31,7 +31,7 @@ class Rights:
             os.fchmod(handle, mode)
 
 
-USUAL = Rights()
+DEFAULT_PERMISSIONS = Permissions()
 
 
 _LINKLESS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}  # of file systems without hard links
@@ -55,32 +55,32 @@ def free_space(folder: Path) -> int:
     return disk.f_bavail * disk.f_frsize
 
 
-def make_folders(folder: Path, rights: Rights = USUAL) -> None:
+def make_folders(folder: Path, permissions: Permissions = DEFAULT_PERMISSIONS) -> None:
     """Make missing folders one by one, each entry durable before the next; the others stay as they are."""
     if folder.is_dir():
         return
-    make_folders(folder.parent, rights)
+    make_folders(folder.parent, permissions)
     folder.mkdir(exist_ok=True)
-    if give(folder, rights):
+    if give(folder, permissions):
         sync(folder)
     sync(folder.parent)
 
 
-def write_durable(path: Path, content: bytes, rights: Rights = USUAL) -> None:
+def write_durable(path: Path, content: bytes, permissions: Permissions = DEFAULT_PERMISSIONS) -> None:
     with path.open("wb") as file:
         file.write(content)
         file.flush()
-        rights.give(file.fileno())
+        permissions.give(file.fileno())
         os.fsync(file.fileno())
 
 
-def give(path: Path, rights: Rights) -> bool:
+def give(path: Path, permissions: Permissions) -> bool:
     """Give a file or folder the rights it is to have; False where it has them already, else sync it."""
-    if rights == USUAL:
+    if permissions == DEFAULT_PERMISSIONS:
         return False
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
-        rights.give(handle)
+        permissions.give(handle)
     finally:
         os.close(handle)
     return True

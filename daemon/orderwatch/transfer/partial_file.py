@@ -15,7 +15,7 @@ from orderwatch.core.deliveries.byte_ranges import Ranges
 from orderwatch.errors import LostBytesError
 from orderwatch.fsync import sync
 from orderwatch.transfer.fsops import translated, write_durable
-from orderwatch.transfer.trailing_hash import Follower
+from orderwatch.transfer.trailing_hash import TrailingHash
 
 A = ParamSpec("A")
 _IOV_MAX = 1024
@@ -42,7 +42,7 @@ class Partial:
         self._flight: asyncio.Future[None] | None = None
         self._syncing: asyncio.Future[None] | None = None
         self._turn = asyncio.Lock()
-        self._follower = Follower(handle, threads.reading)
+        self._follower = TrailingHash(handle, threads.reading)
         self.held = held  # handed over: written, or still in flight
 
     async def write(self, at: int, parts: list[bytes]) -> None:

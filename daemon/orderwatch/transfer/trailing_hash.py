@@ -10,7 +10,7 @@ from orderwatch.transfer.fsops import translated
 _BLOCK = 2**20
 
 
-class Follower:
+class TrailingHash:
     """Reads the beginning of an open file again, in the given thread."""
 
     def __init__(self, handle: int, thread: Executor) -> None:

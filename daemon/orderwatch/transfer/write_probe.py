@@ -8,12 +8,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from orderwatch.fsync import sync
-from orderwatch.transfer.fsops import USUAL, Rights, free_space, give_name, translated, write_durable
+from orderwatch.transfer.fsops import (
+    DEFAULT_PERMISSIONS,
+    Permissions,
+    free_space,
+    give_name,
+    translated,
+    write_durable,
+)
 
 _NOT_KNOWN_HERE = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}  # file systems without unnamed files
 
 
-def rehearse(root: Path, rights: Rights = USUAL) -> str:
+def try_writing(root: Path, permissions: Permissions = DEFAULT_PERMISSIONS) -> str:
     """Write a file in the tree, name it and make it durable, as a delivery would be; take it away again.
 
     Makes no folder: of a tree that is not there yet only the folder is tried that it will be made in.
@@ -24,7 +31,7 @@ def rehearse(root: Path, rights: Rights = USUAL) -> str:
         if folder != root:
             try_unnamed(folder)
             return f"the first start makes it; {folder} can be written"
-        _try_named(_staging(root) or root, rights)
+        _try_named(_staging(root) or root, permissions)
         return "takes files"
 
 
@@ -60,10 +67,10 @@ def _staging(root: Path) -> Path | None:
     return None
 
 
-def _try_named(folder: Path, rights: Rights) -> None:
+def _try_named(folder: Path, permissions: Permissions) -> None:
     written, named = (folder / f".probe-{uuid.uuid4().hex}{suffix}" for suffix in ("", ".named"))
     try:
-        write_durable(written, b"", rights)
+        write_durable(written, b"", permissions)
         give_name(written, named)
         sync(folder)
     finally:

@@ -13,7 +13,7 @@ from orderwatch.simulator.scenario import Account, Capture, Order, Scene
 RUNNING = Order(task_id=7, task_name="Quay 5", status=((0, "in_progress"),))
 PUBLISHED = Capture(status=((0, "published"),), scenes=(Scene(size=20_000),))
 PLANNED = Capture(status=((0, "planned"),))
-CHANNEL = '[[notify]]\nkind = "webhook"\nurl = "https://example.com/"\nevents = "order.moved"'
+CHANNEL = '[[notify]]\nkind = "webhook"\nurl = "https://example.com/"\nevents = "order.changed"'
 DONE = RUNNING.model_copy(update={"task_id": 8, "status": ((0, "completed"),)})
 
 

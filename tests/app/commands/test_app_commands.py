@@ -385,7 +385,7 @@ async def test_reload_takes_up_a_good_configuration_and_refuses_a_bad_one(rigged
     rig = await rigged(_one_order())
     rig.configure("task_ids = [8]")
     daemon = await rig.start("run")
-    await _until_logged(rig, "order.moved")
+    await _until_logged(rig, "order.changed")
     good = rig.config.read_text(encoding="utf-8")
     rig.config.write_text(good + "\ncolour = 1\n", encoding="utf-8")
     daemon.send_signal(signal.SIGHUP)

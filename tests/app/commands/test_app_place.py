@@ -269,7 +269,7 @@ async def test_the_turn_of_another_process_is_waited_for_a_while(
     monkeypatch.setattr(place_orders, "_MOMENT", 0.01)
     monkeypatch.setattr(place_orders, "_PATIENCE", 0.03)
     with turn_to_order(rig.database), pytest.raises(LockedError, match="another orderwatch is ordering"):
-        async with place_orders.open_books(settings):
+        async with place_orders.open_order_store(settings):
             pass
     monkeypatch.setattr(place_orders, "_PATIENCE", 30.0)
     entered = asyncio.create_task(_enter(settings))
@@ -280,5 +280,5 @@ async def test_the_turn_of_another_process_is_waited_for_a_while(
 
 
 async def _enter(settings: Settings) -> bool:
-    async with place_orders.open_books(settings):
+    async with place_orders.open_order_store(settings):
         return True

@@ -52,8 +52,8 @@ async def test_the_rows_of_the_files_are_as_they_were_and_nothing_is_fetched_aga
         assert again.captures[0].published_at == order.captures[0].published_at
         await assert_nothing_is_fetched_again(at_home)
         (looked,) = await at_home.orders()
-        assert looked.standing == order.standing
-        assert looked.captures[0].standing == order.captures[0].standing
+        assert looked.status == order.status
+        assert looked.captures[0].status == order.captures[0].status
         async with open_store(at_home.rig.database) as store:
             assert await store.lags(100) == []
             details = [m.detail or "" for m in await store.history(7)]

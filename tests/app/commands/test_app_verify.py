@@ -15,7 +15,7 @@ from orderwatch.app.commands import repair
 from orderwatch.app.commands.verify import Trees, judge, verify
 from orderwatch.core.deliveries.paths import partial_name
 from orderwatch.core.deliveries.sidecar import parse
-from orderwatch.core.deliveries.state_machine import Move, after_loss, claimed
+from orderwatch.core.deliveries.state_machine import DeliveryUpdate, claimed, on_loss
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.lock import sole_writer
@@ -95,7 +95,7 @@ async def test_a_name_that_is_being_published_is_no_orphan(tmp_path: Path) -> No
     async with home(tmp_path) as at_home:
         delivery, path = await the_file(at_home)
         async with open_store(at_home.rig.database) as store:
-            move = after_loss(delivery, datetime.now(UTC), "for the test")
+            move = on_loss(delivery, datetime.now(UTC), "for the test")
             await store.record(move)
             await store.record(claimed(move.delivery, datetime.now(UTC)))
         assert path.exists()
@@ -109,14 +109,14 @@ async def test_what_a_daemon_moved_meanwhile_is_not_reported(tmp_path: Path) -> 
         aside = path.rename(tmp_path / "aside")
         async with open_store(at_home.rig.database) as store:
             assert await judge(store, trees, delivery, lambda _size: None)
-            wanted = after_loss(delivery, datetime.now(UTC), "for the test")
+            wanted = on_loss(delivery, datetime.now(UTC), "for the test")
             await store.record(wanted)
             assert await judge(store, trees, delivery, lambda _size: None) is None
             aside.rename(path.with_name("elsewhere.zip"))
             shutil.copy(at_home.beside(delivery), path.with_name("elsewhere.zip.json"))
             elsewhere = str(path.with_name("elsewhere.zip").relative_to(at_home.tree))
             await store.reserve(delivery, elsewhere)
-            await store.record(Move(delivery=delivery, transition=None))
+            await store.record(DeliveryUpdate(delivery=delivery, transition=None))
             assert await judge(store, trees, delivery, lambda _size: None) is None
 
 
@@ -311,7 +311,7 @@ async def test_a_repair_that_was_killed_half_way_is_done_by_the_next(
         _, path = await the_file(at_home)
         spoiled = spoil(path)
         with monkeypatch.context() as patched:
-            patched.setattr(repair, "after_loss", lambda *_: 1 / 0)
+            patched.setattr(repair, "on_loss", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 await at_home.repair()
         assert not path.exists()

@@ -11,9 +11,15 @@ from structlog.testing import LogCapture
 from tests.databases import new_database
 from tests.logs import events
 
-from orderwatch.app.daemon.maintenance import World, adjust, certificates, provoke, take_care
-from orderwatch.app.daemon.resources import open_house
-from orderwatch.app.daemon.runtime import Builder
+from orderwatch.app.daemon.maintenance import (
+    MaintenanceTargets,
+    adjust,
+    build_maintenance,
+    certificates,
+    on_event,
+)
+from orderwatch.app.daemon.resources import open_resources
+from orderwatch.app.daemon.runtime import RuntimeBuilder
 from orderwatch.config import Settings
 from orderwatch.ops.log import Redactor
 from orderwatch.service.clock import Clock, utc_now
@@ -32,13 +38,13 @@ def settings(folder: Path, **delivery: object) -> Settings:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[MaintenanceTargets]:
     async with AsyncExitStack() as stack:
         new_database(tmp_path / "state")
         wanted = settings(tmp_path)
-        house = await stack.enter_async_context(open_house(wanted, Redactor()))
-        tree = await Builder(house, wanted, stack).tree(wanted.delivery.root)
-        yield World(house.store, {None: tree}, {}, house.clock)
+        house = await stack.enter_async_context(open_resources(wanted, Redactor()))
+        tree = await RuntimeBuilder(house, wanted, stack).tree(wanted.delivery.root)
+        yield MaintenanceTargets(house.store, {None: tree}, {}, house.clock)
 
 
 def said(events: LogCapture) -> list[str]:
@@ -46,47 +52,51 @@ def said(events: LogCapture) -> list[str]:
 
 
 async def test_a_tree_that_is_away_is_begun_and_ended_once_by_check_and_chores(
-    tmp_path: Path, world: World, events: LogCapture
+    tmp_path: Path, world: MaintenanceTargets, events: LogCapture
 ) -> None:
-    care = take_care(settings(tmp_path), world)
-    care.examiner.checks = [c for c in care.examiner.checks if c.kind != "certificate"]  # no network here
-    await care.keeper.round()
-    await care.examiner.round()
-    assert {finding.ok for finding in care.examiner.findings.values()} == {True}
-    assert care.keeper.last_backup is not None
+    care = build_maintenance(settings(tmp_path), world)
+    care.check_runner.checks = [
+        c for c in care.check_runner.checks if c.kind != "certificate"
+    ]  # no network here
+    await care.maintenance.round()
+    await care.check_runner.round()
+    assert {finding.ok for finding in care.check_runner.findings.values()} == {True}
+    assert care.maintenance.last_backup is not None
     tree, aside = tmp_path / "tree", tmp_path / "aside"
     tree.rename(aside)
     tree.mkdir()
-    for chore in (care.keeper.sweeping, care.keeper.scrub):
+    for chore in (care.maintenance.sweeping, care.maintenance.scrub):
         await chore.do(utc_now())
-    for check in care.examiner.checks:
+    for check in care.check_runner.checks:
         await check.run()
     tree.rmdir()
     aside.rename(tree)
-    for check in care.examiner.checks:
+    for check in care.check_runner.checks:
         await check.run()
     assert said(events) == ["tree.unusable", "tree.usable"]
 
 
-async def test_trouble_that_is_said_brings_its_check_forward(tmp_path: Path, world: World) -> None:
+async def test_trouble_that_is_said_brings_its_check_forward(
+    tmp_path: Path, world: MaintenanceTargets
+) -> None:
     times = [utc_now()]
-    care = take_care(settings(tmp_path), replace(world, clock=Clock(wall=lambda: times[0])))
-    care.examiner.checks = [c for c in care.examiner.checks if c.kind == "space"]
-    await care.examiner.round()
-    [first] = care.examiner.findings.values()
+    care = build_maintenance(settings(tmp_path), replace(world, clock=Clock(wall=lambda: times[0])))
+    care.check_runner.checks = [c for c in care.check_runner.checks if c.kind == "space"]
+    await care.check_runner.round()
+    [first] = care.check_runner.findings.values()
     times[0] += timedelta(minutes=1)
     for event, looked in (("delivery.stored", False), ("delivery.parked", True)):
-        provoke(care, event)
-        await care.examiner.round()
-        assert (care.examiner.findings[first.name] is not first) is looked
+        on_event(care, event)
+        await care.check_runner.round()
+        assert (care.check_runner.findings[first.name] is not first) is looked
 
 
-async def test_a_reload_takes_up_what_is_kept_and_checked(tmp_path: Path, world: World) -> None:
-    care = take_care(settings(tmp_path), world)
-    before = care.keeper.scrub, care.examiner
+async def test_a_reload_takes_up_what_is_kept_and_checked(tmp_path: Path, world: MaintenanceTargets) -> None:
+    care = build_maintenance(settings(tmp_path), world)
+    before = care.maintenance.scrub, care.check_runner
     adjust(care, settings(tmp_path, scrub="0"), world)
-    assert (care.keeper.scrub, care.examiner) == before
-    assert care.keeper.scrub.weekly == 0
+    assert (care.maintenance.scrub, care.check_runner) == before
+    assert care.maintenance.scrub.weekly == 0
 
 
 def test_each_https_host_is_checked_once_by_the_name_of_its_endpoint(tmp_path: Path) -> None:

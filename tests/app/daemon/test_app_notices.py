@@ -67,7 +67,7 @@ async def test_the_watchdog_is_fed_while_all_make_progress_and_the_status_has_co
     async with stage(tmp_path, story()) as scene, at_work(scene):
         await comes("WATCHDOG=1")
         await comes(f"STATUS=1 orders open, 0 deliveries to come, {SCENES} stored; all is well")
-        with scene.daemon.house.observed.live.pulse.member("hanging", within=-1):
+        with scene.daemon.resources.monitoring.live.liveness.worker("hanging", within=-1):
             await scene.sweeps(1)  # one notice may have been under way
             heard.clear()
             await comes(f"STATUS=1 orders open, 0 deliveries to come, {SCENES} stored; all is well")

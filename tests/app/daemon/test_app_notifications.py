@@ -18,25 +18,25 @@ from tests.notifiers.receiver import Receiver, receiver
 from tests.patience import PATIENCE
 
 from orderwatch.app.commands.once import run_once
-from orderwatch.app.daemon.resources import open_house
-from orderwatch.app.daemon.supervisor import open_crew
+from orderwatch.app.daemon.resources import open_resources
+from orderwatch.app.daemon.supervisor import open_supervisor
 from orderwatch.app.factories import held_database
 from orderwatch.app.notifications import (
     channels_of,
-    heard_problems,
     learn_channels,
     listen,
-    open_deadman,
-    open_tellers,
+    open_dispatchers,
+    open_heartbeat,
+    tracked_problems,
 )
 from orderwatch.cli import cli
 from orderwatch.config import Settings, load
-from orderwatch.core.notifications.problems import Change, Problem
+from orderwatch.core.notifications.problems import Problem, ProblemChange
 from orderwatch.db.store import open_store
 from orderwatch.ops.log import Redactor
-from orderwatch.ops.log_listener import Tap
-from orderwatch.service.polling.poller import Round
-from orderwatch.service.wakeup import Bell
+from orderwatch.ops.log_listener import LogListener
+from orderwatch.service.polling.poller import SweepResult
+from orderwatch.service.wakeup import Wakeup
 from orderwatch.simulator.server import serve
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -90,7 +90,7 @@ async def test_once_tells_what_happened_and_what_failed_the_next_time(tmp_path: 
     first, second = there.heard
     assert first.ids == second.ids
     notes = json.loads(first.body)["notes"]
-    assert [note["event"] for note in notes] == ["capture.moved", "delivery.stored", "delivery.stored"]
+    assert [note["event"] for note in notes] == ["capture.changed", "delivery.stored", "delivery.stored"]
     assert {note["task_id"] for note in notes} == {7}
     assert all((tmp_path / "tree" / note["path"]).stat().st_size == note["size"] for note in notes[1:])
     assert b"http" not in first.body
@@ -100,20 +100,22 @@ async def test_once_tells_what_happened_and_what_failed_the_next_time(tmp_path: 
 
 async def test_what_the_log_says_reaches_the_webhook(tmp_path: Path) -> None:
     redactor = Redactor()
-    tap = Tap(redactor)
-    structlog.configure(processors=[tap, lambda *_: ""], logger_factory=structlog.ReturnLoggerFactory())
+    log_listener = LogListener(redactor)
+    structlog.configure(
+        processors=[log_listener, lambda *_: ""], logger_factory=structlog.ReturnLoggerFactory()
+    )
     async with receiver() as there, open_store(new_database(tmp_path)) as store:
         settings = configured(tmp_path, hook(there))
         learn_channels(settings, redactor)
-        await listen(store, settings, Bell())
+        await listen(store, settings, Wakeup())
         async with (
-            open_tellers(settings, redactor, store) as tellers,
-            heard_problems(settings, store, tap) as problems,
+            open_dispatchers(settings, redactor, store) as dispatchers,
+            tracked_problems(settings, store, log_listener) as problems,
         ):
             structlog.get_logger().warning("list.failed", account="main", reason=f"see {there.url}")
             structlog.get_logger().info("list.restored", account="main")
             await problems.flush()
-            assert await tellers[0].drain() is None
+            assert await dispatchers[0].drain() is None
     began, ended = told(there)
     assert (began["event"], ended["event"]) == ("problem.began", "problem.ended")
     assert "canary" not in json.dumps(began)
@@ -121,19 +123,19 @@ async def test_what_the_log_says_reaches_the_webhook(tmp_path: Path) -> None:
 
 async def test_a_reload_tells_the_new_channels_and_forgets_the_old_ones(tmp_path: Path) -> None:
     new_database(tmp_path)
-    change = Change(Problem(key="k", event="clock.wrong", began_at=NOW, facts={}), NOW)
+    change = ProblemChange(Problem(key="k", event="clock.wrong", began_at=NOW, facts={}), NOW)
     quick = "batch = '1ms'"
     async with receiver(None) as old, receiver() as new:
         settings = configured(tmp_path, hook(old, quick))
         renewed = hook(new, quick, "name = 'new'") + f"[heartbeat]\nurl = '{new.url}'\nallow_private = true"
-        async with open_house(settings, Redactor()) as house, open_crew(house, settings) as crew:
-            assert house.rounds.deadman is None
+        async with open_resources(settings, Redactor()) as house, open_supervisor(house, settings) as crew:
+            assert house.sweep_log.heartbeat is None
             await house.store.note_problems([change])
             await asyncio.wait_for(old.came.wait(), PATIENCE)
-            await crew.take_up(configured(tmp_path, renewed))
+            await crew.apply(configured(tmp_path, renewed))
             assert await house.store.pending() == {}
-            house.observed.live.read_attention = nothing
-            house.rounds.heard("main", Round(answered=True))
+            house.monitoring.live.read_attention = nothing
+            house.sweep_log.heard("main", SweepResult(answered=True))
             await house.store.note_problems([change])
             async with asyncio.timeout(PATIENCE):
                 while len(new.heard) < 2:
@@ -152,11 +154,11 @@ async def nothing() -> tuple[()]:
 
 
 async def test_without_a_heartbeat_url_there_is_no_deadman(tmp_path: Path) -> None:
-    async with open_deadman(configured(tmp_path, ""), Redactor(), nothing) as none:
+    async with open_heartbeat(configured(tmp_path, ""), Redactor(), nothing) as none:
         assert none is None
     async with receiver() as there:
         settings = configured(tmp_path, f"[heartbeat]\nurl = '{there.url}'\nallow_private = true")
-        async with open_deadman(settings, Redactor(), nothing) as deadman:
+        async with open_heartbeat(settings, Redactor(), nothing) as deadman:
             assert deadman is not None
             deadman.swept("main", good=True)
             assert await deadman.ping(all_well=True)

@@ -10,10 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 from tests.patience import PATIENCE
 
-from orderwatch.app.daemon.resources import observation
-from orderwatch.ops.live_state import Live
-from orderwatch.service.liveness import Pulse, Punctuality
-from orderwatch.web.server.listener import Wanted
+from orderwatch.app.daemon.resources import build_monitoring
+from orderwatch.ops.live_state import LiveState
+from orderwatch.service.liveness import Liveness, LoopLag
+from orderwatch.web.server.listener import ListenAddress
 
 
 def fetched(port: int, path: str) -> tuple[int, bytes]:
@@ -34,14 +34,14 @@ def is_there(port: int) -> bool:
 
 
 async def test_a_process_that_is_starting_is_sound_and_not_ready() -> None:
-    observed = observation(Live(pulse=Pulse(), loop=Punctuality()))
+    observed = build_monitoring(LiveState(liveness=Liveness(), loop=LoopLag()))
     probe = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
     port = probe.sockets[0].getsockname()[1]
     probe.close()
     await probe.wait_closed()
     with capture_logs() as said:
-        observed.front.listen(Wanted(f"127.0.0.1:{port}"))
-        crew = [asyncio.create_task(work) for work in (observed.live.loop.run(), observed.front.run())]
+        observed.listener.listen(ListenAddress(f"127.0.0.1:{port}"))
+        crew = [asyncio.create_task(work) for work in (observed.live.loop.run(), observed.listener.run())]
         while not await asyncio.to_thread(is_there, port):
             await asyncio.sleep(0.005)
         status, body = await asyncio.to_thread(fetched, port, "/healthz")
@@ -52,8 +52,8 @@ async def test_a_process_that_is_starting_is_sound_and_not_ready() -> None:
         assert status == 200
         names = {family.name for family in text_string_to_metric_families(body.decode())}
         assert {"orderwatch_build_info", "process_open_fds", "orderwatch_late_workers"} <= names
-        with observed.live.pulse.member("poller main", within=-1):
-            assert [reason.split(":")[0] for reason in observed.not_sound()] == ["poller main"]
+        with observed.live.liveness.worker("poller main", within=-1):
+            assert [reason.split(":")[0] for reason in observed.why_unhealthy()] == ["poller main"]
             assert (await asyncio.to_thread(fetched, port, "/healthz"))[0] == 503
         for task in crew:
             task.cancel()

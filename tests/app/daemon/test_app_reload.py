@@ -14,7 +14,7 @@ from tests.app.app_rig import Rigged
 from tests.app.reload_kit import guarded, reread
 
 from orderwatch.app.daemon.lifecycle import Daemon, open_daemon
-from orderwatch.app.daemon.signals import Control
+from orderwatch.app.daemon.signals import SignalControl
 from orderwatch.app.factories import held_database, set_up_log
 from orderwatch.app.notifications import channels_of
 from orderwatch.app.plan import contract_of, limit_of, pace_of, retries_of, rights_of, roots_of, watched_of
@@ -22,7 +22,7 @@ from orderwatch.config import Settings
 from orderwatch.errors import ConfigError
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.scenario import Scenario
-from orderwatch.web.server.listener import Wanted
+from orderwatch.web.server.listener import ListenAddress
 
 VALUES = [
     '"250ms"',
@@ -65,8 +65,12 @@ GOOD = {
     "requests_per_second": ("1", "0.5", "7"),
     "root": ('"{root}"', '"{other}"'),
     "keep_free": ('"0"', '"5MB"', '"1"'),
-    "retry_first": ('"90s"', '"1s"\nparallel = 2', '"1s"\nbandwidth = "5MB"', '"1s"\nfile_mode = "0640"'),
-    "stall": ('"90s"', '"7s"\nconnections = 1', '"7s"\nattachments = ["preview"]\nlayout = "{file_name}"'),
+    "retry_min": ('"90s"', '"1s"\nparallel = 2', '"1s"\nbandwidth = "5MB"', '"1s"\nfile_mode = "0640"'),
+    "stall_timeout": (
+        '"90s"',
+        '"7s"\nconnections = 1',
+        '"7s"\nattachments = ["preview"]\nlayout = "{file_name}"',
+    ),
     "listen": ('""', '"127.0.0.1:0"'),
     "hosts": ('["watch.example"]',),
     "level": ('"info"', '"warning"', '"error"'),
@@ -116,41 +120,41 @@ def mutated(text: str, folder: Path, rng: random.Random) -> str:
 
 def at_work(daemon: Daemon) -> dict[str, Any]:
     """What each part works by, as it is there."""
-    assert daemon.crew.app is not None
-    app, house = daemon.crew.app, daemon.house
+    assert daemon.supervisor.app is not None
+    app, house = daemon.supervisor.app, daemon.resources
     tools = app.fetcher._tools
-    job = daemon.bells._scheduler.get_job("tick")
+    job = daemon.schedule._scheduler.get_job("tick")
     return {
         "accounts": {name: poller._watched for name, poller in app.pollers.items()},
         "fetched": {name: tool.watched for name, tool in tools.items()},
-        "watching": {id(watcher) for watcher in daemon.crew._watching},
+        "watching": {id(watcher) for watcher in daemon.supervisor._watching},
         "paces": {poller._pace for poller in app.pollers.values()},
-        "contracts": {name: standing._orderer._contract for name, standing in app.standing.items()},
+        "contracts": {name: standing._placer._contract for name, standing in app.standing_orders.items()},
         "roots": {tree.destination.partials for tree in app.trees.values()},
         "ways": {way.space for tool in tools.values() for way in tool.trees.values()},
-        "rights": {tree.destination.rights for tree in app.trees.values()},
+        "rights": {tree.destination.permissions for tree in app.trees.values()},
         "keep_free": {tree.space.keep_free for tree in app.trees.values()},
         "retries": app.fetcher._retries,
-        "places": house.turns._places,
+        "places": house.slots._places,
         "limit": house.bandwidth.limit(),
         "tick": job.trigger.interval.total_seconds(),
         "log": logging.getLogger().level,
-        "swept": set(daemon.oversight._care.keeper.sweeping.volumes),
-        "pages": house.observed.front._wanted,
-        "shown": house.showing.settings.http,
+        "swept": set(daemon.monitor._care.maintenance.sweeping.volumes),
+        "pages": house.monitoring.listener._wanted,
+        "shown": house.dashboard.settings.http,
         "told": house.store._listening,
     }
 
 
 def told(settings: Settings, daemon: Daemon) -> dict[str, Any]:
     """The same, as these settings want it."""
-    app = daemon.crew.app
+    app = daemon.supervisor.app
     assert app is not None
     watched = {name: watched_of(name, settings) for name in settings.accounts}
     return {
         "accounts": watched,
         "fetched": watched,
-        "watching": {*map(id, app.watchers), *map(id, app.tellers)},
+        "watching": {*map(id, app.watchers), *map(id, app.dispatchers)},
         "paces": {pace_of(settings)},
         "contracts": {name: contract_of(account) for name, account in settings.accounts.items()},
         "roots": {root / ".orderwatch" / "partial" for root in roots_of(settings).values()},
@@ -163,7 +167,9 @@ def told(settings: Settings, daemon: Daemon) -> dict[str, Any]:
         "tick": min(5.0, settings.polling.interval.total_seconds() / 4),
         "log": getattr(logging, settings.log.level.upper()),
         "swept": {tree.volume for tree in app.trees.values()},
-        "pages": Wanted(settings.http.listen, settings.http.hosts, settings.http.token.get_secret_value()),
+        "pages": ListenAddress(
+            settings.http.listen, settings.http.hosts, settings.http.token.get_secret_value()
+        ),
         "shown": settings.http,
         "told": channels_of(settings),
     }
@@ -173,7 +179,7 @@ def told(settings: Settings, daemon: Daemon) -> dict[str, Any]:
 async def test_it_is_always_wholly_the_old_or_wholly_the_new(rigged: Rigged, times: int) -> None:
     rig = await rigged(Scenario())
     rig.configure('task_name = "*"', more=MORE)
-    good, rng, control = rig.config.read_text(encoding="utf-8"), random.Random(6), Control()
+    good, rng, control = rig.config.read_text(encoding="utf-8"), random.Random(6), SignalControl()
     settings, old, new = reread(rig), 0, 0
     with guarded(), control.signals(), held_database(settings):
         set_up_log(settings, Redactor())
@@ -202,7 +208,7 @@ async def test_a_heartbeat_that_is_taken_out_leaves_no_problem_for_ever(rigged: 
             structlog.get_logger().warning("heartbeat.failing", reason="nobody answers")
             rig.configure('task_name = "*"')
             await daemon.reload(partial(reread, rig))
-            problems = daemon.oversight._problems
+            problems = daemon.monitor._problems
             assert '["heartbeat.failing"]' in problems.open
             await problems.settle()
             assert '["heartbeat.failing"]' not in problems.open
@@ -210,6 +216,6 @@ async def test_a_heartbeat_that_is_taken_out_leaves_no_problem_for_ever(rigged: 
 
 def taken(settings: Settings, daemon: Daemon) -> Settings:
     """The one that was read, unless it wants another database."""
-    if settings.database.path != daemon.house.database:
+    if settings.database.path != daemon.resources.database:
         raise ConfigError(["another database"])
     return settings

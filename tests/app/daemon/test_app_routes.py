@@ -14,7 +14,7 @@ from tests.config.files import GOOD, environ, written
 from tests.logs import events
 from tests.web.api_kit import fill
 
-from orderwatch.app.daemon.resources import open_house
+from orderwatch.app.daemon.resources import open_resources
 from orderwatch.config import load
 from orderwatch.ops.log import Redactor
 from orderwatch.web.server.app import serving
@@ -85,9 +85,9 @@ async def served(tmp_path: Path, database: Path) -> AsyncIterator[House]:
     """The pages of a house that has some orders, for who has the token."""
     at = environ(tmp_path, ORDERWATCH_DATABASE__URL=f"sqlite:///{database}")
     made: list[web.Application] = []
-    async with open_house(load(written(tmp_path, GOOD), at), Redactor()) as house:
+    async with open_resources(load(written(tmp_path, GOOD), at), Redactor()) as house:
         await fill(house.store)
-        pages = house.observed.front._pages
+        pages = house.monitoring.listener._pages
         pages = replace(pages, routes=(*pages.routes, made.append))
         async with serving("127.0.0.1:0", pages, token="canary-token") as port:
             yield House(port, list(made[0].router.resources()))

@@ -23,7 +23,7 @@ async def test_a_download_goes_on_while_the_configuration_is_taken_up_twice(rigg
     daemon = await rig.start("run")
     await rig.until(_receiving)
     for reloads, rate in ((1, "5 MB"), (2, "0")):
-        rig.configure(WATCH, delivery=f'bandwidth = "{rate}"\nparallel = 1\nretry_slowest = "1h"')
+        rig.configure(WATCH, delivery=f'bandwidth = "{rate}"\nparallel = 1\nretry_max = "1h"')
         daemon.send_signal(signal.SIGHUP)
         await _until_logged(rig, "config.reloaded", times=reloads)
     await rig.until_stored(1)
@@ -40,7 +40,7 @@ async def test_status_says_whether_a_daemon_runs_whatever_became_of_it(rigged: R
     rig = await rigged(_slow())
     rig.configure(WATCH, delivery='bandwidth = "1 MB"')
     daemon = await rig.start("run")
-    await _until_logged(rig, "order.moved")
+    await _until_logged(rig, "order.changed")
     beside = await rig.call("status", "--json")
     assert json.loads(beside.out)["daemon"]["running"] is True
     daemon.kill()
@@ -57,7 +57,7 @@ async def test_a_tree_of_another_daemon_is_refused_and_the_daemon_goes_on(rigged
     rig = await rigged(_slow())
     rig.configure(WATCH)
     daemon = await rig.start("run")
-    await _until_logged(rig, "order.moved")
+    await _until_logged(rig, "order.changed")
     held = rig.folder / "held"
     (held / ".orderwatch").mkdir(parents=True)
     with sole_writer(held / ".orderwatch" / "tree"):
@@ -101,7 +101,7 @@ async def test_a_reload_takes_up_the_log_too(rigged: Rigged) -> None:
     rig = await rigged(_slow())
     rig.configure("task_ids = [8]")
     daemon = await rig.start("run")
-    await _until_logged(rig, "order.moved")
+    await _until_logged(rig, "order.changed")
     _edit(rig, 'level = "debug"', 'level = "warning"')
     _edit(rig, "task_ids = [8]", "task_ids = [7]")
     daemon.send_signal(signal.SIGHUP)

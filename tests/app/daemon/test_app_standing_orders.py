@@ -38,7 +38,7 @@ async def test_once_places_what_is_declared_a_single_time_and_says_from_where(ri
 
 async def test_once_says_what_it_did_not_place_since_the_budget_is_spent(rigged: Rigged) -> None:
     rig = await desk(rigged)
-    declare(rig, order_toml("Quay 5"), order_toml("Quay 6"), in_all=1)
+    declare(rig, order_toml("Quay 5"), order_toml("Quay 6"), max_total=1)
     ended = await rig.call("once")
     told = "standing order Harbour east / Quay 6: the budget of 5 a day, 1 in all is spent"
     assert (ended.code, complaints(ended), len(placed(rig))) == (1, [told], 1)

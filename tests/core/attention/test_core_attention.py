@@ -30,13 +30,13 @@ from orderwatch.core.attention.concern import (
 from orderwatch.core.model import DeliveryState, OrderPhase, OrderState, Subject
 from orderwatch.core.notifications.notification import Channel, of_concern
 from orderwatch.core.notifications.problems import Problem
-from orderwatch.core.order_names import Names
+from orderwatch.core.order_names import OrderNames
 from orderwatch.core.ordering.intent import IntentState
-from orderwatch.core.orders.status import UNSAID
-from orderwatch.core.serializers import concern_facts
+from orderwatch.core.orders.status import NO_STATUS
+from orderwatch.core.serializers import concern_to_dict
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-NAMES = Names("main", 1, "Harbour", "Quay")
+NAMES = OrderNames("main", 1, "Harbour", "Quay")
 PROBLEM = Problem(
     key="p", event="space.short", began_at=NOW - HOUR, facts={"root": "/srv", "reason": "full."}
 )
@@ -169,7 +169,7 @@ def test_a_word_that_nobody_knows_is_listed_once_and_no_longer_when_it_is_known(
     ]
     assert reasons(Evidence(words=words)) == ["unknown_status"]
     assert reasons(Evidence(words=words), scope(known=["pondering"])) == []
-    unsaid = [replace(word, word=UNSAID) for word in words]
+    unsaid = [replace(word, word=NO_STATUS) for word in words]
     assert reasons(Evidence(words=unsaid)) == []
 
 
@@ -230,7 +230,7 @@ def test_the_headline_counts_by_reason_and_says_that_all_is_well_only_of_nothing
 
 
 def test_its_json_has_the_fields_of_the_contract() -> None:
-    facts = json.loads(json.dumps(concern_facts(one(Evidence(deliveries=[stuck(DeliveryState.GIVEN_UP)])))))
+    facts = json.loads(json.dumps(concern_to_dict(one(Evidence(deliveries=[stuck(DeliveryState.GIVEN_UP)])))))
     assert list(facts) == [
         "reason",
         "account",

@@ -14,7 +14,7 @@ from orderwatch.core.deliveries.audit import (
     remedy,
 )
 from orderwatch.core.deliveries.sidecar import sidecar
-from orderwatch.core.deliveries.state_machine import after_superseded
+from orderwatch.core.deliveries.state_machine import on_superseded
 from orderwatch.core.model import DeliveryState
 
 HELD = stored()
@@ -101,7 +101,7 @@ def test_what_is_coming_of_another_attachment_or_of_an_older_version_does_not_ma
 
 
 def test_a_superseded_version_cannot_be_fetched_again() -> None:
-    old = after_superseded(HELD, NOON, 2).delivery
+    old = on_superseded(HELD, NOON, 2).delivery
     found = judge_file(old, Reading())
     assert found is not None
     told = "version 2 is stored, and the provider offers only the newest"

@@ -57,7 +57,7 @@ def test_a_rebuilt_order_is_open_due_now_and_knows_what_was_stored() -> None:
     made = verdict.order
     assert (made.state, made.next_look_at, made.task_name) == (OrderState.OPEN, LATER, "Pier")
     (taken,) = made.captures
-    assert (taken.standing.phase, taken.start) == (CapturePhase.PUBLISHED, NOON - 2 * HOUR)
+    assert (taken.status.phase, taken.start) == (CapturePhase.PUBLISHED, NOON - 2 * HOUR)
     assert taken.published_at == NOON - HOUR
     assert [(d.root, d.path, d.state, d.stored_at) for d in made.deliveries] == [
         ("/own", "a/s1.zip", DeliveryState.STORED, NOON),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orderwatch.core.deliveries.bandwidth import Going, Speeds
+from orderwatch.core.deliveries.bandwidth import Progress, SpeedMeter
 from orderwatch.core.model import Delivery
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -26,7 +26,7 @@ def coming(durable: int, total: int | None = 1_000_000) -> Delivery:
 
 def speed(*looks: tuple[float, int]) -> float | None:
     """After looks at so many seconds, which saw so many bytes."""
-    speeds, found = Speeds(), None
+    speeds, found = SpeedMeter(), None
     for second, durable in looks:
         [going] = speeds.measured([coming(durable)], NOW + timedelta(seconds=second))
         found = going.speed
@@ -63,7 +63,7 @@ def test_a_speed_is_that_of_the_last_seconds(looks: list[tuple[float, int]], fou
 
 
 def test_what_was_interrupted_is_measured_anew() -> None:
-    speeds = Speeds()
+    speeds = SpeedMeter()
     speeds.measured([coming(0)], NOW)
     speeds.measured([], NOW + timedelta(seconds=1))
     assert speeds.measured([coming(100)], NOW + timedelta(seconds=2))[0].speed is None
@@ -83,4 +83,4 @@ def test_what_was_interrupted_is_measured_anew() -> None:
 def test_a_transfer_says_what_it_does(
     durable: int, total: int | None, speed: float | None, words: str
 ) -> None:
-    assert Going(coming(durable, total), speed).words == words
+    assert Progress(coming(durable, total), speed).words == words

@@ -10,31 +10,31 @@ from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.model import (
     Delivery,
     DeliveryState,
-    Kind,
     Order,
     OrderState,
-    Standing,
     Subject,
+    TrackedStatus,
     Transition,
+    TransitionKind,
 )
 from orderwatch.core.notifications.notification import (
     Channel,
-    Note,
-    document,
+    Notification,
     of_delivery,
     of_problem,
     of_verdict,
+    to_document,
 )
-from orderwatch.core.notifications.problems import Change, Problem
-from orderwatch.core.order_names import Names
+from orderwatch.core.notifications.problems import Problem, ProblemChange
+from orderwatch.core.order_names import OrderNames
 from orderwatch.core.orders.observe import Verdict
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-NAMES = Names("main", 5, "Harbour east", "Quay 5")
+NAMES = OrderNames("main", 5, "Harbour east", "Quay 5")
 ORDER = Order(
     account="main",
     task_id=5,
-    standing=Standing(word="completed", phase=None),
+    status=TrackedStatus(word="completed", phase=None),
     project_name="Harbour east",
     task_name="Quay 5",
     last_seen_at=NOW,
@@ -47,7 +47,7 @@ MOVE = Transition(
     capture_id="c-1",
     before="processing",
     after="published",
-    kind=Kind.STEP,
+    kind=TransitionKind.STEP,
 )
 FETCHING = Delivery(
     account="main",
@@ -68,17 +68,17 @@ def channel(*events: str, projects: tuple[str, ...] = ("*",), name: str = "one")
     return Channel(name=name, events=events, projects=projects)
 
 
-def began(**facts: object) -> Change:
+def began(**facts: object) -> ProblemChange:
     problem = Problem(key="k", event="account.refused", began_at=NOW, facts={"account": "main", **facts})
-    return Change(problem, NOW)
+    return ProblemChange(problem, NOW)
 
 
 def test_a_note_is_json_that_begins_with_id_event_and_time() -> None:
     (note,) = of_verdict(Verdict(order=ORDER, transitions=(MOVE,)), None)
-    shown = document(note, "id-1")
+    shown = to_document(note, "id-1")
     assert json.loads(json.dumps(shown)) == {
         "id": "id-1",
-        "event": "capture.moved",
+        "event": "capture.changed",
         "at": "2026-11-23T12:00:00Z",
         "account": "main",
         "task_id": 5,
@@ -100,7 +100,7 @@ def test_moves_are_told_in_order_and_what_is_only_wanted_is_not() -> None:
         replace(MOVE, subject=Subject.DELIVERY, scene_id="s", after="wanted"),
     )
     notes = of_verdict(Verdict(order=ORDER, transitions=moves), None)
-    assert [note.event for note in notes] == ["order.moved", "capture.moved"]
+    assert [note.event for note in notes] == ["order.changed", "capture.changed"]
 
 
 @pytest.mark.parametrize("before", [None, OrderState.OPEN, OrderState.SETTLING])
@@ -114,7 +114,7 @@ def test_an_order_that_was_done_is_told_no_more() -> None:
 
 
 def test_a_stored_delivery_is_told_with_path_size_and_sha256() -> None:
-    note = of_delivery(machine.after_stored(FETCHING, NOW), NAMES)
+    note = of_delivery(machine.on_stored(FETCHING, NOW), NAMES)
     assert note is not None
     assert note.event == "delivery.stored"
     told = {key: note.facts[key] for key in ("scene_id", "path", "size", "sha256", "version", "project_name")}
@@ -131,7 +131,7 @@ def test_a_stored_delivery_is_told_with_path_size_and_sha256() -> None:
 def test_everyday_moves_of_a_delivery_are_not_told() -> None:
     waiting = replace(FETCHING, state=DeliveryState.WAITING)
     assert of_delivery(machine.claimed(waiting, NOW), NAMES) is None
-    assert of_delivery(machine.Move(delivery=FETCHING, transition=None), NAMES) is None
+    assert of_delivery(machine.DeliveryUpdate(delivery=FETCHING, transition=None), NAMES) is None
 
 
 def test_a_problem_is_told_with_its_reason_and_its_end_with_how_long_it_lasted() -> None:
@@ -155,23 +155,29 @@ def test_a_text_is_one_line_that_drives_no_terminal() -> None:
 
 def test_a_note_of_a_problem_keeps_its_own_id_event_and_time() -> None:
     note = of_problem(began(id="x", event="y", at="z"))
-    assert document(note, "id-1")["id"] == "id-1"
-    assert document(note, "id-1")["event"] == "problem.began"
+    assert to_document(note, "id-1")["id"] == "id-1"
+    assert to_document(note, "id-1")["event"] == "problem.began"
 
 
 @pytest.mark.parametrize(
     ("patterns", "wanted"),
-    [(("capture.moved",), True), (("capture.*",), True), (("*",), True), (("order.*",), False), ((), False)],
+    [
+        (("capture.changed",), True),
+        (("capture.*",), True),
+        (("*",), True),
+        (("order.*",), False),
+        ((), False),
+    ],
 )
 def test_a_channel_wants_events_by_pattern(patterns: tuple[str, ...], *, wanted: bool) -> None:
-    assert channel(*patterns).wants(Note("capture.moved", NOW, {"project_name": "p"})) is wanted
+    assert channel(*patterns).wants(Notification("capture.changed", NOW, {"project_name": "p"})) is wanted
 
 
 @pytest.mark.parametrize(
     ("project", "wanted"), [("Harbour east", True), ("harbour east", False), ("Quay", False), (None, False)]
 )
 def test_a_channel_wants_projects_by_pattern(project: str | None, *, wanted: bool) -> None:
-    note = Note("capture.moved", NOW, {"project_name": project})
+    note = Notification("capture.changed", NOW, {"project_name": project})
     assert channel("*", projects=("Harbour *",)).wants(note) is wanted
 
 
@@ -185,7 +191,7 @@ def test_a_channel_wants_projects_by_pattern(project: str | None, *, wanted: boo
     ids=["brackets", "a split accent", "a no-break space"],
 )
 def test_a_channel_wants_a_project_however_its_name_is_written(pattern: str, project: str) -> None:
-    note = Note("capture.moved", NOW, {"project_name": project})
+    note = Notification("capture.changed", NOW, {"project_name": project})
     assert channel("*", projects=(pattern,)).wants(note)
 
 

@@ -12,7 +12,7 @@ from orderwatch.core.model import OrderPhase
 from orderwatch.core.ordering.intent import (
     Intent,
     IntentState,
-    Stock,
+    OrderList,
     alike,
     closed,
     forgotten,
@@ -22,23 +22,23 @@ from orderwatch.core.ordering.intent import (
     sending,
     unclear,
 )
-from orderwatch.core.ordering.provenance import Act
-from orderwatch.core.orders.snapshot import SeenOrder
+from orderwatch.core.ordering.provenance import Provenance
+from orderwatch.core.orders.snapshot import OrderSnapshot
 
 _S = IntentState
 SECOND = timedelta(seconds=1)
 WAIT = MINUTE
 LONG = WAIT + 2 * MINUTE  # so far no clock is set unnoticed
 ASKED = request()
-ACT = Act(who="ada@desk", source="quay.toml", digest="d1", note="for the port")
+ACT = Provenance(who="ada@desk", source="quay.toml", digest="d1", note="for the port")
 
 
 def an_intent(**more: object) -> Intent:
-    plain = Intent(account="main", request=ASKED, act=ACT, written_at=NOON)
+    plain = Intent(account="main", request=ASKED, provenance=ACT, written_at=NOON)
     return replace(plain, **more)  # type: ignore[arg-type]  # by name
 
 
-def just_like_it(task_id: int = 1, placed_at: datetime | None = NOON, **more: object) -> SeenOrder:
+def just_like_it(task_id: int = 1, placed_at: datetime | None = NOON, **more: object) -> OrderSnapshot:
     facts = {
         "task_name": ASKED.task_name,
         "project_name": ASKED.project_name,
@@ -51,22 +51,22 @@ def just_like_it(task_id: int = 1, placed_at: datetime | None = NOON, **more: ob
     return replace(seen_order(), task_id=task_id, **(facts | more))  # type: ignore[arg-type]  # by name
 
 
-def a_stranger(task_id: int) -> SeenOrder:
+def a_stranger(task_id: int) -> OrderSnapshot:
     return just_like_it(task_id, task_name="Another's")
 
 
-def lost(stock: Sequence[SeenOrder] = (), ended_at: datetime = NOON) -> Intent:
+def lost(stock: Sequence[OrderSnapshot] = (), ended_at: datetime = NOON) -> Intent:
     """Sent at noon, when the list showed that, and its answer was lost."""
-    return unclear(sending(an_intent(), Stock(NOON, stock), NOON), "500", ended_at)
+    return unclear(sending(an_intent(), OrderList(NOON, stock), NOON), "500", ended_at)
 
 
 def looked(
-    intent: Intent, *ages: timedelta, stock: Sequence[SeenOrder] = (), waited: timedelta = timedelta()
+    intent: Intent, *ages: timedelta, stock: Sequence[OrderSnapshot] = (), waited: timedelta = timedelta()
 ) -> Intent:
     """Whole lists that lack it, begun so long after its end."""
     for age in ages:
         assert intent.ended_at is not None
-        intent, doubt = searched(intent, Stock(intent.ended_at + age, stock), (), WAIT, waited)
+        intent, doubt = searched(intent, OrderList(intent.ended_at + age, stock), (), WAIT, waited)
         assert doubt is None
     return intent
 
@@ -77,7 +77,7 @@ def test_only_these_states_leave_it_open_whether_the_provider_took_it() -> None:
 
 def test_what_is_sent_remembers_what_the_list_showed_before() -> None:
     before = replace(looked(lost(), LONG, LONG), reason="500", sends=1)
-    after = sending(before, Stock(NOON, [a_stranger(5), just_like_it(7), just_like_it(6)]), NOON + HOUR)
+    after = sending(before, OrderList(NOON, [a_stranger(5), just_like_it(7), just_like_it(6)]), NOON + HOUR)
     assert (after.state, after.sends, after.sent_at) == (_S.SENDING, 2, NOON + HOUR)
     assert after.before == (5, 7, 6)
     assert (after.ended_at, after.searched_at, after.reason) == (None, None, None)
@@ -86,7 +86,7 @@ def test_what_is_sent_remembers_what_the_list_showed_before() -> None:
 def test_the_oldest_of_several_that_are_alike_comes_first_and_what_ended_in_vain_last() -> None:
     undated, late, early = just_like_it(1, None), just_like_it(2, NOON + HOUR), just_like_it(9)
     ended = just_like_it(3, NOON - HOUR, status="canceled", phase=OrderPhase.CANCELED)
-    stock = Stock(NOON, [ended, undated, a_stranger(4), late, early])
+    stock = OrderList(NOON, [ended, undated, a_stranger(4), late, early])
     assert alike(ASKED, stock) == [early, late, undated, ended]
 
 
@@ -124,14 +124,17 @@ NAMELESS = just_like_it(9, None, task_name=None)
 @pytest.mark.parametrize(
     ("stock", "words"),
     [
-        (Stock(NOON, BEFORE, 1), "1 rows of the provider's list cannot be read"),
-        (Stock(NOON, [*BEFORE, NAMELESS]), "order 9 came since then, and could be it"),
-        (Stock(NOON, [*BEFORE, just_like_it(9, product="90")]), "order 9 came since then, and could be it"),
-        (Stock(NOON, BEFORE[:1]), "lacks orders that it showed before (6)"),
+        (OrderList(NOON, BEFORE, 1), "1 rows of the provider's list cannot be read"),
+        (OrderList(NOON, [*BEFORE, NAMELESS]), "order 9 came since then, and could be it"),
+        (
+            OrderList(NOON, [*BEFORE, just_like_it(9, product="90")]),
+            "order 9 came since then, and could be it",
+        ),
+        (OrderList(NOON, BEFORE[:1]), "lacks orders that it showed before (6)"),
     ],
     ids=["a row that cannot be read", "one without a name", "one of another product", "fewer than before"],
 )
-def test_a_list_that_proves_nothing_undoes_what_was_proven(stock: Stock, words: str) -> None:
+def test_a_list_that_proves_nothing_undoes_what_was_proven(stock: OrderList, words: str) -> None:
     absent = looked(lost(BEFORE), LONG, LONG, stock=BEFORE)
     assert absent.state is _S.ABSENT
     after, doubt = searched(absent, stock, (), WAIT, WAIT)
@@ -156,20 +159,20 @@ def test_what_was_there_before_casts_no_doubt_whatever_it_is() -> None:
         (a_stranger(9), False),
     ],
 )
-def test_what_became_of_it_is_like_it_new_and_of_no_other_intent(seen: SeenOrder, *, is_it: bool) -> None:
+def test_what_became_of_it_is_like_it_new_and_of_no_other_intent(seen: OrderSnapshot, *, is_it: bool) -> None:
     intent = lost([just_like_it(5)])
-    assert found(intent, Stock(NOON, [just_like_it(5), seen]), {6}) == (seen if is_it else None)
+    assert found(intent, OrderList(NOON, [just_like_it(5), seen]), {6}) == (seen if is_it else None)
 
 
 def test_of_two_that_could_be_it_the_one_that_is_dated_since_then_is() -> None:
     late, odd = just_like_it(9, NOON + MINUTE), just_like_it(8, NOON - 14 * HOUR)
-    assert found(lost(), Stock(NOON, [odd, late]), ()) == late
+    assert found(lost(), OrderList(NOON, [odd, late]), ()) == late
 
 
 def test_what_is_another_intents_casts_no_doubt() -> None:
     intent = lost()
     for _ in range(2):
-        intent, doubt = searched(intent, Stock(NOON + LONG, [just_like_it(5)]), {5}, WAIT, WAIT)
+        intent, doubt = searched(intent, OrderList(NOON + LONG, [just_like_it(5)]), {5}, WAIT, WAIT)
         assert doubt is None
     assert intent.state is _S.ABSENT
 
@@ -181,7 +184,7 @@ def test_what_is_forgotten_is_open_no_more_and_says_on_whose_word() -> None:
 
 
 def test_an_end_is_told_with_its_reason() -> None:
-    intent = sending(an_intent(), Stock(NOON, []), NOON)
+    intent = sending(an_intent(), OrderList(NOON, []), NOON)
     assert closed(intent, "400: no", refused=True) == replace(intent, state=_S.REFUSED, reason="400: no")
     assert closed(intent, "429", refused=False) == replace(intent, state=_S.UNSENT, reason="429")
     assert placed(lost(), 7).reason is None
@@ -189,7 +192,7 @@ def test_an_end_is_told_with_its_reason() -> None:
 
 def test_the_history_tells_how_it_was_placed() -> None:
     by = "by ada@desk from quay.toml (sha256 d1), note: for the port"
-    sent = sending(an_intent(), Stock(NOON, []), NOON)
+    sent = sending(an_intent(), OrderList(NOON, []), NOON)
     assert placed(sent, 7).words == f"placed {by}"
     assert placed(unclear(sent, "500", NOON), 7).words == (
         f"placed {by}; its answer was lost, and it was found in the provider's list"

@@ -12,7 +12,7 @@ from tests.core.samples import HOUR, MINUTE, NOON
 from orderwatch.core.ordering.intent import (
     Intent,
     IntentState,
-    Stock,
+    OrderList,
     alike,
     closed,
     found,
@@ -22,7 +22,7 @@ from orderwatch.core.ordering.intent import (
     sending,
     unclear,
 )
-from orderwatch.core.orders.snapshot import SeenOrder
+from orderwatch.core.orders.snapshot import OrderSnapshot
 
 _S = IntentState
 LONGEST_LAG = 59  # seconds: below the wait
@@ -37,10 +37,10 @@ class Provider:
     now: datetime = NOON
     skew: timedelta = timedelta()  # of the times that it shows
     shown_from: dict[int, datetime] = field(default_factory=dict)
-    orders: list[SeenOrder] = field(default_factory=list)
+    orders: list[OrderSnapshot] = field(default_factory=list)
     of: dict[int, int | None] = field(default_factory=dict)
 
-    def take(self, intent: int | None, lag: int, **more: object) -> SeenOrder:
+    def take(self, intent: int | None, lag: int, **more: object) -> OrderSnapshot:
         task_id = len(self.orders) + 1
         seen = just_like_it(task_id, self.now + self.skew, **more)
         self.orders.append(seen)
@@ -48,20 +48,20 @@ class Provider:
         self.of[task_id] = intent
         return seen
 
-    def show(self, mood: str, fewer_than: int) -> Stock:
+    def show(self, mood: str, fewer_than: int) -> OrderList:
         rows = [seen for seen in self.orders if self.shown_from[seen.task_id] <= self.now]
         match mood:
             case "short":
-                return Stock(self.now, rows[: max(0, fewer_than - 1)][::-1])
+                return OrderList(self.now, rows[: max(0, fewer_than - 1)][::-1])
             case "bare":
                 bare = {"task_name": None, "project_name": None, "placed_at": None}
-                return Stock(self.now, [replace(seen, **bare) for seen in rows])  # type: ignore[arg-type]  # by name
+                return OrderList(self.now, [replace(seen, **bare) for seen in rows])  # type: ignore[arg-type]  # by name
             case "unreadable":
-                return Stock(self.now, rows[:3], len(rows[3:]))
+                return OrderList(self.now, rows[:3], len(rows[3:]))
             case "doubled":
-                return Stock(self.now, [*rows, *rows])
+                return OrderList(self.now, [*rows, *rows])
             case _:
-                return Stock(self.now, rows)
+                return OrderList(self.now, rows)
 
 
 class Ordering(RuleBasedStateMachine):
@@ -129,7 +129,7 @@ class Ordering(RuleBasedStateMachine):
             raise AssertionError("it is searched for without end")
         self._send(post, stock, lag)
 
-    def _send(self, post: str, stock: Stock, lag: int) -> None:
+    def _send(self, post: str, stock: OrderList, lag: int) -> None:
         number = len(self.intents) - 1
         intent = self.intents[number] = sending(self.intents[number], stock, self.provider.now)
         self.shown_before[number] = {shown.task_id for shown in stock.orders}

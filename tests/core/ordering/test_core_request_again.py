@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.core.ordering.test_core_request import POLYGON, request, requests
 from tests.core.samples import NOON
 
-from orderwatch.core.ordering.matching import could_be, is_alike, is_same
+from orderwatch.core.ordering.matching import equivalent, matches, may_match
 from orderwatch.core.ordering.request import Request
-from orderwatch.core.orders.snapshot import SeenOrder
+from orderwatch.core.orders.snapshot import OrderSnapshot
 from orderwatch.provider.schemas import Task
 from orderwatch.simulator.placing import placed
 from orderwatch.simulator.scenario import CONTRACT, Scenario
@@ -22,7 +22,7 @@ from orderwatch.simulator.world import World
 SECOND = timedelta(seconds=1)
 
 
-def shown(asked: Request, **changes: object) -> SeenOrder:
+def shown(asked: Request, **changes: object) -> OrderSnapshot:
     """The order as the simulated provider lists it once it was placed, with changes."""
     world, order = placed(World(Scenario(), NOON, ("",)), json.loads(json.dumps(asked.body)), CONTRACT, 0.0)
     raw = json.loads(json.dumps(world.task(order, 0.0))) | changes
@@ -31,14 +31,14 @@ def shown(asked: Request, **changes: object) -> SeenOrder:
 
 @given(requests)
 def test_an_order_that_was_placed_is_found_in_the_list(asked: Request) -> None:
-    assert is_same(asked, shown(asked))
+    assert matches(asked, shown(asked))
 
 
 @settings(max_examples=30)
 @given(requests, requests)
 def test_an_order_of_another_name_is_another(asked: Request, other: Request) -> None:
     named = replace(other, task_name=f"{asked.task_name}!")
-    assert not is_same(asked, shown(named))
+    assert not matches(asked, shown(named))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_an_order_of_another_name_is_another(asked: Request, other: Request) -> 
     ],
 )
 def test_what_is_missing_rounded_or_unreadable_does_not_speak_against(changes: dict[str, Any]) -> None:
-    assert is_same(request(), shown(request(), **changes))
+    assert matches(request(), shown(request(), **changes))
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ def test_what_is_missing_rounded_or_unreadable_does_not_speak_against(changes: d
     ],
 )
 def test_what_is_shown_otherwise_speaks_against(changes: dict[str, Any]) -> None:
-    assert not is_same(request(), shown(request(), **changes))
+    assert not matches(request(), shown(request(), **changes))
 
 
 def test_names_are_the_same_composed_or_not() -> None:
-    assert is_same(request(task_name="K\u00f6ln"), shown(request(), task_name="Ko\u0308ln"))
+    assert matches(request(task_name="K\u00f6ln"), shown(request(), task_name="Ko\u0308ln"))
 
 
 times = st.none() | st.datetimes() | st.datetimes(timezones=st.just(UTC))
@@ -94,15 +94,15 @@ def test_whatever_the_provider_shows_is_compared(
     product: str | None, start: datetime | None, document: dict[str, object]
 ) -> None:
     seen = replace(shown(request()), product=product, start=start, document=document)
-    assert is_same(request(), seen) in {True, False}
-    assert is_same(request(), replace(seen, product=None, start=None))
+    assert matches(request(), seen) in {True, False}
+    assert matches(request(), replace(seen, product=None, start=None))
 
 
 def test_a_minute_is_the_widest_that_times_may_differ() -> None:
     asked = request()
     seen = shown(asked)
-    assert is_same(asked, replace(seen, start=asked.start - 60 * SECOND, end=asked.end + 60 * SECOND))
-    assert not is_same(asked, replace(seen, start=asked.start - 61 * SECOND))
+    assert matches(asked, replace(seen, start=asked.start - 60 * SECOND, end=asked.end + 60 * SECOND))
+    assert not matches(asked, replace(seen, start=asked.start - 61 * SECOND))
 
 
 @pytest.mark.parametrize(
@@ -115,17 +115,17 @@ def test_a_minute_is_the_widest_that_times_may_differ() -> None:
     ],
 )
 def test_what_could_be_it_all_the_same_is_told_from_what_cannot(changes: dict[str, Any]) -> None:
-    assert could_be(request(), shown(request(), **changes))
-    assert not could_be(request(), shown(request(), **{**changes, "task_name": "Pier 1"}))
+    assert may_match(request(), shown(request(), **changes))
+    assert not may_match(request(), shown(request(), **{**changes, "task_name": "Pier 1"}))
 
 
 def test_a_long_name_that_is_cut_could_be_it() -> None:
     asked = request(task_name="Quay 5, the northern end, before noon")
-    assert could_be(asked, shown(asked, task_name="Quay 5, the northern end"))
-    assert not could_be(asked, shown(asked, task_name="Quay 5"))
-    assert not could_be(asked, shown(asked, task_name="Quay 5, the northern end", product=90))
+    assert may_match(asked, shown(asked, task_name="Quay 5, the northern end"))
+    assert not may_match(asked, shown(asked, task_name="Quay 5"))
+    assert not may_match(asked, shown(asked, task_name="Quay 5, the northern end", product=90))
 
 
 def test_orders_that_the_list_cannot_tell_apart_are_alike() -> None:
-    assert is_alike(request(), request(max_captures=4, expected_age="7 days"))
-    assert not is_alike(request(), request(task_name="Quay 6"))
+    assert equivalent(request(), request(max_captures=4, expected_age="7 days"))
+    assert not equivalent(request(), request(task_name="Quay 6"))

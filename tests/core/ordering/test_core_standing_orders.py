@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from tests.core.samples import DAY, HOUR, MINUTE, NOON
 
-from orderwatch.core.ordering.intent import Budget, Intent, IntentState, fate, resume_later
+from orderwatch.core.ordering.intent import Budget, Intent, IntentState, describe_outcome, how_to_resume
 from orderwatch.core.ordering.order_file import Draft
-from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import Product, Request
 from orderwatch.core.ordering.standing_orders import is_spent, marked, steps, unfit
 
@@ -28,11 +28,11 @@ def intent(state: IntentState = IntentState.PLACED, **more: Any) -> Intent:  # n
     facts = {
         "account": "main",
         "request": REQUEST,
-        "act": Act(who="somebody"),
+        "provenance": Provenance(who="somebody"),
         "written_at": NOON,
         "sent_at": NOON,
         "sends": 1,
-        "standing": True,
+        "standing_order": True,
         "task_id": 41 if state is IntentState.PLACED else None,
         **more,
     }
@@ -54,7 +54,7 @@ DONE: list[str | None] = []
     [
         ([], TODO),
         ([intent()], DONE),
-        ([intent(standing=False)], DONE),
+        ([intent(standing_order=False)], DONE),
         ([intent(sends=0)], DONE),
         ([intent(IntentState.REFUSED), intent()], DONE),
         ([intent(), intent(IntentState.UNSENT)], DONE),
@@ -110,12 +110,12 @@ def test_what_was_placed_and_is_declared_otherwise_is_refused_under_the_same_nam
 
 
 def test_what_is_alike_was_placed_by_whomever() -> None:
-    [hindrance] = against(intent(standing=False), request=replace(REQUEST, max_captures=3))
+    [hindrance] = against(intent(standing_order=False), request=replace(REQUEST, max_captures=3))
     assert "declared otherwise" in (hindrance or "")
 
 
 def test_what_never_came_of_it_or_was_placed_by_a_command_does_not_hold_its_name() -> None:
-    for other in (intent(IntentState.REFUSED), intent(IntentState.UNSENT), intent(standing=False)):
+    for other in (intent(IntentState.REFUSED), intent(IntentState.UNSENT), intent(standing_order=False)):
         assert against(other, request=WIDER) == TODO
 
 
@@ -173,7 +173,7 @@ def test_the_budget_counts_orders_of_a_day_and_all(
         (intent(IntentState.REFUSED), False),
         (intent(IntentState.UNSENT), False),
         (intent(sends=0, sent_at=None), False),
-        (intent(standing=False), False),
+        (intent(standing_order=False), False),
     ],
     ids=["placed", "sending", "unclear", "absent", "refused", "unsent", "found", "by a command"],
 )
@@ -196,12 +196,12 @@ def test_what_may_have_been_taken_counts_and_what_cost_nothing_does_not(
 def test_what_is_not_placed_says_why_and_what_is_open_says_what_to_do(
     state: IntentState, words: str, *, hint: bool
 ) -> None:
-    told = fate(intent(state, reason="why"), "do this")
+    told = describe_outcome(intent(state, reason="why"), "do this")
     assert words in told
     assert ("do this" in told) is hint
 
 
 def test_who_does_not_know_the_command_is_told_the_file_or_to_make_one() -> None:
-    assert "copy its [[order]] to a file" in resume_later(intent())
-    by_hand = intent(standing=False, act=Act(who="somebody", source="orders.toml"))
-    assert resume_later(by_hand) == "run `orderwatch place FILE --resume` with its file (orders.toml)"
+    assert "copy its [[order]] to a file" in how_to_resume(intent())
+    by_hand = intent(standing_order=False, provenance=Provenance(who="somebody", source="orders.toml"))
+    assert how_to_resume(by_hand) == "run `orderwatch place FILE --resume` with its file (orders.toml)"

@@ -14,17 +14,17 @@ from orderwatch.core.model import (
     Order,
     OrderPhase,
     OrderState,
-    Standing,
+    TrackedStatus,
 )
-from orderwatch.core.orders.circuit_breaker import Trouble
-from orderwatch.core.orders.explain import Facts, Room, explain
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
+from orderwatch.core.orders.explain import DiskRoom, Facts, explain
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.publication_lag import UNLEARNED, Lag, Lags
 from orderwatch.core.orders.watches import Watch
 
-PACE = Pace(interval=5 * MINUTE, slowest=6 * HOUR, grace=14 * DAY)
+PACE = Pace(interval=5 * MINUTE, max_interval=6 * HOUR, grace=14 * DAY)
 BY_ID = Watch(task_ids=frozenset({7}))
-DOWN = Trouble(
+DOWN = OpenCircuit(
     began_at=NOON - HOUR, failures=9, until=NOON + 2 * MINUTE, refused=False, reason="tasking: GET /: 503"
 )
 
@@ -56,7 +56,9 @@ def final(**more: Any) -> Order:  # noqa: ANN401 - of any field
     return order(OrderPhase.COMPLETED, OrderState.SETTLING, final_at=NOON - DAY, **more)
 
 
-DOUBTED = Standing(word="in_progress", phase=OrderPhase.COMPLETED, doubts=2, doubted_at=NOON - 30 * MINUTE)
+DOUBTED = TrackedStatus(
+    word="in_progress", phase=OrderPhase.COMPLETED, doubts=2, doubted_at=NOON - 30 * MINUTE
+)
 
 
 @pytest.mark.parametrize(
@@ -67,13 +69,21 @@ DOUBTED = Standing(word="in_progress", phase=OrderPhase.COMPLETED, doubts=2, dou
         (running(end=NOON - DAY), "for us", "open; its window is over since 2026-11-21 12:00:00 UTC"),
         (running(start=NOON + DAY), "for us", "not open yet, it opens in 1 d (2026-11-23 12:00:00 UTC)"),
         (running(start=None), "for us", "its window is not known"),
-        (final(), "for us", "settling: final since 2026-11-21 12:00:00 UTC, looked at until 2026-12-05"),
+        (
+            final(),
+            "for us",
+            "settling: final since 2026-11-21 12:00:00 UTC, polled at least until 2026-12-05",
+        ),
         (replace(final(), state=OrderState.DONE), "for us", "done: final, every file stored"),
         (order(state=OrderState.LOST), "for us", "lost: the provider answers 404"),
-        (replace(order(), standing=Standing(word="", phase=None)), "provider says", "it answers 404"),
-        (replace(order(), standing=Standing(word="dreaming", phase=None)), "provider says", "we do not know"),
+        (replace(order(), status=TrackedStatus(word="", phase=None)), "provider says", "it answers 404"),
         (
-            replace(final(), standing=DOUBTED),
+            replace(order(), status=TrackedStatus(word="dreaming", phase=None)),
+            "provider says",
+            "we do not know",
+        ),
+        (
+            replace(final(), status=DOUBTED),
             "provider says",
             "in_progress, against its final completed, 2 times since 2026-11-22 11:30:00 UTC",
         ),
@@ -184,7 +194,7 @@ def test_an_order_placed_from_here_is_looked_at_without_any_watch() -> None:
     ],
 )
 def test_the_room_is_told(left: int | None, words: str) -> None:
-    assert words in told(running(), rooms=(Room(root="/a", left=left),))["space"]
+    assert words in told(running(), rooms=(DiskRoom(root="/a", left=left),))["space"]
 
 
 def test_what_was_just_seen_to_move_is_followed_closely() -> None:

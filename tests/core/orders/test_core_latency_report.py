@@ -14,12 +14,12 @@ from tests.core.samples import DAY, HOUR, MINUTE, NOON
 from orderwatch.core.model import CapturePhase, Subject
 from orderwatch.core.orders.latency_report import (
     CaptureRow,
+    ChangeRow,
     Dwell,
     Figures,
     Group,
-    Ledger,
-    MoveRow,
     OrderRow,
+    ReportBuilder,
     StoredRow,
     figures,
 )
@@ -48,8 +48,8 @@ def a_capture(name: str = "c1", phase: str | None = "published", **more: Any) ->
     return plain._replace(**more)
 
 
-def a_move(after: str, before: str | None = None, at: datetime = NOON, **more: Any) -> MoveRow:  # noqa: ANN401 - as above
-    plain = MoveRow(at, "main", 1, "c1", None, Subject.CAPTURE, before, after)
+def a_move(after: str, before: str | None = None, at: datetime = NOON, **more: Any) -> ChangeRow:  # noqa: ANN401 - as above
+    plain = ChangeRow(at, "main", 1, "c1", None, Subject.CAPTURE, before, after)
     return plain._replace(**more)
 
 
@@ -57,13 +57,13 @@ def a_stored(version: int = 1, after: timedelta = MINUTE, **more: Any) -> Stored
     return StoredRow("main", 1, version, NOON, NOON + after)._replace(**more)
 
 
-def entered(*rows: OrderRow | MoveRow | CaptureRow | StoredRow) -> Ledger:
-    ledger = Ledger()
+def entered(*rows: OrderRow | ChangeRow | CaptureRow | StoredRow) -> ReportBuilder:
+    ledger = ReportBuilder()
     for row in rows:
         match row:
             case OrderRow():
                 ledger.order(row)
-            case MoveRow():
+            case ChangeRow():
                 ledger.move(row)
             case CaptureRow():
                 ledger.capture(row)
@@ -72,12 +72,12 @@ def entered(*rows: OrderRow | MoveRow | CaptureRow | StoredRow) -> Ledger:
     return ledger
 
 
-def the_group(*rows: OrderRow | MoveRow | CaptureRow | StoredRow) -> Group:
+def the_group(*rows: OrderRow | ChangeRow | CaptureRow | StoredRow) -> Group:
     (group,) = entered(*rows).report(NOON).groups
     return group
 
 
-def dwell(*moves: MoveRow) -> dict[tuple[str, str], Figures]:
+def dwell(*moves: ChangeRow) -> dict[tuple[str, str], Figures]:
     return {(d.subject, d.state): d.spans for d in entered(*moves).report(NOON).dwell}
 
 
@@ -191,7 +191,7 @@ def test_orders_are_grouped_by_account_project_and_product_and_absent_names_come
 
 
 def test_an_empty_ledger_is_an_empty_report() -> None:
-    report = Ledger().report(NOON)
+    report = ReportBuilder().report(NOON)
     assert (report.at, report.groups, report.dwell, report.overdue) == (NOON, [], [], [])
 
 

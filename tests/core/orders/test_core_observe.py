@@ -26,26 +26,26 @@ from tests.core.samples import (
 )
 
 from orderwatch.core.deliveries import state_machine as local
-from orderwatch.core.deliveries.state_machine import Failure, Trouble
+from orderwatch.core.deliveries.state_machine import Failure, FailureKind
 from orderwatch.core.model import (
     CapturePhase,
     Delivery,
     DeliveryState,
-    Kind,
     Order,
     OrderPhase,
     OrderState,
-    Standing,
     Subject,
+    TrackedStatus,
+    TransitionKind,
 )
 from orderwatch.core.orders.observe import Verdict, observe, observe_missing
 from orderwatch.core.orders.order_state import awaits_files, state_of
-from orderwatch.core.orders.status import CAPTURE_ROADS, ORDER_ROADS, classify
+from orderwatch.core.orders.status import CAPTURE_TRANSITIONS, ORDER_TRANSITIONS, classify
 
-_O, _C, _K = OrderPhase, CapturePhase, Kind
+_O, _C, _K = OrderPhase, CapturePhase, TransitionKind
 
 
-def kinds(verdict: Verdict, subject: Subject) -> list[tuple[str | None, str, Kind]]:
+def kinds(verdict: Verdict, subject: Subject) -> list[tuple[str | None, str, TransitionKind]]:
     return [(m.before, m.after, m.kind) for m in verdict.transitions if m.subject is subject]
 
 
@@ -67,9 +67,9 @@ def kinds(verdict: Verdict, subject: Subject) -> list[tuple[str | None, str, Kin
     ],
 )
 def test_moves_of_an_order_are_named(
-    before: OrderPhase | None, after_: OrderPhase | None, kind: Kind
+    before: OrderPhase | None, after_: OrderPhase | None, kind: TransitionKind
 ) -> None:
-    assert classify(before, after_, ORDER_ROADS) is kind
+    assert classify(before, after_, ORDER_TRANSITIONS) is kind
 
 
 @pytest.mark.parametrize(
@@ -91,22 +91,22 @@ def test_moves_of_an_order_are_named(
     ],
 )
 def test_moves_of_a_capture_are_named(
-    before: CapturePhase | None, after_: CapturePhase | None, kind: Kind
+    before: CapturePhase | None, after_: CapturePhase | None, kind: TransitionKind
 ) -> None:
-    assert classify(before, after_, CAPTURE_ROADS) is kind
+    assert classify(before, after_, CAPTURE_TRANSITIONS) is kind
 
 
 def test_every_move_between_known_phases_has_a_name_that_is_not_unknown() -> None:
-    orders = {classify(a, b, ORDER_ROADS) for a in _O for b in _O}
-    captures = {classify(a, b, CAPTURE_ROADS) for a in _C for b in _C}
+    orders = {classify(a, b, ORDER_TRANSITIONS) for a in _O for b in _O}
+    captures = {classify(a, b, CAPTURE_TRANSITIONS) for a in _C for b in _C}
     assert orders == captures == {_K.STEP, _K.SKIP, _K.ODD}
 
 
 def test_no_road_leads_out_of_a_final_phase() -> None:
-    assert not any(phase.final for phase in ORDER_ROADS)
-    assert not any(phase.final for phase in CAPTURE_ROADS)
-    assert {p for p in _O if not p.final} == set(ORDER_ROADS)
-    assert {p for p in _C if not p.final} == set(CAPTURE_ROADS)
+    assert not any(phase.final for phase in ORDER_TRANSITIONS)
+    assert not any(phase.final for phase in CAPTURE_TRANSITIONS)
+    assert {p for p in _O if not p.final} == set(ORDER_TRANSITIONS)
+    assert {p for p in _C if not p.final} == set(CAPTURE_TRANSITIONS)
 
 
 def test_the_first_look_records_order_capture_and_delivery_as_first() -> None:
@@ -127,8 +127,8 @@ def test_a_skipped_state_is_recorded_as_a_skip() -> None:
 
 def test_an_unknown_word_is_kept_raw_and_says_nothing_that_we_hold() -> None:
     verdict = after(look("in_progress"), look("on_hold"))
-    assert verdict.order.standing.word == "on_hold"
-    assert verdict.order.standing.phase is None
+    assert verdict.order.status.word == "on_hold"
+    assert verdict.order.status.phase is None
     assert verdict.order.state is OrderState.OPEN
     assert verdict.unknown == ("order:on_hold",)
     assert kinds(verdict, Subject.ORDER) == [("in_progress", "on_hold", _K.UNKNOWN)]
@@ -185,8 +185,8 @@ class TestFinalIsSticky:
     def test_the_flap_is_recorded_as_odd_and_the_order_stays_final(self) -> None:
         verdict = after(look("canceled"), self.flap)
         assert kinds(verdict, Subject.ORDER) == [("canceled", "in_progress", _K.ODD)]
-        assert verdict.order.standing.phase is _O.CANCELED
-        assert verdict.order.standing.word == "in_progress"
+        assert verdict.order.status.phase is _O.CANCELED
+        assert verdict.order.status.word == "in_progress"
         assert verdict.order.state is OrderState.SETTLING
 
     @pytest.mark.parametrize(
@@ -214,20 +214,20 @@ class TestFinalIsSticky:
     def test_the_final_word_heard_again_takes_the_doubts_away(self) -> None:
         verdict = after(look("canceled"), self.flap, self.flap, look("canceled"), self.flap, self.flap)
         assert verdict.order.state is OrderState.SETTLING
-        assert verdict.order.standing.doubts == 2
+        assert verdict.order.status.doubts == 2
 
     def test_each_new_word_has_to_be_seen_three_times_itself(self) -> None:
         verdict = after(look("canceled"), *[look("on_hold")] * 5, self.flap)
         assert verdict.order.state is OrderState.SETTLING
-        assert verdict.order.standing.doubts == 1
+        assert verdict.order.status.doubts == 1
 
     def test_an_unknown_word_never_reopens_an_order(self) -> None:
         verdict = after(look("completed"), *[look("archived")] * 9)
-        assert verdict.order.standing.phase is _O.COMPLETED
+        assert verdict.order.status.phase is _O.COMPLETED
 
     def test_another_final_word_counts_at_once(self) -> None:
         verdict = after(look("canceled"), look("completed"))
-        assert verdict.order.standing.phase is _O.COMPLETED
+        assert verdict.order.status.phase is _O.COMPLETED
         assert kinds(verdict, Subject.ORDER) == [("canceled", "completed", _K.ODD)]
 
     def test_scenes_of_a_final_order_are_wanted_all_the_same(self) -> None:
@@ -240,7 +240,7 @@ class TestFinalIsSticky:
         verdict = after(published(), back)
         kept = verdict.order.captures[0]
         assert kinds(verdict, Subject.CAPTURE) == [("published", "processing", _K.ODD)]
-        assert kept.standing.phase is _C.PUBLISHED
+        assert kept.status.phase is _C.PUBLISHED
         assert kept.published_at == NOON
         assert [d.state for d in verdict.order.deliveries] == [DeliveryState.WANTED]
         assert after(published(), back, back, back).order.captures[0].published_at == NOON
@@ -288,13 +288,15 @@ class TestStateByOutcome:
     def test_a_capture_whose_word_nobody_knows_lets_it_be_done_once_its_files_were_asked_for(
         self, asked_at: datetime | None, expected: OrderState
     ) -> None:
-        strange = replace(capture(), standing=Standing(word="beamed", phase=None), scenes_seen_at=asked_at)
+        strange = replace(capture(), status=TrackedStatus(word="beamed", phase=None), scenes_seen_at=asked_at)
         known = order(OrderPhase.COMPLETED, captures=[strange], final_at=self.final)
         assert state_of(known, self.over, RULES.grace) is expected
         assert state_of(known, self.over - MINUTE, RULES.grace) is OrderState.SETTLING
 
     def test_files_that_such_a_capture_has_are_waited_for(self) -> None:
-        strange = replace(capture(), standing=Standing(word="beamed", phase=None), scenes_seen_at=self.over)
+        strange = replace(
+            capture(), status=TrackedStatus(word="beamed", phase=None), scenes_seen_at=self.over
+        )
         found = replace(strange, published_at=NOON)
         for held, expected in ((delivery(), OrderState.SETTLING), (stored(), OrderState.DONE)):
             known = order(OrderPhase.COMPLETED, captures=[found], deliveries=(held,), final_at=self.final)
@@ -302,8 +304,8 @@ class TestStateByOutcome:
 
     def test_a_final_word_that_an_unknown_one_follows_keeps_it_no_longer_than_the_grace_time(self) -> None:
         known = order(OrderPhase.COMPLETED, final_at=self.final)
-        standing = replace(known.standing, word="archived", doubts=9, doubted_at=self.final + DAY)
-        doubted = replace(known, standing=standing)
+        standing = replace(known.status, word="archived", doubts=9, doubted_at=self.final + DAY)
+        doubted = replace(known, status=standing)
         assert state_of(doubted, self.over, RULES.grace) is OrderState.SETTLING
         assert state_of(doubted, self.over + DAY, RULES.grace) is OrderState.DONE
 
@@ -354,15 +356,15 @@ class TestHalfALook:
         verdict = observe(before, self.captures_only, NOON + HOUR, RULES)
         assert kinds(verdict, Subject.CAPTURE) == [(None, "published", _K.FIRST)]
         assert not kinds(verdict, Subject.ORDER)
-        assert (verdict.order.standing, verdict.order.task_name) == (before.standing, "Quay")
+        assert (verdict.order.status, verdict.order.task_name) == (before.status, "Quay")
         assert [d.scene_id for d in verdict.wanted] == ["s1"]
         assert (verdict.order.looked_at, verdict.order.last_seen_at) == (NOON + HOUR, NOON + HOUR)
 
     def test_captures_alone_raise_no_doubt_of_the_order(self) -> None:
         flapped = after(look("canceled"), look("in_progress"))
-        assert flapped.order.standing.doubts == 1
+        assert flapped.order.status.doubts == 1
         later = [observe(flapped.order, self.captures_only, NOON + n * DAY, RULES).order for n in (1, 2)]
-        assert {order.standing.doubts for order in later} == {1}
+        assert {order.status.doubts for order in later} == {1}
 
     def test_captures_alone_show_a_lost_order_again_and_that_is_recorded(self) -> None:
         lost = observe_missing(after(look()).order, "main", 23272, NOON).order
@@ -423,7 +425,7 @@ class TestLost:
     def test_one_that_was_never_seen_comes_back_too(self) -> None:
         lost = observe_missing(None, "main", 23272, NOON).order
         verdict = observe(lost, published("completed"), NOON + HOUR, RULES)
-        assert verdict.order.standing.phase is _O.COMPLETED
+        assert verdict.order.status.phase is _O.COMPLETED
         assert verdict.order.state is OrderState.SETTLING
         assert len(verdict.wanted) == 1
 
@@ -461,7 +463,15 @@ class TestRepublished:
 
     @pytest.mark.parametrize("state", [DeliveryState.WAITING, DeliveryState.PARKED, DeliveryState.GIVEN_UP])
     def test_one_that_waits_is_wanted_anew_in_the_same_version(self, state: DeliveryState) -> None:
-        held = delivery(state, attempts=5, barren=5, durable=7, reason="why", path="a/b.zip", not_before=NOON)
+        held = delivery(
+            state,
+            attempts=5,
+            attempts_without_progress=5,
+            durable=7,
+            reason="why",
+            path="a/b.zip",
+            not_before=NOON,
+        )
         verdict = self.renewed(held)
         assert verdict.wanted == (delivery(fingerprint="f2", attempts=5),)
         assert verdict.order.deliveries == verdict.wanted
@@ -477,7 +487,7 @@ class TestRepublished:
         verdict = self.renewed(fetching)
         assert verdict.order.deliveries == (fetching,)
         assert not verdict.wanted
-        home = local.after_stored(replace(fetching, path="a", sha256="ab", size=9), NOON).delivery
+        home = local.on_stored(replace(fetching, path="a", sha256="ab", size=9), NOON).delivery
         assert [d.version for d in self.renewed(home).wanted] == [2]
 
     def test_verified_bytes_that_await_their_name_are_not_thrown_away(self) -> None:
@@ -489,9 +499,9 @@ class TestRepublished:
         ]
 
     def test_the_same_fingerprint_never_wakes_what_was_given_up(self) -> None:
-        tired = Failure(trouble=Trouble.NETWORK, reason="cut")
+        tired = Failure(trouble=FailureKind.NETWORK, reason="cut")
         fetching = local.claimed(delivery(), NOON).delivery
-        gone = local.after_failure(fetching, tired, NOON, replace(POLICY, max_attempts=1), 0.5).delivery
+        gone = local.on_failure(fetching, tired, NOON, replace(POLICY, max_attempts=1), 0.5).delivery
         known = with_delivery(after(published()).order, gone)
         assert not observe(known, published(), NOON + DAY, RULES).wanted
 

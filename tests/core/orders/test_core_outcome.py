@@ -12,9 +12,9 @@ from orderwatch.core.model import (
     Order,
     OrderPhase,
     OrderState,
-    Standing,
+    TrackedStatus,
 )
-from orderwatch.core.orders.order_state import Tone, tone
+from orderwatch.core.orders.order_state import DisplayState, display_state
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 
@@ -27,7 +27,7 @@ def an_order(
 ) -> Order:
     taken = Capture(
         capture_id="c",
-        standing=Standing(word=str(capture), phase=capture),
+        status=TrackedStatus(word=str(capture), phase=capture),
         published_at=NOON if capture is CapturePhase.PUBLISHED else None,
     )
     file = Delivery(
@@ -43,7 +43,7 @@ def an_order(
     return Order(
         account="main",
         task_id=1,
-        standing=Standing(word=str(phase), phase=phase),
+        status=TrackedStatus(word=str(phase), phase=phase),
         state=state,
         captures=(taken,) if capture else (),
         deliveries=(file,) if held else (),
@@ -53,20 +53,20 @@ def an_order(
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
-        (an_order(), Tone.WAITING),
-        (an_order(None), Tone.WAITING),
-        (an_order(capture=CapturePhase.TASKED), Tone.PLANNED),
-        (an_order(capture=CapturePhase.CAPTURED), Tone.MOVING),
-        (an_order(capture=CapturePhase.PUBLISHED), Tone.MOVING),
-        (an_order(capture=CapturePhase.PUBLISHED, held=DeliveryState.FETCHING), Tone.MOVING),
-        (an_order(capture=CapturePhase.PUBLISHED, held=DeliveryState.PARKED), Tone.TROUBLE),
-        (an_order(capture=CapturePhase.PUBLISHED, held=DeliveryState.STORED), Tone.STORED),
-        (an_order(OrderPhase.COMPLETED, CapturePhase.PUBLISHED, DeliveryState.STORED), Tone.STORED),
-        (an_order(capture=CapturePhase.FAILED), Tone.WAITING),
-        (an_order(OrderPhase.CANCELED, CapturePhase.CANCELED), Tone.ENDED),
-        (an_order(OrderPhase.REJECTED), Tone.TROUBLE),
-        (an_order(state=OrderState.LOST), Tone.TROUBLE),
+        (an_order(), DisplayState.WAITING),
+        (an_order(None), DisplayState.WAITING),
+        (an_order(capture=CapturePhase.TASKED), DisplayState.PLANNED),
+        (an_order(capture=CapturePhase.CAPTURED), DisplayState.MOVING),
+        (an_order(capture=CapturePhase.PUBLISHED), DisplayState.MOVING),
+        (an_order(capture=CapturePhase.PUBLISHED, held=DeliveryState.FETCHING), DisplayState.MOVING),
+        (an_order(capture=CapturePhase.PUBLISHED, held=DeliveryState.PARKED), DisplayState.TROUBLE),
+        (an_order(capture=CapturePhase.PUBLISHED, held=DeliveryState.STORED), DisplayState.STORED),
+        (an_order(OrderPhase.COMPLETED, CapturePhase.PUBLISHED, DeliveryState.STORED), DisplayState.STORED),
+        (an_order(capture=CapturePhase.FAILED), DisplayState.WAITING),
+        (an_order(OrderPhase.CANCELED, CapturePhase.CANCELED), DisplayState.ENDED),
+        (an_order(OrderPhase.REJECTED), DisplayState.TROUBLE),
+        (an_order(state=OrderState.LOST), DisplayState.TROUBLE),
     ],
 )
-def test_an_order_has_the_tone_of_what_matters_most(order: Order, expected: Tone) -> None:
-    assert tone(order) is expected
+def test_an_order_has_the_tone_of_what_matters_most(order: Order, expected: DisplayState) -> None:
+    assert display_state(order) is expected

@@ -18,12 +18,12 @@ from orderwatch.core.model import (
     Order,
     OrderPhase,
     OrderState,
-    Standing,
+    TrackedStatus,
 )
 from orderwatch.core.orders.poll_schedule import Outlook, Pace, is_idle, next_look, outlook, scenes_due
 from orderwatch.core.orders.publication_lag import Lag, Lags
 
-PACE = Pace(interval=5 * MINUTE, slowest=6 * HOUR, grace=14 * DAY)
+PACE = Pace(interval=5 * MINUTE, max_interval=6 * HOUR, grace=14 * DAY)
 MIDDLE = 0.5  # the draw that jitters nothing
 
 WINDOW = "that its window opens"
@@ -74,8 +74,8 @@ def lost(ago: timedelta) -> Order:
 
 
 def doubted(ago: timedelta) -> Order:
-    standing = Standing(word="in_progress", phase=OrderPhase.COMPLETED, doubts=1, doubted_at=NOON - ago)
-    return replace(settling(NOON - DAY), standing=standing)
+    standing = TrackedStatus(word="in_progress", phase=OrderPhase.COMPLETED, doubts=1, doubted_at=NOON - ago)
+    return replace(settling(NOON - DAY), status=standing)
 
 
 # Situation, the order as it was seen just now, the pause in minutes, what is awaited.
@@ -293,7 +293,7 @@ class TestScenesDue:
 
 
 paces = st.builds(
-    lambda interval, slower, grace: Pace(interval=interval, slowest=interval + slower, grace=grace),
+    lambda interval, slower, grace: Pace(interval=interval, max_interval=interval + slower, grace=grace),
     st.timedeltas(timedelta(milliseconds=1), DAY),
     st.timedeltas(timedelta(0), 30 * DAY),
     st.timedeltas(timedelta(milliseconds=1), 400 * DAY),
@@ -309,7 +309,7 @@ captures = st.builds(
     st.booleans(),
 )
 standings = st.builds(
-    Standing,
+    TrackedStatus,
     word=st.just("completed"),
     phase=st.sampled_from(OrderPhase),
     doubts=st.integers(0, 3),
@@ -321,7 +321,7 @@ lags = st.builds(Lag, median=st.timedeltas(MINUTE, 90 * DAY), sigma=st.floats(0.
 known_orders: st.SearchStrategy[Order] = st.builds(
     lambda state, standing, captures, held, final_at, window: order(
         state=state,
-        standing=standing,
+        status=standing,
         captures=captures,
         deliveries=held,
         final_at=final_at,
@@ -351,7 +351,7 @@ def test_the_next_look_is_never_before_now_and_never_beyond_the_slowest_pace(
     on_the_ladder = outlook(known, NOON, pace, lags=learned, moved=moved).exact
     assert known.state is OrderState.SETTLING or not on_the_ladder
     if not on_the_ladder:
-        assert NOON + 0.9 * pace.interval <= when <= NOON + 1.1 * pace.slowest
+        assert NOON + 0.9 * pace.interval <= when <= NOON + 1.1 * pace.max_interval
 
 
 @given(known_orders, paces, lags)
@@ -417,11 +417,11 @@ def test_no_date_that_there_is_leads_beyond_the_calendar(year: int, phase: Order
         known = order(phase, captures=captures, start=start, end=start)
         when = next_look(known, NOON, PACE, MIDDLE)
         assert when is not None
-        assert NOON < when <= NOON + 2 * PACE.slowest
+        assert NOON < when <= NOON + 2 * PACE.max_interval
 
 
 class TestFilesOfUnclearCaptures:
-    strange = capture(standing=Standing(word="beamed", phase=None), start=NOON - DAY)
+    strange = capture(status=TrackedStatus(word="beamed", phase=None), start=NOON - DAY)
 
     def due(self, of: Order, now: datetime = NOON, **more: Any) -> bool:  # noqa: ANN401 - of any field
         return scenes_due(of, replace(self.strange, **more), now, PACE)
@@ -447,6 +447,6 @@ class TestFilesOfUnclearCaptures:
         assert not self.due(over, NOON + MINUTE, scenes_seen_at=NOON)
 
     def test_a_word_against_a_final_one_is_unclear_too(self) -> None:
-        doubted = Standing(word="archived", phase=CapturePhase.FAILED, doubts=1, doubted_at=NOON)
-        assert self.due(opened(), standing=doubted)
-        assert not self.due(opened(), standing=replace(doubted, doubts=0))
+        doubted = TrackedStatus(word="archived", phase=CapturePhase.FAILED, doubts=1, doubted_at=NOON)
+        assert self.due(opened(), status=doubted)
+        assert not self.due(opened(), status=replace(doubted, doubts=0))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import DAY, HOUR, MINUTE
 
-from orderwatch.core.orders.publication_lag import PRIOR, UNLEARNED, Lag, fit
+from orderwatch.core.orders.publication_lag import PRIOR, UNLEARNED, Lag, fit_lags
 
 MANY = 1000
 SECOND = timedelta(seconds=1)
@@ -19,15 +19,15 @@ ages = st.floats(1, 3.2e8)
 
 
 def fitted(*seen: timedelta) -> Lag:
-    return fit(("L1", lag) for lag in seen).of("L1")
+    return fit_lags(("L1", lag) for lag in seen).of("L1")
 
 
 def test_nothing_known_is_the_prior() -> None:
-    assert fit([]).of("L1") == UNLEARNED.of(None) == PRIOR
+    assert fit_lags([]).of("L1") == UNLEARNED.of(None) == PRIOR
 
 
 def test_each_product_has_its_own_and_one_never_seen_has_the_prior() -> None:
-    learned = fit([("fast", MINUTE)] * MANY + [("slow", DAY)] * MANY + [(None, HOUR)] * MANY)
+    learned = fit_lags([("fast", MINUTE)] * MANY + [("slow", DAY)] * MANY + [(None, HOUR)] * MANY)
     assert learned.of("fast").median < learned.of(None).median < learned.of("slow").median
     assert learned.of("unheard of") == PRIOR
 

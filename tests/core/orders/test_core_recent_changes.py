@@ -3,7 +3,7 @@
 from tests.db.kit import a_move
 
 from orderwatch.core.model import Subject, Transition
-from orderwatch.core.orders.recent_changes import folded
+from orderwatch.core.orders.recent_changes import fold_changes
 
 ZIP, FOOTPRINT = "delivery_zip a.zip", "footprint a.geojson"
 
@@ -13,7 +13,7 @@ def of(file: str | None, before: str | None, after: str, scene_id: str = "s1") -
 
 
 def told(*moves: Transition) -> list[tuple[str, str]]:
-    return [(row.name, " → ".join(row.words)) for row in folded(moves)]
+    return [(row.name, " → ".join(row.words)) for row in fold_changes(moves)]
 
 
 def test_the_steps_of_a_file_are_one_row_where_it_last_moved() -> None:

@@ -13,7 +13,7 @@ from orderwatch.core.model import (
     Order,
     OrderPhase,
     OrderState,
-    Standing,
+    TrackedStatus,
 )
 from orderwatch.core.orders.publication_lag import PRIOR
 from orderwatch.core.orders.timeline import Timeline, timeline
@@ -32,7 +32,7 @@ def an_order(
     return Order(
         account="main",
         task_id=1,
-        standing=Standing(word="in_progress", phase=OrderPhase.IN_PROGRESS),
+        status=TrackedStatus(word="in_progress", phase=OrderPhase.IN_PROGRESS),
         state=state,
         start=start,
         end=end,
@@ -42,8 +42,8 @@ def an_order(
 
 
 def a_capture(phase: CapturePhase, start: datetime | None, published: datetime | None = None) -> Capture:
-    standing = Standing(word=str(phase), phase=phase)
-    return Capture(capture_id="c", standing=standing, start=start, published_at=published)
+    standing = TrackedStatus(word=str(phase), phase=phase)
+    return Capture(capture_id="c", status=standing, start=start, published_at=published)
 
 
 def a_file(stored_at: datetime | None) -> Delivery:

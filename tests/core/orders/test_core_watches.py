@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import DAY, NOON, ZIP, order, seen_order
 
-from orderwatch.core.orders.watches import Plan, Traits, Watch, Watched, traits
+from orderwatch.core.orders.watches import DeliveryPlan, OrderTraits, Watch, WatchSet, traits_of
 
-USUAL = Plan(attachments=frozenset({ZIP}), layout="{task_id}/{file_name}")
+USUAL = DeliveryPlan(attachments=frozenset({ZIP}), layout="{task_id}/{file_name}")
 SECOND = timedelta(seconds=1)
 HARBOUR = Watch(project_name="Harbour *")
 PREVIEWS = frozenset({"preview"})
 
 
-def watched(*watches: Watch) -> Watched:
-    return Watched(usual=USUAL, watches=watches)
+def watched(*watches: Watch) -> WatchSet:
+    return WatchSet(usual=USUAL, watches=watches)
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,9 @@ def test_names_match_shell_patterns_case_and_all_and_no_name_is_an_empty_one(
     task: str | None,
     expected: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    named = Traits(1, project, task)
-    assert watched(watch).takes_up(named) is expected
-    assert watched(watch).follows(named) is expected
+    named = OrderTraits(1, project, task)
+    assert watched(watch).matches_new(named) is expected
+    assert watched(watch).still_matches(named) is expected
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ def test_orders_placed_after_a_moment_are_wanted_and_those_of_which_nobody_says_
     placed_at: datetime | None,
     expected: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    placed = Traits(1, "Harbour 1", "Quay", placed_at)
+    placed = OrderTraits(1, "Harbour 1", "Quay", placed_at)
     for watch in (Watch(placed_after=NOON), replace(HARBOUR, placed_after=NOON)):
-        assert watch.takes_up(placed) is expected
-        assert watch.follows(placed) is expected
+        assert watch.matches_new(placed) is expected
+        assert watch.still_matches(placed) is expected
     elsewhere = Watch(placed_after=NOON, project_name="Airport *")
-    assert not elsewhere.takes_up(placed)
+    assert not elsewhere.matches_new(placed)
 
 
 @pytest.mark.parametrize(
@@ -98,18 +98,18 @@ def test_the_status_chooses_what_is_taken_up_and_nothing_is_left_when_it_moves_o
     taken_up: bool,  # noqa: FBT001 - a table's column
 ) -> None:
     watch = replace(HARBOUR, status=words)
-    found = Traits(1, "Harbour 1", status=status)
-    assert watch.takes_up(found) is taken_up
-    assert watch.follows(found)
-    assert not watch.follows(Traits(1, "Airport", status=status))
+    found = OrderTraits(1, "Harbour 1", status=status)
+    assert watch.matches_new(found) is taken_up
+    assert watch.still_matches(found)
+    assert not watch.still_matches(OrderTraits(1, "Airport", status=status))
 
 
 def test_a_status_alone_is_a_pattern_and_then_every_known_order_is_followed() -> None:
     watch = Watch(status=("received",))
     assert watch.by_pattern
-    assert watch.takes_up(Traits(1, status="received"))
-    assert not watch.takes_up(Traits(1, status="completed"))
-    assert watch.follows(Traits(1, status="completed"))
+    assert watch.matches_new(OrderTraits(1, status="received"))
+    assert not watch.matches_new(OrderTraits(1, status="completed"))
+    assert watch.still_matches(OrderTraits(1, status="completed"))
 
 
 @pytest.mark.parametrize(
@@ -121,41 +121,41 @@ def test_a_status_alone_is_a_pattern_and_then_every_known_order_is_followed() ->
     ],
 )
 def test_explicit_ids_are_wanted_whatever_else_the_watch_says(watch: Watch) -> None:
-    by_id = Traits(23272, None, "Pier", NOON - DAY, "completed")
-    assert watch.takes_up(by_id)
-    assert watch.follows(by_id)
+    by_id = OrderTraits(23272, None, "Pier", NOON - DAY, "completed")
+    assert watch.matches_new(by_id)
+    assert watch.still_matches(by_id)
     other = by_id._replace(task_id=1)
-    assert not watch.takes_up(other)
+    assert not watch.matches_new(other)
 
 
 def test_a_watch_of_ids_alone_wants_no_other_order_and_is_no_pattern() -> None:
     watch = Watch(task_ids=frozenset({7}))
     assert not watch.by_pattern
-    assert not watch.takes_up(Traits(1, "Harbour 1", "Quay", NOON, "received"))
-    assert not watch.follows(Traits(1))
+    assert not watch.matches_new(OrderTraits(1, "Harbour 1", "Quay", NOON, "received"))
+    assert not watch.still_matches(OrderTraits(1))
 
 
 def test_nothing_is_wanted_where_nothing_is_watched() -> None:
-    anything = Traits(1, "Harbour 1", "Quay", NOON, "received")
-    assert not watched().takes_up(anything)
-    assert not watched().follows(anything)
-    assert not Watch().takes_up(anything)
+    anything = OrderTraits(1, "Harbour 1", "Quay", NOON, "received")
+    assert not watched().matches_new(anything)
+    assert not watched().still_matches(anything)
+    assert not Watch().matches_new(anything)
 
 
 def test_several_watches_want_together_what_each_wants() -> None:
     both = watched(HARBOUR, Watch(task_ids=frozenset({7, 8})), Watch(task_ids=frozenset({9}), task_name="Q*"))
     assert both.task_ids == {7, 8, 9}
     assert both.patterns == (both.watches[0], both.watches[2])
-    wanted = [Traits(1, "Harbour 1"), Traits(7), Traits(9), Traits(2, None, "Quay")]
-    assert all(map(both.takes_up, wanted))
-    assert all(map(both.follows, wanted))
-    assert not both.takes_up(Traits(2, "Airport", "Pier"))
+    wanted = [OrderTraits(1, "Harbour 1"), OrderTraits(7), OrderTraits(9), OrderTraits(2, None, "Quay")]
+    assert all(map(both.matches_new, wanted))
+    assert all(map(both.still_matches, wanted))
+    assert not both.matches_new(OrderTraits(2, "Airport", "Pier"))
 
 
 class TestPlan:
     """What becomes of a delivery: each part from the first watch that wants the order and says it."""
 
-    found = Traits(7, "Harbour 1", "Quay")
+    found = OrderTraits(7, "Harbour 1", "Quay")
     rooted = replace(HARBOUR, root="/harbour")
     laid_out = Watch(task_name="Q*", root="/quay", layout="{scene_id}/{file_name}")
     unpacked = Watch(task_name="Q*", extract=True)
@@ -177,7 +177,7 @@ class TestPlan:
             ((laid_out, rooted), replace(USUAL, root="/quay", layout=laid_out.layout or "")),
             (
                 (elsewhere, HARBOUR, small, rooted),
-                Plan(attachments=PREVIEWS, layout=USUAL.layout, root="/harbour"),
+                DeliveryPlan(attachments=PREVIEWS, layout=USUAL.layout, root="/harbour"),
             ),
         ],
         ids=[
@@ -194,13 +194,13 @@ class TestPlan:
         ],
     )
     def test_each_part_is_from_the_first_watch_that_says_it(
-        self, watches: tuple[Watch, ...], expected: Plan
+        self, watches: tuple[Watch, ...], expected: DeliveryPlan
     ) -> None:
-        assert watched(*watches).plan(self.found) == expected
+        assert watched(*watches).delivery_plan(self.found) == expected
 
     def test_it_does_not_change_when_the_status_moves_on(self) -> None:
         chosen = watched(replace(self.rooted, status=("received",)))
-        assert chosen.plan(self.found._replace(status="completed")).root == "/harbour"
+        assert chosen.delivery_plan(self.found._replace(status="completed")).root == "/harbour"
 
 
 @pytest.mark.parametrize(
@@ -220,14 +220,14 @@ def test_a_watch_is_shown_as_the_operator_wrote_it(watch: Watch, words: str) -> 
 def test_an_order_has_the_same_traits_in_the_list_and_in_our_books() -> None:
     listed = seen_order("received", placed_at=NOON)
     kept = order(task_name="Quay", project_name="Harbour 1", placed_at=NOON)
-    assert traits(listed) == Traits(23272, "Harbour 1", "Quay", NOON, "received")
-    assert traits(kept) == Traits(23272, "Harbour 1", "Quay", NOON, "in_progress")
+    assert traits_of(listed) == OrderTraits(23272, "Harbour 1", "Quay", NOON, "received")
+    assert traits_of(kept) == OrderTraits(23272, "Harbour 1", "Quay", NOON, "in_progress")
 
 
 names = st.none() | st.sampled_from(["Harbour 1", "Harbour 2", "Quay", ""])
 moments = st.none() | st.sampled_from([NOON - DAY, NOON, NOON + DAY])
 found_orders = st.builds(
-    Traits,
+    OrderTraits,
     task_id=st.integers(1, 3),
     project_name=names,
     task_name=names,
@@ -248,35 +248,35 @@ watches = st.builds(
 
 
 @given(st.lists(watches, max_size=3), found_orders)
-def test_what_is_taken_up_is_followed_and_has_a_plan(found: list[Watch], one: Traits) -> None:
+def test_what_is_taken_up_is_followed_and_has_a_plan(found: list[Watch], one: OrderTraits) -> None:
     both = watched(*found)
-    plan = both.plan(one)
-    assert both.follows(one) or not both.takes_up(one)
+    plan = both.delivery_plan(one)
+    assert both.still_matches(one) or not both.matches_new(one)
     assert plan.attachments in {USUAL.attachments, PREVIEWS}
-    assert plan == USUAL or both.follows(one)
+    assert plan == USUAL or both.still_matches(one)
 
 
 @given(watches, found_orders, st.sampled_from(["received", "completed", "odd"]))
 def test_whether_an_order_is_followed_does_not_hang_on_its_status(
-    watch: Watch, one: Traits, status: str
+    watch: Watch, one: OrderTraits, status: str
 ) -> None:
-    assert watch.follows(one) is watch.follows(one._replace(status=status))
+    assert watch.still_matches(one) is watch.still_matches(one._replace(status=status))
 
 
 def test_an_order_placed_from_here_is_followed_whatever_the_watches_say() -> None:
-    ours = traits(order(ours=True))
-    assert watched().follows(ours)
-    assert watched(HARBOUR).follows(ours)
-    assert not watched().follows(traits(order()))
-    assert watched().following(ours) == ()
-    assert watched().plan(ours) == USUAL
+    ours = traits_of(order(ours=True))
+    assert watched().still_matches(ours)
+    assert watched(HARBOUR).still_matches(ours)
+    assert not watched().still_matches(traits_of(order()))
+    assert watched().watches_of(ours) == ()
+    assert watched().delivery_plan(ours) == USUAL
 
 
 def test_a_watch_that_fits_an_order_placed_from_here_says_what_is_wanted_of_it() -> None:
     wanting = Watch(project_name="Harbour *", attachments=PREVIEWS)
-    ours = traits(order(ours=True, project_name="Harbour 1"))
-    assert watched(wanting).plan(ours).attachments == PREVIEWS
+    ours = traits_of(order(ours=True, project_name="Harbour 1"))
+    assert watched(wanting).delivery_plan(ours).attachments == PREVIEWS
 
 
 def test_what_the_list_shows_is_not_taken_for_placed_from_here() -> None:
-    assert not traits(seen_order()).ours
+    assert not traits_of(seen_order()).ours

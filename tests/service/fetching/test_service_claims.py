@@ -10,7 +10,7 @@ from tests.patience import PATIENCE
 from tests.service.service_kit import House, house, told
 
 from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.service.fetching.download_slots import Turns
+from orderwatch.service.fetching.download_slots import DownloadSlots
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 
@@ -38,8 +38,8 @@ class Claims:
 
 @asynccontextmanager
 async def at_work(h: House) -> AsyncIterator[None]:
-    turns, stopping = Turns(WORKERS // 2), asyncio.Event()
-    workers = [asyncio.create_task(h.fetcher.work(h.todo, stopping, turns)) for _ in range(WORKERS)]
+    slots, stopping = DownloadSlots(WORKERS // 2), asyncio.Event()
+    workers = [asyncio.create_task(h.fetcher.work(h.todo, stopping, slots)) for _ in range(WORKERS)]
     try:
         async with asyncio.timeout(PATIENCE):
             yield
@@ -50,7 +50,7 @@ async def at_work(h: House) -> AsyncIterator[None]:
 
 
 async def until_asleep(h: House) -> None:
-    while len(h.todo.ticket()._waiters) < WORKERS:
+    while len(h.todo.subscribe()._waiters) < WORKERS:
         await asyncio.sleep(0)
 
 
@@ -68,7 +68,7 @@ async def test_where_nothing_is_wanted_a_ring_costs_one_claim(
             for ring in range(1, 4):
                 await until_asleep(h)
                 assert claims.number == ring
-                h.todo.ring()
+                h.todo.trigger()
             await until_asleep(h)
             await h.look()
             await until(h, DeliveryState.STORED)

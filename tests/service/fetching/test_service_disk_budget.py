@@ -3,11 +3,11 @@
 import pytest
 
 from orderwatch.errors import DiskError
-from orderwatch.service.fetching.disk_budget import Space
+from orderwatch.service.fetching.disk_budget import DiskBudget
 
 
 def test_room_is_promised_once() -> None:
-    space = Space(lambda: 100, 20)
+    space = DiskBudget(lambda: 100, 20)
     space.reserve("a", 50)
     with pytest.raises(DiskError, match="31 B needed, 30 B may be written"):
         space.reserve("b", 31)
@@ -16,17 +16,17 @@ def test_room_is_promised_once() -> None:
 
 def test_what_is_kept_free_is_never_promised() -> None:
     with pytest.raises(DiskError, match="1 B needed, 0 B may be written"):
-        Space(lambda: 100, 200).reserve("a", 1)
+        DiskBudget(lambda: 100, 200).reserve("a", 1)
 
 
 def test_a_promise_is_renewed_not_added() -> None:
-    space = Space(lambda: 100, 0)
+    space = DiskBudget(lambda: 100, 0)
     for remaining in (100, 60, 100):
         space.reserve("a", remaining)
 
 
 def test_a_released_promise_is_room_again() -> None:
-    space = Space(lambda: 100, 0)
+    space = DiskBudget(lambda: 100, 0)
     space.reserve("a", 100)
     space.release("a")
     space.release("a")
@@ -34,7 +34,7 @@ def test_a_released_promise_is_room_again() -> None:
 
 
 def test_a_refused_promise_holds_nothing() -> None:
-    space = Space(lambda: 100, 0)
+    space = DiskBudget(lambda: 100, 0)
     space.reserve("a", 50)
     with pytest.raises(DiskError):
         space.reserve("a", 101)
@@ -43,7 +43,7 @@ def test_a_refused_promise_holds_nothing() -> None:
 
 def test_the_disk_is_asked_each_time() -> None:
     free = [100, 10]
-    space = Space(lambda: free.pop(0), 0)
+    space = DiskBudget(lambda: free.pop(0), 0)
     space.reserve("a", 50)
     with pytest.raises(DiskError):
         space.reserve("a", 50)
@@ -51,7 +51,7 @@ def test_the_disk_is_asked_each_time() -> None:
 
 def test_what_is_written_is_no_longer_promised() -> None:
     free = [100, 100, 50, 10, 10]
-    space = Space(lambda: free.pop(0), 0)
+    space = DiskBudget(lambda: free.pop(0), 0)
     space.reserve("a", 90)
     with pytest.raises(DiskError):
         space.reserve("b", 11)

@@ -146,9 +146,9 @@ async def test_the_room_is_taken_while_extracting_and_given_back(
     room: list[int] = []
     contents = reader.contents
 
-    def watched(handle: int, member: Member, stop: threading.Event) -> Iterator[bytes]:
+    def watched(handle: int, worker: Member, stop: threading.Event) -> Iterator[bytes]:
         room.append(space.promised)
-        return contents(handle, member, stop)
+        return contents(handle, worker, stop)
 
     monkeypatch.setattr(extracting, "contents", watched)
     stored = await h.fetch()
@@ -228,7 +228,7 @@ async def test_a_stop_in_mid_extraction_ends_the_thread_and_the_next_start_finis
 ) -> None:
     begun, ended = threading.Event(), threading.Event()
 
-    def endless(_handle: int, _member: Member, stop: threading.Event) -> Iterator[bytes]:
+    def endless(_handle: int, _worker: Member, stop: threading.Event) -> Iterator[bytes]:
         yield b"first"
         begun.set()
         while not stop.is_set():

@@ -18,7 +18,7 @@ from orderwatch.simulator.scenario import Downloads
 
 SIZE = 4_000_000
 TRIES = 8
-RETRIES = RetryPolicy(first=timedelta(seconds=30), slowest=HOUR, max_attempts=TRIES + 1)
+RETRIES = RetryPolicy(retry_min=timedelta(seconds=30), retry_max=HOUR, max_attempts=TRIES + 1)
 STORED = DeliveryState.STORED
 
 

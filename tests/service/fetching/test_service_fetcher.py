@@ -15,7 +15,7 @@ from tests.service.service_kit import DAY, HOUR, LAYOUT, MINUTE, RETRIES, house,
 from orderwatch.core.deliveries.paths import place
 from orderwatch.core.deliveries.state_machine import RetryPolicy
 from orderwatch.core.model import DeliveryState
-from orderwatch.service.fetching.download_slots import Turns
+from orderwatch.service.fetching.download_slots import DownloadSlots
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Downloads
@@ -190,9 +190,9 @@ async def test_a_cut_download_waits_and_is_resumed_where_it_was(tmp_path: Path) 
         cut = await h.fetch()
         assert (cut.state, cut.attempts) == (WAITING, 1)
         assert cut.durable <= HALF
-        assert cut.barren == (0 if cut.durable else 1)
+        assert cut.attempts_without_progress == (0 if cut.durable else 1)
         assert cut.not_before is not None
-        assert h.time.now() < cut.not_before <= h.time.now() + RETRIES.first
+        assert h.time.now() < cut.not_before <= h.time.now() + RETRIES.retry_min
         assert await h.store.claim(h.time.now(), {"main"}) is None
         h.time.move(MINUTE)
         assert (await h.fetch()).attempts == 2
@@ -246,7 +246,7 @@ async def test_an_expired_link_is_replaced_at_once_and_the_bytes_are_kept(tmp_pa
         expired = await h.fetch()
         assert (expired.state, expired.durable) == (WAITING, held)
         assert expired.not_before is not None
-        assert expired.not_before - h.time.now() <= (RETRIES.first if not held else timedelta(0))
+        assert expired.not_before - h.time.now() <= (RETRIES.retry_min if not held else timedelta(0))
         h.time.move(MINUTE)
         assert (await h.fetch()).state is STORED
         await h.assert_all_stored()
@@ -390,7 +390,7 @@ async def test_a_provider_that_is_silent_never_makes_us_give_up(tmp_path: Path) 
         await h.look()
         for asked in (1, 2):
             waiting = await h.fetch()
-            assert (waiting.state, waiting.attempts, waiting.barren) == (WAITING, asked, 0)
+            assert (waiting.state, waiting.attempts, waiting.attempts_without_progress) == (WAITING, asked, 0)
             assert waiting.not_before is not None
             assert waiting.not_before > h.time.now()
             h.time.move(HOUR)
@@ -420,7 +420,7 @@ async def test_a_scene_that_stays_away_is_asked_for_ever_more_seldom_and_never_g
             assert waiting.not_before is not None
             pause = waiting.not_before - h.time.now()
             h.time.move(pause)
-        assert pause >= RETRIES.slowest / 10
+        assert pause >= RETRIES.retry_max / 10
         h.simulator.world = before
         assert (await h.fetch()).state is STORED
 
@@ -631,13 +631,13 @@ async def test_workers_share_the_work_and_end_when_they_are_told_to(tmp_path: Pa
     scenes = [{"size": 3000 + number} for number in range(6)]
     async with house(tmp_path, Scenario(orders=(told(41, *scenes),))) as h:
         stopping = asyncio.Event()
-        turns = Turns(2)
-        workers = [asyncio.create_task(h.fetcher.work(h.todo, stopping, turns)) for _ in range(3)]
+        slots = DownloadSlots(2)
+        workers = [asyncio.create_task(h.fetcher.work(h.todo, stopping, slots)) for _ in range(3)]
         await h.look()  # rings the bell
         while len(await h.store.deliveries(STORED)) < len(scenes):
             await asyncio.sleep(0.01)
         stopping.set()
-        h.todo.ring()
+        h.todo.trigger()
         await asyncio.gather(*workers)
         await h.assert_all_stored()
         assert len(h.downloads) == len(scenes)
@@ -658,12 +658,12 @@ async def test_one_bad_delivery_does_not_stop_the_others(tmp_path: Path) -> None
 
 async def test_the_pause_grows_and_stays_below_the_slowest(tmp_path: Path) -> None:
     always = Fault.model_validate({"on": "download", "kind": "reset", **ALWAYS})
-    retries = RetryPolicy(first=timedelta(seconds=30), slowest=HOUR, max_attempts=100)
+    retries = RetryPolicy(retry_min=timedelta(seconds=30), retry_max=HOUR, max_attempts=100)
     async with house(tmp_path, one(always), retries=retries) as h:
         await h.look()
         for attempt in range(12):
             delivery = await h.fetch()
             assert delivery.not_before is not None
             pause = delivery.not_before - h.time.now()
-            assert pause <= min(HOUR, retries.first * 2**attempt)
+            assert pause <= min(HOUR, retries.retry_min * 2**attempt)
             h.time.move(HOUR)

@@ -13,7 +13,7 @@ from orderwatch.core.deliveries.state_machine import RetryPolicy
 from orderwatch.core.model import DeliveryState
 from orderwatch.simulator import Scenario
 
-POLICY = RetryPolicy(first=timedelta(seconds=30), slowest=timedelta(hours=6), max_attempts=20)
+POLICY = RetryPolicy(retry_min=timedelta(seconds=30), retry_max=timedelta(hours=6), max_attempts=20)
 DOWN = fault("download", "status", code=503, **ALWAYS)
 
 
@@ -62,7 +62,7 @@ async def test_what_fails_for_other_reasons_is_said_at_the_first_and_the_tenth_t
         for _ in range(12):
             await work(h)
             h.time.move(timedelta(hours=7))
-            h.tools["main"].gate.answered()  # as the poller finds
+            h.tools["main"].breaker.answered()  # as the poller finds
         said = [e for e in events.entries if e["event"] == "delivery.waiting"]
         assert [e["repeats"] for e in said] == list(range(1, 13))
         assert [e["repeats"] for e in said if e["log_level"] == "warning"] == [1, 10]

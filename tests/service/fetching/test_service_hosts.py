@@ -17,18 +17,18 @@ from tests.service.tracking_kit import ALWAYS, fault, lie, work
 
 from orderwatch.core.deliveries.state_machine import RetryPolicy
 from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.core.orders.snapshot import SeenScene
+from orderwatch.core.orders.snapshot import SceneSnapshot
 from orderwatch.ports import Archive, Offer
-from orderwatch.service.fetching.download_slots import Turns
+from orderwatch.service.fetching.download_slots import DownloadSlots
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Downloads
 
 STORED, WAITING, GIVEN_UP = DeliveryState.STORED, DeliveryState.WAITING, DeliveryState.GIVEN_UP
 SECOND = timedelta(seconds=1)
-PATIENT = RetryPolicy(first=30 * SECOND, slowest=6 * HOUR, max_attempts=20)
-QUICK = RetryPolicy(first=SECOND, slowest=MINUTE, max_attempts=20)
-FEW = RetryPolicy(first=30 * SECOND, slowest=6 * HOUR, max_attempts=3)
+PATIENT = RetryPolicy(retry_min=30 * SECOND, retry_max=6 * HOUR, max_attempts=20)
+QUICK = RetryPolicy(retry_min=SECOND, retry_max=MINUTE, max_attempts=20)
+FEW = RetryPolicy(retry_min=30 * SECOND, retry_max=6 * HOUR, max_attempts=3)
 HANGS = fault("download", "stall", seconds=600, match={"scene_id": "S0"})
 
 
@@ -117,7 +117,7 @@ class Entrance:
     url: str
     links: dict[str, str] = field(default_factory=dict)
 
-    async def scenes(self, capture_id: str) -> Sequence[SeenScene]:
+    async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]:
         return await self.archive.scenes(capture_id)
 
     async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
@@ -173,9 +173,9 @@ async def test_nobody_waits_longer_than_the_slowest_retry(tmp_path: Path, hosts:
             asked += [h.time.now()] if len(h.downloads) > before else []
             h.time.move(10 * SECOND)
         pauses = [after - before for before, after in pairwise(asked)]
-        assert max(pauses) <= QUICK.slowest + 10 * SECOND
+        assert max(pauses) <= QUICK.retry_max + 10 * SECOND
         lie(h)
-        h.time.move(QUICK.slowest)
+        h.time.move(QUICK.retry_max)
         await work(h)
         await h.assert_all_stored()
 
@@ -234,7 +234,7 @@ async def test_a_busy_host_is_asked_again_when_it_said_and_no_file_is_given_up_f
         for asked in range(1, 2 * FEW.max_attempts):
             await work(h)
             waiting = await h.the_delivery()
-            assert (waiting.state, waiting.attempts, waiting.barren) == (WAITING, asked, 0)
+            assert (waiting.state, waiting.attempts, waiting.attempts_without_progress) == (WAITING, asked, 0)
             assert waiting.not_before == h.time.now() + 120 * SECOND
             h.time.move(120 * SECOND)
         lie(h)
@@ -253,7 +253,7 @@ async def test_a_host_that_is_busy_for_good_is_not_asked_each_second_because_it_
             await work(h)
             h.time.move(SECOND)
         assert len(h.downloads) < 30
-        assert (await h.the_delivery()).barren == 0
+        assert (await h.the_delivery()).attempts_without_progress == 0
 
 
 async def test_a_busy_host_that_does_not_say_until_when_is_asked_ever_more_seldom(tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ async def test_downloads_step_down_to_the_one_connection_that_the_host_takes(
         lie(h, HANGS)
         async with under_way(h):
             refused = await h.fetcher.fetch(await claimed(h))
-            assert (refused.state, refused.barren) == (WAITING, 0)
+            assert (refused.state, refused.attempts_without_progress) == (WAITING, 0)
             assert refused.not_before == h.time.now() + (later or 0) * SECOND
             await work(h)  # nobody asks: the host is full
             assert [e.status for e in h.downloads] == [200, refusal]
@@ -329,21 +329,21 @@ async def test_downloads_step_down_to_the_one_connection_that_the_host_takes(
         await work(h)
         await h.assert_all_stored()
         assert [e.status for e in h.downloads if e.status not in {200, 206}] == [refusal]
-        assert all(d.barren == 0 for d in await h.deliveries())
+        assert all(d.attempts_without_progress == 0 for d in await h.deliveries())
 
 
 async def test_several_workers_bring_everything_from_a_host_that_takes_one_connection(tmp_path: Path) -> None:
     scenario = scenes(*[0] * 6, connections=1, refusal=403, rate=20_000)
     async with house(tmp_path, scenario, retries=PATIENT) as h:
         await h.look()
-        stopping, turns = asyncio.Event(), Turns(4)
-        workers = [asyncio.create_task(h.fetcher.work(h.todo, stopping, turns)) for _ in range(4)]
+        stopping, slots = asyncio.Event(), DownloadSlots(4)
+        workers = [asyncio.create_task(h.fetcher.work(h.todo, stopping, slots)) for _ in range(4)]
         while await states(h) != "ssssss":
             await asyncio.sleep(0.01)
             h.time.move(SECOND)
-            h.todo.ring()
+            h.todo.trigger()
         stopping.set()
-        h.todo.ring()
+        h.todo.trigger()
         await asyncio.gather(*workers)
         await h.assert_all_stored()
 
@@ -366,12 +366,14 @@ async def test_a_file_that_is_forbidden_is_given_up_and_costs_the_others_no_conn
         await h.look()
         lie(h, HANGS, about(1, "status", code=403))
         async with under_way(h):
-            assert (await h.fetcher.fetch(await claimed(h))).barren == 0  # it may only lack a connection
+            assert (
+                await h.fetcher.fetch(await claimed(h))
+            ).attempts_without_progress == 0  # it may only lack a connection
         while (await delivery_of(h, "S1")).state is WAITING:
             await work(h)
             h.time.move(HOUR)
         assert await states(h) == "sg"
-        assert h.fetcher._outages.resting(h.time.now()) == []
+        assert h.fetcher._host_breakers.resting(h.time.now()) == []
 
 
 async def claimed(h: House) -> Delivery:

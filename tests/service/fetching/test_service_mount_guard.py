@@ -15,7 +15,7 @@ from orderwatch.core.model import DeliveryState
 from orderwatch.db.lock import sole_writer
 from orderwatch.db.store import open_store
 from orderwatch.errors import DatabaseError, DiskError, LockedError
-from orderwatch.service.fetching.mount_guard import Volume
+from orderwatch.service.fetching.mount_guard import MountGuard
 from orderwatch.simulator import Scenario
 from orderwatch.transfer.tree.destination import FilesystemDestination
 
@@ -142,7 +142,7 @@ async def test_a_tree_that_fails_at_a_start_is_taken_up_later_and_swept_then(
     root.write_bytes(b"in the way")
     destination = FilesystemDestination(root)
     async with open_store(database) as store:
-        volume = Volume(str(root), destination, store, lambda: sole_writer(root / ".orderwatch" / "tree"))
+        volume = MountGuard(str(root), destination, store, lambda: sole_writer(root / ".orderwatch" / "tree"))
         await volume.open()
         with pytest.raises(DiskError):
             await volume.ready()
@@ -168,7 +168,7 @@ async def test_a_tree_of_another_daemon_stops_a_start_and_parks_later(
         def lock() -> AbstractContextManager[None]:
             return sole_writer(root / ".orderwatch" / "tree")
 
-        volume = Volume(str(root), FilesystemDestination(root), store, lock)
+        volume = MountGuard(str(root), FilesystemDestination(root), store, lock)
         (root / ".orderwatch").mkdir(parents=True)
         with lock():
             with pytest.raises(LockedError):
@@ -189,7 +189,7 @@ async def test_a_lock_that_cannot_be_taken_is_a_trouble_of_the_disk(tmp_path: Pa
         raise DatabaseError("the lock cannot be opened")
 
     async with open_store(database) as store:
-        volume = Volume("root", FilesystemDestination(tmp_path / "root"), store, failing)
+        volume = MountGuard("root", FilesystemDestination(tmp_path / "root"), store, failing)
         await volume.open()
         with pytest.raises(DiskError, match="the lock cannot be opened"):
             await volume.ready()

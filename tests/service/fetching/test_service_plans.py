@@ -30,16 +30,16 @@ from tests.service.tracking_kit import (
 
 from orderwatch.core.deliveries.paths import partial_name
 from orderwatch.core.model import DeliveryState
-from orderwatch.core.orders.watches import Watch, Watched
+from orderwatch.core.orders.watches import Watch, WatchSet
 from orderwatch.service.fetching.fetcher import recover
-from orderwatch.service.fetching.mount_guard import sweep
+from orderwatch.service.fetching.mount_guard import sweep_partials
 
 USUAL = Watch(project_name="*")
 HARBOUR = "Harbour"
 FLAT = "{task_id}.zip"
 
 
-def own(**wishes: object) -> Watched:
+def own(**wishes: object) -> WatchSet:
     """The orders of one project in their own way, the others as usual."""
     return watching(replace(Watch(project_name=HARBOUR), **wishes), USUAL)  # type: ignore[arg-type]
 
@@ -134,7 +134,7 @@ async def test_partials_lie_in_the_tree_that_their_file_is_for(tmp_path: Path) -
         assert [p.name for p in tree.destination.partials.iterdir()] == [held[SUBJECT]]  # type: ignore[attr-defined]
         assert h.partials == [held[42]]
         for known in (h.destination, tree.destination):
-            assert await sweep(known, h.store) == 0
+            assert await sweep_partials(known, h.store) == 0
         h.time.move(10 * MINUTE)
         await live(h, poller, BESIDE)
         assert len(files(root)) == 1

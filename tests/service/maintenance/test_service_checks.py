@@ -15,8 +15,8 @@ from tests.service.service_kit import house, told
 from orderwatch.core.model import DeliveryState
 from orderwatch.db.integrity import damage_of
 from orderwatch.errors import BusyError, DatabaseError, DiskError, RefusedError, UnavailableError
-from orderwatch.service.fetching.disk_budget import Space
-from orderwatch.service.maintenance.check_runner import Examiner
+from orderwatch.service.fetching.disk_budget import DiskBudget
+from orderwatch.service.maintenance.check_runner import CheckRunner
 from orderwatch.service.maintenance.checks.account import Contract, Credentials, Skew
 from orderwatch.service.maintenance.checks.certificate import Certificate
 from orderwatch.service.maintenance.checks.database import Integrity, Schema
@@ -68,14 +68,14 @@ class Watch:
 
     checks: list[Check]
     now: datetime = NOW
-    examiner: Examiner = field(init=False)
+    check_runner: CheckRunner = field(init=False)
 
     def __post_init__(self) -> None:
-        self.examiner = Examiner(self.checks, lambda: self.now)
+        self.check_runner = CheckRunner(self.checks, lambda: self.now)
 
     async def after(self, by: timedelta) -> None:
         self.now += by
-        await self.examiner.round()
+        await self.check_runner.round()
 
 
 def said(events: LogCapture) -> list[tuple[str, str | None]]:
@@ -137,7 +137,7 @@ async def test_room_is_short_where_nothing_may_be_written_or_a_parked_delivery_d
     async with house(tmp_path, scenario) as h:
         await h.look()
         h.disk.size = 10_000
-        space = Space(h.disk.free, 0)
+        space = DiskBudget(h.disk.free, 0)
         room = Room("/tree", space.room, h.store.largest_parked, None)
         assert (found := await room.run()) is not None
         assert found.ok
@@ -217,7 +217,7 @@ async def test_what_lasts_is_said_once_when_it_begins_and_once_when_it_ends(even
     one.ok = None  # cannot be told for a while
     await watch.after(HOUR)
     assert said(events) == [("space.short", "/one")]
-    assert {name: found.ok for name, found in watch.examiner.findings.items()} == {
+    assert {name: found.ok for name, found in watch.check_runner.findings.items()} == {
         "/one": False,
         "/other": True,
         "account main": False,
@@ -239,13 +239,13 @@ async def test_each_check_has_its_time_and_trouble_brings_it_forward() -> None:
     assert await runs(MINUTE) == (1, 1, 1)
     assert await runs(30 * MINUTE) == (1, 1, 1)
     assert await runs(30 * MINUTE) == (2, 1, 2)
-    watch.examiner.soon()
+    watch.check_runner.soon()
     assert await runs(MINUTE) == (3, 1, 3)
-    watch.examiner.soon("database")
+    watch.check_runner.soon("database")
     assert await runs(MINUTE) == (3, 2, 3)
-    watch.examiner.soon("space")
+    watch.check_runner.soon("space")
     assert await runs(timedelta(seconds=1)) == (4, 2, 3)
-    watch.examiner.soon("space")
+    watch.check_runner.soon("space")
     assert await runs(timedelta(seconds=1)) == (4, 2, 3)
     assert await runs(timedelta(seconds=10)) == (5, 2, 3)
     assert await runs(-DAY) == (6, 3, 4)  # a clock may be taken back
@@ -256,10 +256,10 @@ async def test_what_a_reload_takes_away_ends(events: LogCapture) -> None:
     gone.ok = False
     watch = Watch([gone])
     await watch.after(MINUTE)
-    watch.examiner.checks = []
+    watch.check_runner.checks = []
     await watch.after(MINUTE)
     assert said(events) == [("space.short", "/gone"), ("space.enough", "/gone")]
-    assert watch.examiner.findings == {}
+    assert watch.check_runner.findings == {}
 
 
 async def test_a_name_that_can_be_none_has_no_certificate() -> None:

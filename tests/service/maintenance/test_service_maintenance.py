@@ -13,34 +13,40 @@ import pytest
 from structlog.testing import LogCapture
 
 from orderwatch.core.deliveries.paths import partial_name
-from orderwatch.core.deliveries.state_machine import after_loss, after_stored, claimed
+from orderwatch.core.deliveries.state_machine import claimed, on_loss, on_stored
 from orderwatch.core.model import (
     Delivery,
     DeliveryState,
-    Kind,
     Order,
     OrderPhase,
     OrderState,
-    Standing,
     Subject,
+    TrackedStatus,
     Transition,
+    TransitionKind,
 )
-from orderwatch.core.orders.observe import Verdict, told
-from orderwatch.core.orders.snapshot import SeenOrder
+from orderwatch.core.orders.observe import Verdict, status_reasons
+from orderwatch.core.orders.snapshot import OrderSnapshot
 from orderwatch.db.backup import Backups
 from orderwatch.db.lock import sole_writer
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import DiskError
-from orderwatch.service.fetching.mount_guard import Volume
-from orderwatch.service.maintenance.maintenance import Keeper, Nightly, Retention, Sweeping, is_due
-from orderwatch.service.maintenance.scrub import Scrub, Scrubbed
+from orderwatch.service.fetching.mount_guard import MountGuard
+from orderwatch.service.maintenance.maintenance import (
+    Maintenance,
+    NightlyBackup,
+    PartialSweep,
+    Retention,
+    is_due,
+)
+from orderwatch.service.maintenance.scrub import Scrub, ScrubTree
 from orderwatch.transfer.tree.destination import FilesystemDestination
 from orderwatch.transfer.tree.inspector import TreeInspector
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SIZE = 1000
-DONE = Standing(word="completed", phase=OrderPhase.COMPLETED)
+DONE = TrackedStatus(word="completed", phase=OrderPhase.COMPLETED)
 
 
 def said(events: LogCapture, *prefixes: str) -> list[str]:
@@ -48,7 +54,7 @@ def said(events: LogCapture, *prefixes: str) -> list[str]:
 
 
 def an_order(task_id: int = 7, **fields: object) -> Order:
-    return Order(account="main", task_id=task_id, standing=DONE, **fields)  # type: ignore[arg-type]  # by name
+    return Order(account="main", task_id=task_id, status=DONE, **fields)  # type: ignore[arg-type]  # by name
 
 
 @dataclass
@@ -84,7 +90,7 @@ class Tree:
         async def rest(_seconds: float) -> None:
             return
 
-        scrubbed = Scrubbed(str(self.root), TreeInspector(self.root), self.ready)
+        scrubbed = ScrubTree(str(self.root), TreeInspector(self.root), self.ready)
         return Scrub(self.store, {None: scrubbed}, weekly, rest=rest)
 
     async def row(self, name: str) -> Delivery:
@@ -136,7 +142,7 @@ async def test_what_a_killed_process_left_of_a_backup_goes_with_the_next(
 async def test_each_night_one_whole_backup_is_made_and_the_oldest_go(
     store: Store, database: Path, tmp_path: Path, events: LogCapture
 ) -> None:
-    nightly = Nightly(Backups(database, tmp_path / "backups", keep=2))
+    nightly = NightlyBackup(Backups(database, tmp_path / "backups", keep=2))
     await store.apply(Verdict(order=an_order()))
     other = tmp_path / "backups" / "of-somebody-else.db"
     for day in range(4):
@@ -150,7 +156,7 @@ async def test_each_night_one_whole_backup_is_made_and_the_oldest_go(
     copy = sqlite3.connect(made[-1])
     assert copy.execute("SELECT task_id FROM orders").fetchall() == [(7,)]
     copy.close()
-    again = Nightly(Backups(database, tmp_path / "backups", keep=2))
+    again = NightlyBackup(Backups(database, tmp_path / "backups", keep=2))
     await again.do(NOW + 3 * DAY + HOUR)
     assert (again.last, len(said(events, "backup"))) == (nightly.last, 4)
 
@@ -167,7 +173,7 @@ async def test_a_backup_that_fails_is_said_once_and_tried_again_every_hour(
     await store.apply(Verdict(order=an_order()))
     folder = tmp_path / "backups"
     folder.write_bytes(b"in the way")
-    nightly = Nightly(Backups(database, folder, keep=2))
+    nightly = NightlyBackup(Backups(database, folder, keep=2))
     for minutes in (0, 10, 70):
         await nightly.do(NOW + timedelta(minutes=minutes))
     folder.unlink()
@@ -178,7 +184,7 @@ async def test_a_backup_that_fails_is_said_once_and_tried_again_every_hour(
 
 
 async def test_no_backup_is_made_where_none_is_to_be_kept(database: Path, tmp_path: Path) -> None:
-    await Nightly(Backups(database, tmp_path / "backups", keep=0)).do(NOW)
+    await NightlyBackup(Backups(database, tmp_path / "backups", keep=0)).do(NOW)
     assert not (tmp_path / "backups").exists()
 
 
@@ -194,7 +200,7 @@ async def test_history_and_documents_of_what_is_long_done_are_forgotten_and_noth
         order = an_order(task_id, state=state, final_at=final_at, document={"a": 1})
         move = Transition(
             at=final_at, account="main", task_id=task_id, subject=Subject.ORDER, before=None,
-            after="completed", kind=Kind.FIRST,
+            after="completed", kind=TransitionKind.FIRST,
         )  # fmt: skip
         await store.apply(Verdict(order=order, transitions=(move,)))
     await Retention(store, 1825 * DAY, lambda: False).do(NOW)
@@ -204,8 +210,8 @@ async def test_history_and_documents_of_what_is_long_done_are_forgotten_and_noth
     orders = await store.orders()
     assert [dict(order.document) for order in orders] == [{}, {"a": 1}, {"a": 1}]
     assert await store.forget(NOW - 1825 * DAY, 10) == 0
-    shown = SeenOrder(task_id=1, status="completed", phase=OrderPhase.COMPLETED, document={"a": 1})
-    assert told(orders[0], shown) == orders[0]  # else each list would write it again
+    shown = OrderSnapshot(task_id=1, status="completed", phase=OrderPhase.COMPLETED, document={"a": 1})
+    assert status_reasons(orders[0], shown) == orders[0]  # else each list would write it again
 
 
 async def test_what_nobody_touched_for_an_hour_and_no_row_knows_is_swept_and_work_under_way_is_not(
@@ -213,7 +219,7 @@ async def test_what_nobody_touched_for_an_hour_and_no_row_knows_is_swept_and_wor
 ) -> None:
     root = tmp_path / "tree"
     destination = FilesystemDestination(root)
-    volume = Volume(str(root), destination, store, lambda: sole_writer(root / ".orderwatch" / "tree"))
+    volume = MountGuard(str(root), destination, store, lambda: sole_writer(root / ".orderwatch" / "tree"))
     known = Delivery(
         account="main", task_id=7, capture_id="c", scene_id="s", attachment="delivery_zip",
         file_name="f", fingerprint="f",
@@ -228,7 +234,7 @@ async def test_what_nobody_touched_for_an_hour_and_no_row_knows_is_swept_and_wor
     half = root / ".orderwatch" / "extract" / "half"
     half.mkdir(parents=True)
     os.utime(half, (0, 0))
-    sweeping = Sweeping([volume])
+    sweeping = PartialSweep([volume])
     await sweeping.do(NOW)
     await sweeping.do(NOW)
     assert sorted(path.name for path in destination.partials.iterdir()) == sorted(names[2:])
@@ -272,13 +278,13 @@ async def test_damage_is_said_once_and_its_end_when_all_of_it_is_whole_again(
         await scrub.do(NOW + day * DAY)
     [damage] = [e for e in events.entries if e["event"] == "tree.damaged"]
     assert (damage["path"], damage["finding"], damage["count"]) == ("a.zip", "changed", 2)
-    lost = after_loss(await tree.row("a.zip"), NOW, "changed")
+    lost = on_loss(await tree.row("a.zip"), NOW, "changed")
     await store.record(lost)
     await scrub.do(NOW + 3 * DAY)
     fetching = claimed(lost.delivery, NOW)
     await store.record(fetching)
     again = replace(fetching.delivery, size=SIZE, sha256=hashlib.sha256(b"x" * SIZE).hexdigest())
-    await store.record(after_stored(again, NOW + 3 * DAY))
+    await store.record(on_stored(again, NOW + 3 * DAY))
     await scrub.do(NOW + 3 * DAY + HOUR)
     assert said(events, "tree") == ["tree.damaged"]
     (tree.root / "b.zip").write_bytes(b"b.zip".ljust(SIZE))  # put back by hand
@@ -313,7 +319,7 @@ async def test_a_tree_that_a_reload_takes_out_meanwhile_ends_its_scrub(
         scrub.trees = {}
 
     await tree.hold("a", "b", "c", stored_at=NOW - 30 * DAY)
-    scrubbed = Scrubbed(str(tree.root), TreeInspector(tree.root), tree.ready)
+    scrubbed = ScrubTree(str(tree.root), TreeInspector(tree.root), tree.ready)
     scrub = Scrub(tree.store, {None: scrubbed}, 70 * SIZE, rest=reload)
     await scrub.do(NOW)
     assert [e["files"] for e in events.entries if e["event"] == "scrub.done"] == [1]
@@ -324,7 +330,7 @@ async def test_a_tree_that_was_left_is_not_taken_again(
 ) -> None:
     root = tmp_path / "tree"
     lock = root / ".orderwatch" / "tree"
-    volume = Volume(str(root), FilesystemDestination(root), store, lambda: sole_writer(lock))
+    volume = MountGuard(str(root), FilesystemDestination(root), store, lambda: sole_writer(lock))
     await volume.open()
     volume.leave()
     with pytest.raises(DiskError, match="no delivery tree of ours any more"):
@@ -337,18 +343,22 @@ async def test_the_keeper_does_each_thing_when_its_time_has_come(store: Store, d
     time_of_day = [NOW]
     asked: list[datetime] = []
 
-    class Counted(Sweeping):
+    class Counted(PartialSweep):
         async def do(self, now: datetime) -> None:
             asked.append(now)
 
     backups = Backups(database, database.parent / "backups", keep=1)
-    keeper = Keeper(
-        Nightly(backups), Retention(store, DAY), Counted([]), Scrub(store, {}, 0), now=lambda: time_of_day[0]
+    maintenance = Maintenance(
+        NightlyBackup(backups),
+        Retention(store, DAY),
+        Counted([]),
+        Scrub(store, {}, 0),
+        now=lambda: time_of_day[0],
     )
     for _ in range(3):
-        await keeper.round()
-    assert keeper.last_backup == NOW
+        await maintenance.round()
+    assert maintenance.last_backup == NOW
     for moved in (HOUR, DAY, -9 * DAY):  # a clock may be taken back
         time_of_day[0] += moved
-        await keeper.round()
+        await maintenance.round()
     assert asked == [NOW, NOW + HOUR + DAY, NOW + HOUR - 8 * DAY]

@@ -8,7 +8,7 @@ from structlog.testing import LogCapture
 
 from orderwatch.core.attention.concern import Changes, Evidence, Scope
 from orderwatch.core.notifications.problems import Problem
-from orderwatch.service.notifications.attention import AttentionKeeper
+from orderwatch.service.notifications.attention import AttentionTracker
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 SCOPE = Scope(accounts=["main"], is_watched=lambda *_: True, knows=lambda *_: True)
@@ -32,14 +32,14 @@ async def test_an_error_of_our_own_is_said_once_and_meanwhile_nothing_is_called_
     events: LogCapture,
 ) -> None:
     records = Records()
-    keeper = AttentionKeeper(records, scope=lambda: SCOPE, now=lambda: NOW)
+    maintenance = AttentionTracker(records, scope=lambda: SCOPE, now=lambda: NOW)
     for _ in range(3):
-        assert await keeper.read() is None
+        assert await maintenance.read() is None
     records.odd = False
-    found: Sequence[object] | None = await keeper.read()
+    found: Sequence[object] | None = await maintenance.read()
     assert found is not None
     assert len(found) == 2
-    await keeper.round()
+    await maintenance.round()
     said = [(line["log_level"], line["event"]) for line in events.entries if line["log_level"] != "debug"]
     assert [each for each in said if not each[1].endswith("raised")] == [
         ("warning", "attention.failing"),

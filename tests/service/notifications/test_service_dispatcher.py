@@ -14,13 +14,13 @@ from tests.db.kit import a_move, an_order
 from tests.notifiers.receiver import Receiver, receiver
 from tests.patience import PATIENCE
 
-from orderwatch.core.notifications.notification import Channel, Letter
+from orderwatch.core.notifications.notification import Channel, OutboxItem
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import DatabaseError
 from orderwatch.notifiers.webhook import Settings, connect
-from orderwatch.service.notifications.dispatcher import Teller
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.notifications.dispatcher import Dispatcher
+from orderwatch.service.wakeup import Wakeup
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -44,14 +44,14 @@ class Time:
 @dataclass
 class House:
     store: Store
-    news: Bell
+    news: Wakeup
     time: Time
 
     @asynccontextmanager
-    async def telling(self, there: Receiver, channel: str = "one") -> AsyncIterator[Teller]:
+    async def telling(self, there: Receiver, channel: str = "one") -> AsyncIterator[Dispatcher]:
         settings = Settings(read_url=lambda: there.url, allow_private=True)
         async with connect(settings, self.time.read) as webhook:
-            yield Teller(
+            yield Dispatcher(
                 channel,
                 webhook,
                 self.store,
@@ -74,15 +74,15 @@ class House:
 @asynccontextmanager
 async def house(database: Path) -> AsyncIterator[House]:
     async with open_store(database) as store:
-        news = Bell()
-        store.tell([Channel(name=name, events=("*",)) for name in ("one", "two")], news.ring)
+        news = Wakeup()
+        store.tell([Channel(name=name, events=("*",)) for name in ("one", "two")], news.trigger)
         await store.keep_channels(["one", "two"])
         yield House(store, news, Time())
 
 
 @asynccontextmanager
-async def running(*tellers: Teller, news: Bell) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(teller.run(news)) for teller in tellers]
+async def running(*dispatchers: Dispatcher, news: Wakeup) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(dispatcher.run(news)) for dispatcher in dispatchers]
     try:
         yield
     finally:
@@ -106,8 +106,8 @@ async def test_a_webhook_that_fails_for_a_while_is_told_everything_in_order_with
     database: Path, events: LogCapture
 ) -> None:
     async with house(database) as home, receiver(500, 302, 503, 500) as there, receiver() as other:
-        home.store.tell([Channel(name="one", events=("*",))], home.news.ring)
-        async with home.telling(there) as teller, running(teller, news=home.news):
+        home.store.tell([Channel(name="one", events=("*",))], home.news.trigger)
+        async with home.telling(there) as dispatcher, running(dispatcher, news=home.news):
             for number in range(5):
                 await home.happens(f"word {number}", task_id=number % 2 + 1)
                 await asyncio.sleep(0.01)
@@ -121,13 +121,13 @@ async def test_a_webhook_that_fails_for_a_while_is_told_everything_in_order_with
 
 
 async def test_notes_come_in_the_order_in_which_things_happened(database: Path) -> None:
-    async with house(database) as home, receiver(500) as there, home.telling(there) as teller:
+    async with house(database) as home, receiver(500) as there, home.telling(there) as dispatcher:
         await home.happens("a", "b")
         await home.happens("c", task_id=2)
-        expected = [letter.id for letter in await home.store.batch("one", 9)]
-        assert await teller.drain() == "127.0.0.1 answers 500"
+        expected = [item.id for item in await home.store.batch("one", 9)]
+        assert await dispatcher.drain() == "127.0.0.1 answers 500"
         await home.happens("d")
-        assert await teller.drain() is None
+        assert await dispatcher.drain() is None
         await home.store.delivered("two", await home.store.batch("two", 9))
         assert ids(there)[:3] == expected
         assert there.heard[0].ids == there.heard[1].ids == expected
@@ -153,17 +153,17 @@ async def test_a_channel_that_hangs_delays_no_other(database: Path) -> None:
 
 async def test_a_crash_between_sending_and_writing_repeats_the_same_ids(database: Path) -> None:
     async with receiver() as there:
-        async with house(database) as home, home.telling(there) as teller:
+        async with house(database) as home, home.telling(there) as dispatcher:
             await home.happens("a")
 
-            async def crash(channel: str, letters: Sequence[Letter]) -> None:
-                raise ZeroDivisionError(channel, letters)
+            async def crash(channel: str, items: Sequence[OutboxItem]) -> None:
+                raise ZeroDivisionError(channel, items)
 
             home.store.delivered = crash  # type: ignore[method-assign, assignment]  # the power goes here
             with pytest.raises(ZeroDivisionError):
-                await teller.tell()
-        async with house(database) as home, home.telling(there) as teller:
-            await teller.drain()
+                await dispatcher.tell()
+        async with house(database) as home, home.telling(there) as dispatcher:
+            await dispatcher.drain()
             assert await home.store.pending() == {"two": 1}
     first, second = there.heard
     assert first.ids == second.ids
@@ -171,45 +171,45 @@ async def test_a_crash_between_sending_and_writing_repeats_the_same_ids(database
 
 
 async def test_a_database_that_others_hold_ends_no_teller(database: Path) -> None:
-    async with house(database) as home, receiver() as there, home.telling(there) as teller:
-        home.store.tell([Channel(name="one", events=("*",))], home.news.ring)
+    async with house(database) as home, receiver() as there, home.telling(there) as dispatcher:
+        home.store.tell([Channel(name="one", events=("*",))], home.news.trigger)
         await home.happens("a")
         delivered, refusals = home.store.delivered, iter([DatabaseError("locked")])
 
-        async def busy(channel: str, letters: Sequence[Letter]) -> None:
+        async def busy(channel: str, items: Sequence[OutboxItem]) -> None:
             if (refusal := next(refusals, None)) is not None:
                 raise refusal
-            await delivered(channel, letters)
+            await delivered(channel, items)
 
         home.store.delivered = busy  # type: ignore[method-assign, assignment]  # the file is locked once
-        async with running(teller, news=home.news):
+        async with running(dispatcher, news=home.news):
             await asyncio.wait_for(home.all_told(), PATIENCE)
     assert [request.ids for request in there.heard] == [there.heard[0].ids] * 2
 
 
 async def test_nothing_is_told_twice_of_a_look_that_shows_nothing_new(database: Path) -> None:
-    async with house(database) as home, receiver() as there, home.telling(there) as teller:
+    async with house(database) as home, receiver() as there, home.telling(there) as dispatcher:
         await home.happens("a")
-        await teller.drain()
+        await dispatcher.drain()
         await home.happens()
-        await teller.drain()
+        await dispatcher.drain()
         assert len(there.heard) == 1
 
 
 async def test_pauses_grow_up_to_an_hour_and_outlive_a_restart(database: Path, events: LogCapture) -> None:
     async with receiver(*[500] * 15) as there:
-        async with house(database) as home, home.telling(there) as teller:
+        async with house(database) as home, home.telling(there) as dispatcher:
             await home.happens("a")
             pauses = []
             for _ in range(14):
-                await teller.tell()
+                await dispatcher.tell()
                 state = await home.store.channel("one")
                 assert state.not_before is not None
                 pauses.append((state.not_before - home.time.now).total_seconds())
         assert all(0.5 * 5 * 2**n <= pause <= 5 * 2**n for n, pause in enumerate(pauses[:9]))
         assert all(1800 <= pause <= 3600 for pause in pauses[10:])
-        async with house(database) as home, home.telling(there) as teller:
-            async with running(teller, news=home.news):
+        async with house(database) as home, home.telling(there) as dispatcher:
+            async with running(dispatcher, news=home.news):
                 while len(there.heard) < 16:
                     await asyncio.sleep(0.005)
                 await home.store.delivered("two", await home.store.batch("two", 9))
@@ -222,42 +222,42 @@ async def test_a_receiver_that_asks_to_wait_is_left_alone_so_long(database: Path
     async with (
         house(database) as home,
         receiver(429, Retry_After="600") as there,
-        home.telling(there) as teller,
+        home.telling(there) as dispatcher,
     ):
         await home.happens("a")
-        await teller.tell()
+        await dispatcher.tell()
         assert (await home.store.channel("one")).not_before == NOW + timedelta(seconds=600)
 
 
 async def test_notes_that_are_too_old_are_dropped_and_said(database: Path, events: LogCapture) -> None:
-    async with house(database) as home, receiver(500, 500) as there, home.telling(there) as teller:
+    async with house(database) as home, receiver(500, 500) as there, home.telling(there) as dispatcher:
         await home.happens("old", "old too")
-        await teller.tell()
+        await dispatcher.tell()
         home.time.now += timedelta(days=15)
-        await teller.tell()
+        await dispatcher.tell()
         assert await home.store.pending() == {"two": 2}
     assert said(events) == ["notify.failing", "notify.dropped"]
     assert events.entries[1]["count"] == 2
 
 
 async def test_at_most_a_hundred_notes_go_at_once(database: Path) -> None:
-    async with house(database) as home, receiver() as there, home.telling(there) as teller:
+    async with house(database) as home, receiver() as there, home.telling(there) as dispatcher:
         await home.happens(*map(str, range(101)))
-        await teller.drain()
+        await dispatcher.drain()
     assert [len(request.ids) for request in there.heard] == [100, 1]
 
 
 async def test_a_notifier_that_never_comes_back_is_a_failure(database: Path) -> None:
     class Hanging:
-        async def send(self, letters: Sequence[Letter]) -> None:
-            raise TimeoutError(letters)
+        async def send(self, items: Sequence[OutboxItem]) -> None:
+            raise TimeoutError(items)
 
     async with house(database) as home:
         await home.happens("a")
-        teller = Teller(
+        dispatcher = Dispatcher(
             "one", Hanging(), home.store, gather=timedelta(0), now=home.time.read, rng=random.Random(1)
         )
-        assert await teller.drain() == "it takes too long"
+        assert await dispatcher.drain() == "it takes too long"
 
 
 @dataclass
@@ -267,8 +267,8 @@ class Odd:
     orders: set[object]
     sent: list[object] = field(default_factory=list)
 
-    async def send(self, letters: Sequence[Letter]) -> None:
-        told = [letter.document["task_id"] for letter in letters]
+    async def send(self, items: Sequence[OutboxItem]) -> None:
+        told = [item.document["task_id"] for item in items]
         if self.orders & set(told):
             raise KeyError("canary")
         self.sent += told
@@ -289,8 +289,8 @@ async def test_an_error_of_our_own_costs_one_note_or_the_channel_alone(
         for task_id in (1, 2, 3):
             await home.happens("a", task_id=task_id)
         channel, rng = Odd(odd), random.Random(1)
-        teller = Teller("one", channel, home.store, gather=timedelta(), now=home.time.read, rng=rng)
-        reason = await teller.drain()
+        dispatcher = Dispatcher("one", channel, home.store, gather=timedelta(), now=home.time.read, rng=rng)
+        reason = await dispatcher.drain()
         assert channel.sent == sent
         assert (reason is None) is bool(sent)
         assert len(await home.store.batch("one", 9)) == (0 if sent else 3)
@@ -298,7 +298,7 @@ async def test_an_error_of_our_own_costs_one_note_or_the_channel_alone(
         channel.orders.clear()
         if not sent:
             home.time.now += timedelta(hours=1)
-            assert await teller.drain() is None
+            assert await dispatcher.drain() is None
             assert channel.sent == [1, 2, 3]
 
 
@@ -308,13 +308,13 @@ async def test_a_note_that_an_error_of_our_own_falls_on_holds_up_none_that_comes
     sent: list[str] = []
 
     class Odd:
-        async def send(self, letters: Sequence[Letter]) -> None:
-            if any("odd" in str(letter) for letter in letters):
+        async def send(self, items: Sequence[OutboxItem]) -> None:
+            if any("odd" in str(item) for item in items):
                 raise LookupError
-            sent.extend(letter.id for letter in letters)
+            sent.extend(item.id for item in items)
 
     async with house(database) as home:
-        teller = Teller(
+        dispatcher = Dispatcher(
             "one",
             Odd(),
             home.store,
@@ -324,8 +324,8 @@ async def test_a_note_that_an_error_of_our_own_falls_on_holds_up_none_that_comes
             sleep=home.time.sleep,
         )
         await home.happens("odd")
-        assert await teller.drain() is not None
+        assert await dispatcher.drain() is not None
         await home.happens("fine")
-        assert await teller.drain() is None
+        assert await dispatcher.drain() is None
         assert len(sent) == 1
         assert "notify.dropped" in said(events)

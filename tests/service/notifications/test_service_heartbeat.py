@@ -8,7 +8,7 @@ from structlog.testing import LogCapture
 
 from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.errors import NotifyError
-from orderwatch.service.notifications.heartbeat import Deadman
+from orderwatch.service.notifications.heartbeat import Heartbeat
 
 
 def concern(reason: Reason, name: str) -> Concern:
@@ -38,7 +38,7 @@ class Life:
         self.rested = asyncio.Event()
         self.attention: Sequence[Concern] | None = ()
         self.fail = Pinger()
-        self.deadman = Deadman(
+        self.deadman = Heartbeat(
             pinger,
             accounts,
             fail=self.fail,
@@ -131,7 +131,7 @@ async def test_without_that_url_nothing_is_asked_then() -> None:
     async def attention() -> Sequence[Concern]:
         return [LOSS]
 
-    deadman = Deadman(pinger, ["main"], every=timedelta(minutes=5), attention=attention)
+    deadman = Heartbeat(pinger, ["main"], every=timedelta(minutes=5), attention=attention)
     assert await deadman.ping(all_well=True)
     assert pinger.pings == 0
 

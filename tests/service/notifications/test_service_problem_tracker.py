@@ -10,13 +10,13 @@ from pathlib import Path
 from tests.databases import new_database
 
 from orderwatch.core.notifications.notification import Channel
-from orderwatch.core.notifications.problems import Change, Problem
+from orderwatch.core.notifications.problems import Problem, ProblemChange
 from orderwatch.core.ordering.intent import Intent, IntentState
-from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import Request
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import DatabaseError
-from orderwatch.service.notifications.problem_tracker import Problems
+from orderwatch.service.notifications.problem_tracker import ProblemTracker
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SETTLING = timedelta(minutes=15)
@@ -37,7 +37,7 @@ class Process:
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store = store
         self.clock = clock
-        self.problems = Problems(store, now=clock.read, settling=SETTLING)
+        self.problems = ProblemTracker(store, now=clock.read, settling=SETTLING)
 
     async def says(self, event: str, **fields: object) -> None:
         self.problems.heard(event, "info", fields)
@@ -48,8 +48,8 @@ class Process:
         return [problem.event for problem in self.problems.open.values()]
 
     async def told(self) -> list[tuple[object, object]]:
-        letters = await self.store.batch("all", 100)
-        return [(letter.document["event"], letter.document["problem"]) for letter in letters]
+        items = await self.store.batch("all", 100)
+        return [(item.document["event"], item.document["problem"]) for item in items]
 
 
 @asynccontextmanager
@@ -142,13 +142,13 @@ async def test_what_shows_itself_late_has_more_time_after_a_restart(database: Pa
 
 
 async def test_what_is_written_again_is_the_same_note(database: Path) -> None:
-    change = Change(Problem(key="k", event="clock.wrong", began_at=NOW, facts={}), NOW)
+    change = ProblemChange(Problem(key="k", event="clock.wrong", began_at=NOW, facts={}), NOW)
     async with open_store(database) as store:
         store.tell([Channel(name="all", events=("*",))])
         await store.note_problems([change])
         await store.note_problems([change, change._replace(over=True)])
-        letters = await store.batch("all", 10)
-    assert [letter.document["event"] for letter in letters] == ["problem.began", "problem.ended"]
+        items = await store.batch("all", 10)
+    assert [item.document["event"] for item in items] == ["problem.began", "problem.ended"]
 
 
 async def test_what_is_doubted_at_a_reload_may_begin_again(database: Path) -> None:
@@ -209,7 +209,11 @@ async def test_an_unclear_order_lasts_over_restarts_until_a_command_settles_it(d
         end=NOW + timedelta(days=5),
     )
     intent = Intent(
-        account="main", request=request, act=Act(who="me"), written_at=NOW, state=IntentState.UNCLEAR
+        account="main",
+        request=request,
+        provenance=Provenance(who="me"),
+        written_at=NOW,
+        state=IntentState.UNCLEAR,
     )
     said = {"account": "main", "task_name": "Quay 5", "project_name": "Harbour", "reason": "cut"}
     async with process(database, clock) as first:

@@ -16,20 +16,20 @@ from tests.service.tracking_kit import OTHER, TASKS, as_daemon, fault, heard, li
 
 from orderwatch.core.ordering.intent import Budget, Intent, IntentState
 from orderwatch.core.ordering.order_file import Draft
-from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import Request
 from orderwatch.db.lock import turn_to_order
 from orderwatch.errors import UnavailableError
 from orderwatch.provider.connection import Connection
-from orderwatch.service.account_breaker import Gate
-from orderwatch.service.ordering.placer import Orderer
-from orderwatch.service.ordering.standing_orders import Standing
+from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.ordering.placer import Placer
+from orderwatch.service.ordering.standing_orders import StandingOrders
 from orderwatch.service.polling.recorder import Recorder
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.scenario import Account
 from orderwatch.simulator.scenario import Order as Told
 
-ENOUGH = Budget(per_day=50, in_all=50)
+ENOUGH = Budget(max_per_day=50, max_total=50)
 NOTHING = watching()  # no [[watch]] at all
 SPENT = "the budget of {} a day, {} in all is spent"
 
@@ -55,32 +55,32 @@ def standing(
     account: str = "main",
     connection: Connection | None = None,
     contract: str | None = None,
-    gate: Gate | None = None,
+    breaker: AccountBreaker | None = None,
     turn: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> Standing:
+) -> StandingOrders:
     """As a new process puts it together."""
     provider = connection or h.connection
     recorder = Recorder(account, NOTHING, h.store, pace=PACE, todo=h.todo, now=h.time.now, rng=h.rng)
     now, sleep = h.time.now, h.time.sleep
-    return Standing(
+    return StandingOrders(
         account,
         [replace(draft, account=account) for draft in drafts],
-        Orderer(provider.tasking, recorder, h.store, contract=contract, wait=MINUTE, now=now, sleep=sleep),
+        Placer(provider.tasking, recorder, h.store, contract=contract, wait=MINUTE, now=now, sleep=sleep),
         tasking=provider.tasking,
         store=h.store,
-        gate=gate or new_gate(h.store, h.time, account),
+        breaker=breaker or new_gate(h.store, h.time, account),
         who="daemon@host",
         budget=budget,
         resend=resend,
         interval=PACE.interval,
-        slowest=PACE.slowest,
+        slowest=PACE.max_interval,
         may_order=provider.must_task,
         turn=turn,
         now=now,
     )
 
 
-async def rounds(h: House, of: Standing, span: timedelta, step: timedelta = MINUTE) -> None:
+async def rounds(h: House, of: StandingOrders, span: timedelta, step: timedelta = MINUTE) -> None:
     end = h.time.now() + span
     while h.time.now() < end:
         await of.round()
@@ -106,8 +106,10 @@ async def test_each_is_placed_once_however_many_rounds_and_restarts_there_are(
         assert len(sent(h)) == 2
         assert heard(events, "intent.", "ordering.") == ["intent.placed"] * 2
         [intent, _] = await intents(h)
-        assert (intent.state, intent.standing) == (IntentState.PLACED, True)
-        assert intent.act == Act(who="daemon@host", source="[[order]]", digest=intent.fingerprint, note="n")
+        assert (intent.state, intent.standing_order) == (IntentState.PLACED, True)
+        assert intent.provenance == Provenance(
+            who="daemon@host", source="[[order]]", digest=intent.fingerprint, note="n"
+        )
         assert await standing(h, *drafts).problems() == []
 
 
@@ -116,7 +118,7 @@ async def test_what_was_placed_is_watched_to_its_file_without_any_watch(tmp_path
         await standing(h, declared(h)).round()
         await live(h, as_daemon(h, NOTHING), DAY, step=HOUR)
         [order] = await h.store.orders()
-        assert (order.ours, order.standing.word) == (True, "completed")
+        assert (order.ours, order.status.word) == (True, "completed")
         assert await stored(h, order.task_id)
 
 
@@ -128,7 +130,7 @@ async def test_what_becomes_of_it_is_known_an_interval_later_also_before_its_win
         await standing(h, declared(h, start=start, end=end)).round()
         await live(h, as_daemon(h, NOTHING), 2 * PACE.interval, step=PACE.interval)
         [order] = await h.store.orders()
-        assert order.standing.word == "completed"
+        assert order.status.word == "completed"
         assert await stored(h, order.task_id)
 
 
@@ -330,12 +332,12 @@ async def test_who_cannot_task_sends_nothing_and_says_so(
 
 async def test_an_account_in_trouble_is_left_alone_until_it_is_well(tmp_path: Path) -> None:
     async with house(tmp_path, Scenario()) as h:
-        gate = new_gate(h.store, h.time)
-        of = standing(h, declared(h), gate=gate)
-        await gate.failed(UnavailableError("away"))
+        breaker = new_gate(h.store, h.time)
+        of = standing(h, declared(h), breaker=breaker)
+        await breaker.failed(UnavailableError("away"))
         await rounds(h, of, HOUR)
         assert h.simulator.journal.entries == []
-        await gate.succeeded()
+        await breaker.succeeded()
         await of.round()
         assert len(sent(h)) == 1
 
@@ -428,7 +430,7 @@ async def test_what_was_surely_not_taken_is_never_sent_again_by_itself_and_looke
         lists = [entry.at for entry in h.simulator.journal.find(method="GET", path=TASKS)]
         last_day = [at for at in lists if at > lists[-1] - DAY.total_seconds()]
         assert len(lists) < 50
-        assert len(last_day) <= DAY / PACE.slowest + 1
+        assert len(last_day) <= DAY / PACE.max_interval + 1
         [problem] = await standing(h, declared(h)).problems()
         assert "was sent, but surely not taken" in problem
 

@@ -32,8 +32,8 @@ from tests.service.tracking_kit import (
 
 from orderwatch.core.model import OrderState
 from orderwatch.core.orders.watches import Watch
-from orderwatch.simulator.scenario import Capture
 from orderwatch.simulator.documents import Document
+from orderwatch.simulator.scenario import Capture
 from orderwatch.simulator.world import Place, Sign, World
 
 BROKEN = ["html", "malformed", "huge", "page_loop", "foreign_next"]
@@ -296,7 +296,7 @@ async def test_what_is_null_or_missing_changes_nothing_that_is_known(tmp_path: P
         after = await the_order(h)
         for name in ("task_name", "project_name", "product", "placed_at", "start", "end"):
             assert getattr(after, name) == getattr(before, name)
-        assert after.standing.word == "completed"
+        assert after.status.word == "completed"
         await live(h, poller, 2 * BESIDE)
         for task_id in (SUBJECT, BYSTANDER):
             await assert_unharmed(h, task_id)

@@ -34,7 +34,7 @@ from tests.service.tracking_kit import (
 )
 
 from orderwatch.core.model import OrderState
-from orderwatch.core.orders.watches import Watch, Watched
+from orderwatch.core.orders.watches import Watch, WatchSet
 
 PATTERN, BY_ID = patterns(project_name="*"), only(SUBJECT, BYSTANDER)
 BY_BOTH = watching(Watch(project_name="*"), Watch(task_ids=frozenset({SUBJECT})))
@@ -58,7 +58,7 @@ async def states(h: House) -> dict[int, str]:
     ],
 )
 async def test_a_404_loses_an_order_until_it_is_shown_again_with_all_that_it_had(
-    tmp_path: Path, events: LogCapture, watched: Watched
+    tmp_path: Path, events: LogCapture, watched: WatchSet
 ) -> None:
     gone = order(lost=3600, captures=[PUBLISHED])
     async with beside(tmp_path, gone) as h:
@@ -179,7 +179,7 @@ async def test_captures_and_scenes_that_vanish_take_nothing_with_them(
         after = await the_order(h)
         assert after.state is OrderState.SETTLING
         assert after.deliveries == before.deliveries
-        assert (await the_capture(h)).standing == before.captures[0].standing
+        assert (await the_capture(h)).status == before.captures[0].status
         lie(h)
         await live(h, poller, 2 * DAY, step=4 * HOUR)
         assert not (await the_capture(h)).lacking
@@ -197,7 +197,7 @@ async def test_a_capture_that_vanished_before_it_was_published_is_found_under_it
         await live(h, poller, 10 * MINUTE)
         lie(h, fault("captures", "vanished", match={"task_id": SUBJECT}, **ALWAYS))
         await live(h, poller, 8 * HOUR, step=30 * MINUTE)
-        assert (await the_capture(h)).standing.word == "captured"
+        assert (await the_capture(h)).status.word == "captured"
         lie(h)
         await live(h, poller, 4 * HOUR, step=30 * MINUTE)
         assert await words(h, subject="capture") == ["captured", "published"]

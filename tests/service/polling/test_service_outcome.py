@@ -24,9 +24,9 @@ from tests.service.tracking_kit import (
     the_order,
 )
 
-from orderwatch.core.deliveries.state_machine import again
+from orderwatch.core.deliveries.state_machine import retry
 from orderwatch.core.model import DeliveryState, OrderState
-from orderwatch.core.orders.watches import Watched
+from orderwatch.core.orders.watches import WatchSet
 from orderwatch.simulator.scenario import Order as Told
 
 BY_PATTERN, BY_ID = patterns(project_name="*"), only(SUBJECT, BYSTANDER)
@@ -59,7 +59,7 @@ async def versions(h: House) -> list[tuple[int, str]]:
     [seconds(hours=2), pytest.param(seconds(days=2), marks=LONG), pytest.param(seconds(days=10), marks=LONG)],
 )
 async def test_a_scene_that_comes_late_is_fetched_within_the_grace(
-    tmp_path: Path, watched: Watched, late: float
+    tmp_path: Path, watched: WatchSet, late: float
 ) -> None:
     async with beside(tmp_path, finished({"size": 5000}, {"size": 6000, "appears": late})) as h:
         poller = as_daemon(h, watched)
@@ -91,10 +91,10 @@ async def test_a_zip_that_comes_after_the_grace_is_waited_for(tmp_path: Path) ->
 
 @WATCHED
 async def test_a_scene_that_is_published_again_becomes_a_new_version_each_time(
-    tmp_path: Path, watched: Watched
+    tmp_path: Path, watched: WatchSet
 ) -> None:
-    again = [seconds(hours=4), seconds(days=2), seconds(days=9)]
-    async with beside(tmp_path, finished({"size": 6000, "republished": again})) as h:
+    retry = [seconds(hours=4), seconds(days=2), seconds(days=9)]
+    async with beside(tmp_path, finished({"size": 6000, "republished": retry})) as h:
         poller = as_daemon(h, watched)
         await live(h, poller, BESIDE)
         await live(h, poller, GRACE + 2 * DAY, step=8 * HOUR)
@@ -123,7 +123,7 @@ async def test_a_scene_of_an_open_order_that_is_published_again_is_found_within_
     ["canceled", *(pytest.param(w, marks=LONG) for w in ("completed", "failed", "expired", "rejected"))],
 )
 async def test_a_capture_published_after_its_order_ended_is_delivered_all_the_same(
-    tmp_path: Path, word: str, watched: Watched
+    tmp_path: Path, word: str, watched: WatchSet
 ) -> None:
     captures = [
         capture((0, "published"), size=6001),
@@ -158,7 +158,7 @@ async def test_an_order_is_done_once_and_only_when_all_is_stored_and_the_grace_i
         assert states == {OrderState.SETTLING}
         lie(h)
         for delivery in await h.store.deliveries(DeliveryState.GIVEN_UP):
-            await h.store.record(again(delivery, h.time.now()))
+            await h.store.record(retry(delivery, h.time.now()))
         await live(h, poller, 2 * DAY, step=6 * HOUR)
         assert (await the_order(h)).state is OrderState.DONE
         assert len(heard(events, "order.done", task_id=SUBJECT)) == 1

@@ -123,9 +123,9 @@ async def test_a_pause_in_an_outage_is_longer_than_the_usual_one(tmp_path: Path)
         await as_daemon(h, PATTERN).round()
         before = len(h.simulator.journal)
         kept = (await h.store.accounts())["main"].trouble
-        gate = new_gate(h.store, h.time, trouble=kept)
+        breaker = new_gate(h.store, h.time, trouble=kept)
         async with connected(h.simulator) as fresh:
-            poller = as_daemon(h, PATTERN, fresh, gate=gate)
+            poller = as_daemon(h, PATTERN, fresh, breaker=breaker)
             await live(h, poller, timedelta(seconds=LONG), step=timedelta(seconds=30))
             assert len(h.simulator.journal) == before
             await live(h, poller, BESIDE)

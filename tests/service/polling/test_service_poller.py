@@ -23,7 +23,7 @@ from tests.service.service_kit import (
 
 from orderwatch.core.model import DeliveryState, OrderPhase, OrderState
 from orderwatch.core.orders.order_state import is_complete
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.wakeup import Wakeup
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.journal import Entry
@@ -46,7 +46,7 @@ def fault(**facts: object) -> Fault:
 
 async def known(h: House) -> dict[int, str]:
     return {
-        order.task_id: "lost" if order.state is OrderState.LOST else order.standing.word
+        order.task_id: "lost" if order.state is OrderState.LOST else order.status.word
         for order in await h.store.orders()
     }
 
@@ -151,7 +151,7 @@ async def test_a_moved_word_brings_a_look_before_it_is_due(tmp_path: Path) -> No
         h.time.move(10 * MINUTE)
         done = await poller.round()
         assert done.looked == 1
-        assert (await h.the_order()).standing.phase is OrderPhase.REJECTED
+        assert (await h.the_order()).status.phase is OrderPhase.REJECTED
 
 
 async def test_an_order_no_longer_watched_is_not_looked_at(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ async def test_an_order_no_longer_watched_is_not_looked_at(tmp_path: Path) -> No
 
 async def test_a_look_wants_every_zip_of_every_published_capture_once(tmp_path: Path) -> None:
     async with house(tmp_path, Scenario(orders=(told(1, {}, {}), told(2, {})))) as h:
-        ticket = h.todo.ticket()
+        ticket = h.todo.subscribe()
         await h.poller().round()
         assert ticket.is_set()
         assert len(await h.store.deliveries(DeliveryState.WANTED)) == 3
@@ -205,13 +205,13 @@ async def test_a_word_nobody_knows_is_kept_and_said_once(tmp_path: Path, events:
         h.time.move(HOUR)
         await poller.round()
         order = await h.the_order()
-        assert (order.standing.word, order.standing.phase, order.state) == (
+        assert (order.status.word, order.status.phase, order.state) == (
             "pondering",
             None,
             OrderState.OPEN,
         )
-        assert order.captures[0].standing.word == "daydreaming"
-        assert heard(events, "word.unknown") == ["word.unknown"] * 2
+        assert order.captures[0].status.word == "daydreaming"
+        assert heard(events, "status.unknown") == ["status.unknown"] * 2
 
 
 async def test_a_scene_that_comes_late_is_found_on_the_ladder_of_grace(tmp_path: Path) -> None:
@@ -549,13 +549,13 @@ async def test_one_refused_account_does_not_touch_another(refused_house: House) 
 
 async def test_a_poller_looks_again_each_time_the_bell_rings(tmp_path: Path) -> None:
     async with house(tmp_path, scenario(running(1), running(2, status=[[400, "received"]]))) as h:
-        tick = Bell()
+        tick = Wakeup()
         task = asyncio.create_task(h.poller().run(tick))
         while not any(order.looked_at for order in await h.store.orders()):
             await asyncio.sleep(0.01)
         h.time.move(HOUR)
         while len(await known(h)) < 2:
-            tick.ring()
+            tick.trigger()
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

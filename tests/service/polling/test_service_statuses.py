@@ -32,7 +32,7 @@ from tests.service.tracking_kit import (
 
 from orderwatch.core.model import OrderPhase, OrderState
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.core.orders.watches import Watch, Watched
+from orderwatch.core.orders.watches import Watch, WatchSet
 from orderwatch.simulator import Scenario
 
 PATTERN, BY_ID = patterns(project_name="*"), only(SUBJECT, BYSTANDER)
@@ -47,7 +47,7 @@ WATCHED = pytest.mark.parametrize(
 
 @WATCHED
 async def test_a_final_word_that_is_taken_back_for_a_while_holds(
-    tmp_path: Path, events: LogCapture, watched: Watched
+    tmp_path: Path, events: LogCapture, watched: WatchSet
 ) -> None:
     """Canceled, in progress for two looks, canceled again; its captures are published meanwhile."""
     subject = order(
@@ -69,15 +69,15 @@ async def test_a_final_word_that_is_taken_back_for_a_while_holds(
             ("in_progress", "canceled", "step"),
         ]
         found = await the_order(h)
-        assert (found.standing.phase, found.standing.doubts) == (OrderPhase.CANCELED, 0)
+        assert (found.status.phase, found.status.doubts) == (OrderPhase.CANCELED, 0)
         assert await stored(h)
         await assert_unharmed(h)
-        assert len(heard(events, "order.moved", task_id=SUBJECT, kind="odd")) == 1
+        assert len(heard(events, "order.changed", task_id=SUBJECT, kind="odd")) == 1
 
 
 @WATCHED
 async def test_a_final_word_that_is_taken_back_for_good_is_believed_after_an_hour(
-    tmp_path: Path, watched: Watched
+    tmp_path: Path, watched: WatchSet
 ) -> None:
     subject = order(
         status=[[0, "canceled"], [600, "in_progress"], [5 * 3600, "completed"]],
@@ -88,7 +88,7 @@ async def test_a_final_word_that_is_taken_back_for_good_is_believed_after_an_hou
         await live(h, poller, PACE.interval)
         doubted_at = None
         while (before := await the_order(h)).state is OrderState.SETTLING:
-            doubted_at = before.standing.doubted_at
+            doubted_at = before.status.doubted_at
             await live(h, poller, PACE.interval)
         assert doubted_at is not None
         assert HOUR <= h.time.now() - PACE.interval - doubted_at <= HOUR + 3 * PACE.interval
@@ -106,7 +106,7 @@ async def test_the_list_alone_takes_a_final_word_back(tmp_path: Path) -> None:
     async with beside(tmp_path, subject, faults=[deaf]) as h:
         await live(h, as_daemon(h, PATTERN), 2 * HOUR, step=15 * MINUTE)
         found = await the_order(h)
-        assert (found.state, found.standing.phase) == (OrderState.OPEN, OrderPhase.IN_PROGRESS)
+        assert (found.state, found.status.phase) == (OrderState.OPEN, OrderPhase.IN_PROGRESS)
         assert not alone(h)
         await assert_unharmed(h)
 
@@ -131,7 +131,7 @@ async def test_looks_of_one_moment_are_one_doubt(tmp_path: Path) -> None:
         h.time.move(HOUR)
         for _ in range(4):
             await h.poller(twice).round(everything=True)
-        assert (await the_order(h)).standing.doubts == 1
+        assert (await the_order(h)).status.doubts == 1
 
 
 async def test_a_published_capture_that_says_otherwise_brings_its_file_once(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ async def test_an_order_whose_words_run_backwards_is_recorded_as_they_come(tmp_p
 
 @WATCHED
 async def test_an_unknown_word_is_kept_said_once_and_not_final(
-    tmp_path: Path, events: LogCapture, watched: Watched
+    tmp_path: Path, events: LogCapture, watched: WatchSet
 ) -> None:
     subject = order(
         status=[[0, "received"], [600, "pondering"], [4 * 3600, "completed"]],
@@ -182,9 +182,9 @@ async def test_an_unknown_word_is_kept_said_once_and_not_final(
         poller = as_daemon(h, watched)
         await live(h, poller, 2 * HOUR, step=15 * MINUTE)
         found = await the_order(h)
-        assert (found.standing.word, found.standing.phase) == ("pondering", None)
+        assert (found.status.word, found.status.phase) == ("pondering", None)
         assert found.state is OrderState.OPEN
-        taken = (await the_capture(h)).standing
+        taken = (await the_capture(h)).status
         assert (taken.word, taken.phase) == ("daydreaming", None)
         await live(h, poller, 4 * HOUR, step=15 * MINUTE)
         assert await words(h) == ["received", "pondering", "completed"]
@@ -192,7 +192,7 @@ async def test_an_unknown_word_is_kept_said_once_and_not_final(
         assert [m.kind for m in await history(h) if m.after in {"pondering", "daydreaming"}] == [
             "unknown"
         ] * 2
-        said = [e["word"] for e in events.entries if e["event"] == "word.unknown"]
+        said = [e["word"] for e in events.entries if e["event"] == "status.unknown"]
         assert sorted(said) == ["capture:daydreaming", "order:pondering"]
         assert await stored(h)
         await assert_unharmed(h)
@@ -212,11 +212,11 @@ async def test_a_day_on_which_every_word_is_new_ends_nothing(
         assert {o.state for o in await h.store.orders()} == {OrderState.OPEN, OrderState.SETTLING}
         lie(h)
         await live(h, poller, 2 * DAY, step=3 * HOUR)
-        assert len(heard(events, "word.unknown")) == 1
+        assert len(heard(events, "status.unknown")) == 1
         assert [m.kind for m in await history(h) if m.after == "renamed"] == ["unknown"]
         assert await stored(h)
         assert await stored(h, BYSTANDER)
-        assert (await the_order(h, BYSTANDER)).standing.phase is OrderPhase.COMPLETED
+        assert (await the_order(h, BYSTANDER)).status.phase is OrderPhase.COMPLETED
 
 
 async def test_capitals_and_the_other_spelling_are_the_words_we_know(tmp_path: Path) -> None:
@@ -250,9 +250,9 @@ async def test_files_of_a_capture_whose_word_nobody_knows_are_delivered(
         lie(h, BEAMED)
         await live(h, poller, 6 * HOUR, step=15 * MINUTE)
         assert await stored(h)
-        assert (await the_capture(h)).standing.word == "beamed"
+        assert (await the_capture(h)).status.word == "beamed"
         assert (await the_order(h)).state is OrderState.SETTLING
-        assert len(heard(events, "word.unknown")) == 1
+        assert len(heard(events, "status.unknown")) == 1
         await assert_unharmed(h)
 
 
@@ -291,7 +291,7 @@ async def test_a_final_order_that_an_unknown_word_follows_is_done_in_the_end(tmp
         await live(h, poller, 2 * HOUR)
         await live(h, poller, 17 * DAY, step=6 * HOUR)
         found = await the_order(h)
-        assert (found.standing.word, found.state) == ("archived", OrderState.DONE)
+        assert (found.status.word, found.state) == ("archived", OrderState.DONE)
         before = found.version
         await live(h, poller, 2 * DAY, step=6 * HOUR)
         assert (await the_order(h)).version == before
@@ -301,7 +301,7 @@ async def test_a_word_that_a_newer_version_knows_is_taken_though_it_did_not_move
     async with beside(tmp_path, order(status=[[0, "closed"]])) as h:
         await live(h, as_daemon(h, PATTERN), MINUTE)
         known = await the_order(h)
-        unknown = replace(known, standing=replace(known.standing, phase=None), final_at=None)
+        unknown = replace(known, status=replace(known.status, phase=None), final_at=None)
         await h.store.apply(Verdict(order=replace(unknown, state=OrderState.OPEN)))
         await live(h, as_daemon(h, PATTERN), MINUTE)
-        assert (await the_order(h)).standing.phase is OrderPhase.CLOSED
+        assert (await the_order(h)).status.phase is OrderPhase.CLOSED

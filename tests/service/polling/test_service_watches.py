@@ -29,7 +29,7 @@ from tests.service.tracking_kit import (
 )
 
 from orderwatch.core.model import OrderState
-from orderwatch.core.orders.watches import Watch, Watched
+from orderwatch.core.orders.watches import Watch, WatchSet
 
 EPOCH = Time.epoch
 HERE = Watch(task_ids=frozenset({BYSTANDER}))
@@ -174,7 +174,7 @@ async def test_a_list_that_cannot_be_read_says_nothing_of_watches(tmp_path: Path
     ],
 )
 async def test_an_order_no_longer_watched_is_kept_unasked_and_comes_back_with_its_history(
-    tmp_path: Path, watched: Watched
+    tmp_path: Path, watched: WatchSet
 ) -> None:
     subject = course(SUBJECT, status=[[0, "in_progress"], [4 * 3600, "completed"]])
     async with beside(tmp_path, subject) as h:
@@ -211,7 +211,7 @@ async def test_an_order_that_is_renamed_is_watched_by_its_new_name(tmp_path: Pat
         estrange(h, lambda orders: [renamed, *(found for found in orders if found.task_id != SUBJECT)])
         await live(h, poller, BESIDE)
         found = await the_order(h)
-        assert (found.project_name, found.standing.word) == ("Mines", "canceled")
+        assert (found.project_name, found.status.word) == ("Mines", "canceled")
         assert looks(h) == 1
         estrange(h, list)
         await live(h, poller, BESIDE)

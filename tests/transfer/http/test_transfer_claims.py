@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderwatch.core.deliveries.byte_ranges import Ranges
-from orderwatch.transfer.http.segments import Claim, Claims
+from orderwatch.transfer.http.segments import Segment, SegmentAllocator
 
 SIZE, CHUNK = 100, 10
 spans = st.lists(st.tuples(st.integers(0, SIZE), st.integers(0, SIZE)), max_size=5)
@@ -15,10 +15,10 @@ def test_every_missing_byte_is_fetched_once_whoever_fails_on_the_way(
     there: list[tuple[int, int]], data: st.DataObject
 ) -> None:
     held = Ranges.of(there)
-    claims, live = Claims(held, SIZE), list[Claim]()
+    claims, live = SegmentAllocator(held, SIZE), list[Segment]()
     came: list[int] = []
 
-    def take(claim: Claim, count: int) -> None:
+    def take(claim: Segment, count: int) -> None:
         assert claim.stop is not None
         for _ in range(min(count, claim.stop - claim.at)):
             came.append(claim.at)
@@ -47,7 +47,7 @@ def test_every_missing_byte_is_fetched_once_whoever_fails_on_the_way(
 
 
 def test_a_helper_takes_from_the_end_of_what_another_has_before_it() -> None:
-    claims = Claims(Ranges.of([(0, 30)]), SIZE)
+    claims = SegmentAllocator(Ranges.of([(0, 30)]), SIZE)
     first = claims.first()
     helper = claims.last(CHUNK)
     assert first is not None
@@ -56,13 +56,13 @@ def test_a_helper_takes_from_the_end_of_what_another_has_before_it() -> None:
 
 
 def test_what_is_nearly_done_is_not_divided() -> None:
-    claims = Claims(Ranges.of([(0, SIZE - 2 * CHUNK + 1)]), SIZE)
+    claims = SegmentAllocator(Ranges.of([(0, SIZE - 2 * CHUNK + 1)]), SIZE)
     assert claims.first() is not None
     assert claims.last(CHUNK) is None
 
 
 def test_a_file_of_unknown_length_is_one_claim() -> None:
-    claims = Claims(Ranges.of([(0, 30)]), None)
+    claims = SegmentAllocator(Ranges.of([(0, 30)]), None)
     first = claims.first()
     assert first is not None
     assert (first.at, first.stop, first.left) == (30, None, None)

@@ -33,8 +33,8 @@ from orderwatch.errors import (
     TransferError,
 )
 from orderwatch.ports import Fetched
-from orderwatch.transfer.http.downloader import Manner, open_downloader
-from orderwatch.transfer.http.rate_limit import Bandwidth
+from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.tree.destination import FilesystemDestination
 
 HALF = len(TRUTH) // 2
@@ -138,7 +138,9 @@ async def test_an_empty_file_is_complete_for_the_host_and_left_to_the_check(row:
 
 async def test_a_limit_on_the_bandwidth_lets_everything_through(tmp_path: Path, delivery: Delivery) -> None:
     async with (
-        open_downloader("127.0.0.1", tmp_path, Manner(stall=5), Bandwidth(len(TRUTH) - 1)) as transport,
+        open_downloader(
+            "127.0.0.1", tmp_path, DownloadOptions(stall_timeout=5), RateLimit(len(TRUTH) - 1)
+        ) as transport,
         host(file(TRUTH)) as there,
     ):
         assert await Row(tmp_path, transport, delivery).fetch(there.url) == TRUTH
@@ -153,7 +155,7 @@ async def test_any_limit_lets_any_bytes_through_in_their_order(rate: int) -> Non
         yield bytes(range(max(rate, 1) % 251))
         yield b"end"
 
-    slowed = [part async for part in Bandwidth(rate).slowed(chunks())]
+    slowed = [part async for part in RateLimit(rate).slowed(chunks())]
     assert b"".join(slowed) == bytes(range(max(rate, 1) % 251)) + b"end"
     assert all(len(part) <= max(1, rate // 8) for part in slowed if rate)
 
@@ -208,7 +210,7 @@ async def test_a_download_that_breaks_at_every_step_comes_whole_in_the_end(row: 
 
 async def test_a_cancelled_download_keeps_what_came(tmp_path: Path, delivery: Delivery) -> None:
     async with (
-        open_downloader("127.0.0.1", tmp_path, Manner(stall=30), Bandwidth(0)) as transport,
+        open_downloader("127.0.0.1", tmp_path, DownloadOptions(stall_timeout=30), RateLimit(0)) as transport,
         host(file(TRUTH, upto=HALF, then=Act.STALL), file(TRUTH)) as there,
     ):
         row = Row(tmp_path, transport, delivery)

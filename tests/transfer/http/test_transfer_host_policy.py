@@ -12,9 +12,9 @@ from yarl import URL
 from orderwatch.core.model import Delivery
 from orderwatch.errors import TransferError
 from orderwatch.ssrf import Reach, reach_of
-from orderwatch.transfer.http.downloader import Manner, open_downloader
+from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
 from orderwatch.transfer.http.host_policy import HostPolicy
-from orderwatch.transfer.http.rate_limit import Bandwidth
+from orderwatch.transfer.http.rate_limit import RateLimit
 
 PUBLIC = "8.8.8.8"  # an API there; nothing is ever sent to it
 
@@ -137,7 +137,7 @@ async def test_loopback_is_refused_where_the_api_is_public(
     tmp_path: Path, delivery: Delivery, link: str
 ) -> None:
     async with (
-        open_downloader(PUBLIC, tmp_path, Manner(stall=1), Bandwidth(0)) as transport,
+        open_downloader(PUBLIC, tmp_path, DownloadOptions(stall_timeout=1), RateLimit(0)) as transport,
         host(file(TRUTH)) as there,
     ):
         row = Row(tmp_path, transport, delivery)

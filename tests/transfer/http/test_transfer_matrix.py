@@ -26,16 +26,16 @@ from tests.transfer.transfer_kit import GARBAGE, SECRET, Host, host
 
 from orderwatch.core.deliveries.byte_ranges import Ranges
 from orderwatch.core.deliveries.paths import partial_name
-from orderwatch.core.deliveries.state_machine import Move, RetryPolicy, claimed
+from orderwatch.core.deliveries.state_machine import DeliveryUpdate, RetryPolicy, claimed
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.errors import TransferError
 from orderwatch.ports import Checked, Fetched, Offer, Transport
-from orderwatch.service.fetching.attempt import Tools, Tree
-from orderwatch.service.fetching.disk_budget import Space
+from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
+from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.fetcher import Fetcher
-from orderwatch.transfer.http.downloader import Manner, open_downloader
-from orderwatch.transfer.http.rate_limit import Bandwidth
-from orderwatch.transfer.http.segments import Sharing
+from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.rate_limit import RateLimit
+from orderwatch.transfer.http.segments import ParallelOptions
 from orderwatch.transfer.partial_file import control_of
 from orderwatch.transfer.tree.destination import FilesystemDestination
 from orderwatch.transfer.zip.verify import digest
@@ -46,20 +46,20 @@ SIZE = 150_000
 CREDENTIALS = {"authorization", "authorizationtoken", "cookie", "x-satellogic-contract-id"}
 CUTS = ("0", "1", "45 %", "all but one")
 SLOW = {"one byte now and then, once"}
-RETRIES = RetryPolicy(first=timedelta(seconds=30), slowest=timedelta(hours=6), max_attempts=2 * TRIES)
+RETRIES = RetryPolicy(retry_min=timedelta(seconds=30), retry_max=timedelta(hours=6), max_attempts=2 * TRIES)
 
 
 @dataclass(frozen=True)
 class Engine:
     """How the downloads are made; the host pauses after every `pace` bytes."""
 
-    manner: Manner
+    options: DownloadOptions
     pace: int = SIZE
 
 
-SHARING = Sharing(connections=4, large=SIZE // 2, piece=SIZE // 15, window=1e-6)
-ALONE = Engine(Manner(stall=STALL, floor=5000))
-SHARED = Engine(Manner(stall=STALL, floor=5000, sharing=SHARING), pace=SIZE // 5)
+SHARING = ParallelOptions(connections=4, large=SIZE // 2, piece=SIZE // 15, window=1e-6)
+ALONE = Engine(DownloadOptions(stall_timeout=STALL, min_speed=5000))
+SHARED = Engine(DownloadOptions(stall_timeout=STALL, min_speed=5000, parallel=SHARING), pace=SIZE // 5)
 
 
 def cases() -> Iterator[object]:
@@ -115,7 +115,7 @@ class OneRow:
     async def versions(self, _delivery: Delivery) -> tuple[Delivery, ...]:
         return (self.row,)
 
-    async def record(self, move: Move) -> None:
+    async def record(self, move: DeliveryUpdate) -> None:
         self.row = move.delivery
 
     async def checkpoint(self, delivery: Delivery, *_: object) -> None:
@@ -223,19 +223,19 @@ async def rig(
     destination = destination or FilesystemDestination(folder / "deliveries")
     async with (
         host(*(paced(each, engine.pace) for each in (*first, *behaviour.then))) as hostile,
-        open_downloader("127.0.0.1", destination.partials, engine.manner, Bandwidth(0)) as downloader,
+        open_downloader("127.0.0.1", destination.partials, engine.options, RateLimit(0)) as downloader,
     ):
         links: Any = Links(hostile)
-        space = Space(lambda: 10**12, 0)
-        tree = Tree(
+        space = DiskBudget(lambda: 10**12, 0)
+        tree = AttemptTree(
             destination=destination,
             transport=transport or downloader,
             space=space,
             volume=new_volume(destination, folder / "deliveries", store),
         )
-        tools = Tools(
+        tools = FetchContext(
             archive=links,
-            gate=new_gate(store, time),
+            breaker=new_gate(store, time),
             watched=EVERYTHING,
             trees={None: tree},
             store=store,

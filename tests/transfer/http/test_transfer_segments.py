@@ -18,10 +18,10 @@ from tests.transfer.transfer_kit import PART, Act, Answer, Asked, Host, Row, hea
 from orderwatch.core.deliveries.byte_ranges import Ranges
 from orderwatch.core.model import Delivery
 from orderwatch.errors import TransferError
-from orderwatch.service.fetching.host_breaker import Outages, Visit
-from orderwatch.transfer.http.downloader import Downloader, Manner, open_downloader
-from orderwatch.transfer.http.rate_limit import Bandwidth
-from orderwatch.transfer.http.segments import Claim, Claims, Crew, Sharing
+from orderwatch.service.fetching.host_breaker import HostBreakers, HostVisit
+from orderwatch.transfer.http.downloader import Downloader, DownloadOptions, open_downloader
+from orderwatch.transfer.http.rate_limit import RateLimit
+from orderwatch.transfer.http.segments import ParallelDownload, ParallelOptions, Segment, SegmentAllocator
 from orderwatch.transfer.partial_file import control_of
 
 SIZE = 1_500_000
@@ -30,12 +30,14 @@ OTHER = b"PK\x03\x04" + random.Random(2).randbytes(SIZE - 4)
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 ETAG, NEW_ETAG = '"one"', '"two"'
 STEP = 30_000  # bytes that a connection gets between two pauses
-MANNER = Manner(stall=5, sharing=Sharing(connections=4, large=SIZE, piece=100_000, window=0.02))
+MANNER = DownloadOptions(
+    stall_timeout=5, parallel=ParallelOptions(connections=4, large=SIZE, piece=100_000, window=0.02)
+)
 
 
 @pytest.fixture
 async def transport(tmp_path: Path) -> AsyncIterator[Downloader]:
-    async with open_downloader("127.0.0.1", tmp_path, MANNER, Bandwidth(0)) as opened:
+    async with open_downloader("127.0.0.1", tmp_path, MANNER, RateLimit(0)) as opened:
         yield opened
 
 
@@ -127,15 +129,17 @@ async def test_one_connection_is_enough(row: Row, answer: Answer) -> None:
     ],
 )
 async def test_connections_are_added_while_each_brings_more(rates: list[int], helpers: int) -> None:
-    now, received, asked = 0.0, 0, list[Claim]()
+    now, received, asked = 0.0, 0, list[Segment]()
 
-    async def fetch(claim: Claim) -> None:
+    async def fetch(claim: Segment) -> None:
         asked.append(claim)
         await asyncio.Event().wait()
 
-    claims = Claims(Ranges(), SIZE)
+    claims = SegmentAllocator(Ranges(), SIZE)
     claims.first()
-    crew = Crew(claims, SIZE, MANNER.sharing, fetch, received=lambda: received, clock=lambda: now)
+    crew = ParallelDownload(
+        claims, SIZE, MANNER.parallel, fetch, received=lambda: received, clock=lambda: now
+    )
     async with crew.at_work():
         for rate in rates:
             now += 1
@@ -190,10 +194,10 @@ async def test_after_a_restart_nothing_of_the_old_bytes_counts(row: Row) -> None
 
 async def test_a_host_that_has_no_time_for_a_helper_is_not_asked_for_more_than_it_takes(row: Row) -> None:
     """Be it for the next file."""
-    outages = Outages()
+    host_breakers = HostBreakers()
 
-    async def fetch(url: str) -> Visit:
-        visit = outages.visit(replace(row.delivery, host="there"), lambda: NOW)
+    async def fetch(url: str) -> HostVisit:
+        visit = host_breakers.visit(replace(row.delivery, host="there"), lambda: NOW)
         row.path.unlink(missing_ok=True)
         await row.transport.fetch(
             url, PART, row.delivery, started=row.started, checkpoint=row.checkpoint, connections=visit

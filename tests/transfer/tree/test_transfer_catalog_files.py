@@ -7,7 +7,7 @@ import pytest
 
 from orderwatch.core.stac import Document
 from orderwatch.errors import DiskError
-from orderwatch.transfer.tree.catalog_files import CatalogueWriter
+from orderwatch.transfer.tree.catalog_files import CatalogWriter
 
 
 @pytest.mark.parametrize("beside", ["", ".json"])
@@ -22,7 +22,7 @@ async def test_a_delivery_under_a_name_of_the_catalogue_is_refused(tmp_path: Pat
     if not beside:
         target.write_text(json.dumps(document))
     before = {p: p.read_bytes() for p in target.parent.iterdir()}
-    writer = CatalogueWriter(tmp_path)
+    writer = CatalogWriter(tmp_path)
     with pytest.raises(DiskError, match="is not its own file"):
         await writer.write({path: document})
     await writer.remove([path])
@@ -34,7 +34,7 @@ async def test_a_crash_between_two_names_of_a_file_costs_no_item_its_content(tmp
     (tmp_path / ".orderwatch").mkdir()
     first, second = (f"stac/main-harbour/7/s{n}.json" for n in (1, 2))
     documents: dict[str, Document] = {p: {"orderwatch:catalogue": 1, "id": p} for p in (first, second)}
-    writer = CatalogueWriter(tmp_path)
+    writer = CatalogWriter(tmp_path)
     await writer.write({first: documents[first]})
     (tmp_path / ".orderwatch" / "catalogue.new").hardlink_to(tmp_path / first)
     await writer.write(documents)
@@ -47,7 +47,7 @@ async def test_no_link_leads_the_catalogue_out_of_the_tree(tmp_path: Path) -> No
     elsewhere.mkdir()
     (tree / "stac").symlink_to(elsewhere)
     with pytest.raises(DiskError, match="leads elsewhere"):
-        await CatalogueWriter(tree).write({"stac/a/collection.json": {}})
+        await CatalogWriter(tree).write({"stac/a/collection.json": {}})
     assert list(elsewhere.iterdir()) == []
 
 
@@ -56,5 +56,5 @@ async def test_where_no_tree_stands_no_folder_is_made(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()
     with pytest.raises(DiskError, match="No such file"):
-        await CatalogueWriter(tree).write({"stac/a/7/s1.json": {}})
+        await CatalogWriter(tree).write({"stac/a/7/s1.json": {}})
     assert list(tree.iterdir()) == []

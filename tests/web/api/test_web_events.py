@@ -18,10 +18,10 @@ from tests.web.api_kit import HOSTILE, asked, fill, served, told, viewing
 from orderwatch.core.deliveries.state_machine import released
 from orderwatch.core.model import DeliveryState
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.dashboard_reader import Gallery, open_gallery
+from orderwatch.db.dashboard_reader import DashboardReader, open_dashboard_reader
 from orderwatch.db.store import Store, open_store
 from orderwatch.ports.queries import News
-from orderwatch.web.api.change_feed import Change, Changes
+from orderwatch.web.api.change_feed import ChangeEvent, ChangeFeed
 
 __all__ = ["events"]
 
@@ -35,7 +35,7 @@ class Scene:
 
     store: Store
     now: datetime = NOW
-    changes: Changes = field(init=False)
+    changes: ChangeFeed = field(init=False)
     _go: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     _paused: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -55,13 +55,13 @@ class Scene:
 
 @asynccontextmanager
 async def looked_at(database: Path) -> AsyncIterator[Scene]:
-    async with open_store(database) as store, open_gallery(database) as gallery:
+    async with open_store(database) as store, open_dashboard_reader(database) as gallery:
         scene = Scene(store)
-        scene.changes = Changes(gallery, lambda: scene.now, scene.pause)
+        scene.changes = ChangeFeed(gallery, lambda: scene.now, scene.pause)
         yield scene
 
 
-def taken(queue: asyncio.Queue[Change]) -> list[tuple[str | None, Any]]:
+def taken(queue: asyncio.Queue[ChangeEvent]) -> list[tuple[str | None, Any]]:
     """Everything that was told since, as event and data."""
     found = [queue.get_nowait() for _ in range(queue.qsize())]
     return [(change.event, json.loads(change.text.partition("data: ")[2])) for change in found]
@@ -90,14 +90,14 @@ async def test_what_moves_is_sent_as_it_does_and_what_was_missed_first(database:
 async def test_a_stream_begins_once_nothing_is_missed_any_more(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked_for, given, news = asyncio.Event(), asyncio.Event(), Gallery.news
+    asked_for, given, news = asyncio.Event(), asyncio.Event(), DashboardReader.news
 
     async def held_back(*arguments: Any) -> News:  # noqa: ANN401 - as they are
         asked_for.set()
         await given.wait()
         return await news(*arguments)
 
-    monkeypatch.setattr(Gallery, "news", held_back)
+    monkeypatch.setattr(DashboardReader, "news", held_back)
     async with served(database) as here, AsyncExitStack() as stack:
         begun = asyncio.create_task(stack.enter_async_context(viewing(here.port)))
         await asked_for.wait()

@@ -13,11 +13,11 @@ from tests.web.pages.test_web_pages import Outline
 from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.core.model import DeliveryState, OrderState
 from orderwatch.core.statistics import Counts
-from orderwatch.ports.queries import AccountSeen, Overview, TreeSeen
+from orderwatch.ports.queries import AccountSeen, DashboardQueries, TreeSeen
 
 MAIN = AccountSeen(name="main", state="fine", swept_at=NOW - 3 * MINUTE)
 TREE = TreeSeen(root="/srv/deliveries", usable=True, room=2_500_000_000)
-WELL = Overview(accounts=[MAIN], trees=[TREE], attention=[])
+WELL = DashboardQueries(accounts=[MAIN], trees=[TREE], attention=[])
 SHORT = Concern(
     key="a",
     reason=Reason.PROBLEM,
@@ -36,7 +36,7 @@ async def lines(here: Served) -> list[str]:
     return [" ".join(Outline(f'<div class="card{card}').text.split()) for card in cards]
 
 
-async def shown(database: Path, seen: Overview) -> list[str]:
+async def shown(database: Path, seen: DashboardQueries) -> list[str]:
     async with served(database, seen=seen) as here:
         return await lines(here)
 
@@ -84,7 +84,7 @@ async def test_of_many_things_the_first_are_shown_and_where_the_others_are(datab
     ],
 )
 async def test_all_is_not_well_where_an_account_or_a_tree_cannot_be_used(
-    database: Path, seen: Overview, told: str
+    database: Path, seen: DashboardQueries, told: str
 ) -> None:
     verdict, *others = await shown(database, seen)
     assert verdict.startswith("An account or a folder is in trouble")
@@ -110,7 +110,7 @@ async def test_a_tree_that_is_too_full_is_red_and_says_why(database: Path) -> No
 
 
 async def test_a_daemon_that_begins_does_not_say_that_all_is_well(database: Path) -> None:
-    verdict, *_ = await shown(database, Overview(accounts=[], trees=[], attention=[]))
+    verdict, *_ = await shown(database, DashboardQueries(accounts=[], trees=[], attention=[]))
     assert verdict.startswith("Starting")
 
 

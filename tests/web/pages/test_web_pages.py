@@ -11,7 +11,7 @@ from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 from tests.db.many import many
 from tests.web.api_kit import HOSTILE, Served, asked, fill, served
 
-from orderwatch.core.model import Capture, CapturePhase, DeliveryState, Standing
+from orderwatch.core.model import Capture, CapturePhase, DeliveryState, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
 
 WHOSE = f"/orders/{quote(HOSTILE, safe='')}/2"
@@ -93,7 +93,7 @@ async def test_a_file_and_its_order_say_the_same_of_it_and_a_lost_order_is_not_s
 
 async def test_why_a_file_waits_and_when_it_is_tried_again_are_told_apart(database: Path) -> None:
     waiting = a_delivery(state=DeliveryState.PARKED, reason="no space", not_before=NOW + MINUTE)
-    capture = Capture(capture_id=waiting.capture_id, standing=Standing(word="published", phase=None))
+    capture = Capture(capture_id=waiting.capture_id, status=TrackedStatus(word="published", phase=None))
     async with served(database) as here:
         await here.store.restore(
             [Verdict(order=an_order(captures=(capture,), deliveries=(waiting,)), transitions=(a_move(),))]
@@ -140,7 +140,9 @@ async def test_a_number_that_no_row_can_have_is_as_none(database: Path) -> None:
 
 
 async def pictured(here: Served, name: str, state: DeliveryState = DeliveryState.STORED) -> int:
-    taken = Capture(capture_id="capture-1", standing=Standing(word="published", phase=CapturePhase.PUBLISHED))
+    taken = Capture(
+        capture_id="capture-1", status=TrackedStatus(word="published", phase=CapturePhase.PUBLISHED)
+    )
     file = a_delivery(
         attachment="thumbnail", file_name=name, state=state, path=name, stored_at=NOW, sha256="ab" * 32
     )

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import LogCapture
 from tests.logs import events
 
-from orderwatch.web.server.app import Pages, Report, serving
+from orderwatch.web.server.app import Report, ServedPages, serving
 
 __all__ = ["events"]
 
@@ -28,8 +28,8 @@ class Told:
         return b"x 1\n", "text/plain; version=0.0.4; charset=utf-8"
 
     @property
-    def pages(self) -> Pages:
-        return Pages(health=self.says, readiness=self.says, metrics=self.metrics)
+    def pages(self) -> ServedPages:
+        return ServedPages(health=self.says, readiness=self.says, metrics=self.metrics)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.logs import events
 from tests.web.stub_pages import pages_with
 
 from orderwatch.errors import ConfigError
-from orderwatch.web.server.listener import Front, Wanted
+from orderwatch.web.server.listener import ListenAddress, Listener
 
 __all__ = ["events"]
 
@@ -33,43 +33,43 @@ async def until(reached: Callable[[], Awaitable[bool]]) -> None:
 
 
 @asynccontextmanager
-async def running(wanted: Wanted, retry: float = 60) -> AsyncIterator[Front]:
-    front = Front(pages_with(), retry=retry)
-    front.listen(wanted)
-    at_work = asyncio.create_task(front.run())
+async def running(wanted: ListenAddress, retry: float = 60) -> AsyncIterator[Listener]:
+    listener = Listener(pages_with(), retry=retry)
+    listener.listen(wanted)
+    at_work = asyncio.create_task(listener.run())
     try:
-        yield front
+        yield listener
     finally:
         at_work.cancel()
         await asyncio.wait([at_work])
 
 
 @asynccontextmanager
-async def serving_at(wanted: Wanted) -> AsyncIterator[Front]:
-    async with running(wanted) as front:
+async def serving_at(wanted: ListenAddress) -> AsyncIterator[Listener]:
+    async with running(wanted) as listener:
         await until(lambda: _is(wanted, 200))
-        yield front
+        yield listener
 
 
-async def _is(wanted: Wanted, answer: int) -> bool:
+async def _is(wanted: ListenAddress, answer: int) -> bool:
     return await status(wanted.listen, wanted.token) == answer
 
 
-async def move(front: Front, wanted: Wanted) -> None:
-    async with front.moved(wanted):
+async def move(listener: Listener, wanted: ListenAddress) -> None:
+    async with listener.moved(wanted):
         pass
 
 
 async def test_a_taken_port_is_said_once_and_served_when_it_is_free(events: LogCapture) -> None:
     with closing(held()) as taken:
         listen = at(taken.getsockname()[1])
-        async with running(Wanted(listen), retry=0.001):
+        async with running(ListenAddress(listen), retry=0.001):
             while not events.entries:
                 await asyncio.sleep(0)
             for _ in range(3):  # tried again, and not said again
                 await asyncio.sleep(0.002)
             taken.close()
-            await until(lambda: _is(Wanted(listen), 200))
+            await until(lambda: _is(ListenAddress(listen), 200))
     assert [e.pop("event") for e in events.entries] == ["http.unavailable", "http.listening"]
     assert [e["listen"] for e in events.entries] == [listen, listen]
     assert events.entries[0]["reason"] == "Address already in use"
@@ -77,10 +77,10 @@ async def test_a_taken_port_is_said_once_and_served_when_it_is_free(events: LogC
 
 async def test_it_moves_and_is_switched_off_and_on_again(tmp_path: Path, events: LogCapture) -> None:
     first, second, path = at(free_port()), at(free_port()), f"unix:{tmp_path}/s"
-    async with serving_at(Wanted(first)) as front:
+    async with serving_at(ListenAddress(first)) as listener:
         before = first
         for listen in (second, path, first, "", path, "", second):
-            await move(front, Wanted(listen))
+            await move(listener, ListenAddress(listen))
             assert (await status(before), await status(listen)) == (0, 200 if listen else 0)
             before = listen
     assert events.entries == []
@@ -89,33 +89,33 @@ async def test_it_moves_and_is_switched_off_and_on_again(tmp_path: Path, events:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (Wanted("127.0.0.1:{}"), Wanted("0.0.0.0:{}")),
-        (Wanted("0.0.0.0:{}"), Wanted("localhost:{}")),
-        (Wanted("127.0.0.1:{}"), Wanted("127.0.0.1:{}", token="canary-token")),
-        (Wanted("unix:/{}"), Wanted("unix:/{}", token="canary-token")),
+        (ListenAddress("127.0.0.1:{}"), ListenAddress("0.0.0.0:{}")),
+        (ListenAddress("0.0.0.0:{}"), ListenAddress("localhost:{}")),
+        (ListenAddress("127.0.0.1:{}"), ListenAddress("127.0.0.1:{}", token="canary-token")),
+        (ListenAddress("unix:/{}"), ListenAddress("unix:/{}", token="canary-token")),
     ],
 )
-async def test_it_is_not_in_its_own_way(one: Wanted, other: Wanted, tmp_path: Path) -> None:
+async def test_it_is_not_in_its_own_way(one: ListenAddress, other: ListenAddress, tmp_path: Path) -> None:
     port = free_port()
 
-    def filled(wanted: Wanted) -> Wanted:
+    def filled(wanted: ListenAddress) -> ListenAddress:
         listen = wanted.listen.replace("unix:/{}", f"unix:{tmp_path}/s").format(port)
-        return Wanted(listen, wanted.hosts, wanted.token)
+        return ListenAddress(listen, wanted.hosts, wanted.token)
 
-    async with serving_at(filled(one)) as front:
+    async with serving_at(filled(one)) as listener:
         for wanted in (other, one):
-            await move(front, filled(wanted))
+            await move(listener, filled(wanted))
             assert await _is(filled(wanted), 200)
             assert await status(filled(wanted).listen, "another") == (401 if wanted.token else 200)
 
 
 async def test_names_and_the_token_are_those_of_the_last_move() -> None:
     listen = at(free_port())
-    async with serving_at(Wanted(listen)) as front:
+    async with serving_at(ListenAddress(listen)) as listener:
         assert await status(listen, host="watch.example") == 421
-        await move(front, Wanted(listen, ("watch.example",), "first-token"))
+        await move(listener, ListenAddress(listen, ("watch.example",), "first-token"))
         assert await status(listen, "first-token", host="watch.example") == 200
-        await move(front, Wanted(listen, (), "second-token"))
+        await move(listener, ListenAddress(listen, (), "second-token"))
         assert await status(listen, "first-token") == 401
         assert await status(listen, "second-token") == 200
         assert await status(listen, "second-token", host="watch.example") == 421
@@ -125,11 +125,11 @@ async def test_names_and_the_token_are_those_of_the_last_move() -> None:
 async def test_what_cannot_be_had_is_refused_and_all_stays_as_it_was(listen: str, events: LogCapture) -> None:
     with closing(held()) as taken:
         listen = listen.format(taken=at(taken.getsockname()[1]))
-        former = Wanted(at(free_port()), token="canary-token")
-        async with serving_at(former) as front:
+        former = ListenAddress(at(free_port()), token="canary-token")
+        async with serving_at(former) as listener:
             held_open = await asyncio.open_connection("127.0.0.1", int(former.listen.rpartition(":")[2]))
             with pytest.raises(ConfigError, match="cannot be had") as refused:
-                await move(front, Wanted(listen, token="another"))
+                await move(listener, ListenAddress(listen, token="another"))
             assert refused.value.problems[0].startswith(f"http.listen: {listen} cannot be had: ")
             assert await _is(former, 200)
             held_open[1].write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -141,18 +141,18 @@ async def test_what_cannot_be_had_is_refused_and_all_stays_as_it_was(listen: str
 async def test_where_only_part_of_it_can_be_had_it_goes_back() -> None:
     """The same port at every address, one of which is another program's."""
     with closing(socket.create_server(("127.0.0.2", 0))) as other:
-        former = Wanted(at(other.getsockname()[1]))
-        async with serving_at(former) as front:
+        former = ListenAddress(at(other.getsockname()[1]))
+        async with serving_at(former) as listener:
             with pytest.raises(ConfigError, match="in use"):
-                await move(front, Wanted(at(other.getsockname()[1], "0.0.0.0")))  # noqa: S104 - the test is about it
+                await move(listener, ListenAddress(at(other.getsockname()[1], "0.0.0.0")))  # noqa: S104 - the test is about it
             await until(lambda: _is(former, 200))
 
 
 async def test_it_goes_back_where_the_rest_cannot_be_taken_up() -> None:
-    former, wanted = Wanted(at(free_port())), Wanted(at(free_port()))
-    async with serving_at(former) as front:
+    former, wanted = ListenAddress(at(free_port())), ListenAddress(at(free_port()))
+    async with serving_at(former) as listener:
         with suppress(ZeroDivisionError):
-            async with front.moved(wanted):
+            async with listener.moved(wanted):
                 assert await _is(wanted, 200)
                 raise ZeroDivisionError
         await until(lambda: _is(former, 200))
@@ -160,13 +160,13 @@ async def test_it_goes_back_where_the_rest_cannot_be_taken_up() -> None:
 
 
 async def test_trouble_at_the_start_ends_with_a_move(events: LogCapture) -> None:
-    async with running(Wanted("no..name:80")) as front:
+    async with running(ListenAddress("no..name:80")) as listener:
         while not events.entries:
             await asyncio.sleep(0)
-        await move(front, Wanted("no..name:80"))  # as it was: nothing to refuse
+        await move(listener, ListenAddress("no..name:80"))  # as it was: nothing to refuse
         with pytest.raises(ConfigError):
-            await move(front, Wanted("no..name:81"))
-        await move(front, Wanted(at(free_port())))
+            await move(listener, ListenAddress("no..name:81"))
+        await move(listener, ListenAddress(at(free_port())))
     assert [(e["event"], e["listen"]) for e in events.entries] == [
         ("http.unavailable", "no..name:80"),
         ("http.listening", "no..name:80"),

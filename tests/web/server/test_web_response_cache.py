@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from orderwatch.web.server.etag import Packed, packed
-from orderwatch.web.server.response_cache import Sharing
+from orderwatch.web.server.response_cache import ResponseCache
 
 
 class Maker:
@@ -16,7 +16,7 @@ class Maker:
         self.newest, self.clock, self.made = newest, 100.0, 0
         self.going, self.begun = asyncio.Event(), asyncio.Event()
         self.going.set()
-        self._sharing = Sharing(lambda: self.newest, lambda: self.clock)
+        self._sharing = ResponseCache(lambda: self.newest, lambda: self.clock)
 
     async def make(self) -> Packed:
         self.made += 1
@@ -66,7 +66,7 @@ async def test_what_moves_all_the_time_is_made_once_a_second_for_all_who_wait(
     monkeypatch.setattr("orderwatch.web.server.response_cache._APART", 0.1)
     clock, moves = asyncio.get_running_loop().time, iter(range(1000))
     maker, began = Maker(newest=7), []
-    sharing = Sharing(lambda: next(moves), clock)
+    sharing = ResponseCache(lambda: next(moves), clock)
 
     async def make() -> Packed:
         began.append(clock())
@@ -107,7 +107,7 @@ async def test_a_viewer_that_leaves_while_it_is_made_keeps_nobody_waiting() -> N
 
 async def test_a_failure_is_of_who_met_it_and_the_next_gets_an_answer() -> None:
     maker = Maker(newest=7)
-    sharing = Sharing(lambda: 7)
+    sharing = ResponseCache(lambda: 7)
 
     async def fail() -> Packed:
         raise LookupError

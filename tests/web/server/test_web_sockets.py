@@ -15,7 +15,7 @@ from tests.logs import events
 from tests.web.stub_pages import pages_with
 
 from orderwatch.web.server.app import serving
-from orderwatch.web.server.listener import Front, Wanted
+from orderwatch.web.server.listener import ListenAddress, Listener
 
 __all__ = ["events"]
 
@@ -185,9 +185,9 @@ async def test_what_is_not_to_be_had_is_said_once_and_tried_again(
         return found[0]
 
     spot.lay(trouble)
-    front = Front(pages_with(), retry=0.005)
-    front.listen(Wanted(spot.listen))
-    running = asyncio.create_task(front.run())
+    listener = Listener(pages_with(), retry=0.005)
+    listener.listen(ListenAddress(spot.listen))
+    running = asyncio.create_task(listener.run())
     told = await until("http.unavailable")
     assert (told["listen"], told["reason"]) == (spot.listen, REASONS[trouble])
     spot.mend(trouble)

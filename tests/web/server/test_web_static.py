@@ -15,7 +15,7 @@ from orderwatch.web.server.static import add_static
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[ClientSession]:
+async def views(tmp_path: Path) -> AsyncIterator[ClientSession]:
     folder = tmp_path / "static"
     (folder / "lib").mkdir(parents=True)
     (folder / "page.css").write_text("a {}")
@@ -25,9 +25,9 @@ async def site(tmp_path: Path) -> AsyncIterator[ClientSession]:
     headers = {"Accept-Encoding": "identity"}
     async with (
         serving("127.0.0.1:0", pages_with(partial(add_static, folder=folder))) as port,
-        ClientSession(f"http://127.0.0.1:{port}", auto_decompress=False, headers=headers) as site,
+        ClientSession(f"http://127.0.0.1:{port}", auto_decompress=False, headers=headers) as views,
     ):
-        yield site
+        yield views
 
 
 @pytest.mark.parametrize(
@@ -39,25 +39,25 @@ async def site(tmp_path: Path) -> AsyncIterator[ClientSession]:
     ],
 )
 async def test_a_file_comes_with_its_kind_and_once(
-    site: ClientSession, name: str, kind: str, body: bytes
+    views: ClientSession, name: str, kind: str, body: bytes
 ) -> None:
-    async with site.get(f"/static/{name}") as answer:
+    async with views.get(f"/static/{name}") as answer:
         assert (answer.status, await answer.read()) == (200, body)
         assert (answer.headers["Content-Type"], answer.headers["Cache-Control"]) == (kind, "no-cache")
         seen = answer.headers["ETag"]
-    async with site.get(f"/static/{name}", headers={"If-None-Match": seen}) as again:
+    async with views.get(f"/static/{name}", headers={"If-None-Match": seen}) as again:
         assert again.status == 304
 
 
-async def test_a_packed_file_goes_out_as_it_is_where_gzip_is_taken(site: ClientSession) -> None:
-    async with site.get("/static/land.json", headers={"Accept-Encoding": "gzip"}) as answer:
+async def test_a_packed_file_goes_out_as_it_is_where_gzip_is_taken(views: ClientSession) -> None:
+    async with views.get("/static/land.json", headers={"Accept-Encoding": "gzip"}) as answer:
         assert answer.headers["Content-Encoding"] == "gzip"
         assert gzip.decompress(await answer.read()) == b"{}"
 
 
 @pytest.mark.parametrize("name", ["../secret", "%2e%2e/secret", "..%2fsecret", "lib", "lib/", "land.json.gz"])
-async def test_nothing_else_is_there(site: ClientSession, name: str) -> None:
-    async with site.get(URL(f"/static/{name}", encoded=True)) as answer:
+async def test_nothing_else_is_there(views: ClientSession, name: str) -> None:
+    async with views.get(URL(f"/static/{name}", encoded=True)) as answer:
         assert answer.status == 404
 
 

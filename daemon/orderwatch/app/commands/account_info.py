@@ -15,7 +15,7 @@ from orderwatch.provider.contracts import MAY_TASK, Contract, contract_complaint
 
 
 @dataclass(slots=True, kw_only=True)
-class Holding:
+class ContractInfo:
     """What one account has, as far as it could be asked; `problem` says why it cannot place orders.
 
     `scope` is None where the token does not say, `source` the API that told the contracts.
@@ -37,7 +37,7 @@ class Holding:
 
 
 @dataclass(slots=True, kw_only=True)
-class Range:
+class ProductInfo:
     """What one account may order; `problem` where that could not be asked."""
 
     account: str
@@ -46,30 +46,32 @@ class Range:
     refused: bool = False
 
 
-async def holdings(settings: Settings, redactor: Redactor, names: Collection[str]) -> list[Holding]:
+async def read_contracts(
+    settings: Settings, redactor: Redactor, names: Collection[str]
+) -> list[ContractInfo]:
     """Of each of these accounts; one that fails does so alone."""
     found = []
     for name in names:
         account = settings.accounts[name]
-        holding = Holding(account=name, credentials=account.credentials, contract_id=account.contract_id)
+        holding = ContractInfo(account=name, credentials=account.credentials, contract_id=account.contract_id)
         found.append(holding)
         async with _asking(holding, settings, redactor) as connection:
             await _hold(connection, holding)
     return found
 
 
-async def ranges(settings: Settings, redactor: Redactor, names: Collection[str]) -> list[Range]:
+async def read_products(settings: Settings, redactor: Redactor, names: Collection[str]) -> list[ProductInfo]:
     """Of each of these accounts; one that fails does so alone."""
     found = []
     for name in names:
-        offered = Range(account=name)
+        offered = ProductInfo(account=name)
         found.append(offered)
         async with _asking(offered, settings, redactor) as connection:
             offered.products = await connection.tasking.products()
     return found
 
 
-async def _hold(connection: Connection, holding: Holding) -> None:
+async def _hold(connection: Connection, holding: ContractInfo) -> None:
     """Fill in what is told piece by piece: what was learned stays, should the rest fail."""
     holding.scope = await connection.scope()
     complaint = scope_complaint(holding.scope)
@@ -82,7 +84,7 @@ async def _hold(connection: Connection, holding: Holding) -> None:
 
 @asynccontextmanager
 async def _asking(
-    about: Holding | Range, settings: Settings, redactor: Redactor
+    about: ContractInfo | ProductInfo, settings: Settings, redactor: Redactor
 ) -> AsyncIterator[Connection]:
     """The account's connection; trouble with it becomes its problem."""
     try:

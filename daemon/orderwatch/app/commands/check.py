@@ -25,9 +25,9 @@ from orderwatch.service.maintenance.checks.account import Contract, Credentials,
 from orderwatch.service.maintenance.checks.database import Integrity, Schema
 from orderwatch.service.maintenance.checks.finding import Check, Finding
 from orderwatch.service.maintenance.checks.tree import Mounted, Room
-from orderwatch.transfer.fsops import Rights
+from orderwatch.transfer.fsops import Permissions
 from orderwatch.transfer.tree.destination import FilesystemDestination
-from orderwatch.transfer.write_probe import rehearse, room
+from orderwatch.transfer.write_probe import room, try_writing
 
 
 async def unmounted(settings: Settings) -> dict[Path, str]:
@@ -53,7 +53,7 @@ async def _known(settings: Settings) -> dict[Path, str]:
     return {root: volume for root, volume in asked.items() if volume is not None}
 
 
-async def probe(settings: Settings, redactor: Redactor) -> list[Finding]:
+async def run_checks(settings: Settings, redactor: Redactor) -> list[Finding]:
     """Try everything once, never stopping at the first trouble."""
     async with AsyncExitStack() as stack:
         checks = [check async for check in _checks(settings, redactor, stack)]
@@ -90,10 +90,10 @@ async def _schema(path: Path) -> str:
     return words[schema_of(path)]
 
 
-async def _ready(root: Path, rights: Rights, absent: str | None) -> str:
+async def _ready(root: Path, permissions: Permissions, absent: str | None) -> str:
     if absent is not None:
         raise DiskError(absent)
-    return await asyncio.to_thread(rehearse, root, rights)
+    return await asyncio.to_thread(try_writing, root, permissions)
 
 
 def _room(root: Path, keep_free: int) -> int:

@@ -7,18 +7,18 @@ from functools import partial
 from pathlib import Path
 
 from orderwatch.app.attention import scope_of
-from orderwatch.app.commands.progress import UNWATCHED, Downloads, Progress, watched
-from orderwatch.app.daemon.runtime import App, open_app
-from orderwatch.app.factories import catalogued
+from orderwatch.app.commands.progress import UNWATCHED, DownloadProgress, Progress, with_progress
+from orderwatch.app.daemon.runtime import Runtime, open_runtime
+from orderwatch.app.factories import catalog_trees
 from orderwatch.app.notifications import drained
 from orderwatch.config import Settings
 from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order
 from orderwatch.ops.log import Redactor
-from orderwatch.service.catalog import Cataloguer
+from orderwatch.service.catalog import CatalogUpdater
 from orderwatch.service.clock import utc_now
-from orderwatch.service.notifications.attention import AttentionKeeper
-from orderwatch.service.ordering.standing_orders import Standing
+from orderwatch.service.notifications.attention import AttentionTracker
+from orderwatch.service.ordering.standing_orders import StandingOrders
 
 _TRIES = 3  # at one delivery in one round
 _TURN, _TURNS = 1.0, 90  # seconds between two tries to get the turn to order, and how many
@@ -26,7 +26,7 @@ _TRIED = (DeliveryState.WANTED, DeliveryState.WAITING, DeliveryState.PARKED)
 
 
 @dataclass
-class Outcome:
+class OnceResult:
     """What an operator should know of a finite run, and whether credentials were refused."""
 
     problems: list[str] = field(default_factory=list)
@@ -34,41 +34,41 @@ class Outcome:
     already: list[str] = field(default_factory=list)  # files that stand there, nothing was to do
 
 
-async def run_once(settings: Settings, redactor: Redactor, progress: Progress = UNWATCHED) -> Outcome:
+async def run_once(settings: Settings, redactor: Redactor, progress: Progress = UNWATCHED) -> OnceResult:
     """Place what stands, look at every watched open order, fetch everything wanted, whatever its pause.
 
     Then tell everything untold, and the heartbeat URL that all is well.
     """
-    outcome = Outcome()
-    async with open_app(settings, redactor) as app:
+    outcome = OnceResult()
+    async with open_runtime(settings, redactor) as app:
         await _look(app, outcome)
-        for standing in app.standing.values():
+        for standing in app.standing_orders.values():
             await _order(standing)
             outcome.problems += await standing.problems()
             outcome.refused |= standing.refused
         tried = await app.store.deliveries(*_TRIED)
         await fetch_all(app, [d for d in tried if not _awaits_better_bytes(d)], progress)
         outcome.problems += _complaints(app, await app.store.deliveries(*UNFINISHED))
-        outcome.problems += await Cataloguer(app.store, catalogued(settings, app.trees)).round()
-        keeper = AttentionKeeper(app.store, scope=partial(scope_of, settings), now=utc_now)
-        await keeper.round()
-        outcome.problems += await drained(app.tellers)
-        if app.deadman is not None:
-            app.deadman.attention = keeper.read
-            if not await app.deadman.ping(all_well=not outcome.problems):
+        outcome.problems += await CatalogUpdater(app.store, catalog_trees(settings, app.trees)).round()
+        maintenance = AttentionTracker(app.store, scope=partial(scope_of, settings), now=utc_now)
+        await maintenance.round()
+        outcome.problems += await drained(app.dispatchers)
+        if app.heartbeat is not None:
+            app.heartbeat.attention = maintenance.read
+            if not await app.heartbeat.ping(all_well=not outcome.problems):
                 outcome.problems.append("the heartbeat URL does not answer")
     return outcome
 
 
 async def run_delivery(
     settings: Settings, redactor: Redactor, scene_id: str, attachment: str, progress: Progress = UNWATCHED
-) -> Outcome:
+) -> OnceResult:
     """Fetch one delivery; a round of looks comes first only where the database does not know it.
 
     Whoever runs next tells of it.
     """
-    outcome = Outcome()
-    async with open_app(settings, redactor) as app:
+    outcome = OnceResult()
+    async with open_runtime(settings, redactor) as app:
         if not await _named(app, scene_id, attachment):
             await _look(app, outcome)
         known = await _named(app, scene_id, attachment)
@@ -81,13 +81,13 @@ async def run_delivery(
         if wanted := [d for d in known if not d.state.settled]:
             await fetch_all(app, wanted, progress)
             left = [d for d in await _named(app, scene_id, attachment) if not d.state.settled]
-            return Outcome(problems=_complaints(app, left))
-        return Outcome(
+            return OnceResult(problems=_complaints(app, left))
+        return OnceResult(
             already=[str((d.root or settings.delivery.root) / Path(d.path)) for d in known if d.path]
         )
 
 
-async def _order(standing: Standing) -> None:
+async def _order(standing: StandingOrders) -> None:
     """A round of it, in its turn."""
     for _ in range(_TURNS):
         await standing.round()
@@ -96,37 +96,37 @@ async def _order(standing: Standing) -> None:
         await asyncio.sleep(_TURN)
 
 
-async def _look(app: App, outcome: Outcome) -> None:
+async def _look(app: Runtime, outcome: OnceResult) -> None:
     for poller in app.pollers.values():
         done = await poller.round(everything=True)
         outcome.problems += done.problems
         outcome.refused |= done.refused
 
 
-async def _named(app: App, scene_id: str, attachment: str) -> list[Delivery]:
+async def _named(app: Runtime, scene_id: str, attachment: str) -> list[Delivery]:
     """Every version of it, in every order that has the scene."""
     named = (scene_id, attachment)
     return [d for d in await app.store.deliveries(*DeliveryState) if (d.scene_id, d.attachment) == named]
 
 
-async def fetch_all(app: App, wanted: Iterable[Delivery], progress: Progress = UNWATCHED) -> None:
+async def fetch_all(app: Runtime, wanted: Iterable[Delivery], progress: Progress = UNWATCHED) -> None:
     """A few attempts at each, several at once, whatever their pauses.
 
     Where a host takes no more at once, those that had to give way come one by one afterwards.
     """
-    turns = asyncio.Semaphore(app.settings.delivery.parallel)
+    slots = asyncio.Semaphore(app.settings.delivery.parallel)
     chosen = await _in_turn(app, [d for d in wanted if d.account in app.settings.accounts])
     gave_way: list[Delivery] = []
 
-    async def bring(delivery: Delivery, seen: Downloads) -> None:
-        async with turns:
+    async def bring(delivery: Delivery, seen: DownloadProgress) -> None:
+        async with slots:
             before, delivery = delivery, await _tried(app, delivery)
         if _gives_way(before, delivery):
             gave_way.append(delivery)
         else:
             seen.ended(delivery)
 
-    async with watched(app.store, chosen, progress) as seen:
+    async with with_progress(app.store, chosen, progress) as seen:
         async with asyncio.TaskGroup() as downloads:
             for delivery in chosen:
                 downloads.create_task(bring(delivery, seen))
@@ -134,11 +134,11 @@ async def fetch_all(app: App, wanted: Iterable[Delivery], progress: Progress = U
             seen.ended(await _tried(app, delivery))
 
 
-async def _tried(app: App, delivery: Delivery) -> Delivery:
+async def _tried(app: Runtime, delivery: Delivery) -> Delivery:
     """After a few attempts, or one that gave way to others."""
     for _ in range(_TRIES):
         if delivery.state is DeliveryState.GIVEN_UP:
-            move = machine.again(delivery, utc_now())
+            move = machine.retry(delivery, utc_now())
             await app.store.record(move)
             delivery = move.delivery
         move = machine.claimed(delivery, utc_now())
@@ -151,11 +151,14 @@ async def _tried(app: App, delivery: Delivery) -> Delivery:
 
 def _gives_way(before: Delivery, after: Delivery) -> bool:
     """It may be tried again at once, and nothing was wrong with it."""
-    waits = after.state is DeliveryState.WAITING and after.barren == before.barren
+    waits = (
+        after.state is DeliveryState.WAITING
+        and after.attempts_without_progress == before.attempts_without_progress
+    )
     return waits and after.not_before is not None and after.not_before <= utc_now()
 
 
-async def _in_turn(app: App, wanted: Collection[Delivery]) -> list[Delivery]:
+async def _in_turn(app: Runtime, wanted: Collection[Delivery]) -> list[Delivery]:
     """As the daemon would take them."""
     orders: dict[tuple[str, int], Order] = {}
     for account in {d.account for d in wanted}:
@@ -172,13 +175,13 @@ def _awaits_better_bytes(delivery: Delivery) -> bool:
     return delivery.not_before is None or delivery.not_before > utc_now()
 
 
-def _complaints(app: App, unfinished: Iterable[Delivery]) -> list[str]:
+def _complaints(app: Runtime, unfinished: Iterable[Delivery]) -> list[str]:
     return [
         f"order {d.task_id}, {d.scene_id}/{d.attachment}: {d.state}: {reason_of(app, d)}" for d in unfinished
     ]
 
 
-def reason_of(app: App, delivery: Delivery) -> str:
+def reason_of(app: Runtime, delivery: Delivery) -> str:
     """Why it is not stored."""
     if delivery.account not in app.settings.accounts:
         return f"account {delivery.account} is not in the configuration"

@@ -24,7 +24,7 @@ class Progress(Protocol):
     def file(self) -> None: ...
 
 
-class Unwatched:
+class NoProgress:
     """Nobody wants to know."""
 
     def begin(self, files: int, size: int) -> None:
@@ -37,10 +37,10 @@ class Unwatched:
         pass
 
 
-UNWATCHED = Unwatched()
+UNWATCHED = NoProgress()
 
 
-class Downloads:
+class DownloadProgress:
     """Tells a progress what comes of these deliveries; what was there before does not count."""
 
     def __init__(self, progress: Progress, wanted: Collection[Delivery]) -> None:
@@ -74,11 +74,11 @@ class Downloads:
 
 
 @asynccontextmanager
-async def watched(
+async def with_progress(
     reader: Reader, wanted: Collection[Delivery], progress: Progress
-) -> AsyncIterator[Downloads]:
+) -> AsyncIterator[DownloadProgress]:
     """Meanwhile the rows of what is under way are looked at."""
-    downloads = Downloads(progress, wanted)
+    downloads = DownloadProgress(progress, wanted)
 
     async def look() -> None:
         while True:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from orderwatch.app.commands.progress import UNWATCHED, Progress
 from orderwatch.app.commands.verify import within
-from orderwatch.app.daemon.runtime import open_app
-from orderwatch.app.factories import catalogued, held_database
+from orderwatch.app.daemon.runtime import open_runtime
+from orderwatch.app.factories import catalog_trees, held_database
 from orderwatch.app.plan import roots_of
 from orderwatch.config import Settings
 from orderwatch.core.deliveries.audit import sidecar_of
@@ -21,7 +21,7 @@ from orderwatch.db.reader import open_reader
 from orderwatch.db.store import open_store
 from orderwatch.errors import ConfigError, DatabaseError, DiskError, LockedError
 from orderwatch.ops.log import Redactor
-from orderwatch.service.catalog import Cataloguer
+from orderwatch.service.catalog import CatalogUpdater
 from orderwatch.transfer.tree.inspector import TreeInspector
 
 
@@ -132,7 +132,7 @@ def _why_not(path: str) -> str:
     return "a sidecar without its file" if path.endswith(".json") else "a file without a sidecar"
 
 
-async def recatalogue(settings: Settings, redactor: Redactor) -> list[str] | None:
+async def rebuild_catalog(settings: Settings, redactor: Redactor) -> list[str] | None:
     """What kept it from being done, nothing where all is well; None where a daemon does it instead.
 
     `ConfigError` where no catalogue is wanted.
@@ -146,8 +146,8 @@ async def recatalogue(settings: Settings, redactor: Redactor) -> list[str] | Non
             await _unlist(settings)
             return None
         await _unlist(settings)
-        async with open_app(settings, redactor) as app:
-            return await Cataloguer(app.store, catalogued(settings, app.trees)).round()
+        async with open_runtime(settings, redactor) as app:
+            return await CatalogUpdater(app.store, catalog_trees(settings, app.trees)).round()
 
 
 async def _unlist(settings: Settings) -> None:

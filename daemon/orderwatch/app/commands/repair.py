@@ -7,14 +7,14 @@ from datetime import datetime
 
 from orderwatch.app.commands.once import fetch_all, reason_of
 from orderwatch.app.commands.progress import UNWATCHED, Progress
-from orderwatch.app.commands.verify import Audit, Trees, all_roots, as_it_is, judge
-from orderwatch.app.daemon.runtime import open_app
+from orderwatch.app.commands.verify import Trees, VerifyReport, all_roots, as_it_is, judge
+from orderwatch.app.daemon.runtime import open_runtime
 from orderwatch.app.factories import held_database
 from orderwatch.config import Settings
 from orderwatch.core.deliveries.audit import Finding, Remedy, remedy, sidecar_of
 from orderwatch.core.deliveries.paths import partial_name
 from orderwatch.core.deliveries.sidecar import sidecar
-from orderwatch.core.deliveries.state_machine import after_loss
+from orderwatch.core.deliveries.state_machine import on_loss
 from orderwatch.core.model import UNFINISHED, Delivery, Order
 from orderwatch.db.store import Store, open_store
 from orderwatch.errors import DiskError, LockedError, OrderwatchError, StaleOrderError
@@ -32,7 +32,7 @@ class Repair:
     wanted: Delivery | None = None
 
 
-async def begin_repair(settings: Settings, audit: Audit, now: datetime) -> list[Repair]:
+async def begin_repair(settings: Settings, audit: VerifyReport, now: datetime) -> list[Repair]:
     """Set aside, describe and want again, beside a running daemon too."""
     held = [f.delivery for f in audit.findings if f.delivery is not None]
     trees = {key: TreeInspector(root) for key, root in all_roots(settings, held).items()}
@@ -92,7 +92,7 @@ async def _mend(store: Store, tree: TreeInspector, finding: Finding, order: Orde
         return Repair(finding, told, mended=True)
     await tree.set_aside(sidecar_of(held.path), reason)
     await tree.forget(partial_name(held))
-    move = after_loss(held, now, f"{reason}; fetched again")
+    move = on_loss(held, now, f"{reason}; fetched again")
     await store.record(move)
     return Repair(finding, told, wanted=move.delivery)
 
@@ -102,7 +102,7 @@ async def _fetch_again(
 ) -> None:
     """Fetch them and read them once more."""
     keys = {repair.wanted.key for repair in repairs if repair.wanted is not None}
-    async with open_app(settings, redactor) as app:
+    async with open_runtime(settings, redactor) as app:
         wanted = [d for d in await app.store.deliveries(*UNFINISHED) if d.key in keys]
         await fetch_all(app, wanted, progress)
         for repair in repairs:

@@ -18,7 +18,7 @@ _AWAY = "no tree stands there: is its disk mounted? (a start of the daemon makes
 
 
 @dataclass(slots=True)
-class Audit:
+class VerifyReport:
     """How much was read, and what is not as it should be."""
 
     checked: int = 0
@@ -26,7 +26,7 @@ class Audit:
     findings: list[Finding] = field(default_factory=list)
 
 
-async def verify(settings: Settings, progress: Progress) -> Audit:
+async def verify(settings: Settings, progress: Progress) -> VerifyReport:
     """Read every stored file again, in every tree, then look for files that no row knows."""
     async with open_reader(settings.database.path) as reader:
         kept = [d for d in await reader.deliveries(*SETTLED) if d.path is not None]
@@ -44,8 +44,8 @@ async def verify(settings: Settings, progress: Progress) -> Audit:
 
 async def _read_all(
     reader: Reader, trees: Trees, deliveries: Sequence[Delivery], progress: Progress
-) -> Audit:
-    audit = Audit()
+) -> VerifyReport:
+    audit = VerifyReport()
 
     def heard(size: int) -> None:
         audit.size += size

@@ -15,35 +15,35 @@ from orderwatch.core.deliveries.disk_shortage import shortage
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.orders.explain import Evidence, Facts, explain
 from orderwatch.core.orders.publication_lag import Lags
-from orderwatch.db.dashboard_reader import Gallery
+from orderwatch.db.dashboard_reader import DashboardReader
 from orderwatch.errors import DiskError
-from orderwatch.ops.live_state import Live, TreeAtWork
-from orderwatch.ports.queries import AccountSeen, Overview, TreeSeen
-from orderwatch.service.polling.lag_estimator import Learned
+from orderwatch.ops.live_state import LiveState, TreeAtWork
+from orderwatch.ports.queries import AccountSeen, DashboardQueries, TreeSeen
+from orderwatch.service.polling.lag_estimator import LagEstimator
 
 _LARGEST = 20_000_000  # bytes of a picture
 
 
 @dataclass(slots=True, kw_only=True)
-class Showing:
+class Dashboard:
     """Reads through connections of its own. `swept` is when each account's last good round ended.
 
     `settings` are those in effect: a reload puts others here.
     """
 
-    gallery: Gallery
-    live: Live
+    reader: DashboardReader
+    live: LiveState
     now: Callable[[], datetime]
     swept: Mapping[str, datetime]
     settings: Settings
-    _learned: Learned = field(init=False)
+    _learned: LagEstimator = field(init=False)
 
     def __post_init__(self) -> None:
-        self._learned = Learned(self.gallery.lags, self.now)
+        self._learned = LagEstimator(self.reader.lags, self.now)
 
     async def facts(self, order: Order) -> Facts:
         """What bears on it."""
-        return await facts_of(self.settings, self.gallery, order, self.now(), await self.learned())
+        return await facts_of(self.settings, self.reader, order, self.now(), await self.learned())
 
     async def learned(self) -> Lags:
         return await self._learned.renewed()
@@ -61,18 +61,20 @@ class Showing:
 
     async def attention(self) -> Sequence[Concern]:
         """What needs a person now, and was not acknowledged."""
-        return unacknowledged(await concerns_of(self.settings, self.gallery, self.now()))
+        return unacknowledged(await concerns_of(self.settings, self.reader, self.now()))
 
-    async def overview(self) -> Overview:
+    async def overview(self) -> DashboardQueries:
         """As it is now."""
         work = self.live.work
-        kept = await self.gallery.accounts()
+        kept = await self.reader.accounts()
         listed = {name: state.listed_at for name, state in kept.items()}
         accounts = work.accounts if work else {}
-        parked = await self.gallery.largest_parked()
-        return Overview(
+        parked = await self.reader.largest_parked()
+        return DashboardQueries(
             accounts=[
-                AccountSeen(name=name, state=at.gate.state, swept_at=self.swept.get(name) or listed.get(name))
+                AccountSeen(
+                    name=name, state=at.breaker.state, swept_at=self.swept.get(name) or listed.get(name)
+                )
                 for name, at in accounts.items()
             ],
             trees=[
@@ -80,7 +82,7 @@ class Showing:
                 for root, tree in (work.trees if work else {}).items()
             ],
             attention=await self.attention(),
-            counts=await self.gallery.counts(),
+            counts=await self.reader.counts(),
         )
 
 

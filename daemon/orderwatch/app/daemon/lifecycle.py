@@ -9,17 +9,17 @@ from dataclasses import dataclass
 import structlog
 
 import orderwatch
-from orderwatch.app.daemon.monitor import Oversight
-from orderwatch.app.daemon.resources import House, open_house
-from orderwatch.app.daemon.scheduler import Bells, scheduled
-from orderwatch.app.daemon.signals import Control
-from orderwatch.app.daemon.supervisor import Crew, open_crew
+from orderwatch.app.daemon.monitor import Monitor
+from orderwatch.app.daemon.resources import Resources, open_resources
+from orderwatch.app.daemon.scheduler import Schedule, scheduled
+from orderwatch.app.daemon.signals import SignalControl
+from orderwatch.app.daemon.supervisor import Supervisor, open_supervisor
 from orderwatch.app.factories import learn_secrets, set_up_log
-from orderwatch.app.notifications import heard_problems
+from orderwatch.app.notifications import tracked_problems
 from orderwatch.config import Settings, remarks
 from orderwatch.errors import ConfigError, OrderwatchError
 from orderwatch.ops.log import Redactor
-from orderwatch.ops.systemd import extending, notify, reloading, status
+from orderwatch.ops.systemd import extending, notify, reloading, set_status
 from orderwatch.service.fetching.fetcher import recover
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 async def run_daemon(settings: Settings, redactor: Redactor, reread: Callable[[], Settings]) -> None:
     """Work until SIGTERM or SIGINT; on SIGHUP go on with the configuration as it then is, if it is good."""
-    control = Control()
+    control = SignalControl()
     with control.signals():
         async with AsyncExitStack() as stack:
             with extending():
@@ -41,37 +41,39 @@ async def run_daemon(settings: Settings, redactor: Redactor, reread: Callable[[]
                     notify("READY=1")
             log.info("daemon.stopping")
     log.info("daemon.stopped")
-    status("stopped")
+    set_status("stopped")
 
 
 @asynccontextmanager
 async def open_daemon(settings: Settings, redactor: Redactor) -> AsyncIterator["Daemon"]:
     """At work until the context ends; raises `OrderwatchError` where it cannot begin."""
-    async with open_house(settings, redactor, patience=math.inf) as house:
-        set_up_log(settings, redactor, [house.tap])
+    async with open_resources(settings, redactor, patience=math.inf) as resources:
+        set_up_log(settings, redactor, [resources.log_listener])
         log.info("daemon.started", version=orderwatch.__version__, accounts=list(settings.accounts))
-        async with heard_problems(settings, house.store, house.tap, now=house.clock.now) as problems:
-            await recover(house.store, house.clock.now)
-            with scheduled(house) as bells:
-                async with open_crew(house, settings) as crew:
-                    oversight = Oversight(house, crew, problems)
-                    daemon = Daemon(house, crew, bells, oversight)
+        async with tracked_problems(
+            settings, resources.store, resources.log_listener, now=resources.clock.now
+        ) as problems:
+            await recover(resources.store, resources.clock.now)
+            with scheduled(resources) as schedule:
+                async with open_supervisor(resources, settings) as supervisor:
+                    monitor = Monitor(resources, supervisor, problems)
+                    daemon = Daemon(resources, supervisor, schedule, monitor)
                     daemon.begin()
-                    with oversight.listening():
+                    with monitor.listening():
                         yield daemon
 
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    house: House
-    crew: Crew
-    bells: Bells
-    oversight: Oversight
+    resources: Resources
+    supervisor: Supervisor
+    schedule: Schedule
+    monitor: Monitor
 
     def begin(self) -> None:
         """What the crew does besides."""
-        self.bells.planners = lambda: self.crew.app.watchers
-        self.crew.employ(self.bells.run, *self.oversight.works)
+        self.schedule.planners = lambda: self.supervisor.app.watchers
+        self.supervisor.start(self.schedule.run, *self.monitor.works)
         self._heed()
 
     async def reload(self, reread: Callable[[], Settings]) -> None:
@@ -81,24 +83,24 @@ class Daemon:
         except OrderwatchError as error:
             problems = error.problems if isinstance(error, ConfigError) else [str(error)]
             log.error("config.refused", problems=problems)  # noqa: TRY400 - the problems say it all
-            self.house.observed.metrics.reloaded(good=False)
+            self.resources.monitoring.metrics.reloaded(good=False)
         else:
             log.info("config.reloaded")
-            set_up_log(self.crew.app.settings, self.house.redactor, [self.house.tap])
-            self.house.observed.metrics.reloaded(good=True)
+            set_up_log(self.supervisor.app.settings, self.resources.redactor, [self.resources.log_listener])
+            self.resources.monitoring.metrics.reloaded(good=True)
 
     async def _take_up(self, settings: Settings) -> None:
-        if settings.database.path != self.house.database:
+        if settings.database.path != self.resources.database:
             raise ConfigError(["database.url: needs a restart"])
-        learn_secrets(settings, self.house.redactor)
-        before = self.crew.app
-        await self.crew.take_up(settings)
-        self.oversight.adjust(before)
+        learn_secrets(settings, self.resources.redactor)
+        before = self.supervisor.app
+        await self.supervisor.apply(settings)
+        self.monitor.adjust(before)
         self._heed()
 
     def _heed(self) -> None:
-        settings = self.crew.app.settings
-        self.bells.pace(settings)
+        settings = self.supervisor.app.settings
+        self.schedule.pace(settings)
         for remark in remarks(settings):
             log.warning("config.remark", detail=remark)
         if not settings.watch:

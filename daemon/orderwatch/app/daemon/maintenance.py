@@ -9,27 +9,27 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from orderwatch.app.factories import catalogued
+from orderwatch.app.factories import catalog_trees
 from orderwatch.app.plan import roots_of
 from orderwatch.config import Settings
-from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.db.backup import Backups
 from orderwatch.db.integrity import damage_of
 from orderwatch.db.migrate import HEAD, schema_of
 from orderwatch.db.store import Store
-from orderwatch.service.account_breaker import Gate
-from orderwatch.service.catalog import Cataloguer
+from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.catalog import CatalogUpdater
 from orderwatch.service.clock import Clock
-from orderwatch.service.fetching.disk_budget import Space
-from orderwatch.service.fetching.mount_guard import Volume
-from orderwatch.service.maintenance.check_runner import Examiner
+from orderwatch.service.fetching.disk_budget import DiskBudget
+from orderwatch.service.fetching.mount_guard import MountGuard
+from orderwatch.service.maintenance.check_runner import CheckRunner
 from orderwatch.service.maintenance.checks.account import Access, Skew
 from orderwatch.service.maintenance.checks.certificate import Certificate
 from orderwatch.service.maintenance.checks.database import Integrity, Schema
 from orderwatch.service.maintenance.checks.finding import Check
 from orderwatch.service.maintenance.checks.tree import Mounted, Room
-from orderwatch.service.maintenance.maintenance import Keeper, Nightly, Retention, Sweeping
-from orderwatch.service.maintenance.scrub import Scrub, Scrubbed
+from orderwatch.service.maintenance.maintenance import Maintenance, NightlyBackup, PartialSweep, Retention
+from orderwatch.service.maintenance.scrub import Scrub, ScrubTree
 from orderwatch.transfer.tree.inspector import TreeInspector
 
 _SUNDAY = 6
@@ -45,60 +45,62 @@ class HeldTree(Protocol):
     """A delivery tree of this process, and the room in it."""
 
     @property
-    def space(self) -> Space: ...
+    def space(self) -> DiskBudget: ...
 
     @property
-    def volume(self) -> Volume: ...
+    def volume(self) -> MountGuard: ...
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class MaintenanceTargets:
     """What there is to look after: `trees` by the names that rows have for them, `gates` by account."""
 
     store: Store
     trees: Mapping[str | None, HeldTree]
-    gates: Mapping[str, Gate]
+    breakers: Mapping[str, AccountBreaker]
     clock: Clock
 
 
 @dataclass(frozen=True, slots=True)
-class Care:
-    keeper: Keeper
-    examiner: Examiner
+class MaintenanceTasks:
+    maintenance: Maintenance
+    check_runner: CheckRunner
     backups: Backups
-    cataloguer: Cataloguer
+    catalog_updater: CatalogUpdater
 
 
-def take_care(settings: Settings, world: World) -> Care:
+def build_maintenance(settings: Settings, world: MaintenanceTargets) -> MaintenanceTasks:
     """Keeper and examiner, who work with the daemon's crew."""
     database, clock = settings.database, world.clock
     backups = Backups(database.path, database.backups_path, database.backups)
-    keeper = Keeper(
-        Nightly(backups),
+    maintenance = Maintenance(
+        NightlyBackup(backups),
         Retention(world.store, database.retain, lambda: clock.confirmed),
-        Sweeping([tree.volume for tree in world.trees.values()]),
+        PartialSweep([tree.volume for tree in world.trees.values()]),
         Scrub(world.store, _scrubbed(settings, world), settings.delivery.scrub),
         now=clock.now,
     )
-    cataloguer = Cataloguer(world.store, catalogued(settings, world.trees))
-    return Care(keeper, Examiner(_checks(settings, world), clock.now), backups, cataloguer)
+    catalog_updater = CatalogUpdater(world.store, catalog_trees(settings, world.trees))
+    return MaintenanceTasks(
+        maintenance, CheckRunner(_checks(settings, world), clock.now), backups, catalog_updater
+    )
 
 
-def adjust(care: Care, settings: Settings, world: World) -> None:
+def adjust(care: MaintenanceTasks, settings: Settings, world: MaintenanceTargets) -> None:
     """After a reload: what was said stays said, and its end will be said as well."""
     care.backups.folder, care.backups.keep = settings.database.backups_path, settings.database.backups
-    care.keeper.retention.after = settings.database.retain
-    care.keeper.sweeping.volumes = [tree.volume for tree in world.trees.values()]
-    care.keeper.scrub.trees = _scrubbed(settings, world)
-    care.cataloguer.adjust(catalogued(settings, world.trees))
-    care.keeper.scrub.weekly = settings.delivery.scrub
-    care.examiner.checks = _checks(settings, world)
+    care.maintenance.retention.after = settings.database.retain
+    care.maintenance.sweeping.volumes = [tree.volume for tree in world.trees.values()]
+    care.maintenance.scrub.trees = _scrubbed(settings, world)
+    care.catalog_updater.adjust(catalog_trees(settings, world.trees))
+    care.maintenance.scrub.weekly = settings.delivery.scrub
+    care.check_runner.checks = _checks(settings, world)
 
 
-def provoke(care: Care, event: str) -> None:
+def on_event(care: MaintenanceTasks, event: str) -> None:
     """Told of every event that is logged: trouble brings the checks forward that may explain it."""
     if kind := _PROVOKING.get(event):
-        care.examiner.soon(kind)
+        care.check_runner.soon(kind)
 
 
 def certificates(settings: Settings, now: Callable[[], datetime]) -> Iterator[Certificate]:
@@ -115,7 +117,7 @@ def certificates(settings: Settings, now: Callable[[], datetime]) -> Iterator[Ce
                 yield Certificate(f"{name} {what}", url, now)
 
 
-def _checks(settings: Settings, world: World) -> list[Check]:
+def _checks(settings: Settings, world: MaintenanceTargets) -> list[Check]:
     path, clock, roots = settings.database.path, world.clock, roots_of(settings)
     checks: list[Check] = []
     for key, tree in world.trees.items():
@@ -128,16 +130,16 @@ def _checks(settings: Settings, world: World) -> list[Check]:
         *checks,
         Schema(partial(_schema, path)),
         Integrity(partial(_damage, path, clock.now)),
-        *(Access(name, partial(_trouble, gate)) for name, gate in world.gates.items()),
+        *(Access(name, partial(_trouble, breaker)) for name, breaker in world.breakers.items()),
         Skew("the provider", lambda: clock.ahead().total_seconds()),
         *certificates(settings, clock.now),
     ]
 
 
-def _scrubbed(settings: Settings, world: World) -> dict[str | None, Scrubbed]:
+def _scrubbed(settings: Settings, world: MaintenanceTargets) -> dict[str | None, ScrubTree]:
     roots = roots_of(settings)
     return {
-        key: Scrubbed(str(roots[key]), TreeInspector(roots[key]), tree.volume.ready)
+        key: ScrubTree(str(roots[key]), TreeInspector(roots[key]), tree.volume.ready)
         for key, tree in world.trees.items()
     }
 
@@ -152,5 +154,5 @@ async def _damage(path: Path, now: Callable[[], datetime]) -> str | None:
     return await damage_of(path, thorough=now().weekday() == _SUNDAY)
 
 
-def _trouble(gate: Gate) -> Trouble | None:
-    return gate.trouble
+def _trouble(breaker: AccountBreaker) -> OpenCircuit | None:
+    return breaker.trouble

@@ -17,7 +17,7 @@ class _Held:
     users: int = 0
 
 
-class Shared:
+class ResourcePool:
     """Keys are compared, not hashed: the tables of a configuration are no hashable values."""
 
     def __init__(self) -> None:

@@ -8,77 +8,79 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from orderwatch.app.daemon.dashboard import Showing
-from orderwatch.app.daemon.resource_pool import Shared
+from orderwatch.app.daemon.dashboard import Dashboard
+from orderwatch.app.daemon.resource_pool import ResourcePool
 from orderwatch.app.plan import limit_of
 from orderwatch.config import Settings
 from orderwatch.db.daemon_status import liveness
-from orderwatch.db.dashboard_reader import open_gallery
+from orderwatch.db.dashboard_reader import open_dashboard_reader
 from orderwatch.db.store import Store, open_store
 from orderwatch.ops.health import Health
-from orderwatch.ops.live_state import Live
+from orderwatch.ops.live_state import LiveState
 from orderwatch.ops.log import Redactor
-from orderwatch.ops.log_listener import Tap
+from orderwatch.ops.log_listener import LogListener
 from orderwatch.ops.metrics import Metrics
 from orderwatch.service.clock import Clock
-from orderwatch.service.fetching.disk_budget import Promises
-from orderwatch.service.fetching.download_slots import Turns
-from orderwatch.service.fetching.host_breaker import Outages
-from orderwatch.service.liveness import Pulse, Punctuality, not_sound
-from orderwatch.service.notifications.heartbeat import Deadman, use_of
-from orderwatch.service.polling.poller import Round
-from orderwatch.service.wakeup import Bell
-from orderwatch.transfer.http.rate_limit import Bandwidth
-from orderwatch.web.api.change_feed import Changes
+from orderwatch.service.fetching.disk_budget import Reservations
+from orderwatch.service.fetching.download_slots import DownloadSlots
+from orderwatch.service.fetching.host_breaker import HostBreakers
+from orderwatch.service.liveness import Liveness, LoopLag, why_unhealthy
+from orderwatch.service.notifications.heartbeat import Heartbeat, is_useful
+from orderwatch.service.polling.poller import SweepResult
+from orderwatch.service.wakeup import Wakeup
+from orderwatch.transfer.http.rate_limit import RateLimit
+from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
-from orderwatch.web.pages.thumbnails import Pictures
-from orderwatch.web.pages.views import Site
-from orderwatch.web.server.app import Pages, Routes
-from orderwatch.web.server.listener import Front
-from orderwatch.web.server.response_cache import Sharing
+from orderwatch.web.pages.thumbnails import Thumbnails
+from orderwatch.web.pages.views import Views
+from orderwatch.web.server.app import Routes, ServedPages
+from orderwatch.web.server.listener import Listener
+from orderwatch.web.server.response_cache import ResponseCache
 from orderwatch.web.server.static import add_static
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class Monitoring:
     """`live.work` is what is at work now; the crew runs `live.loop.run()` and `front.run()`."""
 
-    live: Live
+    live: LiveState
     metrics: Metrics
-    front: Front
+    listener: Listener
 
-    def not_sound(self) -> list[str]:
+    def why_unhealthy(self) -> list[str]:
         """Why the service manager's watchdog should not be fed; empty where all is well."""
-        return not_sound(self.live.pulse, self.live.loop)
+        return why_unhealthy(self.live.liveness, self.live.loop)
 
 
-def observation(live: Live, *routes: Routes) -> Observation:
+def build_monitoring(live: LiveState, *routes: Routes) -> Monitoring:
     """`routes` add what else is served."""
     metrics, health = Metrics(live), Health(live)
-    pages = Pages(health=health.soundness, readiness=health.readiness, metrics=metrics.scrape, routes=routes)
-    return Observation(live, metrics, Front(pages))
+    pages = ServedPages(
+        health=health.soundness, readiness=health.readiness, metrics=metrics.scrape, routes=routes
+    )
+    return Monitoring(live, metrics, Listener(pages))
 
 
 @dataclass(slots=True)
-class Rounds:
+class SweepLog:
     """What the pollers' rounds came to, told to the dead man's switch of the present configuration.
 
     `swept` is when each account's last good one ended.
     """
 
     now: Callable[[], datetime]
-    deadman: Deadman | None = None
+    heartbeat: Heartbeat | None = None
     swept: dict[str, datetime] = field(default_factory=dict)
 
-    def heard(self, account: str, done: Round) -> None:
+    def heard(self, account: str, done: SweepResult) -> None:
         if done.swept:
             self.swept[account] = self.now()
-        if self.deadman is not None:
-            self.deadman.swept(account, use_of(done))
+        if self.heartbeat is not None:
+            self.heartbeat.swept(account, is_useful(done))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class Resources:
     """`tick` rings the watchers, `todo` the fetchers, `news` the tellers; `turns` are those of all downloads.
 
     `tap` hears the log, once it is set up with it.
@@ -87,51 +89,53 @@ class House:
     database: Path
     store: Store
     redactor: Redactor
-    bandwidth: Bandwidth
-    turns: Turns
+    bandwidth: RateLimit
+    slots: DownloadSlots
     clock: Clock
     rng: random.Random = field(default_factory=random.SystemRandom)
-    tick: Bell = field(default_factory=Bell)
-    todo: Bell = field(default_factory=Bell)
-    news: Bell = field(default_factory=Bell)
-    tap: Tap
-    rounds: Rounds
-    observed: Observation
-    showing: Showing
-    outages: Outages = field(default_factory=Outages)
-    promises: Promises = field(default_factory=dict)
-    shared: Shared = field(default_factory=Shared)
+    poll_wakeup: Wakeup = field(default_factory=Wakeup)
+    fetch_wakeup: Wakeup = field(default_factory=Wakeup)
+    notify_wakeup: Wakeup = field(default_factory=Wakeup)
+    log_listener: LogListener
+    sweep_log: SweepLog
+    monitoring: Monitoring
+    dashboard: Dashboard
+    host_breakers: HostBreakers = field(default_factory=HostBreakers)
+    reservations: Reservations = field(default_factory=dict)
+    pool: ResourcePool = field(default_factory=ResourcePool)
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, redactor: Redactor, patience: float = 0.0) -> AsyncIterator[House]:
+async def open_resources(
+    settings: Settings, redactor: Redactor, patience: float = 0.0
+) -> AsyncIterator[Resources]:
     """Open the database, which this process holds; while it is busy it is waited for, so many seconds."""
     database, clock = settings.database.path, Clock()
-    async with open_store(database, patience) as store, open_gallery(database) as gallery:
-        live = Live(pulse=Pulse(), loop=Punctuality())
-        rounds, changes = Rounds(clock.now), Changes(gallery, clock.now)
-        showing = Showing(gallery=gallery, live=live, now=clock.now, swept=rounds.swept, settings=settings)
-        site = Site(
-            records=gallery,
-            overview=showing.overview,
-            attention=showing.attention,
+    async with open_store(database, patience) as store, open_dashboard_reader(database) as reader:
+        live = LiveState(liveness=Liveness(), loop=LoopLag())
+        rounds, changes = SweepLog(clock.now), ChangeFeed(reader, clock.now)
+        dashboard = Dashboard(reader=reader, live=live, now=clock.now, swept=rounds.swept, settings=settings)
+        views = Views(
+            records=reader,
+            overview=dashboard.overview,
+            attention=dashboard.attention,
             transfers=changes.transfers,
-            explain=showing.explain,
-            learned=showing.learned,
+            explain=dashboard.explain,
+            learned=dashboard.learned,
             now=clock.now,
-            sharing=Sharing(lambda: changes.newest),
+            sharing=ResponseCache(lambda: changes.newest),
         )
-        pictures = Pictures(gallery, showing.picture)
-        shown = api(gallery, showing.facts, showing.attention, changes, partial(liveness, database))
-        yield House(
+        thumbnails = Thumbnails(reader, dashboard.picture)
+        shown = api(reader, dashboard.facts, dashboard.attention, changes, partial(liveness, database))
+        yield Resources(
             database=database,
             store=store,
             clock=clock,
-            rounds=rounds,
-            observed=observation(live, add_static, site.add_to, pictures.add_to, shown),
-            showing=showing,
+            sweep_log=rounds,
+            monitoring=build_monitoring(live, add_static, views.add_to, thumbnails.add_to, shown),
+            dashboard=dashboard,
             redactor=redactor,
-            tap=Tap(redactor),
-            bandwidth=Bandwidth(limit_of(settings)),
-            turns=Turns(settings.delivery.parallel),
+            log_listener=LogListener(redactor),
+            bandwidth=RateLimit(limit_of(settings)),
+            slots=DownloadSlots(settings.delivery.parallel),
         )

@@ -9,11 +9,11 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from orderwatch.app.daemon.resources import House
+from orderwatch.app.daemon.resources import Resources
 from orderwatch.config import Settings
 from orderwatch.db.daemon_status import show_alive
 from orderwatch.ports import Store
-from orderwatch.service.clock import Heartbeat
+from orderwatch.service.clock import ClockWatch
 
 
 class Planner(Protocol):
@@ -49,14 +49,14 @@ def rebase(scheduler: BaseScheduler) -> None:
 _LONGEST_TICK = timedelta(seconds=5)
 
 
-class Bells:
+class Schedule:
     """`planners` are those who keep moments in memory."""
 
-    def __init__(self, house: House, scheduler: AsyncIOScheduler) -> None:
+    def __init__(self, resources: Resources, scheduler: AsyncIOScheduler) -> None:
         self.planners: Callable[[], Iterable[Planner]] = tuple
-        self._house = house
+        self._resources = resources
         self._scheduler = scheduler
-        self._member = house.observed.live.pulse.member("heartbeat", within=60)
+        self._worker = resources.monitoring.live.liveness.worker("heartbeat", within=60)
 
     def pace(self, settings: Settings) -> None:
         """Ring as often as these settings want."""
@@ -74,36 +74,36 @@ class Bells:
 
     async def run(self) -> None:
         """The heartbeat."""
-        beating = Heartbeat(
+        beating = ClockWatch(
             ring=self._beat,
             rebase=lambda: rebase(self._scheduler),
             stepped=self._stepped,
-            now=self._house.clock.now,
+            now=self._resources.clock.now,
         )
-        with self._member:
+        with self._worker:
             await beating.run()
 
     async def _ring_soon(self) -> None:  # in the loop, not in a thread of the scheduler's
         self._ring()
 
     def _beat(self) -> None:
-        show_alive(self._house.database)
-        self._member.beat()
+        show_alive(self._resources.database)
+        self._worker.progress()
         self._ring()
 
     def _ring(self) -> None:
-        self._house.tick.ring()
-        self._house.todo.ring()
+        self._resources.poll_wakeup.trigger()
+        self._resources.fetch_wakeup.trigger()
 
     async def _stepped(self, by: timedelta) -> None:
-        await step(by, self._house.clock.now(), self._house.store, self.planners())
+        await step(by, self._resources.clock.now(), self._resources.store, self.planners())
 
 
 @contextmanager
-def scheduled(house: House) -> Iterator[Bells]:
+def scheduled(resources: Resources) -> Iterator[Schedule]:
     scheduler = AsyncIOScheduler(timezone=UTC)
     scheduler.start()
     try:
-        yield Bells(house, scheduler)
+        yield Schedule(resources, scheduler)
     finally:
         scheduler.shutdown(wait=False)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from orderwatch.ops.systemd import notify
 
 
-class Control:
+class SignalControl:
     def __init__(self) -> None:
         self.stopping = asyncio.Event()  # for good: no reload undoes it
         self._reloading = False

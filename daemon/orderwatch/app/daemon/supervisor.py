@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
-from orderwatch.app.daemon.resources import House
-from orderwatch.app.daemon.runtime import App, furnished
+from orderwatch.app.daemon.resources import Resources
+from orderwatch.app.daemon.runtime import Runtime, build_runtime
 from orderwatch.app.notifications import channels_of, listen
 from orderwatch.app.plan import limit_of, rights_of, roots_of
 from orderwatch.config import Settings, current
@@ -15,14 +15,14 @@ from orderwatch.errors import DatabaseError
 from orderwatch.ops import live_state
 from orderwatch.ops.live_state import AccountAtWork, TreeAtWork
 from orderwatch.service.fetching.fetcher import Fetcher
-from orderwatch.web.server.listener import Wanted
+from orderwatch.web.server.listener import ListenAddress
 
 _STOP_GRACE = 3.0  # seconds that a delivery under way gets to end by itself
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
-class Team(NamedTuple):
+class WorkerPool(NamedTuple):
     """Those who fetch, until they are told to stop: then each ends what it has."""
 
     fetcher: Fetcher
@@ -31,33 +31,35 @@ class Team(NamedTuple):
     workers: Collection[asyncio.Task[None]]
 
 
-class Crew:
+class Supervisor:
     """`app` is what is worked by."""
 
-    def __init__(self, house: House, tasks: asyncio.TaskGroup, app: App, opened: AsyncExitStack) -> None:
+    def __init__(
+        self, resources: Resources, tasks: asyncio.TaskGroup, app: Runtime, opened: AsyncExitStack
+    ) -> None:
         self.app = app
-        self._house = house
+        self._resources = resources
         self._tasks = tasks
         self._opened = opened  # what `app` is made of
         self._watching: dict[object, asyncio.Task[None]] = {}
         self._always: list[asyncio.Task[None]] = []
-        self._team: Team | None = None
-        self._leaving: list[tuple[Team, AsyncExitStack]] = []
+        self._team: WorkerPool | None = None
+        self._leaving: list[tuple[WorkerPool, AsyncExitStack]] = []
 
-    def employ(self, *works: Work) -> None:
+    def start(self, *works: Work) -> None:
         """What goes on whatever the configuration is, until the crew is dismissed."""
         self._always += [self._tasks.create_task(work()) for work in works]
 
-    async def take_up(self, settings: Settings) -> None:
+    async def apply(self, settings: Settings) -> None:
         """Work by these settings from now on; raises `OrderwatchError` where that cannot be: nothing changed.
 
         A download under way ends as it began; a watcher whose part of the settings is as it was goes on.
         """
         async with AsyncExitStack() as opening:
-            app = await opening.enter_async_context(furnished(self._house, settings))
-            async with self._house.observed.front.moved(_wanted(settings)):
-                await listen(self._house.store, settings, self._house.news)
-            await self._part_with(self._watching.keys() - _watchers(self._house, app).keys())
+            app = await opening.enter_async_context(build_runtime(self._resources, settings))
+            async with self._resources.monitoring.listener.moved(_wanted(settings)):
+                await listen(self._resources.store, settings, self._resources.notify_wakeup)
+            await self._part_with(self._watching.keys() - _watchers(self._resources, app).keys())
             await self._bring_up_to_date(app)
             opened = opening.pop_all()
         before, self._opened, self.app = self._opened, opened, app
@@ -69,30 +71,30 @@ class Crew:
             self._leaving.append((team, before))
             self._tasks.create_task(self._see_off(team, before))
 
-    async def _bring_up_to_date(self, app: App) -> None:
+    async def _bring_up_to_date(self, app: Runtime) -> None:
         """A gate made anew may have missed what the old one heard last."""
         try:
-            kept = await self._house.store.accounts()
+            kept = await self._resources.store.accounts()
         except DatabaseError:  # nobody works any more who could go on with the old configuration
             return
-        for name, gate in app.gates.items():
+        for name, breaker in app.breakers.items():
             trouble = kept[name].trouble if name in kept else None
-            if gate is not self.app.gates.get(name) and gate.lasts is not (trouble is not None):
-                gate.trouble = trouble
+            if breaker is not self.app.breakers.get(name) and breaker.is_open is not (trouble is not None):
+                breaker.trouble = trouble
 
     def begin(self) -> None:
         """Work by `app`."""
-        _heed(self._house, self.app)
-        for watcher, work in _watchers(self._house, self.app).items():
+        _heed(self._resources, self.app)
+        for watcher, work in _watchers(self._resources, self.app).items():
             if watcher not in self._watching:
                 self._watching[watcher] = self._tasks.create_task(work())
         parallel = self.app.settings.delivery.parallel
         if self._team is None or self._team[:2] != (self.app.fetcher, parallel):
             self._team = self._hired(self.app.fetcher, parallel)
 
-    async def dismiss(self) -> None:
+    async def drain(self) -> None:
         """Everybody ends; a delivery under way gets a moment, and goes on after the next start."""
-        self._house.store.hurry()
+        self._resources.store.hurry()
         await self._part_with(self._watching.keys())
         for task in self._always:
             task.cancel()
@@ -118,19 +120,19 @@ class Crew:
         if ended:
             await asyncio.wait(ended)
 
-    def _hired(self, fetcher: Fetcher, parallel: int) -> Team:
-        stopping, house = asyncio.Event(), self._house
+    def _hired(self, fetcher: Fetcher, parallel: int) -> WorkerPool:
+        stopping, resources = asyncio.Event(), self._resources
         workers = [
-            self._tasks.create_task(fetcher.work(house.todo, stopping, house.turns))
+            self._tasks.create_task(fetcher.work(resources.fetch_wakeup, stopping, resources.slots))
             for _ in range(2 * parallel)  # half of them for what is slow
         ]
-        return Team(fetcher, parallel, stopping, workers)
+        return WorkerPool(fetcher, parallel, stopping, workers)
 
-    def _stop(self, team: Team) -> None:
+    def _stop(self, team: WorkerPool) -> None:
         team.stopping.set()
-        self._house.todo.ring()
+        self._resources.fetch_wakeup.trigger()
 
-    async def _see_off(self, team: Team, opened: AsyncExitStack) -> None:
+    async def _see_off(self, team: WorkerPool, opened: AsyncExitStack) -> None:
         self._stop(team)
         await asyncio.wait(team.workers)
         self._leaving.remove((team, opened))
@@ -138,49 +140,51 @@ class Crew:
 
 
 @asynccontextmanager
-async def open_crew(house: House, settings: Settings) -> AsyncIterator[Crew]:
+async def open_supervisor(resources: Resources, settings: Settings) -> AsyncIterator[Supervisor]:
     """A crew at work by these settings, dismissed in the end; raises `OrderwatchError` where it cannot be."""
     tasks, opened = asyncio.TaskGroup(), AsyncExitStack()
-    crew = Crew(house, tasks, await opened.enter_async_context(furnished(house, settings)), opened)
+    supervisor = Supervisor(
+        resources, tasks, await opened.enter_async_context(build_runtime(resources, settings)), opened
+    )
     try:
         async with tasks:
-            await listen(house.store, settings, house.news)
-            house.observed.front.listen(_wanted(settings))
-            crew.begin()
-            yield crew
-            await crew.dismiss()
+            await listen(resources.store, settings, resources.notify_wakeup)
+            resources.monitoring.listener.listen(_wanted(settings))
+            supervisor.begin()
+            yield supervisor
+            await supervisor.drain()
     finally:
-        house.store.hurry()  # also where a bug ended the crew
-        await crew.close()
+        resources.store.hurry()  # also where a bug ended the crew
+        await supervisor.close()
 
 
-def _watchers(house: House, app: App) -> Mapping[object, Work]:
+def _watchers(resources: Resources, app: Runtime) -> Mapping[object, Work]:
     """Who works by this configuration, and how."""
     works: dict[object, Work] = {}
     for watcher in app.watchers:
-        works[watcher] = partial(watcher.run, house.tick)
-    for teller in app.tellers:
-        works[teller] = partial(teller.run, house.news)
-    if app.deadman is not None:
-        works[app.deadman] = app.deadman.run
+        works[watcher] = partial(watcher.run, resources.poll_wakeup)
+    for dispatcher in app.dispatchers:
+        works[dispatcher] = partial(dispatcher.run, resources.notify_wakeup)
+    if app.heartbeat is not None:
+        works[app.heartbeat] = app.heartbeat.run
     return works
 
 
-def _heed(house: House, app: App) -> None:
+def _heed(resources: Resources, app: Runtime) -> None:
     """What also counts for a download under way, and what looks on."""
-    settings, observed = app.settings, house.observed
-    house.bandwidth.limit = limit_of(settings)
-    house.turns.resize(settings.delivery.parallel)
+    settings, observed = app.settings, resources.monitoring
+    resources.bandwidth.limit = limit_of(settings)
+    resources.slots.resize(settings.delivery.parallel)
     for tree in app.trees.values():
         tree.space.keep_free = settings.delivery.keep_free
-        tree.destination.rights = rights_of(settings)
-    house.rounds.deadman = app.deadman
+        tree.destination.permissions = rights_of(settings)
+    resources.sweep_log.heartbeat = app.heartbeat
     roots = roots_of(settings)
     observed.live.work = live_state.Work(
-        store=house.store,
-        database=house.database,
-        clock=house.clock,
-        accounts={n: AccountAtWork(app.gates[n], c.pacer) for n, c in app.connections.items()},
+        store=resources.store,
+        database=resources.database,
+        clock=resources.clock,
+        accounts={n: AccountAtWork(app.breakers[n], c.pacer) for n, c in app.connections.items()},
         trees={
             str(roots[key]): TreeAtWork(
                 key, tree.volume, tree.destination.free, tree.space.room, tree.space.keep_free
@@ -189,9 +193,9 @@ def _heed(house: House, app: App) -> None:
         },
         channels=[channel.name for channel in channels_of(settings)],
     )
-    house.showing.settings = settings
+    resources.dashboard.settings = settings
 
 
-def _wanted(settings: Settings) -> Wanted:
+def _wanted(settings: Settings) -> ListenAddress:
     http = settings.http
-    return Wanted(http.listen, http.hosts, current(http.token))
+    return ListenAddress(http.listen, http.hosts, current(http.token))

@@ -19,12 +19,12 @@ from orderwatch.cli.common import (
 from orderwatch.cli.ordering.common import ask, note_of
 from orderwatch.config import Settings
 from orderwatch.core.formatting import printable
-from orderwatch.core.ordering.provenance import Act
-from orderwatch.core.orders.snapshot import SeenOrder
-from orderwatch.ops.actor import who
+from orderwatch.core.ordering.provenance import Provenance
+from orderwatch.core.orders.snapshot import OrderSnapshot
+from orderwatch.ops.actor import current_actor
 
 if TYPE_CHECKING:
-    from orderwatch.service.ordering.canceller import Cancelled
+    from orderwatch.service.ordering.canceller import CancelResult
 
 
 @click.command()
@@ -46,7 +46,7 @@ def cancel(
     seen = asyncio.run(place_orders.look_at(settings, redactor, whose, task_id))
     if not yes:
         ask(f"Cancel {_named(seen)}, which is {printable(seen.status)}?")
-    act = Act(who=who(), note=note)
+    act = Provenance(who=current_actor(), note=note)
     try:
         done = asyncio.run(place_orders.cancel(settings, redactor, whose, task_id, act))
     except KeyboardInterrupt:
@@ -82,11 +82,11 @@ def _account(settings: Settings, account: str | None, task_id: int) -> str:
     return known[0]
 
 
-def _named(seen: SeenOrder) -> str:
+def _named(seen: OrderSnapshot) -> str:
     return f'order {seen.task_id} "{printable(seen.task_name or "")}"'
 
 
-def _told(done: "Cancelled") -> str:
+def _told(done: "CancelResult") -> str:
     status = printable(done.seen.status)
     if not done.sent:
         return f"{_named(done.seen)} is {status} already: nothing was sent"
@@ -97,7 +97,7 @@ def _told(done: "Cancelled") -> str:
     return f"{_named(done.seen)} is {status}"
 
 
-def _problem(done: "Cancelled") -> str | None:
+def _problem(done: "CancelResult") -> str | None:
     status = printable(done.seen.status)
     if not done.sent and not done.cancelled:
         return f"{_named(done.seen)} is {status} already: there is nothing to cancel, nothing was sent"

@@ -7,14 +7,14 @@ import click
 
 from orderwatch.cli.common import FAILED
 from orderwatch.core.field_parsers import read_note
-from orderwatch.core.formatting import moment, printable
-from orderwatch.core.ordering.intent import IntentState, fate
+from orderwatch.core.formatting import format_time, printable
+from orderwatch.core.ordering.intent import IntentState, describe_outcome
 from orderwatch.core.ordering.request import fingerprint
 
 if TYPE_CHECKING:
-    from orderwatch.app.commands.place_orders import Tried
+    from orderwatch.app.commands.place_orders import PlaceResult
     from orderwatch.core.serializers import Shape
-    from orderwatch.service.ordering.placer import Outcome
+    from orderwatch.service.ordering.placer import PlaceOutcome
 
 _RESUME = "run the same command with --resume"
 
@@ -35,7 +35,7 @@ def ask(question: str) -> None:
         sys.exit(FAILED)
 
 
-def tried_facts(one: "Tried") -> "Shape":
+def tried_facts(one: "PlaceResult") -> "Shape":
     """What came of an order; without an intent nothing was ever sent of it."""
     intent = one.outcome.intent if one.outcome else None
     return {
@@ -51,17 +51,17 @@ def tried_facts(one: "Tried") -> "Shape":
     }
 
 
-def told(outcome: "Outcome") -> str:
+def told(outcome: "PlaceOutcome") -> str:
     """How far an order came, and what to do next, in one line."""
     intent = outcome.intent
     name = f'"{printable(intent.request.task_name)}"'
     if intent.state is IntentState.PLACED:
         return f"{name} {_placed(outcome)}"
     trouble = str(outcome.error) if outcome.error and str(outcome.error) != intent.reason else None
-    return f"{name} {printable(fate(intent, _RESUME, trouble))}"
+    return f"{name} {printable(describe_outcome(intent, _RESUME, trouble))}"
 
 
-def _placed(outcome: "Outcome") -> str:
+def _placed(outcome: "PlaceOutcome") -> str:
     intent = outcome.intent
     number = f"order {intent.task_id}"
     if outcome.fresh and intent.sends:
@@ -71,6 +71,6 @@ def _placed(outcome: "Outcome") -> str:
     if outcome.fresh:
         told = f"is at the provider already, as {number}, placed earlier or elsewhere{status}"
         return f"{told}: nothing was sent, and it is watched now; --again places another one"
-    when, by = moment(intent.sent_at or intent.written_at), printable(intent.act.who)
+    when, by = format_time(intent.sent_at or intent.written_at), printable(intent.provenance.who)
     how = "placed already" if intent.sends else "found at the provider"
     return f"was {how}, as {number}, on {when} by {by}{status}: nothing was sent; --again places another one"

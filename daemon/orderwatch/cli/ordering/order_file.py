@@ -12,19 +12,19 @@ from orderwatch.cli.output.tables import console, plain
 from orderwatch.config import Settings
 from orderwatch.core.deliveries.sidecar import zulu
 from orderwatch.core.field_parsers import shown
-from orderwatch.core.formatting import moment
+from orderwatch.core.formatting import format_time
 from orderwatch.core.ordering.intent import Intent, IntentState
 from orderwatch.core.ordering.order_file import Draft, read_orders
-from orderwatch.core.ordering.request import Known, Request, fingerprint
+from orderwatch.core.ordering.request import KnownOrderNames, Request, fingerprint
 from orderwatch.errors import ConfigError, ProviderError
 from orderwatch.ops.log import Redactor
 
 if TYPE_CHECKING:
-    from orderwatch.app.commands.place_orders import Asked
+    from orderwatch.app.commands.place_orders import PlaceRequest
     from orderwatch.core.serializers import Shape
 
 
-def print_wanted(asked: "Sequence[Asked]", known: Sequence[Intent | None]) -> None:
+def print_wanted(asked: "Sequence[PlaceRequest]", known: Sequence[Intent | None]) -> None:
     """A line per order, and what was meant of it before."""
     from rich.table import Table  # noqa: PLC0415 - rich is loaded only where it prints
 
@@ -57,7 +57,7 @@ def print_requests(requests: "Sequence[Shape]") -> None:
     click.echo("\nnothing was sent")
 
 
-def request_facts(one: "Asked", settings: Settings) -> "Shape":
+def request_facts(one: "PlaceRequest", settings: Settings) -> "Shape":
     """The request as it would be sent; its token is not asked for."""
     account = settings.accounts[one.account]
     contract = {"X-Satellogic-Contract-Id": account.contract_id} if account.contract_id else {}
@@ -81,7 +81,7 @@ def _so_far(intent: Intent | None) -> str:
         case Intent(state=IntentState.REFUSED | IntentState.UNSENT | IntentState.FORGOTTEN):
             return f"{intent.state} before"
         case _:
-            return f"unclear since {moment(intent.ended_at or intent.sent_at or intent.written_at)}"
+            return f"unclear since {format_time(intent.ended_at or intent.sent_at or intent.written_at)}"
 
 
 def _place(request: Request) -> str:
@@ -112,7 +112,7 @@ class Inquiry:
         self._settings = settings
         self._redactor = redactor
         self._usual = account or (next(iter(settings.accounts)) if len(settings.accounts) == 1 else None)
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, KnownOrderNames] = {}
 
     def problem(self, account: str | None) -> str | None:
         account = account or self._usual
@@ -128,12 +128,12 @@ class Inquiry:
 
         wanted = {name or self._usual for name in accounts}
         asked = [name for name in self._settings.accounts if name in wanted]
-        self._known = asyncio.run(place_orders.inquire(self._settings, self._redactor, asked))
+        self._known = asyncio.run(place_orders.search_unclear(self._settings, self._redactor, asked))
 
-    def known(self, account: str | None) -> Known:
+    def known(self, account: str | None) -> KnownOrderNames:
         """Without a word of the provider's there is still our own clock."""
         asked = self._known.get(account or self._usual or "")
-        return asked or Known(now=datetime.now(UTC), products=None)
+        return asked or KnownOrderNames(now=datetime.now(UTC), products=None)
 
 
 def read_file(data: bytes, name: str, inquiry: Inquiry, *, alone: bool = False) -> list[Draft]:

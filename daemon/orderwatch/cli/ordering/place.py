@@ -22,15 +22,15 @@ from orderwatch.cli.common import (
 from orderwatch.cli.ordering.common import ask, note_of, told, tried_facts
 from orderwatch.cli.ordering.order_file import Inquiry, print_requests, print_wanted, read_file, request_facts
 from orderwatch.config import Settings
-from orderwatch.core.formatting import printable, span, whole
+from orderwatch.core.formatting import escape_name, format_duration, printable
 from orderwatch.core.ordering.intent import Intent, IntentState
-from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.errors import RefusedError
-from orderwatch.ops.actor import who
+from orderwatch.ops.actor import current_actor
 from orderwatch.ops.log import Redactor
 
 if TYPE_CHECKING:
-    from orderwatch.app.commands.place_orders import Asked, Tried
+    from orderwatch.app.commands.place_orders import PlaceRequest, PlaceResult
 
 _INTERRUPTED = (
     "interrupted: what was being sent may have been taken; run it again, without --again, to find out: "
@@ -76,14 +76,14 @@ def place(
     settings = context.settings(resolve=True)
     redactor = quiet(settings)
     demand_account(settings, account)
-    data, name = file.read(), printable(whole(PurePath(file.name).name))
+    data, name = file.read(), printable(escape_name(PurePath(file.name).name))
     drafts = read_file(data, name, Inquiry(settings, redactor, account), alone=forget)
     digest = hashlib.sha256(data).hexdigest()
     asked = [
-        place_orders.Asked(
+        place_orders.PlaceRequest(
             draft.account or account or next(iter(settings.accounts)),
             draft.request,
-            Act(who=who(), source=name, digest=digest, note=note or draft.note),
+            Provenance(who=current_actor(), source=name, digest=digest, note=note or draft.note),
         )
         for draft in drafts
     ]
@@ -105,7 +105,7 @@ def _is_placed(intent: Intent | None) -> bool:
     return intent is not None and intent.state is IntentState.PLACED
 
 
-def _forget(settings: Settings, asked: "Sequence[Asked]", *, yes: bool) -> None:
+def _forget(settings: Settings, asked: "Sequence[PlaceRequest]", *, yes: bool) -> None:
     from orderwatch.app.commands import place_orders  # noqa: PLC0415 - as above
 
     if not yes:
@@ -121,11 +121,11 @@ class _Placing:
         self._settings = settings
         self._redactor = redactor
         self._as_json = as_json
-        self._tried: list[Tried] = []
+        self._tried: list[PlaceResult] = []
 
-    def go(self, asked: "Sequence[Asked]", *, resume: bool, again: bool, may_ask: bool) -> None:
+    def go(self, asked: "Sequence[PlaceRequest]", *, resume: bool, again: bool, may_ask: bool) -> None:
         if resume and not self._as_json:
-            wait = span(self._settings.ordering.absent_after)
+            wait = format_duration(self._settings.ordering.confirm_lost_after)
             click.echo(f"searching the provider's list; what it lacks for {wait} counts as not taken")
         try:
             self._place(asked, resume=resume, again=again)
@@ -143,7 +143,7 @@ class _Placing:
         if left:
             sys.exit(FAILED)
 
-    def _place(self, asked: "Sequence[Asked]", *, resume: bool, again: bool) -> None:
+    def _place(self, asked: "Sequence[PlaceRequest]", *, resume: bool, again: bool) -> None:
         from orderwatch.app.commands import place_orders  # noqa: PLC0415 - as above
 
         try:
@@ -156,22 +156,22 @@ class _Placing:
             complain([_INTERRUPTED])
             raise
 
-    def _tell(self, tried: "Tried") -> None:
+    def _tell(self, tried: "PlaceResult") -> None:
         self._tried.append(tried)
         if tried.outcome is not None and _is_well(tried) and not self._as_json:
             click.echo(told(tried.outcome))
 
 
-def _state_of(tried: "Tried") -> IntentState | None:
+def _state_of(tried: "PlaceResult") -> IntentState | None:
     return tried.outcome.intent.state if tried.outcome else None
 
 
-def _is_well(tried: "Tried") -> bool:
+def _is_well(tried: "PlaceResult") -> bool:
     """What was asked for is there, and runs."""
     return tried.outcome is not None and _is_placed(tried.outcome.intent) and not tried.outcome.over
 
 
-def _problem(tried: "Tried") -> str:
+def _problem(tried: "PlaceResult") -> str:
     if tried.outcome is not None:
         return told(tried.outcome)
     name = printable(tried.asked.request.task_name)

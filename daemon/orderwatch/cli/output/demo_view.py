@@ -13,9 +13,9 @@ from rich.live import Live
 
 from orderwatch.cli.output.live import framed, move_line, orders_table, transfers_table
 from orderwatch.cli.output.tables import console
-from orderwatch.core.deliveries.bandwidth import Speeds
+from orderwatch.core.deliveries.bandwidth import SpeedMeter
 from orderwatch.core.model import DeliveryState, Order, Transition
-from orderwatch.core.orders.recent_changes import STEPS, folded, line
+from orderwatch.core.orders.recent_changes import STEPS, fold_changes, single_change
 
 _RECENT = 8
 _PICTURE_WIDTH = 118
@@ -27,7 +27,7 @@ class View:
     def __init__(self) -> None:
         self.last_move = 0
         self._recent: deque[Transition] = deque(maxlen=STEPS * _RECENT)
-        self._speeds = Speeds()
+        self._speeds = SpeedMeter()
         self._console = console()
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self._picture: tuple[int, RenderableType] | None = None
@@ -48,7 +48,7 @@ class View:
             self.last_move = number
             self._recent.append(move)
             if not self._console.is_terminal:
-                self._console.print(move_line(line(move)), soft_wrap=True)
+                self._console.print(move_line(single_change(move)), soft_wrap=True)
         frame, transfers = self._frame(orders)
         if self._console.is_terminal:
             self._live.update(frame)
@@ -71,6 +71,6 @@ class View:
         frame = Group(
             framed(orders_table(orders), "orders"),
             framed(transfers_table(going), "transfers"),
-            framed(Group(*map(move_line, folded(self._recent)[-_RECENT:])), "what moved"),
+            framed(Group(*map(move_line, fold_changes(self._recent)[-_RECENT:])), "what moved"),
         )
         return frame, sum(0 < d.durable < (d.total or 0) for d in running)

@@ -13,7 +13,7 @@ _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)  # the la
 _ENDING = b"qQ\x04"  # and Ctrl-D
 
 
-class Keys:
+class Keyboard:
     """`ended` once the user wants the end."""
 
     def __init__(self) -> None:
@@ -43,9 +43,9 @@ class Keys:
 
 
 @contextmanager
-def heard() -> Iterator[Keys]:
+def listening() -> Iterator[Keyboard]:
     """Within a loop: signals that would end us end it too, and the terminal is left as it was."""
-    loop, keys = asyncio.get_running_loop(), Keys()
+    loop, keys = asyncio.get_running_loop(), Keyboard()
     handlers = {**dict.fromkeys(_ENDS, keys.end), signal.SIGWINCH: keys.wake}
     for number, handler in handlers.items():
         loop.add_signal_handler(number, handler)
@@ -61,7 +61,7 @@ def heard() -> Iterator[Keys]:
 
 
 @contextmanager
-def _typed(loop: asyncio.AbstractEventLoop, keys: Keys, file: int) -> Iterator[None]:
+def _typed(loop: asyncio.AbstractEventLoop, keys: Keyboard, file: int) -> Iterator[None]:
     """Each key as it is pressed, unseen. None suspends us: the terminal would be left as it is meanwhile."""
     former = termios.tcgetattr(file)
     try:

@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from orderwatch.cli.output.tables import plain, styled, title, when
-from orderwatch.core.deliveries.bandwidth import Going
-from orderwatch.core.formatting import amount
+from orderwatch.core.deliveries.bandwidth import Progress
+from orderwatch.core.formatting import format_bytes
 from orderwatch.core.model import DeliveryState, Order
-from orderwatch.core.orders.recent_changes import Line
+from orderwatch.core.orders.recent_changes import RecentChange
 
 _EACH = 4  # captures that are shown one by one
 _BAR = 30  # columns
@@ -23,7 +23,7 @@ def framed(part: RenderableType, name: str) -> Panel:
     return Panel(part, title=name, title_align="left", border_style="dim")
 
 
-def transfers_table(running: Sequence[Going]) -> RenderableType:
+def transfers_table(running: Sequence[Progress]) -> RenderableType:
     if not running:
         return Text("nothing under way", style="dim")
     table = _table("file", "bar", "bytes", "pace", "tries", giving={"file", "bar"})
@@ -40,7 +40,7 @@ def transfers_table(running: Sequence[Going]) -> RenderableType:
                 complete_style="cyan",
                 finished_style="green",
             ),
-            f"{amount(delivery.durable)} of {amount(total)}",
+            f"{format_bytes(delivery.durable)} of {format_bytes(total)}",
             going.words,
             "" if delivery.attempts == 0 else Text(f"try {delivery.attempts + 1}", "yellow"),
         )
@@ -56,7 +56,7 @@ def orders_table(orders: Sequence[Order], more: Mapping[str, Callable[[Order], s
         table.add_row(
             str(order.task_id),
             in_a_line(title(order.project_name, order.task_name)),
-            styled(order.standing.word),
+            styled(order.status.word),
             _captures(order),
             f"{stored} of {len(order.deliveries)}" if order.deliveries else "",
             *(tell(order) for tell in (more or {}).values()),
@@ -64,7 +64,7 @@ def orders_table(orders: Sequence[Order], more: Mapping[str, Callable[[Order], s
     return table
 
 
-def move_line(row: Line) -> Text:
+def move_line(row: RecentChange) -> Text:
     move, *earlier = row.move, *row.words[:-1]
     before = plain("".join(f"{word} → " for word in earlier))
     detail = plain(f"  {row.detail}" if row.detail and move.after != "stored" else "", "dim")
@@ -90,7 +90,7 @@ def _table(*headings: str, giving: Collection[str]) -> Table:
 
 
 def _captures(order: Order) -> Text:
-    words = [capture.standing.word for capture in order.captures]
+    words = [capture.status.word for capture in order.captures]
     if not words:
         return plain("none yet", "dim")
     if len(words) <= _EACH:

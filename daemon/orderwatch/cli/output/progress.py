@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orderwatch.core.formatting import amount
+from orderwatch.core.formatting import format_bytes
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -63,7 +63,9 @@ class Lines:
         if now - self._said_at >= _SELDOM:
             self._said_at = now
             files = f"{self._done} of {self._files} files"
-            self._say(f"orderwatch: {self._what} {files}, {amount(self._read)} of {amount(self._size)}")
+            self._say(
+                f"orderwatch: {self._what} {files}, {format_bytes(self._read)} of {format_bytes(self._size)}"
+            )
 
     def file(self) -> None:
         self._done += 1

@@ -4,23 +4,23 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from orderwatch.core.attention.concern import Concern
-from orderwatch.core.daemon_status import Liveness
+from orderwatch.core.daemon_status import DaemonStatus
 from orderwatch.core.model import Order
 from orderwatch.core.notifications.problems import Problem
 from orderwatch.core.ordering.intent import Intent
 from orderwatch.core.serializers import (
     Shape,
-    account_facts,
-    concern_facts,
-    intent_facts,
-    liveness_facts,
-    order_facts,
-    problem_facts,
+    account_to_dict,
+    concern_to_dict,
+    daemon_status_to_dict,
+    intent_to_dict,
+    order_to_dict,
+    problem_to_dict,
 )
 from orderwatch.ports import AccountState
 
 if TYPE_CHECKING:
-    from orderwatch.app.commands.account_info import Holding, Range
+    from orderwatch.app.commands.account_info import ContractInfo, ProductInfo
 
 
 class Known(NamedTuple):
@@ -34,28 +34,28 @@ class Known(NamedTuple):
     intents: Sequence[Intent] = ()
     problems: Sequence[Problem] = ()
     attention: Sequence[Concern] = ()
-    daemon: Liveness = Liveness(running=True)
+    daemon: DaemonStatus = DaemonStatus(running=True)
 
 
-def status_facts(known: Known) -> Shape:
+def status_to_dict(known: Known) -> Shape:
     return {
-        "daemon": liveness_facts(known.daemon),
-        "attention": [concern_facts(concern) for concern in known.attention],
-        "orders": [order_facts(order) for order in known.orders],
+        "daemon": daemon_status_to_dict(known.daemon),
+        "attention": [concern_to_dict(concern) for concern in known.attention],
+        "orders": [order_to_dict(order) for order in known.orders],
         "accounts": [
-            account_facts(name, state.listed_at, state.trouble) for name, state in known.accounts.items()
+            account_to_dict(name, state.listed_at, state.trouble) for name, state in known.accounts.items()
         ],
-        "intents": [intent_facts(intent) for intent in known.intents],
-        "problems": [problem_facts(problem) for problem in known.problems],
+        "intents": [intent_to_dict(intent) for intent in known.intents],
+        "problems": [problem_to_dict(problem) for problem in known.problems],
     }
 
 
-def contracts_facts(found: Sequence["Holding"]) -> Shape:
+def contracts_to_dict(found: Sequence["ContractInfo"]) -> Shape:
     """`can_task` is null where the provider's list does not say, `scope` where the token does not."""
     return {"accounts": [_holding_facts(holding) for holding in found]}
 
 
-def _holding_facts(holding: "Holding") -> Shape:
+def _holding_facts(holding: "ContractInfo") -> Shape:
     return {
         "account": holding.account,
         "credentials": holding.credentials,
@@ -75,7 +75,7 @@ def _holding_facts(holding: "Holding") -> Shape:
     }
 
 
-def products_facts(found: Sequence["Range"]) -> Shape:
+def products_to_dict(found: Sequence["ProductInfo"]) -> Shape:
     return {
         "products": [
             {"account": offered.account, "id": product.pk, "name": product.name, "kind": product.kind}

@@ -10,8 +10,8 @@ from orderwatch.cli.filters import NOTHING_KNOWN
 from orderwatch.cli.output.serializers import Known
 from orderwatch.core.attention.attention import headline
 from orderwatch.core.attention.concern import Concern
-from orderwatch.core.daemon_status import Liveness
-from orderwatch.core.formatting import ago, ahead, amount, moment, printable
+from orderwatch.core.daemon_status import DaemonStatus
+from orderwatch.core.formatting import ago, format_bytes, format_time, printable, until
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
 from orderwatch.core.orders.explain import in_words
 
@@ -56,7 +56,7 @@ def print_status(known: Known, now: datetime, *, empty: str = NOTHING_KNOWN) -> 
             screen.print(line.append_text(plain(in_words(state.trouble, then))))
 
 
-def print_warning(screen: "Console", daemon: Liveness, now: datetime) -> None:
+def print_warning(screen: "Console", daemon: DaemonStatus, now: datetime) -> None:
     """Say first where nobody works on what follows."""
     if warning := daemon.warning(now):
         screen.print(plain(warning, "bold red"), soft_wrap=True)
@@ -76,7 +76,9 @@ def concern_line(concern: Concern, now: datetime | None) -> "Text":
     """Return one thing that needs a person as a line."""
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    since = plain(f" since {moment(concern.since)}" if now is None else f" {ago(concern.since, now)}", "dim")
+    since = plain(
+        f" since {format_time(concern.since)}" if now is None else f" {ago(concern.since, now)}", "dim"
+    )
     return Text.assemble(
         "  ",
         (concern.reason.words, "bold red"),
@@ -141,13 +143,13 @@ def when(time: datetime | None) -> str:
 def _title(order: Order, now: datetime | None) -> "Text":
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    names, word = title(order.project_name, order.task_name), styled(order.standing.word or "lost")
+    names, word = title(order.project_name, order.task_name), styled(order.status.word or "lost")
     facts = [order.state.value]
     if order.shown_at:
         seen = "asked for" if order.state is OrderState.LOST else "seen"
         facts.append(f"{seen} {ago(order.shown_at, now)}")
     if order.next_look_at:
-        facts.append(f"next look {ahead(order.next_look_at, now)}")
+        facts.append(f"next look {until(order.next_look_at, now)}")
     told = (", ".join(facts), "dim")
     return Text.assemble((str(order.task_id), "bold"), " ", names, "  ", word, "  ", told)
 
@@ -156,7 +158,7 @@ def _capture_rows(order: Order, capture: Capture, now: datetime | None) -> "list
     satellite = f" {capture.satellite_name}" if capture.satellite_name else ""
     first: list[RenderableType] = [
         plain(f"{capture.capture_id[:8]}{satellite}"),
-        styled(capture.standing.word),
+        styled(capture.status.word),
     ]
     deliveries = order.deliveries_of(capture.capture_id)
     if not deliveries:
@@ -171,9 +173,9 @@ def _capture_rows(order: Order, capture: Capture, now: datetime | None) -> "list
 def _delivery_cells(delivery: Delivery, now: datetime | None) -> "tuple[RenderableType, ...]":
     size = delivery.size if delivery.size is not None else delivery.total
     name = PurePosixPath(delivery.path).name if delivery.path else delivery.file_name
-    again = f"again {ahead(delivery.not_before, now)}" if delivery.not_before else None
+    again = f"again {until(delivery.not_before, now)}" if delivery.not_before else None
     remarks = "; ".join(filter(None, (delivery.reason, again)))
-    return styled(delivery.state), amount(size), plain(f"{name} ({remarks})" if remarks else name)
+    return styled(delivery.state), format_bytes(size), plain(f"{name} ({remarks})" if remarks else name)
 
 
 def _summary(orders: Sequence[Order]) -> str:

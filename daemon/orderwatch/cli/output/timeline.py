@@ -7,17 +7,17 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from orderwatch.cli.output.tables import STYLES, console, plain
-from orderwatch.core.formatting import printable, span
-from orderwatch.core.model import Kind, Subject, Transition
+from orderwatch.core.formatting import format_duration, printable
+from orderwatch.core.model import Subject, Transition, TransitionKind
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
 _REMARKS = {
-    Kind.ODD: "odd: no known road leads there",
-    Kind.SKIP: "skip: a state in between was not seen",
-    Kind.UNKNOWN: "unknown word",
+    TransitionKind.ODD: "odd: no known road leads there",
+    TransitionKind.SKIP: "skip: a state in between was not seen",
+    TransitionKind.UNKNOWN: "unknown word",
 }
 _LONG = timedelta(minutes=1)  # a shorter pause is not worth a word
 
@@ -59,7 +59,7 @@ def _line(move: Transition, last: datetime | None) -> "Text":
     if remarks := "; ".join(filter(None, (_REMARKS.get(move.kind), move.detail))):
         line.append(f"  {printable(remarks)}", "dim")
     if last is not None and move.at - last > _LONG:
-        line.append(f"  + {span(move.at - last)}", "dim")
+        line.append(f"  + {format_duration(move.at - last)}", "dim")
     return line
 
 

@@ -21,8 +21,8 @@ from orderwatch.core.attention.concern import (
 from orderwatch.core.formatting import printable
 from orderwatch.core.model import DeliveryState, OrderPhase, OrderState, Subject
 from orderwatch.core.notifications.problems import Problem, words
-from orderwatch.core.order_names import Names
-from orderwatch.core.ordering.intent import Intent, IntentState, fate, resume_later
+from orderwatch.core.order_names import OrderNames
+from orderwatch.core.ordering.intent import Intent, IntentState, describe_outcome, how_to_resume
 
 # Captures that were taken before the window closed are published up to so much later.
 _PUBLICATION_DELAY = timedelta(days=1)
@@ -158,7 +158,7 @@ def _of_delivery(stuck: StuckDelivery, now: datetime, raised: Mapping[str, Raise
 
 
 def _of_order(order: OrderFacts, now: datetime) -> Iterator[Concern]:
-    names = Names(order.account, order.task_id, order.project_name, order.task_name)
+    names = OrderNames(order.account, order.task_id, order.project_name, order.task_name)
     if order.state is OrderState.LOST:
         since = order.lost_at or order.last_seen_at or now
         text = f"{names} is lost: the provider answers 404"
@@ -213,7 +213,9 @@ def _of_intent(intent: Intent, now: datetime) -> Iterator[Concern]:
         key=_key(Reason.UNCONFIRMED, intent.account, intent.fingerprint, intent.number),
         reason=Reason.UNCONFIRMED,
         since=intent.ended_at or sent_at,
-        text=_sentence(f"the order {request.task_name} {fate(intent, resume_later(intent))}", ""),
+        text=_sentence(
+            f"the order {request.task_name} {describe_outcome(intent, how_to_resume(intent))}", ""
+        ),
         remedy=remedies.UNCONFIRMED,
         name=request.task_name,
         account=intent.account,

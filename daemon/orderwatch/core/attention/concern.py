@@ -7,10 +7,10 @@ from enum import StrEnum
 
 from orderwatch.core.model import Delivery, OrderPhase, OrderState, Subject
 from orderwatch.core.notifications.problems import Problem
-from orderwatch.core.order_names import Names
+from orderwatch.core.order_names import OrderNames
 from orderwatch.core.ordering.intent import Intent
-from orderwatch.core.orders.status import UNSAID
-from orderwatch.core.orders.watches import Traits
+from orderwatch.core.orders.status import NO_STATUS
+from orderwatch.core.orders.watches import OrderTraits
 
 
 class Reason(StrEnum):
@@ -90,9 +90,11 @@ class OrderFacts:
     is_pending: bool  # some capture of it is not final yet
 
     @property
-    def traits(self) -> Traits:
+    def traits(self) -> OrderTraits:
         """What decides whether it is watched."""
-        return Traits(self.task_id, self.project_name, self.task_name, self.placed_at, self.word, self.ours)
+        return OrderTraits(
+            self.task_id, self.project_name, self.task_name, self.placed_at, self.word, self.ours
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,7 @@ class StuckDelivery:
     """A delivery that is parked or given up, or is tried again after that."""
 
     delivery: Delivery
-    names: Names
+    names: OrderNames
     since: datetime | None
 
 
@@ -110,7 +112,7 @@ class UnknownWord:
 
     subject: Subject
     word: str
-    names: Names
+    names: OrderNames
     capture_id: str | None
     since: datetime | None
 
@@ -132,16 +134,16 @@ class Scope:
     """What counts: configured accounts, orders that are watched, and the words that orderwatch knows."""
 
     accounts: Collection[str]
-    is_watched: Callable[[str, Traits], bool]
+    is_watched: Callable[[str, OrderTraits], bool]
     knows: Callable[[Subject, str], bool]
 
-    def has(self, names: Names) -> bool:
+    def has(self, names: OrderNames) -> bool:
         """Whether the order's account is configured."""
         return names.account in self.accounts
 
     def is_new(self, unknown: UnknownWord) -> bool:
         """Whether the provider's word is a word that orderwatch does not know."""
-        return unknown.word not in ("", UNSAID) and not self.knows(unknown.subject, unknown.word)
+        return unknown.word not in ("", NO_STATUS) and not self.knows(unknown.subject, unknown.word)
 
     def follows(self, order: OrderFacts) -> bool:
         """Whether the order is watched."""

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from orderwatch.core.deliveries.paths import folder_beside, is_catalogue
 from orderwatch.core.deliveries.sidecar import disagreements, parse
-from orderwatch.core.formatting import compared
+from orderwatch.core.formatting import format_bytes_pair
 from orderwatch.core.model import Delivery, DeliveryState, Order
 
 _NUMBER = re.compile(r"-\d+$")
@@ -59,7 +59,7 @@ def judge_file(delivery: Delivery, found: Reading) -> Finding | None:
     if found.size is None:
         return _of_file(delivery, Flaw.MISSING, "the file is not there")
     if found.size != delivery.size:
-        has, had = compared(found.size, delivery.size)
+        has, had = format_bytes_pair(found.size, delivery.size)
         return _of_file(delivery, Flaw.CHANGED, f"{has} instead of {had}")
     if found.sha256 != delivery.sha256:
         return _of_file(delivery, Flaw.CHANGED, "its sha256 is another one")
@@ -85,13 +85,13 @@ def orphans(files: Iterable[str], known: Collection[str]) -> Iterator[str]:
     The catalogue is left out, and what may have come out of a known zip.
     """
     named = {*known, *map(sidecar_of, known)}
-    folders = unpacked(known)
+    folders = extracted_folder(known)
     for path in files:
         if path not in named and not is_catalogue(path) and not is_within(path, folders):
             yield path
 
 
-def unpacked(zips: Iterable[str]) -> set[str]:
+def extracted_folder(zips: Iterable[str]) -> set[str]:
     """The folders that extraction makes of these files; X-2 where X was taken is one as well."""
     return {folder_beside(path) for path in zips}
 

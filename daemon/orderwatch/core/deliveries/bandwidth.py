@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 from itertools import combinations
 from typing import NamedTuple
 
-from orderwatch.core.formatting import amount, span
+from orderwatch.core.formatting import format_bytes, format_duration
 from orderwatch.core.model import Delivery
 
 _SPAN = timedelta(seconds=10)  # over which a speed is measured
@@ -18,7 +18,7 @@ _LONGEST = 365 * 86_400.0  # seconds: what a crawling transfer would take is bey
 _Samples = deque[tuple[datetime, int]]
 
 
-class Going(NamedTuple):
+class Progress(NamedTuple):
     """A transfer at one look. `speed` is in bytes per second, None where it was seen only once."""
 
     delivery: Delivery
@@ -41,22 +41,22 @@ class Going(NamedTuple):
             return "verifying"
         if self.left is None:
             return "" if self.speed is None else "0 B/s"
-        return f"{amount(self.speed)}/s, {span(timedelta(seconds=round(self.left)))} left"
+        return f"{format_bytes(self.speed)}/s, {format_duration(timedelta(seconds=round(self.left)))} left"
 
 
-class Speeds:
+class SpeedMeter:
     """Those of the transfers under way, from how far they were at each look."""
 
     def __init__(self) -> None:
         self._samples: dict[tuple[object, ...], _Samples] = {}
 
-    def measured(self, running: Sequence[Delivery], now: datetime) -> list[Going]:
+    def measured(self, running: Sequence[Delivery], now: datetime) -> list[Progress]:
         """What does not run any more is forgotten."""
         former, self._samples = self._samples, {}
         found = []
         for delivery in running:
             samples = self._samples[delivery.key] = former.get(delivery.key, deque())
-            found.append(Going(delivery, _speed(samples, delivery.durable, now)))
+            found.append(Progress(delivery, _speed(samples, delivery.durable, now)))
         return found
 
 
@@ -89,7 +89,7 @@ class Span:
 
 def limit_at(spans: Sequence[Span], at: time) -> int:
     """Bytes per second at this time of day; 0 where there is no limit, as outside of all spans."""
-    return next((span.limit for span in spans if span.covers(at)), 0)
+    return next((format_duration.limit for format_duration in spans if format_duration.covers(at)), 0)
 
 
 def overlapping(spans: Sequence[Span]) -> list[tuple[Span, Span]]:

@@ -1,6 +1,6 @@
 """Whether a delivery tree has the room that is needed."""
 
-from orderwatch.core.formatting import compared
+from orderwatch.core.formatting import format_bytes_pair
 
 
 def shortage(room: int, needed: int) -> str | None:
@@ -11,6 +11,6 @@ def shortage(room: int, needed: int) -> str | None:
     if room <= 0:
         return "nothing may be written: the disk is as full as keep_free allows"
     if needed > room:
-        lacking, left = compared(needed, room)
+        lacking, left = format_bytes_pair(needed, room)
         return f"a delivery needs {lacking}, {left} may be written"
     return None

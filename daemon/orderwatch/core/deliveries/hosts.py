@@ -6,7 +6,13 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from orderwatch.core.orders.circuit_breaker import LONGEST, SLOWEST, Failed, Trouble, troubled
+from orderwatch.core.orders.circuit_breaker import (
+    LONGEST,
+    SLOWEST,
+    AccountFailure,
+    OpenCircuit,
+    record_failure,
+)
 
 ENOUGH = 3  # files that a host fails for, or connections that it does not answer, in a row
 _BUSY = 2  # files that a host has no time for, in a row
@@ -40,7 +46,7 @@ class Host:
     """
 
     against: tuple[tuple[Hashable, bool], ...] = ()  # files it failed for, and whether it answered
-    trouble: Trouble | None = None
+    trouble: OpenCircuit | None = None
     busy: frozenset[Hashable] = frozenset()
     refusals: int = 0  # for being busy, while nothing else was on the way
     until: datetime | None = None  # it asked for so much time
@@ -100,8 +106,8 @@ def after_failure(
     against = host.against if seen else (*host.against[-ENOUGH:], (file, reached))
     if host.trouble is None and len(against) < ENOUGH:
         return replace(host, against=against)
-    failure = Failed(refused=False, reason=reason)
-    trouble = troubled(host.trouble, failure, now, first=_FIRST, gentle=False, spread=spread)
+    failure = AccountFailure(refused=False, reason=reason)
+    trouble = record_failure(host.trouble, failure, now, first=_FIRST, gentle=False, spread=spread)
     trouble = replace(trouble, until=min(trouble.until, now + slowest))
     return replace(host, against=against, trouble=trouble)
 

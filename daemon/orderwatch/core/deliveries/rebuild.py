@@ -5,23 +5,23 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orderwatch.core.deliveries.audit import is_within, sidecar_of, unpacked
+from orderwatch.core.deliveries.audit import extracted_folder, is_within, sidecar_of
 from orderwatch.core.deliveries.paths import is_catalogue, place_key
-from orderwatch.core.deliveries.sidecar import Described
-from orderwatch.core.formatting import compared
+from orderwatch.core.deliveries.sidecar import SidecarFacts
+from orderwatch.core.formatting import format_bytes_pair
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
     Delivery,
     DeliveryState,
-    Kind,
     Order,
-    Standing,
     Subject,
+    TrackedStatus,
     Transition,
+    TransitionKind,
 )
-from orderwatch.core.orders.observe import Verdict, named
-from orderwatch.core.orders.status import UNSAID
+from orderwatch.core.orders.observe import Verdict, delivery_label
+from orderwatch.core.orders.status import NO_STATUS
 
 _DETAIL = "rebuilt from the tree"
 
@@ -33,7 +33,7 @@ class Found:
     root: str | None
     path: str
     size: int
-    described: Described
+    described: SidecarFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def sort_out(files: Collection[str]) -> tuple[list[str], list[str]]:
     The catalogue is neither, nor what may have come out of a stored zip.
     """
     described = {path for path in files if sidecar_of(path) in files}
-    folders = unpacked(described)
+    folders = extracted_folder(described)
     ours = [path for path in sorted(files) if not is_within(path, folders)]
     told = described | {sidecar_of(path) for path in described}
     rest = [path for path in ours if path not in told and not is_catalogue(path)]
@@ -68,7 +68,7 @@ def taken_up(found: Iterable[Found]) -> tuple[list[Found], list[Refused]]:
         key, place = one.described.delivery.key, place_key(one.path, one.root)
         size = one.described.delivery.size
         if one.size != size:
-            has, had = compared(one.size, size)
+            has, had = format_bytes_pair(one.size, size)
             refused.append(_refused(one, f"{has} instead of {had}"))
         elif first := deliveries.get(key):
             refused.append(_refused(one, f"the same delivery as {first.path}"))
@@ -92,13 +92,13 @@ def restored(found: Sequence[Found], now: datetime) -> list[Verdict]:
 
 def _order(found: Sequence[Found], now: datetime) -> Verdict:
     latest = max(found, key=lambda one: one.described.stored_at).described
-    captures: defaultdict[str, list[Described]] = defaultdict(list)
+    captures: defaultdict[str, list[SidecarFacts]] = defaultdict(list)
     for one in found:
         captures[one.described.delivery.capture_id].append(one.described)
     order = Order(
         account=latest.delivery.account,
         task_id=latest.delivery.task_id,
-        standing=Standing(word=UNSAID, phase=None),
+        status=TrackedStatus(word=NO_STATUS, phase=None),
         task_name=latest.task_name,
         project_name=latest.project_name,
         product=latest.product,
@@ -109,12 +109,12 @@ def _order(found: Sequence[Found], now: datetime) -> Verdict:
     return Verdict(order=order, transitions=tuple(_moves(order, now)))
 
 
-def _capture(capture_id: str, told: Sequence[Described]) -> Capture:
+def _capture(capture_id: str, told: Sequence[SidecarFacts]) -> Capture:
     """It was published, or nothing of it would be here; older sidecars tell only that it was by then."""
     latest = max(told, key=lambda one: one.stored_at)
     return Capture(
         capture_id=capture_id,
-        standing=Standing(word=CapturePhase.PUBLISHED.value, phase=CapturePhase.PUBLISHED),
+        status=TrackedStatus(word=CapturePhase.PUBLISHED.value, phase=CapturePhase.PUBLISHED),
         start=latest.capture_start,
         satellite_name=latest.satellite_name,
         published_at=min(one.published_at or one.stored_at for one in told),
@@ -136,9 +136,9 @@ def _deliveries(found: Iterable[Found]) -> Iterator[Delivery]:
 
 
 def _moves(order: Order, now: datetime) -> Iterator[Transition]:
-    yield _move(order, now, Subject.ORDER, order.standing.word)
+    yield _move(order, now, Subject.ORDER, order.status.word)
     for capture in order.captures:
-        yield _move(order, now, Subject.CAPTURE, capture.standing.word, capture_id=capture.capture_id)
+        yield _move(order, now, Subject.CAPTURE, capture.status.word, capture_id=capture.capture_id)
     for held in order.deliveries:
         yield _move(
             order,
@@ -147,8 +147,8 @@ def _moves(order: Order, now: datetime) -> Iterator[Transition]:
             held.state,
             capture_id=held.capture_id,
             scene_id=held.scene_id,
-            detail=f"{named(held)}, {_DETAIL}",
-            file=named(held),
+            detail=f"{delivery_label(held)}, {_DETAIL}",
+            file=delivery_label(held),
         )
 
 
@@ -172,7 +172,7 @@ def _move(
         subject=subject,
         before=None,
         after=after,
-        kind=Kind.FIRST,
+        kind=TransitionKind.FIRST,
         detail=detail,
         file=file,
     )

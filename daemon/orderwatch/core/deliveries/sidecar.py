@@ -55,7 +55,7 @@ def sidecar(order: Order, delivery: Delivery, stored_at: datetime) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
+class SidecarFacts:
     """What a sidecar tells: the delivery, stored nobody says where, and facts of its order and capture."""
 
     delivery: Delivery
@@ -68,7 +68,7 @@ class Described:
     published_at: datetime | None  # not in the sidecars of the first version
 
 
-def parse(content: bytes) -> Described:
+def parse(content: bytes) -> SidecarFacts:
     """Read a sidecar of this version or an older one; `ValueError` says in a few words what is wrong."""
     told = _Told(_object(content))
     stored_at, satellite = told.time("stored_at"), told.maybe_text("satellite")
@@ -94,7 +94,7 @@ def parse(content: bytes) -> Described:
         sha256=told.text("sha256"),
         stored_at=stored_at,
     )
-    return Described(
+    return SidecarFacts(
         delivery=delivery,
         stored_at=stored_at,
         task_name=told.maybe_text("task_name"),
@@ -106,7 +106,7 @@ def parse(content: bytes) -> Described:
     )
 
 
-def disagreements(described: Described, delivery: Delivery) -> list[str]:
+def disagreements(described: SidecarFacts, delivery: Delivery) -> list[str]:
     """Of what identifies the file, the names of those that the row has otherwise."""
     told = described.delivery
     return [name for name, field in _AGREED.items() if getattr(told, field) != getattr(delivery, field)]

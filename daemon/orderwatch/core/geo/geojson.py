@@ -180,7 +180,7 @@ def _feature(order: Order, kind: str, shape: object, more: Mapping[str, object])
         "task_id": order.task_id,
         "task_name": order.task_name,
         "project_name": order.project_name,
-        "status": order.standing.word or None,
+        "status": order.status.word or None,
         "state": order.state,
         **more,
     }

@@ -8,17 +8,17 @@ from typing import NamedTuple
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.deliveries.sidecar import zulu
-from orderwatch.core.deliveries.state_machine import Move
-from orderwatch.core.formatting import amount
+from orderwatch.core.deliveries.state_machine import DeliveryUpdate
+from orderwatch.core.formatting import format_bytes
 from orderwatch.core.model import Delivery, DeliveryState, OrderState, Subject, Transition
-from orderwatch.core.name_patterns import matches
-from orderwatch.core.notifications.problems import Change, words
-from orderwatch.core.order_names import Names
+from orderwatch.core.name_patterns import name_matches
+from orderwatch.core.notifications.problems import ProblemChange, words
+from orderwatch.core.order_names import OrderNames
 from orderwatch.core.orders.observe import Verdict
 
 EVENTS = (
-    "order.moved",
-    "capture.moved",
+    "order.changed",
+    "capture.changed",
     "delivery.stored",
     "delivery.parked",
     "delivery.given_up",
@@ -28,7 +28,7 @@ EVENTS = (
     "attention.raised",
     "attention.cleared",
 )
-_MOVED = {Subject.ORDER: "order.moved", Subject.CAPTURE: "capture.moved"}
+_MOVED = {Subject.ORDER: "order.changed", Subject.CAPTURE: "capture.changed"}
 _OF_DELIVERY = {
     DeliveryState.STORED: "delivery.stored",
     DeliveryState.PARKED: "delivery.parked",
@@ -38,7 +38,7 @@ _LONGEST = 500  # characters of a sentence
 _OF_NO_PROJECT = {"problem", "remedy"}  # fields of notes that every channel gets where no project has them
 
 
-class Note(NamedTuple):
+class Notification(NamedTuple):
     """What happened, not yet numbered; `facts` are its other fields, ready for JSON."""
 
     event: str
@@ -46,7 +46,7 @@ class Note(NamedTuple):
     facts: Mapping[str, object]
 
 
-class Letter(NamedTuple):
+class OutboxItem(NamedTuple):
     """A note as it goes out: `document` is the JSON object, `number` gives the order."""
 
     number: int
@@ -65,27 +65,27 @@ class Channel:
     def hears(self, event: str) -> bool:
         return any(fnmatchcase(event, pattern) for pattern in self.events)
 
-    def wants(self, note: Note) -> bool:
+    def wants(self, note: Notification) -> bool:
         """What is wrong with a channel is no note for that channel, which would not get it."""
         if not self.hears(note.event):
             return False
         project = note.facts.get("project_name")
         if project is None and _OF_NO_PROJECT & note.facts.keys():
             return note.facts.get("channel") != self.name
-        return any(matches(pattern, str(project or "")) for pattern in self.projects)
+        return any(name_matches(pattern, str(project or "")) for pattern in self.projects)
 
 
-def document(note: Note, note_id: str) -> Mapping[str, object]:
+def to_document(note: Notification, note_id: str) -> Mapping[str, object]:
     """The note as JSON; what has no value is left out, but for the account and the order, which are null."""
     whose = {name: note.facts.get(name) for name in ("account", "task_id")}
     lead = {"id": note_id, "event": note.event, "at": zulu(note.at), **whose}
     return {**lead, **{k: v for k, v in note.facts.items() if v is not None and k not in lead}}
 
 
-def of_verdict(verdict: Verdict, before: OrderState | None) -> Sequence[Note]:
+def of_verdict(verdict: Verdict, before: OrderState | None) -> Sequence[Notification]:
     """What a look showed; `before` is where the order stood, None where it was not known."""
     order = verdict.order
-    names = Names(order.account, order.task_id, order.project_name, order.task_name)
+    names = OrderNames(order.account, order.task_id, order.project_name, order.task_name)
     notes = [_of_move(names, move) for move in verdict.transitions if move.subject in _MOVED]
     if order.state is OrderState.DONE and before is not OrderState.DONE:
         at = order.last_seen_at or max((m.at for m in verdict.transitions), default=None)
@@ -95,7 +95,7 @@ def of_verdict(verdict: Verdict, before: OrderState | None) -> Sequence[Note]:
     return notes
 
 
-def of_delivery(move: Move, names: Names) -> Note | None:
+def of_delivery(move: DeliveryUpdate, names: OrderNames) -> Notification | None:
     """What became of a delivery; None where that is everyday."""
     moved, delivery = move.transition, move.delivery
     if moved is None or delivery.state not in _OF_DELIVERY:
@@ -104,7 +104,7 @@ def of_delivery(move: Move, names: Names) -> Note | None:
     return _note(_OF_DELIVERY[delivery.state], moved.at, facts, _delivery_text(names, delivery))
 
 
-def of_problem(change: Change) -> Note:
+def of_problem(change: ProblemChange) -> Notification:
     problem = change.problem
     facts = {
         **problem.facts,
@@ -120,7 +120,7 @@ def of_problem(change: Change) -> Note:
     return _note("problem.ended", change.at, {**facts, "lasted_seconds": lasted}, text)
 
 
-def of_concern(concern: Concern, at: datetime, *, cleared: bool) -> Note:
+def of_concern(concern: Concern, at: datetime, *, cleared: bool) -> Notification:
     """Return the note that a concern needs a person, or no longer does."""
     facts = {
         "account": concern.account,
@@ -140,12 +140,12 @@ def of_concern(concern: Concern, at: datetime, *, cleared: bool) -> Note:
     return _note("attention.raised", at, facts, f"Needs you: {concern.text} {concern.remedy}")
 
 
-def trial(at: datetime) -> Note:
+def sample_notification(at: datetime) -> Notification:
     """What `notify --test` sends."""
     return _note("notify.test", at, {}, "This is a test: orderwatch can reach you here.")
 
 
-def _of_move(names: Names, move: Transition) -> Note:
+def _of_move(names: OrderNames, move: Transition) -> Notification:
     facts = {
         **names._asdict(),
         "capture_id": move.capture_id,
@@ -172,16 +172,16 @@ def _of_delivery(delivery: Delivery) -> dict[str, object]:
     }
 
 
-def _delivery_text(names: Names, delivery: Delivery) -> str:
+def _delivery_text(names: OrderNames, delivery: Delivery) -> str:
     if delivery.state is DeliveryState.STORED:
-        return f"{delivery.path} of {names} is stored, {amount(delivery.size)}."
+        return f"{delivery.path} of {names} is stored, {format_bytes(delivery.size)}."
     what = "is parked" if delivery.state is DeliveryState.PARKED else "is given up"
     return f"{delivery.file_name} of {names} {what}: {delivery.reason}."
 
 
-def _note(event: str, at: datetime, facts: Mapping[str, object], text: str) -> Note:
+def _note(event: str, at: datetime, facts: Mapping[str, object], text: str) -> Notification:
     line = _plain(text)
-    return Note(event, at, {**facts, "text": line[:1].upper() + line[1:]})
+    return Notification(event, at, {**facts, "text": line[:1].upper() + line[1:]})
 
 
 def _plain(text: object) -> str:

@@ -17,7 +17,7 @@ class Problem:
     facts: Mapping[str, object]
 
 
-class Change(NamedTuple):
+class ProblemChange(NamedTuple):
     """A problem that began or became another one, or is over; `told` where somebody should hear of it."""
 
     problem: Problem
@@ -148,7 +148,9 @@ def ends(event: str, fields: Mapping[str, object]) -> str | None:
     return pair and _key(pair, fields)
 
 
-def begun(known: Problem | None, event: str, fields: Mapping[str, object], at: datetime) -> Change | None:
+def begun(
+    known: Problem | None, event: str, fields: Mapping[str, object], at: datetime
+) -> ProblemChange | None:
     """What the event changes of the problem that it begins; None where it says nothing new.
 
     Another event of the same problem is worth telling, another reason is only kept.
@@ -162,11 +164,11 @@ def begun(known: Problem | None, event: str, fields: Mapping[str, object], at: d
         raise ValueError(f"{event} begins nothing")
     facts = dict(fields)
     if known is None:
-        return Change(Problem(key=key, event=event, began_at=at, facts=facts), at)
+        return ProblemChange(Problem(key=key, event=event, began_at=at, facts=facts), at)
     if (known.event, known.facts) == (event, facts):
         return None
     problem = Problem(key=key, event=event, began_at=known.began_at, facts=facts)
-    return Change(problem, at, told=known.event != event)
+    return ProblemChange(problem, at, told=known.event != event)
 
 
 def begins_again(event: str) -> timedelta:

@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from orderwatch.core.model import OrderPhase
-from orderwatch.core.ordering.matching import could_be, is_same
-from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.matching import matches, may_match
+from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import Request, fingerprint
-from orderwatch.core.orders.snapshot import SeenOrder
+from orderwatch.core.orders.snapshot import OrderSnapshot
 
 _CLOCKS = timedelta(minutes=2)  # what our clock may be set by unnoticed
 _LAST = datetime.max.replace(tzinfo=UTC)
@@ -47,9 +47,9 @@ class Intent:
     account: str
     contract: str | None = None  # under which it is sent; another one's list proves nothing
     request: Request
-    act: Act
+    provenance: Provenance
     written_at: datetime
-    standing: bool = False  # declared in the configuration
+    standing_order: bool = False  # declared in the configuration
     state: IntentState = IntentState.SENDING
     sends: int = 0
     sent_at: datetime | None = None
@@ -72,48 +72,48 @@ class Intent:
     def words(self) -> str:
         """For the history of its order."""
         if not self.sends:
-            return f"found in the provider's list, placed earlier; asked for {self.act.words}"
+            return f"found in the provider's list, placed earlier; asked for {self.provenance.words}"
         lost = "; its answer was lost, and it was found in the provider's list" if self.ended_at else ""
-        return f"placed {self.act.words}{lost}"
+        return f"placed {self.provenance.words}{lost}"
 
 
-class Stock(NamedTuple):
+class OrderList(NamedTuple):
     """The whole list of an account's orders, as it was read from then on.
 
     Of the `unreadable` rows nobody knows what they are.
     """
 
     began: datetime
-    orders: Sequence[SeenOrder]
+    orders: Sequence[OrderSnapshot]
     unreadable: int = 0
 
 
 class Budget(NamedTuple):
     """How many orders may be placed without anybody's word."""
 
-    per_day: int
-    in_all: int
+    max_per_day: int
+    max_total: int
 
 
-def alike(request: Request, stock: Stock) -> list[SeenOrder]:
+def alike(request: Request, stock: OrderList) -> list[OrderSnapshot]:
     """The orders of the list that are what is asked for: those that ended in vain last, the oldest first."""
-    found = [seen for seen in stock.orders if is_same(request, seen)]
+    found = [seen for seen in stock.orders if matches(request, seen)]
     return sorted(found, key=lambda seen: (is_lost(seen), seen.placed_at or _LAST, seen.task_id))
 
 
-def is_lost(seen: SeenOrder) -> bool:
+def is_lost(seen: OrderSnapshot) -> bool:
     """It ended without bringing what was asked for."""
     in_peace = {OrderPhase.COMPLETED, OrderPhase.CLOSED}
     return seen.phase is not None and seen.phase.final and seen.phase not in in_peace
 
 
-def nameless(request: Request, stock: Stock) -> int:
+def nameless(request: Request, stock: OrderList) -> int:
     """How many rows may be what is asked for, and do not say so."""
     found = [seen for seen in stock.orders if not (seen.task_name and seen.project_name)]
-    return sum(could_be(request, seen) for seen in found)
+    return sum(may_match(request, seen) for seen in found)
 
 
-def sending(intent: Intent, stock: Stock, now: datetime) -> Intent:
+def sending(intent: Intent, stock: OrderList, now: datetime) -> Intent:
     """About to be sent, after the whole list was read."""
     return replace(
         intent,
@@ -129,7 +129,7 @@ def sending(intent: Intent, stock: Stock, now: datetime) -> Intent:
 
 def renewed(intent: Intent, wish: Intent) -> Intent:
     """The same intent, as it is wanted now: they may differ in what the provider's list does not show."""
-    return replace(intent, request=wish.request, act=wish.act, fingerprint=wish.fingerprint)
+    return replace(intent, request=wish.request, provenance=wish.provenance, fingerprint=wish.fingerprint)
 
 
 def unclear(intent: Intent, reason: str, now: datetime) -> Intent:
@@ -151,7 +151,7 @@ def forgotten(intent: Intent, who: str) -> Intent:
     return replace(intent, state=IntentState.FORGOTTEN, before=(), reason=reason)
 
 
-def found(intent: Intent, stock: Stock, taken: Collection[int]) -> SeenOrder | None:
+def found(intent: Intent, stock: OrderList, taken: Collection[int]) -> OrderSnapshot | None:
     """The order that became of it: just like it, not there before, and of no other intent."""
     since = (intent.sent_at or intent.written_at) - _CLOCKS
     new = [s for s in alike(intent.request, stock) if s.task_id not in {*taken, *intent.before}]
@@ -159,7 +159,7 @@ def found(intent: Intent, stock: Stock, taken: Collection[int]) -> SeenOrder | N
 
 
 def searched(
-    intent: Intent, stock: Stock, taken: Collection[int], wait: timedelta, waited: timedelta
+    intent: Intent, stock: OrderList, taken: Collection[int], wait: timedelta, waited: timedelta
 ) -> tuple[Intent, str | None]:
     """After a list that lacks it, and why that proves nothing where it does not.
 
@@ -173,19 +173,19 @@ def searched(
     return replace(intent, state=state, searched_at=stock.began), None
 
 
-def _doubt(intent: Intent, stock: Stock, taken: Collection[int]) -> str | None:
+def _doubt(intent: Intent, stock: OrderList, taken: Collection[int]) -> str | None:
     if stock.unreadable:
         return f"{stock.unreadable} rows of the provider's list cannot be read"
     shown = {seen.task_id: seen for seen in stock.orders}
     if gone := set(intent.before) - shown.keys():
         return f"the provider's list lacks orders that it showed before ({min(gone)})"
     for task_id in shown.keys() - {*taken, *intent.before}:
-        if could_be(intent.request, shown[task_id]):
+        if may_match(intent.request, shown[task_id]):
             return f"order {task_id} came since then, and could be it, although it looks otherwise"
     return None
 
 
-def fate(intent: Intent, resume: str, trouble: str | None = None) -> str:
+def describe_outcome(intent: Intent, resume: str, trouble: str | None = None) -> str:
     """To be said behind its name; `resume` is what to run to settle it, `trouble` why the search failed."""
     failed = f" (searching for it failed: {trouble})" if trouble else ""
     match intent.state:
@@ -205,8 +205,8 @@ def fate(intent: Intent, resume: str, trouble: str | None = None) -> str:
             return f"{doubt}; {resume} to find out, and to send it once more if it surely was not taken"
 
 
-def resume_later(intent: Intent) -> str:
+def how_to_resume(intent: Intent) -> str:
     """For who does not know the command that it came from."""
-    if intent.standing:
+    if intent.standing_order:
         return "copy its [[order]] to a file and run `orderwatch place FILE --resume`"
-    return f"run `orderwatch place FILE --resume` with its file ({intent.act.source})"
+    return f"run `orderwatch place FILE --resume` with its file ({intent.provenance.source})"

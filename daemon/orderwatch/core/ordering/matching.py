@@ -6,7 +6,7 @@ from typing import NamedTuple
 from orderwatch.core.field_parsers import whole
 from orderwatch.core.geo.target import may_be_one
 from orderwatch.core.ordering.request import Request, plain_name
-from orderwatch.core.orders.snapshot import SeenOrder
+from orderwatch.core.orders.snapshot import OrderSnapshot
 
 _SAME_TIME = timedelta(minutes=1)
 _LONG = 20  # characters; a shorter beginning of a name may be a name of its own
@@ -22,12 +22,12 @@ class _Looks(NamedTuple):
     target: object
 
 
-def is_same(request: Request, seen: SeenOrder) -> bool:
+def matches(request: Request, seen: OrderSnapshot) -> bool:
     """Both names agree; of the rest, only what is shown and can be read speaks against it."""
     return _is_same(request, _shown(seen))
 
 
-def could_be(request: Request, seen: SeenOrder) -> bool:
+def may_match(request: Request, seen: OrderSnapshot) -> bool:
     """Both names agree, whatever the rest; or the rest does, where the names are cut or not shown."""
     looks = _shown(seen)
     if _names_agree(request, looks):
@@ -35,12 +35,12 @@ def could_be(request: Request, seen: SeenOrder) -> bool:
     return all(map(_may_be_name, _names(request), looks.names)) and _rest_agrees(request, looks)
 
 
-def is_alike(one: Request, other: Request) -> bool:
+def equivalent(one: Request, other: Request) -> bool:
     """Whether the provider's list would show both as the same order."""
     return _is_same(one, _Looks(_names(other), other.product, other.start, other.end, other.target))
 
 
-def _shown(seen: SeenOrder) -> _Looks:
+def _shown(seen: OrderSnapshot) -> _Looks:
     names = seen.task_name, seen.project_name
     return _Looks(names, whole(seen.product), seen.start, seen.end, seen.document.get("target"))
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from orderwatch.core.field_parsers import read_name, read_note, shown, unknown_keys
 from orderwatch.core.geo.target import NOT_CRS84, is_crs84
-from orderwatch.core.ordering.matching import is_alike
-from orderwatch.core.ordering.request import KEYS, Known, Request, plain_name, read_request
+from orderwatch.core.ordering.matching import equivalent
+from orderwatch.core.ordering.request import KEYS, KnownOrderNames, Request, plain_name, read_request
 
 _LARGEST = 5_000_000  # bytes
 _MOST_PROBLEMS = 100
@@ -40,7 +40,7 @@ class Draft:
 
 
 def read_orders(
-    data: bytes, name: str, known: Callable[[str | None], Known | None] = lambda _account: None
+    data: bytes, name: str, known: Callable[[str | None], KnownOrderNames | None] = lambda _account: None
 ) -> tuple[list[Draft], list[str]]:
     """The orders of a file that are without problems, and every problem at once; `name` is the file's.
 
@@ -166,7 +166,7 @@ def _crs_problems(document: Mapping[str, object]) -> list[str]:
 
 
 def read_draft(
-    order: Mapping[str, object], known: Callable[[str | None], Known | None] = lambda _account: None
+    order: Mapping[str, object], known: Callable[[str | None], KnownOrderNames | None] = lambda _account: None
 ) -> tuple[Draft | None, list[str]]:
     """One order as a table, or every problem at once; `known` as above."""
     problems = unknown_keys(order, _FILE_KEYS)
@@ -194,7 +194,7 @@ def _told_apart(drafts: Sequence[tuple[str, Draft]]) -> tuple[list[Draft], list[
     kept, problems = [], []
     for label, draft in drafts:
         others = earlier[plain_name(draft.request.task_name)]
-        if twin := next((other for other, known in others if is_alike(draft.request, known.request)), None):
+        if twin := next((other for other, known in others if equivalent(draft.request, known.request)), None):
             told = f"is the same as {twin} in all that the provider lists"
             problems.append(f"{label}: {told}; leave it out or give it another name")
         else:

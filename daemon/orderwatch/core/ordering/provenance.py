@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orderwatch.core.model import Kind, Order, Subject, Transition
+from orderwatch.core.model import Order, Subject, Transition, TransitionKind
 from orderwatch.core.orders.observe import Rules, Verdict, observe
-from orderwatch.core.orders.snapshot import Look
+from orderwatch.core.orders.snapshot import Observation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
+class Provenance:
     """Who did it, from which file with which sha256, and what for."""
 
     who: str
@@ -27,7 +27,7 @@ class Act:
         return f"{said}, note: {self.note}" if self.note else said
 
 
-def acted(order: Order | None, look: Look, now: datetime, rules: Rules, words: str) -> Verdict:
+def provenance_of(order: Order | None, look: Observation, now: datetime, rules: Rules, words: str) -> Verdict:
     """Take in what the provider answered to our act: the order's move says what was done.
 
     Where the order did not move by it there is a move all the same, from the word to itself.
@@ -49,8 +49,8 @@ def _stayed(order: Order, now: datetime, words: str) -> Transition:
         account=order.account,
         task_id=order.task_id,
         subject=Subject.ORDER,
-        before=order.standing.word,
-        after=order.standing.word,
-        kind=Kind.STEP,
+        before=order.status.word,
+        after=order.status.word,
+        kind=TransitionKind.STEP,
         detail=words,
     )

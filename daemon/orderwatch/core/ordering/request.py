@@ -104,7 +104,7 @@ def fingerprint(account: str, request: Request) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-class Known(NamedTuple):
+class KnownOrderNames(NamedTuple):
     """What else bears on an order: the moment, and the products, None where nobody could say them."""
 
     now: datetime
@@ -112,7 +112,7 @@ class Known(NamedTuple):
 
 
 def read_request(
-    document: Mapping[str, object], known: Known | None = None
+    document: Mapping[str, object], known: KnownOrderNames | None = None
 ) -> tuple[Request | None, list[str]]:
     """The request, or every problem at once: `key: what is wrong; what to do`. Null is as absent."""
     problems = unknown_keys(document, KEYS)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from orderwatch.core.ordering.intent import Budget, Intent, IntentState, fate, resume_later
-from orderwatch.core.ordering.matching import is_alike
+from orderwatch.core.ordering.intent import Budget, Intent, IntentState, describe_outcome, how_to_resume
+from orderwatch.core.ordering.matching import equivalent
 from orderwatch.core.ordering.order_file import Draft
 from orderwatch.core.ordering.request import (
     Product,
@@ -45,7 +45,7 @@ def steps(declared: Mapping[str, Draft], intents: Sequence[Intent], now: datetim
         if same is None or same.state is IntentState.UNSENT or _is_long_refused(same, now):
             yield Step(draft, _other(draft.request, intents) or _late(draft.request, now))
         elif same.state is not IntentState.PLACED:
-            yield Step(draft, fate(same, resume_later(same)))
+            yield Step(draft, describe_outcome(same, how_to_resume(same)))
 
 
 def unfit(request: Request, products: Sequence[Product]) -> str | None:
@@ -55,8 +55,8 @@ def unfit(request: Request, products: Sequence[Product]) -> str | None:
 
 def is_spent(budget: Budget, intents: Iterable[Intent], now: datetime) -> bool:
     """Whether one standing order more would be too much; what may have been taken counts."""
-    sent = [i.sent_at for i in intents if i.standing and i.state.ordered and i.sent_at]
-    return len(sent) >= budget.in_all or sum(at > now - _DAY for at in sent) >= budget.per_day
+    sent = [i.sent_at for i in intents if i.standing_order and i.state.ordered and i.sent_at]
+    return len(sent) >= budget.max_total or sum(at > now - _DAY for at in sent) >= budget.max_per_day
 
 
 def _is_long_refused(intent: Intent, now: datetime) -> bool:
@@ -67,7 +67,8 @@ def _other(request: Request, intents: Iterable[Intent]) -> str | None:
     """Under its name something else was ordered, or the same but for what the list does not show."""
     for intent in intents:
         if intent.state.ordered and (
-            is_alike(request, intent.request) or (intent.standing and _have_one_name(request, intent.request))
+            equivalent(request, intent.request)
+            or (intent.standing_order and _have_one_name(request, intent.request))
         ):
             known = f"as order {intent.task_id}" if intent.task_id else "and is not settled yet"
             return f"declared otherwise than it was placed, {known}: restore it, or give it another task_name"

@@ -12,7 +12,7 @@ _MOST_DOUBLINGS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class OpenCircuit:
     """`refused`: credentials or contract, until someone acts; else the provider does not answer."""
 
     began_at: datetime
@@ -26,7 +26,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class AccountFailure:
     """One failure; `wait` is what the provider asks for."""
 
     refused: bool
@@ -34,16 +34,16 @@ class Failed:
     wait: timedelta = timedelta(0)
 
 
-def troubled(
-    known: Trouble | None,
-    failed: Failed,
+def record_failure(
+    known: OpenCircuit | None,
+    failed: AccountFailure,
     now: datetime,
     *,
     first: timedelta,
     gentle: bool,
     spread: float,
     spared: int = 0,
-) -> Trouble:
+) -> OpenCircuit:
     """The trouble after one more failure.
 
     `spread` in [0, 1) is the jitter's draw. While `gentle` the pauses do not grow: a machine that has just
@@ -52,7 +52,7 @@ def troubled(
     failures = known.failures if known else 0
     doublings = 0 if gentle else min(max(failures - spared, 0), _MOST_DOUBLINGS)
     pause = min(SLOWEST_REFUSED if failed.refused else SLOWEST, first * 2**doublings)
-    return Trouble(
+    return OpenCircuit(
         began_at=min(known.began_at, now) if known else now,
         failures=failures + 1,
         until=now + max(failed.wait, pause * (0.5 + spread / 2)),

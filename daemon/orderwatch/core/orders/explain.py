@@ -4,9 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orderwatch.core.formatting import ago, ahead, amount, compared, moment, span
+from orderwatch.core.formatting import (
+    ago,
+    format_bytes,
+    format_bytes_pair,
+    format_duration,
+    format_time,
+    until,
+)
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
-from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.poll_schedule import Outlook, Pace, outlook
 from orderwatch.core.orders.publication_lag import Lags
 from orderwatch.core.orders.watches import Watch
@@ -15,7 +22,7 @@ _LATE = 8  # intervals; an order whose looks fail is left alone for six at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class DiskRoom:
     """Bytes that may still be written below a root, beyond what has to stay free."""
 
     root: str
@@ -32,8 +39,8 @@ class Facts:
     watches: tuple[Watch, ...]  # that want it
     pace: Pace
     lags: Lags
-    trouble: Trouble | None  # of its account
-    rooms: tuple[Room, ...]
+    trouble: OpenCircuit | None  # of its account
+    rooms: tuple[DiskRoom, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +71,7 @@ def explain(facts: Facts) -> Iterator[Evidence]:
         yield Evidence(topic="account", text=in_words(facts.trouble, now))
     found = awaited(facts)
     yield Evidence(topic="awaited", text=found.awaited)
-    if order.state is OrderState.OPEN or any(not c.standing.final for c in order.captures):
+    if order.state is OrderState.OPEN or any(not c.status.final for c in order.captures):
         yield Evidence(topic="learned", text=_learned(order, facts.lags))
     yield Evidence(topic="next look", text=_next(facts, found))
     for room in facts.rooms:
@@ -72,13 +79,13 @@ def explain(facts: Facts) -> Iterator[Evidence]:
 
 
 def _said(order: Order) -> str:
-    standing = order.standing
+    standing = order.status
     if not standing.word:
         return "nothing: it answers 404"
     if standing.doubts and standing.phase is not None:
         return (
             f"{standing.word}, against its final {standing.phase}, {standing.doubts} times since "
-            f"{moment(standing.doubted_at) if standing.doubted_at else 'lately'}; believed after three "
+            f"{format_time(standing.doubted_at) if standing.doubted_at else 'lately'}; believed after three "
             "times over an hour"
         )
     return standing.word if standing.phase else f"{standing.word}, a word we do not know: not final"
@@ -88,7 +95,8 @@ def _held(order: Order, pace: Pace, now: datetime) -> str:
     match order.state:
         case OrderState.SETTLING if order.final_at is not None:
             until = order.final_at + pace.grace
-            return f"settling: final since {moment(order.final_at)}, looked at until {moment(until)} at least"
+            since = format_time(order.final_at)
+            return f"settling: final since {since}, polled at least until {format_time(until)}"
         case OrderState.DONE:
             return "done: final, every file stored, the grace time over"
         case OrderState.LOST:
@@ -100,10 +108,12 @@ def _held(order: Order, pace: Pace, now: datetime) -> str:
 
 def _window(order: Order, now: datetime) -> str:
     if order.start and order.start > now:
-        return f"not open yet, it opens {ahead(order.start, now)} ({moment(order.start)})"
+        return f"not open yet, it opens {until(order.start, now)} ({format_time(order.start)})"
     if order.end is None:
         return "open"
-    return f"open until {moment(order.end)}" if order.end > now else f"over since {moment(order.end)}"
+    return (
+        f"open until {format_time(order.end)}" if order.end > now else f"over since {format_time(order.end)}"
+    )
 
 
 def _watched(facts: Facts) -> str:
@@ -117,20 +127,22 @@ def _watched(facts: Facts) -> str:
 def _seen(order: Order, now: datetime) -> str:
     parts = []
     if order.looked_at:
-        parts.append(f"its captures were asked for {ago(order.looked_at, now)} ({moment(order.looked_at)})")
+        parts.append(
+            f"its captures were asked for {ago(order.looked_at, now)} ({format_time(order.looked_at)})"
+        )
     if order.listed_at:
         parts.append(f"the list showed it {ago(order.listed_at, now)}")
     if not parts and order.last_seen_at:
-        parts.append(f"last taken in {ago(order.last_seen_at, now)} ({moment(order.last_seen_at)})")
+        parts.append(f"last taken in {ago(order.last_seen_at, now)} ({format_time(order.last_seen_at)})")
     return "; ".join(parts) or "never"
 
 
 def _capture(order: Order, capture: Capture, now: datetime) -> str:
-    word = capture.standing.word
-    parts = [word if capture.standing.phase else f"{word}, a word we do not know: files decide"]
+    word = capture.status.word
+    parts = [word if capture.status.phase else f"{word}, a word we do not know: files decide"]
     if capture.start:
         taken = capture.start <= now
-        parts.append(f"{'taken' if taken else 'to be taken'} {(ago if taken else ahead)(capture.start, now)}")
+        parts.append(f"{'taken' if taken else 'to be taken'} {(ago if taken else until)(capture.start, now)}")
     if capture.published_at is None and capture.scenes_seen_at:
         parts.append(f"no file of it was offered {ago(capture.scenes_seen_at, now)}")
     if capture.published_at:
@@ -151,21 +163,21 @@ def _delivery(delivery: Delivery, now: datetime) -> str:
     if delivery.attempts and not delivery.state.settled:
         parts.append(f"{delivery.attempts} attempts")
     if delivery.durable and not delivery.state.settled:
-        received, total = compared(delivery.durable, delivery.total)
+        received, total = format_bytes_pair(delivery.durable, delivery.total)
         parts.append(f"{received} of {total} received")
     if delivery.not_before:
-        parts.append(f"tried again {ahead(delivery.not_before, now)}")
+        parts.append(f"tried again {until(delivery.not_before, now)}")
     if delivery.reason:
         parts.append(delivery.reason)
     return ", ".join(parts)
 
 
-def in_words(trouble: Trouble, now: datetime | None) -> str:
+def in_words(trouble: OpenCircuit, now: datetime | None) -> str:
     """An account's trouble; times as they are where `now` is None."""
     kind = "refused" if trouble.refused else "not answering"
     return (
-        f"{kind} since {moment(trouble.began_at)}, {trouble.failures} failures, asked again "
-        f"{ahead(trouble.until, now)}: {trouble.reason}"
+        f"{kind} since {format_time(trouble.began_at)}, {trouble.failures} failures, asked again "
+        f"{until(trouble.until, now)}: {trouble.reason}"
     )
 
 
@@ -174,15 +186,15 @@ def _learned(order: Order, lags: Lags) -> str:
     source = (
         f"{lag.learned} publications of its product" if lag.learned else "no publication of its product yet"
     )
-    low, high = (lag.median * factor for factor in lag.quartiles)
-    return f"half of its captures are published {span(low)} to {span(high)} after they were taken ({source})"
+    low, high = (format_duration(lag.median * factor) for factor in lag.quartiles)
+    return f"half of its captures are published {low} to {high} after they were taken ({source})"
 
 
 def _next(facts: Facts, found: Outlook) -> str:
     due = facts.order.next_look_at
     if due is None:
         return "never, unless the list shows that it moved"
-    when = f"{ahead(due, facts.now)} ({moment(due)})"
+    when = f"{until(due, facts.now)} ({format_time(due)})"
     if not facts.watches and not facts.order.ours:
         return f"none while nothing watches it; it would be {when}"
     if facts.now - due > _LATE * facts.pace.interval:
@@ -197,15 +209,15 @@ def _next(facts: Facts, found: Outlook) -> str:
 def _why_then(planned: timedelta, pause: timedelta, *, exact: bool) -> str:
     if planned <= timedelta(seconds=1):
         return "its status just moved"
-    rule = f"a pause of {span(pause)}" + ("" if exact else ", give or take a tenth")
+    rule = f"a pause of {format_duration(pause)}" + ("" if exact else ", give or take a tenth")
     if planned < pause * 0.89:
         return f"sooner than {rule}, since the last look did not see everything or the list showed news"
     return f"{rule}, for what is awaited"
 
 
-def _room(room: Room) -> str:
+def _room(room: DiskRoom) -> str:
     if room.left is None:
         return f"{room.root} cannot be asked"
     if room.left <= 0:
         return f"nothing may be written below {room.root}: the disk is as full as keep_free allows"
-    return f"{amount(room.left)} may be written below {room.root}"
+    return f"{format_bytes(room.left)} may be written below {room.root}"

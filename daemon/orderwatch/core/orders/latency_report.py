@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from orderwatch.core.model import CapturePhase, DeliveryState, OrderPhase, Subject
-from orderwatch.core.name_patterns import folded_word
+from orderwatch.core.name_patterns import fold_status
 
 _TAKEN = frozenset({CapturePhase.CAPTURED, CapturePhase.PROCESSING, CapturePhase.PUBLISHED})
 _NOTHING = timedelta(0)
@@ -30,7 +30,7 @@ class OrderRow(NamedTuple):
     end: datetime | None
 
 
-class MoveRow(NamedTuple):
+class ChangeRow(NamedTuple):
     at: datetime
     account: str
     task_id: int
@@ -113,7 +113,7 @@ _OrderKey = tuple[str, int]
 _GroupKey = tuple[str, str | None, str | None]
 
 
-class Ledger:
+class ReportBuilder:
     """Takes in the rows of one moment, all orders and moves first, then captures and what is stored."""
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ class Ledger:
         self._orders[row.account, row.task_id] = row
         self._group(row).orders += 1
 
-    def move(self, row: MoveRow) -> None:
+    def move(self, row: ChangeRow) -> None:
         """Moves come as they were recorded, oldest first.
 
         A move does not say which of a scene's attachments: of several in a state the first in leaves first.
@@ -220,4 +220,4 @@ def _absent_first(key: _GroupKey) -> tuple[tuple[bool, str], ...]:
 
 
 def _told(subject: Subject, state: str) -> tuple[int, int, str]:
-    return _SUBJECTS.index(subject), _COURSE.get(folded_word(state), len(_COURSE)), state
+    return _SUBJECTS.index(subject), _COURSE.get(fold_status(state), len(_COURSE)), state

@@ -9,17 +9,29 @@ from orderwatch.core.model import (
     CapturePhase,
     Delivery,
     DeliveryState,
-    Kind,
     Order,
     OrderPhase,
     OrderState,
-    Standing,
     Subject,
+    TrackedStatus,
     Transition,
+    TransitionKind,
 )
 from orderwatch.core.orders.order_state import state_of
-from orderwatch.core.orders.snapshot import Look, SeenAttachment, SeenCapture, SeenOrder, SeenScene
-from orderwatch.core.orders.status import CAPTURE_ROADS, ORDER_ROADS, UNSAID, Hearing, hear
+from orderwatch.core.orders.snapshot import (
+    AttachmentSnapshot,
+    CaptureSnapshot,
+    Observation,
+    OrderSnapshot,
+    SceneSnapshot,
+)
+from orderwatch.core.orders.status import (
+    CAPTURE_TRANSITIONS,
+    NO_STATUS,
+    ORDER_TRANSITIONS,
+    StatusRules,
+    update_status,
+)
 
 _SHOWN_LATE = timedelta(hours=1)
 
@@ -44,11 +56,11 @@ class Verdict:
     unknown: tuple[str, ...] = ()  # words we do not know, as "subject:word"
 
 
-def observe(order: Order | None, look: Look, now: datetime, rules: Rules) -> Verdict:
+def observe(order: Order | None, look: Observation, now: datetime, rules: Rules) -> Verdict:
     """Take one look into account. Total, idempotent, and no answer can make a stored file unstored."""
     task_id = _task_id(order, look)
     notes = _Notes(look.account, task_id, now)
-    hearing = Hearing(
+    hearing = StatusRules(
         now=now,
         again=order is not None and order.last_seen_at == now,
         doubts_needed=rules.doubts_needed,
@@ -58,10 +70,10 @@ def observe(order: Order | None, look: Look, now: datetime, rules: Rules) -> Ver
     captures = _see_captures(order, look, hearing, rules, notes)
     wanted = _see_scenes(order, look, rules, notes)
     deliveries = {d.key: d for d in (*(order.deliveries if order else ()), *wanted)}
-    known = order or Order(account=look.account, task_id=task_id, standing=standing)
+    known = order or Order(account=look.account, task_id=task_id, status=standing)
     after = replace(
-        told(known, look.order),
-        standing=standing,
+        status_reasons(known, look.order),
+        status=standing,
         final_at=(known.final_at or now) if standing.final else None,
         last_seen_at=now,
         looked_at=now if look.captures is not None else known.looked_at,
@@ -81,8 +93,8 @@ def observe_missing(order: Order | None, account: str, task_id: int, now: dateti
     if order is not None and order.ours and order.looked_at is None and _is_young(order, now):
         return Verdict(order=order)  # it was placed from here, and the provider may show it late
     if order is None:
-        nothing: Standing[OrderPhase] = Standing(word="", phase=None)
-        after = Order(account=account, task_id=task_id, standing=nothing, state=OrderState.LOST)
+        nothing: TrackedStatus[OrderPhase] = TrackedStatus(word="", phase=None)
+        after = Order(account=account, task_id=task_id, status=nothing, state=OrderState.LOST)
     else:
         after = replace(order, state=OrderState.LOST)
     after = replace(after, last_seen_at=now)
@@ -93,9 +105,9 @@ def observe_missing(order: Order | None, account: str, task_id: int, now: dateti
         account=account,
         task_id=task_id,
         subject=Subject.ORDER,
-        before=order.standing.word if order else None,
+        before=order.status.word if order else None,
         after="lost",
-        kind=Kind.ODD,
+        kind=TransitionKind.ODD,
         detail="the provider answers 404",
     )
     return Verdict(order=after, transitions=(move,))
@@ -106,14 +118,14 @@ def _is_young(order: Order, now: datetime) -> bool:
     return placed_at is not None and abs(now - placed_at) < _SHOWN_LATE
 
 
-def _state_by(look: Look, known: Order, after: Order, now: datetime, rules: Rules) -> OrderState:
+def _state_by(look: Observation, known: Order, after: Order, now: datetime, rules: Rules) -> OrderState:
     """Nobody asks for an order again that is done, so only a look that saw all of it makes it that."""
     state = state_of(after, now, rules.grace)
     closes = state is OrderState.DONE and known.state is not OrderState.DONE
     return OrderState.SETTLING if closes and (look.captures is None or not look.whole) else state
 
 
-def _task_id(order: Order | None, look: Look) -> int:
+def _task_id(order: Order | None, look: Observation) -> int:
     if look.order is not None:
         return look.order.task_id
     if order is None:
@@ -121,7 +133,7 @@ def _task_id(order: Order | None, look: Look) -> int:
     return order.task_id
 
 
-def told(known: Order, seen: SeenOrder | None) -> Order:
+def status_reasons(known: Order, seen: OrderSnapshot | None) -> Order:
     """What the order's own row says of it; what is absent there changes nothing.
 
     The document of an order that is long done was forgotten, and is not wanted again.
@@ -151,7 +163,7 @@ class _Notes:
         self.moves: list[Transition] = []
         self.unknown: list[str] = []
 
-    def delivery(self, capture_id: str, scene: SeenScene, attachment: SeenAttachment) -> Delivery:
+    def delivery(self, capture_id: str, scene: SceneSnapshot, attachment: AttachmentSnapshot) -> Delivery:
         """An attachment as it is offered now."""
         return Delivery(
             account=self._account,
@@ -164,7 +176,9 @@ class _Notes:
             scene=scene.facts,
         )
 
-    def move(self, subject: Subject, before: str | None, after: str, kind: Kind, **where: str | None) -> None:
+    def move(
+        self, subject: Subject, before: str | None, after: str, kind: TransitionKind, **where: str | None
+    ) -> None:
         self.moves.append(
             Transition(
                 at=self._now,
@@ -179,29 +193,35 @@ class _Notes:
         )
 
 
-def _see_order(order: Order | None, look: Look, hearing: Hearing, notes: _Notes) -> Standing[OrderPhase]:
+def _see_order(
+    order: Order | None, look: Observation, hearing: StatusRules, notes: _Notes
+) -> TrackedStatus[OrderPhase]:
     seen = look.order
-    held = order.standing if order else None
+    held = order.status if order else None
     lost = order is not None and order.state is OrderState.LOST
     if seen is None:
         if held is None:
             raise ValueError("a look without the order's own row needs a known order")
         if lost:
-            notes.move(Subject.ORDER, "lost", held.word, Kind.ODD, detail="the provider shows it again")
+            notes.move(
+                Subject.ORDER, "lost", held.word, TransitionKind.ODD, detail="the provider shows it again"
+            )
         return held
-    said = Standing(word=seen.status, phase=seen.phase)
-    standing, kind = hear(held, said, hearing, ORDER_ROADS)
+    said = TrackedStatus(word=seen.status, phase=seen.phase)
+    standing, kind = update_status(held, said, hearing, ORDER_TRANSITIONS)
     if lost:
-        notes.move(Subject.ORDER, "lost", standing.word, Kind.ODD, detail="the provider shows it again")
+        notes.move(
+            Subject.ORDER, "lost", standing.word, TransitionKind.ODD, detail="the provider shows it again"
+        )
     elif kind is not None:
         notes.move(Subject.ORDER, held.word if held else None, standing.word, kind)
     if seen.phase is None:
-        notes.unknown.append(f"order:{seen.status or UNSAID}")
+        notes.unknown.append(f"order:{seen.status or NO_STATUS}")
     return standing
 
 
 def _see_captures(
-    order: Order | None, look: Look, hearing: Hearing, rules: Rules, notes: _Notes
+    order: Order | None, look: Observation, hearing: StatusRules, rules: Rules, notes: _Notes
 ) -> tuple[Capture, ...]:
     captures = {c.capture_id: c for c in (order.captures if order else ())}
     for shown in {c.capture_id: c for c in look.captures or ()}.values():
@@ -209,17 +229,17 @@ def _see_captures(
         capture, kind = _meet(known, shown, hearing)
         captures[shown.capture_id] = capture
         if kind is not None:
-            was = known.standing.word if known else None
-            notes.move(Subject.CAPTURE, was, capture.standing.word, kind, capture_id=shown.capture_id)
+            was = known.status.word if known else None
+            notes.move(Subject.CAPTURE, was, capture.status.word, kind, capture_id=shown.capture_id)
         if shown.phase is None:
-            notes.unknown.append(f"capture:{shown.status or UNSAID}")
+            notes.unknown.append(f"capture:{shown.status or NO_STATUS}")
     return tuple(
         _with_scenes(c, look.scenes[c.capture_id], hearing.now, rules) if c.capture_id in look.scenes else c
         for c in captures.values()
     )
 
 
-def _with_scenes(capture: Capture, scenes: Collection[SeenScene], now: datetime, rules: Rules) -> Capture:
+def _with_scenes(capture: Capture, scenes: Collection[SceneSnapshot], now: datetime, rules: Rules) -> Capture:
     """The capture once its scenes were asked for: one that has some is published, whatever its word."""
     return replace(
         capture,
@@ -229,11 +249,11 @@ def _with_scenes(capture: Capture, scenes: Collection[SeenScene], now: datetime,
     )
 
 
-def _lacks(scenes: Collection[SeenScene], names: frozenset[str]) -> bool:
+def _lacks(scenes: Collection[SceneSnapshot], names: frozenset[str]) -> bool:
     return not scenes or any(names - {a.name for a in scene.attachments} for scene in scenes)
 
 
-def _see_scenes(order: Order | None, look: Look, rules: Rules, notes: _Notes) -> tuple[Delivery, ...]:
+def _see_scenes(order: Order | None, look: Observation, rules: Rules, notes: _Notes) -> tuple[Delivery, ...]:
     wanted: list[Delivery] = []
     for capture_id, scenes in look.scenes.items():
         known = sorted(order.deliveries_of(capture_id) if order else (), key=lambda d: d.version)
@@ -250,28 +270,30 @@ def _see_scenes(order: Order | None, look: Look, rules: Rules, notes: _Notes) ->
                     Subject.DELIVERY,
                     same.state if same else None,
                     new.state,
-                    Kind.STEP if same else Kind.FIRST,
+                    TransitionKind.STEP if same else TransitionKind.FIRST,
                     capture_id=capture_id,
                     scene_id=scene_id,
-                    detail=named(new),
-                    file=named(new),
+                    detail=delivery_label(new),
+                    file=delivery_label(new),
                 )
     return tuple(wanted)
 
 
 def _offered(
-    scenes: Iterable[SeenScene], names: frozenset[str]
-) -> dict[tuple[str, str], tuple[SeenScene, SeenAttachment]]:
+    scenes: Iterable[SceneSnapshot], names: frozenset[str]
+) -> dict[tuple[str, str], tuple[SceneSnapshot, AttachmentSnapshot]]:
     return {(s.scene_id, a.name): (s, a) for s in scenes for a in s.attachments if a.name in names}
 
 
-def _meet(known: Capture | None, shown: SeenCapture, hearing: Hearing) -> tuple[Capture, Kind | None]:
-    said = Standing(word=shown.status, phase=shown.phase)
-    standing, kind = hear(known.standing if known else None, said, hearing, CAPTURE_ROADS)
+def _meet(
+    known: Capture | None, shown: CaptureSnapshot, hearing: StatusRules
+) -> tuple[Capture, TransitionKind | None]:
+    said = TrackedStatus(word=shown.status, phase=shown.phase)
+    standing, kind = update_status(known.status if known else None, said, hearing, CAPTURE_TRANSITIONS)
     published = shown.phase is CapturePhase.PUBLISHED
     capture = Capture(
         capture_id=shown.capture_id,
-        standing=standing,
+        status=standing,
         start=shown.start or (known.start if known else None),
         satellite_name=shown.satellite_name or (known.satellite_name if known else None),
         published_at=(known.published_at if known else None) or (hearing.now if published else None),
@@ -293,7 +315,7 @@ def _renewed(fresh: Delivery, latest: Delivery | None) -> Delivery | None:
     return replace(fresh, version=latest.version, attempts=latest.attempts)
 
 
-def named(delivery: Delivery) -> str:
+def delivery_label(delivery: Delivery) -> str:
     """The delivery in words, for a history line."""
     version = "" if delivery.version == 1 else f", version {delivery.version}"
     return f"{delivery.attachment} {delivery.file_name}{version}"

@@ -8,9 +8,9 @@ from orderwatch.core.model import Capture, CapturePhase, DeliveryState, Order, O
 
 def state_of(order: Order, now: datetime, grace: timedelta) -> OrderState:
     """Open until its final word; done when everything is here and the time for late files is over."""
-    if not order.standing.final:
+    if not order.status.final:
         return OrderState.OPEN
-    final_at, doubted_at = order.final_at, order.standing.doubted_at
+    final_at, doubted_at = order.final_at, order.status.doubted_at
     over = final_at is not None and now >= final_at + grace
     doubted = doubted_at is not None and now < doubted_at + grace  # a word nobody knows doubts for ever
     settled = over and not doubted and is_complete(order)
@@ -24,8 +24,8 @@ def is_complete(order: Order) -> bool:
 
 def _is_settled(order: Order, capture: Capture) -> bool:
     """Its word is final; where nobody knows the word, its files were asked for after the order's end."""
-    if capture.standing.phase is not None:
-        return capture.standing.final
+    if capture.status.phase is not None:
+        return capture.status.final
     seen_at = capture.scenes_seen_at
     return order.final_at is not None and seen_at is not None and seen_at >= order.final_at
 
@@ -35,12 +35,12 @@ def awaits_files(order: Order, capture: Capture) -> bool:
     if capture.published_at is None:
         return False
     wanted = order.deliveries_of(capture.capture_id)
-    promised = capture.standing.phase is not None and not capture.failed
+    promised = capture.status.phase is not None and not capture.failed
     owed = promised and (capture.lacking or not wanted)
     return owed or any(not d.state.settled for d in wanted)
 
 
-class Tone(StrEnum):
+class DisplayState(StrEnum):
     """From what wants a person to what needs nobody any more."""
 
     TROUBLE = "trouble"  # lost, failed, or a delivery that waits for an operator
@@ -55,17 +55,17 @@ _FAILED = {OrderPhase.FAILED, OrderPhase.REJECTED}
 _STUCK = {DeliveryState.PARKED, DeliveryState.GIVEN_UP}
 
 
-def tone(order: Order) -> Tone:
-    phase, captures = order.standing.phase, [c for c in order.captures if not c.failed]
+def display_state(order: Order) -> DisplayState:
+    phase, captures = order.status.phase, [c for c in order.captures if not c.failed]
     if order.state is OrderState.LOST or phase in _FAILED or any(d.state in _STUCK for d in order.deliveries):
-        return Tone.TROUBLE
-    if not is_complete(order) and any(c.standing.phase in _UNDER_WAY for c in captures):
-        return Tone.MOVING
-    if any(not c.standing.final for c in captures):
-        return Tone.PLANNED
+        return DisplayState.TROUBLE
+    if not is_complete(order) and any(c.status.phase in _UNDER_WAY for c in captures):
+        return DisplayState.MOVING
+    if any(not c.status.final for c in captures):
+        return DisplayState.PLANNED
     if any(d.state.settled for d in order.deliveries):
-        return Tone.STORED
-    return Tone.ENDED if order.standing.final else Tone.WAITING
+        return DisplayState.STORED
+    return DisplayState.ENDED if order.status.final else DisplayState.WAITING
 
 
 _UNDER_WAY = {CapturePhase.CAPTURED, CapturePhase.PROCESSING, CapturePhase.PUBLISHED}

@@ -33,7 +33,7 @@ _STEPS = 12  # of the integral, within the pause
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     interval: timedelta  # how often an order that may change now is looked at
-    slowest: timedelta  # the longest an open order waits
+    max_interval: timedelta  # the longest an open order waits
     grace: timedelta  # how long a finished order is still looked at
 
 
@@ -80,13 +80,13 @@ def _until_open(order: Order, now: datetime) -> timedelta:
     """Until its window opens; once the provider works on it a start told in a wrong zone is reckoned with."""
     if order.start is None:
         return timedelta(0)
-    wrong = timedelta(0) if order.standing.phase is OrderPhase.RECEIVED else _ZONES
+    wrong = timedelta(0) if order.status.phase is OrderPhase.RECEIVED else _ZONES
     return order.start - now - wrong
 
 
 def farthest(pace: Pace) -> timedelta:
     """No look is planned further ahead: what is was planned by a clock that was wrong."""
-    return 2 * max(pace.slowest, pace.grace, _LADDER[-1])
+    return 2 * max(pace.max_interval, pace.grace, _LADDER[-1])
 
 
 def scenes_due(order: Order, capture: Capture, now: datetime, pace: Pace) -> bool:
@@ -123,12 +123,12 @@ def _may_have_files(order: Order, capture: Capture, now: datetime, pace: Pace) -
 def _lost(order: Order, now: datetime, pace: Pace) -> timedelta:
     """Soon at first, for a 404 may be a moment's; what was never seen may have been asked for too early."""
     age = now - order.looked_at if order.looked_at else 4 * _QUIET * pace.interval
-    return max(pace.interval, min(pace.slowest, age / 4))
+    return max(pace.interval, min(pace.max_interval, age / 4))
 
 
 def _open(order: Order, now: datetime, pace: Pace, lags: Lags, *, moved: bool) -> Outlook:
     if is_idle(order, now):
-        pause = min(pace.slowest, max(pace.interval, _until_open(order, now)))
+        pause = min(pace.max_interval, max(pace.interval, _until_open(order, now)))
         return Outlook(awaited="that its window opens", pause=pause)
     if owed := _owed(order, now, pace):
         return owed
@@ -140,14 +140,14 @@ def _open(order: Order, now: datetime, pace: Pace, lags: Lags, *, moved: bool) -
 def _settling(order: Order, now: datetime, pace: Pace, lags: Lags, *, moved: bool) -> Outlook:
     if owed := _owed(order, now, pace):
         return owed
-    doubted_at = order.standing.doubted_at
+    doubted_at = order.status.doubted_at
     if moved or (doubted_at is not None and now < doubted_at + _DAY):
         return Outlook(awaited="what follows a change that was just seen", pause=pace.interval)
-    if any(not c.standing.final for c in order.captures):
+    if any(not c.status.final for c in order.captures):
         return _by_hazard(order, now, pace, lags.of(order.product))
     since = order.final_at or now
     if now >= since + pace.grace:
-        pause = max(pace.interval, min(pace.slowest, (now - since - pace.grace) / 4))
+        pause = max(pace.interval, min(pace.max_interval, (now - since - pace.grace) / 4))
         return Outlook(awaited="its last files, which are being fetched", pause=pause)
     rungs = [_rung_after(since, now, pace)]
     rungs += [_rung_after(c.published_at, now, pace) for c in order.captures if c.published_at]
@@ -161,7 +161,7 @@ def _owed(order: Order, now: datetime, pace: Pace) -> Outlook | None:
     if not since:
         return None
     age = now - max(since)
-    pause = pace.interval if age < _DAY else max(pace.interval, min(pace.slowest, age / 24))
+    pause = pace.interval if age < _DAY else max(pace.interval, min(pace.max_interval, age / 24))
     return Outlook(awaited="files of a published capture that are not offered yet", pause=pause)
 
 
@@ -170,7 +170,7 @@ def _is_owed(order: Order, capture: Capture) -> bool:
 
 
 def _by_hazard(order: Order, now: datetime, pace: Pace, lag: Lag) -> Outlook:
-    pending = [c for c in order.captures if not c.standing.final]
+    pending = [c for c in order.captures if not c.status.final]
     taken = [c.start for c in pending if c.start and c.start <= now]
     ahead = [c.start for c in pending if c.start and c.start > now]
     longest = _longest(order, now, pace, taken)
@@ -216,7 +216,7 @@ def _rate_of_captures(order: Order, now: datetime) -> float:
 def _until_worth_it(hazard: Callable[[float], float], pace: Pace, longest: timedelta) -> timedelta:
     """The pause after which the integral of the hazard's root has made up for one look."""
     least = pace.interval.total_seconds()
-    most = min(pace.slowest, longest).total_seconds()
+    most = min(pace.max_interval, longest).total_seconds()
     step = max((most - least) / _STEPS, least / 4, 1e-3)
     passed = gathered = 0.0
     while passed < most and gathered < 1:
@@ -230,7 +230,7 @@ def _rung_after(since: datetime, last: datetime, pace: Pace) -> datetime:
     """The first rung of the grace ladder after `last`: soon at first, then ever more seldom."""
     rungs = sorted({pace.grace, *(rung for rung in (*_soon(pace.interval), *_LADDER) if rung < pace.grace)})
     ahead = (since + rung for rung in rungs if since + rung > last)
-    return next(ahead, last + max(pace.slowest, _LADDER[-1]))
+    return next(ahead, last + max(pace.max_interval, _LADDER[-1]))
 
 
 def _soon(rung: timedelta) -> Iterator[timedelta]:

@@ -62,7 +62,7 @@ class Lags:
 UNLEARNED = Lags({})
 
 
-def fit(seen: Iterable[tuple[str | None, timedelta]]) -> Lags:
+def fit_lags(seen: Iterable[tuple[str | None, timedelta]]) -> Lags:
     """Median and quartiles, which a daemon that slept for a week does not shift; drawn towards the prior."""
     logs: defaultdict[str | None, list[float]] = defaultdict(list)
     for product, lag in seen:

@@ -10,7 +10,7 @@ _MOST = 4  # words of one row
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RecentChange:
     """A move, and the words that led to it, oldest first; the last of them is where it is."""
 
     move: Transition
@@ -27,26 +27,26 @@ class Line:
         return None if self.move.detail == self.move.file else self.move.detail
 
 
-def line(move: Transition) -> Line:
+def single_change(move: Transition) -> RecentChange:
     """A row for this move alone."""
-    return Line(move, (move.before, move.after) if move.before else (move.after,))
+    return RecentChange(move, (move.before, move.after) if move.before else (move.after,))
 
 
-def folded(moves: Iterable[Transition]) -> Sequence[Line]:
+def fold_changes(moves: Iterable[Transition]) -> Sequence[RecentChange]:
     """Rows for these moves, which come oldest first; steps of one file become one row, where it last moved.
 
     "wanted → fetching → stored". Of many steps the first and the last ones are told.
     """
-    rows: list[Line | None] = []
+    rows: list[RecentChange | None] = []
     latest: dict[object, int] = {}  # of each file: its row
     for move in moves:
-        row = line(move)
+        row = single_change(move)
         if move.file:
             key = (move.account, move.task_id, move.scene_id, move.file)
             earlier = rows[latest[key]] if key in latest else None
             if earlier is not None and earlier.move.after == move.before:
                 rows[latest[key]] = None
-                row = Line(move, _shortened((*earlier.words, move.after)))
+                row = RecentChange(move, _shortened((*earlier.words, move.after)))
             latest[key] = len(rows)
         rows.append(row)
     return [row for row in rows if row is not None]

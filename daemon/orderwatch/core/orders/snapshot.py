@@ -11,7 +11,7 @@ from orderwatch.core.model import CapturePhase, OrderPhase, SceneFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenOrder:
+class OrderSnapshot:
     task_id: int
     status: str
     phase: OrderPhase | None
@@ -25,7 +25,7 @@ class SeenOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenCapture:
+class CaptureSnapshot:
     capture_id: str
     status: str
     phase: CapturePhase | None
@@ -34,7 +34,7 @@ class SeenCapture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenAttachment:
+class AttachmentSnapshot:
     """`fingerprint` names what is published: scene, attachment, file name and last_modified."""
 
     name: str
@@ -43,23 +43,25 @@ class SeenAttachment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenScene:
+class SceneSnapshot:
     """`scene_id` is empty where the row cannot be read: nothing of it is offered."""
 
     scene_id: str
     facts: SceneFacts
-    attachments: tuple[SeenAttachment, ...]
+    attachments: tuple[AttachmentSnapshot, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Observation:
     """One look at one order. What is absent here was not shown, which proves nothing.
 
     Without `order` only a known order's captures were asked for; `captures` is None where they were not.
     """
 
     account: str
-    order: SeenOrder | None
-    captures: tuple[SeenCapture, ...] | None = ()
-    scenes: Mapping[str, tuple[SeenScene, ...]] = field(default_factory=dict)  # by capture_id, where asked
+    order: OrderSnapshot | None
+    captures: tuple[CaptureSnapshot, ...] | None = ()
+    scenes: Mapping[str, tuple[SceneSnapshot, ...]] = field(
+        default_factory=dict
+    )  # by capture_id, where asked
     whole: bool = True  # nothing that was asked failed

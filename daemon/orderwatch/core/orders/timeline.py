@@ -119,7 +119,7 @@ def _row(order: Order, capture: Capture, now: datetime, lag: Lag) -> Row:
         marks.append(Mark(_kind(capture, start, now), start))
         if published and published > start:
             spans.append(Span("processing", start, published))
-        elif not capture.standing.final:
+        elif not capture.status.final:
             low, high = (lag.median * factor for factor in lag.quartiles)
             spans.append(Span("expected", _moved(start, low), _moved(start, high)))
     if published:
@@ -134,7 +134,7 @@ def _row(order: Order, capture: Capture, now: datetime, lag: Lag) -> Row:
 def _kind(capture: Capture, start: datetime, now: datetime) -> str:
     if capture.failed:
         return "failed"
-    if capture.standing.phase in {CapturePhase.PLANNED, CapturePhase.TASKED, None} or start > now:
+    if capture.status.phase in {CapturePhase.PLANNED, CapturePhase.TASKED, None} or start > now:
         return "planned"
     return "captured"
 

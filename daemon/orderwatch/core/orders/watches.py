@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from orderwatch.core.model import Order
-from orderwatch.core.name_patterns import matches, matches_word
-from orderwatch.core.orders.snapshot import SeenOrder
+from orderwatch.core.name_patterns import name_matches, status_matches
+from orderwatch.core.orders.snapshot import OrderSnapshot
 
 
-class Traits(NamedTuple):
+class OrderTraits(NamedTuple):
     """What of an order decides whether it is watched; `status` is the provider's word."""
 
     task_id: int
@@ -20,14 +20,14 @@ class Traits(NamedTuple):
     ours: bool = False  # placed from here
 
 
-def traits(order: Order | SeenOrder) -> Traits:
-    status = order.status if isinstance(order, SeenOrder) else order.standing.word
+def traits_of(order: Order | OrderSnapshot) -> OrderTraits:
+    status = order.status if isinstance(order, OrderSnapshot) else order.status.word
     ours = isinstance(order, Order) and order.ours
-    return Traits(order.task_id, order.project_name, order.task_name, order.placed_at, status, ours)
+    return OrderTraits(order.task_id, order.project_name, order.task_name, order.placed_at, status, ours)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class DeliveryPlan:
     """What becomes of a delivery; `root` is None for the delivery root."""
 
     attachments: frozenset[str]
@@ -58,15 +58,15 @@ class Watch:
     def by_pattern(self) -> bool:
         return bool(self.project_name or self.task_name or self.placed_after or self.status)
 
-    def takes_up(self, order: Traits) -> bool:
+    def matches_new(self, order: OrderTraits) -> bool:
         """Whether an order that is not known yet is wanted."""
         return order.task_id in self.task_ids or (self._fits(order) and self._has_status(order.status))
 
-    def follows(self, order: Traits) -> bool:
+    def still_matches(self, order: OrderTraits) -> bool:
         """Whether a known order is still wanted: the status chose it once, and moves on."""
         return order.task_id in self.task_ids or self._fits(order)
 
-    def _fits(self, order: Traits) -> bool:
+    def _fits(self, order: OrderTraits) -> bool:
         return (
             self.by_pattern
             and _matches(self.project_name, order.project_name)
@@ -78,7 +78,7 @@ class Watch:
         return self.placed_after is None or placed_at is None or placed_at >= self.placed_after
 
     def _has_status(self, status: str) -> bool:
-        return not (self.status and status) or any(matches_word(word, status) for word in self.status)
+        return not (self.status and status) or any(status_matches(word, status) for word in self.status)
 
     def __str__(self) -> str:
         """As an operator would recognise it."""
@@ -93,10 +93,10 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
+class WatchSet:
     """Everything that is watched of one account. An order that two watches want is one order."""
 
-    usual: Plan
+    usual: DeliveryPlan
     watches: tuple[Watch, ...] = ()
 
     @property
@@ -107,20 +107,20 @@ class Watched:
     def patterns(self) -> tuple[Watch, ...]:
         return tuple(watch for watch in self.watches if watch.by_pattern)
 
-    def takes_up(self, order: Traits) -> bool:
-        return any(watch.takes_up(order) for watch in self.watches)
+    def matches_new(self, order: OrderTraits) -> bool:
+        return any(watch.matches_new(order) for watch in self.watches)
 
-    def follows(self, order: Traits) -> bool:
-        return order.ours or bool(self.following(order))
+    def still_matches(self, order: OrderTraits) -> bool:
+        return order.ours or bool(self.watches_of(order))
 
-    def following(self, order: Traits) -> tuple[Watch, ...]:
+    def watches_of(self, order: OrderTraits) -> tuple[Watch, ...]:
         """Those that want an order that is known."""
-        return tuple(watch for watch in self.watches if watch.follows(order))
+        return tuple(watch for watch in self.watches if watch.still_matches(order))
 
-    def plan(self, order: Traits) -> Plan:
+    def delivery_plan(self, order: OrderTraits) -> DeliveryPlan:
         """Each part from the first watch that wants the order and says it, else the usual one."""
-        wishes = self.following(order)
-        return Plan(
+        wishes = self.watches_of(order)
+        return DeliveryPlan(
             attachments=next((w.attachments for w in wishes if w.attachments), self.usual.attachments),
             layout=next((w.layout for w in wishes if w.layout), self.usual.layout),
             root=next((w.root for w in wishes if w.root), self.usual.root),
@@ -129,4 +129,4 @@ class Watched:
 
 
 def _matches(pattern: str | None, name: str | None) -> bool:
-    return pattern is None or matches(pattern, name or "")
+    return pattern is None or name_matches(pattern, name or "")

@@ -13,7 +13,7 @@ from orderwatch.core.deliveries.hosts import host_of
 from orderwatch.core.deliveries.paths import partial_name, place
 from orderwatch.core.deliveries.sidecar import sidecar
 from orderwatch.core.model import Delivery, Order
-from orderwatch.core.orders.watches import Watched, traits
+from orderwatch.core.orders.watches import WatchSet, traits_of
 from orderwatch.errors import DiskError, LostBytesError, UnavailableError
 from orderwatch.ports import (
     UNMETERED,
@@ -26,35 +26,35 @@ from orderwatch.ports import (
     Store,
     Transport,
 )
-from orderwatch.service.account_breaker import Gate
-from orderwatch.service.fetching.delivery_record import Row
-from orderwatch.service.fetching.disk_budget import Space
+from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.fetching.delivery_record import DeliveryRecord
+from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.extract import Extraction
-from orderwatch.service.fetching.host_breaker import Visit
-from orderwatch.service.fetching.mount_guard import Volume
-from orderwatch.service.liveness import Member, unwatched
+from orderwatch.service.fetching.host_breaker import HostVisit
+from orderwatch.service.fetching.mount_guard import MountGuard
+from orderwatch.service.liveness import Worker, unsupervised
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
+class AttemptTree:
     """One delivery tree, and the way into it."""
 
     destination: Destination
     transport: Transport
-    space: Space
-    volume: Volume
+    space: DiskBudget
+    volume: MountGuard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
+class FetchContext:
     """What an attempt at a delivery of one account works with; `trees` by root, None is the usual one."""
 
     archive: Archive
-    gate: Gate
-    watched: Watched
-    trees: Mapping[str | None, Tree]
+    breaker: AccountBreaker
+    watched: WatchSet
+    trees: Mapping[str | None, AttemptTree]
     store: Store
     now: Callable[[], datetime]
     meter: Meter = UNMETERED
@@ -69,17 +69,17 @@ class Attempt:
     def __init__(
         self,
         delivery: Delivery,
-        tools: Tools,
+        tools: FetchContext,
         *,
-        visit: Visit,
-        member: Member | None = None,
+        visit: HostVisit,
+        worker: Worker | None = None,
     ) -> None:
-        self.row = Row(delivery, tools.store, tools.now)
+        self.row = DeliveryRecord(delivery, tools.store, tools.now)
         self.visit = visit
         self.progressed = False  # bytes became durable that no attempt had brought before
         self._began = time.monotonic()
         self._tools = tools
-        self._member = member or unwatched()
+        self._worker = worker or unsupervised()
         self._tree = tools.trees[None]
         self._plan = tools.watched.usual
 
@@ -94,12 +94,12 @@ class Attempt:
     @property
     def _extraction(self) -> Extraction:
         destination, space = self._tree.destination, self._tree.space
-        return Extraction(self.delivery, self._plan, destination, space, wrote=self._member.beat)
+        return Extraction(self.delivery, self._plan, destination, space, wrote=self._worker.progress)
 
     async def run(self) -> None:
         """Raises what kept the delivery from coming."""
         order = await self._order()
-        self._plan = self._tools.watched.plan(traits(order))
+        self._plan = self._tools.watched.delivery_plan(traits_of(order))
         await self._choose_tree()
         if self.delivery.intended:
             await self._resume_publishing(order)
@@ -113,17 +113,17 @@ class Attempt:
         if fetched is None and newest is not None:
             await self._let_go(newest)
             return
-        self._member.reads(self.delivery.total or 0)
+        self._worker.reading(self.delivery.total or 0)
         checked = await self._tree.destination.verify(
             self._part, self.delivery, fetched.sha256 if fetched else None
         )
-        self._member.beat()
+        self._worker.progress()
         if earlier := await self.row.stored_with(checked.sha256):
             await self._let_go(earlier)
         else:
             await self._publish(order, checked)
 
-    async def set_aside(self, reason: str) -> str:
+    async def quarantine(self, reason: str) -> str:
         """Quarantine refused bytes; returns their sha256."""
         return await self._tree.destination.quarantine(self._part, reason)
 
@@ -158,13 +158,13 @@ class Attempt:
     async def _fresh_link(self) -> str:
         """Ask the scene for a link. If it was published anew, what we hold of the old bytes is let go."""
         held = self.delivery
-        gate = self._tools.gate
+        breaker = self._tools.breaker
         try:
             offer = await self._tools.archive.offer(held.capture_id, held.scene_id, held.attachment)
         except UnavailableError:
-            gate.unanswered()
+            breaker.unanswered()
             raise
-        gate.answered()
+        breaker.answered()
         if offer.fingerprint != held.fingerprint:
             await self.start_over()
             self.row.becomes(fingerprint=offer.fingerprint, file_name=offer.file_name)
@@ -182,7 +182,7 @@ class Attempt:
 
     async def _fetch(self, url: str, newest: Delivery | None) -> Fetched | None:
         """None where the server says that it has the bytes of the newest version that is stored."""
-        self._member.reads(self.delivery.durable)
+        self._worker.reading(self.delivery.durable)
         fetched = await self._tree.transport.fetch(
             url,
             self._part,
@@ -218,7 +218,7 @@ class Attempt:
         log.info("download.started", **self.row.where, held=start.held, total=start.total, path=path)
 
     async def _checkpoint(self, durable: int, held: int) -> None:
-        self._member.reads(held)
+        self._worker.reading(held)
         self.visit.came()
         if held > self.delivery.furthest:
             self.progressed = True
@@ -246,7 +246,7 @@ class Attempt:
             number += 1
             log.warning("delivery.name_taken", **self.row.where, path=self.delivery.path)
             await self.row.take_name(wanted, self.delivery.root, first=number)
-        self._member.reads(checked.size)
+        self._worker.reading(checked.size)
         await self.row.is_stored(await self._extraction.run(self.row.where))
         await self._clear()
         self._say_stored()
@@ -259,7 +259,7 @@ class Attempt:
 
     async def _resume_publishing(self, order: Order) -> None:
         """A crash fell between intent and record: verified bytes may or may not have their name."""
-        self._member.reads(self.delivery.size or 0)
+        self._worker.reading(self.delivery.size or 0)
         await self._extraction.make_room()
         try:
             checked = await self._read_back()

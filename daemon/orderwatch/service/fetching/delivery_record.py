@@ -7,12 +7,12 @@ from typing import Any
 
 from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.deliveries.paths import alternative
-from orderwatch.core.deliveries.state_machine import Move
+from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.ports import Store
 
 
-class Row:
+class DeliveryRecord:
     """`delivery` is what the row says, or will say with the next note."""
 
     def __init__(self, delivery: Delivery, store: Store, now: Callable[[], datetime]) -> None:
@@ -26,7 +26,7 @@ class Row:
     async def note(self, **facts: Any) -> None:  # noqa: ANN401 - as above
         """Write the row, with these facts."""
         self.becomes(**facts)
-        await self._store.record(Move(delivery=self.delivery, transition=None))
+        await self._store.record(DeliveryUpdate(delivery=self.delivery, transition=None))
 
     async def checkpoint(self, durable: int) -> None:
         self.becomes(durable=durable)
@@ -60,17 +60,17 @@ class Row:
     async def is_duplicate_of(self, same: Delivery) -> None:
         """Published again with the bytes of another version: nothing new to store."""
         await self._store.reserve(self.delivery, None)
-        await self._move(machine.after_duplicate(self.delivery, self._now(), same.version))
+        await self._move(machine.on_duplicate(self.delivery, self._now(), same.version))
 
     async def is_stored(self, remark: str | None) -> None:
         """Former versions step back first: after a crash in between, this one is still taken up again."""
         now = self._now()
         for former in await self._stored_siblings() if self.delivery.version > 1 else ():
             if former.version < self.delivery.version:
-                await self._store.record(machine.after_superseded(former, now, self.delivery.version))
-        await self._move(machine.after_stored(self.delivery, now, remark))
+                await self._store.record(machine.on_superseded(former, now, self.delivery.version))
+        await self._move(machine.on_stored(self.delivery, now, remark))
 
-    async def _move(self, move: Move) -> None:
+    async def _move(self, move: DeliveryUpdate) -> None:
         await self._store.record(move)
         self.delivery = move.delivery
 

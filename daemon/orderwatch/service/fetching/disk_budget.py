@@ -3,19 +3,19 @@
 from collections.abc import Callable, Hashable, MutableMapping
 from typing import NamedTuple
 
-from orderwatch.core.formatting import compared
+from orderwatch.core.formatting import format_bytes_pair
 from orderwatch.errors import DiskError
 
 
-class Promise(NamedTuple):
+class Reservation(NamedTuple):
     disk: int
     size: int  # bytes
 
 
-Promises = MutableMapping[Hashable, Promise]
+Reservations = MutableMapping[Hashable, Reservation]
 
 
-class Space:
+class DiskBudget:
     """The room in one tree; trees that share `promises` share the room of a disk.
 
     `free` asks the destination for its free bytes, of which `keep_free` are never touched; `disk` says on
@@ -27,12 +27,12 @@ class Space:
         free: Callable[[], int],
         keep_free: int,
         disk: Callable[[], int] = lambda: 0,
-        promises: Promises | None = None,
+        reservations: Reservations | None = None,
     ) -> None:
         self._free = free
         self.keep_free = keep_free
         self._disk = disk
-        self._promises: Promises = {} if promises is None else promises
+        self._reservations: Reservations = {} if reservations is None else reservations
 
     def reserve(self, who: Hashable, remaining: int) -> None:
         """Take room for what a download still has to write; `DiskError` if there is none.
@@ -42,26 +42,26 @@ class Space:
         disk, room = self._disk(), self.room(who)
         if remaining > room:
             self.release(who)
-            needed, left = compared(remaining, room)
+            needed, left = format_bytes_pair(remaining, room)
             raise DiskError(f"no space: {needed} needed, {left} may be written")
-        self._promises[who] = Promise(disk, remaining)
+        self._reservations[who] = Reservation(disk, remaining)
 
     def room(self, who: Hashable = None) -> int:
         """Bytes that may be written besides what others than `who` are going to write; `DiskError`."""
         disk = self._disk()
-        others = sum(p.size for key, p in self._promises.items() if key != who and p.disk == disk)
+        others = sum(p.size for key, p in self._reservations.items() if key != who and p.disk == disk)
         return max(0, self._free() - self.keep_free - others)
 
     def wrote(self, who: Hashable, size: int) -> None:
         """So much of what was reserved is written, and no longer free."""
-        if who in self._promises:
-            held = self._promises[who]
-            self._promises[who] = held._replace(size=max(0, held.size - size))
+        if who in self._reservations:
+            held = self._reservations[who]
+            self._reservations[who] = held._replace(size=max(0, held.size - size))
 
     @property
     def promised(self) -> int:
         """Bytes that are still to be written, by whomever."""
-        return sum(promise.size for promise in self._promises.values())
+        return sum(promise.size for promise in self._reservations.values())
 
     def release(self, who: Hashable) -> None:
-        self._promises.pop(who, None)
+        self._reservations.pop(who, None)

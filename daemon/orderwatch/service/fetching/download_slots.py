@@ -4,45 +4,45 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.wakeup import Wakeup
 
 _WINDOW = 20.0  # seconds
 _RATE = 64_000  # bytes per second; what brings less over a window is slow
 
 
-class Turns:
+class DownloadSlots:
     """So many places. Whoever got one may be made to lend it to the end of his work."""
 
     def __init__(self, places: int, *, window: float = _WINDOW, rate: int = _RATE) -> None:
         self._places = places
         self._taken = 0
-        self._freed = Bell()
+        self._freed = Wakeup()
         self._window = window
         self._rate = rate
 
     def resize(self, places: int) -> None:
         """So many from now on; nobody loses his."""
         self._places = places
-        self._freed.ring()
+        self._freed.trigger()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator["Turn"]:
+    async def slot(self) -> AsyncIterator["Slot"]:
         """Wait for a place and hold it."""
         while self._taken >= self._places:
-            await self._freed.ticket().wait()
+            await self._freed.subscribe().wait()
         self._taken += 1
-        turn = Turn(self._free, self._window, self._rate)
+        slot = Slot(self._free, self._window, self._rate)
         try:
-            yield turn
+            yield slot
         finally:
-            turn.give_back()
+            slot.give_back()
 
     def _free(self) -> None:
         self._taken -= 1
-        self._freed.ring()
+        self._freed.trigger()
 
 
-class Turn:
+class Slot:
     def __init__(self, free: Callable[[], None], window: float, rate: int) -> None:
         self._free = free
         self._window = window

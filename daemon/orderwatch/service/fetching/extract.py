@@ -8,10 +8,10 @@ import structlog
 
 from orderwatch.core.deliveries.paths import partial_name
 from orderwatch.core.model import Delivery
-from orderwatch.core.orders.watches import Plan
+from orderwatch.core.orders.watches import DeliveryPlan
 from orderwatch.errors import BadBytesError, LostBytesError, NotExtractedError
 from orderwatch.ports import Destination
-from orderwatch.service.fetching.disk_budget import Space
+from orderwatch.service.fetching.disk_budget import DiskBudget
 
 log = structlog.get_logger()
 
@@ -25,9 +25,9 @@ class Extraction:
     def __init__(
         self,
         delivery: Delivery,
-        plan: Plan,
+        plan: DeliveryPlan,
         destination: Destination,
-        space: Space,
+        space: DiskBudget,
         *,
         wrote: Callable[[], object] = lambda: None,
     ) -> None:

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from orderwatch.core.deliveries import state_machine as machine
-from orderwatch.core.deliveries.state_machine import Failure, RetryPolicy, Trouble
-from orderwatch.core.log_throttle import Repeats, is_told
+from orderwatch.core.deliveries.state_machine import Failure, FailureKind, RetryPolicy
+from orderwatch.core.log_throttle import LogThrottle, is_due
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.errors import (
     BadBytesError,
@@ -29,22 +29,22 @@ from orderwatch.errors import (
     UnexpectedError,
 )
 from orderwatch.ports import Store
-from orderwatch.service.error_boundary import walled
-from orderwatch.service.fetching.attempt import Attempt, Tools, Tree
-from orderwatch.service.fetching.download_slots import Turn, Turns
-from orderwatch.service.fetching.host_breaker import Outages
-from orderwatch.service.liveness import PATIENCE, Member, Pulse
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.error_boundary import contained
+from orderwatch.service.fetching.attempt import Attempt, AttemptTree, FetchContext
+from orderwatch.service.fetching.download_slots import DownloadSlots, Slot
+from orderwatch.service.fetching.host_breaker import HostBreakers
+from orderwatch.service.liveness import PATIENCE, Liveness, Worker
+from orderwatch.service.wakeup import Wakeup
 
 log = structlog.get_logger()
 
 _LONGEST_WAIT = timedelta(hours=1)  # that a host may ask for
-_TROUBLES: Mapping[type[OrderwatchError], Trouble] = {  # a leaf before its parent
-    DiskError: Trouble.DISK,
-    LinkExpiredError: Trouble.LINK,
-    MissingError: Trouble.MISSING,
-    ProviderError: Trouble.PROVIDER,
-    UnexpectedError: Trouble.UNEXPECTED,
+_TROUBLES: Mapping[type[OrderwatchError], FailureKind] = {  # a leaf before its parent
+    DiskError: FailureKind.DISK,
+    LinkExpiredError: FailureKind.LINK,
+    MissingError: FailureKind.MISSING,
+    ProviderError: FailureKind.PROVIDER,
+    UnexpectedError: FailureKind.UNEXPECTED,
 }
 _EVENTS = {
     DeliveryState.WAITING: "delivery.waiting",
@@ -61,50 +61,50 @@ class Fetcher:
 
     def __init__(
         self,
-        tools: Mapping[str, Tools],
+        tools: Mapping[str, FetchContext],
         store: Store,
         *,
         retries: RetryPolicy,
         now: Callable[[], datetime],
         rng: random.Random,
-        outages: Outages | None = None,
-        pulse: Pulse | None = None,
+        host_breakers: HostBreakers | None = None,
+        liveness: Liveness | None = None,
         patience: float = PATIENCE,
     ) -> None:
         self._tools = tools
         self._store = store
         self._retries = retries
-        self._longest = max(retries.slowest, _LONGEST_WAIT)
+        self._longest = max(retries.retry_max, _LONGEST_WAIT)
         self._now = now
         self._rng = rng
-        self._outages = outages or Outages()
-        self._pulse = pulse or Pulse()
+        self._host_breakers = host_breakers or HostBreakers()
+        self._liveness = liveness or Liveness()
         self._patience = patience
-        self._failures = Repeats()
+        self._failures = LogThrottle()
         self._claiming = asyncio.Lock()
         self._ended = 0  # attempts
         self._empty: tuple[asyncio.Event, int] | None = None  # ticket and `_ended` when nothing was found
 
-    async def work(self, todo: Bell, stopping: asyncio.Event, turns: Turns) -> None:
+    async def work(self, todo: Wakeup, stopping: asyncio.Event, slots: DownloadSlots) -> None:
         """One worker: delivery after delivery, each in a turn, asleep where there is none."""
-        with self._pulse.member("worker", self._patience) as member:
+        with self._liveness.worker("worker", self._patience) as worker:
             while not stopping.is_set():
-                ticket = todo.ticket()
-                if not await self._take_turn(ticket, turns, stopping, member):
+                ticket = todo.subscribe()
+                if not await self._take_turn(ticket, slots, stopping, worker):
                     await ticket.wait()
 
     async def _take_turn(
-        self, ticket: asyncio.Event, turns: Turns, stopping: asyncio.Event, member: Member
+        self, ticket: asyncio.Event, slots: DownloadSlots, stopping: asyncio.Event, worker: Worker
     ) -> bool:
         """Fetch what is next; False where nothing is."""
-        member.rests()  # who has the places is judged
-        async with turns.turn() as turn:
-            member.beat()
+        worker.idle()  # who has the places is judged
+        async with slots.slot() as slot:
+            worker.progress()
             if stopping.is_set():
                 return True
             delivery = await self._claim(ticket)
             if delivery is not None:
-                await self.fetch(delivery, turn, member)
+                await self.fetch(delivery, slot, worker)
             return delivery is not None
 
     async def _claim(self, ticket: asyncio.Event) -> Delivery | None:
@@ -124,19 +124,23 @@ class Fetcher:
     async def next(self) -> Delivery | None:
         """Claim the delivery whose turn it is; None where none may be fetched now."""
         now = self._now()
-        self._outages.forget(now, self._longest)
+        self._host_breakers.forget(now, self._longest)
         return await self._store.claim(
             now,
             self._open(),
             now + 2 * self._longest,
             await self._rooms(),
-            resting=self._outages.resting(now),
-            doubted=self._outages.doubted(),
+            resting=self._host_breakers.resting(now),
+            doubted=self._host_breakers.doubted(),
         )
 
     def _open(self) -> list[str]:
         """The accounts that may be asked for a link: where trouble lasts the poller alone tries."""
-        return [name for name, tools in self._tools.items() if not (tools.gate.lasts or tools.gate.doubted)]
+        return [
+            name
+            for name, tools in self._tools.items()
+            if not (tools.breaker.is_open or tools.breaker.is_suspect)
+        ]
 
     async def _rooms(self) -> dict[str | None, int | None]:
         """The room in each tree, None where it cannot be used: what is parked is not tried in vain."""
@@ -144,13 +148,13 @@ class Fetcher:
         return {root: await _room(tree) for root, tree in trees.items()}
 
     async def fetch(
-        self, delivery: Delivery, turn: Turn | None = None, member: Member | None = None
+        self, delivery: Delivery, slot: Slot | None = None, worker: Worker | None = None
     ) -> Delivery:
         """One attempt at a claimed delivery; returns what became of it. Slow, it lends its turn."""
-        visit = self._outages.visit(delivery, self._now)
-        attempt = Attempt(delivery, self._tools[delivery.account], visit=visit, member=member)
+        visit = self._host_breakers.visit(delivery, self._now)
+        attempt = Attempt(delivery, self._tools[delivery.account], visit=visit, worker=worker)
         try:
-            async with _lending(attempt, turn):
+            async with _lending(attempt, slot):
                 await self._try(attempt)
         except asyncio.CancelledError:
             if attempt.delivery.state is DeliveryState.FETCHING:
@@ -171,7 +175,7 @@ class Fetcher:
 
     async def _try(self, attempt: Attempt) -> None:
         try:
-            with walled(**attempt.row.where):
+            with contained(**attempt.row.where):
                 await attempt.run()
         except HeldError as held:
             move = machine.held(attempt.delivery, self._now(), held.until, str(held))
@@ -188,14 +192,12 @@ class Fetcher:
 
     async def _fail(self, attempt: Attempt, error: TransferError | ProviderError | UnexpectedError) -> None:
         failure = await self._failure(attempt, error)
-        move = machine.after_failure(
-            attempt.delivery, failure, self._now(), self._retries, self._rng.random()
-        )
+        move = machine.on_failure(attempt.delivery, failure, self._now(), self._retries, self._rng.random())
         await self._store.record(move)
         attempt.row.delivery = move.delivery
         self._tools[move.delivery.account].meter.failed(failure.trouble)
         if isinstance(error, HostError) and not failure.progressed:
-            attempt.visit.failed(error, self._retries.slowest, self._rng.random())
+            attempt.visit.failed(error, self._retries.retry_max, self._rng.random())
         self._say(attempt, failure)
 
     def _say(self, attempt: Attempt, failure: Failure) -> None:
@@ -205,9 +207,9 @@ class Fetcher:
         if delivery.state is DeliveryState.PARKED:  # and is tried every minute
             known = repeats > 1
         elif delivery.state is DeliveryState.WAITING:
-            of_host = failure.trouble is Trouble.NETWORK and attempt.visit.lasts
-            its_turn_comes = failure.trouble is Trouble.BUSY and attempt.visit.crowded
-            known = of_host or its_turn_comes or not is_told(repeats)
+            of_host = failure.trouble is FailureKind.NETWORK and attempt.visit.lasts
+            its_turn_comes = failure.trouble is FailureKind.BUSY and attempt.visit.crowded
+            known = of_host or its_turn_comes or not is_due(repeats)
         say = log.debug if known else log.warning
         say(
             _EVENTS[delivery.state],
@@ -228,22 +230,22 @@ class Fetcher:
         wait = timedelta(seconds=error.wait) if isinstance(error, TransferError) else timedelta(0)
         match error:
             case BusyHostError():
-                trouble, wait = Trouble.BUSY, attempt.visit.refused(wait, self._retries.slowest)
+                trouble, wait = FailureKind.BUSY, attempt.visit.refused(wait, self._retries.retry_max)
             case ForbiddenError() if not attempt.visit.is_forbidden():
-                trouble, wait = Trouble.BUSY, attempt.visit.refused(wait, self._retries.slowest)
+                trouble, wait = FailureKind.BUSY, attempt.visit.refused(wait, self._retries.retry_max)
             case BadBytesError():
-                trouble = Trouble.BYTES
+                trouble = FailureKind.BYTES
                 try:
-                    sha256 = await attempt.set_aside(reason)
+                    sha256 = await attempt.quarantine(reason)
                 except DiskError as disk:
-                    trouble, reason = Trouble.DISK, str(disk)
+                    trouble, reason = FailureKind.DISK, str(disk)
             case LostBytesError():
-                trouble = Trouble.DISK
+                trouble = FailureKind.DISK
                 with contextlib.suppress(DiskError):  # it may be read-only by now
                     await attempt.start_over()
             case _:
                 trouble = next(
-                    (t for kind, t in _TROUBLES.items() if isinstance(error, kind)), Trouble.NETWORK
+                    (t for kind, t in _TROUBLES.items() if isinstance(error, kind)), FailureKind.NETWORK
                 )
         return Failure(
             trouble=trouble, reason=reason, progressed=attempt.progressed, bytes_sha256=sha256, wait=wait
@@ -259,7 +261,7 @@ async def recover(store: Store, now: Callable[[], datetime]) -> None:
         log.info("recovery.done", released=len(held))
 
 
-async def _room(tree: Tree) -> int | None:
+async def _room(tree: AttemptTree) -> int | None:
     try:
         await tree.volume.ready()
         return tree.space.room()
@@ -267,10 +269,10 @@ async def _room(tree: Tree) -> int | None:
         return None
 
 
-def _lending(attempt: Attempt, turn: Turn | None) -> contextlib.AbstractAsyncContextManager[None]:
+def _lending(attempt: Attempt, slot: Slot | None) -> contextlib.AbstractAsyncContextManager[None]:
     def lent() -> None:
         log.info("download.slow", **attempt.row.where, durable=attempt.delivery.durable)
 
-    if turn is None:
+    if slot is None:
         return contextlib.nullcontext()
-    return turn.lent_when_slow(lambda: attempt.delivery.durable, lent)
+    return slot.lent_when_slow(lambda: attempt.delivery.durable, lent)

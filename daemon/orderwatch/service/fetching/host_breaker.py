@@ -16,15 +16,15 @@ from orderwatch.errors import HeldError, HostError
 log = structlog.get_logger()
 
 
-class Outages:
+class HostBreakers:
     """While a host is doubted one download at a time tries it, each time another one."""
 
     def __init__(self) -> None:
         self._roads: dict[Way, _Road] = {}
 
-    def visit(self, delivery: Delivery, now: Callable[[], datetime]) -> "Visit":
+    def visit(self, delivery: Delivery, now: Callable[[], datetime]) -> "HostVisit":
         """The delivery goes to the host that it was offered at last, as far as that is known."""
-        return Visit(self._road, delivery, now)
+        return HostVisit(self._road, delivery, now)
 
     def resting(self, now: datetime) -> Sequence[Way]:
         """Where no download may begin now."""
@@ -49,7 +49,7 @@ class Outages:
         return self._roads.setdefault(way, _Road(way))
 
 
-class Visit:
+class HostVisit:
     """A delivery on its way to a host. Its further connections are counted too."""
 
     def __init__(

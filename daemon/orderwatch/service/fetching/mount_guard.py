@@ -17,7 +17,7 @@ log = structlog.get_logger()
 _LONG = timedelta(hours=1)  # untouched, and it is nobody's
 
 
-class Volume:
+class MountGuard:
     """Of one tree. `lock` holds the tree for this process; it raises `LockedError`."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Volume:
         self._destination = destination
         self._store = store
         self._lock = lock
-        self._turn = asyncio.Lock()
+        self._slot = asyncio.Lock()
         self._held = ExitStack()
         self._marker: str | None = None  # of the tree that is held
         self._swept = False
@@ -52,7 +52,7 @@ class Volume:
 
     async def ready(self) -> None:
         """Return when the tree can be used, `DiskError` where it cannot; cheap once it could."""
-        async with self._turn:
+        async with self._slot:
             if self._left:
                 raise DiskError(f"{self._root} is no delivery tree of ours any more")
             try:
@@ -78,11 +78,11 @@ class Volume:
 
     async def tidy(self) -> None:
         """Remove what no row knows and nobody has touched for long, while the tree is ours."""
-        async with self._turn:
+        async with self._slot:
             if self._marker is None:
                 return
             try:
-                swept = await sweep(self._destination, self._store, _LONG)
+                swept = await sweep_partials(self._destination, self._store, _LONG)
             except DiskError as error:
                 self._say(error)
                 return
@@ -111,7 +111,7 @@ class Volume:
 
     async def _sweep(self) -> None:
         """What a killed process left; only before the first attempt, for later it may be somebody's."""
-        swept = await sweep(self._destination, self._store)
+        swept = await sweep_partials(self._destination, self._store)
         self._swept = True
         if swept:
             log.info("tree.swept", root=self._root, partials=swept)
@@ -141,6 +141,6 @@ async def check_mounted(root: str, known: str, destination: Destination) -> None
     )
 
 
-async def sweep(destination: Destination, store: Store, older: timedelta | None = None) -> int:
+async def sweep_partials(destination: Destination, store: Store, older: timedelta | None = None) -> int:
     """Remove the partials that no row knows; returns how many. With `older`, work may be going on."""
     return await destination.sweep({partial_name(d) for d in await store.deliveries(*UNFINISHED)}, older)

@@ -30,7 +30,7 @@ _END_EVENTS = {
 _SERIOUS = {"space", "database"}
 
 
-class Examiner:
+class CheckRunner:
     """`findings` are the latest, by the name of the check."""
 
     def __init__(self, checks: Sequence[Check], now: Callable[[], datetime]) -> None:

@@ -8,7 +8,7 @@ import structlog
 
 from orderwatch.errors import DatabaseError
 from orderwatch.ports import Backups, Upkeep
-from orderwatch.service.fetching.mount_guard import Volume
+from orderwatch.service.fetching.mount_guard import MountGuard
 from orderwatch.service.maintenance.scrub import Scrub
 
 log = structlog.get_logger()
@@ -18,7 +18,7 @@ _AGAIN = timedelta(hours=1)  # after a failure
 _NIGHTLY_DAY = timedelta(days=1)
 
 
-class Nightly:
+class NightlyBackup:
     """`last` is when the newest backup was made, None where there is none."""
 
     def __init__(self, backups: Backups) -> None:
@@ -66,7 +66,7 @@ _OFTEN, _DAY = timedelta(minutes=10), timedelta(days=1)
 _AT_ONCE = 100  # orders in one transaction
 
 
-class Chore(Protocol):
+class MaintenanceTask(Protocol):
     """Sees by rows and files whether anything is due, and does it."""
 
     async def do(self, now: datetime) -> None: ...
@@ -88,10 +88,10 @@ class Retention:
             pass  # in between others write
 
 
-class Sweeping:
+class PartialSweep:
     """Partials that no row knows any more."""
 
-    def __init__(self, volumes: Sequence[Volume]) -> None:
+    def __init__(self, volumes: Sequence[MountGuard]) -> None:
         self.volumes = volumes
 
     async def do(self, now: datetime) -> None:
@@ -100,14 +100,14 @@ class Sweeping:
             await volume.tidy()
 
 
-class Keeper:
+class Maintenance:
     """One worker for all of it, one thing after the other."""
 
     def __init__(
         self,
-        nightly: Nightly,
+        nightly: NightlyBackup,
         retention: Retention,
-        sweeping: Sweeping,
+        sweeping: PartialSweep,
         scrub: Scrub,
         *,
         now: Callable[[], datetime],
@@ -117,13 +117,13 @@ class Keeper:
         self.sweeping = sweeping
         self.scrub = scrub
         self._now = now
-        self._every: dict[Chore, timedelta] = {
+        self._every: dict[MaintenanceTask, timedelta] = {
             nightly: _OFTEN,
             retention: _DAY,
             sweeping: _DAY,
             scrub: _OFTEN,
         }
-        self._done: dict[Chore, datetime] = {}
+        self._done: dict[MaintenanceTask, datetime] = {}
 
     @property
     def last_backup(self) -> datetime | None:

@@ -22,7 +22,7 @@ Key = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Scrubbed:
+class ScrubTree:
     """One tree; `ready` raises `DiskError` where it cannot be used."""
 
     root: str
@@ -43,7 +43,7 @@ class Scrub:
     def __init__(
         self,
         store: Upkeep,
-        trees: Mapping[str | None, Scrubbed],
+        trees: Mapping[str | None, ScrubTree],
         weekly: int,
         *,
         rest: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -162,7 +162,7 @@ class Scrub:
                 log.info("tree.mended", root=tree.root)
 
 
-async def _is_ready(tree: Scrubbed) -> bool:
+async def _is_ready(tree: ScrubTree) -> bool:
     try:
         await tree.ready()
     except DiskError:

@@ -10,14 +10,14 @@ from orderwatch.core.attention.attention import changes, concerns, unacknowledge
 from orderwatch.core.attention.concern import Concern, Reason, Scope
 from orderwatch.errors import DatabaseError, UnexpectedError
 from orderwatch.ports import AttentionRecords
-from orderwatch.service.error_boundary import walled
+from orderwatch.service.error_boundary import contained
 
 log = structlog.get_logger()
 
 _UNLOGGED = {Reason.ORDER_FAILED, Reason.OVERDUE}
 
 
-class AttentionKeeper:
+class AttentionTracker:
     """`current` is what people see, as of the last round; None where it is not known."""
 
     def __init__(
@@ -43,7 +43,7 @@ class AttentionKeeper:
         """
         async with self._turn:
             try:
-                with walled():
+                with contained():
                     await self._round()
             except DatabaseError as error:
                 self.current = None

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from orderwatch.core.notifications.notification import Letter
+from orderwatch.core.notifications.notification import OutboxItem
 from orderwatch.errors import DatabaseError, NotifyError, UnexpectedError
 from orderwatch.ports import ChannelState, Notifier, Post
-from orderwatch.service.error_boundary import walled
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.error_boundary import contained
+from orderwatch.service.wakeup import Wakeup
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ _KEPT = timedelta(days=14)
 _LIMIT = 300.0  # seconds; every notifier has a shorter one of its own
 
 
-class Teller:
+class Dispatcher:
     """`gather` is how long notes are waited for once there is one, so that they go out together."""
 
     def __init__(
@@ -45,9 +45,9 @@ class Teller:
         self._rng = rng
         self._sleep = sleep
         self._state = ChannelState()
-        self._letters: Sequence[Letter] = ()  # tried in vain: repeated as they were, whatever came since
+        self._letters: Sequence[OutboxItem] = ()  # tried in vain: repeated as they were, whatever came since
 
-    async def run(self, news: Bell) -> None:
+    async def run(self, news: Wakeup) -> None:
         """For ever; what is wrong with the channel never ends it, nor a database that others hold."""
         await self.take_over()
         while True:
@@ -56,8 +56,8 @@ class Teller:
             except DatabaseError:
                 await self._sleep(_FIRST.total_seconds())  # what was sent and not written is sent again
 
-    async def _turn(self, news: Bell) -> None:
-        ticket = news.ticket()
+    async def _turn(self, news: Wakeup) -> None:
+        ticket = news.subscribe()
         if pause := self._pause():
             await self._sleep(pause)
         elif await self._has_some():
@@ -103,28 +103,28 @@ class Teller:
         else:
             await self._succeeded()
 
-    async def _send(self, letters: Sequence[Letter]) -> None:
+    async def _send(self, items: Sequence[OutboxItem]) -> None:
         """Raises `NotifyError`, or `UnexpectedError` for an error of our own."""
-        with walled(channel=self.channel):
+        with contained(channel=self.channel):
             try:
                 async with asyncio.timeout(_LIMIT):
-                    await self._notifier.send(letters)
+                    await self._notifier.send(items)
             except TimeoutError as error:
                 raise NotifyError("it takes too long") from error
 
     async def _tell_each(self, error: UnexpectedError) -> None:
         """One note may be what an error of our own falls on: where others go out, that one is dropped."""
-        sent: list[Letter] = []
-        odd: list[Letter] = []
-        for letter in self._letters:
+        sent: list[OutboxItem] = []
+        odd: list[OutboxItem] = []
+        for item in self._letters:
             try:
-                await self._send([letter])
+                await self._send([item])
             except UnexpectedError:
-                odd.append(letter)
+                odd.append(item)
             except NotifyError:
                 break
             else:
-                sent.append(letter)
+                sent.append(item)
         if not sent:
             self._letters = ()  # else what comes later would wait behind them
             await self._failed(str(error), timedelta(0))

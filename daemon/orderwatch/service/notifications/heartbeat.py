@@ -10,21 +10,21 @@ from orderwatch.core.attention.attention import beyond_heartbeat
 from orderwatch.core.attention.concern import Concern
 from orderwatch.errors import NotifyError
 from orderwatch.ports import Pinger
-from orderwatch.service.polling.poller import Round
+from orderwatch.service.polling.poller import SweepResult
 
 log = structlog.get_logger()
 
 _AGAIN = 30.0  # seconds after a ping that failed
 
 
-def use_of(done: Round) -> bool | None:
+def is_useful(done: SweepResult) -> bool | None:
     """Whether a round was good; None where nothing was due, or the list was due before all was looked at."""
     if done.problems:
         return False
     return True if done.answered and not done.put_off else None
 
 
-class Deadman:
+class Heartbeat:
     """Asks `url` while all is well, and `fail` instead while something needs a person.
 
     `accounts` are those that have something to watch: each has to be well before `url` is asked.

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from orderwatch.core.notifications.problems import Change, Problem, begins, begins_again, begun, ends
+from orderwatch.core.notifications.problems import Problem, ProblemChange, begins, begins_again, begun, ends
 from orderwatch.core.ordering.intent import IntentState
 from orderwatch.errors import DatabaseError
 from orderwatch.ports import Journal
@@ -18,7 +18,7 @@ _REVIEW = timedelta(minutes=5)
 _INTENT = "intent.unclear"  # may be settled by a command beside us, which we do not hear
 
 
-class Problems:
+class ProblemTracker:
     """`heard` may be called from any thread, also before `load`; `run` writes what it led to.
 
     What was open at a start is not told again when it begins again; what does not begin again within
@@ -34,7 +34,7 @@ class Problems:
         self.open: Mapping[str, Problem] = MappingProxyType(self._open)
         self._doubted: dict[str, float] = {}  # until when, by the loop's clock
         self._early: list[tuple[str, Mapping[str, object], datetime]] | None = []  # heard before `load`
-        self._unwritten: deque[Change] = deque()
+        self._unwritten: deque[ProblemChange] = deque()
         self._news = asyncio.Event()
         self._writing = asyncio.Lock()
 
@@ -114,9 +114,9 @@ class Problems:
     def _end(self, key: str, at: datetime) -> None:
         self._doubted.pop(key, None)
         if problem := self._open.pop(key, None):
-            self._write_later(Change(problem, at, over=True))
+            self._write_later(ProblemChange(problem, at, over=True))
 
-    def _write_later(self, change: Change) -> None:
+    def _write_later(self, change: ProblemChange) -> None:
         self._unwritten.append(change)
         self._news.set()
 

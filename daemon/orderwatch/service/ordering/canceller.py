@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from orderwatch.cancellation import shielded
 from orderwatch.core.model import Order, OrderPhase
-from orderwatch.core.ordering.provenance import Act, acted
+from orderwatch.core.ordering.provenance import Provenance, provenance_of
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.core.orders.snapshot import Look, SeenOrder
-from orderwatch.core.orders.watches import traits
+from orderwatch.core.orders.snapshot import Observation, OrderSnapshot
+from orderwatch.core.orders.watches import traits_of
 from orderwatch.errors import ProviderError, UnclearError
 from orderwatch.ports import Tasking
 from orderwatch.service.polling.recorder import Recorder
@@ -18,10 +18,10 @@ from orderwatch.service.polling.recorder import Recorder
 _LOOKS = (0.0, 2.0, 5.0)  # seconds before each look for what became of it
 
 
-class Cancelled(NamedTuple):
+class CancelResult(NamedTuple):
     """The order as the provider showed it last; `sent` unless it was over before, `lost` if unanswered."""
 
-    seen: SeenOrder
+    seen: OrderSnapshot
     sent: bool
     lost: str | None = None
 
@@ -51,12 +51,12 @@ class Canceller:
         self._now = now
         self._sleep = sleep
 
-    async def cancel(self, task_id: int, act: Act) -> Cancelled:
+    async def cancel(self, task_id: int, act: Provenance) -> CancelResult:
         """Once begun it goes on to its record, whoever is cancelled meanwhile."""
         return await shielded(self._cancel(task_id, act))
 
-    async def _cancel(self, task_id: int, act: Act) -> Cancelled:
-        before = Cancelled(await self._tasking.order(task_id), sent=False)
+    async def _cancel(self, task_id: int, act: Provenance) -> CancelResult:
+        before = CancelResult(await self._tasking.order(task_id), sent=False)
         if before.over:
             return before
         await self._record(before.seen, f"about to be cancelled {act.words}")
@@ -69,11 +69,11 @@ class Canceller:
             await self._record(before.seen, f"not cancelled {act.words}: {error}")
             raise
         else:
-            done = Cancelled(seen, sent=True)
+            done = CancelResult(seen, sent=True)
             await self._record(seen, f"{_end(done)} {act.words}")
         return done
 
-    async def _looked_up(self, seen: SeenOrder, lost: str) -> Cancelled:
+    async def _looked_up(self, seen: OrderSnapshot, lost: str) -> CancelResult:
         """Not asked for again: what the provider shows a little later counts."""
         for pause in _LOOKS:
             await self._sleep(pause)
@@ -83,22 +83,24 @@ class Canceller:
                 continue
             if _is_over(seen):
                 break
-        return Cancelled(seen, sent=True, lost=lost)
+        return CancelResult(seen, sent=True, lost=lost)
 
-    async def _record(self, seen: SeenOrder, words: str) -> None:
-        look = Look(account=self._recorder.account, order=seen, captures=None)
+    async def _record(self, seen: OrderSnapshot, words: str) -> None:
+        look = Observation(account=self._recorder.account, order=seen, captures=None)
 
         def decide(order: Order | None) -> Verdict:
-            return acted(order, look, self._now(), self._recorder.rules(traits(order or seen)), words)
+            return provenance_of(
+                order, look, self._now(), self._recorder.rules(traits_of(order or seen)), words
+            )
 
         await self._recorder.record(seen.task_id, decide, latest=self._now())
 
 
-def _is_over(seen: SeenOrder) -> bool:
+def _is_over(seen: OrderSnapshot) -> bool:
     return seen.phase is not None and seen.phase.final
 
 
-def _end(done: Cancelled) -> str:
+def _end(done: CancelResult) -> str:
     if done.cancelled:
         return "cancelled"
     if done.over:

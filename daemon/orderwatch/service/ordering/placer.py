@@ -12,12 +12,12 @@ import structlog
 from orderwatch.cancellation import shielded
 from orderwatch.core.model import Order
 from orderwatch.core.ordering import intent as guard
-from orderwatch.core.ordering.intent import Budget, Intent, IntentState, Stock
-from orderwatch.core.ordering.matching import is_alike
-from orderwatch.core.ordering.provenance import acted
+from orderwatch.core.ordering.intent import Budget, Intent, IntentState, OrderList
+from orderwatch.core.ordering.matching import equivalent
+from orderwatch.core.ordering.provenance import provenance_of
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.core.orders.snapshot import Look, SeenOrder
-from orderwatch.core.orders.watches import traits
+from orderwatch.core.orders.snapshot import Observation, OrderSnapshot
+from orderwatch.core.orders.watches import traits_of
 from orderwatch.errors import (
     AnswerError,
     DatabaseError,
@@ -28,7 +28,7 @@ from orderwatch.errors import (
     UnexpectedError,
 )
 from orderwatch.ports import ListedRow, Store, Tasking
-from orderwatch.service.error_boundary import walled
+from orderwatch.service.error_boundary import contained
 from orderwatch.service.polling.recorder import Recorder
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ _EVENTS = {
 }
 
 
-class Outcome(NamedTuple):
+class PlaceOutcome(NamedTuple):
     """How far an intent came; `fresh` where its order became known just now.
 
     `error` says why it came no further, `status` is the word of an order that was there before, `over` where
@@ -57,7 +57,7 @@ class Outcome(NamedTuple):
     over: bool = False
 
 
-class Orderer:
+class Placer:
     """Who calls it holds the turn to order: whatever is found being sent, nobody is sending any more.
 
     An order that may have been taken is sent again only after two whole lists lacked it, the second one
@@ -86,13 +86,13 @@ class Orderer:
 
     async def order(
         self, intent: Intent, *, resume: bool = False, again: bool = False, budget: Budget | None = None
-    ) -> Outcome | None:
+    ) -> PlaceOutcome | None:
         """Place it, unless that was done or may have been; None where the budget is exceeded.
 
         `resume`: the user wants it sent once more where it surely is absent. `again`: the user wants another
         one beside the one there is. Raises `ProviderError` where nothing of it was ever sent.
         """
-        alike = [i for i in await self._store.intents() if is_alike(i.request, intent.request)]
+        alike = [i for i in await self._store.intents() if equivalent(i.request, intent.request)]
         known = [i for i in alike if self._is_ours(i) or i.account == self._account]
         if unsettled := next((i for i in known if i.state.open), None):
             return await self._settle_known(unsettled, intent if resume else None)
@@ -109,8 +109,8 @@ class Orderer:
         return None if written is None else await self._send(written)
 
     async def settle(
-        self, intent: Intent, stock: Stock | None = None, *, resume: Intent | None = None
-    ) -> Outcome:
+        self, intent: Intent, stock: OrderList | None = None, *, resume: Intent | None = None
+    ) -> PlaceOutcome:
         """Look for what became of an open intent, in this list or a new one. Raises `ProviderError`.
 
         With `resume` it is looked for until that is clear, and sent once more, as `resume` has it, if it
@@ -121,7 +121,7 @@ class Orderer:
             intent = await self._keep(intent, guard.unclear(intent, words, self._now()))
         if not self._is_ours(intent):
             words = "it was sent under another contract, and that one's list alone can tell"
-            return Outcome(intent, error=AnswerError(words))
+            return PlaceOutcome(intent, error=AnswerError(words))
         waited = timedelta(0)
         while True:
             stock = stock or await self.stock()
@@ -131,9 +131,9 @@ class Orderer:
             after, doubt = guard.searched(intent, stock, taken, self._wait, waited)
             intent = await self._keep(intent, after)
             if doubt is not None:
-                return Outcome(intent, error=AnswerError(doubt))
+                return PlaceOutcome(intent, error=AnswerError(doubt))
             if resume is None:
-                return Outcome(intent)
+                return PlaceOutcome(intent)
             if intent.state is IntentState.ABSENT:
                 break
             if self._now() < intent.absent_at(self._wait):
@@ -144,7 +144,7 @@ class Orderer:
         renewed = guard.renewed(intent, resume)
         return await self._send(await self._keep(intent, guard.sending(renewed, stock, self._now())))
 
-    async def stock(self) -> Stock:
+    async def stock(self) -> OrderList:
         """Every order of the account; nothing less proves anything. Raises `ProviderError`."""
         began, found, unreadable, total = self._now(), {}, 0, 0
         async for page in self._tasking.listing():
@@ -156,7 +156,7 @@ class Orderer:
                     unreadable += 1
         if len(found) + unreadable < total:
             raise AnswerError(f"the provider's list says {total} orders, and shows {len(found) + unreadable}")
-        return Stock(began, list(found.values()), unreadable)
+        return OrderList(began, list(found.values()), unreadable)
 
     def _is_ours(self, intent: Intent) -> bool:
         """Whether our list tells of it."""
@@ -166,45 +166,45 @@ class Orderer:
         """Intents by their orders, as far as our list shows these."""
         return {i.task_id: i for i in await self._store.intents() if i.task_id and self._is_ours(i)}
 
-    async def _settle_known(self, intent: Intent, resume: Intent | None) -> Outcome:
+    async def _settle_known(self, intent: Intent, resume: Intent | None) -> PlaceOutcome:
         if intent.account != self._account:
-            return Outcome(intent, error=AnswerError(f"it was sent with the account {intent.account}"))
+            return PlaceOutcome(intent, error=AnswerError(f"it was sent with the account {intent.account}"))
         try:
             return await self.settle(intent, resume=resume)
         except ProviderError as error:
-            return Outcome(intent, error=error)
+            return PlaceOutcome(intent, error=error)
 
-    async def _done(self, intent: Intent) -> Outcome:
+    async def _done(self, intent: Intent) -> PlaceOutcome:
         order = await self._store.order(intent.account, intent.task_id or 0)
         if order is None:
-            return Outcome(intent)
-        return Outcome(intent, status=order.standing.word)
+            return PlaceOutcome(intent)
+        return PlaceOutcome(intent, status=order.status.word)
 
-    async def _send(self, intent: Intent) -> Outcome:
+    async def _send(self, intent: Intent) -> PlaceOutcome:
         """One request, which who stops us lets end; what is written says already that it is being sent."""
         hurry = asyncio.Event()
         return await shielded(self._send_through(intent, hurry), hurry=hurry.set)
 
-    async def _send_through(self, intent: Intent, hurry: asyncio.Event) -> Outcome:
+    async def _send_through(self, intent: Intent, hurry: asyncio.Event) -> PlaceOutcome:
         try:
             seen = await self._place(intent, hurry)
         except UnclearError as error:
             return await self._look_up(intent, error)
         except TimeoutError:
             words = "it was stopped while it was being sent"
-            return Outcome(await self._keep(intent, guard.unclear(intent, words, self._now())))
+            return PlaceOutcome(await self._keep(intent, guard.unclear(intent, words, self._now())))
         except ProviderError as error:
             refused = isinstance(error, RejectedError | RefusedError)
             after = guard.closed(intent, str(error), refused=refused)
-            return Outcome(await self._keep(intent, after), error=error)
+            return PlaceOutcome(await self._keep(intent, after), error=error)
         if seen.task_id in {*intent.before, *await self._owners()}:
             odd = f"the provider answers with order {seen.task_id}, which was there before"
             return await self._look_up(intent, UnclearError(odd))
         after = await self._record(intent, seen)
         log.info("intent.placed", **_named(after), task_id=after.task_id)
-        return Outcome(after, fresh=True)
+        return PlaceOutcome(after, fresh=True)
 
-    async def _place(self, intent: Intent, hurry: asyncio.Event) -> SeenOrder:
+    async def _place(self, intent: Intent, hurry: asyncio.Event) -> OrderSnapshot:
         """`TimeoutError` where it does not end soon after the hurry."""
         request = asyncio.ensure_future(self._tasking.place(intent.request.body))
         hurried = asyncio.ensure_future(hurry.wait())
@@ -212,33 +212,33 @@ class Orderer:
         hurried.cancel()
         return await asyncio.wait_for(request, _HURRY)
 
-    async def _look_up(self, intent: Intent, error: UnclearError) -> Outcome:
+    async def _look_up(self, intent: Intent, error: UnclearError) -> PlaceOutcome:
         """At once, since mostly the provider shows then whether it took it."""
         intent = await self._keep(intent, guard.unclear(intent, str(error), self._now()))
         outcome = await self._settle_known(intent, None)
         return outcome._replace(error=outcome.error or error)
 
-    async def _take_over(self, intent: Intent, seen: SeenOrder) -> Outcome:
+    async def _take_over(self, intent: Intent, seen: OrderSnapshot) -> PlaceOutcome:
         """What is asked for is there, whoever placed it."""
         if owner := (await self._owners()).get(seen.task_id):
-            return Outcome(owner, status=seen.status, over=guard.is_lost(seen))
+            return PlaceOutcome(owner, status=seen.status, over=guard.is_lost(seen))
         return await self._adopt(intent, seen)
 
-    async def _adopt(self, intent: Intent, seen: SeenOrder) -> Outcome:
+    async def _adopt(self, intent: Intent, seen: OrderSnapshot) -> PlaceOutcome:
         after = await self._record(intent, seen)
         over = guard.is_lost(seen)
         say = log.warning if over else log.info
         say("intent.adopted", **_named(after), task_id=after.task_id, status=seen.status)
-        return Outcome(after, fresh=True, status=seen.status, over=over)
+        return PlaceOutcome(after, fresh=True, status=seen.status, over=over)
 
-    async def _record(self, intent: Intent, seen: SeenOrder) -> Intent:
+    async def _record(self, intent: Intent, seen: OrderSnapshot) -> Intent:
         """The order, watched from now on, with what was done."""
         after = guard.placed(intent, seen.task_id)
-        look = Look(account=self._account, order=seen, captures=None)
+        look = Observation(account=self._account, order=seen, captures=None)
 
         def decide(order: Order | None) -> Verdict:
-            rules = self._recorder.rules(traits(order or seen))
-            verdict = acted(order, look, self._now(), rules, after.words)
+            rules = self._recorder.rules(traits_of(order or seen))
+            verdict = provenance_of(order, look, self._now(), rules, after.words)
             return replace(verdict, order=replace(verdict.order, ours=True))
 
         try:
@@ -275,9 +275,9 @@ def _named(intent: Intent) -> dict[str, object]:
     }
 
 
-def _read(row: ListedRow) -> SeenOrder | None:
+def _read(row: ListedRow) -> OrderSnapshot | None:
     try:
-        with walled():
+        with contained():
             return row.read()
     except UnexpectedError:
         return None

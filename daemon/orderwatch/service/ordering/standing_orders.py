@@ -7,18 +7,18 @@ from typing import NamedTuple
 
 import structlog
 
-from orderwatch.core.ordering.intent import Budget, Intent, IntentState, fate, resume_later
+from orderwatch.core.ordering.intent import Budget, Intent, IntentState, describe_outcome, how_to_resume
 from orderwatch.core.ordering.order_file import Draft
-from orderwatch.core.ordering.provenance import Act
+from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import fingerprint
 from orderwatch.core.ordering.standing_orders import is_spent, marked, name_of, steps, unfit
 from orderwatch.errors import LockedError, ProviderError, RefusedError, UnexpectedError
 from orderwatch.ports import Store, Tasking
-from orderwatch.service.account_breaker import Gate
-from orderwatch.service.error_boundary import walled
-from orderwatch.service.liveness import Member, unwatched
-from orderwatch.service.ordering.placer import Orderer, Outcome
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.error_boundary import contained
+from orderwatch.service.liveness import Worker, unsupervised
+from orderwatch.service.ordering.placer import PlaceOutcome, Placer
+from orderwatch.service.wakeup import Wakeup
 
 log = structlog.get_logger()
 
@@ -26,7 +26,7 @@ _SOONEST = timedelta(seconds=10)
 _SOURCE = "[[order]]"
 
 
-class Plan(NamedTuple):
+class StandingPlan(NamedTuple):
     """Open intents to be searched for, orders to be placed, and what stands against the others, by name."""
 
     searches: Sequence[Intent]
@@ -34,23 +34,23 @@ class Plan(NamedTuple):
     hindered: Mapping[str, str]
 
 
-class PutOff(NamedTuple):
+class Postponed(NamedTuple):
     reason: str
     until: datetime
 
 
-class Standing:
+class StandingOrders:
     """`may_order` raises `ProviderError` where the account cannot task; `turn` raises `LockedError`."""
 
     def __init__(
         self,
         account: str,
         declared: Sequence[Draft],
-        orderer: Orderer,
+        placer: Placer,
         *,
         tasking: Tasking,
         store: Store,
-        gate: Gate,
+        breaker: AccountBreaker,
         who: str,
         budget: Budget,
         resend: bool,
@@ -59,14 +59,14 @@ class Standing:
         may_order: Callable[[], Awaitable[None]],
         turn: Callable[[], AbstractContextManager[None]],
         now: Callable[[], datetime],
-        member: Member | None = None,
+        worker: Worker | None = None,
     ) -> None:
         self._account = account
         self._declared = marked(account, declared)
-        self._orderer = orderer
+        self._placer = placer
         self._tasking = tasking
         self._store = store
-        self._gate = gate
+        self._breaker = breaker
         self._who = who
         self._budget = budget
         self._resend = resend
@@ -75,21 +75,21 @@ class Standing:
         self._may_order = may_order
         self._turn = turn
         self._now = now
-        self._member = member or unwatched()
+        self._worker = worker or unsupervised()
         self._not_before: datetime | None = None
         self._searched: dict[int, datetime] = {}
         self._hindered: dict[str, str] = {}  # what was said against each, by its name
-        self._put_off: dict[str, PutOff] = {}
+        self._put_off: dict[str, Postponed] = {}
         self._failing: str | None = None
         self.refused = False  # credentials or contract, in the last round
         self.busy = False  # another process was ordering then
 
-    async def run(self, tick: Bell) -> None:
+    async def run(self, tick: Wakeup) -> None:
         """Round after round, whenever the bell rings; trouble of the provider never ends it."""
-        with self._member:
+        with self._worker:
             while True:
-                self._member.beat()
-                ticket = tick.ticket()
+                self._worker.progress()
+                ticket = tick.subscribe()
                 await self.round()
                 await ticket.wait()
 
@@ -100,15 +100,15 @@ class Standing:
         if self._not_before is not None:
             self._not_before += by
         self._searched = {number: at + by for number, at in self._searched.items()}
-        self._put_off = {name: PutOff(off.reason, off.until + by) for name, off in self._put_off.items()}
+        self._put_off = {name: Postponed(off.reason, off.until + by) for name, off in self._put_off.items()}
 
     async def round(self) -> None:
         """Search for what is open, place what is declared and was not placed."""
-        if self._gate.lasts or (self._not_before is not None and self._now() < self._not_before):
+        if self._breaker.is_open or (self._not_before is not None and self._now() < self._not_before):
             return
         self.refused = self.busy = False
         try:
-            with walled(account=self._account):
+            with contained(account=self._account):
                 await self._round()
         except UnexpectedError as error:
             self._pause()
@@ -130,7 +130,7 @@ class Standing:
         left = {name_of(draft.request): f"not placed yet: {why}" for draft in plan.todo}
         told = [f"standing order {name}: {reason}" for name, reason in {**left, **plan.hindered}.items()]
         return told + [
-            f"order {name_of(intent.request)} {fate(intent, resume_later(intent))}"
+            f"order {name_of(intent.request)} {describe_outcome(intent, how_to_resume(intent))}"
             for intent in intents
             if intent.state.open
             and intent.account == self._account
@@ -141,7 +141,7 @@ class Standing:
         """Of all accounts, whose budget is one; where nothing is declared, the open ones will do."""
         return await self._store.intents(unsettled=not self._declared)
 
-    def _plan(self, intents: Sequence[Intent]) -> Plan:
+    def _plan(self, intents: Sequence[Intent]) -> StandingPlan:
         now, own = self._now(), [i for i in intents if i.account == self._account]
         hindered, todo = {}, []
         for draft, hindrance in steps(self._declared, own, now):
@@ -150,7 +150,7 @@ class Standing:
                 hindered[name] = against
             else:
                 todo.append(draft)
-        return Plan([i for i in own if i.state.open and self._is_due(i, now)], todo, hindered)
+        return StandingPlan([i for i in own if i.state.open and self._is_due(i, now)], todo, hindered)
 
     def _off(self, name: str, now: datetime) -> str | None:
         put_off = self._put_off.get(name)
@@ -159,7 +159,9 @@ class Standing:
     def _spent(self, intents: Sequence[Intent], now: datetime) -> str | None:
         budget = self._budget
         spent = is_spent(budget, intents, now)
-        return f"the budget of {budget.per_day} a day, {budget.in_all} in all is spent" if spent else None
+        return (
+            f"the budget of {budget.max_per_day} a day, {budget.max_total} in all is spent" if spent else None
+        )
 
     def _is_due(self, intent: Intent, now: datetime) -> bool:
         """Searched for ever more seldom: what is long lost was probably never taken."""
@@ -185,13 +187,13 @@ class Standing:
             self._say_failing(None)
 
     async def _search(self, searches: Sequence[Intent]) -> None:
-        stock = await self._orderer.stock() if searches else None
+        stock = await self._placer.stock() if searches else None
         for intent in searches:
-            self._member.beat()
+            self._worker.progress()
             self._searched[intent.number] = self._now()
-            left = (await self._orderer.settle(intent, stock)).intent
-            if self._resend and left.standing and left.state is IntentState.ABSENT and left.sends == 1:
-                await self._orderer.settle(left, resume=left)
+            left = (await self._placer.settle(intent, stock)).intent
+            if self._resend and left.standing_order and left.state is IntentState.ABSENT and left.sends == 1:
+                await self._placer.settle(left, resume=left)
 
     async def _place(self, todo: Sequence[Draft]) -> None:
         if not todo:
@@ -199,13 +201,13 @@ class Standing:
         await self._may_order()
         products = await self._tasking.products()
         for draft in todo:
-            self._member.beat()
+            self._worker.progress()
             if against := unfit(draft.request, products):
                 self._put(draft, against)
             else:
-                self._heed(draft, await self._orderer.order(self._intent(draft), budget=self._budget))
+                self._heed(draft, await self._placer.order(self._intent(draft), budget=self._budget))
 
-    def _heed(self, draft: Draft, outcome: Outcome | None) -> None:
+    def _heed(self, draft: Draft, outcome: PlaceOutcome | None) -> None:
         """Whatever did not end in an order is not asked for at every ring."""
         if outcome is None:  # another account spent the budget meanwhile
             self._pause()
@@ -219,20 +221,20 @@ class Standing:
             self.refused |= isinstance(outcome.error, RefusedError)
 
     def _put(self, draft: Draft, reason: str) -> None:
-        self._put_off[name_of(draft.request)] = PutOff(reason, self._now() + self._slowest)
+        self._put_off[name_of(draft.request)] = Postponed(reason, self._now() + self._slowest)
 
     def _pause(self) -> None:
         self._not_before = self._now() + self._interval
 
     def _intent(self, draft: Draft) -> Intent:
         digest = fingerprint(self._account, draft.request)
-        act = Act(who=self._who, source=_SOURCE, digest=digest, note=draft.note)
+        act = Provenance(who=self._who, source=_SOURCE, digest=digest, note=draft.note)
         return Intent(
             account=self._account,
             request=draft.request,
-            act=act,
+            provenance=act,
             written_at=self._now(),
-            standing=True,
+            standing_order=True,
         )
 
     def _say_hindered(self, hindered: Mapping[str, str]) -> None:

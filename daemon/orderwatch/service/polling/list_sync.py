@@ -6,12 +6,12 @@ from datetime import datetime
 
 import structlog
 
-from orderwatch.core.orders.snapshot import SeenOrder
-from orderwatch.core.orders.watches import Watch, traits
+from orderwatch.core.orders.snapshot import OrderSnapshot
+from orderwatch.core.orders.watches import Watch, traits_of
 from orderwatch.errors import ProviderError, RefusedError, UnavailableError, UnexpectedError
 from orderwatch.ports import ListedRow, ListPage, Store, Tasking
-from orderwatch.service.error_boundary import walled
-from orderwatch.service.liveness import Member, unwatched
+from orderwatch.service.error_boundary import contained
+from orderwatch.service.liveness import Worker, unsupervised
 from orderwatch.service.polling.recorder import Recorder
 
 log = structlog.get_logger()
@@ -20,7 +20,7 @@ _AT_ONCE = 500  # rows of a page that are recorded in one transaction
 
 
 @dataclass
-class Listing:
+class ListResult:
     """What one reading of the list came to; `whole` where its last page was reached.
 
     Orders are `left` where an error of our own kept their rows from being recorded.
@@ -33,7 +33,7 @@ class Listing:
     trouble: ProviderError | None = None
 
 
-class Lister:
+class ListSync:
     """Takes in what moved. A row that is byte for byte as it was costs nothing but its page."""
 
     def __init__(
@@ -43,13 +43,13 @@ class Lister:
         store: Store,
         *,
         now: Callable[[], datetime],
-        member: Member | None = None,
+        worker: Worker | None = None,
     ) -> None:
         self._tasking = tasking
         self._recorder = recorder
         self._store = store
         self._now = now
-        self._member = member or unwatched()
+        self._worker = worker or unsupervised()
         self._marks: dict[int, int | None] = {}  # of rows taken in already: whose
         self._matched: set[Watch] = set()
         self._empty: set[Watch] = set()  # said to match nothing
@@ -57,13 +57,13 @@ class Lister:
         self._is_odd = False  # a row that cannot be read was said
         self.pages = 1  # of the list, as far as we know
 
-    async def read(self, wanted: Collection[int] | None = None) -> Listing:
+    async def read(self, wanted: Collection[int] | None = None) -> ListResult:
         """Read the list, or of it as many pages as find the `wanted` for less than asking each alone."""
-        listing = Listing()
+        listing = ListResult()
         marks: dict[int, int | None] = {}
         try:
             async for page in self._tasking.listing():
-                self._member.beat()
+                self._worker.progress()
                 listing.pages += 1
                 await self._take_in(page, listing, marks)
                 if wanted is not None and not _is_worth_it(page, listing, wanted):
@@ -84,11 +84,11 @@ class Lister:
     async def probe(self) -> None:
         """Whether the account answers: one page. Raises `ProviderError`."""
         async for _ in self._tasking.listing():
-            self._member.beat()
+            self._worker.progress()
             return
 
-    async def _take_in(self, page: ListPage, listing: Listing, marks: dict[int, int | None]) -> None:
-        fresh: list[tuple[ListedRow, SeenOrder]] = []
+    async def _take_in(self, page: ListPage, listing: ListResult, marks: dict[int, int | None]) -> None:
+        fresh: list[tuple[ListedRow, OrderSnapshot]] = []
         for row in page.rows:
             if row.mark in self._marks:
                 marks[row.mark] = self._marks[row.mark]
@@ -103,7 +103,7 @@ class Lister:
             return
         watched = self._recorder.watched.patterns
         for _, seen in fresh:
-            self._matched.update(watch for watch in watched if watch.takes_up(traits(seen)))
+            self._matched.update(watch for watch in watched if watch.matches_new(traits_of(seen)))
         for start in range(0, len(fresh), _AT_ONCE):
             some = fresh[start : start + _AT_ONCE]
             taken = await self._recorder.take_in([seen for _, seen in some])
@@ -112,11 +112,11 @@ class Lister:
                 if seen.task_id in taken.doubted | taken.left:
                     marks.pop(row.mark, None)  # each further sight of it counts
 
-    def _read(self, row: ListedRow) -> SeenOrder | None:
+    def _read(self, row: ListedRow) -> OrderSnapshot | None:
         """The row as an order, whose id nobody knows where that fails."""
         account = self._recorder.account
         try:
-            with walled(account=account):
+            with contained(account=account):
                 return row.read()
         except UnexpectedError as error:
             if not self._is_odd:
@@ -148,12 +148,12 @@ class Lister:
         self._trouble = reason
 
 
-def _is_worth_it(page: ListPage, listing: Listing, wanted: Collection[int]) -> bool:
+def _is_worth_it(page: ListPage, listing: ListResult, wanted: Collection[int]) -> bool:
     """Whether the pages that are left cost less than asking for what was not found yet, order by order."""
     return len(set(wanted) - listing.shown) > _pages(page, listing) - listing.pages
 
 
-def _pages(page: ListPage, listing: Listing) -> int:
+def _pages(page: ListPage, listing: ListResult) -> int:
     """Of the whole list, as the page makes us believe."""
     if page.total is None or not page.rows:
         return listing.pages + 1

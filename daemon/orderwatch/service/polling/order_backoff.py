@@ -21,7 +21,7 @@ class _Trouble:
     said: str | None = None
 
 
-class Patience:
+class OrderBackoff:
     def __init__(self, account: str, pace: Pace, now: Callable[[], datetime]) -> None:
         self._account = account
         self._pace = pace

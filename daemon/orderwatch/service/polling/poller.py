@@ -6,21 +6,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orderwatch.core.orders.poll_schedule import Pace, farthest
-from orderwatch.core.orders.watches import Watched
+from orderwatch.core.orders.watches import WatchSet
 from orderwatch.errors import ProviderError, RefusedError, UnexpectedError
 from orderwatch.ports import UNMETERED, Meter, Store
-from orderwatch.service.account_breaker import Gate
-from orderwatch.service.liveness import Member, unwatched
-from orderwatch.service.polling.list_sync import Lister, Listing
-from orderwatch.service.polling.order_backoff import Patience
-from orderwatch.service.polling.order_sync import Looker
+from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.liveness import Worker, unsupervised
+from orderwatch.service.polling.list_sync import ListResult, ListSync
+from orderwatch.service.polling.order_backoff import OrderBackoff
+from orderwatch.service.polling.order_sync import OrderSync
 from orderwatch.service.polling.recorder import Recorder
-from orderwatch.service.polling.sync_batch import AT_ONCE, Looks
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.polling.sync_batch import AT_ONCE, SyncBatch
+from orderwatch.service.wakeup import Wakeup
 
 
 @dataclass
-class Round:
+class SweepResult:
     """What one round over an account came to."""
 
     looked: int = 0
@@ -42,42 +42,42 @@ class Poller:
     def __init__(
         self,
         recorder: Recorder,
-        lister: Lister,
-        looker: Looker,
-        gate: Gate,
+        list_sync: ListSync,
+        order_sync: OrderSync,
+        breaker: AccountBreaker,
         store: Store,
         *,
         pace: Pace,
         now: Callable[[], datetime],
         rng: random.Random,
         meter: Meter = UNMETERED,
-        member: Member | None = None,
-        heard: Callable[[Round], object] = lambda _: None,
+        worker: Worker | None = None,
+        heard: Callable[[SweepResult], object] = lambda _: None,
     ) -> None:
         self._recorder = recorder
         self._account = recorder.account
-        self._watched: Watched = recorder.watched
-        self._lister = lister
-        self._looker = looker
-        self._gate = gate
+        self._watched: WatchSet = recorder.watched
+        self._list_sync = list_sync
+        self._order_sync = order_sync
+        self._breaker = breaker
         self._store = store
         self._pace = pace
         self._now = now
         self._rng = rng
         self._meter = meter
         self._heard = heard
-        self._member = member or unwatched()
-        self._patience = Patience(recorder.account, pace, now)
+        self._worker = worker or unsupervised()
+        self._patience = OrderBackoff(recorder.account, pace, now)
         self._lists = False  # once per interval
         self._listed_at: datetime | None = None
         self._was_answered = False
 
-    async def run(self, tick: Bell) -> None:
+    async def run(self, tick: Wakeup) -> None:
         """Round after round, whenever the bell rings; known trouble never ends it."""
-        with self._member:
+        with self._worker:
             while True:
-                self._member.beat()
-                ticket = tick.ticket()
+                self._worker.progress()
+                ticket = tick.subscribe()
                 done = await self.round()
                 self._heard(done)
                 if not done.put_off:
@@ -86,29 +86,29 @@ class Poller:
     def stepped(self, by: timedelta) -> None:
         """Our clock was set: the list is due at once, and nothing waits longer for it."""
         self._listed_at = None
-        self._gate.stepped(by)
+        self._breaker.stepped(by)
         self._patience.stepped(by)
 
-    async def round(self, *, everything: bool = False) -> Round:
+    async def round(self, *, everything: bool = False) -> SweepResult:
         """Look at every order that is due; with `everything` at each one that is open."""
-        done = Round()
-        if self._gate.holds and not everything:
+        done = SweepResult()
+        if self._breaker.blocks_now and not everything:
             return done
         try:
             await self._recorder.learn()
             listing = await self._list(done, everything=everything)
-            await self._look(listing or Listing(), done, everything=everything)
+            await self._look(listing or ListResult(), done, everything=everything)
             if not done.asked and self._should_probe():
-                await self._lister.probe()
+                await self._list_sync.probe()
                 done.answered = True
         except ProviderError as error:
-            await self._gate.failed(error)
+            await self._breaker.failed(error)
             done.problems.append(f"account {self._account}: {error}")
             done.refused = isinstance(error, RefusedError)
         else:
             if done.answered:
                 self._was_answered = True
-                await self._gate.succeeded()
+                await self._breaker.succeeded()
             if done.answered or not done.asked:
                 done.swept = True
                 self._meter.swept()
@@ -116,22 +116,22 @@ class Poller:
 
     def _should_probe(self) -> bool:
         """Nothing was due by our clock, so who knows whether the account answers, and what time it is."""
-        if self._gate.lasts or self._gate.doubted:
+        if self._breaker.is_open or self._breaker.is_suspect:
             return True
         return bool(self._watched.watches) and not self._was_answered
 
-    async def _list(self, done: Round, *, everything: bool) -> Listing | None:
+    async def _list(self, done: SweepResult, *, everything: bool) -> ListResult | None:
         """Read the list: once per interval for patterns and for orders of ours, else where it costs less."""
-        listing: Listing | None = None
+        listing: ListResult | None = None
         self._lists = bool(self._watched.patterns) or await self._store.has_ours(self._account)
         if self._lists:
             if everything or self._list_is_due():
-                listing = await self._lister.read()
+                listing = await self._list_sync.read()
                 self._listed_at = self._now()
         else:
             due = await self._due(everything=everything)
-            if len(due) > self._lister.pages:
-                listing = await self._lister.read(due)
+            if len(due) > self._list_sync.pages:
+                listing = await self._list_sync.read(due)
         if listing is None:
             return None
         done.asked = True
@@ -159,21 +159,21 @@ class Poller:
         now = self._now()
         by, beyond = (None, None) if everything else (now, now + farthest(self._pace))
         for known in await self._store.watchable(self._account, by, beyond):
-            if self._watched.follows(known):
+            if self._watched.still_matches(known):
                 due.add(known.task_id)
         if not everything:
             due = {task_id for task_id in due if not self._patience.holds(task_id)}
         return self._rng.sample(sorted(due), len(due))
 
-    async def _look(self, listing: Listing, done: Round, *, everything: bool) -> None:
+    async def _look(self, listing: ListResult, done: SweepResult, *, everything: bool) -> None:
         def put_off() -> bool:
             """Many looks take long, and must not keep the list waiting: the others come after it."""
             done.put_off |= not everything and self._lists and self._list_is_due()
             return done.put_off
 
-        unsure = self._gate.lasts or self._gate.doubted
+        unsure = self._breaker.is_open or self._breaker.is_suspect
         enough = 1 if unsure and not done.answered else AT_ONCE
-        looks = Looks(self._looker, enough=enough, everything=everything, put_off=put_off)
+        looks = SyncBatch(self._order_sync, enough=enough, everything=everything, put_off=put_off)
         due = await self._due(everything=everything, left=listing.left)
         await looks.take(due, listing.shown, listing.left)
         done.looked = len(looks.good)
@@ -184,14 +184,14 @@ class Poller:
         if looks.failed:
             await self._judge(looks, done)
 
-    async def _judge(self, looks: Looks, done: Round) -> None:
+    async def _judge(self, looks: SyncBatch, done: SweepResult) -> None:
         """Whether it is the orders' own trouble or the account's, which is raised."""
         fresh = any(not self._patience.knows(task_id) for task_id in looks.failed)
         if not done.answered or (fresh and looks.in_a_row):  # the last answer may have been just that
-            await self._lister.probe()
+            await self._list_sync.probe()
             done.answered = True
         # The same orders failing again are no new trouble of the account, which answers.
-        news = self._gate.lasts or fresh
+        news = self._breaker.is_open or fresh
         wide = looks.wide and news
         for task_id, error in looks.failed.items():
             unexpected = isinstance(error, UnexpectedError)

@@ -8,27 +8,27 @@ from typing import NamedTuple
 
 import structlog
 
-from orderwatch.core.model import Kind, Order, OrderState, Subject, Transition
-from orderwatch.core.orders.observe import Rules, Verdict, observe, told
+from orderwatch.core.model import Order, OrderState, Subject, Transition, TransitionKind
+from orderwatch.core.orders.observe import Rules, Verdict, observe, status_reasons
 from orderwatch.core.orders.poll_schedule import Pace, is_idle, next_look
-from orderwatch.core.orders.snapshot import Look, SeenOrder
-from orderwatch.core.orders.watches import Traits, Watched, traits
+from orderwatch.core.orders.snapshot import Observation, OrderSnapshot
+from orderwatch.core.orders.watches import OrderTraits, WatchSet, traits_of
 from orderwatch.errors import StaleOrderError, UnexpectedError
 from orderwatch.ports import UNMETERED, Meter, Store
-from orderwatch.service.error_boundary import walled
-from orderwatch.service.polling.lag_estimator import Learned
-from orderwatch.service.wakeup import Bell
+from orderwatch.service.error_boundary import contained
+from orderwatch.service.polling.lag_estimator import LagEstimator
+from orderwatch.service.wakeup import Wakeup
 
 log = structlog.get_logger()
 
 _EVENTS = {
-    Subject.ORDER: "order.moved",
-    Subject.CAPTURE: "capture.moved",
+    Subject.ORDER: "order.changed",
+    Subject.CAPTURE: "capture.changed",
     Subject.DELIVERY: "delivery.wanted",
 }
 
 
-class TakenIn(NamedTuple):
+class Recorded(NamedTuple):
     """Orders whose word is in doubt, and those that are `left`: an error of our own was in the way."""
 
     doubted: frozenset[int] = frozenset()
@@ -41,11 +41,11 @@ class Recorder:
     def __init__(
         self,
         account: str,
-        watched: Watched,
+        watched: WatchSet,
         store: Store,
         *,
         pace: Pace,
-        todo: Bell,
+        todo: Wakeup,
         now: Callable[[], datetime],
         rng: random.Random,
         meter: Meter = UNMETERED,
@@ -58,11 +58,11 @@ class Recorder:
         self._now = now
         self._rng = rng
         self._meter = meter
-        self._learned = Learned(store.lags, now)
+        self._learned = LagEstimator(store.lags, now)
         self._unknown: set[str] = set()
 
-    def rules(self, of: Traits) -> Rules:
-        return Rules(attachments=self.watched.plan(of).attachments, grace=self._pace.grace)
+    def rules(self, of: OrderTraits) -> Rules:
+        return Rules(attachments=self.watched.delivery_plan(of).attachments, grace=self._pace.grace)
 
     async def learn(self) -> None:
         """Fit the lags anew to our own history, now and then."""
@@ -95,25 +95,25 @@ class Recorder:
             self._say(known, verdict)
             return
 
-    async def take_in(self, rows: Sequence[SeenOrder]) -> TakenIn:
+    async def take_in(self, rows: Sequence[OrderSnapshot]) -> Recorded:
         """Record what a page of the list shows anew: all together, or one by one where one is in the way."""
         newest = {seen.task_id: seen for seen in rows}  # shown twice: what is read later is newer, and counts
         try:
-            with walled(account=self.account):
-                return TakenIn(doubted=await self._take_in(newest))
+            with contained(account=self.account):
+                return Recorded(doubted=await self._take_in(newest))
         except UnexpectedError:
             pass
         doubted: set[int] = set()
         left: set[int] = set()
         for task_id, seen in newest.items():
             try:
-                with walled(account=self.account, task_id=task_id):
+                with contained(account=self.account, task_id=task_id):
                     doubted |= await self._take_in({task_id: seen})
             except UnexpectedError:
                 left.add(task_id)
-        return TakenIn(frozenset(doubted), frozenset(left))
+        return Recorded(frozenset(doubted), frozenset(left))
 
-    async def _take_in(self, newest: Mapping[int, SeenOrder]) -> frozenset[int]:
+    async def _take_in(self, newest: Mapping[int, OrderSnapshot]) -> frozenset[int]:
         while True:
             known = await self._store.orders_of(self.account, newest)
             verdicts = [v for seen in newest.values() if (v := self._listed(known.get(seen.task_id), seen))]
@@ -124,11 +124,11 @@ class Recorder:
                 continue
             for verdict in verdicts:
                 self._say(known.get(verdict.order.task_id), verdict)
-            return frozenset(v.order.task_id for v in verdicts if v.order.standing.doubts)
+            return frozenset(v.order.task_id for v in verdicts if v.order.status.doubts)
 
-    def _listed(self, known: Order | None, seen: SeenOrder) -> Verdict | None:
+    def _listed(self, known: Order | None, seen: OrderSnapshot) -> Verdict | None:
         """What a row of the list moves, if it is watched and moves anything; a look may be due then."""
-        names = traits(seen if known is None else told(known, seen))
+        names = traits_of(seen if known is None else status_reasons(known, seen))
         if not self._is_watched(known, names):
             return None
         if known is not None and not _is_news(known, seen):
@@ -137,7 +137,7 @@ class Recorder:
         if known is not None and known.state is OrderState.LOST:  # the order itself is to say it
             return Verdict(order=replace(known, next_look_at=now))
         verdict = observe(
-            known, Look(account=self.account, order=seen, captures=None), now, self.rules(names)
+            known, Observation(account=self.account, order=seen, captures=None), now, self.rules(names)
         )
         if is_idle(verdict.order, now):
             when = self._next_look(verdict)
@@ -147,11 +147,11 @@ class Recorder:
             when = known.next_look_at
         return replace(verdict, order=replace(verdict.order, next_look_at=when))
 
-    def _is_watched(self, known: Order | None, names: Traits) -> bool:
+    def _is_watched(self, known: Order | None, names: OrderTraits) -> bool:
         """A known order's new names are taken in even where they take it out of every watch."""
         if known is None:
-            return self.watched.takes_up(names)
-        return self.watched.follows(names) or self.watched.follows(traits(known))
+            return self.watched.matches_new(names)
+        return self.watched.still_matches(names) or self.watched.still_matches(traits_of(known))
 
     def _next_look(self, verdict: Verdict) -> datetime | None:
         return next_look(
@@ -168,7 +168,7 @@ class Recorder:
         for move in verdict.transitions:
             if known is not None and (before := _looked_before(known, move)) is not None:
                 self._meter.discovered(max(timedelta(0), move.at - before))
-            say = log.warning if move.kind in {Kind.ODD, Kind.UNKNOWN} else log.info
+            say = log.warning if move.kind in {TransitionKind.ODD, TransitionKind.UNKNOWN} else log.info
             say(
                 _EVENTS[move.subject],
                 account=move.account,
@@ -182,11 +182,11 @@ class Recorder:
             )
         for word in set(verdict.unknown) - self._unknown:
             self._unknown.add(word)
-            log.warning("word.unknown", account=self.account, word=word)
+            log.warning("status.unknown", account=self.account, word=word)
         if order.state is OrderState.DONE and (known is None or known.state is not OrderState.DONE):
             log.info("order.done", account=self.account, task_id=order.task_id)
         if verdict.wanted:
-            self._todo.ring()
+            self._todo.trigger()
 
 
 def _looked_before(known: Order, move: Transition) -> datetime | None:
@@ -200,10 +200,10 @@ def _looked_before(known: Order, move: Transition) -> datetime | None:
             return None
 
 
-def _is_news(known: Order, seen: SeenOrder) -> bool:
+def _is_news(known: Order, seen: OrderSnapshot) -> bool:
     return bool(
-        (seen.status and known.standing.word != seen.status)
-        or (seen.phase is not None and (known.standing.doubts > 0 or known.standing.phase is None))
+        (seen.status and known.status.word != seen.status)
+        or (seen.phase is not None and (known.status.doubts > 0 or known.status.phase is None))
         or known.state is OrderState.LOST
-        or told(known, seen) != known
+        or status_reasons(known, seen) != known
     )

@@ -4,21 +4,23 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 
 from orderwatch.errors import ProviderError, RefusedError, UnavailableError, UnexpectedError
-from orderwatch.service.error_boundary import walled
-from orderwatch.service.polling.order_sync import Looker
+from orderwatch.service.error_boundary import contained
+from orderwatch.service.polling.order_sync import OrderSync
 
 AT_ONCE = 4  # looks under way together; the pacer sets the rate
 
 
-class Looks:
+class SyncBatch:
     """`failed` says why by order; `in_a_row` of them ended the round, or were the last."""
 
-    def __init__(self, looker: Looker, *, enough: int, everything: bool, put_off: Callable[[], bool]) -> None:
-        self._looker = looker
+    def __init__(
+        self, order_sync: OrderSync, *, enough: int, everything: bool, put_off: Callable[[], bool]
+    ) -> None:
+        self._order_sync = order_sync
         self._enough = enough
         self._everything = everything
         self._put_off = put_off
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(AT_ONCE)
         self.good: set[int] = set()
         self.failed: dict[int, ProviderError | UnexpectedError] = {}
         self.in_a_row = 0
@@ -37,12 +39,12 @@ class Looks:
                 looks.create_task(self._take(task_id, listed=listed))
 
     async def _take(self, task_id: int, *, listed: bool | None) -> None:
-        async with self._turns:
+        async with self._slots:
             if self.in_a_row >= self._enough or self._put_off():
                 return
             try:
-                with walled(account=self._looker.account, task_id=task_id):
-                    looked = await self._looker.look(task_id, listed=listed, everything=self._everything)
+                with contained(account=self._order_sync.account, task_id=task_id):
+                    looked = await self._order_sync.look(task_id, listed=listed, everything=self._everything)
             except UnexpectedError as error:  # which says nothing of the account
                 self.failed[task_id] = error
                 return

@@ -10,17 +10,23 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
-from orderwatch.core.formatting import amount, compared
+from orderwatch.core.formatting import format_bytes, format_bytes_pair
 from orderwatch.core.model import Delivery
 from orderwatch.errors import HostError, TransferError
 from orderwatch.http_session import new_session
 from orderwatch.ports import UNLIMITED, UNMETERED, Checkpoint, Connections, Fetched, Meter, Start
 from orderwatch.ssrf import GuardedResolver
 from orderwatch.transfer.http.host_policy import HostPolicy
-from orderwatch.transfer.http.partial_writer import Intake
-from orderwatch.transfer.http.rate_limit import Bandwidth
-from orderwatch.transfer.http.response import Answer, Coming, OtherBytesError, Unchanged, Wanted, judge
-from orderwatch.transfer.http.segments import ALONE, Claim, Claims, Crew, Sharing
+from orderwatch.transfer.http.partial_writer import PartialWriter
+from orderwatch.transfer.http.rate_limit import RateLimit
+from orderwatch.transfer.http.response import Answer, Body, ByteRange, OtherBytesError, Unchanged, interpret
+from orderwatch.transfer.http.segments import (
+    ALONE,
+    ParallelDownload,
+    ParallelOptions,
+    Segment,
+    SegmentAllocator,
+)
 from orderwatch.transfer.partial_file import Edition, Partial, open_partial
 
 _HOPS = 5
@@ -31,12 +37,12 @@ _FLOOR_OVER = 2  # times the stall: the stretch over which a host may be slow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class DownloadOptions:
     """What is a stall (seconds without a byte), what is too slow (bytes per second), how files are shared."""
 
-    stall: float
-    floor: int = 0
-    sharing: Sharing = ALONE
+    stall_timeout: float
+    min_speed: int = 0
+    parallel: ParallelOptions = ALONE
 
 
 class Downloader:
@@ -47,22 +53,22 @@ class Downloader:
         session: aiohttp.ClientSession,
         policy: HostPolicy,
         folder: Path,
-        manner: Manner,
-        bandwidth: Bandwidth,
+        options: DownloadOptions,
+        bandwidth: RateLimit,
         *,
         meter: Meter = UNMETERED,
     ) -> None:
         self._session = session
         self._policy = policy
         self._folder = folder
-        self._manner = manner
+        self._options = options
         self._bandwidth = bandwidth
         self._meter = meter
 
     def into(self, folder: Path) -> "Downloader":
         """The same for the partials of another tree."""
         return Downloader(
-            self._session, self._policy, folder, self._manner, self._bandwidth, meter=self._meter
+            self._session, self._policy, folder, self._options, self._bandwidth, meter=self._meter
         )
 
     async def fetch(
@@ -91,43 +97,43 @@ class Downloader:
 
     async def _attempt(self, job: "_Job", unless: str | None) -> Answer:
         async with self._answered(job.url, job.wanted, job.delivery, unless) as (response, coming):
-            if isinstance(coming, Coming):
+            if isinstance(coming, Body):
                 await job.begin(coming)
                 await self._bring(job, coming, response)
         return coming
 
-    async def _bring(self, job: "_Job", coming: Coming, response: aiohttp.ClientResponse) -> None:
+    async def _bring(self, job: "_Job", coming: Body, response: aiohttp.ClientResponse) -> None:
         """Take this answer, ask for what it does not bring, over more connections where that is worth it."""
-        claims = Claims(job.partial.held, coming.total)
-        intake = Intake(job.partial, job.edition, job.delivery.attachment, job.checkpoint)
+        claims = SegmentAllocator(job.partial.held, coming.total)
+        writer = PartialWriter(job.partial, job.edition, job.delivery.attachment, job.checkpoint)
 
-        async def ask(claim: Claim, tend: Callable[[], None] = _nothing) -> None:
-            wanted = Wanted(claim.at, None if claim.stop == coming.total else claim.stop)
+        async def ask(claim: Segment, tend: Callable[[], None] = _nothing) -> None:
+            wanted = ByteRange(claim.at, None if claim.stop == coming.total else claim.stop)
             async with self._answered(job.url, wanted, job.delivery) as (answer, piece):
-                if not isinstance(piece, Coming) or piece.anew:
+                if not isinstance(piece, Body) or piece.anew:
                     raise TransferError("the download host sends no ranges any more")
-                await intake.pour(self._body(answer), claim, tend)
+                await writer.pour(self._body(answer), claim, tend)
 
         # Without a validator nothing vouches that all connections bring the same bytes, and one that was
         # wrong before is not believed.
         shared = coming.validator and not job.delivery.refused_sha256
         size = coming.total if coming.total and shared else 0
-        crew = Crew(
+        crew = ParallelDownload(
             claims,
             size,
-            self._manner.sharing,
+            self._options.parallel,
             ask,
             connections=job.connections,
-            received=lambda: intake.received,
+            received=lambda: writer.received,
             clock=asyncio.get_running_loop().time,
         )
-        async with intake.kept(), crew.at_work():
+        async with writer.kept(), crew.at_work():
             claim = claims.first()
             if claim is not None:
-                await intake.pour(self._body(response), claim, crew.tend)
+                await writer.pour(self._body(response), claim, crew.tend)
             while claim is not None:
                 if claim.left:
-                    had, total = compared(claim.at, coming.total)
+                    had, total = format_bytes_pair(claim.at, coming.total)
                     raise TransferError(f"the download ended after {had} of {total}")
                 claims.release(claim)
                 claim = claims.first() or await crew.left_over()
@@ -146,15 +152,15 @@ class Downloader:
             came += len(chunk)
             self._meter.received(len(chunk))
             yield chunk
-            if waited >= _FLOOR_OVER * self._manner.stall:
-                if came < self._manner.floor * waited:
-                    raise TransferError(f"the download is too slow: {amount(came)} in {waited:.0f} s")
+            if waited >= _FLOOR_OVER * self._options.stall_timeout:
+                if came < self._options.min_speed * waited:
+                    raise TransferError(f"the download is too slow: {format_bytes(came)} in {waited:.0f} s")
                 waited, came = 0.0, 0
             asked = clock()  # what the reader does with a chunk is not the host's slowness
 
     @asynccontextmanager
     async def _answered(
-        self, url: str, wanted: Wanted | None, delivery: Delivery, unless: str | None = None
+        self, url: str, wanted: ByteRange | None, delivery: Delivery, unless: str | None = None
     ) -> AsyncIterator[tuple[aiohttp.ClientResponse, Answer]]:
         headers = {"Accept-Encoding": "identity"}
         if wanted is not None:
@@ -164,7 +170,7 @@ class Downloader:
         elif unless:
             headers["If-None-Match"] = unless
         async with _translated(), self._get(_link(url), headers) as response:
-            yield response, judge(response.status, response.headers, wanted, delivery, unless)
+            yield response, interpret(response.status, response.headers, wanted, delivery, unless)
 
     @asynccontextmanager
     async def _get(self, link: URL, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -183,7 +189,7 @@ class Downloader:
         """`reached`: the host of the delivery's link has answered, and led here."""
         began = time.monotonic()
         try:
-            async with _translated(reached=reached), asyncio.timeout(_CONNECT + self._manner.stall):
+            async with _translated(reached=reached), asyncio.timeout(_CONNECT + self._options.stall_timeout):
                 # Headers may drip as well.
                 response = await self._session.get(link, headers=headers, allow_redirects=False)
         except Exception:
@@ -209,17 +215,17 @@ class _Job:
         return Edition(self.delivery.total, self.delivery.validator)
 
     @property
-    def wanted(self) -> Wanted | None:
+    def wanted(self) -> ByteRange | None:
         """The first gap, where anything of the file is there."""
         held, total = self.partial.held, self.delivery.total
         if not held.spans:
             return None
         if total is None:
-            return Wanted(held.prefix)
+            return ByteRange(held.prefix)
         start, stop = held.gaps(total)[0]
-        return Wanted(start, None if stop == total else stop)
+        return ByteRange(start, None if stop == total else stop)
 
-    async def begin(self, coming: Coming) -> None:
+    async def begin(self, coming: Body) -> None:
         """Let go of what is not continued, and freeze what the server said before the first byte."""
         if coming.anew and self.partial.held.spans:
             await self.partial.restart()
@@ -232,14 +238,14 @@ class _Job:
 
 @asynccontextmanager
 async def open_downloader(
-    api_host: str, folder: Path, manner: Manner, bandwidth: Bandwidth, *, meter: Meter = UNMETERED
+    api_host: str, folder: Path, options: DownloadOptions, bandwidth: RateLimit, *, meter: Meter = UNMETERED
 ) -> AsyncIterator[Downloader]:
     """A downloader with a session of its own."""
     policy = HostPolicy(api_host)
     connector = aiohttp.TCPConnector(resolver=GuardedResolver(policy), limit=0)
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=manner.stall)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=options.stall_timeout)
     async with new_session(connector, timeout, auto_decompress=False, read_bufsize=_READ_AHEAD) as session:
-        yield Downloader(session, policy, folder, manner, bandwidth, meter=meter)
+        yield Downloader(session, policy, folder, options, bandwidth, meter=meter)
 
 
 def _nothing() -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from orderwatch.errors import DiskError
 from orderwatch.ports import Checkpoint
 from orderwatch.transfer.http.response import check_leading
-from orderwatch.transfer.http.segments import Claim
+from orderwatch.transfer.http.segments import Segment
 from orderwatch.transfer.partial_file import Edition, Partial
 
 _BUFFER = 4 * 2**20  # bytes gathered for one flush
@@ -17,7 +17,7 @@ _SHARE = 20
 _REST = 8 * 2**20  # bytes at the end of a file that its verification makes durable soon enough
 
 
-class Intake:
+class PartialWriter:
     """One attempt's bytes, by however many connections they come."""
 
     def __init__(self, partial: Partial, edition: Edition, attachment: str, checkpoint: Checkpoint) -> None:
@@ -31,7 +31,7 @@ class Intake:
         self._marking: asyncio.Task[None] | None = None
         self.received = 0
 
-    async def pour(self, chunks: AsyncIterator[bytes], claim: Claim, tend: Callable[[], None]) -> None:
+    async def pour(self, chunks: AsyncIterator[bytes], claim: Segment, tend: Callable[[], None]) -> None:
         """Take the claim's bytes until it has them or the connection ends; what came is handed over."""
         batch = _Batch(self._partial, claim)
         async with _unless_the_disk(batch.flush):
@@ -88,7 +88,7 @@ class Intake:
 class _Batch:
     """Bytes of one connection, gathered for one flush."""
 
-    def __init__(self, partial: Partial, claim: Claim) -> None:
+    def __init__(self, partial: Partial, claim: Segment) -> None:
         self._partial = partial
         self._claim = claim
         self._parts: list[bytes] = []

@@ -7,7 +7,7 @@ from aiolimiter import AsyncLimiter
 _SLICES = 8  # a second: whoever is slowed still gets something often, and can make it durable
 
 
-class Bandwidth:
+class RateLimit:
     """Lets so many bytes pass per second; 0 means no limit. One that is called may change at any time."""
 
     def __init__(self, limit: int | Callable[[], int]) -> None:

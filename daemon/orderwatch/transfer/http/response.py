@@ -22,7 +22,7 @@ class OtherBytesError(TransferError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ByteRange:
     """The bytes to ask for: from `start` to `stop`, which is the file's end where it is None."""
 
     start: int
@@ -44,7 +44,7 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
+class Body:
     """The bytes that follow are those wanted, or all from the first one on (`anew`); `total` of the file."""
 
     anew: bool
@@ -52,13 +52,13 @@ class Coming:
     validator: str | None
 
 
-Answer = Coming | Complete | Unchanged
+Answer = Body | Complete | Unchanged
 
 
-def judge(
+def interpret(
     status: int,
     headers: Mapping[str, str],
-    wanted: Wanted | None,
+    wanted: ByteRange | None,
     delivery: Delivery,
     unless: str | None = None,
 ) -> Answer:
@@ -105,19 +105,19 @@ def strong_validator(headers: Mapping[str, str]) -> str | None:
     return etag if etag.startswith('"') and etag.endswith('"') and len(etag) > 2 else None  # noqa: PLR2004 - not '""'
 
 
-def _whole(headers: Mapping[str, str], wanted: Wanted | None, delivery: Delivery) -> Coming:
+def _whole(headers: Mapping[str, str], wanted: ByteRange | None, delivery: Delivery) -> Body:
     total, validator = _length(headers), strong_validator(headers)
     if wanted and delivery.validator and total == delivery.total:
         # Some hosts tie the ETag to the link's token: with it no resume would ever be granted.
         validator = UNRELIABLE
-    return Coming(anew=True, total=total, validator=validator)
+    return Body(anew=True, total=total, validator=validator)
 
 
-def _ranged(headers: Mapping[str, str], wanted: Wanted | None, delivery: Delivery) -> Coming:
+def _ranged(headers: Mapping[str, str], wanted: ByteRange | None, delivery: Delivery) -> Body:
     if wanted is None:
         return _unasked(headers)
     # Once may be an accident; a host that keeps doing it can only send the whole file.
-    wrong = OtherBytesError if delivery.barren else TransferError
+    wrong = OtherBytesError if delivery.attempts_without_progress else TransferError
     match = _RANGE.fullmatch(headers.get("Content-Range", ""))
     if match is None:
         raise wrong("the download host answers with a range it does not name")
@@ -128,18 +128,18 @@ def _ranged(headers: Mapping[str, str], wanted: Wanted | None, delivery: Deliver
     if first != wanted.start or last + 1 != (wanted.stop or total):
         raise wrong("the download host answers with another range than asked for")
     kept = UNRELIABLE if delivery.validator == UNRELIABLE else validator or delivery.validator
-    return Coming(anew=False, total=total, validator=kept)
+    return Body(anew=False, total=total, validator=kept)
 
 
-def _unasked(headers: Mapping[str, str]) -> Coming:
+def _unasked(headers: Mapping[str, str]) -> Body:
     """A range that nobody asked for will do if it is the whole."""
     match = _RANGE.fullmatch(headers.get("Content-Range", ""))
     if match is None or (int(match[1]), int(match[2]) + 1) != (0, int(match[3])):
         raise TransferError("the download host answers with a range that nobody asked for")
-    return Coming(anew=True, total=int(match[3]), validator=strong_validator(headers))
+    return Body(anew=True, total=int(match[3]), validator=strong_validator(headers))
 
 
-def _unsatisfied(headers: Mapping[str, str], wanted: Wanted, delivery: Delivery) -> Complete:
+def _unsatisfied(headers: Mapping[str, str], wanted: ByteRange, delivery: Delivery) -> Complete:
     match = _UNSATISFIED.fullmatch(headers.get("Content-Range", ""))
     total = int(match[1]) if match else delivery.total  # not every host names it
     if total == wanted.start and delivery.total in (None, total):

@@ -10,7 +10,7 @@ from orderwatch.errors import BusyHostError, DiskError, TransferError
 from orderwatch.ports import UNLIMITED, Connections
 
 
-class Claim:
+class Segment:
     """Bytes that one connection fetches: `at` moves on as they come; `stop` may come nearer meanwhile.
 
     `stop` is None where nobody knows the file's length.
@@ -26,21 +26,21 @@ class Claim:
         return None if self.stop is None else self.stop - self.at
 
 
-class Claims:
+class SegmentAllocator:
     """The missing bytes of a file of `size` bytes, None where that is not known."""
 
     def __init__(self, held: Ranges, size: int | None) -> None:
-        self._live: list[Claim] = []
+        self._live: list[Segment] = []
         self._free: list[Span] = [] if size is None else list(held.gaps(size))
-        self._endless = [Claim(held.prefix, None)] if size is None else []
+        self._endless = [Segment(held.prefix, None)] if size is None else []
 
-    def first(self) -> Claim | None:
+    def first(self) -> Segment | None:
         """The first gap that nobody fetches, whole."""
         if self._endless:
             return self._endless.pop()
         return self._begin(self._free.pop(0)) if self._free else None
 
-    def last(self, piece: int) -> Claim | None:
+    def last(self, piece: int) -> Segment | None:
         """About `piece` bytes from the end of the last gap, or of what another connection has before it."""
         if self._free:
             start, stop = self._free.pop()
@@ -54,7 +54,7 @@ class Claims:
         longest.stop -= piece
         return self._begin((longest.stop, longest.stop + piece))
 
-    def release(self, claim: Claim) -> None:
+    def release(self, claim: Segment) -> None:
         """Its connection has ended: what is left of it is a gap again."""
         if claim in self._live:
             self._live.remove(claim)
@@ -64,8 +64,8 @@ class Claims:
         if claim.left:
             self._free = sorted([*self._free, (claim.at, claim.at + claim.left)])
 
-    def _begin(self, span: Span) -> Claim:
-        claim = Claim(*span)
+    def _begin(self, span: Span) -> Segment:
+        claim = Segment(*span)
         self._live.append(claim)
         return claim
 
@@ -74,11 +74,11 @@ _LARGEST = 64 * 2**20  # bytes asked for at once
 _PIECES = 64  # of one file, as far as that is within the limits
 _GAIN = 1.1  # connections that bring less are the last ones
 
-Fetch = Callable[[Claim], Awaitable[None]]
+Fetch = Callable[[Segment], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sharing:
+class ParallelOptions:
     """When a file is fetched over several connections.
 
     It has at least `large` bytes, each connection is asked for at least `piece` of them at once, and its gain
@@ -91,10 +91,10 @@ class Sharing:
     window: float = 0.5
 
 
-ALONE = Sharing(connections=1)
+ALONE = ParallelOptions(connections=1)
 
 
-class Crew:
+class ParallelDownload:
     """Helpers of the first connection. Each takes pieces from the end of the file until there is none left.
 
     There are no more of them than the host takes `connections`. What ends a helper (cut, slow, refused,
@@ -104,9 +104,9 @@ class Crew:
 
     def __init__(
         self,
-        claims: Claims,
+        claims: SegmentAllocator,
         size: int,
-        sharing: Sharing,
+        sharing: ParallelOptions,
         fetch: Fetch,
         *,
         connections: Connections = UNLIMITED,
@@ -145,7 +145,7 @@ class Crew:
             self._helpers.add(helper)
             helper.add_done_callback(self._ended)
 
-    async def left_over(self) -> Claim | None:
+    async def left_over(self) -> Segment | None:
         """Wait until nobody fetches any more; returns what a helper that failed has left."""
         while self._helpers:
             await asyncio.wait(self._helpers)
@@ -168,7 +168,7 @@ class Crew:
         self._helpers.discard(helper)
         self._connections.fewer()
 
-    async def _help(self, claim: Claim | None) -> None:
+    async def _help(self, claim: Segment | None) -> None:
         while claim is not None:
             try:
                 await self._fetch(claim)

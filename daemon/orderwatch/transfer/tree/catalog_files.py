@@ -15,19 +15,26 @@ from orderwatch.core.deliveries.paths import is_catalogue
 from orderwatch.core.stac import MARK, Document
 from orderwatch.errors import DiskError
 from orderwatch.fsync import sync
-from orderwatch.transfer.fsops import USUAL, Rights, give_name, make_folders, translated, write_durable
+from orderwatch.transfer.fsops import (
+    DEFAULT_PERMISSIONS,
+    Permissions,
+    give_name,
+    make_folders,
+    translated,
+    write_durable,
+)
 
 R = TypeVar("R")
 
 _TROUBLE = "the catalogue cannot be written"
 
 
-class CatalogueWriter:
+class CatalogWriter:
     """One tree's, which this process holds. `DiskError` where the disk or a stranger's file refuses."""
 
-    def __init__(self, root: Path, rights: Rights = USUAL) -> None:
+    def __init__(self, root: Path, permissions: Permissions = DEFAULT_PERMISSIONS) -> None:
         self._root = root
-        self._rights = rights
+        self._permissions = permissions
         self._aside = root / ".orderwatch" / "catalogue.new"
 
     async def write(self, documents: Mapping[str, Document]) -> None:
@@ -63,8 +70,8 @@ class CatalogueWriter:
         if not _is_ours(target) if is_there else _has_sidecar(target):
             raise DiskError(f"{_TROUBLE}: {target} is not its own file; move it away, or set stac = false")
         self._aside.unlink(missing_ok=True)  # after a crash it may be another name of an item
-        write_durable(self._aside, content, self._rights)
-        make_folders(target.parent, self._rights)  # now: where no tree stands, nothing is made
+        write_durable(self._aside, content, self._permissions)
+        make_folders(target.parent, self._permissions)  # now: where no tree stands, nothing is made
         if is_there:
             self._aside.replace(target)
         else:  # what comes there meanwhile is not overwritten

@@ -21,8 +21,8 @@ from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.fsync import sync
 from orderwatch.ports import Checked, Extracted
 from orderwatch.transfer.fsops import (
-    USUAL,
-    Rights,
+    DEFAULT_PERMISSIONS,
+    Permissions,
     free_space,
     give_name,
     make_folders,
@@ -43,9 +43,9 @@ _UNIT = 512  # bytes of what `st_blocks` counts
 class FilesystemDestination:
     """Final names below `root`, work in progress below `root/.orderwatch`."""
 
-    def __init__(self, root: Path, rights: Rights = USUAL) -> None:
+    def __init__(self, root: Path, permissions: Permissions = DEFAULT_PERMISSIONS) -> None:
         self._root = root
-        self.rights = rights
+        self.permissions = permissions
         self._staging = root / ".orderwatch"
         self.partials = self._staging / "partial"
         self._quarantine = self._staging / "quarantine"
@@ -101,7 +101,7 @@ class FilesystemDestination:
             size=checked.size,
             sha256=checked.sha256,
             resumed=resumed,
-            rights=self.rights,
+            permissions=self.permissions,
         )
         return await self._in_thread("the file cannot be published", work)
 
@@ -154,13 +154,13 @@ class FilesystemDestination:
         return made
 
     def _prepare(self) -> None:
-        make_folders(self._root, self.rights)
+        make_folders(self._root, self.permissions)
         for folder in (self.partials, self._quarantine):
             make_folders(folder)
         self._staging.chmod(0o700)
         probe, named = self.partials / ".probe", self._staging / ".probe"
         named.unlink(missing_ok=True)
-        write_durable(probe, b"", self.rights)
+        write_durable(probe, b"", self.permissions)
         give_name(probe, named)
         named.unlink()
         probe.unlink(missing_ok=True)
@@ -187,7 +187,7 @@ class FilesystemDestination:
     ) -> Extracted:
         work, wanted = self._extracting / Path(part).stem, self._root / folder_beside(path)
         source = self._source(part, path)
-        final, files = extract(source, work, wanted, wrote, stop, rights=self.rights)
+        final, files = extract(source, work, wanted, wrote, stop, permissions=self.permissions)
         return Extracted(str(final.relative_to(self._root)), files)
 
     def _source(self, part: str, path: str) -> Path:

@@ -10,7 +10,15 @@ from typing import Any
 
 from orderwatch.errors import LostBytesError
 from orderwatch.fsync import sync
-from orderwatch.transfer.fsops import USUAL, Rights, give, give_name, make_folders, translated, write_durable
+from orderwatch.transfer.fsops import (
+    DEFAULT_PERMISSIONS,
+    Permissions,
+    give,
+    give_name,
+    make_folders,
+    translated,
+    write_durable,
+)
 from orderwatch.transfer.zip.verify import digest
 
 _IDENTITY = ("account", "task", "capture", "scene", "attachment", "version")
@@ -24,7 +32,7 @@ def publish(
     size: int,
     sha256: str,
     resumed: bool,
-    rights: Rights = USUAL,
+    permissions: Permissions = DEFAULT_PERMISSIONS,
 ) -> bool:
     """Link the partial to its final name with the sidecar beside it; False where a name is another's.
 
@@ -32,7 +40,7 @@ def publish(
     """
     if not part.exists() and not os.path.lexists(final):
         raise LostBytesError("the verified partial is gone")
-    make_folders(final.parent, rights)
+    make_folders(final.parent, permissions)
     beside = final.with_name(f"{final.name}.json")
     if not _is_free_for(beside, sidecar):
         return False
@@ -41,10 +49,10 @@ def publish(
             return False
     elif resumed and part.stat().st_nlink > 1:
         return True  # it was published before the crash, and its reader has moved it since
-    if part.exists() and give(part, rights):
+    if part.exists() and give(part, permissions):
         with translated("the partial cannot be made durable", LostBytesError):
             sync(part)
-    write_durable(part.with_suffix(".json"), sidecar, rights)
+    write_durable(part.with_suffix(".json"), sidecar, permissions)
     part.with_suffix(".json").replace(beside)
     if not _link(part, final) and not holds(final, size, sha256):
         beside.unlink()

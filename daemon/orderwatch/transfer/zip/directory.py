@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, NamedTuple
 
-from orderwatch.core.formatting import amount
+from orderwatch.core.formatting import format_bytes
 from orderwatch.errors import BadBytesError
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
@@ -63,7 +63,7 @@ def members_of(file: IO[bytes]) -> list[Member]:
     _check_places(infos, members, directory.offset)
     unpacked = sum(member.size for member in members)
     if unpacked > min(_MOST_UNPACKED, _RATIO * size):
-        claimed, packed = amount(unpacked), amount(size)
+        claimed, packed = format_bytes(unpacked), format_bytes(size)
         raise BadBytesError(f"the zip claims to hold {claimed}, more than we unpack of {packed}")
     return members
 
@@ -101,7 +101,9 @@ def _long_form(records: bytes, at: int) -> _Directory:
 def _infos(file: IO[bytes], directory: _Directory) -> list[zipfile.ZipInfo]:
     """The entries of the directory. More than we take are not even parsed."""
     if directory.length > _LONGEST_DIRECTORY:
-        raise BadBytesError(f"the zip's directory is {amount(directory.length)} long, more than we read")
+        raise BadBytesError(
+            f"the zip's directory is {format_bytes(directory.length)} long, more than we read"
+        )
     entries = os.pread(file.fileno(), directory.length, directory.offset).count(_ENTRY)
     if entries > _MOST_MEMBERS:
         raise BadBytesError(f"the zip lists {entries} members, more than we check")

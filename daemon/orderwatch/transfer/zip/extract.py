@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from orderwatch.core.deliveries.paths import collision_key, is_reserved
-from orderwatch.core.formatting import amount
+from orderwatch.core.formatting import format_bytes
 from orderwatch.errors import NotExtractedError
 from orderwatch.fsync import sync
-from orderwatch.transfer.fsops import USUAL, Rights, give, make_folders
+from orderwatch.transfer.fsops import DEFAULT_PERMISSIONS, Permissions, give, make_folders
 from orderwatch.transfer.zip.directory import Member, members_of
 from orderwatch.transfer.zip.reader import BLOCK, contents, heed, library
 
@@ -25,16 +25,16 @@ _MOST_FOLDERS = 10_000
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
-class Places(NamedTuple):
+class ExtractPlan(NamedTuple):
     """Paths of files, and of the folders they need: each folder after the one it is in."""
 
     files: dict[str, Member]
     folders: list[str]
 
 
-def places_of(members: Sequence[Member]) -> Places:
+def plan_extract(members: Sequence[Member]) -> ExtractPlan:
     """`NotExtractedError` where one is no plain file or folder, would lead out, or two would be one."""
-    places = Places({}, [])
+    places = ExtractPlan({}, [])
     taken: dict[str, str] = {}
     for member in members:
         parts, is_folder = _parts(member.name), member.name.endswith("/")
@@ -92,7 +92,7 @@ def extract(
     wrote: Callable[[int], object],
     stop: threading.Event,
     *,
-    rights: Rights = USUAL,
+    permissions: Permissions = DEFAULT_PERMISSIONS,
 ) -> tuple[Path, int]:
     """Unpack into `work`, which then gets the name `wanted` or the next free one: that, and how many files.
 
@@ -109,7 +109,7 @@ def extract(
                 if not os.path.lexists(final):
                     if not work.exists():
                         _unpack(file, places, work, wrote, stop)
-                        _make_durable(places, work, stop, rights)
+                        _make_durable(places, work, stop, permissions)
                     if _rename(work, final):
                         break
         finally:
@@ -133,18 +133,20 @@ def _names(wanted: Path) -> Iterator[Path]:
         yield wanted.with_name(f"{wanted.name}-{number}")
 
 
-def _places(file: IO[bytes]) -> Places:
+def _places(file: IO[bytes]) -> ExtractPlan:
     members = members_of(file)
     if len(members) > _MOST_MEMBERS:
         raise NotExtractedError(f"{len(members)} members are more than we extract")
     total, packed = sum(member.size for member in members), os.fstat(file.fileno()).st_size
     if total > max(_HARMLESS, _RATIO * packed):
-        raise NotExtractedError(f"{amount(total)} out of {amount(packed)} are more than we extract")
-    return places_of(members)
+        raise NotExtractedError(
+            f"{format_bytes(total)} out of {format_bytes(packed)} are more than we extract"
+        )
+    return plan_extract(members)
 
 
 def _unpack(
-    file: IO[bytes], places: Places, work: Path, wrote: Callable[[int], object], stop: threading.Event
+    file: IO[bytes], places: ExtractPlan, work: Path, wrote: Callable[[int], object], stop: threading.Event
 ) -> None:
     make_folders(work.parent)
     work.mkdir()
@@ -158,11 +160,11 @@ def _unpack(
                     wrote(len(block))
 
 
-def _make_durable(places: Places, work: Path, stop: threading.Event, rights: Rights) -> None:
+def _make_durable(places: ExtractPlan, work: Path, stop: threading.Event, permissions: Permissions) -> None:
     """After everything is written, so that the disk works while we do."""
     for path in (*places.files, *places.folders, ""):
         heed(stop)
-        give(work / path, rights)
+        give(work / path, permissions)
         sync(work / path)
 
 
@@ -177,7 +179,7 @@ def _names_are_taken_as_they_are() -> Iterator[None]:
         raise
 
 
-def _holds(folder: Path, places: Places, stop: threading.Event) -> bool:
+def _holds(folder: Path, places: ExtractPlan, stop: threading.Event) -> bool:
     """Exactly these files with this content stand there, as after a crash behind the renaming."""
     if folder.is_symlink() or not folder.is_dir():
         return False

@@ -11,9 +11,9 @@ import orjson
 import structlog
 
 from orderwatch.cancellation import shielded
-from orderwatch.core.deliveries.bandwidth import Going, Speeds
+from orderwatch.core.deliveries.bandwidth import Progress, SpeedMeter
 from orderwatch.core.model import DeliveryState, Transition
-from orderwatch.core.serializers import transfer_facts, transition_facts
+from orderwatch.core.serializers import transfer_to_dict, transition_to_dict
 from orderwatch.errors import DatabaseError
 from orderwatch.ports.queries import Records
 from orderwatch.web.row_numbers import BIGGEST
@@ -26,7 +26,7 @@ _LAG = 500  # changes that a listener may be behind
 _LATE = timedelta(seconds=10)  # from the time of a look to its row, at most
 
 
-class Change(NamedTuple):
+class ChangeEvent(NamedTuple):
     """`number` is that of a move; what is told besides has an `event` instead. `text` is what is sent."""
 
     text: str
@@ -34,7 +34,7 @@ class Change(NamedTuple):
     number: int | None = None
 
 
-class Changes:
+class ChangeFeed:
     """Looks while somebody listens, after each `pause`."""
 
     def __init__(
@@ -46,18 +46,18 @@ class Changes:
         self._records = records
         self._now = now
         self._pause = pause or partial(asyncio.sleep, _PAUSE)
-        self._listeners: set[asyncio.Queue[Change]] = set()
+        self._listeners: set[asyncio.Queue[ChangeEvent]] = set()
         self._turn = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
         self._newest = 0
         self._touched: set[tuple[str, int]] = set()
-        self._speeds = Speeds()
-        self._transfers: Sequence[Going] = ()
+        self._speeds = SpeedMeter()
+        self._transfers: Sequence[Progress] = ()
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[asyncio.Queue[Change]]:
+    async def listening(self) -> AsyncIterator[asyncio.Queue[ChangeEvent]]:
         """Every change from here on; who takes them too slowly gets `lagged`, and no more."""
-        queue: asyncio.Queue[Change] = asyncio.Queue(_LAG)
+        queue: asyncio.Queue[ChangeEvent] = asyncio.Queue(_LAG)
         async with self._turn:
             if self._watching is None or self._watching.done():
                 news = await self._records.news(BIGGEST, 0, self._now() - _LATE)
@@ -78,11 +78,11 @@ class Changes:
         """The number of the last move that was told; None while nobody listens."""
         return self._newest if self._watching is not None else None
 
-    async def transfers(self) -> Sequence[Going]:
+    async def transfers(self) -> Sequence[Progress]:
         """Those under way; with speeds for who asks again within a minute, or while somebody listens."""
         return self._transfers if self._watching is not None else await self._measured()
 
-    async def _measured(self) -> Sequence[Going]:
+    async def _measured(self) -> Sequence[Progress]:
         fetching = await self._records.deliveries(DeliveryState.FETCHING)
         return self._speeds.measured(fetching, self._now())
 
@@ -117,7 +117,7 @@ class Changes:
         self._tell(found)
         self._newest, self._touched, self._transfers = news.newest, set(news.touched), transfers
 
-    def _tell(self, found: Sequence[Change]) -> None:
+    def _tell(self, found: Sequence[ChangeEvent]) -> None:
         for queue in list(self._listeners):
             if queue.qsize() + len(found) > _LAG:  # a first sweep alone records thousands
                 self._drop(queue)
@@ -125,26 +125,26 @@ class Changes:
                 for change in found:
                     queue.put_nowait(change)
 
-    def _drop(self, queue: asyncio.Queue[Change]) -> None:
+    def _drop(self, queue: asyncio.Queue[ChangeEvent]) -> None:
         self._listeners.discard(queue)
         while not queue.empty():
             queue.get_nowait()
         queue.put_nowait(lagged(self._newest))
 
 
-def of_move(number: int, move: Transition) -> Change:
-    data = orjson.dumps({"account": move.account, **transition_facts(move)}).decode()
-    return Change(written(data, id=number), number=number)
+def of_move(number: int, move: Transition) -> ChangeEvent:
+    data = orjson.dumps({"account": move.account, **transition_to_dict(move)}).decode()
+    return ChangeEvent(written(data, id=number), number=number)
 
 
-def lagged(newest: int) -> Change:
+def lagged(newest: int) -> ChangeEvent:
     """Too much is missing: the viewer reads everything anew, and goes on from this move."""
-    return Change(written("{}", event="lagged", id=newest), "lagged", newest)
+    return ChangeEvent(written("{}", event="lagged", id=newest), "lagged", newest)
 
 
-def _of_transfers(transfers: Sequence[Going]) -> Change:
-    return _told("transfers", transfers=[transfer_facts(going) for going in transfers])
+def _of_transfers(transfers: Sequence[Progress]) -> ChangeEvent:
+    return _told("transfers", transfers=[transfer_to_dict(going) for going in transfers])
 
 
-def _told(event: str, **facts: object) -> Change:
-    return Change(written(orjson.dumps(facts).decode(), event=event), event)
+def _told(event: str, **facts: object) -> ChangeEvent:
+    return ChangeEvent(written(orjson.dumps(facts).decode(), event=event), event)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from orderwatch.errors import DatabaseError
 from orderwatch.ports.queries import Records
-from orderwatch.web.api.change_feed import Change, Changes, lagged, of_move
+from orderwatch.web.api.change_feed import ChangeEvent, ChangeFeed, lagged, of_move
 from orderwatch.web.api.params import after_of
 from orderwatch.web.row_numbers import number_of
 from orderwatch.web.server.sse import Send, event_stream
@@ -16,7 +16,7 @@ from orderwatch.web.server.sse import Send, event_stream
 _REPLAYED = 1_000  # moves at most
 
 
-def events(records: Records, changes: Changes) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def events(records: Records, changes: ChangeFeed) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def stream(request: web.Request) -> web.StreamResponse:
         after = after_of(request.query.items())
         last = number_of(request.headers.get("Last-Event-ID", ""))
@@ -34,7 +34,7 @@ def events(records: Records, changes: Changes) -> Callable[[web.Request], Awaita
     return stream
 
 
-async def _follow(records: Records, queue: asyncio.Queue[Change], send: Send, after: int | None) -> None:
+async def _follow(records: Records, queue: asyncio.Queue[ChangeEvent], send: Send, after: int | None) -> None:
     sent = await _replay(records, send, after) if after is not None else 0
     while True:
         found = [await queue.get()]

@@ -2,7 +2,7 @@
 
 import orderwatch
 from orderwatch.core.attention.concern import Reason
-from orderwatch.core.model import DeliveryState, Kind, OrderState, Subject
+from orderwatch.core.model import DeliveryState, OrderState, Subject, TransitionKind
 from orderwatch.ports.queries import Sort
 from orderwatch.web.api.params import FURTHEST, LONGEST, MOST
 from orderwatch.web.row_numbers import BIGGEST
@@ -19,7 +19,7 @@ _MAYBE_NUMBER: Schema = {"type": ["number", "null"]}
 _BOOL: Schema = {"type": "boolean"}
 
 
-def _one_of(values: type[OrderState | DeliveryState | Subject | Kind | Sort | Reason]) -> Schema:
+def _one_of(values: type[OrderState | DeliveryState | Subject | TransitionKind | Sort | Reason]) -> Schema:
     return {"type": "string", "enum": [str(value) for value in values]}
 
 
@@ -81,7 +81,7 @@ _MOVE_PARTS: dict[str, Schema] = {
     "subject": _one_of(Subject),
     "before": _MAYBE_TEXT,
     "after": _TEXT,
-    "kind": _one_of(Kind),
+    "kind": _one_of(TransitionKind),
     "detail": _MAYBE_TEXT,
 }
 _TROUBLE = _object(began_at=_TIME, until=_TIME, failures=_COUNT, refused=_BOOL, reason=_TEXT)

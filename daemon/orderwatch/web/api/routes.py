@@ -9,21 +9,21 @@ import orjson
 from aiohttp import hdrs, web
 
 from orderwatch.core.attention.concern import Concern
-from orderwatch.core.daemon_status import Liveness
+from orderwatch.core.daemon_status import DaemonStatus
 from orderwatch.core.model import Order
 from orderwatch.core.orders.explain import Facts
 from orderwatch.core.serializers import (
-    account_facts,
-    concern_facts,
-    explained_facts,
-    liveness_facts,
-    order_facts,
-    problem_facts,
-    transfer_facts,
-    transition_facts,
+    account_to_dict,
+    concern_to_dict,
+    daemon_status_to_dict,
+    explanation_to_dict,
+    order_to_dict,
+    problem_to_dict,
+    transfer_to_dict,
+    transition_to_dict,
 )
 from orderwatch.ports.queries import Records, Search
-from orderwatch.web.api.change_feed import Changes
+from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.events import events
 from orderwatch.web.api.openapi import description
 from orderwatch.web.api.params import ParameterError, nothing_of, query_of, search_of
@@ -35,11 +35,11 @@ _ANY = re.compile(r"\{(\w+)\}")  # part of a path; by itself the router would ta
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Attention = Callable[[], Awaitable[Sequence[Concern]]]
 Explained = Callable[[Order], Awaitable[Facts]]
-Alive = Callable[[], Liveness]
+Alive = Callable[[], DaemonStatus]
 
 
 def api(
-    records: Records, explained: Explained, attention: Attention, changes: Changes, alive: Alive
+    records: Records, explained: Explained, attention: Attention, changes: ChangeFeed, alive: Alive
 ) -> Callable[[web.Application], None]:
     """Adds the paths to an application; `explained` gathers what bears on an order."""
     asked = _Api(records, explained, attention, changes, alive)
@@ -84,7 +84,7 @@ class _Api:
         records: Records,
         explained: Explained,
         attention: Attention,
-        changes: Changes,
+        changes: ChangeFeed,
         alive: Alive,
     ) -> None:
         self._records = records
@@ -99,7 +99,7 @@ class _Api:
         following = _following(search, found.total)
         response = await _told(
             request,
-            orders=[order_facts(order) for order in found.orders],
+            orders=[order_to_dict(order) for order in found.orders],
             total=found.total,
             limit=search.limit,
             offset=search.offset,
@@ -116,30 +116,30 @@ class _Api:
         if order is None:
             return _refusal(HTTPStatus.NOT_FOUND, "no such order is known")
         facts = await self._explained(order)
-        history = [transition_facts(move) for move in await self._records.history(order.task_id, account)]
-        return await _told(request, **explained_facts(facts), history=history)
+        history = [transition_to_dict(move) for move in await self._records.history(order.task_id, account)]
+        return await _told(request, **explanation_to_dict(facts), history=history)
 
     async def attention(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
-        return await _told(request, attention=[concern_facts(found) for found in await self._attention()])
+        return await _told(request, attention=[concern_to_dict(found) for found in await self._attention()])
 
     async def problems(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
         found = await self._records.problems()
-        return await _told(request, problems=[problem_facts(problem) for problem in found.values()])
+        return await _told(request, problems=[problem_to_dict(problem) for problem in found.values()])
 
     async def accounts(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
         found = [
-            account_facts(name, state.listed_at, state.trouble)
+            account_to_dict(name, state.listed_at, state.trouble)
             for name, state in sorted((await self._records.accounts()).items())
         ]
-        return await _told(request, daemon=liveness_facts(self._alive()), accounts=found)
+        return await _told(request, daemon=daemon_status_to_dict(self._alive()), accounts=found)
 
     async def transfers(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
         return await _told(
-            request, transfers=[transfer_facts(going) for going in await self._changes.transfers()]
+            request, transfers=[transfer_to_dict(going) for going in await self._changes.transfers()]
         )
 
     async def openapi(self, request: web.Request) -> web.Response:

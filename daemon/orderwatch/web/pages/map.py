@@ -6,7 +6,7 @@ import orjson
 
 from orderwatch.core.geo.geojson import Feature, features
 from orderwatch.core.model import Order
-from orderwatch.core.orders.order_state import tone
+from orderwatch.core.orders.order_state import display_state
 from orderwatch.ports.queries import Records, Search, Sort
 from orderwatch.web.pages.template_filters import page_of
 
@@ -15,7 +15,7 @@ _PART = 50  # orders that are read at once; others have their turn between two
 _TOLD = ("kind", "task_name", "project_name", "status", "satellite_name", "datetime")
 
 
-class Atlas:
+class OrderMap:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._drawn: dict[int, tuple[int, bytes]] = {}  # by row: its version, and the features
@@ -41,7 +41,7 @@ def collection(*drawn: bytes) -> bytes:
 
 def features_of(order: Order) -> bytes:
     """Features with a comma between each two; `facts` are a tone and a page."""
-    facts = {"tone": tone(order), "page": page_of(order)}
+    facts = {"tone": display_state(order), "page": page_of(order)}
     return b",".join(
         orjson.dumps({**one, "properties": _told(one), "facts": facts}) for one in features(order)
     )

@@ -25,7 +25,7 @@ _NAMES = ("text", "account", "project", "status", "state", "attention", "offset"
 _LATEST_FIRST = {Sort.MOVED, Sort.ATTENTION}
 
 
-def asked(query: Mapping[str, str]) -> Search:
+def parse_search(query: Mapping[str, str]) -> Search:
     """What cannot be understood counts as not asked: a page is shown for every address."""
     told = {name: value[:_LONGEST] for name, value in query.items() if value}
     sort, state, offset = told.get("sort", ""), told.get("state", ""), told.get("offset", "")

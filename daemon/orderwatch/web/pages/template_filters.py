@@ -10,26 +10,26 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.deliveries.sidecar import zulu
-from orderwatch.core.formatting import ago, ahead, amount, moment, printable, span
+from orderwatch.core.formatting import ago, format_bytes, format_duration, format_time, printable, until
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, Transition
-from orderwatch.core.orders.order_state import Tone, tone
+from orderwatch.core.orders.order_state import DisplayState, display_state
 from orderwatch.core.orders.publication_lag import Lag
 from orderwatch.core.orders.timeline import Span, Timeline, timeline
 from orderwatch.web.pages.thumbnails import is_pictured, picture_of
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 _OF_DELIVERIES = {
-    DeliveryState.STORED: Tone.STORED,
-    DeliveryState.SUPERSEDED: Tone.ENDED,
-    DeliveryState.PARKED: Tone.TROUBLE,
-    DeliveryState.GIVEN_UP: Tone.TROUBLE,
+    DeliveryState.STORED: DisplayState.STORED,
+    DeliveryState.SUPERSEDED: DisplayState.ENDED,
+    DeliveryState.PARKED: DisplayState.TROUBLE,
+    DeliveryState.GIVEN_UP: DisplayState.TROUBLE,
 }
 _OF_CAPTURES = {
-    CapturePhase.PLANNED: Tone.PLANNED,
-    CapturePhase.TASKED: Tone.PLANNED,
-    CapturePhase.CAPTURED: Tone.MOVING,
-    CapturePhase.PROCESSING: Tone.MOVING,
-    CapturePhase.PUBLISHED: Tone.STORED,
+    CapturePhase.PLANNED: DisplayState.PLANNED,
+    CapturePhase.TASKED: DisplayState.PLANNED,
+    CapturePhase.CAPTURED: DisplayState.MOVING,
+    CapturePhase.PROCESSING: DisplayState.MOVING,
+    CapturePhase.PUBLISHED: DisplayState.STORED,
 }
 
 
@@ -72,9 +72,13 @@ def _tick(time: datetime, by_day: bool) -> str:  # noqa: FBT001 - a filter's arg
 
 def _in_words(line: Timeline) -> str:
     """For those who hear the page."""
-    window = [f"window {moment(line.window.begins)} to {moment(line.window.ends)}"] if line.window else []
+    window = (
+        [f"window {format_time(line.window.begins)} to {format_time(line.window.ends)}"]
+        if line.window
+        else []
+    )
     marks = [
-        f"capture {printable(row.capture.capture_id[:8])} {mark.kind} {moment(mark.at)}"
+        f"capture {printable(row.capture.capture_id[:8])} {mark.kind} {format_time(mark.at)}"
         for row in line.rows
         for mark in row.marks
     ]
@@ -91,18 +95,22 @@ def _stored(order: Order) -> str:
     return f"{sum(d.state.settled for d in order.deliveries)} of {len(order.deliveries)}"
 
 
-def _delivery_tone(delivery: Delivery) -> Tone:
-    return _OF_DELIVERIES.get(delivery.state, Tone.MOVING)
+def _delivery_tone(delivery: Delivery) -> DisplayState:
+    return _OF_DELIVERIES.get(delivery.state, DisplayState.MOVING)
 
 
-def _capture_tone(capture: Capture) -> Tone:
-    return _OF_CAPTURES.get(capture.standing.phase, Tone.WAITING) if capture.standing.phase else Tone.WAITING
+def _capture_tone(capture: Capture) -> DisplayState:
+    return (
+        _OF_CAPTURES.get(capture.status.phase, DisplayState.WAITING)
+        if capture.status.phase
+        else DisplayState.WAITING
+    )
 
 
-def _state_tone(order: Order) -> Tone:
+def _state_tone(order: Order) -> DisplayState:
     """Of an order that needs nobody: what is wrong with it was acknowledged."""
-    found = tone(order)
-    return Tone.ENDED if found is Tone.TROUBLE else found
+    found = display_state(order)
+    return DisplayState.ENDED if found is DisplayState.TROUBLE else found
 
 
 def _anchor(order: Order) -> str:
@@ -111,20 +119,20 @@ def _anchor(order: Order) -> str:
 
 _FILTERS: Mapping[str, Callable[..., object]] = {
     "ago": ago,
-    "ahead": ahead,
-    "amount": amount,
+    "ahead": until,
+    "amount": format_bytes,
     "anchor": _anchor,
     "capture_tone": _capture_tone,
     "delivery_tone": _delivery_tone,
     "folder_of": lambda path: str(PurePosixPath(path).parent),
     "in_words": _in_words,
-    "moment": moment,
+    "moment": format_time,
     "name_of": lambda path: PurePosixPath(path).name,
     "page": page_of,
     "percent": _percent,
     "picture": picture_of,
     "plain": _plain,
-    "span": lambda seconds: span(timedelta(seconds=seconds)),
+    "span": lambda seconds: format_duration(timedelta(seconds=seconds)),
     "stored": _stored,
     "tick": _tick,
     "timeline": _timeline,

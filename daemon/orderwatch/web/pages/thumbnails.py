@@ -27,7 +27,7 @@ def picture_of(delivery: Delivery) -> str:
     return "/pictures/" + "/".join(quote(str(part), safe="") for part in delivery.key)
 
 
-class Pictures:
+class Thumbnails:
     """`read` gives the bytes of a stored file, None where it is not to be had."""
 
     def __init__(self, records: Records, read: Read) -> None:

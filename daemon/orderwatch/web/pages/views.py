@@ -13,20 +13,20 @@ from jinja2 import Environment
 import orderwatch
 from orderwatch.core.attention.attention import by_order
 from orderwatch.core.attention.concern import Concern
-from orderwatch.core.deliveries.bandwidth import Going
+from orderwatch.core.deliveries.bandwidth import Progress
 from orderwatch.core.model import Order
 from orderwatch.core.orders.explain import Evidence
 from orderwatch.core.orders.publication_lag import Lags
-from orderwatch.core.orders.recent_changes import folded, line
+from orderwatch.core.orders.recent_changes import fold_changes, single_change
 from orderwatch.core.orders.timeline import timeline
 from orderwatch.errors import DatabaseError
-from orderwatch.ports.queries import Overview, Records, Sort
-from orderwatch.web.pages.map import MOST, Atlas, collection, features_of
-from orderwatch.web.pages.search_params import COLUMNS, asked, link_of, narrows, turned
+from orderwatch.ports.queries import DashboardQueries, Records, Sort
+from orderwatch.web.pages.map import MOST, OrderMap, collection, features_of
+from orderwatch.web.pages.search_params import COLUMNS, link_of, narrows, parse_search, turned
 from orderwatch.web.pages.template_filters import templates
 from orderwatch.web.row_numbers import number_of
 from orderwatch.web.server.etag import Packed, packed, sent
-from orderwatch.web.server.response_cache import Sharing
+from orderwatch.web.server.response_cache import ResponseCache
 
 _EVENTS = 200  # moves on one page
 _OF_MAPS = 5.0  # seconds from one map to the next
@@ -40,22 +40,22 @@ Explain = Callable[[Order], Awaitable[Sequence[Evidence]]]
 
 
 @dataclass(slots=True, kw_only=True)
-class Site:
+class Views:
     """What the pages are made of. All but `records` is the daemon's own."""
 
     records: Records
-    overview: Callable[[], Awaitable[Overview]]
+    overview: Callable[[], Awaitable[DashboardQueries]]
     attention: Callable[[], Awaitable[Sequence[Concern]]]
-    transfers: Callable[[], Awaitable[Sequence[Going]]]
+    transfers: Callable[[], Awaitable[Sequence[Progress]]]
     explain: Explain
     learned: Callable[[], Awaitable[Lags]]
     now: Callable[[], datetime]
-    sharing: Sharing
+    sharing: ResponseCache
     _templates: Environment = field(default_factory=templates)
-    _atlas: Atlas = field(init=False)
+    _atlas: OrderMap = field(init=False)
 
     def __post_init__(self) -> None:
-        self._atlas = Atlas(self.records)
+        self._atlas = OrderMap(self.records)
 
     def add_to(self, app: web.Application) -> None:
         order = "/orders/{account:[^/]+}/{task_id:[0-9]{1,19}}"
@@ -79,7 +79,7 @@ class Site:
 
     async def board(self, request: web.Request) -> Packed:
         """Is all well, where is it, and every order."""
-        search = replace(asked(request.query), limit=_ROWS)
+        search = replace(parse_search(request.query), limit=_ROWS)
         found = await self.records.find(search)
         choices = await self.records.choices()
         end = search.offset + len(found.orders)
@@ -114,7 +114,7 @@ class Site:
             concerns=by_order(await self.attention()),
             line=timeline(order, now, lags.of(order.product)),
             evidence=await self.explain(order),
-            history=[line(move) for move in reversed(moves)],
+            history=[single_change(move) for move in reversed(moves)],
             of_many=False,
         )
 
@@ -122,12 +122,12 @@ class Site:
         """What moved lately."""
         moves = await self.records.last_moves(number_of(request.query.get("before", "")), _EVENTS)
         older = f"/events?before={moves[-1][0]}" if len(moves) == _EVENTS else None
-        told = list(reversed(folded(move for _, move in reversed(moves))))
+        told = list(reversed(fold_changes(move for _, move in reversed(moves))))
         return await self._page("events.html", here="events", moves=told, of_many=True, older=older)
 
     async def map(self, request: web.Request) -> Packed:
         """Where the orders are that are searched for, as far as they are drawn: GeoJSON."""
-        return await packed(await self._atlas.map(asked(request.query)), _GEOJSON)
+        return await packed(await self._atlas.map(parse_search(request.query)), _GEOJSON)
 
     async def map_of_order(self, request: web.Request) -> Packed:
         return await packed(collection(features_of(await self._asked_for(request))), _GEOJSON)

@@ -11,7 +11,7 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", re.IGNORECAS
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
-class Guard:
+class AccessControl:
     """Of a server that listens on this host. One that listens everywhere has every address, but no name.
 
     `hosts` are further names of it, a proxy's; whoever asks has to know the `token`, if there is one.

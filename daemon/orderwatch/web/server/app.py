@@ -14,9 +14,9 @@ from aiohttp.typedefs import Middleware
 
 from orderwatch.core.listen_address import host_and_port, socket_of
 from orderwatch.errors import DatabaseError
-from orderwatch.web.server.access_control import Guard
-from orderwatch.web.server.backpressure import Outgoing
-from orderwatch.web.server.sockets import open_door
+from orderwatch.web.server.access_control import AccessControl
+from orderwatch.web.server.backpressure import Backpressure
+from orderwatch.web.server.sockets import open_socket
 from orderwatch.web.server.sse import BEGUN, PATIENCE, STREAMS, Streams
 
 log = structlog.get_logger()
@@ -47,7 +47,7 @@ Routes = Callable[[web.Application], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pages:
+class ServedPages:
     """What is served. A report is sound where its `ok` is true; metrics come as `Accept` wants them.
 
     Each of `routes` adds more to an application that is made.
@@ -61,7 +61,7 @@ class Pages:
 
 @asynccontextmanager
 async def serving(
-    address: str, pages: Pages, *, hosts: Sequence[str] = (), token: str = ""
+    address: str, pages: ServedPages, *, hosts: Sequence[str] = (), token: str = ""
 ) -> AsyncIterator[int]:
     """Serve at "host:port" or "unix:/path" meanwhile; yields the port, 0 of a socket file.
 
@@ -71,7 +71,7 @@ async def serving(
     host = "localhost" if socket_of(address) else host_and_port(address)[0]
     streams = Streams()
     runner = web.AppRunner(
-        _application(Guard(host, hosts, token), pages, streams),
+        _application(AccessControl(host, hosts, token), pages, streams),
         access_log=None,
         logger=_unheard,
         keepalive_timeout=_LIFE,
@@ -81,7 +81,7 @@ async def serving(
     await runner.setup()
     try:
         assert runner.server is not None  # noqa: S101 - it is set up
-        async with open_door(address, _bounded(runner.server, streams)) as port:
+        async with open_socket(address, _bounded(runner.server, streams)) as port:
             yield port
     finally:
         streams.end()
@@ -114,7 +114,7 @@ class _Refusal(asyncio.Protocol):
         transport.close()
 
 
-def _application(guard: Guard, pages: Pages, streams: Streams) -> web.Application:
+def _application(guard: AccessControl, pages: ServedPages, streams: Streams) -> web.Application:
     async def metrics(request: web.Request) -> web.Response:
         body, kind = await pages.metrics(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: kind})
@@ -143,8 +143,8 @@ def _reported(ask: Callable[[], Awaitable[Report]]) -> Callable[[web.Request], A
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def _guarded(guard: Guard) -> Middleware:
-    outgoing = Outgoing()
+def _guarded(guard: AccessControl) -> Middleware:
+    outgoing = Backpressure()
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -181,7 +181,7 @@ def _unavailable(request: web.Request, reason: str) -> web.Response:
     return web.Response(text=said, content_type=kind, status=status, headers=headers)
 
 
-def _must_be_welcome(request: web.Request, guard: Guard) -> None:
+def _must_be_welcome(request: web.Request, guard: AccessControl) -> None:
     hosts = request.headers.getall(hdrs.HOST, [])
     if len(hosts) != 1 or not guard.knows(hosts[0]):
         raise web.HTTPMisdirectedRequest(text="421: ask for this host by its own name\n")

@@ -9,7 +9,7 @@ _MOST = 32_000_000  # bytes that wait to be taken
 _SMALL = 64_000  # bytes of an answer that is given whatever waits
 
 
-class Outgoing:
+class Backpressure:
     """Of one server."""
 
     def __init__(self) -> None:

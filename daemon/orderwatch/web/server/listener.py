@@ -11,7 +11,7 @@ import structlog
 
 from orderwatch.core.listen_address import socket_of
 from orderwatch.errors import ConfigError
-from orderwatch.web.server.app import Pages, serving
+from orderwatch.web.server.app import ServedPages, serving
 
 log = structlog.get_logger()
 
@@ -20,7 +20,7 @@ _NOT_TO_BE_HAD = (OSError, UnicodeError)  # the latter for a name that can be no
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ListenAddress:
     """Where to serve, "" for nowhere; also by the names of `hosts`, and only to who has the token."""
 
     listen: str = ""
@@ -28,25 +28,25 @@ class Wanted:
     token: str = field(default="", repr=False)
 
 
-class Front:
+class Listener:
     """`listen` says where at the start, `moved` from then on; `run` serves there until it is cancelled."""
 
-    def __init__(self, pages: Pages, *, retry: float = _RETRY) -> None:
+    def __init__(self, pages: ServedPages, *, retry: float = _RETRY) -> None:
         self._pages = pages
         self._retry = retry
-        self._wanted = Wanted()
+        self._wanted = ListenAddress()
         self._served: AsyncExitStack | None = None  # what serves what is wanted
         self._turn = asyncio.Lock()
         self._again = asyncio.Event()
         self._failing: str | None = None  # the address whose trouble was said
 
-    def listen(self, wanted: Wanted) -> None:
+    def listen(self, wanted: ListenAddress) -> None:
         """There, as soon as it can be had."""
         self._wanted = wanted
         self._again.set()
 
     @asynccontextmanager
-    async def moved(self, wanted: Wanted) -> AsyncIterator[None]:
+    async def moved(self, wanted: ListenAddress) -> AsyncIterator[None]:
         """There from now on, unless what is done inside fails. `ConfigError` where it cannot be had."""
         before = self._wanted
         if wanted == before:
@@ -83,7 +83,7 @@ class Front:
             else:
                 self._say_listening()
 
-    async def _move(self, wanted: Wanted) -> None:
+    async def _move(self, wanted: ListenAddress) -> None:
         try:
             opened = await self._opened_instead(wanted)
         except _NOT_TO_BE_HAD as error:
@@ -93,7 +93,7 @@ class Front:
         if former is not None:
             await former.aclose()
 
-    async def _opened_instead(self, wanted: Wanted) -> AsyncExitStack:
+    async def _opened_instead(self, wanted: ListenAddress) -> AsyncExitStack:
         """Beside what is served now, which ends first only where it is in the way."""
         try:
             return await self._opened(wanted)
@@ -104,7 +104,7 @@ class Front:
         self._again.set()  # should this fail too, it is opened where it was
         return await self._opened(wanted)
 
-    async def _opened(self, wanted: Wanted) -> AsyncExitStack:
+    async def _opened(self, wanted: ListenAddress) -> AsyncExitStack:
         async with AsyncExitStack() as opening:
             if wanted.listen:
                 at_work = serving(wanted.listen, self._pages, hosts=wanted.hosts, token=wanted.token)

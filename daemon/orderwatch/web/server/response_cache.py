@@ -22,7 +22,7 @@ class _Kept:
     began: float = 0.0
 
 
-class Sharing:
+class ResponseCache:
     """`newest` is the number of the last move that viewers were told, None while none are.
 
     An answer is never older than that move, nor than two seconds. Where moves follow each other fast, who

@@ -16,7 +16,7 @@ _WAITING = 16  # connections that are not taken yet
 
 
 @asynccontextmanager
-async def open_door(listen: str, connected: Callable[[], asyncio.Protocol]) -> AsyncIterator[int]:
+async def open_socket(listen: str, connected: Callable[[], asyncio.Protocol]) -> AsyncIterator[int]:
     """Take connections meanwhile; yields the port, 0 of a socket file. `OSError` where it cannot be had."""
     loop = asyncio.get_running_loop()
     path = socket_of(listen)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from orderwatch.core.orders.circuit_breaker import Trouble
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.errors import AnswerError, ProviderError, RefusedError
 from orderwatch.service.maintenance.checks.finding import Finding, Named
 
@@ -63,7 +63,7 @@ class Contract(Named):
 class Access(Named):
     """What the daemon knows of an account, which asks all the time; `trouble` is None where all is well."""
 
-    def __init__(self, account: str, trouble: Callable[[], Trouble | None]) -> None:
+    def __init__(self, account: str, trouble: Callable[[], OpenCircuit | None]) -> None:
         super().__init__(f"account {account}")
         self._trouble = trouble
 

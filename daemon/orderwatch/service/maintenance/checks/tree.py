@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 from orderwatch.core.deliveries.disk_shortage import shortage
-from orderwatch.core.formatting import amount
+from orderwatch.core.formatting import format_bytes
 from orderwatch.errors import BusyError, DiskError
 from orderwatch.service.maintenance.checks.finding import Finding, Named
 
@@ -46,7 +46,7 @@ class Room(Named):
             return None
         if short := shortage(room, needed):
             return self.bad(short, "make room, or lower keep_free in [delivery]")
-        return self.found(f"{amount(room)} may be written")
+        return self.found(f"{format_bytes(room)} may be written")
 
     async def _needed(self) -> int:
         parked = await self._parked() if self._parked else {}
