@@ -1,25 +1,25 @@
-# Everything runs in a virtual environment that is made here when there is none.
+# Everything runs in a virtual environment, which is created here if it does not exist.
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# What is compiled is kept, or each of the tests' workers and processes compiles it again.
+# Keep compiled files; otherwise each worker and process of the tests compiles them again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test pythons sweep soak check bench lint types imports format docs screenshots lock wheel clean
 
 help:
-	@echo "make demo    run the main job against the simulated provider"
-	@echo "make test    every test"
-	@echo "make pythons every test on every Python from 3.11 to 3.14 that is here; those that are not are named"
-	@echo "make sweep   random failures and restarts, EXAMPLES=400 of them; crashes and power cuts at every call; long"
-	@echo "make soak    thirty days of a working account in some fifteen minutes: does anything grow?"
-	@echo "make check   tests, lint, types and import rules"
-	@echo "make bench   what polling, downloads and viewers cost, and how quick they are; prints, some twenty-five minutes"
-	@echo "make format  put the code in its usual form"
-	@echo "make docs    write docs/configuration.md anew from the settings and config.example.toml"
-	@echo "make screenshots  draw the pictures of docs/ anew; needs Debian's chromium"
-	@echo "make lock    renew the exact versions of all dependencies"
+	@echo "make demo    run the daemon against the simulated provider"
+	@echo "make test    run every test"
+	@echo "make pythons run every test on every installed Python from 3.11 to 3.14; name the missing ones"
+	@echo "make sweep   run EXAMPLES=400 random failures and restarts, and crashes and power cuts at every call; long"
+	@echo "make soak    run thirty days of an account in about fifteen minutes; fail if memory or log grow"
+	@echo "make check   run tests, lint, types and import rules"
+	@echo "make bench   measure cost and speed of polling, downloads and viewers; about twenty-five minutes"
+	@echo "make format  format the code"
+	@echo "make docs    generate docs/configuration.md from the settings and config.example.toml"
+	@echo "make screenshots  generate the pictures of docs/; needs Debian's chromium"
+	@echo "make lock    renew the exact versions of all dependencies; needs uv"
 	@echo "make wheel   build the installable package into dist/"
 
 $(READY): requirements.lock pyproject.toml
@@ -36,7 +36,7 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m "not long"
 
-# Each in a virtual environment of its own, beside this one.
+# Each has a separate virtual environment beside this one.
 PYTHONS ?= 3.11 3.12 3.13 3.14
 pythons:
 	@failed=; for version in $(PYTHONS); do \
@@ -46,7 +46,7 @@ pythons:
 	done; \
 	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
-# Others each time; what fails prints the line that plays it again. FUZZ is in seconds.
+# The values differ each time; a failure prints the command that repeats it. FUZZ is in seconds.
 EXAMPLES ?= 400
 FUZZ ?= 600
 sweep: $(READY)
@@ -56,7 +56,7 @@ sweep: $(READY)
 	  tests/provider/test_provider_mutations.py tests/provider/test_provider_sockets.py
 	FUZZ_SECONDS=$(FUZZ) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m long
 
-# Memory, descriptors and log over so many simulated days; a minute and a half for three of them.
+# Memory, descriptors and log over DAYS simulated days; three days take a minute and a half.
 DAYS ?= 30
 soak: $(READY)
 	$(BIN)/python -m tests.soak.month $(DAYS)

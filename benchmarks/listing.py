@@ -1,6 +1,6 @@
-"""10,000 orders in one account: our sweep beside a bare loop that fetches and parses the same pages.
+"""Compares a sweep over 10,000 orders with a bare loop that reads and parses the same pages.
 
-The provider is the simulator in a process of its own, over loopback. Prints; asserts nothing.
+The provider is the simulator in a separate process, over loopback. Prints; asserts nothing.
 """
 
 import asyncio
@@ -25,14 +25,12 @@ import structlog
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
 from orderwatch.db.migrate import upgrade
-from orderwatch.db.store import open_store
+from orderwatch.db.repositories import open_store
 from orderwatch.provider.connection import connect
 from orderwatch.provider.credentials import Credentials
 from orderwatch.service.account_breaker import AccountBreaker
-from orderwatch.service.polling.list_sync import ListSync
-from orderwatch.service.polling.order_sync import OrderSync
+from orderwatch.service.account_context import AccountContext
 from orderwatch.service.polling.poller import Poller
-from orderwatch.service.polling.recorder import Recorder
 from orderwatch.service.wakeup import Wakeup
 from orderwatch.simulator import Scenario, serve
 from orderwatch.simulator.scenario import CONTRACT
@@ -43,8 +41,8 @@ PACE = Pace(interval=timedelta(seconds=1), max_interval=timedelta(hours=6), grac
 USUAL = DeliveryPlan(attachments=frozenset({"delivery_zip"}), layout="{task_id}/{file_name}")
 
 
-def provide(count: int, pipe: Pipe) -> None:
-    """The simulator, until the pipe closes; answers each word with the number of requests so far."""
+def run_provider(count: int, pipe: Pipe) -> None:
+    """Run the simulator until the pipe closes; answers each message with the number of requests so far."""
 
     async def run() -> None:
         orders = [
@@ -59,8 +57,8 @@ def provide(count: int, pipe: Pipe) -> None:
     asyncio.run(run())
 
 
-async def bare(url: str) -> float:
-    """Seconds that aiohttp and orjson need for the pages alone."""
+async def fetch_pages_only(url: str) -> float:
+    """Return the seconds that aiohttp and orjson need for the pages alone."""
     async with aiohttp.ClientSession() as session:
         credentials = {"client_id": "sim-client", "client_secret": "sim-secret"}
         grant = {"grant_type": "client_credentials", "audience": "https://api.satellogic.com/"}
@@ -68,17 +66,17 @@ async def bare(url: str) -> float:
             token = (await answer.json())["access_token"]
         headers = {"authorizationToken": f"Bearer {token}", "X-Satellogic-Contract-Id": CONTRACT}
         began = time.perf_counter()
-        following: str | None = f"{url}/tasking/tasks/?limit=100&offset=0"
-        while following:
-            async with session.get(following, headers=headers) as answer:
+        next_url: str | None = f"{url}/tasking/tasks/?limit=100&offset=0"
+        while next_url:
+            async with session.get(next_url, headers=headers) as answer:
                 page = orjson.loads(await answer.read())
-            following = page["next"]
+            next_url = page["next"]
         return time.perf_counter() - began
 
 
 @asynccontextmanager
-async def lag() -> AsyncIterator[list[float]]:
-    """How late the loop comes to somebody who wants to be woken every 2 ms."""
+async def loop_lag() -> AsyncIterator[list[float]]:
+    """Measure the event loop's lag every 2 ms."""
     late: list[float] = []
 
     async def watch() -> None:
@@ -96,9 +94,9 @@ async def lag() -> AsyncIterator[list[float]]:
 
 @asynccontextmanager
 async def polling(url: str, database: Path) -> AsyncIterator[Poller]:
-    access = Credentials(
+    credentials = Credentials(
         name="main",
-        credentials="platform",
+        kind="platform",
         client_id="sim-client",
         read_secret=lambda: "sim-secret",
         contract_id=CONTRACT,
@@ -115,46 +113,45 @@ async def polling(url: str, database: Path) -> AsyncIterator[Poller]:
 
     async with (
         open_store(database) as store,
-        connect(access, rng=rng, learn_secret=lambda _secret: None) as provider,
+        connect(credentials, rng=rng, learn_secret=lambda _secret: None) as provider,
     ):
         breaker = AccountBreaker("main", None, store, interval=PACE.interval, now=now, rng=rng)
-        recorder = Recorder("main", watched, store, pace=PACE, todo=Wakeup(), now=now, rng=rng)
-        lister = ListSync(provider.tasking, recorder, store, now=now)
-        looker = OrderSync(provider.tasking, provider.archive, recorder, store, pace=PACE, now=now, rng=rng)
-        yield Poller(recorder, lister, looker, breaker, store, pace=PACE, now=now, rng=rng)
+        context = AccountContext(account="main", store=store, pace=PACE, now=now, rng=rng)
+        tasking, archive = provider.tasking, provider.archive
+        yield Poller(context, watched, tasking, archive, breaker, fetch_wakeup=Wakeup())
 
 
 async def compare(url: str, pipe: Pipe, database: Path) -> None:
     upgrade(database)
     async with polling(url, database) as poller:
-        await timed("first sweep", poller, pipe)
+        await sweep_timed("first sweep", poller, pipe)
         ratios = []
         for number in range(1, SWEEPS + 1):
-            alone = await bare(url)
+            alone = await fetch_pages_only(url)
             await asyncio.sleep(PACE.interval.total_seconds())
-            ours = await timed(f"sweep {number}", poller, pipe)
+            ours = await sweep_timed(f"sweep {number}", poller, pipe)
             print(f"    bare loop {alone:.3f} s, ours {ours:.3f} s: {ours / alone:.2f} times")
             ratios.append(ours / alone)
     print(f"median {statistics.median(ratios):.2f} times the bare loop")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
-async def timed(name: str, poller: Poller, pipe: Pipe) -> float:
-    before = await asked(pipe)
-    async with lag() as late:
+async def sweep_timed(name: str, poller: Poller, pipe: Pipe) -> float:
+    before = await request_count(pipe)
+    async with loop_lag() as late:
         began = time.perf_counter()
-        done = await poller.round()
+        done = await poller.sweep()
         passed = time.perf_counter() - began
-    requests = await asked(pipe) - before
+    requests = await request_count(pipe) - before
     p99 = statistics.quantiles(late, n=100)[-1] * 1000
     print(
-        f"{name}: {done.listed} orders, {done.looked} looks, {requests} requests, {passed:.3f} s, "
+        f"{name}: {done.listed} orders, {done.looked} polls, {requests} requests, {passed:.3f} s, "
         f"loop lag 99th {p99:.1f} ms, worst {max(late) * 1000:.1f} ms"
     )
     return passed
 
 
-async def asked(pipe: Pipe) -> int:
+async def request_count(pipe: Pipe) -> int:
     pipe.send("more")
     number: int = await asyncio.to_thread(pipe.recv)
     return number
@@ -164,7 +161,7 @@ def main(count: int) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     context = get_context("spawn")
     ours, theirs = context.Pipe()
-    provider = context.Process(target=provide, args=(count, theirs))
+    provider = context.Process(target=run_provider, args=(count, theirs))
     provider.start()
     with TemporaryDirectory() as folder:
         asyncio.run(compare(ours.recv(), ours, Path(folder, "orderwatch.db")))

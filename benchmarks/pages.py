@@ -1,8 +1,7 @@
-"""What viewers cost a daemon that knows 10,000 orders: each question, and 50 viewers with live updates.
+"""Measures what viewers cost a daemon with 10,000 orders: each request, and 50 viewers with live updates.
 
-The daemon, the provider and the viewers are a process each. Each so many seconds the provider
-moves an order, and has a file for it, from a host that gives each connection so much and no more.
-Prints; asserts nothing.
+The daemon, the provider and the viewers are one process each. The provider regularly changes an order and
+publishes a file, from a host that limits each connection. Prints; asserts nothing.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import aiohttp
-from benchmarks.viewers import Seen, look_on
+from benchmarks.viewers import ViewerStats, run_viewers
 
 from orderwatch.core.model import (
     Capture,
@@ -42,17 +41,17 @@ from orderwatch.core.model import (
 )
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.migrate import upgrade
-from orderwatch.db.store import open_store
+from orderwatch.db.repositories import open_store
 from orderwatch.simulator import Scenario, serve
 
 VIEWERS = 50
-SECONDS = 20  # of each measurement
+MEASUREMENT_SECONDS = 20
 ROUNDS = 3
-SETTLING = 15  # seconds, for viewers to come
-TRIES = 9
-INTERVAL = 2.0  # seconds between two readings of the list
-SIZE, EACH = 12_000_000, 4_000_000  # bytes of a file, and per second and connection
-QUIET = 45  # seconds before the first order moves
+SETTLING_SECONDS = 15  # until all viewers are connected
+ATTEMPTS = 9
+INTERVAL_SECONDS = 2.0  # between two reads of the list
+FILE_BYTES, BYTES_PER_SECOND = 12_000_000, 4_000_000  # per connection
+QUIET_SECONDS = 45  # before the first order changes
 PATHS = (
     "/api/orders",
     "/api/orders?state=open",
@@ -102,7 +101,7 @@ def square(east: float, north: float) -> dict[str, object]:
 
 
 def past_order(number: int, now: datetime, rng: random.Random) -> Verdict:
-    """Done: two captures with two stored files each."""
+    """Return a finished order: two captures with two stored files each."""
     task_id, taken = 10_000 + number, now - timedelta(days=300 * rng.random())
     target = square(rng.uniform(-170, 170), rng.uniform(-60, 70))
     captures = tuple(
@@ -165,30 +164,34 @@ async def fill(database: Path, count: int) -> None:
     upgrade(database)
     async with open_store(database) as store:
         for first in range(0, count, 1000):
-            await store.restore([past_order(n, now, rng) for n in range(first, min(first + 1000, count))])
+            await store.maintenance.restore(
+                [past_order(n, now, rng) for n in range(first, min(first + 1000, count))]
+            )
 
 
 def provide(pipe: Pipe, every: int) -> None:
-    """The simulator, until the pipe says nothing; answers a word with when the list was read, in seconds."""
+    """Run the simulator until an empty message; answers others with the times of list requests in seconds."""
     orders = [
         {
             "task_id": 100_001 + n,
             "task_name": f"Pier {n}",
             "project_name": "live",
-            "status": [(0, "received"), (QUIET + n * every, "completed")],
+            "status": [(0, "received"), (QUIET_SECONDS + n * every, "completed")],
             "captures": [
                 {
-                    "start": QUIET + n * every,
-                    "status": [(QUIET + n * every, "published")],
-                    "scenes": [{"size": SIZE}],
+                    "start": QUIET_SECONDS + n * every,
+                    "status": [(QUIET_SECONDS + n * every, "published")],
+                    "scenes": [{"size": FILE_BYTES}],
                 }
             ],
         }
-        for n in range((ROUNDS * (2 * SECONDS + SETTLING) + 60) // every)
+        for n in range((ROUNDS * (2 * MEASUREMENT_SECONDS + SETTLING_SECONDS) + 60) // every)
     ]
 
     async def run() -> None:
-        scenario = Scenario.model_validate({"orders": orders, "downloads": {"rate": EACH}, "page_size": 100})
+        scenario = Scenario.model_validate(
+            {"orders": orders, "downloads": {"rate": BYTES_PER_SECOND}, "page_size": 100}
+        )
         async with serve(scenario) as simulator:
             pipe.send(simulator.config_toml())
             while await asyncio.to_thread(pipe.recv):
@@ -238,7 +241,7 @@ def _used(pid: int) -> float:
 async def running(folder: Path, provider: Pipe) -> AsyncIterator[Daemon]:
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
-    settings = SETTINGS.format(folder=folder, interval=INTERVAL, port=port)
+    settings = SETTINGS.format(folder=folder, interval=INTERVAL_SECONDS, port=port)
     config = folder / "config.toml"
     config.touch(mode=0o600)
     config.write_text(f"{provider.recv()}\n{settings}")
@@ -256,7 +259,7 @@ async def questions(base: str) -> None:
     async with aiohttp.ClientSession(base) as session:
         for path in PATHS:
             spent, size = [], 0
-            for _ in range(TRIES):
+            for _ in range(ATTEMPTS):
                 began = time.perf_counter()
                 async with session.get(path) as answer:
                     size = len(await answer.read())
@@ -266,13 +269,13 @@ async def questions(base: str) -> None:
 
 
 async def measured(name: str, daemon: Daemon) -> float:
-    """Prints, and returns percent of a core."""
+    """Print the measurement; returns percent of a core."""
     before = await daemon.figures()
-    await asyncio.sleep(SECONDS)
+    await asyncio.sleep(MEASUREMENT_SECONDS)
     after = await daemon.figures()
     passed = after.at - before.at
     used = 100 * (after.used - before.used) / passed
-    starts = [b for a, b in pairwise(after.lists[len(before.lists) :]) if b - a > INTERVAL / 2]
+    starts = [b for a, b in pairwise(after.lists[len(before.lists) :]) if b - a > INTERVAL_SECONDS / 2]
     gaps = [b - a for a, b in pairwise(starts)] or [0.0]
     rate = (after.received - before.received) / passed / 1e6
     print(
@@ -285,18 +288,18 @@ async def measured(name: str, daemon: Daemon) -> float:
 
 async def watched(daemon: Daemon) -> float:
     ours, theirs = get_context("spawn").Pipe()
-    viewers = get_context("spawn").Process(target=look_on, args=(daemon.base, VIEWERS, theirs))
+    viewers = get_context("spawn").Process(target=run_viewers, args=(daemon.base, VIEWERS, theirs))
     viewers.start()
     theirs.close()  # so that its end is noticed
-    await asyncio.sleep(SETTLING)
+    await asyncio.sleep(SETTLING_SECONDS)
     ours.send("now")
     used = await measured(f"{VIEWERS} viewers", daemon)
     ours.send("enough")
-    seen: Seen = await asyncio.to_thread(ours.recv)
+    seen: ViewerStats = await asyncio.to_thread(ours.recv)
     viewers.join()
     delays = statistics.quantiles(seen.delays or [0.0, 0.0], n=100)
     print(
-        f"    {seen.events} events told, {seen.reads} pages and {seen.maps} maps read again, "
+        f"    {seen.events} events sent, {seen.reads} pages and {seen.maps} maps read again, "
         f"{seen.unchanged} of them unchanged, {seen.failures} refused; from a move to a page with it: "
         f"median {delays[49]:.2f} s, 99th {delays[98]:.2f} s, worst {max(seen.delays, default=0.0):.2f} s"
     )
@@ -313,8 +316,8 @@ async def measure(folder: Path, provider: Pipe) -> None:
             seen, before = await watched(daemon), alone
             alone = await measured("no viewer", daemon)
             more.append(seen - (before + alone) / 2)
-        told = ", ".join(f"{one:.1f}" for one in sorted(more))
-        print(f"  {VIEWERS} viewers cost {statistics.median(more):.1f} % of a core ({told})")
+        listed = ", ".join(f"{one:.1f}" for one in sorted(more))
+        print(f"  {VIEWERS} viewers cost {statistics.median(more):.1f} % of a core ({listed})")
 
 
 def main(count: int, every: int) -> None:

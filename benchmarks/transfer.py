@@ -1,7 +1,7 @@
-"""Downloads beside curl, unzip, sha256sum, xargs and aria2c, over loopback. Prints; asserts nothing.
+"""Compares downloads with curl, unzip, sha256sum, xargs and aria2c, over loopback. Prints; asserts nothing.
 
-Ours is the whole way: fetch, fsync, sha256, every member's CRC, publish, rows. The host is one process that
-sends files by sendfile, the same for everybody. Tools that are not installed are left out.
+orderwatch does all its work: fetch, fsync, sha256, every member's CRC, publish, rows. The host is one process
+that sends files by sendfile to every tool. Tools that are not installed are skipped.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.snapshot import SceneSnapshot
 from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
 from orderwatch.db.migrate import upgrade
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.repositories import Store, open_store
 from orderwatch.ports import Offer
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
@@ -48,15 +48,15 @@ from orderwatch.transfer.http.segments import ParallelOptions
 from orderwatch.transfer.tree.destination import FilesystemDestination
 
 RUNS = 5
-LARGE, SMALL, MANY = 2_000_000_000, 5_000_000, 200
-OF_ONE_ORDER = 10
-LIMITED = 100_000_000  # bytes of the file from the host that limits each connection …
-EACH = 10_000_000  # … to so many per second
+LARGE_BYTES, SMALL_BYTES, SMALL_FILES = 2_000_000_000, 5_000_000, 200
+FILES_PER_ORDER = 10
+LIMITED_BYTES = 100_000_000  # from the host that limits each connection
+BYTES_PER_CONNECTION = 10_000_000  # per second
 PLAN = DeliveryPlan(attachments=frozenset({"delivery_zip"}), layout="{file_name}")
 
 
 def serve(folder: Path, pipe: Pipe) -> None:
-    """The files of `folder`: whole under /files/, slowly under /slow/. Until the pipe closes."""
+    """Serve the files of `folder` until the pipe closes: at once under /files/, slowly under /slow/."""
 
     async def slow(request: web.Request) -> web.StreamResponse:
         path = folder / request.match_info["name"]
@@ -73,15 +73,15 @@ def serve(folder: Path, pipe: Pipe) -> None:
             file.seek(start)
             due = time.monotonic()
             while start < stop:
-                piece = file.read(min(EACH // 20, stop - start))
+                piece = file.read(min(BYTES_PER_CONNECTION // 20, stop - start))
                 await response.write(piece)
                 start += len(piece)
-                due += len(piece) / EACH
+                due += len(piece) / BYTES_PER_CONNECTION
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
         return response
 
     async def run() -> None:
-        logging.disable()  # of clients that have enough before the end
+        logging.disable()  # of clients that disconnect early
         app = web.Application()
         app.add_routes([web.static("/files", folder), web.get("/slow/{name}", slow)])
         runner = web.AppRunner(app, access_log=None)
@@ -96,7 +96,7 @@ def serve(folder: Path, pipe: Pipe) -> None:
 
 @dataclass(frozen=True)
 class Links:
-    """The archive: every scene has a file of its name."""
+    """An archive in which every scene has a file of its name."""
 
     base: str
 
@@ -108,7 +108,7 @@ class Links:
 
 
 @asynccontextmanager
-async def house(folder: Path, base: str, connections: int) -> AsyncIterator[tuple[Fetcher, Store]]:
+async def open_fetcher(folder: Path, base: str, connections: int) -> AsyncIterator[tuple[Fetcher, Store]]:
     upgrade(folder / "orderwatch.db")
     destination = FilesystemDestination(folder / "tree")
     options = DownloadOptions(
@@ -139,21 +139,21 @@ async def house(folder: Path, base: str, connections: int) -> AsyncIterator[tupl
         yield Fetcher({"main": tools}, store, retries=retries, now=now, rng=rng), store
 
 
-async def bring(folder: Path, base: str, names: Sequence[str], parallel: int, connections: int) -> None:
-    """Fetch these files as the daemon does, and print seconds, peak memory and the loop's lag."""
-    async with house(folder, base, connections) as (fetcher, store):
-        wanted = [want(name, 1 + number // OF_ONE_ORDER) for number, name in enumerate(names)]
+async def fetch_all(folder: Path, base: str, names: Sequence[str], parallel: int, connections: int) -> None:
+    """Fetch these files as the daemon does, and print seconds, peak memory, loop lag and CPU seconds."""
+    async with open_fetcher(folder, base, connections) as (fetcher, store):
+        wanted = [delivery_of(name, 1 + number // FILES_PER_ORDER) for number, name in enumerate(names)]
         for task_id in {d.task_id for d in wanted}:
             order = Order(account="main", task_id=task_id, status=TrackedStatus(word="x", phase=None))
-            mine = tuple(d for d in wanted if d.task_id == task_id)
-            await store.apply(Verdict(order=order, wanted=mine, transitions=()))
-        turns, lags, began = asyncio.Semaphore(parallel), list[float](), time.monotonic()
-        watcher = asyncio.create_task(lag(lags))
+            own = tuple(d for d in wanted if d.task_id == task_id)
+            await store.orders.save(Verdict(order=order, wanted=own, transitions=()))
+        slots, delays, began = asyncio.Semaphore(parallel), list[float](), time.monotonic()
+        watcher = asyncio.create_task(lag(delays))
 
         async def fetch(delivery: Delivery) -> Delivery:
-            async with turns:
+            async with slots:
                 move = claimed(delivery, now())
-                await store.record(move)
+                await store.deliveries.save(move)
                 return await fetcher.fetch(move.delivery)
 
         done = await asyncio.gather(*map(fetch, wanted))
@@ -163,11 +163,14 @@ async def bring(folder: Path, base: str, names: Sequence[str], parallel: int, co
             raise SystemExit(missing[0].reason)
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(
-        seconds, peak_megabytes(), sorted(lags)[int(len(lags) * 0.99)] * 1000, used.ru_utime + used.ru_stime
+        seconds,
+        peak_megabytes(),
+        sorted(delays)[int(len(delays) * 0.99)] * 1000,
+        used.ru_utime + used.ru_stime,
     )
 
 
-def want(name: str, task_id: int) -> Delivery:
+def delivery_of(name: str, task_id: int) -> Delivery:
     return Delivery(
         account="main",
         task_id=task_id,
@@ -180,7 +183,7 @@ def want(name: str, task_id: int) -> Delivery:
 
 
 def peak_megabytes() -> float:
-    """Of this process alone; ru_maxrss counts who started it as well."""
+    """Return the peak memory of this process; ru_maxrss would include its parent's."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
@@ -197,28 +200,30 @@ def now() -> datetime:
 
 
 @dataclass(frozen=True)
-class Ours:
+class Measurement:
     seconds: float
     megabytes: float
     lag: float
     cpu: float
 
 
-def ours(work: Path, base: str, names: Sequence[str], parallel: int, connections: int = 4) -> Ours:
-    """In a process of its own; what it took without the start of Python."""
+def run_orderwatch(
+    work: Path, base: str, names: Sequence[str], parallel: int, connections: int = 4
+) -> Measurement:
+    """Run in a separate process; measures without the start of Python."""
     command = [sys.executable, __file__, str(work), base, str(parallel), str(connections), *names]
-    ended = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this very file
-    return Ours(*map(float, ended.stdout.split()))
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this file
+    return Measurement(*map(float, ended.stdout.split()))
 
 
 def shell(command: str, work: Path) -> float:
     began = time.monotonic()
-    subprocess.run(["bash", "-o", "pipefail", "-ec", command], cwd=work, check=True, capture_output=True)  # noqa: S603, S607 - our own words
+    subprocess.run(["bash", "-o", "pipefail", "-ec", command], cwd=work, check=True, capture_output=True)  # noqa: S603, S607 - commands of this file
     return time.monotonic() - began
 
 
 def make_zip(path: Path, size: int, *, deflated: bool = False) -> None:
-    """Members of 64 MB of noise, stored; or of numbers like an image's, deflated to about half."""
+    """Write members of 64 MB: noise, stored; or image-like numbers, deflated to about half."""
     rng = random.Random(path.name)
     method = zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED
     with zipfile.ZipFile(path, "w", method, compresslevel=1) as archive:
@@ -245,26 +250,26 @@ def host(folder: Path) -> Iterator[str]:
     process.join()
 
 
-def compare(title: str, ways: dict[str, Callable[[Path], float | Ours]], base: Path) -> None:
-    """Each way in turn, `RUNS` times; medians, and what of the first is theirs."""
+def compare(title: str, ways: dict[str, Callable[[Path], float | Measurement]], base: Path) -> None:
+    """Run each command in turn, `RUNS` times; print medians and their ratios."""
     print(f"\n{title}")
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    details: list[Ours] = []
+    details: list[Measurement] = []
     for _ in range(RUNS):
         for name, way in ways.items():
             with TemporaryDirectory(dir=base) as work:
                 took = way(Path(work))
                 os.sync()
-            if isinstance(took, Ours):
+            if isinstance(took, Measurement):
                 details.append(took)
                 took = took.seconds
             seconds[name].append(took)
-    mine = statistics.median(seconds["orderwatch"])
+    own = statistics.median(seconds["orderwatch"])
     for name, found in seconds.items():
         median = statistics.median(found)
         print(
             f"  {name:36} {median:6.2f} s  ({min(found):.2f} - {max(found):.2f})"
-            + ("" if name == "orderwatch" else f"   orderwatch / this = {mine / median:.2f}")
+            + ("" if name == "orderwatch" else f"   orderwatch / this = {own / median:.2f}")
         )
     print(
         f"  orderwatch: peak {max(d.megabytes for d in details):.0f} MB, "
@@ -274,7 +279,7 @@ def compare(title: str, ways: dict[str, Callable[[Path], float | Ours]], base: P
 
 
 def noise() -> str:
-    """How much the machine itself wavers: the same hash, five times."""
+    """Measure how much the machine itself varies: the same hash, five times."""
     took = []
     for _ in range(RUNS):
         began = time.monotonic()
@@ -290,16 +295,16 @@ def main() -> None:
         base = Path(place)
         files = base / "files"
         files.mkdir()
-        large, limited = int(LARGE * scale), int(LIMITED * scale)
+        large, limited = int(LARGE_BYTES * scale), int(LIMITED_BYTES * scale)
         make_zip(files / "large.zip", large)
         make_zip(files / "deflated.zip", large // 4, deflated=True)
         make_zip(files / "limited.zip", limited)
         fours = [f"four{n}.zip" for n in range(4)]
         for name in fours:
             make_zip(files / name, large // 4)
-        many = [f"small{n}.zip" for n in range(MANY)]
+        many = [f"small{n}.zip" for n in range(SMALL_FILES)]
         for name in many:
-            make_zip(files / name, int(SMALL * scale))
+            make_zip(files / name, int(SMALL_BYTES * scale))
         with host(files) as url:
             run(base, url, fours, many)
 
@@ -310,7 +315,7 @@ def run(base: Path, url: str, fours: list[str], many: list[str]) -> None:
         compare(
             f"one zip, {name}, {(base / 'files' / f'{name}.zip').stat().st_size / 1e6:.0f} MB",
             {
-                "orderwatch": partial(ours, base=f"{url}/files", names=[f"{name}.zip"], parallel=1),
+                "orderwatch": partial(run_orderwatch, base=f"{url}/files", names=[f"{name}.zip"], parallel=1),
                 "curl": partial(shell, f"curl -sfO {link}"),
                 "curl && sync": partial(shell, f"curl -sfO {link} && sync *.zip"),
                 "curl && unzip -t && sha256sum": partial(
@@ -322,30 +327,32 @@ def run(base: Path, url: str, fours: list[str], many: list[str]) -> None:
     compare(
         "four at once",
         {
-            "orderwatch": lambda work: ours(work, f"{url}/files", fours, 4),
-            "xargs -P4 curl": lambda work: shell(listed(fours, url, "xargs -P4 -n1 curl -sfO"), work),
+            "orderwatch": lambda work: run_orderwatch(work, f"{url}/files", fours, 4),
+            "xargs -P4 curl": lambda work: shell(url_list(fours, url, "xargs -P4 -n1 curl -sfO"), work),
         },
         base,
     )
-    ways: dict[str, Callable[[Path], float | Ours]] = {
-        "orderwatch": lambda work: ours(work, f"{url}/files", many, 8),
-        "xargs -P8 curl": lambda work: shell(listed(many, url, "xargs -P8 -n1 curl -sfO"), work),
+    ways: dict[str, Callable[[Path], float | Measurement]] = {
+        "orderwatch": lambda work: run_orderwatch(work, f"{url}/files", many, 8),
+        "xargs -P8 curl": lambda work: shell(url_list(many, url, "xargs -P8 -n1 curl -sfO"), work),
     }
     if shutil.which("aria2c"):
-        ways["aria2c -j8"] = lambda work: shell(listed(many, url, "aria2c -q -j8 -i -"), work)
-    compare(f"{MANY} small ones, 8 at once", ways, base)
+        ways["aria2c -j8"] = lambda work: shell(url_list(many, url, "aria2c -q -j8 -i -"), work)
+    compare(f"{SMALL_FILES} small ones, 8 at once", ways, base)
     slow = f"{url}/slow/limited.zip"
     ways = {
-        "orderwatch": lambda work: ours(work, f"{url}/slow", ["limited.zip"], 1),
-        "orderwatch, connections = 1": lambda work: ours(work, f"{url}/slow", ["limited.zip"], 1, 1),
+        "orderwatch": lambda work: run_orderwatch(work, f"{url}/slow", ["limited.zip"], 1),
+        "orderwatch, connections = 1": lambda work: run_orderwatch(
+            work, f"{url}/slow", ["limited.zip"], 1, 1
+        ),
         "curl": lambda work: shell(f"curl -sfO {slow}", work),
     }
     if shutil.which("aria2c"):
         ways["aria2c -x4"] = lambda work: shell(f"aria2c -q -x4 -s4 {slow}", work)
-    compare(f"a host that gives each connection {EACH / 1e6:.0f} MB/s", ways, base)
+    compare(f"a host that gives each connection {BYTES_PER_CONNECTION / 1e6:.0f} MB/s", ways, base)
 
 
-def listed(names: Sequence[str], url: str, then: str) -> str:
+def url_list(names: Sequence[str], url: str, then: str) -> str:
     return f"printf '%s\\n' {' '.join(f'{url}/files/{name}' for name in names)} | {then}"
 
 
@@ -353,6 +360,6 @@ if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     if len(sys.argv) > 1:
         work, base, parallel, connections, *names = sys.argv[1:]
-        asyncio.run(bring(Path(work), base, names, int(parallel), int(connections)))
+        asyncio.run(fetch_all(Path(work), base, names, int(parallel), int(connections)))
     else:
         main()

@@ -1,4 +1,4 @@
-"""Viewers of the page, as `page.js` and `map.js` behave where they are seen, in a process of their own."""
+"""Simulates visible browser tabs (`page.js` and `map.js`) in a separate process."""
 
 import asyncio
 import os
@@ -13,13 +13,13 @@ from multiprocessing.connection import Connection as Pipe
 import aiohttp
 import orjson
 
-_SOON, _LATER, _APART = 0.25, 5.0, 1.0  # seconds, of page.js
-_OF_MAP = 15.0  # seconds, of map.js where much is drawn
+_RELOAD_SOON_SECONDS, _RELOAD_LATER_SECONDS, _MIN_RELOAD_SECONDS = 0.25, 5.0, 1.0  # as in page.js
+_MAP_DELAY_SECONDS = 15.0  # as in map.js with many orders
 
 
 @dataclass
-class Seen:
-    """`delays` are the seconds from a recorded move to a page that was asked for after it was told."""
+class ViewerStats:
+    """`delays` are the seconds from a recorded change to the page that was requested after its event."""
 
     delays: list[float] = field(default_factory=list)
     reads: int = 0
@@ -30,14 +30,14 @@ class Seen:
 
 
 class Viewer:
-    def __init__(self, session: aiohttp.ClientSession, seen: Seen) -> None:
+    def __init__(self, session: aiohttp.ClientSession, seen: ViewerStats) -> None:
         self._session = session
         self._seen = seen
         self._rng = random.Random()
         self._due = asyncio.Event()
         self._at = float("inf")
         self._read_at = 0.0
-        self._moved: list[datetime] = []
+        self._changed_at: list[datetime] = []
         self._tags: dict[str, str] = {}
         self._map_due = asyncio.Event()
 
@@ -47,25 +47,25 @@ class Viewer:
         await self._get("/map.json")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen())
-            tasks.create_task(self._reread())
-            tasks.create_task(self._redraw())
+            tasks.create_task(self._reload())
+            tasks.create_task(self._reload_map())
 
     async def _listen(self) -> None:
         async with self._session.get("/api/events") as answer:
-            self._later(_SOON)
+            self._later(_RELOAD_SOON_SECONDS)
             async for name, data in _events(answer.content):
                 self._seen.events += 1
                 if not name:
-                    self._moved.append(datetime.fromisoformat(orjson.loads(data)["at"]))
-                self._later(_LATER if name else _SOON)
+                    self._changed_at.append(datetime.fromisoformat(orjson.loads(data)["at"]))
+                self._later(_RELOAD_LATER_SECONDS if name else _RELOAD_SOON_SECONDS)
 
     def _later(self, pause: float) -> None:
-        at = max(time.monotonic() + pause * (1 + self._rng.random()), self._read_at + _APART)
+        at = max(time.monotonic() + pause * (1 + self._rng.random()), self._read_at + _MIN_RELOAD_SECONDS)
         if at < self._at:
             self._at = at
             self._due.set()
 
-    async def _reread(self) -> None:
+    async def _reload(self) -> None:
         while True:
             self._due.clear()
             with suppress(TimeoutError):
@@ -74,18 +74,18 @@ class Viewer:
             if time.monotonic() < self._at < float("inf"):
                 continue
             self._at, self._read_at = float("inf"), time.monotonic()
-            moved, self._moved = self._moved, []
+            changed_at, self._changed_at = self._changed_at, []
             await self._get("/")
             self._seen.reads += 1
             now = datetime.now(UTC)
-            self._seen.delays += [(now - at).total_seconds() for at in moved]
-            if moved:
+            self._seen.delays += [(now - at).total_seconds() for at in changed_at]
+            if changed_at:
                 self._map_due.set()
 
-    async def _redraw(self) -> None:
+    async def _reload_map(self) -> None:
         while True:
             await self._map_due.wait()
-            await asyncio.sleep(_OF_MAP)
+            await asyncio.sleep(_MAP_DELAY_SECONDS)
             self._map_due.clear()
             await self._get("/map.json")
             self._seen.maps += 1
@@ -100,7 +100,7 @@ class Viewer:
 
 
 async def _events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[str, bytes]]:
-    """The name, empty for a move, and the data of each event."""
+    """Yield the name (empty for a change) and the data of each event."""
     name, data = "", b""
     async for line in content:
         if line.startswith(b"event: "):
@@ -112,12 +112,12 @@ async def _events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[str, byt
             name, data = "", b""
 
 
-def look_on(base: str, count: int, pipe: Pipe) -> None:
-    """So many viewers until the pipe speaks; at its first word what they saw before is forgotten."""
+def run_viewers(base: str, count: int, pipe: Pipe) -> None:
+    """Run `count` viewers until the second message in the pipe; the first one resets the statistics."""
 
     async def run() -> None:
-        os.nice(10)  # their work is not what is measured
-        seen = Seen()
+        os.nice(10)  # their work is not measured
+        seen = ViewerStats()
         unbounded = aiohttp.ClientTimeout(total=None)
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with aiohttp.ClientSession(

@@ -1,4 +1,4 @@
-"""Writes configuration.md: keys and remarks of config.example.toml, types and defaults of the settings."""
+"""Write configuration.md from the comments of config.example.toml and the types of the settings."""
 
 import re
 import tomllib
@@ -22,20 +22,20 @@ _KINDS = {bool: "true or false", int: "number", float: "number", str: "text", li
 _LIMITS = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
 _INTRODUCTION = """# Configuration
 
-One TOML file, `/etc/orderwatch/config.toml` unless `--config` or `$ORDERWATCH_CONFIG` names another.
-`orderwatch check` tells every problem at once; `systemctl reload orderwatch` takes a changed file up.
-`make docs` makes this page of [config.example.toml](../config.example.toml) and the code.
+orderwatch reads one TOML file: `--config`, `$ORDERWATCH_CONFIG`, or `/etc/orderwatch/config.toml`.
+`orderwatch check` reports all problems at once. `systemctl reload orderwatch` applies a changed file.
+`make docs` generates this page from [config.example.toml](../config.example.toml) and the code.
 """
 
 
 @dataclass
 class Section:
-    """A table of the example: its heading as it stands there, its remark, its keys, what else is said."""
+    """A table of the example: its heading, its comment, its keys, and other comments."""
 
     heading: str
     path: list[str]
     remark: str
-    keys: dict[str, tuple[str, str]] = field(default_factory=dict)  # the value shown, the remark
+    keys: dict[str, tuple[str, str]] = field(default_factory=dict)  # the value shown, the comment
     notes: list[str] = field(default_factory=list)
 
 
@@ -60,7 +60,7 @@ def _read(text: str) -> tuple[list[str], dict[str, Section]]:
             introduction.append(line.removeprefix("#").removeprefix(" "))
         elif match := _KEY.fullmatch(line):
             section.keys.setdefault(match[1], (match[2], match[3]))
-        elif (note := line.removeprefix("# "))[0].islower():  # it goes on with the key above
+        elif (note := line.removeprefix("# "))[0].islower():  # continues the key above
             key, (value, remark) = section.keys.popitem()
             section.keys[key] = (value, f"{remark}; {note}")
         else:
@@ -80,8 +80,8 @@ def _shown(section: Section) -> Iterator[str]:
     for key, (value, remark) in section.keys.items():
         found = _field(section.path, key)
         variable = "__".join(["ORDERWATCH", *section.path, key]).upper().replace("__", "_", 1)
-        meaning, _, said = remark.partition("default: ")
-        default = said or _default(found, value)
+        meaning, _, stated = remark.partition("default: ")
+        default = stated or _default(found, value)
         cells = [f"`{key}`", _type(found, value), default, meaning.rstrip("; "), f"`{variable}`"]
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
     if section.notes:
@@ -89,7 +89,7 @@ def _shown(section: Section) -> Iterator[str]:
 
 
 def _field(path: list[str], key: str) -> FieldInfo | None:
-    """The setting behind a key; None where the table is read by other means."""
+    """Return the setting of a key, or None if the table has no model."""
     found: list[type[BaseModel]] = [Settings]
     for name in path:
         if any(name in model.model_fields for model in found):
@@ -98,7 +98,7 @@ def _field(path: list[str], key: str) -> FieldInfo | None:
     return next((model.model_fields[key] for model in found if key in model.model_fields), None)
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 - whatever stands in an annotation
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 - any annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in get_args(annotation):
@@ -124,7 +124,7 @@ def _range(found: FieldInfo) -> str:
 
 
 def _default(found: FieldInfo | None, value: str) -> str:
-    """Where the remark says none, the example shows it, but for what only the operator can know."""
+    """Return the value of the example, unless only the operator can know it."""
     if found is None or found.is_required():
         return "required"
     return "none" if "<" in value else f"`{value}`"

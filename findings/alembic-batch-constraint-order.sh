@@ -4,8 +4,8 @@
 #
 # What happens: the same migration of the same table writes the named constraints in another order from process to process,
 # so that the schema's text differs between two installations. PYTHONHASHSEED=0 does not help: the order follows the memory
-# addresses of the constraint objects, which Linux draws anew for each process (SQLAlchemy's Table.constraints is a set, and
-# Alembic goes through it as it is).
+# addresses of the constraint objects, which Linux randomises for each process (SQLAlchemy's Table.constraints is a set, and
+# Alembic iterates over it unsorted).
 set -euo pipefail
 
 there=$(mktemp -d)

@@ -1,7 +1,7 @@
-"""No cancellation leaves work half-way: it runs in a task of its own, and whoever is cancelled waits for it.
+"""Protects work from cancellation: it runs in a separate task, and a cancelled caller waits for its end.
 
 A cancelled SQLAlchemy + aiosqlite statement leaves the file locked, and a cancelled transaction may have
-committed; a cancelled thread goes on writing while somebody else begins anew.
+committed; a cancelled thread keeps writing while the next one starts.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 async def shielded(work: Coroutine[Any, Any, R], hurry: Callable[[], None] | None = None) -> R:
-    """Await the work to its end; `hurry` tells it that nobody wants its result any more."""
+    """Awaits the work to its end; `hurry` is called if the caller is cancelled, to end the work early."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
@@ -27,12 +27,12 @@ async def shielded(work: Coroutine[Any, Any, R], hurry: Callable[[], None] | Non
             except asyncio.CancelledError:
                 continue  # a second cancel waits as well; the first one is raised below
         if not task.cancelled():
-            task.exception()  # seen; the caller is gone
+            task.exception()  # retrieved; the caller is gone
         raise
 
 
 def unit(method: Callable[A, Coroutine[Any, Any, R]]) -> Callable[A, Coroutine[Any, Any, R]]:
-    """A method that is one unit of work."""
+    """Decorates a method that must run to its end."""
 
     @functools.wraps(method)
     async def run(*args: A.args, **kwargs: A.kwargs) -> R:

@@ -1,15 +1,15 @@
-"""One root, few leaves: a leaf exists only where some caller acts differently on it."""
+"""The errors of orderwatch; each class exists because some caller handles it differently."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 
 class OrderwatchError(Exception):
-    """Anything we expected could go wrong; its text is one line for the operator and holds no secret."""
+    """The base of all expected errors; its text is one line for the operator without secrets."""
 
 
 class ConfigError(OrderwatchError):
-    """The configuration cannot be used; `problems` holds every complaint (exit 2)."""
+    """The configuration is invalid; `problems` lists every reason (exit 2)."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
@@ -21,7 +21,7 @@ class DatabaseError(OrderwatchError):
 
 
 class BusyError(DatabaseError):
-    """The database cannot be used just now (locked by others, full disk): nothing written (exit 1)."""
+    """The database is temporarily unusable (locked, full disk); nothing was written (exit 1)."""
 
 
 class LockedError(OrderwatchError):
@@ -29,17 +29,17 @@ class LockedError(OrderwatchError):
 
 
 class StaleOrderError(OrderwatchError):
-    """Somebody wrote this row since it was read: read again."""
+    """The row was changed since it was read; read it again."""
 
 
 class ProviderError(OrderwatchError):
-    """One request got no usable answer, this time."""
+    """One request got no usable answer."""
 
 
 class UnavailableError(ProviderError):
-    """The provider did not answer, or asked us to come back: try again after `wait` seconds at least.
+    """The provider did not answer or demanded a pause; retry after at least `wait` seconds.
 
-    Where it was not even `reached`, the trouble may be our own network.
+    If it was not even `reached`, the cause may be this host's network.
     """
 
     def __init__(self, message: str, *, wait: float = 0.0, reached: bool = True) -> None:
@@ -49,37 +49,37 @@ class UnavailableError(ProviderError):
 
 
 class RefusedError(ProviderError):
-    """The account's credentials or contract are refused: nothing of it works until someone acts (exit 4)."""
+    """The provider rejects the account's credentials or contract until an operator acts (exit 4)."""
 
 
 class MissingError(ProviderError):
-    """The provider answers 404 for this one thing."""
+    """The provider answers 404 for this object."""
 
 
 class AnswerError(ProviderError):
-    """The answer is not what the API promises; nothing may be concluded from it."""
+    """The answer does not follow the API; nothing may be concluded from it."""
 
 
 class LeftOutError(AnswerError):
-    """The provider answered, but a row that may matter cannot be read; the others were given."""
+    """A row of the answer cannot be read and may matter; the other rows were used."""
 
 
 class UnclearError(ProviderError):
-    """It is not known whether the provider did what was asked: never ask again before looking it up."""
+    """It is unknown whether the provider executed the request; look it up before sending it again."""
 
 
 class RejectedError(ProviderError):
-    """The provider says no to this one thing, in its own words; nothing of it was done."""
+    """The provider rejects this request, with its own reason, and did nothing."""
 
 
 class UnexpectedError(OrderwatchError):
-    """An error of our own while one order was handled: it is that order's, and the others go on."""
+    """A bug while one order was processed; the other orders continue."""
 
 
 class TransferError(OrderwatchError):
-    """A download did not end in a complete file; what was made durable stays and is resumed.
+    """A download did not complete; its durable bytes are kept and resumed.
 
-    The host may have asked for a pause of `wait` seconds.
+    The host may have demanded a pause of `wait` seconds.
     """
 
     def __init__(self, message: str, *, wait: float = 0.0) -> None:
@@ -88,19 +88,19 @@ class TransferError(OrderwatchError):
 
 
 class LinkExpiredError(TransferError):
-    """The link is no longer honoured: ask the scene for a fresh one, keep the bytes."""
+    """The link has expired; request a fresh one and keep the bytes."""
 
 
 class ForbiddenError(LinkExpiredError):
-    """The download host answers 403: an expired link, or no more connections than there are."""
+    """The download host answers 403: the link has expired, or there are too many connections."""
 
 
 class BusyHostError(TransferError):
-    """The download host takes no more requests now: no fault of this delivery."""
+    """The download host is busy; not the delivery's fault."""
 
 
 class HostError(TransferError):
-    """The download host failed, as it may for other files; it was `reached` if it answered at all."""
+    """The download host failed, perhaps for other files too; `reached` if it answered at all."""
 
     def __init__(self, message: str, *, wait: float = 0.0, reached: bool = True) -> None:
         super().__init__(message, wait=wait)
@@ -108,7 +108,7 @@ class HostError(TransferError):
 
 
 class HeldError(OrderwatchError):
-    """The download host was not asked, since it is down or busy; not before `until`, where that is known."""
+    """The download host is paused as down or busy, until `until` if that is known; no request was sent."""
 
     def __init__(self, message: str, until: datetime | None) -> None:
         super().__init__(message)
@@ -116,23 +116,23 @@ class HeldError(OrderwatchError):
 
 
 class BadBytesError(TransferError):
-    """The bytes are wrong: set them aside and start over."""
+    """The bytes are wrong; quarantine them and start over."""
 
 
 class NotExtractedError(OrderwatchError):
-    """The zip is sound, but what is in it will not become files of ours; its text says why."""
+    """The zip is valid, but its members cannot be extracted; the text gives the reason."""
 
 
 class DiskError(TransferError):
-    """The destination cannot take the bytes now (space, read-only, I/O): park until it can."""
+    """The destination cannot store the bytes now (space, read-only, I/O); park the delivery."""
 
 
 class LostBytesError(DiskError):
-    """A sync failed: nothing of this partial may be believed, it starts over on a new inode."""
+    """A sync failed, so the partial cannot be trusted; start over on a new inode."""
 
 
 class NotifyError(OrderwatchError):
-    """A channel did not take its notes: try again after `wait` seconds at least."""
+    """A channel did not accept its notifications; retry after at least `wait` seconds."""
 
     def __init__(self, message: str, *, wait: float = 0.0) -> None:
         super().__init__(message)

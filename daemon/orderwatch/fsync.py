@@ -1,11 +1,11 @@
-"""What of a file or a folder survives a power cut. Blocking."""
+"""Makes files and folders survive a power cut. Blocking."""
 
 import os
 from pathlib import Path
 
 
 def sync(path: Path) -> None:
-    """Fsync of a file, or of a folder's entries."""
+    """Syncs a file, or the entries of a folder."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,10 +1,10 @@
-"""HTTP sessions: what each of them has in common, whoever is asked."""
+"""Opens HTTP sessions with the settings that all of them share."""
 
 from collections.abc import Mapping
 
 import aiohttp
 
-LONGEST_HEADER = 2**16  # bytes of one line; signed redirects and policies outgrow the usual 8 KiB
+MAX_HEADER_BYTES = 2**16  # signed redirects and policies exceed the usual 8 KiB
 
 
 def new_session(
@@ -15,7 +15,7 @@ def new_session(
     auto_decompress: bool = True,
     read_bufsize: int = 2**16,
 ) -> aiohttp.ClientSession:
-    """Open a session that takes nothing from the environment and keeps nothing that servers hand out."""
+    """Opens a session without settings from the environment and without cookies."""
     return aiohttp.ClientSession(
         connector=connector,
         timeout=timeout,
@@ -24,6 +24,6 @@ def new_session(
         read_bufsize=read_bufsize,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
-        max_line_size=LONGEST_HEADER,
-        max_field_size=LONGEST_HEADER,
+        max_line_size=MAX_HEADER_BYTES,
+        max_field_size=MAX_HEADER_BYTES,
     )

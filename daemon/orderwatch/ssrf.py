@@ -1,4 +1,4 @@
-"""Who can be behind an address, and connections that lead only where a policy allows."""
+"""Classifies addresses, and resolves names only to addresses that a policy allows."""
 
 import ipaddress
 import socket
@@ -10,7 +10,7 @@ from aiohttp.resolver import ThreadedResolver
 
 
 class Reach(Enum):
-    """Who can be behind an address."""
+    """The network that an address belongs to."""
 
     PUBLIC = auto()
     PRIVATE = auto()
@@ -19,7 +19,7 @@ class Reach(Enum):
 
 
 def reach_of(address: str) -> Reach:
-    """Sort an IP address; whatever is not clearly public is private."""
+    """Classifies an IP address; one that is not clearly public is private."""
     ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     ip = getattr(ip, "ipv4_mapped", None) or ip
     if ip.is_loopback:
@@ -30,7 +30,7 @@ def reach_of(address: str) -> Reach:
 
 
 def literal(host: str) -> str | None:
-    """The address that the host is written as; None where it is a name."""
+    """Returns the host's address if it is one, None if it is a name."""
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
@@ -38,7 +38,7 @@ def literal(host: str) -> str | None:
 
 
 def is_local(host: str) -> bool:
-    """Whether a URL's host is this machine, by what it says."""
+    """Returns whether a URL's host is this machine, without resolving names."""
     address = literal(host)
     return host == "localhost" or (address is not None and reach_of(address) is Reach.LOOPBACK)
 
@@ -48,7 +48,7 @@ class Policy(Protocol):
 
 
 class GuardedResolver(AbstractResolver):
-    """Resolves names, and drops addresses that the policy refuses."""
+    """Resolves names, without the addresses that the policy rejects."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
@@ -60,7 +60,7 @@ class GuardedResolver(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         allowed = [entry for entry in found if await self._policy.allows(entry["host"])]
         if not allowed:
-            raise OSError(None, "the name leads to an address that is not public")
+            raise OSError(None, "the name resolves to an address that is not public")
         return allowed
 
     async def close(self) -> None:

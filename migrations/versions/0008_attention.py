@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from orderwatch.db.column_types import UtcDateTime
+from orderwatch.db.mappers import UtcDateTime
 
 revision = "0008"
 down_revision = "0007"

@@ -16,7 +16,7 @@ from tests.patience import PATIENCE
 
 from orderwatch.core.serializers import order_to_dict
 from orderwatch.db.migrate import Schema, schema_of
-from orderwatch.db.reader import open_reader
+from orderwatch.db.repositories import open_reader
 from orderwatch.simulator.scenario import Scenario
 from orderwatch.simulator.server import Simulator
 
@@ -115,7 +115,7 @@ class Rig:
         if not self._is_open:
             return []
         async with open_reader(self.database) as reader:
-            orders: list[Any] = [order_to_dict(order) for order in await reader.orders()]
+            orders: list[Any] = [order_to_dict(order) for order in await reader.orders.list_all()]
         return [d for o in orders for c in o["captures"] for d in c["deliveries"]]
 
     async def until(self, reached: Callable[[list[Facts]], bool]) -> list[Facts]:

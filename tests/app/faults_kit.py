@@ -168,7 +168,7 @@ async def stage(folder: Path, scenario: Scenario, forks: Path | None = None) -> 
 async def at_work(scene: Stage) -> AsyncIterator[None]:
     """The daemon; what it says is in `daemon.log`."""
     settings, redactor = load(scene.rig.config, {}, resolve=True), Redactor()
-    with scene.rig.log.open("a", encoding="utf-8") as log, logged_to(log), held_database(settings):
+    with scene.rig.log.open("a", encoding="utf-8") as log, logged_to(log), held_database(settings.database):
         async with open_daemon(settings, redactor) as scene.daemon:
             await scene.served()
             yield

@@ -19,10 +19,13 @@ from tests.patience import PATIENCE
 
 from orderwatch.app.commands.rebuild import rebuild_catalog
 from orderwatch.app.factories import held_database
+from orderwatch.app.plan import resolve
 from orderwatch.config import load
 from orderwatch.core.deliveries.state_machine import on_loss
 from orderwatch.core.model import Delivery, DeliveryState, Order
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.catalog import Catalog
+from orderwatch.db.orders import Orders
+from orderwatch.db.repositories import open_store
 from orderwatch.errors import ConfigError
 from orderwatch.ops.log import Redactor
 from orderwatch.ports import SceneRead
@@ -74,12 +77,12 @@ async def test_what_was_stored_before_is_listed_once_it_is_switched_on(tmp_path:
     async with home(tmp_path) as at_home:
         assert await at_home.once() == []
         async with open_store(at_home.rig.database) as store:
-            assert len(await store.unlisted(None)) == 2
+            assert len(await store.catalog.unlisted(None)) == 2
         switch(at_home, on=True)
         assert await at_home.once() == []
         assert listed(at_home.tree) == await stored(at_home)
         async with open_store(at_home.rig.database) as store:
-            assert await store.unlisted(None) == []
+            assert await store.catalog.unlisted(None) == []
         before = {path: path.stat().st_ino for path in at_home.tree.rglob("stac/**/*.json")}
         assert await at_home.once() == []
         assert {path: path.stat().st_ino for path in before} == before
@@ -109,7 +112,7 @@ async def test_a_crash_at_any_step_leaves_a_catalogue_that_can_be_read(
     """Two items, their collection, the root of it, and the marks in the rows."""
     async with home(tmp_path, Scene(size="9 kB"), Scene(size="9 kB")) as at_home:
         switch(at_home, on=True)
-        put, left = CatalogWriter._put, [survived]
+        put, left = CatalogWriter._write_one, [survived]
 
         def limited(self: CatalogWriter, target: Path, content: bytes) -> None:
             if not left[0]:
@@ -121,8 +124,8 @@ async def test_a_crash_at_any_step_leaves_a_catalogue_that_can_be_read(
             raise Crash
 
         with monkeypatch.context() as patched:
-            patched.setattr(CatalogWriter, "_put", limited)
-            patched.setattr("orderwatch.db.writes.list_in", unmarked)
+            patched.setattr(CatalogWriter, "_write_one", limited)
+            patched.setattr("orderwatch.db.catalog._mark_listed", unmarked)
             with pytest.raises(Crash):
                 await at_home.once()
         if (at_home.tree / "catalog.json").exists():
@@ -140,10 +143,10 @@ async def test_what_is_no_longer_stored_is_taken_out_until_it_is_again(tmp_path:
             before = len(items(at_home.tree))
             at_home.file(lost).unlink()
             async with open_store(at_home.rig.database) as store:
-                await store.record(on_loss(lost, NOW, "lost"))
+                await store.deliveries.save(on_loss(lost, NOW, "lost"))
                 tree = CatalogTree(str(at_home.tree), CatalogWriter(at_home.tree), at_once)
-                assert await CatalogUpdater(store, {None: tree}).round() == []
-                assert await store.unlisted(None) == []
+                assert await CatalogUpdater(store, {None: tree}).update() == []
+                assert await store.catalog.unlisted(None) == []
             assert len(items(at_home.tree)) == before - 1
         assert list(at_home.tree.rglob("stac/**/*.json")) == []
         assert await at_home.once() == []
@@ -166,13 +169,13 @@ async def test_a_strangers_file_is_never_overwritten_and_said_once(
         for _ in range(2):
             (at_home.tree / stranger).write_text('{"stac_version": "1.0.0"}')
             for _ in range(2):
-                (problem,) = await catalog_updater.round()
-                assert "the catalogue cannot be written" in problem
+                (problem,) = await catalog_updater.update()
+                assert "cannot write the catalog" in problem
             assert (at_home.tree / stranger).read_text() == '{"stac_version": "1.0.0"}'
-            catalog_updater.adjust({})  # nobody wants it any more
-            catalog_updater.adjust(kept)
+            catalog_updater.replace_trees({})  # nobody wants it any more
+            catalog_updater.replace_trees(kept)
         (at_home.tree / stranger).unlink()
-        await catalog_updater.round()
+        await catalog_updater.update()
         assert listed(at_home.tree) == await stored(at_home)
         said = [e["event"] for e in events.entries if e["event"].startswith("catalogue.")]
         assert said == ["catalogue.failing", "catalogue.restored"] * 2 + ["catalogue.written"]
@@ -190,20 +193,20 @@ async def test_what_keeps_failing_is_tried_ever_more_seldom(tmp_path: Path) -> N
         tries = []
         for seconds[0] in range(0, 4000, 5):
             before = written(tmp_path)
-            (problem,) = await catalog_updater.round()
-            assert "catalog.json is not its own file" in problem
+            (problem,) = await catalog_updater.update()
+            assert "catalog.json is not a catalog file" in problem
             tries += [seconds[0]] * (written(tmp_path) != before)
         assert tries == [0, 30, 90, 210, 450, 930, 1830, 2730, 3630]
         (tmp_path / "catalog.json").unlink()
-        catalog_updater.adjust({None: tree})  # after a reload it is tried at once
-        assert await catalog_updater.round() == []
+        catalog_updater.replace_trees({None: tree})  # after a reload it is tried at once
+        assert await catalog_updater.update() == []
         assert len(items(tmp_path)) == 1
 
 
 async def test_what_is_listed_of_many_scenes_stays_so_when_the_rest_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orderwatch.service.catalog._PART", 1)
+    monkeypatch.setattr("orderwatch.service.catalog._MAX_SCENES_PER_PASS", 1)
     (tmp_path / ".orderwatch").mkdir()
     (tmp_path / "stac" / "main-no-project" / "2").mkdir(parents=True)
     (tmp_path / "stac" / "main-no-project" / "2" / "scene-1.json").write_text("{}")
@@ -211,8 +214,8 @@ async def test_what_is_listed_of_many_scenes_stays_so_when_the_rest_fails(
         for task_id in (1, 2):
             await want(store, listable(task_id))
         tree = CatalogTree(str(tmp_path), CatalogWriter(tmp_path), at_once)
-        assert len(await CatalogUpdater(store, {None: tree}).round()) == 1
-        assert [one.task_id for one in await store.unlisted(None)] == [2]
+        assert len(await CatalogUpdater(store, {None: tree}).update()) == 1
+        assert [one.task_id for one in await store.catalog.unlisted(None)] == [2]
         assert [item.properties["orderwatch:task_id"] for item in items(tmp_path)] == [1]
 
 
@@ -228,15 +231,15 @@ def written(root: Path) -> list[int]:
 async def test_the_rebuilt_catalogue_is_as_the_rows_are(tmp_path: Path) -> None:
     async with home(tmp_path) as at_home:
         with pytest.raises(ConfigError, match="stac = true"):
-            await rebuild_catalog(at_home.settings, Redactor())
+            await rebuild_catalog(resolve(at_home.settings), Redactor())
         switch(at_home, on=True)
         assert await at_home.once() == []
         left = former_project(at_home.tree)
         for path in at_home.tree.glob("stac/*/7/*.json"):
             path.unlink()
-        with held_database(at_home.settings):  # as a daemon does
-            assert await rebuild_catalog(at_home.settings, Redactor()) is None
-        assert await rebuild_catalog(at_home.settings, Redactor()) == []
+        with held_database(at_home.settings.database):  # as a daemon does
+            assert await rebuild_catalog(resolve(at_home.settings), Redactor()) is None
+        assert await rebuild_catalog(resolve(at_home.settings), Redactor()) == []
         validate(at_home.tree)
         assert listed(at_home.tree) == await stored(at_home)
         assert not left.exists()
@@ -265,7 +268,7 @@ async def test_the_daemon_keeps_it_and_writes_it_anew_when_it_is_told_to(tmp_pat
         item.unlink()
         left = former_project(rig.tree)
         ended = await rig.call("stac", "rebuild")
-        assert (ended.code, ended.out) == (0, "the running daemon writes the catalogue anew\n")
+        assert (ended.code, ended.out) == (0, "the running daemon writes the catalog again\n")
         await until(item.exists)
         await until(lambda: not left.exists())
         assert await rig.terminated(daemon) == 0
@@ -293,18 +296,13 @@ async def until(reached: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-class OddRows:
+class OddOrders(Orders):
     """Rows of which one order's are not what anybody reckons with, while it is `on`."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.on = True
+    on = True
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the store's, whatever it is
-        return getattr(self._store, name)
-
-    async def orders_of(self, account: str, task_ids: Collection[int]) -> dict[int, Order]:
-        found = await self._store.orders_of(account, task_ids)
+    async def get_many(self, account: str, task_ids: Collection[int]) -> dict[int, Order]:
+        found = await super().get_many(account, task_ids)
         odd: Any = 7 if self.on else None
         return {n: replace(o, project_name=odd) if n == 2 else o for n, o in found.items()}
 
@@ -317,34 +315,32 @@ async def test_an_error_of_our_own_leaves_out_one_scene_and_says_it_once(
     async with open_store(new_database(tmp_path / "database")) as store:
         for task_id in range(1, 6):
             await want(store, listable(task_id))
-        rows, tree = OddRows(store), CatalogTree(str(tmp_path), CatalogWriter(tmp_path), at_once)
-        catalog_updater = CatalogUpdater(rows, {None: tree}, steady=lambda: seconds[0])
+        odd, tree = (
+            OddOrders(store.database, store.outbox),
+            CatalogTree(str(tmp_path), CatalogWriter(tmp_path), at_once),
+        )
+        catalog_updater = CatalogUpdater(replace(store, orders=odd), {None: tree}, steady=lambda: seconds[0])
         for seconds[0] in (0, 5, 1000):
-            assert await catalog_updater.round() == []
+            assert await catalog_updater.update() == []
             assert sorted(i.properties["orderwatch:task_id"] for i in items(tmp_path)) == [1, 3, 4, 5]
-        rows.on = False
+        odd.on = False
         seconds[0] = 2000
-        await catalog_updater.round()
+        await catalog_updater.update()
         assert len(items(tmp_path)) == 5
     said = [e["event"] for e in events.entries if e["event"].startswith("catalogue.item")]
     assert said == ["catalogue.item_failed", "catalogue.item_restored"]
 
 
-class Unlisting:
-    """Rows that are all to be listed anew, while a round is about to mark them."""
+class Unlisting(Catalog):
+    """Rows that are all to be listed again, while a round is about to mark them."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.left = 1
+    left = 1
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the store's, whatever it is
-        return getattr(self._store, name)
-
-    async def list_in(self, scenes: Mapping[str, SceneRead]) -> None:
+    async def mark_listed(self, items: Mapping[str, SceneRead]) -> None:
         if self.left:
             self.left -= 1
-            await self._store.unlist()
-        await self._store.list_in(scenes)
+            await self.unlist_all()
+        await super().mark_listed(items)
 
 
 async def test_what_is_to_be_written_anew_in_the_middle_of_a_round_is_written_anew(tmp_path: Path) -> None:
@@ -352,11 +348,11 @@ async def test_what_is_to_be_written_anew_in_the_middle_of_a_round_is_written_an
     async with open_store(new_database(tmp_path / "database")) as store:
         await want(store, listable(1))
         tree = CatalogTree(str(tmp_path), CatalogWriter(tmp_path), at_once)
-        catalog_updater = CatalogUpdater(Unlisting(store), {None: tree})
-        assert await catalog_updater.round() == []
+        catalog_updater = CatalogUpdater(replace(store, catalog=Unlisting(store.database)), {None: tree})
+        assert await catalog_updater.update() == []
         item = only_item(tmp_path)
         item.unlink()
         left = former_project(tmp_path)
-        assert await catalog_updater.round() == []
+        assert await catalog_updater.update() == []
         assert (item.exists(), left.exists()) == (True, False)
-        assert await store.unlisted(None) == []
+        assert await store.catalog.unlisted(None) == []

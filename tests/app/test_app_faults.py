@@ -18,7 +18,7 @@ from tests.app.faults_kit import SCENES, Metrics, Stage, at_work, notes, problem
 from tests.notifiers.receiver import Request
 
 from orderwatch.core.model import Subject
-from orderwatch.db.reader import open_reader
+from orderwatch.db.repositories import open_reader
 from orderwatch.simulator.faults import Fault, Faults
 from orderwatch.simulator.scenario import CONTRACT
 
@@ -243,11 +243,15 @@ def disk(tmp_path: Path) -> Iterator[Callable[[], None]]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the daemon does ever so often, it does more often."""
-    monkeypatch.setattr("orderwatch.service.notifications.dispatcher._FIRST", timedelta(milliseconds=50))
-    monkeypatch.setattr("orderwatch.service.maintenance.check_runner._AGAIN", timedelta(milliseconds=200))
-    monkeypatch.setattr("orderwatch.service.maintenance.check_runner._SOON", timedelta(milliseconds=200))
-    monkeypatch.setattr("orderwatch.service.clock.EVERY", 0.2)
-    monkeypatch.setattr("orderwatch.db.store.BUSY_PATIENT", 0.05)
+    monkeypatch.setattr("orderwatch.service.notifications.dispatcher._RETRY_MIN", timedelta(milliseconds=50))
+    monkeypatch.setattr(
+        "orderwatch.service.maintenance.check_runner._RECHECK_INTERVAL", timedelta(milliseconds=200)
+    )
+    monkeypatch.setattr(
+        "orderwatch.service.maintenance.check_runner._MIN_INTERVAL", timedelta(milliseconds=200)
+    )
+    monkeypatch.setattr("orderwatch.service.clock.CHECK_INTERVAL_SECONDS", 0.2)
+    monkeypatch.setattr("orderwatch.db.database.RETRIED_BUSY_TIMEOUT_SECONDS", 0.05)
     monkeypatch.setattr("orderwatch.service.clock.datetime", Stepped)
 
 
@@ -312,7 +316,7 @@ async def test_a_webhook_that_fails_gets_every_note_in_order_and_one_that_hangs_
         for task_id in range(7, 7 + ORDERS):
             moves = [
                 (move.capture_id, move.scene_id, move.after)
-                for move in await reader.history(task_id)
+                for move in await reader.history.of_order(task_id)
                 if move.subject is Subject.CAPTURE or move.after == "stored"
             ]
             assert len(moves) == 3 + 2 * SCENES  # the first capture was published before anybody looked
@@ -324,7 +328,7 @@ async def test_a_webhook_that_fails_gets_every_note_in_order_and_one_that_hangs_
 
 
 def signed(request: Request) -> str:
-    """As docs/notes.md has it."""
+    """As docs/notifications.md has it."""
     told = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode()
     made = hmac.digest(b"canary-secret", told + request.body, "sha256")
     return "v1," + base64.b64encode(made).decode()

@@ -16,7 +16,7 @@ import pytest
 from tests.app.app_rig import Facts
 from tests.app.faults_kit import Stage, at_work, stage
 
-from orderwatch.db.reader import open_reader
+from orderwatch.db.repositories import open_reader
 from orderwatch.simulator.documents import Document
 from orderwatch.simulator.scenario import Capture, Order, Scenario
 from orderwatch.simulator.world import Place, Sign, World
@@ -161,7 +161,7 @@ class Fuzz:
 
     async def _is_stored(self, task_id: int) -> bool:
         async with open_reader(self.scene.rig.database) as reader:
-            states = [d.state for known in await reader.orders(task_id) for d in known.deliveries]
+            states = [d.state for known in await reader.orders.list_all(task_id) for d in known.deliveries]
         return bool(states) and set(states) == {"stored"}
 
     async def _page(self, path: str) -> Facts:

@@ -164,7 +164,7 @@ async def test_sigterm_in_mid_download_ends_cleanly_and_the_rest_is_fetched_next
     assert rig.zips() == []
     (held,) = await rig.deliveries()
     quick = rig.simulator.scenario.model_copy(update={"downloads": Downloads()})
-    rig.simulator._become(quick)
+    rig.simulator._replace_scenario(quick)
     await rig.start("run")
     (stored,) = await rig.until_stored(1)
     asked = rig.simulator.journal.find(listener="download")

@@ -33,7 +33,7 @@ async def test_an_outage_is_one_warning_and_one_recovery_even_over_a_restart(rig
     daemon = await rig.start("run")
     await rig.until_stored(1)
     rig.simulator.outage = True
-    rig.simulator._become(Scenario(orders=(published(1), published(2))))
+    rig.simulator._replace_scenario(Scenario(orders=(published(1), published(2))))
     await logged(rig, "account.unavailable")
     assert await rig.terminated(daemon) == 0
     daemon = await rig.start("run")
@@ -69,7 +69,7 @@ async def test_a_secret_that_was_rotated_in_its_file_is_taken_up_without_a_resta
     rig.config.write_text(rig.config.read_text().replace(SECRET, f'client_secret = "file:{secret}"'))
     daemon = await rig.start("run")
     await rig.until_stored(1)
-    rig.simulator._become(Scenario(orders=(published(1), published(2))))
+    rig.simulator._replace_scenario(Scenario(orders=(published(1), published(2))))
     rig.simulator.rotate("main", "canary-rotated")
     rig.simulator.revoke_tokens()
     await logged(rig, "account.refused")
@@ -132,17 +132,17 @@ async def test_explain_tells_the_chain_of_evidence(rigged: Rigged) -> None:
     rig = await rigged(Scenario(orders=(published(1), published(2, after=9000))))
     rig.configure(ALL)
     assert (await rig.call("once")).code == 0
-    for task_id, awaited in ((1, "change that was just seen"), (2, "change that was just seen")):
+    for task_id, awaited in ((1, "a recent change"), (2, "a recent change")):
         ended = await rig.call("explain", str(task_id))
         assert ended.code == 0
-        for words in ("provider says", "in_progress", "watched", "awaited", awaited, "next look", "space"):
+        for words in ("provider", "in_progress", "watched", "awaited", awaited, "next poll", "space"):
             assert words in ended.out
     (facts,) = json.loads((await rig.call("explain", "1", "--json")).out)["orders"]
     assert facts["watched_by"] == ["task_name = '*'"]
-    assert {line["topic"] for line in facts["evidence"]} >= {"provider says", "next look", "awaited"}
+    assert {line["topic"] for line in facts["evidence"]} >= {"provider", "next poll", "awaited"}
     unknown = await rig.call("explain", "99")
     assert (unknown.code, unknown.out) == (1, "")
-    assert unknown.err.startswith("orderwatch: order 99 is not known: no order of that id was ever seen; ")
+    assert unknown.err.startswith("orderwatch: order 99 is unknown: no order with that id has been seen; ")
 
 
 async def test_explain_tells_of_an_account_that_is_refused(rigged: Rigged) -> None:

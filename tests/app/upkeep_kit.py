@@ -15,9 +15,10 @@ from orderwatch.app.commands.rebuild import Rebuilt, held_for_rebuild, rebuild
 from orderwatch.app.commands.repair import Repair, begin_repair, finish_repair
 from orderwatch.app.commands.verify import VerifyReport, verify
 from orderwatch.app.factories import held_database
+from orderwatch.app.plan import resolve
 from orderwatch.config import Settings, load
 from orderwatch.core.model import Delivery, DeliveryState, Order
-from orderwatch.db.store import open_store
+from orderwatch.db.repositories import open_store
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.scenario import Capture, Scenario, Scene
 from orderwatch.simulator.scenario import Order as Told
@@ -62,11 +63,11 @@ class Home:
 
     async def once(self) -> list[str]:
         self.heard = Heard()
-        with held_database(self.settings):
-            return (await run_once(self.settings, Redactor(), self.heard)).problems
+        with held_database(self.settings.database):
+            return (await run_once(resolve(self.settings), Redactor(), self.heard)).problems
 
     async def verify(self) -> VerifyReport:
-        return await verify(self.settings, Heard())
+        return await verify(resolve(self.settings), Heard())
 
     async def found(self) -> set[tuple[str, str]]:
         """Each finding as its kind and its path."""
@@ -74,26 +75,26 @@ class Home:
 
     async def repair(self) -> dict[str, Repair]:
         """What became of each finding, by its path."""
-        repairs = await begin_repair(self.settings, await self.verify(), datetime.now(UTC))
+        repairs = await begin_repair(resolve(self.settings), await self.verify(), datetime.now(UTC))
         self.heard = Heard()
-        await finish_repair(self.settings, Redactor(), repairs, self.heard)
+        await finish_repair(resolve(self.settings), Redactor(), repairs, self.heard)
         return {repair.finding.path: repair for repair in repairs}
 
     async def rebuild(self) -> Rebuilt:
         self.heard = Heard()
-        with held_for_rebuild(self.settings):
-            return await rebuild(self.settings, datetime.now(UTC), self.heard)
+        with held_for_rebuild(resolve(self.settings)):
+            return await rebuild(resolve(self.settings), datetime.now(UTC), self.heard)
 
     def lose_database(self) -> None:
         shutil.rmtree(self.rig.database.parent)
 
     async def orders(self) -> Sequence[Order]:
         async with open_store(self.rig.database) as store:
-            return await store.orders()
+            return await store.orders.list_all()
 
     async def deliveries(self) -> Sequence[Delivery]:
         async with open_store(self.rig.database) as store:
-            return await store.deliveries(*DeliveryState)
+            return await store.deliveries.in_states(*DeliveryState)
 
     def file(self, delivery: Delivery) -> Path:
         return Path(delivery.root or self.tree, delivery.path or "")

@@ -20,7 +20,7 @@ from orderwatch.core.attention.attention import changes, concerns
 from orderwatch.core.attention.concern import Scope
 from orderwatch.core.model import OrderState
 from orderwatch.core.statistics import Counts
-from orderwatch.db.store import open_store
+from orderwatch.db.repositories import open_store
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _EVERYTHING = Scope(accounts=["main"], is_watched=lambda *_: True, knows=lambda *_: False)
@@ -48,9 +48,9 @@ async def draw_attention(folder: Path) -> None:
         database = new_database(Path(kept))
         async with open_store(database) as store:
             await many(store, NOW)
-            evidence = await store.attention(NOW)
+            evidence = await store.attention.evidence(NOW)
             found = concerns(evidence, NOW, _EVERYTHING)
-            await store.note_attention(changes(found, evidence.raised), NOW)
+            await store.attention.record(changes(found, evidence.raised), NOW)
         seen = replace(OVERVIEW, attention=found, counts=Counts(orders={OrderState.OPEN: 199}))
         async with served(database, lambda: NOW, seen=seen) as here, chromium() as browser:
             size = {"size": {"width": 1200, "height": 1250}, "color_scheme": "light"}

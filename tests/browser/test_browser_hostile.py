@@ -49,7 +49,7 @@ async def test_hostile_names_are_text_and_leave_the_layout_as_it_is(database: Pa
         detail=ENDLESS,
     )
     async with served(database) as here, visiting(browser, here.port) as visit:
-        await here.store.apply(Verdict(order=order, transitions=(move,), wanted=(file,)))
+        await here.store.orders.save(Verdict(order=order, transitions=(move,), wanted=(file,)))
         page = visit.page
         for path, names in {
             "/": [SCRIPT],

@@ -41,7 +41,7 @@ async def published(here: Served) -> None:
         captures=(first, moved),
     )
     move = a_move("published", ORDER, subject=Subject.CAPTURE, capture_id=planned.capture_id)
-    await here.store.apply(Verdict(order=after, transitions=(move,)))
+    await here.store.orders.save(Verdict(order=after, transitions=(move,)))
 
 
 async def test_a_move_shows_without_a_reload_and_leaves_the_viewer_where_he_was(

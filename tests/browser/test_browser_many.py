@@ -37,7 +37,9 @@ def order(number: int) -> Order:
 async def test_ten_thousand_orders_can_be_looked_through(database: Path, browser: Browser) -> None:
     async with served(database) as here, visiting(browser, here.port) as visit:
         orders = [order(number) for number in range(1, MANY + 1)]
-        await here.store.restore([Verdict(order=o, transitions=(a_move(task_id=o.task_id),)) for o in orders])
+        await here.store.maintenance.restore(
+            [Verdict(order=o, transitions=(a_move(task_id=o.task_id),)) for o in orders]
+        )
         page, rows = visit.page, visit.page.locator("#orders tbody tr")
         for visited in ("first", "second"):
             await visit.to("/")

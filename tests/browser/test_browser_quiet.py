@@ -30,7 +30,7 @@ async def test_a_page_that_nobody_sees_asks_for_nothing_until_it_is_seen(
         await visit.page.evaluate("window.unseen = true")
         order = an_order(1, task_name="Quay")
         before = len(visit.asked)
-        await here.store.apply(Verdict(order=order, transitions=(a_move(),)))
+        await here.store.orders.save(Verdict(order=order, transitions=(a_move(),)))
         assert (await other.event())["id"] == "1"
         await visit.page.clock.run_for(120_000)
         assert visit.asked[before:] == []

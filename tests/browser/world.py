@@ -10,8 +10,8 @@ from tests.db.kit import NOW
 from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.core.model import DeliveryState, OrderState
 from orderwatch.core.statistics import Counts
-from orderwatch.db.store import Store
-from orderwatch.ports.queries import AccountSeen, DashboardQueries, TreeSeen
+from orderwatch.db.repositories import Store
+from orderwatch.ports.dashboard import AccountSeen, Overview, TreeSeen
 from orderwatch.simulator.attachments import content
 from orderwatch.simulator.scenario import Attachment
 
@@ -68,7 +68,7 @@ _PLACED = (
     ),
 )
 
-OVERVIEW = DashboardQueries(
+OVERVIEW = Overview(
     accounts=[AccountSeen(name="main", state="fine", swept_at=NOW - timedelta(seconds=40))],
     trees=[TreeSeen(root="/srv/deliveries", usable=True, room=412_000_000_000)],
     attention=[],
@@ -76,7 +76,7 @@ OVERVIEW = DashboardQueries(
         orders={OrderState.OPEN: 3}, deliveries={DeliveryState.FETCHING: 1, DeliveryState.STORED: 11}
     ),
 )
-TROUBLED = DashboardQueries(
+TROUBLED = Overview(
     accounts=[
         AccountSeen(name="main", state="fine", swept_at=NOW - timedelta(seconds=40)),
         AccountSeen(name="survey", state="refused", swept_at=NOW - 3 * HOUR),
@@ -108,7 +108,9 @@ async def peopled(store: Store, folder: Path, *, scenic: bool = False) -> None:
     """The orders, with a picture in `folder` for each file."""
     verdicts = [verdict(placed) for placed in _PLACED]
     moves = sorted((move for v in verdicts for move in v.transitions), key=lambda move: move.at)
-    await store.restore([replace(v, transitions=tuple(moves) if v is verdicts[0] else ()) for v in verdicts])
+    await store.maintenance.restore(
+        [replace(v, transitions=tuple(moves) if v is verdicts[0] else ()) for v in verdicts]
+    )
     for file in (f for v in verdicts for f in v.order.deliveries):
         name: Attachment = "thumbnail" if file.attachment == "thumbnail" else "preview"
         scene = {"scene_id": file.scene_id, "footprint": file.scene.footprint}

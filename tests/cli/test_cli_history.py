@@ -13,7 +13,7 @@ from tests.db.kit import MINUTE, NOW, a_move, an_order
 from orderwatch.cli.output.timeline import print_history
 from orderwatch.core.model import Subject, Transition, TransitionKind
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.store import open_store
+from orderwatch.db.repositories import open_store
 
 HOUR = timedelta(hours=1)
 OF_CAPTURE: dict[str, Any] = {"subject": Subject.CAPTURE, "capture_id": "45aab05b-and-more"}
@@ -63,8 +63,8 @@ def test_days_are_lines_and_moves_are_told_in_words_below_them(told: Told) -> No
         (TransitionKind.FIRST, ""),
         (TransitionKind.STEP, ""),
         (TransitionKind.SKIP, "  skip: a state in between was not seen"),
-        (TransitionKind.ODD, "  odd: no known road leads there"),
-        (TransitionKind.UNKNOWN, "  unknown word"),
+        (TransitionKind.ODD, "  odd: not a known transition"),
+        (TransitionKind.UNKNOWN, "  unknown status"),
     ],
 )
 def test_only_what_is_remarkable_gets_a_word_of_explanation(
@@ -75,7 +75,7 @@ def test_only_what_is_remarkable_gets_a_word_of_explanation(
 
 def test_a_remark_and_a_detail_stand_together(told: Told) -> None:
     (_, line) = told(a_move("lost", kind=TransitionKind.ODD, detail="the provider answers 404"))
-    assert line.endswith("→ lost  odd: no known road leads there; the provider answers 404")
+    assert line.endswith("→ lost  odd: not a known transition; the provider answers 404")
 
 
 @pytest.mark.parametrize("pause", [timedelta(0), MINUTE, -HOUR])
@@ -126,7 +126,7 @@ def test_an_order_that_is_not_known_is_an_error(call: Call, database: Path) -> N
 def test_scripts_get_the_moves_as_they_were_recorded(call: Call, database: Path) -> None:
     async def fill() -> None:
         async with open_store(database) as store:
-            await store.apply(Verdict(order=an_order(), transitions=(a_move("received"),)))
+            await store.orders.save(Verdict(order=an_order(), transitions=(a_move("received"),)))
 
     asyncio.run(fill())
     (move,) = json.loads(call("history", "1", "--json").output)["transitions"]

@@ -20,9 +20,9 @@ from tests.patience import PATIENCE
 from tests.terminals import shown_on
 
 from orderwatch.app.commands.place_orders import PlaceRequest, PlaceResult
-from orderwatch.cli.ordering.cancel import _problem, _told
-from orderwatch.cli.ordering.common import ask, told, tried_facts
-from orderwatch.cli.ordering.order_file import print_wanted
+from orderwatch.cli.ordering.cancel import _problem, _result
+from orderwatch.cli.ordering.common import ask, result_line, result_to_dict
+from orderwatch.cli.ordering.order_file import print_orders
 from orderwatch.cli.output.serializers import Known
 from orderwatch.cli.output.tables import print_status
 from orderwatch.core.attention.attention import concerns
@@ -72,7 +72,7 @@ def test_the_table_shows_what_is_about_to_be_ordered_and_what_was_meant_before(
         intent(IntentState.FORGOTTEN),
         intent(IntentState.UNCLEAR, ended_at=NOON),
     ]
-    print_wanted(asked, before)
+    print_orders(asked, before)
     point, area, *others = (_cells(line) for line in capsys.readouterr().out.splitlines()[1:])
     assert point == [
         "Quay 5",
@@ -94,7 +94,7 @@ def test_the_table_shows_what_is_about_to_be_ordered_and_what_was_meant_before(
         "refused before",
         "unsent before",
         "forgotten before",
-        "unclear since 2026-11-22 12:00:00 UTC",
+        "unconfirmed since 2026-11-22 12:00:00 UTC",
     ]
 
 
@@ -108,7 +108,7 @@ def test_names_drive_neither_the_terminal_nor_our_markup(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
     request = replace(REQUEST, task_name=name, project_name=name)
-    print_wanted([PlaceRequest(name, request, ACT)], [None])
+    print_orders([PlaceRequest(name, request, ACT)], [None])
     unclear = intent(IntentState.UNCLEAR, request=request, reason=name)
     scope = Scope(accounts=["main"], is_watched=lambda *_: True, knows=lambda *_: True)
     (concern,) = concerns(Evidence(intents=[unclear]), NOW, scope)
@@ -117,7 +117,7 @@ def test_names_drive_neither_the_terminal_nor_our_markup(
     visible = "".join(c if c.isprintable() else "\ufffd" for c in name)
     assert shown.count(visible) == 5
     assert "\x1b" not in shown
-    assert "\u202e" not in told(PlaceOutcome(unclear))
+    assert "\u202e" not in result_line(PlaceOutcome(unclear))
 
 
 @pytest.mark.parametrize(
@@ -126,25 +126,25 @@ def test_names_drive_neither_the_terminal_nor_our_markup(
         (PlaceOutcome(intent(), fresh=True), '"Quay 5" is placed, as order 41'),
         (
             PlaceOutcome(intent(ended_at=NOON), fresh=True),
-            '"Quay 5" is placed, as order 41: the answer was lost, but the provider\'s list shows it',
+            '"Quay 5" is placed, as order 41: the response was lost, but the provider\'s list shows it',
         ),
         (
             PlaceOutcome(intent(sends=0), fresh=True),
             (
-                '"Quay 5" is at the provider already, as order 41, placed earlier or elsewhere: '
-                "nothing was sent, and it is watched now; --again places another one"
+                '"Quay 5" is already at the provider, as order 41, placed earlier or elsewhere: '
+                "nothing was sent, and it is watched now; --again places a duplicate"
             ),
         ),
         (
             PlaceOutcome(intent(), status="received"),
             (
-                '"Quay 5" was placed already, as order 41, on 2026-11-22 12:00:00 UTC by ann@desk '
-                "(received): nothing was sent; --again places another one"
+                '"Quay 5" was already placed, as order 41, on 2026-11-22 12:00:00 UTC by ann@desk '
+                "(received): nothing was sent; --again places a duplicate"
             ),
         ),
         (
             PlaceOutcome(intent(IntentState.REFUSED, reason="no credit")),
-            '"Quay 5" was refused, nothing was ordered: no credit',
+            '"Quay 5" was rejected, nothing was ordered: no credit',
         ),
         (
             PlaceOutcome(intent(IntentState.UNSENT, reason="no route")),
@@ -153,26 +153,26 @@ def test_names_drive_neither_the_terminal_nor_our_markup(
         (
             PlaceOutcome(intent(IntentState.ABSENT)),
             (
-                '"Quay 5" was sent, but surely not taken: two whole lists of the provider\'s lack it; '
-                "run the same command with --resume to send it once more"
+                '"Quay 5" was sent, but not accepted: two complete lists of the provider lack it; '
+                "run the same command with --resume to send it again"
             ),
         ),
         (
             PlaceOutcome(intent(IntentState.UNCLEAR, reason="cut")),
             (
-                '"Quay 5" may have been placed or not, and is not sent again: cut; run the same command with '
-                "--resume to find out, and to send it once more if it surely was not taken"
+                '"Quay 5" may or may not be placed, and is not sent again: cut; run the same command with '
+                "--resume to find out, and to send it again if it was not accepted"
             ),
         ),
     ],
     ids=["placed", "found", "elsewhere", "already", "refused", "unsent", "absent", "unclear"],
 )
-def test_each_end_is_told_with_what_to_do(outcome: PlaceOutcome, words: str) -> None:
-    assert told(outcome) == words
+def test_each_end_is_shown_with_what_to_do(outcome: PlaceOutcome, words: str) -> None:
+    assert result_line(outcome) == words
 
 
 def test_an_order_that_was_not_even_meant_yet_has_its_facts() -> None:
-    facts = tried_facts(
+    facts = result_to_dict(
         PlaceResult(PlaceRequest("main", REQUEST, ACT), None, UnavailableError("tasking: 503"))
     )
     assert (facts["state"], facts["task_id"], facts["sends"], facts["fresh"]) == (None, None, 0, False)
@@ -185,45 +185,45 @@ def test_an_order_that_was_not_even_meant_yet_has_its_facts() -> None:
         (CancelResult(seen_order("canceled"), sent=True), 'order 23272 "Quay" is canceled', None),
         (
             CancelResult(seen_order("in_progress"), sent=True),
-            'the provider took the cancellation of order 23272 "Quay", and for now says in_progress',
+            'the provider accepted the cancellation of order 23272 "Quay"; its status is in_progress',
             None,
         ),
         (
             CancelResult(seen_order("canceled"), sent=True, lost="cut"),
-            'order 23272 "Quay" is canceled: the answer was lost, but the provider shows it',
+            'order 23272 "Quay" is canceled: the response was lost, but the provider shows it',
             None,
         ),
         (
             CancelResult(seen_order("canceled"), sent=False),
-            'order 23272 "Quay" is canceled already: nothing was sent',
+            'order 23272 "Quay" is already canceled: nothing was sent',
             None,
         ),
         (
             CancelResult(seen_order("in_progress"), sent=True, lost="cut"),
             None,
             (
-                'order 23272 "Quay" is perhaps cancelled: the answer was lost (cut), and the provider says '
-                "in_progress; look again with `orderwatch cancel 23272`"
+                'order 23272 "Quay" may be cancelled: the response was lost (cut), and its status is '
+                "in_progress; check again with `orderwatch cancel 23272`"
             ),
         ),
         (
             CancelResult(seen_order("completed"), sent=False),
             None,
-            'order 23272 "Quay" is completed already: there is nothing to cancel, nothing was sent',
+            'order 23272 "Quay" is already completed: there is nothing to cancel, nothing was sent',
         ),
     ],
 )
-def test_each_end_of_a_cancellation_is_told(
+def test_each_end_of_a_cancellation_is_shown(
     done: CancelResult, words: str | None, problem: str | None
 ) -> None:
     assert _problem(done) == problem
     if words is not None:
-        assert _told(done) == words
+        assert _result(done) == words
 
 
 def test_without_a_terminal_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
-    with pytest.raises(click.UsageError, match="nothing was sent: there is no terminal to ask at; say --yes"):
+    with pytest.raises(click.UsageError, match="nothing was sent: no terminal for confirmation; use --yes"):
         ask("Place this order?")
 
 

@@ -15,7 +15,7 @@ from orderwatch.cli.report import print_report
 from orderwatch.core.model import Capture, CapturePhase, DeliveryState, Subject, TrackedStatus
 from orderwatch.core.orders.latency_report import OrderRow, ReportBuilder
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.store import open_store
+from orderwatch.db.repositories import open_store
 
 HOUR = timedelta(hours=1)
 NOTHING = {"count": 0, "median_seconds": None, "p90_seconds": None}
@@ -49,7 +49,7 @@ async def _filled(database: Path) -> None:
         transitions=(a_move("received", account="other"),),
     )
     async with open_store(database) as store:
-        await store.apply_all([good, bad])
+        await store.orders.save_all([good, bad])
 
 
 @pytest.fixture
@@ -111,17 +111,17 @@ def test_people_get_tables(call: Call) -> None:
         "",
         "no project account other, 1 order",
         "count median 90 % within",
-        "placed → first capture 0 nothing yet",
-        "capture → published 0 nothing yet",
-        "published → stored 0 nothing yet",
+        "placed → first capture 0 none yet",
+        "capture → published 0 none yet",
+        "published → stored 0 none yet",
         "",
     ]
     assert lines[14:] == [
-        "How long things stayed in a state",
+        "Time in each state",
         "count median 90 % within",
         "capture planned 1 3 h 3 h",
         "",
-        "Overdue: ended, and nothing stored 1",
+        "Overdue: ended without a stored delivery 1",
         "account order project / task status state ended",
         "other 1 Quay in_progress open 2025-10-01 20:00:00 UTC",
     ]
@@ -129,7 +129,7 @@ def test_people_get_tables(call: Call) -> None:
 
 def test_of_an_empty_database_there_is_nothing_to_tell(call: Call, database: Path) -> None:
     assert database.exists()
-    assert call("report").output == "nothing is known yet\n"
+    assert call("report").output == "no orders yet\n"
     told = json.loads(call("report", "--json").output)
     assert (told["groups"], told["dwell"], told["overdue"]) == ([], [], [])
 
@@ -139,7 +139,7 @@ def test_without_moves_and_without_overdue_orders_that_is_said(capsys: pytest.Ca
     ledger.order(OrderRow("main", 1, None, None, None, "received", "open", NOW, NOW + MINUTE))
     print_report(ledger.report(NOW))
     shown = capsys.readouterr().out
-    assert "nothing has moved on yet" in shown
+    assert "no status change yet" in shown
     assert "no order is overdue" in shown
 
 
@@ -163,8 +163,8 @@ async def test_a_thousand_rows_are_entered_whole(database: Path) -> None:
     verdict = Verdict(order=an_order(), transitions=tuple(of_order))
     ledger = ReportBuilder()
     async with open_store(database) as store:
-        await store.apply_all([verdict, *(Verdict(order=an_order(n)) for n in range(2, 1502))])
-        await store.enter(ledger)
+        await store.orders.save_all([verdict, *(Verdict(order=an_order(n)) for n in range(2, 1502))])
+        await store.statistics.fill_report(ledger)
     report = ledger.report(NOW)
     assert [group.orders for group in report.groups] == [1501]
     assert {stay.spans.median for stay in report.dwell} == {MINUTE}

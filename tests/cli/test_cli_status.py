@@ -34,8 +34,8 @@ from orderwatch.core.model import (
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.serializers import order_to_dict
-from orderwatch.db.daemon_status import shown_alive
-from orderwatch.db.store import open_store
+from orderwatch.db.daemon_status import alive_file
+from orderwatch.db.repositories import open_store
 from orderwatch.ports import AccountState
 
 CAPTURE = Capture(
@@ -65,15 +65,15 @@ def printed(order: Order, now: datetime | None) -> str:
 
 def test_on_a_terminal_times_are_told_from_now() -> None:
     shown = printed(the_order(), NOW)
-    assert "1 Harbour / Quay  in_progress  open, seen 3 min ago, next look in 12 min" in shown
-    assert "scene-1.zip (the host was busy; again in 4 min)" in shown
+    assert "1 Harbour / Quay  in_progress  open, seen 3 min ago, next poll in 12 min" in shown
+    assert "scene-1.zip (the host was busy; retry in 4 min)" in shown
     assert "UTC" not in shown
 
 
 def test_elsewhere_times_are_told_as_they_are() -> None:
     shown = printed(the_order(), None)
-    assert "open, seen 2026-11-22 11:57:00 UTC, next look 2026-11-22 12:12:00 UTC" in shown
-    assert "(the host was busy; again 2026-11-22 12:04:00 UTC)" in shown
+    assert "open, seen 2026-11-22 11:57:00 UTC, next poll 2026-11-22 12:12:00 UTC" in shown
+    assert "(the host was busy; retry 2026-11-22 12:04:00 UTC)" in shown
 
 
 def test_an_order_that_a_whole_list_showed_later_was_seen_then() -> None:
@@ -118,7 +118,7 @@ def test_names_of_the_provider_can_neither_drive_the_terminal_nor_our_markup(
 
 
 def test_a_lost_order_is_not_said_to_be_seen() -> None:
-    assert "lost, asked for 3 min ago, next look in 12 min" in printed(the_order(state=OrderState.LOST), NOW)
+    assert "lost, polled 3 min ago, next poll in 12 min" in printed(the_order(state=OrderState.LOST), NOW)
 
 
 def test_two_names_cannot_make_markup_of_ours_together(capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,8 +136,8 @@ def test_json_says_when_it_was_placed_and_looked_at_and_where_a_delivery_goes() 
 
 def test_an_empty_database_is_said_to_be_empty(call: Call, database: Path) -> None:
     assert database.exists()
-    with shown_alive(database):
-        assert call("status").output == "nothing is known yet\n"
+    with alive_file(database):
+        assert call("status").output == "no orders yet\n"
     assert json.loads(call("status", "--json").output) == {
         "daemon": {"running": False, "last_alive_at": ANY},
         "attention": [],
@@ -152,9 +152,9 @@ def test_without_a_daemon_the_first_line_says_so_and_json_says_when_there_was_on
     call: Call, database: Path
 ) -> None:
     none = "No daemon is running, and none has left a sign of life.\n"
-    assert call("status").output == f"{none}nothing is known yet\n"
+    assert call("status").output == f"{none}no orders yet\n"
     assert json.loads(call("status", "--json").output)["daemon"] == {"running": False, "last_alive_at": None}
-    with shown_alive(database):
+    with alive_file(database):
         running = json.loads(call("status", "--json").output)["daemon"]
         assert call("status", "--check").exit_code == 0
     assert running == {"running": True, "last_alive_at": ANY}
@@ -169,7 +169,7 @@ def test_without_a_daemon_the_first_line_says_so_and_json_says_when_there_was_on
 
 
 def test_a_daemon_that_hangs_fails_the_check(call: Call, database: Path) -> None:
-    with shown_alive(database):
+    with alive_file(database):
         os.utime(database.with_name(f"{database.name}.alive"), (0, 0))
         checked = call("status", "--check")
     assert checked.output.startswith("The daemon is running but hangs.")
@@ -182,9 +182,9 @@ def test_an_order_that_is_not_known_is_an_error_that_says_what_to_do(
 ) -> None:
     assert database.exists()
     done = call(command, "99")
-    why = "no order of that id was ever seen; orderwatch status lists those that are"
+    why = "no order with that id has been seen; orderwatch status lists the known ones"
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr == f"Error: order 99 is not known: {why}\n"
+    assert done.stderr == f"Error: order 99 is unknown: {why}\n"
 
 
 async def test_filters_leave_out_orders_and_what_is_about_them(database: Path, call: Call) -> None:
@@ -202,10 +202,10 @@ async def test_filters_leave_out_orders_and_what_is_about_them(database: Path, c
     assert await shown("--attention", "1") == ([], [])
     for words in (("--project", "Nowhere"), ("--state", "done")):
         none = (await asyncio.to_thread(call, "status", *words)).output
-        assert "no order fits these filters" in none
-        assert "nothing is known yet" not in none
+        assert "no order matches" in none
+        assert "no orders yet" not in none
     assert (await asyncio.to_thread(call, "acknowledge", "--all")).exit_code == 0
-    assert "no order needs you" in (await asyncio.to_thread(call, "status", "--attention")).output
+    assert "no order needs attention" in (await asyncio.to_thread(call, "status", "--attention")).output
     assert len((await shown("--account", "main"))[0]) == ORDERS
     assert (await asyncio.to_thread(call, "status", "--account", "nobody")).exit_code == 2
 
@@ -221,8 +221,8 @@ def test_an_accounts_trouble_stands_below_the_orders(capsys: pytest.CaptureFixtu
     accounts = {"main": AccountState(None, trouble), "other": AccountState(NOW, None)}
     print_status(Known([], accounts), NOW)
     assert capsys.readouterr().out == (
-        "nothing is known yet\n"
-        "account main refused since 2026-11-22 12:00:00 UTC, 3 failures, asked again "
+        "no orders yet\n"
+        "account main refused since 2026-11-22 12:00:00 UTC, 3 failures, next request "
         "2026-11-22 12:01:00 UTC: contract [bold]c[/] is odd\n"
     )
 
@@ -235,9 +235,9 @@ async def test_a_real_terminal_is_told_from_now_and_in_colours_unless_they_are_u
     standing = TrackedStatus(word="completed", phase=OrderPhase.COMPLETED)
     async with open_store(database) as store:
         order = an_order(status=standing, last_seen_at=seen, next_look_at=seen)
-        await store.apply(Verdict(order=order))
+        await store.orders.save(Verdict(order=order))
     shown = await asyncio.to_thread(_on_a_terminal, config, {} if colour else {"NO_COLOR": "1"})
-    assert "seen 3 min ago, next look due 3 min ago" in shown
+    assert "seen 3 min ago, next poll due 3 min ago" in shown
     assert ("\x1b[32mcompleted" in shown) is colour
 
 
@@ -260,10 +260,10 @@ async def test_geojson_is_one_document_for_a_map_and_not_given_with_json(databas
     async with open_store(database) as store:
         for task_id in (1, 2):
             document = {"target": {"type": "Point", "coordinates": [task_id, 50]}}
-            await store.apply(Verdict(order=an_order(task_id, document=document)))
+            await store.orders.save(Verdict(order=an_order(task_id, document=document)))
     drawn = json.loads((await asyncio.to_thread(call, "status", "--geojson")).output)
     assert [one["geometry"]["coordinates"] for one in drawn["features"]] == [[1, 50], [2, 50]]
     (one,) = json.loads((await asyncio.to_thread(call, "status", "--geojson", "2")).output)["features"]
     assert one["properties"]["task_id"] == 2
     both = await asyncio.to_thread(call, "status", "--geojson", "--json")
-    assert (both.exit_code, "exclude each other" in both.stderr) == (2, True)
+    assert (both.exit_code, "cannot be combined" in both.stderr) == (2, True)

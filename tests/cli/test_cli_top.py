@@ -31,8 +31,8 @@ from orderwatch.core.model import (
 )
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.statistics import Counts, Summary
-from orderwatch.db.daemon_status import shown_alive
-from orderwatch.db.store import open_store
+from orderwatch.db.daemon_status import alive_file
+from orderwatch.db.repositories import open_store
 
 RUNS = DaemonStatus(running=True)
 COLOURS = re.compile(r"\x1b\[[\d;]*3[0-7]m")
@@ -132,7 +132,7 @@ def test_a_transfer_says_how_fast_it_is_and_how_long_it_takes() -> None:
 def played(config: Path, end: Callable[[Window], object], **more: str) -> str:
     """What a window shows of it, first wide, then narrow, and that it ends well."""
     window = Window(["--config", str(config), "top"], more)
-    found = window.until("what moved")
+    found = window.until("recent changes")
     window.resize(24, 60)
     window.process.send_signal(signal.SIGWINCH)  # as its session would; it has none
     found += window.until(f"╰{'─' * 58}╯")
@@ -165,14 +165,14 @@ async def _fill(database: Path) -> None:
     async with open_store(database) as store:
         standing = TrackedStatus(word="completed", phase=OrderPhase.COMPLETED)
         order = an_order(7, status=standing, task_name="Quay \x1b[2J")
-        await store.apply(Verdict(order=order, wanted=(replace(RUNNING, task_id=7),)))
+        await store.orders.save(Verdict(order=order, wanted=(replace(RUNNING, task_id=7),)))
 
 
 async def test_without_a_terminal_it_is_printed_once(database: Path, call: Call) -> None:
     await _fill(database)
     done = await asyncio.to_thread(call, "top")
     assert done.exit_code == 0
-    with shown_alive(database):
+    with alive_file(database):
         beside = await asyncio.to_thread(call, "top")
     assert done.stdout.startswith("No daemon is running, and none has left a sign of life.\n")
     assert "0 stored\n" in done.stdout

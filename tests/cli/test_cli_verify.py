@@ -28,7 +28,7 @@ def test_names_that_are_no_text_can_be_told_all_the_same(call: Call, tmp_path: P
     (tmp_path / "tree").mkdir()
     Path(os.fsdecode(bytes(tmp_path / "tree" / "caf") + b"\xe9\x1b[2J")).touch()
     done = call("verify")
-    told = f"orphan: {tmp_path}/tree/caf\\xe9\ufffd[2J: no delivery is known by this name"
+    told = f"orphan: {tmp_path}/tree/caf\\xe9\ufffd[2J: no delivery has this name"
     assert (done.exit_code, done.stderr) == (1, f"orderwatch: {told}\n")
     assert done.stdout == "read 0 files, 0 B: 1 finding: 1 orphan\n"
     (finding,) = json.loads(call("verify", "--json").stdout)["findings"]
@@ -40,7 +40,7 @@ def test_a_rebuild_says_how_much_it_knows_and_to_verify(call: Call, tmp_path: Pa
     (tmp_path / "tree" / ".orderwatch").mkdir(parents=True)
     done = call("rebuild")
     assert done.exit_code == 0
-    assert done.stdout.startswith(f"{tmp_path}/orderwatch.db knows 0 orders with 0 stored files, 0 B")
+    assert done.stdout.startswith(f"{tmp_path}/orderwatch.db contains 0 orders with 0 stored files, 0 B")
     assert "run orderwatch verify" in done.stdout
 
 

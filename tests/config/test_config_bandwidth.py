@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.config.files import GOOD, environ, written
 
-from orderwatch.app.plan import limit_of
+from orderwatch.app.plan import bandwidth_limit
 from orderwatch.config import Settings, load
 
 DAY = "{from = '08:00', to = 18:00:00, limit = '5 MB'}"
@@ -45,15 +45,16 @@ def settings(folder: Path, line: str) -> Settings:
 def test_a_timetable_goes_by_the_local_time_of_the_host(
     tmp_path: Path, now: tuple[int, int, int, int, int], limit: int
 ) -> None:
-    assert limit_of(settings(tmp_path, OFFICE), lambda: datetime(*now, tzinfo=UTC))() == limit
+    assert bandwidth_limit(settings(tmp_path, OFFICE).delivery, lambda: datetime(*now, tzinfo=UTC)) == limit
 
 
 @pytest.mark.parametrize(
     ("line", "limit"), [("bandwidth = '5 MB'", 5_000_000), ("bandwidth = '0'", 0), ("", 0)]
 )
 def test_one_limit_holds_at_any_time(tmp_path: Path, line: str, limit: int) -> None:
+    delivery = settings(tmp_path, line).delivery
     limits = {
-        limit_of(settings(tmp_path, line), lambda hour=hour: datetime(2026, 1, 1, hour, tzinfo=UTC))()  # type: ignore[misc]
+        bandwidth_limit(delivery, lambda hour=hour: datetime(2026, 1, 1, hour, tzinfo=UTC))  # type: ignore[misc]
         for hour in range(24)
     }
     assert limits == {limit}

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 from tests.config.files import ACCOUNT, CANARY, GOOD, WATCH, environ, problems, written
 
-from orderwatch.app.plan import limit_of
+from orderwatch.app.plan import resolve
 from orderwatch.config import load, reading_path
 
 
@@ -54,7 +54,7 @@ def test_texts_that_look_like_numbers_are_texts_where_a_text_is_wanted(path: Pat
             ORDERWATCH_WATCH__0__TASK_NAME="2024-01-01",
         ),
     )
-    assert (settings.delivery.keep_free, limit_of(settings)()) == (0, 1_000_000)
+    assert (settings.delivery.keep_free, resolve(settings).bandwidth_limit()) == (0, 1_000_000)
     assert settings.delivery.parallel == 2
     account = settings.accounts["main"]
     assert account.client_secret.get_secret_value() == "00012345678"
@@ -82,7 +82,7 @@ def test_what_a_watch_chooses_and_wants_is_overridden(path: Path, tmp_path: Path
 
 def test_an_account_called_by_a_number_is_looked_for_by_that_name(path: Path, tmp_path: Path) -> None:
     (problem,) = problems(path, environ(tmp_path, ORDERWATCH_WATCH__0__ACCOUNT="7"))
-    assert problem == "watch[0].account: there is no account '7'; known: main"
+    assert problem == "watch[0].account: unknown account '7'; configured: main"
 
 
 def test_a_number_out_of_range_is_told_as_such(path: Path, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_name_that_overrides_nothing_is_refused_by_its_own_name(
     path: Path, tmp_path: Path, name: str
 ) -> None:
     assert problems(path, environ(tmp_path, **{name: "1"})) == [
-        f"environment {name}: there is nothing of that name to override"
+        f"environment {name}: overrides no known setting"
     ]
 
 

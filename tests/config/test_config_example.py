@@ -73,7 +73,7 @@ def test_the_untouched_example_is_refused_for_everything_that_has_to_be_filled_i
     assert places == ["accounts.main.client_id", "accounts.main.contract_id"]
     found = problems(written(tmp_path, text), environ(tmp_path))
     assert [problem.split(": ")[0] for problem in found] == [*places, "accounts.main.client_secret"]
-    assert all("is not filled in; write your own value" in problem for problem in found[:2])
+    assert all("is not filled in; replace the text" in problem for problem in found[:2])
 
 
 def test_the_example_loads_once_it_is_filled_in(tmp_path: Path) -> None:

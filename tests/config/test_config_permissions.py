@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.config.files import GOOD, environ, problems, written
 
-from orderwatch.app.plan import rights_of
+from orderwatch.app.plan import resolve
 from orderwatch.config import load
 from orderwatch.transfer.fsops import DEFAULT_PERMISSIONS, Permissions
 
@@ -28,9 +28,8 @@ GROUP = grp.getgrgid(os.getgid()).gr_name
     ],
 )
 def test_modes_are_octal_and_owners_have_names(tmp_path: Path, lines: str, permissions: Permissions) -> None:
-    assert (
-        rights_of(load(written(tmp_path, f"{GOOD}\n[delivery]\n{lines}"), environ(tmp_path))) == permissions
-    )
+    settings = load(written(tmp_path, f"{GOOD}\n[delivery]\n{lines}"), environ(tmp_path))
+    assert resolve(settings).permissions == permissions
 
 
 @pytest.mark.parametrize(
@@ -38,11 +37,14 @@ def test_modes_are_octal_and_owners_have_names(tmp_path: Path, lines: str, permi
     [
         ("file_mode = '0888'", "delivery.file_mode: expected an octal mode"),
         ("file_mode = '4755'", "delivery.file_mode: expected an octal mode"),
-        ("file_mode = '040'", "delivery.file_mode: expected an octal mode that lets the owner read"),
+        ("file_mode = '040'", "delivery.file_mode: expected an octal mode readable by the owner"),
         ("file_mode = 640", "delivery.file_mode: expected an octal mode"),
-        ("folder_mode = '0640'", "delivery.folder_mode: expected an octal mode that lets the owner do"),
-        ("owner = 'no-such-user'", "delivery.owner: nobody here is called so: "),
-        ("owner = ':no-such-group'", "delivery.owner: nobody here is called so: "),
+        (
+            "folder_mode = '0640'",
+            "delivery.folder_mode: expected an octal mode with all rights",
+        ),
+        ("owner = 'no-such-user'", "delivery.owner: unknown user or group: "),
+        ("owner = ':no-such-group'", "delivery.owner: unknown user or group: "),
         ("owner = 5", "delivery.owner: must be text"),
     ],
 )

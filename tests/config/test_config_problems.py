@@ -20,10 +20,10 @@ NIGHT = "{from = '22:00', to = '06:00', limit = '1 MB'}"
 MORNING = "{from = 05:59:00, to = '24:00', limit = '2 MB'}"
 HOOK = f"{GOOD}\n[[notify]]\nkind = 'webhook'\nurl = 'https://hooks.example/{CANARY}'"
 MAIL = f"{GOOD}\n[[notify]]\nkind = 'email'\nhost = 'h.example'\nsender = 'a@b.example'\nto = 'c@d.example'"
-HTTPS = "notify[0].url: must be https (plain http only on loopback)"
+HTTPS = "notify[0].url: must be https; http is allowed only on loopback"
 NO_URL = "notify[0].url: must be a URL such as https://api.example.com"
 NO_EVENT = (
-    "notify[0].events: 'capture.move' fits no event; there are: order.changed, capture.changed, "
+    "notify[0].events: 'capture.move' matches no event; known events: order.changed, capture.changed, "
     "delivery.stored, delivery.parked, delivery.given_up, order.done, problem.began, problem.ended"
 )
 NO_ADDRESS = 'http.listen: must be "host:port", "unix:/absolute/path", or "" for off'
@@ -42,32 +42,32 @@ def account(line: str) -> str:
     [
         ("", "accounts: missing"),
         ("accounts = 5", "accounts: must be a table"),
-        ("[accounts]", "accounts: must hold at least one"),
+        ("[accounts]", "accounts: must have at least one entry"),
         ("[accounts]\nmain = 5", "accounts.main: must be a table"),
         ("[accounts.main]", "accounts.main.client_id: missing"),
         ("[accounts.main]", "accounts.main.client_secret: missing"),
-        ("[accounts.main]", "accounts.main.contract_id: missing; platform credentials need one"),
+        ("[accounts.main]", "accounts.main.contract_id: missing; required for platform credentials"),
         (f"{GOOD}\ncolour = 1", "watch[0].colour: unknown key"),
         (f"colour = 1\n{GOOD}", "colour: unknown key"),
         (f"{GOOD}\n[polling]\nintervall = '5m'", "polling.intervall: unknown key"),
-        (f"{GOOD}\n[polling]\nslowest = '5m'", "polling.slowest: unknown key; it is max_interval now"),
-        (f"{GOOD}\n[delivery]\nstall = '5s'", "delivery.stall: unknown key; it is stall_timeout now"),
-        (f"{GOOD}\n[delivery]\nfloor = '4 kB'", "delivery.floor: unknown key; it is min_speed now"),
-        (f"{GOOD}\n[delivery]\nretry_first = '5s'", "delivery.retry_first: unknown key; it is retry_min now"),
+        (f"{GOOD}\n[polling]\nslowest = '5m'", "polling.slowest: unknown key; it is now max_interval"),
+        (f"{GOOD}\n[delivery]\nstall = '5s'", "delivery.stall: unknown key; it is now stall_timeout"),
+        (f"{GOOD}\n[delivery]\nfloor = '4 kB'", "delivery.floor: unknown key; it is now min_speed"),
+        (f"{GOOD}\n[delivery]\nretry_first = '5s'", "delivery.retry_first: unknown key; it is now retry_min"),
         (
             f"{GOOD}\n[delivery]\nretry_slowest = '5s'",
-            "delivery.retry_slowest: unknown key; it is retry_max now",
+            "delivery.retry_slowest: unknown key; it is now retry_max",
         ),
-        (f"{GOOD}\n[ordering]\nin_all = 5", "ordering.in_all: unknown key; it is max_total now"),
-        (f"{GOOD}\n[ordering]\nper_day = 5", "ordering.per_day: unknown key; it is max_per_day now"),
+        (f"{GOOD}\n[ordering]\nin_all = 5", "ordering.in_all: unknown key; it is now max_total"),
+        (f"{GOOD}\n[ordering]\nper_day = 5", "ordering.per_day: unknown key; it is now max_per_day"),
         (
             f"{GOOD}\n[ordering]\nabsent_after = '5s'",
-            "ordering.absent_after: unknown key; it is confirm_lost_after now",
+            "ordering.absent_after: unknown key; it is now confirm_lost_after",
         ),
         (f"{GOOD}\n[polling]\ninterval = 5", "polling.interval: expected a duration"),
         (f"{GOOD}\n[polling]\ninterval = '5 minutes'", "polling.interval: expected a duration"),
-        (f"{GOOD}\n[polling]\ninterval = '0s'", "polling.interval: must be longer than nothing"),
-        (f"{GOOD}\n[polling]\ngrace = '99999999999999d'", "polling.grace: longer than ten years"),
+        (f"{GOOD}\n[polling]\ninterval = '0s'", "polling.interval: must be longer than 0"),
+        (f"{GOOD}\n[polling]\ngrace = '99999999999999d'", "polling.grace: must be at most ten years"),
         (
             f"{GOOD}\n[polling]\nrequests_per_second = 0",
             "polling.requests_per_second: must be greater",
@@ -112,7 +112,7 @@ def account(line: str) -> str:
             "delivery.layout: unknown placeholder {colour}",
         ),
         (f"{GOOD}\n[delivery]\nlayout = '/{{file_name}}'", "delivery.layout: must be a relative path"),
-        (f"{GOOD}\n[delivery]\nlayout = 'a/b.zip'", "delivery.layout: the last part must hold a placeholder"),
+        (f"{GOOD}\n[delivery]\nlayout = 'a/b.zip'", "delivery.layout: the last part must have a placeholder"),
         (f"{GOOD}\n[database]\nmigrate = 'never'", 'database.migrate: must be one of: "auto", "manual"'),
         (
             f"{GOOD}\n[log]\nlevel = 'loud'",
@@ -122,7 +122,7 @@ def account(line: str) -> str:
         (f"{GOOD}\n[http]\nlisten = 'unix:http.sock'", NO_ADDRESS),
         (
             f"{GOOD}\n[http]\nlisten = 'unix:/{'x' * 107}'",
-            "http.listen: has a path of 108 bytes, and a socket's has at most 107; choose a shorter one",
+            "http.listen: has a socket path of 108 bytes, more than 107; choose a shorter one",
         ),
         (f"{GOOD}\n[http]\nlisten = 'localhost:99999'", NO_ADDRESS),
         (f'{GOOD}\n[http]\nlisten = "\\u0000:80"', NO_ADDRESS),
@@ -138,17 +138,17 @@ def account(line: str) -> str:
         (f"{HOOK}\nspeed = 5", "notify[0].speed: unknown key"),
         (
             f"{HOOK}\n[[notify]]\nkind = 'command'\ncommand = ['/bin/true']\nname = 'webhook'",
-            "notify[1].name: 'webhook' is that of notify[0] too; give it another one",
+            "notify[1].name: 'webhook' is also used by notify[0]; choose another name",
         ),
         (
             f"{GOOD}\n[[notify]]\nkind = 'command'\ncommand = ['tell', '{CANARY}']",
-            "notify[0].command: must begin with the absolute path of a program",
+            "notify[0].command: must start with the absolute path of a program",
         ),
         (
             f"{MAIL}\ntls = 'none'",
-            'notify[0]: tls = "none" is only for a mail server on this host',
+            'notify[0]: tls = "none" is allowed only for a mail server on this host',
         ),
-        (f"{MAIL}\npassword = '{CANARY}'", "notify[0]: user and password belong together"),
+        (f"{MAIL}\npassword = '{CANARY}'", "notify[0]: set both user and password, or neither"),
         (
             f"{GOOD}\n[[notify]]\nkind = 'apprise'\nurl = '{CANARY}'",
             "notify[0].kind: is not installed; run: pip install 'orderwatch[apprise]'",
@@ -156,7 +156,7 @@ def account(line: str) -> str:
         (f"{GOOD}\n[heartbeat]\nurl = 'http://h.example/{CANARY}'", HTTPS.replace("notify[0]", "heartbeat")),
         (
             f"{GOOD}\n[heartbeat]\nurl = 'https://h.example/{CANARY}'\nfail_url = 'https://h.example/{CANARY}'",
-            "heartbeat: fail_url must be another address than url",
+            "heartbeat: fail_url must differ from url",
         ),
         (f"{ACCOUNT}\nwatch = 5", "accounts.main.watch: unknown key"),
         (f"watch = 5\n{ACCOUNT}", "watch: must be a list"),
@@ -165,12 +165,12 @@ def account(line: str) -> str:
         (f"{ACCOUNT}\n[[watch]]\ntask_ids = [1]", "watch[0].account: missing"),
         (
             f"{ACCOUNT}\n[[watch]]\naccount = 'mian'\ntask_ids = [1]",
-            "watch[0].account: there is no account 'mian'; known: main",
+            "watch[0].account: unknown account 'mian'; configured: main",
         ),
-        (f"{ACCOUNT}\n[[watch]]\naccount = 'main'", "watch[0]: names no orders"),
-        (f"{WATCHING}\ntask_ids = []", "watch[0]: names no orders"),
-        (f"{WATCHING}\nstatus = []", "watch[0]: names no orders"),
-        (f"{WATCHING}\n[watch.delivery]\nextract = true", "watch[0]: names no orders"),
+        (f"{ACCOUNT}\n[[watch]]\naccount = 'main'", "watch[0]: selects no orders"),
+        (f"{WATCHING}\ntask_ids = []", "watch[0]: selects no orders"),
+        (f"{WATCHING}\nstatus = []", "watch[0]: selects no orders"),
+        (f"{WATCHING}\n[watch.delivery]\nextract = true", "watch[0]: selects no orders"),
         (f"{GOOD}\nplaced_after = 5", f"watch[0].placed_after: {A_MOMENT}"),
         (f"{GOOD}\nplaced_after = true", f"watch[0].placed_after: {A_MOMENT}"),
         (f"{GOOD}\nplaced_after = 07:32:00", f"watch[0].placed_after: {A_MOMENT}"),
@@ -271,7 +271,7 @@ def test_what_stands_in_angle_brackets_is_still_to_be_filled_in(
     tmp_path: Path, content: str, place: str
 ) -> None:
     found = problems(written(tmp_path, content), {})
-    told = "is not filled in; write your own value in place of what is in angle brackets"
+    told = "is not filled in; replace the text in angle brackets with your value"
     assert f"{place}: {told}" in found
 
 
@@ -482,7 +482,7 @@ class TestTheDestination:
         with monkeypatch.context() as patch:
             patch.setattr(os, "open", refuse)
             types.try_folder(tmp_path)
-            patch.setattr(types, "_DISKS_OWN", frozenset())
+            patch.setattr(types, "_DISK_ERRNOS", frozenset())
             with pytest.raises(ValueError, match="cannot be written"):
                 types.try_folder(tmp_path)
 

@@ -136,7 +136,7 @@ class TestRotated:
 def test_a_credential_is_a_name_and_no_way_out(tmp_path: Path, credentials: Path, name: str) -> None:
     (credentials.parent / "secret").write_text(CANARY)
     (problem,) = problems(written(tmp_path, pointing(f"credential:{name}")), environ(tmp_path))
-    assert problem == f"accounts.main.client_secret: credential:{name} is not a credential's name"
+    assert problem == f"accounts.main.client_secret: credential:{name} is not a valid credential name"
 
 
 class TestBesideTheConfiguration:
@@ -173,7 +173,7 @@ class TestBesideTheConfiguration:
         (tmp_path / "main-secret").touch()
         found = problems(written(tmp_path, pointing("credential:main-secret")), environ(tmp_path))
         place = f"accounts.main.client_secret: credential:main-secret: {tmp_path}/main-secret"
-        assert found == [f"{place} is empty; write the secret into it, and nothing else"]
+        assert found == [f"{place} is empty; write only the secret into it"]
 
     @pytest.mark.parametrize("hidden", ["main-secret", "config.toml"])
     def test_who_may_not_read_is_told_who_may(self, open_folder: Path, hidden: str) -> None:
@@ -193,7 +193,7 @@ def test_a_credential_that_is_missing_empty_or_no_text_is_a_problem(
 ) -> None:
     (credentials / "empty").write_text(" \n")
     (credentials / "bytes").write_bytes(b"\xff\xfe")
-    fill = "write the secret into it, and nothing else"
+    fill = "write only the secret into it"
     expected = {
         "none": f"credential:none: {tmp_path}/none cannot be read: No such file or directory; {fill}",
         "empty": f"credential:empty is empty; {fill}",
@@ -207,7 +207,7 @@ def test_a_credential_that_is_missing_empty_or_no_text_is_a_problem(
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o666])
 def test_a_literal_secret_in_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
     (problem,) = problems(written(tmp_path, GOOD, mode), environ(tmp_path))
-    assert problem.startswith("accounts.main.client_secret: stands here in a file that others can read")
+    assert problem.startswith("accounts.main.client_secret: is a secret in a file that others can read")
     assert CANARY not in problem
 
 
@@ -232,7 +232,7 @@ def test_urls_that_are_told_something_are_secrets_too(
     (problem,) = problems(
         written(tmp_path, pointing("credential:main-secret") + hook, 0o644), environ(tmp_path)
     )
-    assert problem.startswith(f"{place}: stands here in a file that others can read")
+    assert problem.startswith(f"{place}: is a secret in a file that others can read")
 
 
 def test_a_secret_in_the_environment_is_fine_beside_a_file_that_all_can_read(tmp_path: Path) -> None:

@@ -64,13 +64,13 @@ def test_a_duration_without_unit_is_refused(value: object) -> None:
 
 @pytest.mark.parametrize("text", ["3651d", "99999999999999d", "9" * 400 + "w"])
 def test_a_duration_beyond_reason_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="longer than ten years"):
+    with pytest.raises(ValueError, match="must be at most ten years"):
         duration(text)
 
 
 @pytest.mark.parametrize("text", ["0s", "0.0d", "0.0001ms"])
 def test_a_duration_of_nothing_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="longer than nothing"):
+    with pytest.raises(ValueError, match="longer than 0"):
         duration(text)
 
 

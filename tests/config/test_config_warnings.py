@@ -16,7 +16,10 @@ def remarked(tmp_path: Path, http: str) -> list[str]:
 @pytest.mark.parametrize("listen", ["0.0.0.0:8787", "[::]:8787", "10.0.0.1:80", "watch.example:80"])
 def test_pages_that_others_can_read_are_remarked(tmp_path: Path, listen: str) -> None:
     assert remarked(tmp_path, f'listen = "{listen}"') == [
-        f"http.listen: whoever reaches {listen} may read all orders; set [http] token, or listen on loopback"
+        (
+            f"http.listen: anyone who can reach {listen} can read all orders; "
+            "set [http] token, or listen on loopback"
+        )
     ]
 
 

@@ -32,5 +32,5 @@ def test_a_socket_file_without_a_printable_absolute_path_is_none(listen: str) ->
 
 def test_the_system_takes_no_longer_path_for_a_socket() -> None:
     assert listen_problem(LONGEST + "x") == (
-        "has a path of 108 bytes, and a socket's has at most 107; choose a shorter one"
+        "has a socket path of 108 bytes, more than 107; choose a shorter one"
     )

@@ -19,6 +19,7 @@ from tests.databases import blank
 from tests.patience import PATIENCE
 
 from orderwatch.app.daemon.runtime import open_runtime
+from orderwatch.app.plan import resolve
 from orderwatch.config import load
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.faults import Fault, Faults
@@ -161,9 +162,9 @@ class Stage:
         """Look once, so that every history begins with a wanted delivery and nothing on disk."""
         self.database = blank()
         arena = await self.arena()
-        async with open_runtime(load(arena.config), Redactor()) as app:
+        async with open_runtime(resolve(load(arena.config)), Redactor()) as app:
             for poller in app.pollers.values():
-                await poller.round(everything=True)
+                await poller.sweep(everything=True)
         self.database = arena.database.read_bytes()
         arena.remove()
 

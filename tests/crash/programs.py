@@ -10,6 +10,8 @@ from orderwatch.transfer.http.segments import ParallelOptions
 
 def in_small_steps() -> None:
     """Several connections, and a checkpoint every few hundredths of a second."""
-    partial_writer._SOONEST, partial_writer._SHARE = 0.03, 1
-    vars(plan)["ParallelOptions"] = functools.partial(ParallelOptions, large=2**16, piece=2**15, window=0.02)
+    partial_writer._MIN_CHECKPOINT_SECONDS, partial_writer._CHECKPOINT_TIME_FACTOR = 0.03, 1
+    vars(plan)["ParallelOptions"] = functools.partial(
+        ParallelOptions, min_file_bytes=2**16, segment_bytes=2**15, window_seconds=0.02
+    )
     main()

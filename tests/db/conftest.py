@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from tests.logs import events
 
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.repositories import Store, open_store
 
 __all__ = ["events", "store"]
 

@@ -28,7 +28,7 @@ from orderwatch.core.model import (
 )
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.store import Store
+from orderwatch.db.repositories import Store
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -66,7 +66,7 @@ def a_move(after: str = "in_progress", task_id: int = 1, **fields: Any) -> Trans
 
 
 async def held(store: Store, task_id: int = 1, account: str = "main") -> Order:
-    order = await store.order(account, task_id)
+    order = await store.orders.get(account, task_id)
     assert order is not None
     return order
 
@@ -74,9 +74,9 @@ async def held(store: Store, task_id: int = 1, account: str = "main") -> Order:
 async def want(store: Store, *wanted: Delivery) -> list[Delivery]:
     """Deliveries of one order, as the database holds them."""
     first = wanted[0]
-    order = await store.order(first.account, first.task_id)
+    order = await store.orders.get(first.account, first.task_id)
     order = order or an_order(first.task_id, first.account)
-    await store.apply(Verdict(order=order, wanted=wanted))
+    await store.orders.save(Verdict(order=order, wanted=wanted))
     keys = {delivery.key for delivery in wanted}
     return [d for d in (await held(store, first.task_id, first.account)).deliveries if d.key in keys]
 
@@ -95,7 +95,7 @@ def elsewhere(code: str, *arguments: object) -> str:
 
 
 def write_from_elsewhere(database: Path) -> str:
-    """Write a row from another process that has no patience with a locked file."""
+    """Write a row from another process that does not wait for a locked file."""
     return elsewhere(
         """
 import sqlite3, sys
@@ -110,7 +110,7 @@ print("written")
 
 
 def facts(database: Path, query: str) -> list[tuple[Any, ...]]:
-    """What a plain look into the file shows."""
+    """What a plain query of the file returns."""
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     try:
         return connection.execute(query).fetchall()
@@ -199,7 +199,7 @@ ORDERS = st.builds(
     document=DOCUMENTS,
     final_at=MAYBE,
     last_seen_at=MAYBE,
-    listed_at=st.none(),  # told by `swept`
+    listed_at=st.none(),  # set by `mark_listed`
     looked_at=MAYBE,
     next_look_at=MAYBE,
     captures=st.lists(CAPTURES, max_size=3, unique_by=lambda capture: capture.capture_id).map(tuple),
@@ -224,5 +224,5 @@ MOVES = st.builds(
 
 
 def written(order: Order) -> Order:
-    """The order as it is read back after it was applied."""
+    """The order as it is read back after it was saved."""
     return replace(order, version=order.version + 1)

@@ -1,4 +1,4 @@
-"""Three hundred orders, of which seven need a person, each for a reason of its own."""
+"""Three hundred orders, of which seven need a person, each for another reason."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from orderwatch.core.model import (
     TransitionKind,
 )
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.store import Store
+from orderwatch.db.repositories import Store
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ORDERS = 300
@@ -39,7 +39,7 @@ _REJECTED: TrackedStatus[OrderPhase] = TrackedStatus(word="rejected", phase=Orde
 
 async def many(store: Store, now: datetime) -> None:
     """Write them all; a third of the healthy ones is done."""
-    await store.restore([_verdict(number, now) for number in range(1, ORDERS + 1)])
+    await store.maintenance.restore([_verdict(number, now) for number in range(1, ORDERS + 1)])
 
 
 def _verdict(number: int, now: datetime) -> Verdict:

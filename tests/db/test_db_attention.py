@@ -24,8 +24,7 @@ from orderwatch.core.model import (
 from orderwatch.core.notifications.notification import Channel
 from orderwatch.core.notifications.problems import Problem, ProblemChange
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.dashboard_reader import open_dashboard_reader
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.repositories import Store, open_dashboard_reader, open_store
 from orderwatch.ports.queries import Search, Sort
 
 DAY = timedelta(days=1)
@@ -33,13 +32,13 @@ ALL = Scope(accounts=["main"], is_watched=lambda *_: True, knows=lambda *_: Fals
 
 
 async def listed(store: Store) -> Sequence[Concern]:
-    return concerns(await store.attention(NOW), NOW, ALL)
+    return concerns(await store.attention.evidence(NOW), NOW, ALL)
 
 
 async def raise_all(store: Store) -> Sequence[Concern]:
-    evidence = await store.attention(NOW)
+    evidence = await store.attention.evidence(NOW)
     found = concerns(evidence, NOW, ALL)
-    await store.note_attention(changes(found, evidence.raised), NOW)
+    await store.attention.record(changes(found, evidence.raised), NOW)
     return found
 
 
@@ -68,9 +67,9 @@ async def test_every_reason_is_found_in_the_rows(database: Path) -> None:
     ]
     async with open_store(database) as store:
         for verdict in verdicts:
-            await store.apply(verdict)
+            await store.orders.save(verdict)
         problem = Problem(key="p", event="clock.wrong", began_at=NOW, facts={"reason": "10 min ahead"})
-        await store.note_problems([ProblemChange(problem, NOW)])
+        await store.outbox.record_problems([ProblemChange(problem, NOW)])
         found = await listed(store)
     assert [(str(c.reason), c.task_id) for c in found] == [
         ("problem", None),
@@ -89,7 +88,7 @@ async def test_what_has_a_file_did_not_fail(database: Path) -> None:
     stored = a_delivery(state=DeliveryState.STORED, stored_at=NOW, size=1, sha256="0" * 64)
     order = an_order(1, status=failed, state=OrderState.SETTLING, final_at=NOW - 9 * DAY, end=NOW - DAY)
     async with open_store(database) as store:
-        await store.apply(Verdict(order=order, wanted=(stored,)))
+        await store.orders.save(Verdict(order=order, wanted=(stored,)))
         assert await listed(store) == []
 
 
@@ -125,7 +124,7 @@ def wanted_move(task_id: int, scene_id: str, at: datetime) -> Transition:
 async def test_files_that_are_published_and_do_not_come_are_late_beside_those_that_came(
     database: Path,
 ) -> None:
-    """The host of one answers 429 for ever; nothing of another is offered; the others are being fetched."""
+    """The host of one always answers 429; nothing of another is offered; the others are being fetched."""
     waiting = {"state": DeliveryState.WAITING, "reason": "the download host is busy", "attempts": 9}
     verdicts = [
         half_delivered(1, LONG_AGO, waiting),
@@ -139,7 +138,7 @@ async def test_files_that_are_published_and_do_not_come_are_late_beside_those_th
     bare = replace(capture("published", CapturePhase.PUBLISHED), published_at=LONG_AGO)
     async with open_store(database) as store:
         for verdict in (*verdicts, Verdict(order=an_order(8, captures=(bare,)))):
-            await store.apply(verdict)
+            await store.orders.save(verdict)
         assert [(c.reason, c.task_id, c.since) for c in await listed(store)] == [
             (Reason.OVERDUE, task_id, LONG_AGO) for task_id in (1, 3, 5, 8)
         ]
@@ -150,7 +149,7 @@ async def test_a_file_that_is_published_again_is_late_only_some_time_after_that(
     first = half_delivered(1, LONG_AGO, waiting)
     renewed = replace(first, transitions=(*first.transitions, wanted_move(1, "scene-2", LATELY)))
     async with open_store(database) as store:
-        await store.apply(renewed)
+        await store.orders.save(renewed)
         assert await listed(store) == []
 
 
@@ -159,32 +158,32 @@ async def test_captures_that_are_still_to_be_published_count(database: Path) -> 
     over = an_order(2, end=NOW - MINUTE, captures=(capture("failed", CapturePhase.FAILED),))
     async with open_store(database) as store:
         for order in (pending, over):
-            await store.apply(Verdict(order=order))
+            await store.orders.save(Verdict(order=order))
         assert [c.task_id for c in await listed(store)] == [2]
 
 
 async def test_a_word_is_listed_only_while_something_has_it(database: Path) -> None:
     new = a_move("pondering", subject=Subject.CAPTURE, capture_id="capture-1", kind=TransitionKind.UNKNOWN)
     async with open_store(database) as store:
-        await store.apply(Verdict(order=an_order(captures=(capture("pondering"),)), transitions=(new,)))
+        await store.orders.save(Verdict(order=an_order(captures=(capture("pondering"),)), transitions=(new,)))
         (found,) = await listed(store)
         assert (found.reason, found.name) == (Reason.UNKNOWN_STATUS, "pondering")
         order = await held(store)
         published = capture("published", CapturePhase.PUBLISHED)
-        await store.apply(Verdict(order=replace(order, captures=(published,))))
+        await store.orders.save(Verdict(order=replace(order, captures=(published,))))
         assert await listed(store) == []
 
 
-async def test_raised_and_cleared_are_noted_once(database: Path) -> None:
+async def test_raised_and_cleared_are_notified_once(database: Path) -> None:
     channel = Channel(name="c", events=("attention.*",))
     async with open_store(database) as store:
-        store.tell([channel])
-        await store.apply(Verdict(order=an_order(4, state=OrderState.LOST)))
+        store.outbox.subscribe([channel])
+        await store.orders.save(Verdict(order=an_order(4, state=OrderState.LOST)))
         await raise_all(store)
         await raise_all(store)
-        await store.apply(Verdict(order=replace(await held(store, 4), state=OrderState.OPEN)))
+        await store.orders.save(Verdict(order=replace(await held(store, 4), state=OrderState.OPEN)))
         await raise_all(store)
-        documents = [item.document for item in await store.batch("c", 9)]
+        documents = [item.document for item in await store.outbox.batch("c", 9)]
     assert [(d["event"], d["reason"], d["order_id"]) for d in documents] == [
         ("attention.raised", "lost", "4"),
         ("attention.cleared", "lost", "4"),
@@ -192,19 +191,21 @@ async def test_raised_and_cleared_are_noted_once(database: Path) -> None:
     assert documents[0]["id"] != documents[1]["id"]
 
 
-async def test_what_is_acknowledged_stays_so_until_it_is_over_and_no_note_follows(database: Path) -> None:
+async def test_what_is_acknowledged_stays_so_until_it_is_over_and_no_notification_follows(
+    database: Path,
+) -> None:
     channel = Channel(name="c", events=("attention.*",))
     async with open_store(database) as store:
-        await store.apply(Verdict(order=an_order(4, state=OrderState.LOST)))
+        await store.orders.save(Verdict(order=an_order(4, state=OrderState.LOST)))
         found = await listed(store)  # no daemon has raised it yet
-        await store.acknowledge(found, [a_move("in_progress", 4, detail="acknowledged")], NOW)
-        store.tell([channel])
+        await store.attention.acknowledge(found, [a_move("in_progress", 4, detail="acknowledged")], NOW)
+        store.outbox.subscribe([channel])
         assert unacknowledged(await raise_all(store)) == []
-        assert (await store.history(4))[-1].detail == "acknowledged"
-        await store.apply(Verdict(order=replace(await held(store, 4), state=OrderState.OPEN)))
+        assert (await store.history.of_order(4))[-1].detail == "acknowledged"
+        await store.orders.save(Verdict(order=replace(await held(store, 4), state=OrderState.OPEN)))
         await raise_all(store)
-        assert await store.batch("c", 9) == []
-        await store.apply(Verdict(order=replace(await held(store, 4), state=OrderState.LOST)))
+        assert await store.outbox.batch("c", 9) == []
+        await store.orders.save(Verdict(order=replace(await held(store, 4), state=OrderState.LOST)))
         assert len(unacknowledged(await raise_all(store))) == 1
 
 
@@ -213,11 +214,11 @@ async def test_orders_that_need_a_person_come_first_or_alone(database: Path) -> 
         for number in (1, 2, 3):
             state = OrderState.LOST if number == 2 else OrderState.OPEN
             move = a_move(task_id=number)
-            await store.apply(Verdict(order=an_order(number, state=state), transitions=(move,)))
+            await store.orders.save(Verdict(order=an_order(number, state=state), transitions=(move,)))
         found = await raise_all(store)
-        first = await gallery.find(Search(sort=Sort.ATTENTION, descending=True))
+        first = await gallery.search.find(Search(sort=Sort.ATTENTION, descending=True))
         assert [order.task_id for order in first.orders] == [2, 3, 1]
-        alone = await gallery.find(Search(attention=True))
+        alone = await gallery.search.find(Search(attention=True))
         assert ([order.task_id for order in alone.orders], alone.total) == ([2], 1)
-        await store.acknowledge(found, [], NOW)
-        assert (await gallery.find(Search(attention=True))).total == 0
+        await store.attention.acknowledge(found, [], NOW)
+        assert (await gallery.search.find(Search(attention=True))).total == 0

@@ -1,4 +1,4 @@
-"""A database that another process holds, or whose disk is full, is waited for; said once, ended once."""
+"""A busy database or a full disk: work is retried, and the trouble logged once."""
 
 import asyncio
 import math
@@ -16,23 +16,23 @@ from tests.db.kit import NOW, a_delivery, an_order, held, want
 from tests.patience import PATIENCE
 
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.repositories import Store, open_store
 from orderwatch.errors import BusyError, DatabaseError
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite's own patience, which nobody has to sit through here."""
-    monkeypatch.setattr("orderwatch.db.store.BUSY", 0.01)
-    monkeypatch.setattr("orderwatch.db.store.BUSY_PATIENT", 0.01)
-    monkeypatch.setattr("orderwatch.db.patience._FIRST", 0.001)
-    monkeypatch.setattr("orderwatch.db.patience._SLOWEST", 0.005)
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's own timeouts, shortened."""
+    monkeypatch.setattr("orderwatch.db.database.BUSY_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr("orderwatch.db.database.RETRIED_BUSY_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr("orderwatch.db.database._MIN_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr("orderwatch.db.database._MAX_RETRY_SECONDS", 0.005)
 
 
 @pytest.fixture
-async def patient(database: Path) -> AsyncIterator[Store]:
-    async with open_store(database, patience=math.inf) as opened:
-        await opened.apply(Verdict(order=an_order()))
+async def retrying(database: Path) -> AsyncIterator[Store]:
+    async with open_store(database, retry_seconds=math.inf) as opened:
+        await opened.orders.save(Verdict(order=an_order()))
         yield opened
 
 
@@ -45,87 +45,89 @@ def locked(database: Path, how: str = "IMMEDIATE") -> Iterator[None]:
     other.close()
 
 
-def said(events: LogCapture) -> list[str]:
+def logged(events: LogCapture) -> list[str]:
     return [e["event"] for e in events.entries if e["event"].startswith("database.")]
 
 
 async def until_busy(store: Store) -> None:
     async with asyncio.timeout(PATIENCE):
-        while store.trouble is None:
+        while store.database.trouble is None:
             await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])
 async def test_what_a_locked_database_refused_is_written_when_it_is_free(
-    patient: Store, database: Path, events: LogCapture, how: str
+    retrying: Store, database: Path, events: LogCapture, how: str
 ) -> None:
     with locked(database, how):
-        writers = [asyncio.create_task(patient.troubled(f"account {n}", None)) for n in range(3)]
-        await until_busy(patient)
-        assert (await held(patient)).task_id == 1
-        assert "locked" in (patient.trouble or "")
+        writers = [
+            asyncio.create_task(retrying.accounts.save_circuit(f"account {n}", None)) for n in range(3)
+        ]
+        await until_busy(retrying)
+        assert (await held(retrying)).task_id == 1
+        assert "locked" in (retrying.database.trouble or "")
     await asyncio.gather(*writers)
-    assert set(await patient.accounts()) == {f"account {n}" for n in range(3)}
-    assert patient.trouble is None
-    assert said(events) == ["database.busy", "database.free"]
+    assert set(await retrying.accounts.states()) == {f"account {n}" for n in range(3)}
+    assert retrying.database.trouble is None
+    assert logged(events) == ["database.busy", "database.free"]
     assert {e["log_level"] for e in events.entries} == {"error", "info"}
 
 
-async def test_who_has_no_patience_is_refused_and_nothing_is_said(
+async def test_without_retries_it_is_an_error_and_nothing_is_logged(
     store: Store, database: Path, events: LogCapture
 ) -> None:
     with locked(database), pytest.raises(BusyError, match="locked"):
-        await store.troubled("main", None)
-    assert said(events) == []
+        await store.accounts.save_circuit("main", None)
+    assert logged(events) == []
 
 
-async def test_a_bounded_patience_ends(database: Path) -> None:
-    async with open_store(database, patience=0.02) as store:
+async def test_bounded_retries_end(database: Path) -> None:
+    async with open_store(database, retry_seconds=0.02) as store:
         with locked(database), pytest.raises(BusyError, match="locked"):
-            await store.troubled("main", None)
-        await store.troubled("main", None)
-        assert store.trouble is None
+            await store.accounts.save_circuit("main", None)
+        await store.accounts.save_circuit("main", None)
+        assert store.database.trouble is None
 
 
-async def test_a_cancelled_writer_leaves_at_once_and_what_it_wants_to_note_then_is_not_waited_for(
-    patient: Store, database: Path
+async def test_a_cancelled_writer_leaves_at_once_and_so_does_what_it_writes_then(
+    retrying: Store, database: Path
 ) -> None:
     async def work() -> None:
         try:
-            await patient.troubled("first", None)
+            await retrying.accounts.save_circuit("first", None)
         except asyncio.CancelledError:
-            await patient.troubled("second", None)
+            await retrying.accounts.save_circuit("second", None)
             raise
 
     with locked(database):
         writers = [asyncio.create_task(work()) for _ in range(5)]
-        await until_busy(patient)
+        await until_busy(retrying)
         for writer in writers:
             writer.cancel()
         async with asyncio.timeout(PATIENCE):
             ends = await asyncio.gather(*writers, return_exceptions=True)
         assert all(isinstance(end, asyncio.CancelledError) for end in ends)
-    await patient.troubled("third", None)
-    assert set(await patient.accounts()) == {"third"}
-    assert patient.trouble is None
+    await retrying.accounts.save_circuit("third", None)
+    assert set(await retrying.accounts.states()) == {"third"}
+    assert retrying.database.trouble is None
 
 
-async def test_at_a_stop_even_shielded_work_does_not_wait(patient: Store, database: Path) -> None:
+async def test_at_a_stop_even_shielded_work_does_not_wait(retrying: Store, database: Path) -> None:
     with locked(database):
-        shielded = asyncio.create_task(patient.troubled("main", None))
-        await until_busy(patient)
-        patient.hurry()
+        shielded = asyncio.create_task(retrying.accounts.save_circuit("main", None))
+        await until_busy(retrying)
+        retrying.database.stop_waiting()
         with pytest.raises(asyncio.CancelledError):
             await shielded
 
 
-async def test_damage_is_not_waited_for(patient: Store, database: Path) -> None:
-    await want(patient, a_delivery())
+async def test_damage_is_not_waited_for(retrying: Store, database: Path) -> None:
+    await want(retrying, a_delivery())
     spoil(database)
     with pytest.raises(DatabaseError) as caught:
-        await patient.orders()
+        await retrying.orders.list_all()
     assert not isinstance(caught.value, BusyError)
-    assert patient.trouble is None
+    assert retrying.database.trouble is None
 
 
 def spoil(database: Path) -> None:
@@ -157,19 +159,21 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 async def test_a_full_disk_is_waited_for_and_nothing_is_lost(small_disk: Path, events: LogCapture) -> None:
     database = new_database(small_disk)
-    async with open_store(database, patience=math.inf) as store:
-        await store.apply(Verdict(order=an_order()))
+    async with open_store(database, retry_seconds=math.inf) as store:
+        await store.orders.save(Verdict(order=an_order()))
         filling = fill(small_disk)
         writers = [
             asyncio.create_task(
-                store.apply(Verdict(order=an_order(task_id, document={"long": "x" * 20_000})))
+                store.orders.save(Verdict(order=an_order(task_id, document={"long": "x" * 20_000})))
             )
             for task_id in range(10, 20)
         ]
         await until_busy(store)
         assert (await held(store)).task_id == 1
-        assert await store.claim(NOW, {"main"}) is None  # what is small may go through, and ends nothing
+        assert (
+            await store.deliveries.claim(NOW, {"main"}) is None
+        )  # what is small may go through, and ends nothing
         filling.unlink()
         await asyncio.gather(*writers)
-        assert len(await store.orders()) == 11
-        assert said(events) == ["database.busy", "database.free"]
+        assert len(await store.orders.list_all()) == 11
+        assert logged(events) == ["database.busy", "database.free"]

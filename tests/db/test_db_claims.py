@@ -1,4 +1,4 @@
-"""Who gets which delivery, and which name it gets."""
+"""Claims of deliveries, and reservations of their paths."""
 
 import asyncio
 import unicodedata
@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.db.kit import MINUTE, NOW, a_delivery, an_order, apart, held, row_of, want
 
-from orderwatch.core.deliveries.hosts import Way
+from orderwatch.core.deliveries.hosts import HostKey
 from orderwatch.core.deliveries.paths import collision_key
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate, rank, released
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.store import Store
+from orderwatch.db.repositories import Store
 from orderwatch.errors import StaleOrderError
 
 _S = DeliveryState
@@ -23,17 +23,17 @@ _S = DeliveryState
 async def claim_all(store: Store, *accounts: str) -> list[str]:
     """The scenes that can be claimed now, one after the other."""
     found = []
-    while delivery := await store.claim(NOW, accounts):
+    while delivery := await store.deliveries.claim(NOW, accounts):
         found.append(delivery.scene_id)
     return found
 
 
 async def test_a_claim_takes_the_oldest_and_records_that_it_is_being_fetched(store: Store) -> None:
     oldest, _ = await want(store, a_delivery("z"), a_delivery("a"))
-    taken = await store.claim(NOW, ["main"])
+    taken = await store.deliveries.claim(NOW, ["main"])
     assert taken == replace(oldest, state=_S.FETCHING)
     assert await row_of(store, oldest) == taken
-    (move,) = await store.history(1)
+    (move,) = await store.history.of_order(1)
     assert (move.at, move.before, move.after, move.scene_id) == (NOW, "wanted", "fetching", "z")
     assert (await held(store)).version == 2
 
@@ -47,7 +47,7 @@ async def test_what_waits_or_is_parked_is_claimed_from_its_time_on(store: Store)
         a_delivery("for an operator", state=_S.PARKED),
         a_delivery("wanted"),
     )
-    first = await store.claim(NOW, ["main"])
+    first = await store.deliveries.claim(NOW, ["main"])
     assert first is not None
     assert (first.scene_id, first.not_before, first.reason, first.attempts) == ("on time", None, None, 3)
     assert await claim_all(store, "main") == ["room again", "wanted"]
@@ -61,14 +61,14 @@ async def test_nothing_is_claimed_whose_host_rests_and_of_a_doubted_one_what_was
         a_delivery("resting", host="down"),
         a_delivery("unknown"),
         a_delivery("often", host="doubted", state=_S.WAITING, attempts=2, not_before=NOW - MINUTE),
-        a_delivery("seldom", host="doubted", state=_S.WAITING, attempts=1, not_before=NOW),
+        a_delivery("rarely", host="doubted", state=_S.WAITING, attempts=1, not_before=NOW),
     )
-    down, doubted = [Way("main", "down")], [Way("main", "doubted")]
+    down, doubted = [HostKey("main", "down")], [HostKey("main", "doubted")]
     taken = []
-    while delivery := await store.claim(NOW, ["main"], resting=down, doubted=doubted):
+    while delivery := await store.deliveries.claim(NOW, ["main"], resting=down, doubted=doubted):
         taken.append(delivery.scene_id)
-    assert taken == ["seldom", "often", "unknown"]
-    other = await store.claim(NOW, ["main"], resting=[Way("other", "down")])
+    assert taken == ["rarely", "often", "unknown"]
+    other = await store.deliveries.claim(NOW, ["main"], resting=[HostKey("other", "down")])
     assert other is not None
 
 
@@ -85,8 +85,8 @@ async def test_what_is_parked_is_claimed_only_where_it_fits(store: Store) -> Non
         parked("left", 900),
         a_delivery("wanted", total=900),
     )
-    await store.reserve(elsewhere, "x", "/other")
-    await store.reserve(left, "y", "/gone")
+    await store.deliveries.reserve(elsewhere, "x", "/other")
+    await store.deliveries.reserve(left, "y", "/gone")
     assert await scenes_that_fit(store, {None: None, "/other": 0}) == {"wanted", "left"}
     assert await scenes_that_fit(store, {None: 0, "/other": 899}) == set()
     assert await scenes_that_fit(store, {None: 50, "/other": 900}) == {"small", "elsewhere", "unknown"}
@@ -95,7 +95,7 @@ async def test_what_is_parked_is_claimed_only_where_it_fits(store: Store) -> Non
 
 async def scenes_that_fit(store: Store, rooms: dict[str | None, int | None]) -> set[str]:
     found = set()
-    while delivery := await store.claim(NOW, ["main"], None, rooms):
+    while delivery := await store.deliveries.claim(NOW, ["main"], None, rooms):
         found.add(delivery.scene_id)
     return found
 
@@ -119,19 +119,19 @@ async def test_concurrent_claimers_never_get_the_same_delivery(store: Store) -> 
     scenes = [scene for claimed in found for scene in claimed]
     assert apart(scenes)
     assert sorted(scenes) == sorted(d.scene_id for d in wanted)
-    assert len(await store.history(1)) == 40
+    assert len(await store.history.of_order(1)) == 40
 
 
-async def test_a_claim_never_brings_back_what_was_published_anew_meanwhile(store: Store) -> None:
+async def test_a_claim_never_brings_back_what_was_published_again_meanwhile(store: Store) -> None:
     """Whichever comes first: the row is what the claimer holds, or the look was stale."""
     (delivery,) = await want(store, a_delivery())
     for number in range(30):
-        await store.reserve(delivery, "harbour/x.zip")
+        await store.deliveries.reserve(delivery, "harbour/x.zip")
         look = Verdict(order=await held(store), wanted=(a_delivery(fingerprint=f"published {number}"),))
-        looking = asyncio.create_task(store.apply(look))
+        looking = asyncio.create_task(store.orders.save(look))
         if number % 2:
             await asyncio.sleep(0)
-        taken = await store.claim(NOW, ["main"])
+        taken = await store.deliveries.claim(NOW, ["main"])
         assert taken is not None
         try:
             await looking
@@ -141,26 +141,26 @@ async def test_a_claim_never_brings_back_what_was_published_anew_meanwhile(store
             assert (taken.path, taken.fingerprint) == (None, f"published {number}")
         assert await row_of(store, delivery) == taken
         freed = released(taken, NOW)
-        await store.record(freed)
+        await store.deliveries.save(freed)
         delivery = freed.delivery
 
 
 async def test_a_path_is_one_deliverys_until_it_is_given_back(store: Store) -> None:
     first, second = await want(store, a_delivery("a"), a_delivery("b"))
-    assert await store.reserve(first, "harbour/x.zip")
-    assert not await store.reserve(second, "harbour/x.zip")
+    assert await store.deliveries.reserve(first, "harbour/x.zip")
+    assert not await store.deliveries.reserve(second, "harbour/x.zip")
     assert [d.path for d in (await held(store)).deliveries] == ["harbour/x.zip", None]
-    assert await store.reserve(first, "harbour/x.zip")
-    assert await store.reserve(first, None)
-    assert await store.reserve(second, "harbour/x.zip")
+    assert await store.deliveries.reserve(first, "harbour/x.zip")
+    assert await store.deliveries.reserve(first, None)
+    assert await store.deliveries.reserve(second, "harbour/x.zip")
     assert [d.path for d in (await held(store)).deliveries] == [None, "harbour/x.zip"]
 
 
 async def test_a_refused_path_leaves_the_one_that_was_held(store: Store) -> None:
     first, second = await want(store, a_delivery("a"), a_delivery("b"))
-    assert await store.reserve(first, "x.zip")
-    assert await store.reserve(second, "y.zip")
-    assert not await store.reserve(second, "x.zip")
+    assert await store.deliveries.reserve(first, "x.zip")
+    assert await store.deliveries.reserve(second, "y.zip")
+    assert not await store.deliveries.reserve(second, "x.zip")
     assert (await row_of(store, second)).path == "y.zip"
 
 
@@ -178,8 +178,8 @@ async def test_names_that_some_file_system_takes_for_one_are_one(
     store: Store, held_by_first: str, wanted_by_second: str
 ) -> None:
     first, second = await want(store, a_delivery("a"), a_delivery("b"))
-    assert await store.reserve(first, held_by_first)
-    assert not await store.reserve(second, wanted_by_second)
+    assert await store.deliveries.reserve(first, held_by_first)
+    assert not await store.deliveries.reserve(second, wanted_by_second)
     assert (await row_of(store, first)).path == held_by_first
 
 
@@ -192,9 +192,9 @@ def test_composition_never_tells_two_names_apart(name: str) -> None:
 
 async def test_equal_paths_under_different_roots_are_different_files(store: Store) -> None:
     usual, own, other = await want(store, a_delivery("a"), a_delivery("b"), a_delivery("c"))
-    assert await store.reserve(usual, "harbour/x.zip")
-    assert await store.reserve(own, "harbour/x.zip", "/own")
-    assert await store.reserve(other, "harbour/x.zip", "/other")
+    assert await store.deliveries.reserve(usual, "harbour/x.zip")
+    assert await store.deliveries.reserve(own, "harbour/x.zip", "/own")
+    assert await store.deliveries.reserve(other, "harbour/x.zip", "/other")
     found = [(d.root, d.path) for d in (await held(store)).deliveries]
     assert found == [(None, "harbour/x.zip"), ("/own", "harbour/x.zip"), ("/other", "harbour/x.zip")]
 
@@ -203,34 +203,34 @@ async def test_equal_paths_under_different_roots_are_different_files(store: Stor
 @pytest.mark.parametrize("path", ["harbour/x.zip", "Harbour/X.ZIP"])
 async def test_equal_paths_under_one_root_are_one_file(store: Store, root: str | None, path: str) -> None:
     first, second = await want(store, a_delivery("a"), a_delivery("b"))
-    assert await store.reserve(first, "harbour/x.zip", root)
-    assert not await store.reserve(second, path, root)
+    assert await store.deliveries.reserve(first, "harbour/x.zip", root)
+    assert not await store.deliveries.reserve(second, path, root)
     assert (await row_of(store, second)).path is None
 
 
 async def test_a_path_never_reaches_over_into_another_root(store: Store) -> None:
     first, second = await want(store, a_delivery("a"), a_delivery("b"))
-    assert await store.reserve(first, "b/x.zip", "/a")
-    assert await store.reserve(second, "x.zip", "/a/b")
+    assert await store.deliveries.reserve(first, "b/x.zip", "/a")
+    assert await store.deliveries.reserve(second, "x.zip", "/a/b")
 
 
 async def test_a_path_given_back_leaves_its_root_too(store: Store) -> None:
     (delivery,) = await want(store, a_delivery())
-    assert await store.reserve(delivery, "x.zip", "/own")
-    assert await store.reserve(delivery, None)
+    assert await store.deliveries.reserve(delivery, "x.zip", "/own")
+    assert await store.deliveries.reserve(delivery, None)
     assert await row_of(store, delivery) == delivery
-    assert await store.reserve(delivery, "x.zip")
+    assert await store.deliveries.reserve(delivery, "x.zip")
     assert (await row_of(store, delivery)).root is None
 
 
 async def test_any_number_of_deliveries_may_have_no_path(store: Store) -> None:
     wanted = await want(store, a_delivery("a"), a_delivery("b"))
-    assert [await store.reserve(delivery, None) for delivery in wanted] == [True, True]
+    assert [await store.deliveries.reserve(delivery, None) for delivery in wanted] == [True, True]
 
 
 async def test_concurrent_reservations_of_one_name_have_one_winner(store: Store) -> None:
     wanted = await want(store, *(a_delivery(f"s{n}") for n in range(10)))
-    won = await asyncio.gather(*(store.reserve(delivery, "x.zip") for delivery in wanted))
+    won = await asyncio.gather(*(store.deliveries.reserve(delivery, "x.zip") for delivery in wanted))
     assert won.count(True) == 1
     winners = [d.scene_id for d in (await held(store)).deliveries if d.path]
     assert winners == [wanted[won.index(True)].scene_id]
@@ -238,18 +238,18 @@ async def test_concurrent_reservations_of_one_name_have_one_winner(store: Store)
 
 async def test_a_reserved_path_survives_the_moves_of_its_delivery(store: Store) -> None:
     (delivery,) = await want(store, a_delivery())
-    await store.reserve(delivery, "x.zip", "/own")
-    taken = await store.claim(NOW, ["main"])
+    await store.deliveries.reserve(delivery, "x.zip", "/own")
+    taken = await store.deliveries.claim(NOW, ["main"])
     assert taken is not None
     assert (taken.root, taken.path) == ("/own", "x.zip")
     forgetful: Delivery = replace(taken, root=None, path=None, durable=5)
-    await store.record(DeliveryUpdate(delivery=forgetful, transition=None))
+    await store.deliveries.save(DeliveryUpdate(delivery=forgetful, transition=None))
     assert await row_of(store, delivery) == replace(taken, durable=5)
 
 
-async def test_a_delivery_published_anew_has_neither_root_nor_path(store: Store) -> None:
+async def test_a_delivery_published_again_has_neither_root_nor_path(store: Store) -> None:
     (delivery,) = await want(store, a_delivery())
-    await store.reserve(delivery, "x.zip", "/own")
+    await store.deliveries.reserve(delivery, "x.zip", "/own")
     (renewed,) = await want(store, replace(delivery, fingerprint="published again"))
     assert (renewed.root, renewed.path) == (None, None)
 
@@ -258,7 +258,7 @@ async def test_a_delivery_published_anew_has_neither_root_nor_path(store: Store)
 
 
 def published(task_id: int, minutes_ago: int, *wanted: Delivery, priority: object = 13) -> Verdict:
-    """An order whose capture was first seen published so long ago."""
+    """An order whose capture was published this long ago."""
     standing = TrackedStatus(word="published", phase=CapturePhase.PUBLISHED)
     capture = Capture(capture_id="capture-1", status=standing, published_at=NOW - minutes_ago * MINUTE)
     document = {} if priority is None else {"priority": priority}
@@ -273,7 +273,7 @@ async def test_rush_orders_go_first_then_what_was_published_first(store: Store) 
         published(4, 999, a_delivery("no hurry", 4), priority=None),
         published(5, 998, a_delivery("no number", 5), priority="99"),
     ):
-        await store.apply(verdict)
+        await store.orders.save(verdict)
     assert await claim_all(store, "main") == ["rush", "early", "late", "no hurry", "no number"]
 
 
@@ -284,7 +284,7 @@ async def test_of_what_was_published_together_the_small_goes_before_the_large(st
         a_delivery("small", state=_S.PARKED, not_before=NOW, total=10**6),
         a_delivery("picture", attachment="thumbnail"),
     ]
-    await store.apply(published(1, 5, *wanted))
+    await store.orders.save(published(1, 5, *wanted))
     order = await held(store)
     in_turn = sorted(order.deliveries, key=lambda d: rank(order, d))
     assert await claim_all(store, "main") == [d.scene_id for d in in_turn]
@@ -292,8 +292,8 @@ async def test_of_what_was_published_together_the_small_goes_before_the_large(st
 
 
 async def test_a_priority_that_was_raised_counts_from_then_on(store: Store) -> None:
-    await store.apply(published(1, 90, a_delivery("early", 1)))
-    await store.apply(published(2, 5, a_delivery("late", 2)))
+    await store.orders.save(published(1, 90, a_delivery("early", 1)))
+    await store.orders.save(published(2, 5, a_delivery("late", 2)))
     order = await held(store, 2)
-    await store.apply(Verdict(order=replace(order, document={"priority": 10**400})))
+    await store.orders.save(Verdict(order=replace(order, document={"priority": 10**400})))
     assert await claim_all(store, "main") == ["late", "early"]

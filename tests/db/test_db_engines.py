@@ -1,4 +1,4 @@
-"""What is really in force on each connection, and how reading and writing go side by side."""
+"""The settings of each connection, and reading beside writing."""
 
 import asyncio
 import sqlite3
@@ -16,8 +16,7 @@ from tests.db.kit import NOW, a_delivery, a_move, an_order, elsewhere, held, wan
 from orderwatch.core.deliveries.state_machine import claimed
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.engine import inspect_engine, upgrade_engine
-from orderwatch.db.reader import Reader, open_reader
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.repositories import Store, open_reader, open_store
 from orderwatch.errors import DatabaseError
 
 _INSERT = text(
@@ -36,7 +35,7 @@ def overwrite(database: Path, beyond: int) -> None:
 
 
 async def workers_have_ended() -> None:
-    """A connection that failed to open leaves a worker that says goodbye to the loop: let it."""
+    """A connection that failed to open leaves a worker that still calls the loop: wait for it."""
     for thread in threading.enumerate():
         if "_connection_worker_thread" in thread.name:
             await asyncio.to_thread(thread.join)
@@ -47,36 +46,41 @@ async def pragma(engine: AsyncEngine, name: str) -> object:
         return (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
 
 
+def writer_of(store: Store) -> AsyncEngine:
+    assert store.database._writer is not None
+    return store.database._writer
+
+
 async def test_the_writer_commits_durably_into_a_write_ahead_log_with_references_checked(
     store: Store,
 ) -> None:
-    found = {name: await pragma(store._writing, name) for name in ("journal_mode", "synchronous")}
+    found = {name: await pragma(writer_of(store), name) for name in ("journal_mode", "synchronous")}
     assert found == {"journal_mode": "wal", "synchronous": 2}
-    assert await pragma(store._writing, "foreign_keys") == 1
-    assert await pragma(store._writing, "query_only") == 0
-    assert await pragma(store._writing, "busy_timeout") == 10_000
+    assert await pragma(writer_of(store), "foreign_keys") == 1
+    assert await pragma(writer_of(store), "query_only") == 0
+    assert await pragma(writer_of(store), "busy_timeout") == 10_000
     with pytest.raises(IntegrityError, match="FOREIGN KEY"):
-        async with store._writing.begin() as connection:
+        async with writer_of(store).begin() as connection:
             await connection.execute(_INSERT)
 
 
 async def test_the_writer_has_one_connection_and_takes_the_file_before_it_reads(
     store: Store, database: Path
 ) -> None:
-    async with store._writing.begin() as connection:
+    async with writer_of(store).begin() as connection:
         await connection.execute(text("SELECT 1"))
         impatient = sqlite3.connect(database, timeout=0, isolation_level=None)
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             impatient.execute("BEGIN IMMEDIATE")
         impatient.close()
-    assert store._writing.pool.status().startswith("Pool size: 1 ")
+    assert writer_of(store).pool.status().startswith("Pool size: 1 ")
 
 
 async def test_no_reading_connection_can_write(store: Store) -> None:
-    assert await pragma(store._reading, "query_only") == 1
+    assert await pragma(store.database._readers, "query_only") == 1
     for statement in ("DELETE FROM orders", "CREATE TABLE mine (x)", "PRAGMA user_version=7"):
         with pytest.raises(OperationalError, match="readonly"):
-            async with store._reading.begin() as connection:
+            async with store.database._readers.begin() as connection:
                 await connection.execute(text(statement))
 
 
@@ -95,14 +99,18 @@ def test_the_inspecting_connection_cannot_write_and_the_upgrading_one_leaves_ref
 
 async def test_a_missing_file_is_an_error_and_never_a_new_empty_database(tmp_path: Path) -> None:
     async with open_store(tmp_path / "gone.db") as store, open_reader(tmp_path / "gone.db") as reader:
-        for act in (reader.orders(), store.orders(), store.apply(Verdict(order=an_order()))):
+        for act in (
+            reader.orders.list_all(),
+            store.orders.list_all(),
+            store.orders.save(Verdict(order=an_order())),
+        ):
             with pytest.raises(DatabaseError, match="unable to open database file; check"):
                 await act
     assert names_in(tmp_path) == []
     await workers_have_ended()
 
 
-def test_a_file_that_vanishes_before_it_is_inspected_is_not_made_anew(tmp_path: Path) -> None:
+def test_a_file_that_vanishes_before_it_is_inspected_is_not_recreated(tmp_path: Path) -> None:
     with (
         pytest.raises(OperationalError, match="unable to open"),
         inspect_engine(tmp_path / "gone.db").begin(),
@@ -116,7 +124,11 @@ async def test_a_file_damaged_under_an_open_store_is_an_error_that_says_what_to_
         await want(store, *(a_delivery(f"s{n}", reason="x" * 900) for n in range(40)))
     overwrite(database, beyond=4096)
     async with open_store(database) as store:
-        for act in (store.orders(), store.apply(Verdict(order=an_order(2))), store.claim(NOW, ["main"])):
+        for act in (
+            store.orders.list_all(),
+            store.orders.save(Verdict(order=an_order(2))),
+            store.deliveries.claim(NOW, ["main"]),
+        ):
             with pytest.raises(DatabaseError, match="malformed; restore a backup"):
                 await act
 
@@ -126,21 +138,21 @@ async def test_a_path_may_hold_what_a_uri_gives_a_meaning_to(tmp_path: Path) -> 
     database.parent.mkdir()
     database.write_bytes(blank())
     async with open_store(database) as store:
-        await store.apply(Verdict(order=an_order()))
+        await store.orders.save(Verdict(order=an_order()))
     async with open_reader(database) as reader:
-        assert [order.task_id for order in await reader.orders()] == [1]
+        assert [order.task_id for order in await reader.orders.list_all()] == [1]
 
 
 async def test_a_reader_beside_an_open_writer_sees_only_whole_transactions_and_never_waits_for_it(
     store: Store, database: Path
 ) -> None:
-    await store.apply(Verdict(order=an_order(), transitions=(a_move(),)))
-    async with open_reader(database) as reader, store._transaction() as half_way:
+    await store.orders.save(Verdict(order=an_order(), transitions=(a_move(),)))
+    async with open_reader(database) as reader, store.database.transaction() as half_way:
         await half_way.execute(text("UPDATE orders SET task_name = 'half-way'"))
         assert (await held(store)).task_name is None
-        (order,) = await reader.orders()
+        (order,) = await reader.orders.list_all()
         assert order.task_name is None
-        assert await reader.history(1) == [a_move()]
+        assert await reader.history.of_order(1) == [a_move()]
 
 
 async def test_an_open_snapshot_stays_as_it_was_and_never_blocks_the_writer(
@@ -149,12 +161,12 @@ async def test_an_open_snapshot_stays_as_it_was_and_never_blocks_the_writer(
     (delivery,) = await want(store, a_delivery())
     count = text("SELECT (SELECT count(*) FROM transitions), (SELECT state FROM deliveries)")
     async with open_reader(database) as reader:
-        async with reader._snapshot() as snapshot:
+        async with reader.database.snapshot() as snapshot:
             before = (await snapshot.execute(count)).one()
-            await store.record(claimed(delivery, NOW))
+            await store.deliveries.save(claimed(delivery, NOW))
             assert write_from_elsewhere(database) == "written"
             assert (await snapshot.execute(count)).one() == before == (0, "wanted")
-        async with reader._snapshot() as snapshot:
+        async with reader.database.snapshot() as snapshot:
             assert (await snapshot.execute(count)).one() == (2, "fetching")
 
 
@@ -169,13 +181,13 @@ async def test_an_order_is_read_as_of_one_moment_while_it_is_being_rewritten(
         for number in range(1, 30):
             order = await held(store)
             renewed = tuple(replace(d, reason=str(number)) for d in order.deliveries)
-            await store.apply(Verdict(order=replace(order, task_name=str(number)), wanted=renewed))
+            await store.orders.save(Verdict(order=replace(order, task_name=str(number)), wanted=renewed))
         done.set()
 
-    async def read(reader: Reader) -> int:
+    async def read(reader: Store) -> int:
         seen = set()
         while not done.is_set():
-            (order,) = await reader.orders()
+            (order,) = await reader.orders.list_all()
             assert {d.reason for d in order.deliveries} == {order.task_name or "0"}
             seen.add(order.version)
         return len(seen)
@@ -187,16 +199,16 @@ async def test_an_order_is_read_as_of_one_moment_while_it_is_being_rewritten(
 
 
 async def test_more_readers_than_connections_take_turns(store: Store) -> None:
-    await store.apply(Verdict(order=an_order()))
-    found = await asyncio.gather(*(store.orders() for _ in range(50)))
+    await store.orders.save(Verdict(order=an_order()))
+    found = await asyncio.gather(*(store.orders.list_all() for _ in range(50)))
     assert {len(orders) for orders in found} == {1}
 
 
 async def test_closing_leaves_one_file_with_everything_in_it(database: Path) -> None:
     """The writer is closed last, so the log is merged into the file by the one that wrote it."""
     async with open_store(database) as store:
-        await store.apply(Verdict(order=an_order()))
-        await store.orders()
+        await store.orders.save(Verdict(order=an_order()))
+        await store.orders.list_all()
         assert (database.parent / "orderwatch.db-wal").exists()
     assert names_in(database.parent) == ["orderwatch.db"]
 
@@ -209,8 +221,8 @@ async def test_a_store_is_closed_whole_though_its_owner_is_cancelled_while_closi
 
     async def own() -> None:
         async with open_store(database) as store:
-            await store.apply(Verdict(order=an_order()))
-            await store.orders()
+            await store.orders.save(Verdict(order=an_order()))
+            await store.orders.list_all()
             at_work.set()
             await asyncio.sleep(60)
 

@@ -1,4 +1,4 @@
-"""Whatever lies where the database should be: what it is, or one line that says what to do."""
+"""Any file in the place of the database is recognised, or rejected with one line of advice."""
 
 import os
 import random
@@ -16,16 +16,16 @@ from tests.db.kit import a_delivery, an_order, facts, want
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.engine import inspect_engine
 from orderwatch.db.migrate import HEAD, Schema, schema_of, upgrade
-from orderwatch.db.store import open_store
+from orderwatch.db.repositories import open_store
 from orderwatch.errors import DatabaseError
 
 NEXT = f"{int(HEAD) + 1:04}"  # a schema that this code does not know yet
 
 
 @contextmanager
-def refused(database: Path, said: str) -> Iterator[None]:
+def refused(database: Path, reason: str) -> Iterator[None]:
     """`DatabaseError` with one line that names the file."""
-    with pytest.raises(DatabaseError, match=said) as caught:
+    with pytest.raises(DatabaseError, match=reason) as caught:
         yield
     line = str(caught.value)
     assert str(database) in line
@@ -84,8 +84,8 @@ def test_a_database_at_head_is_current_and_looking_changes_no_byte(database: Pat
 
 async def test_a_database_can_be_looked_at_beside_its_open_writer(database: Path) -> None:
     async with open_store(database) as store:
-        await store.apply(Verdict(order=an_order()))
-        async with store._transaction() as half_way:
+        await store.orders.save(Verdict(order=an_order()))
+        async with store.database.transaction() as half_way:
             await half_way.execute(text("DELETE FROM orders"))
             assert schema_of(database, thorough=True) is Schema.CURRENT
 
@@ -99,7 +99,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path,
     for thorough in (False, True):
         with refused(database, "cannot be read as a database: .*; restore a backup"):
             schema_of(database, thorough=thorough)
-    with refused(database, f"cannot be brought to schema {HEAD}: .*; restore a backup"):
+    with refused(database, f"cannot be migrated to schema {HEAD}: .*; restore a backup"):
         upgrade(database)
     assert database.read_bytes() == content
 
@@ -127,14 +127,14 @@ async def test_damage_anywhere_is_found_or_does_no_harm_but_is_never_a_traceback
         await want(store, *(a_delivery(f"scene-{n}", reason="cut" * 100) for n in range(30)))
     whole = read(database)
     chance = random.Random(20261122)
-    complaints = []
+    reasons = []
     for _ in range(80):
         damaged = bytearray(whole)
         for _ in range(chance.choice((1, 10, 100))):
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
-        complaints.append(complaint_of(a_file(tmp_path / "damaged.db", bytes(damaged))))
-    assert len([said for said in complaints if said]) > 30
-    assert not [said for said in complaints if "\n" in said]
+        reasons.append(complaint_of(a_file(tmp_path / "damaged.db", bytes(damaged))))
+    assert len([reason for reason in reasons if reason]) > 30
+    assert not [reason for reason in reasons if "\n" in reason]
 
 
 def test_a_page_overwritten_in_the_middle_is_found_by_the_thorough_look(database: Path) -> None:
@@ -150,9 +150,9 @@ def test_a_page_overwritten_in_the_middle_is_found_by_the_thorough_look(database
 def test_a_newer_schema_is_refused_and_never_migrated(database: Path, version: str) -> None:
     before = with_version(database, version).read_bytes()
     for thorough in (False, True):
-        with refused(database, f"schema {version}, newer than this code's {HEAD}: upgrade orderwatch"):
+        with refused(database, f"schema {version}, newer than this version's {HEAD}: upgrade orderwatch"):
             schema_of(database, thorough=thorough)
-    with refused(database, "cannot be brought to schema .*; nothing was changed"):
+    with refused(database, "cannot be migrated to schema .*; nothing was changed"):
         upgrade(database)
     assert database.read_bytes() == before
 
@@ -168,7 +168,7 @@ def test_a_version_that_is_no_word_is_refused(database: Path) -> None:
         schema_of(database)
     execute(database, "UPDATE alembic_version SET version_num = ?", HEAD)
     execute(database, "INSERT INTO alembic_version VALUES (?)", NEXT)
-    with refused(database, "newer than this code's"):
+    with refused(database, "newer than this version's"):
         schema_of(database)
 
 
@@ -187,7 +187,7 @@ def test_a_path_that_cannot_be_opened_is_refused_with_what_to_look_at(tmp_path: 
     database = tmp_path / name
     with refused(database, "cannot be read as a database: .*; check its disk, its permissions"):
         schema_of(database)
-    with refused(database, f"cannot be brought to schema {HEAD}: .*; check its disk, its permissions"):
+    with refused(database, f"cannot be migrated to schema {HEAD}: .*; check its disk, its permissions"):
         upgrade(database)
 
 

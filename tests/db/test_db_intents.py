@@ -1,4 +1,4 @@
-"""Intents as rows: one open at a time, written over only by who read them last, settled with their order."""
+"""Intents as rows: one open at a time, never overwritten by an older reading, settled with their order."""
 
 import asyncio
 from dataclasses import replace
@@ -12,7 +12,7 @@ from tests.db.kit import MINUTE, NOW, a_move, an_order, facts
 from orderwatch.core.ordering.intent import Budget, Intent, IntentState, closed, placed, unclear
 from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.repositories import Store, open_store
 from orderwatch.errors import LockedError, StaleOrderError
 
 _S = IntentState
@@ -34,7 +34,7 @@ def an_intent(name: str = "Quay 5", **fields: object) -> Intent:
 
 
 async def written(store: Store, intent: Intent) -> Intent:
-    after = await store.intend(intent, NOW)
+    after = await store.intents.add(intent, NOW)
     assert after is not None
     return after
 
@@ -54,8 +54,8 @@ async def test_an_intent_is_read_back_as_it_was_written(store: Store) -> None:
     second = await written(
         store, an_intent("Quay 6", account="other", before=(), contract="cont.1", sent_at=None)
     )
-    assert await store.intents() == [first, second]
-    assert await store.intents("other") == [second]
+    assert await store.intents.list_all() == [first, second]
+    assert await store.intents.list_all("other") == [second]
     assert replace(first, number=0) == every
     assert 0 < first.number < second.number
 
@@ -65,43 +65,43 @@ async def test_of_the_same_order_one_may_be_open(store: Store, state: IntentStat
     first = await written(store, an_intent(state=state))
     if state.open:
         with pytest.raises(LockedError, match="placing the same order"):
-            await store.intend(an_intent(), NOW)
-        assert await store.intents() == [first]
-        assert await store.intents(unsettled=True) == [first]
+            await store.intents.add(an_intent(), NOW)
+        assert await store.intents.list_all() == [first]
+        assert await store.intents.list_all(unsettled=True) == [first]
     else:
         second = await written(store, an_intent())
         # What never reached the provider makes room.
         kept = [] if state is _S.UNSENT else [first]
-        assert await store.intents() == [*kept, second]
-        assert await store.intents(unsettled=True) == [second]
+        assert await store.intents.list_all() == [*kept, second]
+        assert await store.intents.list_all(unsettled=True) == [second]
 
 
 async def test_another_accounts_order_is_another(store: Store) -> None:
     await written(store, an_intent())
     await written(store, an_intent(account="other"))
-    assert len(await store.intents()) == 2
+    assert len(await store.intents.list_all()) == 2
 
 
 async def test_of_many_who_mean_the_same_at_once_one_may(database: Path) -> None:
     async with open_store(database) as one, open_store(database) as two:
         done = await asyncio.gather(
-            *(store.intend(an_intent(), NOW) for store in (one, two) for _ in range(5)),
+            *(store.intents.add(an_intent(), NOW) for store in (one, two) for _ in range(5)),
             return_exceptions=True,
         )
         assert sorted(type(end).__name__ for end in done) == ["Intent"] + 9 * ["LockedError"]
-        assert len(await one.intents()) == 1
+        assert len(await one.intents.list_all()) == 1
 
 
 async def test_who_read_it_before_another_wrote_it_does_not_write(store: Store) -> None:
     read = await written(store, an_intent())
     after = unclear(read, "500", NOW)
-    await store.keep(read, after)
+    await store.intents.update(read, after)
     for late in (closed(read, "400", refused=True), read, replace(read, sends=2)):
         with pytest.raises(LockedError, match="placing the same order"):
-            await store.keep(read, late)
+            await store.intents.update(read, late)
     with pytest.raises(LockedError):
-        await store.keep(replace(after, sends=9), after)
-    assert await store.intents() == [after]
+        await store.intents.update(replace(after, sends=9), after)
+    assert await store.intents.list_all() == [after]
 
 
 async def test_an_intent_is_settled_with_its_order_or_not_at_all(store: Store) -> None:
@@ -110,21 +110,21 @@ async def test_an_intent_is_settled_with_its_order_or_not_at_all(store: Store) -
     verdict = Verdict(order=replace(an_order(), ours=True), transitions=(a_move(),))
     stale = replace(verdict, order=replace(verdict.order, version=8))
     with pytest.raises(StaleOrderError):
-        await store.settle(before, after, stale)
-    assert (await store.intents(), await store.orders()) == ([before], [])
+        await store.intents.settle(before, after, stale)
+    assert (await store.intents.list_all(), await store.orders.list_all()) == ([before], [])
     with pytest.raises(LockedError):
-        await store.settle(replace(before, sends=4), after, verdict)
-    assert (await store.intents(), await store.orders()) == ([before], [])
-    await store.settle(before, after, verdict)
-    assert await store.intents() == [after]
-    [order] = await store.orders()
+        await store.intents.settle(replace(before, sends=4), after, verdict)
+    assert (await store.intents.list_all(), await store.orders.list_all()) == ([before], [])
+    await store.intents.settle(before, after, verdict)
+    assert await store.intents.list_all() == [after]
+    [order] = await store.orders.list_all()
     assert order.ours
 
 
 async def test_what_was_found_without_being_sent_becomes_a_row_when_it_is_settled(store: Store) -> None:
     found = placed(an_intent(sends=0, sent_at=None), 1)
-    await store.settle(an_intent(), found, Verdict(order=an_order()))
-    [row] = await store.intents()
+    await store.intents.settle(an_intent(), found, Verdict(order=an_order()))
+    [row] = await store.intents.list_all()
     assert replace(row, number=0) == found
 
 
@@ -152,22 +152,22 @@ async def test_what_exceeds_the_budget_is_not_written(
         await written(
             store, an_intent(f"Quay {number}", **{"standing_order": True, "state": _S.PLACED, **row})
         )
-    done = await store.intend(an_intent("Another", standing_order=True), NOW, budget)
+    done = await store.intents.add(an_intent("Another", standing_order=True), NOW, budget)
     assert (done is not None) is allowed
-    assert len(await store.intents()) == len(rows) + allowed
+    assert len(await store.intents.list_all()) == len(rows) + allowed
 
 
 async def test_no_two_of_a_budget_are_written_at_once(database: Path) -> None:
     async with open_store(database) as one, open_store(database) as two:
         meant = [an_intent(f"Quay {number}", standing_order=True) for number in range(6)]
         done = await asyncio.gather(
-            *((one, two)[n % 2].intend(intent, NOW, Budget(2, 9)) for n, intent in enumerate(meant))
+            *((one, two)[n % 2].intents.add(intent, NOW, Budget(2, 9)) for n, intent in enumerate(meant))
         )
         assert sum(intent is not None for intent in done) == 2
 
 
 async def test_the_row_holds_what_was_asked_as_it_is_sent(store: Store, database: Path) -> None:
     intent = await written(store, an_intent())
-    [(told, mark)] = facts(database, "SELECT request, fingerprint FROM intents")
-    assert '"task_name": "Quay 5"' in told
+    [(body, mark)] = facts(database, "SELECT request, fingerprint FROM intents")
+    assert '"task_name": "Quay 5"' in body
     assert mark == intent.fingerprint

@@ -10,7 +10,7 @@ from tests.db.kit import MINUTE, NOW, a_move, an_order, held
 from orderwatch.core.model import Capture, CapturePhase, Subject, TrackedStatus, Transition
 from orderwatch.core.orders.observe import Rules, Verdict, observe
 from orderwatch.core.orders.snapshot import CaptureSnapshot, Observation, OrderSnapshot
-from orderwatch.db.store import Store
+from orderwatch.db.repositories import Store
 
 HOUR = 60 * MINUTE
 RULES = Rules(attachments=frozenset({"delivery_zip"}), grace=HOUR)
@@ -38,11 +38,11 @@ def published(**fields: Any) -> Transition:  # noqa: ANN401 - as above
 
 async def learned(store: Store, capture: Capture, *moves: Transition) -> list[tuple[str | None, timedelta]]:
     order = an_order(product="L1", captures=(capture,))
-    await store.apply(Verdict(order=order, transitions=moves))
-    return list(await store.lags(10))
+    await store.orders.save(Verdict(order=order, transitions=moves))
+    return list(await store.history.publication_lags(10))
 
 
-async def test_a_capture_published_under_our_eyes_tells_its_lag_by_product(store: Store) -> None:
+async def test_a_capture_seen_before_its_publication_has_a_lag_by_product(store: Store) -> None:
     assert await learned(store, a_capture(), first_seen(), published()) == [("L1", 2 * HOUR)]
 
 
@@ -85,9 +85,9 @@ async def test_the_newest_publications_come_first_and_no_more_than_asked_for(sto
         at = NOW + number * HOUR
         order = an_order(number, product=product, captures=(a_capture(published_at=at),))
         moves = (first_seen(task_id=number), published(at=at, task_id=number))
-        await store.apply(Verdict(order=order, transitions=moves))
+        await store.orders.save(Verdict(order=order, transitions=moves))
     everything = [("L2", 5 * HOUR), ("L1", 4 * HOUR), (None, 3 * HOUR)]
-    assert [await store.lags(n) for n in (0, 2, 10)] == [[], everything[:2], everything]
+    assert [await store.history.publication_lags(n) for n in (0, 2, 10)] == [[], everything[:2], everything]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,6 @@ async def test_what_the_machine_records_is_what_is_learned_from(
         verdict = observe(
             order, Observation(account="main", order=row, captures=(seen,)), NOW + (2 + number) * HOUR, RULES
         )
-        await store.apply(replace(verdict, order=replace(verdict.order, version=number)))
+        await store.orders.save(replace(verdict, order=replace(verdict.order, version=number)))
         order = await held(store)
-    assert [lag for _, lag in await store.lags(10)] == learned
+    assert [lag for _, lag in await store.history.publication_lags(10)] == learned

@@ -1,4 +1,4 @@
-"""How many there are of what, counted in the database."""
+"""The counts that metrics show."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.db.kit import MINUTE, NOW, a_delivery, an_order
 from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderState, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.statistics import MetricCounts
-from orderwatch.db.store import open_store
+from orderwatch.db.repositories import open_store
 
 
 def taken(capture_id: str, phase: CapturePhase | None, ago: timedelta | None = None) -> Capture:
@@ -18,7 +18,7 @@ def taken(capture_id: str, phase: CapturePhase | None, ago: timedelta | None = N
 
 async def test_an_empty_database_counts_nothing(database: Path) -> None:
     async with open_store(database) as store:
-        assert await store.census() == MetricCounts()
+        assert await store.statistics.metric_counts() == MetricCounts()
 
 
 async def test_everything_is_counted_by_account_and_state(database: Path) -> None:
@@ -40,9 +40,9 @@ async def test_everything_is_counted_by_account_and_state(database: Path) -> Non
     )
     async with open_store(database) as store:
         for verdict in (order, an_order(2), an_order(1, "other", state=OrderState.DONE)):
-            await store.apply(Verdict(order=verdict, wanted=verdict.deliveries))
-        await store.swept("main", NOW, [1, 2])
-        census = await store.census()
+            await store.orders.save(Verdict(order=verdict, wanted=verdict.deliveries))
+        await store.accounts.mark_listed("main", NOW, [1, 2])
+        census = await store.statistics.metric_counts()
     assert census.orders == {("main", "open"): 2, ("other", "done"): 1}
     assert census.captures == {("main", "published"): 3, ("main", None): 1}
     assert census.deliveries == {("main", "given_up"): 1, ("main", "waiting"): 1, ("main", "stored"): 2}

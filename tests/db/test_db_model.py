@@ -1,4 +1,4 @@
-"""Whatever is decided, in whatever order: the database holds what the decisions say."""
+"""After any sequence of decisions the database holds what they decided."""
 
 import asyncio
 import tempfile
@@ -44,7 +44,7 @@ from orderwatch.core.orders.snapshot import (
     SceneSnapshot,
 )
 from orderwatch.core.orders.watches import traits_of
-from orderwatch.db.store import open_store
+from orderwatch.db.repositories import open_store
 from orderwatch.ports import AccountState
 
 _S = DeliveryState
@@ -57,22 +57,22 @@ _RULES = Rules(
 _POLICY = RetryPolicy(retry_min=timedelta(seconds=30), retry_max=timedelta(hours=6), max_attempts=3)
 
 _orders = st.sampled_from([*((p.value, p) for p in OrderPhase), ("new word", None)]).flatmap(
-    lambda said: st.builds(
+    lambda status: st.builds(
         OrderSnapshot,
         task_id=st.just(1),
-        status=st.just(said[0]),
-        phase=st.just(said[1]),
+        status=st.just(status[0]),
+        phase=st.just(status[1]),
         task_name=st.sampled_from([None, "Málaga", "Porto"]),
         placed_at=st.sampled_from([None, NOW]),
-        document=st.just({"status": said[0]}),
+        document=st.just({"status": status[0]}),
     )
 )
 _captures = st.sampled_from([*((p.value, p) for p in CapturePhase), ("new word", None)]).flatmap(
-    lambda said: st.builds(
+    lambda status: st.builds(
         CaptureSnapshot,
         capture_id=st.sampled_from(["c1", "c2"]),
-        status=st.just(said[0]),
-        phase=st.just(said[1]),
+        status=st.just(status[0]),
+        phase=st.just(status[1]),
         satellite_name=st.sampled_from([None, "newsat1"]),
     )
 )
@@ -135,7 +135,7 @@ _which = st.integers(0, 7)
 
 
 class DatabaseAndModel(RuleBasedStateMachine):
-    """One order's life, told to the store and to plain values alike."""
+    """One order's life, applied to the store and to plain values alike."""
 
     @initialize()
     def open(self) -> None:
@@ -172,7 +172,7 @@ class DatabaseAndModel(RuleBasedStateMachine):
     @precondition(lambda self: self._in(_S.WANTED, _S.WAITING, _S.PARKED))
     @rule()
     def claim_the_next(self) -> None:
-        taken = self._runner.run(self.store.claim(self.now, ["main"]))
+        taken = self._runner.run(self.store.deliveries.claim(self.now, ["main"]))
         may = [d for d in self._in(_S.WANTED, _S.WAITING, _S.PARKED) if self._may_be_fetched(d)]
         if not may or self.order is None:
             assert taken is None
@@ -199,7 +199,7 @@ class DatabaseAndModel(RuleBasedStateMachine):
     @rule(which=_which, durable=st.integers(0, 2**40))
     def bytes_become_durable(self, which: int, durable: int) -> None:
         delivery = self._pick(which, _S.FETCHING)
-        self._runner.run(self.store.checkpoint(delivery, durable))
+        self._runner.run(self.store.deliveries.checkpoint(delivery, durable))
         self._hold(replace(delivery, durable=durable))
 
     @precondition(lambda self: self._in(_S.FETCHING))
@@ -231,7 +231,7 @@ class DatabaseAndModel(RuleBasedStateMachine):
         others = {(d.root, collision_key(d.path or "")) for d in held}
         free = path is None or (root, collision_key(path)) not in others
         root = root if path is not None else None
-        assert self._runner.run(self.store.reserve(delivery, path, root)) is free
+        assert self._runner.run(self.store.deliveries.reserve(delivery, path, root)) is free
         if free:
             self._hold(replace(delivery, root=root, path=path))
 
@@ -239,7 +239,7 @@ class DatabaseAndModel(RuleBasedStateMachine):
     def a_whole_list_is_read(self, *, shown: bool) -> None:
         assert self.order is not None
         gone = self.order.listed_at is not None and not shown
-        found = self._runner.run(self.store.swept("main", self.now, [1] if shown else []))
+        found = self._runner.run(self.store.accounts.mark_listed("main", self.now, [1] if shown else []))
         assert found == ({1} if gone else set())
         due = gone and self.order.state is not OrderState.DONE
         self.order = replace(
@@ -251,7 +251,7 @@ class DatabaseAndModel(RuleBasedStateMachine):
 
     @rule(trouble=_troubles)
     def the_account_is_troubled(self, trouble: OpenCircuit | None) -> None:
-        self._runner.run(self.store.troubled("main", trouble))
+        self._runner.run(self.store.accounts.save_circuit("main", trouble))
         self._keep(trouble=trouble)
 
     @invariant()
@@ -266,11 +266,11 @@ class DatabaseAndModel(RuleBasedStateMachine):
 
     async def _everything(self) -> tuple[object, ...]:
         return (
-            await self.store.order("main", 1),
-            await self.store.history(1),
-            await self.store.deliveries(*DeliveryState),
-            await self.store.accounts(),
-            await self.store.watchable("main", None),
+            await self.store.orders.get("main", 1),
+            await self.store.history.of_order(1),
+            await self.store.deliveries.in_states(*DeliveryState),
+            await self.store.accounts.states(),
+            await self.store.orders.watchable("main", None),
         )
 
     def _keep(self, **changes: Any) -> None:  # noqa: ANN401 - of either field
@@ -290,12 +290,12 @@ class DatabaseAndModel(RuleBasedStateMachine):
         )
 
     def _apply(self, verdict: Verdict) -> None:
-        self._runner.run(self.store.apply(verdict))
+        self._runner.run(self.store.orders.save(verdict))
         self.order = replace(verdict.order, version=verdict.order.version + 1)
         self.history += verdict.transitions
 
     def _record(self, move: DeliveryUpdate) -> None:
-        self._runner.run(self.store.record(move))
+        self._runner.run(self.store.deliveries.save(move))
         self._moved(move)
 
     def _moved(self, move: DeliveryUpdate) -> None:

@@ -30,8 +30,8 @@ from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Capture, Delivery, Order, SceneFacts, TrackedStatus, Transition
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.mappers import capture_row, delivery_row, order_row, transition_row, trouble_row
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.mappers import capture_row, circuit_row, delivery_row, order_row, transition_row
+from orderwatch.db.repositories import Store, open_store
 
 _BRAZIL = timezone(timedelta(hours=-3))
 
@@ -54,15 +54,15 @@ def test_every_field_comes_back_as_it_was_written_and_written_over(database: Pat
     async def write_and_read(
         store: Store, order: Order, other: Order, moves: list[Transition], later: Delivery
     ) -> None:
-        await store.apply(Verdict(order=order, transitions=tuple(moves), wanted=order.deliveries))
+        await store.orders.save(Verdict(order=order, transitions=tuple(moves), wanted=order.deliveries))
         assert await held(store, order.task_id) == written(order)
-        assert await store.history(order.task_id) == moves
+        assert await store.history.of_order(order.task_id) == moves
         over = replace(other, captures=order.captures, deliveries=order.deliveries, version=1)
-        await store.apply(Verdict(order=over))
+        await store.orders.save(Verdict(order=over))
         assert await held(store, order.task_id) == written(over)
         for delivery in order.deliveries:
             changed = replace(later, **{name: getattr(delivery, name) for name in _KEY})
-            await store.record(DeliveryUpdate(delivery=changed, transition=None))
+            await store.deliveries.save(DeliveryUpdate(delivery=changed, transition=None))
             assert await row_of(store, changed) == changed
 
     with asyncio.Runner() as runner:
@@ -87,8 +87,8 @@ def test_every_field_comes_back_as_it_was_written_and_written_over(database: Pat
 def test_no_field_of_a_value_is_left_out_of_its_row() -> None:
     standing = {"word", "phase", "doubts", "doubted_at"}
     capture = Capture(capture_id="c", status=TrackedStatus(word="", phase=None))
-    told = {"priority"}  # by the document
-    assert set(order_row(an_order())) - standing - told == _names(Order) - {
+    derived = {"priority"}  # by the document
+    assert set(order_row(an_order())) - standing - derived == _names(Order) - {
         "status",
         "version",  # counted by the store
         "listed_at",  # of the account's last sweep
@@ -98,7 +98,7 @@ def test_no_field_of_a_value_is_left_out_of_its_row() -> None:
     assert set(capture_row(1, capture)) - standing == _names(Capture) - {"status"} | {"order_id"}
     assert set(delivery_row(a_delivery())) == _names(Delivery) - {"root", "path"}  # taken through `reserve`
     assert set(transition_row(a_move())) == _names(Transition)
-    assert set(trouble_row(None)) == _names(OpenCircuit)
+    assert set(circuit_row(None)) == _names(OpenCircuit)
 
 
 async def test_a_time_with_another_offset_comes_back_as_the_same_moment_in_utc(store: Store) -> None:
@@ -108,11 +108,11 @@ async def test_a_time_with_another_offset_comes_back_as_the_same_moment_in_utc(s
     verdict = Verdict(
         order=order, wanted=(a_delivery(not_before=there, scene=scene),), transitions=(a_move(at=there),)
     )
-    await store.apply(verdict)
-    await store.swept("main", there, [1])
+    await store.orders.save(verdict)
+    await store.accounts.mark_listed("main", there, [1])
     read = await held(store)
     (delivery,) = read.deliveries
-    (move,) = await store.history(1)
+    (move,) = await store.history.of_order(1)
     for time in (
         read.placed_at,
         read.start,
@@ -133,8 +133,8 @@ async def test_times_of_different_offsets_are_compared_as_moments(store: Store) 
     due = (NOW - timedelta(minutes=1)).astimezone(timezone(timedelta(hours=9)))
     not_due = (NOW + timedelta(minutes=1)).astimezone(_BRAZIL)
     for task_id, time in ((1, due), (2, not_due)):
-        await store.apply(Verdict(order=an_order(task_id, next_look_at=time)))
-    assert [known.task_id for known in await store.watchable("main", NOW.astimezone(_BRAZIL))] == [1]
+        await store.orders.save(Verdict(order=an_order(task_id, next_look_at=time)))
+    assert [known.task_id for known in await store.orders.watchable("main", NOW.astimezone(_BRAZIL))] == [1]
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,12 @@ async def test_a_time_without_a_zone_is_refused_wherever_it_stands(store: Store,
     ]
     for verdict in verdicts:
         with pytest.raises((StatementError, ValueError), match="without a zone"):
-            await store.apply(verdict)
+            await store.orders.save(verdict)
     with pytest.raises(StatementError, match="without a zone"):
-        await store.watchable("main", time)
+        await store.orders.watchable("main", time)
     with pytest.raises(StatementError, match="without a zone"):
-        await store.swept("main", time, [])
-    assert await store.orders() == []
+        await store.accounts.mark_listed("main", time, [])
+    assert await store.orders.list_all() == []
 
 
 async def test_times_stand_in_the_file_as_sortable_text_in_utc(store: Store, database: Path) -> None:
@@ -163,13 +163,13 @@ async def test_times_stand_in_the_file_as_sortable_text_in_utc(store: Store, dat
 
 
 async def test_a_list_of_no_orders_is_empty_and_an_unknown_order_is_none(store: Store) -> None:
-    assert await store.orders() == []
-    assert await store.orders(1) == []
-    assert await store.order("main", 1) is None
-    assert await store.history(1) == []
-    assert await store.orders_of("main", [1]) == {}
-    assert await store.accounts() == {}
-    assert await store.lags(10) == []
+    assert await store.orders.list_all() == []
+    assert await store.orders.list_all(1) == []
+    assert await store.orders.get("main", 1) is None
+    assert await store.history.of_order(1) == []
+    assert await store.orders.get_many("main", [1]) == {}
+    assert await store.accounts.states() == {}
+    assert await store.history.publication_lags(10) == []
 
 
 _KEY = ("account", "task_id", "capture_id", "scene_id", "attachment", "version")
@@ -184,8 +184,8 @@ async def test_a_date_that_cannot_be_and_was_written_before_is_read_as_none(stor
     taken = Capture(capture_id="c", status=TrackedStatus(word="", phase=None), start=unset)
     shown = a_delivery(scene=SceneFacts(timestamp=unset))
     order = replace(an_order(), start=unset, end=unset, placed_at=unset, captures=(taken,))
-    await store.apply(Verdict(order=order, wanted=(shown,)))
-    (found,) = await store.orders()
+    await store.orders.save(Verdict(order=order, wanted=(shown,)))
+    (found,) = await store.orders.list_all()
     assert (found.start, found.end, found.placed_at) == (None, None, None)
     assert found.captures[0].start is None
     assert found.deliveries[0].scene.timestamp is None

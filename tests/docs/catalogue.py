@@ -76,20 +76,20 @@ def _dicts(function: ast.AST) -> Iterator[tuple[str, set[str]]]:
 
 
 def _calls(function: ast.AST) -> Iterator[tuple[ast.Call, set[str]]]:
-    """Every line that is said, with its possible levels; `say` is one of two of the log's methods."""
-    say: set[str] = set()
+    """Every line that is said, with its possible levels; `write_log` is one of two of the log's methods."""
+    levels: set[str] = set()
     for node in ast.walk(function):
         match node:
-            case ast.Assign(targets=[ast.Name(id="say")], value=ast.IfExp(body=one, orelse=other)):
-                say |= {LEVELS[n.attr] for n in (one, other) if isinstance(n, ast.Attribute)}
+            case ast.Assign(targets=[ast.Name(id="write_log")], value=ast.IfExp(body=one, orelse=other)):
+                levels |= {LEVELS[n.attr] for n in (one, other) if isinstance(n, ast.Attribute)}
     for node in ast.walk(function):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=level), args=[_]) if (
                 level in LEVELS
             ):
                 yield node, {LEVELS[level]}
-            case ast.Call(func=ast.Name(id="say"), args=[_]) if say:
-                yield node, say
+            case ast.Call(func=ast.Name(id="write_log"), args=[_]) if levels:
+                yield node, levels
 
 
 def _names(first: ast.expr, tables: Mapping[str, list[str]]) -> list[str]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.web.api_kit import asked, fill, served, viewing
 
-from orderwatch.core.orders.order_state import DisplayState
+from orderwatch.core.orders.completeness import DisplayState
 from orderwatch.web.api.openapi import description
 
 DOCS = Path(__file__).parents[2] / "docs"

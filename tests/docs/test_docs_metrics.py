@@ -19,14 +19,14 @@ async def everything(h: House) -> Observed:
     """Of which each metric has something to tell."""
     observed = Observed(h, problems=[Lasting("tree.unusable", h.time.now())], backup=h.time.now())
     meter = observed.metrics.meter("main")
-    meter.asked("tasking", 200, 0.1)
-    meter.swept()
+    meter.requested("tasking", 200, 0.1)
+    meter.sweep_ended()
     meter.discovered(timedelta(seconds=90))
     meter.received(5)
     meter.stored(1.0)
     meter.failed("network")
-    await h.poller().round()
-    await h.tools["main"].breaker.failed(UnavailableError("no answer"))
+    await h.poller().sweep()
+    await h.tools["main"].breaker.on_failure(UnavailableError("no answer"))
     observed.open("webhook")
     return observed
 

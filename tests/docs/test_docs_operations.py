@@ -1,4 +1,4 @@
-"""docs/operations.md: its commands do what it says, and it knows every problem."""
+"""docs/operations.md lists every problem, and the commands of docs/recovery.md work."""
 
 import re
 import sqlite3
@@ -10,12 +10,13 @@ from tests.app.upkeep_kit import home
 from tests.forks import Running
 
 PAGE = Path(__file__).parents[2] / "docs/operations.md"
+RECOVERY = PAGE.with_name("recovery.md")
 EVENTS = PAGE.with_name("events.md")
 
 
 def commands(heading: str) -> list[str]:
     """The lines of the first block below a heading, without remarks."""
-    text = PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1]
+    text = RECOVERY.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1]
     block = text.split("```sh\n")[1].split("```")[0]
     return [line.split("  #")[0].strip() for line in block.splitlines()]
 

@@ -7,18 +7,18 @@ import pytest
 from tests.migrations.first import fill
 
 from orderwatch.db import migrate as upgrading
-from orderwatch.db.migrate import migrations, upgrade
+from orderwatch.db.migrate import migrations_folder, upgrade
 
 
 @pytest.fixture(scope="session")
 def _first(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("first")
-    later = [path.name for path in (migrations() / "versions").glob("*.py") if path.name[:4] != "0001"]
+    later = [path.name for path in (migrations_folder() / "versions").glob("*.py") if path.name[:4] != "0001"]
     old = shutil.copytree(
-        migrations(), folder / "migrations", ignore=shutil.ignore_patterns("__pycache__", *later)
+        migrations_folder(), folder / "migrations", ignore=shutil.ignore_patterns("__pycache__", *later)
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(upgrading, "migrations", lambda: old)
+        patch.setattr(upgrading, "migrations_folder", lambda: old)
         upgrade(folder / "orderwatch.db")
     fill(folder / "orderwatch.db")
     return (folder / "orderwatch.db").read_bytes()

@@ -1,4 +1,4 @@
-"""Rows as the first release wrote them, and plain looks into a file."""
+"""Rows as the first release wrote them, and plain queries of a file."""
 
 import sqlite3
 from collections.abc import Mapping

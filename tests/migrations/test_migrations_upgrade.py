@@ -1,4 +1,4 @@
-"""The migrations make what the code expects, give it back, and never half of it."""
+"""Migrations up and down: all or nothing, and the tables are those of the code."""
 
 import re
 import shutil
@@ -18,8 +18,8 @@ from orderwatch.core.model import OrderState
 from orderwatch.db import engine
 from orderwatch.db import migrate as upgrading
 from orderwatch.db.engine import inspect_engine, upgrade_engine
-from orderwatch.db.migrate import HEAD, Schema, migrations, schema_of, upgrade
-from orderwatch.db.store import open_store
+from orderwatch.db.migrate import HEAD, Schema, migrations_folder, schema_of, upgrade
+from orderwatch.db.repositories import open_store
 from orderwatch.db.tables import metadata
 from orderwatch.errors import DatabaseError
 
@@ -47,7 +47,7 @@ def with_an_order(database: Path) -> Path:
 
 def another_migration(folder: Path, body: str) -> Path:
     """A copy of the migrations with one more on top."""
-    shutil.copytree(migrations(), folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(migrations_folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "versions" / f"{NEXT}_another.py").write_text(
         f"import sqlalchemy as sa\nfrom alembic import op\n"
         f"revision, down_revision = {NEXT!r}, {HEAD!r}\n"
@@ -84,11 +84,11 @@ def test_the_comparison_would_see_a_difference(tmp_path: Path) -> None:
 
 
 def test_the_code_and_the_migrations_agree_on_the_newest_schema() -> None:
-    scripts = ScriptDirectory(str(migrations()))
+    scripts = ScriptDirectory(str(migrations_folder()))
     assert scripts.get_heads() == [HEAD]
     assert scripts.get_bases() == ["0001"]
     revisions = [script.revision for script in scripts.walk_revisions()]
-    # A newer schema is told by comparing revisions as words.
+    # A newer schema is recognised by comparing revisions as words.
     assert revisions == sorted(revisions, reverse=True)
     assert all(len(revision) == len(HEAD) and revision.isdigit() for revision in revisions)
 
@@ -118,7 +118,7 @@ def parts(schema: list[tuple[Any, ...]]) -> list[tuple[str, str, frozenset[str]]
 
 
 def test_what_the_first_release_did_not_know_is_filled_in(first: Path) -> None:
-    """Every look asked for the captures too, but where the order itself was missing."""
+    """Every poll requested the captures too, unless the order itself was missing."""
     upgrade(first)
     assert ask(first, "SELECT id, looked_at, placed_at, listed FROM orders ORDER BY id") == [
         (7, SEEN, None, 0),
@@ -135,7 +135,7 @@ def test_what_the_first_release_did_not_know_is_filled_in(first: Path) -> None:
     ("document", "priority"),
     [('{"priority": 13}', 13), ('{"priority": 0.5}', 0.5), ('{"priority": "high"}', 0), ("{}", 0), ("[", 0)],
 )
-def test_priorities_are_read_from_what_the_provider_said(first: Path, document: str, priority: float) -> None:
+def test_priorities_are_read_from_the_providers_document(first: Path, document: str, priority: float) -> None:
     execute(first, f"UPDATE orders SET document = '{document}'")  # noqa: S608 - our own
     upgrade(first)
     assert ask(first, "SELECT DISTINCT priority FROM orders") == [(priority,)]
@@ -144,14 +144,14 @@ def test_priorities_are_read_from_what_the_provider_said(first: Path, document: 
 async def test_the_orders_of_the_first_release_are_read_by_this_one(first: Path) -> None:
     upgrade(first)
     async with open_store(first) as store:
-        found = await store.orders()
+        found = await store.orders.list_all()
         assert [(o.account, o.task_id, o.state, o.version) for o in found] == [
             ("main", 23272, OrderState.OPEN, 4),
             ("main", 23273, OrderState.DONE, 9),
             ("other", 23272, OrderState.LOST, 1),
         ]
         assert [(d.root, d.path) for d in found[0].deliveries] == [(None, "a/s1.zip"), (None, None)]
-        assert not await store.reserve(found[0].deliveries[1], "A/S1.zip")
+        assert not await store.deliveries.reserve(found[0].deliveries[1], "A/S1.zip")
 
 
 def test_an_upgrade_at_head_changes_nothing(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("last_step", "said"),
+    ("last_step", "reason"),
     [
         ("    op.execute('nonsense')\n", "syntax error"),
         (
@@ -204,7 +204,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     ids=["wrong statement", "refused value", "orphans"],
 )
 def test_a_later_migration_that_fails_leaves_data_and_schema_as_they_were(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last_step: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last_step: str, reason: str
 ) -> None:
     database = tmp_path / "orderwatch.db"
     upgrade(database)
@@ -216,8 +216,8 @@ def test_a_later_migration_that_fails_leaves_data_and_schema_as_they_were(
         "    op.execute(\"UPDATE captures SET word = 'half'\")\n"
     )
     folder = another_migration(tmp_path / "migrations", body + last_step)
-    monkeypatch.setattr(upgrading, "migrations", lambda: folder)
-    with pytest.raises(DatabaseError, match=said):
+    monkeypatch.setattr(upgrading, "migrations_folder", lambda: folder)
+    with pytest.raises(DatabaseError, match=reason):
         upgrade(database)
     assert schema_in(database) == before
     assert ask(database, "SELECT word FROM captures") == [("planned",)]
@@ -236,12 +236,12 @@ def test_rebuilding_a_parent_table_keeps_its_children(
         "        batch.alter_column('task_name', new_column_name='title')\n"
     )
     folder = another_migration(tmp_path / "migra%tions and more", body)
-    monkeypatch.setattr(upgrading, "migrations", lambda: folder)
+    monkeypatch.setattr(upgrading, "migrations_folder", lambda: folder)
     upgrade(database)
     assert ask(database, "SELECT task_id, title FROM orders") == [(23272, None)]
     assert ask(database, "SELECT order_id, capture_id FROM captures") == [(7, "capture-1")]
     assert ask(database, "SELECT version_num FROM alembic_version") == [(NEXT,)]
-    with pytest.raises(DatabaseError, match=f"schema {NEXT}, newer than this code's"):
+    with pytest.raises(DatabaseError, match=f"schema {NEXT}, newer than this version's"):
         schema_of(database)
 
 
@@ -266,14 +266,14 @@ def test_a_writer_in_the_way_is_waited_for_or_named_and_nothing_is_changed(
 def test_missing_migrations_are_an_error_and_make_no_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upgrading, "migrations", lambda: tmp_path / "none")
+    monkeypatch.setattr(upgrading, "migrations_folder", lambda: tmp_path / "none")
     with pytest.raises(DatabaseError, match=r"Path doesn't exist.*nothing was changed"):
         upgrade(tmp_path / "orderwatch.db")
     assert schema_of(tmp_path / "orderwatch.db") is Schema.NONE
 
 
 def test_the_migrations_are_found_and_can_make_new_ones(tmp_path: Path) -> None:
-    folder = migrations()
+    folder = migrations_folder()
     assert (folder / "env.py").is_file()
     copied = shutil.copytree(folder, tmp_path / "migrations")
     config = Config()

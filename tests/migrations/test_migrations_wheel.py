@@ -31,9 +31,9 @@ def test_an_installed_package_upgrades_with_the_migrations_it_carries(
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from orderwatch.db.migrate import migrations, schema_of, upgrade
+from orderwatch.db.migrate import migrations_folder, schema_of, upgrade
 upgrade(Path(sys.argv[2]))
-print(migrations(), schema_of(Path(sys.argv[2])).name, sep="\\n")
+print(migrations_folder(), schema_of(Path(sys.argv[2])).name, sep="\\n")
 """
     command = [sys.executable, "-c", code, str(installed), str(tmp_path / "orderwatch.db")]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path, timeout=PATIENCE)

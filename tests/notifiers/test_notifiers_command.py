@@ -69,5 +69,5 @@ async def test_a_program_that_cannot_be_started_is_said() -> None:
 
 
 async def test_a_nul_in_the_command_is_said() -> None:
-    with pytest.raises(NotifyError, match=r"^tell cannot be started: a NUL stands in the command$"):
+    with pytest.raises(NotifyError, match=r"^tell cannot be started: the command contains a NUL$"):
         await Command(Settings(command=("/bin/tell", "\0"), timeout=5)).send([item(1)])

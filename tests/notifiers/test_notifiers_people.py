@@ -43,13 +43,13 @@ async def test_one_mail_tells_all_that_was_gathered() -> None:
 
 async def test_a_refused_mail_is_a_failure() -> None:
     async with mail_server(refusal="550 no") as there:
-        with pytest.raises(NotifyError, match=r"^127.0.0.1 refuses the mail \(550\)$"):
+        with pytest.raises(NotifyError, match=r"^127.0.0.1 rejects the mail \(550\)$"):
             await mail(there.port).send([item(1)])
 
 
 async def test_a_refused_password_is_said_without_it() -> None:
     async with mail_server() as there:
-        with pytest.raises(NotifyError, match=r"refuses user or password \(535\)$") as caught:
+        with pytest.raises(NotifyError, match=r"rejects user or password \(535\)$") as caught:
             await mail(there.port, "canary-password").send([item(1)])
     assert "canary" not in str(caught.value)
 
@@ -64,7 +64,7 @@ async def test_what_mail_cannot_write_is_a_failure_that_quotes_nothing() -> None
             replace(usual, sender="a\nb"),
             replace(usual, sender=" <"),
         ):
-            with pytest.raises(NotifyError, match=r"is none that mail knows$") as caught:
+            with pytest.raises(NotifyError, match=r"an address is invalid$") as caught:
                 await Email(wrong).send([item(1)])
             assert caught.value.__suppress_context__
 
@@ -78,7 +78,7 @@ async def test_a_server_that_is_not_there_is_said() -> None:
 
 async def test_nothing_is_sent_in_the_clear_where_tls_is_wanted() -> None:
     async with mail_server() as there:
-        with pytest.raises(NotifyError, match="does not offer what is set"):
+        with pytest.raises(NotifyError, match="does not support the configured"):
             await mail(there.port, "canary-password", tls="starttls").send([item(1)])
         with pytest.raises(NotifyError, match=r"^127\.0\.0\.1"):
             await mail(there.port, "canary-password", tls="tls").send([item(1)])
@@ -118,9 +118,9 @@ async def test_apprise_is_given_title_and_text(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("canary", "does not know"),
+        ("canary", "does not recognise"),
         ("chat://canary-broken", "apprise failed: ValueError"),
-        ("chat://canary-full", "did not take it"),
+        ("chat://canary-full", "did not accept the notification"),
     ],
 )
 async def test_what_apprise_cannot_send_is_a_failure(url: str, why: str) -> None:

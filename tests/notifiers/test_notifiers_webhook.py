@@ -118,10 +118,10 @@ async def test_literal_addresses_of_the_house_are_refused(address: str) -> None:
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("http://hooks.example/canary", "plain http"),
-        ("ftp://hooks.example/canary", "no http url"),
-        ("canary", "no http url"),
-        ("https://[canary/", "the url is none"),
+        ("http://hooks.example/canary", "must be https"),
+        ("ftp://hooks.example/canary", "is not http or https"),
+        ("canary", "is not http or https"),
+        ("https://[canary/", "the URL is invalid"),
     ],
 )
 async def test_urls_that_will_not_do_are_said_without_being_quoted(url: str, why: str) -> None:
@@ -129,7 +129,7 @@ async def test_urls_that_will_not_do_are_said_without_being_quoted(url: str, why
 
 
 async def test_a_secret_that_is_no_base64_is_said() -> None:
-    assert "no Base64" in str(await refusal("https://127.0.0.1/", secret="whsec_canary!"))
+    assert "must be Base64" in str(await refusal("https://127.0.0.1/", secret="whsec_canary!"))
 
 
 async def test_a_receiver_that_is_not_there_is_said() -> None:

@@ -52,10 +52,10 @@ class Observed:
             store=h.store,
             database=h.root.parent / "orderwatch.db",
             clock=Clock(h.time.now, h.time.read),
-            accounts={"main": AccountAtWork(tools.breaker, h.connection.pacer)},
+            accounts={"main": AccountAtWork(tools.breaker, h.connection.rate_limiter)},
             trees={
                 str(h.root): TreeAtWork(
-                    None, tree.volume, h.destination.free, tree.space.room, tree.space.keep_free
+                    None, tree.volume, h.destination.free, tree.space.available, tree.space.keep_free
                 )
             },
             channels=channels,

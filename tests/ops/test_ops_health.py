@@ -21,14 +21,14 @@ async def test_a_process_at_work_is_sound_and_an_outage_is_no_sickness(tmp_path:
     async with house(tmp_path, ONE) as h:
         observed = Observed(h)
         observed.open()
-        await h.tools["main"].breaker.failed(UnavailableError("no answer"))
+        await h.tools["main"].breaker.on_failure(UnavailableError("no answer"))
         assert await observed.health.soundness() == {"ok": True, "reasons": []}
 
 
 async def test_who_is_late_or_a_loop_that_is_behind_is_named(tmp_path: Path) -> None:
     async with house(tmp_path, ONE) as h:
         observed = Observed(h)
-        with observed.live.liveness.worker("poller main", within=60):
+        with observed.live.liveness.worker("poller main", limit=60):
             observed.steady += 100
             report = await observed.health.soundness()
         assert report["reasons"] == [
@@ -46,7 +46,7 @@ async def test_a_database_that_another_one_holds_is_told_without_waiting_long(tm
         other = sqlite3.connect(observed.live.work.database, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         report = await observed.health.soundness()
-        assert report["reasons"] == ["database: takes no transaction within 0 s"]
+        assert report["reasons"] == ["database: no transaction within 0 s"]
         other.rollback()
         assert observed.health._writing is not None
         await observed.health._writing[1]
@@ -59,12 +59,12 @@ async def test_ready_is_who_has_an_account_that_was_accepted(tmp_path: Path) -> 
         observed, breaker = Observed(h), h.tools["main"].breaker
         assert (await observed.health.readiness())["reasons"] == ["starting"]
         observed.open()
-        assert (await observed.health.readiness())["reasons"] == ["account main: was not asked yet"]
-        await breaker.succeeded()
+        assert (await observed.health.readiness())["reasons"] == ["account main: not requested yet"]
+        await breaker.on_success()
         assert (await observed.health.readiness())["ok"] is True
-        await breaker.failed(UnavailableError("no answer"))
+        await breaker.on_failure(UnavailableError("no answer"))
         assert (await observed.health.readiness())["ok"] is True
-        await breaker.failed(RefusedError("the credentials are refused"))
+        await breaker.on_failure(RefusedError("the credentials are refused"))
         assert (await observed.health.readiness())["reasons"] == ["account main: the credentials are refused"]
 
 
@@ -72,12 +72,12 @@ async def test_ready_is_who_can_write_and_problems_are_shown(tmp_path: Path) -> 
     async with house(tmp_path, ONE) as h:
         observed, tools = Observed(h), h.tools["main"]
         observed.open()
-        await tools.breaker.succeeded()
+        await tools.breaker.on_success()
         observed.problems.append(Lasting("tree.unusable", h.time.now()))
         tools.trees[None].volume.close()
         assert await observed.health.readiness() == {
             "ok": False,
-            "reasons": [f"{h.root}: cannot be written"],
+            "reasons": [f"{h.root}: is not writable"],
             "problems": [{"event": "tree.unusable", "began_at": "2026-11-22T12:00:00Z"}],
         }
 
@@ -86,12 +86,12 @@ async def test_ready_is_who_has_room(tmp_path: Path) -> None:
     async with house(tmp_path, ONE) as h:
         observed = Observed(h)
         observed.open()
-        await h.tools["main"].breaker.succeeded()
+        await h.tools["main"].breaker.on_success()
         await h.tools["main"].trees[None].volume.ready()
         assert (await observed.health.readiness())["ok"] is True
         h.disk.size = 0
         reasons = (await observed.health.readiness())["reasons"]
-        assert reasons == [f"{h.root}: nothing may be written: the disk is as full as keep_free allows"]
+        assert reasons == [f"{h.root}: no room: the disk is as full as keep_free allows"]
         assert (await observed.health.soundness())["ok"] is True
 
 
@@ -100,7 +100,7 @@ async def test_ready_is_who_has_room_for_what_is_parked(tmp_path: Path) -> None:
         observed = Observed(h)
         observed.open()
         await h.look()
-        await h.tools["main"].breaker.succeeded()
+        await h.tools["main"].breaker.on_success()
         await h.tools["main"].trees[None].volume.ready()
         h.disk.size = 10_000
         assert (await observed.health.readiness())["ok"] is True
@@ -110,7 +110,7 @@ async def test_ready_is_who_has_room_for_what_is_parked(tmp_path: Path) -> None:
         report = await observed.health.readiness()
         assert (report["ok"], report["reasons"]) == (
             False,
-            [f"{h.root}: a delivery needs {needed}, {left} may be written"],
+            [f"{h.root}: a delivery needs {needed}, and {left} may be written"],
         )
         h.disk.size = 10**6
         assert (await observed.health.readiness())["ok"] is True

@@ -14,7 +14,7 @@ import structlog
 from tests.ops.test_ops_lines import logging_as_it_was
 from tests.patience import PATIENCE
 
-from orderwatch.ops.log import Redactor, say_crash, set_up
+from orderwatch.ops.log import Redactor, redact_crash, set_up
 
 __all__ = ["logging_as_it_was"]
 
@@ -52,7 +52,7 @@ def test_every_line_of_a_traceback_has_it(tmp_path: Path, monkeypatch: pytest.Mo
     with journal(tmp_path, monkeypatch) as stream:
         set_up("info", "console", Redactor())
         structlog.get_logger().error("bug", exc_info=ValueError("no"))
-        say_crash(Redactor())
+        redact_crash(Redactor())
         sys.excepthook(ValueError, ValueError("first\nsecond"), None)
         lines = written(stream)
     assert len(lines) > 2

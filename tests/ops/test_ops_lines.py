@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 import structlog
 
-from orderwatch.ops.log import Redactor, say_crash, set_up
+from orderwatch.ops.log import Redactor, redact_crash, set_up
 
 CANARY = "canary-7f3a"
 SIGNED = "https://files.example/x.zip?sig=signed-9c1e"
@@ -153,7 +153,7 @@ def test_without_a_terminal_the_format_is_json(capsys: pytest.CaptureFixture[str
 
 
 def test_the_traceback_of_a_bug_reaches_stderr_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
-    say_crash(speaking())
+    redact_crash(speaking())
     error = broken()
     error.add_note(f"while holding {CANARY}")
     sys.excepthook(type(error), error, error.__traceback__)

@@ -38,7 +38,7 @@ def tapped() -> LogListener:
 def test_an_end_is_heard_though_its_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     log_listener = tapped()
     heard: Heard = []
-    with log_listener.heard_by(lambda *told: heard.append(told)):
+    with log_listener.forwarding_to(lambda *told: heard.append(told)):
         log.info("account.recovered", account="main")
     log.info("account.recovered", account="later")
     assert heard == [("account.recovered", "info", {"account": "main"})]
@@ -48,7 +48,7 @@ def test_an_end_is_heard_though_its_level_is_not_written(capsys: pytest.CaptureF
 def test_listeners_are_told_no_secret() -> None:
     log_listener = tapped()
     heard: Heard = []
-    with log_listener.heard_by(lambda *told: heard.append(told)):
+    with log_listener.forwarding_to(lambda *told: heard.append(told)):
         log.warning(
             "list.failed", reason=f"https://h.example/x?sig=1 {CANARY}", at=datetime(2026, 1, 1, tzinfo=UTC)
         )
@@ -59,7 +59,7 @@ def test_listeners_are_told_no_secret() -> None:
 def test_what_libraries_say_is_not_heard() -> None:
     log_listener = tapped()
     heard: Heard = []
-    with log_listener.heard_by(lambda *told: heard.append(told)):
+    with log_listener.forwarding_to(lambda *told: heard.append(told)):
         logging.getLogger("some.library").error("chatter")
     assert heard == []
 
@@ -73,7 +73,7 @@ def test_a_listener_that_fails_costs_no_line_and_no_other_listener(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    with log_listener.heard_by(fail), log_listener.heard_by(lambda *told: heard.append(told)):
+    with log_listener.forwarding_to(fail), log_listener.forwarding_to(lambda *told: heard.append(told)):
         log.warning("first.event")
         log.warning("second.event")
     written = capsys.readouterr().err
@@ -91,7 +91,7 @@ def test_a_listener_that_logs_hears_not_itself(capsys: pytest.CaptureFixture[str
         heard.append(event)
         log.warning("its.own")
 
-    with log_listener.heard_by(loud):
+    with log_listener.forwarding_to(loud):
         log.warning("first.event")
     assert heard == ["first.event"]
     assert "its.own" in capsys.readouterr().err

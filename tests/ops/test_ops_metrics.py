@@ -78,7 +78,7 @@ async def test_strings_of_the_provider_make_no_series(tmp_path: Path) -> None:
 async def test_invented_codes_make_one_series(code: int, tmp_path: Path) -> None:
     async with house(tmp_path, Scenario(orders=())) as h:
         observed = Observed(h)
-        observed.metrics.meter("main").asked("tasking", code, 0.1)
+        observed.metrics.meter("main").requested("tasking", code, 0.1)
         labels = {"account": "main", "api": "tasking", "code": "other"}
         assert await observed.value("orderwatch_requests_total", **labels) == 1
 
@@ -115,9 +115,9 @@ async def test_requests_bytes_and_moves_are_metered_where_they_are(tmp_path: Pat
                 meter=meter,
             )
         )
-        tree = replace(tools.trees[None], transport=downloader.into(h.destination.partials))
+        tree = replace(tools.trees[None], transport=downloader.for_folder(h.destination.partials))
         h.tools["main"] = replace(tools, archive=connection.archive, trees={None: tree}, meter=meter)
-        await h.poller(EVERYTHING, connection, meter=meter).round()
+        await h.poller(EVERYTHING, connection, meter=meter).sweep()
         await h.fetch_all()
         for api in ("token", "tasking", "telluric"):
             labels = {"account": "main", "api": api, "code": "200"}
@@ -138,11 +138,11 @@ async def test_a_move_was_discovered_no_later_than_since_the_look_before(tmp_pat
     async with house(tmp_path, Scenario(orders=(moving,))) as h:
         observed = Observed(h)
         poller = h.poller(EVERYTHING, meter=observed.metrics.meter("main"))
-        await poller.round()
+        await poller.sweep()
         total = "orderwatch_discovery_delay_seconds_sum"
         assert not await observed.value(total, account="main")  # what is new was not looked at before
         h.time.move(6 * MINUTE)
-        await poller.round()
+        await poller.sweep()
         assert await observed.value(total, account="main") == 360
 
 
@@ -156,13 +156,13 @@ async def test_trouble_of_an_account_shows_until_it_is_over(tmp_path: Path) -> N
             return [s.labels["state"] for s in found if s.value == 1]
 
         assert await state() == ["fine"]
-        await breaker.failed(UnavailableError("no answer"))
+        await breaker.on_failure(UnavailableError("no answer"))
         assert await state() == ["unavailable"]
         again = "orderwatch_account_asked_again_timestamp_seconds"
         assert (await observed.value(again, account="main") or 0) > h.time.now().timestamp()
-        await breaker.failed(RefusedError("no"))
+        await breaker.on_failure(RefusedError("no"))
         assert await state() == ["refused"]
-        await breaker.succeeded()
+        await breaker.on_success()
         assert await state() == ["fine"]
 
 
@@ -175,16 +175,16 @@ async def test_the_begin_of_an_accounts_trouble_outlasts_failures_refusals_and_r
         name, began = "orderwatch_account_trouble_timestamp_seconds", h.time.now().timestamp()
         assert [s for s in await observed.scraped() if s.name == name] == []
         for _ in range(3):
-            await breaker.failed(UnavailableError("no answer"))
+            await breaker.on_failure(UnavailableError("no answer"))
             assert await observed.value(name, account="main", state="unavailable") == began
             h.time.move(MINUTE)
         h.tools["main"] = replace(h.tools["main"], breaker=new_gate(h.store, h.time, trouble=breaker.trouble))
         observed.open()
         assert await observed.value(name, account="main", state="unavailable") == began
-        await h.tools["main"].breaker.failed(RefusedError("no"))
+        await h.tools["main"].breaker.on_failure(RefusedError("no"))
         assert await observed.value(name, account="main", state="unavailable") is None
         assert await observed.value(name, account="main", state="refused") == began
-        await h.tools["main"].breaker.succeeded()
+        await h.tools["main"].breaker.on_success()
         assert [s for s in await observed.scraped() if s.name == name] == []
 
 
@@ -257,7 +257,7 @@ async def test_a_database_that_cannot_be_read_leaves_the_rest_to_be_shown(tmp_pa
         observed = Observed(h)
         observed.open()
         assert observed.live.work is not None
-        await h.store._reading.dispose()
+        await h.store.database._readers.dispose()
         observed.live.work.database.rename(tmp_path / "gone")
         assert await observed.value("orderwatch_database_readable") == 0
         assert await observed.value("orderwatch_tree_usable", root=str(h.root)) == 1

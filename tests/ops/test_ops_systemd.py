@@ -41,7 +41,7 @@ def test_an_abstract_socket_is_reached_too(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_one_who_does_not_listen_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(systemd, "_PATIENCE", 0.001)
+    monkeypatch.setattr(systemd, "_NOTIFY_TIMEOUT_SECONDS", 0.001)
     with listening(f"{tmp_path}/notify"):
         monkeypatch.setenv("NOTIFY_SOCKET", f"{tmp_path}/notify")
         for _ in range(1 + int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) * 2):

@@ -14,7 +14,7 @@ from tests.app.app_rig import Ended, Rig
 from tests.databases import new_database
 
 from orderwatch.core.ordering.intent import Intent, IntentState
-from orderwatch.db.reader import open_reader
+from orderwatch.db.repositories import open_reader
 from orderwatch.simulator import Scenario, serve
 from orderwatch.simulator.faults import Fault, Faults
 from orderwatch.simulator.scenario import Order
@@ -83,7 +83,7 @@ class Counter:
 
     async def intents(self, file: Path) -> list[Intent]:
         async with open_reader(self.rig.database) as reader:
-            return [i for i in await reader.intents() if i.request.task_name == file.stem]
+            return [i for i in await reader.intents.list_all() if i.request.task_name == file.stem]
 
     async def must_be_no_lie(self, file: Path) -> None:
         """What the database says, against what the provider holds."""
@@ -102,7 +102,7 @@ class Counter:
         [row] = [i for i in await self.intents(file) if i.state is IntentState.PLACED]
         assert row.task_id == task_id
         async with open_reader(self.rig.database) as reader:
-            [first] = [move for move in await reader.history(task_id) if move.before is None]
+            [first] = [move for move in await reader.history.of_order(task_id) if move.before is None]
         assert all(
             word in (first.detail or "")
             for word in (file.name, row.provenance.digest or "", row.provenance.who)

@@ -4,7 +4,7 @@ import random
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -17,9 +17,12 @@ from orderwatch.core.model import Subject, Transition
 from orderwatch.core.ordering.intent import Intent, IntentState
 from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import Request
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.intents import Intents
+from orderwatch.db.orders import Orders
+from orderwatch.db.repositories import Store, open_store
 from orderwatch.errors import ProviderError
 from orderwatch.ports import Tasking
+from orderwatch.service.account_context import AccountContext
 from orderwatch.service.clock import Clock
 from orderwatch.service.ordering.canceller import Canceller
 from orderwatch.service.ordering.placer import PlaceOutcome, Placer
@@ -34,7 +37,8 @@ LONG = WAIT + timedelta(minutes=2)  # so far no clock is set unnoticed
 ACT = Provenance(who="ada@desk", source="quay.toml", digest="d1" * 32, note="for the port")
 
 _S = IntentState
-_STORE = ("intents", "order", "intend", "keep", "settle", "apply")
+_ORDERS = ("get", "save")
+_INTENTS = ("list_all", "add", "update", "settle")
 _TASKING = ("place", "cancel", "order")
 
 
@@ -128,26 +132,28 @@ class Desk:
         self.simulator.faults = Faults(faults)
 
     def become(self, **changes: object) -> None:
-        self.simulator._become(self.simulator.scenario.model_copy(update=changes))
+        self.simulator._replace_scenario(self.simulator.scenario.model_copy(update=changes))
 
     @asynccontextmanager
     async def process(self, blow: Blow | None = None) -> AsyncIterator[Process]:
         """What a process opens; one that is killed has a store of its own, which nobody uses afterwards."""
         clock = Clock(self.time.now, self.time.read)
         async with AsyncExitStack() as stack:
-            connection = await stack.enter_async_context(connected(self.simulator, heard=clock.heard))
+            connection = await stack.enter_async_context(connected(self.simulator, heard=clock.on_date))
             tasking, store = connection.tasking, self.store
             if blow is not None:
                 real = await stack.enter_async_context(open_store(self.database)) if blow.anew else self.store
                 tasking = cast("Tasking", Mortal(tasking, _TASKING, blow))
-                store = cast("Store", Mortal(real, _STORE, blow))
-            recorder = Recorder(
-                "main", EVERYTHING, store, pace=PACE, todo=Wakeup(), now=clock.now, rng=random.Random(7)
-            )
+                orders = cast("Orders", Mortal(real.orders, _ORDERS, blow))
+                intents = cast("Intents", Mortal(real.intents, _INTENTS, blow))
+                store = replace(real, orders=orders, intents=intents)
+            rng = random.Random(7)
+            context = AccountContext(account="main", store=store, pace=PACE, now=clock.now, rng=rng)
+            recorder = Recorder(context, EVERYTHING, todo=Wakeup())
             sleep = self.time.sleep
             yield Process(
                 tasking,
-                Placer(tasking, recorder, store, wait=WAIT, now=clock.now, sleep=sleep),
+                Placer(context, tasking, recorder, wait=WAIT, sleep=sleep),
                 Canceller(tasking, recorder, now=clock.now, sleep=sleep),
             )
 
@@ -195,10 +201,10 @@ class Desk:
         return self.simulator.journal.count(method="POST", path="/tasking/tasks/")
 
     async def intents(self, asked: Request | None = None) -> list[Intent]:
-        return [i for i in await self.store.intents("main") if i.request == (asked or self.asked)]
+        return [i for i in await self.store.intents.list_all("main") if i.request == (asked or self.asked)]
 
     async def moves(self, task_id: int) -> list[Transition]:
-        return [m for m in await self.store.history(task_id) if m.subject is Subject.ORDER]
+        return [m for m in await self.store.history.of_order(task_id) if m.subject is Subject.ORDER]
 
     async def must_be_placed_once(self, asked: Request | None = None, *, sends: int | None = None) -> Intent:
         """One order there, one row here, and one first move that tells who, from what and what for."""
@@ -206,7 +212,7 @@ class Desk:
         [placed] = [i for i in await self.intents(asked) if i.state is _S.PLACED]
         assert placed.task_id == task_id
         assert sends in {None, placed.sends}
-        order = await self.store.order("main", task_id)
+        order = await self.store.orders.get("main", task_id)
         assert order is not None
         assert order.ours
         assert order.next_look_at is not None

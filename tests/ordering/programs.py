@@ -8,14 +8,16 @@ from itertools import count
 from typing import Any
 
 from orderwatch.cli import main
-from orderwatch.db import writes
-from orderwatch.db.store import Store
+from orderwatch.db import orders
+from orderwatch.db.intents import Intents
+from orderwatch.db.orders import Orders
 from orderwatch.provider.tasking import TaskingApi
 
 _STEPS = (
-    *((Store, name) for name in ("intents", "order", "intend", "keep", "settle")),
+    (Orders, "get"),
+    *((Intents, name) for name in ("list_all", "add", "update", "settle")),
     (TaskingApi, "place"),
-    (writes, "apply"),  # within the transaction that settles an intent
+    (orders, "write"),  # within the transaction that settles an intent
 )
 
 

@@ -20,7 +20,7 @@ async def test_a_second_loss_is_searched_for_like_the_first(desk: Desk) -> None:
         await desk.place(resume=True)
         assert len(desk.held()) == late
     placed = await desk.must_be_placed_once(sends=3)
-    assert "its answer was lost" in placed.words
+    assert "response was lost" in placed.words
 
 
 async def test_another_one_is_placed_only_by_that_word(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from tests.service.service_kit import EVERYTHING, PACE, House, house
 from orderwatch.core.model import OrderPhase
 from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.errors import MissingError, ProviderError, RefusedError, RejectedError, UnavailableError
+from orderwatch.service.account_context import AccountContext
 from orderwatch.service.ordering.canceller import Canceller, CancelResult
 from orderwatch.service.polling.recorder import Recorder
 from orderwatch.service.wakeup import Wakeup
@@ -54,7 +55,7 @@ async def test_a_cancelled_order_tells_who_did_it_and_why(desk: Desk) -> None:
     done = await _cancelled(desk, task_id)
     assert (done.seen.phase, done.sent, done.lost) == (OrderPhase.CANCELED, True, None)
     assert await _told(desk, task_id) == [f"about to be cancelled {BY}", f"cancelled {BY}"]
-    order = await desk.store.order("main", task_id)
+    order = await desk.store.orders.get("main", task_id)
     assert order is not None
     assert order.ours
     assert order.next_look_at is not None
@@ -83,7 +84,7 @@ async def test_a_lost_answer_is_looked_up_and_not_asked_for_again(
     assert done.over is late is _is_cancelled(desk, task_id)
     assert _asked(desk) == 1
     _, said = await _told(desk, task_id)
-    assert said.startswith(f"{'cancelled' if late else 'perhaps cancelled'} {BY}; the answer was lost: ")
+    assert said.startswith(f"{'cancelled' if late else 'possibly cancelled'} {BY}; the response was lost: ")
 
 
 @pytest.mark.parametrize("kind", ["cut", "malformed"])
@@ -195,5 +196,6 @@ async def test_what_was_published_of_it_before_still_comes(tmp_path: Path) -> No
 
 def _canceller(home: House) -> Canceller:
     now = home.time.now
-    recorder = Recorder("main", EVERYTHING, home.store, pace=PACE, todo=Wakeup(), now=now, rng=home.rng)
+    context = AccountContext(account="main", store=home.store, pace=PACE, now=now, rng=home.rng)
+    recorder = Recorder(context, EVERYTHING, todo=Wakeup())
     return Canceller(home.connection.tasking, recorder, now=now, sleep=home.time.sleep)

@@ -13,7 +13,7 @@ from tests.ordering.ordering_kit import LONG, WAIT, Desk
 
 from orderwatch.core.ordering.intent import IntentState
 from orderwatch.provider import placing, transport
-from orderwatch.service.ordering import placer
+from orderwatch.service.ordering import order_requests
 from orderwatch.simulator.faults import Fault
 
 _S = IntentState
@@ -173,7 +173,7 @@ async def test_what_never_left_us_is_said_to_be_unsent(
 async def test_what_is_interrupted_while_it_is_sent_is_unclear(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, *, late: bool
 ) -> None:
-    monkeypatch.setattr(placer, "_HURRY", 0.1)
+    monkeypatch.setattr(order_requests, "_STOP_TIMEOUT_SECONDS", 0.1)
     desk.misbehave(Fault(on="place", kind="delay", seconds=30, late=late))
     placing = asyncio.ensure_future(desk.place())
     while len(desk.held()) < late or not desk.posts:
@@ -182,7 +182,7 @@ async def test_what_is_interrupted_while_it_is_sent_is_unclear(
     with pytest.raises(asyncio.CancelledError):
         await placing
     [row] = await desk.intents()
-    assert (row.state, row.reason) == (_S.UNCLEAR, "it was stopped while it was being sent")
+    assert (row.state, row.reason) == (_S.UNCLEAR, "orderwatch was stopped while it was being sent")
     desk.misbehave()
     await desk.place(resume=True)
     await desk.must_be_placed_once(sends=1 if late else 2)

@@ -45,7 +45,7 @@ async def test_kills_at_any_step_and_of_the_recovery_leave_one_order(tmp_path: P
     async with open_counter(tmp_path, forks) as counter:
         for number in range(ROUNDS):
             file, story = counter.new_file(), []
-            counter.rig.simulator._become(
+            counter.rig.simulator._replace_scenario(
                 counter.rig.simulator.scenario.model_copy(update={"listing_lag": draw.choice([0.0, 0.2])})
             )
             for resume in (False, *draw.choices([False, True], k=draw.randint(0, 2))):

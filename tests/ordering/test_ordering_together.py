@@ -11,6 +11,7 @@ from tests.patience import PATIENCE
 
 from orderwatch.app.commands import place_orders
 from orderwatch.app.commands.place_orders import PlaceRequest, PlaceResult
+from orderwatch.app.plan import resolve
 from orderwatch.config import load
 from orderwatch.core.ordering.intent import IntentState
 from orderwatch.core.ordering.order_file import read_orders
@@ -34,7 +35,7 @@ async def test_of_several_processes_one_places_it(tmp_path: Path, forks: Path, *
         file = counter.new_file()
         ends = await asyncio.gather(*(counter.place(file) for _ in range(SEVERAL)))
         assert [end.code for end in ends] == [0] * SEVERAL, ends
-        told = sorted("was placed already" in end.out for end in ends)
+        told = sorted("was already placed" in end.out for end in ends)
         assert told == [False] + [True] * (SEVERAL - 1)
         assert counter.posts == 1
         await counter.must_be_placed_once(file)
@@ -54,12 +55,12 @@ async def test_of_several_processes_that_find_out_one_sends_it_again(tmp_path: P
 async def test_of_several_tasks_one_places_it(tmp_path: Path, forks: Path) -> None:
     async with open_counter(tmp_path, forks) as counter:
         file = counter.new_file()
-        settings = load(counter.rig.config)
+        plan = resolve(load(counter.rig.config))
         asked = [PlaceRequest("main", _request(file), ACT)]
         tries: list[PlaceResult] = []
         await asyncio.gather(
             *(
-                place_orders.place(settings, Redactor(), asked, tries.append, resume=False, again=False)
+                place_orders.place(plan, Redactor(), asked, tries.append, resume=False, again=False)
                 for _ in range(SEVERAL)
             )
         )

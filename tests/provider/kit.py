@@ -40,7 +40,7 @@ UNPACED = 1e18  # per s: the desk's clock is too coarse to show such a pause
 
 PLATFORM = Credentials(
     name="main",
-    credentials="platform",
+    kind="platform",
     client_id="canary-id",
     read_secret=lambda: "canary-secret",
     contract_id=CONTRACT,
@@ -51,7 +51,7 @@ PLATFORM = Credentials(
 )
 LEGACY = replace(
     PLATFORM,
-    credentials="legacy",
+    kind="legacy",
     contract_id=None,
     token_url="https://login.satellogic.com/oauth/token",
 )
@@ -86,7 +86,7 @@ class Desk:
             access,
             rng=random.Random(7),  # chance to be repeated, not to be secret
             learn_secret=self.learned.append,
-            heard=self.heard.append,
+            on_date=self.heard.append,
             now=lambda: self.now,
             monotonic=self.monotonic,
             sleep=self.sleep,

@@ -30,9 +30,8 @@ from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot
 from orderwatch.errors import AnswerError, MissingError, RefusedError
 from orderwatch.provider.connection import Connection
 from orderwatch.provider.contracts import Contract
-from orderwatch.provider.sanitize import DEEPEST, HIDDEN, plain_fields
-from orderwatch.provider.schemas import read_time
-from orderwatch.provider.status_words import capture_phase, order_phase
+from orderwatch.provider.sanitize import HIDDEN, MAX_DEPTH, redact_secrets
+from orderwatch.provider.schemas import capture_phase, order_phase, read_time
 
 SCENE_ID = "20210714_074044_SN15_L1"
 ZIP_URL = (
@@ -104,8 +103,8 @@ async def test_the_scene_of_the_example_though_its_sceneset_has_another_id(
 
 async def test_the_contracts_of_the_example(net: fake_network, provider: Connection) -> None:
     net.get(CONTRACTS, payload=answer("contracts"))
-    assert provider.accounts
-    _, second = (await provider.accounts.contracts()).contracts
+    assert provider.contracts
+    _, second = (await provider.contracts.contracts()).contracts
     assert second == Contract(contract_id=CONTRACT, name="Second contract", status="ACTIVE", can_task=True)
 
 
@@ -160,8 +159,11 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
     ],
 )
 def test_the_document_keeps_no_url_and_no_token(text: str) -> None:
-    assert plain_fields({"note": [text], "in": {"deep": text}}) == {"note": [HIDDEN], "in": {"deep": HIDDEN}}
-    as_key = plain_fields({text: 1})
+    assert redact_secrets({"note": [text], "in": {"deep": text}}) == {
+        "note": [HIDDEN],
+        "in": {"deep": HIDDEN},
+    }
+    as_key = redact_secrets({text: 1})
     assert isinstance(as_key, dict)
     assert list(as_key) == [HIDDEN]
 
@@ -171,9 +173,9 @@ def test_the_document_keeps_no_url_and_no_token(text: str) -> None:
 )
 def test_the_document_keeps_nothing_under_the_name_of_a_secret(key: str) -> None:
     kept = key.replace("\0", "")
-    assert plain_fields({key: "abc", "name": "abc"}) == {kept: HIDDEN, "name": "abc"}
-    assert plain_fields({key: {"a": 1}}) == {kept: HIDDEN}
-    assert plain_fields({key: None}) == {kept: None}
+    assert redact_secrets({key: "abc", "name": "abc"}) == {kept: HIDDEN, "name": "abc"}
+    assert redact_secrets({key: {"a": 1}}) == {kept: HIDDEN}
+    assert redact_secrets({key: None}) == {kept: None}
 
 
 @pytest.mark.parametrize(
@@ -192,7 +194,7 @@ def test_the_document_keeps_nothing_under_the_name_of_a_secret(key: str) -> None
     ],
 )
 def test_the_document_keeps_what_is_harmless(value: object) -> None:
-    assert plain_fields({"x": value}) == {"x": value}
+    assert redact_secrets({"x": value}) == {"x": value}
 
 
 def test_the_document_can_always_be_written_down() -> None:
@@ -200,11 +202,11 @@ def test_the_document_can_always_be_written_down() -> None:
     for _ in range(900):
         deep = [deep]
     odd = {"a\0b": "c\ud800d", "big": 2**200, "inf": float("inf"), "nan": float("nan"), "deep": deep}
-    kept = plain_fields(odd)
+    kept = redact_secrets(odd)
     assert isinstance(kept, dict)
     assert kept | {"deep": 0} == {"ab": "c?d", "big": HIDDEN, "inf": HIDDEN, "nan": HIDDEN, "deep": 0}
     text = json.dumps(kept, allow_nan=False, ensure_ascii=False)
-    assert text.encode().count(b"[") == DEEPEST - 1
+    assert text.encode().count(b"[") == MAX_DEPTH - 1
 
 
 async def test_lone_surrogates_and_nul_do_not_hide_an_order(net: fake_network, provider: Connection) -> None:
@@ -446,8 +448,8 @@ async def test_a_contract_can_task_when_active_and_configured_and_the_short_list
 ) -> None:
     net.get(CONTRACTS, status=404)
     net.get(SHORT_CONTRACTS, payload=[{"contract_id": CONTRACT, "name": "One"} | row])
-    assert provider.accounts
-    (contract,) = (await provider.accounts.contracts()).contracts
+    assert provider.contracts
+    (contract,) = (await provider.contracts.contracts()).contracts
     assert contract.can_task is can_task
 
 
@@ -469,7 +471,7 @@ async def test_the_probe_measures_the_clocks(
 @pytest.mark.parametrize(
     ("contract", "words"),
     [
-        ({"contract_id": "cont.other"}, "is not one of the 1 that these credentials have"),
+        ({"contract_id": "cont.other"}, "is not among the 1 contracts of these credentials"),
         ({"status": "EXPIRED"}, "is 'EXPIRED', not 'ACTIVE'"),
         ({"tasking_configuration": None}, "is not configured for tasking"),
     ],
@@ -486,5 +488,5 @@ async def test_the_probe_proves_legacy_credentials_by_a_call(silence: fake_netwo
     serve_tokens(silence, LEGACY.token_url)
     silence.get(ONE_TASK, status=403)
     async with desk.connect(LEGACY) as provider:
-        with pytest.raises(RefusedError, match="the credentials are refused"):
+        with pytest.raises(RefusedError, match="the provider refuses the credentials"):
             await provider.probe()

@@ -60,8 +60,8 @@ async def test_the_accounts_service_gets_its_own_token_and_never_a_contract(
     net: fake_network, provider: Connection
 ) -> None:
     net.get(CONTRACTS, payload=answer("contracts"))
-    assert provider.accounts
-    await provider.accounts.contracts()
+    assert provider.contracts
+    await provider.contracts.contracts()
     minted, request = sent(net)
     assert isinstance(minted.document, dict)
     assert minted.document["audience"] == "api"
@@ -73,7 +73,7 @@ async def test_legacy_credentials_send_no_contract(silence: fake_network, desk: 
     silence.get(TASK, payload=answer("task"))
     async with desk.connect(replace(LEGACY, contract_id="cont.stray")) as provider:
         await provider.tasking.order(23272)
-        assert provider.accounts is None
+        assert provider.contracts is None
     (request,) = sent(silence, API)
     assert dict(request.headers) == OPENLY | {"authorizationToken": "Bearer canary-token-1"}
 
@@ -109,8 +109,8 @@ KEY = ConnectionKey(
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (TimeoutError(), "no answer in time"),
-        (aiohttp.SocketTimeoutError("canary"), "no answer in time"),
+        (TimeoutError(), "no response in time"),
+        (aiohttp.SocketTimeoutError("canary"), "no response in time"),
         (aiohttp.ConnectionTimeoutError("canary"), "cannot connect in time"),
         (aiohttp.ClientConnectorError(KEY, OSError("canary")), "cannot connect"),
         (aiohttp.ClientConnectorDNSError(KEY, OSError("canary")), "host not found"),
@@ -134,7 +134,7 @@ async def test_a_body_cut_short_is_tried_again_and_is_no_answer(
     net: fake_network, provider: Connection
 ) -> None:
     net.get(TASK, exception=aiohttp.ClientPayloadError("canary"), repeat=True)
-    with pytest.raises(AnswerError, match=r"^tasking: GET /tasking/tasks/23272: the answer is cut short$"):
+    with pytest.raises(AnswerError, match=r"^tasking: GET /tasking/tasks/23272: the response was truncated$"):
         await provider.tasking.order(23272)
     assert len(sent(net, TASK)) == 3
 
@@ -200,7 +200,7 @@ async def test_what_is_no_order_is_an_answer_error(
     net: fake_network, provider: Connection, body: bytes
 ) -> None:
     net.get(TASK, body=body)
-    with pytest.raises(AnswerError, match=r"^tasking: GET /tasking/tasks/23272: the answer is not"):
+    with pytest.raises(AnswerError, match=r"^tasking: GET /tasking/tasks/23272: the response is not"):
         await provider.tasking.order(23272)
 
 
@@ -224,7 +224,7 @@ async def test_a_long_pause_holds_every_caller_and_nobody_waits_inside_a_call(
     with capture_logs() as logs:
         with pytest.raises(UnavailableError, match=r"23272: 503$"):
             await provider.tasking.order(23272)
-        with pytest.raises(UnavailableError, match=r"the provider asked us to wait \d+ s more$"):
+        with pytest.raises(UnavailableError, match=r"the provider requires a pause of \d+ s more$"):
             await provider.archive.scenes(CAPTURE_ID)
     assert len(sent(net, API)) == 1
     assert desk.slept == []
@@ -318,8 +318,8 @@ def contract(**changes: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("contracts", "words"),
     [
-        ({"payload": page(contract())}, "the contract is in order, so the token is refused"),
-        ({"payload": page()}, f"contract {CONTRACT} is not one of the 0 that these credentials have"),
+        ({"payload": page(contract())}, "the provider accepts the contract but refuses the token"),
+        ({"payload": page()}, f"contract {CONTRACT} is not among the 0 contracts of these credentials"),
         (
             {"payload": page(contract(status="SUSPENDED"))},
             f"contract {CONTRACT} is 'SUSPENDED', not 'ACTIVE'",
@@ -328,9 +328,9 @@ def contract(**changes: object) -> dict[str, object]:
             {"payload": page(contract(tasking_configuration=None))},
             f"contract {CONTRACT} is not configured for tasking",
         ),
-        ({"status": 401}, "the token is refused everywhere; check client_id and client_secret"),
-        ({"status": 503}, "token or contract refused, and the provider cannot be asked which"),
-        ({"body": b"<html>"}, "token or contract refused, and the provider cannot be asked which"),
+        ({"status": 401}, "every API refuses the token; check client_id and client_secret"),
+        ({"status": 503}, "token or contract refused; the provider does not say which"),
+        ({"body": b"<html>"}, "token or contract refused; the provider does not say which"),
     ],
 )
 async def test_a_refusal_tells_token_trouble_from_contract_trouble(
@@ -352,7 +352,7 @@ async def test_the_short_list_is_asked_where_the_accounts_service_refuses(
     net.get(TASK, status=403)
     net.get(CONTRACTS, status=403)
     net.get(SHORT_CONTRACTS, payload=[{"contract_id": "cont.other", "name": "Other"}])
-    with pytest.raises(RefusedError, match="is not one of the 1 that these credentials have"):
+    with pytest.raises(RefusedError, match="is not among the 1 contracts of these credentials"):
         await provider.tasking.order(23272)
     (request,) = sent(net, SHORT_CONTRACTS)
     assert dict(request.headers) == OPENLY | {"authorizationToken": "Bearer canary-token-1"}
@@ -362,7 +362,7 @@ async def test_a_refused_legacy_account_asks_nobody(silence: fake_network, desk:
     serve_tokens(silence, LEGACY.token_url)
     silence.get(TASK, status=401, repeat=True)
     async with desk.connect(LEGACY) as provider:
-        with pytest.raises(RefusedError, match="401: the credentials are refused; check client_id"):
+        with pytest.raises(RefusedError, match="401: the provider refuses the credentials; check client_id"):
             await provider.tasking.order(23272)
     assert {request.url for request in sent(silence)} == {LEGACY.token_url, TASK}
 

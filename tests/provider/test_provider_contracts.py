@@ -33,18 +33,18 @@ async def test_the_short_list_is_asked_whatever_is_wrong_with_the_accounts_servi
 ) -> None:
     net.get(CONTRACTS, repeat=True, **first)
     net.get(SHORT_CONTRACTS, payload=SHORT, repeat=True)
-    assert provider.accounts
-    source, (contract,) = await provider.accounts.contracts()
+    assert provider.contracts
+    source, (contract,) = await provider.contracts.contracts()
     assert (source, contract.name, contract.can_task) == ("contracts", "Short", None)
-    assert await provider.accounts.complaint() is None
+    assert await provider.contracts.problem() is None
 
 
 async def test_the_short_list_is_left_alone_where_the_accounts_service_tells(
     net: fake_network, provider: Connection
 ) -> None:
     net.get(CONTRACTS, payload=answer("contracts"))
-    assert provider.accounts
-    source, found = await provider.accounts.contracts()
+    assert provider.contracts
+    source, found = await provider.contracts.contracts()
     assert (source, len(found)) == ("accounts", 2)
     assert sent(net, SHORT_CONTRACTS) == []
 
@@ -66,9 +66,9 @@ async def test_where_both_fail_a_refusal_says_least(
     """One list that is refused proves nothing about the credentials."""
     net.get(CONTRACTS, status=statuses[0], repeat=True)
     net.get(SHORT_CONTRACTS, status=statuses[1], repeat=True)
-    assert provider.accounts
+    assert provider.contracts
     with pytest.raises(error, match=words):
-        await provider.accounts.contracts()
+        await provider.contracts.contracts()
 
 
 @pytest.mark.parametrize("scope", ["api:tasking api:delivery", "api:tasking", "", None, 7])
@@ -78,17 +78,17 @@ async def test_credentials_can_task_unless_their_scope_says_otherwise(
     serve_scope(silence, scope)
     silence.get(CONTRACTS, payload=answer("contracts"))
     async with desk.connect(PLATFORM) as provider:
-        await provider.must_task()
+        await provider.require_tasking()
 
 
 async def test_a_scope_without_tasking_is_told_before_any_contract(silence: fake_network, desk: Desk) -> None:
     for url in (TOKEN, LEGACY.token_url):
         serve_scope(silence, "api:delivery https://example.com/x", url)
-    words = r"^these credentials may not task: their scope is api:delivery …, without api:tasking$"
+    words = r"^these credentials cannot place orders: their scope is api:delivery …, without api:tasking$"
     for access in (PLATFORM, LEGACY):
         async with desk.connect(access) as provider:
             with pytest.raises(RefusedError, match=words):
-                await provider.must_task()
+                await provider.require_tasking()
     assert {request.url for request in sent(silence)} == {TOKEN, LEGACY.token_url}
 
 
@@ -97,12 +97,12 @@ async def test_a_contract_that_cannot_task_is_told(silence: fake_network, desk: 
     silence.get(CONTRACTS, payload=[{"contract_id": CONTRACT, "status": "SUSPENDED"}])
     async with desk.connect(PLATFORM) as provider:
         with pytest.raises(RefusedError, match="'SUSPENDED', not 'ACTIVE'"):
-            await provider.must_task()
+            await provider.require_tasking()
 
 
 async def test_legacy_credentials_have_a_scope_and_no_contracts(silence: fake_network, desk: Desk) -> None:
     serve_scope(silence, "api:tasking", LEGACY.token_url)
     async with desk.connect(LEGACY) as provider:
-        await provider.must_task()
+        await provider.require_tasking()
         assert await provider.scope() == ("api:tasking",)
     assert {request.url for request in sent(silence)} == {LEGACY.token_url}

@@ -11,8 +11,7 @@ from tests.provider.kit import CAPTURE_ID, Desk, answer, listed, page
 
 from orderwatch.errors import RejectedError
 from orderwatch.provider.connection import Connection
-from orderwatch.provider.json_body import parse
-from orderwatch.provider.sanitize import refusal_text
+from orderwatch.provider.sanitize import parse, refusal_text
 
 MARK = '"ODD"'  # where the odd value goes
 
@@ -36,8 +35,8 @@ async def ids_of_scenes(provider: Connection) -> list[object]:
 
 
 async def ids_of_contracts(provider: Connection) -> list[object]:
-    assert provider.accounts
-    return [contract.contract_id for contract in (await provider.accounts.contracts()).contracts]
+    assert provider.contracts
+    return [contract.contract_id for contract in (await provider.contracts.contracts()).contracts]
 
 
 async def ids_of_products(provider: Connection) -> list[object]:

@@ -102,8 +102,8 @@ async def scenes(provider: Connection) -> Sequence[object]:
 
 
 async def contracts(provider: Connection) -> Sequence[object]:
-    assert provider.accounts
-    return [contract.contract_id for contract in (await provider.accounts.contracts()).contracts]
+    assert provider.contracts
+    return [contract.contract_id for contract in (await provider.contracts.contracts()).contracts]
 
 
 LISTS = [

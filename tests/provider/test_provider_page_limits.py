@@ -11,13 +11,12 @@ from tests.provider.hosts import Host, at, give_token, with_tokens
 from tests.provider.kit import Desk, captures_read, listed
 
 from orderwatch.errors import ProviderError, UnavailableError
-from orderwatch.provider.client import TASKING
-from orderwatch.provider.page_limits import REMEMBERED
+from orderwatch.provider.client import REMEMBER_SECONDS, TASKING
 from orderwatch.provider.pagination import pages
-from orderwatch.provider.transport import LARGEST_BODY
+from orderwatch.provider.transport import MAX_BODY_BYTES
 
 HUGE = 0  # a page that is larger than anyone should read, in place of a status
-WHITE = gzip.compress(b" " * LARGEST_BODY + b"[]")
+WHITE = gzip.compress(b" " * MAX_BODY_BYTES + b"[]")
 TOO_MUCH = [413, 502, 504, 524, HUGE]
 
 
@@ -93,7 +92,7 @@ async def test_what_worked_is_remembered_for_this_list_and_tried_anew_after_hour
         assert orders.limits.count(100) == 1
         assert await captures_read(provider) == []  # rows of another kind
         assert set(captures.limits) == {100}
-        desk.at += REMEMBERED
+        desk.at += REMEMBER_SECONDS
         assert len(await listed(provider)) == 230
     assert orders.limits.count(100) == 2
     said = [entry for entry in logs if entry["event"] == "list.limited"]
@@ -173,6 +172,6 @@ async def test_a_page_that_was_meant_to_be_small_moves_no_limit(desk: Desk) -> N
     paging = Paging(lambda _, limit: limit == 1, 504)
     async with with_tokens(paging).serving() as url, desk.connect(at(url)) as provider:
         with pytest.raises(UnavailableError):
-            [page async for page in pages(provider.http, TASKING, "/tasking/tasks/", most=1)]
+            [page async for page in pages(provider.http, TASKING, "/tasking/tasks/", max_rows=1)]
         assert len(await listed(provider)) == 230
     assert set(paging.limits) == {1, 100}

@@ -147,7 +147,7 @@ async def test_a_page_that_repeats_the_one_before_is_refused(net: fake_network, 
     """A provider that takes no notice of the offset would give the first page for ever."""
     net.get(TASKS, payload=page(task(1), task(2), following=SECOND))
     net.get(SECOND, payload=page(task(1), task(2), following="?limit=100&offset=200"))
-    assert await rows_before_refusal(provider, "the pages repeat") == 2
+    assert await rows_before_refusal(provider, "a page repeats an earlier one") == 2
     assert len(sent(net, API)) == 2
 
 
@@ -159,7 +159,7 @@ async def test_a_page_that_repeats_with_links_signed_anew_is_refused(
 
     net.get(TASKS, payload=page(signed("x"), following=SECOND))
     net.get(SECOND, payload=page(signed("y"), following="?limit=100&offset=200"))
-    assert await rows_before_refusal(provider, "the pages repeat") == 1
+    assert await rows_before_refusal(provider, "a page repeats an earlier one") == 1
     net.get(SECOND, payload=page(task(1, picture="https://cdn.example/b.png?sig=x&e=1")))
     net.get(TASKS, payload=page(signed("x"), following=SECOND))
     assert await listed(provider) == [1, 1]
@@ -172,7 +172,7 @@ async def test_pages_nested_too_deeply_to_be_compared_count_as_repeated(
     row = f'{{"task_id": 1, "status": "x", "deep": {"[" * depth}{"]" * depth}}}'
     net.get(TASKS, body=f'{{"results": [{row}], "next": "{SECOND}"}}')
     net.get(SECOND, body=f"[{row}]")
-    assert await rows_before_refusal(provider, "the pages repeat") == 1
+    assert await rows_before_refusal(provider, "a page repeats an earlier one") == 1
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ async def test_a_next_of_another_list_is_not_followed(
     net: fake_network, provider: Connection, following: str
 ) -> None:
     net.get(TASKS, payload=page(task(1), following=following))
-    assert await rows_before_refusal(provider, "the next page is not of this list") == 1
+    assert await rows_before_refusal(provider, "the next page belongs to another list") == 1
     assert [request.url for request in sent(net)] == [TOKEN, TASKS]
 
 
@@ -241,7 +241,7 @@ async def test_a_next_that_is_no_address_is_an_answer_error(
     net: fake_network, provider: Connection, following: object
 ) -> None:
     net.get(TASKS, payload=page(task(1), following=following))
-    with pytest.raises(AnswerError, match="the next page has no proper address"):
+    with pytest.raises(AnswerError, match="the next page has no valid address"):
         await listed(provider)
 
 
@@ -250,26 +250,26 @@ async def test_what_is_no_list_is_never_an_empty_list(
     net: fake_network, provider: Connection, body: bytes
 ) -> None:
     net.get(TASKS, body=body)
-    with pytest.raises(AnswerError, match=r"^tasking: GET /tasking/tasks/: the answer is not"):
+    with pytest.raises(AnswerError, match=r"^tasking: GET /tasking/tasks/: the response is not"):
         await listed(provider)
 
 
 async def test_pages_in_a_circle_are_noticed(net: fake_network, provider: Connection) -> None:
     net.get(TASKS, payload=page(task(1), following=SECOND))
     net.get(SECOND, payload=page(task(2), following=TASKS))
-    with pytest.raises(AnswerError, match="the pages do not end"):
+    with pytest.raises(AnswerError, match="the list has more than"):
         await listed(provider)
 
 
 async def test_pages_without_end_are_given_up(
     net: fake_network, provider: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pagination, "MOST_PAGES", 5)
+    monkeypatch.setattr(pagination, "MAX_PAGES", 5)
     net.get(TASKS, payload=page(task(0), following="?offset=1"))
     for number in range(1, 10):
         more = page(task(number), following=f"?offset={number + 1}")
         net.get(f"{API}/tasking/tasks/?offset={number}", payload=more)
-    with pytest.raises(AnswerError, match="the pages do not end"):
+    with pytest.raises(AnswerError, match="the list has more than"):
         await listed(provider)
     assert len(sent(net, API)) == 5
 

@@ -151,7 +151,7 @@ async def test_too_many_requests_means_later_and_holds_the_account(
     with pytest.raises(UnavailableError) as caught:
         await do(deed, provider)
     assert caught.value.wait == 30
-    with pytest.raises(UnavailableError, match=r"asked us to wait 3. s more"):
+    with pytest.raises(UnavailableError, match=r"requires a pause of 3. s more"):
         await do(deed, provider)
     assert sent_once(simulator, deed)
     assert desk.slept == []
@@ -175,7 +175,7 @@ async def test_a_refusal_says_what_is_wrong_and_the_providers_words(
 ) -> None:
     simulator, provider = await start(_scenario(deed, kind="status", code=code))
     with pytest.raises(
-        RefusedError, match=r"the contract is in order.*; the provider says: simulated fault$"
+        RefusedError, match=r"the provider accepts the contract.*; the provider says: simulated fault$"
     ):
         await do(deed, provider)
     asked = simulator.journal.find(method=METHODS[deed], status=code)
@@ -236,7 +236,7 @@ async def test_another_order_than_the_one_to_cancel_is_unclear(desk: Desk) -> No
         return web.json_response(answer("task"))
 
     async with with_tokens(reply).serving() as url, desk.connect(at(url)) as provider:
-        with pytest.raises(UnclearError, match=r"/tasks/7/cancel/: the answer is not this order$"):
+        with pytest.raises(UnclearError, match=r"/tasks/7/cancel/: the response is not this order$"):
             await provider.tasking.cancel(7)
 
 

@@ -27,7 +27,7 @@ from tests.provider.kit import (
 
 from orderwatch.errors import UnavailableError
 from orderwatch.provider.credentials import Credentials
-from orderwatch.provider.rate_limiter import LONGEST_WAIT, SLOWEST, RateLimiter
+from orderwatch.provider.rate_limiter import MAX_GAP_SECONDS, MAX_WAIT_SECONDS, RateLimiter
 
 
 def at_pace(requests_per_second: float) -> Credentials:
@@ -39,7 +39,7 @@ async def queue(desk: Desk, pacer: RateLimiter, hosts: str) -> list[tuple[str, f
     passed: list[tuple[str, float]] = []
 
     async def caller(host: str) -> None:
-        await pacer.turn(host, "a request")
+        await pacer.acquire(host, "a request")
         passed.append((host, desk.at))
 
     await asyncio.gather(*map(caller, hosts))
@@ -54,7 +54,7 @@ async def gap(desk: Desk, pacer: RateLimiter, host: str = "a") -> float:
     """Seconds between two requests."""
     times = []
     for _ in range(2):
-        await pacer.turn(host, "a request")
+        await pacer.acquire(host, "a request")
         times.append(desk.at)
     return times[1] - times[0]
 
@@ -69,7 +69,7 @@ async def test_requests_to_one_host_go_out_evenly_and_the_first_at_once(desk: De
 
 async def test_who_was_silent_for_long_has_saved_nothing_for_a_burst(desk: Desk) -> None:
     pacer = desk.pacer(4)
-    await pacer.turn("a", "a request")
+    await pacer.acquire("a", "a request")
     desk.at += 3600
     times = [at for _, at in await queue(desk, pacer, "aaa")]
     assert gaps(times) == pytest.approx([0.25, 0.25])
@@ -78,23 +78,23 @@ async def test_who_was_silent_for_long_has_saved_nothing_for_a_burst(desk: Desk)
 async def test_hosts_do_not_wait_for_each_other(desk: Desk) -> None:
     pacer = desk.pacer(0.5)
     for host in "abc":
-        await pacer.turn(host, "a request")
+        await pacer.acquire(host, "a request")
     assert desk.slept == []
 
 
 async def test_a_hold_is_for_every_host_and_ten_per_cent_longer_at_most(desk: Desk) -> None:
     pacer = desk.pacer()
-    pacer.hold(5)
-    await pacer.turn("a", "a request")
+    pacer.pause(5)
+    await pacer.acquire("a", "a request")
     assert 1005 <= desk.at <= 1005.5
-    pacer.hold(5)
-    await pacer.turn("b", "a request")
+    pacer.pause(5)
+    await pacer.acquire("b", "a request")
     assert 1010 <= desk.at <= 1011
 
 
 async def test_who_queued_while_the_account_was_held_does_not_come_back_in_a_burst(desk: Desk) -> None:
     pacer = desk.pacer(4)
-    pacer.hold(8)
+    pacer.pause(8)
     times = [at for _, at in await queue(desk, pacer, "aaaa")]
     assert times[0] >= 1008
     assert gaps(times) == pytest.approx([0.25] * 3)
@@ -102,26 +102,26 @@ async def test_who_queued_while_the_account_was_held_does_not_come_back_in_a_bur
 
 async def test_a_shorter_hold_does_not_shorten_a_longer_one(desk: Desk) -> None:
     pacer = desk.pacer()
-    pacer.hold(8)
-    pacer.hold(3)
-    assert 8 <= pacer.held <= 8.8
-    await pacer.turn("a", "a request")
+    pacer.pause(8)
+    pacer.pause(3)
+    assert 8 <= pacer.pause_left <= 8.8
+    await pacer.acquire("a", "a request")
     assert desk.at >= 1008
-    assert pacer.held == 0
+    assert pacer.pause_left == 0
 
 
 async def test_nobody_waits_long_inside_a_call_and_is_told_how_long_it_would_be(desk: Desk) -> None:
     pacer = desk.pacer()
-    pacer.hold(600)
+    pacer.pause(600)
     with pytest.raises(
-        UnavailableError, match=r"^a request: the provider asked us to wait 6\d\d s more$"
+        UnavailableError, match=r"^a request: the provider requires a pause of 6\d\d s more$"
     ) as caught:
-        await pacer.turn("a", "a request")
+        await pacer.acquire("a", "a request")
     assert 600 <= caught.value.wait <= 660
-    assert caught.value.wait == pacer.held
+    assert caught.value.wait == pacer.pause_left
     assert desk.slept == []
-    desk.at += pacer.held
-    await pacer.turn("a", "a request")
+    desk.at += pacer.pause_left
+    await pacer.acquire("a", "a request")
 
 
 async def test_who_waits_already_is_held_by_a_hold_that_begins(desk: Desk) -> None:
@@ -129,7 +129,7 @@ async def test_who_waits_already_is_held_by_a_hold_that_begins(desk: Desk) -> No
 
     async def throttled(seconds: float) -> None:
         await Desk.sleep(desk, seconds)
-        pacer.hold(600)
+        pacer.pause(600)
 
     pacer._sleep = throttled
     with pytest.raises(UnavailableError) as caught:
@@ -146,30 +146,30 @@ async def test_a_caller_who_gives_up_keeps_no_place_in_the_queue(desk: Desk) -> 
         await asyncio.Event().wait()
 
     pacer = RateLimiter("main", 1, monotonic=desk.monotonic, sleep=for_ever, rng=random.Random(7))
-    await pacer.turn("a", "a request")
-    impatient = asyncio.create_task(pacer.turn("a", "a request"))
+    await pacer.acquire("a", "a request")
+    impatient = asyncio.create_task(pacer.acquire("a", "a request"))
     await waiting.wait()
     impatient.cancel()
     with pytest.raises(asyncio.CancelledError):
         await impatient
     desk.at += 1
-    await pacer.turn("a", "a request")
+    await pacer.acquire("a", "a request")
 
 
 async def test_the_gap_doubles_with_trouble_up_to_the_slowest_and_comes_back(desk: Desk) -> None:
     pacer = desk.pacer(1)
     found = []
     for overloaded in [*[True] * 5, *[False] * 10]:
-        pacer.told("a", overloaded=overloaded, wait=0)
+        pacer.on_response("a", overloaded=overloaded, wait=0)
         found.append(await gap(desk, pacer))
-    assert found[:5] == pytest.approx([2, 4, 8, SLOWEST, SLOWEST])
+    assert found[:5] == pytest.approx([2, 4, 8, MAX_GAP_SECONDS, MAX_GAP_SECONDS])
     assert found[5:8] == pytest.approx([7.5, 5.625, 4.21875])
     assert found[-2:] == pytest.approx([1, 1])
 
 
 async def test_the_trouble_of_one_host_is_none_of_the_others(desk: Desk) -> None:
     pacer = desk.pacer(1)
-    pacer.told("a", overloaded=True, wait=0)
+    pacer.on_response("a", overloaded=True, wait=0)
     assert await gap(desk, pacer, "b") == pytest.approx(1)
     assert await gap(desk, pacer, "a") == pytest.approx(2)
 
@@ -177,16 +177,16 @@ async def test_the_trouble_of_one_host_is_none_of_the_others(desk: Desk) -> None
 async def test_a_pace_below_the_slowest_is_kept_in_trouble_and_out_of_it(desk: Desk) -> None:
     pacer = desk.pacer(1 / 60)
     for overloaded in (True, False):
-        pacer.told("a", overloaded=overloaded, wait=0)
+        pacer.on_response("a", overloaded=overloaded, wait=0)
         assert await gap(desk, pacer) == pytest.approx(60)
 
 
 async def test_only_an_overloaded_host_can_hold_the_account(desk: Desk) -> None:
     pacer = desk.pacer(1)
-    pacer.told("a", overloaded=False, wait=5)
-    assert pacer.held == 0
-    pacer.told("a", overloaded=True, wait=5)
-    assert 5 <= pacer.held <= 5.5
+    pacer.on_response("a", overloaded=False, wait=5)
+    assert pacer.pause_left == 0
+    pacer.on_response("a", overloaded=True, wait=5)
+    assert 5 <= pacer.pause_left <= 5.5
 
 
 steps = st.lists(
@@ -195,7 +195,7 @@ steps = st.lists(
 )
 
 
-@given(steps, st.floats(0.05, 50), st.floats(0, 2 * LONGEST_WAIT))
+@given(steps, st.floats(0.05, 50), st.floats(0, 2 * MAX_WAIT_SECONDS))
 def test_whatever_happens_two_requests_to_a_host_are_never_too_close_and_none_is_sent_while_held(
     story: list[tuple[str, str]], pace: float, seconds: float
 ) -> None:
@@ -208,22 +208,22 @@ def test_whatever_happens_two_requests_to_a_host_are_never_too_close_and_none_is
             match step:
                 case "turn":
                     try:
-                        await pacer.turn(host, "a request")
+                        await pacer.acquire(host, "a request")
                     except UnavailableError as error:
-                        assert error.wait > LONGEST_WAIT  # noqa: PT017 - whether it raises is not the question
+                        assert error.wait > MAX_WAIT_SECONDS  # noqa: PT017 - whether it raises is not the question
                         continue
-                    assert pacer.held == 0
+                    assert pacer.pause_left == 0
                     sent_at[host].append(desk.at)
                 case "hold":
-                    pacer.hold(seconds)
+                    pacer.pause(seconds)
                 case "pass":
                     desk.at += seconds
                 case _:
-                    pacer.told(host, overloaded=step == "slower", wait=0)
+                    pacer.on_response(host, overloaded=step == "slower", wait=0)
 
     asyncio.run(play())
     assert all(apart >= 0.999 / pace for times in sent_at.values() for apart in gaps(times))
-    assert all(slept <= max(LONGEST_WAIT, SLOWEST, 1 / pace) + 1e-6 for slept in desk.slept)
+    assert all(slept <= max(MAX_WAIT_SECONDS, MAX_GAP_SECONDS, 1 / pace) + 1e-6 for slept in desk.slept)
 
 
 # Through the one request
@@ -281,11 +281,11 @@ async def test_a_short_pause_that_one_api_asks_for_is_waited_for_by_a_request_fo
     silence.get(TASK, status=503, headers={"Retry-After": "8"}, repeat=True)
     silence.get(CONTRACTS, payload=page())
     async with desk.connect() as provider:
-        assert provider.accounts
+        assert provider.contracts
         with pytest.raises(UnavailableError):
             await provider.tasking.order(23272)
         refused_at = desk.at
-        await provider.accounts.contracts()
+        await provider.contracts.contracts()
     assert asked[0] == 1000
     assert 8 <= asked[1] - refused_at <= 8.8
 
@@ -300,10 +300,10 @@ async def test_a_long_pause_of_one_api_is_everybodys(net: fake_network, desk: De
         with pytest.raises(UnavailableError) as asked:
             await provider.tasking.order(23272)
         assert asked.value.wait == 600
-        assert provider.accounts
+        assert provider.contracts
         calls = {
             "archive": lambda: provider.archive.scenes(CAPTURE_ID),
-            "accounts": provider.accounts.contracts,
+            "accounts": provider.contracts.contracts,
         }
         with pytest.raises(UnavailableError) as held:
             await calls[who]()
@@ -319,11 +319,11 @@ async def test_a_pause_that_the_token_endpoint_asks_for_holds_the_apis_too(
     silence.get(TASK, payload=answer("task"))
     async with desk.connect() as provider:
         await provider.tasking.order(23272)
-        assert provider.accounts
+        assert provider.contracts
         with pytest.raises(UnavailableError, match=r"^token: 429$") as caught:
-            await provider.accounts.contracts()
+            await provider.contracts.contracts()
         assert caught.value.wait == 600
-        with pytest.raises(UnavailableError, match="asked us to wait"):
+        with pytest.raises(UnavailableError, match="requires a pause of"):
             await provider.tasking.order(23272)
     assert len(sent(silence, TASK)) == 1
 
@@ -339,7 +339,7 @@ async def test_token_requests_have_a_cadence_of_their_own(silence: fake_network,
     silence.get(CAPTURES, payload=page())
     silence.get(CONTRACTS, payload=page())
     async with desk.connect(at_pace(0.25)) as provider:
-        assert provider.accounts
+        assert provider.contracts
         [c async for c in provider.tasking.captures(23272)]
-        await provider.accounts.contracts()
+        await provider.contracts.contracts()
     assert times == [1000, 1004]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderwatch.provider.sanitize import LONGEST, LONGEST_TEXT, refusal_text
+from orderwatch.provider.sanitize import MAX_MESSAGE_CHARS, MAX_TEXT_CHARS, refusal_text
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVmNHl0w5N"
 LINK = "https://catalog.telluric.satellogic.com/v2/scenes/x/download/?token=abc"
@@ -50,8 +50,8 @@ def test_what_is_no_json_is_told_where_it_is_no_page(body: bytes, words: str) ->
 
 def test_words_are_bounded_each_and_together() -> None:
     many = {f"field{number}": ["so bad " * 100] for number in range(20)}
-    assert len(refusal_text(json.dumps(many).encode())) == LONGEST
-    assert len(refusal_text(json.dumps({"detail": "so bad " * 100}).encode())) == LONGEST_TEXT
+    assert len(refusal_text(json.dumps(many).encode())) == MAX_TEXT_CHARS
+    assert len(refusal_text(json.dumps({"detail": "so bad " * 100}).encode())) == MAX_MESSAGE_CHARS
 
 
 def test_deep_words_are_left_out() -> None:
@@ -69,7 +69,7 @@ _documents = st.recursive(
 def test_whatever_is_said_fits_on_a_line_and_holds_no_secret(document: object) -> None:
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     words = refusal_text(body)
-    assert len(words) <= LONGEST
+    assert len(words) <= MAX_TEXT_CHARS
     assert words.isprintable()
     assert "://" not in words
     assert JWT[-20:] not in words

@@ -13,7 +13,7 @@ from tests.provider.hosts import Host, at, give_token, saying, with_tokens
 from tests.provider.kit import Desk, answer, listed
 
 from orderwatch.errors import AnswerError, ProviderError, UnavailableError
-from orderwatch.provider.transport import LARGEST_BODY
+from orderwatch.provider.transport import MAX_BODY_BYTES
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -118,19 +118,19 @@ async def test_a_body_is_bounded(desk: Desk) -> None:
         return response
 
     async with with_tokens(flood).serving() as url, desk.connect(at(url)) as provider:
-        with pytest.raises(AnswerError, match=r"the answer is larger than 16.8 MB$"):
+        with pytest.raises(AnswerError, match=r"the response is larger than 16.8 MB$"):
             await provider.tasking.order(23272)
 
 
 async def test_a_gzip_bomb_is_bounded_after_decompression(desk: Desk) -> None:
-    bomb = gzip.compress(b" " * (4 * LARGEST_BODY), compresslevel=1)
-    assert len(bomb) < LARGEST_BODY / 8
+    bomb = gzip.compress(b" " * (4 * MAX_BODY_BYTES), compresslevel=1)
+    assert len(bomb) < MAX_BODY_BYTES / 8
 
     async def explode(_request: web.Request) -> web.Response:
         return web.Response(body=bomb, headers={"Content-Encoding": "gzip"})
 
     async with with_tokens(explode).serving() as url, desk.connect(at(url)) as provider:
-        with pytest.raises(AnswerError, match=r"the answer is larger than 16.8 MB$"):
+        with pytest.raises(AnswerError, match=r"the response is larger than 16.8 MB$"):
             await provider.tasking.order(23272)
 
 
@@ -154,15 +154,15 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 @pytest.mark.parametrize(
     ("raw", "error", "words"),
     [
-        (HEAD + b'Content-Length: 90\r\n\r\n{"task_id": 23272', AnswerError, "the answer is cut short"),
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{}", AnswerError, "the answer is cut short"),
+        (HEAD + b'Content-Length: 90\r\n\r\n{"task_id": 23272', AnswerError, "the response was truncated"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{}", AnswerError, "the response was truncated"),
         (
             HEAD + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
             AnswerError,
-            "the answer is cut short",
+            "the response was truncated",
         ),
-        (HEAD + b"Content-Length: -5\r\n\r\n{}", AnswerError, "the answer is not proper HTTP"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", AnswerError, "the answer is not proper HTTP"),
+        (HEAD + b"Content-Length: -5\r\n\r\n{}", AnswerError, "the response is not valid HTTP"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", AnswerError, "the response is not valid HTTP"),
         (b"", UnavailableError, "connection closed"),
     ],
 )

@@ -242,7 +242,7 @@ async def test_refused_credentials_are_told_apart_from_an_outage(
     [
         ({"status": 429}, "token: 429"),
         ({"status": 502}, "token: 502"),
-        ({"exception": TimeoutError()}, "token: no answer in time"),
+        ({"exception": TimeoutError()}, "token: no response in time"),
         ({"exception": ConnectionResetError("canary-secret")}, "token: connection reset"),
     ],
 )
@@ -286,7 +286,7 @@ async def test_an_answer_without_a_usable_token_is_an_answer_error(
 ) -> None:
     silence.post(TOKEN, body=body)
     async with desk.connect() as provider:
-        with pytest.raises(AnswerError, match=r"^token: the answer") as caught:
+        with pytest.raises(AnswerError, match=r"^token: the response") as caught:
             await provider.tasking.order(23272)
     assert "canary" not in str(caught.value)
 

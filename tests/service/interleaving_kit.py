@@ -42,16 +42,16 @@ from tests.service.service_kit import (
 from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState
 from orderwatch.core.orders.watches import WatchSet
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.deliveries import Deliveries
+from orderwatch.db.orders import Accounts, Orders
+from orderwatch.db.repositories import Store, open_store
 from orderwatch.errors import DatabaseError, DiskError
 from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.account_context import AccountContext
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.fetcher import Fetcher
-from orderwatch.service.polling.list_sync import ListSync
-from orderwatch.service.polling.order_sync import OrderSync
 from orderwatch.service.polling.poller import Poller
-from orderwatch.service.polling.recorder import Recorder
 from orderwatch.service.wakeup import Wakeup
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.faults import Fault, Faults, On
@@ -84,15 +84,14 @@ _FALLS_AT: Mapping[Kind, frozenset[Where]] = {
 }
 _DISK_CALLS = ("fsync", "fdatasync", "ftruncate", "link", "mkdir", "replace", "unlink", "pwritev")
 _WRITES = {
-    "apply",
-    "apply_all",
     "checkpoint",
     "claim",
-    "record",
-    "remember_volume",
+    "mark_listed",
     "reserve",
-    "swept",
-    "troubled",
+    "save",
+    "save_all",
+    "save_circuit",
+    "save_volume",
 }
 _DECEITS = {"words", "vanished"}
 _MOST_FETCHES = 100  # in a row; more is a loop without end
@@ -212,15 +211,15 @@ class CountedFaults(Faults):
         return super().due(on, facts, ranged=ranged)
 
 
-class CountedStore:
-    """The store, whose writes are moments."""
+class Counted:
+    """A repository, whose writes are moments."""
 
-    def __init__(self, store: Store, reach: Callable[[Where], None]) -> None:
-        self._store = store
+    def __init__(self, repository: object, reach: Callable[[Where], None]) -> None:
+        self._repository = repository
         self._reach = reach
 
     def __getattr__(self, name: str) -> object:
-        found = getattr(self._store, name)
+        found = getattr(self._repository, name)
         return self._counted(found) if name in _WRITES else found
 
     def _counted(self, write: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
@@ -309,7 +308,7 @@ class Process:
     async def fetch(self) -> bool:
         """One attempt at what is next; False where nothing is to be fetched now."""
         fetcher = self.house.fetcher
-        delivery = await self.store.claim(self.house.time.now(), fetcher._open())
+        delivery = await self.store.deliveries.claim(self.house.time.now(), fetcher._open_accounts())
         if delivery is not None:
             await fetcher.fetch(delivery)
         return delivery is not None
@@ -337,8 +336,13 @@ async def process(
                 "127.0.0.1", destination.partials, DownloadOptions(stall_timeout=_STALL), RateLimit(0)
             )
         )
-        store = cast("Store", CountedStore(real, moments.reach))
-        kept = (await real.accounts()).get("main")
+        store = replace(
+            real,
+            orders=cast("Orders", Counted(real.orders, moments.reach)),
+            deliveries=cast("Deliveries", Counted(real.deliveries, moments.reach)),
+            accounts=cast("Accounts", Counted(real.accounts, moments.reach)),
+        )
+        kept = (await real.accounts.states()).get("main")
         breaker = AccountBreaker(
             "main", kept and kept.trouble, store, interval=PACE.interval, now=now, rng=rng
         )
@@ -368,16 +372,14 @@ async def process(
             disk=disk,
             tools={"main": tools},
         )
-        recorder = Recorder("main", tale.watched, store, pace=WAYS, todo=todo, now=now, rng=rng)
+        context = AccountContext(account="main", store=store, pace=WAYS, now=now, rng=rng)
         poller = Poller(
-            recorder,
-            ListSync(connection.tasking, recorder, store, now=now),
-            OrderSync(connection.tasking, connection.archive, recorder, store, pace=WAYS, now=now, rng=rng),
+            context,
+            tale.watched,
+            connection.tasking,
+            connection.archive,
             breaker,
-            store,
-            pace=WAYS,
-            now=now,
-            rng=rng,
+            fetch_wakeup=todo,
         )
         yield Process(house, poller, store)
 
@@ -461,15 +463,15 @@ class Player:
         poller, process = self._process.poller, self._process
         match what:
             case "round":
-                return [poller.round]
+                return [poller.sweep]
             case "everything":
-                return [partial(poller.round, everything=True)]
+                return [partial(poller.sweep, everything=True)]
             case "fetch":
                 return [process.fetch]
             case "fetch all":
                 return [process.fetch_all]
             case _:
-                return [poller.round, process.fetch_all, process.fetch_all]
+                return [poller.sweep, process.fetch_all, process.fetch_all]
 
     def _misbehave(self, faults: tuple[Fault, ...]) -> None:
         if self.time.now() - self.time.epoch > HONEST_AFTER:
@@ -488,11 +490,11 @@ class Player:
         number = step.which % len(orders)
         lost = self.simulator.seconds() if step.gone else None
         orders[number] = orders[number].model_copy(update={"lost": lost})
-        self.simulator._become(scenario.model_copy(update={"orders": tuple(orders)}))
+        self.simulator._replace_scenario(scenario.model_copy(update={"orders": tuple(orders)}))
 
     async def _retry(self) -> None:
-        for delivery in await self.house.store.deliveries(*STRANDED):
-            await self.house.store.record(machine.retry(delivery, self.time.now()))
+        for delivery in await self.house.store.deliveries.in_states(*STRANDED):
+            await self.house.store.deliveries.save(machine.retry(delivery, self.time.now()))
 
     # Blows
 
@@ -607,7 +609,7 @@ class Player:
 
     async def check(self) -> Sequence[Order]:
         """At any time: nothing half, nothing lost, no order done too early. Returns the orders."""
-        orders = await self.house.store.orders()
+        orders = await self.house.store.orders.list_all()
         deliveries = _deliveries(orders)
         self._check_rows_and_files(deliveries)
         stored = {d.path or "": d.sha256 for d in deliveries if d.stored_at is not None}
@@ -658,8 +660,10 @@ class Player:
     async def _check_history(self) -> None:
         """Each version that has a file was stored in exactly one move."""
         told: Counter[tuple[object, ...]] = Counter()
-        for order in await self.house.store.orders():
-            moves = [m for m in await self.house.store.history(order.task_id) if m.subject == "delivery"]
+        for order in await self.house.store.orders.list_all():
+            moves = [
+                m for m in await self.house.store.history.of_order(order.task_id) if m.subject == "delivery"
+            ]
             told.update((m.task_id, m.scene_id, m.detail) for m in moves if m.after == "stored")
         rows = [d for d in await self.house.deliveries() if d.stored_at is not None]
         assert told == Counter((d.task_id, d.scene_id, d.path) for d in rows), "history and rows disagree"
@@ -683,7 +687,7 @@ async def tell(tale: Tale) -> Player:
     with TemporaryDirectory(prefix="orderwatch-") as folder:
         async with serve(tale.scenario, clock=time.read, now=time.now) as simulator:
             player = Player(Path(folder), simulator, time, tale)
-            with heard_by(player.hear), counted_disk(player.moments.reach):
+            with forwarding_to(player.hear), counted_disk(player.moments.reach):
                 await _told(player)
     return player
 
@@ -703,7 +707,7 @@ async def _told(player: Player) -> None:
 
 
 @contextmanager
-def heard_by(listener: Processor) -> Iterator[None]:
+def forwarding_to(listener: Processor) -> Iterator[None]:
     before = structlog.get_config()
     structlog.configure(processors=[listener])
     try:

@@ -12,26 +12,24 @@ from typing import Any
 import orjson
 from tests.databases import new_database
 
-from orderwatch.core.deliveries.paths import partial_name
+from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate, RetryPolicy
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.repositories import Store, open_store
 from orderwatch.ports import UNMETERED, Meter
 from orderwatch.ports import Store as StorePort
 from orderwatch.provider.connection import Connection, connect
 from orderwatch.provider.credentials import Credentials
 from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.account_context import AccountContext
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.fetcher import Fetcher, recover
 from orderwatch.service.fetching.mount_guard import MountGuard
-from orderwatch.service.polling.list_sync import ListSync
-from orderwatch.service.polling.order_sync import OrderSync
 from orderwatch.service.polling.poller import Poller
-from orderwatch.service.polling.recorder import Recorder
 from orderwatch.service.wakeup import Wakeup
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.journal import Entry
@@ -146,29 +144,26 @@ class House:
         breaker: AccountBreaker | None = None,
         meter: Meter = UNMETERED,
     ) -> Poller:
-        provider, now, rng = connection or self.connection, self.time.now, random.Random(7)
-        recorder = Recorder(
-            account, watched, self.store, pace=PACE, todo=self.todo, now=now, rng=self.rng, meter=meter
+        provider, now = connection or self.connection, self.time.now
+        context = AccountContext(
+            account=account, store=self.store, pace=PACE, now=now, rng=self.rng, meter=meter
         )
         return Poller(
-            recorder,
-            ListSync(provider.tasking, recorder, self.store, now=now),
-            OrderSync(provider.tasking, provider.archive, recorder, self.store, pace=PACE, now=now, rng=rng),
+            context,
+            watched,
+            provider.tasking,
+            provider.archive,
             breaker or new_gate(self.store, self.time, account),
-            self.store,
-            pace=PACE,
-            now=now,
-            rng=self.rng,
-            meter=meter,
+            fetch_wakeup=self.todo,
         )
 
     async def look(self, watched: WatchSet = EVERYTHING) -> None:
         """Have a look at everything there is."""
-        done = await self.poller(watched).round(everything=True)
+        done = await self.poller(watched).sweep(everything=True)
         assert not done.problems
 
     async def claim(self) -> Delivery:
-        delivery = await self.store.claim(self.time.now(), {"main"})
+        delivery = await self.store.deliveries.claim(self.time.now(), {"main"})
         assert delivery is not None
         return delivery
 
@@ -180,29 +175,31 @@ class House:
         return row
 
     async def fetch_all(self) -> None:
-        while delivery := await self.store.claim(self.time.now(), self.tools):
+        while delivery := await self.store.deliveries.claim(self.time.now(), self.tools):
             await self.fetcher.fetch(delivery)
 
     async def deliveries(self) -> Sequence[Delivery]:
-        return await self.store.deliveries(*DeliveryState)
+        return await self.store.deliveries.in_states(*DeliveryState)
 
     async def the_delivery(self) -> Delivery:
         [delivery] = await self.deliveries()
         return delivery
 
     async def the_order(self) -> Order:
-        [order] = await self.store.orders()
+        [order] = await self.store.orders.list_all()
         return order
 
     async def rewrite(self, delivery: Delivery, **changes: object) -> Delivery:
         """Put the row into a state that only a crash leaves."""
         changed = replace(delivery, **changes)  # type: ignore[arg-type]  # by name
-        await self.store.record(DeliveryUpdate(delivery=changed, transition=None))
+        await self.store.deliveries.save(DeliveryUpdate(delivery=changed, transition=None))
         return changed
 
     async def moves(self, task_id: int) -> list[str]:
         """The states of the order's deliveries, as the history has them."""
-        return [move.after for move in await self.store.history(task_id) if move.subject == "delivery"]
+        return [
+            move.after for move in await self.store.history.of_order(task_id) if move.subject == "delivery"
+        ]
 
     async def restart(self) -> None:
         """What a new process does first."""
@@ -350,7 +347,7 @@ async def connected(
     rest = rest or Rest()
     access = Credentials(
         name="main",
-        credentials="platform",
+        kind="platform",
         client_id="sim-client",
         read_secret=secret if callable(secret) else lambda: secret,
         contract_id=CONTRACT,
@@ -363,7 +360,7 @@ async def connected(
         replace(access, **changes),  # type: ignore[arg-type]  # by name
         rng=random.Random(7),
         learn_secret=lambda _secret: None,
-        heard=heard,
+        on_date=heard,
         meter=meter,
         monotonic=rest.read,
         sleep=rest.sleep,

@@ -40,7 +40,7 @@ DEAF = fault("captures", "status", **ALWAYS)
 
 async def restarted(h: House) -> AccountBreaker:
     """The gate of a new process."""
-    kept = await h.store.accounts()
+    kept = await h.store.accounts.states()
     return new_gate(h.store, h.time, trouble=kept["main"].trouble)
 
 
@@ -58,13 +58,13 @@ async def test_links_that_do_not_come_make_the_poller_find_out_before_others_ask
     orders = [order(100 + n, captures=[capture(size=6000 + n)]) for n in range(6)]
     async with beside(tmp_path, *orders) as h:
         poller, breaker = as_daemon(h, PATTERN), h.tools["main"].breaker
-        await poller.round()
+        await poller.sweep()
         h.simulator.outage = True
         await work(h)
         assert breaker.is_suspect
-        assert len(await h.store.deliveries(DeliveryState.WAITING)) == 2
+        assert len(await h.store.deliveries.in_states(DeliveryState.WAITING)) == 2
         h.time.move(timedelta(seconds=5))
-        await poller.round()
+        await poller.sweep()
         assert (breaker.is_open, breaker.is_suspect) == (True, False)
         h.simulator.outage = False
         await live(h, poller, BESIDE, step=MINUTE)
@@ -80,10 +80,15 @@ async def test_an_account_that_answers_is_doubted_for_a_moment_only(
         poller, breaker = as_daemon(h, PATTERN), h.tools["main"].breaker
         await live(h, poller, BESIDE)
         doubts = list[bool]()
-        for hears in (breaker.unanswered, breaker.answered, breaker.unanswered, breaker.unanswered):
+        for hears in (
+            breaker.on_link_failure,
+            breaker.on_link_success,
+            breaker.on_link_failure,
+            breaker.on_link_failure,
+        ):
             hears()
             doubts.append(breaker.is_suspect)
-        await poller.round()
+        await poller.sweep()
         assert [*doubts, breaker.is_suspect] == [False, False, False, True, False]
         assert not heard(events, TROUBLE)
 
@@ -162,7 +167,7 @@ async def test_after_the_first_minute_the_pauses_begin_at_the_shortest(
         for number in range(18):
             if restarts and number == 10:
                 breaker = await restarted(h)
-            await breaker.failed(UnavailableError("no answer", reached=False))
+            await breaker.on_failure(UnavailableError("no answer", reached=False))
             assert breaker.trouble is not None
             pauses.append((breaker.trouble.until - h.time.now()).total_seconds())
             h.time.seconds += pauses[-1]
@@ -213,7 +218,7 @@ async def test_an_archive_that_is_down_stops_neither_new_orders_nor_statuses(
     async with beside(tmp_path, *published, *running, new, faults=[fault("scenes", "status", **ALWAYS)]) as h:
         poller = as_daemon(h, PATTERN)
         await live(h, poller, 3 * HOUR, step=15 * MINUTE)
-        words = {found.task_id: found.status.word for found in await h.store.orders()}
+        words = {found.task_id: found.status.word for found in await h.store.orders.list_all()}
         assert words == {
             **{100 + n: "in_progress" for n in range(5)},
             **{200 + n: "completed" for n in range(3)},
@@ -234,19 +239,19 @@ async def test_an_archive_that_is_down_stops_neither_new_orders_nor_statuses(
 async def test_deliveries_of_a_held_account_wait_and_come_when_it_is_back(tmp_path: Path) -> None:
     async with beside(tmp_path, order(captures=[capture()]), order(42, captures=[capture()])) as h:
         poller = as_daemon(h, PATTERN)
-        await poller.round()
-        assert len(await h.store.deliveries(DeliveryState.WANTED)) == 2
+        await poller.sweep()
+        assert len(await h.store.deliveries.in_states(DeliveryState.WANTED)) == 2
         h.simulator.outage = True
         h.time.move(PACE.interval)
-        await poller.round()
-        assert h.fetcher._open() == []
+        await poller.sweep()
+        assert h.fetcher._open_accounts() == []
         before = len(h.simulator.journal)
         await work(h)
         assert len(h.simulator.journal) == before
         assert await h.moves(SUBJECT) == ["wanted"]
         h.simulator.outage = False
         await live(h, poller, BESIDE)
-        assert h.fetcher._open() == ["main"]
+        assert h.fetcher._open_accounts() == ["main"]
         assert await h.moves(SUBJECT) == ["wanted", "fetching", "stored"]
         await assert_unharmed(h, disturbed=True)
 
@@ -258,12 +263,12 @@ async def test_an_archive_that_answers_does_not_end_an_outage_of_the_lists(
     orders = [order(100 + n, captures=[capture(size=6000 + n)]) for n in range(4)]
     async with beside(tmp_path, *orders, retries=replace(RETRIES, max_attempts=50)) as h:
         poller = as_daemon(h, PATTERN)
-        await poller.round()
+        await poller.sweep()
         lie(h, fault("tasks", "status", **ALWAYS), fault("download", "reset", times=8))
         for _ in range(60):
             h.time.move(MINUTE)
             await work(h)  # a worker may be faster than the list
-            await poller.round()
+            await poller.sweep()
         assert heard(events, TROUBLE) == ["account.unavailable"]
         lie(h)
         await live(h, poller, BESIDE)
@@ -310,12 +315,12 @@ async def test_a_stop_between_the_word_and_its_row_forgets_no_trouble(
 ) -> None:
     async with beside(tmp_path) as h:
         breaker = new_gate(h.store, h.time)
-        async with h.store.turn:  # somebody else writes
-            poller = asyncio.create_task(breaker.failed(UnavailableError("no answer")))
+        async with h.store.database._turn:  # somebody else writes
+            poller = asyncio.create_task(breaker.on_failure(UnavailableError("no answer")))
             while "account.unavailable" not in [event["event"] for event in events.entries]:
                 await asyncio.sleep(0)
             poller.cancel()
             await asyncio.sleep(0)
         await asyncio.wait([poller])
-        kept = await h.store.accounts()
+        kept = await h.store.accounts.states()
         assert kept["main"].trouble == breaker.trouble

@@ -54,7 +54,7 @@ async def two(
     rest: Rest | None = None,
     **more: object,
 ) -> AsyncIterator[tuple[House, Poller, Poller]]:
-    changes = {"credentials": "legacy", "contract_id": None} if other.kind == "legacy" else {}
+    changes = {"kind": "legacy", "contract_id": None} if other.kind == "legacy" else {}
     orders = (*subjects, course(NEIGHBOUR, **THEIRS))
     async with (
         beside(folder, *orders, faults=faults, accounts=(Account(), other)) as h,
@@ -100,7 +100,7 @@ async def test_each_account_asks_with_its_own_token_and_contract_for_its_own_ord
     async with two(tmp_path, other=other) as (h, ours, theirs):
         await live_both(h, ours, theirs)
         await assert_neither_harmed(h)
-        assert {(o.account, o.task_id) for o in await h.store.orders()} == {
+        assert {(o.account, o.task_id) for o in await h.store.orders.list_all()} == {
             ("main", BYSTANDER),
             ("other", NEIGHBOUR),
         }
@@ -124,7 +124,7 @@ async def test_one_order_that_two_accounts_see_is_two_orders_with_a_file_each(tm
     shared = OTHER.model_copy(update={"contracts": (*OTHER.contracts, Contract())})
     async with two(tmp_path, course(SUBJECT), other=shared, contract_id=CONTRACT) as (h, ours, theirs):
         await live_both(h, ours, theirs)
-        found = await h.store.orders(SUBJECT)
+        found = await h.store.orders.list_all(SUBJECT)
         assert [o.account for o in found] == ["main", "other"]
         for account in ("main", "other"):
             await assert_unharmed(h, SUBJECT, account)
@@ -147,7 +147,7 @@ async def test_the_same_number_may_be_lost_in_one_account_and_run_in_the_other(t
         theirs,
     ):
         await live_both(h, ours, theirs)
-        assert [(o.account, str(o.state)) for o in await h.store.orders(SUBJECT)] == [
+        assert [(o.account, str(o.state)) for o in await h.store.orders.list_all(SUBJECT)] == [
             ("main", "settling"),
             ("other", "lost"),
         ]
@@ -211,9 +211,9 @@ async def test_deliveries_of_a_refused_account_do_not_stand_before_those_of_anot
     down = [fault("scenes", "status", code=403, after=1, match={"account": "main"}, **ALWAYS)]
     async with two(tmp_path, faults=tuple(down)) as (h, ours, theirs):
         h.time.seconds = 1300
-        await ours.round()
-        await theirs.round()
-        assert len(await h.store.deliveries(DeliveryState.WANTED)) == 2
+        await ours.sweep()
+        await theirs.sweep()
+        assert len(await h.store.deliveries.in_states(DeliveryState.WANTED)) == 2
         while delivery := await h.fetcher.next():
             await h.fetcher.fetch(delivery)
         assert await stored(h, NEIGHBOUR, "other")

@@ -55,7 +55,7 @@ class Host:
     def hear(self, *errors: timedelta) -> None:
         """Answers whose Date is so far from the truth."""
         for error in errors:
-            self.clock.heard(self.truth + error)
+            self.clock.on_date(self.truth + error)
 
 
 def said(events: LogCapture) -> list[str]:
@@ -185,7 +185,7 @@ async def test_a_provider_whose_clock_wanders_is_followed_after_four_answers() -
 async def skewed(h: House, clock: Clock) -> AsyncIterator[Poller]:
     """A daemon that has its time from `clock`, which hears every answer."""
     real = h.time.now
-    async with connected(h.simulator, rest=h.time, heard=clock.heard) as connection:
+    async with connected(h.simulator, rest=h.time, heard=clock.on_date) as connection:
         h.time.now = clock.now  # type: ignore[method-assign]
         h.tools["main"] = replace(h.tools["main"], now=clock.now)
         yield as_daemon(h, PATTERN, connection)
@@ -204,7 +204,7 @@ async def test_a_daemon_on_a_host_that_is_behind_works_by_the_providers_time(
         await live(h, poller, BESIDE + 5 * MINUTE)
         for task_id in (SUBJECT, 7):
             await assert_unharmed(h, task_id)
-        for move in await h.store.history(SUBJECT):
+        for move in await h.store.history.of_order(SUBJECT):
             assert h.time.epoch <= move.at <= h.time.epoch + 2 * BESIDE
         assert said(events) == ["clock.wrong"]
 
@@ -236,7 +236,7 @@ async def test_a_date_that_is_behind_keeps_no_capture_from_being_asked_for(
         assert await stored(h)
         await assert_unharmed(h)
         assert said(events) == ["clock.differs"]
-        for move in await h.store.history(SUBJECT):
+        for move in await h.store.history.of_order(SUBJECT):
             assert h.time.epoch <= move.at <= h.time.epoch + 2 * BESIDE
 
 

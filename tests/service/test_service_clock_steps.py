@@ -32,11 +32,10 @@ from orderwatch.app.daemon.scheduler import step
 from orderwatch.core.model import DeliveryState
 from orderwatch.errors import AnswerError, RefusedError
 from orderwatch.service.account_breaker import AccountBreaker
-from orderwatch.service.clock import EVERY, Clock, ClockSteps, ClockWatch
-from orderwatch.service.polling.order_backoff import OrderBackoff
-from orderwatch.service.polling.poller import Poller
+from orderwatch.service.clock import CHECK_INTERVAL_SECONDS, Clock, ClockSteps, ClockWatch
+from orderwatch.service.polling.poller import OrderBackoff, Poller
 
-BEAT = timedelta(seconds=EVERY)
+BEAT = timedelta(seconds=CHECK_INTERVAL_SECONDS)
 SECOND, ZERO = timedelta(seconds=1), timedelta(0)
 LONG = pytest.mark.long  # played by `make sweep`
 PATTERN = patterns(project_name="*")
@@ -66,11 +65,11 @@ class Daemon:
         end = self.house.time.seconds + span.total_seconds()
         while self.house.time.seconds < end:
             self.house.time.move(BEAT)
-            await self.heartbeat.beat()
+            await self.heartbeat.check()
             await self.round()
 
     async def round(self) -> None:
-        await self.poller.round()
+        await self.poller.sweep()
         h = self.house
         while delivery := await h.fetcher.next():
             await h.fetcher.fetch(delivery)
@@ -85,14 +84,14 @@ async def at_work(h: House, *, answers: bool) -> AsyncIterator[Daemon]:
     """A daemon by the clock of a machine that can be set; with `answers` it hears the provider's time."""
     machine = Machine(h.time)
     clock = Clock(wall=machine.wall, steady=h.time.read)
-    heard_by = clock.heard if answers else lambda _date: None
-    async with connected(h.simulator, heard=heard_by) as connection:
+    forwarding_to = clock.on_date if answers else lambda _date: None
+    async with connected(h.simulator, heard=forwarding_to) as connection:
         h.time.now = clock.now  # type: ignore[method-assign]
         h.fetcher._now = clock.now
         h.tools["main"] = replace(h.tools["main"], now=clock.now)
         poller = as_daemon(h, PATTERN, connection, breaker=new_gate(h.store, h.time))
 
-        async def stepped(by: timedelta) -> None:
+        async def on_step(by: timedelta) -> None:
             await step(by, clock.now(), h.store, [poller])
 
         yield Daemon(
@@ -100,9 +99,9 @@ async def at_work(h: House, *, answers: bool) -> AsyncIterator[Daemon]:
             machine,
             poller,
             ClockWatch(
-                ring=lambda: None,
-                rebase=lambda: None,
-                stepped=stepped,
+                on_tick=lambda: None,
+                on_host_step=lambda: None,
+                on_step=on_step,
                 now=clock.now,
                 wall=machine.wall,
                 steady=h.time.read,
@@ -127,7 +126,7 @@ async def test_no_sweep_is_late_however_the_clock_is_set(
         await daemon.live(9 * MINUTE)
         gaps = [later - earlier for earlier, later in pairwise(daemon.sweeps())]
         assert len(gaps) >= 2
-        assert max(gaps) <= PACE.interval.total_seconds() + EVERY
+        assert max(gaps) <= PACE.interval.total_seconds() + CHECK_INTERVAL_SECONDS
         assert heard(events, "clock.stepped") == ["clock.stepped"]
         assert await stored(h)
 
@@ -143,7 +142,7 @@ async def test_no_sweep_is_late_when_summer_ends(
         h.time.epoch = datetime(2026, 10, 25, 0, 45, tzinfo=UTC)
         await daemon.live(30 * MINUTE)
         gaps = [later - earlier for earlier, later in pairwise(daemon.sweeps())]
-        assert max(gaps) <= PACE.interval.total_seconds() + EVERY
+        assert max(gaps) <= PACE.interval.total_seconds() + CHECK_INTERVAL_SECONDS
         assert len(heard(events, "clock.stepped")) <= 1  # the epoch itself was moved
     monkeypatch.undo()
     time.tzset()
@@ -170,7 +169,7 @@ async def test_a_look_and_a_pause_that_were_planned_come_no_later_for_a_clock_th
         at_work(h, answers=False) as daemon,
     ):
         await daemon.round()
-        [waiting] = await h.store.deliveries(DeliveryState.WAITING)
+        [waiting] = await h.store.deliveries.in_states(DeliveryState.WAITING)
         assert waiting.not_before is not None
         due = waiting.not_before - h.time.epoch
         looked = (await the_order(h)).next_look_at
@@ -195,14 +194,14 @@ def test_small_steps_count_once_they_are_two_seconds_and_a_suspend_is_none() -> 
     for off in (0.0, 0.9, 1.8, 2.7, 2.7, 1.0):
         machine.off = timedelta(seconds=off)
         machine.time.move(HOUR)
-        told.append(found.taken() / SECOND)
+        told.append(found.take_step() / SECOND)
     assert told == pytest.approx([0, 0, 0, 2.7, 0, 0])
 
 
 async def test_the_heartbeat_rings_at_every_beat_and_says_each_step_once(events: LogCapture) -> None:
     machine, rung, told = Machine(Time()), list[float](), list[timedelta]()
 
-    async def stepped(by: timedelta) -> None:
+    async def on_step(by: timedelta) -> None:
         told.append(by)
 
     async def sleep(seconds: float) -> None:
@@ -213,9 +212,9 @@ async def test_the_heartbeat_rings_at_every_beat_and_says_each_step_once(events:
             raise StopAsyncIteration
 
     heartbeat = ClockWatch(
-        ring=lambda: rung.append(machine.time.seconds),
-        rebase=lambda: told.append(ZERO),
-        stepped=stepped,
+        on_tick=lambda: rung.append(machine.time.seconds),
+        on_host_step=lambda: told.append(ZERO),
+        on_step=on_step,
         now=machine.wall,
         wall=machine.wall,
         steady=machine.time.read,
@@ -223,7 +222,7 @@ async def test_the_heartbeat_rings_at_every_beat_and_says_each_step_once(events:
     )
     with pytest.raises(StopAsyncIteration):
         await heartbeat.run()
-    assert rung == [EVERY * n for n in range(1, 7)]
+    assert rung == [CHECK_INTERVAL_SECONDS * n for n in range(1, 7)]
     assert told == [ZERO, -HOUR]
     assert [event["by_seconds"] for event in events.entries] == [-3600.0]
 
@@ -236,27 +235,27 @@ async def test_the_pause_of_an_account_ends_when_it_would_have_and_began_when_it
         breaker = AccountBreaker(
             "main", None, h.store, interval=PACE.interval, now=machine.wall, rng=random.Random(7)
         )
-        await breaker.failed(RefusedError("no"))
+        await breaker.on_failure(RefusedError("no"))
         assert breaker.trouble is not None
         left = breaker.trouble.until - machine.wall()
         machine.off -= HOUR
-        breaker.stepped(-HOUR)
+        breaker.on_clock_step(-HOUR)
         h.time.move(left - SECOND)
         held = [breaker.blocks_now]
         h.time.move(2 * SECOND)
         assert [*held, breaker.blocks_now] == [True, False]
-        await breaker.succeeded()
+        await breaker.on_success()
         assert events.entries[-1]["lasted_seconds"] == round((left + SECOND) / SECOND)
 
 
 def test_the_pause_of_an_order_ends_when_it_would_have(events: LogCapture) -> None:
     machine = Machine(Time())
     patience = OrderBackoff("main", PACE, machine.wall)
-    patience.failed(SUBJECT, AnswerError("odd"))
+    patience.on_failure(SUBJECT, AnswerError("odd"))
     machine.time.move(3 * MINUTE)
     machine.off -= MINUTE
-    patience.stepped(-MINUTE)
-    held = [patience.holds(SUBJECT)]
+    patience.on_clock_step(-MINUTE)
+    held = [patience.blocks_now(SUBJECT)]
     machine.time.move(2 * MINUTE)
-    assert [*held, patience.holds(SUBJECT)] == [True, False]
+    assert [*held, patience.blocks_now(SUBJECT)] == [True, False]
     assert len(events.entries) == 1

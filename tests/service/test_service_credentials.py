@@ -37,7 +37,7 @@ async def test_a_token_that_is_revoked_early_is_replaced_once_and_nobody_sees_it
 ) -> None:
     async with beside(tmp_path, *(course(100 + n) for n in range(6))) as h:
         poller = as_daemon(h, PATTERN)
-        await poller.round()
+        await poller.sweep()
         assert minted(h) == 1
         h.simulator.revoke_tokens()
         assert not await live(h, poller, BESIDE)

@@ -34,7 +34,7 @@ from orderwatch.core.orders.watches import WatchSet
 from orderwatch.errors import DatabaseError, OrderwatchError
 from orderwatch.ports import Archive, ListedRow, ListPage, Offer, Tasking
 from orderwatch.provider.connection import Connection
-from orderwatch.service.error_boundary import contained
+from orderwatch.service.error_boundary import contain_errors
 from orderwatch.simulator.scenario import Order as Told
 
 PATTERN, BY_ID = patterns(project_name="*"), only(SUBJECT, BYSTANDER)
@@ -187,14 +187,14 @@ async def test_what_is_no_orders_still_ends_the_round(tmp_path: Path) -> None:
     async with beside(tmp_path, odd_order()) as h:
         _, connection = strange(h, at="captures", bad=damaged)
         with pytest.raises(ExceptionGroup) as caught:
-            await as_daemon(h, PATTERN, connection).round()
+            await as_daemon(h, PATTERN, connection).sweep()
         assert caught.group_contains(DatabaseError)
 
 
 def test_the_wall_lets_known_errors_through_in_groups_too() -> None:
     group = ExceptionGroup("of a crew", [ValueError(), DatabaseError("damaged")])
     for error in (OrderwatchError("known"), group):
-        with pytest.raises(type(error)), contained():
+        with pytest.raises(type(error)), contain_errors():
             raise error
 
 

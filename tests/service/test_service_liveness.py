@@ -8,7 +8,7 @@ from tests.service.service_kit import EVERYTHING, RETRIES, house, told
 
 from orderwatch.service.fetching.download_slots import DownloadSlots
 from orderwatch.service.fetching.fetcher import Fetcher
-from orderwatch.service.liveness import PATIENCE, Liveness, LoopLag, liveness_limit, why_unhealthy
+from orderwatch.service.liveness import MAX_SILENCE_SECONDS, Liveness, LoopLag, liveness_limit, why_unhealthy
 from orderwatch.service.wakeup import Wakeup
 from orderwatch.simulator import Scenario
 
@@ -26,7 +26,7 @@ class Steady:
 def test_a_member_is_late_after_its_time_and_well_again_with_the_next_beat() -> None:
     clock = Steady()
     liveness = Liveness(clock)
-    with liveness.worker("poller main", within=60) as worker:
+    with liveness.worker("poller main", limit=60) as worker:
         clock.at += 60
         assert liveness.late() == []
         clock.at += 1
@@ -38,7 +38,7 @@ def test_a_member_is_late_after_its_time_and_well_again_with_the_next_beat() -> 
 def test_only_who_is_at_work_is_judged() -> None:
     clock = Steady()
     liveness = Liveness(clock)
-    worker = liveness.worker("poller main", within=60)
+    worker = liveness.worker("poller main", limit=60)
     clock.at += 1000
     assert liveness.late() == []
     with worker:
@@ -50,11 +50,11 @@ def test_only_who_is_at_work_is_judged() -> None:
 def test_who_waits_for_others_is_never_late_and_who_reads_much_is_late_later() -> None:
     clock = Steady()
     liveness = Liveness(clock)
-    with liveness.worker("worker", within=60) as worker:
+    with liveness.worker("worker", limit=60) as worker:
         worker.idle()
         clock.at += 10**6
         assert liveness.late() == []
-        worker.reading(3600 * 10**6)  # an hour at a megabyte a second
+        worker.expect_bytes(3600 * 10**6)  # an hour at a megabyte a second
         clock.at += 3600
         assert liveness.late() == []
         clock.at += 61
@@ -62,7 +62,7 @@ def test_who_waits_for_others_is_never_late_and_who_reads_much_is_late_later() -
 
 
 def test_who_asks_seldom_may_be_silent_for_longer() -> None:
-    assert liveness_limit(1000) < PATIENCE + 1
+    assert liveness_limit(1000) < MAX_SILENCE_SECONDS + 1
     assert liveness_limit(0.01) > 1000
 
 
@@ -70,18 +70,18 @@ def test_a_loop_that_was_blocked_is_not_punctual_until_it_is_looked_at_again() -
     clock = Steady()
     loop, liveness = LoopLag(clock), Liveness(clock)
     clock.at += 1.5
-    loop.look()
+    loop.measure()
     assert (loop.lag, loop.late()) == (0.5, [])
     clock.at += 31
     assert why_unhealthy(liveness, loop) == [
         "event loop: 30.0 s behind"
     ]  # as a handler sees it that runs first
-    loop.look()
+    loop.measure()
     assert loop.late() == ["event loop: 30.0 s behind"]
     clock.at += 1
-    loop.look()
+    loop.measure()
     assert loop.late() == []
-    assert (loop.worst(), loop.worst()) == (30.0, 0.0)
+    assert (loop.take_worst(), loop.take_worst()) == (30.0, 0.0)
 
 
 async def test_workers_beat_while_the_bell_rings_and_are_late_where_it_does_not(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ async def test_workers_beat_while_the_bell_rings_and_are_late_where_it_does_not(
         fetcher = Fetcher(h.tools, h.store, retries=RETRIES, now=now, rng=h.rng, liveness=liveness)
         working = asyncio.create_task(fetcher.work(todo, stopping, DownloadSlots(1)))
         await looked.wait()
-        clock.at += PATIENCE + 1
+        clock.at += MAX_SILENCE_SECONDS + 1
         assert [reason.split(":")[0] for reason in liveness.late()] == ["worker"]
         looked.clear()
         todo.trigger()
@@ -106,7 +106,7 @@ async def test_workers_beat_while_the_bell_rings_and_are_late_where_it_does_not(
         stopping.set()
         todo.trigger()
         await working
-        assert liveness._members == set()
+        assert liveness._workers == set()
 
 
 async def test_every_answer_beats_for_a_poller(tmp_path: Path) -> None:
@@ -118,9 +118,9 @@ async def test_every_answer_beats_for_a_poller(tmp_path: Path) -> None:
         for part in (poller, poller._list_sync, poller._order_sync):
             part._worker = worker
         with worker:
-            clock.at += PATIENCE + 1
+            clock.at += MAX_SILENCE_SECONDS + 1
             assert len(liveness.late()) == 1
-            await poller.round()
+            await poller.sweep()
             assert liveness.late() == []
 
 
@@ -130,10 +130,10 @@ async def test_a_poller_that_gets_no_answer_at_all_is_late(tmp_path: Path) -> No
     async with house(tmp_path, Scenario(orders=(told(41),))) as h:
         poller = h.poller(EVERYTHING)
         poller._worker = liveness.worker("poller main")
-        h.store.has_ours = asyncio.Event().wait  # type: ignore[method-assign, assignment]  # never comes back
+        h.store.orders.has_ours = asyncio.Event().wait  # type: ignore[method-assign, assignment]  # never comes back
         running = asyncio.create_task(poller.run(Wakeup()))
         await asyncio.sleep(0)
-        clock.at += PATIENCE + 1
+        clock.at += MAX_SILENCE_SECONDS + 1
         assert [reason.split(":")[0] for reason in liveness.late()] == ["poller main"]
         running.cancel()
         await asyncio.wait([running])

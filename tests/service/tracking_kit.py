@@ -95,7 +95,7 @@ async def live(
     problems: list[str] = []
     end = h.time.seconds + span.total_seconds()
     while h.time.seconds < end:
-        problems += (await poller.round()).problems
+        problems += (await poller.sweep()).problems
         await work(h)
         h.time.move(step)
     return problems
@@ -137,7 +137,7 @@ async def plant(h: House, root: Path) -> AttemptTree:
     await destination.prepare()
     assert isinstance(usual.transport, Downloader)
     volume = new_volume(destination, root, h.store)
-    transport = usual.transport.into(destination.partials)
+    transport = usual.transport.for_folder(destination.partials)
     tree = replace(usual, destination=destination, transport=transport, volume=volume)
     for account, tools in h.tools.items():
         h.tools[account] = replace(tools, trees={**tools.trees, str(root): tree})
@@ -183,7 +183,7 @@ def alone(h: House, task_id: int = SUBJECT) -> int:
 
 
 async def the_order(h: House, task_id: int = SUBJECT, account: str = "main") -> Order:
-    found = await h.store.order(account, task_id)
+    found = await h.store.orders.get(account, task_id)
     assert found is not None
     return found
 
@@ -194,7 +194,7 @@ async def the_capture(h: House, task_id: int = SUBJECT) -> Capture:
 
 
 async def history(h: House, task_id: int = SUBJECT, account: str = "main") -> list[Transition]:
-    return [move for move in await h.store.history(task_id) if move.account == account]
+    return [move for move in await h.store.history.of_order(task_id) if move.account == account]
 
 
 async def words(h: House, task_id: int = SUBJECT, subject: str = "order") -> list[str]:

@@ -12,7 +12,7 @@ from yarl import URL
 
 from orderwatch.simulator import Scenario, Simulator
 from orderwatch.simulator.faults import Fault, Kind, On
-from orderwatch.simulator.lies import LIES, WHITE, Huge
+from orderwatch.simulator.lies import LIES, PADDING_BYTES, Huge
 from orderwatch.simulator.scenario import Capture, Order, Scene
 
 CAPTURES = tuple(Capture(status=((0, "published"),), scenes=(Scene(size=5000),)) for _ in range(3))
@@ -65,7 +65,7 @@ async def test_a_huge_answer_is_valid_and_well_above_16_mib(start: Start, http: 
     async with http.get(simulator.api_url + PATHS[on], headers=good) as answer:
         assert "Content-Length" not in answer.headers
         text = await answer.read()
-    assert len(text) > WHITE > 16 << 20
+    assert len(text) > PADDING_BYTES > 16 << 20
     true = (await get(http, simulator, PATHS[on], good))[1]
     assert set(json.loads(text)) == set(true)
     assert simulator.journal.find(path=URL(PATHS[on]).path)[0].sent == len(text)
@@ -83,8 +83,17 @@ async def test_a_huge_answer_does_not_hold_up_the_others(start: Start, http: Htt
 def test_any_part_of_a_huge_text_is_the_same_as_in_the_whole() -> None:
     huge = Huge(b'{"count":1}')
     whole = huge.read(0, huge.size)
-    assert whole == b"{" + b" " * WHITE + b'"count":1}'
-    for offset in (0, 1, 2, WHITE - 1, WHITE + 1, WHITE + 5, huge.size - 1, huge.size):
+    assert whole == b"{" + b" " * PADDING_BYTES + b'"count":1}'
+    for offset in (
+        0,
+        1,
+        2,
+        PADDING_BYTES - 1,
+        PADDING_BYTES + 1,
+        PADDING_BYTES + 5,
+        huge.size - 1,
+        huge.size,
+    ):
         for length in (0, 1, 3, 100):
             assert huge.read(offset, length) == whole[offset : offset + length]
 

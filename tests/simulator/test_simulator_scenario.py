@@ -70,27 +70,27 @@ def test_sizes_are_written_like_people_write_them() -> None:
         ("[[orders]]\ntask_id = 1.5", "orders[0].task_id: must be a whole number"),
         (
             "[[orders]]\ntask_id = 1\nstatus = []",
-            "orders[0].status: a status needs at least one [seconds, word], in the order of time",
+            "orders[0].status: a status needs at least one [seconds, word], ordered by time",
         ),
         (
             '[[orders]]\ntask_id = 1\nstatus = [[5, "completed"], [1, "received"]]',
-            "orders[0].status: a status needs at least one [seconds, word], in the order of time",
+            "orders[0].status: a status needs at least one [seconds, word], ordered by time",
         ),
         (
             "[[orders]]\ntask_id = 1\n[[orders]]\ntask_id = 1",
-            "task_id 1 is there twice; name each one explicitly",
+            "task_id 1 is used twice; set each one explicitly",
         ),
         (
             '[[orders]]\ntask_id = 1\ncontract = "cont.nobody"',
-            "orders belong to contracts that no account has: cont.nobody",
+            "orders with unknown contracts: cont.nobody",
         ),
         (
             '[[orders]]\ntask_id = 1\ntarget = { type = "Point", coordinates = ["east", 1] }',
-            "orders[0].target: a target is a GeoJSON Point, or a Polygon whose ring is closed",
+            "orders[0].target: a target must be a GeoJSON Point, or a Polygon with a closed ring",
         ),
         (
             '[[orders]]\ntask_id = 1\n[[orders.captures]]\nscenes = [{ size = "20 parsecs" }]',
-            "orders[0].captures[0].scenes[0].size: '20 parsecs' is no size; write it like 20 MB or 5 GiB",
+            "orders[0].captures[0].scenes[0].size: '20 parsecs' must be a size, e.g. 20 MB or 5 GiB",
         ),
         ('[[faults]]\non = "nowhere"\nkind = "status"', 'faults[0].on: must be one of: "token", "contracts"'),
         ('[[faults]]\non = "tasks"\nkind = "corrupt"', "faults[0]: a fault on tasks cannot be corrupt"),

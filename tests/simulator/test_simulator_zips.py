@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from orderwatch.simulator.zips import BLOCK, VirtualZip
+from orderwatch.simulator.zips import BLOCK_BYTES, VirtualZip
 
 SMALL = {"metadata.json": b'{"cloud_cover": 7}' * 9, "footprint.kml": b"<kml/>"}
 
@@ -14,7 +14,9 @@ def virtual(size: int, *, scene_id: str = "S", revision: int = 1) -> VirtualZip:
     return VirtualZip(scene_id, revision, size, SMALL)
 
 
-@pytest.mark.parametrize("size", [1000, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 12_345])
+@pytest.mark.parametrize(
+    "size", [1000, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES + 12_345]
+)
 def test_a_zip_has_exactly_the_wanted_size_and_every_member_is_whole(size: int) -> None:
     data = virtual(size).read(0, size + 1)
     assert len(data) == virtual(size).size == size
@@ -32,20 +34,29 @@ def test_a_size_too_small_for_the_headers_gives_the_smallest_valid_zip() -> None
 
 
 def test_any_part_is_the_same_as_in_the_whole() -> None:
-    archive = virtual(2 * BLOCK + 999)
+    archive = virtual(2 * BLOCK_BYTES + 999)
     whole = archive.read(0, archive.size)
-    for offset in (0, 1, 100, BLOCK - 7, BLOCK, 2 * BLOCK - 1, archive.size - 50, archive.size):
-        for length in (0, 1, 60, BLOCK + 3):
+    for offset in (
+        0,
+        1,
+        100,
+        BLOCK_BYTES - 7,
+        BLOCK_BYTES,
+        2 * BLOCK_BYTES - 1,
+        archive.size - 50,
+        archive.size,
+    ):
+        for length in (0, 1, 60, BLOCK_BYTES + 3):
             assert archive.read(offset, length) == whole[offset : offset + length]
     assert archive.sha256() == hashlib.sha256(whole).hexdigest()
 
 
 def test_blocks_scenes_and_revisions_differ() -> None:
-    archive = virtual(6 * BLOCK)
-    blocks = {archive.read(number * BLOCK, 4096) for number in range(1, 5)}
+    archive = virtual(6 * BLOCK_BYTES)
+    blocks = {archive.read(number * BLOCK_BYTES, 4096) for number in range(1, 5)}
     others = {
-        virtual(6 * BLOCK, revision=2).read(BLOCK, 4096),
-        virtual(6 * BLOCK, scene_id="T").read(BLOCK, 4096),
+        virtual(6 * BLOCK_BYTES, revision=2).read(BLOCK_BYTES, 4096),
+        virtual(6 * BLOCK_BYTES, scene_id="T").read(BLOCK_BYTES, 4096),
     }
     assert len(blocks | others) == 6
 

@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.soak.hurry import Hurry
-from tests.soak.stage import DAY, HOUR, MB, Sample, Stage, play, rarer_rings
+from tests.soak.stage import DAY, HOUR, MB, Sample, Stage, play, slow_down_wakeups
 
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault, Faults
@@ -164,7 +164,7 @@ def waiting(database: Path) -> int:
 def main(days: float, folder: Path) -> int:
     hurry, draw = Hurry(), random.Random(20261123)
     hurry.take_over()
-    rarer_rings(RINGS)
+    slow_down_wakeups(RINGS)
     told = scenario(days, draw)
 
     async def story(stage: Stage) -> None:

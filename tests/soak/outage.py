@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.soak.hurry import Hurry
-from tests.soak.stage import HOUR, Stage, play, rarer_rings
+from tests.soak.stage import HOUR, Stage, play, slow_down_wakeups
 
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault, Faults
@@ -52,7 +52,7 @@ def main() -> None:
     folder, down = Path(sys.argv[1]), sys.argv[2]
     hurry, found = Hurry(), dict[str, object]()
     hurry.take_over()
-    rarer_rings(15.0)
+    slow_down_wakeups(15.0)
 
     async def story(stage: Stage) -> None:
         await outage(stage, down, found)

@@ -52,13 +52,13 @@ allow_private = true
 url = "{hook}/alive"
 allow_private = true
 """
-# What looks by itself, whether there is anything to do or not: (module, constant, how many rings apart).
-_RINGS: tuple[tuple[str, str, timedelta | float], ...] = (
-    ("app.bells", "_LONGEST_TICK", timedelta(seconds=1)),
-    ("app.oversight", "_STATUS", 3.0),
-    ("service.heartbeat", "EVERY", 3.0),
-    ("service.pulse", "_EVERY", 1.0),
-    ("service.teller", "_IDLE", 3.0),
+# Periodic work, due or not: (module, constant, how many wakeups apart).
+PERIODS: tuple[tuple[str, str, timedelta | float], ...] = (
+    ("app.daemon.scheduler", "_MAX_TICK", timedelta(seconds=1)),
+    ("app.daemon.monitor", "_STATUS_INTERVAL_SECONDS", 3.0),
+    ("service.clock", "CHECK_INTERVAL_SECONDS", 3.0),
+    ("service.liveness", "_LOOP_CHECK_SECONDS", 1.0),
+    ("service.notifications.dispatcher", "_IDLE_SECONDS", 3.0),
 )
 
 
@@ -152,9 +152,9 @@ class Stage:
         return Counter(self.requests)
 
 
-def rarer_rings(seconds: float) -> None:
-    """The daemon is woken so seldom, and by what looks at itself every third time or so."""
-    for name, constant, times in _RINGS:
+def slow_down_wakeups(seconds: float) -> None:
+    """Set how many seconds pass between two wakeups of the daemon, and between its own checks."""
+    for name, constant, times in PERIODS:
         module = sys.modules[f"orderwatch.{name}"]
         assert hasattr(module, constant), f"{name} has no {constant}"
         setattr(module, constant, times * seconds)

@@ -105,7 +105,7 @@ def test_what_the_operator_wrote_is_kept_by_an_install(tmp_path: Path) -> None:
     for name in ("etc/orderwatch/config.toml", "etc/orderwatch/main-secret", UNIT):
         (tmp_path / name).write_text("mine")
     said = installed(tmp_path)
-    assert f"kept: /{UNIT} is not as it was written; compare it with: orderwatch install --print" in said
+    assert f"kept: /{UNIT} was changed; compare it with: orderwatch install --print" in said
     for name in ("etc/orderwatch/config.toml", "etc/orderwatch/main-secret", UNIT):
         assert (tmp_path / name).read_text() == "mine"
 
@@ -129,14 +129,14 @@ def test_uninstall_removes_what_was_written_and_leaves_what_is_the_operators(tmp
     assert not (tmp_path / DROPINS).exists()
     assert (tmp_path / "srv/deliveries").exists()
     assert said[-2:] == ["kept: /etc/orderwatch", "kept: /var/lib/orderwatch"]
-    assert uninstalled(tmp_path) == ["there is nothing that `orderwatch install` wrote"]
+    assert uninstalled(tmp_path) == ["orderwatch install has not written anything here"]
 
 
 def test_uninstall_keeps_a_file_that_was_changed_and_a_dropin_of_the_operators(tmp_path: Path) -> None:
     installed(tmp_path, Place(command=COMMAND, systemd=254))
     (tmp_path / UNIT).write_text("mine")
     (tmp_path / DROPINS / "override.conf").write_text("mine")
-    assert f"kept: /{UNIT} was changed since it was written" in uninstalled(tmp_path)
+    assert f"kept: /{UNIT} was changed after it was written" in uninstalled(tmp_path)
     assert {UNIT, f"{DROPINS}/override.conf"} <= set(files(tmp_path))
     assert not (tmp_path / DROPINS / "10-v254.conf").exists()
 
@@ -166,7 +166,7 @@ class TestOnThePath:
             path.symlink_to("/bin/true" if theirs == "link" else "/nowhere")
         before = path.lstat()
         said = installed(tmp_path)
-        assert f"kept: /{WRAPPER} is not from here; move it away, then install again" in said
+        assert f"kept: /{WRAPPER} was not written by orderwatch; move it away, then install again" in said
         uninstalled(tmp_path)
         assert (path.lstat().st_ino, path.lstat().st_mode) == (before.st_ino, before.st_mode)
 
@@ -178,7 +178,7 @@ class TestOnThePath:
         """On some systems /usr is read-only."""
         (tmp_path / "usr").touch()
         said = installed(tmp_path)
-        assert f"not done: /{WRAPPER} cannot be written: Not a directory" in said
+        assert f"not done: cannot write /{WRAPPER}: Not a directory" in said
         assert "etc/orderwatch/.installed.json" in files(tmp_path)
         assert (tmp_path / UNIT).exists()
 
@@ -190,7 +190,7 @@ class TestOnThePath:
         folder = tmp_path / ".local/bin"
         monkeypatch.setenv("PATH", str(folder) if on_the_path else "/nowhere")
         ended = CliRunner().invoke(cli, ["install", "--user", "--command", "/home/jane/bin/orderwatch"])
-        told = f"{folder} is not on your PATH; add it, or write {folder}/orderwatch." in ended.output
+        told = f"{folder} is not on your PATH; add it, or use {folder}/orderwatch." in ended.output
         assert told is not on_the_path
         assert "  3. orderwatch check --online\n" in ended.output
 
@@ -198,7 +198,7 @@ class TestOnThePath:
 def test_a_machine_without_systemd_gets_the_files_all_the_same(tmp_path: Path) -> None:
     said = installed(tmp_path)
     shown = f"systemd-sysusers --root={tmp_path} orderwatch.conf"
-    assert f"not done, the command is not here: {shown}" in said
+    assert f"not done, command not found: {shown}" in said
     assert (tmp_path / UNIT).exists()
 
 
@@ -273,5 +273,5 @@ def test_without_root_nothing_is_done_and_it_is_said_what_to_do(
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     ended = CliRunner().invoke(cli, command)
     assert ended.exit_code == 2
-    assert "needs root: sudo" in ended.output
+    assert "needs root: run sudo" in ended.output
     assert "--user" in ended.output

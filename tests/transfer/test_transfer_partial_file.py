@@ -111,7 +111,7 @@ async def test_a_symbolic_link_in_its_place_is_not_followed(tmp_path: Path) -> N
 async def test_a_folder_that_is_gone_is_a_trouble_of_the_disk(row: Row) -> None:
     async with host(file(TRUTH)) as there:
         row.folder.rmdir()
-        with pytest.raises(DiskError, match="cannot be opened"):
+        with pytest.raises(DiskError, match="cannot open"):
             await row.fetch(there.url + PATH)
 
 
@@ -157,7 +157,7 @@ async def test_a_failed_write_stays_failed(tmp_path: Path) -> None:
         with file_size_limit(50):
             await partial.write(0, [TRUTH[:100]])
             with pytest.raises(DiskError):
-                await partial.settle()
+                await partial.wait_for_write()
         with pytest.raises(DiskError):
             await partial.write(100, [TRUTH[100:200]])
         with pytest.raises(DiskError):

@@ -88,7 +88,7 @@ async def test_what_may_not_be_given_away_keeps_the_tree_from_being_used(
 
     destination = FilesystemDestination(tmp_path, Permissions(uid=4321))
     monkeypatch.setattr(os, "fchown", refuse)
-    with pytest.raises(DiskError, match="cannot be prepared: Operation not permitted"):
+    with pytest.raises(DiskError, match="cannot prepare the destination: Operation not permitted"):
         await destination.prepare()
 
 

@@ -230,7 +230,7 @@ class Row:
     def on_disk(self) -> bytes:
         return self.path.read_bytes() if self.path.exists() else b""
 
-    async def started(self, start: Start) -> None:
+    async def on_start(self, start: Start) -> None:
         self.starts.append(start)
         self.delivery = replace(
             self.delivery, durable=start.offset, total=start.total, validator=start.validator
@@ -258,7 +258,7 @@ class Row:
     async def fetch(self, url: str) -> bytes:
         """One attempt that succeeds; returns the partial."""
         fetched = await self.transport.fetch(
-            url, PART, self.delivery, started=self.started, checkpoint=self.checkpoint
+            url, PART, self.delivery, on_start=self.on_start, checkpoint=self.checkpoint
         )
         assert fetched is not None
         self.delivery = replace(self.delivery, durable=fetched.size, total=fetched.size)

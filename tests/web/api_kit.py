@@ -19,10 +19,9 @@ from orderwatch.core.orders.explain import Evidence, Facts, explain
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.publication_lag import Lags, fit_lags
-from orderwatch.db.daemon_status import liveness
-from orderwatch.db.dashboard_reader import DashboardReader, open_dashboard_reader
-from orderwatch.db.store import Store, open_store
-from orderwatch.ports.queries import AccountSeen, DashboardQueries, TreeSeen
+from orderwatch.db.daemon_status import read_daemon_status
+from orderwatch.db.repositories import Store, open_dashboard_reader, open_store
+from orderwatch.ports.dashboard import AccountSeen, Overview, TreeSeen
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.pages.thumbnails import Thumbnails
@@ -38,7 +37,7 @@ HOSTILE = "a/b ?&#%\"<script>'é{}"
 class Served:
     port: int
     store: Store
-    gallery: DashboardReader
+    gallery: Store
     look: asyncio.Event  # set: the watcher looks without a pause
 
 
@@ -47,7 +46,7 @@ async def served(
     database: Path,
     now: Callable[[], datetime] = lambda: NOW,
     *,
-    seen: DashboardQueries | None = None,
+    seen: Overview | None = None,
     steadily: bool = False,
 ) -> AsyncIterator[Served]:
     """`seen` is the overview; `steadily` the watcher looks as often as in the daemon."""
@@ -72,12 +71,12 @@ async def served(
     async def evidence(order: Order) -> Sequence[Evidence]:
         return list(explain(await explained(order)))
 
-    async def overview() -> DashboardQueries:
+    async def overview() -> Overview:
         if seen:
             return seen
         account = AccountSeen(name=HOSTILE, state="fine", swept_at=NOW)
         tree = TreeSeen(root="/deliveries", usable=True, room=10**9)
-        return DashboardQueries(accounts=[account], trees=[tree], attention=[])
+        return Overview(accounts=[account], trees=[tree], attention=[])
 
     async def attention() -> Sequence[Concern]:
         return (await overview()).attention
@@ -101,7 +100,7 @@ async def served(
             sharing=ResponseCache(lambda: changes.newest),
         )
         thumbnails = Thumbnails(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
-        add = api(gallery, explained, attention, changes, partial(liveness, database))
+        add = api(gallery, explained, attention, changes, partial(read_daemon_status, database))
         routes = (add, views.add_to, thumbnails.add_to, add_static)
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving("127.0.0.1:0", pages) as port:
@@ -121,10 +120,10 @@ async def fill(store: Store) -> None:
     )
     order = an_order(1, task_name="Quay", project_name=HOSTILE, captures=(taken,))
     coming = a_delivery(state=DeliveryState.FETCHING, durable=10, total=100)
-    await store.apply(Verdict(order=order, transitions=(a_move(),), wanted=(coming,)))
+    await store.orders.save(Verdict(order=order, transitions=(a_move(),), wanted=(coming,)))
     other = an_order(2, HOSTILE, task_name=HOSTILE)
-    await store.apply(Verdict(order=other, transitions=(a_move(task_id=2, account=HOSTILE),)))
-    await store.apply(Verdict(order=an_order(3, start=NOW)))
+    await store.orders.save(Verdict(order=other, transitions=(a_move(task_id=2, account=HOSTILE),)))
+    await store.orders.save(Verdict(order=an_order(3, start=NOW)))
 
 
 async def asked(port: int, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:

@@ -1,1 +1,1 @@
-"""The composition root: what is opened, in which order, and who works until when."""
+"""The composition root: creates, connects and runs the parts of the program."""

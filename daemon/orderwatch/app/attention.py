@@ -1,38 +1,29 @@
-"""Attention as these settings have it: what needs a person, of the accounts and orders that count."""
+"""Attention under one plan: what needs a person, for its accounts and watched orders."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
 
-from orderwatch.app.plan import watched_of
-from orderwatch.config import Settings
+from orderwatch.app.plan import Plan
 from orderwatch.core.attention.attention import concerns, unacknowledged
-from orderwatch.core.attention.concern import Concern, Evidence, Scope
+from orderwatch.core.attention.concern import Concern, Scope
 from orderwatch.core.model import Subject, Transition, TransitionKind
 from orderwatch.core.orders.watches import OrderTraits
-from orderwatch.db.store import Store
-from orderwatch.provider.status_words import capture_phase, order_phase
+from orderwatch.db.repositories import Store
+from orderwatch.provider.schemas import capture_phase, order_phase
 
 
-class Records(Protocol):
-    """Where the evidence is read."""
-
-    async def attention(self, now: datetime) -> Evidence: ...
-
-
-async def concerns_of(settings: Settings, records: Records, now: datetime) -> Sequence[Concern]:
+async def concerns_of(plan: Plan, store: Store, now: datetime) -> Sequence[Concern]:
     """Return everything that needs a person now, the acknowledged too. Raises `DatabaseError`."""
-    return concerns(await records.attention(now), now, scope_of(settings))
+    return concerns(await store.attention.evidence(now), now, scope_of(plan))
 
 
-def scope_of(settings: Settings) -> Scope:
-    """Return what counts under these settings."""
-    watched = {name: watched_of(name, settings) for name in settings.accounts}
+def scope_of(plan: Plan) -> Scope:
+    """Return what counts under this plan."""
 
     def is_watched(account: str, order: OrderTraits) -> bool:
-        return watched[account].still_matches(order)
+        return plan.accounts[account].watched.still_matches(order)
 
-    return Scope(accounts=settings.accounts.keys(), is_watched=is_watched, knows=_knows)
+    return Scope(accounts=plan.accounts.keys(), is_watched=is_watched, knows=_knows)
 
 
 def _knows(subject: Subject, word: str) -> bool:
@@ -40,26 +31,26 @@ def _knows(subject: Subject, word: str) -> bool:
 
 
 async def acknowledge(
-    settings: Settings, store: Store, task_id: int | None, words: str, now: datetime
+    plan: Plan, store: Store, task_id: int | None, words: str, now: datetime
 ) -> Sequence[Concern]:
-    """Take what needs a person out of the list, or only what is about one order; returns what was taken out.
+    """Acknowledge what needs a person, of all orders or of one; return what was acknowledged.
 
-    The history of each order records it, in these words.
+    Each order's history records it, with `words`.
     """
     chosen = [
         concern
-        for concern in unacknowledged(await concerns_of(settings, store, now))
+        for concern in unacknowledged(await concerns_of(plan, store, now))
         if task_id in (None, concern.task_id)
     ]
     moves = [move for concern in chosen if (move := await _move(store, concern, words, now))]
-    await store.acknowledge(chosen, moves, now)
+    await store.attention.acknowledge(chosen, moves, now)
     return chosen
 
 
 async def _move(store: Store, concern: Concern, words: str, now: datetime) -> Transition | None:
     if concern.account is None or concern.task_id is None:
         return None
-    order = await store.order(concern.account, concern.task_id)
+    order = await store.orders.get(concern.account, concern.task_id)
     if order is None:
         return None
     word = order.status.word

@@ -1,14 +1,18 @@
-"""The settings as values of the core and the services."""
+"""Resolves the settings into values of the core and the services: at the start, at a reload, in a command."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from orderwatch import config
-from orderwatch.config import Settings, owner_ids
+from orderwatch.config import Settings, notifications, owner_ids
 from orderwatch.core.deliveries.bandwidth import limit_at
 from orderwatch.core.deliveries.state_machine import RetryPolicy
+from orderwatch.core.notifications.notification import Channel
+from orderwatch.core.ordering.intent import Budget
 from orderwatch.core.ordering.order_file import Draft
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
@@ -17,57 +21,160 @@ from orderwatch.transfer.fsops import Permissions
 from orderwatch.transfer.http.downloader import DownloadOptions
 from orderwatch.transfer.http.segments import ParallelOptions
 
-_DISK_AGAIN = timedelta(seconds=60)  # the longest a full disk goes unasked
+_MAX_FULL_DISK_PAUSE = timedelta(seconds=60)
 
 
-def roots_of(settings: Settings) -> dict[str | None, Path]:
-    """The delivery root, and those that watches have of their own, by the name that rows know them by."""
-    found: dict[str | None, Path] = {None: settings.delivery.root}
-    for watch in settings.watch:
-        if (own := _own_root(watch, settings)) is not None:
-            found[own] = Path(own)
-    return found
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountPlan:
+    """One account: its credentials, what it watches, and its standing orders unless ordering is disabled."""
+
+    name: str
+    settings: config.Account
+    requests_per_second: float
+    contract: str
+    watched: WatchSet
+    standing_orders: Sequence[Draft]
 
 
-def _own_root(watch: config.Watch, settings: Settings) -> str | None:
-    root = watch.delivery.root
-    if root is None or root.resolve() == settings.delivery.root.resolve():
-        return None
-    return str(root.resolve())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one configuration means to each part; `roots` are the delivery roots by their key in the rows."""
+
+    settings: Settings
+    accounts: Mapping[str, AccountPlan]
+    watching: frozenset[str]  # accounts with a watch, or all when there is no watch
+    database: config.Database
+    http: config.Http
+    polling: config.Polling
+    pace: Pace
+    ordering: config.Ordering
+    budget: Budget
+    delivery: DeliveryPlan
+    roots: Mapping[str | None, Path]
+    keep_free: int
+    parallel: int
+    retries: RetryPolicy
+    download: DownloadOptions
+    bandwidth_limit: Callable[[], int]
+    scrub: int
+    keeps_catalog: bool
+    notifiers: Mapping[str, notifications.Notify]  # by channel
+    channels: tuple[Channel, ...]
+    heartbeat: notifications.Heartbeat
+
+    def watched(self, account: str) -> WatchSet:
+        """Return the watches of an account; none when it is not configured any more."""
+        known = self.accounts.get(account)
+        return known.watched if known else WatchSet(usual=self.delivery, watches=())
+
+    @property
+    def permissions(self) -> Permissions:
+        """Look up the owner when it is needed: commands that only read run on hosts without that user."""
+        delivery = self.settings.delivery
+        uid, gid = owner_ids(delivery.owner)
+        return Permissions(file_mode=delivery.file_mode, folder_mode=delivery.folder_mode, uid=uid, gid=gid)
 
 
-def watched_of(account: str, settings: Settings) -> WatchSet:
-    """What is watched of an account, as the core knows it."""
-    delivery = settings.delivery
-    usual = DeliveryPlan(
+def resolve(settings: Settings) -> Plan:
+    """Return the plan of these settings; reads no secret and touches no disk but to resolve links."""
+    delivery, polling, ordering = settings.delivery, settings.polling, settings.ordering
+    notifiers = settings.channels
+    return Plan(
+        settings=settings,
+        accounts={name: _account(name, settings) for name in settings.accounts},
+        watching=frozenset({watch.account for watch in settings.watch} or settings.accounts),
+        database=settings.database,
+        http=settings.http,
+        polling=polling,
+        pace=Pace(interval=polling.interval, max_interval=polling.max_interval, grace=polling.grace),
+        ordering=ordering,
+        budget=Budget(max_per_day=ordering.max_per_day, max_total=ordering.max_total),
+        delivery=_delivery_plan(delivery),
+        roots=_roots(settings),
+        keep_free=delivery.keep_free,
+        parallel=delivery.parallel,
+        retries=_retries(delivery),
+        download=_download_options(delivery),
+        bandwidth_limit=partial(bandwidth_limit, delivery),
+        scrub=delivery.scrub,
+        keeps_catalog=delivery.stac,
+        notifiers=notifiers,
+        channels=tuple(Channel(name=n, events=t.events, projects=t.projects) for n, t in notifiers.items()),
+        heartbeat=settings.heartbeat,
+    )
+
+
+def _account(name: str, settings: Settings) -> AccountPlan:
+    account, ordering = settings.accounts[name], settings.ordering
+    return AccountPlan(
+        name=name,
+        settings=account,
+        requests_per_second=settings.polling.requests_per_second,
+        contract=_contract(account),
+        watched=_watch_set(name, settings),
+        standing_orders=[d for d in settings.order if ordering.enabled and d.account == name],
+    )
+
+
+def _contract(account: config.Account) -> str:
+    """Return whose list shows the account's orders; legacy credentials count as a contract each."""
+    if account.contract_id is not None:
+        return account.contract_id
+    return f"legacy.{sha256(account.client_id.get_secret_value().encode()).hexdigest()[:16]}"
+
+
+def _watch_set(account: str, settings: Settings) -> WatchSet:
+    watches = tuple(_watch(watch, settings) for watch in settings.watch if watch.account == account)
+    return WatchSet(usual=_delivery_plan(settings.delivery), watches=watches)
+
+
+def _delivery_plan(delivery: config.Delivery) -> DeliveryPlan:
+    return DeliveryPlan(
         attachments=frozenset(delivery.attachments), layout=delivery.layout, extract=delivery.extract
     )
-    watches = tuple(_watch(w, settings) for w in settings.watch if w.account == account)
-    return WatchSet(usual=usual, watches=watches)
 
 
 def _watch(watch: config.Watch, settings: Settings) -> Watch:
-    own = watch.delivery
+    overrides = watch.delivery
     return Watch(
         task_ids=frozenset(watch.task_ids),
         project_name=watch.project_name,
         task_name=watch.task_name,
         placed_after=watch.placed_after,
         status=watch.status,
-        attachments=frozenset(own.attachments) if own.attachments else None,
-        layout=own.layout,
-        root=_own_root(watch, settings),
-        extract=own.extract,
+        attachments=frozenset(overrides.attachments) if overrides.attachments else None,
+        layout=overrides.layout,
+        root=_root_key(watch, settings),
+        extract=overrides.extract,
     )
 
 
-def pace_of(settings: Settings) -> Pace:
-    polling = settings.polling
-    return Pace(interval=polling.interval, max_interval=polling.max_interval, grace=polling.grace)
+def _roots(settings: Settings) -> dict[str | None, Path]:
+    """Return the delivery root under None, and each watch's other root under its resolved path."""
+    roots: dict[str | None, Path] = {None: settings.delivery.root}
+    for watch in settings.watch:
+        if (key := _root_key(watch, settings)) is not None:
+            roots[key] = Path(key)
+    return roots
 
 
-def manner_of(settings: Settings) -> DownloadOptions:
-    delivery = settings.delivery
+def _root_key(watch: config.Watch, settings: Settings) -> str | None:
+    root = watch.delivery.root
+    if root is None or root.resolve() == settings.delivery.root.resolve():
+        return None
+    return str(root.resolve())
+
+
+def _retries(delivery: config.Delivery) -> RetryPolicy:
+    return RetryPolicy(
+        retry_min=delivery.retry_min,
+        retry_max=delivery.retry_max,
+        max_attempts=delivery.max_attempts,
+        disk=min(_MAX_FULL_DISK_PAUSE, delivery.retry_min),
+    )
+
+
+def _download_options(delivery: config.Delivery) -> DownloadOptions:
     return DownloadOptions(
         stall_timeout=delivery.stall_timeout.total_seconds(),
         min_speed=delivery.min_speed,
@@ -75,35 +182,6 @@ def manner_of(settings: Settings) -> DownloadOptions:
     )
 
 
-def limit_of(settings: Settings, now: Callable[[], datetime] = utc_now) -> Callable[[], int]:
-    """Bytes per second over all downloads, as it is when it is called: by the local time of this host."""
-    return lambda: limit_at(settings.delivery.bandwidth, now().astimezone().time())
-
-
-def rights_of(settings: Settings) -> Permissions:
-    """Owner and modes of what is made in the delivery trees."""
-    delivery = settings.delivery
-    uid, gid = owner_ids(delivery.owner)
-    return Permissions(file_mode=delivery.file_mode, folder_mode=delivery.folder_mode, uid=uid, gid=gid)
-
-
-def declared_of(account: str, settings: Settings) -> list[Draft]:
-    """The standing orders of an account, none where nothing is to be ordered."""
-    return [draft for draft in settings.order if settings.ordering.enabled and draft.account == account]
-
-
-def contract_of(account: config.Account) -> str:
-    """Whose list shows what is ordered with the account; legacy credentials are a contract of their own."""
-    if account.contract_id is not None:
-        return account.contract_id
-    return f"legacy.{sha256(account.client_id.get_secret_value().encode()).hexdigest()[:16]}"
-
-
-def retries_of(settings: Settings) -> RetryPolicy:
-    delivery = settings.delivery
-    return RetryPolicy(
-        retry_min=delivery.retry_min,
-        retry_max=delivery.retry_max,
-        max_attempts=delivery.max_attempts,
-        disk=min(_DISK_AGAIN, delivery.retry_min),
-    )
+def bandwidth_limit(delivery: config.Delivery, now: Callable[[], datetime] = utc_now) -> int:
+    """Return the present limit of all downloads in bytes per second, by this host's local time."""
+    return limit_at(delivery.bandwidth, now().astimezone().time())

@@ -1,4 +1,4 @@
-"""The command line. One file per group of commands; no logic here."""
+"""The command line: one module per command or group of commands, without logic."""
 
 import errno
 import importlib
@@ -22,7 +22,7 @@ from orderwatch.errors import (
 )
 from orderwatch.ops import systemd
 
-_INTERRUPTED = 130  # as a shell says it: 128 and SIGINT
+_EXIT_INTERRUPTED = 130  # like a shell: 128 + SIGINT
 _COMMANDS = {
     "run": "run",
     "once": "run",
@@ -50,18 +50,18 @@ _COMMANDS = {
     "install": "install",
     "uninstall": "install",
 }
-_ERRNO: dict[type[OrderwatchError], int] = {  # how the service manager shows what ended the daemon
+_ERRNO: dict[type[OrderwatchError], int] = {  # the service manager shows why the daemon ended
     ConfigError: errno.EINVAL,
     BusyError: errno.EAGAIN,
     DatabaseError: errno.EUCLEAN,
     RefusedError: errno.EACCES,
     LockedError: errno.EBUSY,
 }
-_FULL = {errno.ENOSPC, errno.EDQUOT}  # trees and databases have errors of their own
+_DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT}  # of our output; trees and databases have their own errors
 
 
 class _Commands(click.Group):
-    """Imports a command's module when it is called: what does not touch the database starts at once."""
+    """Imports a command's module only when it runs: `--help` and simple commands start at once."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -83,24 +83,25 @@ class _Commands(click.Group):
 @click.version_option(orderwatch.__version__, message="orderwatch %(version)s")
 @click.pass_context
 def cli(context: click.Context, config: str | None) -> None:
-    """Watches satellite tasking orders and brings every published delivery onto disk.
+    """Watch satellite tasking orders and download every published delivery to disk.
 
     Exit codes: 0 done; 1 something failed or is parked; 2 usage or configuration; 3 database behind,
-    ahead or damaged; 4 credentials refused; 5 another daemon holds the database or the tree.
+    ahead or damaged; 4 credentials rejected; 5 another daemon holds the database or the tree,
+    or another process is placing orders.
     """
     context.obj = Context(config)
 
 
 def main() -> NoReturn:
-    """Run the command; expected errors are one line each on stderr, a bug is a traceback."""
+    """Run the command; an expected error is one line on stderr, a bug is a traceback."""
     if _is_run(sys.argv[1:]):
-        _end_on_signals()
+        _exit_on_signals()
     try:
         cli.main(prog_name="orderwatch", standalone_mode=False)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(_INTERRUPTED)
+        sys.exit(_EXIT_INTERRUPTED)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
@@ -113,15 +114,15 @@ def main() -> NoReturn:
         expected, bugs = group.split(OrderwatchError)
         if bugs or not expected:
             raise
-        # Many workers, one trouble. What begins at work may pass: the service manager starts us again.
-        _fail(list({_trouble(leaf): str(leaf) for leaf in _leaves(expected)}.values()), FAILED, errno.EIO)
+        # Many workers may fail for one reason. It may pass: the service manager starts the daemon again.
+        _fail(list({_cause(leaf): str(leaf) for leaf in _leaves(expected)}.values()), FAILED, errno.EIO)
     except OSError as error:
-        _fail_to_tell(error)
+        _fail_to_print(error)
     sys.exit(0)
 
 
 def _fail(problems: Sequence[str], code: int, number: int) -> NoReturn:
-    """End with `code`; the daemon's service manager is told why, where `number` is an errno."""
+    """Exit with `code`; report the errno `number` to the daemon's service manager."""
     complain(problems)
     if _is_run(sys.argv[1:]):
         systemd.failing(
@@ -130,14 +131,14 @@ def _fail(problems: Sequence[str], code: int, number: int) -> NoReturn:
     sys.exit(code)
 
 
-def _fail_to_tell(error: OSError) -> NoReturn:
+def _fail_to_print(error: OSError) -> NoReturn:
     if isinstance(error, BrokenPipeError):
-        sys.stderr.close()  # the reader of our output went away; nobody is left to tell
+        sys.stderr.close()  # the reader of our output is gone
         sys.exit(FAILED)
-    if error.errno not in _FULL:
+    if error.errno not in _DISK_FULL_ERRNOS:
         raise error
-    complain([f"what there is to say cannot be written: {error.strerror}"])
-    os._exit(FAILED)  # nor can the rest of it
+    complain([f"cannot write output: {error.strerror}"])
+    os._exit(FAILED)  # buffered output cannot be written either
 
 
 def _of(error: OrderwatchError, table: Mapping[type[OrderwatchError], int], otherwise: int) -> int:
@@ -145,7 +146,7 @@ def _of(error: OrderwatchError, table: Mapping[type[OrderwatchError], int], othe
 
 
 def _is_run(arguments: Sequence[str]) -> bool:
-    """Whether the command, the first word that is no option nor an option's, is the daemon."""
+    """Return whether the command, the first word that is not an option or its value, is `run`."""
     words = iter(arguments)
     for word in words:
         if word == "--config":
@@ -155,11 +156,11 @@ def _is_run(arguments: Sequence[str]) -> bool:
     return False
 
 
-def _end_on_signals() -> None:
-    """Until the daemon's loop heeds them itself: nothing is under way that a stop would have to end well."""
+def _exit_on_signals() -> None:
+    """Exit on signals until the daemon's loop handles them: nothing has started that needs a clean stop."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the configuration is about to be read anyway
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the configuration has not been read yet
 
 
 def _in_one_line(error: click.ClickException) -> str:
@@ -181,6 +182,6 @@ def _leaves(group: ExceptionGroup[OrderwatchError]) -> Iterator[OrderwatchError]
             yield error
 
 
-def _trouble(error: OrderwatchError) -> object:
-    """Equal for those that are one: who reads and who writes tell a database's trouble in their own words."""
+def _cause(error: OrderwatchError) -> object:
+    """Return an equal value for equal causes: readers and writers describe a database error differently."""
     return DatabaseError if isinstance(error, DatabaseError) else str(error)

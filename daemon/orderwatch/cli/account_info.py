@@ -19,15 +19,15 @@ from orderwatch.cli.common import (
 )
 from orderwatch.cli.output.serializers import contracts_to_dict, products_to_dict
 from orderwatch.cli.output.tables import console, plain
-from orderwatch.config import Settings
 from orderwatch.errors import RefusedError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from orderwatch.app.commands.account_info import ContractInfo, ProductInfo
+    from orderwatch.app.plan import Plan
 
-_account = click.option("--account", metavar="NAME", help="Only this account of the configuration.")
+_account = click.option("--account", metavar="NAME", help="Only this account.")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 
 
@@ -36,18 +36,18 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print the facts
 @_as_json
 @configured
 def contracts(context: Context, account: str | None, *, as_json: bool) -> None:
-    """The contracts that the credentials have, and whether orders can be placed under them."""
-    from orderwatch.app.commands.account_info import read_contracts  # noqa: PLC0415 - `--help` does not need it
+    """Show your contracts, and whether they allow orders."""
+    from orderwatch.app.commands.account_info import read_contracts
 
-    settings = context.settings(resolve=True)
-    names = _chosen(settings, account)
-    found = asyncio.run(read_contracts(settings, quiet(settings), names))
+    plan = context.plan(resolve=True)
+    names = _chosen(plan, account)
+    found = asyncio.run(read_contracts(plan, quiet(plan.settings), names))
     if as_json:
         print_json(contracts_to_dict(found))
     else:
         screen = console()
-        for holding in found:
-            _print_holding(screen, holding)
+        for info in found:
+            _print_contracts(screen, info)
     _end(found)
 
 
@@ -56,12 +56,12 @@ def contracts(context: Context, account: str | None, *, as_json: bool) -> None:
 @_as_json
 @configured
 def products(context: Context, account: str | None, *, as_json: bool) -> None:
-    """The products that may be ordered, with the geometry that each needs."""
-    from orderwatch.app.commands.account_info import read_products  # noqa: PLC0415 - as above
+    """Show the products you can order. Each takes a point or an area."""
+    from orderwatch.app.commands.account_info import read_products
 
-    settings = context.settings(resolve=True)
-    names = _chosen(settings, account)
-    found = asyncio.run(read_products(settings, quiet(settings), names))
+    plan = context.plan(resolve=True)
+    names = _chosen(plan, account)
+    found = asyncio.run(read_products(plan, quiet(plan.settings), names))
     if as_json:
         print_json(products_to_dict(found))
     else:
@@ -74,31 +74,31 @@ def products(context: Context, account: str | None, *, as_json: bool) -> None:
     _end(found)
 
 
-def _chosen(settings: Settings, account: str | None) -> Collection[str]:
-    demand_account(settings, account)
-    return settings.accounts if account is None else [account]
+def _chosen(plan: "Plan", account: str | None) -> Collection[str]:
+    demand_account(plan.accounts, account)
+    return plan.accounts if account is None else [account]
 
 
-def _print_holding(screen: "Console", holding: "ContractInfo") -> None:
-    scope = "its scope is not told" if holding.scope is None else f"scope {' '.join(holding.scope)}"
-    screen.print(plain(f"{holding.account}: {holding.credentials} credentials, {scope}"))
-    if holding.credentials == "legacy":
-        screen.print(f"  no contracts: legacy credentials know none; can task: {_said(holding.may_task)}")
+def _print_contracts(screen: "Console", info: "ContractInfo") -> None:
+    scope = "scope unknown" if info.scope is None else f"scope {' '.join(info.scope)}"
+    screen.print(plain(f"{info.account}: {info.credentials} credentials, {scope}"))
+    if info.credentials == "legacy":
+        screen.print(f"  no contracts: legacy credentials have none; can task: {_yes_no(info.may_task)}")
     rows = [
         (
-            "  used" if contract.contract_id == holding.contract_id else "",
+            "  used" if contract.contract_id == info.contract_id else "",
             contract.contract_id,
             contract.status or "status unknown",
-            f"can task: {_said(contract.can_task)}",
+            f"can task: {_yes_no(contract.can_task)}",
             contract.name or "",
         )
-        for contract in holding.contracts
+        for contract in info.contracts
     ]
     _print_rows(screen, rows)
 
 
 def _print_rows(screen: "Console", rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.table import Table  # noqa: PLC0415 - rich is loaded only where it prints
+    from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for row in rows:
@@ -107,12 +107,12 @@ def _print_rows(screen: "Console", rows: Sequence[tuple[str, ...]]) -> None:
         screen.print(table)
 
 
-def _said(known: bool | None) -> str:  # noqa: FBT001 - a fact of three values, no flag
+def _yes_no(known: bool | None) -> str:  # noqa: FBT001 - a value of three, not a flag
     return "unknown" if known is None else "yes" if known else "no"
 
 
 def _end(found: Sequence["ContractInfo | ProductInfo"]) -> None:
-    """Name every problem, and exit with the worst."""
+    """Print every problem, and exit with the code of the worst."""
     complain([f"account {each.account}: {each.problem}" for each in found if each.problem])
     if any(each.refused for each in found):
         sys.exit(EXIT_CODES[RefusedError])

@@ -1,4 +1,4 @@
-"""`acknowledge`: a person knows of it, and it leaves the list."""
+"""`acknowledge`: removes what a person has seen from the list."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,32 +7,32 @@ from datetime import UTC, datetime
 import click
 
 from orderwatch.app import attention
+from orderwatch.app.plan import Plan
 from orderwatch.cli.common import TASK_ID, Context, configured, demand_current, print_json
 from orderwatch.cli.ordering.common import note_of
-from orderwatch.config import Settings
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.formatting import printable
 from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.serializers import concern_to_dict
-from orderwatch.db.store import open_store
+from orderwatch.db.repositories import open_store
 from orderwatch.ops.actor import current_actor
 
 
 @click.command()
-@click.option("--order", type=TASK_ID, metavar="ID", help="What needs you about this order.")
-@click.option("--all", "everything", is_flag=True, help="Everything that needs you.")
-@click.option("--note", metavar="TEXT", callback=note_of, help="Why: kept in the history of the order.")
+@click.option("--order", type=TASK_ID, metavar="ID", help="Acknowledge what needs attention for this order.")
+@click.option("--all", "everything", is_flag=True, help="Acknowledge everything that needs attention.")
+@click.option("--note", metavar="TEXT", callback=note_of, help="Reason, kept in the history of the order.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def acknowledge(
     context: Context, order: int | None, note: str | None, *, everything: bool, as_json: bool
 ) -> None:
-    """Take things out of the list of what needs you. They come back if they end and begin again."""
+    """Acknowledge what needs your attention. It returns to the list if it ends and begins again."""
     if (order is not None) is everything:
-        raise click.UsageError("give --order ID or --all")
-    settings = context.settings(resolve=False)
-    demand_current(settings.database.path)
-    found = asyncio.run(_acknowledge(settings, order, Provenance(who=current_actor(), note=note)))
+        raise click.UsageError("specify --order ID or --all")
+    plan = context.plan(resolve=False)
+    demand_current(plan.database.path)
+    found = asyncio.run(_acknowledge(plan, order, Provenance(who=current_actor(), note=note)))
     if as_json:
         print_json({"acknowledged": [concern_to_dict(concern) for concern in found]})
     else:
@@ -40,12 +40,12 @@ def acknowledge(
             click.echo(f"acknowledged: {concern.reason.words}: {printable(concern.text)}")
     if not found and order is not None:
         raise click.ClickException(
-            f"nothing about order {order} needs you; see: orderwatch status --attention"
+            f"order {order} does not need attention; see: orderwatch status --attention"
         )
     if not found and not as_json:
-        click.echo("nothing needs you")
+        click.echo("nothing needs attention")
 
 
-async def _acknowledge(settings: Settings, order: int | None, act: Provenance) -> Sequence[Concern]:
-    async with open_store(settings.database.path) as store:
-        return await attention.acknowledge(settings, store, order, act.words, datetime.now(UTC))
+async def _acknowledge(plan: Plan, order: int | None, act: Provenance) -> Sequence[Concern]:
+    async with open_store(plan.database.path) as store:
+        return await attention.acknowledge(plan, store, order, act.words, datetime.now(UTC))

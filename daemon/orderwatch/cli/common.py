@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from orderwatch.errors import (
 )
 
 if TYPE_CHECKING:
+    from orderwatch.app.plan import Plan
     from orderwatch.config import Settings
     from orderwatch.ops.log import Redactor
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 FAILED = 1
 EXIT_CODES: dict[type[OrderwatchError], int] = {
     ConfigError: 2,
-    BusyError: FAILED,  # before its parent: it passes, and the service manager tries again
+    BusyError: FAILED,  # before its parent class: it is temporary, and the service manager tries again
     DatabaseError: 3,
     RefusedError: 4,
     LockedError: 5,
@@ -38,7 +39,7 @@ TASK_ID = click.IntRange(0, 2**63 - 1)
 
 
 class Context:
-    """Where the configuration is; read when a command asks for it."""
+    """Location of the configuration, which is read when a command needs it."""
 
     def __init__(self, config: str | None = None) -> None:
         self._config = config
@@ -48,18 +49,24 @@ class Context:
 
     @property
     def path(self) -> Path:
-        from orderwatch.config import reading_path  # noqa: PLC0415 - signals are heeded before it is loaded
+        from orderwatch.config import reading_path
 
         return reading_path(self._config)
 
     def settings(self, *, resolve: bool, credentials: bool = True) -> "Settings":
-        from orderwatch.config import load  # noqa: PLC0415 - as above
+        from orderwatch.config import load
 
         return load(self.path, resolve=resolve, credentials=credentials)
 
+    def plan(self, *, resolve: bool) -> "Plan":
+        """Read the settings and return the plan that the parts take."""
+        from orderwatch.app import plan
+
+        return plan.resolve(self.settings(resolve=resolve))
+
 
 def configured(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Accept `--config` behind the command too, and hand the command its context."""
+    """Accept `--config` after the command too, and pass the context to the command."""
 
     def remember(context: click.Context, _: click.Parameter, value: str | None) -> None:
         context.ensure_object(Context).override(value)
@@ -71,24 +78,24 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def quiet(settings: "Settings") -> "Redactor":
-    """For a command that says itself what goes wrong: no log but errors, and no secret in those."""
-    from orderwatch.ops.log import Redactor, set_up  # noqa: PLC0415 - `--help` stays quick
+    """Set up logging for a command that prints its problems itself: only errors, with secrets redacted."""
+    from orderwatch.ops.log import Redactor, set_up
 
     redactor = Redactor()
     set_up("error", settings.log.format, redactor)
     return redactor
 
 
-def demand_account(settings: "Settings", account: str | None) -> None:
-    """An account that is named on the command line is one of the configuration."""
-    if account is not None and account not in settings.accounts:
-        known = ", ".join(settings.accounts)
-        told = f"there is no account {account!r}; there is: {known}"
-        raise click.BadParameter(told, param_hint="--account")
+def demand_account(accounts: Collection[str], account: str | None) -> None:
+    """Check that an account named on the command line is configured."""
+    if account is not None and account not in accounts:
+        known = ", ".join(accounts)
+        message = f"unknown account {account!r}; configured: {known}"
+        raise click.BadParameter(message, param_hint="--account")
 
 
 def our_command(*, anywhere: bool = False) -> str:
-    """How the user can call us: by name where it is on the path; `anywhere`, not from this folder alone."""
+    """Return how to call orderwatch: by name if it is on the PATH; with `anywhere`, from any folder."""
     beside = Path(sys.executable).with_name("orderwatch")
     if shutil.which("orderwatch") or not beside.exists():
         return "orderwatch"
@@ -100,26 +107,24 @@ def print_json(facts: object) -> None:
 
 
 def complain(problems: Sequence[str]) -> None:
-    """A line each on stderr; errors to the journal too, where that is what reads it."""
-    from orderwatch.ops.journal_priority import marked, to_journal  # noqa: PLC0415 - `--help` stays quick
+    """Print each problem as a line on stderr, with the journal's error priority if the journal reads it."""
+    from orderwatch.ops.journal_priority import marked, to_journal
 
     for problem in problems:
         line = f"orderwatch: {printable(problem)}"
         click.echo(marked(line, "error") if to_journal() else line, err=True)
 
 
-def unknown_order(order: int, why: str = "no order of that id was ever seen") -> click.ClickException:
-    return click.ClickException(f"order {order} is not known: {why}; orderwatch status lists those that are")
+def unknown_order(order: int, why: str = "no order with that id has been seen") -> click.ClickException:
+    return click.ClickException(f"order {order} is unknown: {why}; orderwatch status lists the known ones")
 
 
 def demand_current(database: Path) -> None:
-    """Commands beside the daemon never migrate; `DatabaseError` says what to do instead."""
+    """Check the schema: commands beside the daemon never migrate. Raises `DatabaseError`."""
     match schema_of(database):
         case Schema.NONE:
-            raise DatabaseError(
-                f"there is no database at {database} yet; `orderwatch run` or `once` makes it"
-            )
+            raise DatabaseError(f"there is no database at {database} yet; orderwatch run or once creates it")
         case Schema.BEHIND:
-            raise DatabaseError(f"{database} is behind this code; run: orderwatch migrate")
+            raise DatabaseError(f"{database} has an older schema; run: orderwatch migrate")
         case Schema.CURRENT:
             pass

@@ -8,7 +8,7 @@ import click
 
 from orderwatch.cli.common import Context, configured, demand_current, quiet
 from orderwatch.core.formatting import escape_name, format_bytes
-from orderwatch.db.lock import make_folder, sole_writer
+from orderwatch.db.lock import create_folder, exclusive_lock
 from orderwatch.db.migrate import HEAD, Schema, schema_of, upgrade
 
 _PATH = click.Path(path_type=Path)
@@ -17,27 +17,30 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @configured
 def migrate(context: Context) -> None:
-    """Bring the database to the code's schema. `run` does it by itself unless told not to."""
+    """Migrate the database to this version's schema. `run` does so unless `migrate = "manual"`."""
     database = context.settings(resolve=False).database.path
-    make_folder(database)
-    with sole_writer(database):
+    create_folder(database)
+    with exclusive_lock(database):
         if schema_of(database, thorough=True) is Schema.CURRENT:
-            click.echo(f"{database} is at schema {HEAD} already")
+            click.echo(f"{database} is already at schema {HEAD}")
             return
         upgrade(database)
     click.echo(f"{database} is now at schema {HEAD}")
 
 
 @click.command()
-@click.option("--to", type=_PATH, metavar="PATH", help="Where to; default: beside the daily backups.")
+@click.option("--to", type=_PATH, metavar="PATH", help="Path of the copy; default: with the nightly backups.")
 @configured
 def backup(context: Context, to: Path | None) -> None:
-    """Copy the database, whole and durable, beside a running daemon too. The daemon does it each night."""
-    from orderwatch.app.commands.restore import back_up  # noqa: PLC0415 - `--help` stays quick
+    """Back up the database.
+
+    Works beside a running daemon, which also backs it up every night.
+    """
+    from orderwatch.app.commands.restore import back_up
 
     settings = context.settings(resolve=False)
     demand_current(settings.database.path)
-    made = asyncio.run(back_up(settings, to, datetime.now(UTC)))
+    made = asyncio.run(back_up(settings.database, to, datetime.now(UTC)))
     click.echo(f"{escape_name(str(made.path))}, {format_bytes(made.size)}")
 
 
@@ -45,19 +48,17 @@ def backup(context: Context, to: Path | None) -> None:
 @click.argument("path", type=_PATH)
 @configured
 def restore(context: Context, path: Path) -> None:
-    """Put a backup in the place of the database, which is kept under another name. Stop the daemon first.
+    """Restore a backup of the database. Stop the daemon first.
 
-    Files that stand beside their sidecar in the delivery tree, and that the backup does not know, are taken
-    up: nothing of them is fetched again.
+    Renames the current database and never deletes it. Registers files delivered since the backup, if they
+    have a sidecar, so that they are not downloaded again.
     """
-    from orderwatch.app.commands.restore import restore as put_back  # noqa: PLC0415 - `--help` stays quick
+    from orderwatch.app.commands.restore import restore as put_back
 
-    settings = context.settings(resolve=False)
-    quiet(settings)
-    done = put_back(settings, path, datetime.now(UTC))
+    plan = context.plan(resolve=False)
+    quiet(plan.settings)
+    done = put_back(plan, path, datetime.now(UTC))
     if done.aside is not None:
-        click.echo(f"the former database is {escape_name(str(done.aside))} now")
-    click.echo(
-        f"{settings.database.path} is that of the backup; {done.files} files in the tree were new to it"
-    )
-    click.echo("next: orderwatch verify, then start the daemon: it looks at every open order at once")
+        click.echo(f"the former database is now {escape_name(str(done.aside))}")
+    click.echo(f"{plan.database.path} is restored; {done.files} files in the trees were registered")
+    click.echo("next: run orderwatch verify, then start the daemon, which polls every open order at once")

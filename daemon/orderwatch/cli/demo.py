@@ -1,4 +1,4 @@
-"""The demonstration: simulator and daemon as two processes, and this one watching the database."""
+"""Runs the demonstration: simulator and daemon as two processes, while this one shows the database."""
 
 import asyncio
 import os
@@ -14,6 +14,7 @@ import click
 from rich.tree import Tree
 
 from orderwatch.app.attention import concerns_of
+from orderwatch.app.plan import resolve
 from orderwatch.cli.common import FAILED, our_command
 from orderwatch.cli.output.demo_view import View
 from orderwatch.cli.output.keyboard import listening
@@ -24,14 +25,14 @@ from orderwatch.core.attention.attention import unacknowledged
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.formatting import format_bytes
 from orderwatch.core.model import DeliveryState, Order
-from orderwatch.core.orders.order_state import is_complete
+from orderwatch.core.orders.completeness import is_complete
 from orderwatch.db.migrate import Schema, schema_of
-from orderwatch.db.reader import Reader, open_reader
+from orderwatch.db.repositories import Store, open_reader
 from orderwatch.errors import ConfigError
 
-_DEADLINE = 300.0  # seconds; the orders of the demonstration live for half a minute, on a quick machine
-_FRAME = 0.2  # seconds between two pictures
-_PORT = 8787  # of the page, where nothing else has it
+_TIMEOUT_SECONDS = 300.0  # on a quick machine the demonstration takes half a minute
+_FRAME_SECONDS = 0.2
+_PAGE_PORT = 8787  # unless it is in use
 
 _DELIVERY = """[delivery]
 attachments = ["delivery_zip", "thumbnail", "preview"]
@@ -44,9 +45,9 @@ format = "json"
 
 
 async def run_demo(folder: Path | None, picture: Path | None, *, stay: bool) -> int:
-    """Run the demonstration in a folder that stays; returns the exit code."""
+    """Run the demonstration in a folder, which is kept; return the exit code."""
     folder = _empty_folder(folder or Path(tempfile.mkdtemp(prefix="orderwatch-demo-")))
-    config, port = folder / "config.toml", free_port(_PORT)
+    config, port = folder / "config.toml", free_port(_PAGE_PORT)
     page = f"http://127.0.0.1:{port}/"
     async with AsyncExitStack() as stack:
         simulate = ["simulate", "--scenario", "demo", "--page-port", str(port), "--write-config", str(config)]
@@ -63,18 +64,16 @@ async def run_demo(folder: Path | None, picture: Path | None, *, stay: bool) -> 
         click.echo(f"The page: {page}\n")
         view = View()
         try:
-            async with asyncio.timeout(_DEADLINE):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await _watch(reader, view, daemon)
         except TimeoutError:
-            click.echo(
-                f"orderwatch: the demonstration did not end in time; see {folder}/daemon.log", err=True
-            )
+            click.echo(f"orderwatch: the demonstration timed out; see {folder}/daemon.log", err=True)
             return FAILED
         if picture is not None:
             view.save_picture(picture)
         if daemon.returncode is None:
-            concerns = await concerns_of(load(config, {}, resolve=False), reader, datetime.now(UTC))
-            _tell(folder, await reader.orders(), unacknowledged(concerns))
+            concerns = await concerns_of(resolve(load(config, {}, resolve=False)), reader, datetime.now(UTC))
+            _print_result(folder, await reader.orders.list_all(), unacknowledged(concerns))
             if stay:
                 await _stay(page, daemon)
     if daemon.returncode != 0:
@@ -85,28 +84,28 @@ async def run_demo(folder: Path | None, picture: Path | None, *, stay: bool) -> 
     return 0
 
 
-async def _watch(reader: Reader, view: View, daemon: asyncio.subprocess.Process) -> None:
+async def _watch(reader: Store, view: View, daemon: asyncio.subprocess.Process) -> None:
     with view:
         while daemon.returncode is None:
-            orders = await reader.orders()
-            view.show(orders, await reader.moves_after(view.last_move))
+            orders = await reader.orders.list_all()
+            view.show(orders, await reader.history.after(view.last_move))
             done = orders and all(o.status.final and is_complete(o) for o in orders)
-            if done and not await reader.unlisted(None):
+            if done and not await reader.catalog.unlisted(None):
                 return
-            await asyncio.sleep(_FRAME)
+            await asyncio.sleep(_FRAME_SECONDS)
 
 
 async def _stay(page: str, daemon: asyncio.subprocess.Process) -> None:
-    """There is time to look at it."""
-    click.echo(f"\nThe page stays until you press q: {page}")
+    """Keep the page up until the user quits."""
+    click.echo(f"\nThe page stays up until you press q: {page}")
     with listening() as keys:
         while not keys.ended and daemon.returncode is None:
-            await keys.pause(_FRAME)
+            await keys.pause(_FRAME_SECONDS)
 
 
 @asynccontextmanager
 async def _process(log: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """One of our own commands as a process of its own; stopped as a service manager would."""
+    """Run one of our commands as a process; stop it as a service manager would."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ORDERWATCH_")}
     with log.open("w", encoding="utf-8") as output:
         process = await asyncio.create_subprocess_exec(
@@ -121,14 +120,14 @@ async def _process(log: Path, *arguments: str) -> AsyncIterator[asyncio.subproce
 
 
 async def _until(ready: Callable[[], bool], process: asyncio.subprocess.Process, log: Path) -> None:
-    """Wait for what the process does; one that has ended will not do it any more."""
-    for _ in range(round(_DEADLINE / _FRAME)):
+    """Wait until `ready`, unless the process has ended."""
+    for _ in range(round(_TIMEOUT_SECONDS / _FRAME_SECONDS)):
         if ready():
             return
         if process.returncode is not None:
             break
-        await asyncio.sleep(_FRAME)
-    raise click.ClickException(f"the demonstration did not begin; see {log}")
+        await asyncio.sleep(_FRAME_SECONDS)
+    raise click.ClickException(f"the demonstration did not start; see {log}")
 
 
 def _empty_folder(folder: Path) -> Path:
@@ -136,13 +135,13 @@ def _empty_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         taken = any(folder.iterdir())
     except OSError as error:
-        raise ConfigError([f"{folder} cannot be used: {error.strerror}"]) from error
+        raise ConfigError([f"cannot use {folder}: {error.strerror}"]) from error
     if taken:
         raise ConfigError([f"{folder} is not empty"])
     return folder.resolve()
 
 
-def _tell(folder: Path, orders: Sequence[Order], attention: Sequence[Concern]) -> None:
+def _print_result(folder: Path, orders: Sequence[Order], attention: Sequence[Concern]) -> None:
     stored = [d for o in orders for d in o.deliveries if d.state is DeliveryState.STORED]
     screen = console()
     screen.print(
@@ -151,7 +150,7 @@ def _tell(folder: Path, orders: Sequence[Order], attention: Sequence[Concern]) -
     )
     screen.print(_tree(folder / "deliveries"), highlight=False)
     screen.print(
-        f"\nThe catalogue of it, for QGIS and pystac: {folder}/deliveries/catalog.json",
+        f"\nSTAC catalog, for QGIS and pystac: {folder}/deliveries/catalog.json",
         highlight=False,
         soft_wrap=True,
     )
@@ -159,12 +158,12 @@ def _tell(folder: Path, orders: Sequence[Order], attention: Sequence[Concern]) -
     print_attention(screen, attention, None)
     screen.print(status_table(orders))
     command = f"{our_command()} --config {folder}/config.toml"
-    screen.print("\n[bold]Where to look next[/]", highlight=False)
+    screen.print("\n[bold]Next steps[/]", highlight=False)
     for line in (
         f"{command} status",
         f"{command} history {orders[0].task_id}",
         f"less {folder}/daemon.log",
-        f"{our_command()} demo --stay  # the same again, with its page until you press q",
+        f"{our_command()} demo --stay  # run it again and keep the page until you press q",
         f"rm -r {folder}",
     ):
         screen.print(f"  {line}", highlight=False, soft_wrap=True)
@@ -174,7 +173,7 @@ def _tree(root: Path) -> Tree:
     def grow(branch: Tree, folder: Path) -> None:
         for path in sorted(folder.iterdir()):
             if path == root / "stac":
-                branch.add("stac  [dim]the catalogue[/]")
+                branch.add("stac  [dim]the STAC catalog[/]")
             elif path.is_dir() and not path.name.startswith("."):
                 grow(branch.add(path.name), path)
             elif path.is_file() and not path.with_suffix("").is_file():

@@ -1,4 +1,4 @@
-"""`explain`: why an order is where it is."""
+"""`explain`: why an order has its status."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from orderwatch.core.formatting import printable
 from orderwatch.core.orders.explain import Facts
 from orderwatch.core.orders.explain import explain as explained
 from orderwatch.core.serializers import explanation_to_dict
-from orderwatch.db.daemon_status import liveness
+from orderwatch.db.daemon_status import read_daemon_status
 
-_TOPIC = 16  # columns
+_TOPIC_WIDTH = 16
 
 
 @click.command()
@@ -23,24 +23,27 @@ _TOPIC = 16  # columns
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def explain(context: Context, task_id: int, *, as_json: bool) -> None:
-    """Why an order is where it is: what was seen, what is awaited, when it is looked at next and why then."""
-    from orderwatch.app.order_facts import gather  # noqa: PLC0415 - `--help` stays quick
+    """Explain the state of an order and its next poll.
 
-    settings = context.settings(resolve=False)
-    demand_current(settings.database.path)
-    found = asyncio.run(gather(settings, task_id, datetime.now(UTC)))
+    Shows what was last seen, what orderwatch waits for, when it polls next, and why then.
+    """
+    from orderwatch.app.order_facts import gather
+
+    plan = context.plan(resolve=False)
+    demand_current(plan.database.path)
+    found = asyncio.run(gather(plan, task_id, datetime.now(UTC)))
     if as_json:
         print_json({"orders": [explanation_to_dict(facts) for facts in found]})
     else:
-        _print(found, liveness(settings.database.path))
+        _print(found, read_daemon_status(plan.database.path))
     if not found:
-        if task_id in {i for watch in settings.watch for i in watch.task_ids}:
-            raise unknown_order(task_id, "it is watched, but was never looked at")
+        if task_id in {i for watch in plan.settings.watch for i in watch.task_ids}:
+            raise unknown_order(task_id, "it is watched, but has not been polled yet")
         raise unknown_order(task_id)
 
 
 def _print(found: Sequence[Facts], daemon: DaemonStatus) -> None:
-    from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
+    from rich.text import Text
 
     screen = console()
     if found:
@@ -52,5 +55,5 @@ def _print(found: Sequence[Facts], daemon: DaemonStatus) -> None:
             Text.assemble((f"order {order.task_id}", "bold"), " ", names, (f" (account {account})", "dim"))
         )
         for line in explained(facts):
-            topic = Text(f"  {printable(line.topic):{_TOPIC}}", "cyan")
+            topic = Text(f"  {printable(line.topic):{_TOPIC_WIDTH}}", "cyan")
             screen.print(topic.append(f"  {printable(line.text)}", "none"), soft_wrap=True)

@@ -1,18 +1,18 @@
-"""What `status` leaves out."""
+"""Filters of `status`."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.model import Order, OrderState
-from orderwatch.core.name_patterns import name_matches
+from orderwatch.core.orders.watches import name_matches
 
-NOTHING_KNOWN = "nothing is known yet"
+NOTHING_KNOWN = "no orders yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """None takes everything; `project` is a shell pattern, `attention` takes only what needs a person."""
+    """None matches everything; `project` is a shell pattern, `attention` matches only what needs a person."""
 
     task_id: int | None = None
     account: str | None = None
@@ -22,13 +22,13 @@ class Filters:
 
     @property
     def empty(self) -> str:
-        """What to say where no order is shown."""
+        """The message when no order is shown."""
         if self == Filters():
             return NOTHING_KNOWN
-        return "no order needs you" if self == Filters(attention=True) else "no order fits these filters"
+        return "no order needs attention" if self == Filters(attention=True) else "no order matches"
 
     def takes(self, order: Order, concerned: Collection[tuple[str | None, int]]) -> bool:
-        """Whether the order is shown; `concerned` are those that need a person, by account and id."""
+        """Return whether an order is shown; `concerned` are those that need a person, by account and id."""
         return (
             self._is_of(order.account, order.project_name)
             and self.state in (None, order.state)
@@ -36,7 +36,7 @@ class Filters:
         )
 
     def takes_concern(self, concern: Concern, shown: Collection[tuple[str | None, int]]) -> bool:
-        """Whether it is listed: with the order that it is about, or by its account."""
+        """Return whether a concern is listed: with its order, or by its account."""
         if concern.task_id is not None and (concern.account, concern.task_id) in shown:
             return True
         narrows = (self.task_id, self.project, self.state) != (None, None, None)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _ROOT = click.option(
     "--root",
     type=click.Path(path_type=Path),
-    help="Take this folder for /, and leave the running system alone.",
+    help="Act in this root directory; leave the running system alone.",
 )
-_USER = click.option("--user", is_flag=True, help="For you alone, without root.")
+_USER = click.option("--user", is_flag=True, help="Act for your user only, without root.")
 _FOLDER = click.Path(path_type=Path)
 
 
@@ -28,16 +28,17 @@ _FOLDER = click.Path(path_type=Path)
 @_USER
 @_ROOT
 @click.option("--print", "only_print", is_flag=True, help="Print what would be written; change nothing.")
-@click.option(
-    "--deliveries", type=_FOLDER, metavar="PATH", help="Where deliveries go, if not to the usual place."
-)
-@click.option("--command", type=_FOLDER, metavar="PATH", help="The orderwatch to run, if not this one.")
+@click.option("--deliveries", type=_FOLDER, metavar="PATH", help="Delivery root, if not the default.")
+@click.option("--command", type=_FOLDER, metavar="PATH", help="The orderwatch command, if not this one.")
 def install(
     *, user: bool, root: Path | None, only_print: bool, deliveries: Path | None, command: Path | None
 ) -> None:
-    """Write systemd's unit, folders, an example configuration and the shell's command. Twice is harmless."""
-    from orderwatch.app.install.installer import Installer, shown, systemd_version  # noqa: PLC0415 - `--help` stays quick
-    from orderwatch.app.install.unit_files import Place, why_hidden  # noqa: PLC0415 - as above
+    """Install the service. Safe to run again.
+
+    Writes the systemd unit, the folders, an example configuration and the shell command.
+    """
+    from orderwatch.app.install.installer import Installer, shown, systemd_version
+    from orderwatch.app.install.unit_files import Place, why_hidden
 
     if deliveries is not None and not deliveries.is_absolute():
         raise click.BadParameter("must be absolute", param_hint="--deliveries")
@@ -57,18 +58,18 @@ def install(
         raise ConfigError(hidden)
     _demand_root("install", user=user, root=root)
     Installer(place, click.echo, root).install()
-    _tell_next(place, user=user)
+    _print_next_steps(place, user=user)
     if root is None:
-        _tell_how_to_call(place, user=user)
+        _print_how_to_call(place, user=user)
 
 
 @click.command()
 @_USER
 @_ROOT
 def uninstall(*, user: bool, root: Path | None) -> None:
-    """Stop the service and remove what `install` wrote. Configuration, database and deliveries stay."""
-    from orderwatch.app.install.installer import Installer  # noqa: PLC0415 - `--help` stays quick
-    from orderwatch.app.install.unit_files import Place  # noqa: PLC0415 - as above
+    """Stop the service and remove what `install` wrote. Keeps configuration, database and deliveries."""
+    from orderwatch.app.install.installer import Installer
+    from orderwatch.app.install.unit_files import Place
 
     _demand_root("uninstall", user=user, root=root)
     place = Place(command=Path("/"), home=Path.home() if user else None)
@@ -76,21 +77,21 @@ def uninstall(*, user: bool, root: Path | None) -> None:
 
 
 def _this() -> Path:
-    """The command of the environment that runs us."""
+    """Return the command of the present Python environment."""
     command = Path(sys.executable).with_name("orderwatch")
     if not command.exists():
-        raise click.UsageError(f"there is no {command}; name the command to run with --command PATH")
+        raise click.UsageError(f"{command} does not exist; specify --command PATH")
     return command
 
 
 def _demand_root(command: str, *, user: bool, root: Path | None) -> None:
     if user and root is not None:
-        raise click.UsageError("--user and --root do not go together")
+        raise click.UsageError("--user cannot be combined with --root")
     if not user and root is None and os.geteuid() != 0:
-        raise click.UsageError(f"needs root: sudo {_this()} {command}; or for you alone: --user")
+        raise click.UsageError(f"needs root: run sudo {_this()} {command}, or use --user")
 
 
-def _tell_next(place: "Place", *, user: bool) -> None:
+def _print_next_steps(place: "Place", *, user: bool) -> None:
     systemctl = "systemctl --user" if user else "systemctl"
     name = "orderwatch" if user else "sudo -u orderwatch orderwatch"
     steps = [
@@ -98,21 +99,21 @@ def _tell_next(place: "Place", *, user: bool) -> None:
         f"write the client secret, alone, into {place.configuration}/main-secret",
         f"{name} check --online",
         f"{systemctl} enable --now orderwatch",
-        *(["loginctl enable-linger, for it to run while you are not logged in"] if user else []),
+        *(["loginctl enable-linger, to keep it running while you are logged out"] if user else []),
     ]
-    click.echo("\nWhat is left to do:")
+    click.echo("\nNext steps:")
     for number, step in enumerate(steps, 1):
         click.echo(f"  {number}. {step}")
 
 
-def _tell_how_to_call(place: "Place", *, user: bool) -> None:
-    """Where a shell does not find what was installed."""
+def _print_how_to_call(place: "Place", *, user: bool) -> None:
+    """Print how to call the command if the shell does not find it."""
     found = shutil.which("orderwatch")
     good = {str(place.wrapper)} if user else {str(place.wrapper), str(place.command)}
     if found in good:
         return
     if found is None and place.wrapper.exists():
-        click.echo(f"{place.wrapper.parent} is not on your PATH; add it, or write {place.wrapper}.")
+        click.echo(f"{place.wrapper.parent} is not on your PATH; add it, or use {place.wrapper}.")
         return
     named = f"ORDERWATCH_CONFIG={place.configuration}/config.toml " if user else ""
-    click.echo(f"`orderwatch` calls {found or 'nothing'} here; write instead: {named}{place.command}")
+    click.echo(f"`orderwatch` is {found or 'not found'} here; use instead: {named}{place.command}")

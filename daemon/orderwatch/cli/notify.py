@@ -9,29 +9,28 @@ from orderwatch.cli.common import FAILED, Context, complain, configured, print_j
 
 
 @click.command()
-@click.option("--test", is_flag=True, required=True, help="Send a test note through every channel, now.")
-@click.option("--channel", metavar="NAME", help="Only this channel of the configuration.")
+@click.option("--test", is_flag=True, required=True, help="Send a test notification to every channel now.")
+@click.option("--channel", metavar="NAME", help="Test only this channel.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def notify(context: Context, channel: str | None, *, test: bool, as_json: bool) -> None:
-    """Try the channels of the configuration; exit 0 means that each took the note."""
-    from orderwatch.app.notifications import (  # noqa: PLC0415 - `--help` does not need it
+    """Test the configured channels. Exits 0 if each accepted the notification."""
+    from orderwatch.app.notifications import (
         learn_channels,
-        named_channels,
         try_channels,
     )
 
-    del test  # there is nothing else to do yet
-    settings = context.settings(resolve=True)
-    names = list(named_channels(settings))
+    del test  # the only action so far
+    plan = context.plan(resolve=True)
+    names = list(plan.notifiers)
     if not names:
-        raise click.UsageError("there is no [[notify]] in the configuration")
+        raise click.UsageError("no [[notify]] is configured")
     if channel is not None and channel not in names:
-        told = f"there is no channel {channel!r}; there is: {', '.join(names)}"
-        raise click.BadParameter(told, param_hint="--channel")
-    redactor = quiet(settings)
-    learn_channels(settings, redactor)
-    tried = asyncio.run(try_channels(settings, redactor, channel))
+        message = f"unknown channel {channel!r}; configured: {', '.join(names)}"
+        raise click.BadParameter(message, param_hint="--channel")
+    redactor = quiet(plan.settings)
+    learn_channels(plan.settings, redactor)
+    tried = asyncio.run(try_channels(plan, redactor, channel))
     if as_json:
         print_json({"channels": [one._asdict() for one in tried]})
     else:

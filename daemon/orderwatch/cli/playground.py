@@ -1,4 +1,4 @@
-"""A configuration for the simulated provider that keeps to one folder, whatever else this machine runs."""
+"""Writes a configuration for the simulated provider that uses only one folder."""
 
 import json
 import shlex
@@ -13,7 +13,7 @@ import click
 from orderwatch.cli.common import our_command
 from orderwatch.errors import ConfigError
 
-_MARK = "# Written by `orderwatch simulate --write-config`, which writes it anew."
+_MARK = "# Written by `orderwatch simulate --write-config`, which overwrites it."
 _SETTINGS = """{mark}
 
 {accounts}
@@ -35,7 +35,7 @@ listen = "127.0.0.1:{port}"
 
 
 class Playground:
-    """What plays in the folder of the configuration file; no one else's file there is touched."""
+    """The folder of the configuration file with its database and tree; other files there are not touched."""
 
     def __init__(self, configuration: Path, page_port: int) -> None:
         self._path = configuration.absolute()
@@ -44,16 +44,16 @@ class Playground:
         self._places = (self._folder / "deliveries", self._folder / "orderwatch.db")
 
     def demand(self) -> None:
-        """`ConfigError` where something stands that `simulate` did not make."""
+        """Raise `ConfigError` if the folder contains anything that `simulate` did not create."""
         with suppress(FileNotFoundError, NotADirectoryError, UnicodeError):
             if self._path.read_text(encoding="utf-8").startswith(_MARK):
                 return
-            raise ConfigError([f"{self._path} is there and not from here; name another file"])
+            raise ConfigError([f"{self._path} was not written by orderwatch simulate; choose another file"])
         if taken := next((place for place in self._places if place.exists()), None):
-            raise ConfigError([f"{taken} is there already; name a file in an empty folder"])
+            raise ConfigError([f"{taken} exists already; choose a file in an empty folder"])
 
     def write(self, accounts: str) -> None:
-        """Write the configuration with these tables of accounts and watches: whole, and for our eyes only."""
+        """Write the configuration with these accounts and watches, atomically and private to its owner."""
         root, database = self._places
         text = _SETTINGS.format(
             mark=_MARK,
@@ -67,15 +67,15 @@ class Playground:
                 aside.write(text)
             Path(aside.name).replace(self._path)
         except OSError as error:
-            raise click.ClickException(f"{self._path} cannot be written: {error.strerror}") from error
+            raise click.ClickException(f"cannot write {self._path}: {error.strerror}") from error
 
     def commands(self) -> Sequence[str]:
-        """What to call next, in another terminal."""
+        """Return the commands to run next, in another terminal."""
         command = f"{shlex.quote(our_command(anywhere=True))} --config {shlex.quote(str(self._path))}"
         root, database = (shlex.quote(str(place)) for place in self._places)
-        anew = [f"rm -r {root} {database}*    # forget what an earlier run stored"]
+        reset = [f"rm -r {root} {database}*    # remove what an earlier run stored"]
         return (
-            *(anew if self._places[1].exists() else ()),
+            *(reset if self._places[1].exists() else ()),
             f"{command} check --online",
             f"{command} once",
             f"{command} run    # its page: http://127.0.0.1:{self._port}/",
@@ -83,9 +83,9 @@ class Playground:
         )
 
 
-def free_port(*wanted: int) -> int:
-    """A port of loopback that nobody listens on: one that is wanted, else any."""
-    for port in (*wanted, 0):
+def free_port(*preferred: int) -> int:
+    """Return a free loopback port: one of `preferred`, else any."""
+    for port in (*preferred, 0):
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""`rebuild` and `stac rebuild`: the database from the sidecars, the catalogue from the database."""
+"""`rebuild` and `stac rebuild`: the database from the sidecars, the catalog from the database."""
 
 import asyncio
 import sys
@@ -11,24 +11,24 @@ from orderwatch.cli.common import FAILED, Context, complain, configured, print_j
 from orderwatch.cli.output.progress import shown
 from orderwatch.cli.run import begin
 from orderwatch.core.formatting import escape_name, format_bytes
-from orderwatch.core.serializers import refused_to_dict
+from orderwatch.core.report_serializers import refused_to_dict
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def rebuild(context: Context, *, as_json: bool) -> None:
-    """Make a new database from the sidecars in the delivery tree, where the old one is lost.
+    """Recreate a lost database from the delivery tree.
 
-    Nothing of what stands in the tree is fetched again, or changed. Run `orderwatch verify` afterwards:
-    the files are not read here.
+    Reads the sidecars, changes no file, and downloads nothing again. Run `orderwatch verify` afterwards,
+    which reads the files.
     """
-    from orderwatch.app.commands.rebuild import held_for_rebuild  # noqa: PLC0415 - `--help` stays quick
-    from orderwatch.app.commands.rebuild import rebuild as read_trees  # noqa: PLC0415 - as above
+    from orderwatch.app.commands.rebuild import held_for_rebuild
+    from orderwatch.app.commands.rebuild import rebuild as read_trees
 
-    settings = context.settings(resolve=False)
-    with held_for_rebuild(settings), shown(plain=as_json) as progress:
-        done = asyncio.run(read_trees(settings, datetime.now(UTC), progress))
+    plan = context.plan(resolve=False)
+    with held_for_rebuild(plan), shown(plain=as_json) as progress:
+        done = asyncio.run(read_trees(plan, datetime.now(UTC), progress))
     if as_json:
         print_json(
             {
@@ -41,33 +41,35 @@ def rebuild(context: Context, *, as_json: bool) -> None:
         )
     else:
         click.echo(
-            f"{settings.database.path} knows {done.orders} orders with {done.deliveries} stored files,"
-            f" {format_bytes(done.size)}; their bytes were not read: run orderwatch verify"
+            f"{plan.database.path} contains {done.orders} orders with {done.deliveries} stored files,"
+            f" {format_bytes(done.size)}; the files were not read: run orderwatch verify"
         )
     for one in done.refused:
-        root = settings.delivery.root if one.root is None else Path(one.root)
-        complain([f"not taken up: {escape_name(str(root / one.path))}: {one.detail}"])
+        root = plan.roots[None] if one.root is None else Path(one.root)
+        complain([f"refused: {escape_name(str(root / one.path))}: {one.detail}"])
     if done.refused:
         sys.exit(FAILED)
 
 
 @click.group()
 def stac() -> None:
-    """The STAC catalogue in the delivery trees."""
+    """Manage the STAC catalog in the delivery trees."""
 
 
 @stac.command("rebuild")
 @configured
 def rebuild_catalog(context: Context) -> None:
-    """Write the whole catalogue anew, as the database has it. A running daemon does it by itself."""
-    from orderwatch.app.commands.rebuild import rebuild_catalog  # noqa: PLC0415 - `--help` stays quick
+    """Rewrite the catalog from the database. If a daemon is running, it does this."""
+    from orderwatch.app.commands.rebuild import rebuild_catalog
+    from orderwatch.app.plan import resolve
 
     settings, redactor = begin(context)
-    problems = asyncio.run(rebuild_catalog(settings, redactor))
+    plan = resolve(settings)
+    problems = asyncio.run(rebuild_catalog(plan, redactor))
     if problems is None:
-        click.echo("the running daemon writes the catalogue anew")
+        click.echo("the running daemon writes the catalog again")
         return
     complain(problems)
     if problems:
         sys.exit(FAILED)
-    click.echo(f"the catalogue is written anew: {settings.delivery.root / 'catalog.json'}")
+    click.echo(f"the catalog is written: {plan.roots[None] / 'catalog.json'}")

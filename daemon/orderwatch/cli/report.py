@@ -1,4 +1,4 @@
-"""`report`: how long things took."""
+"""`report`: durations of orders, captures and deliveries."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -12,8 +12,8 @@ from orderwatch.cli.common import Context, configured, demand_current, print_jso
 from orderwatch.cli.output.tables import console, plain, styled, title
 from orderwatch.core.formatting import ago, format_duration, format_time
 from orderwatch.core.orders.latency_report import Figures, Group, OrderRow, Report, ReportBuilder
-from orderwatch.core.serializers import report_to_dict
-from orderwatch.db.reader import open_reader
+from orderwatch.core.report_serializers import report_to_dict
+from orderwatch.db.repositories import open_reader
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-_WHAT = 24  # columns; wide enough that the figures of all groups stand below each other
-_FIGURE = 11
+_LABEL_WIDTH = 24  # aligns the figures of all groups
+_FIGURE_WIDTH = 11
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def report(context: Context, *, as_json: bool) -> None:
-    """How long orders, captures and deliveries took, and which orders are overdue."""
+    """Report how long orders took and which are overdue."""
     database = context.settings(resolve=False).database.path
     demand_current(database)
     found = asyncio.run(_report(database))
@@ -42,29 +42,29 @@ def report(context: Context, *, as_json: bool) -> None:
 def print_report(report: Report) -> None:
     screen = console()
     if not report.groups:
-        screen.print("nothing is known yet")
+        screen.print("no orders yet")
         return
     screen.print(f"as of {format_time(report.at)}; percentiles by nearest rank", style="dim")
     for group in report.groups:
         screen.print(_title(group))
         screen.print(_figures(_steps(group)))
-    screen.print("\n[bold]How long things stayed in a state[/]")
+    screen.print("\n[bold]Time in each state[/]")
     if report.dwell:
         screen.print(_figures((f"{stay.subject} {stay.state}", stay.spans) for stay in report.dwell))
     else:
-        screen.print("  nothing has moved on yet")
+        screen.print("  no status change yet")
     _print_overdue(screen, report)
 
 
 async def _report(database: Path) -> Report:
-    ledger = ReportBuilder()
+    builder = ReportBuilder()
     async with open_reader(database) as reader:
-        await reader.enter(ledger)
-    return ledger.report(datetime.now(UTC))
+        await reader.statistics.fill_report(builder)
+    return builder.report(datetime.now(UTC))
 
 
 def _title(group: Group) -> "Text":
-    from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
+    from rich.text import Text
 
     names = title(group.project_name, group.product) or plain("no project")
     names.stylize("bold")
@@ -82,13 +82,13 @@ def _steps(group: Group) -> Iterable[tuple[str, Figures]]:
 
 def _figures(rows: Iterable[tuple[str, Figures]]) -> "Padding":
     table = _table()
-    table.add_column(min_width=_WHAT, overflow="fold")
+    table.add_column(min_width=_LABEL_WIDTH, overflow="fold")
     table.add_column("count", justify="right", no_wrap=True)
     for heading in ("median", "90 % within"):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=_FIGURE)
+        table.add_column(heading, justify="right", no_wrap=True, min_width=_FIGURE_WIDTH)
     for what, figures in rows:
         spans = [format_duration(length) for length in (figures.median, figures.p90) if length is not None]
-        table.add_row(plain(what), str(figures.count), *(spans or ["nothing yet"]))
+        table.add_row(plain(what), str(figures.count), *(spans or ["none yet"]))
     return _indented(table)
 
 
@@ -96,7 +96,7 @@ def _print_overdue(screen: "Console", report: Report) -> None:
     if not report.overdue:
         screen.print("\nno order is overdue")
         return
-    screen.print(f"\n[bold]Overdue: ended, and nothing stored[/]  [dim]{len(report.overdue)}[/]")
+    screen.print(f"\n[bold]Overdue: ended without a stored delivery[/]  [dim]{len(report.overdue)}[/]")
     table = _table()
     for heading in ("account", "order", "project / task", "status", "state", "ended"):
         table.add_column(heading, overflow="fold")
@@ -118,12 +118,12 @@ def _overdue_cells(order: OrderRow, now: datetime | None) -> "Sequence[Renderabl
 
 
 def _table() -> "Table":
-    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.table import Table
 
     return Table(box=None, pad_edge=False, header_style="dim")
 
 
 def _indented(table: "Table") -> "Padding":
-    from rich.padding import Padding  # noqa: PLC0415 - as above
+    from rich.padding import Padding
 
     return Padding(table, (0, 0, 0, 2), expand=False)

@@ -1,4 +1,4 @@
-"""`retry`: parked and given-up deliveries again."""
+"""`retry`: re-queues parked and given-up deliveries."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -15,42 +15,42 @@ from orderwatch.cli.common import (
 )
 from orderwatch.core.deliveries.state_machine import retry as queue_again
 from orderwatch.core.model import DeliveryState
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.repositories import Store, open_store
 
 
 @click.command()
-@click.option("--task", type=TASK_ID, metavar="ID", help="The deliveries of this order.")
-@click.option("--capture", metavar="ID", help="The deliveries of this capture.")
-@click.option("--all", "everything", is_flag=True, help="Every parked or given-up delivery.")
+@click.option("--task", type=TASK_ID, metavar="ID", help="Re-queue the deliveries of this order.")
+@click.option("--capture", metavar="ID", help="Re-queue the deliveries of this capture.")
+@click.option("--all", "everything", is_flag=True, help="Re-queue every parked or given-up delivery.")
 @configured
 def retry(context: Context, task: int | None, capture: str | None, *, everything: bool) -> None:
-    """Want again what was parked or given up. A running daemon takes it up by itself."""
+    """Re-queue deliveries that were parked or given up. A running daemon downloads them."""
     if [task is not None, capture is not None, everything].count(True) != 1:
-        raise click.UsageError("say which: --task ID, --capture ID or --all")
+        raise click.UsageError("specify --task ID, --capture ID or --all")
     database = context.settings(resolve=False).database.path
     demand_current(database)
-    wanted = asyncio.run(_want_again(database, task, capture))
-    if not wanted:
-        click.echo("nothing was parked or given up")
+    count = asyncio.run(_requeue(database, task, capture))
+    if not count:
+        click.echo("no delivery is parked or given up")
     else:
-        click.echo("1 delivery is wanted again" if wanted == 1 else f"{wanted} deliveries are wanted again")
+        click.echo("1 delivery re-queued" if count == 1 else f"{count} deliveries re-queued")
 
 
-async def _want_again(database: Path, task: int | None, capture: str | None) -> int:
+async def _requeue(database: Path, task: int | None, capture: str | None) -> int:
     async with open_store(database) as store:
         await _demand_known(store, task, capture)
-        stuck = await store.deliveries(DeliveryState.PARKED, DeliveryState.GIVEN_UP)
+        stuck = await store.deliveries.in_states(DeliveryState.PARKED, DeliveryState.GIVEN_UP)
         chosen = [d for d in stuck if task in (None, d.task_id) and capture in (None, d.capture_id)]
         for delivery in chosen:
-            await store.record(queue_again(delivery, datetime.now(UTC)))
+            await store.deliveries.save(queue_again(delivery, datetime.now(UTC)))
     return len(chosen)
 
 
 async def _demand_known(store: Store, task: int | None, capture: str | None) -> None:
-    if task is not None and not await store.orders(task):
+    if task is not None and not await store.orders.list_all(task):
         raise unknown_order(task)
     if capture is not None:
-        known = {one.capture_id for order in await store.orders() for one in order.captures}
+        known = {one.capture_id for order in await store.orders.list_all() for one in order.captures}
         if capture not in known:
-            told = f"capture {capture} is not known; orderwatch status ORDER --json lists those of an order"
-            raise click.ClickException(told)
+            message = f"capture {capture} is unknown; orderwatch status ORDER --json lists those of an order"
+            raise click.ClickException(message)

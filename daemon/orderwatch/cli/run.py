@@ -10,23 +10,23 @@ from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configu
 from orderwatch.cli.output.progress import shown
 from orderwatch.config import Settings
 from orderwatch.errors import RefusedError
-from orderwatch.ops.log import Redactor, say_crash
+from orderwatch.ops.log import Redactor, redact_crash
 from orderwatch.ops.systemd import extending
 
 
 @click.command()
 @configured
 def run(context: Context) -> None:
-    """The daemon, in the foreground. SIGTERM and SIGINT stop it cleanly, SIGHUP reloads the configuration."""
-    from orderwatch.app.daemon.lifecycle import run_daemon  # noqa: PLC0415 - as above
-    from orderwatch.app.factories import held_database  # noqa: PLC0415 - `--help` stays quick
-    from orderwatch.db.daemon_status import shown_alive  # noqa: PLC0415 - as above
+    """Run the daemon in the foreground. SIGTERM and SIGINT stop it; SIGHUP reloads the configuration."""
+    from orderwatch.app.daemon.lifecycle import run_daemon
+    from orderwatch.app.factories import held_database
+    from orderwatch.db.daemon_status import alive_file
 
     settings, redactor = begin(context)
     with ExitStack() as stack:
-        with extending():  # a large database is read whole, or brought to this schema
-            stack.enter_context(held_database(settings))
-        stack.enter_context(shown_alive(settings.database.path))
+        with extending():  # checking or migrating a large database takes time
+            stack.enter_context(held_database(settings.database))
+        stack.enter_context(alive_file(settings.database.path))
         asyncio.run(run_daemon(settings, redactor, lambda: context.settings(resolve=True)))
 
 
@@ -46,23 +46,27 @@ def _scene_and_attachment(
     "--delivery",
     metavar="SCENE_ID/ATTACHMENT",
     callback=_scene_and_attachment,
-    help="Fetch this one delivery and nothing else.",
+    help="Download only this delivery.",
 )
 @configured
 def once(context: Context, delivery: tuple[str, str] | None) -> None:
-    """One whole round: look at every watched open order, fetch everything wanted, then exit."""
-    from orderwatch.app.commands.once import run_delivery, run_once  # noqa: PLC0415 - as above
-    from orderwatch.app.factories import held_database  # noqa: PLC0415 - `--help` stays quick
-    from orderwatch.db.daemon_status import show_alive  # noqa: PLC0415 - as above
+    """Poll and download once, then exit.
 
-    with shown("fetching", "fetched") as progress:  # first, so that the log's lines stand above the bar
+    Polls every watched open order, and downloads every queued delivery.
+    """
+    from orderwatch.app.commands.once import run_delivery, run_once
+    from orderwatch.app.factories import held_database
+    from orderwatch.app.plan import resolve
+    from orderwatch.db.daemon_status import touch_alive_file
+
+    with shown("fetching", "fetched") as progress:  # first, so that log lines appear above the bar
         settings, redactor = begin(context)
-        with held_database(settings):
+        with held_database(settings.database):
             if delivery is None:
-                outcome = asyncio.run(run_once(settings, redactor, progress))
+                outcome = asyncio.run(run_once(resolve(settings), redactor, progress))
             else:
-                outcome = asyncio.run(run_delivery(settings, redactor, *delivery, progress))
-            show_alive(settings.database.path)
+                outcome = asyncio.run(run_delivery(resolve(settings), redactor, *delivery, progress))
+            touch_alive_file(settings.database.path)
     for path in outcome.already:
         click.echo(f"already stored: {path}")
     complain(outcome.problems)
@@ -73,11 +77,11 @@ def once(context: Context, delivery: tuple[str, str] | None) -> None:
 
 
 def begin(context: Context) -> tuple[Settings, Redactor]:
-    """The configuration with its secrets, and from here on logs and tracebacks without them."""
-    from orderwatch.app.factories import set_up_log  # noqa: PLC0415 - `--help` stays quick
+    """Read the configuration with its secrets, and redact these in logs and tracebacks from here on."""
+    from orderwatch.app.factories import set_up_log
 
     settings = context.settings(resolve=True)
     redactor = Redactor()
     set_up_log(settings, redactor)
-    say_crash(redactor)
+    redact_crash(redactor)
     return settings, redactor

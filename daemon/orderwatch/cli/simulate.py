@@ -1,4 +1,4 @@
-"""`simulate` and `demo`: the product without an account."""
+"""`simulate` and `demo`: orderwatch without an account."""
 
 import asyncio
 import json
@@ -16,17 +16,17 @@ from orderwatch.errors import ConfigError
 @click.option(
     "--scenario", default="plain", metavar="NAME|FILE", help="plain, demo, or a TOML file of your own."
 )
-@click.option("--port", default=0, help="Of the APIs; 0 takes any free one.")
-@click.option("--download-port", default=0, help="Of the download host; 0 takes any free one.")
+@click.option("--port", default=0, help="Port of the APIs; 0 = any free port.")
+@click.option("--download-port", default=0, help="Port of the download host; 0 = any free port.")
 @click.option(
-    "--page-port", default=0, help="Of the page in the written configuration; 0 takes any free one."
+    "--page-port", default=0, help="Port of the page in the written configuration; 0 = any free port."
 )
-@click.option("--speed", type=float, help="How much faster than the clock the orders live.")
+@click.option("--speed", type=float, help="Speed of the orders relative to real time.")
 @click.option(
     "--write-config",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write a configuration for it, which keeps database and deliveries in the FILE's folder.",
+    help="Write a configuration for it, with database and deliveries in the same folder.",
 )
 def simulate(
     *,
@@ -37,7 +37,7 @@ def simulate(
     speed: float | None,
     write_config: Path | None,
 ) -> None:
-    """The simulated provider alone, on loopback, until it is stopped."""
+    """Run the simulated provider on loopback until you stop it."""
     playground = Playground(write_config, page_port) if write_config else None
     asyncio.run(_simulate(scenario, (port, download_port), speed, playground))
 
@@ -47,13 +47,13 @@ def simulate(
     "--folder",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Where to work; default: a new temporary folder.",
+    help="Working folder; default: a new temporary folder.",
 )
-@click.option("--stay", is_flag=True, help="Go on until `q`, for a look at the page.")
+@click.option("--stay", is_flag=True, help="Keep the page up until you press `q`.")
 @click.option("--picture", type=click.Path(path_type=Path), metavar="PATH", hidden=True)
 def demo(folder: Path | None, picture: Path | None, *, stay: bool) -> None:
-    """Simulator and daemon together for half a minute, live, with real zips over real HTTP."""
-    from orderwatch.cli.demo import run_demo  # noqa: PLC0415 - only the demo needs the live view
+    """Run simulator and daemon together for half a minute."""
+    from orderwatch.cli.demo import run_demo
 
     sys.exit(asyncio.run(run_demo(folder, picture, stay=stay)))
 
@@ -61,8 +61,8 @@ def demo(folder: Path | None, picture: Path | None, *, stay: bool) -> None:
 async def _simulate(
     name: str, ports: tuple[int, int], speed: float | None, playground: Playground | None
 ) -> None:
-    from orderwatch.simulator.scenario import load  # noqa: PLC0415 - no other command needs it
-    from orderwatch.simulator.server import serve  # noqa: PLC0415 - as above
+    from orderwatch.simulator.scenario import load
+    from orderwatch.simulator.server import serve
 
     if playground is not None:
         playground.demand()
@@ -70,7 +70,7 @@ async def _simulate(
         scenario = load(name)
     except OSError as error:
         known = "give plain, demo, or the path of a TOML file"
-        raise ConfigError([f"scenario {name}: cannot be read: {error.strerror}; {known}"]) from error
+        raise ConfigError([f"cannot read scenario {name}: {error.strerror}; {known}"]) from error
     except ConfigError as error:
         raise ConfigError([f"scenario {name}: {problem}" for problem in error.problems]) from error
     if speed is not None:
@@ -85,20 +85,20 @@ async def _simulate(
                 f'[[watch]]\naccount = {json.dumps(account.name)}\ntask_name = "*"\n'
                 for account in scenario.accounts
             )
-            _hand_over(accounts, simulator.api_url, playground)
+            _print_accounts(accounts, simulator.api_url, playground)
             await stop.wait()
     except OSError as error:
         raise click.ClickException(f"the simulator cannot listen: {error.strerror}") from error
 
 
-def _hand_over(accounts: str, url: str, playground: Playground | None) -> None:
+def _print_accounts(accounts: str, url: str, playground: Playground | None) -> None:
     if playground is None:
         click.echo(
-            f"# The simulated provider listens. These are its accounts; --write-config FILE\n"
-            f"# writes a whole configuration.\n{accounts}"
+            f"# The simulated provider is running. These are its accounts; --write-config FILE\n"
+            f"# writes a complete configuration.\n{accounts}"
         )
         return
     playground.write(accounts)
-    click.echo(f"The simulated provider listens at {url} until you press Ctrl-C. In another terminal:\n")
+    click.echo(f"The simulated provider runs at {url} until you press Ctrl-C. In another terminal:\n")
     for command in playground.commands():
         click.echo(f"  {command}")

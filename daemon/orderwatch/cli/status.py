@@ -1,4 +1,4 @@
-"""`status` and `history`: what the database knows, beside a running daemon too."""
+"""`status` and `history`, read from the database; they work beside a running daemon."""
 
 import asyncio
 import sys
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from orderwatch.app.attention import concerns_of
+from orderwatch.app.plan import Plan
 from orderwatch.cli.common import (
     FAILED,
     TASK_ID,
@@ -21,28 +22,25 @@ from orderwatch.cli.filters import Filters
 from orderwatch.cli.output.serializers import Known, status_to_dict
 from orderwatch.cli.output.tables import print_status
 from orderwatch.cli.output.timeline import print_history
-from orderwatch.config import Settings
 from orderwatch.core.attention.attention import by_order, unacknowledged
 from orderwatch.core.geo.geojson import collection
 from orderwatch.core.model import OrderState, Transition
 from orderwatch.core.serializers import transition_to_dict
-from orderwatch.db.daemon_status import liveness
-from orderwatch.db.reader import open_reader
+from orderwatch.db.daemon_status import read_daemon_status
+from orderwatch.db.repositories import open_reader
 
 
 @click.command()
 @click.argument("task_id", type=TASK_ID, required=False)
 @click.option("--account", metavar="NAME", help="Only orders of this account.")
-@click.option("--project", metavar="NAME", help="Only orders of this project; a shell pattern.")
+@click.option("--project", metavar="NAME", help="Only orders of this project (shell pattern).")
+@click.option("--state", type=click.Choice([str(s) for s in OrderState]), help="Only orders in this state.")
+@click.option("--attention", is_flag=True, help="Only what needs your attention.")
 @click.option(
-    "--state", type=click.Choice([str(s) for s in OrderState]), help="Only orders in this state of ours."
-)
-@click.option("--attention", is_flag=True, help="Only what needs a person.")
-@click.option(
-    "--check", is_flag=True, help="Exit with 1 where something needs a person, or no daemon is at work."
+    "--check", is_flag=True, help="Exit with 1 if something needs your attention or no daemon is running."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
-@click.option("--geojson", "as_geojson", is_flag=True, help="Print targets and footprints, for a map.")
+@click.option("--geojson", "as_geojson", is_flag=True, help="Print targets and footprints as GeoJSON.")
 @configured
 def status(
     context: Context,
@@ -56,11 +54,14 @@ def status(
     as_json: bool,
     as_geojson: bool,
 ) -> None:
-    """What needs a person; then orders, captures and deliveries as the daemon last recorded them."""
+    """Show what needs you, orders, captures and deliveries.
+
+    Reads what was last recorded, beside a running daemon too.
+    """
     if as_json and as_geojson:
-        raise click.UsageError("--json and --geojson exclude each other; give one of them")
-    settings = context.settings(resolve=False)
-    demand_account(settings, account)
+        raise click.UsageError("--json cannot be combined with --geojson")
+    plan = context.plan(resolve=False)
+    demand_account(plan.accounts, account)
     filters = Filters(
         task_id=task_id,
         account=account,
@@ -68,7 +69,7 @@ def status(
         state=OrderState(state) if state else None,
         attention=attention,
     )
-    known = asyncio.run(_status(settings, filters))
+    known = asyncio.run(_status(plan, filters))
     unknown = not known.orders and filters == Filters(task_id=task_id)
     if as_json:
         print_json(status_to_dict(known))
@@ -87,8 +88,11 @@ def status(
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def history(context: Context, task_id: int, *, as_json: bool) -> None:
-    """Every recorded transition of an order, its captures and deliveries, oldest first."""
-    moves = asyncio.run(_history(context.settings(resolve=False), task_id))
+    """Show every recorded status change, oldest first.
+
+    Covers the order, its captures and its deliveries.
+    """
+    moves = asyncio.run(_history(context.plan(resolve=False), task_id))
     if as_json:
         print_json({"transitions": [transition_to_dict(move) for move in moves]})
     else:
@@ -97,27 +101,27 @@ def history(context: Context, task_id: int, *, as_json: bool) -> None:
         raise unknown_order(task_id)
 
 
-async def _status(settings: Settings, filters: Filters) -> Known:
-    """Orders that need a person come first."""
-    demand_current(settings.database.path)
-    daemon = liveness(settings.database.path)
-    async with open_reader(settings.database.path) as reader:
-        found = unacknowledged(await concerns_of(settings, reader, datetime.now(UTC)))
+async def _status(plan: Plan, filters: Filters) -> Known:
+    """Read what `status` shows; orders that need a person come first."""
+    demand_current(plan.database.path)
+    daemon = read_daemon_status(plan.database.path)
+    async with open_reader(plan.database.path) as reader:
+        found = unacknowledged(await concerns_of(plan, reader, datetime.now(UTC)))
         concerned = by_order(found)
-        orders = [o for o in await reader.orders(filters.task_id) if filters.takes(o, concerned)]
+        orders = [o for o in await reader.orders.list_all(filters.task_id) if filters.takes(o, concerned)]
         shown = {(order.account, order.task_id) for order in orders}
-        accounts = await reader.accounts()
+        accounts = await reader.accounts.states()
         return Known(
             orders=sorted(orders, key=lambda order: (order.account, order.task_id) not in concerned),
-            accounts={name: state for name, state in accounts.items() if name in settings.accounts},
-            intents=await reader.intents(unsettled=True),
-            problems=list((await reader.problems()).values()),
+            accounts={name: state for name, state in accounts.items() if name in plan.accounts},
+            intents=await reader.intents.list_all(unsettled=True),
+            problems=list((await reader.outbox.problems()).values()),
             attention=[concern for concern in found if filters.takes_concern(concern, shown)],
             daemon=daemon,
         )
 
 
-async def _history(settings: Settings, task_id: int) -> list[Transition]:
-    demand_current(settings.database.path)
-    async with open_reader(settings.database.path) as reader:
-        return list(await reader.history(task_id))
+async def _history(plan: Plan, task_id: int) -> list[Transition]:
+    demand_current(plan.database.path)
+    async with open_reader(plan.database.path) as reader:
+        return list(await reader.history.of_order(task_id))

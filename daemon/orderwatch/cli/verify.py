@@ -1,4 +1,4 @@
-"""`verify`: whether everything that was stored still is what it was."""
+"""`verify`: checks that every stored file is unchanged."""
 
 import asyncio
 import sys
@@ -13,86 +13,91 @@ from orderwatch.cli.common import FAILED, Context, complain, configured, demand_
 from orderwatch.cli.output.progress import shown
 from orderwatch.cli.output.tables import console, counted, plain
 from orderwatch.cli.run import begin
-from orderwatch.config import Settings
 from orderwatch.core.deliveries.audit import Finding, Flaw
 from orderwatch.core.formatting import escape_name, format_bytes
-from orderwatch.core.serializers import Shape, finding_to_dict
+from orderwatch.core.json_types import JsonObject
+from orderwatch.core.report_serializers import finding_to_dict
 from orderwatch.ops.log import Redactor
 
 if TYPE_CHECKING:
     from orderwatch.app.commands.progress import Progress
     from orderwatch.app.commands.repair import Repair
     from orderwatch.app.commands.verify import VerifyReport
+    from orderwatch.app.plan import Plan
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Set wrong files aside and fetch again; write sidecars again.")
+@click.option(
+    "--repair", is_flag=True, help="Quarantine wrong files and download them again; rewrite sidecars."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def verify(context: Context, *, repair: bool, as_json: bool) -> None:
-    """Read every stored file again: what is missing, changed, unreadable, or an orphan that no row knows.
+    """Re-read every stored file and report what is wrong.
 
-    Works beside a running daemon, and changes nothing without --repair.
+    Reports missing, changed, unreadable and orphaned files. Works beside a running daemon.
+    Changes nothing without --repair.
     """
+    from orderwatch.app.plan import resolve
+
     repairs: Sequence[Repair] = ()
     if repair:
         settings, redactor = begin(context)
-        audit = _read(settings, plain=as_json)
-        repairs = _repair(settings, redactor, audit, plain=as_json)
+        plan = resolve(settings)
+        audit = _read(plan, plain=as_json)
+        repairs = _repair(plan, redactor, audit, plain=as_json)
     else:
-        settings = context.settings(resolve=False)
-        audit = _read(settings, plain=as_json)
-    told = _told(audit, repairs, settings)
+        plan = context.plan(resolve=False)
+        audit = _read(plan, plain=as_json)
+    lines = _lines(audit, repairs, plan)
     if as_json:
         print_json(_facts(audit, repairs))
     else:
-        _print(audit, [line for line, mended in told if mended])
-    left = [line for line, mended in told if not mended]
+        _print(audit, [line for line, mended in lines if mended])
+    left = [line for line, mended in lines if not mended]
     complain(left)
     if left:
         sys.exit(FAILED)
 
 
-def _read(settings: Settings, *, plain: bool) -> "VerifyReport":
-    from orderwatch.app.commands.verify import verify as read_all  # noqa: PLC0415 - `--help` stays quick
+def _read(plan: "Plan", *, plain: bool) -> "VerifyReport":
+    from orderwatch.app.commands.verify import verify as read_all
 
-    demand_current(settings.database.path)
+    demand_current(plan.database.path)
     with shown(plain=plain) as progress:
-        return asyncio.run(read_all(settings, progress))
+        return asyncio.run(read_all(plan, progress))
 
 
-def _repair(
-    settings: Settings, redactor: Redactor, audit: "VerifyReport", *, plain: bool
-) -> "Sequence[Repair]":
-    from orderwatch.app.commands.repair import begin_repair, finish_repair  # noqa: PLC0415 - as above
-    from orderwatch.app.factories import set_up_log  # noqa: PLC0415 - `--help` stays quick
+def _repair(plan: "Plan", redactor: Redactor, audit: "VerifyReport", *, plain: bool) -> "Sequence[Repair]":
+    from orderwatch.app.commands.repair import begin_repair, finish_repair
+    from orderwatch.app.factories import set_up_log
 
     async def repaired(progress: "Progress") -> "Sequence[Repair]":
-        repairs = await begin_repair(settings, audit, datetime.now(UTC))
-        await finish_repair(settings, redactor, repairs, progress)
+        repairs = await begin_repair(plan, audit, datetime.now(UTC))
+        await finish_repair(plan, redactor, repairs, progress)
         return repairs
 
     if not audit.findings:
         return ()
     with shown("fetching", "fetched", plain=plain) as progress:
-        set_up_log(settings, redactor)  # again, so that its lines stand above the bar
+        set_up_log(plan.settings, redactor)  # again, so that log lines appear above the bar
         return asyncio.run(repaired(progress))
 
 
-def _told(audit: "VerifyReport", repairs: "Sequence[Repair]", settings: Settings) -> list[tuple[str, bool]]:
-    """Each finding in a line, and whether it is mended."""
+def _lines(audit: "VerifyReport", repairs: "Sequence[Repair]", plan: "Plan") -> list[tuple[str, bool]]:
+    """Return each finding as a line, and whether it is mended."""
     if repairs:
-        return [(f"{_line(r.finding, settings)}: {r.told}", r.mended) for r in repairs]
-    return [(_line(finding, settings), False) for finding in audit.findings]
+        return [(f"{_line(r.finding, plan)}: {r.detail}", r.mended) for r in repairs]
+    return [(_line(finding, plan), False) for finding in audit.findings]
 
 
-def _line(finding: Finding, settings: Settings) -> str:
-    root = settings.delivery.root if finding.root is None else Path(finding.root)
+def _line(finding: Finding, plan: "Plan") -> str:
+    root = plan.roots[None] if finding.root is None else Path(finding.root)
     return f"{finding.kind}: {escape_name(str(root / finding.path))}: {finding.detail}"
 
 
 def _print(audit: "VerifyReport", mended: Sequence[str]) -> None:
-    """What is wrong still is an error, and said as such."""
+    """Print what was repaired and the totals; unrepaired findings go to stderr."""
     screen = console()
     for line in mended:
         screen.print(plain(line, "green"), soft_wrap=True)
@@ -102,9 +107,9 @@ def _print(audit: "VerifyReport", mended: Sequence[str]) -> None:
     screen.print(f"read {files}, {format_bytes(audit.size)}: {result if audit.findings else 'all as stored'}")
 
 
-def _facts(audit: "VerifyReport", repairs: "Sequence[Repair]") -> Shape:
-    """`repair` is null where none was asked for."""
-    done: list[Shape | None] = [{"mended": r.mended, "detail": r.told} for r in repairs]
+def _facts(audit: "VerifyReport", repairs: "Sequence[Repair]") -> JsonObject:
+    """Return the JSON document; `repair` is null without --repair."""
+    done: list[JsonObject | None] = [{"mended": r.mended, "detail": r.detail} for r in repairs]
     findings = [
         {**finding_to_dict(finding), "repair": repair}
         for finding, repair in zip(audit.findings, done or [None] * len(audit.findings), strict=True)

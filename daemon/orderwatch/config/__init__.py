@@ -1,9 +1,32 @@
-"""One TOML file, overridden by environment, read once into frozen settings; every problem at once."""
+"""Reads one TOML file, overridden by environment variables, into frozen settings; reports all problems."""
 
 from orderwatch.config.loader import load, reading_path
 from orderwatch.config.permissions import owner_ids
 from orderwatch.config.secrets import current
-from orderwatch.config.settings import Account, Settings, Watch
-from orderwatch.config.warnings import remarks
+from orderwatch.config.settings import (
+    Account,
+    Database,
+    Delivery,
+    Http,
+    Ordering,
+    Polling,
+    Settings,
+    Watch,
+    remarks,
+)
 
-__all__ = ["Account", "Settings", "Watch", "current", "load", "owner_ids", "reading_path", "remarks"]
+__all__ = [
+    "Account",
+    "Database",
+    "Delivery",
+    "Http",
+    "Ordering",
+    "Polling",
+    "Settings",
+    "Watch",
+    "current",
+    "load",
+    "owner_ids",
+    "reading_path",
+    "remarks",
+]

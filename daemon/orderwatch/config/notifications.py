@@ -1,4 +1,4 @@
-"""Where notes go: one table per channel, of a kind each."""
+"""Notification channels: one table each, of one of several kinds."""
 
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,19 +24,19 @@ from orderwatch.config.types import (
 from orderwatch.core.notifications.mailbox import mailbox_problem
 from orderwatch.core.notifications.notification import EVENTS
 
-SECRETS = ("url", "secret", "password")  # keys of a channel
+SECRETS = ("url", "secret", "password")  # of a channel
 
 
 def _known_events(patterns: tuple[str, ...]) -> tuple[str, ...]:
     for pattern in patterns:
         if not any(fnmatchcase(event, pattern) for event in EVENTS):
-            raise ValueError(f"{pattern!r} fits no event; there are: {', '.join(EVENTS)}")
+            raise ValueError(f"{pattern!r} matches no event; known events: {', '.join(EVENTS)}")
     return patterns
 
 
 def _program(command: tuple[str, ...]) -> tuple[str, ...]:
     if not Path(command[0]).is_absolute():
-        raise ValueError("must begin with the absolute path of a program")
+        raise ValueError("must start with the absolute path of a program")
     return command
 
 
@@ -92,11 +92,11 @@ class Email(_Channel):
     to: Annotated[tuple[Mailbox, ...], BeforeValidator(one_or_more), Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _tells_no_secret(self) -> "Email":
+    def _protects_the_password(self) -> "Email":
         if self.tls == "none" and not is_loopback(self.host):
-            raise ValueError('tls = "none" is only for a mail server on this host')
+            raise ValueError('tls = "none" is allowed only for a mail server on this host')
         if bool(self.user) != bool(self.password.get_secret_value()):
-            raise ValueError("user and password belong together")
+            raise ValueError("set both user and password, or neither")
         return self
 
 
@@ -115,14 +115,14 @@ class Heartbeat(Table):
     allow_private: StrictBool = False
 
     @model_validator(mode="after")
-    def _tells_apart(self) -> Self:
+    def _differs(self) -> Self:
         if self.fail_url.get_secret_value() and self.fail_url == self.url:
-            raise ValueError("fail_url must be another address than url")
+            raise ValueError("fail_url must differ from url")
         return self
 
 
 def names_of(channels: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """The names of channels, given kind and name of each: one without is "webhook" or "webhook-2"."""
+    """Yield channel names from kind and name of each; one without a name is "webhook" or "webhook-2"."""
     seen: dict[str, int] = {}
     for kind, name in channels:
         seen[kind] = number = seen.get(kind, 0) + 1
@@ -130,10 +130,10 @@ def names_of(channels: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 def same_names(rows: Sequence[tuple[int, Mapping[str, object]]]) -> Iterator[str]:
-    """Problems of tables that would go by one name; of the raw data, whatever else is wrong with it."""
-    told = [(index, row.get("kind"), row.get("name", "")) for index, row in rows]
-    texts = [(i, kind, name) for i, kind, name in told if isinstance(kind, str) and isinstance(name, str)]
+    """Yield a problem for each duplicate channel name in the raw data."""
+    named = [(index, row.get("kind"), row.get("name", "")) for index, row in rows]
+    texts = [(i, kind, name) for i, kind, name in named if isinstance(kind, str) and isinstance(name, str)]
     first: dict[str, int] = {}
     for (index, _, _), name in zip(texts, names_of([(k, n) for _, k, n in texts]), strict=True):
         if (before := first.setdefault(name, index)) != index:
-            yield f"notify[{index}].name: {name!r} is that of notify[{before}] too; give it another one"
+            yield f"notify[{index}].name: {name!r} is also used by notify[{before}]; choose another name"

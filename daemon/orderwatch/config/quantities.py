@@ -1,4 +1,4 @@
-"""Durations, sizes and bandwidth timetables as an operator writes them."""
+"""Parses durations, sizes and bandwidth timetables."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from orderwatch.core.deliveries.bandwidth import Span, overlapping
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_LONGEST = timedelta(days=3650)
+_MAX_DURATION = timedelta(days=3650)
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([KMGT])(i)?)?B?\s*", re.IGNORECASE)
 _POWER = {"K": 1, "M": 2, "G": 3, "T": 4}
@@ -21,10 +21,10 @@ def duration(text: object) -> timedelta:
     if match is None:
         raise ValueError('expected a duration such as "90s", "5m", "6h" or "14d"')
     seconds = float(match[1]) * _SECONDS[match[2]]
-    if seconds > _LONGEST.total_seconds():
-        raise ValueError("longer than ten years")
+    if seconds > _MAX_DURATION.total_seconds():
+        raise ValueError("must be at most ten years")
     if not (length := timedelta(seconds=seconds)):
-        raise ValueError("must be longer than nothing")
+        raise ValueError("must be longer than 0")
     return length
 
 
@@ -62,7 +62,7 @@ def _span(row: object) -> Span:
 
 
 def _time(value: object) -> time:
-    """A time of day as text, or as TOML has it."""
+    """Parse a time of day from text or a TOML time."""
     if isinstance(value, time):
         return value
     match = _TIME.fullmatch(value) if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""Secrets are written in the file, or fetched from where "file:", "env:" or "credential:" points."""
+"""Secrets: literal, or fetched from "file:", "env:" or "credential:"."""
 
 import contextlib
 import os
@@ -9,13 +9,13 @@ from pydantic import SecretStr, ValidationInfo
 
 _NAME = re.compile(r"[\w.-]+")
 INDIRECT = ("file:", "env:", "credential:")
-_FILL = "write the secret into it, and nothing else"
+_REMEDY = "write only the secret into it"
 
 
 class PointedSecret(SecretStr):
-    """A secret that stands elsewhere, where another one may stand tomorrow.
+    """A secret fetched from a pointer, whose target may change.
 
-    `folder` is the one of the configuration.
+    `folder` is the folder of the configuration file.
     """
 
     def __init__(self, found: str, pointer: str, folder: Path | None = None) -> None:
@@ -25,7 +25,7 @@ class PointedSecret(SecretStr):
 
 
 def current(secret: SecretStr) -> str:
-    """The secret as it is now; what cannot be read any more is as it was."""
+    """Return the present secret; the last one known if it cannot be read any more."""
     if isinstance(secret, PointedSecret):
         with contextlib.suppress(ValueError):
             return _fetch(secret.pointer, secret.folder)
@@ -33,9 +33,9 @@ def current(secret: SecretStr) -> str:
 
 
 def resolve(secret: SecretStr, info: ValidationInfo) -> SecretStr:
-    """The secret itself, where the caller is going to use it (`context["resolve"]`) and can read it.
+    """Fetch a secret if the caller needs it (`context["resolve"]`) and can read it.
 
-    A credential that systemd does not hand over is a file in `context["folder"]`.
+    A credential that systemd did not pass is read from a file in `context["folder"]`.
     """
     text, context = secret.get_secret_value(), info.context or {}
     if not text:
@@ -49,7 +49,7 @@ def resolve(secret: SecretStr, info: ValidationInfo) -> SecretStr:
 
 
 def why_unreadable(error: OSError | UnicodeError) -> str:
-    """Say why a file cannot be read, and what to do where another user could."""
+    """Return why a file cannot be read, and the remedy if another user could read it."""
     if isinstance(error, UnicodeError):
         return "cannot be read: not text"
     if isinstance(error, PermissionError):
@@ -75,12 +75,12 @@ def _env(name: str) -> str:
 
 
 def _credential(name: str, folder: Path | None) -> str:
-    """Read what systemd hands over, else the file of that name beside the configuration."""
+    """Read the credential that systemd passed, else the file of that name beside the configuration."""
     if not _NAME.fullmatch(name) or name.startswith("."):
-        raise ValueError(f"credential:{name} is not a credential's name")
-    handed_over = Path(os.environ.get("CREDENTIALS_DIRECTORY") or "/nowhere", name)
-    if folder is None or os.access(handed_over, os.F_OK):
-        return _read(handed_over, f"credential:{name}")
+        raise ValueError(f"credential:{name} is not a valid credential name")
+    passed = Path(os.environ.get("CREDENTIALS_DIRECTORY") or "/nowhere", name)
+    if folder is None or os.access(passed, os.F_OK):
+        return _read(passed, f"credential:{name}")
     path = folder / name
     return _read(path, f"credential:{name}: {path}")
 
@@ -89,9 +89,9 @@ def _read(path: Path, shown: str) -> str:
     try:
         found = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError as error:
-        raise ValueError(f"{shown} {why_unreadable(error)}; {_FILL}") from error
+        raise ValueError(f"{shown} {why_unreadable(error)}; {_REMEDY}") from error
     except (OSError, UnicodeError) as error:
         raise ValueError(f"{shown} {why_unreadable(error)}") from error
     if not found:
-        raise ValueError(f"{shown} is empty; {_FILL}")
+        raise ValueError(f"{shown} is empty; {_REMEDY}")
     return found

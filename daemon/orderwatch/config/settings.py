@@ -1,4 +1,4 @@
-"""The settings: every key, its type, its default. `config.example.toml` shows them to the operator."""
+"""The settings: every key with its type and default; `config.example.toml` documents them."""
 
 import os
 from datetime import timedelta
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, SecretStr, StrictBool, StrictInt
 
 from orderwatch.config import permissions
-from orderwatch.config.notifications import Heartbeat, Notify
+from orderwatch.config.notifications import Heartbeat, Notify, names_of
 from orderwatch.config.types import (
     Attachments,
     DatabaseUrl,
@@ -26,20 +26,22 @@ from orderwatch.config.types import (
     Timetable,
     Url,
     Words,
+    is_loopback,
 )
+from orderwatch.core.listen_address import host_and_port, socket_of
 from orderwatch.core.ordering.order_file import Draft, read_draft
 
-PROBLEMS_APART = "\n"  # each is told for itself
+PROBLEM_SEPARATOR = "\n"  # each problem is reported separately
 
 
 def _declared(table: object) -> Draft:
     if not isinstance(table, dict):
-        raise ValueError("must be a table")  # noqa: TRY004 - as pydantic wants it
+        raise ValueError("must be a table")  # noqa: TRY004 - pydantic expects it
     draft, problems = read_draft(table)
     if draft is not None and draft.account is None:
         draft, problems = None, [*problems, "account: missing"]
     if draft is None:
-        raise ValueError(PROBLEMS_APART.join(problems))
+        raise ValueError(PROBLEM_SEPARATOR.join(problems))
     return draft
 
 
@@ -47,12 +49,12 @@ StandingOrder = Annotated[InstanceOf[Draft], BeforeValidator(_declared)]
 
 
 def state_directory() -> Path:
-    """Where systemd says that state belongs, else the usual place."""
+    """Return systemd's state directory, else the default."""
     return Path(os.environ.get("STATE_DIRECTORY", "/var/lib/orderwatch").split(":")[0])
 
 
 class Endpoints(Table):
-    token: Url | None = None  # default: by the kind of credentials
+    token: Url | None = None  # default: depends on `credentials`
     accounts: Url = "https://api.platform.satellogic.com"
     api: Url = "https://api.satellogic.com"
 
@@ -71,7 +73,7 @@ class Account(Table):
 
 
 class WatchDelivery(Table):
-    """What of [delivery] is other than usual for the orders of a watch."""
+    """Overrides of [delivery] for orders matched by a watch."""
 
     root: Root | None = None
     layout: Layout | None = None
@@ -166,3 +168,28 @@ class Settings(Table):
     heartbeat: Heartbeat = Heartbeat()
     ordering: Ordering = Ordering()
     order: tuple[StandingOrder, ...] = ()
+
+    @property
+    def channels(self) -> dict[str, Notify]:
+        """The `[[notify]]` tables by the channel's name."""
+        names = names_of([(table.kind, table.name) for table in self.notify])
+        return dict(zip(names, self.notify, strict=True))
+
+
+def remarks(settings: Settings) -> list[str]:
+    """Return a warning for each valid setting that may not be intended, with its remedy."""
+    found = []
+    if settings.order and not settings.ordering.enabled:
+        found.append("order: [ordering] enabled is false, so no standing order is placed")
+    if _open_to_others(settings.http):
+        found.append(
+            f"http.listen: anyone who can reach {settings.http.listen} can read all orders; "
+            f"set [http] token, or listen on loopback"
+        )
+    return found
+
+
+def _open_to_others(http: Http) -> bool:
+    if not http.listen or socket_of(http.listen) is not None or http.token.get_secret_value():
+        return False
+    return not is_loopback(host_and_port(http.listen)[0])

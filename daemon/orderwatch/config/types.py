@@ -1,4 +1,4 @@
-"""What the settings are made of: kinds of values, each with what is wrong with a bad one."""
+"""Types of the settings' values; each validator raises the problem of a bad value."""
 
 import contextlib
 import errno
@@ -24,13 +24,18 @@ from orderwatch.config.secrets import INDIRECT, resolve
 from orderwatch.core.deliveries.bandwidth import Span
 from orderwatch.core.deliveries.paths import layout_problems
 from orderwatch.core.listen_address import listen_problem
-from orderwatch.transfer.write_probe import existing, try_unnamed
+from orderwatch.transfer.write_probe import nearest_existing, try_unnamed
 
-_DISKS_OWN = {errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO}  # it may get better without us
+_DISK_ERRNOS = {
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EIO,
+}  # may recover without us
 
 
 def usable_root(root: Path, info: ValidationInfo) -> Path:
-    """The delivery root, tried where the caller is going to use it (`context["resolve"]`)."""
+    """Validate a delivery root; with `context["resolve"]` it must be writable."""
     if not root.is_absolute():
         raise ValueError("must be an absolute path")
     if (info.context or {}).get("resolve"):
@@ -39,19 +44,19 @@ def usable_root(root: Path, info: ValidationInfo) -> Path:
 
 
 def try_folder(folder: Path) -> None:
-    """Try to write in the folder, or in the one it would be made in; leaves nothing behind.
+    """Test whether a folder, or the parent it would be created in, is writable; leaves nothing behind.
 
-    A disk that is full, read-only or failing is no fault of the configuration.
+    A full, read-only or failing disk is not a configuration error.
     """
     found = folder
     try:
-        found = existing(folder)
+        found = nearest_existing(folder)
         try_unnamed(found)
     except OSError as error:
-        if error.errno in _DISKS_OWN:
+        if error.errno in _DISK_ERRNOS:
             return
         advice = (
-            "; let the daemon's user write there, and run this as that user"
+            "; make it writable for the daemon's user, and run this command as that user"
             if error.errno == errno.EACCES
             else ""
         )
@@ -59,22 +64,22 @@ def try_folder(folder: Path) -> None:
 
 
 _LOCAL_NAMES = {"localhost", "localhost.localdomain"}
-_NO_URL = "must be a URL such as https://api.example.com"
+_URL_EXPECTED = "must be a URL such as https://api.example.com"
 _DATABASE = re.compile(r"sqlite:///(/.+)")
 
 
 def _https(url: str) -> str:
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port  # a port that is none raises when it is asked for
+        host, _ = parts.hostname, parts.port  # an invalid port raises on access
     except ValueError:
-        raise ValueError(_NO_URL) from None  # the error's own words may quote a password
+        raise ValueError(_URL_EXPECTED) from None  # the original error may quote a password
     if not host:
-        raise ValueError(_NO_URL)
+        raise ValueError(_URL_EXPECTED)
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must be a bare URL, without credentials, query or fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        raise ValueError("must be https (plain http only on loopback)")
+        raise ValueError("must be https; http is allowed only on loopback")
     return url.rstrip("/")
 
 
@@ -110,7 +115,7 @@ def _folder(folder: str, info: ValidationInfo) -> str:
     if not folder:
         return folder
     if not Path(folder).is_absolute():
-        raise ValueError('must be an absolute path, or "" for the usual one')
+        raise ValueError('must be an absolute path, or "" for the default')
     if (info.context or {}).get("resolve"):
         try_folder(Path(folder))
     return folder
@@ -127,18 +132,18 @@ def one_or_more(words: object) -> object:
 
 
 def _web_address(secret: SecretStr) -> SecretStr:
-    """A URL that holds secrets; judged where it is known."""
+    """Validate a URL that contains secrets, once it is known."""
     text = secret.get_secret_value()
     if text and not text.startswith(INDIRECT):
         try:
             parts = urlsplit(text)
             host, _ = parts.hostname, parts.port
         except ValueError:
-            raise ValueError(_NO_URL) from None
+            raise ValueError(_URL_EXPECTED) from None
         if not host or parts.scheme not in {"http", "https"}:
-            raise ValueError(_NO_URL)
+            raise ValueError(_URL_EXPECTED)
         if parts.scheme == "http" and not is_loopback(host):
-            raise ValueError("must be https (plain http only on loopback)")
+            raise ValueError("must be https; http is allowed only on loopback")
     return secret
 
 
@@ -147,14 +152,14 @@ def _unless_empty(secret: SecretStr, info: ValidationInfo) -> SecretStr:
 
 
 def _moment(value: object) -> object:
-    """A TOML date or time, or ISO 8601 as text; without a zone it is UTC."""
+    """Parse a TOML date or time, or ISO 8601 text; UTC unless it has a time zone."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
             value = None
     if isinstance(value, datetime):
-        with contextlib.suppress(OverflowError):  # in UTC it would be before year 1, or after 9999
+        with contextlib.suppress(OverflowError):  # in UTC it is before year 1 or after 9999
             return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     elif isinstance(value, date):
         return datetime.combine(value, time(), UTC)

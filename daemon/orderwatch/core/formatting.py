@@ -1,4 +1,4 @@
-"""Durations, sizes and names as people read them."""
+"""Formats durations, sizes and names for people."""
 
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -9,13 +9,13 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def format_duration(length: timedelta) -> str:
-    """The two greatest units, cut and never rounded up: "3 h 10 min", "4.2 s", "40 ms"."""
+    """Returns the two largest units, never rounded up: "3 h 10 min", "4.2 s", "40 ms"."""
     if length < _SECOND:
         milliseconds = max(length, timedelta(0)) // timedelta(milliseconds=1)
         return f"{milliseconds} ms" if milliseconds else "0 s"
     if length < 10 * _SECOND:
-        escape_name, tenths = divmod(length // timedelta(milliseconds=100), 10)
-        return f"{escape_name}.{tenths} s" if tenths else f"{escape_name} s"
+        seconds, tenths = divmod(length // timedelta(milliseconds=100), 10)
+        return f"{seconds}.{tenths} s" if tenths else f"{seconds} s"
     rest = length // _SECOND
     for (unit, name), (finer, its_name) in pairwise(_UNITS):
         if rest >= unit:
@@ -25,14 +25,14 @@ def format_duration(length: timedelta) -> str:
 
 
 def ago(time: datetime, now: datetime | None) -> str:
-    """How long since a time that is past; the time itself where `now` is None."""
+    """Returns how long ago a time was, or the time itself if `now` is None."""
     if now is None:
         return format_time(time)
     return f"{_roughly(now - time)} ago" if now - time >= _SECOND else "just now"
 
 
 def until(time: datetime, now: datetime | None) -> str:
-    """How long until a time when something is to happen; the time itself where `now` is None."""
+    """Returns how long it is until a planned time, or the time itself if `now` is None."""
     if now is None:
         return format_time(time)
     if now - time >= _MINUTE:
@@ -45,7 +45,7 @@ def format_time(time: datetime) -> str:
 
 
 def _roughly(length: timedelta) -> str:
-    """Seconds count only where there are no minutes."""
+    """Returns the duration, without seconds from a minute on."""
     return format_duration(length - length % (_MINUTE if length >= _MINUTE else _SECOND))
 
 
@@ -54,7 +54,7 @@ _THOUSAND = 1000
 
 
 def format_bytes(size: float | None) -> str:
-    """In powers of 1000: "812 B", "1.4 GB"; nothing where it is not known."""
+    """Returns a size in powers of 1000: "812 B", "1.4 GB"; an empty text for None."""
     if size is None:
         return ""
     unit = 0
@@ -64,16 +64,16 @@ def format_bytes(size: float | None) -> str:
 
 
 def format_bytes_pair(one: int, other: int | None) -> tuple[str, str]:
-    """Two amounts side by side: to the byte where they would look the same but are not."""
-    told = format_bytes(one), format_bytes(other) or "an unknown size"
-    return (f"{one} B", f"{other} B") if told[0] == told[1] and one != other else told
+    """Returns two sizes to compare, to the byte if different ones would look the same."""
+    pair = format_bytes(one), format_bytes(other) or "an unknown size"
+    return (f"{one} B", f"{other} B") if pair[0] == pair[1] and one != other else pair
 
 
 def printable(text: str, keep: str = "") -> str:
-    """Control characters, which could drive a terminal or forge a line, become a visible mark."""
+    """Returns the text with a visible mark for each control character, which could drive a terminal."""
     return "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text)
 
 
 def escape_name(name: str) -> str:
-    """A file's name as text that can be written: bytes that are no text are told by their numbers."""
+    """Returns a file's name as valid text, with numbers for bytes that are not UTF-8."""
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

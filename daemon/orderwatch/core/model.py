@@ -1,14 +1,14 @@
-"""Orders, captures and deliveries as values, and the states they can be in."""
+"""Orders, captures and deliveries as values, and their states."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 
 class OrderPhase(StrEnum):
-    """What a provider's word for an order means."""
+    """What a provider's status of an order means."""
 
     RECEIVED = "received"
     IN_PROGRESS = "in_progress"
@@ -17,7 +17,7 @@ class OrderPhase(StrEnum):
     REJECTED = "rejected"
     CANCELED = "canceled"
     EXPIRED = "expired"
-    CLOSED = "closed"  # final, and says nothing of success
+    CLOSED = "closed"  # final, whether it succeeded or not
 
     @property
     def final(self) -> bool:
@@ -25,7 +25,7 @@ class OrderPhase(StrEnum):
 
 
 class CapturePhase(StrEnum):
-    """What a provider's word for a capture means."""
+    """What a provider's status of a capture means."""
 
     PLANNED = "planned"
     TASKED = "tasked"
@@ -38,37 +38,33 @@ class CapturePhase(StrEnum):
 
     @property
     def final(self) -> bool:
-        return self in {
-            CapturePhase.PUBLISHED,
-            CapturePhase.FAILED,
-            CapturePhase.CANCELED,
-            CapturePhase.REJECTED,
-        }
+        cls = CapturePhase
+        return self in {cls.PUBLISHED, cls.FAILED, cls.CANCELED, cls.REJECTED}
 
 
 class OrderState(StrEnum):
-    """Where an order stands for us."""
+    """The state of an order in orderwatch."""
 
     OPEN = "open"
-    SETTLING = "settling"  # final, still looked at now and then
+    SETTLING = "settling"  # final, still polled now and then
     DONE = "done"
     LOST = "lost"  # the provider answers 404
 
 
 class DeliveryState(StrEnum):
-    """Where we are with one attachment of one scene."""
+    """The state of a delivery: one attachment of one scene."""
 
     WANTED = "wanted"
     FETCHING = "fetching"
     STORED = "stored"
-    WAITING = "waiting"  # tried again at `not_before`
+    WAITING = "waiting"  # retried at `not_before`
     PARKED = "parked"  # needs space or an operator
     GIVEN_UP = "given_up"
     SUPERSEDED = "superseded"
 
     @property
     def settled(self) -> bool:
-        """Its file is here, or that of another version: nothing is to be done."""
+        """Whether its file or that of another version is stored, so that nothing is left to do."""
         return self in {DeliveryState.STORED, DeliveryState.SUPERSEDED}
 
 
@@ -77,19 +73,21 @@ UNFINISHED = frozenset(DeliveryState) - SETTLED
 
 
 class Subject(StrEnum):
+    """What changed its status."""
+
     ORDER = "order"
     CAPTURE = "capture"
     DELIVERY = "delivery"
 
 
 class TransitionKind(StrEnum):
-    """How a move relates to the moves we know."""
+    """How a status change relates to the documented ones."""
 
     FIRST = "first"
     STEP = "step"
-    SKIP = "skip"  # we poll: a state in between was not seen
-    ODD = "odd"  # no known road leads there
-    UNKNOWN = "unknown"  # a word we do not know
+    SKIP = "skip"  # a status in between was not seen between two polls
+    ODD = "odd"  # not a documented change
+    UNKNOWN = "unknown"  # orderwatch does not know the status
 
 
 P = TypeVar("P", OrderPhase, CapturePhase)
@@ -97,13 +95,13 @@ P = TypeVar("P", OrderPhase, CapturePhase)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedStatus(Generic[P]):
-    """What the provider says of one thing (`word`) and what we hold of it (`phase`).
+    """The provider's status (`word`), and what it means for orderwatch (`phase`).
 
-    A final phase is sticky: `doubts` counts the looks since `doubted_at` that showed `word` against it.
+    A final phase is sticky: `doubts` counts the polls since `doubted_at` that showed `word` against it.
     """
 
     word: str
-    phase: P | None  # None until a word was known
+    phase: P | None  # None until the provider gives a known status
     doubts: int = 0
     doubted_at: datetime | None = None
 
@@ -114,7 +112,7 @@ class TrackedStatus(Generic[P]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneFacts:
-    """What the archive says of a scene: footprint is a GeoJSON geometry in degrees."""
+    """The archive's description of a scene; `footprint` is a GeoJSON geometry in degrees."""
 
     timestamp: datetime | None = None
     satellite_name: str | None = None
@@ -124,10 +122,10 @@ class SceneFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One wanted attachment of one scene, in one version.
+    """One version of one attachment of one scene.
 
-    `fingerprint` names what was published; `durable` counts the bytes of the partial that survive a
-    power cut. `sha256` without `stored` is the intent to publish: the bytes are verified, the name may exist.
+    `fingerprint` identifies the published file; `durable` counts the bytes of the partial that survive a
+    power cut. With a `sha256` and no `stored_at` the bytes are verified, and the final name may exist.
     """
 
     account: str
@@ -141,16 +139,16 @@ class Delivery:
     scene: SceneFacts = field(default_factory=SceneFacts)
     state: DeliveryState = DeliveryState.WANTED
     attempts: int = 0
-    attempts_without_progress: int = 0  # attempts in a row that brought no new byte
+    attempts_without_progress: int = 0  # in a row
     not_before: datetime | None = None
     reason: str | None = None
     durable: int = 0
-    furthest: int = 0  # bytes that any attempt at this file brought
-    host: str | None = None  # that the last link led to
+    furthest: int = 0  # the most bytes that any attempt at this file received
+    host: str | None = None  # of the last link
     total: int | None = None
     validator: str | None = None  # strong ETag of the partial's bytes
-    refused_sha256: str | None = None  # of the bytes set aside last
-    root: str | None = None  # of a watch of its own, frozen with the path; None: the delivery root
+    refused_sha256: str | None = None  # of the bytes quarantined last
+    root: str | None = None  # of a watch, frozen with the path; None: the delivery root
     path: str | None = None  # relative to its root
     size: int | None = None
     sha256: str | None = None
@@ -158,18 +156,11 @@ class Delivery:
 
     @property
     def key(self) -> tuple[str, int, str, str, str, int]:
-        return (
-            self.account,
-            self.task_id,
-            self.capture_id,
-            self.scene_id,
-            self.attachment,
-            self.version,
-        )
+        return self.account, self.task_id, self.capture_id, self.scene_id, self.attachment, self.version
 
     @property
     def intended(self) -> bool:
-        """Verified bytes await their final name."""
+        """Whether verified bytes await their final name."""
         return self.sha256 is not None and self.stored_at is None
 
 
@@ -181,20 +172,20 @@ class Capture:
     satellite_name: str | None = None
     published_at: datetime | None = None  # when we first saw it published
     scenes_seen_at: datetime | None = None
-    lacking: bool = False  # at that look a wanted attachment was not offered yet
+    lacking: bool = False  # an attachment was not offered then
 
     @property
     def unclear(self) -> bool:
-        """Its word does not tell whether it has files: nobody knows it, or it contradicts a final one."""
+        """Whether its status is unknown or contradicts a final one, so that only its files count."""
         return self.status.phase is None or self.status.doubts > 0
 
     @property
     def failed(self) -> bool:
-        """Final and not published: it brings nothing more, whatever was said of it before."""
+        """Whether it is final and not published, so that no file follows."""
         return self.status.final and self.status.phase is not CapturePhase.PUBLISHED
 
 
-_HIGHEST = 10**9  # of priorities; what is beyond is no number to reckon with
+_MAX_PRIORITY = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,27 +204,27 @@ class Order:
     end: datetime | None = None
     document: Mapping[str, object] = field(default_factory=dict)
     final_at: datetime | None = None  # when we first saw it final
-    last_seen_at: datetime | None = None  # when something of it was taken in
-    listed_at: datetime | None = None  # of the last whole list, where that showed it unmoved
-    looked_at: datetime | None = None  # when its captures were asked for
+    last_seen_at: datetime | None = None  # of the last observation
+    listed_at: datetime | None = None  # of the last complete list that showed it unchanged
+    looked_at: datetime | None = None  # when its captures were requested
     next_look_at: datetime | None = None
-    ours: bool = False  # placed from here: watched whatever the watches say
+    ours: bool = False  # placed by orderwatch, and watched without a [[watch]]
     version: int = 0
     captures: tuple[Capture, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
 
     @property
     def shown_at(self) -> datetime | None:
-        """When the provider showed it last, by a look or in the list."""
+        """When the provider last showed it, in a poll or in the list."""
         return max((t for t in (self.last_seen_at, self.listed_at) if t), default=None)
 
     @property
     def priority(self) -> float:
-        """The provider's, higher for rush orders; 0 where it says none."""
-        said = self.document.get("priority")
-        if isinstance(said, bool) or not isinstance(said, int | float):
+        """The provider's priority, higher for rush orders; 0 without one."""
+        given = self.document.get("priority")
+        if isinstance(given, bool) or not isinstance(given, int | float):
             return 0.0
-        return float(max(-_HIGHEST, min(said, _HIGHEST)))
+        return float(max(-_MAX_PRIORITY, min(given, _MAX_PRIORITY)))
 
     def capture(self, capture_id: str) -> Capture | None:
         return next((c for c in self.captures if c.capture_id == capture_id), None)
@@ -244,7 +235,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """One recorded move; `before` and `after` are words as they came."""
+    """One recorded status change; `before` and `after` are unchanged statuses."""
 
     at: datetime
     account: str
@@ -257,3 +248,11 @@ class Transition:
     scene_id: str | None = None
     detail: str | None = None
     file: str | None = None  # of a delivery: its attachment, file name and version
+
+
+_PLAUSIBLE_FROM, _PLAUSIBLE_UNTIL = datetime(1970, 1, 1, tzinfo=UTC), datetime(2201, 1, 1, tzinfo=UTC)
+
+
+def plausible(moment: datetime | None) -> datetime | None:
+    """Returns the aware time, or None outside 1970 to 2200, such as an unset date of Go (year 1)."""
+    return moment if moment is not None and _PLAUSIBLE_FROM <= moment < _PLAUSIBLE_UNTIL else None

@@ -1,10 +1,10 @@
-"""What identifies an order, for programs and for people."""
+"""The key of an order, and its names."""
 
 from typing import NamedTuple
 
 
 class OrderNames(NamedTuple):
-    """An order's key, and the names that people gave it."""
+    """The key of an order, and the names that people gave it."""
 
     account: str
     task_id: int

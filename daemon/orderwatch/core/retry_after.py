@@ -1,4 +1,4 @@
-"""When a server asks us to come back: RFC 9110, 10.2.3."""
+"""Parses Retry-After and HTTP dates (RFC 9110, 10.2.3)."""
 
 import math
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ def http_date(text: str | None) -> datetime | None:
 
 
 def retry_after(text: str | None, server_now: datetime | None) -> float | None:
-    """Seconds within 1 s .. 1 h; a date counts from the server's own clock, garbage does not count."""
+    """Returns seconds between 1 s and 1 h, from a number or a date by the server's clock; None if invalid."""
     if text is None:
         return None
     try:

@@ -1,6 +1,6 @@
-"""The STAC catalogue of what is stored: an item per scene, a collection per account and project.
+"""Makes the STAC catalog of stored files: an item per scene, a collection per account and project.
 
-Documents are plain JSON values; their links and hrefs are relative, so that a tree can be moved as it is.
+Documents are plain JSON values; their links and hrefs are relative, so that a tree can be moved.
 """
 
 import hashlib
@@ -20,11 +20,11 @@ from orderwatch.core.model import Delivery, Order, SceneFacts
 Document = dict[str, Any]
 
 CATALOGUE = "catalog.json"
-MARK = "orderwatch:catalogue"  # tells our files from anybody's
-_VERSION = "1.1.0"
+MARK = "orderwatch:catalogue"  # marks the files of orderwatch
+_STAC_VERSION = "1.1.0"
 _FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
-_SHA256 = "1220"  # as a multihash begins that holds one
-_LONGEST = 80  # characters of a name
+_SHA256_MULTIHASH = "1220"  # the prefix of a multihash
+_MAX_NAME_CHARACTERS = 80
 _MEDIA_TYPES = {
     ".zip": "application/zip",
     ".json": "application/json",
@@ -41,7 +41,7 @@ _ROLES = {"thumbnail": "thumbnail", "preview": "overview", "footprint": "metadat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What a collection has to know of an item; `path` is relative to the root of the tree."""
+    """The facts of an item that its collection needs; `path` is relative to the root of the tree."""
 
     path: str
     account: str
@@ -51,18 +51,18 @@ class Entry:
 
 
 def collection_of(item_path: str) -> str:
-    """The path of the collection that an item is in."""
+    """Returns the path of an item's collection."""
     return f"{'/'.join(item_path.split('/')[:2])}/collection.json"
 
 
 def item_path(order: Order, scene_id: str) -> str:
-    """Where the item of a scene goes: of plain letters, since readers do not agree on how to quote others."""
+    """Returns the path of a scene's item, in plain letters since readers quote others differently."""
     folder = f"{_named(order.account)}-{_slug(order.project_name)}"
     return f"stac/{folder}/{order.task_id}/{_named(scene_id)}.json"
 
 
 def entry_of(order: Order, files: Sequence[Delivery], path: str) -> Entry:
-    """Of the item that lists these stored files of a scene."""
+    """Returns the entry of the item that lists these stored files of a scene."""
     newest = _newest(files)
     capture = order.capture(newest.capture_id)
     taken = taken_at(
@@ -85,7 +85,7 @@ def entry(
 
 
 def item(order: Order, files: Sequence[Delivery], path: str) -> Document:
-    """The item of a scene with an asset for each of its stored files in this tree, and for each sidecar."""
+    """Returns the item of a scene, with an asset for each of its stored files and sidecars."""
     newest, known = _newest(files), entry_of(order, files, path)
     capture = order.capture(newest.capture_id)
     stored = [held.stored_at for held in files if held.stored_at]
@@ -106,7 +106,7 @@ def item(order: Order, files: Sequence[Delivery], path: str) -> Document:
     }
     return {
         "type": "Feature",
-        "stac_version": _VERSION,
+        "stac_version": _STAC_VERSION,
         "stac_extensions": [_FILE_EXTENSION],
         MARK: 1,
         "id": f"{order.task_id}-{PurePosixPath(path).stem}",
@@ -124,19 +124,19 @@ def item(order: Order, files: Sequence[Delivery], path: str) -> Document:
 
 
 def collection(path: str, entries: Collection[Entry]) -> Document:
-    """The collection with a link to each item; there is one at least."""
+    """Returns the collection with links to its items, at least one."""
     some = min(entries, key=lambda one: one.path)
     title = some.project_name or f"{some.account}: no project"
     first, last = min(one.taken[0] for one in entries), max(one.taken[1] for one in entries)
     items = sorted(one.path.split("/")[2:] for one in entries)
     return {
         "type": "Collection",
-        "stac_version": _VERSION,
+        "stac_version": _STAC_VERSION,
         "stac_extensions": [],
         MARK: 1,
         "id": PurePosixPath(path).parts[1],
         "title": title,
-        "description": f"What was delivered to account {some.account} for {title}.",
+        "description": f"The deliveries of account {some.account} for {title}.",
         "license": "other",
         "extent": {
             "spatial": {"bbox": [list(around(one.bbox for one in entries if one.bbox))]},
@@ -151,15 +151,15 @@ def collection(path: str, entries: Collection[Entry]) -> Document:
 
 
 def catalog(collections: Iterable[str]) -> Document:
-    """The root of it, with a link to each collection."""
+    """Returns the root catalog, with links to its collections."""
     return {
         "type": "Catalog",
-        "stac_version": _VERSION,
+        "stac_version": _STAC_VERSION,
         "stac_extensions": [],
         MARK: 1,
         "id": "orderwatch",
         "title": "Deliveries",
-        "description": "What orderwatch brought, a collection for each account and project.",
+        "description": "The files that orderwatch stored, one collection for each account and project.",
         "links": [
             _link("root", "./catalog.json"),
             *(_link("child", f"./{path}") for path in sorted(collections)),
@@ -173,18 +173,18 @@ def taken_at(
     window: tuple[datetime | None, datetime | None],
     stored_at: datetime | None,
 ) -> tuple[datetime, datetime]:
-    """When a scene was taken: between the ends of its order's window where nobody says it better."""
+    """Returns when a scene was captured, at worst the window of its order or the time it was stored."""
     moment, (opens, closes) = scene.timestamp or capture_start, window
     if moment is None and opens is not None and closes is not None and opens <= closes:
         return opens, closes
     moment = moment or stored_at
     if moment is None:
-        raise ValueError("a file that is not stored has no place in the catalogue")
+        raise ValueError("only stored files belong in the catalog")
     return moment, moment
 
 
 def _assets(files: Iterable[Delivery]) -> Iterator[tuple[str, Document]]:
-    """By attachment the newest version, then the older ones with their number."""
+    """Yields assets: per attachment the newest version, then the older ones with their number."""
     seen: set[str] = set()
     for held in sorted(files, key=lambda d: (d.attachment, -d.version, d.capture_id)):
         key = held.attachment if held.attachment not in seen else f"{held.attachment}.v{held.version}"
@@ -199,7 +199,7 @@ def _assets(files: Iterable[Delivery]) -> Iterator[tuple[str, Document]]:
                 "type": _media_type(path),
                 "title": PurePosixPath(path).name,
                 "roles": [_ROLES.get(held.attachment, "data")],
-                "file:checksum": f"{_SHA256}{held.sha256}",
+                "file:checksum": f"{_SHA256_MULTIHASH}{held.sha256}",
                 "file:size": held.size,
             },
         )
@@ -227,16 +227,16 @@ def _link(rel: str, href: str) -> Document:
 
 
 def _slug(project_name: str | None) -> str:
-    """In small letters; what would lose more than that by it keeps a mark of what it was."""
+    """Returns the project name in lower case and plain letters."""
     if project_name is None:
         return "no-project"
     return _named(re.sub(r"[ _]+", "-", project_name.strip().lower()))
 
 
 def _named(text: str) -> str:
-    """A name of plain letters, unambiguous for whatever text."""
+    """Returns an unambiguous name in plain letters, with a digest if the text had other ones."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", bare).strip("-.")[:_LONGEST]
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", bare).strip("-.")[:_MAX_NAME_CHARACTERS]
     if plain == text:
         return plain
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]

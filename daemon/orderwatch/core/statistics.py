@@ -1,4 +1,4 @@
-"""What there is to see at one moment."""
+"""Counts and summaries for displays and metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,19 +10,19 @@ from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order, Or
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many orders and deliveries there are in each of our states."""
+    """Numbers of orders and deliveries by state."""
 
     orders: Mapping[OrderState, int] = field(default_factory=dict)
     deliveries: Mapping[DeliveryState, int] = field(default_factory=dict)
 
     @property
     def open(self) -> int:
-        """Orders."""
+        """The number of open orders."""
         return self.orders.get(OrderState.OPEN, 0)
 
     @property
     def to_come(self) -> int:
-        """Deliveries, as the others."""
+        """The number of deliveries that are not stored yet."""
         return sum(self.deliveries.get(state, 0) for state in UNFINISHED) - self.given_up
 
     @property
@@ -36,28 +36,28 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Counts of everything, and of what is many only so much as was asked for.
+    """Counts, and the first rows of each list.
 
-    `orders` are those that move or are in trouble, then those due soonest; `moves` the newest, oldest first.
+    `orders` are active or in trouble, then those polled soonest; `moves` are the latest, oldest first.
     """
 
     counts: Counts = field(default_factory=Counts)
     orders: Sequence[Order] = ()
     running: Sequence[Delivery] = ()
     moves: Sequence[Transition] = ()
-    attention: Sequence[Concern] = ()  # what needs a person and was not acknowledged
+    attention: Sequence[Concern] = ()  # not acknowledged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricCounts:
-    """Counts by account and state (captures: phase, None for a word that nobody knows)."""
+    """Numbers by account and state (captures: phase, None for an unknown status)."""
 
     orders: Mapping[tuple[str, str], int] = field(default_factory=dict)
     captures: Mapping[tuple[str, str | None], int] = field(default_factory=dict)
     deliveries: Mapping[tuple[str, str], int] = field(default_factory=dict)
     intents: Mapping[tuple[str, str], int] = field(default_factory=dict)
     stored_bytes: Mapping[str, int] = field(default_factory=dict)  # by account
-    listed_at: Mapping[str, datetime] = field(default_factory=dict)  # the last whole list, by account
-    oldest: Mapping[str, datetime] = field(default_factory=dict)  # publication of what is not stored yet
-    notes: Mapping[str, int] = field(default_factory=dict)  # untold, by channel
-    largest_parked: Mapping[str | None, int] = field(default_factory=dict)  # bytes it still lacks, by root
+    listed_at: Mapping[str, datetime] = field(default_factory=dict)  # the last complete list, by account
+    oldest: Mapping[str, datetime] = field(default_factory=dict)  # publication that is not stored yet
+    notes: Mapping[str, int] = field(default_factory=dict)  # unsent, by channel
+    largest_parked: Mapping[str | None, int] = field(default_factory=dict)  # missing bytes, by root

@@ -1,4 +1,4 @@
-"""What is wrong with a value of a file, in our words."""
+"""Error messages for invalid values in files."""
 
 from collections.abc import Mapping
 
@@ -10,11 +10,11 @@ _SENTENCES = {
     "dict_type": "must be a table",
     "tuple_type": "must be a list",
     "list_type": "must be a list",
-    "too_short": "must hold at least one",
-    "too_long": "must hold at most {max_length}",
+    "too_short": "must have at least one entry",
+    "too_long": "must have at most {max_length} entries",
     "string_type": "must be text",
     "string_too_short": "must not be empty",
-    "string_pattern_mismatch": "holds a character that is not allowed here",
+    "string_pattern_mismatch": "contains a character that is not allowed here",
     "string_unicode": "must be text",
     "path_type": "must be a path",
     "literal_error": "must be one of: {expected}",
@@ -35,9 +35,9 @@ _SENTENCES = {
 
 
 def sentence(kind: str, message: str, context: Mapping[str, object]) -> str:
-    """Name what is wrong by the kind of a validation error.
+    """Returns the message for a validation error of this kind.
 
-    `message` counts only where our own check wrote it (`value_error`); the library's words are never shown.
+    `message` is used only if orderwatch's own check wrote it (`value_error`), never the library's.
     """
     if kind == "value_error":
         return message.removeprefix("Value error, ")
@@ -48,7 +48,7 @@ def sentence(kind: str, message: str, context: Mapping[str, object]) -> str:
 
 
 def place(steps: tuple[int | str, ...]) -> str:
-    """Where it is: `orders[0].captures[1].scenes`."""
+    """Returns the path of a value: `orders[0].captures[1].scenes`."""
     where = ""
     for step in steps:
         where += f"[{step}]" if isinstance(step, int) else f"{'.' if where else ''}{step}"

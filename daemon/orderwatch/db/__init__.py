@@ -1,1 +1,1 @@
-"""The one door to the database."""
+"""The database: repositories over SQLite, and the files around it."""

@@ -1,208 +1,77 @@
-"""What may need a person, as rows: statements within a snapshot or a transaction of the caller."""
+"""What needs a person: the concerns that were raised and are not over."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import RowMapping, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import RowMapping, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderwatch.core.attention.concern import (
-    Concern,
-    Evidence,
-    OrderFacts,
-    Raised,
-    Reason,
-    StuckDelivery,
-    UnknownWord,
-)
-from orderwatch.core.model import (
-    UNFINISHED,
-    CapturePhase,
-    DeliveryState,
-    OrderPhase,
-    OrderState,
-    Subject,
-    TransitionKind,
-)
-from orderwatch.core.notifications.problems import Problem
-from orderwatch.core.order_names import OrderNames
-from orderwatch.core.ordering.intent import IntentState
-from orderwatch.db.glance import PROBLEMS
-from orderwatch.db.intents import intent_of
-from orderwatch.db.mappers import Row, delivery_of
-from orderwatch.db.tables import attention, captures, deliveries, intents, orders, transitions
-
-_STUCK = (DeliveryState.PARKED, DeliveryState.GIVEN_UP)
-_NAMES = (orders.c.account, orders.c.task_id, orders.c.project_name, orders.c.task_name)
-_FACTS = tuple(orders.c[name] for name in OrderFacts.__dataclass_fields__ if name in orders.c)
-
-_OF_SCENE = and_(
-    transitions.c.account == deliveries.c.account,
-    transitions.c.task_id == deliveries.c.task_id,
-    transitions.c.capture_id == deliveries.c.capture_id,
-    transitions.c.scene_id == deliveries.c.scene_id,
-)
-_SINCE = (  # when the delivery was parked, or given up, last
-    select(func.max(transitions.c.at))
-    .where(_OF_SCENE, transitions.c.after == deliveries.c.state)
-    .scalar_subquery()
-)
-_DELIVERIES = (
-    select(deliveries, *(name.label(f"order_{name.name}") for name in _NAMES), _SINCE.label("since"))
-    .join_from(deliveries, orders)
-    .where(deliveries.c.state.in_([*_STUCK, DeliveryState.FETCHING]))
-)
-
-_HAS_FILE = exists().where(deliveries.c.order_id == orders.c.id, deliveries.c.stored_at.is_not(None))
-_COMES = exists().where(deliveries.c.order_id == orders.c.id, deliveries.c.state.in_(UNFINISHED))
-_PENDING = exists().where(
-    captures.c.order_id == orders.c.id,
-    or_(captures.c.phase.is_(None), captures.c.phase.not_in([p for p in CapturePhase if p.final])),
-)
-_LOST_AT = (
-    select(func.max(transitions.c.at))
-    .where(
-        transitions.c.account == orders.c.account,
-        transitions.c.task_id == orders.c.task_id,
-        transitions.c.subject == Subject.ORDER,
-        transitions.c.after == OrderState.LOST,
-    )
-    .scalar_subquery()
-)
-# Of the youngest version, so that a scene published again is not late at once.
-_WANTED_AT = (
-    select(func.max(transitions.c.at))
-    .where(_OF_SCENE, transitions.c.before.is_(None))
-    .correlate(deliveries)
-    .scalar_subquery()
-)
-_FAILS = and_(  # and is tried again and again
-    deliveries.c.order_id == orders.c.id,
-    deliveries.c.state.in_([state for state in UNFINISHED if state not in _STUCK]),
-    deliveries.c.attempts > 0,
-)
-_WITHOUT_FILES = and_(
-    captures.c.order_id == orders.c.id,
-    captures.c.phase == CapturePhase.PUBLISHED,
-    or_(
-        captures.c.lacking,
-        ~exists().where(
-            deliveries.c.order_id == captures.c.order_id, deliveries.c.capture_id == captures.c.capture_id
-        ),
-    ),
-)
-_FAILING_SINCE = select(func.min(_WANTED_AT)).where(_FAILS).correlate(orders).scalar_subquery()
-_LACKING_SINCE = (
-    select(func.min(captures.c.published_at)).where(_WITHOUT_FILES).correlate(orders).scalar_subquery()
-)
-_IS_OWED = and_(
-    orders.c.state.in_([OrderState.OPEN, OrderState.SETTLING]),
-    or_(exists().where(_FAILS), exists().where(_WITHOUT_FILES)),
-)
-_INTENTS = select(intents).where(intents.c.state.in_([state for state in IntentState if state.open]))
-
-_OF_ORDER = and_(orders.c.account == transitions.c.account, orders.c.task_id == transitions.c.task_id)
-_FIRST_USES = (  # of statuses that nobody knew when they came, and that are still in use
-    select(func.min(transitions.c.id))
-    .join_from(transitions, orders, _OF_ORDER)
-    .outerjoin(
-        captures,
-        and_(captures.c.order_id == orders.c.id, captures.c.capture_id == transitions.c.capture_id),
-    )
-    .where(
-        transitions.c.kind == TransitionKind.UNKNOWN,
-        or_(
-            and_(transitions.c.subject == Subject.ORDER, orders.c.word == transitions.c.after),
-            and_(transitions.c.subject == Subject.CAPTURE, captures.c.word == transitions.c.after),
-        ),
-    )
-    .group_by(transitions.c.account, transitions.c.subject, transitions.c.after)
-)
-_WORDS = (
-    select(*_NAMES, transitions.c.subject, transitions.c.after, transitions.c.capture_id, transitions.c.at)
-    .join_from(transitions, orders, _OF_ORDER)
-    .where(transitions.c.id.in_(_FIRST_USES))
-    .order_by(transitions.c.id)
-)
-_ASKED = ("lost_at", "failing_since", "lacking_since", "has_file", "is_coming", "is_pending")
-_RAISED = select(attention)
-NEEDS_A_PERSON = exists().where(
-    attention.c.account == orders.c.account,
-    attention.c.task_id == orders.c.task_id,
-    attention.c.acknowledged_at.is_(None),
-)
-"""Whether an order was raised and not acknowledged, as of the daemon's last round."""
+from orderwatch.core.attention.concern import Changes, Concern, Evidence, Raised, Reason
+from orderwatch.core.model import Transition
+from orderwatch.db import history
+from orderwatch.db.database import Database
+from orderwatch.db.mappers import Row
+from orderwatch.db.outbox import Notifications, Outbox
+from orderwatch.db.queries.evidence import evidence
+from orderwatch.db.tables import attention
 
 
-async def evidence(db: AsyncConnection, now: datetime) -> Evidence:
-    """Return everything that may need a person, as of the snapshot that the connection has."""
-    return Evidence(
-        problems=[Problem(**row) for row in (await db.execute(PROBLEMS)).mappings()],
-        intents=[intent_of(row) for row in (await db.execute(_INTENTS)).mappings()],
-        deliveries=[_stuck_of(row) for row in (await db.execute(_DELIVERIES)).mappings()],
-        orders=await _orders(db, now),
-        words=[
-            UnknownWord(
-                subject=Subject(subject), word=word, names=OrderNames(*names), capture_id=capture_id, since=at
-            )
-            for *names, subject, word, capture_id, at in await db.execute(_WORDS)
-        ],
-        raised=await raised(db),
-    )
+class Attention:
+    """`ports.Attention` over SQLite."""
+
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        self._database = database
+        self._outbox = outbox
+
+    async def evidence(self, now: datetime) -> Evidence:
+        async def work(db: AsyncConnection) -> Evidence:
+            return await evidence(db, now, await _raised(db))
+
+        return await self._database.read(work)
+
+    async def record(self, changes: Changes, at: datetime) -> None:
+        async def work(db: AsyncConnection, notifications: Notifications) -> None:
+            await _remove(db, [*(c.key for c in changes.cleared), *changes.forgotten])
+            await _add(db, changes.raised)
+            for concern in changes.cleared:
+                await notifications.concern_changes(concern, at, cleared=True)
+            for concern in changes.raised:
+                await notifications.concern_changes(concern, at, cleared=False)
+
+        await self._outbox.write(work)
+
+    async def acknowledge(
+        self, concerns: Collection[Concern], transitions: Sequence[Transition], at: datetime
+    ) -> None:
+        async def work(db: AsyncConnection) -> None:
+            known = await _raised(db)
+            await _add(db, [concern for concern in concerns if concern.key not in known])
+            await _acknowledge(db, [concern.key for concern in concerns], at)
+            await history.append(db, transitions)
+
+        await self._database.write(work)
 
 
-async def raised(db: AsyncConnection) -> Mapping[str, Raised]:
-    """Return what was raised and is not over, by its key."""
-    return {row["key"]: _raised_of(row) for row in (await db.execute(_RAISED)).mappings()}
+async def _raised(db: AsyncConnection) -> Mapping[str, Raised]:
+    return {row["key"]: _raised_of(row) for row in (await db.execute(select(attention))).mappings()}
 
 
-async def add(db: AsyncConnection, concerns: Sequence[Concern]) -> None:
-    """Record that these need a person."""
+async def _add(db: AsyncConnection, concerns: Sequence[Concern]) -> None:
     if concerns:
         await db.execute(insert(attention), [_row(concern) for concern in concerns])
 
 
-async def remove(db: AsyncConnection, keys: Collection[str]) -> None:
-    """Record that these are over."""
+async def _remove(db: AsyncConnection, keys: Collection[str]) -> None:
     if keys:
         here = delete(attention).where(attention.c.key == bindparam("this"))
         await db.execute(here, [{"this": key} for key in keys])
 
 
-async def acknowledge(db: AsyncConnection, keys: Collection[str], at: datetime) -> None:
-    """Record that a person knows of these."""
+async def _acknowledge(db: AsyncConnection, keys: Collection[str], at: datetime) -> None:
     if keys:
         here = update(attention).where(attention.c.key == bindparam("this"))
         await db.execute(here.values(acknowledged_at=at), [{"this": key} for key in keys])
-
-
-async def _orders(db: AsyncConnection, now: datetime) -> Sequence[OrderFacts]:
-    """Return the facts of orders that are lost, or over without a file, or lack files that are published."""
-    over = or_(orders.c.final_at.is_not(None), orders.c.end <= now)
-    query = select(
-        *_FACTS,
-        _COMES.label("is_coming"),
-        _PENDING.label("is_pending"),
-        _HAS_FILE.label("has_file"),
-        _LOST_AT.label("lost_at"),
-        _FAILING_SINCE.label("failing_since"),
-        _LACKING_SINCE.label("lacking_since"),
-    )
-    query = query.where(or_(orders.c.state == OrderState.LOST, and_(over, ~_HAS_FILE), _IS_OWED))
-    return [_facts_of(row) for row in (await db.execute(query)).mappings()]
-
-
-def _facts_of(row: RowMapping) -> OrderFacts:
-    phase = row["phase"]
-    named = {column.name: row[column.name] for column in _FACTS}
-    named |= {"phase": OrderPhase(phase) if phase else None, "state": OrderState(row["state"])}
-    return OrderFacts(**named, **{name: row[name] for name in _ASKED})
-
-
-def _stuck_of(row: RowMapping) -> StuckDelivery:
-    names = OrderNames(*(row[f"order_{name.name}"] for name in _NAMES))
-    return StuckDelivery(delivery=delivery_of(row), names=names, since=row["since"])
 
 
 def _row(concern: Concern) -> Row:

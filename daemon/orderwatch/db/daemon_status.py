@@ -1,6 +1,6 @@
-"""The sign of life beside the database: a locked file whose time is the last sign.
+"""Whether the daemon runs: a locked file beside the database, touched while the daemon works.
 
-The lock is one that can be asked about without taking it, so no reader ever gets in a starting daemon's way.
+The lock can be tested without being taken, so that a reader never blocks a daemon that starts.
 """
 
 import fcntl
@@ -12,38 +12,38 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orderwatch.core.daemon_status import DaemonStatus
-from orderwatch.db.complaint import translated
+from orderwatch.db.database import translated
 
 _FLOCK = "hhqqi4x"  # struct flock of fcntl(2): type, whence, start, length, pid
 
 
 @contextmanager
-def shown_alive(database: Path) -> Iterator[None]:
-    """Tell readers that the daemon runs, until the context ends or the process does.
+def alive_file(database: Path) -> Iterator[None]:
+    """Show readers that the daemon runs, until the context or the process ends.
 
-    For the holder of `sole_writer` only. Raises `DatabaseError` where the file cannot be made.
+    For the holder of `exclusive_lock` only. Raises `DatabaseError` if the file cannot be created.
     """
-    with translated(f"{_sign(database)} cannot be written"):
-        handle = _opened(_sign(database))
+    with translated(f"{_alive_path(database)} cannot be written"):
+        handle = _open(_alive_path(database))
     with os.fdopen(handle):
-        with translated(f"{_sign(database)} cannot be locked"):
+        with translated(f"{_alive_path(database)} cannot be locked"):
             fcntl.fcntl(handle, fcntl.F_OFD_SETLK, _lock(fcntl.F_WRLCK))
-        show_alive(database)
+        touch_alive_file(database)
         yield
-        show_alive(database)
+        touch_alive_file(database)
 
 
-def show_alive(database: Path) -> None:
-    """Renew the sign, or leave one. Where that fails the work goes on."""
+def touch_alive_file(database: Path) -> None:
+    """Touch the file, or create it; failures are ignored."""
     with suppress(OSError):
-        _sign(database).touch(0o644)
+        _alive_path(database).touch(0o644)
 
 
-def liveness(database: Path) -> DaemonStatus:
-    """Tell whether a daemon works on this database; `DatabaseError` where the sign cannot be read."""
-    with translated(f"{_sign(database)} cannot be read"):
+def read_daemon_status(database: Path) -> DaemonStatus:
+    """Return whether a daemon runs on this database, and when it was alive last; raises `DatabaseError`."""
+    with translated(f"{_alive_path(database)} cannot be read"):
         try:
-            handle = os.open(_sign(database), os.O_RDONLY | os.O_CLOEXEC)
+            handle = os.open(_alive_path(database), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return DaemonStatus(running=False)
         with os.fdopen(handle):
@@ -52,15 +52,15 @@ def liveness(database: Path) -> DaemonStatus:
     return DaemonStatus(running=struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK, last_alive_at=at)
 
 
-def _sign(database: Path) -> Path:
+def _alive_path(database: Path) -> Path:
     return database.with_name(f"{database.name}.alive")
 
 
-def _opened(path: Path) -> int:
+def _open(path: Path) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o644)
-    except PermissionError:  # a command run by root made it
+    except PermissionError:  # created by a command that root ran
         path.unlink()
         return os.open(path, flags, 0o644)
 

@@ -1,4 +1,4 @@
-"""SQLite as we use it: WAL, durable commits, foreign keys, explicit transactions, one writer."""
+"""Connections to SQLite: WAL, durable commits, foreign keys, explicit transactions."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -11,16 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from orderwatch.cancellation import shielded
-from orderwatch.db.column_types import parsed
+from orderwatch.db.mappers import parse_json
 
-BUSY = 10.0  # seconds; only a command beside the daemon ever makes a writer wait
-BUSY_PATIENT = 2.0  # where it is tried again: nobody can be stopped meanwhile
-_CONNECT = {"isolation_level": None, "timeout": BUSY}  # no transaction begins behind our back
-_STEPS = 10_000  # of SQLite's machine, after which it asks whether to stop
+BUSY_TIMEOUT_SECONDS = 10.0  # only a command beside the daemon ever makes a writer wait
+RETRIED_BUSY_TIMEOUT_SECONDS = 2.0  # of units that are retried: nothing can be stopped meanwhile
+_CONNECT = {"isolation_level": None, "timeout": BUSY_TIMEOUT_SECONDS}  # no implicit transactions
+_PROGRESS_STEPS = 10_000  # of SQLite's virtual machine, between two questions whether to stop
 _DURABLE = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 
 
-def writer_engine(path: Path, busy: float = BUSY) -> AsyncEngine:
+def writer_engine(path: Path, busy: float = BUSY_TIMEOUT_SECONDS) -> AsyncEngine:
     """The only engine that writes: one connection, `BEGIN IMMEDIATE`, so no update is lost."""
     engine = _async_engine(path, busy, size=1)
     _set_up(engine.sync_engine, *_DURABLE, "PRAGMA foreign_keys=ON")
@@ -28,7 +28,7 @@ def writer_engine(path: Path, busy: float = BUSY) -> AsyncEngine:
     return engine
 
 
-def reader_engine(path: Path, busy: float = BUSY) -> AsyncEngine:
+def reader_engine(path: Path, busy: float = BUSY_TIMEOUT_SECONDS) -> AsyncEngine:
     """Reads a consistent snapshot and cannot write."""
     engine = _async_engine(path, busy, size=4)
     _set_up(engine.sync_engine, "PRAGMA query_only=ON")
@@ -37,7 +37,7 @@ def reader_engine(path: Path, busy: float = BUSY) -> AsyncEngine:
 
 
 def upgrade_engine(path: Path) -> Engine:
-    """Blocking, for migrations: foreign keys off, or rebuilding a parent table would empty its children."""
+    """Blocking, for migrations: without foreign keys, or a rebuilt parent table would empty its children."""
     engine = _engine(path, "rwc")
     _set_up(engine, *_DURABLE, "PRAGMA foreign_keys=OFF")
     _begin(engine, "BEGIN IMMEDIATE")
@@ -45,7 +45,7 @@ def upgrade_engine(path: Path) -> Engine:
 
 
 def inspect_engine(path: Path) -> Engine:
-    """Blocking, reads only: to ask an existing file what it is."""
+    """Blocking and read-only, for a file that may not be our database."""
     engine = _engine(path, "rw")
     _set_up(engine, "PRAGMA query_only=ON")
     _begin(engine, "BEGIN")
@@ -53,18 +53,20 @@ def inspect_engine(path: Path) -> Engine:
 
 
 @contextmanager
-def beside(path: Path, enough: Callable[[], bool]) -> Iterator[sqlite3.Connection]:
-    """Blocking, a bare connection to read with: what takes long ends as soon as it is `enough`.
+def side_connection(path: Path, stop: Callable[[], bool]) -> Iterator[sqlite3.Connection]:
+    """Blocking: a bare connection to read with, beside the writer; statements end once `stop` returns true.
 
-    Not with mode "ro", which leaves an empty `-wal` behind where no one else has the file open.
+    Not with mode "ro", which leaves an empty `-wal` behind if nothing else has the file open.
     """
-    with closing(sqlite3.connect(_file(path, "rw"), uri=True, timeout=BUSY, isolation_level=None)) as db:
-        db.set_progress_handler(enough, _STEPS)
+    with closing(
+        sqlite3.connect(_file(path, "rw"), uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+    ) as db:
+        db.set_progress_handler(stop, _PROGRESS_STEPS)
         yield db
 
 
 async def close(*engines: AsyncEngine) -> None:
-    """Close them in this order, all of them, whoever is cancelled meanwhile."""
+    """Close all of them in this order, also when the caller is cancelled."""
 
     async def close_each() -> None:
         for engine in engines:
@@ -84,7 +86,7 @@ def _async_engine(path: Path, busy: float, size: int) -> AsyncEngine:
         poolclass=AsyncAdaptedQueuePool,
         pool_size=size,
         max_overflow=0,
-        json_deserializer=parsed,
+        json_deserializer=parse_json,
     )
 
 

@@ -1,4 +1,7 @@
-"""Whether the database file is whole, read beside its writer."""
+"""The integrity check of the database file, beside its writer.
+
+The quick one leaves out the indexes and is bounded in time; the thorough one reads everything.
+"""
 
 import asyncio
 import sqlite3
@@ -7,30 +10,30 @@ import time
 from pathlib import Path
 
 from orderwatch.cancellation import shielded
-from orderwatch.db.complaint import one_line, translated
-from orderwatch.db.engine import beside
+from orderwatch.db.database import one_line, translated
+from orderwatch.db.engine import side_connection
 from orderwatch.errors import BusyError
 
-_PATIENCE = 60.0  # seconds for the quick one
+_QUICK_CHECK_TIMEOUT_SECONDS = 60.0
 
 
-async def damage_of(database: Path, *, thorough: bool = False) -> str | None:
-    """What is wrong with it, None where it is whole.
+async def find_damage(database: Path, *, thorough: bool = False) -> str | None:
+    """Return what is damaged in the file, None if nothing is.
 
-    `DatabaseError` where it cannot be read at all, `BusyError` where that cannot be told now or in time.
+    Raises `DatabaseError` if the file cannot be read at all, `BusyError` if it cannot be checked in time.
     """
     stop = threading.Event()
-    return await shielded(asyncio.to_thread(_damage_of, database, thorough, stop), hurry=stop.set)
+    return await shielded(asyncio.to_thread(_find_damage, database, thorough, stop), hurry=stop.set)
 
 
-def _damage_of(database: Path, thorough: bool, stop: threading.Event) -> str | None:  # noqa: FBT001 - for a thread
+def _find_damage(database: Path, thorough: bool, stop: threading.Event) -> str | None:  # noqa: FBT001 - for a thread
     check = "integrity_check" if thorough else "quick_check"
-    end = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _QUICK_CHECK_TIMEOUT_SECONDS
 
-    def enough() -> bool:
-        return stop.is_set() or (not thorough and time.monotonic() > end)
+    def should_stop() -> bool:
+        return stop.is_set() or (not thorough and time.monotonic() > deadline)
 
-    with translated(f"{database} cannot be read"), beside(database, enough) as db:
+    with translated(f"{database} cannot be read"), side_connection(database, should_stop) as db:
         try:
             (found,) = db.execute(f"PRAGMA {check}(1)").fetchone()
         except sqlite3.OperationalError as error:

@@ -1,119 +1,154 @@
-"""What looks after the rows themselves: forgetting what is long done, and when files were read again."""
+"""Work on the rows themselves: pruning, scrub marks, clock steps, and merging what the trees hold."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
-from sqlalchemy import String, and_, delete, func, or_, select, type_coerce, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import String, Table, and_, delete, func, insert, or_, select, type_coerce, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderwatch.core.model import SETTLED, Delivery, OrderState
+from orderwatch.core.model import SETTLED, Delivery, DeliveryState, OrderState
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db import writes
-from orderwatch.db.catalog import CatalogRows
-from orderwatch.db.complaint import translated
-from orderwatch.db.mappers import delivery_of
-from orderwatch.db.patience import Patience, reading, writing
-from orderwatch.db.tables import deliveries, orders, transitions
-from orderwatch.ports import SceneRead
+from orderwatch.db import history
+from orderwatch.db.database import Database
+from orderwatch.db.deliveries import is_row_of, path_row
+from orderwatch.db.mappers import Row, capture_row, delivery_of, delivery_row, order_row, transition_row
+from orderwatch.db.tables import captures, deliveries, orders, transitions
+
+_STORED_TIME = "%Y-%m-%d %H:%M:%f000"  # as `UtcDateTime` columns hold it
 
 
-class Upkeep(CatalogRows):
-    """Reads like a reader; every writing call is one transaction of its own."""
+class Maintenance:
+    """`ports.Maintenance` over SQLite."""
 
-    def __init__(self, reading: AsyncEngine, writing: AsyncEngine, patience: Patience | None = None) -> None:
-        super().__init__(reading, patience)
-        self._writing = writing
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    @property
-    def trouble(self) -> str | None:
-        """Why the database is waited for, None where it is not."""
-        return self.patience.trouble
-
-    def hurry(self) -> None:
-        """At a stop: what a busy database refuses is not waited for any more, and counts as cancelled."""
-        self.patience.hurry()
-
-    @writing
-    async def forget(self, before: datetime, most: int) -> int:
-        """Of orders done whose end was seen before then: history and document. Returns of how many."""
-        history = and_(transitions.c.account == orders.c.account, transitions.c.task_id == orders.c.task_id)
-        remembered = or_(
-            type_coerce(orders.c.document, String) != "{}", select(transitions.c.id).where(history).exists()
+    async def prune(self, before: datetime, limit: int) -> int:
+        recorded = and_(transitions.c.account == orders.c.account, transitions.c.task_id == orders.c.task_id)
+        is_unpruned = or_(
+            type_coerce(orders.c.document, String) != "{}", select(transitions.c.id).where(recorded).exists()
         )
-        chosen = select(orders.c.id, orders.c.account, orders.c.task_id).where(
-            orders.c.state == OrderState.DONE, orders.c.final_at < before, remembered
+        query = select(orders.c.id, orders.c.account, orders.c.task_id).where(
+            orders.c.state == OrderState.DONE, orders.c.final_at < before, is_unpruned
         )
-        async with self._transaction() as db:
-            rows = (await db.execute(chosen.limit(most))).all()
+
+        async def work(db: AsyncConnection) -> int:
+            rows = (await db.execute(query.limit(limit))).all()
             for _, account, task_id in rows:
                 of_order = and_(transitions.c.account == account, transitions.c.task_id == task_id)
                 await db.execute(delete(transitions).where(of_order))
-            emptied = update(orders).where(orders.c.id.in_([row.id for row in rows]))
-            await db.execute(emptied.values(document={}))
-        return len(rows)
+            pruned = update(orders).where(orders.c.id.in_([row.id for row in rows]))
+            await db.execute(pruned.values(document={}))
+            return len(rows)
 
-    @reading
-    async def longest_unread(
-        self, roots: Collection[str | None], before: datetime, most: int
+        return await self._database.write(work)
+
+    async def least_recently_read(
+        self, roots: Collection[str | None], before: datetime, limit: int
     ) -> Sequence[Delivery]:
-        """Stored files below these roots that were not read since then, the one read longest ago first."""
-        read = func.coalesce(deliveries.c.read_at, deliveries.c.stored_at)
+        read_at = func.coalesce(deliveries.c.read_at, deliveries.c.stored_at)
         query = select(deliveries).where(
             deliveries.c.state.in_(SETTLED),
             deliveries.c.path.is_not(None),
             or_(*(deliveries.c.root.is_(root) for root in roots)),
-            read < before,
+            read_at < before,
         )
-        async with self._snapshot() as db:
-            rows = await db.execute(query.order_by(read, deliveries.c.id).limit(most))
-            return [delivery_of(row) for row in rows.mappings()]
+        rows = await self._database.rows(query.order_by(read_at, deliveries.c.id).limit(limit))
+        return [delivery_of(row) for row in rows]
 
-    @reading
-    async def read_since(self, since: datetime) -> int:
-        """Bytes of the stored files that were read again since then."""
+    async def bytes_read_since(self, since: datetime) -> int:
         query = select(func.coalesce(func.sum(deliveries.c.size), 0)).where(deliveries.c.read_at >= since)
-        async with self._snapshot() as db:
-            return int(await db.scalar(query) or 0)
+        return int(await self._database.scalar(query) or 0)
 
-    @writing
-    async def was_read(self, delivery: Delivery, at: datetime) -> None:
-        """Its file was looked at, and is not damaged."""
-        held = and_(writes.row_of(delivery), deliveries.c.stored_at == delivery.stored_at)
-        async with self._transaction() as db:
-            await db.execute(update(deliveries).where(held).values(read_at=at))
+    async def mark_read(self, delivery: Delivery, at: datetime) -> None:
+        here = and_(is_row_of(delivery), deliveries.c.stored_at == delivery.stored_at)
+        await self._database.execute(update(deliveries).where(here).values(read_at=at))
 
-    @writing
-    async def list_in(self, items: Mapping[str, SceneRead]) -> None:
-        """By the path of an item the deliveries of its scene: those stored are listed, the others are not.
+    async def shift_schedule(self, now: datetime, by: timedelta) -> None:
+        statements = []
+        for scheduled in (orders.c.next_look_at, deliveries.c.not_before):
+            sooner = func.strftime(_STORED_TIME, scheduled, f"-{by.total_seconds():.3f} seconds")
+            statements.append(update(scheduled.table).where(scheduled > now).values({scheduled.name: sooner}))
+        await self._database.execute(*statements)
 
-        What moved since it was read, or was to be listed anew, stays unlisted.
-        """
-        async with self._transaction() as db:
-            await writes.list_in(db, items)
+    async def restore(self, verdicts: Collection[Verdict]) -> None:
+        await self._database.write(lambda db: _restore(db, verdicts))
 
-    @writing
-    async def unlist(self) -> None:
-        """No item lists anything, nor will one that is being written now."""
-        with_files = select(deliveries.c.order_id).where(deliveries.c.stored_at.is_not(None))
-        newer = update(orders).where(orders.c.id.in_(with_files)).values(version=orders.c.version + 1)
-        async with self._transaction() as db:
-            await db.execute(newer)
-            await db.execute(update(deliveries).where(deliveries.c.item.is_not(None)).values(item=None))
+    async def merge(self, verdicts: Collection[Verdict], now: datetime) -> Collection[Delivery]:
+        async def work(db: AsyncConnection) -> list[Delivery]:
+            not_done = update(orders).where(orders.c.state != OrderState.DONE)
+            await db.execute(not_done.values(next_look_at=now))
+            return [delivery for verdict in verdicts for delivery in await _merge(db, verdict)]
 
-    @writing
-    async def take_up(self, verdicts: Collection[Verdict], now: datetime) -> Collection[Delivery]:
-        """Files that stand in the trees, where rows do not know that; returns what was not known.
+        return await self._database.write(work)
 
-        Every order that is not done becomes due.
-        """
-        async with self._transaction() as db:
-            due = update(orders).where(orders.c.state != OrderState.DONE)
-            await db.execute(due.values(next_look_at=now))
-            return [held for verdict in verdicts for held in await writes.take_up(db, verdict)]
 
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        with translated("the database cannot be written"):
-            async with self._writing.begin() as db:
-                yield db
+async def _restore(db: AsyncConnection, verdicts: Collection[Verdict]) -> None:
+    """By few statements: a tree may hold the files of thousands of orders."""
+    await _insert(db, orders, [{**order_row(v.order), "version": 1} for v in verdicts])
+    rows = await db.execute(select(orders.c.account, orders.c.task_id, orders.c.id))
+    ids = {(account, task_id): order_id for account, task_id, order_id in rows}
+    found = [(ids[v.order.account, v.order.task_id], v.order) for v in verdicts]
+    await _insert(
+        db, captures, [capture_row(order_id, c) for order_id, order in found for c in order.captures]
+    )
+    await _insert(
+        db,
+        deliveries,
+        [{**_stored_row(d), "order_id": order_id} for order_id, order in found for d in order.deliveries],
+    )
+    await _insert(db, transitions, [transition_row(each) for v in verdicts for each in v.transitions])
+
+
+async def _insert(db: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+    if rows:
+        await db.execute(insert(table), rows)
+
+
+async def _merge(db: AsyncConnection, verdict: Verdict) -> list[Delivery]:
+    """Add what the sidecars hold of an order; return the deliveries that were new to the rows."""
+    order = verdict.order
+    here = and_(orders.c.account == order.account, orders.c.task_id == order.task_id)
+    order_id = await db.scalar(select(orders.c.id).where(here))
+    if order_id is None:
+        await _restore(db, [verdict])
+        return list(order.deliveries)
+    new = [delivery for delivery in order.deliveries if await _merge_file(db, order_id, delivery)]
+    if new:
+        statement = upsert(captures).on_conflict_do_nothing()
+        await db.execute(statement, [capture_row(order_id, capture) for capture in order.captures])
+        scenes = {(d.capture_id, d.scene_id) for d in new}
+        await history.append(db, [t for t in verdict.transitions if (t.capture_id, t.scene_id) in scenes])
+        due = {"next_look_at": order.next_look_at, "state": order.state, "version": orders.c.version + 1}
+        await db.execute(update(orders).where(orders.c.id == order_id).values(due))
+    return new
+
+
+async def _merge_file(db: AsyncConnection, order_id: int, found: Delivery) -> bool:
+    """Return whether the file was new; a row with its file stays, unless a newer version supersedes it."""
+    row = _stored_row(found)
+    taken = and_(deliveries.c.path_key == row["path_key"], ~is_row_of(found))
+    if await db.scalar(select(deliveries.c.id).where(taken)) is not None:
+        released = update(deliveries).where(taken, deliveries.c.stored_at.is_(None))
+        await db.execute(released.values(path_row(None, None)))
+        if await db.scalar(select(deliveries.c.id).where(taken)) is not None:
+            return False
+    here = update(deliveries).where(is_row_of(found))
+    state, stored_at = (
+        await db.execute(select(deliveries.c.state, deliveries.c.stored_at).where(is_row_of(found)))
+    ).one_or_none() or (None, None)
+    if state is None:
+        await db.execute(insert(deliveries).values(**row, order_id=order_id))
+    elif stored_at is None and state != DeliveryState.SUPERSEDED:
+        await db.execute(here.values({**row, "item": None}))
+    elif state == DeliveryState.STORED and found.state is DeliveryState.SUPERSEDED:
+        await db.execute(here.values({"state": found.state, "reason": found.reason, "item": None}))
+        return False
+    else:
+        return False
+    return True
+
+
+def _stored_row(delivery: Delivery) -> Row:
+    return {**delivery_row(delivery), **path_row(delivery.path, delivery.root)}

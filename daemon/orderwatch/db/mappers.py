@@ -1,12 +1,14 @@
-"""Values to rows and back."""
+"""Rows as values, and values as rows."""
 
-from collections.abc import Mapping
-from datetime import datetime
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping
+import orjson
+from sqlalchemy import DateTime, Dialect, RowMapping
+from sqlalchemy.types import TypeDecorator
 
-from orderwatch.core.field_parsers import plausible
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -21,9 +23,45 @@ from orderwatch.core.model import (
     TrackedStatus,
     Transition,
     TransitionKind,
+    plausible,
 )
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
-from orderwatch.db.column_types import utc
+
+
+def utc(time: datetime) -> datetime:
+    """Return the same moment in UTC; `ValueError` for a time without a zone."""
+    if time.utcoffset() is None:
+        raise ValueError("a time without a zone cannot be stored")
+    return time.astimezone(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC. Naive times are rejected, since SQLite silently drops offsets."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return None if value is None else utc(value).replace(tzinfo=None)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], datetime | None]:
+        """Parse as aware at once: a page has thousands of times, and naive ones in between cost ten times."""
+        del dialect, coltype
+        return _moment
+
+
+def _moment(stored: str | None) -> datetime | None:
+    return None if stored is None else datetime.fromisoformat(f"{stored}+00:00")
+
+
+def parse_json(stored: str) -> object:
+    """Return what a JSON column holds."""
+    try:
+        return orjson.loads(stored)
+    except orjson.JSONDecodeError:  # for lone surrogates, which the provider may send
+        return json.loads(stored)
+
 
 Row = dict[str, Any]
 
@@ -38,7 +76,7 @@ def order_row(order: Order) -> Row:
         "placed_at": order.placed_at,
         "start": order.start,
         "end": order.end,
-        **_standing_row(order.status),
+        **_status_row(order.status),
         "state": order.state,
         "final_at": order.final_at,
         "last_seen_at": order.last_seen_at,
@@ -54,7 +92,7 @@ def order_of(row: RowMapping, captures: tuple[Capture, ...], deliveries: tuple[D
     return Order(
         account=row["account"],
         task_id=row["task_id"],
-        status=_standing_of(row, OrderPhase(row["phase"]) if row["phase"] else None),
+        status=_status_of(row, OrderPhase(row["phase"]) if row["phase"] else None),
         state=OrderState(row["state"]),
         task_name=row["task_name"],
         project_name=row["project_name"],
@@ -79,7 +117,7 @@ def capture_row(order_id: int, capture: Capture) -> Row:
     return {
         "order_id": order_id,
         "capture_id": capture.capture_id,
-        **_standing_row(capture.status),
+        **_status_row(capture.status),
         "start": capture.start,
         "satellite_name": capture.satellite_name,
         "published_at": capture.published_at,
@@ -91,7 +129,7 @@ def capture_row(order_id: int, capture: Capture) -> Row:
 def capture_of(row: RowMapping) -> Capture:
     return Capture(
         capture_id=row["capture_id"],
-        status=_standing_of(row, CapturePhase(row["phase"]) if row["phase"] else None),
+        status=_status_of(row, CapturePhase(row["phase"]) if row["phase"] else None),
         start=plausible(row["start"]),
         satellite_name=row["satellite_name"],
         published_at=row["published_at"],
@@ -128,7 +166,7 @@ _DELIVERY_COLUMNS = (
 
 
 def delivery_row(delivery: Delivery) -> Row:
-    """Everything but root and path, which are only ever taken through `reserve`."""
+    """Return everything but root and path, which only `Deliveries.reserve` writes."""
     row = {name: getattr(delivery, name) for name in _DELIVERY_COLUMNS if name not in {"root", "path"}}
     return {**row, "state": delivery.state, "scene": _scene_row(delivery.scene)}
 
@@ -141,14 +179,14 @@ def delivery_of(row: RowMapping) -> Delivery:
     )
 
 
-def trouble_of(row: RowMapping) -> OpenCircuit | None:
+def circuit_of(row: RowMapping) -> OpenCircuit | None:
     if row["began_at"] is None:
         return None
     return OpenCircuit(**{name: row[name] for name in OpenCircuit.__dataclass_fields__})
 
 
-def trouble_row(trouble: OpenCircuit | None) -> Row:
-    return {name: getattr(trouble, name, None) for name in OpenCircuit.__dataclass_fields__}
+def circuit_row(circuit: OpenCircuit | None) -> Row:
+    return {name: getattr(circuit, name, None) for name in OpenCircuit.__dataclass_fields__}
 
 
 def transition_row(transition: Transition) -> Row:
@@ -160,16 +198,16 @@ def transition_of(row: RowMapping) -> Transition:
     return Transition(**{**fields, "subject": Subject(row["subject"]), "kind": TransitionKind(row["kind"])})
 
 
-def _standing_row(standing: TrackedStatus[P]) -> Row:
+def _status_row(status: TrackedStatus[P]) -> Row:
     return {
-        "word": standing.word,
-        "phase": standing.phase,
-        "doubts": standing.doubts,
-        "doubted_at": standing.doubted_at,
+        "word": status.word,
+        "phase": status.phase,
+        "doubts": status.doubts,
+        "doubted_at": status.doubted_at,
     }
 
 
-def _standing_of(row: RowMapping, phase: P | None) -> TrackedStatus[P]:
+def _status_of(row: RowMapping, phase: P | None) -> TrackedStatus[P]:
     return TrackedStatus(word=row["word"], phase=phase, doubts=row["doubts"], doubted_at=row["doubted_at"])
 
 

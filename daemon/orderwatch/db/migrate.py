@@ -1,4 +1,4 @@
-"""Bringing the database to this code's schema, all or nothing."""
+"""Migrations: upgrading the database to this code's schema, all or nothing."""
 
 from enum import Enum, auto
 from pathlib import Path
@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 import orderwatch
-from orderwatch.db.complaint import one_line, translated
+from orderwatch.db.database import one_line, translated
 from orderwatch.db.engine import inspect_engine, upgrade_engine
 from orderwatch.errors import DatabaseError
 
@@ -21,23 +21,26 @@ class Schema(Enum):
 
 
 def schema_of(database: Path, *, thorough: bool = False) -> Schema:
-    """Where the database stands; `DatabaseError` where it is damaged (looked for if `thorough`) or newer."""
+    """Return the state of the database's schema; `DatabaseError` if it is newer, foreign or damaged.
+
+    Damage is looked for only if `thorough`.
+    """
     with translated(f"{database} cannot be read as a database"):
         if not database.exists():
             return Schema.NONE
         with inspect_engine(database).connect() as connection:
-            sound = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() if thorough else "ok"
+            integrity = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() if thorough else "ok"
             tables = inspect(connection).get_table_names()
             found = _revision(connection) if "alembic_version" in tables else None
-    if sound != "ok":
-        raise DatabaseError(f"{database} is damaged: {one_line(sound)}; restore a backup")
+    if integrity != "ok":
+        raise DatabaseError(f"{database} is damaged: {one_line(integrity)}; restore a backup")
     if tables and "alembic_version" not in tables:
         raise DatabaseError(f"{database} is another program's database; name another file in [database]")
     if found is None:
         return Schema.NONE
     if found > HEAD:
         raise DatabaseError(
-            f"{database} has schema {found}, newer than this code's {HEAD}: upgrade orderwatch"
+            f"{database} has schema {found}, newer than this version's {HEAD}: upgrade orderwatch"
         )
     return Schema.CURRENT if found == HEAD else Schema.BEHIND
 
@@ -49,9 +52,9 @@ def upgrade(database: Path, revision: str = "head") -> None:
     from alembic.config import Config  # noqa: PLC0415 - see above
     from alembic.util import CommandError  # noqa: PLC0415 - see above
 
-    failed = f"{database} cannot be brought to schema {HEAD}"
+    failed = f"{database} cannot be migrated to schema {HEAD}"
     config = Config()
-    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     try:
         with translated(failed):
             database.parent.mkdir(parents=True, exist_ok=True)
@@ -65,15 +68,15 @@ def upgrade(database: Path, revision: str = "head") -> None:
         raise DatabaseError(f"{failed}: {one_line(error)}; nothing was changed") from error
 
 
-def migrations() -> Path:
-    """In the installed package beside the code; in a working copy at the top of the repository."""
+def migrations_folder() -> Path:
+    """Return the folder in the installed package; in a working copy, at the top of the repository."""
     package = Path(orderwatch.__file__).parent
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent.parent / "migrations"
 
 
 def _revision(connection: Connection) -> str | None:
-    # max and CAST: whatever stands there, one word comes back
+    # max and CAST: one word comes back, whatever the table holds.
     query = text("SELECT CAST(max(version_num) AS TEXT) FROM alembic_version")
     found: str | None = connection.execute(query).scalar_one()
     return found

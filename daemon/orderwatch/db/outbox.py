@@ -1,10 +1,11 @@
-"""Notes written with what they tell of: statements within a transaction that the store has begun."""
+"""The outbox: notifications written in the transaction of what they report, kept until channels sent them."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID, uuid4, uuid5
 
-from sqlalchemy import ColumnElement, and_, delete, exists, insert, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,88 +22,184 @@ from orderwatch.core.notifications.notification import (
     of_verdict,
     to_document,
 )
-from orderwatch.core.notifications.problems import ProblemChange
+from orderwatch.core.notifications.problems import Problem, ProblemChange
 from orderwatch.core.order_names import OrderNames
 from orderwatch.core.orders.observe import Verdict
+from orderwatch.db.database import Database
 from orderwatch.db.tables import channels, notes, orders, outbox, problems, transitions
+from orderwatch.ports import ChannelState
 
-_PROBLEMS = UUID("6f1f7a0e-5b0c-4b57-9d6e-2f6f0a3c9b11")  # what their ids are made in
-_ATTENTION = UUID("0c1b52c4-52d0-4e4e-8d0a-3f0f4a9d6c55")  # likewise
+R = TypeVar("R")
+
+OPEN_PROBLEMS = select(problems).order_by(problems.c.began_at, problems.c.key)
+_PROBLEM_NAMESPACE = UUID("6f1f7a0e-5b0c-4b57-9d6e-2f6f0a3c9b11")
+_ATTENTION_NAMESPACE = UUID("0c1b52c4-52d0-4e4e-8d0a-3f0f4a9d6c55")
 
 
 class Outbox:
-    """One transaction's notes; nothing is written, or asked, that no channel wants."""
+    """`ports.Outbox` over SQLite."""
 
-    def __init__(self, db: AsyncConnection, listening: Sequence[Channel]) -> None:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._channels: Sequence[Channel] = ()
+        self._wake: Callable[[], object] = bool
+
+    def subscribe(self, subscribed: Sequence[Channel], wake: Callable[[], object] = bool) -> None:
+        self._channels, self._wake = tuple(subscribed), wake
+
+    async def write(self, work: Callable[[AsyncConnection, "Notifications"], Awaitable[R]]) -> R:
+        """Run a unit of work that writes notifications too; wake the subscriber after it, if it wrote any."""
+        notifications: Notifications | None = None
+
+        async def unit(db: AsyncConnection) -> R:
+            nonlocal notifications
+            notifications = Notifications(db, self._channels)
+            return await work(db, notifications)
+
+        def wake() -> None:
+            if notifications is not None and notifications.written:
+                self._wake()
+
+        return await self._database.write(unit, on_commit=wake)
+
+    async def batch(self, channel: str, limit: int) -> Sequence[OutboxItem]:
+        query = (
+            select(notes.c.number, notes.c.id, notes.c.document)
+            .join_from(outbox, notes)
+            .where(outbox.c.channel == channel)
+            .order_by(notes.c.number)
+            .limit(limit)
+        )
+        return [OutboxItem(**row) for row in await self._database.rows(query)]
+
+    async def mark_sent(self, channel: str, items: Collection[OutboxItem]) -> None:
+        sent = and_(outbox.c.channel == channel, outbox.c.note.in_([item.number for item in items]))
+
+        async def work(db: AsyncConnection) -> None:
+            await _remove(db, sent)
+            await db.execute(delete(channels).where(channels.c.channel == channel))
+
+        await self._database.write(work)
+
+    async def save_state(self, channel: str, state: ChannelState) -> None:
+        row = state._asdict()
+        statement = upsert(channels).values(channel=channel, **row)
+        await self._database.execute(statement.on_conflict_do_update(index_elements=["channel"], set_=row))
+
+    async def discard(self, channel: str, before: datetime) -> int:
+        old = select(notes.c.number).where(notes.c.at < before)
+        return await self._database.write(
+            lambda db: _remove(db, and_(outbox.c.channel == channel, outbox.c.note.in_(old)))
+        )
+
+    async def retain(self, names: Collection[str]) -> None:
+        async def work(db: AsyncConnection) -> None:
+            await _remove(db, outbox.c.channel.not_in(names))
+            await db.execute(delete(channels).where(channels.c.channel.not_in(names)))
+
+        await self._database.write(work)
+
+    async def state(self, channel: str) -> ChannelState:
+        query = select(*(channels.c[name] for name in ChannelState._fields))
+        rows = await self._database.rows(query.where(channels.c.channel == channel))
+        return ChannelState(**rows[0]) if rows else ChannelState()
+
+    async def pending(self) -> Mapping[str, int]:
+        query = select(outbox.c.channel, func.count().label("count")).group_by(outbox.c.channel)
+        return {row["channel"]: row["count"] for row in await self._database.rows(query)}
+
+    async def problems(self) -> Mapping[str, Problem]:
+        return {row["key"]: Problem(**row) for row in await self._database.rows(OPEN_PROBLEMS)}
+
+    async def record_problems(self, changes: Sequence[ProblemChange]) -> None:
+        async def work(_: AsyncConnection, notifications: Notifications) -> None:
+            for change in changes:
+                await notifications.problem_changes(change)
+
+        await self.write(work)
+
+
+class Notifications:
+    """The notifications of one transaction; nothing is written, or read, that no channel subscribes to."""
+
+    def __init__(self, db: AsyncConnection, subscribed: Sequence[Channel]) -> None:
         self._db = db
-        self._listening = listening
-        self.filled = False
+        self._channels = subscribed
+        self.written = False
 
-    async def verdict(self, verdict: Verdict) -> None:
-        """Of what is about to be written: where the order stood is still in its row."""
-        if self._listening:
-            done = verdict.order.state is OrderState.DONE
-            before = await self._state_of(verdict.order) if done else None
-            for note in of_verdict(verdict, before):
-                await self._put(note)
+    async def order_changes(self, verdict: Verdict) -> None:
+        """To be called before the order is written, since its row still has the former state."""
+        if self._channels:
+            is_done = verdict.order.state is OrderState.DONE
+            before = await self._state_of(verdict.order) if is_done else None
+            for notification in of_verdict(verdict, before):
+                await self._write(notification)
 
-    async def delivery(self, move: DeliveryUpdate) -> None:
-        """Of what is about to be written; parked again for the same reason is no news."""
-        if not self._listening or move.transition is None:
+    async def delivery_changes(self, update: DeliveryUpdate) -> None:
+        """To be called before the delivery is written. Parked again for the same reason is not reported."""
+        if not self._channels or update.transition is None:
             return
-        note = of_delivery(move, await self._names_of(move.delivery))
-        if note is None or not self._wanting(note):
+        notification = of_delivery(update, await self._names_of(update.delivery))
+        if notification is None or not self._subscribers(notification):
             return
-        if move.delivery.state is DeliveryState.PARKED and await self._was_parked(move.delivery):
+        if update.delivery.state is DeliveryState.PARKED and await self._was_parked(update.delivery):
             return
-        await self._put(note)
+        await self._write(notification)
 
-    async def problem(self, change: ProblemChange) -> None:
+    async def problem_changes(self, change: ProblemChange) -> None:
+        """Write the problem too, or remove it when it is over."""
         problem = change.problem
         if change.over:
             await self._db.execute(delete(problems).where(problems.c.key == problem.key))
         else:
             row = {"event": problem.event, "began_at": problem.began_at, "facts": dict(problem.facts)}
-            written = upsert(problems).values(key=problem.key, **row)
-            await self._db.execute(written.on_conflict_do_update(index_elements=["key"], set_=row))
-        if change.told:
-            # Written again after a cancelled write that had gone through, it is the same note.
-            which = f"{problem.key} {problem.event} {problem.began_at} {change.at} {change.over}"
-            await self._put(of_problem(change), str(uuid5(_PROBLEMS, which)))
+            statement = upsert(problems).values(key=problem.key, **row)
+            await self._db.execute(statement.on_conflict_do_update(index_elements=["key"], set_=row))
+        if change.notify:
+            # Written again after a cancelled write that was committed, the notification has the same id.
+            name = f"{problem.key} {problem.event} {problem.began_at} {change.at} {change.over}"
+            await self._write(of_problem(change), str(uuid5(_PROBLEM_NAMESPACE, name)))
 
-    async def concern(self, concern: Concern, at: datetime, *, cleared: bool) -> None:
-        """Write the note that something needs a person, or no longer does."""
-        which = f"{concern.key} {concern.since} {cleared}"
-        await self._put(of_concern(concern, at, cleared=cleared), str(uuid5(_ATTENTION, f"{which} {at}")))
+    async def concern_changes(self, concern: Concern, at: datetime, *, cleared: bool) -> None:
+        """Report that something needs a person, or no longer does."""
+        name = f"{concern.key} {concern.since} {cleared} {at}"
+        notification = of_concern(concern, at, cleared=cleared)
+        await self._write(notification, str(uuid5(_ATTENTION_NAMESPACE, name)))
 
-    def _wanting(self, note: Notification) -> list[str]:
-        return [channel.name for channel in self._listening if channel.wants(note)]
+    def _subscribers(self, notification: Notification) -> list[str]:
+        return [channel.name for channel in self._channels if channel.wants(notification)]
 
-    async def _put(self, note: Notification, note_id: str = "") -> None:
-        if not (wanting := self._wanting(note)):
+    async def _write(self, notification: Notification, notification_id: str = "") -> None:
+        if not (subscribers := self._subscribers(notification)):
             return
-        note_id = note_id or str(uuid4())
-        row = {"id": note_id, "event": note.event, "at": note.at, "document": to_document(note, note_id)}
-        written = upsert(notes).values(row).on_conflict_do_nothing().returning(notes.c.number)
-        number = await self._db.scalar(written)
+        new_id = notification_id or str(uuid4())
+        row = {
+            "id": new_id,
+            "event": notification.event,
+            "at": notification.at,
+            "document": to_document(notification, new_id),
+        }
+        statement = upsert(notes).values(row).on_conflict_do_nothing().returning(notes.c.number)
+        number = await self._db.scalar(statement)
         if number is None:
             return
-        await self._db.execute(insert(outbox), [{"channel": name, "note": number} for name in wanting])
-        self.filled = True
+        await self._db.execute(insert(outbox), [{"channel": name, "note": number} for name in subscribers])
+        self.written = True
 
     async def _state_of(self, order: Order) -> OrderState | None:
         here = and_(orders.c.account == order.account, orders.c.task_id == order.task_id)
         state: str | None = await self._db.scalar(select(orders.c.state).where(here))
         return None if state is None else OrderState(state)
 
-    async def _names_of(self, of: Delivery) -> OrderNames:
-        names = select(orders.c.project_name, orders.c.task_name)
-        here = names.where(orders.c.account == of.account, orders.c.task_id == of.task_id)
-        found = (await self._db.execute(here)).first()
-        return OrderNames(of.account, of.task_id, *(found or (None, None)))
+    async def _names_of(self, delivery: Delivery) -> OrderNames:
+        names = select(orders.c.project_name, orders.c.task_name).where(
+            orders.c.account == delivery.account, orders.c.task_id == delivery.task_id
+        )
+        found = (await self._db.execute(names)).first()
+        return OrderNames(delivery.account, delivery.task_id, *(found or (None, None)))
 
     async def _was_parked(self, delivery: Delivery) -> bool:
-        """When it was tried last, as far as the history tells one attachment of a scene from another."""
+        """Whether its last attempt ended so, as far as the history distinguishes a scene's attachments."""
         query = select(transitions.c.after, transitions.c.detail).where(
             transitions.c.account == delivery.account,
             transitions.c.task_id == delivery.task_id,
@@ -115,27 +212,8 @@ class Outbox:
         return last == (DeliveryState.PARKED, delivery.reason)
 
 
-async def batch(db: AsyncConnection, channel: str, most: int) -> Sequence[OutboxItem]:
-    query = (
-        select(notes.c.number, notes.c.id, notes.c.document)
-        .join_from(outbox, notes)
-        .where(outbox.c.channel == channel)
-        .order_by(notes.c.number)
-        .limit(most)
-    )
-    return [OutboxItem(*row) for row in await db.execute(query)]
-
-
-async def forget(db: AsyncConnection, which: ColumnElement[bool]) -> int:
-    """Take rows out of the outbox, and the notes that nobody waits for any more; returns how many rows."""
-    gone = await db.execute(delete(outbox).where(which))
+async def _remove(db: AsyncConnection, which: ColumnElement[bool]) -> int:
+    """Remove these rows and return how many; notifications that no channel waits for go too."""
+    removed = await db.execute(delete(outbox).where(which))
     await db.execute(delete(notes).where(~exists().where(outbox.c.note == notes.c.number)))
-    return gone.rowcount
-
-
-async def failed(
-    db: AsyncConnection, channel: str, failures: int, not_before: datetime | None, reason: str | None
-) -> None:
-    row = {"failures": failures, "not_before": not_before, "reason": reason}
-    written = upsert(channels).values(channel=channel, **row)
-    await db.execute(written.on_conflict_do_update(index_elements=["channel"], set_=row))
+    return removed.rowcount

@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from orderwatch.db.column_types import UtcDateTime
+from orderwatch.db.mappers import UtcDateTime
 
 metadata = MetaData(
     naming_convention={
@@ -33,7 +33,7 @@ accounts = Table(
     metadata,
     Column("account", String, primary_key=True),
     Column("listed_at", UtcDateTime),  # of the last whole list
-    Column("began_at", UtcDateTime),  # of the trouble that lasts; all None where there is none
+    Column("began_at", UtcDateTime),  # when the circuit opened; all NULL while it is closed
     Column("failures", Integer),
     Column("until", UtcDateTime),
     Column("refused", Boolean),
@@ -44,7 +44,7 @@ trees = Table(
     "trees",
     metadata,
     Column("root", String, primary_key=True),
-    Column("volume", String, nullable=False),  # what the marker said when the tree was first used
+    Column("volume", String, nullable=False),  # the marker when the root was first used
 )
 
 orders = Table(
@@ -59,8 +59,8 @@ orders = Table(
     Column("placed_at", UtcDateTime),
     Column("start", UtcDateTime),
     Column("end", UtcDateTime),
-    Column("word", String, nullable=False),  # the provider's word as it came
-    Column("phase", String),  # what we hold of it
+    Column("word", String, nullable=False),  # the provider's status as received
+    Column("phase", String),  # our reading of it
     Column("doubts", Integer, nullable=False),
     Column("doubted_at", UtcDateTime),
     Column("state", String, nullable=False),
@@ -69,14 +69,16 @@ orders = Table(
     Column("looked_at", UtcDateTime),
     Column("listed", Boolean, nullable=False, server_default=false()),  # by the last whole list
     Column("next_look_at", UtcDateTime),
-    Column("ours", Boolean, nullable=False, server_default=false()),  # placed from here
+    Column("ours", Boolean, nullable=False, server_default=false()),  # placed by orderwatch
     Column("document", JSON, nullable=False),
-    Column("priority", Float, nullable=False, server_default=text("0")),  # as the document says
+    Column("priority", Float, nullable=False, server_default=text("0")),  # from the document
     Column("version", Integer, nullable=False),  # compare-and-set
     UniqueConstraint("account", "task_id"),
     Index("ix_orders_due", "account", "next_look_at"),
     Index("ix_orders_looked", "looked_at"),
-    Index("ix_orders_choices", "account", "project_name", "word", "state"),  # to list these no row is read
+    Index(
+        "ix_orders_choices", "account", "project_name", "word", "state"
+    ),  # to list these without reading rows
 )
 
 captures = Table(
@@ -120,18 +122,18 @@ deliveries = Table(
     Column("reason", String),
     Column("durable", BigInteger, nullable=False),  # bytes of the partial that survive a power cut
     Column("furthest", BigInteger, nullable=False, server_default=text("0")),  # of this file, by any attempt
-    Column("host", String),  # that its last link led to
+    Column("host", String),  # of its last link
     Column("total", BigInteger),
     Column("validator", String),
     Column("refused_sha256", String),
-    Column("root", String),  # of a watch of its own; NULL is the delivery root
+    Column("root", String),  # of a watch with its own root; NULL is the default root
     Column("path", String),
-    Column("path_key", String, unique=True),  # one name has at most one delivery
+    Column("path_key", String, unique=True),  # a path has at most one delivery
     Column("size", BigInteger),
     Column("sha256", String),
     Column("stored_at", UtcDateTime),
-    Column("read_at", UtcDateTime),  # when its file was last looked at again, and was not damaged
-    Column("item", String),  # of the catalogue, that lists its file
+    Column("read_at", UtcDateTime),  # last scrub or verification without damage
+    Column("item", String),  # of the catalog, that lists its file
     UniqueConstraint("order_id", "capture_id", "scene_id", "attachment", "version"),
     Index("ix_deliveries_todo", "state", "not_before"),
     Index("ix_deliveries_unlisted", "order_id", sqlite_where=_UNLISTED),
@@ -177,10 +179,10 @@ intents = Table(
     Column("sent_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
     Column("searched_at", UtcDateTime),
-    Column("before", JSON, nullable=False),  # the orders that the list showed then
+    Column("before", JSON, nullable=False),  # ids of the orders listed before it was sent
     Column("task_id", BigInteger),
     Column("reason", String),
-    # Of what is asked for only one may be under way.
+    # Of equal requests only one may be unsettled.
     Index("uq_intents_open", "account", "fingerprint", unique=True, sqlite_where=_OPEN),
 )
 
@@ -188,10 +190,10 @@ notes = Table(
     "notes",
     metadata,
     Column("number", Integer, primary_key=True),
-    Column("id", String, nullable=False, unique=True),  # the same in every repeat
+    Column("id", String, nullable=False, unique=True),  # the same in every retry
     Column("event", String, nullable=False),
     Column("at", UtcDateTime, nullable=False),
-    Column("document", JSON, nullable=False),  # the note as it is sent
+    Column("document", JSON, nullable=False),  # the JSON that is sent
 )
 
 outbox = Table(
@@ -199,7 +201,7 @@ outbox = Table(
     metadata,
     Column("channel", String, primary_key=True),
     Column("note", ForeignKey("notes.number", ondelete="CASCADE"), primary_key=True),
-    Index("ix_outbox_note", "note"),  # for the end of a note, which looks who still waits for it
+    Index("ix_outbox_note", "note"),  # to find notifications that no channel waits for
 )
 
 channels = Table(
@@ -215,7 +217,7 @@ problems = Table(
     "problems",
     metadata,
     Column("key", String, primary_key=True),
-    Column("event", String, nullable=False),  # that said its begin
+    Column("event", String, nullable=False),  # its last log event
     Column("began_at", UtcDateTime, nullable=False),
     Column("facts", JSON, nullable=False),
 )
@@ -224,7 +226,7 @@ attention = Table(
     "attention",
     metadata,
     Column("key", String, primary_key=True),
-    Column("account", String),  # of the order that it is about, if it is about one
+    Column("account", String),  # of the order concerned, if any
     Column("task_id", BigInteger),
     Column("facts", JSON, nullable=False),  # the concern as it was raised
     Column("acknowledged_at", UtcDateTime),

@@ -1,1 +1,1 @@
-"""One file per kind of channel: each turns notes into what that kind of receiver takes."""
+"""Notifiers, one module per kind of channel: each sends notifications in its receiver's format."""

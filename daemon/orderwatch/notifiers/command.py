@@ -1,4 +1,4 @@
-"""Notes as JSON on the standard input of an operator's program."""
+"""Sends notifications as JSON to the standard input of the operator's program."""
 
 import asyncio
 import os
@@ -13,9 +13,10 @@ from orderwatch.core.notifications.notification import OutboxItem
 from orderwatch.errors import NotifyError
 from orderwatch.notifiers.payload import body_of
 
-_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR")  # of our environment; no secrets of ours
-_MOST_KEPT = 4096  # bytes of what it complains
-_LONGEST_LINE = 200
+# Of our environment, which may contain secrets.
+_PASSED_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR")
+_MAX_STDERR_BYTES = 4096
+_MAX_LINE_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +30,16 @@ class Command:
         self._settings = settings
 
     async def send(self, items: Sequence[OutboxItem]) -> None:
-        """Run it once. Whatever of its process group is left when it ends, or is late, is killed."""
-        name = os.path.basename(self._settings.command[0])  # noqa: PTH119 - of a text, no file is touched
-        with _complaints() as (end, told):
-            code = await self._run(name, end, body_of(items))
+        """Run the program once; kill its process group when it ends or exceeds its time limit."""
+        name = os.path.basename(self._settings.command[0])  # noqa: PTH119 - text only, no file is touched
+        with _captured_stderr() as (pipe, output):
+            code = await self._run(name, pipe, body_of(items))
             if code:
-                said = _last_line(told)
-                raise NotifyError(f"{name} ended with {code}" + (f": {said}" if said else ""))
+                reason = _last_line(output)
+                raise NotifyError(f"{name} ended with {code}" + (f": {reason}" if reason else ""))
 
     async def _run(self, name: str, stderr: int, body: bytes) -> int:
-        environment = {key: os.environ[key] for key in _KEPT if key in os.environ}
+        environment = {key: os.environ[key] for key in _PASSED_VARIABLES if key in os.environ}
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._settings.command,
@@ -51,7 +52,7 @@ class Command:
         except OSError as error:
             raise NotifyError(f"{name} cannot be started: {error.strerror}") from error
         except ValueError as error:
-            raise NotifyError(f"{name} cannot be started: a NUL stands in the command") from error
+            raise NotifyError(f"{name} cannot be started: the command contains a NUL") from error
         try:
             async with asyncio.timeout(self._settings.timeout):
                 await process.communicate(body)
@@ -63,15 +64,15 @@ class Command:
 
 
 async def _end(process: Process) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # the latter where it became another user's
+    with suppress(ProcessLookupError, PermissionError):  # the latter if it changed its user
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
 
 
 @contextmanager
-def _complaints() -> Iterator[tuple[int, bytearray]]:
-    """Where to write, and the last of what was written: who writes much is not held up."""
-    loop, told = asyncio.get_running_loop(), bytearray()
+def _captured_stderr() -> Iterator[tuple[int, bytearray]]:
+    """Yield a pipe to write to, and the end of what was written; a verbose writer is not blocked."""
+    loop, output = asyncio.get_running_loop(), bytearray()
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     os.set_blocking(writing, True)
 
@@ -79,21 +80,21 @@ def _complaints() -> Iterator[tuple[int, bytearray]]:
         with suppress(BlockingIOError):
             if not (some := os.read(reading, 2**16)):
                 loop.remove_reader(reading)
-            told.extend(some)
-            del told[:-_MOST_KEPT]
+            output.extend(some)
+            del output[:-_MAX_STDERR_BYTES]
 
     loop.add_reader(reading, take)
     try:
-        yield writing, told
+        yield writing, output
     finally:
         loop.remove_reader(reading)
         os.close(reading)
         os.close(writing)
 
 
-def _last_line(told: bytearray) -> str:
-    lines = [line.strip() for line in told.decode(errors="replace").splitlines() if line.strip()]
-    return printable(lines[-1])[:_LONGEST_LINE] if lines else ""
+def _last_line(output: bytearray) -> str:
+    lines = [line.strip() for line in output.decode(errors="replace").splitlines() if line.strip()]
+    return printable(lines[-1])[:_MAX_LINE_LENGTH] if lines else ""
 
 
 @asynccontextmanager

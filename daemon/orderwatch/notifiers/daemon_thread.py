@@ -1,4 +1,4 @@
-"""Blocking work of a library, in a thread that nobody waits for when the process ends."""
+"""Runs a library's blocking work in a daemon thread, which does not delay the end of the process."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 async def in_daemon_thread(work: Callable[[], None]) -> None:
-    """Do it and raise what it raises; who is cancelled goes, and the work ends by its own time limits."""
+    """Run `work` and raise its exception; after a cancellation it ends by its own time limits."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
 
@@ -23,9 +23,9 @@ async def in_daemon_thread(work: Callable[[], None]) -> None:
         error: BaseException | None = None
         try:
             work()
-        except BaseException as caught:  # noqa: BLE001 - handed to who waits
+        except BaseException as caught:  # noqa: BLE001 - raised in the caller
             error = caught
-        with suppress(RuntimeError):  # the loop is closed, nobody waits
+        with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(settle, error)
 
     threading.Thread(target=run, name="notifier", daemon=True).start()

@@ -1,4 +1,4 @@
-"""Notes as plain-text mail, one for each batch."""
+"""Sends notifications as plain-text mail, one per batch."""
 
 import smtplib
 import socket
@@ -16,13 +16,13 @@ from orderwatch.errors import NotifyError
 from orderwatch.notifiers.daemon_thread import in_daemon_thread
 from orderwatch.notifiers.payload import id_of, text_of, title_of
 
-_TIMEOUT = 15.0  # seconds, for each step
-_LONGEST_SUBJECT = 150
+_STEP_TIMEOUT_SECONDS = 15.0
+_MAX_SUBJECT_LENGTH = 150
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`read_password` is None where the server wants no user."""
+    """`read_password` is None if the server needs no login."""
 
     host: str
     port: int
@@ -43,53 +43,53 @@ class Email:
             mail = self._mail(items)
             await in_daemon_thread(lambda: self._deliver(mail))
         except smtplib.SMTPAuthenticationError as error:
-            raise NotifyError(f"{host} refuses user or password ({error.smtp_code})") from error
+            raise NotifyError(f"{host} rejects user or password ({error.smtp_code})") from error
         except smtplib.SMTPRecipientsRefused as error:
-            raise NotifyError(f"{host} refuses every address in `to`") from error
+            raise NotifyError(f"{host} rejects every address in `to`") from error
         except smtplib.SMTPNotSupportedError as error:
-            raise NotifyError(f"{host} does not offer what is set: TLS, or to log in") from error
+            raise NotifyError(f"{host} does not support the configured TLS or login") from error
         except smtplib.SMTPResponseException as error:
-            raise NotifyError(f"{host} refuses the mail ({error.smtp_code})") from error
+            raise NotifyError(f"{host} rejects the mail ({error.smtp_code})") from error
         except ssl.SSLCertVerificationError as error:
-            raise NotifyError(f"the certificate of {host} is not to be trusted") from error
+            raise NotifyError(f"the certificate of {host} is not trusted") from error
         except smtplib.SMTPException as error:
             raise NotifyError(f"{host}: {type(error).__name__}") from error
         except TimeoutError as error:
-            raise NotifyError(f"{host} does not answer in time") from error
+            raise NotifyError(f"{host} does not respond in time") from error
         except OSError as error:
-            raise NotifyError(f"{host} cannot be reached: {error.strerror or 'no answer'}") from error
-        except (ValueError, IndexError):  # of the library; it may quote the password that it cannot write
-            raise NotifyError(f"{host}: host, user, password or an address is none that mail knows") from None
+            raise NotifyError(f"{host} cannot be reached: {error.strerror or 'no response'}") from error
+        except (ValueError, IndexError):  # of the library; it may quote the password
+            raise NotifyError(f"{host}: host, user, password or an address is invalid") from None
 
     def _mail(self, items: Sequence[OutboxItem]) -> EmailMessage:
         if any(map(mailbox_problem, (self._settings.sender, *self._settings.to))):
             raise ValueError
         mail = EmailMessage()
-        mail["Subject"] = f"orderwatch: {title_of(items)}"[:_LONGEST_SUBJECT]
+        mail["Subject"] = f"orderwatch: {title_of(items)}"[:_MAX_SUBJECT_LENGTH]
         mail["From"] = self._settings.sender
         mail["To"] = ", ".join(self._settings.to)
         mail["Date"] = datetime.fromisoformat(str(items[-1].document["at"]))
         mail["Message-ID"] = f"<{id_of(items)}@{socket.gethostname()}>"
         mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(text_of(items), cte="quoted-printable")  # which every server takes
+        mail.set_content(text_of(items), cte="quoted-printable")  # accepted by every server
         return mail
 
     def _deliver(self, mail: EmailMessage) -> None:
         settings = self._settings
-        with self._greeted() as server:
+        with self._connect() as server:
             if settings.tls == "starttls":
                 server.starttls(context=ssl.create_default_context())
             if settings.read_password is not None:
                 server.login(settings.user, settings.read_password())
             server.send_message(mail)
 
-    def _greeted(self) -> smtplib.SMTP:
+    def _connect(self) -> smtplib.SMTP:
         host, port = self._settings.host, self._settings.port
-        us = socket.gethostname()  # else it is asked of the DNS, which may take long
+        us = socket.gethostname()  # otherwise a DNS query, which may be slow
         if self._settings.tls == "tls":
             context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(host, port, us, timeout=_TIMEOUT, context=context)
-        return smtplib.SMTP(host, port, us, timeout=_TIMEOUT)
+            return smtplib.SMTP_SSL(host, port, us, timeout=_STEP_TIMEOUT_SECONDS, context=context)
+        return smtplib.SMTP(host, port, us, timeout=_STEP_TIMEOUT_SECONDS)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Requests to an operator's own URLs, which are secrets: no error ever quotes one."""
+"""Sends requests to the operator's URLs, which are secrets: no error quotes one."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -10,13 +10,14 @@ from orderwatch.errors import NotifyError
 from orderwatch.http_session import new_session
 from orderwatch.ssrf import GuardedResolver, Reach, is_local, literal, reach_of
 
-_TOTAL, _CONNECT = 15.0, 10.0  # seconds
-_MOST_READ = 2**16  # bytes of an answer, so that the connection can be used again
-_LONGEST_WAIT = 3600
+_TOTAL_TIMEOUT_SECONDS = 15.0
+_CONNECT_TIMEOUT_SECONDS = 10.0
+_MAX_READ_BYTES = 2**16  # of a response, to reuse its connection
+_MAX_RETRY_AFTER_SECONDS = 3600
 
 
 class Web:
-    """`read_url` gives the URL as it now is: it may be renewed where it is kept."""
+    """`read_url` returns the present URL, which may change in its file."""
 
     def __init__(
         self, session: aiohttp.ClientSession, read_url: Callable[[], str], *, allow_private: bool
@@ -26,42 +27,42 @@ class Web:
         self._allow_private = allow_private
 
     async def get(self) -> None:
-        """`NotifyError` where the answer is not 2xx."""
+        """Send a GET. Raises `NotifyError` unless the response is 2xx."""
         await self._request("GET", None, {})
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> None:
-        """`NotifyError` where the answer is not 2xx."""
+        """Send a POST. Raises `NotifyError` unless the response is 2xx."""
         await self._request("POST", body, headers)
 
     async def _request(self, method: str, body: bytes | None, headers: Mapping[str, str]) -> None:
-        url = self._judged(self._read_url())
+        url = self._checked(self._read_url())
         try:
             async with self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False
             ) as answer:
-                _judge(answer, url)
-                await answer.content.read(_MOST_READ)
+                _check_status(answer, url)
+                await answer.content.read(_MAX_READ_BYTES)
         except TimeoutError as error:
-            raise NotifyError(f"{url.host} does not answer in time") from error
+            raise NotifyError(f"{url.host} does not respond in time") from error
         except aiohttp.ClientConnectorError as error:
             raise NotifyError(f"{url.host} cannot be reached: {_reason(error)}") from error
         except (aiohttp.ClientError, ValueError, OSError) as error:
             raise NotifyError(f"{url.host}: the request failed: {type(error).__name__}") from error
 
-    def _judged(self, text: str) -> URL:
-        """By what it says; addresses behind names are judged when they are resolved."""
+    def _checked(self, text: str) -> URL:
+        """Check the URL; addresses of host names are checked when they are resolved."""
         try:
             url = URL(text, encoded=True)
         except ValueError:
-            raise NotifyError("the url is none") from None
+            raise NotifyError("the URL is invalid") from None
         if url.host is None or url.scheme not in {"http", "https"}:
-            raise NotifyError("the url is no http url")
+            raise NotifyError("the URL is not http or https")
         if url.scheme == "http" and not is_local(url.host):
-            raise NotifyError("the url is plain http; only https is, or http to this host")
+            raise NotifyError("the URL must be https; http is allowed only to this host")
         address = literal(url.host)
         if address is not None and not (self._allow_private or reach_of(address) is Reach.PUBLIC):
             raise NotifyError(
-                "the url leads to an address that is not public; set allow_private = true if it may"
+                "the URL leads to an address that is not public; to allow it, set allow_private = true"
             )
         return url
 
@@ -73,26 +74,26 @@ class _Public:
 
 @asynccontextmanager
 async def open_web(read_url: Callable[[], str], *, allow_private: bool) -> AsyncIterator[Web]:
-    """With a session of its own, that follows no redirect and keeps no cookie."""
+    """Open a client with its own session, which follows no redirects and keeps no cookies."""
     resolver = None if allow_private else GuardedResolver(_Public())
     connector = aiohttp.TCPConnector(resolver=resolver, limit=2)
-    timeout = aiohttp.ClientTimeout(total=_TOTAL, connect=_CONNECT)
+    timeout = aiohttp.ClientTimeout(total=_TOTAL_TIMEOUT_SECONDS, connect=_CONNECT_TIMEOUT_SECONDS)
     async with new_session(connector, timeout, headers={"User-Agent": "orderwatch"}) as session:
         yield Web(session, read_url, allow_private=allow_private)
 
 
-def _judge(answer: aiohttp.ClientResponse, url: URL) -> None:
+def _check_status(answer: aiohttp.ClientResponse, url: URL) -> None:
     if 300 <= answer.status < 400:  # noqa: PLR2004 - every kind of redirect
         raise NotifyError(f"{url.host} answers {answer.status}: redirects are not followed")
     if not 200 <= answer.status < 300:  # noqa: PLR2004 - every kind of success
-        asked = answer.headers.get("Retry-After", "")
-        wait = min(int(asked), _LONGEST_WAIT) if asked.isascii() and asked.isdecimal() else 0
+        after = answer.headers.get("Retry-After", "")
+        wait = min(int(after), _MAX_RETRY_AFTER_SECONDS) if after.isascii() and after.isdecimal() else 0
         raise NotifyError(f"{url.host} answers {answer.status}", wait=wait)
 
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "its certificate is not to be trusted"
+        return "its certificate is not trusted"
     return error.strerror or "no route"
 
 

@@ -1,4 +1,4 @@
-"""Notes as a signed POST, as https://www.standardwebhooks.com has it."""
+"""Sends notifications as a signed POST, as specified by https://www.standardwebhooks.com."""
 
 import base64
 import binascii
@@ -19,7 +19,7 @@ _PREFIX = "whsec_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Both are read anew for every request; without a secret the url itself is the key."""
+    """Both are read for every request; without a secret the URL is the key."""
 
     read_url: Callable[[], str]
     read_secret: Callable[[], str] | None = None
@@ -44,19 +44,19 @@ class Webhook:
 
 
 def signature(key: bytes, sent_id: str, at: str, body: bytes) -> str:
-    """HMAC-SHA256 over id, seconds since 1970 and body, joined by dots."""
+    """Return the HMAC-SHA256 of ID, Unix time and body, joined by dots."""
     signed = hmac.digest(key, b".".join((sent_id.encode(), at.encode(), body)), hashlib.sha256)
     return f"v1,{base64.b64encode(signed).decode()}"
 
 
 def key_of(secret: str) -> bytes:
-    """The bytes of a secret: Base64 after `whsec_`, else its text. `NotifyError`."""
+    """Return the bytes of a secret: Base64 after `whsec_`, else its text. Raises `NotifyError`."""
     if not secret.startswith(_PREFIX):
         return secret.encode()
     try:
         return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
     except binascii.Error:
-        raise NotifyError("the secret is no Base64 after whsec_") from None
+        raise NotifyError("the secret must be Base64 after whsec_") from None
 
 
 @asynccontextmanager

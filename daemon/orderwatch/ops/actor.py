@@ -1,4 +1,4 @@
-"""Who acts, for the history of what was ordered."""
+"""The person or service that acts, recorded in the history of orders."""
 
 import getpass
 import os
@@ -6,12 +6,12 @@ import socket
 
 
 def current_actor() -> str:
-    """The person at the terminal, also behind sudo, or the number of a user without a name; and this host."""
+    """Return user@host: the user at the terminal, also behind sudo, or the ID of a user without a name."""
     return f"{os.environ.get('SUDO_USER') or _user()}@{socket.gethostname()}"
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # in a container a user often has no name
+    except (KeyError, OSError):  # in a container a user may have no name
         return str(os.getuid())

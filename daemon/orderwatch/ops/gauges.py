@@ -1,4 +1,4 @@
-"""What is so at the moment of a scrape, as metrics."""
+"""Metrics of the present state, read at each scrape."""
 
 import platform
 from collections import Counter
@@ -24,47 +24,47 @@ L = TypeVar("L", bound=tuple[str, ...])  # the values of a sample's labels
 
 
 def process_gauges(live: LiveState) -> Iterator[Metric]:
-    """Of the process: what outlives a reload."""
+    """Yield metrics of the process, which outlive a reload."""
     build = {(orderwatch.__version__, platform.python_version()): 1.0}
-    yield _gauge("build_info", "Which version runs; always 1.", build, "version", "python")
-    yield _gauge("loop_lag_seconds", "How far the event loop was behind lately.", {(): live.loop.lag})
-    worst = {(): live.loop.worst()}
-    yield _gauge("loop_lag_max_seconds", "The farthest it was behind since the last scrape.", worst)
+    yield _gauge("build_info", "Running version; always 1.", build, "version", "python")
+    yield _gauge("loop_lag_seconds", "Latest delay of the event loop.", {(): live.loop.lag})
+    worst = {(): live.loop.take_worst()}
+    yield _gauge("loop_lag_max_seconds", "Longest delay of the event loop since the last scrape.", worst)
     late = {(): float(len(live.loop.late()) + len(live.liveness.late()))}
-    yield _gauge("late_workers", "Parts of the process that make no progress.", late)
+    yield _gauge("late_workers", "Workers that make no progress.", late)
     yield from _problems(list(live.problems()))
     yield from _attention(live.attention())
     backup = _moments({(): live.last_backup()})
-    yield _gauge("last_backup_timestamp_seconds", "When the database was backed up last.", backup)
+    yield _gauge("last_backup_timestamp_seconds", "Time of the last backup of the database.", backup)
 
 
 def work_gauges(work: Work, census: MetricCounts | None) -> Iterator[Metric]:
-    """Of what is configured now; the counts only where the database could be read."""
+    """Yield metrics of the present configuration; counts only if the database is readable."""
     yield from _accounts(work.accounts)
     yield from _trees(work.trees, census.largest_parked if census else {})
     ahead = {(): work.clock.ahead().total_seconds()}
     yield _gauge("clock_ahead_seconds", "This host's clock minus the provider's.", ahead)
     readable = {(): float(census is not None)}
-    yield _gauge("database_readable", "1 where the database could be read for this scrape.", readable)
+    yield _gauge("database_readable", "1 if the database could be read for this scrape.", readable)
     yield _gauge("database_bytes", "Size of the database.", {(): _size(work.database)})
     wal = {(): _size(Path(f"{work.database}-wal"))}
-    yield _gauge("wal_bytes", "Size of its write-ahead log.", wal)
+    yield _gauge("wal_bytes", "Size of the database's write-ahead log.", wal)
     if census is not None:
         yield from _counts(census, list(work.accounts))
         yield from _notes(census.notes, work.channels)
 
 
 def _problems(problems: list[Begun]) -> Iterator[Metric]:
-    """Labels are our own event names."""
+    """Yield the open problems; labels are our event names."""
     numbers = {(event,): float(n) for event, n in Counter(p.event for p in problems).items()}
-    yield _gauge("problems", "Problems that began and have not ended, by event.", numbers, "event")
+    yield _gauge("problems", "Open problems by event.", numbers, "event")
     oldest = {(p.event,): p.began_at for p in sorted(problems, key=lambda p: p.began_at, reverse=True)}
-    text = "When the oldest of them began."
+    text = "When the oldest open problem began."
     yield _gauge("oldest_problem_timestamp_seconds", text, _moments(oldest), "event")
 
 
 def _attention(found: Sequence[Concern] | None) -> Iterator[Metric]:
-    """Every reason has a sample, so that an alert ends when nothing needs a person any more."""
+    """Yield a sample for every reason, so that an alert ends when nothing needs a person any more."""
     numbers = Counter(concern.reason for concern in found or ())
     samples = {(str(reason),): float(numbers[reason]) for reason in Reason} if found is not None else {}
     yield _gauge("attention", "What needs a person, by reason.", samples, "reason")
@@ -81,16 +81,21 @@ def _accounts(accounts: Mapping[str, AccountAtWork]) -> Iterator[Metric]:
         }
         again[name,] = trouble.until if trouble else None
         began[name, breaker.state] = trouble.began_at if trouble else None
-    yield _gauge("account_state", "1 for the state of the account's breaker.", states, "account", "state")
-    text = "When the trouble of an account began, by its state."
+    yield _gauge("account_state", "1 for the account's current state.", states, "account", "state")
+    text = "When the failure of an account began, by its state."
     yield _gauge("account_trouble_timestamp_seconds", text, _moments(began), "account", "state")
-    text = "When an account in trouble is asked again."
+    text = "When a paused account is requested again."
     yield _gauge("account_asked_again_timestamp_seconds", text, _moments(again), "account")
     gaps = {(name,): at_work.pacer.gap for name, at_work in accounts.items()}
-    text = "Between two requests to a host, wider under trouble."
+    text = "Seconds between two requests to a host; longer after failures."
     yield _gauge("pacer_gap_seconds", text, gaps, "account")
-    held = {(name,): at_work.pacer.held for name, at_work in accounts.items()}
-    yield _gauge("pacer_hold_seconds", "How long the provider still wants us to wait.", held, "account")
+    held = {(name,): at_work.pacer.pause_left for name, at_work in accounts.items()}
+    yield _gauge(
+        "pacer_hold_seconds",
+        "How long the provider still delays requests.",
+        held,
+        "account",
+    )
 
 
 def _trees(trees: Mapping[str, TreeAtWork], parked: Mapping[str | None, int]) -> Iterator[Metric]:
@@ -103,11 +108,11 @@ def _trees(trees: Mapping[str, TreeAtWork], parked: Mapping[str | None, int]) ->
             continue
         usable[root,] = float(tree.volume.usable)
         full[root,] = float(shortage(room, parked.get(tree.key, 0)) is not None)
-    yield _gauge("tree_usable", "1 where the delivery tree can be written.", usable, "root")
-    yield _gauge("tree_free_bytes", "What its disk still holds, keep_free included.", free, "root")
+    yield _gauge("tree_usable", "1 if the delivery tree is writable.", usable, "root")
+    yield _gauge("tree_free_bytes", "Free space of its disk, keep_free included.", free, "root")
     kept = {(root,): float(tree.keep_free) for root, tree in trees.items()}
-    yield _gauge("tree_keep_free_bytes", "What downloads leave free on its disk.", kept, "root")
-    text = "1 where nothing more may be written, or a parked delivery does not fit."
+    yield _gauge("tree_keep_free_bytes", "Space that downloads leave free on its disk.", kept, "root")
+    text = "1 if no space is left for downloads, or a parked delivery does not fit."
     yield _gauge("tree_full", text, full, "root")
 
 
@@ -116,19 +121,19 @@ def _counts(census: MetricCounts, accounts: list[str]) -> Iterator[Metric]:
     for name, text, states, found in (
         ("orders", "Orders by our state.", OrderState, census.orders),
         ("deliveries", "Deliveries by our state.", DeliveryState, census.deliveries),
-        ("intents", "Orders meant to be placed, by what became of it.", IntentState, census.intents),
+        ("intents", "Intents to place an order, by state.", IntentState, census.intents),
     ):
         yield _gauge(name, text, _closed(found, accounts, list(states)), *labels)
     phases = _closed(census.captures, accounts, [*CapturePhase, _OTHER])
     yield _gauge("captures", "Captures by what the provider's status means.", phases, "account", "status")
     sizes = _closed({(name, ""): size for name, size in census.stored_bytes.items()}, accounts, [""])
     stored = {(account,): size for (account, _), size in sizes.items()}
-    yield _gauge("stored_bytes", "Size of everything that is stored.", stored, "account")
+    yield _gauge("stored_bytes", "Size of all stored deliveries.", stored, "account")
     lists = _moments({(name,): at for name, at in census.listed_at.items() if name in accounts})
     text = "When the last whole list of orders was read."
     yield _gauge("last_list_timestamp_seconds", text, lists, "account")
     oldest = _moments({(name,): at for name, at in census.oldest.items() if name in accounts})
-    text = "When the oldest capture was published of which something is still to come."
+    text = "When the oldest capture with an outstanding delivery was published."
     yield _gauge("oldest_undelivered_timestamp_seconds", text, oldest, "account")
 
 
@@ -137,7 +142,7 @@ def _notes(found: Mapping[str, int], channels: Iterable[str]) -> Iterator[Metric
     for channel, number in found.items():
         pending[channel if channel in pending else _OTHER] += number
     numbers = {(channel,): float(n) for channel, n in pending.items()}
-    yield _gauge("notes_pending", "Notes that a channel has not taken yet.", numbers, "channel")
+    yield _gauge("notes_pending", "Notifications that a channel has not accepted yet.", numbers, "channel")
 
 
 def _closed(
@@ -145,7 +150,7 @@ def _closed(
     accounts: list[str],
     states: list[str],
 ) -> dict[tuple[str, str], float]:
-    """Every account of the configuration with every state; whatever else there is counts as other."""
+    """Return every configured account with every state; anything else counts as other."""
     numbers = {(account, str(state)): 0.0 for account in accounts for state in states}
     for (account, state), number in found.items():
         key = (account if account in accounts else _OTHER, str(state) if state in states else _OTHER)

@@ -1,4 +1,4 @@
-"""Whether the process is sound, and whether it can do its work."""
+"""Health and readiness of the process."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,32 +6,31 @@ from contextlib import suppress
 
 from orderwatch.core.deliveries.disk_shortage import shortage
 from orderwatch.core.deliveries.sidecar import zulu
-from orderwatch.db.store import Store
+from orderwatch.db.repositories import Store
 from orderwatch.errors import DatabaseError, DiskError
 from orderwatch.ops.live_state import LiveState, TreeAtWork, Work
 from orderwatch.service.liveness import why_unhealthy
 
-_PATIENCE = 3.0  # seconds for the database to take a transaction
-
+_WRITE_TIMEOUT_SECONDS = 3.0
 
 Report = Mapping[str, object]
-"""Whether it is `ok`, and else the `reasons`, in words for the operator."""
+"""`ok`, and the `reasons` if not, in words for the operator."""
 
 
 class Health:
-    """Asks the live objects."""
+    """Checks the live objects."""
 
-    def __init__(self, live: LiveState, patience: float = _PATIENCE) -> None:
+    def __init__(self, live: LiveState, patience: float = _WRITE_TIMEOUT_SECONDS) -> None:
         self._live = live
         self._patience = patience
         self._writing: tuple[Store, asyncio.Task[str | None]] | None = None
 
     async def soundness(self) -> Report:
-        """Of the process itself: an outage of the provider is not our sickness."""
+        """Report whether the process is healthy; a provider outage does not make it unhealthy."""
         return _report(await self._unsound())
 
     async def readiness(self) -> Report:
-        """Whether what is published now would be stored; and which problems last."""
+        """Report whether a scene published now would be stored, and the open problems."""
         work, reasons = self._live.work, await self._unsound()
         reasons += ["starting"] if work is None else [*await _not_storing(work), *_not_accepted(work)]
         problems = [{"event": p.event, "began_at": zulu(p.began_at)} for p in self._live.problems()]
@@ -44,13 +43,13 @@ class Health:
         return reasons
 
     async def _database(self, store: Store) -> list[str]:
-        """Nothing waits long for it; who asks meanwhile waits for the same answer."""
+        """Return why the database is not writable, within a time limit; concurrent calls share one check."""
         if self._writing is None or self._writing[0] is not store or self._writing[1].done():
             self._writing = (store, asyncio.create_task(_unwritable(store)))
         _, writing = self._writing
         await asyncio.wait([writing], timeout=self._patience)
         if not writing.done():
-            return [f"database: takes no transaction within {self._patience:.0f} s"]
+            return [f"database: no transaction within {self._patience:.0f} s"]
         reason = writing.result()
         return [reason] if reason else []
 
@@ -61,17 +60,17 @@ def _report(reasons: list[str]) -> Report:
 
 async def _unwritable(store: Store) -> str | None:
     try:
-        await store.writable()
+        await store.database.check_writable()
     except DatabaseError as error:
         return f"database: {error}"
     return None
 
 
 async def _not_storing(work: Work) -> list[str]:
-    """Say of each tree why what is published would not be stored there."""
+    """Return for each tree why a scene would not be stored there."""
     parked: Mapping[str | None, int] = {}
-    with suppress(DatabaseError):  # it is among the reasons already
-        parked = await work.store.largest_parked()
+    with suppress(DatabaseError):  # reported already
+        parked = await work.store.statistics.largest_parked()
     troubles = {root: _trouble(tree, parked.get(tree.key, 0)) for root, tree in work.trees.items()}
     return [f"{root}: {trouble}" for root, trouble in troubles.items() if trouble]
 
@@ -79,16 +78,16 @@ async def _not_storing(work: Work) -> list[str]:
 def _not_accepted(work: Work) -> list[str]:
     if any(at_work.breaker.accepted for at_work in work.accounts.values()):
         return []
-    told = {name: at_work.breaker.trouble for name, at_work in work.accounts.items()}
+    failures = {name: at_work.breaker.trouble for name, at_work in work.accounts.items()}
     return [
-        f"account {name}: {trouble.reason if trouble else 'was not asked yet'}"
-        for name, trouble in told.items()
+        f"account {name}: {trouble.reason if trouble else 'not requested yet'}"
+        for name, trouble in failures.items()
     ]
 
 
 def _trouble(tree: TreeAtWork, needed: int) -> str | None:
     if not tree.volume.usable:
-        return "cannot be written"
+        return "is not writable"
     try:
         return shortage(tree.room(), needed)
     except DiskError as error:

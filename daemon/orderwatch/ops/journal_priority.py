@@ -1,4 +1,4 @@
-"""How urgent a line is, in front of it, for the journal: which takes it off again."""
+"""Prefixes lines with their priority for the journal, which removes it again."""
 
 import os
 import sys
@@ -9,22 +9,22 @@ _PRIORITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}  
 
 
 def to_journal() -> bool:
-    """Whether our stderr is the journal's stream, and nobody has redirected it since."""
+    """Return whether stderr is the journal's stream and was not redirected since."""
     try:
         stream = os.fstat(sys.stderr.fileno())
-    except (OSError, ValueError):  # closed, or no file at all
+    except (OSError, ValueError):  # closed, or not a file
         return False
     return os.environ.get("JOURNAL_STREAM") == f"{stream.st_dev}:{stream.st_ino}"
 
 
 def marked(text: str, level: str) -> str:
-    """Each line with its priority: the journal reads them one by one."""
+    """Prefix each line with its priority: the journal reads single lines."""
     mark = f"<{_PRIORITIES.get(level, 6)}>"
     return "\n".join(mark + line for line in text.split("\n"))
 
 
 class Marking:
-    """A renderer whose lines are marked."""
+    """A renderer that prefixes its lines with their priority."""
 
     def __init__(self, renderer: Processor) -> None:
         self._renderer = renderer

@@ -1,4 +1,4 @@
-"""What metrics and health look at. All of it goes through one object, for a reload replaces half of it."""
+"""Live objects that metrics and health read, through one object because a reload replaces half of them."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from orderwatch.core.attention.concern import Concern
-from orderwatch.db.store import Store
+from orderwatch.db.repositories import Store
 from orderwatch.provider.rate_limiter import RateLimiter
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.clock import Clock
@@ -16,7 +16,7 @@ from orderwatch.service.liveness import Liveness, LoopLag
 
 
 class Begun(Protocol):
-    """A problem that began with this event and has not ended."""
+    """An open problem."""
 
     @property
     def event(self) -> str: ...
@@ -31,9 +31,9 @@ class AccountAtWork(NamedTuple):
 
 
 class TreeAtWork(NamedTuple):
-    """`free` is what the disk still holds, `room` what may be written, in bytes; both raise `DiskError`.
+    """`free` is the free space of the disk, `room` what downloads may use, in bytes; both raise `DiskError`.
 
-    `key` is the root as rows name it, None for the usual one.
+    `key` is the root's key in the rows, None for the default root.
     """
 
     key: str | None
@@ -45,7 +45,7 @@ class TreeAtWork(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What one configuration made: accounts by name, trees by root, and the names of channels."""
+    """The components of one plan: accounts by name, trees by root, and the names of channels."""
 
     store: Store
     database: Path
@@ -56,17 +56,17 @@ class Work:
 
 
 async def _unread() -> None:
-    """Nobody keeps what needs a person yet."""
+    """Return nothing: what needs a person is not tracked yet."""
 
 
 @dataclass(slots=True, kw_only=True)
 class LiveState:
-    """What outlives a reload; `work` is None while nothing is open."""
+    """State that outlives a reload; `work` is None before the first start."""
 
     liveness: Liveness
     loop: LoopLag
     problems: Callable[[], Iterable[Begun]] = tuple
     last_backup: Callable[[], datetime | None] = lambda: None
-    attention: Callable[[], Sequence[Concern] | None] = lambda: None  # None until it was read
+    attention: Callable[[], Sequence[Concern] | None] = lambda: None  # None until first read
     read_attention: Callable[[], Awaitable[Sequence[Concern] | None]] = _unread
     work: Work | None = None

@@ -1,4 +1,4 @@
-"""Structured logs: one event per line on stderr, and nothing secret in any of them."""
+"""Structured logs: one event per line on stderr, with secrets redacted."""
 
 import json
 import logging
@@ -25,26 +25,26 @@ _QUERY = re.compile(r"(://[^\s?#\"'<>]*|(?=\?[\w.%-]+=))\?[^\s\"'<>]*")
 _TOKEN = re.compile(
     r"(?i)(\bbearer|token[\"']?\s?=|token[\"']\s?:|client_secret[\"']?\s?[=:])\s*[\"']?[\w.~+/=%-]+"
 )
-_SHORTEST_SECRET = 6  # shorter ones would eat ordinary words
-_TOKENS = 1000
+_MIN_SECRET_LENGTH = 6  # shorter ones would hide ordinary words
+_MAX_TOKENS = 1000
 _TRACEBACKS = ("exception", "stack", "stack_info")
 
 
 class Redactor:
-    """Takes registered secrets, URL queries and bearer tokens out of anything that is logged."""
+    """Removes registered secrets, URL queries and bearer tokens from everything logged."""
 
     def __init__(self) -> None:
         self._secrets: set[str] = set()
-        self._tokens: deque[str] = deque(maxlen=_TOKENS)
+        self._tokens: deque[str] = deque(maxlen=_MAX_TOKENS)
         self._hidden: list[str] = []
 
     def learn(self, secret: str) -> None:
-        """Never let this text into a log line from now on."""
+        """Redact this text in every log line from now on."""
         self._secrets.add(secret)
         self._rank()
 
     def learn_token(self, token: str) -> None:
-        """The same for a while: an old token is forgotten after many new ones."""
+        """Redact a token until many newer ones have replaced it."""
         self._tokens.append(token)
         self._rank()
 
@@ -54,7 +54,7 @@ class Redactor:
         return _TOKEN.sub(r"\1…", _QUERY.sub(r"\1?…", _USER.sub(r"\1…@", text)))
 
     def _rank(self) -> None:
-        known = {text for text in (*self._secrets, *self._tokens) if len(text) >= _SHORTEST_SECRET}
+        known = {text for text in (*self._secrets, *self._tokens) if len(text) >= _MIN_SECRET_LENGTH}
         self._hidden = sorted(known, key=len, reverse=True)  # longest first: one may be part of another
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -72,7 +72,7 @@ class Redactor:
             case None | int() | float() | logging.LogRecord():
                 return value
             case _:
-                return self.clean(str(value))  # the line would show it so
+                return self.clean(str(value))  # as the line would show it
 
 
 def set_up(
@@ -81,9 +81,9 @@ def set_up(
     redactor: Redactor,
     log_listeners: Sequence[Processor] = (),
 ) -> None:
-    """Send our events and those of the libraries through one pipe to stderr.
+    """Send our events and those of the libraries to stderr.
 
-    `taps` are shown every event of ours, those too that are below the level.
+    `log_listeners` receive every event of ours, including those below the level.
     """
     pipe: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -119,12 +119,12 @@ def set_up(
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def say_crash(redactor: Redactor) -> None:
-    """From now on a bug's traceback reaches stderr without secrets."""
+def redact_crash(redactor: Redactor) -> None:
+    """Redact the traceback of an unexpected exception from now on."""
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        told = redactor.clean("".join(traceback.format_exception(kind, error, trace)))
-        text = printable(told, keep="\n").rstrip("\n")
+        report = redactor.clean("".join(traceback.format_exception(kind, error, trace)))
+        text = printable(report, keep="\n").rstrip("\n")
         sys.stderr.write((marked(text, "critical") if to_journal() else text) + "\n")
         systemd.set_status(f"ended by a bug ({kind.__name__}); the log has its traceback")
 
@@ -145,7 +145,7 @@ def _unmarked(renderer: Processor) -> Processor:
 
 
 def _printable(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """For eyes: only tracebacks have more than one line."""
+    """Escape control characters for people; only tracebacks keep several lines."""
     del logger, method
     return {
         key: printable(value, keep="\n" if key in _TRACEBACKS else "") if isinstance(value, str) else value
@@ -166,7 +166,7 @@ def plain_times(logger: WrappedLogger, method: str, event: EventDict) -> EventDi
 
 
 def _foreign(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """A library's sentence becomes the detail of one event, so that event names stay a closed set."""
+    """Turn a library's message into the detail of one event: event names are a closed set."""
     del method
     record = event.get("_record")
     name = record.name if record is not None else getattr(logger, "name", "")

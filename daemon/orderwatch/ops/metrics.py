@@ -1,4 +1,4 @@
-"""Metrics in Prometheus' formats, in a registry of our own."""
+"""Metrics in the Prometheus formats, in our own registry."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,71 +17,71 @@ from orderwatch.ops.process_metrics import ProcessUse
 from orderwatch.ports import Meter
 
 _KNOWN_CODES = frozenset(HTTPStatus)
-_REQUEST = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)  # seconds
-_TRANSFER = (1, 10, 60, 300, 1800, 7200, 43200)
-_DISCOVERY = (60, 300, 600, 1800, 3600, 21600, 86400)
+_REQUEST_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_TRANSFER_BUCKETS = (1, 10, 60, 300, 1800, 7200, 43200)
+_DISCOVERY_BUCKETS = (60, 300, 600, 1800, 3600, 21600, 86400)
 
 
 class Meters:
-    """The counters; `of` gives those of one account to the workers."""
+    """The counters; `of` returns those of one account for its workers."""
 
     def __init__(self, registry: CollectorRegistry, wall: Callable[[], float] = time.time) -> None:
         self.wall = wall
         account = ("account",)
         self.requests = Counter(
             "orderwatch_requests_total",
-            "Requests by API and HTTP code; none: no answer came.",
+            "Requests by API and HTTP code; code none = no response.",
             ("account", "api", "code"),
             registry=registry,
         )
         self.request_seconds = Histogram(
             "orderwatch_request_seconds",
-            "How long requests took, up to the answer's end; of downloads up to its headers.",
+            "Duration of requests until the end of the response; of downloads until its headers.",
             ("account", "api"),
             registry=registry,
-            buckets=_REQUEST,
+            buckets=_REQUEST_BUCKETS,
         )
         self.answered = Gauge(
             "orderwatch_last_answer_timestamp_seconds",
-            "When the API gave its last good answer.",
+            "Time of the API's last successful response.",
             ("account", "api"),
             registry=registry,
         )
         self.swept = Gauge(
             "orderwatch_last_sweep_timestamp_seconds",
-            "When everything that was due had been asked for and answered last.",
+            "Time of the last complete sweep.",
             account,
             registry=registry,
         )
         self.discovery = Histogram(
             "orderwatch_discovery_delay_seconds",
-            "From the look before to the one that showed a move: it was discovered no later.",
+            "Time between the previous poll and the one that showed a status change.",
             account,
             registry=registry,
-            buckets=_DISCOVERY,
+            buckets=_DISCOVERY_BUCKETS,
         )
         self.received = Counter(
             "orderwatch_received_bytes_total",
-            "Bytes of downloads that came.",
+            "Bytes received by downloads.",
             account,
             registry=registry,
         )
         self.stored = Counter(
             "orderwatch_stored_total",
-            "Deliveries that were stored.",
+            "Deliveries stored.",
             account,
             registry=registry,
         )
         self.transfer = Histogram(
             "orderwatch_transfer_seconds",
-            "How long the attempt took that stored a delivery.",
+            "Duration of attempts that stored a delivery.",
             account,
             registry=registry,
-            buckets=_TRANSFER,
+            buckets=_TRANSFER_BUCKETS,
         )
         self.failed = Counter(
             "orderwatch_failed_attempts_total",
-            "Attempts at deliveries that failed, by trouble.",
+            "Failed attempts at deliveries, by kind of failure.",
             ("account", "trouble"),
             registry=registry,
         )
@@ -95,14 +95,14 @@ class _AccountMeter(Meter):
         self._meters = meters
         self._account = account
 
-    def asked(self, api: str, code: int | None, seconds: float) -> None:
+    def requested(self, api: str, code: int | None, seconds: float) -> None:
         meters, account = self._meters, self._account
         meters.requests.labels(account, api, _closed(code)).inc()
         meters.request_seconds.labels(account, api).observe(seconds)
         if code in range(200, 300):
             meters.answered.labels(account, api).set(meters.wall())
 
-    def swept(self) -> None:
+    def sweep_ended(self) -> None:
         self._meters.swept.labels(self._account).set(self._meters.wall())
 
     def discovered(self, delay: timedelta) -> None:
@@ -120,32 +120,32 @@ class _AccountMeter(Meter):
 
 
 def _closed(code: int | None) -> str:
-    """The provider cannot make series of its own by inventing codes."""
+    """Return a label for the code; invented codes of the provider create no series."""
     if code is None:
         return "none"
     return str(code) if code in _KNOWN_CODES else "other"
 
 
-_FRESH = 5.0  # seconds that a census serves
+_COUNTS_MAX_AGE_SECONDS = 5.0
 
 
 class Metrics(Collector):
-    """One for the life of the process: counters go on over reloads."""
+    """The metrics of the process; counters continue across reloads."""
 
     def __init__(self, live: LiveState, wall: Callable[[], float] = time.time) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the number of series
         self._live = live
         self._wall = wall
         self._registry = CollectorRegistry()
         self._meters = Meters(self._registry, wall)
-        self._taken_up = Gauge(
+        self._reload_ok = Gauge(
             "orderwatch_config_last_reload_successful",
-            "1 where the configuration was good when it was read last.",
+            "1 if the last reading of the configuration succeeded.",
             registry=self._registry,
         )
-        self._taken_up_at = Gauge(
+        self._reloaded_at = Gauge(
             "orderwatch_config_last_reload_success_timestamp_seconds",
-            "When the configuration was taken up last.",
+            "When the configuration was last applied.",
             registry=self._registry,
         )
         self._census: MetricCounts | None = None
@@ -155,17 +155,17 @@ class Metrics(Collector):
         self._registry.register(self)
 
     def meter(self, account: str) -> Meter:
-        """What the workers of this account report to."""
+        """Return the meter of an account's workers."""
         return self._meters.of(account)
 
     def reloaded(self, *, good: bool) -> None:
-        """The configuration was read, at a start or later."""
-        self._taken_up.set(good)
+        """Record whether the configuration was applied, at the start or a reload."""
+        self._reload_ok.set(good)
         if good:
-            self._taken_up_at.set(self._wall())
+            self._reloaded_at.set(self._wall())
 
     async def scrape(self, accept: str = "") -> tuple[bytes, str]:
-        """All metrics as this `Accept` header wants them, with their content type."""
+        """Return all metrics in a format that the `Accept` header allows, with its content type."""
         await self._count()
         encode, kind = choose_encoder(accept)
         return encode(self._registry), kind
@@ -176,12 +176,14 @@ class Metrics(Collector):
             yield from work_gauges(self._live.work, self._census)
 
     async def _count(self) -> None:
-        """Once within some seconds, however many ask."""
+        """Read the counts at most every few seconds."""
         work, now = self._live.work, time.monotonic()
-        if work is None or (self._counted and self._counted[0] is work and now < self._counted[1] + _FRESH):
+        if work is None or (
+            self._counted and self._counted[0] is work and now < self._counted[1] + _COUNTS_MAX_AGE_SECONDS
+        ):
             return
         self._counted = (work, now)
         try:
-            self._census = await work.store.census()
+            self._census = await work.store.statistics.metric_counts()
         except DatabaseError:
             self._census = None

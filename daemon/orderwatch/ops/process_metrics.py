@@ -1,6 +1,6 @@
-"""What the process itself takes, under the names that everybody's dashboards know.
+"""Resource use of the process, under the usual metric names.
 
-The library's own collector tells nothing where /proc/stat is hidden, as our unit hides it.
+The library's collector fails without /proc/stat, which our unit hides.
 """
 
 import os
@@ -17,7 +17,7 @@ _SELF = Path("/proc/self")
 
 
 class ProcessUse(Collector):
-    """`began` is the time of the start; whatever of /proc cannot be read is left out."""
+    """`began` is the start time; metrics that /proc does not provide are left out."""
 
     def __init__(self, began: float) -> None:
         self._began = began
@@ -25,17 +25,17 @@ class ProcessUse(Collector):
     def collect(self) -> Iterator[Metric]:
         cpu, (most, _) = time.process_time(), resource.getrlimit(resource.RLIMIT_NOFILE)
         yield CounterMetricFamily("process_cpu_seconds", "Processor time.", value=cpu)
-        yield _gauge("start_time_seconds", "When it began.", self._began)
-        yield _gauge("max_fds", "Most files it may have open.", most)
+        yield _gauge("start_time_seconds", "Start time.", self._began)
+        yield _gauge("max_fds", "Maximum number of open files.", most)
         try:
             virtual, resident = (_SELF / "statm").read_text(encoding="ascii").split()[:2]
-            descriptors = len(os.listdir(_SELF / "fd"))  # noqa: PTH208 - names alone are counted
+            descriptors = len(os.listdir(_SELF / "fd"))  # noqa: PTH208 - only names are counted
         except OSError:
             return
         page = resource.getpagesize()
-        yield _gauge("virtual_memory_bytes", "Address space it has.", int(virtual) * page)
-        yield _gauge("resident_memory_bytes", "Memory it has.", int(resident) * page)
-        yield _gauge("open_fds", "Files it has open.", descriptors)
+        yield _gauge("virtual_memory_bytes", "Virtual memory.", int(virtual) * page)
+        yield _gauge("resident_memory_bytes", "Resident memory.", int(resident) * page)
+        yield _gauge("open_fds", "Open files.", descriptors)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -1,4 +1,4 @@
-"""The notify protocol of systemd, as far as we speak it."""
+"""The parts of systemd's notify protocol that the daemon uses."""
 
 import os
 import socket
@@ -9,12 +9,12 @@ from contextlib import contextmanager
 
 from orderwatch.core.formatting import printable
 
-_EXTEND = 60.0  # seconds at a time
-_PATIENCE = 1.0  # seconds that a manager who does not listen may hold us up
+_EXTENSION_SECONDS = 60.0
+_NOTIFY_TIMEOUT_SECONDS = 1.0
 
 
 def notify(*lines: str) -> None:
-    """Tell the service manager, if one listens. It never disturbs the work: a failure is ignored."""
+    """Send lines to the service manager, if there is one; a failure is ignored."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
@@ -22,35 +22,35 @@ def notify(*lines: str) -> None:
         address = f"\0{address[1:]}"
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-            channel.settimeout(_PATIENCE)
+            channel.settimeout(_NOTIFY_TIMEOUT_SECONDS)
             channel.sendto("\n".join(lines).encode(), address)
     except OSError:
         return
 
 
 def set_status(text: str) -> None:
-    """One line for `systemctl status`."""
+    """Set the status line of `systemctl status`."""
     notify(_status(text))
 
 
 def reloading() -> None:
-    """Another configuration is being taken up; READY=1 has to follow, also where it is refused."""
+    """Report that a reload began; READY=1 must follow even if it fails."""
     notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
 def extend(seconds: float) -> None:
-    """Starting or stopping takes that much longer from now on."""
+    """Extend the timeout of a start or stop by so many seconds from now."""
     notify(f"EXTEND_TIMEOUT_USEC={round(seconds * 1_000_000)}")
 
 
 @contextmanager
 def extending() -> Iterator[None]:
-    """What is done meanwhile may take long: as long as it goes on, the service manager waits."""
+    """Keep extending the service manager's timeout until the context ends."""
     done = threading.Event()
 
     def extend_on() -> None:
-        while not done.wait(_EXTEND / 3):
-            extend(_EXTEND)
+        while not done.wait(_EXTENSION_SECONDS / 3):
+            extend(_EXTENSION_SECONDS)
 
     thread = threading.Thread(target=extend_on, name="extending", daemon=True)
     thread.start()
@@ -62,12 +62,12 @@ def extending() -> Iterator[None]:
 
 
 def failing(number: int, reason: str) -> None:
-    """The process is about to end in failure; `number` is an errno."""
+    """Report why the process is about to fail; `number` is an errno."""
     notify(f"ERRNO={number}", _status(reason))
 
 
 def watchdog_seconds() -> float | None:
-    """Within how many seconds WATCHDOG=1 is awaited from this very process; None where nobody waits."""
+    """Return the seconds within which this process must send WATCHDOG=1; None without a watchdog."""
     usec, pid = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
     if not usec.isdecimal() or int(usec) == 0 or pid not in {"", str(os.getpid())}:
         return None

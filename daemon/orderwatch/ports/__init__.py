@@ -1,6 +1,7 @@
 """What the workers need of the world, as small protocols."""
 
-from orderwatch.ports.catalog import CatalogFiles, CatalogRows, SceneRead, Unlisted
+from orderwatch.ports.catalog import Catalog, CatalogFiles, SceneRead, Unlisted
+from orderwatch.ports.deliveries import Deliveries
 from orderwatch.ports.delivery_tree import (
     UNLIMITED,
     Checked,
@@ -13,42 +14,48 @@ from orderwatch.ports.delivery_tree import (
     Start,
     Transport,
 )
+from orderwatch.ports.intents import Intents
+from orderwatch.ports.maintenance import Backup, Backups, Maintenance
 from orderwatch.ports.metrics import UNMETERED, Meter
-from orderwatch.ports.notifications import AttentionRecords, ChannelState, Journal, Notifier, Pinger, Post
+from orderwatch.ports.notifications import Attention, ChannelState, Notifier, Outbox, Pinger
+from orderwatch.ports.orders import Accounts, AccountState, Orders
 from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Tasking
-from orderwatch.ports.store import AccountState, Backup, Backups, Store, Upkeep
+from orderwatch.ports.store import Store
 
 __all__ = [
     "UNLIMITED",
     "UNMETERED",
     "AccountState",
+    "Accounts",
     "Archive",
-    "AttentionRecords",
+    "Attention",
     "Backup",
     "Backups",
+    "Catalog",
     "CatalogFiles",
-    "CatalogRows",
     "ChannelState",
     "Checked",
     "Checkpoint",
     "Connections",
+    "Deliveries",
     "Destination",
     "Extracted",
     "Fetched",
     "Inspector",
-    "Journal",
+    "Intents",
     "ListPage",
     "ListedRow",
+    "Maintenance",
     "Meter",
     "Notifier",
     "Offer",
+    "Orders",
+    "Outbox",
     "Pinger",
-    "Post",
     "SceneRead",
     "Start",
     "Store",
     "Tasking",
     "Transport",
     "Unlisted",
-    "Upkeep",
 ]

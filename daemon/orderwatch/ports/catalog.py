@@ -1,14 +1,14 @@
-"""The catalogue of what is stored: what rows say of it, and its files."""
+"""The catalog of stored files: which of them its items list, and its files in a tree."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from orderwatch.core.model import Delivery, Order
+from orderwatch.core.model import Delivery
 from orderwatch.core.stac import Document, Entry
 
 
 class Unlisted(NamedTuple):
-    """A scene whose item is not as its files are; `item` is its path, None where there is none."""
+    """A scene whose item does not match its files; `item` is the item's path, None if there is none."""
 
     account: str
     task_id: int
@@ -23,40 +23,42 @@ class SceneRead(NamedTuple):
     deliveries: Sequence[Delivery]
 
 
-class CatalogRows(Protocol):
-    """The rows; a root of None is the delivery root."""
-
-    async def orders_of(self, account: str, task_ids: Collection[int]) -> dict[int, Order]: ...
+class Catalog(Protocol):
+    """Which item lists which delivery; a root of None is the default root. Raises `DatabaseError`."""
 
     async def unlisted(self, root: str | None) -> Sequence[Unlisted]:
-        """Scenes with files below this root that their items lack, or have too much."""
+        """Return the scenes below this root whose items lack files, or list files that are gone."""
         ...
 
     async def entries(self, root: str | None, folder: str) -> Sequence[Entry]:
-        """The items below this folder of the tree that list files."""
+        """Return the items below this folder of the tree that list files."""
         ...
 
     async def collections(self, root: str | None) -> Sequence[str]:
-        """The folders of the collections that have items."""
+        """Return the folders of the collections that have items."""
         ...
 
-    async def list_in(self, items: Mapping[str, SceneRead]) -> None:
-        """By the path of an item the deliveries of its scene: those stored are listed, the others are not.
+    async def mark_listed(self, items: Mapping[str, SceneRead]) -> None:
+        """Record what was written: by the path of an item, the deliveries of its scene.
 
-        What moved since it was read, or was to be listed anew, stays unlisted.
+        Stored deliveries become listed, the others not. What changed since it was read stays unlisted.
         """
+        ...
+
+    async def unlist_all(self) -> None:
+        """Mark every delivery as unlisted, also for an item that is being written now."""
         ...
 
 
 class CatalogFiles(Protocol):
-    """The files of a tree's catalogue, by their paths below its root. Raises `DiskError`."""
+    """The files of a tree's catalog, by their paths below its root. Raises `DiskError`."""
 
     async def write(self, documents: Mapping[str, Document]) -> None:
-        """Durable, each whole or not at all, and never over a file that is not the catalogue's."""
+        """Write the documents durably, each whole or not at all, and only over files of the catalog."""
         ...
 
     async def remove(self, paths: Collection[str]) -> None: ...
 
-    async def besides(self, known: Collection[str]) -> list[str]:
-        """Every other file below `stac` that is the catalogue's."""
+    async def other_files(self, known: Collection[str]) -> list[str]:
+        """Return the catalog's other files below `stac`."""
         ...

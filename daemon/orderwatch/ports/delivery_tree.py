@@ -1,4 +1,4 @@
-"""Downloads and delivery trees, as the workers know them."""
+"""Downloads and delivery trees, as the workers use them."""
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from typing import NamedTuple, Protocol
 from orderwatch.core.deliveries.audit import Reading
 from orderwatch.core.model import Delivery
 
-# So many bytes from the first one on are durable, and so many in all.
+# The number of durable bytes from the first one on, and of all durable bytes.
 Checkpoint = Callable[[int, int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """What the server said before the first byte, frozen with the partial; `total` in bytes if known.
+    """The server's answer before the first byte, kept with the partial; `total` in bytes if known.
 
-    Of the file the first `offset` bytes are there, and `held` in all.
+    The partial has the first `offset` bytes of the file, and `held` in all.
     """
 
     offset: int
@@ -26,34 +26,34 @@ class Start:
 
 
 class Fetched(NamedTuple):
-    """A partial with every byte that was announced: its size in bytes, and the sha256 of what was written."""
+    """A complete partial: its size in bytes, and the sha256 of what was written."""
 
     size: int
     sha256: str
 
 
 class Connections(Protocol):
-    """What a download host takes beside the first connection."""
+    """The connections to a download host beside the first one."""
 
-    def more(self) -> bool:
-        """One more is taken; False where the host takes no more. `fewer` gives it back."""
+    def acquire(self) -> bool:
+        """Take one more, False if the host accepts no more; `release` gives it back."""
         ...
 
-    def fewer(self) -> None: ...
+    def release(self) -> None: ...
 
-    def too_many(self) -> None:
-        """The host refused one that was taken."""
+    def on_refused(self) -> None:
+        """The host rejected one that was taken."""
         ...
 
 
 class _Unlimited:
-    def more(self) -> bool:
+    def acquire(self) -> bool:
         return True
 
-    def fewer(self) -> None:
+    def release(self) -> None:
         pass
 
-    def too_many(self) -> None:
+    def on_refused(self) -> None:
         pass
 
 
@@ -61,7 +61,7 @@ UNLIMITED: Connections = _Unlimited()
 
 
 class Transport(Protocol):
-    """Brings the bytes behind a link into a partial. Raises `TransferError`."""
+    """Downloads a link into a partial. Raises `TransferError`."""
 
     async def fetch(
         self,
@@ -69,107 +69,107 @@ class Transport(Protocol):
         part: str,
         delivery: Delivery,
         *,
-        started: Callable[[Start], Awaitable[None]],
+        on_start: Callable[[Start], Awaitable[None]],
         checkpoint: Checkpoint,
-        unless: str | None = None,
+        if_none_match: str | None = None,
         connections: Connections = UNLIMITED,
     ) -> Fetched | None:
-        """Continue the partial named `part` from what of it is durable, to its end.
+        """Resume the partial named `part` after its durable bytes, and complete it.
 
-        None where the server says that its bytes are those of the validator `unless`: nothing is fetched.
+        Returns None, if downloads server's file still has the validator `if_none_match`.
 
-        `started` is awaited once before the first byte, `checkpoint` after each stretch became durable; of
-        what came last not all needs to be, when this returns.
+        `on_start` is awaited once before the first byte, `checkpoint` whenever more bytes became durable; the
+        last ones need not be durable when this returns.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A partial that was read back whole and found sound."""
+    """A partial that was read back whole and verified."""
 
     size: int
     sha256: str
 
 
 class Extracted(NamedTuple):
-    """A folder, relative to the root, that holds so many files of a zip."""
+    """A folder, relative to the root, with the number of files extracted from a zip."""
 
     folder: str
     files: int
 
 
 class Destination(Protocol):
-    """The delivery tree and its staging folder, on one file system. Raises `DiskError`, `BadBytesError`."""
+    """A delivery tree and its staging folder, on one file system. Raises `DiskError`, `BadBytesError`."""
 
     def free(self) -> int:
-        """Bytes that may still be written."""
+        """Return how many bytes may still be written."""
         ...
 
     def occupied(self, part: str) -> int:
-        """Bytes that the partial takes up already."""
+        """Return how many bytes of the disk the partial occupies; 0 if there is none."""
         ...
 
     async def volume(self) -> str | None:
-        """What the marker of the tree says, None where there is none; `DiskError` where it is read-only."""
+        """Return the content of the tree's marker, None without one; `DiskError` if the tree is read-only."""
         ...
 
     async def mark(self) -> str:
-        """Mark the tree, unless it is marked, so that it is known again; returns what the marker says."""
+        """Write the tree's marker, unless it has one, to recognise the tree later; return its content."""
         ...
 
     async def prepare(self) -> None:
-        """Make the staging folders and prove that the file system can do what publishing needs."""
+        """Create the staging folders and check that the file system supports publishing."""
         ...
 
     async def verify(self, part: str, delivery: Delivery, sha256: str | None = None) -> Checked:
-        """Make the partial durable and check it as what it is; `sha256` if it was made while it came."""
+        """Make the partial durable and verify it by its type; `sha256` if it was computed before."""
         ...
 
     async def publish(
         self, part: str, path: str, sidecar: bytes, checked: Checked, *, resumed: bool = False
     ) -> bool:
-        """Give the partial its final name with the sidecar beside it; False where the name is another file's.
+        """Give the partial its final name with the sidecar beside it; False if another file has the name.
 
-        Safe to repeat after a crash (`resumed`): True where the very bytes stand there, or stood there.
+        Safe to repeat after a crash (`resumed`): True if the same bytes are there, or were there.
         """
         ...
 
     async def holds(self, path: str, checked: Checked) -> bool:
-        """Whether the very bytes stand under this name already."""
+        """Return whether this path already has the same bytes."""
         ...
 
     async def needed(self, part: str, path: str) -> int:
-        """Bytes that extracting the partial, or the file under this name, will write.
+        """Return how many bytes extracting the partial, or the file at this path, will write.
 
-        `NotExtractedError` where it will not be extracted.
+        `NotExtractedError` if it will not be extracted.
         """
         ...
 
-    async def extract(self, part: str, path: str, wrote: Callable[[int], object]) -> Extracted:
-        """Unpack it into a folder beside its name; `wrote` is called from a thread as bytes are written.
+    async def extract(self, part: str, path: str, on_bytes: Callable[[int], object]) -> Extracted:
+        """Extract it into a folder beside it; `on_bytes` is called from a thread as bytes are written.
 
-        Safe to repeat: a folder that holds its members already counts.
+        Safe to repeat: a folder that already holds the members counts.
         """
         ...
 
     async def quarantine(self, part: str, reason: str) -> str:
-        """Set the partial aside with the reason beside it; returns the sha256 of its bytes."""
+        """Move the partial to quarantine with the reason beside it; return its sha256."""
         ...
 
     async def discard(self, part: str) -> None: ...
 
     async def sweep(self, keep: Collection[str], older: timedelta | None = None) -> int:
-        """Remove partials that no row knows, and what is half extracted; returns how many.
+        """Remove partials that no row knows, and incomplete extractions; return how many.
 
-        While work goes on only partials that were not touched for so long (`older`).
+        While downloads go on, only partials that were not written for this long (`older`).
         """
         ...
 
 
 class Inspector(Protocol):
-    """A delivery tree as it is found."""
+    """A delivery tree, to be read only."""
 
-    async def read(self, path: str, size: int | None, heard: Callable[[int], None]) -> Reading:
-        """What stands under a name; it is read whole where it has the expected size."""
+    async def read(self, path: str, size: int | None, on_bytes: Callable[[int], None]) -> Reading:
+        """Return what a path holds; the file is read whole if it has the expected size."""
         ...

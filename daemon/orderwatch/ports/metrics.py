@@ -1,28 +1,28 @@
-"""What workers report as they work."""
+"""What workers report to be counted."""
 
 from datetime import timedelta
 
 
 class Meter:
-    """What is done for one account, for whoever counts it; this one counts nothing."""
+    """Receives what is done for one account; this one counts nothing."""
 
-    def asked(self, api: str, code: int | None, seconds: float) -> None:
-        """One request, a download's too; `code` is None where no answer came."""
+    def requested(self, api: str, code: int | None, seconds: float) -> None:
+        """One request ended, of an API or a download; `code` is None without an answer."""
 
-    def swept(self) -> None:
-        """A round ended, and whatever was due had been asked for and answered."""
+    def sweep_ended(self) -> None:
+        """A sweep ended, and everything due was answered."""
 
     def discovered(self, delay: timedelta) -> None:
-        """Something moved, at most so long ago."""
+        """A change was discovered, at most `delay` after it happened."""
 
     def received(self, size: int) -> None:
-        """So many bytes of a download came."""
+        """Bytes of a download were received."""
 
     def stored(self, seconds: float) -> None:
-        """A delivery stands under its final name; the attempt took so long."""
+        """A delivery was stored; the attempt took so many seconds."""
 
     def failed(self, trouble: str) -> None:
-        """An attempt at a delivery failed; `trouble` is one of the kinds there are."""
+        """An attempt at a delivery failed; `trouble` is its kind of failure."""
 
 
 UNMETERED = Meter()

@@ -1,17 +1,17 @@
-"""Channels, and what of the database those need who tell."""
+"""Channels, and what is recorded for them: the outbox, the open problems, what needs a person."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from orderwatch.core.attention.concern import Changes, Evidence
-from orderwatch.core.notifications.notification import OutboxItem
+from orderwatch.core.attention.concern import Changes, Concern, Evidence
+from orderwatch.core.model import Transition
+from orderwatch.core.notifications.notification import Channel, OutboxItem
 from orderwatch.core.notifications.problems import Problem, ProblemChange
-from orderwatch.core.ordering.intent import Intent
 
 
 class ChannelState(NamedTuple):
-    """A channel's failures in a row, when it is tried again at the earliest, and what was wrong last."""
+    """A channel's failures in a row, the earliest time of its next retry, and the last failure's reason."""
 
     failures: int = 0
     not_before: datetime | None = None
@@ -22,63 +22,73 @@ class Notifier(Protocol):
     """One way to reach people or programs. Raises `NotifyError`."""
 
     async def send(self, items: Sequence[OutboxItem]) -> None:
-        """Tell them all, or raise; what is told again has the same ids."""
+        """Send all of them, or raise; what is sent again has the same ids."""
         ...
 
 
 class Pinger(Protocol):
-    """The URL that expects to hear of us. Raises `NotifyError`."""
+    """The URL of a dead man's switch. Raises `NotifyError`."""
 
     async def ping(self) -> None: ...
 
 
-class Post(Protocol):
-    """What one channel's teller needs of the store."""
+class Outbox(Protocol):
+    """Notifications until every channel has them, and the open problems. Raises `DatabaseError`."""
 
-    async def batch(self, channel: str, most: int) -> Sequence[OutboxItem]:
-        """The notes that the channel was not told yet, oldest first."""
+    def subscribe(self, subscribed: Sequence[Channel], wake: Callable[[], object] = bool) -> None:
+        """From now on write notifications for these channels only; call `wake` after some were written."""
         ...
 
-    async def delivered(self, channel: str, items: Collection[OutboxItem]) -> None:
-        """The channel has them, and is in no trouble."""
+    async def batch(self, channel: str, limit: int) -> Sequence[OutboxItem]:
+        """Return the oldest notifications that the channel has not sent yet."""
         ...
 
-    async def undelivered(self, channel: str, state: ChannelState) -> None:
-        """The channel takes nothing."""
+    async def mark_sent(self, channel: str, items: Collection[OutboxItem]) -> None:
+        """Remove what the channel has sent, and its failures."""
         ...
 
-    async def drop(self, channel: str, before: datetime) -> int:
-        """Give up notes of the channel that are older; returns how many."""
+    async def save_state(self, channel: str, state: ChannelState) -> None:
+        """Write the failures of a channel."""
         ...
 
-    async def channel(self, name: str) -> ChannelState:
-        """Its trouble, kept over restarts."""
+    async def discard(self, channel: str, before: datetime) -> int:
+        """Discard the channel's notifications from before then; return how many."""
         ...
 
+    async def retain(self, names: Collection[str]) -> None:
+        """Remove every other channel, with its notifications."""
+        ...
 
-class Journal(Protocol):
-    """Where what lasts is kept over restarts."""
+    async def state(self, channel: str) -> ChannelState:
+        """Return the failures of a channel, kept over restarts."""
+        ...
+
+    async def pending(self) -> Mapping[str, int]:
+        """Return how many notifications wait, by channel, without channels that have none."""
+        ...
 
     async def problems(self) -> Mapping[str, Problem]:
-        """What has not ended, by its key."""
+        """Return the open problems by their key, oldest first."""
         ...
 
-    async def note_problems(self, changes: Sequence[ProblemChange]) -> None:
-        """Keep what began and forget what is over, with the notes of both, in one transaction."""
-        ...
-
-    async def intents(self, account: str | None = None, *, unsettled: bool = False) -> Sequence[Intent]:
-        """What was ever meant to be ordered, oldest first; or only what nobody knows the end of."""
+    async def record_problems(self, changes: Sequence[ProblemChange]) -> None:
+        """Write problems that began and remove those that ended, with their notifications."""
         ...
 
 
-class AttentionRecords(Protocol):
-    """Where what needs a person is read and kept. Raises `DatabaseError`."""
+class Attention(Protocol):
+    """What needs a person. Raises `DatabaseError`."""
 
-    async def attention(self, now: datetime) -> Evidence:
+    async def evidence(self, now: datetime) -> Evidence:
         """Return everything recorded that may need a person."""
         ...
 
-    async def note_attention(self, changes: Changes, at: datetime) -> None:
-        """Record what is new and what is over, with the notes of both, in one transaction."""
+    async def record(self, changes: Changes, at: datetime) -> None:
+        """Write concerns that are new and remove those that are over, with their notifications."""
+        ...
+
+    async def acknowledge(
+        self, concerns: Collection[Concern], transitions: Sequence[Transition], at: datetime
+    ) -> None:
+        """Record that a person knows of these, with the transitions for the orders' histories."""
         ...

@@ -9,14 +9,14 @@ from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot, Scen
 
 
 class ListedRow(NamedTuple):
-    """One row of the list: equal marks are equal rows. `read` parses it; None where it cannot be read."""
+    """One row of the list: equal marks are equal rows. `read` parses it; None if it cannot be read."""
 
     mark: int
     read: Callable[[], OrderSnapshot | None]
 
 
 class ListPage(NamedTuple):
-    """`total` is how many orders the provider says there are, None where it does not."""
+    """`total` is the provider's count of all orders, None if it sends none."""
 
     rows: Sequence[ListedRow]
     total: int | None
@@ -28,36 +28,36 @@ class Tasking(Protocol):
     async def order(self, task_id: int) -> OrderSnapshot: ...
 
     def listing(self) -> AsyncIterator[ListPage]:
-        """Every order of the account, page after page; raises where a page fails."""
+        """Yield every order of the account, page by page; raise if a page fails."""
         ...
 
     def captures(self, task_id: int) -> AsyncIterator[CaptureSnapshot]:
-        """Every capture of an order, all pages; raises where a page fails.
+        """Yield every capture of an order, of all pages; raise if a page fails.
 
-        `LeftOutError` in the end where one cannot be read.
+        `LeftOutError` at the end if some cannot be read.
         """
         ...
 
     async def products(self) -> Sequence[Product]:
-        """What may be ordered."""
+        """Return the products that can be ordered."""
         ...
 
     async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
-        """Send one order, once; returns it as the provider took it.
+        """Send one order, once; return it as the provider accepted it.
 
-        `UnclearError` where it may have been taken, `RejectedError` where the provider says no. Every other
+        `UnclearError` if it may have been accepted, `RejectedError` if the provider rejected it. Every other
         `ProviderError` means that nothing was placed.
         """
         ...
 
     async def cancel(self, task_id: int) -> OrderSnapshot:
-        """Ask once that an order be cancelled; raises as `place`, and `MissingError` where there is none."""
+        """Request once to cancel an order; raises as `place`, and `MissingError` for an unknown order."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """One attachment as the archive offers it now. `url` is good for one attempt and is never kept."""
+    """One attachment as the archive offers it now. `url` is valid for one attempt and never kept."""
 
     file_name: str
     fingerprint: str
@@ -70,5 +70,5 @@ class Archive(Protocol):
     async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]: ...
 
     async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
-        """A fresh link; `MissingError` where the scene does not offer the attachment."""
+        """Return a fresh link; `MissingError` if the scene does not offer the attachment."""
         ...

@@ -1,4 +1,4 @@
-"""The archive: scenes of published captures, and links to their attachments."""
+"""Reads scenes of published captures, and links to their attachments, from the archive."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -9,11 +9,11 @@ from orderwatch.errors import MissingError
 from orderwatch.ports import Offer
 from orderwatch.provider.client import TELLURIC, HttpClient
 from orderwatch.provider.pagination import rows
-from orderwatch.provider.schemas import Attachment, Place, Scene, SchemaReader, read_time
+from orderwatch.provider.schemas import Attachment, RowSource, Scene, SchemaReader, read_time
 
 _SUFFIXES = {"delivery_zip": ".zip", "footprint": ".kml", "thumbnail": ".png", "preview": ".png"}
-_UNREAD = Scene.model_construct(scene_id="")  # stands for every row that cannot be read
-_NEVER = datetime.min.replace(tzinfo=UTC)
+_UNREADABLE = Scene.model_construct(scene_id="")  # stands for all unreadable rows
+_NO_DATE = datetime.min.replace(tzinfo=UTC)
 
 
 class TelluricApi:
@@ -28,7 +28,7 @@ class TelluricApi:
             SceneSnapshot(
                 scene_id=scene.scene_id,
                 facts=scene.facts,
-                attachments=tuple(_seen(scene, attachment) for attachment in self._attachments(scene)),
+                attachments=tuple(_to_snapshot(scene, attachment) for attachment in self._attachments(scene)),
             )
             for scene in (await self._scenes(capture_id)).values()
         ]
@@ -39,39 +39,39 @@ class TelluricApi:
             raise MissingError(f"telluric: scene {scene_id} is not in the archive")
         for candidate in self._attachments(scene):
             if candidate.name == attachment and isinstance(candidate.url, str):
-                seen = _seen(scene, candidate)
+                seen = _to_snapshot(scene, candidate)
                 return Offer(file_name=seen.file_name, fingerprint=seen.fingerprint, url=candidate.url)
         raise MissingError(f"telluric: scene {scene_id} does not offer {attachment}")
 
     async def _scenes(self, capture_id: str) -> dict[str, Scene]:
-        """By scene_id, each as it was modified last. Their sceneset_id need not be the capture's id."""
+        """Return the latest version of each scene by scene_id; its sceneset_id may not be the capture's."""
         found: dict[str, Scene] = {}
-        within = f"scenes of capture {capture_id}"
+        list_name = f"scenes of capture {capture_id}"
         of_capture = {"sceneset_id": capture_id}
         async for position, raw in rows(self._http, TELLURIC, "/telluric/scenes/", of_capture):
-            scene = self._reader.read(Scene, raw, Place(within, position))
+            scene = self._reader.read(Scene, raw, RowSource(list_name, position))
             if scene is None:
-                found[""] = _UNREAD
+                found[""] = _UNREADABLE
             elif _modified(scene) >= _modified(found.get(scene.scene_id)):
                 found[scene.scene_id] = scene
         return found
 
     def _attachments(self, scene: Scene) -> Iterator[Attachment]:
-        """Each name once: where one comes twice the first counts."""
-        given: set[str] = set()
+        """Yield each attachment name once; the first row of a name counts."""
+        names: set[str] = set()
         for position, raw in enumerate(scene.attachments, 1):
-            place = Place(f"attachments of scene {scene.scene_id}", position)
-            attachment = self._reader.read(Attachment, raw, place)
-            if attachment and attachment.name not in given:
-                given.add(attachment.name)
+            source = RowSource(f"attachments of scene {scene.scene_id}", position)
+            attachment = self._reader.read(Attachment, raw, source)
+            if attachment and attachment.name not in names:
+                names.add(attachment.name)
                 yield attachment
 
 
 def _modified(scene: Scene | None) -> datetime:
-    return (scene and read_time(scene.last_modified)) or _NEVER
+    return (scene and read_time(scene.last_modified)) or _NO_DATE
 
 
-def _seen(scene: Scene, attachment: Attachment) -> AttachmentSnapshot:
+def _to_snapshot(scene: Scene, attachment: Attachment) -> AttachmentSnapshot:
     name = attachment.name
     file_name = attachment.file_name or f"{scene.scene_id}_{name}{_SUFFIXES.get(name, '')}"
     published = "\0".join((scene.scene_id, name, file_name, scene.last_modified or ""))

@@ -1,4 +1,4 @@
-"""The one way to the provider's APIs: auth, pace, pause, retry, and what an answer means."""
+"""Sends requests to the provider's APIs: authorization, rate limit, pauses, retries and errors."""
 
 import random
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,169 +15,231 @@ from orderwatch.core.log_throttle import LogThrottle, is_due
 from orderwatch.errors import AnswerError, RefusedError
 from orderwatch.ports import UNMETERED, Meter
 from orderwatch.provider.credentials import Credentials
-from orderwatch.provider.page_limits import PageLimits
-from orderwatch.provider.placing import must_be_done, quoted, send_once
-from orderwatch.provider.rate_limiter import LONGEST_WAIT, RateLimiter
+from orderwatch.provider.placing import quote_refusal, raise_unless_done, send_once
+from orderwatch.provider.rate_limiter import MAX_WAIT_SECONDS, RateLimiter
 from orderwatch.provider.tokens import Tokens
-from orderwatch.provider.transport import CutError, DisconnectedError, Reply, TroubleError, exchange, metered
+from orderwatch.provider.transport import (
+    DisconnectedError,
+    Reply,
+    TransientError,
+    TruncatedError,
+    exchange,
+    metered,
+)
 
-TRIES = 3
-BACKOFF_FIRST = 1.0  # s
-BACKOFF_SLOWEST = 20.0  # s
+MAX_TRIES = 3
+BACKOFF_MIN_SECONDS = 1.0
+BACKOFF_MAX_SECONDS = 20.0
 
-Ask = Callable[[URL, str, Mapping[str, str]], Awaitable[Reply]]
-"""Sends to this URL, under this name, with these headers."""
+SendRequest = Callable[[URL, str, Mapping[str, str]], Awaitable[Reply]]
+"""Sends a request to the URL with the headers; the name identifies it in errors and logs."""
 
 _API_AUDIENCE = "https://api.satellogic.com/"
 
 log = structlog.get_logger()
 
+PAGE_ROWS = 100
+MIN_PAGE_ROWS = 10
+REMEMBER_SECONDS = 6 * 3600.0  # then a full page is requested again
+
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """How one of the provider's APIs wants to be spoken to."""
+    """How to authorize requests to one of the provider's APIs."""
 
     name: str
     audience: str
     token_header: str
-    wants_contract: bool
+    needs_contract: bool
 
 
-ACCOUNTS = Api("accounts", "api", "Authorization", wants_contract=False)
-CONTRACTS = Api("contracts", _API_AUDIENCE, "authorizationToken", wants_contract=False)
-TASKING = Api("tasking", _API_AUDIENCE, "authorizationToken", wants_contract=True)
-TELLURIC = Api("telluric", _API_AUDIENCE, "authorizationToken", wants_contract=True)
+@dataclass(slots=True)
+class _Limit:
+    """A lowered limit, valid `until` (monotonic seconds); `logged` once it has worked."""
+
+    rows: int
+    until: float
+    logged: bool = False
+
+
+class PageLimits:
+    """Limits of one account's lists. A list is named by API and kind: `tasking tasks`."""
+
+    def __init__(self, account: str, monotonic: Callable[[], float]) -> None:
+        self._account = account
+        self._monotonic = monotonic
+        self._limits: dict[str, _Limit] = {}
+        self._odd: set[tuple[str, str]] = set()
+
+    def limit(self, name: str) -> int:
+        """Return how many rows to request per page."""
+        held = self._limits.get(name)
+        return held.rows if held and self._monotonic() < held.until else PAGE_ROWS
+
+    def lower(self, name: str, failed: int) -> bool:
+        """Halve the limit after a page of `failed` rows failed; returns False if it is the minimum."""
+        if failed <= MIN_PAGE_ROWS:
+            return False
+        if self.limit(name) >= failed:  # otherwise another request has lowered it already
+            self._limits[name] = _Limit(max(MIN_PAGE_ROWS, failed // 2), self._monotonic() + REMEMBER_SECONDS)
+        return True
+
+    def forget(self, name: str, failed: int) -> None:
+        """Return to full pages, because the smallest page failed too."""
+        if self.limit(name) == failed:
+            self._limits.pop(name, None)
+
+    def on_success(self, name: str) -> None:
+        """Log once the limit that made a list readable."""
+        held = self._limits.get(name)
+        if held and not held.logged:
+            held.logged = True
+            log.info("list.limited", account=self._account, list=name, rows=held.rows)
+
+    def log_odd(self, name: str, reason: str, *, pages: int, count: int | None) -> None:
+        """Log an oddity of a list once."""
+        if (name, reason) not in self._odd:
+            self._odd.add((name, reason))
+            log.warning("list.odd", account=self._account, list=name, reason=reason, pages=pages, count=count)
+
+
+ACCOUNTS = Api("accounts", "api", "Authorization", needs_contract=False)
+CONTRACTS = Api("contracts", _API_AUDIENCE, "authorizationToken", needs_contract=False)
+TASKING = Api("tasking", _API_AUDIENCE, "authorizationToken", needs_contract=True)
+TELLURIC = Api("telluric", _API_AUDIENCE, "authorizationToken", needs_contract=True)
 
 
 class HttpClient:
-    """Requests of one account. `explain` puts a refusal in words, by asking what the credentials have."""
+    """Requests of one account. `explain` returns why the provider refuses the credentials."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        access: Credentials,
+        credentials: Credentials,
         tokens: Tokens,
-        pacer: RateLimiter,
+        rate_limiter: RateLimiter,
         *,
-        lists: PageLimits,
+        page_limits: PageLimits,
         explain: Callable[["HttpClient"], Awaitable[str]],
-        heard: Callable[[datetime], None],
+        on_date: Callable[[datetime], None],
         rng: random.Random,
         sleep: Callable[[float], Awaitable[object]],
         meter: Meter = UNMETERED,
     ) -> None:
-        self.access = access
-        self.lists = lists
-        self.date: datetime | None = None  # the provider's time of day, as the last answer showed it
-        self.down = False  # the last request was given up: until one succeeds, each is a single probe
+        self.credentials = credentials
+        self.page_limits = page_limits
+        self.date: datetime | None = None  # the provider's time in the last response
+        self.is_down = False  # the last request failed after all attempts: the next ones are tried once
         self._session = session
         self._tokens = tokens
-        self._pacer = pacer
+        self._rate_limiter = rate_limiter
         self._explain = explain
-        self._heard = heard
+        self._on_date = on_date
         self._rng = rng
         self._sleep = sleep
         self._meter = meter
         self._retried = LogThrottle()
 
     def url(self, api: Api, path: str, **query: str | int) -> URL:
-        base = self.access.accounts_url if api is ACCOUNTS else self.access.api_url
+        base = self.credentials.accounts_url if api is ACCOUNTS else self.credentials.api_url
         return URL(base.rstrip("/") + path).with_query(query)
 
     async def request(self, api: Api, url: URL, name: str) -> Reply:
-        """GET `url` and return a 2xx answer, after at most three tries. Raises `ProviderError`.
+        """GET `url` and return a 2xx response, with at most three attempts. Raises `ProviderError`.
 
-        `name` stands for the request in every error and log; the URL itself never does.
+        `name` identifies the request in errors and logs, which must not contain the URL.
         """
-        self._must_be_ours(api, url, name)
-        tries, may_reconnect = 0, True
+        self._check_endpoint(api, url, name)
+        attempts, may_reconnect = 0, True
         while True:
             try:
                 reply = await self._try(api, url, name)
-            except (TroubleError, CutError) as error:
+            except (TransientError, TruncatedError) as error:
                 if may_reconnect and isinstance(error, DisconnectedError):
                     may_reconnect = False
                     continue
-                tries += 1
-                if tries == TRIES or self.down or self._pacer.held > LONGEST_WAIT:
-                    self.down = isinstance(error, TroubleError)
+                attempts += 1
+                if attempts == MAX_TRIES or self.is_down or self._rate_limiter.pause_left > MAX_WAIT_SECONDS:
+                    self.is_down = isinstance(error, TransientError)
                     raise
-                self._say_retrying(tries, str(error))
-                if not self._pacer.held:
-                    await self._back_off(tries)
+                self._log_retry(attempts, str(error))
+                if not self._rate_limiter.pause_left:
+                    await self._back_off(attempts)
             else:
-                self.down = False
+                self.is_down = False
                 self._retried.over(None)
                 return reply
 
     async def send(self, api: Api, method: str, url: URL, name: str, document: Mapping[str, object]) -> Reply:
-        """Send `document` and return a 2xx answer. Never tried again, but where the token was refused.
+        """Send `document` and return a 2xx response. Retried only if the token was refused.
 
-        `UnclearError` where it may have been done; `RejectedError` and `MissingError` carry the provider's
-        words. Any other `ProviderError` means that nothing was done.
+        Raises `UnclearError` if the request may have taken effect; `RejectedError` and `MissingError` quote
+        the provider. Any other `ProviderError` means that it had no effect.
         """
-        self._must_be_ours(api, url, name)
-        reply = await self._admitted(api, url, name, partial(send_once, method, document))
-        must_be_done(reply)
+        self._check_endpoint(api, url, name)
+        reply = await self._send_authorized(api, url, name, partial(send_once, method, document))
+        raise_unless_done(reply)
         return reply
 
     async def scope(self, api: Api) -> tuple[str, ...] | None:
-        """What the token for this API may do, in the provider's words; None where it does not say."""
+        """Return the scope of the token for this API, None if unknown."""
         return await self._tokens.scope(api.audience)
 
-    def _must_be_ours(self, api: Api, url: URL, name: str) -> None:
-        """Credentials go to the account's own endpoints, whatever a `next` says."""
-        ours = self.url(api, "/")
-        if url.user is not None or (url.scheme, url.host, url.port) != (ours.scheme, ours.host, ours.port):
-            raise AnswerError(f"{name}: the answer points to another host")
+    def _check_endpoint(self, api: Api, url: URL, name: str) -> None:
+        """Raise `AnswerError` unless the URL is the account's own endpoint, which alone gets credentials."""
+        own = self.url(api, "/")
+        if url.user is not None or (url.scheme, url.host, url.port) != (own.scheme, own.host, own.port):
+            raise AnswerError(f"{name}: the response points to another host")
 
-    def _say_retrying(self, tries: int, reason: str) -> None:
+    def _log_retry(self, attempts: int, reason: str) -> None:
         repeats = self._retried.again(None)
         if is_due(repeats):
-            account = self.access.name
-            log.debug("provider.retrying", account=account, tries=tries, repeats=repeats, reason=reason)
+            account = self.credentials.name
+            log.debug("provider.retrying", account=account, tries=attempts, repeats=repeats, reason=reason)
 
-    async def _back_off(self, tries: int) -> None:
-        ceiling = min(BACKOFF_SLOWEST, BACKOFF_FIRST * 2.0 ** (tries - 1))
+    async def _back_off(self, attempts: int) -> None:
+        ceiling = min(BACKOFF_MAX_SECONDS, BACKOFF_MIN_SECONDS * 2.0 ** (attempts - 1))
         await self._sleep(self._rng.uniform(0.0, ceiling))
 
     async def _try(self, api: Api, url: URL, name: str) -> Reply:
-        reply = await self._admitted(api, url, name, self._get)
-        reply.must_be_fine()
+        reply = await self._send_authorized(api, url, name, self._get)
+        reply.raise_for_status()
         return reply
 
-    async def _admitted(self, api: Api, url: URL, name: str, ask: Ask) -> Reply:
-        """One try; a refused token gets one successor."""
-        reply, token = await self._send(api, url, name, ask)
+    async def _send_authorized(self, api: Api, url: URL, name: str, send: SendRequest) -> Reply:
+        """Send once; if the token is refused, once more with a new token."""
+        reply, token = await self._send(api, url, name, send)
         if reply.status == HTTPStatus.UNAUTHORIZED:
             self._tokens.invalidate(api.audience, token)
-            reply, _ = await self._send(api, url, name, ask)
+            reply, _ = await self._send(api, url, name, send)
         if reply.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            raise RefusedError(f"{name}: {reply.status}: {await self._reason(api)}{quoted(reply)}")
+            raise RefusedError(
+                f"{name}: {reply.status}: {await self._explain_refusal(api)}{quote_refusal(reply)}"
+            )
         return reply
 
-    async def _reason(self, api: Api) -> str:
-        # The APIs that `explain` asks want no contract, so a refusal of theirs ends here.
-        if api.wants_contract and self.access.credentials == "platform":
+    async def _explain_refusal(self, api: Api) -> str:
+        # `explain` calls APIs without a contract, so this does not recurse.
+        if api.needs_contract and self.credentials.kind == "platform":
             return await self._explain(self)
-        return "the credentials are refused; check client_id and client_secret"
+        return "the provider refuses the credentials; check client_id and client_secret"
 
     async def _get(self, url: URL, name: str, headers: Mapping[str, str]) -> Reply:
         return await exchange(self._session, "GET", url, name=name, headers=headers)
 
-    async def _send(self, api: Api, url: URL, name: str, ask: Ask) -> tuple[Reply, str]:
+    async def _send(self, api: Api, url: URL, name: str, send: SendRequest) -> tuple[Reply, str]:
         token = await self._tokens.get(api.audience)
         host = url.host or ""
-        await self._pacer.turn(host, name)
-        reply = await metered(self._meter, api.name, ask(url, name, self._headers(api, token)))
+        await self._rate_limiter.acquire(host, name)
+        reply = await metered(self._meter, api.name, send(url, name, self._headers(api, token)))
         self.date = reply.date
         if reply.date is not None:
-            self._heard(reply.date)
-        self._pacer.told(host, overloaded=reply.is_overload, wait=reply.retry_after or 0.0)
+            self._on_date(reply.date)
+        self._rate_limiter.on_response(host, overloaded=reply.is_overload, wait=reply.retry_after or 0.0)
         return reply, token
 
     def _headers(self, api: Api, token: str) -> dict[str, str]:
         headers = {api.token_header: f"Bearer {token}"}
-        if api.wants_contract and self.access.credentials == "platform" and self.access.contract_id:
-            headers["X-Satellogic-Contract-Id"] = self.access.contract_id
+        if api.needs_contract and self.credentials.kind == "platform" and self.credentials.contract_id:
+            headers["X-Satellogic-Contract-Id"] = self.credentials.contract_id
         return headers

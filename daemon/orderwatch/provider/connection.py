@@ -11,10 +11,9 @@ from datetime import UTC, datetime
 from orderwatch.errors import RefusedError
 from orderwatch.ports import UNMETERED, Archive, Meter, Tasking
 from orderwatch.provider.archive import TelluricApi
-from orderwatch.provider.client import TASKING, HttpClient
-from orderwatch.provider.contracts import Accounts, explain, scope_complaint
+from orderwatch.provider.client import TASKING, HttpClient, PageLimits
+from orderwatch.provider.contracts import ContractsApi, explain_refusal, scope_problem
 from orderwatch.provider.credentials import Credentials
-from orderwatch.provider.page_limits import PageLimits
 from orderwatch.provider.pagination import pages
 from orderwatch.provider.rate_limiter import RateLimiter
 from orderwatch.provider.schemas import SchemaReader
@@ -22,43 +21,45 @@ from orderwatch.provider.tasking import TaskingApi
 from orderwatch.provider.tokens import Tokens
 from orderwatch.provider.transport import open_session
 
-_WALKED = 2  # pages: a list whose second page cannot be reached is blind for all but the first
+_PROBE_PAGES = 2  # an unreachable second page would hide most orders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
+    """The APIs of one account."""
+
     tasking: Tasking
     archive: Archive
-    accounts: Accounts | None  # None for legacy credentials
+    contracts: ContractsApi | None  # None for legacy credentials
     http: HttpClient = field(repr=False)
-    pacer: RateLimiter = field(repr=False)
+    rate_limiter: RateLimiter = field(repr=False)
     now: Callable[[], datetime] = field(repr=False)
 
     async def probe(self) -> float | None:
-        """Prove token, contract and list of orders. Returns our clock minus theirs in seconds, or None.
+        """Check token, contract and order list; returns this host's clock minus the provider's in seconds.
 
-        Raises `ProviderError` saying what is wrong.
+        Returns None if the clocks cannot be compared. Raises `ProviderError` with the reason.
         """
-        if self.accounts and (complaint := await self.accounts.complaint()):
-            raise RefusedError(complaint)
-        walked = 0
-        async for _ in pages(self.http, TASKING, "/tasking/tasks/", most=1):
-            walked += 1
-            if walked == _WALKED:
+        if self.contracts and (problem := await self.contracts.problem()):
+            raise RefusedError(problem)
+        read = 0
+        async for _ in pages(self.http, TASKING, "/tasking/tasks/", max_rows=1):
+            read += 1
+            if read == _PROBE_PAGES:
                 break
         date = self.http.date
         return None if date is None else (self.now() - date).total_seconds()
 
-    async def must_task(self) -> None:
-        """Raise `RefusedError` saying why these credentials, or their contract, cannot place orders."""
-        complaint = scope_complaint(await self.scope())
-        if complaint is None and self.accounts:
-            complaint = await self.accounts.complaint()
-        if complaint:
-            raise RefusedError(complaint)
+    async def require_tasking(self) -> None:
+        """Raise `RefusedError` if these credentials, or their contract, cannot place orders."""
+        problem = scope_problem(await self.scope())
+        if problem is None and self.contracts:
+            problem = await self.contracts.problem()
+        if problem:
+            raise RefusedError(problem)
 
     async def scope(self) -> tuple[str, ...] | None:
-        """What the credentials may do, in the provider's words; None where it does not say."""
+        """Return the scope of the credentials, None if unknown."""
         return await self.http.scope(TASKING)
 
 
@@ -66,50 +67,52 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _steady() -> float:
-    """Passes in a suspended machine too: the lives of tokens do, and what we were told to wait."""
+def _boot_time() -> float:
+    """Return a clock that also counts suspended time, as token lifetimes and Retry-After do."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @asynccontextmanager
 async def connect(
-    access: Credentials,
+    credentials: Credentials,
     *,
     rng: random.Random,
     learn_secret: Callable[[str], None],
-    heard: Callable[[datetime], None] = lambda _date: None,
+    on_date: Callable[[datetime], None] = lambda _date: None,
     meter: Meter = UNMETERED,
     now: Callable[[], datetime] = _utc_now,
-    monotonic: Callable[[], float] = _steady,
+    monotonic: Callable[[], float] = _boot_time,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> AsyncIterator[Connection]:
-    """Open a connection; nothing is sent before it is used. Every token goes to `learn_secret` first.
+    """Open a connection; sends nothing before it is used. Every token goes to `learn_secret` first.
 
-    `heard` is told the provider's time of day with every answer.
+    `on_date` receives the provider's time of every response.
     """
     async with open_session() as session:
-        pacer = RateLimiter(
-            access.name, access.requests_per_second, monotonic=monotonic, sleep=sleep, rng=rng
+        rate_limiter = RateLimiter(
+            credentials.name, credentials.requests_per_second, monotonic=monotonic, sleep=sleep, rng=rng
         )
-        tokens = Tokens(session, access, pacer, learn_secret=learn_secret, monotonic=monotonic, meter=meter)
+        tokens = Tokens(
+            session, credentials, rate_limiter, learn_secret=learn_secret, monotonic=monotonic, meter=meter
+        )
         http = HttpClient(
             session,
-            access,
+            credentials,
             tokens,
-            pacer,
-            lists=PageLimits(access.name, monotonic),
-            explain=explain,
-            heard=heard,
+            rate_limiter,
+            page_limits=PageLimits(credentials.name, monotonic),
+            explain=explain_refusal,
+            on_date=on_date,
             rng=rng,
             sleep=sleep,
             meter=meter,
         )
-        reader = SchemaReader(access.name)
+        reader = SchemaReader(credentials.name)
         yield Connection(
             tasking=TaskingApi(http, reader),
             archive=TelluricApi(http, reader),
-            accounts=Accounts(http, reader) if access.credentials == "platform" else None,
+            contracts=ContractsApi(http, reader) if credentials.kind == "platform" else None,
             http=http,
-            pacer=pacer,
+            rate_limiter=rate_limiter,
             now=now,
         )

@@ -1,4 +1,4 @@
-"""Which contracts the credentials have, and what that says about a refusal."""
+"""Lists the contracts of the credentials and explains why the provider refuses them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import NamedTuple
 from orderwatch.errors import AnswerError, MissingError, ProviderError, RefusedError
 from orderwatch.provider.client import ACCOUNTS, CONTRACTS, Api, HttpClient
 from orderwatch.provider.pagination import rows
-from orderwatch.provider.sanitize import plain_fields
-from orderwatch.provider.schemas import ContractRow, Place, SchemaReader
+from orderwatch.provider.sanitize import redact_secrets
+from orderwatch.provider.schemas import ContractRow, RowSource, SchemaReader
 
-MAY_TASK = "api:tasking"  # what the scope of a token must hold
+TASKING_SCOPE = "api:tasking"  # required in the scope of a token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """`status` is the provider's word; None where it does not say, as `can_task`."""
+    """A contract. `status` is the provider's; it and `can_task` are None if unknown."""
 
     contract_id: str
     name: str | None
@@ -24,13 +24,13 @@ class Contract:
 
 
 class Contracts(NamedTuple):
-    """`source` is the API that told: `accounts`, or `contracts`, whose list is short."""
+    """Contracts, and the API that listed them: `accounts`, or `contracts` with fewer fields."""
 
     source: str
     contracts: Sequence[Contract]
 
 
-class Accounts:
+class ContractsApi:
     """Contracts of platform credentials. Raises `ProviderError`."""
 
     def __init__(self, http: HttpClient, reader: SchemaReader) -> None:
@@ -38,7 +38,7 @@ class Accounts:
         self._reader = reader
 
     async def contracts(self) -> Contracts:
-        """Of the Accounts Service, or else the short list. Where both fail, a refusal says least."""
+        """List from the Accounts Service, else the short list; if both fail, raise the clearer error."""
         try:
             return await self._list(ACCOUNTS, "/v2/my/contracts")
         except ProviderError as first:
@@ -47,56 +47,58 @@ class Accounts:
             except ProviderError as second:
                 raise second if isinstance(first, RefusedError | MissingError) else first from None
 
-    async def complaint(self) -> str | None:
-        """What is wrong with the account's own contract, if anything."""
-        return contract_complaint((await self.contracts()).contracts, self._http.access.contract_id)
+    async def problem(self) -> str | None:
+        """Return the problem with the account's own contract, None if it is valid."""
+        return contract_problem((await self.contracts()).contracts, self._http.credentials.contract_id)
 
     async def _list(self, api: Api, path: str) -> Contracts:
         found = [
-            self._reader.read(ContractRow, raw, Place("contracts", position))
+            self._reader.read(ContractRow, raw, RowSource("contracts", position))
             async for position, raw in rows(self._http, api, path)
         ]
         if found and not any(found):
-            raise AnswerError(f"{api.name}: GET {path}: none of the rows is a contract")
+            raise AnswerError(f"{api.name}: GET {path}: no row is a contract")
         return Contracts(api.name, [_contract(row) for row in found if row])
 
 
-async def explain(http: HttpClient) -> str:
-    """Why a request with a fresh token is refused: token or contract."""
+async def explain_refusal(http: HttpClient) -> str:
+    """Return why the provider refuses a request with a new token: token or contract."""
     try:
-        complaint = await Accounts(http, SchemaReader(http.access.name)).complaint()
+        problem = await ContractsApi(http, SchemaReader(http.credentials.name)).problem()
     except RefusedError:
-        return "the token is refused everywhere; check client_id and client_secret"
+        return "every API refuses the token; check client_id and client_secret"
     except ProviderError:
-        return "token or contract refused, and the provider cannot be asked which"
-    return complaint or "the contract is in order, so the token is refused; check what the credentials may do"
+        return "token or contract refused; the provider does not say which"
+    return problem or "the provider accepts the contract but refuses the token; check the credentials' scope"
 
 
 def _contract(row: ContractRow) -> Contract:
-    silent = not row.model_fields_set & {"status", "tasking_configuration"}  # the short list of CONTRACTS
+    is_unknown = not row.model_fields_set & {"status", "tasking_configuration"}  # as in the short list
     active = row.status == "ACTIVE" and row.tasking_configuration is not None
-    can_task = None if silent else active
+    can_task = None if is_unknown else active
     return Contract(contract_id=row.contract_id, name=row.name, status=row.status, can_task=can_task)
 
 
-def scope_complaint(scope: tuple[str, ...] | None) -> str | None:
-    """Why a token of this scope cannot place orders, if so."""
-    if scope is None or MAY_TASK in scope:
+def scope_problem(scope: tuple[str, ...] | None) -> str | None:
+    """Return why a token of this scope cannot place orders, None if it can."""
+    if scope is None or TASKING_SCOPE in scope:
         return None
-    return f"these credentials may not task: their scope is {shown(scope)}, without {MAY_TASK}"
+    scope_text = format_scope(scope)
+    return f"these credentials cannot place orders: their scope is {scope_text}, without {TASKING_SCOPE}"
 
 
-def shown(scope: tuple[str, ...]) -> str:
-    """The words of a scope, fit to be read."""
-    return " ".join(str(plain_fields(word)) for word in scope)
+def format_scope(scope: tuple[str, ...]) -> str:
+    """Return the scope as one line, without secrets."""
+    return " ".join(str(redact_secrets(word)) for word in scope)
 
 
-def contract_complaint(contracts: Sequence[Contract], contract_id: str | None) -> str | None:
+def contract_problem(contracts: Sequence[Contract], contract_id: str | None) -> str | None:
+    """Return why orders cannot be placed under this contract, None if they can."""
     if contract_id is None:
         return "no contract_id is configured"
     contract = next((c for c in contracts if c.contract_id == contract_id), None)
     if contract is None:
-        return f"contract {contract_id} is not one of the {len(contracts)} that these credentials have"
+        return f"contract {contract_id} is not among the {len(contracts)} contracts of these credentials"
     if contract.can_task is not False:
         return None
     if contract.status != "ACTIVE":

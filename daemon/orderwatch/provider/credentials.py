@@ -1,4 +1,4 @@
-"""What one account needs to reach the provider."""
+"""Credentials and endpoints of one account."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,13 +7,15 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """Credentials, contract and endpoints of one account; URLs without a trailing slash or with one."""
+    """Credentials, contract and endpoints of one account; URLs may end with a slash."""
 
     name: str
-    credentials: Literal["platform", "legacy"]
+    kind: Literal["platform", "legacy"]
     client_id: str
-    read_secret: Callable[[], str] = field(repr=False)  # called for each token: it may have been rotated
-    contract_id: str | None  # None for legacy credentials, which know no contracts
+    read_secret: Callable[[], str] = field(
+        repr=False
+    )  # called for each token, because the secret may be rotated
+    contract_id: str | None  # None for legacy credentials
     token_url: str
     accounts_url: str
     api_url: str

@@ -1,4 +1,4 @@
-"""Paginated lists: every row of every page."""
+"""Reads paginated lists: every row of every page."""
 
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -6,21 +6,25 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import orjson
+import structlog
 from yarl import URL
 
 from orderwatch.errors import AnswerError, MissingError
-from orderwatch.provider.client import Api, HttpClient
-from orderwatch.provider.page_limits import PAGE
+from orderwatch.provider.client import PAGE_ROWS, Api, HttpClient
 from orderwatch.provider.transport import OversizeError, TimeoutReplyError
 
-MOST_PAGES = 10_000
+log = structlog.get_logger()
+
+
+MAX_PAGES = 10_000
 _QUERY = re.compile(rb'(://[^"?]*)\?[^"]*')  # of a link, in JSON
-_MORE = 2  # times the pages that `count` promises ..
-_SLACK = 10  # .. and so many pages are still no wonder: rows come while the list is read
+# New rows may lengthen a list while it is read: up to twice the pages of `count` plus ten are not odd.
+_PAGE_COUNT_FACTOR = 2
+_EXTRA_PAGES = 10
 
 
 class Page(NamedTuple):
-    """Rows as they came; `total` is how many the provider says there are in all, None where it does not."""
+    """The rows of a page; `total` is the provider's count of all rows, None if unknown."""
 
     rows: list[object]
     total: int | None
@@ -32,7 +36,7 @@ _NO_FILTERS: Mapping[str, str] = {}
 async def rows(
     http: HttpClient, api: Api, path: str, filters: Mapping[str, str] = _NO_FILTERS
 ) -> AsyncIterator[tuple[int, object]]:
-    """Each row with its position in the list, from 1; raises `ProviderError` where a page fails."""
+    """Yield each row with its position in the list, from 1. Raises `ProviderError` if a page fails."""
     position = 0
     async for page in pages(http, api, path, filters):
         for row in page.rows:
@@ -41,32 +45,38 @@ async def rows(
 
 
 async def pages(
-    http: HttpClient, api: Api, path: str, filters: Mapping[str, str] = _NO_FILTERS, *, most: int = PAGE
+    http: HttpClient,
+    api: Api,
+    path: str,
+    filters: Mapping[str, str] = _NO_FILTERS,
+    *,
+    max_rows: int = PAGE_ROWS,
 ) -> AsyncIterator[Page]:
-    """The pages in order, of at most `most` rows; an empty one is the last.
+    """Yield the pages in order, each of at most `max_rows` rows; an empty page is the last.
 
-    Raises `ProviderError` where one fails, repeats another or leads elsewhere, so an end is the end. Where
-    pages turn out to be too large smaller ones are asked for; rows may come twice then.
+    Raises `ProviderError` if a page fails, repeats another or points outside the list, so a list that ends is
+    complete. If pages are too large, requests smaller ones; rows may then be repeated.
+
     """
-    walk = _Walk(http, api, path, filters, most)
-    url: URL | None = walk.first()
+    reader = _ListReader(http, api, path, filters, max_rows)
+    url: URL | None = reader.first()
     while url is not None:
-        url, document = await walk.ask(url)
-        page, following = _open(document, walk.name)
-        walk.take(page)
+        url, document = await reader.request(url)
+        page, next_link = _parse_page(document, reader.name)
+        reader.add(page)
         yield page
-        url = walk.next(url, page, following)
+        url = reader.next(url, page, next_link)
 
 
 @dataclass
-class _Walk:
-    """One reading of a list."""
+class _ListReader:
+    """Reads a list once."""
 
     http: HttpClient
     api: Api
     path: str
     filters: Mapping[str, str]
-    most: int
+    max_rows: int
     visited: set[URL] = field(default_factory=set)
     digests: set[int] = field(default_factory=set)
     pages: int = 0
@@ -79,33 +89,33 @@ class _Walk:
 
     @property
     def kind(self) -> str:
-        """The list's name whatever order or capture it is of."""
+        """The list's name, without the id of an order or capture."""
         return f"{self.api.name} {self.path.rstrip('/').rpartition('/')[2]}"
 
     @property
     def limit(self) -> int:
-        return min(self.most, self.http.lists.limit(self.kind))
+        return min(self.max_rows, self.http.page_limits.limit(self.kind))
 
     def first(self) -> URL:
         return self.http.url(self.api, self.path, limit=self.limit, offset=0, **self.filters)
 
-    async def ask(self, url: URL) -> tuple[URL, object]:
-        """The JSON of the page, and where it was in the end."""
-        was_down = self.http.down  # then single requests probe it
+    async def request(self, url: URL) -> tuple[URL, object]:
+        """Return the JSON of the page, and the URL that served it."""
+        was_down = self.http.is_down  # then each request is tried once
         while True:
-            if url in self.visited or self.pages == MOST_PAGES:
-                raise AnswerError(f"{self.name}: the pages do not end")
+            if url in self.visited or self.pages == MAX_PAGES:
+                raise AnswerError(
+                    f"{self.name}: the list has more than {MAX_PAGES} pages, or its pages form a loop"
+                )
             self.visited.add(url)
             try:
                 return url, (await self.http.request(self.api, url, self.name)).json()
             except MissingError as error:
                 if not self.pages:
                     raise
-                raise AnswerError(
-                    f"{self.name}: a page is missing"
-                ) from error  # which is not a missing order
+                raise AnswerError(f"{self.name}: a page is missing") from error  # not a missing order
             except (OversizeError, TimeoutReplyError) as error:
-                lowered = (_number(url, "limit") or self.limit) > self.limit  # by another request meanwhile
+                lowered = (_int_param(url, "limit") or self.limit) > self.limit  # by another request
                 if not self._lower(url, error):
                     raise
                 if was_down and not lowered and isinstance(error, TimeoutReplyError):
@@ -113,71 +123,74 @@ class _Walk:
             url = self._smaller(url)
 
     def _lower(self, url: URL, error: OversizeError | TimeoutReplyError) -> bool:
-        """Ask for less from now on; whether that may be done at once."""
-        lists, failed = self.http.lists, _number(url, "limit") or self.limit
-        if lists.lower(self.kind, failed):
+        """Lower the page limit; returns whether to repeat the request at once."""
+        limits, failed = self.http.page_limits, _int_param(url, "limit") or self.limit
+        if limits.lower(self.kind, failed):
             return isinstance(error, OversizeError) or error.answered
         if isinstance(error, TimeoutReplyError):
-            lists.forget(self.kind, failed)
+            limits.forget(self.kind, failed)
         return False
 
     def _smaller(self, url: URL) -> URL:
-        """The same page, of fewer rows; where it does not say at which row it begins, the first one."""
+        """Return the URL of the same page with fewer rows, of the first page if the URL has no offset."""
         if "offset" in url.query:
             return url.update_query(limit=self.limit)
         self.visited.clear()
         self.digests.clear()
         return self.first()
 
-    def take(self, page: Page) -> None:
-        """Count the page; raises where it was shown before."""
-        self.http.lists.worked(self.kind)
+    def add(self, page: Page) -> None:
+        """Count the page. Raises `AnswerError` if it repeats an earlier one."""
+        self.http.page_limits.on_success(self.kind)
         self.pages += 1
         self.rows += len(page.rows)
         self.per_page = self.per_page or len(page.rows)
         if page.rows:
             digest = _digest(page.rows)
             if digest in self.digests:
-                raise AnswerError(f"{self.name}: the pages repeat")
+                raise AnswerError(f"{self.name}: a page repeats an earlier one")
             self.digests.add(digest)
 
-    def next(self, url: URL, page: Page, following: object) -> URL | None:
-        """Where the next page is, None after the last one."""
-        if following is None or following == "" or not page.rows:
+    def next(self, url: URL, page: Page, next_link: object) -> URL | None:
+        """Return the URL of the next page, None after the last one."""
+        if next_link is None or next_link == "" or not page.rows:
             if page.total is not None and self.rows < page.total:
-                self._odd("the list ended before all that `count` promises", page)
+                self._log_odd("the list ended before `count` rows", page)
             return None
-        if page.total is not None and self.pages > _MORE * -(-page.total // self.per_page) + _SLACK:
-            self._odd("there are far more pages than `count` promises", page)
-        return self._own(url, following)
+        if (
+            page.total is not None
+            and self.pages > _PAGE_COUNT_FACTOR * -(-page.total // self.per_page) + _EXTRA_PAGES
+        ):
+            self._log_odd("the list has far more pages than `count` implies", page)
+        return self._next_url(url, next_link)
 
-    def _odd(self, reason: str, page: Page) -> None:
-        self.http.lists.odd(self.kind, reason, pages=self.pages, count=page.total)
+    def _log_odd(self, reason: str, page: Page) -> None:
+        self.http.page_limits.log_odd(self.kind, reason, pages=self.pages, count=page.total)
 
-    def _own(self, url: URL, following: object) -> URL:
-        """The next page at our own endpoint, whatever host it names: only its path and query count."""
+    def _next_url(self, url: URL, next_link: object) -> URL:
+        """Return the next page at the account's endpoint: only path and query of the link are used."""
         try:
-            told = url.join(URL(following)) if isinstance(following, str) else None
+            target = url.join(URL(next_link)) if isinstance(next_link, str) else None
         except ValueError:
-            told = None
-        if told is None:
-            raise AnswerError(f"{self.name}: the next page has no proper address")
+            target = None
+        if target is None:
+            raise AnswerError(f"{self.name}: the next page has no valid address")
         list_url = self.http.url(self.api, self.path)
-        ours = {list_url.path.rstrip("/"), self.path.rstrip("/")}  # a gateway may hide our base path
-        if told.path.rstrip("/") not in ours:
-            raise AnswerError(f"{self.name}: the next page is not of this list")
-        page = list_url.with_query(told.query).update_query(self.filters)
-        if "offset" in page.query and (_number(page, "limit") or 0) > self.limit:
+        list_paths = {list_url.path.rstrip("/"), self.path.rstrip("/")}  # a gateway may hide the base path
+        if target.path.rstrip("/") not in list_paths:
+            raise AnswerError(f"{self.name}: the next page belongs to another list")
+        page = list_url.with_query(target.query).update_query(self.filters)
+        if "offset" in page.query and (_int_param(page, "limit") or 0) > self.limit:
             page = page.update_query(limit=self.limit)
         return page
 
 
-def _number(url: URL, name: str) -> int | None:
+def _int_param(url: URL, name: str) -> int | None:
     text = url.query.get(name, "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None  # noqa: PLR2004 - digits
 
 
-def _open(document: object, name: str) -> tuple[Page, object]:
+def _parse_page(document: object, name: str) -> tuple[Page, object]:
     match document:
         case list():
             return Page(document, len(document)), None
@@ -185,16 +198,16 @@ def _open(document: object, name: str) -> tuple[Page, object]:
             total = rest.get("count")
             return Page(found, total if isinstance(total, int) else None), rest.get("next")
         case _:
-            raise AnswerError(f"{name}: the answer is not a list")
+            raise AnswerError(f"{name}: the response is not a list")
 
 
 def _digest(found: list[object]) -> int:
-    """Equal for equal pages, also where their links are signed anew."""
+    """Return a hash that is equal for equal pages, even if their links have new signatures."""
     try:
         return hash(_QUERY.sub(rb"\1", orjson.dumps(found)))
-    except TypeError:  # a lone surrogate, too large a number, too deep
+    except TypeError:  # a lone surrogate, a number too large, or nesting too deep
         pass
     try:
         return hash(repr(found))
     except RecursionError:
-        return -1  # as deep as can be told
+        return -1  # too deep to compare

@@ -1,4 +1,4 @@
-"""One request that changes something: sent once, and what its answer says of whether it was done."""
+"""Sends requests that change orders exactly once, and interprets whether they took effect."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,16 +14,16 @@ from orderwatch.errors import (
     UnclearError,
 )
 from orderwatch.provider.sanitize import refusal_text
-from orderwatch.provider.transport import FINE, REFUSED, Reply, exchange, open_session
+from orderwatch.provider.transport import CLIENT_ERROR, SUCCESS, Reply, exchange, open_session
 
 
 async def send_once(
     method: str, document: Mapping[str, object], url: URL, name: str, headers: Mapping[str, str]
 ) -> Reply:
-    """Send it over a connection of its own, which cannot be one that the server is just closing.
+    """Send over a new connection, because the server may be closing an idle one.
 
-    Raises `UnclearError` where it may have arrived and no whole answer came, `UnavailableError` where it
-    surely did not arrive. A refusal comes with its words.
+    Raises `UnclearError` if it may have arrived without a complete response, `UnavailableError` if it did not
+    arrive. A refusal is returned with its body.
     """
     try:
         async with open_session() as session:
@@ -36,36 +36,36 @@ async def send_once(
         raise UnclearError(str(error)) from error
     except ProviderError as error:
         raise UnclearError(str(error)) from error
-    return _without(headers, reply) if reply.status in REFUSED else reply
+    return _without_token(headers, reply) if reply.status in CLIENT_ERROR else reply
 
 
-def must_be_done(reply: Reply) -> None:
-    """Raise what any status but 2xx says of a request that changes something."""
-    if reply.status in FINE:
+def raise_unless_done(reply: Reply) -> None:
+    """Raise the error for any status except 2xx."""
+    if reply.status in SUCCESS:
         return
-    if reply.status not in REFUSED or reply.status == HTTPStatus.REQUEST_TIMEOUT:
+    if reply.status not in CLIENT_ERROR or reply.status == HTTPStatus.REQUEST_TIMEOUT:
         raise UnclearError(f"{reply.name}: {reply.status}")
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise UnavailableError(_refusal(reply), wait=reply.retry_after or 0.0)
+        raise UnavailableError(_refusal_message(reply), wait=reply.retry_after or 0.0)
     if reply.status == HTTPStatus.NOT_FOUND:
-        raise MissingError(_refusal(reply))
-    raise RejectedError(_refusal(reply))
+        raise MissingError(_refusal_message(reply))
+    raise RejectedError(_refusal_message(reply))
 
 
-def quoted(reply: Reply) -> str:
-    """The provider's words of a refusal, to be added to ours."""
+def quote_refusal(reply: Reply) -> str:
+    """Return the provider's message of a refusal as a suffix for an error text."""
     words = refusal_text(reply.body, reply.charset)
     return f"; the provider says: {words}" if words else ""
 
 
-def _refusal(reply: Reply) -> str:
+def _refusal_message(reply: Reply) -> str:
     return ": ".join(
         part for part in (reply.name, str(reply.status), refusal_text(reply.body, reply.charset)) if part
     )
 
 
-def _without(headers: Mapping[str, str], reply: Reply) -> Reply:
-    """The reply, should it repeat the token that it was sent, without it."""
+def _without_token(headers: Mapping[str, str], reply: Reply) -> Reply:
+    """Return the reply without the request's token, in case the provider repeats it."""
     body = reply.body
     for value in headers.values():
         scheme, _, token = value.partition(" ")

@@ -1,4 +1,4 @@
-"""The cadence of one account's requests: to each host one at a time, evenly, and nobody while it is held."""
+"""Limits one account's requests: evenly spaced per host, and none during a pause."""
 
 import asyncio
 import random
@@ -12,14 +12,14 @@ from orderwatch.errors import UnavailableError
 
 log = structlog.get_logger()
 
-LONGEST_WAIT = 10.0  # s; who would have to wait longer inside a call is told to come back
-SLOWEST = 10.0  # s between two requests, where a host is in trouble
-ATTACK, DECAY = 2.0, 0.75
+MAX_WAIT_SECONDS = 10.0  # a call that would wait longer fails with `UnavailableError`
+MAX_GAP_SECONDS = 10.0  # between two requests to an overloaded host
+GAP_GROWTH, GAP_SHRINKAGE = 2.0, 0.75
 
 
 @dataclass(slots=True)
-class _Lane:
-    """One host: `gap` seconds between two requests, wider after trouble, narrower with every success."""
+class _Host:
+    """One host: `gap` seconds between two requests grow after overload and shrink after success."""
 
     gap: float
     free_at: float = float("-inf")
@@ -27,6 +27,8 @@ class _Lane:
 
 
 class RateLimiter:
+    """The requests of one account, at most `requests_per_second` to each host."""
+
     def __init__(
         self,
         account: str,
@@ -37,47 +39,49 @@ class RateLimiter:
         rng: random.Random,
     ) -> None:
         self._account = account
-        self._narrowest = 1 / requests_per_second
+        self._min_gap = 1 / requests_per_second
         self._monotonic = monotonic
         self._sleep = sleep
         self._rng = rng
-        self._held_until = float("-inf")
-        self._lanes: defaultdict[str, _Lane] = defaultdict(lambda: _Lane(self._narrowest))
+        self._paused_until = float("-inf")
+        self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(self._min_gap))
 
     @property
-    def held(self) -> float:
-        """Seconds that everybody has to wait; never negative."""
-        return max(0.0, self._held_until - self._monotonic())
+    def pause_left(self) -> float:
+        """Seconds until the current pause ends; 0 if there is none."""
+        return max(0.0, self._paused_until - self._monotonic())
 
     @property
     def gap(self) -> float:
-        """Seconds between two requests to the host that is asked most slowly."""
-        return max((lane.gap for lane in self._lanes.values()), default=self._narrowest)
+        """Seconds between two requests to the slowest host."""
+        return max((state.gap for state in self._hosts.values()), default=self._min_gap)
 
-    def hold(self, seconds: float) -> None:
-        """The provider asked us to stay away, which holds every caller of the account."""
+    def pause(self, seconds: float) -> None:
+        """Pause every request of the account, as the provider's Retry-After demands."""
         log.debug("provider.paused", account=self._account, seconds=seconds)
         until = self._monotonic() + seconds * self._rng.uniform(1.0, 1.1)
-        self._held_until = max(self._held_until, until)
+        self._paused_until = max(self._paused_until, until)
 
-    async def turn(self, host: str, name: str) -> None:
-        """Wait for the right to send one request; `UnavailableError` where that would take long.
+    async def acquire(self, host: str, name: str) -> None:
+        """Wait for permission to send one request. Raises `UnavailableError` if that would take long.
 
-        Who queued while the account was held goes on at the lane's cadence, not in a burst.
+        After a pause, queued requests continue at the host's rate, not in a burst.
         """
-        lane = self._lanes[host]
-        async with lane.queue:
-            while (left := max(self.held, lane.free_at - self._monotonic())) > 0:
-                if self.held > LONGEST_WAIT:
-                    words = f"{name}: the provider asked us to wait {self.held:.0f} s more"
-                    raise UnavailableError(words, wait=self.held)
+        state = self._hosts[host]
+        async with state.queue:
+            while (left := max(self.pause_left, state.free_at - self._monotonic())) > 0:
+                if self.pause_left > MAX_WAIT_SECONDS:
+                    message = f"{name}: the provider requires a pause of {self.pause_left:.0f} s more"
+                    raise UnavailableError(message, wait=self.pause_left)
                 await self._sleep(left)
-            lane.free_at = self._monotonic() + lane.gap
+            state.free_at = self._monotonic() + state.gap
 
-    def told(self, host: str, *, overloaded: bool, wait: float) -> None:
-        """What an answer says of its host: in trouble or well, and how many seconds we are to stay away."""
-        lane = self._lanes[host]
-        widest = max(self._narrowest, SLOWEST)
-        lane.gap = min(widest, max(self._narrowest, lane.gap * (ATTACK if overloaded else DECAY)))
+    def on_response(self, host: str, *, overloaded: bool, wait: float) -> None:
+        """Adapt to a response: `overloaded` or not, and how many seconds to pause."""
+        state = self._hosts[host]
+        max_gap = max(self._min_gap, MAX_GAP_SECONDS)
+        state.gap = min(
+            max_gap, max(self._min_gap, state.gap * (GAP_GROWTH if overloaded else GAP_SHRINKAGE))
+        )
         if overloaded and wait:
-            self.hold(wait)
+            self.pause(wait)

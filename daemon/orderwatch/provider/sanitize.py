@@ -1,24 +1,69 @@
-"""The provider's words of a refusal, on one line and fit to keep."""
+"""Removes secrets and unprintable characters from texts and documents of the provider."""
 
+import json
+import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import groupby
 
-from orderwatch.provider.json_body import decode, parse
+import orjson
+
+_BOM = "\ufeff"
+_MAX_INT_CHARS = 20  # a sign and digits of 64 bits
+
+
+def parse(body: bytes, charset: str | None = None) -> object:
+    """Parse a body; `charset` is the header's. Raises `ValueError` if it is not JSON, or `RecursionError`.
+
+    Undecodable bytes become U+FFFD. NaN, the infinities and numbers too large for a double become null.
+    """
+    with suppress(orjson.JSONDecodeError):
+        return orjson.loads(body)
+    return json.loads(
+        decode(body, charset),
+        strict=False,  # a bare tab or line end in a name
+        parse_constant=lambda _: None,
+        parse_float=_float,
+        parse_int=_int,
+    )
+
+
+def decode(body: bytes, charset: str | None) -> str:
+    """Decode valid UTF-8, -16 or -32; else use the header's charset, with replacement characters."""
+    found = json.detect_encoding(body)
+    with suppress(UnicodeDecodeError):
+        return body.decode(found).lstrip(_BOM)
+    with suppress(LookupError, ValueError):  # an unknown or invalid charset
+        return body.decode(charset or found, "replace").lstrip(_BOM)
+    return body.decode(found, "replace").lstrip(_BOM)
+
+
+def _float(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _int(digits: str) -> int | float | None:
+    """Parse as orjson does: integers beyond 64 bits become doubles."""
+    if len(digits) <= _MAX_INT_CHARS and -(2**63) <= (number := int(digits)) < 2**64:
+        return number
+    return _float(digits)
+
 
 HIDDEN = "…"
-DEEPEST = 32  # levels; a multipolygon has six
-LONGEST_of_plain = 1000  # characters; longer is no name
+MAX_DEPTH = 32  # a multipolygon has six levels
+MAX_FIELD_CHARS = 1000  # a longer text is not a name
 
 _SECRET_KEY = re.compile(r"token|secret|passw|authori[sz]ation|credential|signature|api_?key", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_TOLD_TOKEN = re.compile(r"bearer\s|token=|\beyJ[\w-]{8}", re.IGNORECASE | re.ASCII)
+_TOKEN_MARK = re.compile(r"bearer\s|token=|\beyJ[\w-]{8}", re.IGNORECASE | re.ASCII)
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/]{32,}")  # hex, base64
 _LONG_SAFE_RUN = re.compile(r"[\w-]{40,}", re.ASCII)  # base64url
 
 
-def scrub(text: str) -> str:
-    """The text without NUL and lone surrogates, which JSON can carry and SQLite cannot."""
+def strip_unstorable(text: str) -> str:
+    """Remove NUL and lone surrogates, which JSON can contain and SQLite cannot store."""
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
@@ -27,19 +72,19 @@ def is_url(text: str) -> bool:
 
 
 def is_secret_key(key: str) -> bool:
-    return _SECRET_KEY.search(scrub(key)) is not None
+    return _SECRET_KEY.search(strip_unstorable(key)) is not None
 
 
-def plain_fields(value: object, levels: int = DEEPEST) -> object:
-    """The same JSON, with everything hidden that could be a secret or could not be kept."""
+def redact_secrets(value: object, levels: int = MAX_DEPTH) -> object:
+    """Return the same JSON with possible secrets and unstorable values hidden."""
     match value:
         case str():
-            return _veil(value)
+            return _redact_text(value)
         case dict() if levels:
-            return {_veil(key): _entry(key, inner, levels - 1) for key, inner in value.items()}
+            return {_redact_text(key): _redact_entry(key, inner, levels - 1) for key, inner in value.items()}
         case list() if levels:
-            return [plain_fields(inner, levels - 1) for inner in value]
-        case int() | float() if abs(value) < 2**63:  # which no NaN is
+            return [redact_secrets(inner, levels - 1) for inner in value]
+        case int() | float() if abs(value) < 2**63:  # false for NaN
             return value
         case None:
             return None
@@ -47,41 +92,41 @@ def plain_fields(value: object, levels: int = DEEPEST) -> object:
             return HIDDEN
 
 
-def _entry(key: str, value: object, levels: int) -> object:
-    return HIDDEN if is_secret_key(key) and value is not None else plain_fields(value, levels)
+def _redact_entry(key: str, value: object, levels: int) -> object:
+    return HIDDEN if is_secret_key(key) and value is not None else redact_secrets(value, levels)
 
 
-def _veil(text: str) -> str:
-    text = scrub(text)  # first: a NUL in the middle must not disguise anything
-    secret = len(text) > LONGEST_of_plain or is_url(text) or _is_token(_UUID.sub("", text))
+def _redact_text(text: str) -> str:
+    text = strip_unstorable(text)  # first, so that a NUL cannot hide a secret
+    secret = len(text) > MAX_FIELD_CHARS or is_url(text) or _is_token(_UUID.sub("", text))
     return HIDDEN if secret else text
 
 
 def _is_token(text: str) -> bool:
     return (
-        _TOLD_TOKEN.search(text) is not None
+        _TOKEN_MARK.search(text) is not None
         or any(not run.isalpha() and not run.isdigit() for run in _LONG_RUN.findall(text))
         or any(_is_mixed(run) for run in _LONG_SAFE_RUN.findall(text))
     )
 
 
 def _is_mixed(run: str) -> bool:
-    """Small letters, capitals and digits together, as in no name that people give."""
+    """Return whether lower case, upper case and digits occur together, as in tokens but not in names."""
     return run.lower() != run != run.upper() and any(map(str.isdigit, run))
 
 
-LONGEST_TEXT = 300  # characters of one complaint
-LONGEST = 2000  # characters in all
+MAX_MESSAGE_CHARS = 300
+MAX_TEXT_CHARS = 2000
 
-# Keys that only wrap the words; any other key is the field that they are about.
+# Keys that wrap messages; any other key is the field that a message is about.
 _WRAPPERS = frozenset({"detail", "message", "error", "errors", "non_field_errors"})
 
 
 def refusal_text(body: bytes, charset: str | None = None) -> str:
-    """`start: In the past.; product: Unknown.` of a body; empty where it says nothing, or is a page."""
-    told = groupby(_told(_read(body, charset), "", DEEPEST), key=lambda complaint: complaint[0])
-    parts = (_labelled(field, ", ".join(text for _, text in texts)) for field, texts in told)
-    return _cut("; ".join(parts), LONGEST)
+    """Return `start: In the past.; product: Unknown.` from a body; empty without messages, or for a page."""
+    grouped = groupby(_messages(_read(body, charset), "", MAX_DEPTH), key=lambda message: message[0])
+    parts = (_with_field(field, ", ".join(text for _, text in texts)) for field, texts in grouped)
+    return _truncate("; ".join(parts), MAX_TEXT_CHARS)
 
 
 def _read(body: bytes, charset: str | None) -> object:
@@ -94,36 +139,36 @@ def _read(body: bytes, charset: str | None) -> object:
         return None if "<" in text else text
 
 
-def _labelled(field: str, text: str) -> str:
+def _with_field(field: str, text: str) -> str:
     return f"{field}: {text}" if field else text
 
 
-def _told(value: object, field: str, levels: int) -> Iterator[tuple[str, str]]:
-    """Every complaint with its field, `target.coordinates`, in the order in which they come."""
+def _messages(value: object, field: str, levels: int) -> Iterator[tuple[str, str]]:
+    """Yield every message with its field, `target.coordinates`, in order."""
     match value:
         case str():
-            if text := _fit(value):
+            if text := _one_line(value):
                 yield field, text
         case dict() if levels:
             for key, inner in value.items():
-                below = field if key in _WRAPPERS else ".".join(filter(None, (field, _fit(key))))
-                yield from _told(HIDDEN if is_secret_key(key) else inner, below, levels - 1)
+                below = field if key in _WRAPPERS else ".".join(filter(None, (field, _one_line(key))))
+                yield from _messages(HIDDEN if is_secret_key(key) else inner, below, levels - 1)
         case list() if levels:
             for inner in value:
-                yield from _told(inner, field, levels - 1)
+                yield from _messages(inner, field, levels - 1)
         case int() | float() if not isinstance(value, bool):
-            yield field, _fit(str(value))
+            yield field, _one_line(str(value))
         case _:
             pass
 
 
-def _fit(text: str) -> str:
-    """One line of printable characters; of a URL or a token only its own word is lost."""
+def _one_line(text: str) -> str:
+    """Return one line of printable characters; only the words that are URLs or tokens are hidden."""
     line = " ".join("".join(c for c in text if c.isprintable() or c.isspace()).split())
     if "bearer " in line.lower():
-        return HIDDEN  # a short token looks like any word
-    return _cut(" ".join(str(plain_fields(word)) for word in line.split()), LONGEST_TEXT)
+        return HIDDEN  # a short token is indistinguishable from a word
+    return _truncate(" ".join(str(redact_secrets(word)) for word in line.split()), MAX_MESSAGE_CHARS)
 
 
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}{HIDDEN}"
+def _truncate(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}{HIDDEN}"

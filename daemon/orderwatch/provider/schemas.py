@@ -1,27 +1,60 @@
-"""The provider's answers, read tolerantly: what we do not need may be missing, odd or new."""
+"""Schemas of the provider's responses, tolerant of missing, invalid and new fields that are not needed."""
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, NamedTuple, TypeVar
 
 import structlog
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from orderwatch.core.field_parsers import plausible
-from orderwatch.core.model import SceneFacts
+from orderwatch.core.model import CapturePhase, OrderPhase, SceneFacts, plausible
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot
-from orderwatch.provider.sanitize import is_url, plain_fields, scrub
-from orderwatch.provider.status_words import capture_phase, order_phase
+from orderwatch.core.orders.watches import fold_status
+from orderwatch.provider.sanitize import is_url, redact_secrets, strip_unstorable
+
+_ORDER: Mapping[str, OrderPhase] = {
+    **{phase.value: phase for phase in OrderPhase},
+    "accepted": OrderPhase.RECEIVED,
+    "cancelled": OrderPhase.CANCELED,
+    "programming": OrderPhase.IN_PROGRESS,
+    "submitted": OrderPhase.RECEIVED,
+}
+_CAPTURE: Mapping[str, CapturePhase] = {
+    **{phase.value: phase for phase in CapturePhase},
+    "acquired": CapturePhase.CAPTURED,
+    "cancelled": CapturePhase.CANCELED,
+    "collecting": CapturePhase.TASKED,
+    "complete": CapturePhase.PUBLISHED,
+    "completed": CapturePhase.PUBLISHED,
+    "delivered": CapturePhase.PUBLISHED,
+    "downloaded": CapturePhase.CAPTURED,
+    "error": CapturePhase.FAILED,
+    "not_delivered": CapturePhase.FAILED,
+    "queued": CapturePhase.PLANNED,
+    "scheduled": CapturePhase.PLANNED,
+}
+
+
+def order_phase(word: str) -> OrderPhase | None:
+    """Return the phase of an order's status, None if unknown."""
+    return _ORDER.get(fold_status(word))
+
+
+def capture_phase(word: str) -> CapturePhase | None:
+    """Return the phase of a capture's status, None if unknown."""
+    return _CAPTURE.get(fold_status(word))
+
 
 log = structlog.get_logger()
 
-_LONGEST_WORD = 200  # characters
-_MOST_NAMED = 20  # rows of one shape that are left out
+_MAX_WORD_CHARS = 200
+_MAX_LOGGED_PER_SHAPE = 20  # skipped rows with the same invalid fields
 
 
 def read_time(value: object) -> datetime | None:
-    """ISO 8601 to aware UTC; without a zone it is UTC already. None for what is no plausible date."""
+    """Parse ISO 8601 into aware UTC, the default zone; returns None for an implausible date."""
     try:
         time = datetime.fromisoformat(value) if isinstance(value, str) else None
         return plausible(time and (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC))
@@ -30,28 +63,28 @@ def read_time(value: object) -> datetime | None:
 
 
 def _text(value: object) -> str | None:
-    """Strings and numbers as text; a URL is never a name, and must not be kept as one."""
+    """Return strings and numbers as text; None for a URL, which must not be stored as a name."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    text = scrub(str(_whole(value))).strip()
+    text = strip_unstorable(str(_whole(value))).strip()
     return None if is_url(text) else text or None
 
 
 def _whole(value: str | float) -> str | float:
-    """8.0 as 8: some servers write every number so."""
+    """Return 8.0 as 8: some servers write every number as a float."""
     is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
     return int(value) if is_whole else value
 
 
 def _exact(value: object) -> str | None:
-    """Text, but of no number that is not whole: it names nothing."""
+    """Return text; None for a fraction, which cannot be an identifier."""
     return _text(value) if not isinstance(value, float) or isinstance(_whole(value), int) else None
 
 
 def _short(value: object) -> str | None:
-    """Text of a sensible length: a word is shown and logged each time it moves."""
+    """Return a limited length of text: a status is displayed and logged with each change."""
     text = _exact(value)
-    return text and text[:_LONGEST_WORD]
+    return text and text[:_MAX_WORD_CHARS]
 
 
 def _word(value: object) -> str:
@@ -73,12 +106,12 @@ def _product(value: object) -> str | None:
 
 
 def _geometry(value: object) -> object:
-    return plain_fields(value) if isinstance(value, dict) else None
+    return redact_secrets(value) if isinstance(value, dict) else None
 
 
 Text = Annotated[str | None, BeforeValidator(_text)]
 Word = Annotated[str, BeforeValidator(_word)]
-Status = Annotated[str, BeforeValidator(lambda value: _short(value) or "")]  # "" where none is said
+Status = Annotated[str, BeforeValidator(lambda value: _short(value) or "")]  # "" if missing
 Number = Annotated[int, BeforeValidator(_number)]
 Time = Annotated[datetime | None, BeforeValidator(read_time)]
 Product = Annotated[str | None, BeforeValidator(_product)]
@@ -87,11 +120,11 @@ Flag = Annotated[bool | None, BeforeValidator(lambda value: value if isinstance(
 Rows = Annotated[list[object], BeforeValidator(lambda value: [] if value is None else value)]
 
 
-class TaskRow(BaseModel):
+class ResponseRow(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Task(TaskRow):
+class Task(ResponseRow):
     task_id: Number
     status: Status = ""
     task_name: Text = None
@@ -101,8 +134,8 @@ class Task(TaskRow):
     end: Time = None
     created_time: Time = None
 
-    def seen(self, raw: object) -> OrderSnapshot:
-        document = plain_fields(raw)
+    def to_snapshot(self, raw: object) -> OrderSnapshot:
+        document = redact_secrets(raw)
         return OrderSnapshot(
             **self.model_dump(exclude={"created_time"}),
             placed_at=self.created_time,
@@ -111,17 +144,17 @@ class Task(TaskRow):
         )
 
 
-class Capture(TaskRow):
+class Capture(ResponseRow):
     capture_id: Word
     status: Status = ""
     start: Time = None
     satellite_name: Text = None
 
-    def seen(self) -> CaptureSnapshot:
+    def to_snapshot(self) -> CaptureSnapshot:
         return CaptureSnapshot(**self.model_dump(), phase=capture_phase(self.status))
 
 
-class Scene(TaskRow):
+class Scene(ResponseRow):
     scene_id: Word
     timestamp: Time = None
     satellite_name: Text = None
@@ -140,73 +173,75 @@ class Scene(TaskRow):
         )
 
 
-class Attachment(TaskRow):
+class Attachment(ResponseRow):
     name: Word
     file_name: Text = None
     url: object = None
 
 
-class ProductRow(TaskRow):
+class ProductRow(ResponseRow):
     pk: Number
     name: Text = None
     is_area: Flag = None
 
 
-class ContractRow(TaskRow):
+class ContractRow(ResponseRow):
     contract_id: Word
     name: Text = None
     status: Text = None
     tasking_configuration: object = None
 
 
-R = TypeVar("R", bound=TaskRow)
+R = TypeVar("R", bound=ResponseRow)
 
 
-class Place(NamedTuple):
-    """Which list a row is of, and its position there, from 1; None where it came alone."""
+class RowSource(NamedTuple):
+    """The list that a row is from, and its position there, from 1; None for a single object."""
 
     list_name: str
     position: int | None = None
 
 
 class SchemaReader:
-    """Reads row by row: a bad one is left out and named once, the others pass."""
+    """Validates row by row: an invalid row is skipped and logged once."""
 
     def __init__(self, account: str) -> None:
         self._account = account
-        self._named: set[tuple[str, ...]] = set()
-        self._times: Counter[tuple[str, ...]] = Counter()
+        self._logged: set[tuple[str, ...]] = set()
+        self._counts: Counter[tuple[str, ...]] = Counter()
 
-    def read(self, model: type[R], raw: object, place: Place) -> R | None:
+    def read(self, model: type[R], raw: object, source: RowSource) -> R | None:
         try:
             return model.model_validate(raw)
         except ValidationError as error:
             fields = sorted({str(part["loc"][0]) for part in error.errors() if part["loc"]})
-            self._name(model, fields, raw, place)
+            self._log_skipped(model, fields, raw, source)
             return None
 
-    def _name(self, model: type[TaskRow], fields: list[str], raw: object, place: Place) -> None:
-        """Log what is left out, by its id, or else by its list alone: positions move."""
+    def _log_skipped(
+        self, model: type[ResponseRow], fields: list[str], raw: object, source: RowSource
+    ) -> None:
+        """Log a skipped row once per id, or once per list: positions change."""
         item, row_id = model.__name__, _id_of(model, raw)
-        shape, name = (item, *fields), (item, *fields, row_id or place.list_name)
-        if name in self._named or self._times[shape] == _MOST_NAMED:
+        shape, name = (item, *fields), (item, *fields, row_id or source.list_name)
+        if name in self._logged or self._counts[shape] == _MAX_LOGGED_PER_SHAPE:
             return
-        self._named.add(name)
-        self._times[shape] += 1
+        self._logged.add(name)
+        self._counts[shape] += 1
         log.warning(
             "provider.bad_item",
             account=self._account,
             item=item,
             fields=fields,
-            list=place.list_name,
-            position=place.position,
+            list=source.list_name,
+            position=source.position,
             id=row_id,
         )
 
 
-def _id_of(model: type[TaskRow], raw: object) -> str | None:
-    """What stands where the id should be, as far as it can be told."""
+def _id_of(model: type[ResponseRow], raw: object) -> str | None:
+    """Return the value of the id field, None if unusable."""
     if not isinstance(raw, dict):
         return None
     text = _short(raw.get(next(iter(model.model_fields))))
-    return text and str(plain_fields(text))
+    return text and str(redact_secrets(text))

@@ -1,4 +1,4 @@
-"""Orders and their captures."""
+"""Reads, places and cancels orders, and reads their captures."""
 
 import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -12,9 +12,9 @@ from orderwatch.errors import AnswerError, LeftOutError, MissingError, RejectedE
 from orderwatch.ports import ListedRow, ListPage
 from orderwatch.provider.client import TASKING, HttpClient
 from orderwatch.provider.pagination import pages, rows
-from orderwatch.provider.schemas import Capture, Place, ProductRow, SchemaReader, Task
+from orderwatch.provider.schemas import Capture, ProductRow, RowSource, SchemaReader, Task
 
-_ODD = itertools.count(2**64)  # marks that no hash is
+_UNIQUE_MARKS = itertools.count(2**64)  # above every hash
 
 
 class TaskingApi:
@@ -28,69 +28,71 @@ class TaskingApi:
         path = f"/tasking/tasks/{task_id}"
         name = f"tasking: GET {path}"
         raw = (await self._http.request(TASKING, self._http.url(TASKING, path), name)).json()
-        task = self._reader.read(Task, raw, Place(f"order {task_id}"))
+        task = self._reader.read(Task, raw, RowSource(f"order {task_id}"))
         if task is None or task.task_id != task_id:
-            raise AnswerError(f"{name}: the answer is not this order")
-        return task.seen(raw)
+            raise AnswerError(f"{name}: the response is not this order")
+        return task.to_snapshot(raw)
 
     async def listing(self) -> AsyncIterator[ListPage]:
-        before = 0
+        offset = 0
         async for page in pages(self._http, TASKING, "/tasking/tasks/"):
             listed = [
-                ListedRow(_mark(raw), partial(self._listed, raw, before + number))
+                ListedRow(_row_hash(raw), partial(self._read_row, raw, offset + number))
                 for number, raw in enumerate(page.rows, 1)
             ]
-            before += len(listed)
+            offset += len(listed)
             yield ListPage(listed, page.total)
 
-    def _listed(self, raw: object, position: int) -> OrderSnapshot | None:
-        task = self._reader.read(Task, raw, Place("orders", position))
-        return None if task is None else task.seen(raw)
+    def _read_row(self, raw: object, position: int) -> OrderSnapshot | None:
+        task = self._reader.read(Task, raw, RowSource("orders", position))
+        return None if task is None else task.to_snapshot(raw)
 
     async def captures(self, task_id: int) -> AsyncIterator[CaptureSnapshot]:
-        within, all_read = f"captures of order {task_id}", True
+        list_name, all_read = f"captures of order {task_id}", True
         async for position, raw in rows(self._http, TASKING, f"/tasking/tasks/{task_id}/captures/"):
-            if capture := self._reader.read(Capture, raw, Place(within, position)):
-                yield capture.seen()  # shown twice: what is read later is newer, and counts
+            if capture := self._reader.read(Capture, raw, RowSource(list_name, position)):
+                yield capture.to_snapshot()  # if it is listed twice, the later row counts
             else:
                 all_read = False
         if not all_read:
-            raise LeftOutError("tasking: a capture cannot be read")
+            raise LeftOutError("tasking: orderwatch cannot read a capture")
 
     async def products(self) -> Sequence[Product]:
         found = [
-            self._reader.read(ProductRow, raw, Place("products", position))
+            self._reader.read(ProductRow, raw, RowSource("products", position))
             async for position, raw in rows(self._http, TASKING, "/tasking/products/")
         ]
         return [Product(**row.model_dump()) for row in found if row]
 
     async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
         try:
-            return await self._sent("POST", "/tasking/tasks/", body)
-        except MissingError as error:  # which is not a missing order
+            return await self._send_order("POST", "/tasking/tasks/", body)
+        except MissingError as error:  # not a missing order
             raise RejectedError(str(error)) from error
 
     async def cancel(self, task_id: int) -> OrderSnapshot:
-        return await self._sent("PATCH", f"/tasking/tasks/{task_id}/cancel/", {}, task_id)
+        return await self._send_order("PATCH", f"/tasking/tasks/{task_id}/cancel/", {}, task_id)
 
-    async def _sent(
+    async def _send_order(
         self, method: str, path: str, document: Mapping[str, object], task_id: int | None = None
     ) -> OrderSnapshot:
-        """The order that the provider answers with, `task_id` where that is known before."""
+        """Send a change and return the order from the response. Raises `UnclearError` if it is another."""
         name = f"tasking: {method} {path}"
         reply = await self._http.send(TASKING, method, self._http.url(TASKING, path), name, document)
         try:
             raw = reply.json()
         except AnswerError as error:
             raise UnclearError(str(error)) from error
-        task = self._reader.read(Task, raw, Place(f"answer to {method}"))
+        task = self._reader.read(Task, raw, RowSource(f"response to {method}"))
         if task is None or task_id not in (None, task.task_id):
-            raise UnclearError(f"{name}: the answer is not this order")
-        return task.seen(raw)
+            raise UnclearError(f"{name}: the response is not this order")
+        return task.to_snapshot(raw)
 
 
-def _mark(raw: object) -> int:
+def _row_hash(raw: object) -> int:
     try:
         return hash(orjson.dumps(raw))
-    except TypeError:  # a lone surrogate, too large a number, too deep: read anew each time
-        return next(_ODD)
+    except (
+        TypeError
+    ):  # a lone surrogate, a number too large or nesting too deep: read the row again each time
+        return next(_UNIQUE_MARKS)

@@ -1,4 +1,4 @@
-"""Whether an account may be asked now. Its trouble is said when it begins and ends, and outlives us."""
+"""The circuit breaker of one account: logs when an outage begins and ends, and survives restarts."""
 
 import random
 from collections.abc import Callable
@@ -14,15 +14,15 @@ from orderwatch.ports import Store
 
 log = structlog.get_logger()
 
-_GENTLE = 15  # failures at the start that do not lengthen the pause: about a minute
-_FIRST = timedelta(seconds=30)
-_FIRST_AT_START = timedelta(seconds=5)
-_START = timedelta(minutes=2)  # trouble that began no longer ago may be all of the start
-_DOUBTFUL = 2  # requests for links in a row that were not answered
+_MAX_GENTLE_FAILURES = 15  # at the start these do not lengthen the pause: about a minute
+_FIRST_PAUSE = timedelta(seconds=30)
+_FIRST_PAUSE_AT_START = timedelta(seconds=5)
+_START_PERIOD = timedelta(minutes=2)  # an outage that is no older may be due to the start of the machine
+_SUSPECT_AFTER = 2  # consecutive failed requests for links
 
 
 class AccountBreaker:
-    """One account's breaker, shared by everything that asks for it; kept in the store."""
+    """One account's circuit breaker, shared by all its workers; saved in the store."""
 
     def __init__(
         self,
@@ -36,52 +36,53 @@ class AccountBreaker:
     ) -> None:
         self._account = account
         self._store = store
-        self._first = min(_FIRST, interval)
+        self._first = min(_FIRST_PAUSE, interval)
         self._now = now
         self._rng = rng
         self._starting = trouble is None
         self._accepted = False
-        self._unanswered = 0
-        self._spared = 0  # failures of the start
-        self.trouble = trouble and self._taken_over(trouble)
+        self._failed_links = 0
+        self._gentle_failures = 0  # at the start
+        self.trouble = trouble and self._resume(trouble)
 
     @property
     def is_open(self) -> bool:
-        """Trouble began and has not ended."""
+        """Whether an outage has begun and not ended."""
         return self.trouble is not None
 
     @property
     def state(self) -> str:
-        """fine, unavailable or refused."""
+        """`fine`, `unavailable` or `refused`."""
         if self.trouble is None:
             return "fine"
         return "refused" if self.trouble.refused else "unavailable"
 
     @property
     def is_suspect(self) -> bool:
-        """No link came lately: the poller finds out whether the account answers before others ask again."""
-        return self._unanswered >= _DOUBTFUL
+        """Whether requests for links failed lately; the poller then probes the account before others try."""
+        return self._failed_links >= _SUSPECT_AFTER
 
     @property
     def accepted(self) -> bool:
-        """The credentials worked since the start, and are not refused."""
+        """Whether the credentials have worked since the start, and are not refused now."""
         return self._accepted and not (self.trouble and self.trouble.refused)
 
     @property
     def blocks_now(self) -> bool:
-        """Nobody should ask now."""
+        """Whether requests have to wait now."""
         return self.trouble is not None and self.trouble.holds(self._now())
 
-    def unanswered(self) -> None:
-        """A request for a link was not."""
-        self._unanswered += 1
+    def on_link_failure(self) -> None:
+        """Count a failed request for a link."""
+        self._failed_links += 1
 
-    def answered(self) -> None:
-        self._unanswered = 0
+    def on_link_success(self) -> None:
+        """Reset the count of failed requests for links."""
+        self._failed_links = 0
 
-    async def failed(self, error: ProviderError) -> None:
-        """The poller found out; the trouble is said where it begins."""
-        self.answered()
+    async def on_failure(self, error: ProviderError) -> None:
+        """Record a failure that the poller has confirmed; log it if the outage begins."""
+        self.on_link_success()
         refused = isinstance(error, RefusedError)
         known, now = self.trouble, self._now()
         gentle = self._is_gentle(error)
@@ -93,56 +94,59 @@ class AccountBreaker:
                 wait=timedelta(seconds=error.wait if isinstance(error, UnavailableError) else 0),
             ),
             now,
-            first=min(self._first, _FIRST_AT_START) if gentle else self._first,
+            first=min(self._first, _FIRST_PAUSE_AT_START) if gentle else self._first,
             gentle=gentle,
             spread=self._rng.random(),
-            spared=self._spared,
+            spared=self._gentle_failures,
         )
         if gentle:
-            self._spared = self.trouble.failures
+            self._gentle_failures = self.trouble.failures
         if known is None or known.refused is not refused:
             if refused:
                 log.error("account.refused", account=self._account, reason=str(error))
             else:
                 log.warning("account.unavailable", account=self._account, reason=str(error))
-        await shielded(self._store.troubled(self._account, self.trouble))  # as it was said
+        await shielded(
+            self._store.accounts.save_circuit(self._account, self.trouble)
+        )  # also if cancelled, because it is logged
 
-    def stepped(self, by: timedelta) -> None:
-        """Our clock was set: a pause ends no later for it."""
+    def on_clock_step(self, by: timedelta) -> None:
+        """Shift the pause after the clock was set back, so that it does not get longer."""
         if self.trouble is not None and by < timedelta(0):
             began_at, until = self.trouble.began_at + by, self.trouble.until + by
             self.trouble = replace(self.trouble, began_at=began_at, until=until)
 
     def _is_gentle(self, error: ProviderError) -> bool:
-        """At the start of the machine our own network may still be about to come up."""
+        """Return whether the host's own network may still be starting."""
         unreached = isinstance(error, UnavailableError) and not error.reached
         known = self.trouble.failures if self.trouble else 0
-        return self._starting and unreached and known < _GENTLE
+        return self._starting and unreached and known < _MAX_GENTLE_FAILURES
 
-    async def succeeded(self) -> None:
-        self.answered()
+    async def on_success(self) -> None:
+        """Record that the account answered; close the breaker."""
+        self.on_link_success()
         self._starting = False
-        self._spared = 0
+        self._gentle_failures = 0
         self._accepted = True
         if self.trouble is None:
             return
-        lasted = round((self._now() - self.trouble.began_at).total_seconds())
+        duration = round((self._now() - self.trouble.began_at).total_seconds())
         log.info(
             "account.recovered",
             account=self._account,
-            lasted_seconds=lasted,
+            lasted_seconds=duration,
             failures=self.trouble.failures,
         )
         self.trouble = None
-        await shielded(self._store.troubled(self._account, None))
+        await shielded(self._store.accounts.save_circuit(self._account, None))
 
-    def _taken_over(self, trouble: OpenCircuit) -> OpenCircuit:
-        """What lasted when the last process ended: it was said then, and is not hammered now.
+    def _resume(self, trouble: OpenCircuit) -> OpenCircuit:
+        """Continue an outage of the last process, which has logged it.
 
-        Who restarts us after a refusal has probably mended its cause, so that is tried again soon.
+        Refused credentials are retried soon: an operator who restarts orderwatch has probably corrected them.
         """
-        if not trouble.refused and trouble.until - trouble.began_at <= _START:
-            self._spared = trouble.failures
+        if not trouble.refused and trouble.until - trouble.began_at <= _START_PERIOD:
+            self._gentle_failures = trouble.failures
         if trouble.refused:
             trouble = replace(trouble, until=min(trouble.until, self._now() + self._first))
         log.info(

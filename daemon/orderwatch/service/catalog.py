@@ -1,4 +1,4 @@
-"""Keeps the catalogue of what is stored: rows say which scenes are not listed as they are."""
+"""Updates the STAC catalog of the delivery trees; rows say which scenes are not listed correctly."""
 
 import asyncio
 import time
@@ -13,19 +13,19 @@ from orderwatch.core import stac
 from orderwatch.core.model import Order
 from orderwatch.core.stac import Document, Entry
 from orderwatch.errors import DiskError, UnexpectedError
-from orderwatch.ports import CatalogFiles, CatalogRows, SceneRead, Unlisted
-from orderwatch.service.error_boundary import contained
+from orderwatch.ports import CatalogFiles, SceneRead, Store, Unlisted
+from orderwatch.service.error_boundary import contain_errors
 
 log = structlog.get_logger()
 
-_AT_ONCE = 100  # orders, or items
-_PART = 1_000  # scenes, after which what is done is done for good
-_PAUSE, _LONGEST_PAUSE = 30.0, 900.0  # seconds, after a failure: each try writes all that is not listed
+_BATCH_SIZE = 100  # orders or items
+_MAX_SCENES_PER_PASS = 1_000  # finished and marked before the next ones
+_RETRY_MIN_SECONDS, _RETRY_MAX_SECONDS = 30.0, 900.0
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogTree:
-    """One tree; `ready` raises `DiskError` where it cannot be used."""
+    """One tree; `ready` raises `DiskError` if it cannot be used."""
 
     root: str
     files: CatalogFiles
@@ -34,126 +34,132 @@ class CatalogTree:
 
 @dataclass(slots=True)
 class _Failure:
-    """What keeps a tree's catalogue from being written; it is not tried again before `until`."""
+    """Why a tree's catalog cannot be written; the next attempt is not before `until`."""
 
     reason: str = ""
-    pause: float = _PAUSE / 2
+    pause: float = _RETRY_MIN_SECONDS / 2
     until: float = 0.0
 
 
 @dataclass(slots=True)
 class _Written:
-    """By the path of an item: what its collection has to know (None where no file is left), and its rows."""
+    """By item path: the entry for its collection (None if no file is left), and its rows."""
 
     entries: dict[str, Entry | None] = field(default_factory=dict)
     scenes: dict[str, SceneRead] = field(default_factory=dict)
 
 
 class CatalogUpdater:
-    """`trees` by the names that rows have for them; those without a catalogue are left out."""
+    """Updates the catalogs of `trees`, by their names in the rows; only trees with a catalog."""
 
     def __init__(
         self,
-        store: CatalogRows,
+        store: Store,
         trees: Mapping[str | None, CatalogTree],
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._steady = steady
-        self._failing: dict[str, _Failure] = {}  # by root, said
-        self._aside: dict[tuple[str, str, int, str], float] = {}  # scenes, until when
+        self._failing: dict[str, _Failure] = {}  # logged, by root
+        self._skipped_until: dict[tuple[str, str, int, str], float] = {}  # scenes with an unexpected error
         self._trees = trees
 
-    def adjust(self, trees: Mapping[str | None, CatalogTree]) -> None:
-        """From now on these, tried at once; trouble with a catalogue that nobody keeps any more is over."""
+    def replace_trees(self, trees: Mapping[str | None, CatalogTree]) -> None:
+        """Use these trees from now on, and retry at once; failures of removed trees end."""
         for root in self._failing.keys() - {tree.root for tree in trees.values()}:
-            self._restore(root)
+            self._on_success(root)
         for failure in self._failing.values():
             failure.until = 0.0
         self._trees = trees
 
-    async def round(self) -> list[str]:
-        """List what is not listed as it is; returns what kept it from that."""
+    async def update(self) -> list[str]:
+        """Update every catalog; returns the problems."""
         problems = []
         for key, tree in self._trees.items():
             failure = self._failing.get(tree.root)
             if failure is not None and self._steady() < failure.until:
                 problems.append(failure.reason)
                 continue
-            unlisted = [one for one in await self._store.unlisted(key) if not self._is_aside(tree, one)]
-            if unlisted and (reason := await _not_ready(tree)):
-                problems.append(reason)  # who uses the tree says so
+            unlisted = [
+                scene
+                for scene in await self._store.catalog.unlisted(key)
+                if not self._is_skipped(tree, scene)
+            ]
+            if unlisted and (reason := await _why_unusable(tree)):
+                problems.append(reason)  # logged by the mount guard
                 continue
             try:
-                await self._bring_all(key, tree, unlisted)
+                await self._update_tree(key, tree, unlisted)
             except DiskError as error:
                 problems.append(str(error))
-                self._fail(tree, error)
+                self._on_failure(tree, error)
             else:
-                self._restore(tree.root)
+                self._on_success(tree.root)
         return problems
 
-    async def _bring_all(self, key: str | None, tree: CatalogTree, unlisted: Sequence[Unlisted]) -> None:
-        """Where nothing was listed, what is no item of now is taken away: a former project's, say."""
-        anew = bool(unlisted) and not await self._store.collections(key)
+    async def _update_tree(self, key: str | None, tree: CatalogTree, unlisted: Sequence[Unlisted]) -> None:
+        """Update one tree; the first time, remove catalog files that belong to no current item."""
+        is_first = bool(unlisted) and not await self._store.catalog.collections(key)
         items: set[str] = set()
-        for start in range(0, len(unlisted), _PART):
-            items |= await self._bring_parted(key, tree, unlisted[start : start + _PART])
-        if anew:
-            await tree.files.remove(await tree.files.besides(items | set(map(stac.collection_of, items))))
+        for start in range(0, len(unlisted), _MAX_SCENES_PER_PASS):
+            items |= await self._update_isolated(key, tree, unlisted[start : start + _MAX_SCENES_PER_PASS])
+        if is_first:
+            await tree.files.remove(await tree.files.other_files(items | set(map(stac.collection_of, items))))
 
-    async def _bring_parted(
+    async def _update_isolated(
         self, key: str | None, tree: CatalogTree, unlisted: Sequence[Unlisted]
     ) -> set[str]:
-        """All of them but the scenes on which an error of our own falls: these are left out for a while."""
+        """Update all scenes except those that raise an unexpected error, which are skipped for a while."""
         try:
-            with contained(root=tree.root, scenes=len(unlisted)):
-                items = await self._bring(key, tree, unlisted)
+            with contain_errors(root=tree.root, scenes=len(unlisted)):
+                items = await self._update_scenes(key, tree, unlisted)
         except UnexpectedError as error:
             if len(unlisted) == 1:
-                self._put_aside(tree, unlisted[0], error)
+                self._skip(tree, unlisted[0], error)
                 return set()
             half = len(unlisted) // 2
-            items = await self._bring_parted(key, tree, unlisted[:half])
-            return items | await self._bring_parted(key, tree, unlisted[half:])
-        for one in unlisted:
-            if self._aside.pop((tree.root, *_whose(one)), None) is not None:
-                log.info("catalogue.item_restored", root=tree.root, **_named(one))
+            items = await self._update_isolated(key, tree, unlisted[:half])
+            return items | await self._update_isolated(key, tree, unlisted[half:])
+        for scene in unlisted:
+            if self._skipped_until.pop((tree.root, *_scene_key(scene)), None) is not None:
+                log.info("catalogue.item_restored", root=tree.root, **_log_fields(scene))
         return items
 
-    def _is_aside(self, tree: CatalogTree, one: Unlisted) -> bool:
-        until = self._aside.get((tree.root, *_whose(one)))
+    def _is_skipped(self, tree: CatalogTree, scene: Unlisted) -> bool:
+        until = self._skipped_until.get((tree.root, *_scene_key(scene)))
         return until is not None and self._steady() < until
 
-    def _put_aside(self, tree: CatalogTree, one: Unlisted, error: UnexpectedError) -> None:
-        key = (tree.root, *_whose(one))
-        if key not in self._aside:
-            log.warning("catalogue.item_failed", root=tree.root, **_named(one), reason=str(error))
-        self._aside[key] = self._steady() + _LONGEST_PAUSE
+    def _skip(self, tree: CatalogTree, scene: Unlisted, error: UnexpectedError) -> None:
+        key = (tree.root, *_scene_key(scene))
+        if key not in self._skipped_until:
+            log.warning("catalogue.item_failed", root=tree.root, **_log_fields(scene), reason=str(error))
+        self._skipped_until[key] = self._steady() + _RETRY_MAX_SECONDS
 
-    async def _bring(self, key: str | None, tree: CatalogTree, unlisted: Sequence[Unlisted]) -> set[str]:
-        """Items, then who links to them, then the marks: after a crash it is all done once more."""
+    async def _update_scenes(
+        self, key: str | None, tree: CatalogTree, unlisted: Sequence[Unlisted]
+    ) -> set[str]:
+        """Write items, then what links to them, then the marks, so that a crash only repeats the work."""
         written = await self._write_items(key, tree, unlisted)
-        gone = [path for path, entry in written.entries.items() if entry is None]
-        gone += await self._write_collections(key, tree, written.entries)
-        await tree.files.remove(gone)
+        removed = [path for path, entry in written.entries.items() if entry is None]
+        removed += await self._write_collections(key, tree, written.entries)
+        await tree.files.remove(removed)
         paths = list(written.scenes)
-        for start in range(0, len(paths), _AT_ONCE):
-            part = paths[start : start + _AT_ONCE]
-            await self._store.list_in({path: written.scenes[path] for path in part})
-        log.debug("catalogue.written", root=tree.root, items=len(paths) - len(gone))
+        for start in range(0, len(paths), _BATCH_SIZE):
+            part = paths[start : start + _BATCH_SIZE]
+            await self._store.catalog.mark_listed({path: written.scenes[path] for path in part})
+        log.debug("catalogue.written", root=tree.root, items=len(paths) - len(removed))
         return {path for path, entry in written.entries.items() if entry is not None}
 
     async def _write_items(
         self, key: str | None, tree: CatalogTree, unlisted: Sequence[Unlisted]
     ) -> _Written:
         written = _Written()
-        async for some in self._orders(unlisted):
+        async for batch in self._orders(unlisted):
             documents: dict[str, Document] = {}
-            for order, one in some:
-                scene = [d for d in order.deliveries if (d.scene_id, d.root) == (one.scene_id, key)]
+            for order, row in batch:
+                scene = [d for d in order.deliveries if (d.scene_id, d.root) == (row.scene_id, key)]
                 files = [d for d in scene if d.stored_at is not None]
-                path = one.item or stac.item_path(order, one.scene_id)
+                path = row.item or stac.item_path(order, row.scene_id)
                 written.scenes[path] = SceneRead(order.version, scene)
                 written.entries[path] = stac.entry_of(order, files, path) if files else None
                 if files:
@@ -162,50 +168,52 @@ class CatalogUpdater:
         return written
 
     async def _orders(self, unlisted: Sequence[Unlisted]) -> AsyncIterator[list[tuple[Order, Unlisted]]]:
-        """Each scene with its order, some orders at once."""
-        for account, rows in groupby(sorted(unlisted, key=_whose), key=lambda one: one.account):
+        """Yield scenes with their orders, in batches of orders."""
+        for account, rows in groupby(sorted(unlisted, key=_scene_key), key=lambda scene: scene.account):
             of_account = list(rows)
-            ids = sorted({one.task_id for one in of_account})
-            for start in range(0, len(ids), _AT_ONCE):
-                some = set(ids[start : start + _AT_ONCE])
-                orders = await self._store.orders_of(account, some)
-                yield [(orders[one.task_id], one) for one in of_account if one.task_id in orders]
+            ids = sorted({scene.task_id for scene in of_account})
+            for start in range(0, len(ids), _BATCH_SIZE):
+                batch = set(ids[start : start + _BATCH_SIZE])
+                orders = await self._store.orders.get_many(account, batch)
+                yield [(orders[scene.task_id], scene) for scene in of_account if scene.task_id in orders]
 
     async def _write_collections(
         self, key: str | None, tree: CatalogTree, changed: Mapping[str, Entry | None]
     ) -> list[str]:
-        """Each that has a changed item, then the root of them all; returns those that have no item left."""
+        """Write each changed collection, then the root catalog; returns the empty collections."""
         by_collection: defaultdict[str, dict[str, Entry | None]] = defaultdict(dict)
         for path, entry in changed.items():
             by_collection[stac.collection_of(path)][path] = entry
-        all_of_them = {f"{folder}/collection.json" for folder in await self._store.collections(key)}
+        collections = {f"{folder}/collection.json" for folder in await self._store.catalog.collections(key)}
         empty = []
-        for path, here in by_collection.items():
-            known = {e.path: e for e in await self._store.entries(key, path.rpartition("/")[0])}
-            entries = _there({**known, **here}.values())
+        for path, updated in by_collection.items():
+            known = {e.path: e for e in await self._store.catalog.entries(key, path.rpartition("/")[0])}
+            entries = _existing({**known, **updated}.values())
             if entries:
-                document = await asyncio.to_thread(stac.collection, path, entries)  # of thousands
+                document = await asyncio.to_thread(
+                    stac.collection, path, entries
+                )  # slow with thousands of entries
                 await tree.files.write({path: document})
-                all_of_them.add(path)
+                collections.add(path)
             else:
                 empty.append(path)
-                all_of_them.discard(path)
-        await tree.files.write({stac.CATALOGUE: stac.catalog(all_of_them)})
+                collections.discard(path)
+        await tree.files.write({stac.CATALOGUE: stac.catalog(collections)})
         return empty
 
-    def _fail(self, tree: CatalogTree, error: DiskError) -> None:
+    def _on_failure(self, tree: CatalogTree, error: DiskError) -> None:
         if tree.root not in self._failing:
             log.error("catalogue.failing", root=tree.root, reason=str(error))
         failure = self._failing.setdefault(tree.root, _Failure())
-        failure.reason, failure.pause = str(error), min(2 * failure.pause, _LONGEST_PAUSE)
+        failure.reason, failure.pause = str(error), min(2 * failure.pause, _RETRY_MAX_SECONDS)
         failure.until = self._steady() + failure.pause
 
-    def _restore(self, root: str) -> None:
+    def _on_success(self, root: str) -> None:
         if self._failing.pop(root, None) is not None:
             log.info("catalogue.restored", root=root)
 
 
-async def _not_ready(tree: CatalogTree) -> str | None:
+async def _why_unusable(tree: CatalogTree) -> str | None:
     try:
         await tree.ready()
     except DiskError as error:
@@ -213,13 +221,13 @@ async def _not_ready(tree: CatalogTree) -> str | None:
     return None
 
 
-def _there(entries: Iterable[Entry | None]) -> list[Entry]:
+def _existing(entries: Iterable[Entry | None]) -> list[Entry]:
     return [entry for entry in entries if entry is not None]
 
 
-def _whose(one: Unlisted) -> tuple[str, int, str]:
-    return one.account, one.task_id, one.scene_id
+def _scene_key(scene: Unlisted) -> tuple[str, int, str]:
+    return scene.account, scene.task_id, scene.scene_id
 
 
-def _named(one: Unlisted) -> dict[str, object]:
-    return {"account": one.account, "task_id": one.task_id, "scene_id": one.scene_id}
+def _log_fields(scene: Unlisted) -> dict[str, object]:
+    return {"account": scene.account, "task_id": scene.task_id, "scene_id": scene.scene_id}

@@ -1,4 +1,4 @@
-"""The time of day: the host's and the provider's, and the later one where they differ."""
+"""The time of day: of the host and of the provider, the later one if they differ."""
 
 import asyncio
 import statistics
@@ -12,13 +12,13 @@ import structlog
 
 log = structlog.get_logger()
 
-_TOLERATED = timedelta(seconds=60)
-_FARTHEST = timedelta(days=36_500)  # a host may say 1970; a provider that says 9999 is not believed
-_REMEMBERED = 5  # answers
+_TOLERANCE = timedelta(seconds=60)
+_MAX_DIFFERENCE = timedelta(days=36_500)  # a host may be at 1970, but a provider at 9999 is ignored
+_MAX_SAMPLES = 5
 
 
-class _Standing(Enum):
-    """What is known of the host's clock; where it only differs the provider's may be the wrong one."""
+class _HostClock(Enum):
+    """The state of the host's clock; if it only DIFFERS, the provider's may be the wrong one."""
 
     RIGHT = auto()
     DIFFERS = auto()
@@ -26,101 +26,112 @@ class _Standing(Enum):
 
 
 def utc_now() -> datetime:
+    """Return the host's time."""
     return datetime.now(UTC)
 
 
 def steady() -> float:
-    """Seconds that no setting of the clock moves, and that pass in a suspended machine too."""
+    """Return seconds that no clock step changes, and that include suspended time."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Clock:
-    """Neither a host nor a provider that is behind delays anything.
+    """The later of host time and provider time, so that a slow clock delays nothing.
 
-    Once both have agreed, our own time goes on from there by the steady clock, however the host is set.
+    Once both have agreed, time continues from there with the steady clock, however the host's clock is set.
     """
 
     def __init__(self, wall: Callable[[], datetime] = utc_now, steady: Callable[[], float] = steady) -> None:
         self._wall = wall
         self._steady = steady
-        self._heard: deque[float] = deque(maxlen=_REMEMBERED)  # provider's time minus the steady clock's
-        self._theirs: float | None = None  # the same, as several answers agree
-        self._agreed: float | None = None  # the host's minus the steady clock's, when the two agreed last
-        self._standing_logged = _Standing.RIGHT
+        self._samples: deque[float] = deque(maxlen=_MAX_SAMPLES)  # provider time minus steady clock
+        self._provider_offset: float | None = None  # the same, confirmed by several responses
+        self._agreed_offset: float | None = None  # host time minus steady clock, when both last agreed
+        self._logged_state = _HostClock.RIGHT
 
     @property
     def confirmed(self) -> bool:
-        """The provider's time is known, and is no earlier than ours: before, this host's may be years off."""
-        return self._theirs is not None and self.now() - self._at(self._theirs) <= _TOLERATED
+        """Whether the provider's time is known and not behind; before that, this host's may be years off."""
+        return (
+            self._provider_offset is not None and self.now() - self._at(self._provider_offset) <= _TOLERANCE
+        )
 
     def now(self) -> datetime:
+        """Return the time that orderwatch works with."""
         wall = self._wall()
-        if self._theirs is None or abs(self.ahead()) <= _TOLERATED:
+        if self._provider_offset is None or abs(self.ahead()) <= _TOLERANCE:
             return wall
-        return max(self._at(self._theirs), wall if self._agreed is None else self._at(self._agreed))
+        return max(
+            self._at(self._provider_offset),
+            wall if self._agreed_offset is None else self._at(self._agreed_offset),
+        )
 
     def ahead(self) -> timedelta:
-        """How far the host's clock is before the provider's."""
-        return timedelta(0) if self._theirs is None else self._wall() - self._at(self._theirs)
+        """Return how far the host's clock is ahead of the provider's."""
+        return (
+            timedelta(0) if self._provider_offset is None else self._wall() - self._at(self._provider_offset)
+        )
 
-    def heard(self, date: datetime) -> None:
-        """Take in the provider's time of day, as an answer has just shown it."""
-        if abs(date - self._wall()) > _FARTHEST:
+    def on_date(self, date: datetime) -> None:
+        """Take into account the provider's time of a response just received."""
+        if abs(date - self._wall()) > _MAX_DIFFERENCE:
             return
-        self._heard.append(date.timestamp() - self._steady())
-        middle = statistics.median(self._heard)
-        agreeing = sum(abs(theirs - middle) <= _TOLERATED.total_seconds() for theirs in self._heard)
-        heard = len(self._heard)
-        if agreeing >= (heard if heard < 3 else heard - 1):  # noqa: PLR2004 - one odd answer of several moves nothing
-            self._theirs = middle
-            if abs(self.ahead()) <= _TOLERATED:
-                self._agreed = self._wall().timestamp() - self._steady()
-            self._say()
+        self._samples.append(date.timestamp() - self._steady())
+        middle = statistics.median(self._samples)
+        agreeing = sum(abs(sample - middle) <= _TOLERANCE.total_seconds() for sample in self._samples)
+        count = len(self._samples)
+        if agreeing >= (count if count < 3 else count - 1):  # noqa: PLR2004 - one outlier is tolerated
+            self._provider_offset = middle
+            if abs(self.ahead()) <= _TOLERANCE:
+                self._agreed_offset = self._wall().timestamp() - self._steady()
+            self._log_change()
 
     def _at(self, offset: float) -> datetime:
         return datetime.fromtimestamp(offset + self._steady(), UTC)
 
-    def _say(self) -> None:
-        standing = self._standing()
-        if standing is self._standing_logged:
+    def _log_change(self) -> None:
+        state = self._state()
+        if state is self._logged_state:
             return
-        self._standing_logged = standing
+        self._logged_state = state
         ahead = round(self.ahead().total_seconds())
-        match standing:
-            case _Standing.RIGHT:
+        match state:
+            case _HostClock.RIGHT:
                 log.info("clock.right")
-            case _Standing.WRONG:
+            case _HostClock.WRONG:
                 log.warning("clock.wrong", ahead_seconds=ahead)
-            case _Standing.DIFFERS:
+            case _HostClock.DIFFERS:
                 log.warning("clock.differs", ahead_seconds=ahead)
 
-    def _standing(self) -> _Standing:
-        if abs(self.ahead()) <= _TOLERATED:
-            return _Standing.RIGHT
+    def _state(self) -> _HostClock:
+        if abs(self.ahead()) <= _TOLERANCE:
+            return _HostClock.RIGHT
         wall = self._wall()
-        went_on = self._agreed is not None and abs(wall - self._at(self._agreed)) <= _TOLERATED
-        counts = abs(wall - self.now()) <= _TOLERATED
-        return _Standing.DIFFERS if went_on or counts else _Standing.WRONG
+        is_steady = (
+            self._agreed_offset is not None and abs(wall - self._at(self._agreed_offset)) <= _TOLERANCE
+        )
+        is_used = abs(wall - self.now()) <= _TOLERANCE
+        return _HostClock.DIFFERS if is_steady or is_used else _HostClock.WRONG
 
 
-EVERY = 15.0  # seconds
-_HEARTBEAT_TOLERATED = timedelta(seconds=2)
+CHECK_INTERVAL_SECONDS = 15.0
+_MIN_STEP = timedelta(seconds=2)
 _ZERO = timedelta(0)
 
 
 class ClockSteps:
-    """How far a clock was set since it was last asked; small steps add up until they count."""
+    """Measures steps of a clock; small ones add up until they count."""
 
     def __init__(self, now: Callable[[], datetime], steady: Callable[[], float]) -> None:
         self._now = now
         self._steady = steady
         self._ahead = self._read()
 
-    def taken(self) -> timedelta:
-        """Forward or back, zero for less than two seconds. A suspended machine is no step."""
+    def take_step(self) -> timedelta:
+        """Return the step since the last call, zero below two seconds. Suspension is not a step."""
         ahead = self._read()
         by = ahead - self._ahead
-        if abs(by) <= _HEARTBEAT_TOLERATED:
+        if abs(by) <= _MIN_STEP:
             return _ZERO
         self._ahead = ahead
         return by
@@ -130,39 +141,40 @@ class ClockSteps:
 
 
 class ClockWatch:
-    """Rings every 15 s; where the host's clock was set it says so.
+    """Calls `on_tick` every 15 s, and logs steps of the host's clock.
 
-    `rebase` is for what goes by the host's clock, `stepped` for what goes by ours (`now`), which may be the
-    provider's and so not have moved.
+    `on_host_step` is for users of the host's clock, `on_step` for users of `now`, which may follow the
+    provider's clock and so not have stepped.
     """
 
     def __init__(
         self,
         *,
-        ring: Callable[[], None],
-        rebase: Callable[[], None],
-        stepped: Callable[[timedelta], Awaitable[None]],
+        on_tick: Callable[[], None],
+        on_host_step: Callable[[], None],
+        on_step: Callable[[timedelta], Awaitable[None]],
         now: Callable[[], datetime],
         wall: Callable[[], datetime] = utc_now,
         steady: Callable[[], float] = steady,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._ring = ring
-        self._rebase = rebase
-        self._stepped = stepped
-        self._hosts = ClockSteps(wall, steady)
-        self._ours = ClockSteps(now, steady)
+        self._on_tick = on_tick
+        self._on_host_step = on_host_step
+        self._on_step = on_step
+        self._host_steps = ClockSteps(wall, steady)
+        self._own_steps = ClockSteps(now, steady)
         self._sleep = sleep
 
     async def run(self) -> None:
         while True:
-            await self._sleep(EVERY)
-            await self.beat()
+            await self._sleep(CHECK_INTERVAL_SECONDS)
+            await self.check()
 
-    async def beat(self) -> None:
-        if by := self._hosts.taken():
+    async def check(self) -> None:
+        """Check both clocks once, then tick."""
+        if by := self._host_steps.take_step():
             log.warning("clock.stepped", by_seconds=round(by.total_seconds(), 1))
-            self._rebase()
-        if by := self._ours.taken():
-            await self._stepped(by)
-        self._ring()
+            self._on_host_step()
+        if by := self._own_steps.take_step():
+            await self._on_step(by)
+        self._on_tick()

@@ -1,4 +1,4 @@
-"""The wall between orders: what nobody expected of one order's data is that order's own failure."""
+"""Confines unexpected exceptions: what one order's data triggers fails that order only."""
 
 import traceback
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def contained(**whose: object) -> Iterator[None]:
-    """Raise `UnexpectedError` instead of any exception that is no `OrderwatchError`; log its frames at debug.
+def contain_errors(**fields: object) -> Iterator[None]:
+    """Raise `UnexpectedError` in place of other exceptions than `OrderwatchError`; log the frames at debug.
 
-    Neither the log nor the error has the exception's own text, which may quote what no log may hold.
+    The exception's own text is dropped, because it may quote secrets.
     """
     try:
         yield
@@ -25,6 +25,6 @@ def contained(**whose: object) -> Iterator[None]:
         if isinstance(error, ExceptionGroup) and error.subgroup(OrderwatchError):
             raise
         kind, frames = type(error).__name__, traceback.extract_tb(error.__traceback__)
-        log.debug("error.unexpected", **whose, kind=kind, stack="".join(frames.format()))
-        where = f"{kind} in {frames[-1].name}, line {frames[-1].lineno}"
-        raise UnexpectedError(f"an error in orderwatch: {where}; report it") from error
+        log.debug("error.unexpected", **fields, kind=kind, stack="".join(frames.format()))
+        place = f"{kind} in {frames[-1].name}, line {frames[-1].lineno}"
+        raise UnexpectedError(f"an error in orderwatch: {place}; please report it") from error

@@ -1,4 +1,4 @@
-"""Who of the crew makes progress: each beats as it does, and is late where it has not for too long."""
+"""Liveness of the workers: each reports progress, and is late if it has not for too long."""
 
 import asyncio
 import math
@@ -6,114 +6,114 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-PATIENCE = 600.0  # seconds: no single request, with its tries, takes as long
-_QUEUE = 20  # requests that may stand before it, each with its try
-_EVERY = 1.0  # seconds between two looks at the loop
-_PUNCTUAL = 5.0  # seconds that the loop may be behind
-_SLOWEST_DISK = 1_000_000  # bytes per second: a disk that reads so slowly still works
+MAX_SILENCE_SECONDS = 600.0  # longer than any request with its retries
+_MAX_QUEUED_REQUESTS = 20
+_LOOP_CHECK_SECONDS = 1.0
+_MAX_LOOP_LAG_SECONDS = 5.0
+_MIN_DISK_BYTES_PER_SECOND = 1_000_000  # a slower disk counts as hanging
 
 
 def liveness_limit(requests_per_second: float) -> float:
-    """Seconds that whoever asks the provider may be silent, at this pace."""
-    return PATIENCE + _QUEUE / requests_per_second
+    """Return the seconds that a worker may be silent at this rate of requests."""
+    return MAX_SILENCE_SECONDS + _MAX_QUEUED_REQUESTS / requests_per_second
 
 
 class Liveness:
-    """The members that are at work. The clock stands still while the machine is suspended."""
+    """The active workers. `clock` excludes suspended time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._members: set[Worker] = set()
+        self._workers: set[Worker] = set()
 
-    def worker(self, name: str, within: float = PATIENCE) -> "Worker":
-        """One that must beat every so many seconds, while it is entered."""
-        return Worker(name, within, self._clock, self._members)
+    def worker(self, name: str, limit: float = MAX_SILENCE_SECONDS) -> "Worker":
+        """Create a worker that has to report progress at least every `limit` seconds while it is entered."""
+        return Worker(name, limit, self._clock, self._workers)
 
     def late(self) -> list[str]:
-        """Why not all is well, in words; empty where everybody makes progress."""
+        """Return a text for each worker without progress."""
         now = self._clock()
         return sorted(
-            f"{worker.name}: no progress since {now - worker.beaten_at:.0f} s"
-            for worker in self._members
+            f"{worker.name}: no progress since {now - worker.progress_at:.0f} s"
+            for worker in self._workers
             if now > worker.until
         )
 
 
 class Worker:
-    """Counts from when it is entered until it is left. Any thread may beat."""
+    """A worker, supervised while it is entered. Any thread may report progress."""
 
-    def __init__(self, name: str, within: float, clock: Callable[[], float], members: set["Worker"]) -> None:
+    def __init__(self, name: str, limit: float, clock: Callable[[], float], workers: set["Worker"]) -> None:
         self.name = name
-        self._within = within
+        self._limit = limit
         self._clock = clock
-        self._members = members
+        self._workers = workers
         self.progress()
 
     def __enter__(self) -> Self:
         self.progress()
-        self._members.add(self)
+        self._workers.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._members.discard(self)
+        self._workers.discard(self)
 
     def progress(self) -> None:
-        """There is progress."""
-        self.beaten_at = self._clock()
-        self.until = self.beaten_at + self._within
+        """Report progress."""
+        self.progress_at = self._clock()
+        self.until = self.progress_at + self._limit
 
-    def reading(self, size: int) -> None:
-        """There is, and now so many bytes are worked through, which may be silent."""
+    def expect_bytes(self, size: int) -> None:
+        """Report progress, and allow silent work on `size` bytes from disk."""
         self.progress()
-        self.until += size / _SLOWEST_DISK
+        self.until += size / _MIN_DISK_BYTES_PER_SECOND
 
     def idle(self) -> None:
-        """Until the next beat there is nothing to do but to wait for others, who are judged themselves."""
+        """Report that the worker waits for others, without a limit until the next progress."""
         self.progress()
         self.until = math.inf
 
 
 def unsupervised() -> Worker:
-    """A member that nobody judges."""
-    return Liveness().worker("nobody")
+    """Create a worker that nothing supervises."""
+    return Liveness().worker("unsupervised")
 
 
 class LoopLag:
-    """How far the event loop is behind; `run` looks every second."""
+    """Measures how far the event loop is behind."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._worst = 0.0
-        self._looked_at = clock()
-        self.lag = 0.0  # seconds, when it was looked at last
+        self._measured_at = clock()
+        self.lag = 0.0  # seconds, at the last measurement
 
     async def run(self) -> None:
-        self._looked_at = self._clock()
+        self._measured_at = self._clock()
         while True:
-            await asyncio.sleep(_EVERY)
-            self.look()
+            await asyncio.sleep(_LOOP_CHECK_SECONDS)
+            self.measure()
 
-    def look(self) -> None:
-        """As it is each second, by the loop's own clock."""
+    def measure(self) -> None:
+        """Measure once; called every second."""
         now = self._clock()
-        self.lag = max(0.0, now - self._looked_at - _EVERY)
-        self._looked_at = now
+        self.lag = max(0.0, now - self._measured_at - _LOOP_CHECK_SECONDS)
+        self._measured_at = now
         self._worst = max(self._worst, self.lag)
 
-    def worst(self) -> float:
-        """The longest lag in seconds since this was asked last, one that lasts now included."""
+    def take_worst(self) -> float:
+        """Return the longest lag in seconds since the last call, including the current one."""
         worst, self._worst = max(self._worst, self._behind()), 0.0
         return worst
 
     def late(self) -> list[str]:
-        """Why the loop is not punctual, in words."""
+        """Return a text if the loop is too far behind."""
         behind = max(self.lag, self._behind())
-        return [f"event loop: {behind:.1f} s behind"] if behind > _PUNCTUAL else []
+        return [f"event loop: {behind:.1f} s behind"] if behind > _MAX_LOOP_LAG_SECONDS else []
 
     def _behind(self) -> float:
-        return max(0.0, self._clock() - self._looked_at - _EVERY)
+        return max(0.0, self._clock() - self._measured_at - _LOOP_CHECK_SECONDS)
 
 
 def why_unhealthy(liveness: Liveness, loop: LoopLag) -> list[str]:
-    """Why the service manager should not be told that all is well; empty where it should."""
+    """Return why the service manager must not be notified; empty if all is well."""
     return [*loop.late(), *liveness.late()]

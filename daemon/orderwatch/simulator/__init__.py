@@ -1,4 +1,4 @@
-"""The provider in miniature: demo, tests and benchmarks all use it."""
+"""A simulated provider, used by the demo, tests and benchmarks."""
 
 from orderwatch.simulator.scenario import Scenario, load
 from orderwatch.simulator.server import Simulator, serve

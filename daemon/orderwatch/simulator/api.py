@@ -12,8 +12,7 @@ from orderwatch.simulator.auth import Refused
 from orderwatch.simulator.documents import Document
 from orderwatch.simulator.faults import On
 from orderwatch.simulator.journal import ENTRY, SIDE, noted
-from orderwatch.simulator.pagination import number, page
-from orderwatch.simulator.responses import instead, json_response, spoiled
+from orderwatch.simulator.responses import instead, json_response, number, page, spoiled
 from orderwatch.simulator.scenario import Order, Product
 from orderwatch.simulator.state import Simulator
 from orderwatch.simulator.world import current
@@ -30,7 +29,7 @@ class Route(NamedTuple):
 
 def application(simulator: Simulator) -> web.Application:
     note = noted(simulator.journal, "api", simulator.seconds)
-    app = web.Application(middlewares=[note, _admitted(simulator)])
+    app = web.Application(middlewares=[note, _admission(simulator)])
     app.add_routes(
         web.route(route.method, route.path, _faulty(simulator, route.on, route.answer)) for route in ROUTES
     )
@@ -139,16 +138,16 @@ ROUTES = (
     Route("PATCH", r"/tasking/tasks/{task_id:\d+}/cancel/", "cancel", _cancel),
     Route("GET", "/telluric/scenes/", "scenes", _scenes),
 )
-# What no provider has: for tests, the demo and people.
+# Not part of the provider's API: for tests, the demo and people.
 SIDE_DOORS = {f"{SIDE}journal": _journal, f"{SIDE}truth": _truth}
 
 
-def _admitted(simulator: Simulator) -> Middleware:
-    """Notes who asks, and lets nobody in during an outage."""
+def _admission(simulator: Simulator) -> Middleware:
+    """Records the account of each request, and answers 503 during an outage."""
 
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[ENTRY].account = await auth.asker(simulator, request)
+        request[ENTRY].account = await auth.requester(simulator, request)
         if simulator.outage and not request.path.startswith(SIDE):
             return json_response({"message": "Service Unavailable"}, 503)
         return await handler(request)
@@ -169,20 +168,20 @@ def _bound(simulator: Simulator, answer: Answer) -> Callable[[web.Request], Awai
 def _faulty(
     simulator: Simulator, on: On, answer: Answer
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    truthfully = _bound(simulator, answer)
+    unfaulted = _bound(simulator, answer)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         fault = simulator.faults.due(on, _facts(simulator, request))
         if fault is None:
-            return await truthfully(request)
+            return await unfaulted(request)
         if fault.kind == "expire":
             _revoke(simulator, request)
-        truth = await truthfully(request) if fault.late else None
+        truth = await unfaulted(request) if fault.late else None
         lie = await instead(request, fault)
         if lie is not None:
             return lie
         if truth is None:
-            truth = await truthfully(request)
+            truth = await unfaulted(request)
         return await spoiled(request, truth, fault, simulator.download_url)
 
     return handle

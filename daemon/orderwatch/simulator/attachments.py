@@ -1,4 +1,4 @@
-"""The files behind a scene: real bytes for each of its attachments."""
+"""The files of a scene: real bytes for each attachment."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ MEDIA_TYPES = {
 
 
 class Readable(Protocol):
-    """Bytes that can be read anywhere; `prepare` may take long and belongs into a thread."""
+    """Bytes with random access; `prepare` may take long and should run in a thread."""
 
     @property
     def size(self) -> int: ...
@@ -29,7 +29,7 @@ class Readable(Protocol):
 
 
 class Content(Readable, Protocol):
-    """What an attachment holds; `sha256` may take long too."""
+    """The bytes of an attachment; `sha256` may take long too."""
 
     @property
     def etag(self) -> str: ...
@@ -54,7 +54,7 @@ class Small:
 
 
 def content(name: Attachment, scene: Document, revision: int, size: int, *, scenic: bool = False) -> Content:
-    """What the attachment of a scene (as the API shows it) holds at this revision; `size` is the zip's."""
+    """Return the bytes of a scene's attachment at a revision; `size` is that of the zip."""
     drawn = landscape if scenic else fields
     footprint = _kml(scene["scene_id"], scene["footprint"]["coordinates"][0])
     match name:
@@ -70,7 +70,7 @@ def content(name: Attachment, scene: Document, revision: int, size: int, *, scen
             return Small(drawn(128, scene["scene_id"]))
 
 
-# No times: they move with the simulator's start, and the same revision must keep its bytes.
+# No times: they depend on the simulator's start, and a revision must keep its bytes.
 _FACTS = ("scene_id", "sceneset_id", "satellite_name", "productname", "footprint", "metadata")
 
 

@@ -1,4 +1,4 @@
-"""Who may ask: access tokens, their audience, and the contract of a request."""
+"""Authorization: access tokens, their audience, and the contract of a request."""
 
 from collections.abc import Collection, Mapping
 from typing import Final
@@ -23,8 +23,8 @@ _SCOPES = {
 }
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
-    """The request gets this status and document."""
+class Refused(Exception):  # noqa: N818 - a response, not an error of ours
+    """Answers the request with this status and document."""
 
     def __init__(self, status: int, document: object) -> None:
         super().__init__(status, document)
@@ -33,7 +33,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
 
 
 async def json_object(request: web.Request) -> Document:
-    """The object in the body; refuses anything else with 400."""
+    """Return the JSON object of the body; answers anything else with 400."""
     if request.content_type != "application/json":
         raise Refused(400, {"error": "invalid_request", "detail": "send application/json"})
     try:
@@ -62,8 +62,8 @@ def new_token(simulator: Simulator, body: Mapping[str, object]) -> Document:
     }
 
 
-async def asker(simulator: Simulator, request: web.Request) -> str | None:
-    """The name of the account that asks: of its token, good or not, or of the credentials it shows."""
+async def requester(simulator: Simulator, request: web.Request) -> str | None:
+    """Return the account of a request: that of its token, valid or not, or of its credentials."""
     if request.path == TOKEN_PATH:
         try:
             account = _claimed(simulator, await json_object(request))
@@ -75,12 +75,12 @@ async def asker(simulator: Simulator, request: web.Request) -> str | None:
 
 
 def tokens(request: web.Request) -> list[str]:
-    """What the request has in the headers for tokens."""
+    """Return the contents of the request's token headers."""
     return [request.headers.get(header, "").removeprefix("Bearer ") for header in TOKEN_HEADERS.values()]
 
 
 def bearer(request: web.Request, header: str) -> str:
-    """The token in this header; refuses with 401 a request that has none."""
+    """Return the token of a header; answers 401 without one."""
     scheme, _, token = request.headers.get(header, "").partition(" ")
     if scheme != "Bearer" or not token:
         raise Refused(401, {"message": "Unauthorized"})
@@ -88,7 +88,7 @@ def bearer(request: web.Request, header: str) -> str:
 
 
 def account_of(simulator: Simulator, request: web.Request, audience: str) -> Account:
-    """Whose token this is; refuses with 401 one that is expired, unknown or for another audience."""
+    """Return the account of the token; answers 401 if it is expired, unknown or for another audience."""
     grant = simulator.tokens.meaning(bearer(request, TOKEN_HEADERS[audience]))
     if grant is None or grant.audience != audience:
         raise Refused(401, {"message": "Unauthorized"})
@@ -96,17 +96,17 @@ def account_of(simulator: Simulator, request: web.Request, audience: str) -> Acc
 
 
 def account_without_contract(simulator: Simulator, request: web.Request, audience: str) -> Account:
-    """As `account_of`, where contracts are asked for and none may be named."""
+    """Return the account for a request that lists contracts and may not name one."""
     account = account_of(simulator, request, audience)
     if account.kind == "legacy":
         raise Refused(403, {"message": "Forbidden"})
     if CONTRACT_HEADER in request.headers:
-        raise Refused(400, {"message": f"{CONTRACT_HEADER} has no place here"})
+        raise Refused(400, {"message": f"{CONTRACT_HEADER} is not allowed here"})
     return account
 
 
 def account_that_may_task(simulator: Simulator, request: web.Request) -> Account:
-    """As `account_of`, where an order is placed or cancelled."""
+    """Return the account for a request that places or cancels an order."""
     account = account_of(simulator, request, TASKING)
     if not account.may_task:
         raise Refused(403, {"detail": f"The token lacks the scope {_MAY_TASK}."})
@@ -114,7 +114,7 @@ def account_that_may_task(simulator: Simulator, request: web.Request) -> Account
 
 
 def contracts_of(simulator: Simulator, request: web.Request) -> Collection[str]:
-    """The contracts whose orders this request may see, the one for new orders first."""
+    """Return the contracts whose orders the request may see, the one for new orders first."""
     account = account_of(simulator, request, TASKING)
     usable = [contract.contract_id for contract in account.contracts if contract.usable]
     if account.kind == "legacy":
@@ -130,7 +130,7 @@ def contracts_of(simulator: Simulator, request: web.Request) -> Collection[str]:
 
 
 def contract_document(simulator: Simulator, contract: Contract) -> Document:
-    """As the Accounts Service shows it: its times carry no zone."""
+    """Return a contract as in the Accounts Service, whose times have no zone."""
     born = simulator.world.epoch.replace(tzinfo=None).isoformat(timespec="microseconds")
     return {
         "contract_id": contract.contract_id,
@@ -145,6 +145,6 @@ def contract_document(simulator: Simulator, contract: Contract) -> Document:
 
 
 def _claimed(simulator: Simulator, body: Mapping[str, object]) -> Account | None:
-    """The account whose id the body of a token request has."""
+    """Return the account whose client ID a token request contains."""
     client_id = body.get("client_id")
     return next((account for account in simulator.scenario.accounts if account.client_id == client_id), None)

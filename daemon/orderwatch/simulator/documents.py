@@ -1,4 +1,4 @@
-"""Small words that the simulator's modules share."""
+"""Small helpers for the simulator's documents."""
 
 import re
 from datetime import UTC, datetime
@@ -17,23 +17,23 @@ class Frozen(BaseModel):
 
 
 def parse_size(value: object) -> object:
-    """Bytes from `"20 MB"` or `"5 GiB"`; anything but a string is passed on."""
+    """Parse `"20 MB"` or `"5 GiB"` into bytes; returns anything but a string unchanged."""
     if not isinstance(value, str):
         return value
     if (match := _SIZE.fullmatch(value.strip())) is None:
-        raise ValueError(f"{value!r} is no size; write it like 20 MB or 5 GiB")
+        raise ValueError(f"{value!r} must be a size, e.g. 20 MB or 5 GiB")
     number, unit = match.groups()
     power = _POWERS[unit.removesuffix("B").removesuffix("i").replace("K", "k")]
     return int(float(number) * (1024 if "i" in unit else 1000) ** power)
 
 
 def zulu(moment: datetime) -> str:
-    """ISO 8601 in UTC, as the Tasking and Telluric APIs write it."""
+    """Format a time as ISO 8601 in UTC, like the Tasking and Telluric APIs."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def checked_target(target: object) -> Document:
-    """A GeoJSON Point, or a Polygon with at least one closed ring; raises ValueError for anything else."""
+    """Return a GeoJSON Point or Polygon with a closed ring. Raises `ValueError` for anything else."""
     match target:
         case {"type": "Point", "coordinates": position} if _is_position(position):
             return {"type": "Point", "coordinates": position}
@@ -42,7 +42,7 @@ def checked_target(target: object) -> Document:
                 return {"type": "Polygon", "coordinates": rings}
         case _:
             pass
-    raise ValueError("a target is a GeoJSON Point, or a Polygon whose ring is closed")
+    raise ValueError("a target must be a GeoJSON Point, or a Polygon with a closed ring")
 
 
 def _is_position(value: object) -> bool:

@@ -67,7 +67,7 @@ def _serving(simulator: Simulator) -> Handler:
 
 @contextmanager
 def _connected(simulator: Simulator, host: int) -> Iterator[bool]:
-    """Whether the host serves one connection more."""
+    """Yield whether the host accepts another connection."""
     most = simulator.scenario.downloads.connections
     simulator.connections[host] += 1
     try:
@@ -83,7 +83,7 @@ def _full(simulator: Simulator) -> web.Response:
 
 
 class _Delivery:
-    """One attachment as it is at this moment."""
+    """One attachment at this moment."""
 
     def __init__(self, simulator: Simulator, place: Place, name: Attachment) -> None:
         self.switches = simulator.scenario.downloads
@@ -119,7 +119,7 @@ class _Delivery:
         return await pour(request, response, self.content, span, rate=self.switches.rate, fault=fault)
 
     def _span(self, request: web.Request, fault: Fault | None) -> range | None:
-        """The asked range, as it is or as the fault bends it; None for the whole."""
+        """Return the requested range, possibly changed by the fault; None for the whole file."""
         if not self.switches.ranges or request.method != hdrs.METH_GET or not self._unchanged(request):
             return None
         span = parse_range(request.headers.get(hdrs.RANGE, ""), self.content.size)
@@ -133,7 +133,7 @@ class _Delivery:
         return span
 
     def _unchanged(self, request: web.Request) -> bool:
-        """Whether If-Range, where it is sent, names what is here (RFC 9110, 13.1.5: exactly)."""
+        """Return whether If-Range, if sent, matches exactly (RFC 9110, 13.1.5)."""
         validator = request.headers.get(hdrs.IF_RANGE)
         offered = {self._headers().get(name) for name in (hdrs.ETAG, hdrs.LAST_MODIFIED)}
         return validator is None or validator in offered
@@ -152,7 +152,7 @@ class _Delivery:
 
 
 def parse_range(header: str, size: int) -> range | None:
-    """The one range asked of `size` bytes: None for none we understand, empty for one beyond the end."""
+    """Parse a range of `size` bytes: None if unsupported, empty if beyond the end."""
     match = _RANGE.fullmatch(header.strip())
     if match is None:
         return None
@@ -182,7 +182,7 @@ def _due(simulator: Simulator, request: web.Request, link: Link, place: Place | 
 
 def _refusal(simulator: Simulator, request: web.Request) -> web.Response | None:
     if leaked := request[ENTRY].leaked:
-        # Object storage rejects what carries credentials that are not its own.
+        # Object storage rejects foreign credentials.
         return web.Response(status=400, text=f"unexpected credentials: {', '.join(leaked)}\n")
     if simulator.links.meaning(_token(request)) != _link(request):
         return web.Response(status=403, text="the link has expired\n")

@@ -1,4 +1,4 @@
-"""When the provider misbehaves: what can go wrong, and which requests it hits. `sending` then does it."""
+"""Faults of the provider: their kinds, and which requests they hit; `responses` carries them out."""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal, Self, get_args
@@ -11,42 +11,42 @@ On = Literal[
     "token", "contracts", "products", "tasks", "task", "captures", "scenes", "place", "cancel", "download"
 ]
 Kind = Literal[
-    "status",  # answer `code`, with `retry_after` where given
+    "status",  # answer `code`, with `retry_after` if given
     "delay",  # wait `seconds`, then answer
     "reset",  # RST instead of an answer, or after `at` of the body
-    "cut",  # close the connection after `at` of the body, whatever was promised
-    "stall",  # say nothing for `seconds` after `at` of the body, then go on
+    "cut",  # close the connection after `at` of the body, whatever Content-Length says
+    "stall",  # pause for `seconds` after `at` of the body, then go on
     "drip",  # one byte of the body every `seconds`
     "html",  # 200 with a page of text/html
-    "expire",  # the token of this request is no longer honoured
-    "malformed",  # half of the JSON, with an honest length
-    "page_loop",  # `next` points to this very page
+    "expire",  # the token of this request is revoked
+    "malformed",  # half of the JSON, with the right length
+    "page_loop",  # `next` points to the same page
     "foreign_next",  # `next` points to another origin, even on the last page
     "inner_next",  # `next` names the host behind the gateway, with http
     "endless_next",  # every page has a `next`, those after the last row too
-    "constants",  # numbers that are not known are NaN or infinite
-    "latin1",  # the text is ISO 8859-1, and nothing says so
+    "constants",  # unknown numbers are NaN or infinite
+    "latin1",  # the text is ISO 8859-1, undeclared
     "marked",  # a byte order mark comes first
-    "cached",  # a cache answers with what it got `seconds` ago
-    "huge",  # the answer, with more white space than anyone should hold
-    "bare",  # but for ids and statuses every field is null or missing
+    "cached",  # a cached response, `seconds` old
+    "huge",  # the response with 32 MiB of white space
+    "bare",  # every field but ids and statuses is null or missing
     "loose",  # ids are strings, times have no zone
     "doubled",  # each row comes twice
-    "vanished",  # the rows are not there
+    "vanished",  # all rows are missing
     "words",  # every status is `word`
     "corrupt",  # bytes are flipped at `at` of the file
     "wrong_range",  # 206 for a range that begins elsewhere
     "ignore_range",  # 200 with the whole file to a request for a range
-    "wrong_total",  # 206 for the right range of a file that is called longer than it is
-    "refuse_range",  # 416 to a request for a range that is there
-    "new_etag",  # an ETag that nobody has seen, although the bytes are the same
+    "wrong_total",  # 206 for the right range of a file whose total is too large
+    "refuse_range",  # 416 for a valid range
+    "new_etag",  # a new ETag, although the bytes are the same
 ]
 
 _DOWNLOADS: set[On] = {"download"}
 _ANSWERS: set[On] = {*get_args(On)} - _DOWNLOADS
 _LISTS: set[On] = {"contracts", "products", "tasks", "captures", "scenes"}
 _RANGES: set[Kind] = {"wrong_range", "ignore_range", "wrong_total", "refuse_range"}
-# Where each kind makes sense; one that is not named does everywhere.
+# Where each kind makes sense; kinds not listed do everywhere.
 _PLACES: dict[Kind, set[On]] = {
     "malformed": _ANSWERS,
     "page_loop": _LISTS,
@@ -73,7 +73,7 @@ _PLACES: dict[Kind, set[On]] = {
 
 
 class Match(Frozen):
-    """What a request must be about; None is anything. `account` is the name of the one that asks."""
+    """Selects requests; None matches anything. `account` is the name of the requesting account."""
 
     account: str | None = None
     task_id: int | None = None
@@ -82,7 +82,7 @@ class Match(Frozen):
     attachment: str | None = None
     host: int | None = None  # of the download hosts
     path: str | None = None
-    rows_above: int | None = None  # only where more rows than that are asked for
+    rows_above: int | None = None  # only requests for more rows than that
 
     def fits(self, facts: Mapping[str, object]) -> bool:
         same = {name: value for name, value in self if value is not None and name != "rows_above"}
@@ -92,10 +92,10 @@ class Match(Frozen):
 
 
 class Fault(Frozen):
-    """`times` requests are hit (0 is every one) after the first `after` that it would have hit.
+    """Hits `times` matching requests (0 = all), after skipping the first `after`.
 
     `at` up to 1 is a fraction, above it a number of bytes: of this answer's body, for `corrupt` of the file.
-    With `late` a request to the APIs takes its effect first, and only then goes wrong.
+    With `late` an API request takes effect before it fails.
     """
 
     on: On
@@ -115,17 +115,17 @@ class Fault(Frozen):
         if self.on not in _PLACES.get(self.kind, {self.on}):
             raise ValueError(f"a fault on {self.on} cannot be {self.kind}")
         if self.on == "download" and self.match.account is not None:
-            raise ValueError("a download does not say which account asks")
+            raise ValueError("a download has no account")
         return self
 
     def place(self, length: int) -> int:
-        """Where `at` (by default the middle) is in `length` bytes."""
+        """Return the position of `at` (default: the middle) in `length` bytes."""
         at = 0.5 if self.at is None else self.at
         return min(length, int(at) if at > 1 else int(at * length))
 
 
 class Faults:
-    """The faults of a scenario and how often each was met; the first that is due hits the request."""
+    """The faults of a scenario with their counts; the first that is due hits the request."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self._faults = tuple(faults)

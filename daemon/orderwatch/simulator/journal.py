@@ -1,4 +1,4 @@
-"""What arrived: every request to either listener, without queries or secrets."""
+"""Journal of every request to either listener, without queries or secrets."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from orderwatch.simulator.documents import Document
 
-SIDE = "/_sim/"  # what is below it is for tests and people: no request of a client
+SIDE = "/_sim/"  # paths below it are for tests and people, not for clients
 CREDENTIALS = ("Authorization", "authorizationToken", "X-Satellogic-Contract-Id", "Cookie")
 
 Listener = Literal["api", "download"]
@@ -19,8 +19,8 @@ Listener = Literal["api", "download"]
 class Entry:
     """One request; `at` is the second of the scenario when it came.
 
-    `account` is the name of the account that asks, None where that is unknown. `status` is None until the
-    answer begins, `sent` counts the bytes of its body. `leaked` names the headers with credentials that went
+    `account` is the requesting account, None if unknown. `status` is None until the response begins, `sent`
+    counts the bytes of its body. `leaked` names the headers with credentials that went
     to the download host.
     """
 
@@ -51,8 +51,8 @@ class Journal:
         status: int | None = None,
         account: str | None = None,
     ) -> list[Entry]:
-        """The entries that agree with everything given, oldest first."""
-        wanted = {
+        """Return the entries that match every argument, oldest first."""
+        criteria = {
             "listener": listener,
             "method": method,
             "path": path,
@@ -62,7 +62,7 @@ class Journal:
         return [
             entry
             for entry in self.entries
-            if all(getattr(entry, name) == value for name, value in wanted.items() if value is not None)
+            if all(getattr(entry, name) == value for name, value in criteria.items() if value is not None)
         ]
 
     def count(
@@ -99,7 +99,7 @@ class Journal:
 
 
 def noted(journal: Journal, listener: Listener, seconds: Callable[[], float]) -> Middleware:
-    """Writes each request down when it arrives, so that whoever has the answer finds the entry."""
+    """Records each request when it arrives, so that its entry exists before the response."""
 
     @web.middleware
     async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -111,7 +111,7 @@ def noted(journal: Journal, listener: Listener, seconds: Callable[[], float]) ->
         except web.HTTPException as answer:
             entry.status = answer.status
             raise
-        # What was streamed has accounted for itself, and after a hang-up nothing is sent.
+        # Streamed responses count themselves, and after a disconnect nothing is sent.
         if not response.prepared and request.transport is not None and not request.transport.is_closing():
             entry.status = response.status
             entry.sent = _length(response)

@@ -1,6 +1,6 @@
-"""What an API answers instead of the truth: its JSON document rewritten, one function for each kind of fault.
+"""False API responses: the true JSON document rewritten, one function per kind of fault.
 
-A truth is a page, a bare list or a single document. A lie leaves alone what it has nothing to say about.
+A truth is a page, a list or a single document. A lie returns a truth unchanged if it does not apply.
 """
 
 import re
@@ -12,71 +12,71 @@ from yarl import URL
 from orderwatch.simulator.documents import Document
 from orderwatch.simulator.faults import Kind
 
-WHITE: Final = 32 << 20  # bytes that a huge answer is longer than the true one
+PADDING_BYTES: Final = 32 << 20  # of a huge response
 
 _INNER = URL("http://tasking.internal:8000")
 _IDS = {"task_id", "capture_id", "scene_id", "contract_id", "pk"}
-_ALSO_NUMBERS = {"pk", "product"}  # which name ids although they are not called so
+_ALSO_NUMBERS = {"pk", "product"}  # IDs with other names
 _ZULU = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 Truth = Document | list[Document]
 
 
-class ListLies(NamedTuple):
-    """What a lie may know besides the truth: the request's URL, an origin other than its own, a word."""
+class LieContext(NamedTuple):
+    """Input of a lie besides the truth: the request's URL, a foreign origin, a status."""
 
     url: URL
     elsewhere: URL
     word: str
 
 
-Lie = Callable[[Truth, ListLies], object]
+Lie = Callable[[Truth, LieContext], object]
 
 
-def _page_loop(truth: Truth, telling: ListLies) -> object:
-    return truth | {"next": str(telling.url)} if _is_page(truth) else truth
+def _page_loop(truth: Truth, context: LieContext) -> object:
+    return truth | {"next": str(context.url)} if _is_page(truth) else truth
 
 
-def _foreign_next(truth: Truth, telling: ListLies) -> object:
+def _foreign_next(truth: Truth, context: LieContext) -> object:
     if not _is_page(truth):
         return truth
-    follows = URL(truth["next"]) if truth["next"] else telling.url
-    return truth | {"next": str(telling.elsewhere.join(follows.relative()))}
+    follows = URL(truth["next"]) if truth["next"] else context.url
+    return truth | {"next": str(context.elsewhere.join(follows.relative()))}
 
 
-def _inner_next(truth: Truth, _telling: ListLies) -> object:
+def _inner_next(truth: Truth, _context: LieContext) -> object:
     if not _is_page(truth) or not truth["next"]:
         return truth
     return truth | {"next": str(_INNER.join(URL(truth["next"]).relative()))}
 
 
-def _endless_next(truth: Truth, telling: ListLies) -> object:
+def _endless_next(truth: Truth, context: LieContext) -> object:
     if not _is_page(truth):
         return truth
-    limit, offset = (int(telling.url.query.get(name, 0)) for name in ("limit", "offset"))
-    return truth | {"next": str(telling.url.update_query(limit=limit or 25, offset=offset + (limit or 25)))}
+    limit, offset = (int(context.url.query.get(name, 0)) for name in ("limit", "offset"))
+    return truth | {"next": str(context.url.update_query(limit=limit or 25, offset=offset + (limit or 25)))}
 
 
-def _bare(truth: Truth, _telling: ListLies) -> object:
+def _bare(truth: Truth, _context: LieContext) -> object:
     return _with_rows(truth, [_stripped(row, number) for number, row in enumerate(_rows(truth))])
 
 
-def _loose(truth: Truth, _telling: ListLies) -> object:
+def _loose(truth: Truth, _context: LieContext) -> object:
     return _changed(truth, _loosened)
 
 
-def _doubled(truth: Truth, _telling: ListLies) -> object:
+def _doubled(truth: Truth, _context: LieContext) -> object:
     return _with_rows(truth, [row for row in _rows(truth) for _ in range(2)])
 
 
-def _vanished(truth: Truth, _telling: ListLies) -> object:
+def _vanished(truth: Truth, _context: LieContext) -> object:
     rest = {"count": 0, "next": None, "previous": None}
     nothing = _with_rows(truth, [])
     return nothing | rest if isinstance(nothing, dict) else nothing
 
 
-def _words(truth: Truth, telling: ListLies) -> object:
-    return _changed(truth, lambda name, value: telling.word if name == "status" else value)
+def _words(truth: Truth, context: LieContext) -> object:
+    return _changed(truth, lambda name, value: context.word if name == "status" else value)
 
 
 LIES: Mapping[Kind, Lie] = {
@@ -93,11 +93,11 @@ LIES: Mapping[Kind, Lie] = {
 
 
 def _constants(text: bytes) -> bytes:
-    """Every null is NaN, and every object has an infinity more."""
+    """Replace every null by NaN, and add an infinity to every object."""
     return text.replace(b":null", b":NaN").replace(b'{"', b'{"confidence":-Infinity,"')
 
 
-# What is no truth of the document but of its bytes.
+# Faults of the bytes, not of the document.
 MISPRINTS: Mapping[Kind, Callable[[bytes], bytes]] = {
     "constants": _constants,
     "latin1": lambda text: text.decode().encode("latin-1", "replace"),
@@ -106,17 +106,17 @@ MISPRINTS: Mapping[Kind, Callable[[bytes], bytes]] = {
 
 
 class Huge:
-    """A JSON text with very much white space after its first character, which is made as it is read."""
+    """A JSON text with 32 MiB of white space after its first character, generated while it is read."""
 
     def __init__(self, text: bytes) -> None:
         self._first, self._rest = text[:1], text[1:]
-        self.size = len(text) + WHITE
+        self.size = len(text) + PADDING_BYTES
 
     def prepare(self) -> None: ...
 
     def read(self, offset: int, length: int) -> bytes:
         stop = min(offset + length, self.size)
-        begin, end = len(self._first), len(self._first) + WHITE
+        begin, end = len(self._first), len(self._first) + PADDING_BYTES
         white = b" " * max(0, min(stop, end) - max(offset, begin))
         return self._first[offset:stop] + white + self._rest[max(offset - end, 0) : max(stop - end, 0)]
 
@@ -138,7 +138,7 @@ def _with_rows(truth: Truth, rows: list[Document]) -> Truth:
 
 
 def _stripped(row: Document, number: int) -> Document:
-    """The row with its id and status; of the rest every other field is null, the others are not there."""
+    """Keep ID and status; of the rest, every other field is null and the others are missing."""
     kept = {name: value for name, value in row.items() if name in _IDS or name == "status"}
     rest = [name for name in row if name not in kept]
     return kept | {name: None for place, name in enumerate(rest) if (place + number) % 2 == 0}
@@ -153,7 +153,7 @@ def _loosened(name: str, value: object) -> object:
 
 
 def _changed(value: object, change: Callable[[str, object], object]) -> object:
-    """`value` with every field of every object in it put through `change`."""
+    """Apply `change` to every field of every object in `value`."""
     if isinstance(value, dict):
         return {name: change(name, _changed(inner, change)) for name, inner in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""New orders and cancelled ones: each makes a new world out of the old."""
+"""Places and cancels orders: each returns a new world."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ _NEVER: Moves = ((math.inf, "canceled"),)
 
 
 def complaints(body: Mapping[str, object], scenario: Scenario, now: datetime) -> dict[str, list[str]]:
-    """What the provider would answer to this order, by field; empty for a good one."""
+    """Return the provider's validation errors by field; empty for a valid order."""
     if missing := [name for name in _REQUIRED if body.get(name) in (None, "")]:
         return {name: ["This field is required."] for name in missing}
     wrong = {name: ["Not a valid string."] for name in _NAMES if not isinstance(body[name], str)}
@@ -33,7 +33,7 @@ def complaints(body: Mapping[str, object], scenario: Scenario, now: datetime) ->
 
 
 def placed(world: World, body: Document, contract: str, at: float) -> tuple[World, Order]:
-    """The world with one more order, which lives a short and happy life; `body` is without complaints."""
+    """Return the world with one more order, soon completed; `body` must be valid."""
     order = Order(
         task_id=max((order.task_id for order in world.scenario.orders), default=32081) + 1,
         **{name: body[name] for name in ("task_name", "project_name", "product", "target")},
@@ -49,7 +49,7 @@ def placed(world: World, body: Document, contract: str, at: float) -> tuple[Worl
 
 
 def cancelled(world: World, order: Order, at: float) -> tuple[World, Order]:
-    """The world with that order cancelled: what was taken is still published, the rest never will be."""
+    """Return the world with an order cancelled: captures already taken are still published."""
     if current(order.status, at) in _OVER:
         return world, order
     captures = tuple(_cancelled_capture(capture, at) for capture in order.captures)

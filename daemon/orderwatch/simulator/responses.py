@@ -1,33 +1,64 @@
-"""Putting bytes on the wire, honestly or as a fault asks."""
+"""Sends responses, true or altered by a fault."""
 
 import asyncio
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import orjson
 from aiohttp import hdrs, web
 from yarl import URL
 
 from orderwatch.simulator.attachments import Readable, Small
+from orderwatch.simulator.documents import Document
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.journal import ENTRY
-from orderwatch.simulator.lies import LIES, MISPRINTS, Huge, ListLies
+from orderwatch.simulator.lies import LIES, MISPRINTS, Huge, LieContext
+from orderwatch.simulator.scenario import Scenario
 
-PIECE = 256 * 1024
-_PIECES_PER_SECOND = 20  # with a limited rate: small enough for a lively progress bar
-_FLIPPED = 16  # bytes
-_REFUSALS = 400  # and above: answers that no lie is told about
-_UNDERWAY = 0.05  # seconds: time for the bytes before a reset to leave this machine
+CHUNK_BYTES = 256 * 1024
+_CHUNKS_PER_SECOND = 20  # with a limited rate
+_FLIPPED_BYTES = 16
+_FIRST_ERROR_STATUS = 400  # no lies about errors
+_RESET_DELAY_SECONDS = 0.05  # for the bytes before a reset to be sent
 _HTML = "<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Sign in</h1></body></html>\n"
+
+T = TypeVar("T")
 
 
 def json_response(document: object, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
 
 
+def page(
+    scenario: Scenario, request: web.Request, rows: Sequence[T], show: Callable[[T], Document]
+) -> web.Response:
+    """Return a page of a list; shows only its own rows, as the provider's framework does."""
+    limit = min(number(request, "limit") or scenario.page_size, scenario.page_max)
+    offset = number(request, "offset")
+
+    def url(start: int) -> str:
+        return str(request.url.update_query(limit=limit, offset=start))
+
+    return json_response(
+        {
+            "count": len(rows),
+            "next": url(offset + limit) if offset + limit < len(rows) else None,
+            "previous": url(max(0, offset - limit)) if offset else None,
+            "results": [show(row) for row in rows[offset : offset + limit]],
+        }
+    )
+
+
+def number(request: web.Request, name: str) -> int:
+    """Return a number of the query; 0 if it is missing or invalid, as in the provider's framework."""
+    text = request.query.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
 async def instead(request: web.Request, fault: Fault) -> web.StreamResponse | None:
-    """What is answered in place of the truth; None, perhaps after a while, when the truth still follows."""
+    """Return the response that replaces the true one; None, perhaps after a delay, to send the true one."""
     match fault.kind:
         case "delay":
             await asyncio.sleep(fault.seconds)
@@ -49,10 +80,10 @@ async def instead(request: web.Request, fault: Fault) -> web.StreamResponse | No
 async def spoiled(
     request: web.Request, answer: web.Response, fault: Fault, elsewhere: str
 ) -> web.StreamResponse:
-    """A true JSON answer, spoiled on its way out; `elsewhere` is an origin that is not the API's."""
+    """Send a true JSON response altered by the fault; `elsewhere` is a foreign origin."""
     body = answer.body if isinstance(answer.body, bytes) else b""
-    if fault.kind in LIES and answer.status < _REFUSALS:
-        lie = LIES[fault.kind](orjson.loads(body), ListLies(request.url, URL(elsewhere), fault.word))
+    if fault.kind in LIES and answer.status < _FIRST_ERROR_STATUS:
+        lie = LIES[fault.kind](orjson.loads(body), LieContext(request.url, URL(elsewhere), fault.word))
         body = orjson.dumps(lie)
     elif fault.kind in MISPRINTS:
         body = MISPRINTS[fault.kind](body)
@@ -63,7 +94,7 @@ async def spoiled(
     response.content_type = answer.content_type
     if fault.kind == "cached":
         response.headers[hdrs.AGE] = str(int(fault.seconds))
-    if fault.kind != "huge":  # whose length is not told: its reader has to count
+    if fault.kind != "huge":  # without a length: the reader has to count
         response.content_length = content.size
     return await pour(request, response, content, range(content.size), fault=fault)
 
@@ -77,7 +108,7 @@ async def pour(
     rate: int = 0,
     fault: Fault | None = None,
 ) -> web.StreamResponse:
-    """The bytes of `span`, at most `rate` of them per second (0 is no limit)."""
+    """Send the bytes of `span`, at most `rate` per second (0 = unlimited)."""
     await asyncio.to_thread(content.prepare)
     await response.prepare(request)
     entry = request[ENTRY]
@@ -85,23 +116,23 @@ async def pour(
     stop = span.start + fault.place(len(span)) if fault is not None else span.stop
     loop = asyncio.get_running_loop()
     due = loop.time()
-    for piece in _pieces(span, stop, _step(rate, fault)):
-        if piece.start == stop and fault is not None and await _interrupted(request, fault):
+    for chunk in _chunks(span, stop, _step(rate, fault)):
+        if chunk.start == stop and fault is not None and await _interrupted(request, fault):
             return response
-        data = content.read(piece.start, len(piece))
+        data = content.read(chunk.start, len(chunk))
         if fault is not None and fault.kind == "corrupt":
-            data = _flipped(data, piece, min(fault.place(content.size), content.size - _FLIPPED))
+            data = _flipped(data, chunk, min(fault.place(content.size), content.size - _FLIPPED_BYTES))
         await response.write(data)
         entry.sent += len(data)
-        due += _pause(len(piece), rate, fault)
+        due += _pause(len(chunk), rate, fault)
         await asyncio.sleep(due - loop.time())
     return response
 
 
 def hang_up(request: web.Request, *, reset: bool = False) -> None:
-    """Closes the connection under the answer; with `reset` by RST, which drops what was not sent yet."""
+    """Close the connection; with `reset` by RST, which drops unsent bytes."""
     transport = request.transport
-    if transport is None:  # the client was faster
+    if transport is None:  # the client closed it first
         return
     if reset:
         connection: socket.socket = transport.get_extra_info("socket")
@@ -112,7 +143,7 @@ def hang_up(request: web.Request, *, reset: bool = False) -> None:
 
 
 async def _interrupted(request: web.Request, fault: Fault) -> bool:
-    """Does what the fault wants at its place; True when that was the end of the answer."""
+    """Carry out the fault at its position; return True if it ended the response."""
     match fault.kind:
         case "stall":
             await asyncio.sleep(fault.seconds)
@@ -120,7 +151,7 @@ async def _interrupted(request: web.Request, fault: Fault) -> bool:
             hang_up(request)
             return True
         case "reset":
-            await asyncio.sleep(_UNDERWAY)
+            await asyncio.sleep(_RESET_DELAY_SECONDS)
             hang_up(request, reset=True)
             return True
         case _:
@@ -128,8 +159,8 @@ async def _interrupted(request: web.Request, fault: Fault) -> bool:
     return False
 
 
-def _pieces(span: range, stop: int, step: int) -> Iterator[range]:
-    """`span` in pieces of at most `step` bytes, of which one begins at `stop`."""
+def _chunks(span: range, stop: int, step: int) -> Iterator[range]:
+    """Yield `span` in chunks of at most `step` bytes; one begins at `stop`."""
     start = span.start
     while start < span.stop:
         end = min(start + step, stop if start < stop else span.stop)
@@ -140,7 +171,7 @@ def _pieces(span: range, stop: int, step: int) -> Iterator[range]:
 def _step(rate: int, fault: Fault | None) -> int:
     if fault is not None and fault.kind == "drip":
         return 1
-    return min(PIECE, max(1, rate // _PIECES_PER_SECOND)) if rate else PIECE
+    return min(CHUNK_BYTES, max(1, rate // _CHUNKS_PER_SECOND)) if rate else CHUNK_BYTES
 
 
 def _pause(length: int, rate: int, fault: Fault | None) -> float:
@@ -149,7 +180,7 @@ def _pause(length: int, rate: int, fault: Fault | None) -> float:
     return length / rate if rate else 0.0
 
 
-def _flipped(data: bytes, piece: range, place: int) -> bytes:
-    """`data` of this piece of the file, with some bytes from `place` on inverted."""
-    start, end = (min(max(edge - piece.start, 0), len(data)) for edge in (place, place + _FLIPPED))
+def _flipped(data: bytes, chunk: range, place: int) -> bytes:
+    """Return the data of this chunk with some bytes from `place` on inverted."""
+    start, end = (min(max(edge - chunk.start, 0), len(data)) for edge in (place, place + _FLIPPED_BYTES))
     return data[:start] + bytes(byte ^ 0xFF for byte in data[start:end]) + data[end:]

@@ -1,7 +1,7 @@
-"""What a simulated provider holds, and how it misbehaves: values, from a TOML file or built in code.
+"""Scenarios: the orders of a simulated provider and its faults, from a TOML file or built in code.
 
-All times of orders, captures and scenes are seconds since the simulator's start, of which `speed` pass in one
-real second. The lives of tokens and links, and the seconds of a fault, are real seconds.
+Times of orders, captures and scenes are seconds since the simulator's start; `speed` of them pass in one real
+second. The lives of tokens and links, and the seconds of a fault, are real seconds.
 """
 
 import tomllib
@@ -37,7 +37,7 @@ Size = Annotated[int, BeforeValidator(parse_size)]
 
 def _in_order(moves: tuple[tuple[float, str], ...]) -> tuple[tuple[float, str], ...]:
     if not moves or list(moves) != sorted(moves, key=lambda move: move[0]):
-        raise ValueError("a status needs at least one [seconds, word], in the order of time")
+        raise ValueError("a status needs at least one [seconds, word], ordered by time")
     return moves
 
 
@@ -60,15 +60,15 @@ class Contract(Frozen):
 
 
 class Account(Frozen):
-    """Credentials; `name` is what `Simulator.config_toml` calls them.
+    """Credentials; `name` is their name in `Simulator.config_toml`.
 
-    Without `may_task` their tokens lack that scope, and placing and cancelling is refused with 403; without
-    `credit` a good order is answered with 402.
+    Without `may_task` their tokens lack that scope: placing and cancelling is answered with 403. Without
+    `credit` a valid order is answered with 402.
     """
 
     name: str = "main"
     client_id: str = "sim-client"
-    client_secret: str = "sim-secret"  # noqa: S105 - opens nothing but this simulator
+    client_secret: str = "sim-secret"  # noqa: S105 - valid only for this simulator
     kind: Literal["platform", "legacy"] = "platform"
     contracts: tuple[Contract, ...] = (Contract(),)
     may_task: bool = True
@@ -89,12 +89,12 @@ class Scene(Frozen):
     appears: float = 0.0
     zip_appears: float = 0.0
     republished: tuple[float, ...] = ()
-    host: int = Field(default=0, ge=0)  # which of the download hosts has it
+    host: int = Field(default=0, ge=0)  # number of its download host
     attachments: tuple[Attachment, ...] = ()
 
 
 class Capture(Frozen):
-    """Shown from its first status on; `start` is when it is taken, by default at its first `captured`."""
+    """Visible from its first status on; `start` is when it is taken, default: its first `captured`."""
 
     capture_id: str = ""
     satellite_name: str = "newsat15"
@@ -114,9 +114,9 @@ class Capture(Frozen):
 
 
 class Order(Frozen):
-    """`contract` is by default the first of the scenario.
+    """`contract` defaults to the first of the scenario.
 
-    Before `shown` seconds no list has it and its id is answered with 404, as after `lost` seconds.
+    Before `shown` and after `lost` seconds no list contains the order, and its ID is answered with 404.
     """
 
     task_id: int = Field(ge=1)
@@ -149,10 +149,10 @@ class Product(Frozen):
 
 
 class Downloads(Frozen):
-    """How the download hosts behave; `rate` is bytes per second and connection, 0 for no limit.
+    """Behaviour of the download hosts; `rate` is bytes per second and connection, 0 = unlimited.
 
-    Each serves so many `connections` at once, 0 is any number; the next one is answered with `refusal`, and
-    with `retry_after` where that is given.
+    Each host accepts `connections` at once (0 = unlimited); further ones are answered with `refusal`, and
+    with `retry_after` if given.
     """
 
     hosts: int = Field(default=1, ge=1)
@@ -169,12 +169,11 @@ class Downloads(Frozen):
 
 
 class Scenario(Frozen):
-    """`page_size` is the default `limit` of a list, `page_max` the largest that is honoured.
+    """`page_size` is the default `limit` of a list, `page_max` its maximum.
 
-    `listing_lag` is how many seconds after it was placed an order is shown, in lists and by its id.
-    `clock_ahead` is how many real seconds the provider's clock is ahead of the host's: every time that it
-    shows is; `date_ahead` is how many more its `Date` headers alone are. `scenic` are thumbnails and
-    previews to look at; they take a while.
+    `listing_lag` is the number of seconds until a placed order is visible. `clock_ahead` is how many real
+    seconds the provider's clock is ahead of the host's, `date_ahead` how many more its `Date` headers are.
+    `scenic` draws landscapes as thumbnails and previews, which takes a while.
     """
 
     speed: float = Field(default=1.0, gt=0)
@@ -204,16 +203,14 @@ class Scenario(Frozen):
         _distinct("client_id", (account.client_id for account in self.accounts))
         _distinct("account name", (account.name for account in self.accounts))
         known = {contract.contract_id for account in self.accounts for contract in account.contracts}
-        if strangers := {order.contract for order in self.orders} - known - {""}:
-            raise ValueError(
-                f"orders belong to contracts that no account has: {', '.join(sorted(strangers))}"
-            )
+        if unknown := {order.contract for order in self.orders} - known - {""}:
+            raise ValueError(f"orders with unknown contracts: {', '.join(sorted(unknown))}")
         placed = [s.host for order in self.orders for c in order.captures for s in c.scenes]
         if max(placed, default=0) >= self.downloads.hosts:
             raise ValueError(f"there are {self.downloads.hosts} download hosts, counted from 0")
         named = {fault.match.account for fault in self.faults if fault.match.account is not None}
-        if nobodies := named - {account.name for account in self.accounts}:
-            raise ValueError(f"faults are for accounts that are not there: {', '.join(sorted(nobodies))}")
+        if unknown := named - {account.name for account in self.accounts}:
+            raise ValueError(f"faults for unknown accounts: {', '.join(sorted(unknown))}")
         return self
 
     def contract_of(self, order: Order) -> str:
@@ -221,10 +218,9 @@ class Scenario(Frozen):
 
 
 def load(source: str | Path) -> Scenario:
-    """The scenario of a TOML file, or a built-in one by its word (`demo`, `plain`).
+    """Load the scenario of a TOML file, or a built-in one by name (`demo`, `plain`).
 
-    Raises OSError for a file that cannot be read and ConfigError, with every problem, for one that is no
-    scenario.
+    Raises `OSError` if the file cannot be read, and `ConfigError` with every problem if it is invalid.
     """
     built_in = BUILT_IN / f"{source}.toml"
     path = built_in if str(source).isidentifier() and built_in.exists() else Path(source)
@@ -235,7 +231,7 @@ def load(source: str | Path) -> Scenario:
         raise ConfigError([_problem(one) for one in details]) from error
     except UnicodeError as error:
         raise ConfigError(["is not UTF-8 text"]) from error
-    except (ValueError, RecursionError) as error:  # numbers and nesting without end are no TOMLDecodeError
+    except (ValueError, RecursionError) as error:  # huge numbers and deep nesting raise no TOMLDecodeError
         raise ConfigError([f"is not TOML: {error}"]) from error
 
 
@@ -246,7 +242,7 @@ def _problem(details: ErrorDetails) -> str:
 
 
 def identified(capture: Capture, task_id: int, number: int) -> Capture:
-    """The capture with an id, and with scenes that have theirs, the same at every start of the simulator."""
+    """Return the capture with IDs for itself and its scenes, the same at every start."""
     capture_id = capture.capture_id or str(uuid.uuid5(uuid.NAMESPACE_OID, f"{task_id}/{number}"))
     scenes = tuple(
         _identified_scene(scene, capture, capture_id, task_id, (number, place))
@@ -270,7 +266,7 @@ def _identified_scene(
 
 
 def _scene_id(satellite_name: str, task_id: int, capture: int, scene: int) -> str:
-    """A name like the provider's, whose invented moment tells orders, captures and scenes apart."""
+    """Return a scene ID like the provider's, with an invented time that makes it unique."""
     moment = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(
         seconds=task_id % 10_000 * 10_000 + capture * 10 + scene
     )
@@ -278,7 +274,7 @@ def _scene_id(satellite_name: str, task_id: int, capture: int, scene: int) -> st
 
 
 def _attachments(*, zip_first: bool) -> tuple[Attachment, ...]:
-    # Nobody promises that the zip comes first, so here it does not always.
+    # The zip is not always first, as the provider does not promise it.
     if zip_first:
         return ("delivery_zip", "footprint", "thumbnail", "preview")
     return ("thumbnail", "delivery_zip", "footprint", "preview")
@@ -288,5 +284,5 @@ def _distinct(what: str, values: Iterator[object]) -> None:
     seen: set[object] = set()
     for value in values:
         if value in seen:
-            raise ValueError(f"{what} {value} is there twice; name each one explicitly")
+            raise ValueError(f"{what} {value} is used twice; set each one explicitly")
         seen.add(value)

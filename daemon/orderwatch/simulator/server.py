@@ -1,4 +1,4 @@
-"""Listeners on loopback: the APIs, and the hosts that the download links point to."""
+"""Listeners on loopback: the APIs and the download hosts."""
 
 import socket
 import time
@@ -15,7 +15,7 @@ from orderwatch.simulator.state import Simulator
 
 __all__ = ["Simulator", "serve"]
 
-_PATIENCE = 0.1  # seconds that answers under way get at the end
+_SHUTDOWN_TIMEOUT_SECONDS = 0.1
 
 
 @asynccontextmanager
@@ -28,21 +28,21 @@ async def serve(
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AsyncIterator[Simulator]:
-    """The simulator, listening; port 0 is any free one. Raises OSError where it cannot listen."""
+    """Run the simulator; port 0 = any free port. Raises `OSError` if it cannot listen."""
     async with AsyncExitStack() as stack:
         ports = (port, download_port, *[0] * (scenario.downloads.hosts - 1))
-        doors = [stack.enter_context(socket.create_server((host, number))) for number in ports]
-        api_url, *urls = (f"http://{host}:{door.getsockname()[1]}" for door in doors)
+        sockets = [stack.enter_context(socket.create_server((host, number))) for number in ports]
+        api_url, *urls = (f"http://{host}:{listener.getsockname()[1]}" for listener in sockets)
         simulator = Simulator(scenario, api_url=api_url, download_urls=tuple(urls), clock=clock, now=now)
-        for number, door in enumerate(doors):
+        for number, listener in enumerate(sockets):
             app = downloads.application(simulator) if number else api.application(simulator)
             app.on_response_prepare.append(_dated(simulator))
-            await _listen(stack, app, door)
+            await _listen(stack, app, listener)
         yield simulator
 
 
 def _dated(simulator: Simulator) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Dates each answer by the provider's clock, where the server would by the host's."""
+    """Set the Date header by the provider's clock instead of the host's."""
 
     async def date(_request: web.Request, response: web.StreamResponse) -> None:
         off = simulator.scenario.date_ahead - int(response.headers.get(hdrs.AGE, 0))
@@ -51,8 +51,10 @@ def _dated(simulator: Simulator) -> Callable[[web.Request, web.StreamResponse], 
     return date
 
 
-async def _listen(stack: AsyncExitStack, app: web.Application, door: socket.socket) -> None:
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_PATIENCE)
+async def _listen(stack: AsyncExitStack, app: web.Application, listener: socket.socket) -> None:
+    runner = web.AppRunner(
+        app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_TIMEOUT_SECONDS
+    )
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
-    await web.SockSite(runner, door).start()
+    await web.SockSite(runner, listener).start()

@@ -1,4 +1,4 @@
-"""A running simulator: the world, its clock, the tokens it gave out and the journal of what arrived."""
+"""A running simulator: its world, clock, tokens and journal."""
 
 import asyncio
 import json
@@ -19,23 +19,23 @@ from orderwatch.simulator.world import Place, World
 
 
 class Grant(NamedTuple):
-    """What an access token stands for: an account by its name, since what it has may change."""
+    """The meaning of an access token: the account is a name because its properties may change."""
 
     account: str
     audience: str
 
 
 class Link(NamedTuple):
-    """What the token of a download link stands for."""
+    """The meaning of a download link's token."""
 
     scene_id: str
     attachment: str
 
 
 class Simulator:
-    """`clock` counts real seconds, `now` is the host's time of day.
+    """`clock` returns real seconds, `now` the host's time of day.
 
-    While `outage` is on, every request to the APIs is answered with 503.
+    During an `outage` every API request is answered with 503.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Simulator:
     ) -> None:
         self.api_url = api_url
         self.download_url = download_urls[0]
-        self.connections = Counter[int]()  # under way, by download host
+        self.connections = Counter[int]()  # open now, by download host
         self.token_url = f"{api_url}/oauth/token"
         self.journal = Journal()
         self.faults = Faults(scenario.faults)
@@ -66,51 +66,51 @@ class Simulator:
 
     @property
     def scenario(self) -> Scenario:
-        """The scenario as it stands, with the orders placed and cancelled since the start."""
+        """The present scenario, with the orders placed and cancelled since the start."""
         return self.world.scenario
 
     def seconds(self) -> float:
-        """Seconds of the scenario since its start."""
+        """Return the scenario's seconds since its start."""
         return (self._clock() - self._started) * self.scenario.speed
 
     def restart_clock(self) -> None:
-        """Begins the story anew; tokens, journal and the counts of faults stay."""
+        """Restart the scenario; tokens, journal and fault counts are kept."""
         self._started = self._clock()
         self.world = replace(self.world, epoch=self.now())
 
     def now(self) -> datetime:
-        """The time of day by the provider's clock."""
+        """Return the time of day by the provider's clock."""
         return self._now().astimezone(UTC) + self._ahead
 
     def account(self, name: str) -> Account:
-        """As it is now; KeyError for one that is not there."""
+        """Return the present account. Raises `KeyError` if unknown."""
         return {account.name: account for account in self.scenario.accounts}[name]
 
     def rotate(self, account: str, client_secret: str) -> None:
-        """From now on only this secret gets tokens for the account; those given out stay good."""
-        self._become(rotated(self.scenario, account, client_secret))
+        """Replace the account's secret; tokens already issued stay valid."""
+        self._replace_scenario(rotated(self.scenario, account, client_secret))
 
     def set_contract(
         self, contract_id: str, *, status: str | None = None, tasking: bool | None = None
     ) -> None:
-        """Changes what is given of the contract, whoever has it: usable is `ACTIVE` with tasking."""
-        self._become(amended(self.scenario, contract_id, status=status, tasking=tasking))
+        """Change status or tasking of a contract in every account; it is usable if `ACTIVE` with tasking."""
+        self._replace_scenario(amended(self.scenario, contract_id, status=status, tasking=tasking))
 
     def revoke_tokens(self) -> None:
-        """Every access token given out so far is refused from now on."""
+        """Revoke every access token issued so far."""
         self.tokens.revoke_all()
 
     def grant(self, account: Account, audience: str) -> str:
-        """A new access token."""
+        """Issue a new access token."""
         token = self.tokens.mint(Grant(account.name, audience))
         self._holders[token] = account.name
         return token
 
     def holder(self, token: str) -> str | None:
-        """The name of the account that an access token was given to, be it still good or not."""
+        """Return the account an access token was issued to, valid or not."""
         return self._holders.get(token)
 
-    def _become(self, scenario: Scenario) -> None:
+    def _replace_scenario(self, scenario: Scenario) -> None:
         self.world = replace(self.world, scenario=scenario)
 
     def sign(self, scene_id: str, name: Attachment) -> str:
@@ -124,7 +124,7 @@ class Simulator:
         return self._contents[key]
 
     async def truth(self) -> list[Document]:
-        """What each attachment that can be fetched now must be once it is on disk."""
+        """Return what each attachment available now must be on disk."""
         at = self.seconds()
         return [
             await self._truth(place, name, at)
@@ -147,7 +147,7 @@ class Simulator:
         }
 
     def config_toml(self, account: str = "main") -> str:
-        """The tables of orderwatch's configuration for this account; KeyError for one that is not there."""
+        """Return orderwatch's configuration tables for an account. Raises `KeyError` if unknown."""
         chosen = self.account(account)
         settings = {
             "credentials": chosen.kind,
@@ -170,12 +170,12 @@ def _key(name: str) -> str:
 
 
 def _table(name: str, values: dict[str, str]) -> str:
-    # A JSON string is a TOML string too.
+    # A JSON string is also a TOML string.
     return "".join([f"[{name}]\n", *(f"{key} = {json.dumps(value)}\n" for key, value in values.items())])
 
 
 def rotated(scenario: Scenario, name: str, client_secret: str) -> Scenario:
-    """With another secret for this account; KeyError for one that is not there."""
+    """Return the scenario with another secret for an account. Raises `KeyError` if unknown."""
     if name not in {account.name for account in scenario.accounts}:
         raise KeyError(name)
     state = (
@@ -186,7 +186,7 @@ def rotated(scenario: Scenario, name: str, client_secret: str) -> Scenario:
 
 
 def amended(scenario: Scenario, contract_id: str, *, status: str | None, tasking: bool | None) -> Scenario:
-    """With another status, or another right to task, of this contract; KeyError for one that nobody has."""
+    """Return the scenario with a contract changed. Raises `KeyError` if it is unknown."""
     if contract_id not in {c.contract_id for account in scenario.accounts for c in account.contracts}:
         raise KeyError(contract_id)
     given = {"status": status, "tasking": tasking}

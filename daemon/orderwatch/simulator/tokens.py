@@ -1,4 +1,4 @@
-"""Opaque tokens that stand for something until they expire: access tokens, and those of download links."""
+"""Opaque tokens with a meaning and a lifetime: access tokens, and those of download links."""
 
 import secrets
 from collections.abc import Callable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Tokens(Generic[T]):
-    """Tokens that live `life` seconds of `clock`."""
+    """Tokens that expire after `life` seconds of `clock`."""
 
     def __init__(self, life: float, clock: Callable[[], float]) -> None:
         self._life = life
@@ -26,7 +26,7 @@ class Tokens(Generic[T]):
         return token
 
     def meaning(self, token: str) -> T | None:
-        """None for a token that was never minted, was revoked or has expired."""
+        """Return the meaning of a token; None if it is unknown, revoked or expired."""
         self._forget_expired()
         _, meaning = self._live.get(token, (0.0, None))
         return meaning
@@ -39,6 +39,6 @@ class Tokens(Generic[T]):
 
     def _forget_expired(self) -> None:
         now = self._clock()
-        # All live equally long, so the oldest come first.
+        # All have the same lifetime, so the oldest expire first.
         while self._live and self._live[oldest := next(iter(self._live))][0] <= now:
             del self._live[oldest]

@@ -1,4 +1,4 @@
-"""What the provider shows at a moment: a pure function of the scenario and the seconds since its start."""
+"""What the provider shows at a moment: a pure function of scenario and seconds since its start."""
 
 import math
 from collections.abc import Callable, Collection, Sequence
@@ -12,14 +12,14 @@ from orderwatch.simulator.documents import Document, zulu
 from orderwatch.simulator.scenario import Attachment, Capture, Moves, Order, Scenario, Scene
 
 Sign = Callable[[str, Attachment], str]
-"""Mints the token of a link to this attachment of this scene."""
+"""Returns a new link token for this attachment of this scene."""
 
-_HALF_WIDTH = 0.035  # degrees: the sides of a scene around a point are some seven kilometres
+_HALF_WIDTH = 0.035  # degrees: scenes around a point have sides of about 7 km
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A scene and whose it is; `strip` is the number of its capture and of all captures of the order."""
+    """A scene with its order and capture; `strip` is the number of the capture, and of all captures."""
 
     order: Order
     capture: Capture
@@ -33,7 +33,7 @@ class Place:
 
 
 class _Life(NamedTuple):
-    """An order from when it is first shown until it is lost, and whose it is."""
+    """The time an order is visible, and its contract."""
 
     begins: float
     ends: float
@@ -46,7 +46,7 @@ class _Life(NamedTuple):
 
 @dataclass(frozen=True)
 class World:
-    """`epoch` is the moment of second 0; `hosts` are where downloads are (`http://127.0.0.1:8001`)."""
+    """`epoch` is the time of second 0; `hosts` are the origins of downloads (`http://127.0.0.1:8001`)."""
 
     scenario: Scenario
     epoch: datetime
@@ -59,7 +59,7 @@ class World:
         return (moment - self.epoch).total_seconds() * self.scenario.speed
 
     def orders(self, at: float, contracts: Collection[str] | None = None) -> list[Order]:
-        """The orders that are there, of these contracts or of all."""
+        """Return the visible orders of these contracts or of all."""
         return [life.order for life in self._lives if life.holds(at, contracts)]
 
     def order(self, task_id: int, at: float, contracts: Collection[str] | None = None) -> Order | None:
@@ -67,7 +67,7 @@ class World:
         return life.order if life is not None and life.holds(at, contracts) else None
 
     def owner(self, capture_id: str) -> Order | None:
-        """Whose capture this is, be it shown or not."""
+        """Return the order of a capture, visible or not."""
         return self._owners.get(capture_id)
 
     def task(self, order: Order, at: float) -> Document:
@@ -97,7 +97,7 @@ class World:
         }
 
     def places(self, at: float, order: Order | None = None) -> list[Place]:
-        """The scenes that can be seen, of one order or of all."""
+        """Return the visible scenes of one order or of all."""
         orders = self.scenario.orders if order is None else (order,)
         ids = (s.scene_id for each in orders for capture in each.captures for s in capture.scenes)
         return [place for scene_id in ids if (place := self.place(scene_id, at)) is not None]
@@ -113,7 +113,7 @@ class World:
         return [name for name in place.scene.attachments if not (late and name == "delivery_zip")]
 
     def revision(self, place: Place, at: float) -> int:
-        """1, and one more with each republication."""
+        """Return the revision: 1, plus 1 for each republication."""
         return 1 + sum(second <= at for second in place.scene.republished)
 
     def last_modified(self, place: Place, at: float) -> datetime:
@@ -145,7 +145,7 @@ class World:
         }
 
     def _facts(self, place: Place) -> Document:
-        """What never changes of a scene."""
+        """Return the constant fields of a scene."""
         number = place.capture.scenes.index(place.scene)
         return {
             "scene_id": place.scene.scene_id,
@@ -172,7 +172,7 @@ class World:
 
     @cached_property
     def _lives(self) -> list[_Life]:
-        # Read for every page of orders, of which there may be thousands: a tuple is quicker than a model.
+        # Read for every page of thousands of orders: a tuple is faster than a model.
         contract_of = self.scenario.contract_of
         return [
             _Life(
@@ -206,7 +206,7 @@ _BANDS = {"blue": 480, "green": 545, "red": 635, "nir": 830}
 
 
 def current(moves: Moves, at: float) -> str | None:
-    """The last word said by then; None before the first."""
+    """Return the last status by then; None before the first."""
     for second, word in reversed(moves):
         if second <= at:
             return word
@@ -215,7 +215,7 @@ def current(moves: Moves, at: float) -> str | None:
 
 def _raster(scene_url: str, file_name: str, bands: list[str]) -> Document:
     return {
-        # The provider really leaves this placeholder in its answer.
+        # The provider's responses contain this placeholder.
         "url": f"{scene_url}token/{{token}}/raster/{file_name}",
         "bands": bands,
         "file_name": file_name,
@@ -225,7 +225,7 @@ def _raster(scene_url: str, file_name: str, bands: list[str]) -> Document:
 
 
 def _with_height(target: Document) -> Document:
-    """The provider adds a height of zero to the coordinates of a point."""
+    """Add a height of zero to a point, as the provider does."""
     if target["type"] != "Point":
         return target
     longitude, latitude, *_ = target["coordinates"]
@@ -233,7 +233,7 @@ def _with_height(target: Document) -> Document:
 
 
 def _footprint(target: Document, strip: int, strips: int) -> list[list[float]]:
-    """A ring: a square around a point, or one of the strips, from west to east, that cover an area."""
+    """Return a ring: a square around a point, or one of the strips from west to east that cover an area."""
     if target["type"] == "Point":
         longitude, latitude, *_ = target["coordinates"]
         west, east = longitude - _HALF_WIDTH, longitude + _HALF_WIDTH

@@ -1,4 +1,4 @@
-"""Valid zips of any size that are never held in memory: every byte is a function of its place."""
+"""Valid zips of any size, never held in memory: every byte is a function of its position."""
 
 import hashlib
 import struct
@@ -8,18 +8,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-BLOCK = 1 << 20
-_STRIDE = 0x9E3779B1  # odd, so that no two of the first 2**20 blocks begin at the same place
-_ZIP64_FROM = 0xFF000000  # a little below 4 GiB, so that the central directory begins below it too
+BLOCK_BYTES = 1 << 20
+_STRIDE = 0x9E3779B1  # odd: the first 2**20 blocks all begin at different positions
+_ZIP64_FROM = 0xFF000000  # below 4 GiB, so that the central directory also begins below it
 _MAX_16, _MAX_32 = 0xFFFF, 0xFFFFFFFF
 _STORED, _DEFLATED = 0, 8
-_DATE = (2026 - 1980) << 9 | 1 << 5 | 1  # the first of January 2026, as DOS counts
+_DATE = (2026 - 1980) << 9 | 1 << 5 | 1  # 1 January 2026 in DOS format
 _UNIX, _READABLE = 3 << 8, 0o100644 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """What the headers say of a file; `packed` is its stored size, `zip64` asks for the long form."""
+    """Header fields of a file; `packed` is its stored size, `zip64` selects the long form."""
 
     name: bytes
     method: int
@@ -45,18 +45,18 @@ class _Member:
         return struct.pack("<2H2Q", 1, 16, self.size, self.packed) if self.zip64 else b""
 
     def _common(self) -> bytes:
-        """The fields that both headers share, from the flags to the length of the extra field."""
+        """Return the fields common to both headers, from the flags to the length of the extra field."""
         sizes = (_MAX_32, _MAX_32) if self.zip64 else (self.packed, self.size)
         lengths = (len(self.name), len(self._extra))
         return struct.pack("<4H3I2H", 0, self.method, 0, _DATE, self.crc, *sizes, *lengths)
 
 
 class VirtualZip:
-    """A zip of `wanted` bytes, or of a few more where those do not hold its headers and small files.
+    """A zip of `wanted` bytes, or a few more if headers and small files need them.
 
-    The `small` files are deflated; then comes a stored raster that depends on scene, revision and place. Its
-    checksum stands before it, so `prepare`, or else the first `read`, goes through all of it at some 2 GB/s:
-    let that happen in a thread.
+    The `small` files are deflated; a stored raster follows that depends on scene, revision and position. Its
+    checksum precedes it, so `prepare`, or else the first `read`, reads all of it at about 2 GB/s: run it in
+    a thread.
     """
 
     def __init__(self, scene_id: str, revision: int, wanted: int, small: Mapping[str, bytes]) -> None:
@@ -76,11 +76,11 @@ class VirtualZip:
         self._edges()
 
     def read(self, offset: int, length: int) -> bytes:
-        """The bytes from `offset` on; fewer than `length` only at the end."""
+        """Return the bytes from `offset` on; fewer than `length` only at the end."""
         return b"".join(self._parts(offset, min(offset + length, self.size)))
 
     def sha256(self) -> str:
-        """The digest of the whole, in hexadecimal; as slow as reading it once."""
+        """Return the hexadecimal digest of the whole; as slow as reading it once."""
         with self._lock:
             if self._sha256 is None:
                 digest = hashlib.sha256()
@@ -108,14 +108,14 @@ class VirtualZip:
     def _raster(self, start: int, stop: int) -> Iterator[memoryview]:
         twice = memoryview(_noise(self._seed))
         while start < stop:
-            number, within = divmod(start, BLOCK)
-            length = min(BLOCK - within, stop - start)
-            turned = number * _STRIDE % BLOCK + within
+            number, within = divmod(start, BLOCK_BYTES)
+            length = min(BLOCK_BYTES - within, stop - start)
+            turned = number * _STRIDE % BLOCK_BYTES + within
             yield twice[turned : turned + length]
             start += length
 
     def _around(self, crc: int) -> tuple[bytes, bytes]:
-        """Everything before and everything after the raster."""
+        """Return everything before and after the raster."""
         raster = _Member(self._raster_name, _STORED, crc, self._raster_size, self._raster_size, self._zip64)
         head, directory = b"", b""
         for member, data in [*self._small, (raster, b"")]:
@@ -132,7 +132,7 @@ def _deflated(name: bytes, data: bytes) -> tuple[_Member, bytes]:
 
 
 def _end(members: int, length: int, at: int, *, zip64: bool) -> bytes:
-    """The records that close a zip whose central directory of `length` bytes stands `at` this offset."""
+    """Return the final records of a zip whose central directory of `length` bytes is `at` this offset."""
     if not zip64:
         return struct.pack("<I4H2IH", 0x06054B50, 0, 0, members, members, length, at, 0)
     record = struct.pack("<IQ2H2I4Q", 0x06064B50, 44, _UNIX | 45, 45, 0, 0, members, members, length, at)
@@ -143,5 +143,5 @@ def _end(members: int, length: int, at: int, *, zip64: bool) -> bytes:
 
 @lru_cache(maxsize=16)
 def _noise(seed: str) -> bytes:
-    """A block of noise, twice in a row: any turn of it is one slice."""
-    return hashlib.shake_256(seed.encode()).digest(BLOCK) * 2
+    """Return a block of noise twice in a row: any rotation of it is one slice."""
+    return hashlib.shake_256(seed.encode()).digest(BLOCK_BYTES) * 2

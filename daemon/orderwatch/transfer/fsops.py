@@ -1,4 +1,4 @@
-"""What is durable, and what an error of the disk is called. Blocking."""
+"""File system operations that are durable, and the errors they raise. Blocking."""
 
 import ctypes
 import errno
@@ -15,18 +15,18 @@ from orderwatch.fsync import sync
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
-    """None and -1 leave it as it was made."""
+    """Mode and owner of new files and folders; None and -1 leave the system's default."""
 
     file_mode: int | None = None
     folder_mode: int | None = None
     uid: int = -1
     gid: int = -1
 
-    def give(self, handle: int) -> None:
-        """To an open file or folder; the caller makes it durable."""
+    def apply(self, handle: int) -> None:
+        """Apply to an open file or folder; the caller makes it durable."""
         mode = self.folder_mode if stat.S_ISDIR(os.fstat(handle).st_mode) else self.file_mode
         if (self.uid, self.gid) != (-1, -1):
-            os.fchown(handle, self.uid, self.gid)  # first: it takes special bits of the mode away
+            os.fchown(handle, self.uid, self.gid)  # first: it clears special bits of the mode
         if mode is not None:
             os.fchmod(handle, mode)
 
@@ -34,76 +34,80 @@ class Permissions:
 DEFAULT_PERMISSIONS = Permissions()
 
 
-_LINKLESS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}  # of file systems without hard links
-_HERE, _NOREPLACE = -100, 1  # AT_FDCWD and RENAME_NOREPLACE of <fcntl.h> and <linux/fs.h>
+_NO_HARD_LINK_ERRNOS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
+_AT_FDCWD, _RENAME_NOREPLACE = -100, 1  # AT_FDCWD and RENAME_NOREPLACE of <fcntl.h> and <linux/fs.h>
 
 
 @contextmanager
-def translated(trouble: str, kind: type[DiskError] = DiskError) -> Iterator[None]:
+def translate_os_errors(message: str, kind: type[DiskError] = DiskError) -> Iterator[None]:
+    """Raise `kind` with this message in place of an `OSError`."""
     try:
         yield
     except OSError as error:
-        raise kind(f"{trouble}: {error.strerror}") from error
+        raise kind(f"{message}: {error.strerror}") from error
 
 
 def free_space(folder: Path) -> int:
-    """Bytes that are free where the folder is. `DiskError`."""
-    with translated("the destination cannot be asked for its space"):
+    """Return the free bytes of the folder's file system. Raises `DiskError`."""
+    with translate_os_errors("cannot read the free space of the destination"):
         disk = os.statvfs(folder)
     if disk.f_files > 0 and disk.f_favail == 0:
-        raise DiskError("no space: the file system has no inode left")
+        raise DiskError("no space: the file system has no free inodes")
     return disk.f_bavail * disk.f_frsize
 
 
 def make_folders(folder: Path, permissions: Permissions = DEFAULT_PERMISSIONS) -> None:
-    """Make missing folders one by one, each entry durable before the next; the others stay as they are."""
+    """Create missing folders one by one, each durable before the next. Existing folders are not changed."""
     if folder.is_dir():
         return
     make_folders(folder.parent, permissions)
     folder.mkdir(exist_ok=True)
-    if give(folder, permissions):
+    if apply_permissions(folder, permissions):
         sync(folder)
     sync(folder.parent)
 
 
 def write_durable(path: Path, content: bytes, permissions: Permissions = DEFAULT_PERMISSIONS) -> None:
+    """Write a file and flush its content to disk; its folder entry is not flushed."""
     with path.open("wb") as file:
         file.write(content)
         file.flush()
-        permissions.give(file.fileno())
+        permissions.apply(file.fileno())
         os.fsync(file.fileno())
 
 
-def give(path: Path, permissions: Permissions) -> bool:
-    """Give a file or folder the rights it is to have; False where it has them already, else sync it."""
+def apply_permissions(path: Path, permissions: Permissions) -> bool:
+    """Apply mode and owner; returns whether anything was set, which the caller then has to sync."""
     if permissions == DEFAULT_PERMISSIONS:
         return False
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
-        permissions.give(handle)
+        permissions.apply(handle)
     finally:
         os.close(handle)
     return True
 
 
-def give_name(source: Path, target: Path) -> None:
-    """Give a file another name, never over another file: `FileExistsError`.
+def link_exclusive(source: Path, target: Path) -> None:
+    """Give a file another name. Raises `FileExistsError` instead of overwriting another file.
 
-    Where the file system has hard links it keeps the first name too: evidence for who comes after a crash.
+    On file systems with hard links the file keeps its first name too, which recovery after a crash uses.
     """
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError as error:
-        if error.errno not in _LINKLESS:
+        if error.errno not in _NO_HARD_LINK_ERRNOS:
             raise
-        _rename_beside(source, target)
+        _rename_exclusive(source, target)
 
 
-def _rename_beside(source: Path, target: Path) -> None:
-    """A rename that cannot overwrite, which Python does not know."""
+def _rename_exclusive(source: Path, target: Path) -> None:
+    """Rename without overwriting; Python has no function for it."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.renameat2(_HERE, bytes(source), _HERE, bytes(target), _NOREPLACE) != 0:
+    if libc.renameat2(_AT_FDCWD, bytes(source), _AT_FDCWD, bytes(target), _RENAME_NOREPLACE) != 0:
         number = ctypes.get_errno()
         if number == errno.EINVAL:
-            raise OSError(number, "the file system has neither hard links nor renames that cannot overwrite")
+            raise OSError(
+                number, "the file system supports neither hard links nor renames without overwriting"
+            )
         raise OSError(number, os.strerror(number), str(source), None, str(target))

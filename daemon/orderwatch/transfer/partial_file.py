@@ -1,4 +1,4 @@
-"""The partial on disk, and beside it what of it is durable where that is more than its beginning."""
+"""The partial on disk, and a control file beside it that lists the durable spans after its beginning."""
 
 import asyncio
 import json
@@ -14,53 +14,53 @@ from orderwatch.cancellation import shielded
 from orderwatch.core.deliveries.byte_ranges import Ranges
 from orderwatch.errors import LostBytesError
 from orderwatch.fsync import sync
-from orderwatch.transfer.fsops import translated, write_durable
+from orderwatch.transfer.fsops import translate_os_errors, write_durable
 from orderwatch.transfer.trailing_hash import TrailingHash
 
-A = ParamSpec("A")
+P = ParamSpec("P")
 _IOV_MAX = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Edition:
-    """Which bytes the partial is made of, as far as the server says it."""
+class FileVersion:
+    """Identifies the server's file that the partial was made of, as far as the server describes it."""
 
     total: int | None = None
     validator: str | None = None
 
 
-_UNSAID = Edition()
+_UNKNOWN_VERSION = FileVersion()
 
 
 class Partial:
-    """An open partial. Blocking work runs in threads of its own: one writes, one makes durable, one reads."""
+    """An open partial. Blocking work runs in three dedicated threads: writing, syncing and reading."""
 
     def __init__(self, path: Path, handle: int, held: Ranges, threads: "_Threads") -> None:
         self._path = path
         self._handle = handle
         self._threads = threads
-        self._flight: asyncio.Future[None] | None = None
+        self._pending_write: asyncio.Future[None] | None = None
         self._syncing: asyncio.Future[None] | None = None
-        self._turn = asyncio.Lock()
-        self._follower = TrailingHash(handle, threads.reading)
-        self.held = held  # handed over: written, or still in flight
+        self._write_lock = asyncio.Lock()
+        self._trailing_hash = TrailingHash(handle, threads.reading)
+        self.held = held  # includes bytes that are still being written
 
     async def write(self, at: int, parts: list[bytes]) -> None:
-        """Hand over some bytes for offset `at`; returns when the flush before is done."""
-        async with self._turn:
-            await self.settle()
-            self._follower.go_on(self.held.prefix)
+        """Start writing bytes at offset `at`; returns when the previous write is done."""
+        async with self._write_lock:
+            await self.wait_for_write()
+            self._trailing_hash.extend(self.held.prefix)
             self.held = self.held.joined(at, at + sum(map(len, parts)))
             self._begin(_write_all, self._handle, at, parts)
 
-    async def sync(self, edition: Edition = _UNSAID) -> Ranges:
-        """Make everything handed over durable, and known as such; returns it. Writing goes on meanwhile."""
-        if self._syncing is not None:  # of somebody who was cancelled: its failure counts for all
+    async def sync(self, version: FileVersion = _UNKNOWN_VERSION) -> Ranges:
+        """Make all bytes so far durable and record them; returns their ranges. Writing may continue."""
+        if self._syncing is not None:  # its caller was cancelled: its failure counts for all
             await asyncio.shield(self._syncing)
-        async with self._turn:
-            await self.settle()
+        async with self._write_lock:
+            await self.wait_for_write()
             held = self.held
-        work = self._threads.syncing.submit(_sync, self._handle, self._path, held, edition)
+        work = self._threads.syncing.submit(_sync, self._handle, self._path, held, version)
         syncing = self._syncing = asyncio.wrap_future(work)
         await asyncio.shield(syncing)
         if self._syncing is syncing:
@@ -68,66 +68,68 @@ class Partial:
         return held
 
     async def sha256(self) -> str:
-        """Of everything that was handed over, which must have no gap."""
-        async with self._turn:
-            await self.settle()
-        return await self._follower.finish(self.held.prefix)
+        """Return the sha256 of all bytes, which must have no gap."""
+        async with self._write_lock:
+            await self.wait_for_write()
+        return await self._trailing_hash.finish(self.held.prefix)
 
     async def restart(self) -> None:
-        """Throw away every byte."""
-        async with self._turn:
-            await self.settle()
-            await self._follower.restart()
+        """Discard every byte."""
+        async with self._write_lock:
+            await self.wait_for_write()
+            await self._trailing_hash.restart()
             self.held = Ranges()
             self._begin(_rewind, self._handle, self._path)
-            await self.settle()
+            await self.wait_for_write()
 
-    async def settle(self) -> None:
-        """Wait for what is in flight. Its failure stays: nothing may follow a hole.
+    async def wait_for_write(self) -> None:
+        """Wait for the pending write. Its failure stays, so that nothing is written after a hole.
 
-        Whoever is cancelled here leaves it in flight, so that the next to ask still learns how it ended.
+        A cancelled caller leaves the write pending, so that the next caller still receives its error.
         """
-        if self._flight is not None:
-            await asyncio.shield(self._flight)
-            self._flight = None
+        if self._pending_write is not None:
+            await asyncio.shield(self._pending_write)
+            self._pending_write = None
 
-    async def rest(self) -> None:
-        """Wait until no thread works on the file any more."""
-        self._follower.stop()
-        for work in (self._flight, self._syncing, self._follower.work):
+    async def wait_for_threads(self) -> None:
+        """Wait until no thread uses the file."""
+        self._trailing_hash.stop()
+        for work in (self._pending_write, self._syncing, self._trailing_hash.work):
             if work is not None:
                 await asyncio.wait([work])
 
-    def _begin(self, work: Callable[A, None], *args: A.args, **kwargs: A.kwargs) -> None:
-        self._flight = asyncio.wrap_future(self._threads.writing.submit(work, *args, **kwargs))
+    def _begin(self, work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        self._pending_write = asyncio.wrap_future(self._threads.writing.submit(work, *args, **kwargs))
 
 
 @asynccontextmanager
-async def open_partial(path: Path, durable: int, edition: Edition = _UNSAID) -> AsyncIterator[Partial]:
-    """Open or make the partial, believing only what is known to be durable. `DiskError` if that fails."""
+async def open_partial(
+    path: Path, durable: int, version: FileVersion = _UNKNOWN_VERSION
+) -> AsyncIterator[Partial]:
+    """Open or create the partial and keep only its durable bytes. Raises `DiskError`."""
     threads = _Threads()
-    opening = threads.writing.submit(_open, path, durable, edition)
+    opening = threads.writing.submit(_open, path, durable, version)
     try:
         handle, held = await asyncio.wrap_future(opening)
         partial = Partial(path, handle, held, threads)
         try:
             yield partial
         finally:
-            await shielded(partial.rest())
+            await shielded(partial.wait_for_threads())
     finally:
         closing = asyncio.wrap_future(threads.writing.submit(_close, opening))
         threads.end()
         await shielded(asyncio.wait([closing]))
 
 
-def control_of(part: Path) -> Path:
-    """Where it stands which spans of a partial are durable beyond its beginning."""
+def control_file(part: Path) -> Path:
+    """Return the path of the file that lists a partial's durable spans."""
     return part.with_suffix(".held")
 
 
-def forget(part: Path) -> None:
-    """Remove a partial, first what says that bytes of it count. Blocking."""
-    control_of(part).unlink(missing_ok=True)
+def remove_partial(part: Path) -> None:
+    """Remove a partial, its control file first. Blocking."""
+    control_file(part).unlink(missing_ok=True)
     part.unlink(missing_ok=True)
 
 
@@ -138,19 +140,19 @@ class _Threads:
         self.reading = ThreadPoolExecutor(1, thread_name_prefix="read")
 
     def end(self) -> None:
-        """Without waiting; what was submitted is still done."""
+        """Shut down without waiting; submitted work is still done."""
         for thread in (self.syncing, self.reading, self.writing):
             thread.shutdown(wait=False)
 
 
-@translated("the partial cannot be opened")
-def _open(path: Path, durable: int, edition: Edition) -> tuple[int, Ranges]:
-    if path.exists() and path.stat().st_nlink > 1:  # after a crash, and a delivered file's too
-        forget(path)
+@translate_os_errors("cannot open the partial")
+def _open(path: Path, durable: int, version: FileVersion) -> tuple[int, Ranges]:
+    if path.exists() and path.stat().st_nlink > 1:  # after a crash it may be the delivered file too
+        remove_partial(path)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         size = os.fstat(handle).st_size
-        held = Ranges.of([(0, durable), *_told(path, edition)]).below(size)
+        held = Ranges.of([(0, durable), *_durable_spans(path, version)]).below(size)
         os.ftruncate(handle, held.end)
         sync(path.parent)
     except BaseException:
@@ -159,24 +161,24 @@ def _open(path: Path, durable: int, edition: Edition) -> tuple[int, Ranges]:
     return handle, held
 
 
-def _told(path: Path, edition: Edition) -> list[tuple[int, int]]:
-    """The durable spans by the control file, if it speaks of these very bytes."""
+def _durable_spans(path: Path, version: FileVersion) -> list[tuple[int, int]]:
+    """Return the durable spans listed in the control file, if it describes this version."""
     try:
-        told = json.loads(control_of(path).read_bytes())
-        if edition == Edition(told["total"], told["validator"]):
-            return [(int(start), int(stop)) for start, stop in told["held"]]
+        document = json.loads(control_file(path).read_bytes())
+        if version == FileVersion(document["total"], document["validator"]):
+            return [(int(start), int(stop)) for start, stop in document["held"]]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass
     return []
 
 
 def _close(opening: Future[tuple[int, Ranges]]) -> None:
-    """Close what was opened, be it for somebody who was cancelled meanwhile."""
+    """Close the opened file, even if the caller was cancelled meanwhile."""
     if not opening.cancelled() and opening.exception() is None:
         os.close(opening.result()[0])
 
 
-@translated("the partial cannot be written")
+@translate_os_errors("cannot write the partial")
 def _write_all(handle: int, at: int, parts: list[bytes]) -> None:
     views = [memoryview(part) for part in parts]
     while views:
@@ -188,21 +190,21 @@ def _write_all(handle: int, at: int, parts: list[bytes]) -> None:
             views[0] = views[0][written:]
 
 
-# The kernel may have dropped the pages and would call the next sync a success.
-@translated("the partial cannot be made durable", LostBytesError)
-def _sync(handle: int, path: Path, held: Ranges, edition: Edition) -> None:
+# `LostBytesError`: the kernel may have dropped the pages and would report the next sync as successful.
+@translate_os_errors("cannot flush the partial to disk", LostBytesError)
+def _sync(handle: int, path: Path, held: Ranges, version: FileVersion) -> None:
     os.fdatasync(handle)
     if held.end > held.prefix:
-        told = {"total": edition.total, "validator": edition.validator, "held": held.spans}
+        document = {"total": version.total, "validator": version.validator, "held": held.spans}
         fresh = path.with_suffix(".held.new")
-        write_durable(fresh, json.dumps(told).encode())
-        fresh.replace(control_of(path))
+        write_durable(fresh, json.dumps(document).encode())
+        fresh.replace(control_file(path))
         sync(path.parent)
 
 
-@translated("the partial cannot be written")
+@translate_os_errors("cannot write the partial")
 def _rewind(handle: int, path: Path) -> None:
-    if control_of(path).exists():
-        control_of(path).unlink()
-        sync(path.parent)  # before other bytes stand where it says that some count
+    if control_file(path).exists():
+        control_file(path).unlink()
+        sync(path.parent)  # before other bytes are written where it lists durable ones
     os.ftruncate(handle, 0)

@@ -1,4 +1,4 @@
-"""Whether a delivery tree would take files, tried without leaving anything behind. Blocking."""
+"""Tests whether a delivery tree can be written, without leaving anything behind. Blocking."""
 
 import errno
 import os
@@ -12,54 +12,53 @@ from orderwatch.transfer.fsops import (
     DEFAULT_PERMISSIONS,
     Permissions,
     free_space,
-    give_name,
-    translated,
+    link_exclusive,
+    translate_os_errors,
     write_durable,
 )
 
-_NOT_KNOWN_HERE = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}  # file systems without unnamed files
+_NO_TMPFILE_ERRNOS = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}
 
 
 def try_writing(root: Path, permissions: Permissions = DEFAULT_PERMISSIONS) -> str:
-    """Write a file in the tree, name it and make it durable, as a delivery would be; take it away again.
+    """Write, link and sync a file in the tree as a delivery would be, then remove it; returns the finding.
 
-    Makes no folder: of a tree that is not there yet only the folder is tried that it will be made in.
-    Returns in words what was found. `DiskError` where the tree takes no files.
+    Creates no folder: if the tree is missing, its nearest existing parent is tested. Raises `DiskError`.
     """
-    with translated(f"{root} cannot be used"):
-        folder = existing(root)
+    with translate_os_errors(f"cannot use {root}"):
+        folder = nearest_existing(root)
         if folder != root:
             try_unnamed(folder)
-            return f"the first start makes it; {folder} can be written"
-        _try_named(_staging(root) or root, permissions)
-        return "takes files"
+            return f"does not exist yet; the first start creates it, {folder} is writable"
+        _try_named(_staging_of(root) or root, permissions)
+        return "writable"
 
 
-def room(root: Path) -> int:
-    """Bytes that are free in the tree, or where it will be made. `DiskError`."""
-    with translated("the destination cannot be asked for its space"):
-        return free_space(_staging(root) or existing(root))
+def available_space(root: Path) -> int:
+    """Return the free bytes of the tree, or of the place where it will be created. Raises `DiskError`."""
+    with translate_os_errors("cannot read the free space of the destination"):
+        return free_space(_staging_of(root) or nearest_existing(root))
 
 
-def existing(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there."""
+def nearest_existing(folder: Path) -> Path:
+    """Return the folder, or its nearest existing parent."""
     while not (folder.is_symlink() or folder.exists()):
         folder = folder.parent
     return folder
 
 
 def try_unnamed(folder: Path) -> None:
-    """Write a file that never has a name, so that nobody sees it and no crash leaves it behind. `OSError`."""
+    """Write an unnamed file, which no crash can leave behind. Raises `OSError`."""
     try:
         os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        if error.errno not in _NOT_KNOWN_HERE:
+        if error.errno not in _NO_TMPFILE_ERRNOS:
             raise
         tempfile.TemporaryDirectory(prefix=".orderwatch-", dir=folder).cleanup()
 
 
-def _staging(root: Path) -> Path | None:
-    """Where deliveries are written first, once there was one; a folder of its own may be another volume."""
+def _staging_of(root: Path) -> Path | None:
+    """Return the existing staging folder for partials, which may be on another volume than the root."""
     staging = root / ".orderwatch" / "partial"
     with suppress(FileNotFoundError, NotADirectoryError):
         staging.stat()
@@ -71,7 +70,7 @@ def _try_named(folder: Path, permissions: Permissions) -> None:
     written, named = (folder / f".probe-{uuid.uuid4().hex}{suffix}" for suffix in ("", ".named"))
     try:
         write_durable(written, b"", permissions)
-        give_name(written, named)
+        link_exclusive(written, named)
         sync(folder)
     finally:
         for path in (named, written):

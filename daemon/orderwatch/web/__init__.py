@@ -1,1 +1,1 @@
-"""What is served to whoever watches: read-only, on loopback unless told otherwise."""
+"""The web page and the API: read-only, on loopback by default."""

@@ -1,9 +1,11 @@
-"""The numbers of rows, as an address tells them."""
+"""Parses row numbers in URLs."""
 
-BIGGEST = 2**63 - 1  # number that the database holds
+MAX_ROW_NUMBER = 2**63 - 1  # of the database
 
 
 def number_of(text: str) -> int | None:
-    """None for what is no number of a row."""
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(BIGGEST)) else None
-    return number if number is not None and number <= BIGGEST else None
+    """Returns the number of a row, None for an invalid one."""
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(MAX_ROW_NUMBER)):
+        return None
+    number = int(text)
+    return number if number <= MAX_ROW_NUMBER else None

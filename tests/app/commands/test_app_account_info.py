@@ -70,7 +70,7 @@ async def test_contracts_are_told_to_a_person_without_control_characters(rigged:
     assert lines[1].split()[:5] == ["used", CONTRACT, "ACTIVE", "can", "task:"]
     assert "can task: no" in lines[2]
     assert "\x1b" not in ended.out
-    assert lines[-1] == "  no contracts: legacy credentials know none; can task: yes"
+    assert lines[-1] == "  no contracts: legacy credentials have none; can task: yes"
 
 
 async def test_the_short_list_does_not_say_whether_a_contract_can_task(rigged: Rigged) -> None:
@@ -93,7 +93,7 @@ async def test_a_configured_contract_that_is_not_there_or_cannot_task_exits_4(ri
     assert ended.code == 4
     assert ended.err.splitlines() == [
         "orderwatch: account main: contract cont.other is not configured for tasking",
-        "orderwatch: account second: contract cont.gone is not one of the 1 that these credentials have",
+        "orderwatch: account second: contract cont.gone is not among the 1 contracts of these credentials",
     ]
     found = _accounts(ended)
     assert [contract["used"] for contract in found["main"]["contracts"]] == [False, True]
@@ -105,7 +105,7 @@ async def test_credentials_that_may_not_task_are_told_with_their_contracts(rigge
     rig = await _rig(rigged, accounts=(MAIN.model_copy(update=weak), LEGACY.model_copy(update=weak)))
     ended = await rig.call("contracts", "--json")
     assert ended.code == 4
-    assert ended.err.count("these credentials may not task: their scope is api:delivery") == 2
+    assert ended.err.count("these credentials cannot place orders: their scope is api:delivery") == 2
     assert len(_accounts(ended)["main"]["contracts"]) == 2
 
 
@@ -147,5 +147,5 @@ async def test_an_account_that_is_not_configured_is_a_usage_error(rigged: Rigged
     rig = await _rig(rigged)
     ended = await rig.call(command, "--account", "nobody")
     assert (ended.code, ended.out) == (2, "")
-    assert "there is no account 'nobody'; there is: main, second, old" in ended.err
+    assert "unknown account 'nobody'; configured: main, second, old" in ended.err
     assert rig.simulator.journal.entries == []

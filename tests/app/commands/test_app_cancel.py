@@ -6,7 +6,7 @@ import pytest
 from tests.app.app_rig import Rigged
 from tests.app.ordering_kit import SECOND, cancelled, desk, lines
 
-from orderwatch.db.store import open_store
+from orderwatch.db.repositories import open_store
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Account, Capture, Order, Scene
 
@@ -24,7 +24,7 @@ async def test_a_cancellation_is_told_and_kept_with_who_and_why_and_not_asked_fo
     ended = await rig.call("cancel", "7", "--yes", "--note", "fog")
     assert (ended.code, ended.out, ended.err) == (0, 'order 7 "Quay 5" is canceled\n', "")
     ended = await rig.call("cancel", "7", "--yes")
-    assert (ended.code, ended.out) == (0, 'order 7 "Quay 5" is canceled already: nothing was sent\n')
+    assert (ended.code, ended.out) == (0, 'order 7 "Quay 5" is already canceled: nothing was sent\n')
     assert len(cancelled(rig)) == 1
     first, second = await rig.history(7)
     assert (first["after"], second["after"]) == ("in_progress", "canceled")
@@ -32,7 +32,7 @@ async def test_a_cancellation_is_told_and_kept_with_who_and_why_and_not_asked_fo
         assert move["detail"].startswith(words)
         assert move["detail"].endswith(", note: fog")
     async with open_store(rig.database) as store:  # the daemon will tell it
-        letters = await store.batch("webhook", 10)
+        letters = await store.outbox.batch("webhook", 10)
     assert [letter.document["after"] for letter in letters] == ["in_progress", "canceled"]
 
 
@@ -40,14 +40,14 @@ async def test_without_a_terminal_and_without_yes_nothing_is_sent(rigged: Rigged
     rig = await desk(rigged, orders=(RUNNING,))
     ended = await rig.call("cancel", "7")
     assert ended.code == 2
-    assert "nothing was sent: there is no terminal to ask at; say --yes" in ended.err
+    assert "nothing was sent: no terminal for confirmation; use --yes" in ended.err
     assert cancelled(rig) == []
 
 
 async def test_what_is_over_otherwise_is_not_cancelled_and_fails(rigged: Rigged) -> None:
     rig = await desk(rigged, orders=(DONE,))
     ended = await rig.call("cancel", "8", "--yes", "--json")
-    problem = 'order 8 "Quay 5" is completed already: there is nothing to cancel, nothing was sent'
+    problem = 'order 8 "Quay 5" is already completed: there is nothing to cancel, nothing was sent'
     assert (ended.code, lines(ended)) == (1, [problem])
     assert json.loads(ended.out) == {
         "account": "main",
@@ -82,7 +82,7 @@ async def test_a_lost_answer_is_looked_up_and_not_asked_for_again(rigged: Rigged
     facts = json.loads(ended.out)
     assert (facts["status"], facts["sent"], facts["problem"]) == ("canceled", True, None)
     assert len(cancelled(rig)) == 1
-    assert "the answer was lost" in (await rig.history(7))[-1]["detail"]
+    assert "the response was lost" in (await rig.history(7))[-1]["detail"]
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,10 @@ async def test_of_several_accounts_the_database_or_the_command_says_whose_order_
     rig = await desk(rigged, accounts=(Account(), SECOND), orders=(theirs,))
     ended = await rig.call("cancel", "7", "--yes")
     assert ended.code == 2
-    assert "several accounts may have order 7: say which with --account" in ended.err
+    assert "several accounts may have order 7; specify --account" in ended.err
     ended = await rig.call("cancel", "7", "--yes", "--account", "nobody")
     assert ended.code == 2
-    assert "there is no account 'nobody'; there is: main, second" in ended.err
+    assert "unknown account 'nobody'; configured: main, second" in ended.err
     assert (await rig.call("cancel", "7", "--yes", "--account", "second")).code == 0
     ended = await rig.call("cancel", "7", "--yes")
-    assert (ended.code, ended.out) == (0, 'order 7 "Quay 5" is canceled already: nothing was sent\n')
+    assert (ended.code, ended.out) == (0, 'order 7 "Quay 5" is already canceled: nothing was sent\n')

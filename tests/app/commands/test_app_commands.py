@@ -63,9 +63,9 @@ async def test_a_bad_configuration_names_every_problem_and_exits_2(
     for complaint in (
         "colour: unknown key",
         "accounts.main.contract_id: legacy credentials",
-        "accounts.main.client_secret: stands here in a file that others can read",
+        "accounts.main.client_secret: is a secret in a file that others can read",
         "accounts.other.client_secret: file:",
-        "watch[0].account: there is no account 'nobody'",
+        "watch[0].account: unknown account 'nobody'",
         "polling.interval: expected a duration",
         "delivery.root: cannot be written",
         "delivery.layout: unknown placeholder {planet}",
@@ -122,9 +122,12 @@ async def test_check_online_of_a_fresh_machine_makes_nothing_and_says_what_the_f
     ]
     checks = {c["name"]: c["detail"] for c in json.loads(told[1].out)["checks"]}
     for root in (rig.tree, rig.folder / "second/tree"):
-        assert checks[f"destination {root}"] == f"the first start makes it; {rig.folder} can be written"
+        assert (
+            checks[f"destination {root}"]
+            == f"does not exist yet; the first start creates it, {rig.folder} is writable"
+        )
         assert checks[f"space in {root}"].endswith("may be written")
-    assert checks["schema"].endswith("will be made by the first start")
+    assert checks["schema"].startswith("the first start creates ")
 
 
 async def test_check_online_beside_what_is_stored_changes_nothing(rigged: Rigged) -> None:
@@ -139,7 +142,7 @@ async def test_check_online_beside_what_is_stored_changes_nothing(rigged: Rigged
     before = _seen(rig.folder)
     ended = await rig.call("check", "--online")
     assert (ended.code, ended.err) == (0, "")
-    assert "takes files" in ended.out
+    assert "writable" in ended.out
     after = _seen(rig.folder)
     assert {p: (s.st_uid, s.st_mode) for p, s in after.items()} == {
         p: (s.st_uid, s.st_mode) for p, s in before.items()
@@ -155,8 +158,8 @@ async def test_check_online_beside_what_is_stored_changes_nothing(rigged: Rigged
     ("fault", "code", "words"),
     [
         ({"kind": "inner_next"}, 0, ""),
-        ({"kind": "page_loop"}, 1, "the pages do not end"),
-        ({"kind": "malformed", "after": 1}, 1, "the answer is not JSON"),
+        ({"kind": "page_loop"}, 1, "the list has more than"),
+        ({"kind": "malformed", "after": 1}, 1, "the response is not JSON"),
         ({"kind": "status", "code": 404, "after": 1}, 1, "a page is missing"),
     ],
 )
@@ -179,7 +182,7 @@ async def test_check_online_blames_no_clock_before_it_is_known_whose_is_wrong(ri
     rig.configure(WATCH)
     ended = await rig.call("check", "--online")
     assert ended.code == 1
-    assert "compare this host's clock with a time server" in ended.out + ended.err
+    assert "check this host's clock against a time server" in ended.out + ended.err
 
 
 async def test_check_online_says_what_is_wrong_once(rigged: Rigged) -> None:
@@ -373,9 +376,9 @@ async def test_what_failed_is_named_and_wanted_again_by_retry(rigged: Rigged) ->
     for words in (("--task", "99"), ("--capture", "nobody's")):
         ended = await rig.call("retry", *words)
         assert (ended.code, ended.out) == (1, "")
-        assert f"{words[1]} is not known" in ended.err
-    assert (await rig.call("retry", "--all")).out == "1 delivery is wanted again\n"
-    assert (await rig.call("retry", "--task", "7")).out == "nothing was parked or given up\n"
+        assert f"{words[1]} is unknown" in ended.err
+    assert (await rig.call("retry", "--all")).out == "1 delivery re-queued\n"
+    assert (await rig.call("retry", "--task", "7")).out == "no delivery is parked or given up\n"
     assert (await rig.call("once")).code == 0
     assert (await rig.deliveries())[0]["state"] == "stored"
     assert (await rig.call("retry")).code == 2
@@ -422,7 +425,7 @@ def test_a_full_disk_under_the_output_is_one_line() -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         command = [sys.executable, "-m", "orderwatch", "--version"]
         found = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    told = "orderwatch: what there is to say cannot be written: No space left on device\n"
+    told = "orderwatch: cannot write output: No space left on device\n"
     assert (found.returncode, found.stderr) == (1, told)
 
 

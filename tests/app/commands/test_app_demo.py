@@ -24,7 +24,7 @@ async def test_it_ends_by_itself_and_where_it_stays_its_page_has_pictures_until_
 
 def watched(folder: Path) -> None:
     window, _ = begun(folder)
-    told = window.until("Where to look next")
+    told = window.until("Next steps")
     assert "1 thing needs you: 1 order failed" in told
     assert "Order 52104" in told
     code, shown = window.end()
@@ -43,7 +43,7 @@ def begun(folder: Path, *more: str) -> tuple[Window, int]:
 
 def looked_at(folder: Path) -> None:
     window, port = begun(folder, "--stay")
-    window.until("The page stays until you press q")
+    window.until("The page stays up until you press q")
     assert b"One thing needs you" in read(port, "/")
     pictures = list(pictures_of(read(port, "/orders/main/52101").decode()))
     assert len(pictures) == 2

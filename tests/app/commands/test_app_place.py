@@ -10,8 +10,9 @@ from tests.app.app_rig import Ended, Rigged
 from tests.app.ordering_kit import AREA, END, SECOND, desk, file_of, lines, order_toml, placed, zulu
 
 from orderwatch.app.commands import place_orders
-from orderwatch.config import Settings, load
-from orderwatch.db.lock import turn_to_order
+from orderwatch.app.plan import Plan, resolve
+from orderwatch.config import load
+from orderwatch.db.lock import ordering_lock
 from orderwatch.errors import LockedError
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.scenario import Account, Contract
@@ -40,12 +41,12 @@ async def test_every_problem_is_told_at_once_the_files_and_the_providers_and_not
     told = lines(ended)
     assert (ended.code, ended.out) == (2, "")
     for words in (
-        'order 1 ("Quay 5"): colour: is no key of an order',
+        'order 1 ("Quay 5"): colour: unknown key',
         'order 1 ("Quay 5"): end: the window is over',
         'order 1 ("Quay 5"): product: 169 does not take a Polygon; choose one of 178',
-        'order 2 (""): task_name: is empty',
-        'order 2 (""): product: there is no 55 under this contract; choose one of 90',
-        "account: there is none called 'nobody'",
+        'order 2 (""): task_name: must not be empty',
+        'order 2 (""): product: this contract has no product 55; choose one of 90',
+        "account: 'nobody' is not configured",
     ):
         assert [words in line for line in told].count(True) == 1, words
     assert len(told) == 6
@@ -58,7 +59,7 @@ async def test_what_is_wrong_with_a_file_is_told_while_the_provider_is_away(rigg
     rig = await desk(rigged, faults=(Fault(on="token", kind="status", code=501, times=0),))
     ended = await rig.call("place", file_of(rig, order_toml("Quay 5", "colour = 1", **PAST)), "--yes")
     assert (ended.code, len(lines(ended))) == (2, 2)
-    assert "colour: is no key" in ended.err
+    assert "colour: unknown key" in ended.err
     assert "end: the window is over" in ended.err
     ended = await rig.call("place", file_of(rig, order_toml()), "--yes")
     assert (ended.code, lines(ended)) == (1, ["token: 501"])
@@ -77,8 +78,8 @@ async def test_a_placed_order_is_told_kept_with_who_and_from_what_and_not_placed
     twice = await rig.call("place", file, "--yes")
     assert (twice.code, twice.err, len(placed(rig))) == (0, "", 1)
     assert "placed as 32082" in twice.out
-    assert '"Quay 5" was placed already, as order 32082, on ' in twice.out
-    assert "(received): nothing was sent; --again places another one" in twice.out
+    assert '"Quay 5" was already placed, as order 32082, on ' in twice.out
+    assert "(received): nothing was sent; --again places a duplicate" in twice.out
     again = await rig.call("place", file, "--yes", "--again", "--json")
     (facts,) = _orders(again)
     assert (again.code, facts["task_id"], facts["fresh"], facts["state"]) == (0, 32083, True, "placed")
@@ -123,7 +124,7 @@ async def test_without_a_terminal_and_without_yes_nothing_is_sent(rigged: Rigged
     rig = await desk(rigged, new=True)
     ended = await rig.call("place", file_of(rig, order_toml()))
     assert ended.code == 2
-    assert "nothing was sent: there is no terminal to ask at; say --yes" in ended.err
+    assert "nothing was sent: no terminal for confirmation; use --yes" in ended.err
     assert placed(rig) == []
     assert not rig.database.exists()
 
@@ -149,7 +150,7 @@ async def test_a_refusal_is_told_in_the_providers_words_and_the_order_is_settled
     (facts,) = _orders(ended)
     assert (ended.code, facts["state"], facts["task_id"]) == (code, "refused", None)
     (told,) = lines(ended)
-    assert told.startswith('"Quay 5" was refused, nothing was ordered: ')
+    assert told.startswith('"Quay 5" was rejected, nothing was ordered: ')
     assert words in told
     assert facts["reason"] in told
     assert len(placed(rig)) == 1
@@ -158,7 +159,7 @@ async def test_a_refusal_is_told_in_the_providers_words_and_the_order_is_settled
 @pytest.mark.parametrize(
     ("account", "words"),
     [
-        (Account(may_task=False), "these credentials may not task: their scope is api:delivery"),
+        (Account(may_task=False), "these credentials cannot place orders: their scope is api:delivery"),
         (Account(contracts=(Contract(status="SUSPENDED"),)), "is 'SUSPENDED', not 'ACTIVE'"),
         (Account(contracts=(Contract(tasking=False),)), "is not configured for tasking"),
     ],
@@ -178,10 +179,10 @@ async def test_of_several_accounts_the_file_or_the_command_says_which(rigged: Ri
     rig = await desk(rigged, accounts=(Account(), SECOND))
     ended = await rig.call("place", file_of(rig, order_toml()), "--yes")
     assert ended.code == 2
-    assert "account: say which of several, in the file or by --account; nothing was sent" in ended.err
+    assert "account: several are configured; name one in the file or with --account; nothing" in ended.err
     ended = await rig.call("place", file_of(rig, order_toml()), "--yes", "--account", "nobody")
     assert ended.code == 2
-    assert "there is no account 'nobody'; there is: main, second" in ended.err
+    assert "unknown account 'nobody'; configured: main, second" in ended.err
     both = f'[[order]]\n{order_toml()}\n[[order]]\naccount = "main"\n{order_toml()}'
     ended = await rig.call("place", file_of(rig, both), "--yes", "--account", "second", "--json")
     assert ended.code == 2  # the same order twice is mostly a slip, whoever pays for it
@@ -196,7 +197,7 @@ async def test_what_is_not_settled_stands_in_the_status_and_is_told_by_every_rou
     rig = await desk(rigged, faults=(Fault(on="place", kind="reset", times=0),))
     ended = await rig.call("place", file_of(rig, order_toml()), "--yes", "--note", "n")
     assert ended.code == 1
-    assert '"Quay 5" may have been placed or not, and is not sent again: ' in ended.err
+    assert '"Quay 5" may or may not be placed, and is not sent again: ' in ended.err
     assert "run the same command with --resume to find out" in ended.err
     status = await rig.call("status", "--json")
     (intent,) = json.loads(status.out)["intents"]
@@ -210,8 +211,8 @@ async def test_what_is_not_settled_stands_in_the_status_and_is_told_by_every_rou
     assert intent["written_at"] <= intent["sent_at"]
     assert intent["reason"]
     assert "@" in intent["who"]
-    doubt = "may have been placed or not, and is not sent again: "
-    assert f"The order Quay 5 {doubt}" in (await rig.call("status")).out
+    doubt = "may or may not be placed, and is not sent again: "
+    assert f"Order Quay 5 {doubt}" in (await rig.call("status")).out
     once = await rig.call("once")
     assert once.code == 1
     assert f"orderwatch: order Harbour east / Quay 5 {doubt}" in once.err
@@ -226,10 +227,10 @@ async def test_what_is_not_settled_is_forgotten_on_the_users_word_and_only_anoth
     file = file_of(rig, order_toml())
     assert (await rig.call("place", file, "--yes")).code == 1
     ended = await rig.call("place", file, "--forget", "--again", "--yes")
-    assert (ended.code, "each a wish of their own" in ended.err) == (2, True)
+    assert (ended.code, "mutually exclusive" in ended.err) == (2, True)
     ended = await rig.call("place", file, "--forget", "--yes")
     assert (ended.code, len(placed(rig))) == (0, 1)
-    assert "1 order is searched for no more" in ended.out
+    assert "1 order is no longer searched for" in ended.out
     assert json.loads((await rig.call("status", "--json")).out)["intents"] == []
     ended = await rig.call("place", file, "--yes")
     assert (ended.code, len(placed(rig))) == (0, 2)
@@ -257,28 +258,28 @@ async def test_with_a_lost_database_the_order_is_found_at_the_provider_and_watch
         path.unlink()
     ended = await rig.call("place", file, "--yes")
     assert (ended.code, len(placed(rig))) == (0, 1)
-    assert '"Quay 5" is at the provider already, as order 32082, placed earlier or elsewhere' in ended.out
-    assert "since it was placed from here" in (await rig.call("explain", "32082")).out
+    assert '"Quay 5" is already at the provider, as order 32082, placed earlier or elsewhere' in ended.out
+    assert "because orderwatch placed it" in (await rig.call("explain", "32082")).out
 
 
 async def test_the_turn_of_another_process_is_waited_for_a_while(
     rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig = await desk(rigged)
-    settings = load(rig.config)
-    monkeypatch.setattr(place_orders, "_MOMENT", 0.01)
-    monkeypatch.setattr(place_orders, "_PATIENCE", 0.03)
-    with turn_to_order(rig.database), pytest.raises(LockedError, match="another orderwatch is ordering"):
-        async with place_orders.open_order_store(settings):
+    plan = resolve(load(rig.config))
+    monkeypatch.setattr(place_orders, "_TURN_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(place_orders, "_TURN_TIMEOUT_SECONDS", 0.03)
+    with ordering_lock(rig.database), pytest.raises(LockedError, match="another process is placing orders"):
+        async with place_orders.open_order_store(plan):
             pass
-    monkeypatch.setattr(place_orders, "_PATIENCE", 30.0)
-    entered = asyncio.create_task(_enter(settings))
-    with turn_to_order(rig.database):
+    monkeypatch.setattr(place_orders, "_TURN_TIMEOUT_SECONDS", 30.0)
+    entered = asyncio.create_task(_enter(plan))
+    with ordering_lock(rig.database):
         await asyncio.sleep(0)
         assert not entered.done()
     assert await entered
 
 
-async def _enter(settings: Settings) -> bool:
-    async with place_orders.open_order_store(settings):
+async def _enter(plan: Plan) -> bool:
+    async with place_orders.open_order_store(plan):
         return True

@@ -9,8 +9,8 @@ import pytest
 from tests.app.upkeep_kit import EVERYTHING, Home, home
 
 from orderwatch.core.model import DeliveryState, OrderState
-from orderwatch.db.lock import sole_writer
-from orderwatch.db.store import open_store
+from orderwatch.db.lock import exclusive_lock
+from orderwatch.db.repositories import open_store
 from orderwatch.errors import DatabaseError, DiskError, LockedError
 from orderwatch.simulator.scenario import Scene
 
@@ -55,8 +55,8 @@ async def test_the_rows_of_the_files_are_as_they_were_and_nothing_is_fetched_aga
         assert looked.status == order.status
         assert looked.captures[0].status == order.captures[0].status
         async with open_store(at_home.rig.database) as store:
-            assert await store.lags(100) == []
-            details = [m.detail or "" for m in await store.history(7)]
+            assert await store.history.publication_lags(100) == []
+            details = [m.detail or "" for m in await store.history.of_order(7)]
         assert sum(detail.endswith("rebuilt from the tree") for detail in details) == 5
 
 
@@ -91,8 +91,8 @@ async def test_what_cannot_be_taken_up_is_named_and_the_rest_is(tmp_path: Path) 
         at_home.lose_database()
         done = await at_home.rebuild()
         assert {(one.path, one.detail) for one in done.refused} == {
-            (f"{garbled.path}.json", "no sidecar of ours: it is no JSON"),
-            (f"{poor.path}.json", "no sidecar of ours: fingerprint is not told"),
+            (f"{garbled.path}.json", "not a sidecar of orderwatch: it is not JSON"),
+            (f"{poor.path}.json", "not a sidecar of orderwatch: fingerprint is missing"),
             (f"{lone.path}.json", "a sidecar without its file"),
             (grown.path, f"{(grown.size or 0) + 4} B instead of {grown.size} B"),
             (bare.path, "a file without a sidecar"),
@@ -105,7 +105,7 @@ async def test_what_cannot_be_taken_up_is_named_and_the_rest_is(tmp_path: Path) 
 async def test_a_database_that_knows_orders_is_never_written_over(tmp_path: Path) -> None:
     async with home(tmp_path) as at_home:
         before = await at_home.orders()
-        with pytest.raises(DatabaseError, match="knows orders already: move it away"):
+        with pytest.raises(DatabaseError, match="already contains orders: move it away"):
             await at_home.rebuild()
         assert await at_home.orders() == before
 
@@ -122,7 +122,7 @@ async def test_nobody_else_may_hold_database_or_tree(tmp_path: Path) -> None:
         at_home.lose_database()
         at_home.rig.database.parent.mkdir()
         for held in (at_home.rig.database, at_home.staging / "tree"):
-            with sole_writer(held), pytest.raises(LockedError):
+            with exclusive_lock(held), pytest.raises(LockedError):
                 await at_home.rebuild()
         assert (await at_home.rebuild()).deliveries == 2
 
@@ -145,7 +145,7 @@ async def test_a_rebuild_that_fails_leaves_nothing_and_can_be_repeated(
     async with home(tmp_path) as at_home:
         at_home.lose_database()
         with monkeypatch.context() as patched:
-            patched.setattr("orderwatch.db.writes.place_key", lambda *_: 1 / 0)
+            patched.setattr("orderwatch.db.deliveries.place_key", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 await at_home.rebuild()
         assert await at_home.orders() == []
@@ -160,7 +160,7 @@ async def test_the_command_rebuilds_and_names_what_it_left(tmp_path: Path, forks
         at_home.lose_database()
         (rig.tree / "notes.txt").touch()
         ended = await rig.call("rebuild", "--json")
-        assert ended.err == f"orderwatch: not taken up: {rig.tree}/notes.txt: a file without a sidecar\n"
+        assert ended.err == f"orderwatch: refused: {rig.tree}/notes.txt: a file without a sidecar\n"
         told = json.loads(ended.out)
         assert (ended.code, told["orders"], told["captures"], told["deliveries"]) == (1, 1, 1, 2)
         assert told["refused"] == [{"root": None, "path": "notes.txt", "detail": "a file without a sidecar"}]

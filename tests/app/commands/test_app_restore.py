@@ -9,8 +9,9 @@ import pytest
 from tests.app.upkeep_kit import Home, home, spoil
 
 from orderwatch.app.commands.restore import back_up, restore
+from orderwatch.app.plan import resolve
 from orderwatch.core.model import DeliveryState, OrderState
-from orderwatch.db.lock import sole_writer
+from orderwatch.db.lock import exclusive_lock
 from orderwatch.db.migrate import Schema, schema_of, upgrade
 from orderwatch.errors import DatabaseError, DiskError, LockedError
 from orderwatch.simulator.scenario import Scene
@@ -19,7 +20,7 @@ NOW = datetime.now(UTC)
 
 
 async def backed_up(at_home: Home, name: str = "copy.db") -> Path:
-    made = await back_up(at_home.settings, at_home.rig.folder / name, NOW)
+    made = await back_up(at_home.settings.database, at_home.rig.folder / name, NOW)
     assert made.size == made.path.stat().st_size
     return made.path
 
@@ -38,7 +39,7 @@ def named(folder: Path, part: str) -> list[str]:
 
 
 async def put_back(at_home: Home, backup: Path) -> tuple[Path | None, int]:
-    done = await asyncio.to_thread(restore, at_home.settings, backup, NOW)
+    done = await asyncio.to_thread(restore, resolve(at_home.settings), backup, NOW)
     return done.aside, done.files
 
 
@@ -144,7 +145,7 @@ async def test_what_is_no_backup_is_refused_and_nothing_is_changed(tmp_path: Pat
         for bad in (newer, damaged, tmp_path / "none.db", at_home.rig.config):
             with pytest.raises(DatabaseError):
                 await put_back(at_home, bad)
-        with sole_writer(database), pytest.raises(LockedError):
+        with exclusive_lock(database), pytest.raises(LockedError):
             await put_back(at_home, backup)
         at_home.tree.rename(tmp_path / "elsewhere")
         with pytest.raises(DiskError, match="is its disk mounted"):
@@ -187,7 +188,7 @@ async def test_the_log_of_the_former_database_is_never_played_into_the_backup(tm
 async def test_a_backup_is_never_written_over_a_file_nor_left_half(tmp_path: Path) -> None:
     async with home(tmp_path) as at_home:
         backup = await backed_up(at_home)
-        with pytest.raises(DatabaseError, match="is there already"):
+        with pytest.raises(DatabaseError, match="already exists"):
             await backed_up(at_home)
         spoiled = at_home.rig.database
         spoiled.write_bytes(spoiled.read_bytes()[:-4096])
@@ -199,7 +200,7 @@ async def test_a_backup_is_never_written_over_a_file_nor_left_half(tmp_path: Pat
 async def test_the_commands_back_up_beside_a_daemon_and_restore_after_it(tmp_path: Path, forks: Path) -> None:
     async with home(tmp_path, forks=forks) as at_home:
         rig = at_home.rig
-        with sole_writer(rig.database):
+        with exclusive_lock(rig.database):
             made = await rig.call("backup")
             assert (made.code, made.err) == (0, "")
             ended = await rig.call("restore", made.out.split(",")[0])
@@ -209,5 +210,5 @@ async def test_the_commands_back_up_beside_a_daemon_and_restore_after_it(tmp_pat
         assert {path.stat().st_uid for path in (backup, backup.parent)} == {rig.database.stat().st_uid}
         ended = await rig.call("restore", str(backup))
         assert (ended.code, ended.err) == (0, "")
-        assert "0 files in the tree were new to it" in ended.out
+        assert "0 files in the trees were registered" in ended.out
         assert (await rig.call("verify")).code == 0

@@ -13,13 +13,14 @@ from tests.app.upkeep_kit import EVERYTHING, Heard, Home, home, spoil
 
 from orderwatch.app.commands import repair
 from orderwatch.app.commands.verify import Trees, judge, verify
-from orderwatch.core.deliveries.paths import partial_name
+from orderwatch.app.plan import resolve
+from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.sidecar import parse
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate, claimed, on_loss
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.lock import sole_writer
-from orderwatch.db.store import open_store
+from orderwatch.db.lock import exclusive_lock
+from orderwatch.db.repositories import open_store
 from orderwatch.simulator.scenario import Scene
 from orderwatch.transfer.tree.inspector import TreeInspector
 
@@ -34,7 +35,7 @@ async def test_a_sound_tree_is_read_whole_and_nothing_is_found(tmp_path: Path) -
         deliveries = await at_home.deliveries()
         size = sum(d.size or 0 for d in deliveries)
         heard = Heard()
-        audit = await verify(at_home.settings, heard)
+        audit = await verify(resolve(at_home.settings), heard)
         assert (audit.checked, audit.size, audit.findings) == (2, size, [])
         assert (heard.files, heard.size, heard.read_files, heard.read_size) == (2, size, 2, size)
 
@@ -64,9 +65,9 @@ async def test_every_harm_is_found_and_named(tmp_path: Path) -> None:
             ("changed", f"{garbled.path}.json"),
             ("orphan", "notes.txt"),
         }
-        assert findings[turned.path or ""].detail == "its sha256 is another one"
+        assert findings[turned.path or ""].detail == "its sha256 differs"
         assert findings[short.path or ""].detail == "100 B instead of 9.0 kB"
-        assert findings[f"{wrong.path}.json"].detail == "tells another version, sha256"
+        assert findings[f"{wrong.path}.json"].detail == "the sidecar differs in: version, sha256"
         assert findings[gone.path or ""].delivery == gone
 
 
@@ -96,8 +97,8 @@ async def test_a_name_that_is_being_published_is_no_orphan(tmp_path: Path) -> No
         delivery, path = await the_file(at_home)
         async with open_store(at_home.rig.database) as store:
             move = on_loss(delivery, datetime.now(UTC), "for the test")
-            await store.record(move)
-            await store.record(claimed(move.delivery, datetime.now(UTC)))
+            await store.deliveries.save(move)
+            await store.deliveries.save(claimed(move.delivery, datetime.now(UTC)))
         assert path.exists()
         assert await at_home.found() == set()
 
@@ -110,13 +111,13 @@ async def test_what_a_daemon_moved_meanwhile_is_not_reported(tmp_path: Path) -> 
         async with open_store(at_home.rig.database) as store:
             assert await judge(store, trees, delivery, lambda _size: None)
             wanted = on_loss(delivery, datetime.now(UTC), "for the test")
-            await store.record(wanted)
+            await store.deliveries.save(wanted)
             assert await judge(store, trees, delivery, lambda _size: None) is None
             aside.rename(path.with_name("elsewhere.zip"))
             shutil.copy(at_home.beside(delivery), path.with_name("elsewhere.zip.json"))
             elsewhere = str(path.with_name("elsewhere.zip").relative_to(at_home.tree))
-            await store.reserve(delivery, elsewhere)
-            await store.record(DeliveryUpdate(delivery=delivery, transition=None))
+            await store.deliveries.reserve(delivery, elsewhere)
+            await store.deliveries.save(DeliveryUpdate(delivery=delivery, transition=None))
             assert await judge(store, trees, delivery, lambda _size: None) is None
 
 
@@ -128,7 +129,7 @@ async def test_a_tree_that_is_not_there_is_one_finding_and_nothing_of_it_is_fetc
         assert await at_home.found() == {("unreadable", ".")}
         at_home.rig.simulator.journal.clear()
         (done,) = (await at_home.repair()).values()
-        assert (done.mended, done.wanted, at_home.downloads()) == (False, None, 0)
+        assert (done.mended, done.queued, at_home.downloads()) == (False, None, 0)
         assert {d.state for d in await at_home.deliveries()} == {DeliveryState.STORED}
 
 
@@ -173,7 +174,7 @@ async def test_repair_mends_everything_but_what_it_does_not_know(tmp_path: Path)
         await at_home.assert_whole()
         kept, name = at_home.quarantined(), Path(turned.path or "").name
         assert kept[name] == spoiled
-        assert b"changed: its sha256 is another one" in kept[f"{name}.reason.txt"]
+        assert b"changed: its sha256 differs" in kept[f"{name}.reason.txt"]
         assert b"my notes" in kept.values()
         written = parse(at_home.beside(lone).read_bytes())
         assert replace(written.delivery, stored_at=None) == replace(described.delivery, stored_at=None)
@@ -186,9 +187,9 @@ async def test_with_a_daemon_at_work_repair_leaves_the_fetching_to_it(tmp_path: 
         delivery, path = await the_file(at_home)
         path.unlink()
         at_home.rig.simulator.journal.clear()
-        with sole_writer(at_home.settings.database.path):
+        with exclusive_lock(at_home.settings.database.path):
             done = (await at_home.repair())[delivery.path or ""]
-            assert done.told == "wanted again: the running daemon brings it"
+            assert done.detail == "queued again: the running daemon downloads it"
             assert await at_home.found() == set()
         assert (done.mended, at_home.downloads()) == (False, 0)
         wanted, _ = await the_file(at_home)
@@ -204,8 +205,8 @@ async def test_the_history_tells_why_it_was_fetched_again(tmp_path: Path) -> Non
         path.unlink()
         await at_home.repair()
         async with open_store(at_home.rig.database) as store:
-            moves = [(m.before, m.after, m.detail) for m in await store.history(7) if m.scene_id]
-        assert ("stored", "wanted", "missing: the file is not there; fetched again") in moves
+            moves = [(m.before, m.after, m.detail) for m in await store.history.of_order(7) if m.scene_id]
+        assert ("stored", "wanted", "missing: the file does not exist; downloaded again") in moves
         assert moves[-1][:2] == ("fetching", "stored")
 
 
@@ -217,7 +218,7 @@ async def test_a_superseded_version_is_told_to_be_gone_and_stays_as_it_is(tmp_pa
         spoiled = spoil(at_home.file(first))
         at_home.rig.simulator.journal.clear()
         done = (await at_home.repair())[first.path or ""]
-        assert done.told == "version 2 is stored, and the provider offers only the newest"
+        assert done.detail == "version 2 is stored, and the provider offers only the latest version"
         assert (done.mended, at_home.downloads()) == (False, 0)
         assert at_home.file(first).read_bytes() == spoiled
         assert list(await at_home.deliveries()) == [first, second]
@@ -245,7 +246,7 @@ async def test_an_old_file_is_not_fetched_while_a_newer_version_is_on_its_way(tm
         first, path = await the_file(at_home)
         path.unlink()
         async with open_store(at_home.rig.database) as store:
-            order = await store.order("main", 7)
+            order = await store.orders.get("main", 7)
             assert order is not None
             newer = Delivery(
                 account="main",
@@ -257,10 +258,10 @@ async def test_an_old_file_is_not_fetched_while_a_newer_version_is_on_its_way(tm
                 file_name=first.file_name,
                 fingerprint="newer",
             )
-            await store.apply(Verdict(order=order, wanted=(newer,)))
+            await store.orders.save(Verdict(order=order, wanted=(newer,)))
         done = (await at_home.repair())[first.path or ""]
-        assert (done.mended, done.wanted) == (False, None)
-        assert "newer version is wanted already" in done.told
+        assert (done.mended, done.queued) == (False, None)
+        assert "newer version is queued already" in done.detail
 
 
 async def test_a_user_who_moved_a_file_keeps_it_though_a_crash_left_its_second_name(tmp_path: Path) -> None:
@@ -287,8 +288,8 @@ async def test_what_the_disk_does_not_let_go_is_told_and_not_fetched(
         with monkeypatch.context() as patched:
             patched.setattr(Path, "replace", refuse)
             done = (await at_home.repair())[delivery.path or ""]
-        assert (done.mended, done.wanted) == (False, None)
-        assert done.told == f"{delivery.path} cannot be set aside: Operation not permitted"
+        assert (done.mended, done.queued) == (False, None)
+        assert done.detail == f"cannot quarantine {delivery.path}: Operation not permitted"
         assert (await at_home.deliveries())[0] == delivery
 
 
@@ -298,8 +299,8 @@ async def test_a_file_that_came_back_before_the_repair_is_left_alone(tmp_path: P
         aside = path.rename(tmp_path / "aside")
         audit = await at_home.verify()
         aside.rename(path)
-        (done,) = await repair.begin_repair(at_home.settings, audit, datetime.now(UTC))
-        assert (done.mended, done.told) == (True, "no longer so")
+        (done,) = await repair.begin_repair(resolve(at_home.settings), audit, datetime.now(UTC))
+        assert (done.mended, done.detail) == (True, "no longer applies")
         assert (await at_home.deliveries())[0] == delivery
 
 
@@ -328,7 +329,7 @@ async def test_what_cannot_be_fetched_again_says_why(tmp_path: Path) -> None:
             update={"accounts": {"other": at_home.settings.accounts["main"]}}
         )
         done = (await replace(at_home, settings=stranger).repair())[delivery.path or ""]
-        assert (done.mended, done.told) == (False, "wanted: account main is not in the configuration")
+        assert (done.mended, done.detail) == (False, "wanted: account main is not in the configuration")
 
 
 async def test_the_command_names_what_is_wrong_and_is_content_once_it_is_mended(
@@ -349,6 +350,6 @@ async def test_the_command_names_what_is_wrong_and_is_content_once_it_is_mended(
         assert len(ended.err.splitlines()) == 2
         ended = await at_home.rig.call("verify", "--repair")
         assert ended.code == 0
-        assert ended.out.count("fetched again") == 2
+        assert ended.out.count("downloaded again") == 2
         assert "2 findings: 1 missing, 1 changed; 2 mended" in ended.out
         await at_home.assert_whole()

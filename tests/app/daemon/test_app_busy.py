@@ -23,7 +23,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orderwatch.db.store.BUSY_PATIENT", 0.05)
+    monkeypatch.setattr("orderwatch.db.database.RETRIED_BUSY_TIMEOUT_SECONDS", 0.05)
 
 
 @contextmanager
@@ -63,7 +63,7 @@ async def ended(daemon: asyncio.Task[None]) -> None:
 
 async def test_a_daemon_outlives_a_lock_and_stops_under_one(tmp_path: Path, capfd: Captured) -> None:
     async with home(tmp_path) as at_home:
-        with held_database(at_home.settings), other(at_home) as holder:
+        with held_database(at_home.settings.database), other(at_home) as holder:
             daemon = begun(at_home, capfd)
             await said(capfd, "token.minted")
             await take(holder)
@@ -77,7 +77,7 @@ async def test_a_daemon_outlives_a_lock_and_stops_under_one(tmp_path: Path, capf
 
 async def test_a_daemon_that_begins_under_a_lock_can_be_stopped(tmp_path: Path, capfd: Captured) -> None:
     async with home(tmp_path) as at_home:
-        with held_database(at_home.settings), other(at_home) as holder:
+        with held_database(at_home.settings.database), other(at_home) as holder:
             await take(holder)
             daemon = begun(at_home, capfd)
             await said(capfd, "database.busy")
@@ -86,7 +86,7 @@ async def test_a_daemon_that_begins_under_a_lock_can_be_stopped(tmp_path: Path, 
 
 async def test_a_reload_under_a_lock_does_not_hold_up_a_stop(tmp_path: Path, capfd: Captured) -> None:
     async with home(tmp_path) as at_home:
-        with held_database(at_home.settings), other(at_home) as holder:
+        with held_database(at_home.settings.database), other(at_home) as holder:
             daemon = begun(at_home, capfd)
             await said(capfd, "token.minted")
             await take(holder)

@@ -33,7 +33,7 @@ async def test_a_capture_that_moves_is_sent_to_who_listens_and_the_page_tells_it
         rig, port = Rig(tmp_path, simulator), free_port()
         rig.configure('task_name = "*"', more=f'[http]\nlisten = "127.0.0.1:{port}"')
         settings = load(rig.config, {}, resolve=True)
-        with guarded(), held_database(settings):
+        with guarded(), held_database(settings.database):
             set_up_log(settings, Redactor())
             async with open_daemon(settings, Redactor()), asyncio.timeout(PATIENCE):
                 await answering(port)
@@ -50,7 +50,7 @@ async def test_a_capture_that_moves_is_sent_to_who_listens_and_the_page_tells_it
                 assert b"1 stored" in board
                 assert str(rig.tree).encode() in board
                 structlog.get_logger().error("space.short", root="/elsewhere", reason="full")
-                while b"There is too little room below /elsewhere" not in board:
+                while b"Too little disk space below /elsewhere" not in board:
                     _, _, board = await asked(port, "/")
                 assert b"One thing needs you" in board
                 assert b"All is well" not in board

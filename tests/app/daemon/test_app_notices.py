@@ -54,7 +54,7 @@ async def test_the_watchdog_is_fed_while_all_make_progress_and_the_status_has_co
     monkeypatch.setenv("NOTIFY_SOCKET", manager.getsockname())
     monkeypatch.setenv("WATCHDOG_USEC", "30000")
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
-    monkeypatch.setattr("orderwatch.app.daemon.monitor._STATUS", 0.05)
+    monkeypatch.setattr("orderwatch.app.daemon.monitor._STATUS_INTERVAL_SECONDS", 0.05)
     heard: list[str] = []
     asyncio.get_running_loop().add_reader(manager, lambda: heard.append(manager.recv(4096).decode()))
 
@@ -67,7 +67,7 @@ async def test_the_watchdog_is_fed_while_all_make_progress_and_the_status_has_co
     async with stage(tmp_path, story()) as scene, at_work(scene):
         await comes("WATCHDOG=1")
         await comes(f"STATUS=1 orders open, 0 deliveries to come, {SCENES} stored; all is well")
-        with scene.daemon.resources.monitoring.live.liveness.worker("hanging", within=-1):
+        with scene.daemon.resources.monitoring.live.liveness.worker("hanging", limit=-1):
             await scene.sweeps(1)  # one notice may have been under way
             heard.clear()
             await comes(f"STATUS=1 orders open, 0 deliveries to come, {SCENES} stored; all is well")

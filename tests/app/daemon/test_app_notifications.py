@@ -22,17 +22,17 @@ from orderwatch.app.daemon.resources import open_resources
 from orderwatch.app.daemon.supervisor import open_supervisor
 from orderwatch.app.factories import held_database
 from orderwatch.app.notifications import (
-    channels_of,
     learn_channels,
     listen,
     open_dispatchers,
     open_heartbeat,
     tracked_problems,
 )
+from orderwatch.app.plan import resolve
 from orderwatch.cli import cli
 from orderwatch.config import Settings, load
 from orderwatch.core.notifications.problems import Problem, ProblemChange
-from orderwatch.db.store import open_store
+from orderwatch.db.repositories import open_store
 from orderwatch.ops.log import Redactor
 from orderwatch.ops.log_listener import LogListener
 from orderwatch.service.polling.poller import SweepResult
@@ -84,8 +84,8 @@ async def test_once_tells_what_happened_and_what_failed_the_next_time(tmp_path: 
         settings = configured(tmp_path, more, simulator.config_toml())
         found = []
         for _ in range(2):
-            with held_database(settings):
-                found.append((await run_once(settings, Redactor())).problems)
+            with held_database(settings.database):
+                found.append((await run_once(resolve(settings), Redactor())).problems)
     assert found == [["channel webhook: 127.0.0.1 answers 503"], []]
     first, second = there.heard
     assert first.ids == second.ids
@@ -107,10 +107,11 @@ async def test_what_the_log_says_reaches_the_webhook(tmp_path: Path) -> None:
     async with receiver() as there, open_store(new_database(tmp_path)) as store:
         settings = configured(tmp_path, hook(there))
         learn_channels(settings, redactor)
-        await listen(store, settings, Wakeup())
+        plan = resolve(settings)
+        await listen(store, plan.channels, Wakeup())
         async with (
-            open_dispatchers(settings, redactor, store) as dispatchers,
-            tracked_problems(settings, store, log_listener) as problems,
+            open_dispatchers(plan.notifiers, redactor, store) as dispatchers,
+            tracked_problems(plan.pace, store, log_listener) as problems,
         ):
             structlog.get_logger().warning("list.failed", account="main", reason=f"see {there.url}")
             structlog.get_logger().info("list.restored", account="main")
@@ -126,17 +127,20 @@ async def test_a_reload_tells_the_new_channels_and_forgets_the_old_ones(tmp_path
     change = ProblemChange(Problem(key="k", event="clock.wrong", began_at=NOW, facts={}), NOW)
     quick = "batch = '1ms'"
     async with receiver(None) as old, receiver() as new:
-        settings = configured(tmp_path, hook(old, quick))
+        plan = resolve(configured(tmp_path, hook(old, quick)))
         renewed = hook(new, quick, "name = 'new'") + f"[heartbeat]\nurl = '{new.url}'\nallow_private = true"
-        async with open_resources(settings, Redactor()) as house, open_supervisor(house, settings) as crew:
+        async with (
+            open_resources(plan, Redactor()) as house,
+            open_supervisor(house, plan) as crew,
+        ):
             assert house.sweep_log.heartbeat is None
-            await house.store.note_problems([change])
+            await house.store.outbox.record_problems([change])
             await asyncio.wait_for(old.came.wait(), PATIENCE)
-            await crew.apply(configured(tmp_path, renewed))
-            assert await house.store.pending() == {}
+            await crew.apply(resolve(configured(tmp_path, renewed)))
+            assert await house.store.outbox.pending() == {}
             house.monitoring.live.read_attention = nothing
-            house.sweep_log.heard("main", SweepResult(answered=True))
-            await house.store.note_problems([change])
+            house.sweep_log.record("main", SweepResult(answered=True))
+            await house.store.outbox.record_problems([change])
             async with asyncio.timeout(PATIENCE):
                 while len(new.heard) < 2:
                     await asyncio.sleep(0.005)
@@ -146,7 +150,7 @@ async def test_a_reload_tells_the_new_channels_and_forgets_the_old_ones(tmp_path
 async def test_channels_are_named_by_their_kind_and_number(tmp_path: Path) -> None:
     async with receiver() as there:
         settings = configured(tmp_path, hook(there) + hook(there, "name = 'mine'") + hook(there))
-    assert [channel.name for channel in channels_of(settings)] == ["webhook", "mine", "webhook-3"]
+    assert [channel.name for channel in resolve(settings).channels] == ["webhook", "mine", "webhook-3"]
 
 
 async def nothing() -> tuple[()]:
@@ -154,13 +158,13 @@ async def nothing() -> tuple[()]:
 
 
 async def test_without_a_heartbeat_url_there_is_no_deadman(tmp_path: Path) -> None:
-    async with open_heartbeat(configured(tmp_path, ""), Redactor(), nothing) as none:
+    async with open_heartbeat(resolve(configured(tmp_path, "")), Redactor(), nothing) as none:
         assert none is None
     async with receiver() as there:
         settings = configured(tmp_path, f"[heartbeat]\nurl = '{there.url}'\nallow_private = true")
-        async with open_heartbeat(settings, Redactor(), nothing) as deadman:
+        async with open_heartbeat(resolve(settings), Redactor(), nothing) as deadman:
             assert deadman is not None
-            deadman.swept("main", good=True)
+            deadman.on_sweep("main", good=True)
             assert await deadman.ping(all_well=True)
     assert [request.method for request in there.heard] == ["GET"]
 
@@ -198,9 +202,9 @@ async def test_notify_tries_every_channel(tmp_path: Path, notify: Notify) -> Non
 
 async def test_notify_says_what_it_cannot_try(tmp_path: Path, notify: Notify) -> None:
     configured(tmp_path, "")
-    assert "there is no [[notify]]" in (await notify("--test"))[2]
+    assert "no [[notify]] is configured" in (await notify("--test"))[2]
     async with receiver() as there:
         configured(tmp_path, hook(there))
-        assert "there is no channel 'x'; there is: webhook" in (await notify("--test", "--channel", "x"))[2]
+        assert "unknown channel 'x'; configured: webhook" in (await notify("--test", "--channel", "x"))[2]
         assert "--test" in (await notify())[2]
         assert there.heard == []

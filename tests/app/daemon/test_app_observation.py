@@ -52,7 +52,7 @@ async def test_a_process_that_is_starting_is_sound_and_not_ready() -> None:
         assert status == 200
         names = {family.name for family in text_string_to_metric_families(body.decode())}
         assert {"orderwatch_build_info", "process_open_fds", "orderwatch_late_workers"} <= names
-        with observed.live.liveness.worker("poller main", within=-1):
+        with observed.live.liveness.worker("poller main", limit=-1):
             assert [reason.split(":")[0] for reason in observed.why_unhealthy()] == ["poller main"]
             assert (await asyncio.to_thread(fetched, port, "/healthz"))[0] == 503
         for task in crew:

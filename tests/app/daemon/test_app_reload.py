@@ -16,8 +16,7 @@ from tests.app.reload_kit import guarded, reread
 from orderwatch.app.daemon.lifecycle import Daemon, open_daemon
 from orderwatch.app.daemon.signals import SignalControl
 from orderwatch.app.factories import held_database, set_up_log
-from orderwatch.app.notifications import channels_of
-from orderwatch.app.plan import contract_of, limit_of, pace_of, retries_of, rights_of, roots_of, watched_of
+from orderwatch.app.plan import resolve
 from orderwatch.config import Settings
 from orderwatch.errors import ConfigError
 from orderwatch.ops.log import Redactor
@@ -122,7 +121,7 @@ def at_work(daemon: Daemon) -> dict[str, Any]:
     """What each part works by, as it is there."""
     assert daemon.supervisor.app is not None
     app, house = daemon.supervisor.app, daemon.resources
-    tools = app.fetcher._tools
+    tools = app.fetcher._contexts
     job = daemon.schedule._scheduler.get_job("tick")
     return {
         "accounts": {name: poller._watched for name, poller in app.pollers.items()},
@@ -135,14 +134,14 @@ def at_work(daemon: Daemon) -> dict[str, Any]:
         "rights": {tree.destination.permissions for tree in app.trees.values()},
         "keep_free": {tree.space.keep_free for tree in app.trees.values()},
         "retries": app.fetcher._retries,
-        "places": house.slots._places,
+        "places": house.slots._count,
         "limit": house.bandwidth.limit(),
         "tick": job.trigger.interval.total_seconds(),
         "log": logging.getLogger().level,
-        "swept": set(daemon.monitor._care.maintenance.sweeping.volumes),
+        "swept": set(daemon.monitor._tasks.maintenance.sweeping.volumes),
         "pages": house.monitoring.listener._wanted,
-        "shown": house.dashboard.settings.http,
-        "told": house.store._listening,
+        "shown": house.dashboard.plan.http,
+        "told": house.store.outbox._channels,
     }
 
 
@@ -150,20 +149,21 @@ def told(settings: Settings, daemon: Daemon) -> dict[str, Any]:
     """The same, as these settings want it."""
     app = daemon.supervisor.app
     assert app is not None
-    watched = {name: watched_of(name, settings) for name in settings.accounts}
+    plan = resolve(settings)
+    watched = {name: account.watched for name, account in plan.accounts.items()}
     return {
         "accounts": watched,
         "fetched": watched,
         "watching": {*map(id, app.watchers), *map(id, app.dispatchers)},
-        "paces": {pace_of(settings)},
-        "contracts": {name: contract_of(account) for name, account in settings.accounts.items()},
-        "roots": {root / ".orderwatch" / "partial" for root in roots_of(settings).values()},
+        "paces": {plan.pace},
+        "contracts": {name: account.contract for name, account in plan.accounts.items()},
+        "roots": {root / ".orderwatch" / "partial" for root in plan.roots.values()},
         "ways": {tree.space for tree in app.trees.values()},
-        "rights": {rights_of(settings)},
+        "rights": {plan.permissions},
         "keep_free": {settings.delivery.keep_free},
-        "retries": retries_of(settings),
+        "retries": plan.retries,
         "places": settings.delivery.parallel,
-        "limit": limit_of(settings)(),
+        "limit": plan.bandwidth_limit(),
         "tick": min(5.0, settings.polling.interval.total_seconds() / 4),
         "log": getattr(logging, settings.log.level.upper()),
         "swept": {tree.volume for tree in app.trees.values()},
@@ -171,7 +171,7 @@ def told(settings: Settings, daemon: Daemon) -> dict[str, Any]:
             settings.http.listen, settings.http.hosts, settings.http.token.get_secret_value()
         ),
         "shown": settings.http,
-        "told": channels_of(settings),
+        "told": plan.channels,
     }
 
 
@@ -181,7 +181,7 @@ async def test_it_is_always_wholly_the_old_or_wholly_the_new(rigged: Rigged, tim
     rig.configure('task_name = "*"', more=MORE)
     good, rng, control = rig.config.read_text(encoding="utf-8"), random.Random(6), SignalControl()
     settings, old, new = reread(rig), 0, 0
-    with guarded(), control.signals(), held_database(settings):
+    with guarded(), control.signals(), held_database(settings.database):
         set_up_log(settings, Redactor())
         async with open_daemon(settings, Redactor()) as daemon:
             for _ in range(times):
@@ -202,7 +202,7 @@ async def test_a_heartbeat_that_is_taken_out_leaves_no_problem_for_ever(rigged: 
     rig = await rigged(Scenario())
     rig.configure('task_name = "*"', more='[heartbeat]\nurl = "http://127.0.0.1:9/"')
     settings = reread(rig)
-    with guarded(), held_database(settings):
+    with guarded(), held_database(settings.database):
         set_up_log(settings, Redactor())
         async with open_daemon(settings, Redactor()) as daemon:
             structlog.get_logger().warning("heartbeat.failing", reason="nobody answers")

@@ -52,7 +52,7 @@ def configure(rig: Rig, http: dict[str, object]) -> None:
 async def at_work(rig: Rig, capfd: Captured, **http: object) -> AsyncIterator[AtWork]:
     configure(rig, http)
     settings, redactor = reread(rig), Redactor()
-    with guarded(), held_database(settings):
+    with guarded(), held_database(settings.database):
         set_up_log(settings, redactor)
         async with open_daemon(settings, redactor) as daemon:
             while not await status(settings.http.listen):
@@ -94,7 +94,7 @@ async def test_an_address_that_cannot_be_had_refuses_the_reload(rigged: Rigged, 
                 (refused,) = [
                     line for line in await work.reload(listen=other) if line["event"] == "config.refused"
                 ]
-                assert refused["problems"][0].startswith(f"http.listen: {other} cannot be had: ")
+                assert refused["problems"][0].startswith(f"http.listen: cannot listen on {other}: ")
                 assert work.daemon.supervisor.app is before
                 assert [await status(listen, token) for token in ("", "canary-token")] == [401, 200]
 

@@ -15,6 +15,7 @@ from tests.logs import events
 from tests.web.api_kit import fill
 
 from orderwatch.app.daemon.resources import open_resources
+from orderwatch.app.plan import resolve
 from orderwatch.config import load
 from orderwatch.ops.log import Redactor
 from orderwatch.web.server.app import serving
@@ -85,7 +86,7 @@ async def served(tmp_path: Path, database: Path) -> AsyncIterator[House]:
     """The pages of a house that has some orders, for who has the token."""
     at = environ(tmp_path, ORDERWATCH_DATABASE__URL=f"sqlite:///{database}")
     made: list[web.Application] = []
-    async with open_resources(load(written(tmp_path, GOOD), at), Redactor()) as house:
+    async with open_resources(resolve(load(written(tmp_path, GOOD), at)), Redactor()) as house:
         await fill(house.store)
         pages = house.monitoring.listener._pages
         pages = replace(pages, routes=(*pages.routes, made.append))

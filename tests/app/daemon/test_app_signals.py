@@ -11,7 +11,7 @@ from tests.app.app_rig import Facts, Rig, Rigged
 from tests.forks import Running
 from tests.patience import PATIENCE
 
-from orderwatch.db.lock import sole_writer
+from orderwatch.db.lock import exclusive_lock
 from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene
 
 WATCH = 'task_name = "*"'
@@ -60,7 +60,7 @@ async def test_a_tree_of_another_daemon_is_refused_and_the_daemon_goes_on(rigged
     await _until_logged(rig, "order.changed")
     held = rig.folder / "held"
     (held / ".orderwatch").mkdir(parents=True)
-    with sole_writer(held / ".orderwatch" / "tree"):
+    with exclusive_lock(held / ".orderwatch" / "tree"):
         _edit(rig, f'root = "{rig.tree}"', f'root = "{held}"')
         daemon.send_signal(signal.SIGHUP)
         await _until_logged(rig, "config.refused")

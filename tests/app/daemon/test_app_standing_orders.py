@@ -33,7 +33,7 @@ async def test_once_places_what_is_declared_a_single_time_and_says_from_where(ri
     assert move["detail"].endswith(", note: n")
     ended = await rig.call("place", file_of(rig, order_toml("Quay 5")), "--yes")
     assert (ended.code, len(placed(rig))) == (0, 2)
-    assert "was placed already, as order 32082" in ended.out
+    assert "was already placed, as order 32082" in ended.out
 
 
 async def test_once_says_what_it_did_not_place_since_the_budget_is_spent(rigged: Rigged) -> None:
@@ -56,7 +56,7 @@ async def test_once_says_that_a_declaration_was_changed_until_it_is_restored_or_
     ended = await rig.call("once")
     (told,) = complaints(ended)
     assert told == (
-        "standing order Harbour east / Quay 5: declared otherwise than it was placed, as order 32082: "
+        "standing order Harbour east / Quay 5: changed since it was placed, as order 32082: "
         "restore it, or give it another task_name"
     )
     assert (ended.code, len(placed(rig))) == (1, 1)
@@ -71,7 +71,7 @@ async def test_once_says_what_the_provider_refuses(rigged: Rigged) -> None:
     ended = await rig.call("once")
     (told,) = complaints(ended)
     assert ended.code == 1
-    assert told.startswith("standing order Harbour east / Quay 5: was refused, nothing was ordered: ")
+    assert told.startswith("standing order Harbour east / Quay 5: was rejected, nothing was ordered: ")
 
 
 async def test_once_with_credentials_that_may_not_task_exits_4_and_goes_on_with_its_round(
@@ -82,7 +82,7 @@ async def test_once_with_credentials_that_may_not_task_exits_4_and_goes_on_with_
     ended = await rig.call("once")
     (told,) = complaints(ended)
     assert (ended.code, len(placed(rig))) == (4, 0)
-    assert told.startswith("standing order Harbour east / Quay 5: not placed yet: these credentials may not")
+    assert told.startswith("standing order Harbour east / Quay 5: not placed yet: these credentials cannot")
     assert [order["task_id"] for order in await rig.status()] == [7]
 
 
@@ -112,4 +112,4 @@ async def test_a_daemon_without_any_watch_brings_the_files_of_what_stands_and_of
     assert (ended.code, complaints(ended), len(placed(rig))) == (0, [], 2)
     said = [e for e in rig.events() if e["event"].startswith(("intent.", "ordering.", "config."))]
     assert [e["event"] for e in said] == ["config.idle", "intent.placed"]
-    assert said[0]["detail"] == "no [[watch]]: only orders placed from here are watched"
+    assert said[0]["detail"] == "no [[watch]] is configured; only orders placed by orderwatch are followed"

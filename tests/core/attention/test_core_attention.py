@@ -150,7 +150,7 @@ def test_a_delivery_that_is_tried_again_stays_in_the_list_until_that_is_decided(
 
 
 def test_a_problem_is_listed_with_its_reason_but_not_beside_the_order_that_it_is_about() -> None:
-    assert one(Evidence(problems=[PROBLEM])).text == "There is too little room below /srv: full."
+    assert one(Evidence(problems=[PROBLEM])).text == "Too little disk space below /srv: full."
     unclear = Problem(key="u", event="intent.unclear", began_at=NOW, facts={})
     intent = an_intent(state=IntentState.UNCLEAR, reason="the answer was lost")
     assert reasons(Evidence(problems=[unclear], intents=[intent])) == ["unconfirmed"]

@@ -25,9 +25,9 @@ BESIDE = sidecar(order(), HELD, NOON)
 @pytest.mark.parametrize(
     ("found", "flaw", "detail"),
     [
-        (Reading(), Flaw.MISSING, "the file is not there"),
+        (Reading(), Flaw.MISSING, "the file does not exist"),
         (Reading(size=8), Flaw.CHANGED, "8 B instead of 9 B"),
-        (Reading(size=9, sha256="cd"), Flaw.CHANGED, "its sha256 is another one"),
+        (Reading(size=9, sha256="cd"), Flaw.CHANGED, "its sha256 differs"),
         (Reading(trouble="Input/output error"), Flaw.UNREADABLE, "Input/output error"),
     ],
 )
@@ -45,10 +45,10 @@ def test_a_sound_file_with_its_sidecar_is_no_finding() -> None:
 @pytest.mark.parametrize(
     ("content", "trouble", "flaw", "detail"),
     [
-        (None, None, Flaw.MISSING, "the sidecar is not there"),
+        (None, None, Flaw.MISSING, "the sidecar does not exist"),
         (None, "Permission denied", Flaw.UNREADABLE, "Permission denied"),
-        (b"{", None, Flaw.CHANGED, "not the sidecar that was written: it is no JSON"),
-        (BESIDE.replace(b'"ab"', b'"cd"'), None, Flaw.CHANGED, "tells another sha256"),
+        (b"{", None, Flaw.CHANGED, "the sidecar is invalid: it is not JSON"),
+        (BESIDE.replace(b'"ab"', b'"cd"'), None, Flaw.CHANGED, "the sidecar differs in: sha256"),
     ],
 )
 def test_a_sidecar_that_is_not_what_was_written_is_told(
@@ -91,7 +91,7 @@ def test_a_lost_file_is_fetched_again_unless_a_newer_version_is_coming(state: De
     what, told = remedy(missing(), order(deliveries=[HELD, newer]))
     assert what is (Remedy.NONE if coming else Remedy.FETCH)
     assert told == (
-        "published again meanwhile: the newer version is wanted already" if coming else "fetched again"
+        "republished meanwhile: the newer version is queued already" if coming else "downloaded again"
     )
 
 
@@ -104,7 +104,7 @@ def test_a_superseded_version_cannot_be_fetched_again() -> None:
     old = on_superseded(HELD, NOON, 2).delivery
     found = judge_file(old, Reading())
     assert found is not None
-    told = "version 2 is stored, and the provider offers only the newest"
+    told = "version 2 is stored, and the provider offers only the latest version"
     assert remedy(found, order(deliveries=[old])) == (Remedy.NONE, told)
 
 

@@ -11,8 +11,8 @@ from orderwatch.core.deliveries.hosts import (
     after_failure,
     after_forbidden,
     after_refusal,
+    backoff_wait,
     host_of,
-    wait_unsaid,
 )
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -104,10 +104,10 @@ def test_two_files_that_it_has_no_time_for_are_waited_for_as_it_said() -> None:
 def test_a_busy_host_that_does_not_say_until_when_is_left_alone_ever_longer() -> None:
     host, pauses = Host(), []
     for _ in range(6):
-        pauses.append(wait_unsaid(host, HOUR) // SECOND)
+        pauses.append(backoff_wait(host, HOUR) // SECOND)
         host = after_refusal(host, "a", timedelta(0), NOON, 0)
     assert pauses == [30, 60, 120, 240, 300, 300]
-    assert wait_unsaid(host, MINUTE) == MINUTE
+    assert backoff_wait(host, MINUTE) == MINUTE
 
 
 def test_a_file_that_is_refused_alone_did_not_lack_a_connection() -> None:

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import NOON, capture, delivery, order
 
+from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.paths import (
     PLACEHOLDERS,
     alternative,
     collision_key,
     layout_problems,
-    partial_name,
     place,
     safe_component,
 )
@@ -215,10 +215,10 @@ def test_an_alternative_stays_in_its_folder() -> None:
         ("{task_id.real}/{file_name}", "unknown placeholder {task_id.real}"),
         ("{task_id[0]}/{file_name}", "unknown placeholder {task_id[0]}"),
         ("{task_id/file_name}", "unknown placeholder {task_id/file_name}"),
-        ("{task_id:>500}/{file_name}", "takes no format"),
-        ("{task_id!r}/{file_name}", "takes no format"),
-        ("{task_id/{file_name}", "not a layout"),
-        ("task_id}/{file_name}", "not a layout"),
+        ("{task_id:>500}/{file_name}", "must not have a format"),
+        ("{task_id!r}/{file_name}", "must not have a format"),
+        ("{task_id/{file_name}", "must be a valid layout"),
+        ("task_id}/{file_name}", "must be a valid layout"),
         ("/{file_name}", "relative path"),
         ("a//{file_name}", "relative path"),
         ("../{file_name}", "relative path"),
@@ -226,8 +226,8 @@ def test_an_alternative_stays_in_its_folder() -> None:
         (".hidden/{file_name}", "relative path"),
         ("{task_id}/", "relative path"),
         ("", "relative path"),
-        ("{task_id}/file.zip", "must hold a placeholder"),
-        ("{task_id}/{{file_name}}", "must hold a placeholder"),
+        ("{task_id}/file.zip", "must have a placeholder"),
+        ("{task_id}/{{file_name}}", "must have a placeholder"),
     ],
 )
 def test_a_layout_that_cannot_be_used_is_told_why(layout: str, words: str) -> None:

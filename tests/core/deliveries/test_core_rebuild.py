@@ -44,7 +44,7 @@ def test_each_delivery_and_each_name_is_taken_up_once_the_first_by_path() -> Non
     taken, refused = taken_up([elsewhere, short, copy, lower, first, upper])
     assert taken == [upper, first, elsewhere]
     assert [(r.path, r.detail) for r in refused] == [
-        ("a/s2.zip", "another file's name but for upper and lower case"),
+        ("a/s2.zip", "the name of another file except for upper and lower case"),
         ("b/s1.zip", "the same delivery as a/s1.zip"),
         ("c", "8 B instead of 9 B"),
     ]

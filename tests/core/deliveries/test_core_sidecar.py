@@ -153,7 +153,7 @@ def test_what_is_written_is_read_back(held: Delivery, of: Order) -> None:
     | st.recursive(st.none() | st.text(), st.lists).map(lambda v: json.dumps(v).encode())
 )
 def test_whatever_stands_there_is_read_or_refused_in_words(content: bytes) -> None:
-    with pytest.raises(ValueError, match=r"^it is no "):
+    with pytest.raises(ValueError, match=r"^it is not "):
         parse(content)
 
 
@@ -165,20 +165,20 @@ def changed(**fields: Any) -> bytes:  # noqa: ANN401 - of any field
     ("field", "value", "why"),
     [
         *[
-            (name, None, f"{name} is not told")
+            (name, None, f"{name} is missing")
             for name in ("account", "task", "scene", "version", "fingerprint", "size", "sha256", "stored_at")
         ],
-        ("task", "7", "task is no number that can be"),
-        ("task", True, "task is no number that can be"),
-        ("task", 2**63, "task is no number that can be"),
-        ("version", 0, "version is no number that can be"),
-        ("size", -1, "size is no number that can be"),
-        ("scene", 7, "scene is no text"),
-        ("task_name", "\ud800", "task_name is no text"),
-        ("footprint", [1], "footprint is no object"),
-        ("stored_at", "2026-11-22T12:00:00", "stored_at is no time with a zone"),
-        ("stored_at", "yesterday", "stored_at is no time with a zone"),
-        ("stored_at", "0001-01-01T00:00:00+14:00", "stored_at is no time with a zone"),
+        ("task", "7", "task is not a valid number"),
+        ("task", True, "task is not a valid number"),
+        ("task", 2**63, "task is not a valid number"),
+        ("version", 0, "version is not a valid number"),
+        ("size", -1, "size is not a valid number"),
+        ("scene", 7, "scene is not text"),
+        ("task_name", "\ud800", "task_name is not text"),
+        ("footprint", [1], "footprint is not an object"),
+        ("stored_at", "2026-11-22T12:00:00", "stored_at is not a time with a zone"),
+        ("stored_at", "yesterday", "stored_at is not a time with a zone"),
+        ("stored_at", "0001-01-01T00:00:00+14:00", "stored_at is not a time with a zone"),
     ],
 )
 def test_a_sidecar_that_lacks_or_garbles_something_says_what(field: str, value: object, why: str) -> None:

@@ -72,7 +72,7 @@ def test_what_was_interrupted_is_measured_anew() -> None:
 @pytest.mark.parametrize(
     ("durable", "total", "speed", "words"),
     [
-        (0, None, None, "asking for a link"),
+        (0, None, None, "requesting a link"),
         (9, 9, 3.0, "verifying"),
         (1, 9, None, ""),
         (1, 9, 0.0, "0 B/s"),

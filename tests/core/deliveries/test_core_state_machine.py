@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.core.samples import DAY, HOUR, NOON, POLICY, delivery, stored
 
 from orderwatch.core.deliveries.state_machine import (
-    ROADS,
+    TRANSITIONS,
     DeliveryUpdate,
     Failure,
     FailureKind,
@@ -107,8 +107,8 @@ def test_every_step_takes_the_legal_roads_and_raises_on_all_others(
 
 
 def test_the_table_of_roads_knows_every_state_and_no_other_road() -> None:
-    assert set(ROADS) == set(_S)
-    assert {(a, b) for a, targets in ROADS.items() for b in targets} == LEGAL
+    assert set(TRANSITIONS) == set(_S)
+    assert {(a, b) for a, targets in TRANSITIONS.items() for b in targets} == LEGAL
 
 
 def test_a_claim_takes_reason_and_time_off_and_keeps_the_partial() -> None:
@@ -262,7 +262,7 @@ class TestFailures:
         later = self.wrong(replace(self.held, refused_sha256="cd"))
         assert (later.state, later.not_before) == (_S.PARKED, NOON + POLICY.retry_max)
         assert later.reason is not None
-        assert later.reason.startswith("bad zip; the same bytes twice")
+        assert later.reason.startswith("bad zip; the same wrong bytes twice")
 
     @pytest.mark.parametrize("sha256", ["ef", None])
     def test_other_wrong_bytes_are_tried_again(self, sha256: str | None) -> None:

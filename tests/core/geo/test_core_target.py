@@ -55,19 +55,19 @@ def test_what_geojson_allows_is_a_target(target: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        (None, "no geometry"),
-        ([4, 51], "no geometry"),
+        (None, "must be a geometry"),
+        ([4, 51], "must be a geometry"),
         ({}, "type: missing"),
         ({"type": 3}, "type: missing"),
-        ({"type": "Point"}, "no position"),
+        ({"type": "Point"}, "not a position"),
         ({"type": "MultiPolygon", "coordinates": []}, "orders of one Polygon each"),
         ({"type": "MultiPoint"}, "orders of one Point each"),
         ({"type": "GeometryCollection", "geometries": []}, "split it"),
         ({"type": "Feature"}, "give its geometry"),
         ({"type": "LineString"}, "LineString cannot be ordered"),
-        (point(), "no position"),
-        (point(4), "no position"),
-        (point(4, 51, 0, 0), "no position"),
+        (point(), "not a position"),
+        (point(4), "not a position"),
+        (point(4, 51, 0, 0), "not a position"),
         (point("4", "51"), "numbers"),
         ({"type": "Point", "coordinates": [True, 51]}, "numbers"),
         (point(math.nan, 51), "numbers"),
@@ -76,9 +76,9 @@ def test_what_geojson_allows_is_a_target(target: dict[str, Any]) -> None:
         (point(51, 139.7), "longitude comes first"),
         (point(500_000, 4_600_000), "in degrees"),
         (point(180.5, 51), "beyond 180"),
-        (point(4, 51) | {"srid": 4326}, "srid: does not belong"),
-        (point(4, 51) | {"crs": {"type": "name", "properties": {"name": "EPSG:3857"}}}, "not CRS84"),
-        (point(4, 51) | {"crs": None}, "not CRS84"),
+        (point(4, 51) | {"srid": 4326}, "srid: is not allowed"),
+        (point(4, 51) | {"crs": {"type": "name", "properties": {"name": "EPSG:3857"}}}, "must be CRS84"),
+        (point(4, 51) | {"crs": None}, "must be CRS84"),
         (polygon(), "[[["),
         (polygon([]), "[[["),
         (polygon(*SQUARE), "[[["),
@@ -109,7 +109,7 @@ def test_every_wrong_ring_and_member_is_said_and_no_more_than_a_few() -> None:
     _, problems = read_target(polygon(SQUARE[::-1], HOLE[::-1]) | {"name": "Quay", "crs": "none"})
     assert [problem.split()[0] for problem in problems] == ["name:", "crs:", "the", "hole"]
     _, many = read_target(polygon(SQUARE[::-1], *[SQUARE] * 1999))
-    assert many[-1] == "and 1995 more holes are wrong"
+    assert many[-1] == "and 1995 more holes are invalid"
     assert len(many) == 6
 
 

@@ -138,14 +138,17 @@ def test_a_problem_is_told_with_its_reason_and_its_end_with_how_long_it_lasted()
     begin = of_problem(began(reason="401, invalid_client."))
     assert begin.event == "problem.began"
     assert begin.facts["problem"] == "account.refused"
-    assert begin.facts["text"] == "Problem: the provider refuses account main: 401, invalid_client."
+    assert (
+        begin.facts["text"]
+        == "Problem: the provider rejects the credentials of account main: 401, invalid_client."
+    )
     end = of_problem(began()._replace(at=NOW + timedelta(minutes=5), over=True))
     assert (end.event, end.at, end.facts["lasted_seconds"]) == (
         "problem.ended",
         NOW + timedelta(minutes=5),
         300,
     )
-    assert end.facts["text"] == "Over after 5 min: the provider refuses account main."
+    assert end.facts["text"] == "Over after 5 min: the provider rejects the credentials of account main."
 
 
 def test_a_text_is_one_line_that_drives_no_terminal() -> None:

@@ -62,7 +62,7 @@ def test_another_event_of_the_same_problem_changes_it_and_is_told() -> None:
     unavailable = problem("account.unavailable", account="main", reason="503")
     change = begun(unavailable, "account.refused", {"account": "main", "reason": "401"}, NOW + timedelta(1))
     assert change is not None
-    assert change.told
+    assert change.notify
     assert (change.problem.event, change.problem.began_at) == ("account.refused", NOW)
 
 
@@ -70,7 +70,7 @@ def test_another_reason_is_kept_and_not_told() -> None:
     known = problem("list.failed", account="main", reason="503")
     change = begun(known, "list.failed", {"account": "main", "reason": "cut"}, NOW)
     assert change is not None
-    assert not change.told
+    assert not change.notify
     assert change.problem.facts["reason"] == "cut"
 
 
@@ -92,5 +92,8 @@ def test_what_is_said_to_last_begins_only_where_nobody_knew_of_it() -> None:
 def test_every_problem_has_words_whatever_it_lacks() -> None:
     for event in BEGINS:
         assert "{" not in words(problem(event))
-    assert words(problem("account.refused", account="main")) == "the provider refuses account main"
+    assert (
+        words(problem("account.refused", account="main"))
+        == "the provider rejects the credentials of account main"
+    )
     assert words(Problem(key="", event="of.another_version", began_at=NOW, facts={})) == "of.another_version"

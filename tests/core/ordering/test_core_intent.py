@@ -124,11 +124,11 @@ NAMELESS = just_like_it(9, None, task_name=None)
 @pytest.mark.parametrize(
     ("stock", "words"),
     [
-        (OrderList(NOON, BEFORE, 1), "1 rows of the provider's list cannot be read"),
-        (OrderList(NOON, [*BEFORE, NAMELESS]), "order 9 came since then, and could be it"),
+        (OrderList(NOON, BEFORE, 1), "1 rows of the provider's list are unreadable"),
+        (OrderList(NOON, [*BEFORE, NAMELESS]), "order 9 is new and may be this order"),
         (
             OrderList(NOON, [*BEFORE, just_like_it(9, product="90")]),
-            "order 9 came since then, and could be it",
+            "order 9 is new and may be this order",
         ),
         (OrderList(NOON, BEFORE[:1]), "lacks orders that it showed before (6)"),
     ],
@@ -180,7 +180,7 @@ def test_what_is_another_intents_casts_no_doubt() -> None:
 def test_what_is_forgotten_is_open_no_more_and_says_on_whose_word() -> None:
     after = forgotten(lost(BEFORE), "bob@desk")
     assert (after.state.open, after.state.ordered, after.before) == (False, True, ())
-    assert after.reason == "forgotten on the word of bob@desk"
+    assert after.reason == "forgotten by bob@desk"
 
 
 def test_an_end_is_told_with_its_reason() -> None:
@@ -195,6 +195,6 @@ def test_the_history_tells_how_it_was_placed() -> None:
     sent = sending(an_intent(), OrderList(NOON, []), NOON)
     assert placed(sent, 7).words == f"placed {by}"
     assert placed(unclear(sent, "500", NOON), 7).words == (
-        f"placed {by}; its answer was lost, and it was found in the provider's list"
+        f"placed {by}; the response was lost, and it was found in the provider's list"
     )
-    assert placed(an_intent(), 7).words == f"found in the provider's list, placed earlier; asked for {by}"
+    assert placed(an_intent(), 7).words == f"found in the provider's list, placed earlier; requested {by}"

@@ -93,32 +93,32 @@ def test_an_order_may_name_its_account_and_carry_a_note(content: object) -> None
         ("[1, 2]", "neither TOML nor a JSON object"),
         ("[]", "is a list"),
         ("[{}]", "is a list"),
-        ("{}", "is no GeoJSON of orders"),
+        ("{}", "is not GeoJSON of orders"),
         ("order = []", "begin each order with [[order]]"),
         (f"[order]\n{ONE}", "begin each order with [[order]]"),
-        (f'account = "main"\n{TWO}', "account: stands beside [[order]]"),
+        (f'account = "main"\n{TWO}', "account: is outside [[order]]"),
         ('{"type": "Feature", "type": "Feature"}', "key type twice"),
         ('{"type": NaN}', "NaN"),
         ('{"type": -Infinity}', "Infinity"),
         (POINT, "is a bare geometry; write a Feature"),
-        (collection(), "holds no orders"),
-        ({"type": "FeatureCollection"}, "holds no orders"),
-        ({"type": "Topology"}, "is no GeoJSON of orders"),
-        (collection(feature(), crs=MERCATOR), "crs: is not CRS84"),
-        (collection(feature(), max_captures=1), "max_captures: belongs into the properties"),
-        (feature() | {"crs": None}, "crs: is not CRS84"),
-        (feature() | {"max_captures": 1}, "max_captures: belongs into the properties"),
+        (collection(), "contains no orders"),
+        ({"type": "FeatureCollection"}, "contains no orders"),
+        ({"type": "Topology"}, "is not GeoJSON of orders"),
+        (collection(feature(), crs=MERCATOR), "crs: must be CRS84"),
+        (collection(feature(), max_captures=1), "max_captures: must be in the properties"),
+        (feature() | {"crs": None}, "crs: must be CRS84"),
+        (feature() | {"max_captures": 1}, "max_captures: must be in the properties"),
         (feature() | {"properties": None}, "properties: missing"),
         (feature() | {"geometry": None}, "target: missing"),
-        (feature(target=POINT), "target: comes from the Feature's geometry"),
+        (feature(target=POINT), "target: is the Feature's geometry"),
         (feature(start=None), "start: missing"),
-        (feature(fid=1), "fid: is no key of an order; known are task_name"),
-        (feature(account=3), "account: is no text"),
-        (feature(note=""), "note: is empty"),
-        (collection(5), "is no Feature"),
-        (ONE.replace("T00:00:00Z", "T00:00:00"), "start: has no zone"),
-        (ONE.replace("2026-12-01T00:00:00Z", "2026-12-01"), "start: has no zone"),
-        (ONE.replace("4.0333", "nan"), "target: is no position"),
+        (feature(fid=1), "fid: unknown key; known are task_name"),
+        (feature(account=3), "account: must be a string"),
+        (feature(note=""), "note: must not be empty"),
+        (collection(5), "must be a Feature"),
+        (ONE.replace("T00:00:00Z", "T00:00:00"), "start: has no time zone"),
+        (ONE.replace("2026-12-01T00:00:00Z", "2026-12-01"), "start: has no time zone"),
+        (ONE.replace("4.0333", "nan"), "target: is not a position"),
         ("# nothing yet", "task_name: missing"),
         ("[[order]]", "task_name: missing"),
     ],
@@ -157,10 +157,10 @@ def test_problems_of_one_order_among_several_name_it_and_the_others_are_read() -
     wrong = feature(task_name="Quay 6", start="2026-12-01", product="x")
     drafts, problems = read(collection(feature(), wrong, 5))
     assert [draft.request for draft in drafts] == [QUAY_5]
-    assert [problem.partition("; ")[0] for problem in problems] == [
-        'order 2 ("Quay 6"): product: is no whole number above 0',
-        'order 2 ("Quay 6"): start: has no zone',
-        "order 3: is no Feature",
+    assert [problem.partition("; ")[0].partition(", e.g. ")[0] for problem in problems] == [
+        'order 2 ("Quay 6"): product: must be a positive integer',
+        'order 2 ("Quay 6"): start: has no time zone',
+        "order 3: must be a Feature",
     ]
 
 
@@ -171,7 +171,7 @@ def test_an_order_that_stands_there_twice_is_said(changes: dict[str, Any]) -> No
     drafts, problems = read(collection(feature(), feature(task_name="Quay 6"), feature(**changes)))
     assert [draft.request for draft in drafts] == [QUAY_5, QUAY_6]
     assert len(problems) == 1
-    assert 'order 3 ("Quay 5"): is the same as order 1 ("Quay 5")' in problems[0]
+    assert 'order 3 ("Quay 5"): equals order 1 ("Quay 5")' in problems[0]
 
 
 def test_a_file_of_nothing_but_problems_says_a_hundred_of_them() -> None:

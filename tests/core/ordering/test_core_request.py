@@ -78,37 +78,37 @@ def test_an_expected_age_is_passed_on_as_it_is(age: object) -> None:
     ("key", "value", "said"),
     [
         ("task_name", " \n", "empty"),
-        ("task_name", 5, "no text"),
+        ("task_name", 5, "must be a string"),
         ("task_name", "x" * 201, "at most 200"),
         ("task_name", "Quay\n5", "control character"),
         ("task_name", "Quay\u20285", "control character"),
         ("project_name", "Quay\ud8005", "control character"),
         ("project_name", "see https://quay.example", "URL"),
-        ("product", 0, "whole number"),
-        ("product", -1, "whole number"),
-        ("product", True, "whole number"),
-        ("product", 169.5, "whole number"),
-        ("product", "POI", "whole number"),
-        ("product", "٣", "whole number"),
-        ("product", float("inf"), "whole number"),
-        ("product", 2**63, "whole number"),
-        ("max_captures", 0, "whole number"),
+        ("product", 0, "positive integer"),
+        ("product", -1, "positive integer"),
+        ("product", True, "positive integer"),
+        ("product", 169.5, "positive integer"),
+        ("product", "POI", "positive integer"),
+        ("product", "٣", "positive integer"),
+        ("product", float("inf"), "positive integer"),
+        ("product", 2**63, "positive integer"),
+        ("max_captures", 0, "positive integer"),
         ("expected_age", "", "empty"),
         ("expected_age", "x" * 101, "at most 100"),
         ("expected_age", -1, "0 or more"),
         ("expected_age", True, "0 or more"),
         ("expected_age", float("nan"), "0 or more"),
         ("expected_age", 10**400, "0 or more"),
-        ("start", "2026-12-01T00:00:00", "has no zone"),
-        ("start", "2026-12-01", "has no zone"),
-        ("start", date(2026, 12, 1), "has no zone"),
-        ("start", datetime(2026, 12, 1), "has no zone"),  # noqa: DTZ001 - that is the point
-        ("start", "tomorrow", "no time"),
-        ("start", 1_800_000_000, "no time"),
-        ("start", NOON.time(), "no time"),
+        ("start", "2026-12-01T00:00:00", "has no time zone"),
+        ("start", "2026-12-01", "has no time zone"),
+        ("start", date(2026, 12, 1), "has no time zone"),
+        ("start", datetime(2026, 12, 1), "has no time zone"),  # noqa: DTZ001 - that is the point
+        ("start", "tomorrow", "must be a time"),
+        ("start", 1_800_000_000, "must be a time"),
+        ("start", NOON.time(), "must be a time"),
         ("start", "0001-01-01T00:00:00+03:00", "calendar"),
         ("end", "9999-12-31T23:00:00-03:00", "calendar"),
-        ("end", GOOD["start"], "not after start"),
+        ("end", GOOD["start"], "must be after start"),
         ("end", "2026-12-01T00:00:59Z", "less than a minute"),
         ("end", "2028-12-02T00:00:00Z", "more than two years"),
         ("target", POINT | {"type": "MultiPolygon"}, "split it"),
@@ -236,7 +236,7 @@ def test_other_orders_and_other_accounts_have_other_fingerprints(written: dict[s
         (730 * DAY, 731 * DAY, None),
         (-DAY, timedelta(), "end: the window is over"),
         (-3 * DAY, -2 * DAY, "end: the window is over"),
-        (-2 * DAY - timedelta(seconds=1), DAY, "start: begins in the past"),
+        (-2 * DAY - timedelta(seconds=1), DAY, "start: is more than two days in the past"),
         (732 * DAY, 733 * DAY, "start: is more than two years ahead"),
     ],
 )
@@ -264,7 +264,7 @@ PRODUCTS = [
         (178, POLYGON, []),
         (90, POINT, []),
         (90, POLYGON, []),
-        (170, POINT, ["no 170", "90 (unnamed), 169 (Point of interest), 178"]),
+        (170, POINT, ["no product 170", "90 (unnamed), 169 (Point of interest), 178"]),
         (169, POLYGON, ["169 does not take a Polygon", "90 (unnamed), 178 (Area of interest)"]),
         (178, POINT, ["178 does not take a Point", "169"]),
     ],
@@ -278,8 +278,8 @@ def test_a_product_has_to_be_there_and_fit_the_target(
 
 
 def test_a_contract_without_a_fitting_product_is_said_so() -> None:
-    assert "none that does" in product_problems(request(), [])[0]
-    assert "none that does" in product_problems(request(target=POLYGON), [PRODUCTS[1]])[0]
+    assert "no product does" in product_problems(request(), [])[0]
+    assert "no product does" in product_problems(request(target=POLYGON), [PRODUCTS[1]])[0]
     many = [replace(PRODUCTS[1], pk=pk, name="x" * 500) for pk in range(200, 300)]
     assert product_problems(request(), many)[0].endswith("…")
     assert len(product_problems(request(), many)[0]) < 1200

@@ -26,7 +26,7 @@ def shown(asked: Request, **changes: object) -> OrderSnapshot:
     """The order as the simulated provider lists it once it was placed, with changes."""
     world, order = placed(World(Scenario(), NOON, ("",)), json.loads(json.dumps(asked.body)), CONTRACT, 0.0)
     raw = json.loads(json.dumps(world.task(order, 0.0))) | changes
-    return Task.model_validate(raw).seen(raw)
+    return Task.model_validate(raw).to_snapshot(raw)
 
 
 @given(requests)

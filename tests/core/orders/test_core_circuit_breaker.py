@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from tests.core.samples import DAY, HOUR, MINUTE, NOON
 
 from orderwatch.core.orders.circuit_breaker import (
-    LONGEST,
-    SLOWEST,
-    SLOWEST_REFUSED,
+    MAX_OPEN_TIME,
+    MAX_PAUSE,
+    MAX_REFUSED_PAUSE,
     AccountFailure,
     OpenCircuit,
     record_failure,
@@ -53,8 +53,8 @@ def test_the_pauses_double_up_to_the_slowest(failed: AccountFailure, seconds: li
 
 
 def test_after_a_thousand_failures_it_is_still_asked() -> None:
-    assert pauses(SILENT, 1000)[-1] <= SLOWEST
-    assert pauses(REFUSED, 1000)[-1] <= SLOWEST_REFUSED
+    assert pauses(SILENT, 1000)[-1] <= MAX_PAUSE
+    assert pauses(REFUSED, 1000)[-1] <= MAX_REFUSED_PAUSE
 
 
 def test_while_gentle_the_pauses_do_not_grow() -> None:
@@ -99,8 +99,8 @@ def test_trouble_never_began_after_now_though_the_clock_was_set_back() -> None:
         (timedelta(0), False),
         (SECOND, True),
         (HOUR, True),
-        (LONGEST, True),
-        (LONGEST + SECOND, False),
+        (MAX_OPEN_TIME, True),
+        (MAX_OPEN_TIME + SECOND, False),
         (400 * DAY, False),
     ],
     ids=["over", "now", "a second", "an hour", "the longest", "more", "the clock was set back"],
@@ -126,7 +126,7 @@ def test_whatever_fails_it_holds_from_now_on_and_for_no_longer_than_it_may(
     known, now = None, NOON
     for failed, gentle in story:
         known = record_failure(known, failed, now, first=first, gentle=gentle, spread=spread)
-        slowest = SLOWEST_REFUSED if failed.refused else SLOWEST
+        slowest = MAX_REFUSED_PAUSE if failed.refused else MAX_PAUSE
         assert known.holds(now)
         assert known.until >= now + failed.wait
         assert known.until <= now + max(failed.wait, slowest)

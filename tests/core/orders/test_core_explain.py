@@ -64,42 +64,42 @@ DOUBTED = TrackedStatus(
 @pytest.mark.parametrize(
     ("of", "topic", "words"),
     [
-        (running(), "provider says", "in_progress"),
-        (running(), "for us", "open; its window is open until 2026-12-02 12:00:00 UTC"),
-        (running(end=NOON - DAY), "for us", "open; its window is over since 2026-11-21 12:00:00 UTC"),
-        (running(start=NOON + DAY), "for us", "not open yet, it opens in 1 d (2026-11-23 12:00:00 UTC)"),
-        (running(start=None), "for us", "its window is not known"),
+        (running(), "provider", "in_progress"),
+        (running(), "state", "open; its window is open until 2026-12-02 12:00:00 UTC"),
+        (running(end=NOON - DAY), "state", "open; its window is over since 2026-11-21 12:00:00 UTC"),
+        (running(start=NOON + DAY), "state", "not open yet, it opens in 1 d (2026-11-23 12:00:00 UTC)"),
+        (running(start=None), "state", "its window is unknown"),
         (
             final(),
-            "for us",
+            "state",
             "settling: final since 2026-11-21 12:00:00 UTC, polled at least until 2026-12-05",
         ),
-        (replace(final(), state=OrderState.DONE), "for us", "done: final, every file stored"),
-        (order(state=OrderState.LOST), "for us", "lost: the provider answers 404"),
-        (replace(order(), status=TrackedStatus(word="", phase=None)), "provider says", "it answers 404"),
+        (replace(final(), state=OrderState.DONE), "state", "done: final, every file is stored"),
+        (order(state=OrderState.LOST), "state", "lost: the provider answers 404"),
+        (replace(order(), status=TrackedStatus(word="", phase=None)), "provider", "answers 404"),
         (
             replace(order(), status=TrackedStatus(word="dreaming", phase=None)),
-            "provider says",
-            "we do not know",
+            "provider",
+            "unknown status",
         ),
         (
             replace(final(), status=DOUBTED),
-            "provider says",
-            "in_progress, against its final completed, 2 times since 2026-11-22 11:30:00 UTC",
+            "provider",
+            "in_progress, contradicting its final status completed 2 times since 2026-11-22 11:30:00 UTC",
         ),
         (running(), "watched", "by task_ids = [7]"),
-        (running(), "seen", "its captures were asked for 1 min ago"),
-        (running(listed_at=NOON - 2 * MINUTE), "seen", "the list showed it 2 min ago"),
-        (running(looked_at=None, last_seen_at=None), "seen", "never"),
-        (running(next_look_at=NOON - 2 * HOUR), "next look", "no daemon runs, or its looks fail"),
-        (running(next_look_at=NOON - 2 * MINUTE), "next look", "due 2 min ago"),
-        (running(next_look_at=None), "next look", "never, unless the list shows that it moved"),
+        (running(), "polled", "its captures were requested 1 min ago"),
+        (running(listed_at=NOON - 2 * MINUTE), "polled", "the list showed it 2 min ago"),
+        (running(looked_at=None, last_seen_at=None), "polled", "never"),
+        (running(next_look_at=NOON - 2 * HOUR), "next poll", "no daemon runs, or its polls fail"),
+        (running(next_look_at=NOON - 2 * MINUTE), "next poll", "due 2 min ago"),
+        (running(next_look_at=None), "next poll", "none, unless the list shows a change"),
         (
             running(next_look_at=NOON - MINUTE),
-            "next look",
+            "next poll",
             "due 1 min ago (2026-11-22 11:59:00 UTC): its status",
         ),
-        (running(), "next look", "in 4 min (2026-11-22 12:04:00 UTC): sooner than a pause of"),
+        (running(), "next poll", "in 4 min (2026-11-22 12:04:00 UTC): sooner than a pause of"),
     ],
 )
 def test_what_is_said_of_the_order(of: Order, topic: str, words: str) -> None:
@@ -109,17 +109,15 @@ def test_what_is_said_of_the_order(of: Order, topic: str, words: str) -> None:
 def test_the_next_look_names_the_rule_it_follows() -> None:
     taken = capture(CapturePhase.PROCESSING, start=NOON - HOUR)
     found = told(running(taken))
-    assert found["awaited"] == "publication of a capture that was taken"
-    assert found["next look"] == (
-        "in 4 min (2026-11-22 12:04:00 UTC): a pause of 5 min, give or take a tenth, for what is awaited"
-    )
+    assert found["awaited"] == "the publication of a capture"
+    assert found["next poll"] == ("in 4 min (2026-11-22 12:04:00 UTC): a pause of 5 min (±10 %)")
 
 
 def test_what_was_learned_is_named_with_how_much_stands_behind_it() -> None:
     known = Lags({"L1": Lag(median=4 * HOUR, sigma=0.5, learned=31)})
-    assert "no publication of its product yet" in told(running())["learned"]
-    assert "31 publications of its product" in told(running(product="L1"), lags=known)["learned"]
-    assert "learned" not in told(final())
+    assert "no publication of its product yet" in told(running())["lag"]
+    assert "31 publications of its product" in told(running(product="L1"), lags=known)["lag"]
+    assert "lag" not in told(final())
 
 
 def test_captures_and_deliveries_are_told_with_what_they_wait_for() -> None:
@@ -134,21 +132,21 @@ def test_captures_and_deliveries_are_told_with_what_they_wait_for() -> None:
     published = capture(start=NOON - 5 * HOUR, published_at=NOON - HOUR, scenes_seen_at=NOON - MINUTE)
     found = told(running(published, deliveries=(cut,)))
     assert found["capture c1"] == (
-        "published, taken 5 h ago, seen published 1 h ago, its scenes were asked for 1 min ago"
+        "published, taken 5 h ago, seen published 1 h ago, its scenes were requested 1 min ago"
     )
     assert found["delivery_zip"].endswith(
-        "waiting, 3 attempts, 500 B of 900 B received, tried again in 2 min, the connection broke"
+        "waiting, 3 attempts, 500 B of 900 B received, next attempt in 2 min, the connection broke"
     )
 
 
 @pytest.mark.parametrize(
     ("shown", "words"),
     [
-        (capture(CapturePhase.PLANNED, start=NOON + HOUR), "planned, to be taken in 1 h"),
-        (capture(published_at=NOON - HOUR), "its scenes were not had yet"),
+        (capture(CapturePhase.PLANNED, start=NOON + HOUR), "planned, due in 1 h"),
+        (capture(published_at=NOON - HOUR), "its scenes were not requested yet"),
         (
             capture(published_at=NOON - HOUR, scenes_seen_at=NOON - MINUTE),
-            "its files were not offered yet 1 min ago",
+            "its files were not all offered 1 min ago",
         ),
     ],
 )
@@ -166,21 +164,21 @@ def test_what_is_stored_says_where() -> None:
 
 def test_trouble_of_the_account_is_told_and_explains_a_late_look() -> None:
     found = told(running(next_look_at=NOON - 2 * HOUR), trouble=DOWN)
-    assert found["account"].startswith("not answering since 2026-11-22 11:00:00 UTC, 9 failures")
-    assert found["account"].endswith("asked again in 2 min: tasking: GET /: 503")
-    assert found["next look"].endswith("its account is not asked now")
+    assert found["account"].startswith("unavailable since 2026-11-22 11:00:00 UTC, 9 failures")
+    assert found["account"].endswith("next request in 2 min: tasking: GET /: 503")
+    assert found["next poll"].endswith("requests of its account are paused")
 
 
 def test_an_order_that_nothing_watches_is_not_looked_at() -> None:
     found = told(running(), watches=())
-    assert found["watched"] == "by no [[watch]]: it is kept as it is, and not looked at"
-    assert found["next look"].startswith("none while nothing watches it")
+    assert found["watched"] == "by no [[watch]]: its record is kept, and it is not polled"
+    assert found["next poll"].startswith("none while no [[watch]] matches")
 
 
 def test_an_order_placed_from_here_is_looked_at_without_any_watch() -> None:
     found = told(running(ours=True), watches=())
-    assert found["watched"] == "since it was placed from here"
-    assert found["next look"].startswith("in 4 min")
+    assert found["watched"] == "because orderwatch placed it"
+    assert found["next poll"].startswith("in 4 min")
     assert told(running(ours=True))["watched"] == "by task_ids = [7]"
 
 
@@ -189,8 +187,8 @@ def test_an_order_placed_from_here_is_looked_at_without_any_watch() -> None:
     [
         (2_500_000_000, "2.5 GB may be written below /a"),
         (40_000_000, "40.0 MB"),
-        (-7, "nothing may be written below /a"),
-        (None, "cannot be asked"),
+        (-7, "no room below /a"),
+        (None, "unavailable"),
     ],
 )
 def test_the_room_is_told(left: int | None, words: str) -> None:
@@ -199,7 +197,4 @@ def test_the_room_is_told(left: int | None, words: str) -> None:
 
 def test_what_was_just_seen_to_move_is_followed_closely() -> None:
     of = running(last_seen_at=NOON - timedelta(seconds=30))
-    assert (
-        told(of, moved_at=NOON - timedelta(seconds=30))["awaited"]
-        == "what follows a change that was just seen"
-    )
+    assert told(of, moved_at=NOON - timedelta(seconds=30))["awaited"] == "what follows a recent change"

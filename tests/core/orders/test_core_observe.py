@@ -38,8 +38,8 @@ from orderwatch.core.model import (
     TrackedStatus,
     TransitionKind,
 )
+from orderwatch.core.orders.completeness import awaits_files, state_of
 from orderwatch.core.orders.observe import Verdict, observe, observe_missing
-from orderwatch.core.orders.order_state import awaits_files, state_of
 from orderwatch.core.orders.status import CAPTURE_TRANSITIONS, ORDER_TRANSITIONS, classify
 
 _O, _C, _K = OrderPhase, CapturePhase, TransitionKind

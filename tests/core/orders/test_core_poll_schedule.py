@@ -26,18 +26,18 @@ from orderwatch.core.orders.publication_lag import Lag, Lags
 PACE = Pace(interval=5 * MINUTE, max_interval=6 * HOUR, grace=14 * DAY)
 MIDDLE = 0.5  # the draw that jitters nothing
 
-WINDOW = "that its window opens"
-FILES = "files of a published capture that are not offered yet"
-CHANGE = "what follows a change that was just seen"
-ONE = "publication of a capture that was taken"
-TWO = "publication of 2 captures that were taken"
+WINDOW = "the opening of its window"
+FILES = "files of a published capture"
+CHANGE = "what follows a recent change"
+ONE = "the publication of a capture"
+TWO = "the publication of 2 captures"
 TOMORROW = "a capture planned for 2026-11-23 12:00 UTC"
-SOME_TIME = "captures whose time is not known"
-FIRST, FURTHER = "a first capture", "further captures"
-LATE = "late scenes, or scenes published again"
-AFTER_ALL = "captures after all"
-AGAIN = "that the provider shows it again"
-LAST = "its last files, which are being fetched"
+SOME_TIME = "captures without a planned time"
+FIRST, FURTHER = "the first capture", "further captures"
+LATE = "late or republished scenes"
+AFTER_ALL = "late captures"
+AGAIN = "that the provider shows the order again"
+LAST = "the download of its last files"
 
 
 def about(minutes: float) -> Any:  # noqa: ANN401 - whatever pytest compares with

@@ -95,17 +95,17 @@ def test_the_hazard_is_positive_wherever_a_lag_is_likely_at_all(lag: Lag, sigmas
 @given(lags, ages, ages)
 def test_what_came_only_grows_from_none_to_all(lag: Lag, one: float, other: float) -> None:
     earlier, later = sorted((one, other))
-    assert 0 <= lag.came(earlier) <= lag.came(later) <= 1
+    assert 0 <= lag.published_by(earlier) <= lag.published_by(later) <= 1
 
 
 @pytest.mark.parametrize("age", [0.0, -1.0, -1e9])
 def test_nothing_is_published_before_it_was_taken(age: float) -> None:
-    assert PRIOR.came(age) == PRIOR.hazard(age) == 0
+    assert PRIOR.published_by(age) == PRIOR.hazard(age) == 0
 
 
 @given(lags)
 def test_half_came_within_the_median(lag: Lag) -> None:
-    assert lag.came(lag.median.total_seconds()) == pytest.approx(0.5)
+    assert lag.published_by(lag.median.total_seconds()) == pytest.approx(0.5)
 
 
 @given(lags, st.floats(-3, 3))
@@ -113,5 +113,7 @@ def test_the_hazard_is_what_comes_next_of_those_that_have_not(lag: Lag, sigmas: 
     """Against the definition, by differences; one capture in twenty is never published."""
     age = lag.median.total_seconds() * math.exp(sigmas * lag.sigma)
     step = age * 1e-4
-    came = lag.came(age + step) - lag.came(age - step)
-    assert lag.hazard(age) == pytest.approx(0.95 * came / (2 * step) / (1 - 0.95 * lag.came(age)), rel=1e-3)
+    published_by = lag.published_by(age + step) - lag.published_by(age - step)
+    assert lag.hazard(age) == pytest.approx(
+        0.95 * published_by / (2 * step) / (1 - 0.95 * lag.published_by(age)), rel=1e-3
+    )

@@ -24,8 +24,8 @@ class Claims:
     def __init__(self, h: House, monkeypatch: pytest.MonkeyPatch) -> None:
         self.number = 0
         self.meanwhile: Callable[[], asyncio.Future[None]] | None = None
-        self._claim = h.store.claim
-        monkeypatch.setattr(h.store, "claim", self._counted)
+        self._claim = h.store.deliveries.claim
+        monkeypatch.setattr(h.store.deliveries, "claim", self._counted)
 
     async def _counted(self, *arguments: object, **named: object) -> Delivery | None:
         self.number += 1
@@ -55,7 +55,7 @@ async def until_asleep(h: House) -> None:
 
 
 async def until(h: House, state: DeliveryState, number: int = 1) -> None:
-    while len(await h.store.deliveries(state)) < number:
+    while len(await h.store.deliveries.in_states(state)) < number:
         await asyncio.sleep(0.005)
 
 

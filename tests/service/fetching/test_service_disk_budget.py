@@ -55,10 +55,10 @@ def test_what_is_written_is_no_longer_promised() -> None:
     space.reserve("a", 90)
     with pytest.raises(DiskError):
         space.reserve("b", 11)
-    space.wrote("a", 50)
+    space.on_written("a", 50)
     space.reserve("b", 10)
-    space.wrote("a", 100)
+    space.on_written("a", 100)
     space.reserve("b", 10)
     space.release("a")
-    space.wrote("a", 5)
+    space.on_written("a", 5)
     space.reserve("b", 10)

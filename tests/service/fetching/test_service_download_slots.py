@@ -35,7 +35,7 @@ async def test_no_more_work_at_once_than_there_are_places() -> None:
 async def test_a_place_is_lent_once_and_free_again_in_the_end() -> None:
     slots, most = DownloadSlots(1, window=0.001), list[int]()
     busy, lent = list[int](), asyncio.Event()
-    async with slots.slot() as slot, slot.lent_when_slow(lambda: 0, lent.set):
+    async with slots.slot() as slot, slot.release_when_slow(lambda: 0, lent.set):
         await lent.wait()
         await in_turn(slots, busy, most)
     await asyncio.gather(*(in_turn(slots, busy, most) for _ in range(3)))
@@ -51,7 +51,7 @@ async def test_who_is_fast_enough_keeps_the_place() -> None:
         return asked * 1000
 
     slots = DownloadSlots(1, window=0.001, rate=1_000_000)
-    async with slots.slot() as slot, slot.lent_when_slow(durable, lambda: pytest.fail("it is fast")):
+    async with slots.slot() as slot, slot.release_when_slow(durable, lambda: pytest.fail("it is fast")):
         while asked < 5:
             await asyncio.sleep(0.001)
 
@@ -67,9 +67,9 @@ async def test_one_that_drips_does_not_hold_nine_others(tmp_path: Path, events: 
         slots = DownloadSlots(1, window=SLOW)
         workers = [asyncio.create_task(h.fetcher.work(h.todo, asyncio.Event(), slots)) for _ in range(2)]
         async with asyncio.timeout(PATIENCE):
-            while len(await h.store.deliveries(DeliveryState.STORED)) < len(others):
+            while len(await h.store.deliveries.in_states(DeliveryState.STORED)) < len(others):
                 await asyncio.sleep(0.01)
-        [slow] = await h.store.deliveries(DeliveryState.FETCHING)
+        [slow] = await h.store.deliveries.in_states(DeliveryState.FETCHING)
         assert slow.scene_id == "slow"
         for worker in workers:
             worker.cancel()

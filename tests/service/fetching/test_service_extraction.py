@@ -100,9 +100,12 @@ async def test_only_zips_are_extracted(tmp_path: Path) -> None:
 async def test_a_zip_that_is_not_extracted_is_delivered_all_the_same_and_says_why(
     h: House, events: LogCapture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extracting, "_MOST_MEMBERS", 1)
+    monkeypatch.setattr(extracting, "_MAX_MEMBERS", 1)
     stored = await h.fetch()
-    assert (stored.state, stored.reason) == (STORED, "not extracted: 3 members are more than we extract")
+    assert (stored.state, stored.reason) == (
+        STORED,
+        "not extracted: the zip has 3 members, more than the limit of 1",
+    )
     await h.assert_all_stored()
     [refused] = said(events, "extraction.refused")
     assert (refused["log_level"], refused["path"]) == ("warning", stored.path)
@@ -144,17 +147,17 @@ async def test_the_room_is_taken_while_extracting_and_given_back(
 ) -> None:
     space = h.tools["main"].trees[None].space
     room: list[int] = []
-    contents = reader.contents
+    read_member = reader.read_member
 
     def watched(handle: int, worker: Member, stop: threading.Event) -> Iterator[bytes]:
-        room.append(space.promised)
-        return contents(handle, worker, stop)
+        room.append(space.reserved)
+        return read_member(handle, worker, stop)
 
-    monkeypatch.setattr(extracting, "contents", watched)
+    monkeypatch.setattr(extracting, "read_member", watched)
     stored = await h.fetch()
     with zipfile.ZipFile(h.root / (stored.path or "")) as archive:
         assert room[0] == sum(info.file_size for info in archive.infolist())
-    assert space.promised == 0
+    assert space.reserved == 0
 
 
 # Crashes and stops
@@ -237,7 +240,7 @@ async def test_a_stop_in_mid_extraction_ends_the_thread_and_the_next_start_finis
         raise InterruptedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(extracting, "contents", endless)
+        patch.setattr(extracting, "read_member", endless)
         task = asyncio.create_task(h.fetch())
         assert await asyncio.to_thread(begun.wait, 30)
         task.cancel()

@@ -193,7 +193,7 @@ async def test_a_cut_download_waits_and_is_resumed_where_it_was(tmp_path: Path) 
         assert cut.attempts_without_progress == (0 if cut.durable else 1)
         assert cut.not_before is not None
         assert h.time.now() < cut.not_before <= h.time.now() + RETRIES.retry_min
-        assert await h.store.claim(h.time.now(), {"main"}) is None
+        assert await h.store.deliveries.claim(h.time.now(), {"main"}) is None
         h.time.move(MINUTE)
         assert (await h.fetch()).attempts == 2
         await h.assert_all_stored()
@@ -286,9 +286,9 @@ async def test_the_same_corrupt_bytes_twice_wait_for_an_operator(tmp_path: Path)
         h.time.move(MINUTE)
         parked = await h.fetch()
         assert parked.state is PARKED
-        assert "the same bytes twice" in (parked.reason or "")
+        assert "the same wrong bytes twice" in (parked.reason or "")
         h.time.move(HOUR)
-        assert await h.store.claim(h.time.now(), {"main"}) is None
+        assert await h.store.deliveries.claim(h.time.now(), {"main"}) is None
         assert not h.tree
         assert not h.partials
 
@@ -326,7 +326,7 @@ async def test_a_delivery_that_never_progresses_is_given_up(tmp_path: Path) -> N
             states.append((await h.fetch()).state)
             h.time.move(DAY)
         assert states == [WAITING] * (RETRIES.max_attempts - 1) + [GIVEN_UP]
-        assert await h.store.claim(h.time.now(), {"main"}) is None
+        assert await h.store.deliveries.claim(h.time.now(), {"main"}) is None
 
 
 async def test_bytes_fetched_again_and_again_are_no_progress(tmp_path: Path) -> None:
@@ -526,7 +526,7 @@ async def test_corrupt_bytes_that_cannot_be_set_aside_park(
             parked = await h.fetch()
         assert (parked.state, parked.reason) == (
             PARKED,
-            "the partial cannot be set aside: No space left on device",
+            "cannot quarantine the partial: No space left on device",
         )
         h.time.move(MINUTE)
         await h.fetch()
@@ -565,7 +565,7 @@ async def test_a_cancel_at_any_moment_leaves_a_row_that_ends_stored(tmp_path: Pa
             task.cancel()
             await asyncio.wait([task])
             assert task.cancelled() or task.exception() is None
-            assert not await h.store.deliveries(FETCHING)
+            assert not await h.store.deliveries.in_states(FETCHING)
         await h.restart()
         await h.fetch_all()
         await h.assert_all_stored()
@@ -593,7 +593,7 @@ async def test_a_cancel_after_it_was_stored_leaves_it_stored(
     async with house(tmp_path, one()) as h:
         await h.look()
         task = asyncio.create_task(h.fetcher.fetch(await h.claim()))
-        while not await h.store.deliveries(STORED):
+        while not await h.store.deliveries.in_states(STORED):
             await asyncio.sleep(0.01)
         task.cancel()
         await asyncio.sleep(0.05)
@@ -615,14 +615,14 @@ async def test_a_cancel_while_the_same_bytes_are_let_go_leaves_no_trace(
         h.time.move(HOUR)
         await h.look(footprints)
         task = asyncio.create_task(h.fetcher.fetch(await h.claim()))
-        while not await h.store.deliveries(SUPERSEDED):
+        while not await h.store.deliveries.in_states(SUPERSEDED):
             await asyncio.sleep(0.01)
         task.cancel()
         await asyncio.sleep(0.05)
         slow_removal.set()
         with pytest.raises(asyncio.CancelledError):
             await task
-        [again] = await h.store.deliveries(SUPERSEDED)
+        [again] = await h.store.deliveries.in_states(SUPERSEDED)
         assert again.path is None
         await h.assert_sound()
 
@@ -634,7 +634,7 @@ async def test_workers_share_the_work_and_end_when_they_are_told_to(tmp_path: Pa
         slots = DownloadSlots(2)
         workers = [asyncio.create_task(h.fetcher.work(h.todo, stopping, slots)) for _ in range(3)]
         await h.look()  # rings the bell
-        while len(await h.store.deliveries(STORED)) < len(scenes):
+        while len(await h.store.deliveries.in_states(STORED)) < len(scenes):
             await asyncio.sleep(0.01)
         stopping.set()
         h.todo.trigger()

@@ -62,7 +62,7 @@ async def test_what_fails_for_other_reasons_is_said_at_the_first_and_the_tenth_t
         for _ in range(12):
             await work(h)
             h.time.move(timedelta(hours=7))
-            h.tools["main"].breaker.answered()  # as the poller finds
+            h.tools["main"].breaker.on_link_success()  # as the poller finds
         said = [e for e in events.entries if e["event"] == "delivery.waiting"]
         assert [e["repeats"] for e in said] == list(range(1, 13))
         assert [e["repeats"] for e in said if e["log_level"] == "warning"] == [1, 10]

@@ -12,8 +12,8 @@ from structlog.testing import LogCapture
 from tests.service.service_kit import MINUTE, House, house, told
 
 from orderwatch.core.model import DeliveryState
-from orderwatch.db.lock import sole_writer
-from orderwatch.db.store import open_store
+from orderwatch.db.lock import exclusive_lock
+from orderwatch.db.repositories import open_store
 from orderwatch.errors import DatabaseError, DiskError, LockedError
 from orderwatch.service.fetching.mount_guard import MountGuard
 from orderwatch.simulator import Scenario
@@ -65,7 +65,7 @@ async def test_an_unmounted_volume_parks_and_nothing_is_written_in_its_place(
         assert [d.state for d in await h.deliveries()] == [PARKED, PARKED]
         (reason,) = {d.reason or "" for d in await h.deliveries()}
         marker = (aside / ".orderwatch" / "volume").read_text().strip()
-        assert f"not mounted at {h.root}: nothing of ours is there" in reason
+        assert f"not mounted at {h.root}: its marker is missing" in reason
         assert f"echo {marker} > {h.root}/.orderwatch/volume" in reason
         assert asked_for_links(h) == asked
         assert said(events) == ["tree.unusable"]
@@ -83,7 +83,7 @@ async def test_another_volume_in_its_place_is_left_alone(tmp_path: Path) -> None
         other.parent.mkdir(parents=True)
         other.write_text("another\n")
         parked = await h.fetch()
-        assert "another volume is there" in (parked.reason or "")
+        assert "another volume is mounted there" in (parked.reason or "")
         assert sorted(h.root.rglob("*")) == [other.parent, other]
 
 
@@ -93,7 +93,7 @@ async def test_the_advice_for_a_volume_that_was_replaced_works(tmp_path: Path) -
         shutil.rmtree(h.root)
         parked = await h.fetch()
         assert parked.state is PARKED
-        (_, advice) = (parked.reason or "").split("if it was replaced on purpose: ")
+        (_, advice) = (parked.reason or "").split("if you replaced it on purpose, run: ")
         follow(advice)
         h.time.move(2 * MINUTE)
         await h.fetch_all()
@@ -104,7 +104,7 @@ async def test_a_tree_of_an_earlier_version_is_adopted_with_what_it_holds(tmp_pa
     staging = tmp_path / "deliveries" / ".orderwatch"
     (staging / "partial").mkdir(parents=True)
     async with house(tmp_path, scenes(5000)) as h:
-        assert await h.store.volume(str(h.root)) == (staging / "volume").read_text().strip()
+        assert await h.store.deliveries.volume(str(h.root)) == (staging / "volume").read_text().strip()
 
 
 async def test_a_second_database_adopts_the_marker_that_is_there(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ async def test_a_second_database_adopts_the_marker_that_is_there(tmp_path: Path)
     marker.parent.mkdir(parents=True)
     marker.write_text("made before\n")
     async with house(tmp_path, scenes(5000)) as h:
-        assert await h.store.volume(str(h.root)) == "made before"
+        assert await h.store.deliveries.volume(str(h.root)) == "made before"
         await h.look()
         await h.fetch_all()
         await h.assert_all_stored()
@@ -142,7 +142,9 @@ async def test_a_tree_that_fails_at_a_start_is_taken_up_later_and_swept_then(
     root.write_bytes(b"in the way")
     destination = FilesystemDestination(root)
     async with open_store(database) as store:
-        volume = MountGuard(str(root), destination, store, lambda: sole_writer(root / ".orderwatch" / "tree"))
+        volume = MountGuard(
+            str(root), destination, store, lambda: exclusive_lock(root / ".orderwatch" / "tree")
+        )
         await volume.open()
         with pytest.raises(DiskError):
             await volume.ready()
@@ -166,7 +168,7 @@ async def test_a_tree_of_another_daemon_stops_a_start_and_parks_later(
     async with open_store(database) as store:
 
         def lock() -> AbstractContextManager[None]:
-            return sole_writer(root / ".orderwatch" / "tree")
+            return exclusive_lock(root / ".orderwatch" / "tree")
 
         volume = MountGuard(str(root), FilesystemDestination(root), store, lock)
         (root / ".orderwatch").mkdir(parents=True)

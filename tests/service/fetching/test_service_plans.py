@@ -28,7 +28,7 @@ from tests.service.tracking_kit import (
     work,
 )
 
-from orderwatch.core.deliveries.paths import partial_name
+from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.model import DeliveryState
 from orderwatch.core.orders.watches import Watch, WatchSet
 from orderwatch.service.fetching.fetcher import recover
@@ -71,7 +71,7 @@ async def test_an_answer_without_names_does_not_change_what_is_wanted(tmp_path: 
     """The order is asked for by itself, and says neither project nor name."""
     async with beside(tmp_path, course(SUBJECT, project_name=HARBOUR)) as h:
         poller = as_daemon(h, own(attachments=frozenset({"thumbnail"})))
-        await poller.round()
+        await poller.sweep()
         hide(h, SUBJECT)
         lie(h, fault("task", "bare", **ALWAYS))
         await live(h, poller, 2 * BESIDE)
@@ -83,7 +83,7 @@ async def test_what_a_watch_wants_from_now_on_is_wanted_of_what_is_published_alr
     async with beside(tmp_path, course(SUBJECT, project_name=HARBOUR)) as h:
         await live(h, as_daemon(h, watching(USUAL)), BESIDE)
         more = own(attachments=frozenset({"delivery_zip", "preview"}))
-        await as_daemon(h, more).round(everything=True)
+        await as_daemon(h, more).sweep(everything=True)
         assert await wanted(h) == {"delivery_zip", "preview"}
         await work(h)
         assert {d.state for d in await h.deliveries()} == {DeliveryState.STORED}
@@ -128,9 +128,9 @@ async def test_partials_lie_in_the_tree_that_their_file_is_for(tmp_path: Path) -
     async with beside(tmp_path, *orders, faults=[cut], downloads={"rate": 400_000}) as h:
         tree = await plant(h, root)
         poller = as_daemon(h, own(root=str(root)))
-        await poller.round()
+        await poller.sweep()
         await work(h)
-        held = {d.task_id: partial_name(d) for d in await h.store.deliveries(DeliveryState.WAITING)}
+        held = {d.task_id: partial_name(d) for d in await h.store.deliveries.in_states(DeliveryState.WAITING)}
         assert [p.name for p in tree.destination.partials.iterdir()] == [held[SUBJECT]]  # type: ignore[attr-defined]
         assert h.partials == [held[42]]
         for known in (h.destination, tree.destination):
@@ -170,7 +170,7 @@ async def test_a_tree_that_left_the_configuration_gives_its_file_back_to_the_usu
     async with beside(tmp_path, subject, faults=[cut], downloads={"rate": 400_000}) as h:
         await plant(h, root)
         poller = as_daemon(h, own(root=str(root)))
-        await poller.round()
+        await poller.sweep()
         await work(h)
         [(begun_in, _)] = await paths(h)
         assert begun_in == str(root)
@@ -223,7 +223,7 @@ async def test_a_crash_between_intent_and_name_ends_in_one_file_whatever_became_
     async with beside(tmp_path, order(project_name=HARBOUR, captures=[capture()])) as h:
         tree = await plant(h, root)
         poller = as_daemon(h, own(root=str(root)))
-        await poller.round()
+        await poller.sweep()
         delivery = await h.claim()
         while delivery.task_id != SUBJECT:
             await h.fetcher.fetch(delivery)
@@ -232,7 +232,7 @@ async def test_a_crash_between_intent_and_name_ends_in_one_file_whatever_became_
         with pytest.raises(KeyboardInterrupt):
             await h.fetcher.fetch(delivery)
         tree.destination.publish = publish  # type: ignore[method-assign]
-        [intended] = await h.store.deliveries(DeliveryState.FETCHING)
+        [intended] = await h.store.deliveries.in_states(DeliveryState.FETCHING)
         assert intended.intended
         if gone:
             h.tools["main"] = replace(h.tools["main"], trees={None: h.tools["main"].trees[None]})

@@ -50,7 +50,7 @@ class Wreck:
         [etag] = [
             self.house.simulator.content(p, "delivery_zip").etag for p in self.house.simulator.world.places(0)
         ]
-        await self.house.store.reserve(self.row, self.path)
+        await self.house.store.deliveries.reserve(self.row, self.path)
         self.row = await self.house.rewrite(self.row, durable=durable, total=SIZE, validator=etag)
         if on_disk is not None:
             self.part.write_bytes(on_disk)
@@ -88,7 +88,7 @@ async def empty_partial(w: Wreck) -> None:
 
 
 async def name_reserved(w: Wreck) -> None:
-    await w.house.store.reserve(w.row, w.path)
+    await w.house.store.deliveries.reserve(w.row, w.path)
 
 
 async def folders_made(w: Wreck) -> None:
@@ -224,7 +224,7 @@ async def test_recovery_ends_with_exactly_one_stored_file(tmp_path: Path, crash:
         await crash(w)
         for _ in range(2):
             await h.restart()
-            assert not await h.store.deliveries(FETCHING)
+            assert not await h.store.deliveries.in_states(FETCHING)
         for _ in range(3):
             await h.fetch_all()
             h.time.move(2 * MINUTE)
@@ -301,7 +301,7 @@ async def test_a_second_version_in_mid_publication_supersedes_the_first_in_the_e
         [found] = h.simulator.world.places(h.time.read())
         content = h.simulator.content(found, "delivery_zip")
         path = place(LAYOUT, await h.the_order(), second)
-        await h.store.reserve(second, path)
+        await h.store.deliveries.reserve(second, path)
         h.partial(second).write_bytes(content.read(0, content.size))
         await h.rewrite(second, size=content.size, sha256=content.sha256(), durable=content.size)
         await h.restart()

@@ -13,15 +13,15 @@ from structlog.testing import LogCapture
 from tests.service.service_kit import house, told
 
 from orderwatch.core.model import DeliveryState
-from orderwatch.db.integrity import damage_of
+from orderwatch.db.integrity import find_damage
 from orderwatch.errors import BusyError, DatabaseError, DiskError, RefusedError, UnavailableError
 from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.maintenance.check_runner import CheckRunner
-from orderwatch.service.maintenance.checks.account import Contract, Credentials, Skew
-from orderwatch.service.maintenance.checks.certificate import Certificate
-from orderwatch.service.maintenance.checks.database import Integrity, Schema
-from orderwatch.service.maintenance.checks.finding import Check, Finding, Named
-from orderwatch.service.maintenance.checks.tree import Mounted, Room
+from orderwatch.service.maintenance.checks.account import ClockSkewCheck, ContractCheck, CredentialsCheck
+from orderwatch.service.maintenance.checks.certificate import CertificateCheck
+from orderwatch.service.maintenance.checks.database import IntegrityCheck, SchemaCheck
+from orderwatch.service.maintenance.checks.finding import Check, CheckResult, NamedCheck
+from orderwatch.service.maintenance.checks.tree import SpaceCheck, TreeCheck
 from orderwatch.simulator import Scenario
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -45,7 +45,7 @@ class Asked:
         return self.answer
 
 
-class Told(Named):
+class Told(NamedCheck):
     """Finds what the test says."""
 
     def __init__(self, name: str, kind: str = "space") -> None:
@@ -55,7 +55,7 @@ class Told(Named):
         self.ok: bool | None = True
         self.runs = 0
 
-    async def run(self) -> Finding | None:
+    async def run(self) -> CheckResult | None:
         self.runs += 1
         if self.ok is None:
             return None
@@ -75,7 +75,7 @@ class Watch:
 
     async def after(self, by: timedelta) -> None:
         self.now += by
-        await self.check_runner.round()
+        await self.check_runner.run_due()
 
 
 def said(events: LogCapture) -> list[tuple[str, str | None]]:
@@ -84,8 +84,8 @@ def said(events: LogCapture) -> list[tuple[str, str | None]]:
 
 async def test_refused_credentials_are_told_once_and_the_contract_is_not_asked_for() -> None:
     ask, use = Asked(RefusedError("no such client")), Asked(1.5)
-    credentials = Credentials("main", ask)
-    contract = Contract("main", credentials, use)  # type: ignore[arg-type]  # as a callable
+    credentials = CredentialsCheck("main", ask)
+    contract = ContractCheck("main", credentials, use)  # type: ignore[arg-type]  # as a callable
     found = await credentials.run()
     assert (found.ok, found.refused, found.detail, bool(found.advice)) == (
         False,
@@ -94,12 +94,12 @@ async def test_refused_credentials_are_told_once_and_the_contract_is_not_asked_f
         True,
     )
     assert await contract.run() is None
-    assert await Skew("main", lambda: contract.ahead).run() is None
+    assert await ClockSkewCheck("main", lambda: contract.ahead).run() is None
     ask.answer = None
     assert (await credentials.run()).ok
     assert (used := await contract.run()) is not None
     assert used.ok
-    assert (skew := await Skew("main", lambda: contract.ahead).run()) is not None
+    assert (skew := await ClockSkewCheck("main", lambda: contract.ahead).run()) is not None
     assert (skew.ok, skew.detail) == (True, "+1.5 s")
     use.answer = UnavailableError("no answer")
     assert (down := await contract.run()) is not None
@@ -108,23 +108,23 @@ async def test_refused_credentials_are_told_once_and_the_contract_is_not_asked_f
 
 @pytest.mark.parametrize(("ahead", "ok"), [(29.0, True), (-29.0, True), (31.0, False), (-3600.0, False)])
 async def test_a_clock_that_is_wrong_is_told(ahead: float, *, ok: bool) -> None:
-    found = await Skew("main", lambda: ahead).run()
+    found = await ClockSkewCheck("main", lambda: ahead).run()
     assert found is not None
     assert (found.ok, bool(found.advice)) == (ok, not ok)
 
 
 async def test_a_database_that_is_busy_is_neither_damaged_nor_sound() -> None:
     for error, ok in ((BusyError("locked"), None), (DatabaseError("not a database"), False)):
-        for check in (Integrity(Asked(error)), Schema(Asked(error))):  # type: ignore[arg-type]  # as above
+        for check in (IntegrityCheck(Asked(error)), SchemaCheck(Asked(error))):  # type: ignore[arg-type]  # as above
             found = await check.run()
             assert (found and found.ok) is ok
 
 
 async def test_damage_in_the_file_is_found_beside_a_writer(database: Path, tmp_path: Path) -> None:
     for thorough in (False, True):
-        assert await damage_of(database, thorough=thorough) is None
+        assert await find_damage(database, thorough=thorough) is None
     broken = spoiled(database, tmp_path / "broken.db")
-    found = await Integrity(lambda: damage_of(broken)).run()
+    found = await IntegrityCheck(lambda: find_damage(broken)).run()
     assert found is not None
     assert not found.ok
     assert "restore" in found.advice
@@ -138,17 +138,19 @@ async def test_room_is_short_where_nothing_may_be_written_or_a_parked_delivery_d
         await h.look()
         h.disk.size = 10_000
         space = DiskBudget(h.disk.free, 0)
-        room = Room("/tree", space.room, h.store.largest_parked, None)
+        room = SpaceCheck("/tree", space.available, h.store.statistics.largest_parked, None)
         assert (found := await room.run()) is not None
         assert found.ok
         assert (await h.fetch()).state is DeliveryState.PARKED
         assert (found := await room.run()) is not None
         assert (found.ok, "10.0 kB may be written" in found.detail) == (False, True)
-        elsewhere = await Room("/other", space.room, h.store.largest_parked, "/other").run()
+        elsewhere = await SpaceCheck(
+            "/other", space.available, h.store.statistics.largest_parked, "/other"
+        ).run()
         assert elsewhere is not None
         assert elsewhere.ok
         h.disk.size = 0
-        assert (found := await Room("/tree", space.room).run()) is not None
+        assert (found := await SpaceCheck("/tree", space.available).run()) is not None
         assert not found.ok
 
 
@@ -158,9 +160,9 @@ async def test_a_tree_that_cannot_be_used_is_told_by_one_check_alone() -> None:
     def room() -> int:
         raise away
 
-    found = await Mounted("/tree", Asked(away)).run()  # type: ignore[arg-type]  # as above
+    found = await TreeCheck("/tree", Asked(away)).run()  # type: ignore[arg-type]  # as above
     assert (found.ok, found.detail) == (False, "not mounted")
-    assert await Room("/tree", room).run() is None
+    assert await SpaceCheck("/tree", room).run() is None
 
 
 def spoiled(database: Path, broken: Path) -> Path:
@@ -192,19 +194,19 @@ def trusting(certificate: Path) -> ssl.SSLContext:
 @pytest.mark.parametrize(("left", "ok"), [(15 * DAY, True), (13 * DAY, False), (-DAY, False)])
 async def test_the_end_of_a_certificate_is_told_two_weeks_before(left: timedelta, *, ok: bool) -> None:
     async with https(GOOD) as url:
-        found = await Certificate("main token", url, lambda: END - left, lambda: trusting(GOOD)).run()
+        found = await CertificateCheck("main token", url, lambda: END - left, lambda: trusting(GOOD)).run()
     assert found is not None
     assert (found.ok, "2120-01-01" in found.detail, "oauth" in str(found)) == (ok, True, False)
 
 
 async def test_a_certificate_that_ended_is_told_and_what_cannot_be_reached_or_believed_is_not() -> None:
     async with https(ENDED) as url:
-        found = await Certificate("main token", url, lambda: NOW, lambda: trusting(ENDED)).run()
+        found = await CertificateCheck("main token", url, lambda: NOW, lambda: trusting(ENDED)).run()
     assert found is not None
     assert not found.ok
-    assert await Certificate("main token", url, lambda: NOW, lambda: trusting(ENDED)).run() is None
+    assert await CertificateCheck("main token", url, lambda: NOW, lambda: trusting(ENDED)).run() is None
     async with https(GOOD) as url:
-        assert await Certificate("main token", url, lambda: NOW).run() is None
+        assert await CertificateCheck("main token", url, lambda: NOW).run() is None
 
 
 async def test_what_lasts_is_said_once_when_it_begins_and_once_when_it_ends(events: LogCapture) -> None:
@@ -239,13 +241,13 @@ async def test_each_check_has_its_time_and_trouble_brings_it_forward() -> None:
     assert await runs(MINUTE) == (1, 1, 1)
     assert await runs(30 * MINUTE) == (1, 1, 1)
     assert await runs(30 * MINUTE) == (2, 1, 2)
-    watch.check_runner.soon()
+    watch.check_runner.request()
     assert await runs(MINUTE) == (3, 1, 3)
-    watch.check_runner.soon("database")
+    watch.check_runner.request("database")
     assert await runs(MINUTE) == (3, 2, 3)
-    watch.check_runner.soon("space")
+    watch.check_runner.request("space")
     assert await runs(timedelta(seconds=1)) == (4, 2, 3)
-    watch.check_runner.soon("space")
+    watch.check_runner.request("space")
     assert await runs(timedelta(seconds=1)) == (4, 2, 3)
     assert await runs(timedelta(seconds=10)) == (5, 2, 3)
     assert await runs(-DAY) == (6, 3, 4)  # a clock may be taken back
@@ -263,4 +265,4 @@ async def test_what_a_reload_takes_away_ends(events: LogCapture) -> None:
 
 
 async def test_a_name_that_can_be_none_has_no_certificate() -> None:
-    assert await Certificate("main token", "https://a..b/", lambda: NOW).run() is None
+    assert await CertificateCheck("main token", "https://a..b/", lambda: NOW).run() is None

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import LogCapture
 
-from orderwatch.core.deliveries.paths import partial_name
+from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.state_machine import claimed, on_loss, on_stored
 from orderwatch.core.model import (
     Delivery,
@@ -25,11 +25,11 @@ from orderwatch.core.model import (
     Transition,
     TransitionKind,
 )
-from orderwatch.core.orders.observe import Verdict, status_reasons
+from orderwatch.core.orders.observe import Verdict, merge_snapshot
 from orderwatch.core.orders.snapshot import OrderSnapshot
 from orderwatch.db.backup import Backups
-from orderwatch.db.lock import sole_writer
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.lock import exclusive_lock
+from orderwatch.db.repositories import Store, open_store
 from orderwatch.errors import DiskError
 from orderwatch.service.fetching.mount_guard import MountGuard
 from orderwatch.service.maintenance.maintenance import (
@@ -68,7 +68,7 @@ class Tree:
     async def hold(self, *names: str, stored_at: datetime) -> None:
         self.root.mkdir(exist_ok=True)
         deliveries = tuple(self._stored(name, stored_at) for name in names)
-        await self.store.restore([Verdict(order=an_order(deliveries=deliveries))])
+        await self.store.maintenance.restore([Verdict(order=an_order(deliveries=deliveries))])
 
     def _stored(self, name: str, stored_at: datetime) -> Delivery:
         content = name.encode().ljust(SIZE)
@@ -94,7 +94,7 @@ class Tree:
         return Scrub(self.store, {None: scrubbed}, weekly, rest=rest)
 
     async def row(self, name: str) -> Delivery:
-        return next(d for d in await self.store.deliveries(*DeliveryState) if d.scene_id == name)
+        return next(d for d in await self.store.deliveries.in_states(*DeliveryState) if d.scene_id == name)
 
 
 @pytest.fixture
@@ -143,11 +143,11 @@ async def test_each_night_one_whole_backup_is_made_and_the_oldest_go(
     store: Store, database: Path, tmp_path: Path, events: LogCapture
 ) -> None:
     nightly = NightlyBackup(Backups(database, tmp_path / "backups", keep=2))
-    await store.apply(Verdict(order=an_order()))
+    await store.orders.save(Verdict(order=an_order()))
     other = tmp_path / "backups" / "of-somebody-else.db"
     for day in range(4):
         for hour in (0, 1, 3):
-            await nightly.do(NOW + day * DAY + hour * HOUR)
+            await nightly.run(NOW + day * DAY + hour * HOUR)
             other.touch()
     made = sorted(set((tmp_path / "backups").iterdir()) - {other})
     assert [path.name for path in made] == [f"orderwatch-202611{day}T120000Z.db" for day in (25, 26)]
@@ -157,12 +157,12 @@ async def test_each_night_one_whole_backup_is_made_and_the_oldest_go(
     assert copy.execute("SELECT task_id FROM orders").fetchall() == [(7,)]
     copy.close()
     again = NightlyBackup(Backups(database, tmp_path / "backups", keep=2))
-    await again.do(NOW + 3 * DAY + HOUR)
+    await again.run(NOW + 3 * DAY + HOUR)
     assert (again.last, len(said(events, "backup"))) == (nightly.last, 4)
 
 
 async def test_a_writer_goes_on_while_a_backup_is_made(store: Store, database: Path, tmp_path: Path) -> None:
-    async with store._transaction():
+    async with store.database.transaction():
         made = await Backups(database, tmp_path / "backups", keep=1).make(NOW)
     assert made.size > 0
 
@@ -170,21 +170,21 @@ async def test_a_writer_goes_on_while_a_backup_is_made(store: Store, database: P
 async def test_a_backup_that_fails_is_said_once_and_tried_again_every_hour(
     store: Store, database: Path, tmp_path: Path, events: LogCapture
 ) -> None:
-    await store.apply(Verdict(order=an_order()))
+    await store.orders.save(Verdict(order=an_order()))
     folder = tmp_path / "backups"
     folder.write_bytes(b"in the way")
     nightly = NightlyBackup(Backups(database, folder, keep=2))
     for minutes in (0, 10, 70):
-        await nightly.do(NOW + timedelta(minutes=minutes))
+        await nightly.run(NOW + timedelta(minutes=minutes))
     folder.unlink()
-    await nightly.do(NOW + timedelta(minutes=80))
+    await nightly.run(NOW + timedelta(minutes=80))
     assert not folder.exists()
-    await nightly.do(NOW + timedelta(minutes=140))
+    await nightly.run(NOW + timedelta(minutes=140))
     assert said(events, "backup") == ["backup.failed", "backup.done", "backup.restored"]
 
 
 async def test_no_backup_is_made_where_none_is_to_be_kept(database: Path, tmp_path: Path) -> None:
-    await NightlyBackup(Backups(database, tmp_path / "backups", keep=0)).do(NOW)
+    await NightlyBackup(Backups(database, tmp_path / "backups", keep=0)).run(NOW)
     assert not (tmp_path / "backups").exists()
 
 
@@ -202,16 +202,16 @@ async def test_history_and_documents_of_what_is_long_done_are_forgotten_and_noth
             at=final_at, account="main", task_id=task_id, subject=Subject.ORDER, before=None,
             after="completed", kind=TransitionKind.FIRST,
         )  # fmt: skip
-        await store.apply(Verdict(order=order, transitions=(move,)))
-    await Retention(store, 1825 * DAY, lambda: False).do(NOW)
-    assert [len(await store.history(task_id)) for task_id in told_of] == [1, 1, 1]
-    await Retention(store, 1825 * DAY).do(NOW)
-    assert [len(await store.history(task_id)) for task_id in told_of] == [0, 1, 1]
-    orders = await store.orders()
+        await store.orders.save(Verdict(order=order, transitions=(move,)))
+    await Retention(store, 1825 * DAY, lambda: False).run(NOW)
+    assert [len(await store.history.of_order(task_id)) for task_id in told_of] == [1, 1, 1]
+    await Retention(store, 1825 * DAY).run(NOW)
+    assert [len(await store.history.of_order(task_id)) for task_id in told_of] == [0, 1, 1]
+    orders = await store.orders.list_all()
     assert [dict(order.document) for order in orders] == [{}, {"a": 1}, {"a": 1}]
-    assert await store.forget(NOW - 1825 * DAY, 10) == 0
+    assert await store.maintenance.prune(NOW - 1825 * DAY, 10) == 0
     shown = OrderSnapshot(task_id=1, status="completed", phase=OrderPhase.COMPLETED, document={"a": 1})
-    assert status_reasons(orders[0], shown) == orders[0]  # else each list would write it again
+    assert merge_snapshot(orders[0], shown) == orders[0]  # else each list would write it again
 
 
 async def test_what_nobody_touched_for_an_hour_and_no_row_knows_is_swept_and_work_under_way_is_not(
@@ -219,12 +219,12 @@ async def test_what_nobody_touched_for_an_hour_and_no_row_knows_is_swept_and_wor
 ) -> None:
     root = tmp_path / "tree"
     destination = FilesystemDestination(root)
-    volume = MountGuard(str(root), destination, store, lambda: sole_writer(root / ".orderwatch" / "tree"))
+    volume = MountGuard(str(root), destination, store, lambda: exclusive_lock(root / ".orderwatch" / "tree"))
     known = Delivery(
         account="main", task_id=7, capture_id="c", scene_id="s", attachment="delivery_zip",
         file_name="f", fingerprint="f",
     )  # fmt: skip
-    await store.apply(Verdict(order=an_order(), wanted=(known,)))
+    await store.orders.save(Verdict(order=an_order(), wanted=(known,)))
     await volume.open()
     names = ["old.part", "old.held", "new.part", partial_name(known)]
     for name in names:
@@ -235,8 +235,8 @@ async def test_what_nobody_touched_for_an_hour_and_no_row_knows_is_swept_and_wor
     half.mkdir(parents=True)
     os.utime(half, (0, 0))
     sweeping = PartialSweep([volume])
-    await sweeping.do(NOW)
-    await sweeping.do(NOW)
+    await sweeping.run(NOW)
+    await sweeping.run(NOW)
     assert sorted(path.name for path in destination.partials.iterdir()) == sorted(names[2:])
     assert half.is_dir()
     assert said(events, "tree") == ["tree.swept"]
@@ -251,19 +251,19 @@ async def test_each_day_its_part_is_read_those_first_that_were_read_longest_ago(
     for day in range(5):
         scrub = tree.scrub(14 * SIZE)  # another process each day: the rows remember
         for hour in range(0, 20, 4):
-            await scrub.do(NOW + day * DAY + hour * HOUR)
+            await scrub.run(NOW + day * DAY + hour * HOUR)
     done = [(e["files"], e["size"]) for e in events.entries if e["event"] == "scrub.done"]
     assert done == [(2, 2000), (2, 2000), (1, 1000)]
-    assert await store.read_since(NOW) == 5 * SIZE
+    assert await store.maintenance.bytes_read_since(NOW) == 5 * SIZE
     assert said(events, "tree", "scrub.missing") == []
 
 
 async def test_nothing_is_read_where_nothing_is_to_be(tree: Tree, events: LogCapture) -> None:
     await tree.hold("a.zip", stored_at=NOW - 30 * DAY)
     tree.spoil("a.zip")
-    await tree.scrub(0).do(NOW)
+    await tree.scrub(0).run(NOW)
     tree.away = True
-    await tree.scrub().do(NOW)
+    await tree.scrub().run(NOW)
     assert events.entries == []
 
 
@@ -275,20 +275,20 @@ async def test_damage_is_said_once_and_its_end_when_all_of_it_is_whole_again(
     (tree.root / "b.zip").write_bytes(b"short")
     scrub = tree.scrub(70 * SIZE)
     for day in range(3):
-        await scrub.do(NOW + day * DAY)
+        await scrub.run(NOW + day * DAY)
     [damage] = [e for e in events.entries if e["event"] == "tree.damaged"]
     assert (damage["path"], damage["finding"], damage["count"]) == ("a.zip", "changed", 2)
     lost = on_loss(await tree.row("a.zip"), NOW, "changed")
-    await store.record(lost)
-    await scrub.do(NOW + 3 * DAY)
+    await store.deliveries.save(lost)
+    await scrub.run(NOW + 3 * DAY)
     fetching = claimed(lost.delivery, NOW)
-    await store.record(fetching)
+    await store.deliveries.save(fetching)
     again = replace(fetching.delivery, size=SIZE, sha256=hashlib.sha256(b"x" * SIZE).hexdigest())
-    await store.record(on_stored(again, NOW + 3 * DAY))
-    await scrub.do(NOW + 3 * DAY + HOUR)
+    await store.deliveries.save(on_stored(again, NOW + 3 * DAY))
+    await scrub.run(NOW + 3 * DAY + HOUR)
     assert said(events, "tree") == ["tree.damaged"]
     (tree.root / "b.zip").write_bytes(b"b.zip".ljust(SIZE))  # put back by hand
-    await scrub.do(NOW + 5 * DAY)
+    await scrub.run(NOW + 5 * DAY)
     assert said(events, "tree") == ["tree.damaged", "tree.mended"]
 
 
@@ -298,7 +298,7 @@ async def test_what_was_moved_away_is_no_damage_and_is_counted_once(tree: Tree, 
     (tree.root / "b.zip").unlink()
     scrub = tree.scrub(70 * SIZE)
     for day in (0, 1, 9):
-        await scrub.do(NOW + day * DAY)
+        await scrub.run(NOW + day * DAY)
     counts = [e["count"] for e in events.entries if e["event"] == "scrub.missing"]
     assert (counts, said(events, "tree")) == ([2], [])
 
@@ -307,7 +307,7 @@ async def test_damage_that_lasts_is_said_again_soon_after_a_start(tree: Tree, ev
     await tree.hold("a", "b", "c", stored_at=NOW - 30 * DAY)
     tree.spoil("a")
     for hour in range(3):  # each time another process
-        await tree.scrub().do(NOW + hour * HOUR)
+        await tree.scrub().run(NOW + hour * HOUR)
     assert said(events, "tree") == ["tree.damaged"] * 3
     assert said(events, "scrub.done") == ["scrub.done"]  # nothing is read too often
 
@@ -321,7 +321,7 @@ async def test_a_tree_that_a_reload_takes_out_meanwhile_ends_its_scrub(
     await tree.hold("a", "b", "c", stored_at=NOW - 30 * DAY)
     scrubbed = ScrubTree(str(tree.root), TreeInspector(tree.root), tree.ready)
     scrub = Scrub(tree.store, {None: scrubbed}, 70 * SIZE, rest=reload)
-    await scrub.do(NOW)
+    await scrub.run(NOW)
     assert [e["files"] for e in events.entries if e["event"] == "scrub.done"] == [1]
 
 
@@ -330,12 +330,12 @@ async def test_a_tree_that_was_left_is_not_taken_again(
 ) -> None:
     root = tmp_path / "tree"
     lock = root / ".orderwatch" / "tree"
-    volume = MountGuard(str(root), FilesystemDestination(root), store, lambda: sole_writer(lock))
+    volume = MountGuard(str(root), FilesystemDestination(root), store, lambda: exclusive_lock(lock))
     await volume.open()
-    volume.leave()
-    with pytest.raises(DiskError, match="no delivery tree of ours any more"):
+    volume.abandon()
+    with pytest.raises(DiskError, match="no longer a configured delivery tree"):
         await volume.ready()
-    with sole_writer(lock):
+    with exclusive_lock(lock):
         assert events.entries == []
 
 
@@ -344,7 +344,7 @@ async def test_the_keeper_does_each_thing_when_its_time_has_come(store: Store, d
     asked: list[datetime] = []
 
     class Counted(PartialSweep):
-        async def do(self, now: datetime) -> None:
+        async def run(self, now: datetime) -> None:
             asked.append(now)
 
     backups = Backups(database, database.parent / "backups", keep=1)
@@ -356,9 +356,9 @@ async def test_the_keeper_does_each_thing_when_its_time_has_come(store: Store, d
         now=lambda: time_of_day[0],
     )
     for _ in range(3):
-        await maintenance.round()
+        await maintenance.run_due()
     assert maintenance.last_backup == NOW
     for moved in (HOUR, DAY, -9 * DAY):  # a clock may be taken back
         time_of_day[0] += moved
-        await maintenance.round()
+        await maintenance.run_due()
     assert asked == [NOW, NOW + HOUR + DAY, NOW + HOUR - 8 * DAY]

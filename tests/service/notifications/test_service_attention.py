@@ -20,12 +20,14 @@ class Records:
     def __init__(self) -> None:
         self.odd = True
 
-    async def attention(self, now: datetime) -> Evidence:
+    async def evidence(self, now: datetime) -> Evidence:
         began: list[Any] = [now, 7 if self.odd else now - timedelta(hours=1)]
         problems = [Problem(key=str(at), event="clock.wrong", began_at=at, facts={}) for at in began]
         return Evidence(problems=problems)
 
-    async def note_attention(self, changes: Changes, at: datetime) -> None: ...
+    async def record(self, changes: Changes, at: datetime) -> None: ...
+
+    async def acknowledge(self, *_: object) -> None: ...
 
 
 async def test_an_error_of_our_own_is_said_once_and_meanwhile_nothing_is_called_well(
@@ -39,7 +41,7 @@ async def test_an_error_of_our_own_is_said_once_and_meanwhile_nothing_is_called_
     found: Sequence[object] | None = await maintenance.read()
     assert found is not None
     assert len(found) == 2
-    await maintenance.round()
+    await maintenance.update()
     said = [(line["log_level"], line["event"]) for line in events.entries if line["log_level"] != "debug"]
     assert [each for each in said if not each[1].endswith("raised")] == [
         ("warning", "attention.failing"),

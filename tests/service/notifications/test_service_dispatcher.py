@@ -16,7 +16,7 @@ from tests.patience import PATIENCE
 
 from orderwatch.core.notifications.notification import Channel, OutboxItem
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.repositories import Store, open_store
 from orderwatch.errors import DatabaseError
 from orderwatch.notifiers.webhook import Settings, connect
 from orderwatch.service.notifications.dispatcher import Dispatcher
@@ -54,7 +54,7 @@ class House:
             yield Dispatcher(
                 channel,
                 webhook,
-                self.store,
+                self.store.outbox,
                 gather=timedelta(seconds=1),
                 now=self.time.read,
                 rng=random.Random(1),
@@ -62,12 +62,12 @@ class House:
             )
 
     async def happens(self, *words: str, task_id: int = 1) -> None:
-        known = await self.store.order("main", task_id)
+        known = await self.store.orders.get("main", task_id)
         moves = tuple(a_move(word, task_id) for word in words)
-        await self.store.apply(Verdict(order=known or an_order(task_id), transitions=moves))
+        await self.store.orders.save(Verdict(order=known or an_order(task_id), transitions=moves))
 
     async def all_told(self) -> None:
-        while await self.store.pending():
+        while await self.store.outbox.pending():
             await asyncio.sleep(0.005)
 
 
@@ -75,8 +75,8 @@ class House:
 async def house(database: Path) -> AsyncIterator[House]:
     async with open_store(database) as store:
         news = Wakeup()
-        store.tell([Channel(name=name, events=("*",)) for name in ("one", "two")], news.trigger)
-        await store.keep_channels(["one", "two"])
+        store.outbox.subscribe([Channel(name=name, events=("*",)) for name in ("one", "two")], news.trigger)
+        await store.outbox.retain(["one", "two"])
         yield House(store, news, Time())
 
 
@@ -106,7 +106,7 @@ async def test_a_webhook_that_fails_for_a_while_is_told_everything_in_order_with
     database: Path, events: LogCapture
 ) -> None:
     async with house(database) as home, receiver(500, 302, 503, 500) as there, receiver() as other:
-        home.store.tell([Channel(name="one", events=("*",))], home.news.trigger)
+        home.store.outbox.subscribe([Channel(name="one", events=("*",))], home.news.trigger)
         async with home.telling(there) as dispatcher, running(dispatcher, news=home.news):
             for number in range(5):
                 await home.happens(f"word {number}", task_id=number % 2 + 1)
@@ -124,11 +124,11 @@ async def test_notes_come_in_the_order_in_which_things_happened(database: Path) 
     async with house(database) as home, receiver(500) as there, home.telling(there) as dispatcher:
         await home.happens("a", "b")
         await home.happens("c", task_id=2)
-        expected = [item.id for item in await home.store.batch("one", 9)]
+        expected = [item.id for item in await home.store.outbox.batch("one", 9)]
         assert await dispatcher.drain() == "127.0.0.1 answers 500"
         await home.happens("d")
         assert await dispatcher.drain() is None
-        await home.store.delivered("two", await home.store.batch("two", 9))
+        await home.store.outbox.mark_sent("two", await home.store.outbox.batch("two", 9))
         assert ids(there)[:3] == expected
         assert there.heard[0].ids == there.heard[1].ids == expected
 
@@ -145,7 +145,7 @@ async def test_a_channel_that_hangs_delays_no_other(database: Path) -> None:
         await home.happens("a")
         await asyncio.wait_for(hanging.came.wait(), PATIENCE)
         await home.happens("b")
-        while (await home.store.pending()) != {"one": 2}:
+        while (await home.store.outbox.pending()) != {"one": 2}:
             await asyncio.sleep(0.005)
     assert len(ids(hanging)) == 1
     assert len(ids(there)) == 2
@@ -159,12 +159,12 @@ async def test_a_crash_between_sending_and_writing_repeats_the_same_ids(database
             async def crash(channel: str, items: Sequence[OutboxItem]) -> None:
                 raise ZeroDivisionError(channel, items)
 
-            home.store.delivered = crash  # type: ignore[method-assign, assignment]  # the power goes here
+            home.store.outbox.mark_sent = crash  # type: ignore[method-assign, assignment]  # the power goes here
             with pytest.raises(ZeroDivisionError):
-                await dispatcher.tell()
+                await dispatcher.send_batch()
         async with house(database) as home, home.telling(there) as dispatcher:
             await dispatcher.drain()
-            assert await home.store.pending() == {"two": 1}
+            assert await home.store.outbox.pending() == {"two": 1}
     first, second = there.heard
     assert first.ids == second.ids
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
@@ -172,16 +172,16 @@ async def test_a_crash_between_sending_and_writing_repeats_the_same_ids(database
 
 async def test_a_database_that_others_hold_ends_no_teller(database: Path) -> None:
     async with house(database) as home, receiver() as there, home.telling(there) as dispatcher:
-        home.store.tell([Channel(name="one", events=("*",))], home.news.trigger)
+        home.store.outbox.subscribe([Channel(name="one", events=("*",))], home.news.trigger)
         await home.happens("a")
-        delivered, refusals = home.store.delivered, iter([DatabaseError("locked")])
+        delivered, refusals = home.store.outbox.mark_sent, iter([DatabaseError("locked")])
 
         async def busy(channel: str, items: Sequence[OutboxItem]) -> None:
             if (refusal := next(refusals, None)) is not None:
                 raise refusal
             await delivered(channel, items)
 
-        home.store.delivered = busy  # type: ignore[method-assign, assignment]  # the file is locked once
+        home.store.outbox.mark_sent = busy  # type: ignore[method-assign, assignment]  # the file is locked once
         async with running(dispatcher, news=home.news):
             await asyncio.wait_for(home.all_told(), PATIENCE)
     assert [request.ids for request in there.heard] == [there.heard[0].ids] * 2
@@ -202,8 +202,8 @@ async def test_pauses_grow_up_to_an_hour_and_outlive_a_restart(database: Path, e
             await home.happens("a")
             pauses = []
             for _ in range(14):
-                await dispatcher.tell()
-                state = await home.store.channel("one")
+                await dispatcher.send_batch()
+                state = await home.store.outbox.state("one")
                 assert state.not_before is not None
                 pauses.append((state.not_before - home.time.now).total_seconds())
         assert all(0.5 * 5 * 2**n <= pause <= 5 * 2**n for n, pause in enumerate(pauses[:9]))
@@ -212,7 +212,7 @@ async def test_pauses_grow_up_to_an_hour_and_outlive_a_restart(database: Path, e
             async with running(dispatcher, news=home.news):
                 while len(there.heard) < 16:
                     await asyncio.sleep(0.005)
-                await home.store.delivered("two", await home.store.batch("two", 9))
+                await home.store.outbox.mark_sent("two", await home.store.outbox.batch("two", 9))
                 await asyncio.wait_for(home.all_told(), PATIENCE)
             assert 1700 <= home.time.rests[0] <= 3600
     assert said(events) == ["notify.failing", "notify.still_failing", "notify.restored"]
@@ -225,17 +225,17 @@ async def test_a_receiver_that_asks_to_wait_is_left_alone_so_long(database: Path
         home.telling(there) as dispatcher,
     ):
         await home.happens("a")
-        await dispatcher.tell()
-        assert (await home.store.channel("one")).not_before == NOW + timedelta(seconds=600)
+        await dispatcher.send_batch()
+        assert (await home.store.outbox.state("one")).not_before == NOW + timedelta(seconds=600)
 
 
 async def test_notes_that_are_too_old_are_dropped_and_said(database: Path, events: LogCapture) -> None:
     async with house(database) as home, receiver(500, 500) as there, home.telling(there) as dispatcher:
         await home.happens("old", "old too")
-        await dispatcher.tell()
+        await dispatcher.send_batch()
         home.time.now += timedelta(days=15)
-        await dispatcher.tell()
-        assert await home.store.pending() == {"two": 2}
+        await dispatcher.send_batch()
+        assert await home.store.outbox.pending() == {"two": 2}
     assert said(events) == ["notify.failing", "notify.dropped"]
     assert events.entries[1]["count"] == 2
 
@@ -255,9 +255,9 @@ async def test_a_notifier_that_never_comes_back_is_a_failure(database: Path) -> 
     async with house(database) as home:
         await home.happens("a")
         dispatcher = Dispatcher(
-            "one", Hanging(), home.store, gather=timedelta(0), now=home.time.read, rng=random.Random(1)
+            "one", Hanging(), home.store.outbox, gather=timedelta(0), now=home.time.read, rng=random.Random(1)
         )
-        assert await dispatcher.drain() == "it takes too long"
+        assert await dispatcher.drain() == "the channel takes too long"
 
 
 @dataclass
@@ -289,11 +289,13 @@ async def test_an_error_of_our_own_costs_one_note_or_the_channel_alone(
         for task_id in (1, 2, 3):
             await home.happens("a", task_id=task_id)
         channel, rng = Odd(odd), random.Random(1)
-        dispatcher = Dispatcher("one", channel, home.store, gather=timedelta(), now=home.time.read, rng=rng)
+        dispatcher = Dispatcher(
+            "one", channel, home.store.outbox, gather=timedelta(), now=home.time.read, rng=rng
+        )
         reason = await dispatcher.drain()
         assert channel.sent == sent
         assert (reason is None) is bool(sent)
-        assert len(await home.store.batch("one", 9)) == (0 if sent else 3)
+        assert len(await home.store.outbox.batch("one", 9)) == (0 if sent else 3)
         assert [name for name in said(events) if name != "error.unexpected"] == events_said
         channel.orders.clear()
         if not sent:
@@ -317,7 +319,7 @@ async def test_a_note_that_an_error_of_our_own_falls_on_holds_up_none_that_comes
         dispatcher = Dispatcher(
             "one",
             Odd(),
-            home.store,
+            home.store.outbox,
             gather=timedelta(0),
             now=home.time.read,
             rng=random.Random(1),

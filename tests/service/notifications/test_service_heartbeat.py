@@ -66,12 +66,12 @@ class Life:
 async def test_every_account_has_to_be_well_before_there_is_a_ping() -> None:
     pinger = Pinger()
     life = Life(pinger, "main", "other")
-    life.deadman.swept("main", good=True)
+    life.deadman.on_sweep("main", good=True)
     await life.turn()
-    life.deadman.swept("other", good=False)
+    life.deadman.on_sweep("other", good=False)
     await life.turn()
     assert pinger.pings == 0
-    life.deadman.swept("other", good=True)
+    life.deadman.on_sweep("other", good=True)
     await life.turn()
     assert pinger.pings == 1
     assert life.rests == [300]
@@ -81,7 +81,7 @@ async def test_after_a_ping_every_account_has_to_be_swept_again() -> None:
     pinger = Pinger()
     life = Life(pinger, "main", "other")
     for account in ("main", "other", "main"):
-        life.deadman.swept(account, good=True)
+        life.deadman.on_sweep(account, good=True)
         await life.turn()
     assert pinger.pings == 1
 
@@ -89,11 +89,11 @@ async def test_after_a_ping_every_account_has_to_be_swept_again() -> None:
 async def test_where_nothing_is_due_an_account_is_as_well_as_it_was() -> None:
     pinger = Pinger()
     life = Life(pinger, "main")
-    life.deadman.swept("main", good=None)
+    life.deadman.on_sweep("main", good=None)
     await life.turn()
     assert pinger.pings == 0
     for good in (True, None, False, None):
-        life.deadman.swept("main", good=good)
+        life.deadman.on_sweep("main", good=good)
         await life.turn()
     assert pinger.pings == 2
 
@@ -102,7 +102,7 @@ async def test_trouble_with_the_url_is_said_once_and_ends_once(events: LogCaptur
     pinger = Pinger("answers 500", "answers 503", "")
     life = Life(pinger, "main")
     for _ in range(4):
-        life.deadman.swept("main", good=True)
+        life.deadman.on_sweep("main", good=True)
         await life.turn()
     assert pinger.pings == 4
     assert [line["event"] for line in events.entries] == ["heartbeat.failing", "heartbeat.restored"]
@@ -113,14 +113,14 @@ async def test_while_something_needs_a_person_the_other_url_is_asked() -> None:
     pinger = Pinger()
     life = Life(pinger, "main")
     life.attention = [LOSS]
-    life.deadman.swept("main", good=True)
+    life.deadman.on_sweep("main", good=True)
     await life.turn()
     assert (pinger.pings, life.fail.pings) == (0, 1)
-    life.deadman.swept("main", good=False)
+    life.deadman.on_sweep("main", good=False)
     await life.turn()
     assert (pinger.pings, life.fail.pings) == (0, 2)
     life.attention = []
-    life.deadman.swept("main", good=True)
+    life.deadman.on_sweep("main", good=True)
     await life.turn()
     assert (pinger.pings, life.fail.pings) == (1, 2)
 
@@ -140,7 +140,7 @@ async def test_its_own_failure_does_not_keep_it_from_the_url_that_ends_it() -> N
     pinger = Pinger()
     life = Life(pinger, "main")
     life.attention = [concern(Reason.PROBLEM, "heartbeat.failing")]
-    life.deadman.swept("main", good=True)
+    life.deadman.on_sweep("main", good=True)
     await life.turn()
     assert (pinger.pings, life.fail.pings) == (1, 0)
 
@@ -149,6 +149,6 @@ async def test_before_it_is_known_whether_somebody_is_needed_nothing_is_asked() 
     pinger = Pinger()
     life = Life(pinger, "main")
     life.attention = None
-    life.deadman.swept("main", good=True)
+    life.deadman.on_sweep("main", good=True)
     await life.turn()
     assert (pinger.pings, life.fail.pings) == (0, 0)

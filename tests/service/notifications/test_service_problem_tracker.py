@@ -1,7 +1,7 @@
 """What began and has not ended: told at its begin and at its end, over restarts and a busy database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,8 @@ from orderwatch.core.notifications.problems import Problem, ProblemChange
 from orderwatch.core.ordering.intent import Intent, IntentState
 from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import Request
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.outbox import Outbox
+from orderwatch.db.repositories import Store, open_store
 from orderwatch.errors import DatabaseError
 from orderwatch.service.notifications.problem_tracker import ProblemTracker
 
@@ -40,7 +41,7 @@ class Process:
         self.problems = ProblemTracker(store, now=clock.read, settling=SETTLING)
 
     async def says(self, event: str, **fields: object) -> None:
-        self.problems.heard(event, "info", fields)
+        self.problems.on_event(event, "info", fields)
         await self.problems.flush()
 
     @property
@@ -48,14 +49,14 @@ class Process:
         return [problem.event for problem in self.problems.open.values()]
 
     async def told(self) -> list[tuple[object, object]]:
-        items = await self.store.batch("all", 100)
+        items = await self.store.outbox.batch("all", 100)
         return [(item.document["event"], item.document["problem"]) for item in items]
 
 
 @asynccontextmanager
 async def process(database: Path, clock: Clock) -> AsyncIterator[Process]:
     async with open_store(database) as store:
-        store.tell([Channel(name="all", events=("*",))])
+        store.outbox.subscribe([Channel(name="all", events=("*",))])
         started = Process(store, clock)
         await started.problems.load()
         yield started
@@ -71,10 +72,10 @@ async def test_a_problem_is_told_when_it_begins_and_when_it_ends(database: Path)
         await life.says("account.recovered", account="main", lasted_seconds=1)
         assert life.events == []
         await life.says("account.recovered", account="main")
-        began, ended = await life.store.batch("all", 9)
+        began, ended = await life.store.outbox.batch("all", 9)
         assert began.document["problem"] == ended.document["problem"] == "account.unavailable"
         assert ended.document["lasted_seconds"] == 3600
-        assert await life.store.problems() == {}
+        assert await life.store.outbox.problems() == {}
 
 
 async def test_a_refusal_after_an_outage_is_the_same_problem_told_anew(database: Path) -> None:
@@ -109,7 +110,7 @@ async def test_what_is_heard_before_the_database_was_read_counts_too(database: P
         await first.says("account.refused", **MAIN)
     async with open_store(database) as store:
         second = Process(store, clock)
-        second.problems.heard("account.still_troubled", "info", MAIN)
+        second.problems.on_event("account.still_troubled", "info", MAIN)
         await asyncio.sleep(0)
         await second.problems.load()
         await second.problems.settle()
@@ -144,10 +145,10 @@ async def test_what_shows_itself_late_has_more_time_after_a_restart(database: Pa
 async def test_what_is_written_again_is_the_same_note(database: Path) -> None:
     change = ProblemChange(Problem(key="k", event="clock.wrong", began_at=NOW, facts={}), NOW)
     async with open_store(database) as store:
-        store.tell([Channel(name="all", events=("*",))])
-        await store.note_problems([change])
-        await store.note_problems([change, change._replace(over=True)])
-        items = await store.batch("all", 10)
+        store.outbox.subscribe([Channel(name="all", events=("*",))])
+        await store.outbox.record_problems([change])
+        await store.outbox.record_problems([change, change._replace(over=True)])
+        items = await store.outbox.batch("all", 10)
     assert [item.document["event"] for item in items] == ["problem.began", "problem.ended"]
 
 
@@ -155,41 +156,41 @@ async def test_what_is_doubted_at_a_reload_may_begin_again(database: Path) -> No
     async with process(database, Clock()) as life:
         for event in ("list.failed", "account.refused"):
             await life.says(event, **MAIN)
-        life.problems.doubt(lambda problem: problem.event == "list.failed")
+        life.problems.require_confirmation(lambda problem: problem.event == "list.failed")
         await life.problems.settle()
         assert life.events == ["account.refused"]
 
 
 async def test_another_thread_may_be_heard(database: Path) -> None:
     async with process(database, Clock()) as life:
-        await asyncio.to_thread(life.problems.heard, "clock.wrong", "warning", {"ahead_seconds": 90})
+        await asyncio.to_thread(life.problems.on_event, "clock.wrong", "warning", {"ahead_seconds": 90})
         await life.problems.flush()
         assert await life.told() == [("problem.began", "clock.wrong")]
 
 
 async def test_a_busy_database_loses_nothing_and_keeps_the_order(tmp_path: Path) -> None:
-    class Busy(Store):
+    class Busy(Outbox):
         refusals = 2
 
-        async def note_problems(self, changes: object) -> None:
+        async def record_problems(self, changes: Sequence[ProblemChange]) -> None:
             self.refusals -= 1
             if self.refusals >= 0:
                 raise DatabaseError("locked")
-            await super().note_problems(changes)  # type: ignore[arg-type]  # whatever it is
+            await super().record_problems(changes)
 
     async with open_store(new_database(tmp_path)) as store:
-        store.__class__ = Busy
-        store.tell([Channel(name="all", events=("*",))])
+        store.outbox.__class__ = Busy
+        store.outbox.subscribe([Channel(name="all", events=("*",))])
         life = Process(store, Clock())
         await life.problems.load()
-        life.problems.heard("clock.wrong", "warning", {})
+        life.problems.on_event("clock.wrong", "warning", {})
         for _ in range(2):
-            life.problems.heard("list.failed", "warning", MAIN)
+            life.problems.on_event("list.failed", "warning", MAIN)
             try:
                 await life.problems.flush()
             except DatabaseError:
                 assert "clock.wrong" in life.events
-        life.problems.heard("clock.right", "info", {})
+        life.problems.on_event("clock.right", "info", {})
         await life.problems.flush()
         assert await life.told() == [
             ("problem.began", "clock.wrong"),
@@ -217,12 +218,12 @@ async def test_an_unclear_order_lasts_over_restarts_until_a_command_settles_it(d
     )
     said = {"account": "main", "task_name": "Quay 5", "project_name": "Harbour", "reason": "cut"}
     async with process(database, clock) as first:
-        kept = await first.store.intend(intent, NOW)
+        kept = await first.store.intents.add(intent, NOW)
         await first.says("intent.unclear", **said)
     async with process(database, clock) as second:
         await second.problems.settle()
         assert second.events == ["intent.unclear"]
         assert kept is not None
-        await second.store.keep(kept, replace(kept, state=IntentState.FORGOTTEN))
+        await second.store.intents.update(kept, replace(kept, state=IntentState.FORGOTTEN))
         await second.problems.review()
         assert second.events == []

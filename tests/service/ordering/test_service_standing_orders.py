@@ -18,10 +18,11 @@ from orderwatch.core.ordering.intent import Budget, Intent, IntentState
 from orderwatch.core.ordering.order_file import Draft
 from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import Request
-from orderwatch.db.lock import turn_to_order
+from orderwatch.db.lock import ordering_lock
 from orderwatch.errors import UnavailableError
 from orderwatch.provider.connection import Connection
 from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.account_context import AccountContext
 from orderwatch.service.ordering.placer import Placer
 from orderwatch.service.ordering.standing_orders import StandingOrders
 from orderwatch.service.polling.recorder import Recorder
@@ -60,30 +61,26 @@ def standing(
 ) -> StandingOrders:
     """As a new process puts it together."""
     provider = connection or h.connection
-    recorder = Recorder(account, NOTHING, h.store, pace=PACE, todo=h.todo, now=h.time.now, rng=h.rng)
-    now, sleep = h.time.now, h.time.sleep
+    context = AccountContext(account=account, store=h.store, pace=PACE, now=h.time.now, rng=h.rng)
+    recorder = Recorder(context, NOTHING, todo=h.todo)
     return StandingOrders(
-        account,
+        context,
         [replace(draft, account=account) for draft in drafts],
-        Placer(provider.tasking, recorder, h.store, contract=contract, wait=MINUTE, now=now, sleep=sleep),
+        Placer(context, provider.tasking, recorder, contract=contract, wait=MINUTE, sleep=h.time.sleep),
         tasking=provider.tasking,
-        store=h.store,
         breaker=breaker or new_gate(h.store, h.time, account),
         who="daemon@host",
         budget=budget,
         resend=resend,
-        interval=PACE.interval,
-        slowest=PACE.max_interval,
-        may_order=provider.must_task,
+        may_order=provider.require_tasking,
         turn=turn,
-        now=now,
     )
 
 
 async def rounds(h: House, of: StandingOrders, span: timedelta, step: timedelta = MINUTE) -> None:
     end = h.time.now() + span
     while h.time.now() < end:
-        await of.round()
+        await of.process()
         h.time.move(step)
 
 
@@ -93,7 +90,7 @@ def sent(h: House) -> list[float]:
 
 
 async def intents(h: House) -> Sequence[Intent]:
-    return await h.store.intents()
+    return await h.store.intents.list_all()
 
 
 async def test_each_is_placed_once_however_many_rounds_and_restarts_there_are(
@@ -115,9 +112,9 @@ async def test_each_is_placed_once_however_many_rounds_and_restarts_there_are(
 
 async def test_what_was_placed_is_watched_to_its_file_without_any_watch(tmp_path: Path) -> None:
     async with house(tmp_path, Scenario()) as h:
-        await standing(h, declared(h)).round()
+        await standing(h, declared(h)).process()
         await live(h, as_daemon(h, NOTHING), DAY, step=HOUR)
-        [order] = await h.store.orders()
+        [order] = await h.store.orders.list_all()
         assert (order.ours, order.status.word) == (True, "completed")
         assert await stored(h, order.task_id)
 
@@ -127,24 +124,24 @@ async def test_what_becomes_of_it_is_known_an_interval_later_also_before_its_win
 ) -> None:
     async with house(tmp_path, Scenario()) as h:
         start, end = h.time.epoch + 9 * DAY, h.time.epoch + 30 * DAY
-        await standing(h, declared(h, start=start, end=end)).round()
+        await standing(h, declared(h, start=start, end=end)).process()
         await live(h, as_daemon(h, NOTHING), 2 * PACE.interval, step=PACE.interval)
-        [order] = await h.store.orders()
+        [order] = await h.store.orders.list_all()
         assert order.status.word == "completed"
         assert await stored(h, order.task_id)
 
 
 async def test_an_order_of_somebody_elses_is_not_watched_for_that(tmp_path: Path) -> None:
     async with house(tmp_path, Scenario(orders=(Told(task_id=7),))) as h:
-        await standing(h, declared(h)).round()
+        await standing(h, declared(h)).process()
         await live(h, as_daemon(h, NOTHING), HOUR)
-        assert [order.task_id for order in await h.store.orders()] == [8]
+        assert [order.task_id for order in await h.store.orders.list_all()] == [8]
 
 
 async def test_what_stands_at_the_provider_already_is_taken_over_and_costs_no_budget(tmp_path: Path) -> None:
     theirs = Told(task_id=7, task_name="Quay 5", project_name="Harbour", end=30 * DAY.total_seconds())
     async with house(tmp_path, Scenario(orders=(theirs,))) as h:
-        await standing(h, declared(h), declared(h, "Quay 6"), budget=Budget(1, 1)).round()
+        await standing(h, declared(h), declared(h, "Quay 6"), budget=Budget(1, 1)).process()
         assert [(i.task_id, i.sends) for i in await intents(h)] == [(7, 0), (8, 1)]
         assert len(sent(h)) == 1
 
@@ -155,7 +152,7 @@ async def test_the_budget_of_a_day_holds_the_rest_back_until_the_day_is_over(
     async with house(tmp_path, Scenario()) as h:
         drafts = [declared(h, f"Quay {n}") for n in range(5)]
         of = standing(h, *drafts, budget=Budget(2, 50))
-        await of.round()
+        await of.process()
         hindered = [f"standing order Harbour / Quay {n}: {SPENT.format(2, 50)}" for n in (2, 3, 4)]
         assert await of.problems() == hindered
         await rounds(h, of, 3 * DAY, HOUR)
@@ -179,7 +176,7 @@ async def test_the_budget_is_that_of_all_accounts_and_who_waits_for_it_asks_noth
     tmp_path: Path, events: LogCapture
 ) -> None:
     async with house(tmp_path, Scenario(accounts=(Account(), OTHER))) as h:
-        await standing(h, declared(h), budget=Budget(1, 1)).round()
+        await standing(h, declared(h), budget=Budget(1, 1)).process()
         contract = OTHER.contracts[0].contract_id
         async with connected(
             h.simulator,
@@ -205,14 +202,14 @@ async def test_what_two_accounts_of_one_contract_declare_is_placed_once(
         tmp_path, Scenario(accounts=(Account(), OTHER.model_copy(update={"contracts": shared})))
     ) as h:
         contract = shared[0].contract_id
-        await standing(h, declared(h), contract=contract).round()
+        await standing(h, declared(h), contract=contract).process()
         async with connected(
             h.simulator, OTHER.client_secret, name="other", client_id=OTHER.client_id, contract_id=contract
         ) as connection:
             of = standing(h, declared(h), account="other", connection=connection, contract=contract)
             await rounds(h, of, HOUR)
             [problem] = await of.problems()
-        assert "it is ordered with the account main, under the same contract" in problem
+        assert "account main has placed it, under the same contract" in problem
         assert len(sent(h)) == 1
         assert h.simulator.journal.count(account="other", path="/tasking/products/") == 1
         assert heard(events, "ordering.") == ["ordering.hindered"]
@@ -222,12 +219,12 @@ async def test_a_changed_declaration_is_said_once_and_placed_only_under_another_
     tmp_path: Path, events: LogCapture
 ) -> None:
     async with house(tmp_path, Scenario()) as h:
-        await standing(h, declared(h)).round()
+        await standing(h, declared(h)).process()
         end = h.time.epoch + 40 * DAY
         of = standing(h, declared(h, end=end))
         await rounds(h, of, HOUR)
         [problem] = await of.problems()
-        assert "declared otherwise than it was placed, as order 32082" in problem
+        assert "changed since it was placed, as order 32082" in problem
         assert heard(events, "ordering.") == ["ordering.hindered"]
         await rounds(h, standing(h, declared(h, "Quay 5, wider", end=end)), HOUR)
         assert len(sent(h)) == 2
@@ -257,7 +254,7 @@ async def test_what_the_provider_refuses_is_asked_for_again_every_six_hours_whoe
         assert len(sent(h)) == 1
         assert heard(events, "intent.") == ["intent.refused"]
         [problem] = await of.problems()
-        assert problem.startswith("standing order Harbour / Quay 5: was refused, nothing was ordered: ")
+        assert problem.startswith("standing order Harbour / Quay 5: was rejected, nothing was ordered: ")
         assert "no credit left" in problem
         await rounds(h, of, HOUR)
         assert len(sent(h)) == 2
@@ -269,7 +266,7 @@ async def test_what_surely_never_reached_the_provider_is_tried_again_an_interval
     async with house(tmp_path, Scenario()) as h:
         lie(h, fault("place", "status", code=429, times=2))
         of = standing(h, declared(h))
-        await of.round()
+        await of.process()
         [problem] = await of.problems()
         assert "not placed yet: tasking: POST /tasking/tasks/: 429" in problem
         await rounds(h, of, HOUR)
@@ -307,14 +304,14 @@ async def test_its_pause_ends_no_later_for_a_clock_that_is_set_back(tmp_path: Pa
     async with house(tmp_path, Scenario()) as h:
         lie(h, fault("products", "status", code=501))
         of = standing(h, declared(h))
-        await of.round()
+        await of.process()
         h.time.move(2 * MINUTE)
         h.time.epoch -= HOUR
-        of.stepped(-HOUR)
-        await of.round()
+        of.on_clock_step(-HOUR)
+        await of.process()
         assert not sent(h)
         h.time.move(PACE.interval - 2 * MINUTE)
-        await of.round()
+        await of.process()
         assert len(sent(h)) == 1
 
 
@@ -334,26 +331,26 @@ async def test_an_account_in_trouble_is_left_alone_until_it_is_well(tmp_path: Pa
     async with house(tmp_path, Scenario()) as h:
         breaker = new_gate(h.store, h.time)
         of = standing(h, declared(h), breaker=breaker)
-        await breaker.failed(UnavailableError("away"))
+        await breaker.on_failure(UnavailableError("away"))
         await rounds(h, of, HOUR)
         assert h.simulator.journal.entries == []
-        await breaker.succeeded()
-        await of.round()
+        await breaker.on_success()
+        await of.process()
         assert len(sent(h)) == 1
 
 
 async def test_while_another_process_orders_nothing_is_done_and_the_next_ring_comes(tmp_path: Path) -> None:
     async with house(tmp_path, Scenario()) as h:
-        turn = partial(turn_to_order, tmp_path / "orderwatch.db")
+        turn = partial(ordering_lock, tmp_path / "orderwatch.db")
         of = standing(h, declared(h), turn=turn)
         with turn():
-            await of.round()
+            await of.process()
         assert (await intents(h), h.simulator.journal.entries) == ([], [])
         [problem] = await of.problems()
         assert problem.startswith(
-            "standing order Harbour / Quay 5: not placed yet: another orderwatch is ordering"
+            "standing order Harbour / Quay 5: not placed yet: another process is placing orders"
         )
-        await of.round()
+        await of.process()
         assert len(sent(h)) == 1
 
 
@@ -363,12 +360,12 @@ async def test_an_order_whose_answer_was_lost_is_found_and_watched(
     async with house(tmp_path, Scenario(listing_lag=45)) as h:
         lie(h, fault("place", "reset", late=True))
         of = standing(h, declared(h))
-        await of.round()
+        await of.process()
         [problem] = await of.problems()
-        assert problem.startswith("standing order Harbour / Quay 5: may have been placed or not, and is not")
+        assert problem.startswith("standing order Harbour / Quay 5: may or may not be placed, and is not")
         assert "copy its [[order]] to a file and run `orderwatch place FILE --resume`" in problem
         await rounds(h, of, 2 * MINUTE, timedelta(seconds=5))
-        [order] = await h.store.orders()
+        [order] = await h.store.orders.list_all()
         assert (order.ours, len(sent(h))) == (True, 1)
         assert heard(events, "intent.", "ordering.") == [
             "intent.unclear",
@@ -387,7 +384,7 @@ async def test_a_list_that_proves_nothing_is_not_read_at_every_ring(tmp_path: Pa
         assert h.simulator.journal.count(method="GET", path=TASKS) < 40
         assert len(sent(h)) == 1
         [problem] = await of.problems()
-        assert "may have been placed or not" in problem
+        assert "may or may not be placed" in problem
 
 
 async def test_what_was_surely_not_taken_is_sent_once_more_where_the_configuration_says_so(
@@ -432,7 +429,7 @@ async def test_what_was_surely_not_taken_is_never_sent_again_by_itself_and_looke
         assert len(lists) < 50
         assert len(last_day) <= DAY / PACE.max_interval + 1
         [problem] = await standing(h, declared(h)).problems()
-        assert "was sent, but surely not taken" in problem
+        assert "was sent, but not accepted" in problem
 
 
 async def test_an_error_of_our_own_while_ordering_is_that_accounts_trouble_and_ends_nothing(
@@ -445,7 +442,7 @@ async def test_an_error_of_our_own_while_ordering_is_that_accounts_trouble_and_e
 
     async with house(tmp_path, Scenario()) as h:
         of = standing(h, declared(h), turn=broken)
-        await of.round()
+        await of.process()
         assert [problem for problem in await of.problems() if "an error in orderwatch" in problem]
         await rounds(h, of, 2 * HOUR, 10 * MINUTE)
         said = heard(events, "ordering.", "intent.")

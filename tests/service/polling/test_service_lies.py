@@ -137,7 +137,7 @@ async def test_orders_behind_a_page_that_fails_from_now_on_are_asked_one_by_one(
 ) -> None:
     async with beside(tmp_path, course(100), course(101), page_size=2, page_max=2) as h:
         poller = as_daemon(h, patterns(project_name="*"))
-        await poller.round()
+        await poller.sweep()
         # Of the two requests of each sweep the second fails: a fault does not count those that others hit.
         lie(h, *(fault("tasks", "malformed", after=n) for n in range(1, 60)))
         await live(h, poller, 3 * BESIDE)
@@ -193,7 +193,7 @@ async def test_lists_that_only_small_pages_come_of_are_read_whole(
         await live(h, as_daemon(h, patterns(project_name="*")), BESIDE)
         for task_id in (SUBJECT, BYSTANDER):
             await assert_unharmed(h, task_id)
-        known = {found.task_id for found in await h.store.orders()}
+        known = {found.task_id for found in await h.store.orders.list_all()}
         assert known == {SUBJECT, BYSTANDER, *(100 + number for number in range(30))}
         assert not heard(events, "list.failed", "order.look_failed", *ACCOUNT)
         assert sorted(entry["list"] for entry in events.entries if entry["event"] == "list.limited") == [
@@ -253,7 +253,7 @@ async def test_ids_as_strings_times_without_zone_and_rows_that_come_twice_change
     async with beside(tmp_path, course(SUBJECT), faults=[fault(on, kind, **ALWAYS)]) as h:
         if on == "task":
             hide(h, SUBJECT, BYSTANDER)
-        assert not await live(h, as_daemon(h, watching(ANY, BOTH)), BESIDE)
+        assert not await live(h, as_daemon(h, watching(ANY, BOTH)), 2 * BESIDE)
         for task_id in (SUBJECT, BYSTANDER):
             await assert_unharmed(h, task_id)
         found = await the_order(h)
@@ -287,7 +287,7 @@ async def test_what_is_null_or_missing_changes_nothing_that_is_known(tmp_path: P
     """The watch goes by a name which a bare answer does not have."""
     async with beside(tmp_path, course(SUBJECT, task_name="Pier", product=90)) as h:
         poller = as_daemon(h, patterns(project_name="Sim*"))
-        await poller.round()
+        await poller.sweep()
         before = await the_order(h)
         if on == "task":
             hide(h, SUBJECT)
@@ -306,7 +306,7 @@ async def test_bare_rows_are_recorded_as_they_come_and_filled_in_later(tmp_path:
     lies = [fault("tasks", "bare"), fault("captures", "bare", times=2)]
     async with beside(tmp_path, order(captures=[capture()]), faults=lies) as h:
         poller = as_daemon(h, patterns(project_name="*"))
-        await poller.round()
+        await poller.sweep()
         assert (await the_order(h)).project_name is None
         await live(h, poller, BESIDE)
         found = await the_order(h)

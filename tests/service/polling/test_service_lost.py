@@ -43,7 +43,7 @@ PUBLISHED = capture((0, "processing"), (600, "published"))
 
 
 async def states(h: House) -> dict[int, str]:
-    return {found.task_id: str(found.state) for found in await h.store.orders()}
+    return {found.task_id: str(found.state) for found in await h.store.orders.list_all()}
 
 
 # A single order
@@ -88,7 +88,7 @@ async def test_a_file_of_an_order_that_is_lost_meanwhile_still_comes_when_it_is_
     gone = order(lost=300, captures=[capture()])
     async with beside(tmp_path, gone) as h:
         poller = as_daemon(h, PATTERN)
-        await poller.round()  # wanted, and not fetched yet
+        await poller.sweep()  # wanted, and not fetched yet
         h.time.move(HOUR)
         await live(h, poller, 2 * HOUR, step=15 * MINUTE)
         assert (await the_order(h)).state is OrderState.LOST
@@ -120,7 +120,7 @@ async def test_an_order_that_only_the_list_forgot_is_asked_for_once_and_not_lost
 async def test_an_order_that_the_list_forgot_goes_its_course_all_the_same(tmp_path: Path) -> None:
     async with beside(tmp_path, course(SUBJECT)) as h:
         poller = as_daemon(h, PATTERN)
-        await poller.round()
+        await poller.sweep()
         hide(h, SUBJECT)
         await live(h, poller, 4 * HOUR, step=15 * MINUTE)
         assert alone(h) <= paths(h)[f"{TASKS}{SUBJECT}/captures/"]
@@ -212,7 +212,7 @@ async def test_a_list_that_shows_nothing_any_more_loses_nothing(tmp_path: Path, 
     many = [order(n, start=FAR) for n in range(100, 120)]
     async with beside(tmp_path, course(SUBJECT), *many) as h:
         poller = as_daemon(h, PATTERN)
-        await poller.round()
+        await poller.sweep()
         lie(h, fault("tasks", "vanished", **ALWAYS))
         assert not await live(h, poller, 4 * HOUR, step=15 * MINUTE)
         assert heard(events, "list.lacks") == ["list.lacks"]
@@ -228,7 +228,7 @@ async def test_of_the_orders_that_a_list_lacks_those_are_lost_that_answer_404(tm
     many = [order(n, start=FAR, lost=250 if n % 2 else None) for n in range(100, 108)]
     async with beside(tmp_path, *many) as h:
         poller = as_daemon(h, PATTERN)
-        await poller.round()
+        await poller.sweep()
         lie(h, fault("tasks", "vanished", **ALWAYS))
         await live(h, poller, 3 * HOUR, step=15 * MINUTE)
         found = await states(h)
@@ -242,7 +242,7 @@ async def test_a_list_that_lacks_everything_in_an_account_that_is_refused_loses_
     """What is asked for then gets no answer that says anything about an order."""
     async with beside(tmp_path, course(SUBJECT)) as h:
         poller = as_daemon(h, PATTERN)
-        await poller.round()
+        await poller.sweep()
         lie(h, fault("tasks", "vanished", **ALWAYS), fault("task", "status", code=403, times=6))
         await live(h, poller, 4 * HOUR, step=15 * MINUTE)
         assert "lost" not in (await states(h)).values()
@@ -256,7 +256,7 @@ async def test_a_list_of_strangers_only_is_an_account_that_is_empty_for_us(
     strangers = [order(n, project_name="Elsewhere") for n in (1, 2)]
     async with beside(tmp_path, course(SUBJECT)) as h:
         poller = as_daemon(h, patterns(project_name="Sim*"))
-        await poller.round()
+        await poller.sweep()
         estrange(h, lambda _orders: strangers)
         await live(h, poller, 4 * HOUR, step=15 * MINUTE)
         assert (await states(h)).keys() == {SUBJECT, BYSTANDER}

@@ -157,8 +157,8 @@ async def test_an_order_is_done_once_and_only_when_all_is_stored_and_the_grace_i
             states.add((await the_order(h)).state)
         assert states == {OrderState.SETTLING}
         lie(h)
-        for delivery in await h.store.deliveries(DeliveryState.GIVEN_UP):
-            await h.store.record(retry(delivery, h.time.now()))
+        for delivery in await h.store.deliveries.in_states(DeliveryState.GIVEN_UP):
+            await h.store.deliveries.save(retry(delivery, h.time.now()))
         await live(h, poller, 2 * DAY, step=6 * HOUR)
         assert (await the_order(h)).state is OrderState.DONE
         assert len(heard(events, "order.done", task_id=SUBJECT)) == 1

@@ -72,14 +72,14 @@ async def test_nothing_of_the_account_is_asked_while_it_was_told_to_wait(
     ):
         poller = as_daemon(h, PATTERN, connection)
         await live(h, poller, timedelta(seconds=300))
-        await other.round()
+        await other.sweep()
         h.time.seconds = START
         lie(h, busy(on, retry_after))
         if on == "token":
             h.simulator.revoke_tokens()
         while h.time.seconds < START + LONG - 10:
-            await poller.round()
-            await other.round()
+            await poller.sweep()
+            await other.sweep()
             await work(h)
             with pytest.raises(UnavailableError):
                 await connection.archive.scenes("any")
@@ -120,9 +120,9 @@ async def test_a_pause_in_an_outage_is_longer_than_the_usual_one(tmp_path: Path)
     """And over a restart it is not forgotten."""
     async with beside(tmp_path) as h:
         lie(h, busy("tasks", AS_SECONDS))
-        await as_daemon(h, PATTERN).round()
+        await as_daemon(h, PATTERN).sweep()
         before = len(h.simulator.journal)
-        kept = (await h.store.accounts())["main"].trouble
+        kept = (await h.store.accounts.states())["main"].trouble
         breaker = new_gate(h.store, h.time, trouble=kept)
         async with connected(h.simulator) as fresh:
             poller = as_daemon(h, PATTERN, fresh, breaker=breaker)

@@ -116,10 +116,10 @@ async def test_two_looks_an_hour_apart_do_not_take_a_final_word_back(tmp_path: P
         await live(h, as_daemon(h, PATTERN), PACE.interval)
         for _ in range(2):
             h.time.move(2 * HOUR)
-            await h.poller(PATTERN).round()
+            await h.poller(PATTERN).sweep()
             assert (await the_order(h)).state is OrderState.SETTLING
         h.time.move(2 * HOUR)
-        await h.poller(PATTERN).round()
+        await h.poller(PATTERN).sweep()
         assert (await the_order(h)).state is OrderState.OPEN
 
 
@@ -127,10 +127,10 @@ async def test_looks_of_one_moment_are_one_doubt(tmp_path: Path) -> None:
     """Two watches of one order, a list and a look, in a clock that stands."""
     twice = watching(Watch(project_name="*"), Watch(task_ids=frozenset({SUBJECT})))
     async with beside(tmp_path, order(status=[[0, "canceled"], [600, "in_progress"]])) as h:
-        await h.poller(twice).round()
+        await h.poller(twice).sweep()
         h.time.move(HOUR)
         for _ in range(4):
-            await h.poller(twice).round(everything=True)
+            await h.poller(twice).sweep(everything=True)
         assert (await the_order(h)).status.doubts == 1
 
 
@@ -209,7 +209,7 @@ async def test_a_day_on_which_every_word_is_new_ends_nothing(
         await live(h, poller, BESIDE)
         lie(h, fault(on, "words", word="renamed", **ALWAYS))
         await live(h, poller, DAY, step=2 * HOUR)
-        assert {o.state for o in await h.store.orders()} == {OrderState.OPEN, OrderState.SETTLING}
+        assert {o.state for o in await h.store.orders.list_all()} == {OrderState.OPEN, OrderState.SETTLING}
         lie(h)
         await live(h, poller, 2 * DAY, step=3 * HOUR)
         assert len(heard(events, "status.unknown")) == 1
@@ -302,6 +302,6 @@ async def test_a_word_that_a_newer_version_knows_is_taken_though_it_did_not_move
         await live(h, as_daemon(h, PATTERN), MINUTE)
         known = await the_order(h)
         unknown = replace(known, status=replace(known.status, phase=None), final_at=None)
-        await h.store.apply(Verdict(order=replace(unknown, state=OrderState.OPEN)))
+        await h.store.orders.save(Verdict(order=replace(unknown, state=OrderState.OPEN)))
         await live(h, as_daemon(h, PATTERN), MINUTE)
         assert (await the_order(h)).status.phase is OrderPhase.CLOSED

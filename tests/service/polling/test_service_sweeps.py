@@ -21,7 +21,7 @@ from tests.service.tracking_kit import (
 
 from orderwatch.core.model import Order
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.store import Store
+from orderwatch.db.orders import Orders
 from orderwatch.simulator import Scenario
 
 IDLE, STEADY, PAGE = 120, 300, 100
@@ -42,24 +42,24 @@ def looks(h: House) -> dict[str, int]:
 def written(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
     """Every order that is written."""
     seen: list[Verdict] = []
-    apply, apply_all = Store.apply, Store.apply_all
+    save, save_all = Orders.save, Orders.save_all
 
-    async def one(store: Store, verdict: Verdict) -> None:
+    async def one(orders: Orders, verdict: Verdict) -> None:
         seen.append(verdict)
-        await apply(store, verdict)
+        await save(orders, verdict)
 
-    async def several(store: Store, verdicts: Sequence[Verdict]) -> None:
+    async def several(orders: Orders, verdicts: Sequence[Verdict]) -> None:
         seen.extend(verdicts)
-        await apply_all(store, verdicts)
+        await save_all(orders, verdicts)
 
-    monkeypatch.setattr(Store, "apply", one)
-    monkeypatch.setattr(Store, "apply_all", several)
+    monkeypatch.setattr(Orders, "save", one)
+    monkeypatch.setattr(Orders, "save_all", several)
     return seen
 
 
 async def as_they_are(h: House) -> list[Order]:
     """Every order as its row has it, without what its account says."""
-    return [replace(found, listed_at=None) for found in await h.store.orders()]
+    return [replace(found, listed_at=None) for found in await h.store.orders.list_all()]
 
 
 async def test_orders_whose_window_opens_in_days_cost_nothing_but_the_pages(tmp_path: Path) -> None:
@@ -97,20 +97,20 @@ async def test_a_steady_sweep_writes_nothing_and_asks_its_pages(
         poller = as_daemon(h, PATTERN)
         await live(h, poller, HOUR)
         await assert_unharmed(h)
-        before, history = await as_they_are(h), await h.store.moves_after(0)
+        before, history = await as_they_are(h), await h.store.history.after(0)
         h.simulator.journal.clear()
         written.clear()
         for restarted in (poller, as_daemon(h, PATTERN)):
             for _ in range(5):
                 h.time.move(PACE.interval)
-                await restarted.round()
+                await restarted.sweep()
         assert {verdict.order.task_id for verdict in written} <= {BYSTANDER}
         assert paths(h)[TASKS] == 10 * STEADY // PAGE
         assert not looks(h)
         unmoved = [found for found in before if found.task_id != BYSTANDER]
         assert [found for found in await as_they_are(h) if found.task_id != BYSTANDER] == unmoved
-        assert await h.store.moves_after(0) == history
-        shown = {found.listed_at for found in await h.store.orders()}
+        assert await h.store.history.after(0) == history
+        shown = {found.listed_at for found in await h.store.orders.list_all()}
         assert shown == {h.time.now()}
 
 

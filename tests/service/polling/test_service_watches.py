@@ -37,7 +37,7 @@ WANDERING = course(SUBJECT, status=[[0, "received"], [600, "in_progress"], [1200
 
 
 async def known(h: House) -> set[int]:
-    return {found.task_id for found in await h.store.orders()}
+    return {found.task_id for found in await h.store.orders.list_all()}
 
 
 def looks(h: House, task_id: int = SUBJECT) -> int:
@@ -61,7 +61,7 @@ async def test_an_order_that_does_not_say_when_it_was_placed_is_not_left_out_for
     lies = [fault("tasks", "bare", after=n) for n in (0, 2, 3)]
     async with beside(tmp_path, course(SUBJECT), faults=lies) as h:
         poller = as_daemon(h, patterns(placed_after=EPOCH))
-        await poller.round()
+        await poller.sweep()
         assert await known(h) == {SUBJECT, BYSTANDER}
         await live(h, poller, 2 * BESIDE)
         await assert_unharmed(h, disturbed=True)
@@ -126,9 +126,9 @@ async def test_each_watch_finds_its_own_and_two_of_one_order_are_one(tmp_path: P
         assert await h.moves(SUBJECT) == ["wanted", "fetching", "stored"]
         before = looks(h)
         h.time.move(DAY)
-        await several.round()
+        await several.sweep()
         assert looks(h) == before + 1
-        assert (await once.round()).looked == 0  # it was looked at just now
+        assert (await once.sweep()).looked == 0  # it was looked at just now
         await assert_unharmed(h)
         await assert_unharmed(h, SUBJECT)
 
@@ -195,7 +195,7 @@ async def test_a_delivery_of_an_order_no_longer_watched_still_comes(tmp_path: Pa
     """It was wanted when it was published."""
     async with beside(tmp_path, course(SUBJECT)) as h:
         h.time.seconds = 700
-        await as_daemon(h, watching(Watch(task_ids=frozenset({SUBJECT})))).round()
+        await as_daemon(h, watching(Watch(task_ids=frozenset({SUBJECT})))).sweep()
         assert await h.moves(SUBJECT) == ["wanted"]
         await live(h, as_daemon(h, watching(HERE)), BESIDE)
         assert await h.moves(SUBJECT) == ["wanted", "fetching", "stored"]
@@ -206,7 +206,7 @@ async def test_a_delivery_of_an_order_no_longer_watched_still_comes(tmp_path: Pa
 async def test_an_order_that_is_renamed_is_watched_by_its_new_name(tmp_path: Path) -> None:
     async with beside(tmp_path, order(project_name="Harbour")) as h:
         poller = as_daemon(h, watching(Watch(project_name="Harbour"), HERE))
-        await poller.round()
+        await poller.sweep()
         renamed = order(SUBJECT, project_name="Mines", status=[[0, "canceled"]])
         estrange(h, lambda orders: [renamed, *(found for found in orders if found.task_id != SUBJECT)])
         await live(h, poller, BESIDE)

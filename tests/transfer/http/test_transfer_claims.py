@@ -26,9 +26,9 @@ def test_every_missing_byte_is_fetched_once_whoever_fails_on_the_way(
 
     for _ in range(200):
         match data.draw(st.sampled_from(["first", "last", "come", "end"])):
-            case "first" if (claim := claims.first()) is not None:
+            case "first" if (claim := claims.take_first()) is not None:
                 live.append(claim)
-            case "last" if (claim := claims.last(CHUNK)) is not None:
+            case "last" if (claim := claims.take_last(CHUNK)) is not None:
                 live.append(claim)
             case "come" if live:
                 take(data.draw(st.sampled_from(live)), 7)
@@ -40,7 +40,7 @@ def test_every_missing_byte_is_fetched_once_whoever_fails_on_the_way(
     for claim in live:
         take(claim, SIZE)
         claims.release(claim)
-    while (claim := claims.first()) is not None:
+    while (claim := claims.take_first()) is not None:
         take(claim, SIZE)
         claims.release(claim)
     assert sorted(came) == sorted(set(range(SIZE)) - {at for a, b in held.spans for at in range(a, b)})
@@ -48,8 +48,8 @@ def test_every_missing_byte_is_fetched_once_whoever_fails_on_the_way(
 
 def test_a_helper_takes_from_the_end_of_what_another_has_before_it() -> None:
     claims = SegmentAllocator(Ranges.of([(0, 30)]), SIZE)
-    first = claims.first()
-    helper = claims.last(CHUNK)
+    first = claims.take_first()
+    helper = claims.take_last(CHUNK)
     assert first is not None
     assert helper is not None
     assert (first.at, first.stop, helper.at, helper.stop) == (30, 90, 90, 100)
@@ -57,15 +57,15 @@ def test_a_helper_takes_from_the_end_of_what_another_has_before_it() -> None:
 
 def test_what_is_nearly_done_is_not_divided() -> None:
     claims = SegmentAllocator(Ranges.of([(0, SIZE - 2 * CHUNK + 1)]), SIZE)
-    assert claims.first() is not None
-    assert claims.last(CHUNK) is None
+    assert claims.take_first() is not None
+    assert claims.take_last(CHUNK) is None
 
 
 def test_a_file_of_unknown_length_is_one_claim() -> None:
     claims = SegmentAllocator(Ranges.of([(0, 30)]), None)
-    first = claims.first()
+    first = claims.take_first()
     assert first is not None
     assert (first.at, first.stop, first.left) == (30, None, None)
-    assert claims.last(CHUNK) is None
+    assert claims.take_last(CHUNK) is None
     claims.release(first)
-    assert claims.first() is None
+    assert claims.take_first() is None

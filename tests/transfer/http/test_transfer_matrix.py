@@ -25,7 +25,7 @@ from tests.transfer.hostile import Behaviour, Files, behaviours, files, paced, r
 from tests.transfer.transfer_kit import GARBAGE, SECRET, Host, host
 
 from orderwatch.core.deliveries.byte_ranges import Ranges
-from orderwatch.core.deliveries.paths import partial_name
+from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate, RetryPolicy, claimed
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.errors import TransferError
@@ -36,7 +36,7 @@ from orderwatch.service.fetching.fetcher import Fetcher
 from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.http.segments import ParallelOptions
-from orderwatch.transfer.partial_file import control_of
+from orderwatch.transfer.partial_file import control_file
 from orderwatch.transfer.tree.destination import FilesystemDestination
 from orderwatch.transfer.zip.verify import digest
 
@@ -57,7 +57,9 @@ class Engine:
     pace: int = SIZE
 
 
-SHARING = ParallelOptions(connections=4, large=SIZE // 2, piece=SIZE // 15, window=1e-6)
+SHARING = ParallelOptions(
+    connections=4, min_file_bytes=SIZE // 2, segment_bytes=SIZE // 15, window_seconds=1e-6
+)
 ALONE = Engine(DownloadOptions(stall_timeout=STALL, min_speed=5000))
 SHARED = Engine(DownloadOptions(stall_timeout=STALL, min_speed=5000, parallel=SHARING), pace=SIZE // 5)
 
@@ -102,11 +104,14 @@ class Links:
 
 @dataclass
 class OneRow:
-    """A store that holds one delivery."""
+    """A store that holds one delivery: its own repository of orders and of deliveries."""
 
     row: Delivery
 
-    async def order(self, _account: str, _task_id: int) -> Order:
+    def __post_init__(self) -> None:
+        self.orders = self.deliveries = self
+
+    async def get(self, _account: str, _task_id: int) -> Order:
         return an_order(deliveries=(self.row,))
 
     async def reserve(self, *_: object) -> bool:
@@ -115,7 +120,7 @@ class OneRow:
     async def versions(self, _delivery: Delivery) -> tuple[Delivery, ...]:
         return (self.row,)
 
-    async def record(self, move: DeliveryUpdate) -> None:
+    async def save(self, move: DeliveryUpdate) -> None:
         self.row = move.delivery
 
     async def checkpoint(self, delivery: Delivery, *_: object) -> None:
@@ -124,15 +129,15 @@ class OneRow:
     async def volume(self, _root: str) -> None:
         return None
 
-    async def remember_volume(self, *_: object) -> None:
+    async def save_volume(self, *_: object) -> None:
         pass
 
-    async def deliveries(self, *_: object) -> tuple[Delivery, ...]:
+    async def in_states(self, *_: object) -> tuple[Delivery, ...]:
         return (self.row,)
 
     async def claim(self, now: datetime) -> Delivery:
         assert self.row.not_before is None or self.row.not_before <= now
-        await self.record(claimed(self.row, now))
+        await self.save(claimed(self.row, now))
         return self.row
 
 
@@ -171,7 +176,7 @@ class Rig:
         partial = self.partial(delivery)
         if not partial.exists():
             return
-        data, control = bytearray(partial.read_bytes()), control_of(partial)
+        data, control = bytearray(partial.read_bytes()), control_file(partial)
         told = json.loads(control.read_bytes())["held"] if control.exists() else []
         kept = Ranges.of([(0, delivery.durable), *map(tuple, told)]).below(len(data))
         assert blind or any(

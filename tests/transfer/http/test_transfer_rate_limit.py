@@ -13,7 +13,7 @@ async def source(*chunks: bytes) -> AsyncIterator[bytes]:
 
 
 async def passed(bandwidth: RateLimit, *chunks: bytes) -> list[bytes]:
-    return [part async for part in bandwidth.slowed(source(*chunks))]
+    return [part async for part in bandwidth.throttle(source(*chunks))]
 
 
 async def test_without_a_limit_chunks_pass_as_they_come() -> None:

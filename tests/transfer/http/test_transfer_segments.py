@@ -22,7 +22,7 @@ from orderwatch.service.fetching.host_breaker import HostBreakers, HostVisit
 from orderwatch.transfer.http.downloader import Downloader, DownloadOptions, open_downloader
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.http.segments import ParallelDownload, ParallelOptions, Segment, SegmentAllocator
-from orderwatch.transfer.partial_file import control_of
+from orderwatch.transfer.partial_file import control_file
 
 SIZE = 1_500_000
 TRUTH = b"PK\x03\x04" + random.Random(1).randbytes(SIZE - 4)
@@ -31,7 +31,8 @@ NOW = datetime(2026, 11, 30, tzinfo=UTC)
 ETAG, NEW_ETAG = '"one"', '"two"'
 STEP = 30_000  # bytes that a connection gets between two pauses
 MANNER = DownloadOptions(
-    stall_timeout=5, parallel=ParallelOptions(connections=4, large=SIZE, piece=100_000, window=0.02)
+    stall_timeout=5,
+    parallel=ParallelOptions(connections=4, min_file_bytes=SIZE, segment_bytes=100_000, window_seconds=0.02),
 )
 
 
@@ -76,7 +77,7 @@ def slow(
 
 def durable(row: Row) -> Ranges:
     """What the row and the control file call durable."""
-    told = control_of(row.path)
+    told = control_file(row.path)
     spans = json.loads(told.read_text())["held"] if told.exists() else []
     return Ranges.of([(0, row.delivery.durable), *map(tuple, spans)])
 
@@ -136,15 +137,15 @@ async def test_connections_are_added_while_each_brings_more(rates: list[int], he
         await asyncio.Event().wait()
 
     claims = SegmentAllocator(Ranges(), SIZE)
-    claims.first()
+    claims.take_first()
     crew = ParallelDownload(
         claims, SIZE, MANNER.parallel, fetch, received=lambda: received, clock=lambda: now
     )
-    async with crew.at_work():
+    async with crew.running():
         for rate in rates:
             now += 1
             received += rate
-            crew.tend()
+            crew.adjust()
             await asyncio.sleep(0)
     assert len(asked) == helpers
 
@@ -163,7 +164,7 @@ async def test_what_several_connections_brought_survives_a_power_cut(row: Row) -
 async def test_without_its_control_file_only_the_beginning_counts(row: Row) -> None:
     await cut(row)
     power_cut(row)
-    control_of(row.path).unlink()
+    control_file(row.path).unlink()
     async with host(slow()) as there:
         assert await row.fetch(there.url) == TRUTH
     assert row.starts[-1].held == row.starts[-1].offset
@@ -173,7 +174,7 @@ async def test_without_its_control_file_only_the_beginning_counts(row: Row) -> N
 async def test_a_control_file_that_says_nothing_of_these_bytes_is_not_believed(row: Row, told: bytes) -> None:
     row.hold(b"", total=SIZE, validator=ETAG)
     row.path.write_bytes(b"\xa5" * SIZE)
-    control_of(row.path).write_bytes(told)
+    control_file(row.path).write_bytes(told)
     async with host(slow()) as there:
         assert await row.fetch(there.url) == TRUTH
 
@@ -200,7 +201,7 @@ async def test_a_host_that_has_no_time_for_a_helper_is_not_asked_for_more_than_i
         visit = host_breakers.visit(replace(row.delivery, host="there"), lambda: NOW)
         row.path.unlink(missing_ok=True)
         await row.transport.fetch(
-            url, PART, row.delivery, started=row.started, checkpoint=row.checkpoint, connections=visit
+            url, PART, row.delivery, on_start=row.on_start, checkpoint=row.checkpoint, connections=visit
         )
         visit.leave()
         return visit

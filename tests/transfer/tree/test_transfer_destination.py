@@ -142,7 +142,7 @@ async def test_a_file_system_without_an_inode_left_has_no_space(
         with monkeypatch.context() as patch:
             patch.setattr(os, "statvfs", lambda _path, found=found: found)
             if inodes and not left:
-                with pytest.raises(DiskError, match="no space: the file system has no inode left"):
+                with pytest.raises(DiskError, match="no space: the file system has no free inodes"):
                     destination.free()
             else:
                 assert destination.free() == 40960

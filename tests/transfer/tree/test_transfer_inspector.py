@@ -36,17 +36,19 @@ async def test_a_file_of_the_expected_size_is_read_whole_and_heard_of(
     root: Path, tree: TreeInspector
 ) -> None:
     (root / "a").write_bytes(b"x" * 3_000_000)
-    heard: list[int] = []
-    assert await tree.read("a", 3_000_000, heard.append) == Reading(size=3_000_000, sha256=digest(root / "a"))
-    assert sum(heard) == 3_000_000
-    assert len(heard) > 1
+    on_bytes: list[int] = []
+    assert await tree.read("a", 3_000_000, on_bytes.append) == Reading(
+        size=3_000_000, sha256=digest(root / "a")
+    )
+    assert sum(on_bytes) == 3_000_000
+    assert len(on_bytes) > 1
 
 
 async def test_of_another_size_the_size_tells_enough(root: Path, tree: TreeInspector) -> None:
     (root / "a").write_bytes(b"xyz")
-    heard: list[int] = []
-    assert await tree.read("a", 4, heard.append) == Reading(size=3)
-    assert heard == []
+    on_bytes: list[int] = []
+    assert await tree.read("a", 4, on_bytes.append) == Reading(size=3)
+    assert on_bytes == []
 
 
 async def test_what_is_gone_and_what_cannot_be_read_are_told_apart(root: Path, tree: TreeInspector) -> None:
@@ -57,13 +59,13 @@ async def test_what_is_gone_and_what_cannot_be_read_are_told_apart(root: Path, t
     (root / "round").symlink_to("round")
     for gone in ("nothing", "dangling", "file/below"):
         assert await tree.read(gone, 1, unheard) == Reading()
-        assert await tree.sidecar(gone) == (None, None)
+        assert await tree.read_sidecar(gone) == (None, None)
     for odd in ("folder", "pipe"):
-        assert await tree.read(odd, 1, unheard) == Reading(trouble="no regular file")
-        assert await tree.sidecar(odd) == (None, "no regular file")
+        assert await tree.read(odd, 1, unheard) == Reading(trouble="not a regular file")
+        assert await tree.read_sidecar(odd) == (None, "not a regular file")
     found = await tree.read("round", 1, unheard)
     assert found.trouble
-    assert await tree.sidecar("round") == (None, found.trouble)
+    assert await tree.read_sidecar("round") == (None, found.trouble)
 
 
 async def test_a_cancelled_reading_ends_soon_with_its_thread(root: Path, tree: TreeInspector) -> None:
@@ -71,10 +73,10 @@ async def test_a_cancelled_reading_ends_soon_with_its_thread(root: Path, tree: T
         file.truncate(2**40)  # sparse: it would take an hour
     begun, loop = asyncio.Event(), asyncio.get_running_loop()
 
-    def heard(_size: int) -> None:
+    def on_bytes(_size: int) -> None:
         loop.call_soon_threadsafe(begun.set)
 
-    reading = asyncio.create_task(tree.read("a", 2**40, heard))
+    reading = asyncio.create_task(tree.read("a", 2**40, on_bytes))
     await begun.wait()
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -99,7 +101,7 @@ async def test_a_walk_shows_every_file_but_staging_other_trees_and_lost_and_foun
     walked = await tree.walk([root / "own"])
     assert sorted(walked.files) == ["a/.orderwatch/g", "a/b/c.zip", "a/own/h", "d", "link"]
     assert walked.files["d"] == 2
-    assert walked.troubles == {}
+    assert walked.errors == {}
 
 
 async def test_a_folder_that_cannot_be_walked_is_told_and_the_others_are_walked(
@@ -117,7 +119,7 @@ async def test_a_folder_that_cannot_be_walked_is_told_and_the_others_are_walked(
 
     monkeypatch.setattr(os, "scandir", scan)
     walked = await tree.walk([])
-    assert (list(walked.files), walked.troubles) == (["good/file"], {"bad": "Input/output error"})
+    assert (list(walked.files), walked.errors) == (["good/file"], {"bad": "Input/output error"})
 
 
 async def test_an_empty_folder_is_no_tree(root: Path, tree: TreeInspector) -> None:
@@ -131,7 +133,7 @@ async def test_what_is_set_aside_writes_over_nothing(root: Path, tree: TreeInspe
     quarantine = root / ".orderwatch" / "quarantine"
     for number in range(3):
         (root / "X.zip").write_bytes(b"%d" % number)
-        await tree.set_aside("X.zip", f"why {number}")
+        await tree.quarantine("X.zip", f"why {number}")
     for number, name in enumerate(("X.zip", "X-2.zip", "X-3.zip")):
         assert (quarantine / name).read_bytes() == b"%d" % number
         reason = (quarantine / f"{name}.reason.txt").read_text()
@@ -140,17 +142,17 @@ async def test_what_is_set_aside_writes_over_nothing(root: Path, tree: TreeInspe
 
 
 async def test_setting_aside_what_is_gone_leaves_no_trace(root: Path, tree: TreeInspector) -> None:
-    await tree.set_aside("X.zip", "missing")
+    await tree.quarantine("X.zip", "missing")
     assert names(root) == []
 
 
 async def test_a_folder_or_a_link_under_a_name_is_set_aside_too(root: Path, tree: TreeInspector) -> None:
     quarantine = root / ".orderwatch" / "quarantine"
     (root / "X.zip").symlink_to("nowhere")
-    await tree.set_aside("X.zip", "missing")
+    await tree.quarantine("X.zip", "missing")
     assert (quarantine / "X.zip").is_symlink()
     (root / "X.zip").mkdir()
-    await tree.set_aside("X.zip", "no regular file")
+    await tree.quarantine("X.zip", "not a regular file")
     assert (quarantine / "X-2.zip").is_dir()
 
 
@@ -163,8 +165,8 @@ async def test_what_cannot_be_moved_stays_and_leaves_no_reason_behind(
         raise OSError(1, "Operation not permitted", str(self))
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(DiskError, match=r"X\.zip cannot be set aside: Operation not permitted"):
-        await tree.set_aside("X.zip", "changed")
+    with pytest.raises(DiskError, match=r"cannot quarantine X\.zip: Operation not permitted"):
+        await tree.quarantine("X.zip", "changed")
     assert (root / "X.zip").read_bytes() == b"stored"
     assert names(root / ".orderwatch" / "quarantine") == []
 
@@ -173,7 +175,7 @@ async def test_a_sidecar_is_written_whole_under_its_name(root: Path, tree: TreeI
     aside = root / ".orderwatch" / "repair"
     aside.mkdir(parents=True)
     (aside / "p.json").write_bytes(b"half of what a cra")
-    await tree.describe("X.zip.json", b"{}", "p.json")
+    await tree.write_sidecar("X.zip.json", b"{}", "p.json")
     assert (root / "X.zip.json").read_bytes() == b"{}"
     assert names(aside) == []
 
@@ -182,7 +184,7 @@ async def test_a_forgotten_partial_takes_nothing_from_its_other_name(root: Path,
     (root / ".orderwatch" / "partial").mkdir(parents=True)
     (root / "X.zip").write_bytes(b"stored")
     os.link(root / "X.zip", root / ".orderwatch" / "partial" / "p")
-    await tree.forget("p")
-    await tree.forget("p")
+    await tree.remove_partial("p")
+    await tree.remove_partial("p")
     assert (root / "X.zip").read_bytes() == b"stored"
     assert not (root / ".orderwatch" / "partial" / "p").exists()

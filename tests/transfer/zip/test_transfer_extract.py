@@ -173,7 +173,7 @@ def test_a_name_that_leads_out_or_is_no_plain_name_refuses_the_whole_zip(yard: Y
 )  # fmt: skip
 def test_what_is_no_plain_file_refuses_the_whole_zip(yard: Yard, mode: int, system: int) -> None:
     evil = zipped(("good.txt", b"good"), ("evil", b"/etc/passwd", mode), system=system)
-    yard.refuse(evil, "neither a plain file nor a folder")
+    yard.refuse(evil, "neither a regular file nor a folder")
 
 
 def test_a_folder_that_is_a_link_or_has_content_refuses_the_whole_zip(yard: Yard) -> None:
@@ -189,15 +189,15 @@ def test_a_folder_that_is_a_link_or_has_content_refuses_the_whole_zip(yard: Yard
 )  # fmt: skip
 def test_two_members_that_would_be_one_refuse_the_whole_zip(yard: Yard, names: tuple[str, str]) -> None:
     members = [(name, b"" if name.endswith("/") else name.encode()) for name in names]
-    yard.refuse(zipped(*members), "would be one with another")
+    yard.refuse(zipped(*members), "collides with another")
 
 
 def test_a_bomb_is_refused_by_what_it_claims(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = zipped(("zeros", bytes(2**20)))
-    monkeypatch.setattr(extracting, "_HARMLESS", 2**20)
+    monkeypatch.setattr(extracting, "_ALWAYS_ALLOWED_BYTES", 2**20)
     assert yard.extract(bomb) == FOLDER
-    monkeypatch.setattr(extracting, "_HARMLESS", 2**20 - 1)
-    with pytest.raises(NotExtractedError, match="more than we extract"):
+    monkeypatch.setattr(extracting, "_ALWAYS_ALLOWED_BYTES", 2**20 - 1)
+    with pytest.raises(NotExtractedError, match="above the limit"):
         yard.extract(bomb)
 
 
@@ -212,17 +212,17 @@ def test_a_bomb_that_lies_is_stopped_at_what_it_said(yard: Yard) -> None:
 
 
 def test_too_many_members_or_folders_are_refused(yard: Yard) -> None:
-    yard.refuse(zipped(*[(f"{number}", b"") for number in range(10_001)]), "10001 members are more")
+    yard.refuse(zipped(*[(f"{number}", b"") for number in range(10_001)]), "10001 members, more than")
     deep = "/".join("abcdefghijklmnopqrstuvwxyz12345")
-    yard.refuse(zipped(*[(f"{number}/{deep}", b"") for number in range(400)]), "folders are more")
+    yard.refuse(zipped(*[(f"{number}/{deep}", b"") for number in range(400)]), "needs more than")
 
 
 def test_a_name_that_the_file_system_does_not_take_refuses_the_whole_zip(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orderwatch.transfer.zip.extract._LONGEST_NAME", 500)
+    monkeypatch.setattr("orderwatch.transfer.zip.extract._MAX_NAME_BYTES", 500)
     yard.zip.write_bytes(zipped(("good", b"x"), ("x" * 300, b"x")))
-    with pytest.raises(NotExtractedError, match="takes no such name"):
+    with pytest.raises(NotExtractedError, match="rejects a name"):
         yard.extract()
     assert yard.everything == {NAME}
 

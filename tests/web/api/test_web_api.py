@@ -14,7 +14,7 @@ from tests.db.kit import an_order
 from tests.web.api_kit import HOSTILE, asked, fill, served, told
 
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.daemon_status import shown_alive
+from orderwatch.db.daemon_status import alive_file
 from orderwatch.web.api.openapi import description
 
 DESCRIBED: dict[str, Any] = json.loads(json.dumps(description()))
@@ -53,13 +53,13 @@ async def test_an_order_is_told_with_history_and_evidence(database: Path) -> Non
         assert order["evidence"]
         for unknown in ("other/2", "main/9", f"main/{10**30}", "main/x", "main/-1", "main/%00"):
             status, _, body = await asked(here.port, f"/api/orders/{unknown}")
-            assert (status, json.loads(body)) == (404, {"error": "no such order is known"})
+            assert (status, json.loads(body)) == (404, {"error": "no such order"})
 
 
 async def test_next_leads_to_every_order_once_whatever_the_names(database: Path) -> None:
     async with served(database) as here:
         for task_id in range(1, 6):
-            await here.store.apply(Verdict(order=an_order(task_id, HOSTILE, project_name=HOSTILE)))
+            await here.store.orders.save(Verdict(order=an_order(task_id, HOSTILE, project_name=HOSTILE)))
         query = urlencode({"project": HOSTILE, "account": HOSTILE, "limit": 2, "descending": "true"})
         url, seen = f"/api/orders?{query}", []
         while url:
@@ -75,7 +75,7 @@ async def test_next_leads_to_every_order_once_whatever_the_names(database: Path)
 @pytest.mark.long
 async def test_pages_walk_ten_thousand_orders_in_order_without_gap(database: Path) -> None:
     async with served(database) as here:
-        await here.store.apply_all([Verdict(order=an_order(n)) for n in range(1, 10_001)])
+        await here.store.orders.save_all([Verdict(order=an_order(n)) for n in range(1, 10_001)])
         url, seen = "/api/orders?limit=200", []
         while url:
             page = await told(here.port, url)
@@ -185,7 +185,7 @@ async def test_a_relative_next_keeps_every_filter(database: Path) -> None:
 async def test_accounts_come_with_the_last_sign_of_life(database: Path) -> None:
     async with served(database) as at:
         assert (await told(at.port, "/api/accounts"))["daemon"] == {"running": False, "last_alive_at": None}
-        with shown_alive(database):
+        with alive_file(database):
             daemon = (await told(at.port, "/api/accounts"))["daemon"]
         assert daemon["running"]
         assert daemon["last_alive_at"].endswith("Z")

@@ -18,8 +18,8 @@ from tests.web.api_kit import HOSTILE, asked, fill, served, told, viewing
 from orderwatch.core.deliveries.state_machine import released
 from orderwatch.core.model import DeliveryState
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.dashboard_reader import DashboardReader, open_dashboard_reader
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.history import History
+from orderwatch.db.repositories import Store, open_dashboard_reader, open_store
 from orderwatch.ports.queries import News
 from orderwatch.web.api.change_feed import ChangeEvent, ChangeFeed
 
@@ -69,7 +69,7 @@ def taken(queue: asyncio.Queue[ChangeEvent]) -> list[tuple[str | None, Any]]:
 
 async def moved(store: Store, after: str, task_id: int = 1) -> None:
     order = await held(store, task_id)
-    await store.apply(Verdict(order=order, transitions=(a_move(after, task_id),)))
+    await store.orders.save(Verdict(order=order, transitions=(a_move(after, task_id),)))
 
 
 async def test_what_moves_is_sent_as_it_does_and_what_was_missed_first(database: Path) -> None:
@@ -90,14 +90,14 @@ async def test_what_moves_is_sent_as_it_does_and_what_was_missed_first(database:
 async def test_a_stream_begins_once_nothing_is_missed_any_more(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked_for, given, news = asyncio.Event(), asyncio.Event(), DashboardReader.news
+    asked_for, given, news = asyncio.Event(), asyncio.Event(), History.news
 
     async def held_back(*arguments: Any) -> News:  # noqa: ANN401 - as they are
         asked_for.set()
         await given.wait()
         return await news(*arguments)
 
-    monkeypatch.setattr(DashboardReader, "news", held_back)
+    monkeypatch.setattr(History, "news", held_back)
     async with served(database) as here, AsyncExitStack() as stack:
         begun = asyncio.create_task(stack.enter_async_context(viewing(here.port)))
         await asked_for.wait()
@@ -106,7 +106,7 @@ async def test_a_stream_begins_once_nothing_is_missed_any_more(
         assert not begun.done()
         given.set()
         viewer = await begun
-        await here.store.apply(Verdict(order=an_order(1), transitions=(a_move("received"),)))
+        await here.store.orders.save(Verdict(order=an_order(1), transitions=(a_move("received"),)))
         here.look.set()
         assert json.loads((await viewer.event())["data"])["after"] == "received"
 
@@ -114,7 +114,7 @@ async def test_a_stream_begins_once_nothing_is_missed_any_more(
 async def test_who_missed_too_much_is_told_to_begin_anew(database: Path) -> None:
     async with served(database) as here:
         moves = tuple(a_move(f"word {n}") for n in range(1002))
-        await here.store.apply(Verdict(order=an_order(1), transitions=moves))
+        await here.store.orders.save(Verdict(order=an_order(1), transitions=moves))
         async with viewing(here.port, "/api/events?after=1") as viewer:
             assert await viewer.event() == {"id": "1002", "event": "lagged", "data": "{}"}
         async with viewing(here.port, "/api/events?after=9999") as viewer:
@@ -123,10 +123,10 @@ async def test_who_missed_too_much_is_told_to_begin_anew(database: Path) -> None
 
 async def test_who_lags_is_told_so_and_goes_on_from_there_without_a_gap(database: Path) -> None:
     async with served(database) as here:
-        await here.store.apply(Verdict(order=an_order(1), transitions=(a_move("first"),)))
+        await here.store.orders.save(Verdict(order=an_order(1), transitions=(a_move("first"),)))
         async with viewing(here.port) as viewer:
             moves = tuple(a_move(f"word {n}") for n in range(QUEUE + 1))
-            await here.store.apply(Verdict(order=await held(here.store), transitions=moves))
+            await here.store.orders.save(Verdict(order=await held(here.store), transitions=moves))
             here.look.set()
             last = await viewer.event()
             assert last["event"] == "lagged"
@@ -142,11 +142,11 @@ async def test_who_lags_is_told_so_and_goes_on_from_there_without_a_gap(database
 
 async def test_who_takes_too_slowly_is_dropped_and_holds_up_nobody(database: Path) -> None:
     async with looked_at(database) as scene:
-        await scene.store.apply(Verdict(order=an_order(1)))
+        await scene.store.orders.save(Verdict(order=an_order(1)))
         async with scene.changes.listening() as slow, scene.changes.listening() as quick:
             for _ in range(2):
                 moves = tuple(a_move(f"word {n}") for n in range(QUEUE * 2 // 3))
-                await scene.store.apply(Verdict(order=await held(scene.store), transitions=moves))
+                await scene.store.orders.save(Verdict(order=await held(scene.store), transitions=moves))
                 await scene.look()
                 assert [move["after"] for _, move in taken(quick)] == [move.after for move in moves]
             assert taken(slow) == [("lagged", {})]
@@ -163,7 +163,7 @@ async def test_a_bug_in_a_look_is_logged_and_whoever_looks_on_comes_again(
         with monkeypatch.context() as broken:
             async with scene.changes.listening() as queue:
                 broken.setattr("orderwatch.web.api.change_feed.of_move", None)
-                await scene.store.apply(Verdict(order=an_order(1), transitions=(a_move(),)))
+                await scene.store.orders.save(Verdict(order=an_order(1), transitions=(a_move(),)))
                 await scene.begin()
                 assert (await queue.get()).event == "lagged"
         assert [entry["event"] for entry in events.entries] == ["http.failed"]
@@ -176,11 +176,11 @@ async def test_a_bug_in_a_look_is_logged_and_whoever_looks_on_comes_again(
 async def test_a_look_that_moved_nothing_is_told_once_and_one_that_did_only_as_a_move(database: Path) -> None:
     async with looked_at(database) as scene:
         for task_id in (1, 2):
-            await scene.store.apply(Verdict(order=an_order(task_id)))
+            await scene.store.orders.save(Verdict(order=an_order(task_id)))
         async with scene.changes.listening() as queue:
             for task_id, moves in ((1, ()), (2, (a_move("completed", 2),))):
                 order = replace(await held(scene.store, task_id), looked_at=NOW)
-                await scene.store.apply(Verdict(order=order, transitions=moves))
+                await scene.store.orders.save(Verdict(order=order, transitions=moves))
             await scene.look()
             (event, move), touched = taken(queue)
             assert (event, move["task_id"]) == (None, 2)
@@ -192,13 +192,13 @@ async def test_a_look_that_moved_nothing_is_told_once_and_one_that_did_only_as_a
 async def test_transfers_are_told_with_speed_and_time_left_and_that_they_ended(database: Path) -> None:
     async with looked_at(database) as scene:
         coming = a_delivery(state=DeliveryState.FETCHING, durable=0, total=1000)
-        await scene.store.apply(Verdict(order=an_order(1), wanted=(coming,)))
+        await scene.store.orders.save(Verdict(order=an_order(1), wanted=(coming,)))
         async with scene.changes.listening() as queue:
             [(event, first)] = taken(queue)
             assert (event, first["transfers"][0]["bytes_per_second"]) == ("transfers", None)
             await scene.look()
             assert taken(queue) == [], "nothing is new"
-            await scene.store.checkpoint(coming, 200)
+            await scene.store.deliveries.checkpoint(coming, 200)
             scene.now += 2 * SECOND
             await scene.look()
             [(_, second)] = taken(queue)
@@ -211,7 +211,7 @@ async def test_transfers_are_told_with_speed_and_time_left_and_that_they_ended(d
             async with scene.changes.listening() as late:
                 assert taken(late) == [("transfers", second)], "who comes later knows them at once"
             [row] = (await held(scene.store)).deliveries
-            await scene.store.record(released(row, NOW))
+            await scene.store.deliveries.save(released(row, NOW))
             await scene.look()
             _, ended = taken(queue)  # after the delivery's move
             assert ended == ("transfers", {"transfers": []})
@@ -239,7 +239,7 @@ async def test_nobody_reads_any_more_once_the_last_one_has_left(database: Path) 
             await scene.look()
             assert len(asyncio.all_tasks() - before) == 1
         assert asyncio.all_tasks() == before
-        await scene.store.apply(Verdict(order=an_order(1), transitions=(a_move("missed"),)))
+        await scene.store.orders.save(Verdict(order=an_order(1), transitions=(a_move("missed"),)))
         async with scene.changes.listening() as queue:
             await scene.look()
             assert taken(queue) == [], "what moved before is for who asks for it"
@@ -251,7 +251,7 @@ async def test_who_asks_again_sees_how_fast_transfers_are_though_nobody_listens(
         await fill(here.store)
         coming = (await held(here.store)).deliveries[0]  # 10 of 100
         assert (await told(here.port, "/api/transfers"))["transfers"][0]["bytes_per_second"] is None
-        await here.store.checkpoint(coming, 40)
+        await here.store.deliveries.checkpoint(coming, 40)
         now[0] += 30 * SECOND
         assert (await told(here.port, "/api/transfers"))["transfers"][0]["seconds_left"] == 60
         _, _, page = await asked(here.port, "/")

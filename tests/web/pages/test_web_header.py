@@ -13,11 +13,11 @@ from tests.web.pages.test_web_pages import Outline
 from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.core.model import DeliveryState, OrderState
 from orderwatch.core.statistics import Counts
-from orderwatch.ports.queries import AccountSeen, DashboardQueries, TreeSeen
+from orderwatch.ports.dashboard import AccountSeen, Overview, TreeSeen
 
 MAIN = AccountSeen(name="main", state="fine", swept_at=NOW - 3 * MINUTE)
 TREE = TreeSeen(root="/srv/deliveries", usable=True, room=2_500_000_000)
-WELL = DashboardQueries(accounts=[MAIN], trees=[TREE], attention=[])
+WELL = Overview(accounts=[MAIN], trees=[TREE], attention=[])
 SHORT = Concern(
     key="a",
     reason=Reason.PROBLEM,
@@ -36,7 +36,7 @@ async def lines(here: Served) -> list[str]:
     return [" ".join(Outline(f'<div class="card{card}').text.split()) for card in cards]
 
 
-async def shown(database: Path, seen: DashboardQueries) -> list[str]:
+async def shown(database: Path, seen: Overview) -> list[str]:
     async with served(database, seen=seen) as here:
         return await lines(here)
 
@@ -44,9 +44,9 @@ async def shown(database: Path, seen: DashboardQueries) -> list[str]:
 async def test_where_all_is_well_it_says_so_and_when_it_looked_last(database: Path) -> None:
     verdict, accounts, transfers, space = await shown(database, WELL)
     assert verdict.startswith("All is well")
-    assert verdict.endswith("Nothing needs you.")
-    assert accounts == "Accounts main fine; looked at 3 min ago"
-    assert transfers == "Transfers Nothing is under way."
+    assert verdict.endswith("No open problems.")
+    assert accounts == "Accounts main fine; polled 3 min ago"
+    assert transfers == "Transfers No downloads in progress."
     assert space == "Space /srv/deliveries 2.5 GB may be written"
 
 
@@ -80,14 +80,14 @@ async def test_of_many_things_the_first_are_shown_and_where_the_others_are(datab
     ("seen", "told"),
     [
         (replace(WELL, accounts=[replace(MAIN, state="refused")]), "main refused"),
-        (replace(WELL, trees=[replace(TREE, usable=False, room=None)]), "/srv/deliveries cannot be asked"),
+        (replace(WELL, trees=[replace(TREE, usable=False, room=None)]), "/srv/deliveries unavailable"),
     ],
 )
 async def test_all_is_not_well_where_an_account_or_a_tree_cannot_be_used(
-    database: Path, seen: DashboardQueries, told: str
+    database: Path, seen: Overview, told: str
 ) -> None:
     verdict, *others = await shown(database, seen)
-    assert verdict.startswith("An account or a folder is in trouble")
+    assert verdict.startswith("An account or a delivery tree has a problem")
     assert any(told in line for line in others)
 
 
@@ -110,7 +110,7 @@ async def test_a_tree_that_is_too_full_is_red_and_says_why(database: Path) -> No
 
 
 async def test_a_daemon_that_begins_does_not_say_that_all_is_well(database: Path) -> None:
-    verdict, *_ = await shown(database, DashboardQueries(accounts=[], trees=[], attention=[]))
+    verdict, *_ = await shown(database, Overview(accounts=[], trees=[], attention=[]))
     assert verdict.startswith("Starting")
 
 
@@ -123,7 +123,7 @@ async def test_transfers_are_told_with_speed_and_what_is_left_the_first_four_of_
         ]
         await want(here.store, *coming)
         await lines(here)
-        await here.store.checkpoint(coming[0], 501_000)
+        await here.store.deliveries.checkpoint(coming[0], 501_000)
         now[0] += timedelta(seconds=5)
         transfers = (await lines(here))[2]
         assert "501.0 kB of 2.0 MB" in transfers

@@ -88,18 +88,18 @@ async def test_a_file_and_its_order_say_the_same_of_it_and_a_lost_order_is_not_s
     assert 'title="given up"' in pages[17].partition('class="files"')[2]
     assert "given_up" not in Outline(pages[17].partition('id="explain"')[0]).text
     assert " ".join(Outline(pages[17]).text.split()).count("· seen just now") == 1
-    assert "· lost · asked for just now" in " ".join(Outline(pages[133]).text.split())
+    assert "· lost · polled just now" in " ".join(Outline(pages[133]).text.split())
 
 
 async def test_why_a_file_waits_and_when_it_is_tried_again_are_told_apart(database: Path) -> None:
     waiting = a_delivery(state=DeliveryState.PARKED, reason="no space", not_before=NOW + MINUTE)
     capture = Capture(capture_id=waiting.capture_id, status=TrackedStatus(word="published", phase=None))
     async with served(database) as here:
-        await here.store.restore(
+        await here.store.maintenance.restore(
             [Verdict(order=an_order(captures=(capture,), deliveries=(waiting,)), transitions=(a_move(),))]
         )
         _, _, page = await asked(here.port, f"/orders/main/{waiting.task_id}")
-    assert "parked no space · tried again in 1 min" in " ".join(Outline(page.decode()).text.split())
+    assert "parked no space · next attempt in 1 min" in " ".join(Outline(page.decode()).text.split())
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ async def test_a_browser_is_shown_the_way_back(database: Path, path: str) -> Non
 async def test_the_map_is_geojson_and_told_once(database: Path) -> None:
     async with served(database) as here:
         target = {"type": "Point", "coordinates": [4.1, 51.9, 0]}
-        await here.store.apply(Verdict(order=an_order(1, document={"target": target})))
+        await here.store.orders.save(Verdict(order=an_order(1, document={"target": target})))
         status, headers, body = await asked(here.port, "/map.json", Accept_Encoding="identity")
         assert (status, headers["content-type"]) == (200, "application/geo+json")
         assert b'"coordinates":[4.1,51.9]' in body
@@ -147,7 +147,7 @@ async def pictured(here: Served, name: str, state: DeliveryState = DeliveryState
         attachment="thumbnail", file_name=name, state=state, path=name, stored_at=NOW, sha256="ab" * 32
     )
     order = an_order(1, captures=(taken,))
-    await here.store.apply(Verdict(order=order, transitions=(a_move(),), wanted=(file,)))
+    await here.store.orders.save(Verdict(order=order, transitions=(a_move(),), wanted=(file,)))
     status, _, _ = await asked(here.port, "/pictures/" + "/".join(map(str, file.key)))
     return status
 

@@ -214,7 +214,7 @@ async def test_with_a_token_only_who_knows_it_is_answered(
         found, headers, body = await answered(port, path, **sent)
         assert found == status
         if status == 401:
-            assert body == b"401: the token is wanted, as the password of any user\n"
+            assert body == b"401: the token is required, as the password of any user\n"
             assert "Basic" in headers["www-authenticate"]
             assert (await answered(port, "/nothing", **sent))[0] == 401
 

@@ -27,7 +27,7 @@ async def test_who_takes_nothing_of_a_large_answer_keeps_others_from_one_only_un
         writer.write(f"GET /large HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
         await reader.readuntil(b"\r\n\r\n")  # and no more of it
         status, headers, body = await asked(port, "/large")
-        assert (status, body) == (503, b"503: others have yet to take their answers\n")
+        assert (status, body) == (503, b"503: too many answers are waiting for slow clients\n")
         assert headers["retry-after"] == "30"
         assert (await asked(port, "/healthz"))[0] == 200
         writer.transport.abort()

@@ -128,9 +128,9 @@ async def test_what_cannot_be_had_is_refused_and_all_stays_as_it_was(listen: str
         former = ListenAddress(at(free_port()), token="canary-token")
         async with serving_at(former) as listener:
             held_open = await asyncio.open_connection("127.0.0.1", int(former.listen.rpartition(":")[2]))
-            with pytest.raises(ConfigError, match="cannot be had") as refused:
+            with pytest.raises(ConfigError, match="cannot listen on") as refused:
                 await move(listener, ListenAddress(listen, token="another"))
-            assert refused.value.problems[0].startswith(f"http.listen: {listen} cannot be had: ")
+            assert refused.value.problems[0].startswith(f"http.listen: cannot listen on {listen}: ")
             assert await _is(former, 200)
             held_open[1].write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert (await held_open[0].read()).startswith(b"HTTP/1.1 401 ")  # nobody was cut off

@@ -63,7 +63,7 @@ async def test_what_moves_all_the_time_is_made_once_a_second_for_all_who_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Here the second is a tenth, and the clock that of the loop."""
-    monkeypatch.setattr("orderwatch.web.server.response_cache._APART", 0.1)
+    monkeypatch.setattr("orderwatch.web.server.response_cache._MIN_INTERVAL_SECONDS", 0.1)
     clock, moves = asyncio.get_running_loop().time, iter(range(1000))
     maker, began = Maker(newest=7), []
     sharing = ResponseCache(lambda: next(moves), clock)

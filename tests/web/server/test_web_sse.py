@@ -12,7 +12,7 @@ from tests.web.stub_pages import pages_with
 
 from orderwatch.web.server import sse
 from orderwatch.web.server.app import serving
-from orderwatch.web.server.sse import Send, event_stream, written
+from orderwatch.web.server.sse import Send, event_stream, format_event
 
 __all__ = ["events"]
 
@@ -62,8 +62,8 @@ async def whole(port: int, path: str = "/stream", method: str = "GET") -> bytes:
 
 async def test_events_come_as_browsers_read_them() -> None:
     async def body(send: Send) -> None:
-        await send(written("one\ntwo\r\nthree", event="order", id=7))
-        await send(written("Ünï\u2028"))
+        await send(format_event("one\ntwo\r\nthree", event="order", id=7))
+        await send(format_event("Ünï\u2028"))
 
     async with streams_of(body) as port:
         answer = await whole(port)
@@ -98,7 +98,7 @@ async def test_a_stream_outlives_the_time_of_plain_answers(monkeypatch: pytest.M
             passed += 3600
             for _ in range(5):
                 await asyncio.sleep(0)
-        await send(written("still here"))
+        await send(format_event("still here"))
 
     async with streams_of(body) as port:
         assert b"data: still here" in await whole(port)
@@ -113,7 +113,7 @@ async def test_the_server_ends_its_streams_when_it_closes() -> None:
 
 
 async def test_a_comment_comes_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "_BEAT", 0.01)
+    monkeypatch.setattr(sse, "_KEEPALIVE_SECONDS", 0.01)
     async with streams_of(for_ever) as port, asked(port) as reader:
         await reader.readuntil(b"\n:\n\n")
 
@@ -121,7 +121,7 @@ async def test_a_comment_comes_now_and_then(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_viewer_that_leaves_ends_the_handler(
     monkeypatch: pytest.MonkeyPatch, events: LogCapture
 ) -> None:
-    monkeypatch.setattr(sse, "_BEAT", 0.01)
+    monkeypatch.setattr(sse, "_KEEPALIVE_SECONDS", 0.01)
     ended = asyncio.Event()
 
     async def body(_: Send) -> None:
@@ -140,13 +140,13 @@ async def test_a_viewer_that_leaves_ends_the_handler(
 async def test_a_viewer_that_takes_nothing_is_dropped(
     monkeypatch: pytest.MonkeyPatch, events: LogCapture
 ) -> None:
-    monkeypatch.setattr(sse, "_TAKING", 0.05)
+    monkeypatch.setattr(sse, "_WRITE_TIMEOUT_SECONDS", 0.05)
     ended = asyncio.Event()
 
     async def body(send: Send) -> None:
         try:
             while True:
-                await send(written("x" * 100_000))
+                await send(format_event("x" * 100_000))
         finally:
             ended.set()
 
@@ -158,8 +158,8 @@ async def test_a_viewer_that_takes_nothing_is_dropped(
 async def test_beyond_the_most_streams_others_are_asked_to_come_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sse, "_MOST", 2)
-    monkeypatch.setattr("orderwatch.web.server.app._CONNECTIONS", 2)  # streams are not among them
+    monkeypatch.setattr(sse, "_MAX_STREAMS", 2)
+    monkeypatch.setattr("orderwatch.web.server.app._MAX_CONNECTIONS", 2)  # streams are not among them
     async with streams_of(for_ever) as port:
         async with asked(port) as first, asked(port) as second:
             await begun(first)
@@ -174,7 +174,7 @@ async def test_beyond_the_most_streams_others_are_asked_to_come_later(
 
 async def test_a_stream_that_fails_ends_and_is_said(events: LogCapture) -> None:
     async def body(send: Send) -> None:
-        await send(written("one"))
+        await send(format_event("one"))
         raise ValueError
 
     async with streams_of(body) as port:

@@ -1,4 +1,4 @@
-"""What the credentials of each account may use: contracts and products."""
+"""Reads the contracts and products that each account's credentials may use."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orderwatch.app.factories import open_connection
-from orderwatch.config import Settings
+from orderwatch.app.plan import Plan
 from orderwatch.core.ordering.request import Product
 from orderwatch.errors import OrderwatchError, RefusedError
 from orderwatch.ops.log import Redactor
 from orderwatch.provider.connection import Connection
-from orderwatch.provider.contracts import MAY_TASK, Contract, contract_complaint, scope_complaint
+from orderwatch.provider.contracts import TASKING_SCOPE, Contract, contract_problem, scope_problem
 
 
 @dataclass(slots=True, kw_only=True)
 class ContractInfo:
-    """What one account has, as far as it could be asked; `problem` says why it cannot place orders.
+    """The contracts of one account, as far as they could be read; `problem` is why it cannot place orders.
 
-    `scope` is None where the token does not say, `source` the API that told the contracts.
+    `scope` is None if the token has none; `source` is the API that listed the contracts.
     """
 
     account: str
@@ -32,13 +32,13 @@ class ContractInfo:
 
     @property
     def may_task(self) -> bool | None:
-        """Whether the token's scope lets it; None where that is not known."""
-        return None if self.scope is None else MAY_TASK in self.scope
+        """Whether the token's scope allows tasking, None if unknown."""
+        return None if self.scope is None else TASKING_SCOPE in self.scope
 
 
 @dataclass(slots=True, kw_only=True)
 class ProductInfo:
-    """What one account may order; `problem` where that could not be asked."""
+    """The products one account may order; `problem` is why they could not be read."""
 
     account: str
     products: Sequence[Product] = ()
@@ -46,49 +46,47 @@ class ProductInfo:
     refused: bool = False
 
 
-async def read_contracts(
-    settings: Settings, redactor: Redactor, names: Collection[str]
-) -> list[ContractInfo]:
-    """Of each of these accounts; one that fails does so alone."""
+async def read_contracts(plan: Plan, redactor: Redactor, names: Collection[str]) -> list[ContractInfo]:
+    """Read them for each of these accounts; a failure affects only its own account."""
     found = []
     for name in names:
-        account = settings.accounts[name]
-        holding = ContractInfo(account=name, credentials=account.credentials, contract_id=account.contract_id)
-        found.append(holding)
-        async with _asking(holding, settings, redactor) as connection:
-            await _hold(connection, holding)
+        account = plan.accounts[name].settings
+        info = ContractInfo(account=name, credentials=account.credentials, contract_id=account.contract_id)
+        found.append(info)
+        async with _recording_problem(info, plan, redactor) as connection:
+            await _read_contracts(connection, info)
     return found
 
 
-async def read_products(settings: Settings, redactor: Redactor, names: Collection[str]) -> list[ProductInfo]:
-    """Of each of these accounts; one that fails does so alone."""
+async def read_products(plan: Plan, redactor: Redactor, names: Collection[str]) -> list[ProductInfo]:
+    """Read them for each of these accounts; a failure affects only its own account."""
     found = []
     for name in names:
-        offered = ProductInfo(account=name)
-        found.append(offered)
-        async with _asking(offered, settings, redactor) as connection:
-            offered.products = await connection.tasking.products()
+        info = ProductInfo(account=name)
+        found.append(info)
+        async with _recording_problem(info, plan, redactor) as connection:
+            info.products = await connection.tasking.products()
     return found
 
 
-async def _hold(connection: Connection, holding: ContractInfo) -> None:
-    """Fill in what is told piece by piece: what was learned stays, should the rest fail."""
-    holding.scope = await connection.scope()
-    complaint = scope_complaint(holding.scope)
-    if connection.accounts:
-        holding.source, holding.contracts = await connection.accounts.contracts()
-        complaint = complaint or contract_complaint(holding.contracts, holding.contract_id)
+async def _read_contracts(connection: Connection, info: ContractInfo) -> None:
+    """Fill in each answer as it comes: earlier ones stay if a later request fails."""
+    info.scope = await connection.scope()
+    complaint = scope_problem(info.scope)
+    if connection.contracts:
+        info.source, info.contracts = await connection.contracts.contracts()
+        complaint = complaint or contract_problem(info.contracts, info.contract_id)
     if complaint:
         raise RefusedError(complaint)
 
 
 @asynccontextmanager
-async def _asking(
-    about: ContractInfo | ProductInfo, settings: Settings, redactor: Redactor
+async def _recording_problem(
+    about: ContractInfo | ProductInfo, plan: Plan, redactor: Redactor
 ) -> AsyncIterator[Connection]:
-    """The account's connection; trouble with it becomes its problem."""
+    """Open the account's connection; record an error as its problem."""
     try:
-        async with open_connection(about.account, settings, redactor) as connection:
+        async with open_connection(plan.accounts[about.account], redactor) as connection:
             yield connection
     except OrderwatchError as error:
         about.problem, about.refused = str(error), isinstance(error, RefusedError)

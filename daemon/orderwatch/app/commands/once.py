@@ -1,4 +1,4 @@
-"""Finite runs: one whole round, or a single delivery."""
+"""Runs that end: one sweep with its downloads, or a single delivery."""
 
 import asyncio
 from collections.abc import Collection, Iterable
@@ -11,7 +11,7 @@ from orderwatch.app.commands.progress import UNWATCHED, DownloadProgress, Progre
 from orderwatch.app.daemon.runtime import Runtime, open_runtime
 from orderwatch.app.factories import catalog_trees
 from orderwatch.app.notifications import drained
-from orderwatch.config import Settings
+from orderwatch.app.plan import Plan
 from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order
 from orderwatch.ops.log import Redactor
@@ -20,57 +20,58 @@ from orderwatch.service.clock import utc_now
 from orderwatch.service.notifications.attention import AttentionTracker
 from orderwatch.service.ordering.standing_orders import StandingOrders
 
-_TRIES = 3  # at one delivery in one round
-_TURN, _TURNS = 1.0, 90  # seconds between two tries to get the turn to order, and how many
-_TRIED = (DeliveryState.WANTED, DeliveryState.WAITING, DeliveryState.PARKED)
+_MAX_ATTEMPTS = 3  # of a delivery in one run
+_TURN_RETRY_SECONDS = 1.0
+_MAX_TURN_RETRIES = 90  # while another process is ordering
+_QUEUED_STATES = (DeliveryState.WANTED, DeliveryState.WAITING, DeliveryState.PARKED)
 
 
 @dataclass
 class OnceResult:
-    """What an operator should know of a finite run, and whether credentials were refused."""
+    """Problems of a run, and whether credentials were refused."""
 
     problems: list[str] = field(default_factory=list)
     refused: bool = False
-    already: list[str] = field(default_factory=list)  # files that stand there, nothing was to do
+    already: list[str] = field(default_factory=list)  # files that were stored before
 
 
-async def run_once(settings: Settings, redactor: Redactor, progress: Progress = UNWATCHED) -> OnceResult:
-    """Place what stands, look at every watched open order, fetch everything wanted, whatever its pause.
+async def run_once(plan: Plan, redactor: Redactor, progress: Progress = UNWATCHED) -> OnceResult:
+    """Place standing orders, poll every watched open order, fetch every queued delivery despite its pause.
 
-    Then tell everything untold, and the heartbeat URL that all is well.
+    Then send the pending notifications, and ping the heartbeat URL.
     """
     outcome = OnceResult()
-    async with open_runtime(settings, redactor) as app:
-        await _look(app, outcome)
+    async with open_runtime(plan, redactor) as app:
+        await _poll(app, outcome)
         for standing in app.standing_orders.values():
-            await _order(standing)
+            await _place_standing_orders(standing)
             outcome.problems += await standing.problems()
             outcome.refused |= standing.refused
-        tried = await app.store.deliveries(*_TRIED)
-        await fetch_all(app, [d for d in tried if not _awaits_better_bytes(d)], progress)
-        outcome.problems += _complaints(app, await app.store.deliveries(*UNFINISHED))
-        outcome.problems += await CatalogUpdater(app.store, catalog_trees(settings, app.trees)).round()
-        maintenance = AttentionTracker(app.store, scope=partial(scope_of, settings), now=utc_now)
-        await maintenance.round()
+        queued = await app.store.deliveries.in_states(*_QUEUED_STATES)
+        await fetch_all(app, [d for d in queued if not _awaits_better_bytes(d)], progress)
+        outcome.problems += _complaints(app, await app.store.deliveries.in_states(*UNFINISHED))
+        outcome.problems += await CatalogUpdater(app.store, catalog_trees(plan, app.trees)).update()
+        maintenance = AttentionTracker(app.store.attention, scope=partial(scope_of, plan), now=utc_now)
+        await maintenance.update()
         outcome.problems += await drained(app.dispatchers)
         if app.heartbeat is not None:
             app.heartbeat.attention = maintenance.read
             if not await app.heartbeat.ping(all_well=not outcome.problems):
-                outcome.problems.append("the heartbeat URL does not answer")
+                outcome.problems.append("the heartbeat URL does not respond")
     return outcome
 
 
 async def run_delivery(
-    settings: Settings, redactor: Redactor, scene_id: str, attachment: str, progress: Progress = UNWATCHED
+    plan: Plan, redactor: Redactor, scene_id: str, attachment: str, progress: Progress = UNWATCHED
 ) -> OnceResult:
-    """Fetch one delivery; a round of looks comes first only where the database does not know it.
+    """Fetch one delivery; polls the orders first only if the database does not know it.
 
-    Whoever runs next tells of it.
+    The next run or the daemon sends its notifications.
     """
     outcome = OnceResult()
-    async with open_runtime(settings, redactor) as app:
+    async with open_runtime(plan, redactor) as app:
         if not await _named(app, scene_id, attachment):
-            await _look(app, outcome)
+            await _poll(app, outcome)
         known = await _named(app, scene_id, attachment)
         if not known:
             outcome.problems.append(
@@ -78,49 +79,49 @@ async def run_delivery(
                 " orderwatch status --json lists the scenes"
             )
             return outcome
-        if wanted := [d for d in known if not d.state.settled]:
-            await fetch_all(app, wanted, progress)
+        if unfinished := [d for d in known if not d.state.settled]:
+            await fetch_all(app, unfinished, progress)
             left = [d for d in await _named(app, scene_id, attachment) if not d.state.settled]
             return OnceResult(problems=_complaints(app, left))
-        return OnceResult(
-            already=[str((d.root or settings.delivery.root) / Path(d.path)) for d in known if d.path]
-        )
+        return OnceResult(already=[str((d.root or plan.roots[None]) / Path(d.path)) for d in known if d.path])
 
 
-async def _order(standing: StandingOrders) -> None:
-    """A round of it, in its turn."""
-    for _ in range(_TURNS):
-        await standing.round()
+async def _place_standing_orders(standing: StandingOrders) -> None:
+    """Place them once no other process is ordering."""
+    for _ in range(_MAX_TURN_RETRIES):
+        await standing.process()
         if not standing.busy:
             return
-        await asyncio.sleep(_TURN)
+        await asyncio.sleep(_TURN_RETRY_SECONDS)
 
 
-async def _look(app: Runtime, outcome: OnceResult) -> None:
+async def _poll(app: Runtime, outcome: OnceResult) -> None:
     for poller in app.pollers.values():
-        done = await poller.round(everything=True)
+        done = await poller.sweep(everything=True)
         outcome.problems += done.problems
         outcome.refused |= done.refused
 
 
 async def _named(app: Runtime, scene_id: str, attachment: str) -> list[Delivery]:
-    """Every version of it, in every order that has the scene."""
+    """Return every version of an attachment, in every order that has the scene."""
     named = (scene_id, attachment)
-    return [d for d in await app.store.deliveries(*DeliveryState) if (d.scene_id, d.attachment) == named]
+    return [
+        d for d in await app.store.deliveries.in_states(*DeliveryState) if (d.scene_id, d.attachment) == named
+    ]
 
 
-async def fetch_all(app: Runtime, wanted: Iterable[Delivery], progress: Progress = UNWATCHED) -> None:
-    """A few attempts at each, several at once, whatever their pauses.
+async def fetch_all(app: Runtime, deliveries: Iterable[Delivery], progress: Progress = UNWATCHED) -> None:
+    """Attempt each delivery a few times, several concurrently, despite their pauses.
 
-    Where a host takes no more at once, those that had to give way come one by one afterwards.
+    If a host limits connections, deliveries that gave way are fetched one by one afterwards.
     """
-    slots = asyncio.Semaphore(app.settings.delivery.parallel)
-    chosen = await _in_turn(app, [d for d in wanted if d.account in app.settings.accounts])
+    slots = asyncio.Semaphore(app.plan.parallel)
+    chosen = await _ranked(app, [d for d in deliveries if d.account in app.plan.accounts])
     gave_way: list[Delivery] = []
 
-    async def bring(delivery: Delivery, seen: DownloadProgress) -> None:
+    async def attempt(delivery: Delivery, seen: DownloadProgress) -> None:
         async with slots:
-            before, delivery = delivery, await _tried(app, delivery)
+            before, delivery = delivery, await _attempted(app, delivery)
         if _gives_way(before, delivery):
             gave_way.append(delivery)
         else:
@@ -129,20 +130,20 @@ async def fetch_all(app: Runtime, wanted: Iterable[Delivery], progress: Progress
     async with with_progress(app.store, chosen, progress) as seen:
         async with asyncio.TaskGroup() as downloads:
             for delivery in chosen:
-                downloads.create_task(bring(delivery, seen))
+                downloads.create_task(attempt(delivery, seen))
         for delivery in gave_way:
-            seen.ended(await _tried(app, delivery))
+            seen.ended(await _attempted(app, delivery))
 
 
-async def _tried(app: Runtime, delivery: Delivery) -> Delivery:
-    """After a few attempts, or one that gave way to others."""
-    for _ in range(_TRIES):
+async def _attempted(app: Runtime, delivery: Delivery) -> Delivery:
+    """Return a delivery after a few attempts, or after one that gave way to others."""
+    for _ in range(_MAX_ATTEMPTS):
         if delivery.state is DeliveryState.GIVEN_UP:
             move = machine.retry(delivery, utc_now())
-            await app.store.record(move)
+            await app.store.deliveries.save(move)
             delivery = move.delivery
         move = machine.claimed(delivery, utc_now())
-        await app.store.record(move)
+        await app.store.deliveries.save(move)
         before, delivery = delivery, await app.fetcher.fetch(move.delivery)
         if delivery.state is not DeliveryState.WAITING or _gives_way(before, delivery):
             break
@@ -150,7 +151,7 @@ async def _tried(app: Runtime, delivery: Delivery) -> Delivery:
 
 
 def _gives_way(before: Delivery, after: Delivery) -> bool:
-    """It may be tried again at once, and nothing was wrong with it."""
+    """Return whether a delivery failed without a fault of its own and may be retried at once."""
     waits = (
         after.state is DeliveryState.WAITING
         and after.attempts_without_progress == before.attempts_without_progress
@@ -158,18 +159,18 @@ def _gives_way(before: Delivery, after: Delivery) -> bool:
     return waits and after.not_before is not None and after.not_before <= utc_now()
 
 
-async def _in_turn(app: Runtime, wanted: Collection[Delivery]) -> list[Delivery]:
-    """As the daemon would take them."""
+async def _ranked(app: Runtime, deliveries: Collection[Delivery]) -> list[Delivery]:
+    """Return the deliveries in the daemon's order."""
     orders: dict[tuple[str, int], Order] = {}
-    for account in {d.account for d in wanted}:
-        task_ids = {d.task_id for d in wanted if d.account == account}
-        found = await app.store.orders_of(account, task_ids)
+    for account in {d.account for d in deliveries}:
+        task_ids = {d.task_id for d in deliveries if d.account == account}
+        found = await app.store.orders.get_many(account, task_ids)
         orders |= {(account, task_id): order for task_id, order in found.items()}
-    return sorted(wanted, key=lambda d: machine.rank(orders[d.account, d.task_id], d))
+    return sorted(deliveries, key=lambda d: machine.rank(orders[d.account, d.task_id], d))
 
 
 def _awaits_better_bytes(delivery: Delivery) -> bool:
-    """Parked since the same wrong bytes came twice: not every round of a cron job fetches them again."""
+    """Return whether the same wrong bytes came twice: not every run of a cron job fetches them again."""
     if delivery.state is not DeliveryState.PARKED or delivery.refused_sha256 is None:
         return False
     return delivery.not_before is None or delivery.not_before > utc_now()
@@ -182,7 +183,7 @@ def _complaints(app: Runtime, unfinished: Iterable[Delivery]) -> list[str]:
 
 
 def reason_of(app: Runtime, delivery: Delivery) -> str:
-    """Why it is not stored."""
-    if delivery.account not in app.settings.accounts:
+    """Return why a delivery is not stored."""
+    if delivery.account not in app.plan.accounts:
         return f"account {delivery.account} is not in the configuration"
-    return delivery.reason or "not fetched yet"
+    return delivery.reason or "not downloaded yet"

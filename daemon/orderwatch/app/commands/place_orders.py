@@ -1,4 +1,4 @@
-"""Placing and cancelling from the command line: what can be known before, and the act itself."""
+"""Places and cancels orders from the command line."""
 
 import asyncio
 import random
@@ -8,19 +8,16 @@ from datetime import datetime
 from typing import NamedTuple
 
 from orderwatch.app.factories import Factory, held_database, open_connection
-from orderwatch.app.notifications import channels_of
-from orderwatch.app.plan import declared_of
-from orderwatch.config import Settings
+from orderwatch.app.plan import Plan
 from orderwatch.core.ordering.intent import Intent, forgotten
 from orderwatch.core.ordering.matching import equivalent
 from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import KnownOrderNames, Request
 from orderwatch.core.ordering.standing_orders import marked, name_of, steps
 from orderwatch.core.orders.snapshot import OrderSnapshot
-from orderwatch.db.lock import turn_to_order
+from orderwatch.db.lock import ordering_lock
 from orderwatch.db.migrate import Schema, schema_of
-from orderwatch.db.reader import open_reader
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.repositories import Store, open_reader, open_store
 from orderwatch.errors import LockedError, ProviderError
 from orderwatch.ops.log import Redactor
 from orderwatch.service.clock import Clock
@@ -28,8 +25,8 @@ from orderwatch.service.ordering.canceller import Canceller, CancelResult
 from orderwatch.service.ordering.placer import PlaceOutcome
 from orderwatch.service.wakeup import Wakeup
 
-_PATIENCE = 90.0  # seconds that another process gets to end its ordering
-_MOMENT = 0.2  # seconds between two tries to get the turn
+_TURN_TIMEOUT_SECONDS = 90.0  # while another process is ordering
+_TURN_RETRY_SECONDS = 0.2
 
 
 class PlaceRequest(NamedTuple):
@@ -41,152 +38,151 @@ class PlaceRequest(NamedTuple):
 
 
 class PlaceResult(NamedTuple):
-    """What came of one order; without an outcome nothing was sent, and `error` says why."""
+    """The result of one order; without an outcome nothing was sent, and `error` is the reason."""
 
-    asked: PlaceRequest
+    order: PlaceRequest
     outcome: PlaceOutcome | None
     error: ProviderError | None
 
 
 async def search_unclear(
-    settings: Settings, redactor: Redactor, accounts: Iterable[str]
+    plan: Plan, redactor: Redactor, accounts: Iterable[str]
 ) -> dict[str, KnownOrderNames]:
-    """What bears on the orders of each account: its products, and the time of day as the provider has it.
+    """Return what the orders of each account are checked against: its products, and the provider's time.
 
-    Raises `ProviderError`: `RefusedError` where the credentials or the contract cannot task.
+    Raises `ProviderError`; `RefusedError` if the credentials or the contract cannot task.
     """
     found = {}
     for account in accounts:
         clock = Clock()
-        async with open_connection(account, settings, redactor, heard=clock.heard) as connection:
-            await connection.must_task()
+        async with open_connection(plan.accounts[account], redactor, heard=clock.on_date) as connection:
+            await connection.require_tasking()
             found[account] = KnownOrderNames(products=await connection.tasking.products(), now=clock.now())
     return found
 
 
-async def known_intents(settings: Settings, asked: Sequence[PlaceRequest]) -> list[Intent | None]:
-    """What was meant of each before: the newest that may have been ordered, else the newest."""
-    intents = sorted(await _intents(settings), key=lambda i: (i.state.ordered, i.number), reverse=True)
+async def known_intents(plan: Plan, orders: Sequence[PlaceRequest]) -> list[Intent | None]:
+    """Return the earlier intent of each: the newest that may have been ordered, else the newest."""
+    intents = sorted(await _intents(plan), key=lambda i: (i.state.ordered, i.number), reverse=True)
     return [
         next((i for i in intents if i.account == one.account and equivalent(i.request, one.request)), None)
-        for one in asked
+        for one in orders
     ]
 
 
-async def why_blocked(settings: Settings, now: datetime) -> list[str]:
-    """What stands against the standing orders that were not placed yet, as far as it is known here."""
-    known, found = await _intents(settings), []
-    for account in settings.accounts:
+async def why_blocked(plan: Plan, now: datetime) -> list[str]:
+    """Return why standing orders that are not placed yet are blocked, as far as it is known locally."""
+    known, found = await _intents(plan), []
+    for account, planned in plan.accounts.items():
         own = [intent for intent in known if intent.account == account]
-        left = steps(marked(account, declared_of(account, settings)), own, now)
+        left = steps(marked(account, planned.standing_orders), own, now)
         found += [f"order {name_of(draft.request)}: {against}" for draft, against in left if against]
     return found
 
 
 async def place(
-    settings: Settings,
+    plan: Plan,
     redactor: Redactor,
-    asked: Sequence[PlaceRequest],
-    tell: Callable[[PlaceResult], None],
+    orders: Sequence[PlaceRequest],
+    report: Callable[[PlaceResult], None],
     *,
     resume: bool,
     again: bool,
 ) -> None:
-    """Place each order, unless it was or may have been placed; `tell` hears of each as soon as it is known.
+    """Place each order, unless it was or may have been placed; `report` receives each result at once.
 
-    Raises `LockedError` where another process orders all the time.
+    Raises `LockedError` if another process keeps ordering.
     """
-    parts = Factory(settings, random.SystemRandom(), Clock(), Wakeup())
+    parts = Factory(plan, random.SystemRandom(), Clock(), Wakeup())
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_order_store(settings))
-        orderers = {}
-        for account in _accounts(asked):
+        store = await stack.enter_async_context(open_order_store(plan))
+        placers = {}
+        for account in _accounts(orders):
             connection = await stack.enter_async_context(
-                open_connection(account, settings, redactor, heard=parts.clock.heard)
+                open_connection(plan.accounts[account], redactor, heard=parts.clock.on_date)
             )
-            orderers[account] = parts.placer(parts.recorder(account, store), connection, store)
-        for one in asked:
+            context = parts.context(plan.accounts[account], store)
+            placers[account] = parts.placer(context, parts.recorder(context), connection)
+        for one in orders:
             intent = Intent(
                 account=one.account, request=one.request, provenance=one.act, written_at=parts.clock.now()
             )
             try:
-                outcome = await orderers[one.account].order(intent, resume=resume, again=again)
+                outcome = await placers[one.account].order(intent, resume=resume, again=again)
             except ProviderError as error:
-                tell(PlaceResult(one, None, error))
+                report(PlaceResult(one, None, error))
             else:
-                tell(PlaceResult(one, outcome, outcome.error if outcome else None))
+                report(PlaceResult(one, outcome, outcome.error if outcome else None))
 
 
-async def forget(settings: Settings, asked: Sequence[PlaceRequest]) -> list[Intent]:
-    """Search no more for what is open of these orders, on the user's word; returns what it was."""
+async def forget(plan: Plan, orders: Sequence[PlaceRequest]) -> list[Intent]:
+    """Stop searching for the unconfirmed intents of these orders; return them."""
     left = []
-    async with open_order_store(settings) as store:
-        for one in asked:
-            for intent in await store.intents(one.account, unsettled=True):
+    async with open_order_store(plan) as store:
+        for one in orders:
+            for intent in await store.intents.list_all(one.account, unsettled=True):
                 if equivalent(intent.request, one.request):
-                    await store.keep(intent, forgotten(intent, one.act.who))
+                    await store.intents.update(intent, forgotten(intent, one.act.who))
                     left.append(intent)
     return left
 
 
 @asynccontextmanager
-async def open_order_store(settings: Settings) -> AsyncIterator[Store]:
-    """The database, made where there is none, with the turn to order; beside a running daemon too."""
-    database = settings.database.path
+async def open_order_store(plan: Plan) -> AsyncIterator[Store]:
+    """Open the database, creating it if needed, with the turn to order; works beside a running daemon."""
+    database = plan.database.path
     async with AsyncExitStack() as stack:
-        for left in range(round(_PATIENCE / _MOMENT), -1, -1):
+        for left in range(round(_TURN_TIMEOUT_SECONDS / _TURN_RETRY_SECONDS), -1, -1):
             try:
-                if schema_of(database) is not Schema.CURRENT:  # several may be the first
-                    with held_database(settings):
+                if schema_of(database) is not Schema.CURRENT:  # several processes may create it
+                    with held_database(plan.database):
                         pass
-                stack.enter_context(turn_to_order(database))
+                stack.enter_context(ordering_lock(database))
                 break
             except LockedError:
                 if not left:
                     raise
-                await asyncio.sleep(_MOMENT)
+                await asyncio.sleep(_TURN_RETRY_SECONDS)
         store = await stack.enter_async_context(open_store(database))
-        store.tell(channels_of(settings))
+        store.outbox.subscribe(plan.channels)
         yield store
 
 
-async def _intents(settings: Settings) -> Sequence[Intent]:
-    """None where there is no database yet."""
-    database = settings.database.path
+async def _intents(plan: Plan) -> Sequence[Intent]:
+    """Return every intent; none without a database."""
+    database = plan.database.path
     if schema_of(database) is not Schema.CURRENT:
         return []
     async with open_reader(database) as reader:
-        return await reader.intents()
+        return await reader.intents.list_all()
 
 
-def _accounts(asked: Sequence[PlaceRequest]) -> Collection[str]:
-    return dict.fromkeys(one.account for one in asked)
+def _accounts(orders: Sequence[PlaceRequest]) -> Collection[str]:
+    return dict.fromkeys(one.account for one in orders)
 
 
-async def accounts_of(settings: Settings, task_id: int) -> list[str]:
-    """The configured accounts that are known to have this order."""
-    database = settings.database.path
+async def accounts_of(plan: Plan, task_id: int) -> list[str]:
+    """Return the configured accounts known to have this order."""
+    database = plan.database.path
     if schema_of(database) is not Schema.CURRENT:
         return []
     async with open_reader(database) as reader:
-        return [o.account for o in await reader.orders(task_id) if o.account in settings.accounts]
+        return [o.account for o in await reader.orders.list_all(task_id) if o.account in plan.accounts]
 
 
-async def look_at(settings: Settings, redactor: Redactor, account: str, task_id: int) -> OrderSnapshot:
-    """The order as the provider shows it now. Raises `ProviderError`, also where the account cannot task."""
-    async with open_connection(account, settings, redactor) as connection:
-        await connection.must_task()
+async def read_order(plan: Plan, redactor: Redactor, account: str, task_id: int) -> OrderSnapshot:
+    """Read an order at the provider. Raises `ProviderError`, also if the account cannot task."""
+    async with open_connection(plan.accounts[account], redactor) as connection:
+        await connection.require_tasking()
         return await connection.tasking.order(task_id)
 
 
-async def cancel(
-    settings: Settings, redactor: Redactor, account: str, task_id: int, act: Provenance
-) -> CancelResult:
-    """Cancel it, unless it is over. Raises `ProviderError`."""
-    parts = Factory(settings, random.SystemRandom(), Clock(), Wakeup())
+async def cancel(plan: Plan, redactor: Redactor, account: str, task_id: int, act: Provenance) -> CancelResult:
+    """Cancel an order, unless it is over. Raises `ProviderError`."""
+    parts = Factory(plan, random.SystemRandom(), Clock(), Wakeup())
     async with (
-        open_order_store(settings) as store,
-        open_connection(account, settings, redactor, heard=parts.clock.heard) as connection,
+        open_order_store(plan) as store,
+        open_connection(plan.accounts[account], redactor, heard=parts.clock.on_date) as connection,
     ):
-        recorder = parts.recorder(account, store)
+        recorder = parts.recorder(parts.context(plan.accounts[account], store))
         return await Canceller(connection.tasking, recorder, now=parts.clock.now).cancel(task_id, act)

@@ -1,4 +1,4 @@
-"""Whoever wants to know how far a long work is."""
+"""Progress of long work, reported to a caller."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
@@ -6,15 +6,15 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.db.reader import Reader
+from orderwatch.db.repositories import Store
 
-_LOOK = 0.25  # seconds between two looks at what is under way
+_POLL_INTERVAL_SECONDS = 0.25
 
 
 class Progress(Protocol):
-    """Told how far the work is; `read` comes from other threads too. Sizes in bytes.
+    """Receives progress; `read` is called from other threads too. Sizes in bytes.
 
-    `begin` is told again where more became known to be done.
+    `begin` is called again when the total changes.
     """
 
     def begin(self, files: int, size: int) -> None: ...
@@ -25,7 +25,7 @@ class Progress(Protocol):
 
 
 class NoProgress:
-    """Nobody wants to know."""
+    """Ignores progress."""
 
     def begin(self, files: int, size: int) -> None:
         pass
@@ -41,17 +41,17 @@ UNWATCHED = NoProgress()
 
 
 class DownloadProgress:
-    """Tells a progress what comes of these deliveries; what was there before does not count."""
+    """Reports the download of these deliveries; bytes held before do not count."""
 
-    def __init__(self, progress: Progress, wanted: Collection[Delivery]) -> None:
+    def __init__(self, progress: Progress, deliveries: Collection[Delivery]) -> None:
         self._progress = progress
-        self._first = {d.key: d.durable for d in wanted}
+        self._first = {d.key: d.durable for d in deliveries}
         self._held = dict(self._first)
-        self._sizes = {d.key: self._size(d) for d in wanted}
+        self._sizes = {d.key: self._size(d) for d in deliveries}
         self._begin()
 
     def seen(self, delivery: Delivery) -> None:
-        """A row as it is now. What has to be fetched anew counts once it is more than there ever was."""
+        """Report the present row. Bytes fetched again count once they exceed the most ever held."""
         key = delivery.key
         if key not in self._held:
             return
@@ -75,20 +75,20 @@ class DownloadProgress:
 
 @asynccontextmanager
 async def with_progress(
-    reader: Reader, wanted: Collection[Delivery], progress: Progress
+    reader: Store, deliveries: Collection[Delivery], progress: Progress
 ) -> AsyncIterator[DownloadProgress]:
-    """Meanwhile the rows of what is under way are looked at."""
-    downloads = DownloadProgress(progress, wanted)
+    """Poll the rows of running downloads until the context ends."""
+    downloads = DownloadProgress(progress, deliveries)
 
-    async def look() -> None:
+    async def poll() -> None:
         while True:
-            await asyncio.sleep(_LOOK)
-            for delivery in await reader.deliveries(DeliveryState.FETCHING):
+            await asyncio.sleep(_POLL_INTERVAL_SECONDS)
+            for delivery in await reader.deliveries.in_states(DeliveryState.FETCHING):
                 downloads.seen(delivery)
 
-    looking = asyncio.create_task(look())
+    polling = asyncio.create_task(poll())
     try:
         yield downloads
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)

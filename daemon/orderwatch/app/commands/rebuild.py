@@ -1,4 +1,4 @@
-"""A new database from what the trees tell of themselves."""
+"""Recreates the database from the sidecars in the delivery trees."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,15 +10,13 @@ from orderwatch.app.commands.progress import UNWATCHED, Progress
 from orderwatch.app.commands.verify import within
 from orderwatch.app.daemon.runtime import open_runtime
 from orderwatch.app.factories import catalog_trees, held_database
-from orderwatch.app.plan import roots_of
-from orderwatch.config import Settings
+from orderwatch.app.plan import Plan
 from orderwatch.core.deliveries.audit import sidecar_of
 from orderwatch.core.deliveries.rebuild import Found, Refused, restored, sort_out, taken_up
 from orderwatch.core.deliveries.sidecar import parse
-from orderwatch.db.lock import make_folder, sole_writer
+from orderwatch.db.lock import create_folder, exclusive_lock
 from orderwatch.db.migrate import Schema, schema_of, upgrade
-from orderwatch.db.reader import open_reader
-from orderwatch.db.store import open_store
+from orderwatch.db.repositories import open_reader, open_store
 from orderwatch.errors import ConfigError, DatabaseError, DiskError, LockedError
 from orderwatch.ops.log import Redactor
 from orderwatch.service.catalog import CatalogUpdater
@@ -27,7 +25,7 @@ from orderwatch.transfer.tree.inspector import TreeInspector
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What the new database knows, `size` in bytes, and what of the trees was not taken up."""
+    """Contents of the new database, `size` in bytes, and the files that were refused."""
 
     orders: int = 0
     captures: int = 0
@@ -37,40 +35,40 @@ class Rebuilt:
 
 
 @contextmanager
-def held_for_rebuild(settings: Settings) -> Iterator[None]:
-    """Hold database and trees, the database at this code's schema and without orders.
+def held_for_rebuild(plan: Plan) -> Iterator[None]:
+    """Lock database and trees, and prepare an empty database at this code's schema.
 
-    `LockedError`, `DatabaseError`; `DiskError` where a tree is not there.
+    Raises `LockedError`, `DatabaseError`, or `DiskError` if a tree is missing.
     """
-    path = settings.database.path
-    make_folder(path)
-    with sole_writer(path), held_trees(settings):
+    path = plan.database.path
+    create_folder(path)
+    with exclusive_lock(path), held_trees(plan):
         _prepare(path)
         yield
 
 
 @contextmanager
-def held_trees(settings: Settings) -> Iterator[None]:
-    """Every tree of the configuration for this process alone; `LockedError`, `DiskError` as above."""
+def held_trees(plan: Plan) -> Iterator[None]:
+    """Lock every configured tree for this process. Raises `LockedError` or `DiskError`."""
     with ExitStack() as stack:
-        for root in roots_of(settings).values():
+        for root in plan.roots.values():
             if not TreeInspector(root).is_there():
-                raise DiskError(f"no tree stands at {root}: is its disk mounted?")
+                raise DiskError(f"there is no delivery tree at {root}: is its disk mounted?")
             if (staging := root / ".orderwatch").is_dir():
-                stack.enter_context(sole_writer(staging / "tree"))
+                stack.enter_context(exclusive_lock(staging / "tree"))
         yield
 
 
-async def rebuild(settings: Settings, now: datetime, progress: Progress = UNWATCHED) -> Rebuilt:
-    """Write what the sidecars tell, in one transaction; nothing is read but sidecars and sizes."""
-    path = settings.database.path
+async def rebuild(plan: Plan, now: datetime, progress: Progress = UNWATCHED) -> Rebuilt:
+    """Write the contents of the sidecars in one transaction; reads only sidecars and file sizes."""
+    path = plan.database.path
     async with open_reader(path) as reader:
-        if await reader.knows_orders():
-            raise DatabaseError(_told_to_move(path, "knows orders already"))
-    taken, refused = await described(settings, progress)
+        if await reader.orders.has_any():
+            raise DatabaseError(_move_away(path, "already contains orders"))
+    taken, refused = await described(plan, progress)
     verdicts = restored(taken, now)
     async with open_store(path) as store:
-        await store.restore(verdicts)
+        await store.maintenance.restore(verdicts)
     return Rebuilt(
         orders=len(verdicts),
         captures=sum(len(verdict.order.captures) for verdict in verdicts),
@@ -86,18 +84,18 @@ def _prepare(path: Path) -> None:
     except DatabaseError as error:
         raise DatabaseError(f"{error}, or move it away with its -wal and -shm to rebuild it") from error
     if schema is Schema.BEHIND:
-        raise DatabaseError(_told_to_move(path, "is there already, of an older version"))
+        raise DatabaseError(_move_away(path, "exists already, from an older version"))
     if schema is Schema.NONE:
         upgrade(path)
 
 
-def _told_to_move(path: Path, why: str) -> str:
+def _move_away(path: Path, why: str) -> str:
     return f"{path} {why}: move it away with its -wal and -shm, then rebuild"
 
 
-async def described(settings: Settings, progress: Progress = UNWATCHED) -> tuple[list[Found], list[Refused]]:
-    """Every file that stands beside its sidecar, each once, and what else stands in the trees."""
-    found, refused = await _walk(roots_of(settings), progress)
+async def described(plan: Plan, progress: Progress = UNWATCHED) -> tuple[list[Found], list[Refused]]:
+    """Return every file with its sidecar once, and the refused rest of the trees."""
+    found, refused = await _walk(plan.roots, progress)
     taken, more = taken_up(found)
     return taken, sorted([*refused, *more], key=lambda one: (one.root or "", one.path))
 
@@ -109,22 +107,22 @@ async def _walk(roots: Mapping[str | None, Path], progress: Progress) -> tuple[l
     for key, root in roots.items():
         tree = TreeInspector(root)
         walked = await tree.walk(within(key, roots))
-        refused += [Refused(root=key, path=path, detail=why) for path, why in walked.troubles.items()]
+        refused += [Refused(root=key, path=path, detail=why) for path, why in walked.errors.items()]
         described, rest = sort_out(walked.files)
         refused += [Refused(root=key, path=path, detail=_why_not(path)) for path in rest]
         files, size = files + len(described), size + sum(walked.files[sidecar_of(path)] for path in described)
         progress.begin(files, size)
         for path in described:
-            content, trouble = await tree.sidecar(sidecar_of(path))
+            content, trouble = await tree.read_sidecar(sidecar_of(path))
             progress.read(walked.files[sidecar_of(path)])
             progress.file()
             try:
-                told = parse(content or b"")
+                parsed = parse(content or b"")
             except ValueError as error:
-                why = trouble or str(error)
-                refused.append(Refused(root=key, path=sidecar_of(path), detail=f"no sidecar of ours: {why}"))
+                detail = f"not a sidecar of orderwatch: {trouble or error}"
+                refused.append(Refused(root=key, path=sidecar_of(path), detail=detail))
             else:
-                found.append(Found(root=key, path=path, size=walked.files[path], described=told))
+                found.append(Found(root=key, path=path, size=walked.files[path], described=parsed))
     return found, refused
 
 
@@ -132,24 +130,24 @@ def _why_not(path: str) -> str:
     return "a sidecar without its file" if path.endswith(".json") else "a file without a sidecar"
 
 
-async def rebuild_catalog(settings: Settings, redactor: Redactor) -> list[str] | None:
-    """What kept it from being done, nothing where all is well; None where a daemon does it instead.
+async def rebuild_catalog(plan: Plan, redactor: Redactor) -> list[str] | None:
+    """Write the catalog again and return the problems; None if a running daemon does it instead.
 
-    `ConfigError` where no catalogue is wanted.
+    Raises `ConfigError` if `stac` is disabled.
     """
-    if not settings.delivery.stac:
-        raise ConfigError(["no catalogue is kept: set stac = true in [delivery]"])
+    if not plan.keeps_catalog:
+        raise ConfigError(["the STAC catalog is disabled: set stac = true in [delivery]"])
     with ExitStack() as stack:
         try:
-            stack.enter_context(held_database(settings))
+            stack.enter_context(held_database(plan.database))
         except LockedError:
-            await _unlist(settings)
+            await _unlist(plan)
             return None
-        await _unlist(settings)
-        async with open_runtime(settings, redactor) as app:
-            return await CatalogUpdater(app.store, catalog_trees(settings, app.trees)).round()
+        await _unlist(plan)
+        async with open_runtime(plan, redactor) as app:
+            return await CatalogUpdater(app.store, catalog_trees(plan, app.trees)).update()
 
 
-async def _unlist(settings: Settings) -> None:
-    async with open_store(settings.database.path) as store:
-        await store.unlist()
+async def _unlist(plan: Plan) -> None:
+    async with open_store(plan.database.path) as store:
+        await store.catalog.unlist_all()

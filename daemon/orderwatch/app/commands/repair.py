@@ -1,4 +1,4 @@
-"""Mending what `verify` found: wrong files are set aside and fetched again, sidecars written again."""
+"""Repairs what `verify` found: quarantines wrong files and fetches them again, rewrites sidecars."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -7,16 +7,16 @@ from datetime import datetime
 
 from orderwatch.app.commands.once import fetch_all, reason_of
 from orderwatch.app.commands.progress import UNWATCHED, Progress
-from orderwatch.app.commands.verify import Trees, VerifyReport, all_roots, as_it_is, judge
+from orderwatch.app.commands.verify import Trees, VerifyReport, all_roots, current_row, judge
 from orderwatch.app.daemon.runtime import open_runtime
 from orderwatch.app.factories import held_database
-from orderwatch.config import Settings
+from orderwatch.app.plan import Plan
 from orderwatch.core.deliveries.audit import Finding, Remedy, remedy, sidecar_of
-from orderwatch.core.deliveries.paths import partial_name
+from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.sidecar import sidecar
 from orderwatch.core.deliveries.state_machine import on_loss
 from orderwatch.core.model import UNFINISHED, Delivery, Order
-from orderwatch.db.store import Store, open_store
+from orderwatch.db.repositories import Store, open_store
 from orderwatch.errors import DiskError, LockedError, OrderwatchError, StaleOrderError
 from orderwatch.ops.log import Redactor
 from orderwatch.transfer.tree.inspector import TreeInspector
@@ -24,100 +24,98 @@ from orderwatch.transfer.tree.inspector import TreeInspector
 
 @dataclass(slots=True)
 class Repair:
-    """What was done about a finding: it is `mended`, or `wanted` again with its bytes still to come."""
+    """The repair of a finding: it is `mended`, or its delivery is `queued` again."""
 
     finding: Finding
-    told: str
+    detail: str
     mended: bool = False
-    wanted: Delivery | None = None
+    queued: Delivery | None = None
 
 
-async def begin_repair(settings: Settings, audit: VerifyReport, now: datetime) -> list[Repair]:
-    """Set aside, describe and want again, beside a running daemon too."""
+async def begin_repair(plan: Plan, audit: VerifyReport, now: datetime) -> list[Repair]:
+    """Quarantine files, rewrite sidecars and queue deliveries again; works beside a running daemon."""
     held = [f.delivery for f in audit.findings if f.delivery is not None]
-    trees = {key: TreeInspector(root) for key, root in all_roots(settings, held).items()}
-    async with open_store(settings.database.path) as store:
+    trees = {key: TreeInspector(root) for key, root in all_roots(plan, held).items()}
+    async with open_store(plan.database.path) as store:
         return [await _begin(store, trees, finding, now) for finding in audit.findings]
 
 
 async def finish_repair(
-    settings: Settings, redactor: Redactor, repairs: Sequence[Repair], progress: Progress = UNWATCHED
+    plan: Plan, redactor: Redactor, repairs: Sequence[Repair], progress: Progress = UNWATCHED
 ) -> None:
-    """Fetch what is wanted again, unless there is a daemon to do it."""
-    wanted = [repair for repair in repairs if repair.wanted is not None]
-    if not wanted:
+    """Fetch what was queued again, unless a running daemon does it."""
+    queued = [repair for repair in repairs if repair.queued is not None]
+    if not queued:
         return
     with ExitStack() as stack:
         try:
-            stack.enter_context(held_database(settings))
+            stack.enter_context(held_database(plan.database))
         except LockedError:
-            for repair in wanted:
-                repair.told = "wanted again: the running daemon brings it"
+            for repair in queued:
+                repair.detail = "queued again: the running daemon downloads it"
             return
         try:
-            await _fetch_again(settings, redactor, wanted, progress)
+            await _fetch_again(plan, redactor, queued, progress)
         except OrderwatchError as error:
-            for repair in wanted:
-                repair.told = f"wanted again, not fetched: {error}"
+            for repair in queued:
+                repair.detail = f"queued again, not downloaded: {error}"
 
 
 async def _begin(store: Store, trees: Trees, finding: Finding, now: datetime) -> Repair:
-    """The reading may have taken hours, so what is found is judged once more before anything is moved."""
+    """Judge a finding again before anything is moved: reading the tree may have taken hours."""
     if finding.delivery is None:
-        return Repair(finding, "left as it is")
+        return Repair(finding, "left untouched")
     if not trees[finding.root].is_there():
-        return Repair(finding, "its tree is not there any more")
+        return Repair(finding, "its delivery tree no longer exists")
     latest = await judge(store, trees, finding.delivery, lambda _size: None)
-    order = await store.order(finding.delivery.account, finding.delivery.task_id)
+    order = await store.orders.get(finding.delivery.account, finding.delivery.task_id)
     if latest is None or latest.delivery is None or order is None:
-        return Repair(finding, "no longer so", mended=True)
+        return Repair(finding, "no longer applies", mended=True)
     try:
         return await _mend(store, trees[latest.root], latest, order, now)
     except DiskError as error:
         return Repair(finding, str(error))
     except StaleOrderError:
-        return Repair(finding, "it was written meanwhile: verify again")
+        return Repair(finding, "it was changed meanwhile: verify again")
 
 
 async def _mend(store: Store, tree: TreeInspector, finding: Finding, order: Order, now: datetime) -> Repair:
     held = finding.delivery
-    what, told = remedy(finding, order)
+    what, detail = remedy(finding, order)
     if held is None or held.path is None or what is Remedy.NONE:
-        return Repair(finding, told)
+        return Repair(finding, detail)
     reason = f"{finding.kind}: {finding.detail}"
-    await tree.set_aside(finding.path, reason)
+    await tree.quarantine(finding.path, reason)
     if what is Remedy.DESCRIBE:
         content = sidecar(order, held, held.stored_at or now)
-        await tree.describe(finding.path, content, f"{partial_name(held)}.json")
-        return Repair(finding, told, mended=True)
-    await tree.set_aside(sidecar_of(held.path), reason)
-    await tree.forget(partial_name(held))
-    move = on_loss(held, now, f"{reason}; fetched again")
-    await store.record(move)
-    return Repair(finding, told, wanted=move.delivery)
+        await tree.write_sidecar(finding.path, content, f"{partial_name(held)}.json")
+        return Repair(finding, detail, mended=True)
+    await tree.quarantine(sidecar_of(held.path), reason)
+    await tree.remove_partial(partial_name(held))
+    move = on_loss(held, now, f"{reason}; downloaded again")
+    await store.deliveries.save(move)
+    return Repair(finding, detail, queued=move.delivery)
 
 
-async def _fetch_again(
-    settings: Settings, redactor: Redactor, repairs: Sequence[Repair], progress: Progress
-) -> None:
-    """Fetch them and read them once more."""
-    keys = {repair.wanted.key for repair in repairs if repair.wanted is not None}
-    async with open_runtime(settings, redactor) as app:
-        wanted = [d for d in await app.store.deliveries(*UNFINISHED) if d.key in keys]
-        await fetch_all(app, wanted, progress)
+async def _fetch_again(plan: Plan, redactor: Redactor, repairs: Sequence[Repair], progress: Progress) -> None:
+    """Fetch the deliveries and read them again."""
+    keys = {repair.queued.key for repair in repairs if repair.queued is not None}
+    async with open_runtime(plan, redactor) as app:
+        unfinished = [d for d in await app.store.deliveries.in_states(*UNFINISHED) if d.key in keys]
+        await fetch_all(app, unfinished, progress)
         for repair in repairs:
-            row = await as_it_is(app.store, repair.wanted) if repair.wanted else None
+            row = await current_row(app.store, repair.queued) if repair.queued else None
             if row is None or not row.state.settled:
-                repair.told = f"{row.state}: {reason_of(app, row)}" if row else "its order is gone"
+                repair.detail = f"{row.state}: {reason_of(app, row)}" if row else "its order no longer exists"
                 continue
-            trees = {key: TreeInspector(root) for key, root in all_roots(settings, [row]).items()}
+            trees = {key: TreeInspector(root) for key, root in all_roots(plan, [row]).items()}
             found = await judge(app.store, trees, row, lambda _size: None) if row.path else None
             repair.mended = found is None
-            repair.told = found.detail if found else _stored_as(row, repair.finding)
+            repair.detail = found.detail if found else _stored_as(row, repair.finding)
 
 
 def _stored_as(row: Delivery, finding: Finding) -> str:
-    """Published again meanwhile it may have another name, or be the bytes of another version."""
+    """Describe where the repaired file is; one published again may have another name or version."""
     if row.path is None:
-        return row.reason or "not needed any more"
-    return "fetched again" if row.path == finding.path else f"fetched again as {row.path}"
+        return row.reason or "no longer needed"
+    return "downloaded again" if row.path == finding.path else f"downloaded again as {row.path}"

@@ -1,4 +1,4 @@
-"""A backup in the place of the database, and what stands in the trees since then made known to it."""
+"""Makes backups, and restores one together with the files delivered since."""
 
 import asyncio
 import threading
@@ -7,52 +7,52 @@ from datetime import datetime
 from pathlib import Path
 
 from orderwatch.app.commands.rebuild import described, held_trees
+from orderwatch.app.plan import Plan
 from orderwatch.cancellation import shielded
-from orderwatch.config import Settings
+from orderwatch.config import Database
 from orderwatch.core.deliveries.rebuild import restored
-from orderwatch.db.backup import Backups, copy_whole, demand_sound, put_in_place
-from orderwatch.db.lock import make_folder, sole_writer
+from orderwatch.db.backup import Backups, check_backup, copy_database, replace_database
+from orderwatch.db.lock import create_folder, exclusive_lock
 from orderwatch.db.migrate import Schema, schema_of, upgrade
-from orderwatch.db.store import open_store
+from orderwatch.db.repositories import open_store
 from orderwatch.ports import Backup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """Where the former database is now, None where there was none; how many files it learned of."""
+    """Path of the former database, None if there was none; number of files registered from the trees."""
 
     aside: Path | None
     files: int
 
 
-async def back_up(settings: Settings, to: Path | None, now: datetime) -> Backup:
-    """One more beside those of each night, or a copy at a path that nothing stands at. `DatabaseError`."""
-    database = settings.database
+async def back_up(database: Database, to: Path | None, now: datetime) -> Backup:
+    """Make a backup beside the nightly ones, or a copy at a new path. Raises `DatabaseError`."""
     if to is None:
-        # The oldest are for the daemon to remove.
+        # The daemon removes the oldest.
         return await Backups(database.path, database.backups_path, keep=0).make(now)
     stop = threading.Event()
-    return await shielded(asyncio.to_thread(copy_whole, database.path, to, stop), hurry=stop.set)
+    return await shielded(asyncio.to_thread(copy_database, database.path, to, stop), hurry=stop.set)
 
 
-def restore(settings: Settings, backup: Path, now: datetime) -> Restored:
-    """Hold everything, check the backup, put it in place, take up what the trees tell.
+def restore(plan: Plan, backup: Path, now: datetime) -> Restored:
+    """Lock everything, check the backup, put it in place, and register the files of the trees.
 
-    `LockedError` while a daemon runs; `DatabaseError` where the backup is no good, with nothing changed;
-    `DiskError` where a tree is not there.
+    Raises `LockedError` while a daemon runs, `DatabaseError` if the backup is damaged, and `DiskError` if a
+    tree is missing; nothing is changed then.
     """
-    path = settings.database.path
-    make_folder(path)
-    with sole_writer(path), held_trees(settings):
-        demand_sound(backup)
-        aside = put_in_place(backup, path, now)
+    path = plan.database.path
+    create_folder(path)
+    with exclusive_lock(path), held_trees(plan):
+        check_backup(backup)
+        aside = replace_database(backup, path, now)
         if schema_of(path) is Schema.BEHIND:
             upgrade(path)
-        files = asyncio.run(_take_up(settings, now))
+        files = asyncio.run(_take_up(plan, now))
     return Restored(aside=aside, files=files)
 
 
-async def _take_up(settings: Settings, now: datetime) -> int:
-    taken, _ = await described(settings)
-    async with open_store(settings.database.path) as store:
-        return len(await store.take_up(restored(taken, now), now))
+async def _take_up(plan: Plan, now: datetime) -> int:
+    taken, _ = await described(plan)
+    async with open_store(plan.database.path) as store:
+        return len(await store.maintenance.merge(restored(taken, now), now))

@@ -1,59 +1,60 @@
-"""Everything that is stored, read again and compared with its row. Changes nothing."""
+"""Reads every stored file again and compares it with its row. Changes nothing."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orderwatch.app.commands.progress import Progress
-from orderwatch.app.plan import roots_of
-from orderwatch.config import Settings
+from orderwatch.app.plan import Plan
 from orderwatch.core.deliveries.audit import Finding, Flaw, judge_file, judge_sidecar, orphans, sidecar_of
 from orderwatch.core.model import SETTLED, Delivery, DeliveryState
-from orderwatch.db.reader import Reader, open_reader
-from orderwatch.transfer.tree.inspector import TreeInspector, Walked
+from orderwatch.db.repositories import Store, open_reader
+from orderwatch.transfer.tree.inspector import TreeInspector, WalkResult
 
 Trees = Mapping[str | None, TreeInspector]
 
-_AWAY = "no tree stands there: is its disk mounted? (a start of the daemon makes one of an empty folder)"
+_NOT_MOUNTED = "no delivery tree exists here: is its disk mounted? (the daemon creates one when it starts)"
 
 
 @dataclass(slots=True)
 class VerifyReport:
-    """How much was read, and what is not as it should be."""
+    """Number and size of the files read, and what is wrong."""
 
     checked: int = 0
     size: int = 0
     findings: list[Finding] = field(default_factory=list)
 
 
-async def verify(settings: Settings, progress: Progress) -> VerifyReport:
-    """Read every stored file again, in every tree, then look for files that no row knows."""
-    async with open_reader(settings.database.path) as reader:
-        kept = [d for d in await reader.deliveries(*SETTLED) if d.path is not None]
-        roots = all_roots(settings, kept)
+async def verify(plan: Plan, progress: Progress) -> VerifyReport:
+    """Read every stored file in every tree, then find files that no row knows."""
+    async with open_reader(plan.database.path) as reader:
+        kept = [d for d in await reader.deliveries.in_states(*SETTLED) if d.path is not None]
+        roots = all_roots(plan, kept)
         trees = {key: TreeInspector(root) for key, root in roots.items()}
         there = {key: tree for key, tree in trees.items() if tree.is_there()}
         audit = await _read_all(reader, there, [d for d in kept if d.root in there], progress)
         gone = dict.fromkeys(d.root for d in kept if d.root not in there)
-        audit.findings += [Finding(kind=Flaw.UNREADABLE, root=key, path=".", detail=_AWAY) for key in gone]
-        for key in there.keys() & roots_of(settings).keys():
+        audit.findings += [
+            Finding(kind=Flaw.UNREADABLE, root=key, path=".", detail=_NOT_MOUNTED) for key in gone
+        ]
+        for key in there.keys() & plan.roots.keys():
             walked = await there[key].walk(within(key, roots))
-            audit.findings += await _strangers(reader, key, walked)
+            audit.findings += await _unknown_files(reader, key, walked)
     return audit
 
 
 async def _read_all(
-    reader: Reader, trees: Trees, deliveries: Sequence[Delivery], progress: Progress
+    reader: Store, trees: Trees, deliveries: Sequence[Delivery], progress: Progress
 ) -> VerifyReport:
     audit = VerifyReport()
 
-    def heard(size: int) -> None:
+    def on_read(size: int) -> None:
         audit.size += size
         progress.read(size)
 
     progress.begin(len(deliveries), sum(d.size or 0 for d in deliveries))
     for delivery in deliveries:
-        if found := await judge(reader, trees, delivery, heard):
+        if found := await judge(reader, trees, delivery, on_read):
             audit.findings.append(found)
         audit.checked += 1
         progress.file()
@@ -61,11 +62,11 @@ async def _read_all(
 
 
 async def judge(
-    reader: Reader, trees: Trees, delivery: Delivery, heard: Callable[[int], None]
+    reader: Store, trees: Trees, delivery: Delivery, on_read: Callable[[int], None]
 ) -> Finding | None:
-    """What is wrong with a stored delivery. What a daemon moved meanwhile is judged as it then is."""
-    while found := await _compare(trees[delivery.root], delivery, heard):
-        now = await as_it_is(reader, delivery)
+    """Return what is wrong with a stored delivery; one that changed meanwhile is judged again."""
+    while found := await _compare(trees[delivery.root], delivery, on_read):
+        now = await current_row(reader, delivery)
         if now is None or not now.state.settled or now.path is None or now.root not in trees:
             return None
         if is_same_file(now, delivery):
@@ -74,21 +75,21 @@ async def judge(
     return None
 
 
-async def _compare(tree: TreeInspector, delivery: Delivery, heard: Callable[[int], None]) -> Finding | None:
+async def _compare(tree: TreeInspector, delivery: Delivery, on_read: Callable[[int], None]) -> Finding | None:
     path = delivery.path or ""
-    if found := judge_file(delivery, await tree.read(path, delivery.size, heard)):
+    if found := judge_file(delivery, await tree.read(path, delivery.size, on_read)):
         return found
-    return judge_sidecar(delivery, *await tree.sidecar(sidecar_of(path)))
+    return judge_sidecar(delivery, *await tree.read_sidecar(sidecar_of(path)))
 
 
-async def as_it_is(reader: Reader, delivery: Delivery) -> Delivery | None:
-    """The row as it is now."""
-    order = await reader.order(delivery.account, delivery.task_id)
+async def current_row(reader: Store, delivery: Delivery) -> Delivery | None:
+    """Return the present row of a delivery."""
+    order = await reader.orders.get(delivery.account, delivery.task_id)
     return next((d for d in order.deliveries if d.key == delivery.key), None) if order else None
 
 
 def is_same_file(one: Delivery, other: Delivery) -> bool:
-    """As far as the rows tell: nothing was stored anew between the two."""
+    """Return whether two rows describe the same stored file."""
     return (one.root, one.path, one.sha256, one.stored_at) == (
         other.root,
         other.path,
@@ -97,30 +98,30 @@ def is_same_file(one: Delivery, other: Delivery) -> bool:
     )
 
 
-def all_roots(settings: Settings, deliveries: Iterable[Delivery]) -> dict[str | None, Path]:
-    """The trees of the configuration, and those that rows were begun in before."""
+def all_roots(plan: Plan, deliveries: Iterable[Delivery]) -> dict[str | None, Path]:
+    """Return the configured roots, and earlier ones that rows still name."""
     left: dict[str | None, Path] = {d.root: Path(d.root) for d in deliveries if d.root is not None}
-    return left | roots_of(settings)
+    return {**left, **plan.roots}
 
 
 def within(key: str | None, roots: Mapping[str | None, Path]) -> list[Path]:
-    """The other trees that lie within this one, as they are named by way of it."""
+    """Return the other trees inside this one, as paths below it."""
     root = roots[key]
     real = root.resolve()
     others = {path.resolve() for path in roots.values()} - {real}
     return [root / path.relative_to(real) for path in others if path.is_relative_to(real)]
 
 
-async def _strangers(reader: Reader, root: str | None, walked: Walked) -> list[Finding]:
-    """The rows are read after the walk: what was being published then had its name reserved before."""
-    rows = await reader.deliveries(*DeliveryState)
+async def _unknown_files(reader: Store, root: str | None, walked: WalkResult) -> list[Finding]:
+    """Return files no row knows; rows are read after the walk, and reserve the name of each new file."""
+    rows = await reader.deliveries.in_states(*DeliveryState)
     known = {d.path for d in rows if d.path is not None and d.root == root}
     found = [
         Finding(kind=Flaw.UNREADABLE, root=root, path=path, detail=why)
-        for path, why in sorted(walked.troubles.items())
+        for path, why in sorted(walked.errors.items())
     ]
     found += [
-        Finding(kind=Flaw.ORPHAN, root=root, path=path, detail="no delivery is known by this name")
+        Finding(kind=Flaw.ORPHAN, root=root, path=path, detail="no delivery has this name")
         for path in orphans(sorted(walked.files), known)
     ]
     return found

@@ -1,1 +1,1 @@
-"""The running daemon: its resources, its workers, its schedule, its reload."""
+"""The running daemon: resources, workers, schedule, reload."""

@@ -1,4 +1,4 @@
-"""What the pages show, by the configuration that is in effect."""
+"""Data of the pages and the API under the plan in effect."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -8,69 +8,69 @@ from pathlib import Path
 
 from orderwatch.app.attention import concerns_of
 from orderwatch.app.order_facts import facts_of
-from orderwatch.config import Settings
+from orderwatch.app.plan import Plan
 from orderwatch.core.attention.attention import unacknowledged
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.deliveries.disk_shortage import shortage
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.orders.explain import Evidence, Facts, explain
 from orderwatch.core.orders.publication_lag import Lags
-from orderwatch.db.dashboard_reader import DashboardReader
+from orderwatch.db.repositories import Store
 from orderwatch.errors import DiskError
 from orderwatch.ops.live_state import LiveState, TreeAtWork
-from orderwatch.ports.queries import AccountSeen, DashboardQueries, TreeSeen
-from orderwatch.service.polling.lag_estimator import LagEstimator
+from orderwatch.ports.dashboard import AccountSeen, Overview, TreeSeen
+from orderwatch.service.polling.recorder import LagEstimator
 
-_LARGEST = 20_000_000  # bytes of a picture
+_MAX_PICTURE_BYTES = 20_000_000
 
 
 @dataclass(slots=True, kw_only=True)
 class Dashboard:
-    """Reads through connections of its own. `swept` is when each account's last good round ended.
+    """Reads through its own connections. `swept` is the time of each account's last successful sweep.
 
-    `settings` are those in effect: a reload puts others here.
+    `plan` is the one in effect: it is set before requests are answered, and replaced by a reload.
     """
 
-    reader: DashboardReader
+    reader: Store
     live: LiveState
     now: Callable[[], datetime]
     swept: Mapping[str, datetime]
-    settings: Settings
+    plan: Plan = field(init=False)
     _learned: LagEstimator = field(init=False)
 
     def __post_init__(self) -> None:
-        self._learned = LagEstimator(self.reader.lags, self.now)
+        self._learned = LagEstimator(self.reader.history.publication_lags, self.now)
 
     async def facts(self, order: Order) -> Facts:
-        """What bears on it."""
-        return await facts_of(self.settings, self.reader, order, self.now(), await self.learned())
+        """Return the facts that explain an order."""
+        return await facts_of(self.plan, self.reader, order, self.now(), await self.learned())
 
     async def learned(self) -> Lags:
-        return await self._learned.renewed()
+        return await self._learned.refit()
 
     async def explain(self, order: Order) -> Sequence[Evidence]:
-        """Why it is where it is."""
+        """Explain the status of an order."""
         return list(explain(await self.facts(order)))
 
     async def picture(self, delivery: Delivery) -> bytes | None:
-        """The bytes of a stored file, None where they cannot be read or are too many."""
+        """Return the bytes of a stored file, None if it cannot be read or is too large."""
         if delivery.path is None:
             return None
-        root = Path(delivery.root) if delivery.root else self.settings.delivery.root
+        root = Path(delivery.root) if delivery.root else self.plan.roots[None]
         return await asyncio.to_thread(_read, root, delivery.path)
 
     async def attention(self) -> Sequence[Concern]:
-        """What needs a person now, and was not acknowledged."""
-        return unacknowledged(await concerns_of(self.settings, self.reader, self.now()))
+        """Return what needs a person now and is not acknowledged."""
+        return unacknowledged(await concerns_of(self.plan, self.reader, self.now()))
 
-    async def overview(self) -> DashboardQueries:
-        """As it is now."""
+    async def overview(self) -> Overview:
+        """Return the present totals, accounts, trees and concerns."""
         work = self.live.work
-        kept = await self.reader.accounts()
+        kept = await self.reader.accounts.states()
         listed = {name: state.listed_at for name, state in kept.items()}
         accounts = work.accounts if work else {}
-        parked = await self.reader.largest_parked()
-        return DashboardQueries(
+        parked = await self.reader.statistics.largest_parked()
+        return Overview(
             accounts=[
                 AccountSeen(
                     name=name, state=at.breaker.state, swept_at=self.swept.get(name) or listed.get(name)
@@ -82,7 +82,7 @@ class Dashboard:
                 for root, tree in (work.trees if work else {}).items()
             ],
             attention=await self.attention(),
-            counts=await self.reader.counts(),
+            counts=await self.reader.statistics.counts(),
         )
 
 
@@ -95,10 +95,10 @@ def _seen(root: str, tree: TreeAtWork, needed: int) -> TreeSeen:
 
 
 def _read(root: Path, path: str) -> bytes | None:
-    """Nothing outside the tree, wherever a link leads."""
+    """Read a file of the tree; a link that leads outside is not followed."""
     try:
         found = (root / path).resolve(strict=True)
-        if not found.is_relative_to(root.resolve()) or found.stat().st_size > _LARGEST:
+        if not found.is_relative_to(root.resolve()) or found.stat().st_size > _MAX_PICTURE_BYTES:
             return None
         return found.read_bytes()
     except OSError:

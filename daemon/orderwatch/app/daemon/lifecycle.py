@@ -1,4 +1,4 @@
-"""The daemon's life: start, reload, stop."""
+"""Start, reload and stop of the daemon."""
 
 import asyncio
 import math
@@ -16,6 +16,7 @@ from orderwatch.app.daemon.signals import SignalControl
 from orderwatch.app.daemon.supervisor import Supervisor, open_supervisor
 from orderwatch.app.factories import learn_secrets, set_up_log
 from orderwatch.app.notifications import tracked_problems
+from orderwatch.app.plan import resolve
 from orderwatch.config import Settings, remarks
 from orderwatch.errors import ConfigError, OrderwatchError
 from orderwatch.ops.log import Redactor
@@ -26,7 +27,7 @@ log = structlog.get_logger()
 
 
 async def run_daemon(settings: Settings, redactor: Redactor, reread: Callable[[], Settings]) -> None:
-    """Work until SIGTERM or SIGINT; on SIGHUP go on with the configuration as it then is, if it is good."""
+    """Run until SIGTERM or SIGINT; on SIGHUP apply the configuration file again, if it is valid."""
     control = SignalControl()
     with control.signals():
         async with AsyncExitStack() as stack:
@@ -46,21 +47,22 @@ async def run_daemon(settings: Settings, redactor: Redactor, reread: Callable[[]
 
 @asynccontextmanager
 async def open_daemon(settings: Settings, redactor: Redactor) -> AsyncIterator["Daemon"]:
-    """At work until the context ends; raises `OrderwatchError` where it cannot begin."""
-    async with open_resources(settings, redactor, patience=math.inf) as resources:
-        set_up_log(settings, redactor, [resources.log_listener])
-        log.info("daemon.started", version=orderwatch.__version__, accounts=list(settings.accounts))
-        async with tracked_problems(
-            settings, resources.store, resources.log_listener, now=resources.clock.now
-        ) as problems:
-            await recover(resources.store, resources.clock.now)
-            with scheduled(resources) as schedule:
-                async with open_supervisor(resources, settings) as supervisor:
-                    monitor = Monitor(resources, supervisor, problems)
-                    daemon = Daemon(resources, supervisor, schedule, monitor)
-                    daemon.begin()
-                    with monitor.listening():
-                        yield daemon
+    """Run the daemon until the context ends; raises `OrderwatchError` if it cannot start."""
+    plan = resolve(settings)
+    async with AsyncExitStack() as stack:
+        resources = await stack.enter_async_context(open_resources(plan, redactor, math.inf))
+        store, listener, now = resources.store, resources.log_listener, resources.clock.now
+        set_up_log(settings, redactor, [listener])
+        log.info("daemon.started", version=orderwatch.__version__, accounts=list(plan.accounts))
+        problems = await stack.enter_async_context(tracked_problems(plan.pace, store, listener, now=now))
+        await recover(store, now)
+        schedule = stack.enter_context(scheduled(resources))
+        supervisor = await stack.enter_async_context(open_supervisor(resources, plan))
+        monitor = Monitor(resources, supervisor, problems)
+        daemon = Daemon(resources, supervisor, schedule, monitor)
+        daemon.begin()
+        stack.enter_context(monitor.listening())
+        yield daemon
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +73,42 @@ class Daemon:
     monitor: Monitor
 
     def begin(self) -> None:
-        """What the crew does besides."""
+        """Start the workers that no configuration changes."""
         self.schedule.planners = lambda: self.supervisor.app.watchers
         self.supervisor.start(self.schedule.run, *self.monitor.works)
-        self._heed()
+        self._configure()
 
     async def reload(self, reread: Callable[[], Settings]) -> None:
-        """Take up the file as it is now; one that cannot be taken up changes nothing, and is said."""
+        """Apply the configuration file again; one that cannot be applied is logged and changes nothing."""
         try:
-            await self._take_up(await asyncio.to_thread(reread))
+            await self._apply(await asyncio.to_thread(reread))
         except OrderwatchError as error:
             problems = error.problems if isinstance(error, ConfigError) else [str(error)]
-            log.error("config.refused", problems=problems)  # noqa: TRY400 - the problems say it all
+            log.error("config.refused", problems=problems)  # noqa: TRY400 - no traceback
             self.resources.monitoring.metrics.reloaded(good=False)
         else:
             log.info("config.reloaded")
-            set_up_log(self.supervisor.app.settings, self.resources.redactor, [self.resources.log_listener])
+            set_up_log(
+                self.supervisor.app.plan.settings, self.resources.redactor, [self.resources.log_listener]
+            )
             self.resources.monitoring.metrics.reloaded(good=True)
 
-    async def _take_up(self, settings: Settings) -> None:
+    async def _apply(self, settings: Settings) -> None:
         if settings.database.path != self.resources.database:
             raise ConfigError(["database.url: needs a restart"])
         learn_secrets(settings, self.resources.redactor)
         before = self.supervisor.app
-        await self.supervisor.apply(settings)
+        await self.supervisor.apply(resolve(settings))
         self.monitor.adjust(before)
-        self._heed()
+        self._configure()
 
-    def _heed(self) -> None:
-        settings = self.supervisor.app.settings
-        self.schedule.pace(settings)
-        for remark in remarks(settings):
+    def _configure(self) -> None:
+        plan = self.supervisor.app.plan
+        self.schedule.pace(plan.pace)
+        for remark in remarks(plan.settings):
             log.warning("config.remark", detail=remark)
-        if not settings.watch:
-            log.warning("config.idle", detail="no [[watch]]: only orders placed from here are watched")
+        if not plan.settings.watch:
+            log.warning(
+                "config.idle",
+                detail="no [[watch]] is configured; only orders placed by orderwatch are followed",
+            )

@@ -1,4 +1,4 @@
-"""Who looks after the daemon itself, whatever its settings: keeper, examiner, problems, signs of life."""
+"""Watches the daemon itself: maintenance, checks, problems, watchdog, status line."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,8 +10,6 @@ from orderwatch.app.daemon.maintenance import MaintenanceTargets, adjust, build_
 from orderwatch.app.daemon.resources import Resources
 from orderwatch.app.daemon.runtime import Runtime
 from orderwatch.app.daemon.supervisor import Supervisor, Work
-from orderwatch.app.notifications import channels_of
-from orderwatch.app.plan import roots_of
 from orderwatch.core.attention.attention import headline
 from orderwatch.core.model import SETTLED, OrderState
 from orderwatch.core.notifications.problems import Problem
@@ -22,10 +20,10 @@ from orderwatch.service.notifications.attention import AttentionTracker
 from orderwatch.service.notifications.problem_tracker import ProblemTracker
 from orderwatch.service.wakeup import Wakeup
 
-_STATUS = 30.0  # seconds, where nothing happens
-_APART = 1.0  # seconds between two, where much does
-# Whoever says these forgets them with the work that a reload makes anew, and says them again.
-_FORGOTTEN = {
+_STATUS_INTERVAL_SECONDS = 30.0
+_MIN_STATUS_INTERVAL_SECONDS = 1.0  # while events are logged
+# Logged by workers that forget it when a reload replaces them, and log it again.
+_RESET_BY_RELOAD = {
     "list.failed",
     "watch.empty",
     "order.look_failed",
@@ -40,13 +38,13 @@ class Monitor:
         self._resources = resources
         self._supervisor = supervisor
         self._problems = problems
-        self._news = Wakeup()
-        self._care = build_maintenance(supervisor.app.settings, _world(resources, supervisor.app))
+        self._status_wakeup = Wakeup()
+        self._tasks = build_maintenance(supervisor.app.plan, _targets(resources, supervisor.app))
         live = resources.monitoring.live
         live.problems = lambda: list(problems.open.values())
-        live.last_backup = lambda: self._care.maintenance.last_backup
+        live.last_backup = lambda: self._tasks.maintenance.last_backup
         self._attention = AttentionTracker(
-            resources.store, scope=lambda: scope_of(supervisor.app.settings), now=resources.clock.now
+            resources.store.attention, scope=lambda: scope_of(supervisor.app.plan), now=resources.clock.now
         )
         live.attention = lambda: self._attention.current
         live.read_attention = self._attention.read
@@ -58,39 +56,39 @@ class Monitor:
             observed.live.loop.run,
             observed.listener.run,
             self._problems.run,
-            partial(tick.run_on_each, self._care.maintenance.round),
-            partial(tick.run_on_each, self._care.check_runner.round),
-            partial(tick.run_on_each, self._care.catalog_updater.round),
-            partial(tick.run_on_each, self._attention.round),
-            self._feed,
-            self._tell_status,
+            partial(tick.run_on_each, self._tasks.maintenance.run_due),
+            partial(tick.run_on_each, self._tasks.check_runner.run_due),
+            partial(tick.run_on_each, self._tasks.catalog_updater.update),
+            partial(tick.run_on_each, self._attention.update),
+            self._feed_watchdog,
+            self._report_status,
         )
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """What is logged renews the status; trouble brings the checks forward that may explain it."""
+        """Renew the status line on each logged event, and make checks due that may explain a problem."""
         loop = asyncio.get_running_loop()
 
-        def heard(event: str, level: str, _fields: Mapping[str, object]) -> None:
-            on_event(self._care, event)
+        def on_log(event: str, level: str, _fields: Mapping[str, object]) -> None:
+            on_event(self._tasks, event)
             if level != "debug":
-                with suppress(RuntimeError):  # the loop is closed: it is over
-                    loop.call_soon_threadsafe(self._news.trigger)
+                with suppress(RuntimeError):  # the loop is closed
+                    loop.call_soon_threadsafe(self._status_wakeup.trigger)
 
-        with self._resources.log_listener.heard_by(heard):
+        with self._resources.log_listener.forwarding_to(on_log):
             yield
 
     def adjust(self, before: Runtime) -> None:
-        """After a reload: what was said stays said, and its end will be said as well."""
+        """Apply the plan of a reload; problems stay open until they end or their source is gone."""
         app = self._supervisor.app
-        adjust(self._care, app.settings, _world(self._resources, app))
+        adjust(self._tasks, app.plan, _targets(self._resources, app))
         renewed = {name for name, poller in app.pollers.items() if before.pollers.get(name) is not poller}
-        self._problems.doubt(partial(_is_orphan, app, renewed))
+        self._problems.require_confirmation(partial(_is_orphan, app, renewed))
         if app.heartbeat is not before.heartbeat:
-            self._problems.doubt(lambda problem: problem.event == "heartbeat.failing")
+            self._problems.require_confirmation(lambda problem: problem.event == "heartbeat.failing")
 
-    async def _feed(self) -> None:
-        """The service manager's watchdog, as long as all is well."""
+    async def _feed_watchdog(self) -> None:
+        """Feed the service manager's watchdog while all workers make progress."""
         within = systemd.watchdog_seconds()
         while within is not None:
             if not self._hung():
@@ -99,24 +97,26 @@ class Monitor:
 
     def _hung(self) -> list[str]:
         observed = self._resources.monitoring
-        if self._resources.store.trouble:  # everybody waits for the database
+        if self._resources.store.database.trouble:  # every worker waits for the database
             return observed.live.loop.late()
         return observed.why_unhealthy()
 
-    async def _tell_status(self) -> None:
+    async def _report_status(self) -> None:
         while True:
-            news = self._news.subscribe()
+            ticket = self._status_wakeup.subscribe()
             systemd.set_status(await self._status())
             with suppress(TimeoutError):
-                async with asyncio.timeout(_STATUS):  # `wait_for` may swallow the cancellation of a stop
-                    await news.wait()
-            await asyncio.sleep(_APART)
+                async with asyncio.timeout(
+                    _STATUS_INTERVAL_SECONDS
+                ):  # `wait_for` may swallow the cancellation of a stop
+                    await ticket.wait()
+            await asyncio.sleep(_MIN_STATUS_INTERVAL_SECONDS)
 
     async def _status(self) -> str:
-        if trouble := self._resources.store.trouble:
+        if trouble := self._resources.store.database.trouble:
             return trouble
         try:
-            counts = in_words(await self._resources.store.census())
+            counts = in_words(await self._resources.store.statistics.metric_counts())
         except DatabaseError as error:
             return str(error)
         current = self._attention.current
@@ -124,24 +124,24 @@ class Monitor:
 
 
 def in_words(census: MetricCounts) -> str:
-    """What a glance at the service should tell."""
+    """Return the status line of the service."""
     orders = sum(n for (_, state), n in census.orders.items() if state == OrderState.OPEN)
     stored = sum(n for (_, state), n in census.deliveries.items() if state in SETTLED)
-    coming = sum(census.deliveries.values()) - stored
-    return f"{orders} orders open, {coming} deliveries to come, {stored} stored"
+    to_come = sum(census.deliveries.values()) - stored
+    return f"{orders} orders open, {to_come} deliveries to come, {stored} stored"
 
 
 def _is_orphan(app: Runtime, renewed: set[str], problem: Problem) -> bool:
-    """Who would say its end is gone."""
+    """Return whether nothing would log the end of this problem."""
     account, root, channel = (problem.facts.get(name) for name in ("account", "root", "channel"))
-    roots = {str(place) for path in roots_of(app.settings).values() for place in (path, path.resolve())}
+    roots = {str(form) for path in app.plan.roots.values() for form in (path, path.resolve())}
     return (
-        (account is not None and account not in app.settings.accounts)
-        or (account in renewed and problem.event in _FORGOTTEN)
+        (account is not None and account not in app.plan.accounts)
+        or (account in renewed and problem.event in _RESET_BY_RELOAD)
         or (root is not None and root not in roots)
-        or (channel is not None and channel not in {c.name for c in channels_of(app.settings)})
+        or (channel is not None and channel not in {c.name for c in app.plan.channels})
     )
 
 
-def _world(resources: Resources, app: Runtime) -> MaintenanceTargets:
+def _targets(resources: Resources, app: Runtime) -> MaintenanceTargets:
     return MaintenanceTargets(resources.store, app.trees, app.breakers, resources.clock)

@@ -1,4 +1,4 @@
-"""What is made of the same parts is one thing: made once, used by several, closed after the last of them."""
+"""Reference-counted pool: components with equal keys are created once and closed by their last user."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,43 +10,43 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
-class _Held:
+class _Entry:
     key: object
-    thing: Any
+    component: Any
     stack: AsyncExitStack
     users: int = 0
 
 
 class ResourcePool:
-    """Keys are compared, not hashed: the tables of a configuration are no hashable values."""
+    """Keys are compared, not hashed: configuration tables are not hashable."""
 
     def __init__(self) -> None:
-        self._held: list[_Held] = []
+        self._entries: list[_Entry] = []
         self._turn = asyncio.Lock()
 
     async def open(
         self, stack: AsyncExitStack, key: object, opening: Callable[[], AbstractAsyncContextManager[T]]
     ) -> T:
-        """The thing of this key until `stack` ends, opened for its first user."""
+        """Return the component of this key until `stack` ends; the first user opens it."""
         async with self._turn:
-            held = next((held for held in self._held if held.key == key), None)
-            if held is None:
+            entry = next((entry for entry in self._entries if entry.key == key), None)
+            if entry is None:
                 inner = AsyncExitStack()
-                held = _Held(key, await inner.enter_async_context(opening()), inner)
-                self._held.append(held)
-            held.users += 1
-        stack.push_async_callback(self._let_go, held)
-        thing: T = held.thing
-        return thing
+                entry = _Entry(key, await inner.enter_async_context(opening()), inner)
+                self._entries.append(entry)
+            entry.users += 1
+        stack.push_async_callback(self._release, entry)
+        component: T = entry.component
+        return component
 
     async def make(self, stack: AsyncExitStack, key: object, making: Callable[[], T]) -> T:
-        """The same for what needs no closing."""
+        """Return a component that needs no closing; the first user creates it."""
         return await self.open(stack, key, lambda: nullcontext(making()))
 
-    async def _let_go(self, held: _Held) -> None:
+    async def _release(self, entry: _Entry) -> None:
         async with self._turn:
-            held.users -= 1
-            if held.users:
+            entry.users -= 1
+            if entry.users:
                 return
-            self._held.remove(held)
-        await held.stack.aclose()
+            self._entries.remove(entry)
+        await entry.stack.aclose()

@@ -1,4 +1,4 @@
-"""What outlives a configuration: the database, the clock, the bells, what a new one leaves as it is."""
+"""Resources that live as long as the process: database, clock, wakeups, metrics, web server."""
 
 import random
 from collections.abc import AsyncIterator, Callable
@@ -10,11 +10,9 @@ from pathlib import Path
 
 from orderwatch.app.daemon.dashboard import Dashboard
 from orderwatch.app.daemon.resource_pool import ResourcePool
-from orderwatch.app.plan import limit_of
-from orderwatch.config import Settings
-from orderwatch.db.daemon_status import liveness
-from orderwatch.db.dashboard_reader import open_dashboard_reader
-from orderwatch.db.store import Store, open_store
+from orderwatch.app.plan import Plan
+from orderwatch.db.daemon_status import read_daemon_status
+from orderwatch.db.repositories import Store, open_dashboard_reader, open_store
 from orderwatch.ops.health import Health
 from orderwatch.ops.live_state import LiveState
 from orderwatch.ops.log import Redactor
@@ -41,19 +39,19 @@ from orderwatch.web.server.static import add_static
 
 @dataclass(frozen=True, slots=True)
 class Monitoring:
-    """`live.work` is what is at work now; the crew runs `live.loop.run()` and `front.run()`."""
+    """`live.work` is what runs now; the supervisor runs `live.loop.run()` and `listener.run()`."""
 
     live: LiveState
     metrics: Metrics
     listener: Listener
 
     def why_unhealthy(self) -> list[str]:
-        """Why the service manager's watchdog should not be fed; empty where all is well."""
+        """Return why the watchdog should not be fed; empty if all workers make progress."""
         return why_unhealthy(self.live.liveness, self.live.loop)
 
 
 def build_monitoring(live: LiveState, *routes: Routes) -> Monitoring:
-    """`routes` add what else is served."""
+    """Create metrics, health checks and web server; `routes` add further pages."""
     metrics, health = Metrics(live), Health(live)
     pages = ServedPages(
         health=health.soundness, readiness=health.readiness, metrics=metrics.scrape, routes=routes
@@ -63,34 +61,31 @@ def build_monitoring(live: LiveState, *routes: Routes) -> Monitoring:
 
 @dataclass(slots=True)
 class SweepLog:
-    """What the pollers' rounds came to, told to the dead man's switch of the present configuration.
+    """Records the results of sweeps, and reports them to the present heartbeat.
 
-    `swept` is when each account's last good one ended.
+    `swept` is the time of each account's last successful sweep.
     """
 
     now: Callable[[], datetime]
     heartbeat: Heartbeat | None = None
     swept: dict[str, datetime] = field(default_factory=dict)
 
-    def heard(self, account: str, done: SweepResult) -> None:
-        if done.swept:
+    def record(self, account: str, done: SweepResult) -> None:
+        if done.complete:
             self.swept[account] = self.now()
         if self.heartbeat is not None:
-            self.heartbeat.swept(account, is_useful(done))
+            self.heartbeat.on_sweep(account, is_useful(done))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """`tick` rings the watchers, `todo` the fetchers, `news` the tellers; `turns` are those of all downloads.
-
-    `tap` hears the log, once it is set up with it.
-    """
+    """`slots` are those of all accounts; `log_listener` receives events once logging is set up with it."""
 
     database: Path
     store: Store
     redactor: Redactor
-    bandwidth: RateLimit
-    slots: DownloadSlots
+    bandwidth: RateLimit = field(default_factory=lambda: RateLimit(0))
+    slots: DownloadSlots = field(default_factory=lambda: DownloadSlots(0))
     clock: Clock
     rng: random.Random = field(default_factory=random.SystemRandom)
     poll_wakeup: Wakeup = field(default_factory=Wakeup)
@@ -104,17 +99,21 @@ class Resources:
     reservations: Reservations = field(default_factory=dict)
     pool: ResourcePool = field(default_factory=ResourcePool)
 
+    def configure(self, plan: Plan) -> None:
+        """Apply what running downloads share and what the pages show, now and at every reload."""
+        self.bandwidth.limit = plan.bandwidth_limit
+        self.slots.count = plan.parallel
+        self.dashboard.plan = plan
+
 
 @asynccontextmanager
-async def open_resources(
-    settings: Settings, redactor: Redactor, patience: float = 0.0
-) -> AsyncIterator[Resources]:
-    """Open the database, which this process holds; while it is busy it is waited for, so many seconds."""
-    database, clock = settings.database.path, Clock()
+async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) -> AsyncIterator[Resources]:
+    """Open the database, which this process has locked; waits up to `patience` seconds while it is busy."""
+    database, clock = plan.database.path, Clock()
     async with open_store(database, patience) as store, open_dashboard_reader(database) as reader:
         live = LiveState(liveness=Liveness(), loop=LoopLag())
-        rounds, changes = SweepLog(clock.now), ChangeFeed(reader, clock.now)
-        dashboard = Dashboard(reader=reader, live=live, now=clock.now, swept=rounds.swept, settings=settings)
+        sweep_log, changes = SweepLog(clock.now), ChangeFeed(reader, clock.now)
+        dashboard = Dashboard(reader=reader, live=live, now=clock.now, swept=sweep_log.swept)
         views = Views(
             records=reader,
             overview=dashboard.overview,
@@ -126,16 +125,18 @@ async def open_resources(
             sharing=ResponseCache(lambda: changes.newest),
         )
         thumbnails = Thumbnails(reader, dashboard.picture)
-        shown = api(reader, dashboard.facts, dashboard.attention, changes, partial(liveness, database))
-        yield Resources(
+        api_routes = api(
+            reader, dashboard.facts, dashboard.attention, changes, partial(read_daemon_status, database)
+        )
+        resources = Resources(
             database=database,
             store=store,
             clock=clock,
-            sweep_log=rounds,
-            monitoring=build_monitoring(live, add_static, views.add_to, thumbnails.add_to, shown),
+            sweep_log=sweep_log,
+            monitoring=build_monitoring(live, add_static, views.add_to, thumbnails.add_to, api_routes),
             dashboard=dashboard,
             redactor=redactor,
             log_listener=LogListener(redactor),
-            bandwidth=RateLimit(limit_of(settings)),
-            slots=DownloadSlots(settings.delivery.parallel),
         )
+        resources.configure(plan)
+        yield resources

@@ -1,20 +1,19 @@
-"""What works by one configuration, made of what is there already where its part of it did not change."""
+"""Builds the runtime of one plan, reusing components whose settings did not change."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from orderwatch.app.daemon.resources import Resources, open_resources
 from orderwatch.app.factories import Factory, open_connection
-from orderwatch.app.notifications import listen, open_dispatchers, open_heartbeat, watching
-from orderwatch.app.plan import declared_of, manner_of, retries_of, rights_of, roots_of, watched_of
-from orderwatch.config import Settings
+from orderwatch.app.notifications import listen, open_dispatchers, open_heartbeat
+from orderwatch.app.plan import AccountPlan, Plan
 from orderwatch.core.attention.concern import Concern
-from orderwatch.db.lock import sole_writer
-from orderwatch.db.store import Store
+from orderwatch.db.lock import exclusive_lock
+from orderwatch.db.repositories import Store
 from orderwatch.ops.log import Redactor
 from orderwatch.ports import AccountState, Meter
 from orderwatch.provider.connection import Connection
@@ -31,12 +30,12 @@ from orderwatch.service.polling.poller import Poller
 from orderwatch.transfer.http.downloader import Downloader, open_downloader
 from orderwatch.transfer.tree.destination import FilesystemDestination
 
-_WHOLE_LISTS = 1800.0  # seconds more: a search may read several
+_LIST_SEARCH_SECONDS = 1800.0  # a search may read several whole lists
 
 
 @dataclass(frozen=True, slots=True)
 class OpenTree:
-    """A delivery tree that this process holds, and the room in it."""
+    """A delivery tree locked by this process, and its disk budget."""
 
     destination: FilesystemDestination
     space: DiskBudget
@@ -45,9 +44,9 @@ class OpenTree:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """Everything that works by one configuration, opened; trees by the names that rows have for them."""
+    """The open components of one plan; trees by their key in the rows."""
 
-    settings: Settings
+    plan: Plan
     store: Store
     connections: Mapping[str, Connection]
     breakers: Mapping[str, AccountBreaker]
@@ -64,32 +63,34 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, redactor: Redactor) -> AsyncIterator[Runtime]:
-    """For a run that ends: everything is opened, and what a killed process left is recovered."""
-    async with open_resources(settings, redactor) as resources, build_runtime(resources, settings) as app:
-        await listen(resources.store, settings, resources.notify_wakeup)
+async def open_runtime(plan: Plan, redactor: Redactor) -> AsyncIterator[Runtime]:
+    """Open a runtime for a command, and recover what a killed process left."""
+    async with open_resources(plan, redactor) as resources, build_runtime(resources, plan) as app:
+        await listen(resources.store, plan.channels, resources.notify_wakeup)
         await recover(resources.store, resources.clock.now)
         yield app
 
 
 @asynccontextmanager
-async def build_runtime(resources: Resources, settings: Settings) -> AsyncIterator[Runtime]:
-    """What works by these settings; what others made of the same parts is taken over as it is.
+async def build_runtime(resources: Resources, plan: Plan) -> AsyncIterator[Runtime]:
+    """Build the runtime of a plan; components with unchanged settings are shared with the previous one.
 
-    `LockedError` where a tree is another process's.
+    Raises `LockedError` if another process has locked a tree.
     """
     async with AsyncExitStack() as stack:
-        builder = RuntimeBuilder(resources, settings, stack)
-        trees = {key: await builder.tree(root) for key, root in roots_of(settings).items()}
-        kept = await resources.store.accounts()
-        connections = {name: await builder.connection(name) for name in settings.accounts}
-        breakers = {name: await builder.breaker(name, kept) for name in settings.accounts}
+        builder = RuntimeBuilder(resources, plan, stack)
+        trees = {key: await builder.tree(root) for key, root in plan.roots.items()}
+        kept = await resources.store.accounts.states()
+        accounts = plan.accounts
+        connections = {name: await builder.connection(account) for name, account in accounts.items()}
+        breakers = {name: await builder.breaker(account, kept) for name, account in accounts.items()}
         tools, pollers, standing = {}, {}, {}
-        for name, connection in connections.items():
-            tools[name] = await builder.tools(name, connection, breakers[name], trees)
-            pollers[name], standing[name] = await builder.work(name, connection, breakers[name])
+        for name, account in accounts.items():
+            connection, breaker = connections[name], breakers[name]
+            tools[name] = await builder.tools(account, connection, breaker, trees)
+            pollers[name], standing[name] = await builder.work(account, connection, breaker)
         yield Runtime(
-            settings=settings,
+            plan=plan,
             store=resources.store,
             connections=connections,
             breakers=breakers,
@@ -104,112 +105,114 @@ async def build_runtime(resources: Resources, settings: Settings) -> AsyncIterat
 
 @dataclass(frozen=True, slots=True)
 class RuntimeBuilder:
-    """Puts one configuration's things together, of new parts or of those that are there."""
+    """Builds the components of one plan, or takes them from the pool."""
 
     resources: Resources
-    settings: Settings
+    plan: Plan
     stack: AsyncExitStack
 
     @property
     def parts(self) -> Factory:
-        return Factory(self.settings, self.resources.rng, self.resources.clock, self.resources.fetch_wakeup)
+        return Factory(self.plan, self.resources.rng, self.resources.clock, self.resources.fetch_wakeup)
 
     async def tree(self, root: Path) -> OpenTree:
-        """Held for this process alone as soon as it can be used."""
-        return await self.resources.pool.open(self.stack, ("tree", _place(root)), lambda: self._tree(root))
+        """Lock the tree for this process as soon as it is usable."""
+        return await self.resources.pool.open(self.stack, ("tree", _resolved(root)), lambda: self._tree(root))
 
     @asynccontextmanager
     async def _tree(self, root: Path) -> AsyncIterator[OpenTree]:
-        destination = FilesystemDestination(root, rights_of(self.settings))
-        lock = partial(sole_writer, root / ".orderwatch" / "tree")
-        volume = MountGuard(_place(root), destination, self.resources.store, lock)
-        room = self.settings.delivery.keep_free
-        space = DiskBudget(destination.free, room, destination.device, self.resources.reservations)
+        destination = FilesystemDestination(root, self.plan.permissions)
+        lock = partial(exclusive_lock, root / ".orderwatch" / "tree")
+        volume = MountGuard(_resolved(root), destination, self.resources.store, lock)
+        keep_free = self.plan.keep_free
+        space = DiskBudget(destination.free, keep_free, destination.device, self.resources.reservations)
         try:
             await volume.open()
             yield OpenTree(destination, space, volume)
         finally:
-            volume.leave()
+            volume.abandon()
 
-    async def connection(self, name: str) -> Connection:
-        key = ("connection", name, self.settings.accounts[name], self.settings.polling.requests_per_second)
-        heard, meter = self.resources.clock.heard, self.meter(name)
-        opening = partial(
-            open_connection, name, self.settings, self.resources.redactor, heard=heard, meter=meter
-        )
+    async def connection(self, account: AccountPlan) -> Connection:
+        key = ("connection", account.name, account.settings, account.requests_per_second)
+        heard, meter = self.resources.clock.on_date, self.meter(account.name)
+        opening = partial(open_connection, account, self.resources.redactor, heard=heard, meter=meter)
         return await self.resources.pool.open(self.stack, key, opening)
 
-    async def breaker(self, name: str, kept: Mapping[str, AccountState]) -> AccountBreaker:
-        key = ("gate", name, self.settings.accounts[name], self.settings.polling.interval)
-        making = partial(self.parts.breaker, name, self.resources.store, kept)
+    async def breaker(self, account: AccountPlan, kept: Mapping[str, AccountState]) -> AccountBreaker:
+        key = ("breaker", account.name, account.settings, self.plan.pace.interval)
+        making = partial(self.parts.breaker, account.name, self.resources.store, kept)
         return await self.resources.pool.make(self.stack, key, making)
 
     async def tools(
-        self, name: str, connection: Connection, breaker: AccountBreaker, trees: Mapping[str | None, OpenTree]
+        self,
+        account: AccountPlan,
+        connection: Connection,
+        breaker: AccountBreaker,
+        trees: Mapping[str | None, OpenTree],
     ) -> FetchContext:
-        host = urlsplit(self.settings.accounts[name].endpoints.api).hostname or ""
-        options = manner_of(self.settings)
+        host = urlsplit(account.settings.endpoints.api).hostname or ""
+        options, meter = self.plan.download, self.meter(account.name)
         partials = trees[None].destination.partials
         downloader = await self.resources.pool.open(
             self.stack,
-            ("downloader", name, host, options, partials),
-            partial(
-                open_downloader, host, partials, options, self.resources.bandwidth, meter=self.meter(name)
-            ),
+            ("downloader", account.name, host, options, partials),
+            partial(open_downloader, host, partials, options, self.resources.bandwidth, meter=meter),
         )
         return FetchContext(
             archive=connection.archive,
             breaker=breaker,
-            watched=watched_of(name, self.settings),
-            trees={root: await self._way(downloader, tree) for root, tree in trees.items()},
+            watched=account.watched,
+            trees={root: await self._attempt_tree(downloader, tree) for root, tree in trees.items()},
             store=self.resources.store,
             now=self.resources.clock.now,
-            meter=self.meter(name),
+            meter=meter,
         )
 
-    async def _way(self, downloader: Downloader, tree: OpenTree) -> AttemptTree:
+    async def _attempt_tree(self, downloader: Downloader, tree: OpenTree) -> AttemptTree:
         destination = tree.destination
-        into = partial(downloader.into, destination.partials)
+        into = partial(downloader.for_folder, destination.partials)
         transport = await self.resources.pool.make(self.stack, ("into", downloader, tree), into)
         return AttemptTree(destination=destination, transport=transport, space=tree.space, volume=tree.volume)
 
     async def work(
-        self, name: str, connection: Connection, breaker: AccountBreaker
+        self, account: AccountPlan, connection: Connection, breaker: AccountBreaker
     ) -> tuple[Poller, StandingOrders]:
-        """What looks at the orders of an account, and what places its standing ones."""
-        settings, parts, store = self.settings, self.parts, self.resources.store
+        """Return what polls the orders of an account, and what places its standing orders."""
+        name = account.name
 
-        def making() -> tuple[Poller, StandingOrders]:
-            worker, meter = self._worker(f"poller {name}"), self.meter(name)
-            recorder = parts.recorder(name, store, meter)
-            heard = partial(self.resources.sweep_log.heard, name)
-            poller = parts.poller(
-                recorder, connection, store, breaker, worker=worker, meter=meter, heard=heard
+        def make() -> tuple[Poller, StandingOrders]:
+            polling = self._worker(f"poller {name}")
+            context = self.parts.context(
+                account, self.resources.store, meter=self.meter(name), worker=polling
             )
-            ordering = self._worker(f"standing {name}", _WHOLE_LISTS)
-            return poller, parts.standing(recorder, connection, store, breaker, worker=ordering)
+            on_sweep = partial(self.resources.sweep_log.record, name)
+            poller = self.parts.poller(context, connection, breaker, on_sweep)
+            ordering = replace(context, worker=self._worker(f"standing {name}", _LIST_SEARCH_SECONDS))
+            return poller, self.parts.standing_orders(ordering, poller.recorder, connection, breaker)
 
-        options = (watched_of(name, settings), settings.polling, settings.ordering)
-        key = ("work", name, connection, breaker, options, declared_of(name, settings))
-        return await self.resources.pool.make(self.stack, key, making)
+        options = (account.watched, self.plan.polling, self.plan.ordering)
+        key = ("work", name, connection, breaker, options, account.standing_orders)
+        return await self.resources.pool.make(self.stack, key, make)
 
     async def dispatchers(self) -> Sequence[Dispatcher]:
-        key = ("tellers", self.settings.notify)
-        opening = partial(open_dispatchers, self.settings, self.resources.redactor, self.resources.store)
+        key = ("dispatchers", tuple(self.plan.notifiers.items()))
+        opening = partial(
+            open_dispatchers, self.plan.notifiers, self.resources.redactor, self.resources.store
+        )
         return await self.resources.pool.open(self.stack, key, partial(opening, now=self.resources.clock.now))
 
     async def heartbeat(self) -> Heartbeat | None:
-        key = ("deadman", self.settings.heartbeat, watching(self.settings), self.settings.polling.interval)
-        live = self.resources.monitoring.live
+        plan, live = self.plan, self.resources.monitoring.live
+        key = ("heartbeat", plan.heartbeat, plan.watching, plan.pace.interval)
 
-        async def attention() -> Sequence[Concern] | None:  # who knows it begins later
+        async def attention() -> Sequence[Concern] | None:  # `read_attention` is set later
             return await live.read_attention()
 
-        opening = partial(open_heartbeat, self.settings, self.resources.redactor, attention)
+        opening = partial(open_heartbeat, plan, self.resources.redactor, attention)
         return await self.resources.pool.open(self.stack, key, opening)
 
     async def fetcher(self, tools: Mapping[str, FetchContext]) -> Fetcher:
-        resources, retries = self.resources, retries_of(self.settings)
+        resources, retries = self.resources, self.plan.retries
         making = partial(
             Fetcher,
             tools,
@@ -219,7 +222,7 @@ class RuntimeBuilder:
             rng=resources.rng,
             host_breakers=resources.host_breakers,
             liveness=resources.monitoring.live.liveness,
-            patience=self._patience,
+            max_silence=self._patience,
         )
         return await resources.pool.make(self.stack, ("fetcher", tools, retries, self._patience), making)
 
@@ -228,12 +231,12 @@ class RuntimeBuilder:
 
     @property
     def _patience(self) -> float:
-        return liveness_limit(self.settings.polling.requests_per_second)
+        return liveness_limit(self.plan.polling.requests_per_second)
 
     def _worker(self, name: str, more: float = 0.0) -> Worker:
         return self.resources.monitoring.live.liveness.worker(name, self._patience + more)
 
 
-def _place(root: Path) -> str:
-    """The same folder by whatever name."""
+def _resolved(root: Path) -> str:
+    """Return the same path for every name of a folder."""
     return str(root.resolve())

@@ -1,4 +1,4 @@
-"""What wakes the crew: the scheduler rings, and a heartbeat beside it that no setting of the clock stops."""
+"""Wakes the workers: by the scheduler, and by a clock watch that no clock step stops."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,33 +10,33 @@ from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from orderwatch.app.daemon.resources import Resources
-from orderwatch.config import Settings
-from orderwatch.db.daemon_status import show_alive
+from orderwatch.core.orders.poll_schedule import Pace
+from orderwatch.db.daemon_status import touch_alive_file
 from orderwatch.ports import Store
 from orderwatch.service.clock import ClockWatch
 
 
 class Planner(Protocol):
-    """Who keeps moments in memory."""
+    """A worker that keeps planned times in memory."""
 
-    def stepped(self, by: timedelta) -> None:
-        """Our clock was set by so much."""
+    def on_clock_step(self, by: timedelta) -> None:
+        """Adjust the planned times to a clock step."""
         ...
 
 
 async def step(by: timedelta, now: datetime, store: Store, planners: Iterable[Planner]) -> None:
-    """Our clock was set by so much, to `now`: nothing comes later for it.
+    """Handle a clock step of `by`, to `now`: nothing is delayed by it.
 
-    A step back takes along what was planned; after one forward everything comes early, which does no harm.
+    A step back moves the planned times back too; after a step forward all is due early, which is harmless.
     """
     if by < timedelta(0):
-        await store.bring_forward(now, -by)
+        await store.maintenance.shift_schedule(now, -by)
     for planner in planners:
-        planner.stepped(by)
+        planner.on_clock_step(by)
 
 
 def rebase(scheduler: BaseScheduler) -> None:
-    """The host's clock was set: no job sleeps longer than its interval, or goes by the old date."""
+    """Reschedule the jobs after a clock step: none sleeps longer than its interval or keeps the old date."""
     now = datetime.now(UTC)
     for job in scheduler.get_jobs():
         trigger = job.trigger
@@ -46,23 +46,23 @@ def rebase(scheduler: BaseScheduler) -> None:
             job.modify(next_run_time=trigger.get_next_fire_time(None, now))
 
 
-_LONGEST_TICK = timedelta(seconds=5)
+_MAX_TICK = timedelta(seconds=5)
 
 
 class Schedule:
-    """`planners` are those who keep moments in memory."""
+    """`planners` returns the workers that keep planned times in memory."""
 
     def __init__(self, resources: Resources, scheduler: AsyncIOScheduler) -> None:
         self.planners: Callable[[], Iterable[Planner]] = tuple
         self._resources = resources
         self._scheduler = scheduler
-        self._worker = resources.monitoring.live.liveness.worker("heartbeat", within=60)
+        self._worker = resources.monitoring.live.liveness.worker("heartbeat", limit=60)
 
-    def pace(self, settings: Settings) -> None:
-        """Ring as often as these settings want."""
-        seconds = min(_LONGEST_TICK, settings.polling.interval / 4).total_seconds()
+    def pace(self, pace: Pace) -> None:
+        """Wake the workers several times per polling interval."""
+        seconds = min(_MAX_TICK, pace.interval / 4).total_seconds()
         self._scheduler.add_job(
-            self._ring_soon,
+            self._wake_workers,
             "interval",
             id="tick",
             replace_existing=True,
@@ -73,25 +73,25 @@ class Schedule:
         )
 
     async def run(self) -> None:
-        """The heartbeat."""
-        beating = ClockWatch(
-            ring=self._beat,
-            rebase=lambda: rebase(self._scheduler),
-            stepped=self._stepped,
+        """Wake the workers regularly and watch the clock."""
+        watch = ClockWatch(
+            on_tick=self._beat,
+            on_host_step=lambda: rebase(self._scheduler),
+            on_step=self._stepped,
             now=self._resources.clock.now,
         )
         with self._worker:
-            await beating.run()
+            await watch.run()
 
-    async def _ring_soon(self) -> None:  # in the loop, not in a thread of the scheduler's
-        self._ring()
+    async def _wake_workers(self) -> None:  # a coroutine runs in the loop, not in a scheduler thread
+        self._wake()
 
     def _beat(self) -> None:
-        show_alive(self._resources.database)
+        touch_alive_file(self._resources.database)
         self._worker.progress()
-        self._ring()
+        self._wake()
 
-    def _ring(self) -> None:
+    def _wake(self) -> None:
         self._resources.poll_wakeup.trigger()
         self._resources.fetch_wakeup.trigger()
 

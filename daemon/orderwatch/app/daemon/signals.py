@@ -1,4 +1,4 @@
-"""What the outside wants of a daemon: to stop, or to go on with another configuration."""
+"""Requests from outside to stop or reload the daemon, by signal."""
 
 import asyncio
 import signal
@@ -10,14 +10,14 @@ from orderwatch.ops.systemd import notify
 
 class SignalControl:
     def __init__(self) -> None:
-        self.stopping = asyncio.Event()  # for good: no reload undoes it
+        self.stopping = asyncio.Event()  # never cleared
         self._reloading = False
-        self._wanted = asyncio.Event()
+        self._requested = asyncio.Event()
         self._interrupt: asyncio.Timeout | None = None
 
     @contextmanager
     def signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT stop, SIGHUP reloads."""
+        """Handle signals: SIGTERM and SIGINT stop, SIGHUP reloads."""
         loop = asyncio.get_running_loop()
         handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self.reload}
         before = {number: signal.getsignal(number) for number in handlers}
@@ -32,7 +32,7 @@ class SignalControl:
 
     def stop(self) -> None:
         self.stopping.set()
-        self._wanted.set()
+        self._requested.set()
         notify("STOPPING=1", "STATUS=stopping")
         if self._interrupt is not None:
             self._interrupt.reschedule(asyncio.get_running_loop().time())
@@ -40,18 +40,18 @@ class SignalControl:
 
     def reload(self) -> None:
         self._reloading = True
-        self._wanted.set()
+        self._requested.set()
 
     async def reloads(self) -> bool:
-        """Wait: True where the file is to be taken up as it now is, False where it is over."""
-        await self._wanted.wait()
-        self._wanted.clear()
-        wanted, self._reloading = self._reloading, False
-        return wanted and not self.stopping.is_set()
+        """Wait for a request; return True for a reload, False for a stop."""
+        await self._requested.wait()
+        self._requested.clear()
+        requested, self._reloading = self._reloading, False
+        return requested and not self.stopping.is_set()
 
     @asynccontextmanager
     async def unless_stopped(self) -> AsyncIterator[None]:
-        """A stop leaves what is done in here where it stands: it may wait for a database, or a disk."""
+        """Interrupt the block on a stop: it may be waiting for a database or a disk."""
         try:
             async with asyncio.timeout(0 if self.stopping.is_set() else None) as self._interrupt:
                 yield

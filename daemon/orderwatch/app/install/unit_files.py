@@ -1,4 +1,4 @@
-"""What `install` writes: the files of `systemd/` and the example, made to fit this machine."""
+"""Files that `install` writes: those of `systemd/` and the example configuration, adapted to this machine."""
 
 import re
 import shlex
@@ -7,17 +7,17 @@ from pathlib import Path
 
 import orderwatch
 
-_COMMAND = "/opt/orderwatch/bin/orderwatch"  # as the files in systemd/ have it
-_ROOT = 'root = "/var/lib/orderwatch/deliveries"'
-_URL = 'url = "sqlite:////var/lib/orderwatch/orderwatch.db"'
+_PACKAGED_COMMAND = "/opt/orderwatch/bin/orderwatch"  # in the files of systemd/
+_ROOT_LINE = 'root = "/var/lib/orderwatch/deliveries"'
+_URL_LINE = 'url = "sqlite:////var/lib/orderwatch/orderwatch.db"'
 _POINTER = '"credential:main-secret"'
-_HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - from the service
-_RELOADS_WITH_NOTICE = 254  # the systemd that the drop-in needs
+_HIDDEN_FOLDERS = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - hidden from the service
+_MIN_RELOAD_NOTIFY_VERSION = 254  # of systemd, for the drop-in
 _WRAPPER = """#!/bin/sh
-# Calls orderwatch from any folder; written by `orderwatch install`, removed by `orderwatch uninstall`.
+# Runs orderwatch from any folder; written by `orderwatch install`, removed by `orderwatch uninstall`.
 {environment}exec {command} "$@"
 """
-_VOLUME = """# Deliveries elsewhere. The daemon starts without their volume too.
+_VOLUME = """# Deliveries on another volume. The daemon also starts when it is not mounted.
 [Unit]
 After=local-fs.target remote-fs.target
 
@@ -29,9 +29,9 @@ NoExecPaths=-{path}
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """A file of ours; one that is the operator's to change (`theirs`) is written once and never again.
+    """A file to install. One that the operator may change (`theirs`) is written once and never again.
 
-    Where one that is `optional` cannot be written the rest is installed all the same.
+    If an `optional` file cannot be written, the rest is installed anyway.
     """
 
     path: Path
@@ -43,10 +43,10 @@ class Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where things go on this machine; `home` where it is installed for one user alone."""
+    """Paths on this machine; `home` is set if it is installed for one user."""
 
     command: Path
-    systemd: int = 0  # its version; 0 where there is none
+    systemd: int = 0  # version; 0 = not installed
     deliveries: Path | None = None
     home: Path | None = None
 
@@ -64,20 +64,20 @@ class Place:
 
     @property
     def wrapper(self) -> Path:
-        """What makes `orderwatch` a command of every shell."""
+        """The script that makes `orderwatch` a command in every shell."""
         return (self.home / ".local/bin" if self.home else Path("/usr/local/bin")) / "orderwatch"
 
     @property
     def receipt(self) -> Path:
-        """What was written, by path, with the sha256 of each file."""
+        """The list of written files, by path, with the SHA-256 of each."""
         return self.configuration / ".installed.json"
 
 
 def pieces(place: Place) -> list[Piece]:
-    """Every file, in the order in which they are written."""
+    """Return every file, in the order they are written."""
     ours = [Piece(path=place.units / "orderwatch.service", text=_unit(place))]
     dropins = place.units / "orderwatch.service.d"
-    if place.systemd >= _RELOADS_WITH_NOTICE:
+    if place.systemd >= _MIN_RELOAD_NOTIFY_VERSION:
         text = _fitted(_read("systemd/orderwatch.service.d/10-v254.conf"), place)
         ours.append(Piece(path=dropins / "10-v254.conf", text=text))
     if place.home is None:
@@ -93,12 +93,12 @@ def pieces(place: Place) -> list[Piece]:
 
 
 def why_hidden(*paths: Path) -> list[str]:
-    """Which of them the service could not see: its unit hides homes and temporary folders."""
-    remedy = "put orderwatch, and a Python for every user, elsewhere, such as /opt; or for you alone: --user"
+    """Return a problem for each path hidden from the service: its unit hides homes and temporary folders."""
+    remedy = "install orderwatch and a Python for all users elsewhere, such as /opt, or use --user"
     return [
         f"{path} is below {folder}, which the service cannot see; {remedy}"
         for path in dict.fromkeys(paths)
-        for folder in _HIDDEN
+        for folder in _HIDDEN_FOLDERS
         if path.is_relative_to(folder)
     ]
 
@@ -109,14 +109,14 @@ def _unit(place: Place) -> str:
 
 
 def _fitted(text: str, place: Place) -> str:
-    """With the command of this machine, and with the folders of the user where it is theirs."""
+    """Insert this machine's command, and the user's folders in a user unit."""
     if place.home:
         text = text.replace("/etc/orderwatch/", "%h/.config/orderwatch/")
-    return text.replace(_COMMAND, _quoted(place.command))
+    return text.replace(_PACKAGED_COMMAND, _quoted(place.command))
 
 
 def _wrapper(place: Place) -> str:
-    """Return a script, since a link could not say which configuration is the usual one."""
+    """Return a script: a symbolic link could not set the default configuration."""
     named = ""
     if place.home:
         usual = shlex.quote(f"{place.configuration}/config.toml")
@@ -125,14 +125,14 @@ def _wrapper(place: Place) -> str:
 
 
 def _theirs(place: Place) -> list[Piece]:
-    """The example with the places of this machine (the system's are its defaults), and an empty secret."""
+    """Return the example configuration with this machine's paths, and an empty secret."""
     text = _read("config.example.toml")
     deliveries = place.deliveries or place.state / "deliveries"
-    text = re.sub(rf"(?m)^{re.escape(_ROOT)}", lambda _: f"root = {_toml(deliveries)}", text)
+    text = re.sub(rf"(?m)^{re.escape(_ROOT_LINE)}", lambda _: f"root = {_toml(deliveries)}", text)
     secret = place.configuration / "main-secret"
     if place.home:
         url = f"sqlite:///{place.state}/orderwatch.db"
-        text = re.sub(rf"(?m)^{re.escape(_URL)}", lambda _: f"url = {_toml(url)}", text)
+        text = re.sub(rf"(?m)^{re.escape(_URL_LINE)}", lambda _: f"url = {_toml(url)}", text)
         text = text.replace(_POINTER, _toml(f"file:{secret}"))
     mode = 0o600 if place.home else 0o640
     path = place.configuration / "config.toml"
@@ -143,14 +143,14 @@ def _theirs(place: Place) -> list[Piece]:
 
 
 def _read(name: str) -> str:
-    """A file of the repository, which an installed package carries inside."""
+    """Read a file of the repository; an installed package contains it."""
     package = Path(orderwatch.__file__).parent
     inside = package / name
     return (inside if inside.exists() else package.parent.parent / name).read_text(encoding="utf-8")
 
 
 def _quoted(path: Path) -> str:
-    """As one word of a unit file."""
+    """Quote a path for a unit file."""
     text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{text}"' if " " in text else text
 

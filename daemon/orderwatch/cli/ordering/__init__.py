@@ -1,1 +1,1 @@
-"""The commands that place and cancel orders."""
+"""Commands that place and cancel orders."""

@@ -1,4 +1,4 @@
-"""`cancel`: end an order at the provider."""
+"""`cancel`: cancels an order at the provider."""
 
 import asyncio
 import sys
@@ -17,40 +17,40 @@ from orderwatch.cli.common import (
     quiet,
 )
 from orderwatch.cli.ordering.common import ask, note_of
-from orderwatch.config import Settings
 from orderwatch.core.formatting import printable
 from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.orders.snapshot import OrderSnapshot
 from orderwatch.ops.actor import current_actor
 
 if TYPE_CHECKING:
+    from orderwatch.app.plan import Plan
     from orderwatch.service.ordering.canceller import CancelResult
 
 
 @click.command()
 @click.argument("task_id", type=TASK_ID)
-@click.option("--account", metavar="NAME", help="Whose order it is, where that is not known.")
-@click.option("--note", metavar="TEXT", callback=note_of, help="Why: kept in the history of the order.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--account", metavar="NAME", help="Account of the order, if several may have it.")
+@click.option("--note", metavar="TEXT", callback=note_of, help="Reason, kept in the history of the order.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def cancel(
     context: Context, task_id: int, account: str | None, note: str | None, *, yes: bool, as_json: bool
 ) -> None:
-    """Cancel an order at the provider. What was published of it already still comes."""
-    from orderwatch.app.commands import place_orders  # noqa: PLC0415 - `--help` stays quick
+    """Cancel an order at the provider. Scenes that are already published are still delivered."""
+    from orderwatch.app.commands import place_orders
 
-    settings = context.settings(resolve=True)
-    redactor = quiet(settings)
-    whose = _account(settings, account, task_id)
-    seen = asyncio.run(place_orders.look_at(settings, redactor, whose, task_id))
+    plan = context.plan(resolve=True)
+    redactor = quiet(plan.settings)
+    whose = _account(plan, account, task_id)
+    seen = asyncio.run(place_orders.read_order(plan, redactor, whose, task_id))
     if not yes:
         ask(f"Cancel {_named(seen)}, which is {printable(seen.status)}?")
     act = Provenance(who=current_actor(), note=note)
     try:
-        done = asyncio.run(place_orders.cancel(settings, redactor, whose, task_id, act))
+        done = asyncio.run(place_orders.cancel(plan, redactor, whose, task_id, act))
     except KeyboardInterrupt:
-        complain([f"interrupted: order {task_id} may be cancelled or not; run it again to find out"])
+        complain([f"interrupted: order {task_id} may be cancelled or not; run the command again to find out"])
         raise
     problem = _problem(done)
     if as_json:
@@ -64,21 +64,21 @@ def cancel(
             }
         )
     elif problem is None:
-        click.echo(_told(done))
+        click.echo(_result(done))
     if problem is not None:
         complain([problem])
         sys.exit(FAILED)
 
 
-def _account(settings: Settings, account: str | None, task_id: int) -> str:
-    from orderwatch.app.commands import place_orders  # noqa: PLC0415 - as above
+def _account(plan: "Plan", account: str | None, task_id: int) -> str:
+    from orderwatch.app.commands import place_orders
 
-    demand_account(settings, account)
+    demand_account(plan.accounts, account)
     if account is not None:
         return account
-    known = asyncio.run(place_orders.accounts_of(settings, task_id)) or list(settings.accounts)
+    known = asyncio.run(place_orders.accounts_of(plan, task_id)) or list(plan.accounts)
     if len(known) > 1:
-        raise click.UsageError(f"several accounts may have order {task_id}: say which with --account")
+        raise click.UsageError(f"several accounts may have order {task_id}; specify --account")
     return known[0]
 
 
@@ -86,26 +86,26 @@ def _named(seen: OrderSnapshot) -> str:
     return f'order {seen.task_id} "{printable(seen.task_name or "")}"'
 
 
-def _told(done: "CancelResult") -> str:
+def _result(done: "CancelResult") -> str:
     status = printable(done.seen.status)
     if not done.sent:
-        return f"{_named(done.seen)} is {status} already: nothing was sent"
+        return f"{_named(done.seen)} is already {status}: nothing was sent"
     if done.lost is not None:
-        return f"{_named(done.seen)} is {status}: the answer was lost, but the provider shows it"
+        return f"{_named(done.seen)} is {status}: the response was lost, but the provider shows it"
     if not done.over:
-        return f"the provider took the cancellation of {_named(done.seen)}, and for now says {status}"
+        return f"the provider accepted the cancellation of {_named(done.seen)}; its status is {status}"
     return f"{_named(done.seen)} is {status}"
 
 
 def _problem(done: "CancelResult") -> str | None:
     status = printable(done.seen.status)
     if not done.sent and not done.cancelled:
-        return f"{_named(done.seen)} is {status} already: there is nothing to cancel, nothing was sent"
+        return f"{_named(done.seen)} is already {status}: there is nothing to cancel, nothing was sent"
     if done.over and not done.cancelled:
         return f"{_named(done.seen)} is {status}: it was over before it could be cancelled"
     if done.lost is not None and not done.over:
         return (
-            f"{_named(done.seen)} is perhaps cancelled: the answer was lost ({done.lost}), and the provider "
-            f"says {status}; look again with `orderwatch cancel {done.seen.task_id}`"
+            f"{_named(done.seen)} may be cancelled: the response was lost ({done.lost}), and its status "
+            f"is {status}; check again with `orderwatch cancel {done.seen.task_id}`"
         )
     return None

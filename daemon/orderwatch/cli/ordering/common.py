@@ -1,4 +1,4 @@
-"""What `place` and `cancel` share: who acts, the question before, and how each end is told."""
+"""What `place` and `cancel` share: notes, confirmation, and the text of each result."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from orderwatch.core.ordering.request import fingerprint
 
 if TYPE_CHECKING:
     from orderwatch.app.commands.place_orders import PlaceResult
-    from orderwatch.core.serializers import Shape
+    from orderwatch.core.json_types import JsonObject
     from orderwatch.service.ordering.placer import PlaceOutcome
 
 _RESUME = "run the same command with --resume"
@@ -27,22 +27,22 @@ def note_of(_context: click.Context, _option: click.Parameter, value: str | None
 
 
 def ask(question: str) -> None:
-    """Go on with a yes; without a terminal nobody can say it."""
+    """Ask for confirmation; exit unless the user confirms."""
     if not sys.stdin.isatty():
-        raise click.UsageError("nothing was sent: there is no terminal to ask at; say --yes")
+        raise click.UsageError("nothing was sent: no terminal for confirmation; use --yes")
     if not click.confirm(question, err=True):
         click.echo("nothing was sent", err=True)
         sys.exit(FAILED)
 
 
-def tried_facts(one: "PlaceResult") -> "Shape":
-    """What came of an order; without an intent nothing was ever sent of it."""
+def result_to_dict(one: "PlaceResult") -> "JsonObject":
+    """Return the result of an order for JSON; without an intent it was never sent."""
     intent = one.outcome.intent if one.outcome else None
     return {
-        "account": one.asked.account,
-        "task_name": one.asked.request.task_name,
-        "project_name": one.asked.request.project_name,
-        "fingerprint": fingerprint(one.asked.account, one.asked.request),
+        "account": one.order.account,
+        "task_name": one.order.request.task_name,
+        "project_name": one.order.request.project_name,
+        "fingerprint": fingerprint(one.order.account, one.order.request),
         "state": intent.state if intent else None,
         "task_id": intent.task_id if intent else None,
         "fresh": bool(one.outcome and one.outcome.fresh),
@@ -51,8 +51,8 @@ def tried_facts(one: "PlaceResult") -> "Shape":
     }
 
 
-def told(outcome: "PlaceOutcome") -> str:
-    """How far an order came, and what to do next, in one line."""
+def result_line(outcome: "PlaceOutcome") -> str:
+    """Return how far an order came, and what to do next, in one line."""
     intent = outcome.intent
     name = f'"{printable(intent.request.task_name)}"'
     if intent.state is IntentState.PLACED:
@@ -65,12 +65,12 @@ def _placed(outcome: "PlaceOutcome") -> str:
     intent = outcome.intent
     number = f"order {intent.task_id}"
     if outcome.fresh and intent.sends:
-        lost = ": the answer was lost, but the provider's list shows it" if intent.ended_at else ""
+        lost = ": the response was lost, but the provider's list shows it" if intent.ended_at else ""
         return f"is placed, as {number}{lost}"
     status = f" ({printable(outcome.status)})" if outcome.status else ""
     if outcome.fresh:
-        told = f"is at the provider already, as {number}, placed earlier or elsewhere{status}"
-        return f"{told}: nothing was sent, and it is watched now; --again places another one"
+        found = f"is already at the provider, as {number}, placed earlier or elsewhere{status}"
+        return f"{found}: nothing was sent, and it is watched now; --again places a duplicate"
     when, by = format_time(intent.sent_at or intent.written_at), printable(intent.provenance.who)
-    how = "placed already" if intent.sends else "found at the provider"
-    return f"was {how}, as {number}, on {when} by {by}{status}: nothing was sent; --again places another one"
+    how = "already placed" if intent.sends else "found at the provider"
+    return f"was {how}, as {number}, on {when} by {by}{status}: nothing was sent; --again places a duplicate"

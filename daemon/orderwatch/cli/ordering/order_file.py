@@ -1,4 +1,4 @@
-"""What is about to be ordered, before it is: as a table, and as the very requests."""
+"""Reads order files, and shows the orders as a table or as requests before they are sent."""
 
 import asyncio
 import json
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from orderwatch.cli.output.tables import console, plain
-from orderwatch.config import Settings
 from orderwatch.core.deliveries.sidecar import zulu
 from orderwatch.core.field_parsers import shown
 from orderwatch.core.formatting import format_time
@@ -21,17 +20,18 @@ from orderwatch.ops.log import Redactor
 
 if TYPE_CHECKING:
     from orderwatch.app.commands.place_orders import PlaceRequest
-    from orderwatch.core.serializers import Shape
+    from orderwatch.app.plan import Plan
+    from orderwatch.core.json_types import JsonObject
 
 
-def print_wanted(asked: "Sequence[PlaceRequest]", known: Sequence[Intent | None]) -> None:
-    """A line per order, and what was meant of it before."""
-    from rich.table import Table  # noqa: PLC0415 - rich is loaded only where it prints
+def print_orders(orders: "Sequence[PlaceRequest]", known: Sequence[Intent | None]) -> None:
+    """Print a row per order, with its earlier intent."""
+    from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for heading in ("order", "project", "account", "product", "target", "window (UTC)", "captures", "so far"):
         table.add_column(heading, overflow="fold")
-    for one, intent in zip(asked, known, strict=True):
+    for one, intent in zip(orders, known, strict=True):
         request = one.request
         cells = (
             request.task_name,
@@ -47,19 +47,19 @@ def print_wanted(asked: "Sequence[PlaceRequest]", known: Sequence[Intent | None]
     console().print(table)
 
 
-def print_requests(requests: "Sequence[Shape]") -> None:
+def print_requests(requests: "Sequence[JsonObject]") -> None:
     for request in requests:
         click.echo(f"\n{request['method']} {request['url']}")
-        headers: dict[str, str] = request["headers"]  # type: ignore[assignment]  # as made below
+        headers: dict[str, str] = request["headers"]  # type: ignore[assignment]
         for name, value in headers.items():
             click.echo(f"{name}: {value}")
         click.echo(json.dumps(request["body"], indent=2, ensure_ascii=False))
     click.echo("\nnothing was sent")
 
 
-def request_facts(one: "PlaceRequest", settings: Settings) -> "Shape":
-    """The request as it would be sent; its token is not asked for."""
-    account = settings.accounts[one.account]
+def request_facts(one: "PlaceRequest", plan: "Plan") -> "JsonObject":
+    """Return the request as it would be sent; no token is requested."""
+    account = plan.accounts[one.account].settings
     contract = {"X-Satellogic-Contract-Id": account.contract_id} if account.contract_id else {}
     return {
         "account": one.account,
@@ -72,7 +72,7 @@ def request_facts(one: "PlaceRequest", settings: Settings) -> "Shape":
 
 
 def _so_far(intent: Intent | None) -> str:
-    """In a few words."""
+    """Return the state of the earlier intent in a few words."""
     match intent:
         case None:
             return "new"
@@ -81,15 +81,15 @@ def _so_far(intent: Intent | None) -> str:
         case Intent(state=IntentState.REFUSED | IntentState.UNSENT | IntentState.FORGOTTEN):
             return f"{intent.state} before"
         case _:
-            return f"unclear since {format_time(intent.ended_at or intent.sent_at or intent.written_at)}"
+            return f"unconfirmed since {format_time(intent.ended_at or intent.sent_at or intent.written_at)}"
 
 
 def _place(request: Request) -> str:
-    """The point, or two corners of the area's box."""
+    """Return the point, or two corners of the area's bounding box."""
     kind, coordinates = request.target["type"], request.target["coordinates"]
     if kind == "Point":
-        return _position(coordinates)  # type: ignore[arg-type]  # as it was checked
-    ring = coordinates[0]  # type: ignore[index]  # as above
+        return _position(coordinates)  # type: ignore[arg-type]  # checked before
+    ring = coordinates[0]  # type: ignore[index]  # likewise
     west, east = min(p[0] for p in ring), max(p[0] for p in ring)
     south, north = min(p[1] for p in ring), max(p[1] for p in ring)
     return f"area from {_position((west, south))} to {_position((east, north))}"
@@ -105,52 +105,52 @@ def _minute(time: datetime) -> str:
     return zulu(time)[:16].replace("T", " ")
 
 
-class Inquiry:
-    """What the provider says of orders, asked once per account."""
+class AccountFacts:
+    """What orders are checked against, requested once per account."""
 
-    def __init__(self, settings: Settings, redactor: Redactor, account: str | None) -> None:
-        self._settings = settings
+    def __init__(self, plan: "Plan", redactor: Redactor, account: str | None) -> None:
+        self._plan = plan
         self._redactor = redactor
-        self._usual = account or (next(iter(settings.accounts)) if len(settings.accounts) == 1 else None)
+        self._usual = account or (next(iter(plan.accounts)) if len(plan.accounts) == 1 else None)
         self._known: dict[str, KnownOrderNames] = {}
 
     def problem(self, account: str | None) -> str | None:
         account = account or self._usual
         if account is None:
-            return "account: say which of several, in the file or by --account"
-        if account not in self._settings.accounts:
-            return f"account: there is none called {account!r} in the configuration"
+            return "account: several are configured; name one in the file or with --account"
+        if account not in self._plan.accounts:
+            return f"account: {account!r} is not configured"
         return None
 
-    def inquire(self, accounts: Iterable[str | None]) -> None:
-        """Ask for all that these orders need to be judged by; `ProviderError`."""
-        from orderwatch.app.commands import place_orders  # noqa: PLC0415 - `--help` stays quick
+    def request(self, accounts: Iterable[str | None]) -> None:
+        """Request what these accounts' orders are checked against. Raises `ProviderError`."""
+        from orderwatch.app.commands import place_orders
 
-        wanted = {name or self._usual for name in accounts}
-        asked = [name for name in self._settings.accounts if name in wanted]
-        self._known = asyncio.run(place_orders.search_unclear(self._settings, self._redactor, asked))
+        chosen = {name or self._usual for name in accounts}
+        names = [name for name in self._plan.accounts if name in chosen]
+        self._known = asyncio.run(place_orders.search_unclear(self._plan, self._redactor, names))
 
     def known(self, account: str | None) -> KnownOrderNames:
-        """Without a word of the provider's there is still our own clock."""
-        asked = self._known.get(account or self._usual or "")
-        return asked or KnownOrderNames(now=datetime.now(UTC), products=None)
+        """Return the facts of an account; without an answer of the provider, only our time."""
+        known = self._known.get(account or self._usual or "")
+        return known or KnownOrderNames(now=datetime.now(UTC), products=None)
 
 
-def read_file(data: bytes, name: str, inquiry: Inquiry, *, alone: bool = False) -> list[Draft]:
-    """The orders of the file; `ConfigError` has every problem of all of them, the provider's too.
+def read_file(data: bytes, name: str, facts: AccountFacts, *, offline: bool = False) -> list[Draft]:
+    """Read the orders of a file. Raises `ConfigError` with every problem of all orders.
 
-    With `alone` nobody is asked, and what the time of day says does not matter.
+    With `offline` no account is requested, and times are not checked.
     """
     accounts: list[str | None] = []
-    _, problems = read_orders(data, name, accounts.append)  # of orders with problems too
-    strangers = [wrong for account in dict.fromkeys(accounts) if (wrong := inquiry.problem(account))]
+    _, problems = read_orders(data, name, accounts.append)  # also of orders with problems
+    unknown = [wrong for account in dict.fromkeys(accounts) if (wrong := facts.problem(account))]
     try:
-        inquiry.inquire([] if alone else accounts)
+        facts.request([] if offline else accounts)
     except ProviderError:
-        if not problems and not strangers:
+        if not problems and not unknown:
             raise
-    drafts, problems = read_orders(data, name) if alone else read_orders(data, name, inquiry.known)
-    if problems := [*problems, *strangers]:
+    drafts, problems = read_orders(data, name) if offline else read_orders(data, name, facts.known)
+    if problems := [*problems, *unknown]:
         file = f"{shown(name)}: "
         raise ConfigError([f"{file}{problem.removeprefix(file)}; nothing was sent" for problem in problems])
     return drafts

@@ -1,4 +1,4 @@
-"""`place`: order what a file says, each order at most once."""
+"""`place`: places the orders of a file, each at most once."""
 
 import asyncio
 import hashlib
@@ -19,9 +19,14 @@ from orderwatch.cli.common import (
     print_json,
     quiet,
 )
-from orderwatch.cli.ordering.common import ask, note_of, told, tried_facts
-from orderwatch.cli.ordering.order_file import Inquiry, print_requests, print_wanted, read_file, request_facts
-from orderwatch.config import Settings
+from orderwatch.cli.ordering.common import ask, note_of, result_line, result_to_dict
+from orderwatch.cli.ordering.order_file import (
+    AccountFacts,
+    print_orders,
+    print_requests,
+    read_file,
+    request_facts,
+)
 from orderwatch.core.formatting import escape_name, format_duration, printable
 from orderwatch.core.ordering.intent import Intent, IntentState
 from orderwatch.core.ordering.provenance import Provenance
@@ -31,24 +36,23 @@ from orderwatch.ops.log import Redactor
 
 if TYPE_CHECKING:
     from orderwatch.app.commands.place_orders import PlaceRequest, PlaceResult
+    from orderwatch.app.plan import Plan
 
 _INTERRUPTED = (
-    "interrupted: what was being sent may have been taken; run it again, without --again, to find out: "
+    "interrupted: an order may have been placed; run the command again, without --again, to find out: "
     "nothing is placed twice"
 )
 
 
 @click.command()
 @click.argument("file", type=click.File("rb"))
-@click.option("--account", metavar="NAME", help="Order with this account, where the file names none.")
-@click.option(
-    "--note", metavar="TEXT", callback=note_of, help="What it is for: kept in the history of each order."
-)
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Check everything and show the requests; order nothing.")
-@click.option("--resume", is_flag=True, help="Send once more what may have been lost, if it surely was.")
-@click.option("--again", is_flag=True, help="Place another one of what was placed already.")
-@click.option("--forget", is_flag=True, help="Search no more for what may have been lost; order nothing.")
+@click.option("--account", metavar="NAME", help="Account for orders that name none in the file.")
+@click.option("--note", metavar="TEXT", callback=note_of, help="Purpose, kept in the history of each order.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--dry-run", is_flag=True, help="Check everything and show the requests; place nothing.")
+@click.option("--resume", is_flag=True, help="Resend orders whose first attempt is confirmed lost.")
+@click.option("--again", is_flag=True, help="Place a duplicate of an order that already exists.")
+@click.option("--forget", is_flag=True, help="Stop searching for unconfirmed orders; place nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def place(
@@ -64,78 +68,80 @@ def place(
     forget: bool,
     as_json: bool,
 ) -> None:
-    """Order what FILE says: GeoJSON features, or TOML. Each order is placed at most once.
+    """Place the orders of a file, each at most once.
 
-    Everything is checked before anything is sent. Where an answer is lost, the provider's list is searched
-    for the order before it could be sent again.
+    FILE is TOML or GeoJSON. Everything is checked before anything is sent. If a response is lost, orderwatch
+    searches the provider's list for the order before it sends the order again.
     """
-    from orderwatch.app.commands import place_orders  # noqa: PLC0415 - `--help` stays quick
+    from orderwatch.app.commands import place_orders
 
     if [resume, again, forget].count(True) > 1:
-        raise click.UsageError("--resume, --again and --forget are each a wish of their own")
-    settings = context.settings(resolve=True)
-    redactor = quiet(settings)
-    demand_account(settings, account)
+        raise click.UsageError("--resume, --again and --forget are mutually exclusive")
+    plan = context.plan(resolve=True)
+    redactor = quiet(plan.settings)
+    demand_account(plan.accounts, account)
     data, name = file.read(), printable(escape_name(PurePath(file.name).name))
-    drafts = read_file(data, name, Inquiry(settings, redactor, account), alone=forget)
+    drafts = read_file(data, name, AccountFacts(plan, redactor, account), offline=forget)
     digest = hashlib.sha256(data).hexdigest()
-    asked = [
+    orders = [
         place_orders.PlaceRequest(
-            draft.account or account or next(iter(settings.accounts)),
+            draft.account or account or next(iter(plan.accounts)),
             draft.request,
             Provenance(who=current_actor(), source=name, digest=digest, note=note or draft.note),
         )
         for draft in drafts
     ]
-    known = asyncio.run(place_orders.known_intents(settings, asked))
+    known = asyncio.run(place_orders.known_intents(plan, orders))
     if not as_json:
-        print_wanted(asked, known)
+        print_orders(orders, known)
     if dry_run:
-        requests = [request_facts(one, settings) for one in asked]
+        requests = [request_facts(one, plan) for one in orders]
         print_json({"requests": requests}) if as_json else print_requests(requests)
     elif forget:
-        _forget(settings, asked, yes=yes)
+        _forget(plan, orders, yes=yes)
     else:
         if not yes and (again or not all(map(_is_placed, known))):
-            ask(f"Place {'this order' if len(asked) == 1 else f'these {len(asked)} orders'}?")
-        _Placing(settings, redactor, as_json=as_json).go(asked, resume=resume, again=again, may_ask=not yes)
+            ask(f"Place {'this order' if len(orders) == 1 else f'these {len(orders)} orders'}?")
+        _Placing(plan, redactor, as_json=as_json).go(orders, resume=resume, again=again, interactive=not yes)
 
 
 def _is_placed(intent: Intent | None) -> bool:
     return intent is not None and intent.state is IntentState.PLACED
 
 
-def _forget(settings: Settings, asked: "Sequence[PlaceRequest]", *, yes: bool) -> None:
-    from orderwatch.app.commands import place_orders  # noqa: PLC0415 - as above
+def _forget(plan: "Plan", orders: "Sequence[PlaceRequest]", *, yes: bool) -> None:
+    from orderwatch.app.commands import place_orders
 
     if not yes:
-        ask("Search no more for what may have been placed? Placing it again may then order it twice.")
-    left = asyncio.run(place_orders.forget(settings, asked))
-    click.echo(f"{len(left)} {'order is' if len(left) == 1 else 'orders are'} searched for no more")
+        ask("Stop searching for unconfirmed orders? Placing them again may then order them twice.")
+    left = asyncio.run(place_orders.forget(plan, orders))
+    click.echo(f"{len(left)} {'order is' if len(left) == 1 else 'orders are'} no longer searched for")
 
 
 class _Placing:
-    """Tells each order's end as soon as it is known, whatever comes after it."""
+    """Places orders, and prints the result of each as soon as it is known."""
 
-    def __init__(self, settings: Settings, redactor: Redactor, *, as_json: bool) -> None:
-        self._settings = settings
+    def __init__(self, plan: "Plan", redactor: Redactor, *, as_json: bool) -> None:
+        self._plan = plan
         self._redactor = redactor
         self._as_json = as_json
         self._tried: list[PlaceResult] = []
 
-    def go(self, asked: "Sequence[PlaceRequest]", *, resume: bool, again: bool, may_ask: bool) -> None:
+    def go(self, orders: "Sequence[PlaceRequest]", *, resume: bool, again: bool, interactive: bool) -> None:
         if resume and not self._as_json:
-            wait = format_duration(self._settings.ordering.confirm_lost_after)
-            click.echo(f"searching the provider's list; what it lacks for {wait} counts as not taken")
+            wait = format_duration(self._plan.ordering.confirm_lost_after)
+            click.echo(
+                f"searching the provider's list; an order missing from it for {wait} counts as not placed"
+            )
         try:
-            self._place(asked, resume=resume, again=again)
-            lost = [one.asked for one in self._tried if _state_of(one) is IntentState.ABSENT]
-            if lost and may_ask and click.confirm("Send once more what was surely not taken?", err=True):
-                self._tried = [one for one in self._tried if one.asked not in lost]
+            self._place(orders, resume=resume, again=again)
+            lost = [one.order for one in self._tried if _state_of(one) is IntentState.ABSENT]
+            if lost and interactive and click.confirm("Resend the orders that are confirmed lost?", err=True):
+                self._tried = [one for one in self._tried if one.order not in lost]
                 self._place(lost, resume=True, again=False)
         finally:
             if self._as_json:
-                print_json({"orders": [tried_facts(one) for one in self._tried]})
+                print_json({"orders": [result_to_dict(one) for one in self._tried]})
             complain([_problem(one) for one in self._tried if not _is_well(one)])
         left = [one for one in self._tried if not _is_well(one)]
         if any(isinstance(one.error, RefusedError) for one in left):
@@ -143,23 +149,23 @@ class _Placing:
         if left:
             sys.exit(FAILED)
 
-    def _place(self, asked: "Sequence[PlaceRequest]", *, resume: bool, again: bool) -> None:
-        from orderwatch.app.commands import place_orders  # noqa: PLC0415 - as above
+    def _place(self, orders: "Sequence[PlaceRequest]", *, resume: bool, again: bool) -> None:
+        from orderwatch.app.commands import place_orders
 
         try:
             asyncio.run(
                 place_orders.place(
-                    self._settings, self._redactor, asked, self._tell, resume=resume, again=again
+                    self._plan, self._redactor, orders, self._report, resume=resume, again=again
                 )
             )
         except KeyboardInterrupt:
             complain([_INTERRUPTED])
             raise
 
-    def _tell(self, tried: "PlaceResult") -> None:
+    def _report(self, tried: "PlaceResult") -> None:
         self._tried.append(tried)
         if tried.outcome is not None and _is_well(tried) and not self._as_json:
-            click.echo(told(tried.outcome))
+            click.echo(result_line(tried.outcome))
 
 
 def _state_of(tried: "PlaceResult") -> IntentState | None:
@@ -167,12 +173,12 @@ def _state_of(tried: "PlaceResult") -> IntentState | None:
 
 
 def _is_well(tried: "PlaceResult") -> bool:
-    """What was asked for is there, and runs."""
+    """Return whether the order is placed and not over."""
     return tried.outcome is not None and _is_placed(tried.outcome.intent) and not tried.outcome.over
 
 
 def _problem(tried: "PlaceResult") -> str:
     if tried.outcome is not None:
-        return told(tried.outcome)
-    name = printable(tried.asked.request.task_name)
-    return f'"{name}" was not sent, since the provider\'s list has to be searched first: {tried.error}'
+        return result_line(tried.outcome)
+    name = printable(tried.order.request.task_name)
+    return f'"{name}" was not sent: the provider\'s list must be searched first: {tried.error}'

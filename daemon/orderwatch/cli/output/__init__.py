@@ -1,1 +1,1 @@
-"""What commands print: tables, live views, progress, JSON."""
+"""Output of the commands: tables, live views, progress, JSON."""

@@ -1,4 +1,4 @@
-"""The live picture of the demonstration; plain lines where there is no terminal."""
+"""Live view of the demonstration; plain lines without a terminal."""
 
 import io
 from collections import deque
@@ -15,18 +15,18 @@ from orderwatch.cli.output.live import framed, move_line, orders_table, transfer
 from orderwatch.cli.output.tables import console
 from orderwatch.core.deliveries.bandwidth import SpeedMeter
 from orderwatch.core.model import DeliveryState, Order, Transition
-from orderwatch.core.orders.recent_changes import STEPS, fold_changes, single_change
+from orderwatch.core.orders.recent_changes import STEPS_PER_FILE, fold_changes, single_change
 
-_RECENT = 8
+_MAX_CHANGES = 8
 _PICTURE_WIDTH = 118
 
 
 class View:
-    """Shows what the database says, frame by frame. `last_move` is the newest transition shown."""
+    """Shows the database, frame by frame. `last_move` is the newest transition shown."""
 
     def __init__(self) -> None:
         self.last_move = 0
-        self._recent: deque[Transition] = deque(maxlen=STEPS * _RECENT)
+        self._recent: deque[Transition] = deque(maxlen=STEPS_PER_FILE * _MAX_CHANGES)
         self._speeds = SpeedMeter()
         self._console = console()
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
@@ -56,7 +56,7 @@ class View:
             self._picture = (transfers, frame)
 
     def save_picture(self, path: Path) -> None:
-        """The liveliest frame as SVG, without the web font that the library would link to."""
+        """Save the frame with the most transfers as SVG, without the web font that the library links to."""
         screen = Console(record=True, width=_PICTURE_WIDTH, file=io.StringIO())
         if self._picture is not None:
             screen.print(self._picture[1])
@@ -71,6 +71,6 @@ class View:
         frame = Group(
             framed(orders_table(orders), "orders"),
             framed(transfers_table(going), "transfers"),
-            framed(Group(*map(move_line, fold_changes(self._recent)[-_RECENT:])), "what moved"),
+            framed(Group(*map(move_line, fold_changes(self._recent)[-_MAX_CHANGES:])), "recent changes"),
         )
         return frame, sum(0 < d.durable < (d.total or 0) for d in running)

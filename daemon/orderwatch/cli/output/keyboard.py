@@ -1,4 +1,4 @@
-"""What a user does beside a picture that goes on: ends it, or makes the window another size."""
+"""Reads the keys and signals that end or resize a live view."""
 
 import asyncio
 import os
@@ -9,19 +9,19 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)  # the last is Ctrl-\
-_ENDING = b"qQ\x04"  # and Ctrl-D
+_END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)  # Ctrl-C, …, Ctrl-\
+_END_KEYS = b"qQ\x04"  # and Ctrl-D
 
 
 class Keyboard:
-    """`ended` once the user wants the end."""
+    """`ended` is set once the user quits."""
 
     def __init__(self) -> None:
         self.ended = False
         self._woken = asyncio.Event()
 
     async def pause(self, seconds: float) -> None:
-        """So long, or until something was done."""
+        """Wait so many seconds, or until the user does something."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
@@ -38,15 +38,15 @@ class Keyboard:
         typed = b""
         with suppress(OSError):  # the window was closed
             typed = os.read(file, 1024)
-        if not typed or any(key in _ENDING for key in typed):
+        if not typed or any(key in _END_KEYS for key in typed):
             self.end()
 
 
 @contextmanager
 def listening() -> Iterator[Keyboard]:
-    """Within a loop: signals that would end us end it too, and the terminal is left as it was."""
+    """Read keys within a loop; signals end the view too, and the terminal is restored."""
     loop, keys = asyncio.get_running_loop(), Keyboard()
-    handlers = {**dict.fromkeys(_ENDS, keys.end), signal.SIGWINCH: keys.wake}
+    handlers = {**dict.fromkeys(_END_SIGNALS, keys.end), signal.SIGWINCH: keys.wake}
     for number, handler in handlers.items():
         loop.add_signal_handler(number, handler)
     try:
@@ -62,7 +62,7 @@ def listening() -> Iterator[Keyboard]:
 
 @contextmanager
 def _typed(loop: asyncio.AbstractEventLoop, keys: Keyboard, file: int) -> Iterator[None]:
-    """Each key as it is pressed, unseen. None suspends us: the terminal would be left as it is meanwhile."""
+    """Read each key at once, without echo. Ctrl-Z is disabled: it would leave the terminal in this mode."""
     former = termios.tcgetattr(file)
     try:
         tty.setcbreak(file)

@@ -1,4 +1,4 @@
-"""The parts of a live picture: orders, transfers with their speeds, what moved."""
+"""Parts of a live view: orders, transfers with their speeds, recent changes."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,8 +15,8 @@ from orderwatch.core.formatting import format_bytes
 from orderwatch.core.model import DeliveryState, Order
 from orderwatch.core.orders.recent_changes import RecentChange
 
-_EACH = 4  # captures that are shown one by one
-_BAR = 30  # columns
+_MAX_CAPTURES = 4  # shown one by one
+_BAR_WIDTH = 30
 
 
 def framed(part: RenderableType, name: str) -> Panel:
@@ -25,7 +25,7 @@ def framed(part: RenderableType, name: str) -> Panel:
 
 def transfers_table(running: Sequence[Progress]) -> RenderableType:
     if not running:
-        return Text("nothing under way", style="dim")
+        return Text("no transfers", style="dim")
     table = _table("file", "bar", "bytes", "pace", "tries", giving={"file", "bar"})
     table.show_header = False
     for going in running:
@@ -36,19 +36,19 @@ def transfers_table(running: Sequence[Progress]) -> RenderableType:
             ProgressBar(
                 total=total or 1,
                 completed=delivery.durable,
-                width=_BAR,
+                width=_BAR_WIDTH,
                 complete_style="cyan",
                 finished_style="green",
             ),
             f"{format_bytes(delivery.durable)} of {format_bytes(total)}",
             going.words,
-            "" if delivery.attempts == 0 else Text(f"try {delivery.attempts + 1}", "yellow"),
+            "" if delivery.attempts == 0 else Text(f"attempt {delivery.attempts + 1}", "yellow"),
         )
     return table
 
 
 def orders_table(orders: Sequence[Order], more: Mapping[str, Callable[[Order], str]] | None = None) -> Table:
-    """A line for each; `more` are columns of one's own by their heading."""
+    """Return a row per order; `more` are further columns by their heading."""
     headings = ("order", "project / task", "status", "captures", "stored", *(more or ()))
     table = _table(*headings, giving={"project / task"})
     for order in orders:
@@ -59,7 +59,7 @@ def orders_table(orders: Sequence[Order], more: Mapping[str, Callable[[Order], s
             styled(order.status.word),
             _captures(order),
             f"{stored} of {len(order.deliveries)}" if order.deliveries else "",
-            *(tell(order) for tell in (more or {}).values()),
+            *(cell(order) for cell in (more or {}).values()),
         )
     return table
 
@@ -69,20 +69,20 @@ def move_line(row: RecentChange) -> Text:
     before = plain("".join(f"{word} → " for word in earlier))
     detail = plain(f"  {row.detail}" if row.detail and move.after != "stored" else "", "dim")
     at = (when(move.at)[11:], "dim")
-    told = Text.assemble(
+    line = Text.assemble(
         at, f" {move.subject:<8} ", plain(row.name), "  ", before, styled(move.after), detail
     )
-    return in_a_line(told)
+    return in_a_line(line)
 
 
 def in_a_line(text: Text) -> Text:
-    """Cut where there is no room."""
+    """Cut a text that is too long for its line."""
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
 
 
 def _table(*headings: str, giving: Collection[str]) -> Table:
-    """Where there is little room some columns give way before the others."""
+    """Create a table whose `giving` columns shrink first."""
     table = Table(box=None, pad_edge=False, header_style="bold dim")
     for heading in headings:
         table.add_column(in_a_line(Text(heading)), no_wrap=heading not in giving)
@@ -93,6 +93,6 @@ def _captures(order: Order) -> Text:
     words = [capture.status.word for capture in order.captures]
     if not words:
         return plain("none yet", "dim")
-    if len(words) <= _EACH:
+    if len(words) <= _MAX_CAPTURES:
         return Text(" ").join(map(styled, words))
     return Text(", ").join(Text.assemble(f"{n} ", styled(word)) for word, n in Counter(words).items())

@@ -1,4 +1,4 @@
-"""How far a long work is: a bar on a terminal, a line now and then elsewhere. On stderr."""
+"""Progress of long work on stderr: a bar on a terminal, else a line once a minute."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,11 +12,11 @@ from orderwatch.core.formatting import format_bytes
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_SELDOM = 60.0  # seconds
+_PLAIN_INTERVAL_SECONDS = 60.0
 
 
 class Bar:
-    """Files, bytes, rate and what is left."""
+    """Shows files, bytes, rate and remaining time as a bar."""
 
     def __init__(self, progress: "Progress", doing: str = "reading") -> None:
         self._progress = progress
@@ -26,32 +26,32 @@ class Bar:
 
     def begin(self, files: int, size: int) -> None:
         self._files = files
-        self._progress.update(self._task, description=self._told(), total=size)
+        self._progress.update(self._task, description=self._description(), total=size)
 
     def read(self, size: int) -> None:
         self._progress.advance(self._task, size)
 
     def file(self) -> None:
         self._done += 1
-        self._progress.update(self._task, description=self._told())
+        self._progress.update(self._task, description=self._description())
 
-    def _told(self) -> str:
+    def _description(self) -> str:
         return f"{self._doing} {self._done} of {self._files} files"
 
 
 class Lines:
-    """For a log or a mail: silent where the reading is short."""
+    """Prints progress for a log or a mail; silent if the work is short."""
 
     def __init__(
         self,
-        say: Callable[[str], None] = lambda line: click.echo(line, err=True),
+        print_line: Callable[[str], None] = lambda line: click.echo(line, err=True),
         clock: Callable[[], float] = time.monotonic,
         done: str = "read",
     ) -> None:
-        self._say = say
+        self._print = print_line
         self._what = done
         self._clock = clock
-        self._said_at = clock()
+        self._printed_at = clock()
         self._files = self._size = self._done = self._read = 0
 
     def begin(self, files: int, size: int) -> None:
@@ -60,10 +60,10 @@ class Lines:
     def read(self, size: int) -> None:
         self._read += size
         now = self._clock()
-        if now - self._said_at >= _SELDOM:
-            self._said_at = now
+        if now - self._printed_at >= _PLAIN_INTERVAL_SECONDS:
+            self._printed_at = now
             files = f"{self._done} of {self._files} files"
-            self._say(
+            self._print(
                 f"orderwatch: {self._what} {files}, {format_bytes(self._read)} of {format_bytes(self._size)}"
             )
 
@@ -73,9 +73,9 @@ class Lines:
 
 @contextmanager
 def shown(doing: str = "reading", done: str = "read", *, plain: bool = False) -> Iterator[Bar | Lines]:
-    """`plain` is no bar on a terminal either."""
-    from rich.console import Console  # noqa: PLC0415 - rich is loaded only where it prints
-    from rich.progress import (  # noqa: PLC0415 - as above
+    """Show progress until the context ends; with `plain`, no bar on a terminal either."""
+    from rich.console import Console
+    from rich.progress import (
         BarColumn,
         DownloadColumn,
         Progress,

@@ -1,15 +1,22 @@
-"""The JSON shapes of the contract that only commands print."""
+"""JSON documents that only `status`, `contracts` and `products` print."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.daemon_status import DaemonStatus
+from orderwatch.core.json_types import (
+    AccountJson,
+    ConcernJson,
+    DaemonJson,
+    IntentJson,
+    OrderJson,
+    ProblemJson,
+)
 from orderwatch.core.model import Order
 from orderwatch.core.notifications.problems import Problem
 from orderwatch.core.ordering.intent import Intent
 from orderwatch.core.serializers import (
-    Shape,
     account_to_dict,
     concern_to_dict,
     daemon_status_to_dict,
@@ -23,10 +30,63 @@ if TYPE_CHECKING:
     from orderwatch.app.commands.account_info import ContractInfo, ProductInfo
 
 
-class Known(NamedTuple):
-    """What `status` shows: accounts by name, intents that nobody knows the end of, problems that last.
+class StatusJson(TypedDict):
+    """What `status` prints."""
 
-    `attention` is what needs a person and was not acknowledged.
+    daemon: DaemonJson
+    attention: list[ConcernJson]
+    orders: list[OrderJson]
+    accounts: list[AccountJson]
+    intents: list[IntentJson]
+    problems: list[ProblemJson]
+
+
+class ContractJson(TypedDict):
+    """One contract; `can_task` is None if the provider's list does not have it."""
+
+    contract_id: str
+    name: str | None
+    status: str | None
+    can_task: bool | None
+    used: bool
+
+
+class AccountContractsJson(TypedDict):
+    """The contracts of one account; `scope` is None if the token does not have it."""
+
+    account: str
+    credentials: str
+    scope: list[str] | None
+    source: str | None
+    contracts: list[ContractJson]
+    problem: str | None
+
+
+class ContractsJson(TypedDict):
+    """What `contracts` prints."""
+
+    accounts: list[AccountContractsJson]
+
+
+class ProductJson(TypedDict):
+    """One product that an account may order."""
+
+    account: str
+    id: int
+    name: str | None
+    kind: str | None
+
+
+class ProductsJson(TypedDict):
+    """What `products` prints."""
+
+    products: list[ProductJson]
+
+
+class Known(NamedTuple):
+    """What `status` shows: accounts by name, unconfirmed intents, open problems.
+
+    `attention` is what needs a person and is not acknowledged.
     """
 
     orders: Sequence[Order]
@@ -37,7 +97,7 @@ class Known(NamedTuple):
     daemon: DaemonStatus = DaemonStatus(running=True)
 
 
-def status_to_dict(known: Known) -> Shape:
+def status_to_dict(known: Known) -> StatusJson:
     return {
         "daemon": daemon_status_to_dict(known.daemon),
         "attention": [concern_to_dict(concern) for concern in known.attention],
@@ -50,36 +110,36 @@ def status_to_dict(known: Known) -> Shape:
     }
 
 
-def contracts_to_dict(found: Sequence["ContractInfo"]) -> Shape:
-    """`can_task` is null where the provider's list does not say, `scope` where the token does not."""
-    return {"accounts": [_holding_facts(holding) for holding in found]}
+def contracts_to_dict(found: Sequence["ContractInfo"]) -> ContractsJson:
+    """Return the document of `contracts`; `can_task` and `scope` are null if unknown."""
+    return {"accounts": [_account_contracts_to_dict(info) for info in found]}
 
 
-def _holding_facts(holding: "ContractInfo") -> Shape:
+def _account_contracts_to_dict(info: "ContractInfo") -> AccountContractsJson:
     return {
-        "account": holding.account,
-        "credentials": holding.credentials,
-        "scope": None if holding.scope is None else list(holding.scope),
-        "source": holding.source,
+        "account": info.account,
+        "credentials": info.credentials,
+        "scope": None if info.scope is None else list(info.scope),
+        "source": info.source,
         "contracts": [
             {
                 "contract_id": contract.contract_id,
                 "name": contract.name,
                 "status": contract.status,
                 "can_task": contract.can_task,
-                "used": contract.contract_id == holding.contract_id,
+                "used": contract.contract_id == info.contract_id,
             }
-            for contract in holding.contracts
+            for contract in info.contracts
         ],
-        "problem": holding.problem,
+        "problem": info.problem,
     }
 
 
-def products_to_dict(found: Sequence["ProductInfo"]) -> Shape:
+def products_to_dict(found: Sequence["ProductInfo"]) -> ProductsJson:
     return {
         "products": [
-            {"account": offered.account, "id": product.pk, "name": product.name, "kind": product.kind}
-            for offered in found
-            for product in offered.products
+            {"account": info.account, "id": product.pk, "name": product.name, "kind": product.kind}
+            for info in found
+            for product in info.products
         ]
     }

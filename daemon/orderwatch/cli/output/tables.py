@@ -1,4 +1,4 @@
-"""Facts as tables: colours and times from now on a terminal, plain text and times in UTC elsewhere."""
+"""Tables: with colours and relative times on a terminal, else plain text with UTC times."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -34,12 +34,12 @@ STYLES = {
     "expired": "red",
     "lost": "bold red",
 }
-_WIDE = 200  # columns where nobody's terminal limits them
-_WIDTHS = (18, 10, 8, 8, 20)  # capture, status, delivery, size, file
+_UNLIMITED_WIDTH = 200  # without a terminal
+_COLUMN_WIDTHS = (18, 10, 8, 8, 20)  # capture, status, delivery, size, file
 
 
 def print_status(known: Known, now: datetime, *, empty: str = NOTHING_KNOWN) -> None:
-    from rich.text import Text  # noqa: PLC0415 - rich is loaded only where it prints
+    from rich.text import Text
 
     screen = console()
     then = now if screen.is_terminal else None
@@ -57,13 +57,13 @@ def print_status(known: Known, now: datetime, *, empty: str = NOTHING_KNOWN) -> 
 
 
 def print_warning(screen: "Console", daemon: DaemonStatus, now: datetime) -> None:
-    """Say first where nobody works on what follows."""
+    """Print a warning if no daemon is running."""
     if warning := daemon.warning(now):
         screen.print(plain(warning, "bold red"), soft_wrap=True)
 
 
 def print_attention(screen: "Console", found: Sequence[Concern], now: datetime | None) -> None:
-    """Print what needs a person, each with what to do; times from `now`, without one as they are."""
+    """Print what needs a person, each with what to do; times relative to `now`, or absolute without it."""
     if not found:
         return
     screen.print(plain(headline(found), "bold red"))
@@ -73,8 +73,8 @@ def print_attention(screen: "Console", found: Sequence[Concern], now: datetime |
 
 
 def concern_line(concern: Concern, now: datetime | None) -> "Text":
-    """Return one thing that needs a person as a line."""
-    from rich.text import Text  # noqa: PLC0415 - as above
+    """Return a concern as a line."""
+    from rich.text import Text
 
     since = plain(
         f" since {format_time(concern.since)}" if now is None else f" {ago(concern.since, now)}", "dim"
@@ -91,19 +91,19 @@ def concern_line(concern: Concern, now: datetime | None) -> "Text":
 
 
 def status_table(orders: Sequence[Order], now: datetime | None = None) -> "Group":
-    """One block per order: a line of its own, then its captures with their deliveries.
+    """Return a block per order: its line, then its captures with their deliveries.
 
-    Times are told from `now`, without one as they are.
+    Times are relative to `now`, or absolute without it.
     """
-    from rich.console import Group  # noqa: PLC0415 - as above
-    from rich.padding import Padding  # noqa: PLC0415 - as above
-    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.table import Table
 
     blocks: list[RenderableType] = []
     for order in orders:
         table = Table(box=None, show_header=False, pad_edge=False)
-        for column, width in enumerate(_WIDTHS):
-            table.add_column(min_width=width, no_wrap=column < len(_WIDTHS) - 1, overflow="fold")
+        for column, width in enumerate(_COLUMN_WIDTHS):
+            table.add_column(min_width=width, no_wrap=column < len(_COLUMN_WIDTHS) - 1, overflow="fold")
         for capture in order.captures:
             for cells in _capture_rows(order, capture, now):
                 table.add_row(*cells)
@@ -114,10 +114,10 @@ def status_table(orders: Sequence[Order], now: datetime | None = None) -> "Group
 
 
 def console() -> "Console":
-    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.console import Console
 
     found = Console(highlight=False, emoji=False)
-    return found if found.is_terminal else Console(highlight=False, emoji=False, width=_WIDE)
+    return found if found.is_terminal else Console(highlight=False, emoji=False, width=_UNLIMITED_WIDTH)
 
 
 def styled(word: str) -> "Text":
@@ -125,14 +125,14 @@ def styled(word: str) -> "Text":
 
 
 def plain(text: str, style: str = "") -> "Text":
-    """The provider's words, without control characters; never markup, which two could make together."""
-    from rich.text import Text  # noqa: PLC0415 - as above
+    """Return text of the provider without control characters, never interpreted as markup."""
+    from rich.text import Text
 
     return Text(printable(text), style)
 
 
 def title(*names: str | None) -> "Text":
-    """Names from the larger to the smaller, those that there are."""
+    """Join the names that are present, from the larger to the smaller."""
     return plain(" / ".join(name for name in names if name))
 
 
@@ -141,17 +141,17 @@ def when(time: datetime | None) -> str:
 
 
 def _title(order: Order, now: datetime | None) -> "Text":
-    from rich.text import Text  # noqa: PLC0415 - as above
+    from rich.text import Text
 
     names, word = title(order.project_name, order.task_name), styled(order.status.word or "lost")
     facts = [order.state.value]
     if order.shown_at:
-        seen = "asked for" if order.state is OrderState.LOST else "seen"
+        seen = "polled" if order.state is OrderState.LOST else "seen"
         facts.append(f"{seen} {ago(order.shown_at, now)}")
     if order.next_look_at:
-        facts.append(f"next look {until(order.next_look_at, now)}")
-    told = (", ".join(facts), "dim")
-    return Text.assemble((str(order.task_id), "bold"), " ", names, "  ", word, "  ", told)
+        facts.append(f"next poll {until(order.next_look_at, now)}")
+    details = (", ".join(facts), "dim")
+    return Text.assemble((str(order.task_id), "bold"), " ", names, "  ", word, "  ", details)
 
 
 def _capture_rows(order: Order, capture: Capture, now: datetime | None) -> "list[tuple[RenderableType, ...]]":
@@ -173,21 +173,21 @@ def _capture_rows(order: Order, capture: Capture, now: datetime | None) -> "list
 def _delivery_cells(delivery: Delivery, now: datetime | None) -> "tuple[RenderableType, ...]":
     size = delivery.size if delivery.size is not None else delivery.total
     name = PurePosixPath(delivery.path).name if delivery.path else delivery.file_name
-    again = f"again {until(delivery.not_before, now)}" if delivery.not_before else None
+    again = f"retry {until(delivery.not_before, now)}" if delivery.not_before else None
     remarks = "; ".join(filter(None, (delivery.reason, again)))
     return styled(delivery.state), format_bytes(size), plain(f"{name} ({remarks})" if remarks else name)
 
 
 def _summary(orders: Sequence[Order]) -> str:
     deliveries = [delivery for order in orders for delivery in order.deliveries]
-    told = counted("order", "orders", OrderState, [order.state for order in orders])
+    summary = counted("order", "orders", OrderState, [order.state for order in orders])
     if not deliveries:
-        return told
-    return f"{told} · {counted('delivery', 'deliveries', DeliveryState, [d.state for d in deliveries])}"
+        return summary
+    return f"{summary} · {counted('delivery', 'deliveries', DeliveryState, [d.state for d in deliveries])}"
 
 
 def counted(one: str, many: str, states: Iterable[str], found: Sequence[str]) -> str:
-    """So many of them, and how many in each of their states."""
+    """Return the number of items, and how many are in each state."""
     counts = Counter(found)
     parts = ", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in states if counts[state])
     return f"{len(found)} {one if len(found) == 1 else many}: {parts}"

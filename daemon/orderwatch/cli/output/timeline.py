@@ -1,4 +1,4 @@
-"""`history` as people read it: by day, in words, with the pauses between."""
+"""`history` for people: by day, in words, with the pauses between changes."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _REMARKS = {
-    TransitionKind.ODD: "odd: no known road leads there",
+    TransitionKind.ODD: "odd: not a known transition",
     TransitionKind.SKIP: "skip: a state in between was not seen",
-    TransitionKind.UNKNOWN: "unknown word",
+    TransitionKind.UNKNOWN: "unknown status",
 }
-_LONG = timedelta(minutes=1)  # a shorter pause is not worth a word
+_MIN_SHOWN_PAUSE = timedelta(minutes=1)  # shorter pauses are not shown
 
 
 def print_history(moves: Sequence[Transition]) -> None:
-    """All moves of one task id, as they were recorded; those of several accounts are apart."""
+    """Print the status changes of one task id as recorded, grouped by account."""
     screen = console()
     accounts = groupby(sorted(moves, key=attrgetter("account")), attrgetter("account"))
     tables = {account: _timeline(list(its_moves)) for account, its_moves in accounts}
@@ -34,8 +34,8 @@ def print_history(moves: Sequence[Transition]) -> None:
 
 
 def _timeline(moves: Sequence[Transition]) -> "Table":
-    """A line per day with its moves below it."""
-    from rich.table import Table  # noqa: PLC0415 - rich is loaded only where it prints
+    """Return a row per day with its changes below it."""
+    from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
@@ -50,15 +50,15 @@ def _timeline(moves: Sequence[Transition]) -> "Table":
 
 
 def _line(move: Transition, last: datetime | None) -> "Text":
-    """What moved, from where to where, what there is to say about it, and the pause before it."""
-    from rich.text import Text  # noqa: PLC0415 - as above
+    """Return a change as a line: subject, states, remarks, and the pause before it."""
+    from rich.text import Text
 
     before = f"{printable(move.before)} → " if move.before else "→ "
     line = Text(f"{printable(_name(move))}  {before}")
     line.append(printable(move.after), STYLES.get(move.after))
     if remarks := "; ".join(filter(None, (_REMARKS.get(move.kind), move.detail))):
         line.append(f"  {printable(remarks)}", "dim")
-    if last is not None and move.at - last > _LONG:
+    if last is not None and move.at - last > _MIN_SHOWN_PAUSE:
         line.append(f"  + {format_duration(move.at - last)}", "dim")
     return line
 

@@ -1,10 +1,12 @@
-"""What may need a person: the evidence, what counts, and what was found."""
+"""Concerns, and the evidence that they are decided from."""
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from orderwatch.core.formatting import printable
 from orderwatch.core.model import Delivery, OrderPhase, OrderState, Subject
 from orderwatch.core.notifications.problems import Problem
 from orderwatch.core.order_names import OrderNames
@@ -16,18 +18,18 @@ from orderwatch.core.orders.watches import OrderTraits
 class Reason(StrEnum):
     """Why a person is needed; the list is sorted in this order."""
 
-    PROBLEM = "problem"  # something that the log said began and has not ended
-    PARKED = "parked"  # a delivery that waits for space or for an operator
-    GIVEN_UP = "given_up"  # a delivery that is not tried any more
-    ORDER_FAILED = "order_failed"  # an order that is final, and nothing of it was delivered
-    LOST = "lost"  # an order that the provider answers with 404
-    OVERDUE = "overdue"  # an order whose window is over, and nothing came or is about to
+    PROBLEM = "problem"  # a problem that has begun and not ended
+    PARKED = "parked"  # a delivery that waits for space or an operator
+    GIVEN_UP = "given_up"  # a delivery that is not retried any more
+    ORDER_FAILED = "order_failed"  # an order that is final without any delivery
+    LOST = "lost"  # an order for which the provider answers 404
+    OVERDUE = "overdue"  # an order whose window is over without any delivery
     UNCONFIRMED = "unconfirmed"  # an order that may or may not be placed
-    UNKNOWN_STATUS = "unknown_status"  # a word of the provider's that orderwatch does not know
+    UNKNOWN_STATUS = "unknown_status"  # a status of the provider that orderwatch does not know
 
     @property
     def words(self) -> str:
-        """The reason as people read it."""
+        """The reason for display."""
         return self.replace("_", " ")
 
 
@@ -35,7 +37,8 @@ class Reason(StrEnum):
 class Concern:
     """One thing that needs a person.
 
-    `name` is the attachment of a delivery, the name of an order, the event of a problem, or the unknown word.
+    `name` is the attachment of a delivery, the name of an order, the event of a problem or the
+    unknown status.
     """
 
     key: str
@@ -49,7 +52,7 @@ class Concern:
     capture_id: str | None = None
     scene_id: str | None = None
     project_name: str | None = None
-    channel: str | None = None  # the notification channel that a problem is about
+    channel: str | None = None  # of a problem with a notification channel
     acknowledged_at: datetime | None = None
 
     @property
@@ -60,7 +63,7 @@ class Concern:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raised:
-    """A concern as it was raised, and when a person acknowledged it."""
+    """A recorded concern, and when a person acknowledged it."""
 
     concern: Concern
     acknowledged_at: datetime | None = None
@@ -68,7 +71,7 @@ class Raised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFacts:
-    """What decides whether an order needs a person."""
+    """The facts that decide whether an order needs a person."""
 
     account: str
     task_id: int
@@ -83,15 +86,15 @@ class OrderFacts:
     final_at: datetime | None
     last_seen_at: datetime | None
     lost_at: datetime | None
-    failing_since: datetime | None  # wanted so long, and tried again and again
-    lacking_since: datetime | None  # published so long, and not all of its files are offered
+    failing_since: datetime | None  # of its deliveries that are retried
+    lacking_since: datetime | None  # of published captures without all their files
     has_file: bool
-    is_coming: bool  # some delivery of it is not settled yet
-    is_pending: bool  # some capture of it is not final yet
+    is_coming: bool  # a delivery is not settled yet
+    is_pending: bool  # a capture is not final yet
 
     @property
     def traits(self) -> OrderTraits:
-        """What decides whether it is watched."""
+        """The fields that decide whether it is watched."""
         return OrderTraits(
             self.task_id, self.project_name, self.task_name, self.placed_at, self.word, self.ours
         )
@@ -99,7 +102,7 @@ class OrderFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StuckDelivery:
-    """A delivery that is parked or given up, or is tried again after that."""
+    """A delivery that is parked or given up, or was and is retried."""
 
     delivery: Delivery
     names: OrderNames
@@ -108,7 +111,7 @@ class StuckDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownWord:
-    """A status that orderwatch does not know, with the order and capture that had it first."""
+    """An unknown status, with the order and capture that had it first."""
 
     subject: Subject
     word: str
@@ -119,7 +122,7 @@ class UnknownWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything recorded that may need a person; `raised` are by their keys."""
+    """All records that may need a person; `raised` are concerns by key."""
 
     problems: Sequence[Problem] = ()
     intents: Sequence[Intent] = ()
@@ -131,32 +134,43 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What counts: configured accounts, orders that are watched, and the words that orderwatch knows."""
+    """What counts: configured accounts, watched orders and unknown statuses."""
 
     accounts: Collection[str]
     is_watched: Callable[[str, OrderTraits], bool]
     knows: Callable[[Subject, str], bool]
 
     def has(self, names: OrderNames) -> bool:
-        """Whether the order's account is configured."""
+        """Returns whether the order's account is configured."""
         return names.account in self.accounts
 
     def is_new(self, unknown: UnknownWord) -> bool:
-        """Whether the provider's word is a word that orderwatch does not know."""
+        """Returns whether orderwatch does not know the status."""
         return unknown.word not in ("", NO_STATUS) and not self.knows(unknown.subject, unknown.word)
 
     def follows(self, order: OrderFacts) -> bool:
-        """Whether the order is watched."""
+        """Returns whether the order is watched."""
         return order.account in self.accounts and self.is_watched(order.account, order.traits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What to record: concerns that are new, and those that are over."""
+    """The concerns that are new, and those that are over."""
 
     raised: Sequence[Concern] = ()
     cleared: Sequence[Concern] = ()
-    forgotten: Collection[str] = ()  # keys of what was acknowledged and is over: nobody is notified
+    forgotten: Collection[str] = ()  # keys of acknowledged concerns that are over: no notification
 
     def __bool__(self) -> bool:
         return bool(self.raised or self.cleared or self.forgotten)
+
+
+def concern_key(reason: str, *parts: object) -> str:
+    """Returns the key of a concern, as JSON so that it is unambiguous."""
+    return json.dumps([str(reason), *parts], ensure_ascii=False)
+
+
+def sentence(text: str, why: str) -> str:
+    """Returns a printable sentence in one line, with its reason."""
+    line = " ".join(printable(f"{text}: {why}" if why else text).split())
+    return f"{line[:1].upper()}{line[1:]}."

@@ -1,4 +1,4 @@
-"""Whether what stands in a delivery tree is what the rows say, and what is to be done where it is not."""
+"""Compares a delivery tree with its records, and decides how to repair differences."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from orderwatch.core.deliveries.paths import folder_beside, is_catalogue
+from orderwatch.core.deliveries.paths import folder_beside, is_catalog
 from orderwatch.core.deliveries.sidecar import disagreements, parse
 from orderwatch.core.formatting import format_bytes_pair
 from orderwatch.core.model import Delivery, DeliveryState, Order
@@ -15,24 +15,26 @@ _NUMBER = re.compile(r"-\d+$")
 
 
 class Flaw(StrEnum):
+    """How a file differs from its record."""
+
     MISSING = "missing"
     CHANGED = "changed"
     UNREADABLE = "unreadable"
-    ORPHAN = "orphan"  # no row knows it
+    ORPHAN = "orphan"  # without a record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What the disk gave for a name: nothing where none of the fields is set."""
+    """What was read from the disk; without any field there is no such file."""
 
     size: int | None = None
-    sha256: str | None = None  # None too where the size told enough
+    sha256: str | None = None  # None if the size already differs
     trouble: str | None = None  # why it cannot be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is not as it should be; `path` is relative to `root`, None for the delivery root."""
+    """One difference; `path` is relative to `root`, which is None for the delivery root."""
 
     kind: Flaw
     root: str | None
@@ -53,46 +55,44 @@ def sidecar_of(path: str) -> str:
 
 
 def judge_file(delivery: Delivery, found: Reading) -> Finding | None:
-    """The stored file against its row."""
+    """Compares the stored file with its record."""
     if found.trouble is not None:
         return _of_file(delivery, Flaw.UNREADABLE, found.trouble)
     if found.size is None:
-        return _of_file(delivery, Flaw.MISSING, "the file is not there")
+        return _of_file(delivery, Flaw.MISSING, "the file does not exist")
     if found.size != delivery.size:
         has, had = format_bytes_pair(found.size, delivery.size)
         return _of_file(delivery, Flaw.CHANGED, f"{has} instead of {had}")
     if found.sha256 != delivery.sha256:
-        return _of_file(delivery, Flaw.CHANGED, "its sha256 is another one")
+        return _of_file(delivery, Flaw.CHANGED, "its sha256 differs")
     return None
 
 
 def judge_sidecar(delivery: Delivery, content: bytes | None, trouble: str | None = None) -> Finding | None:
-    """The sidecar of a sound file against its row; `content` is None where there is none."""
+    """Compares the sidecar of a sound file with its record; `content` is None if it is missing."""
     if trouble is not None:
         return _of_sidecar(delivery, Flaw.UNREADABLE, trouble)
     if content is None:
-        return _of_sidecar(delivery, Flaw.MISSING, "the sidecar is not there")
+        return _of_sidecar(delivery, Flaw.MISSING, "the sidecar does not exist")
     try:
-        apart = disagreements(parse(content), delivery)
+        differing = disagreements(parse(content), delivery)
     except ValueError as error:
-        return _of_sidecar(delivery, Flaw.CHANGED, f"not the sidecar that was written: {error}")
-    return _of_sidecar(delivery, Flaw.CHANGED, f"tells another {', '.join(apart)}") if apart else None
+        return _of_sidecar(delivery, Flaw.CHANGED, f"the sidecar is invalid: {error}")
+    detail = f"the sidecar differs in: {', '.join(differing)}"
+    return _of_sidecar(delivery, Flaw.CHANGED, detail) if differing else None
 
 
 def orphans(files: Iterable[str], known: Collection[str]) -> Iterator[str]:
-    """Files of one tree that no row of it knows.
-
-    The catalogue is left out, and what may have come out of a known zip.
-    """
+    """Yields files of one tree without a record, except the catalog and extracted files."""
     named = {*known, *map(sidecar_of, known)}
     folders = extracted_folder(known)
     for path in files:
-        if path not in named and not is_catalogue(path) and not is_within(path, folders):
+        if path not in named and not is_catalog(path) and not is_within(path, folders):
             yield path
 
 
 def extracted_folder(zips: Iterable[str]) -> set[str]:
-    """The folders that extraction makes of these files; X-2 where X was taken is one as well."""
+    """Returns the folders that these zips are extracted to; `is_within` also accepts X-2 for X."""
     return {folder_beside(path) for path in zips}
 
 
@@ -102,21 +102,21 @@ def is_within(path: str, folders: Collection[str]) -> bool:
 
 
 def remedy(finding: Finding, order: Order) -> tuple[Remedy, str]:
-    """What can be done about it, or why nothing can."""
+    """Returns how to repair the difference, or why that is impossible."""
     held = finding.delivery
     if held is None:
-        return Remedy.NONE, "left as it is"
+        return Remedy.NONE, "left unchanged"
     if finding.of_sidecar:
         return Remedy.DESCRIBE, "written again"
     if held.state is DeliveryState.SUPERSEDED:
-        return Remedy.NONE, f"{held.reason}, and the provider offers only the newest"
+        return Remedy.NONE, f"{held.reason}, and the provider offers only the latest version"
     if any(_follows(other, held) for other in order.deliveries):
-        return Remedy.NONE, "published again meanwhile: the newer version is wanted already"
-    return Remedy.FETCH, "fetched again"
+        return Remedy.NONE, "republished meanwhile: the newer version is queued already"
+    return Remedy.FETCH, "downloaded again"
 
 
 def _follows(other: Delivery, held: Delivery) -> bool:
-    """A newer version of the same, that is still on its way."""
+    """Returns whether it is a newer version that is not stored yet."""
     return other.key[:-1] == held.key[:-1] and other.version > held.version and not other.state.settled
 
 

@@ -1,4 +1,4 @@
-"""How fast a transfer goes, and what is left of it."""
+"""The speed and progress of downloads, and bandwidth limits by time of day."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -10,33 +10,33 @@ from typing import NamedTuple
 from orderwatch.core.formatting import format_bytes, format_duration
 from orderwatch.core.model import Delivery
 
-_SPAN = timedelta(seconds=10)  # over which a speed is measured
-_STALE = timedelta(minutes=1)  # between two looks; a page without a script looks each half a minute
-_LEAST = timedelta(milliseconds=100)  # below that a difference says nothing
-_LONGEST = 365 * 86_400.0  # seconds: what a crawling transfer would take is beyond every calendar
+_SPEED_WINDOW = timedelta(seconds=10)
+_MAX_SAMPLE_AGE = timedelta(minutes=1)  # a page without JavaScript is reloaded every 30 seconds
+_MIN_SPEED_WINDOW = timedelta(milliseconds=100)
+_MAX_SECONDS_LEFT = 365 * 86_400.0
 
 _Samples = deque[tuple[datetime, int]]
 
 
 class Progress(NamedTuple):
-    """A transfer at one look. `speed` is in bytes per second, None where it was seen only once."""
+    """The progress of a download; `speed` is in bytes per second, None after a single sample."""
 
     delivery: Delivery
     speed: float | None
 
     @property
     def left(self) -> float | None:
-        """Seconds."""
+        """The seconds left, None if they are unknown."""
         if not self.speed or self.delivery.total is None:
             return None
-        return min((self.delivery.total - self.delivery.durable) / self.speed, _LONGEST)
+        return min((self.delivery.total - self.delivery.durable) / self.speed, _MAX_SECONDS_LEFT)
 
     @property
     def words(self) -> str:
-        """What it does now: its speed and the time that is left, or what it waits for."""
+        """The speed and time left in words, or the current step."""
         held = self.delivery
         if held.total is None:
-            return "asking for a link"
+            return "requesting a link"
         if held.durable == held.total:
             return "verifying"
         if self.left is None:
@@ -45,13 +45,13 @@ class Progress(NamedTuple):
 
 
 class SpeedMeter:
-    """Those of the transfers under way, from how far they were at each look."""
+    """Measures the speeds of downloads by their progress between calls."""
 
     def __init__(self) -> None:
         self._samples: dict[tuple[object, ...], _Samples] = {}
 
     def measured(self, running: Sequence[Delivery], now: datetime) -> list[Progress]:
-        """What does not run any more is forgotten."""
+        """Returns the progress of the running downloads, and drops the samples of others."""
         former, self._samples = self._samples, {}
         found = []
         for delivery in running:
@@ -61,22 +61,22 @@ class SpeedMeter:
 
 
 def _speed(samples: _Samples, held: int, now: datetime) -> float | None:
-    if samples and (samples[-1][1] > held or not now - _STALE <= samples[-1][0] <= now):
-        samples.clear()  # begun anew, not looked at for long, or a clock that was set
+    if samples and (samples[-1][1] > held or not now - _MAX_SAMPLE_AGE <= samples[-1][0] <= now):
+        samples.clear()  # restarted, not sampled for long, or a clock step
     samples.append((now, held))
-    while len(samples) > 1 and samples[1][0] <= now - _SPAN:
+    while len(samples) > 1 and samples[1][0] <= now - _SPEED_WINDOW:
         samples.popleft()
     began, had = samples[0]
-    return (held - had) / (now - began).total_seconds() if now - began >= _LEAST else None
+    return (held - had) / (now - began).total_seconds() if now - began >= _MIN_SPEED_WINDOW else None
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From a time of day up to another: over midnight where that is earlier, a day where it is the same."""
+    """A period of the day with a limit: over midnight if it ends earlier, a whole day if both are equal."""
 
     start: time
     end: time
-    limit: int  # bytes per second over all downloads; 0 is none
+    limit: int  # bytes per second over all downloads; 0 for no limit
 
     def covers(self, at: time) -> bool:
         if self.start < self.end:
@@ -88,10 +88,10 @@ class Span:
 
 
 def limit_at(spans: Sequence[Span], at: time) -> int:
-    """Bytes per second at this time of day; 0 where there is no limit, as outside of all spans."""
-    return next((format_duration.limit for format_duration in spans if format_duration.covers(at)), 0)
+    """Returns the limit in bytes per second at this time of day, 0 for none."""
+    return next((span.limit for span in spans if span.covers(at)), 0)
 
 
 def overlapping(spans: Sequence[Span]) -> list[tuple[Span, Span]]:
-    """Pairs that share some time: then one begins within the other."""
+    """Returns the pairs of periods that overlap."""
     return [(a, b) for a, b in combinations(spans, 2) if a.covers(b.start) or b.covers(a.start)]

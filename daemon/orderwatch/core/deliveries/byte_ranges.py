@@ -1,4 +1,4 @@
-"""Which bytes of a file are there: half-open spans, in order, never touching."""
+"""The ranges of a file's bytes that are present: half-open, sorted, never touching."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class Ranges:
 
     @classmethod
     def of(cls, spans: Iterable[Span]) -> "Ranges":
-        """From spans in any order, which may overlap; empty ones are nothing."""
+        """Returns the ranges of spans in any order, which may overlap or be empty."""
         found: list[Span] = []
         for start, stop in sorted(span for span in spans if span[0] < span[1]):
             if found and start <= found[-1][1]:
@@ -23,7 +23,7 @@ class Ranges:
 
     @property
     def prefix(self) -> int:
-        """How many bytes are there from the first one on without a gap."""
+        """The number of bytes from the first one to the first gap."""
         return self.spans[0][1] if self.spans and self.spans[0][0] == 0 else 0
 
     @property
@@ -38,10 +38,10 @@ class Ranges:
         return Ranges.of((*self.spans, (start, stop)))
 
     def below(self, size: int) -> "Ranges":
-        """What of it lies in the first `size` bytes."""
+        """Returns the ranges within the first `size` bytes."""
         return Ranges.of((start, min(stop, size)) for start, stop in self.spans)
 
     def gaps(self, size: int) -> tuple[Span, ...]:
-        """What of the first `size` bytes is not there."""
+        """Returns the missing ranges of the first `size` bytes."""
         edges = [0, *(edge for span in self.below(size).spans for edge in span), size]
         return Ranges.of(zip(edges[::2], edges[1::2], strict=True)).spans

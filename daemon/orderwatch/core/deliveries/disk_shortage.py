@@ -1,16 +1,16 @@
-"""Whether a delivery tree has the room that is needed."""
+"""Whether a delivery tree has enough room."""
 
 from orderwatch.core.formatting import format_bytes_pair
 
 
 def shortage(room: int, needed: int) -> str | None:
-    """Say why what is published would not be stored; None where it would be.
+    """Returns why published files cannot be stored, None if they can.
 
-    `room` is what may be written, `needed` what the largest parked delivery still lacks, both in bytes.
+    `room` may be written, `needed` are the missing bytes of the largest parked delivery.
     """
     if room <= 0:
-        return "nothing may be written: the disk is as full as keep_free allows"
+        return "no room: the disk is as full as keep_free allows"
     if needed > room:
         lacking, left = format_bytes_pair(needed, room)
-        return f"a delivery needs {lacking}, {left} may be written"
+        return f"a delivery needs {lacking}, and {left} may be written"
     return None

@@ -1,4 +1,4 @@
-"""What is known of a download host, as one account uses it: when it may be asked, and how often at once."""
+"""The state of a download host for one account: pauses after failures, and a connection limit."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
@@ -7,22 +7,22 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from orderwatch.core.orders.circuit_breaker import (
-    LONGEST,
-    SLOWEST,
+    MAX_OPEN_TIME,
+    MAX_PAUSE,
     AccountFailure,
     OpenCircuit,
     record_failure,
 )
 
-ENOUGH = 3  # files that a host fails for, or connections that it does not answer, in a row
-_BUSY = 2  # files that a host has no time for, in a row
-_FIRST = timedelta(seconds=30)
-_STEP = timedelta(minutes=5)  # without a refusal: one connection more
-_MOST_DOUBLINGS = 10
+FAILURES_TO_OPEN = 3  # files that fail, or connections without an answer, in a row
+_BUSY_FILES_TO_PAUSE = 2  # in a row
+_FIRST_PAUSE = timedelta(seconds=30)
+_LIMIT_RAISE_INTERVAL = timedelta(minutes=5)  # without a refusal, the limit grows by one
+_MAX_DOUBLINGS = 10
 
 
-class Way(NamedTuple):
-    """Where an account downloads from; `host` with its port, where the link names one."""
+class HostKey(NamedTuple):
+    """An account and a download host, with the port if the link has one."""
 
     account: str
     host: str
@@ -30,7 +30,7 @@ class Way(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """The host refused `by` at that moment, while `most` others were on the way to it."""
+    """The host refused the file `by` while it served `most` others."""
 
     most: int
     at: datetime
@@ -39,40 +39,40 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """`against` and `busy` are since bytes came last.
+    """The state of one host; `against` and `busy` are since the last bytes.
 
-    Files that are `forbidden` it refuses by themselves. It failed for the `excused` ones and then served
-    others: that they fail says nothing of the host.
+    `forbidden` files are refused whatever else runs. `excused` files failed while others succeeded, so their
+    failures say nothing about the host.
     """
 
-    against: tuple[tuple[Hashable, bool], ...] = ()  # files it failed for, and whether it answered
+    against: tuple[tuple[Hashable, bool], ...] = ()  # failed files, and whether the host answered
     trouble: OpenCircuit | None = None
     busy: frozenset[Hashable] = frozenset()
-    refusals: int = 0  # for being busy, while nothing else was on the way
-    until: datetime | None = None  # it asked for so much time
+    refusals: int = 0  # as busy, while nothing else was running
+    until: datetime | None = None  # the pause that it demanded
     limit: Limit | None = None
     forbidden: frozenset[Hashable] = frozenset()
     excused: frozenset[Hashable] = frozenset()
 
     @property
     def doubted(self) -> bool:
-        """One download at a time tries it."""
+        """Whether only one download at a time may try it."""
         return self.trouble is not None or self.until is not None
 
     def holds(self, now: datetime) -> datetime | None:
-        """Until when nobody asks it; what was set by another clock does not count."""
+        """Returns the end of the pause, unless it was set by a wrong clock."""
         moments = (self.until, self.trouble and self.trouble.until)
-        return max((at for at in moments if at and now < at <= now + LONGEST), default=None)
+        return max((at for at in moments if at and now < at <= now + MAX_OPEN_TIME), default=None)
 
     def takes(self, now: datetime) -> int | None:
-        """How many connections at once; None where it never refused one."""
+        """Returns the connection limit, None without one."""
         if self.limit is None:
             return None
-        return self.limit.most + max(0, (now - self.limit.at) // _STEP)
+        return self.limit.most + max(0, (now - self.limit.at) // _LIMIT_RAISE_INTERVAL)
 
 
 def host_of(url: str) -> str:
-    """The host of a link, with its port where it is named; "" where there is none."""
+    """Returns the host of a link with its port, "" for an invalid link."""
     try:
         return urlsplit(url).netloc.rpartition("@")[2].lower()
     except ValueError:
@@ -80,7 +80,7 @@ def host_of(url: str) -> str:
 
 
 def after_bytes(host: Host, file: Hashable) -> Host:
-    """Bytes came: its limit is still known, and whose own trouble the failures were."""
+    """Returns the host after bytes were received: it works, so earlier failures were those of their files."""
     failed = frozenset(each for each, reached in host.against if reached)
     excused = (host.excused | failed) - {file}
     return Host(limit=host.limit, forbidden=host.forbidden - {file}, excused=excused)
@@ -96,48 +96,47 @@ def after_failure(
     slowest: timedelta,
     spread: float,
 ) -> Host:
-    """It failed for this file before a new byte came. A file counts once, unless it was not even reached.
+    """Returns the host after a failure without a new byte; a file counts once if the host was `reached`.
 
-    Nobody waits longer than `slowest`; `spread` in [0, 1) is the jitter's draw.
+    The pause is at most `slowest`; `spread` in [0, 1) is the jitter's draw.
     """
     if reached and file in host.excused:
         return host
     seen = reached and (file, True) in host.against
-    against = host.against if seen else (*host.against[-ENOUGH:], (file, reached))
-    if host.trouble is None and len(against) < ENOUGH:
+    against = host.against if seen else (*host.against[-FAILURES_TO_OPEN:], (file, reached))
+    if host.trouble is None and len(against) < FAILURES_TO_OPEN:
         return replace(host, against=against)
     failure = AccountFailure(refused=False, reason=reason)
-    trouble = record_failure(host.trouble, failure, now, first=_FIRST, gentle=False, spread=spread)
+    trouble = record_failure(host.trouble, failure, now, first=_FIRST_PAUSE, gentle=False, spread=spread)
     trouble = replace(trouble, until=min(trouble.until, now + slowest))
     return replace(host, against=against, trouble=trouble)
 
 
 def after_refusal(host: Host, file: Hashable, wait: timedelta, now: datetime, others: int) -> Host:
-    """It has no time for this file while so many `others` are on the way, and asks for `wait`.
+    """Returns the host after it was too busy for this file while `others` were running.
 
-    That alone says only how many it takes. Where nothing else comes, a second file that it has no time for
-    makes all of them wait.
+    With others, that only sets the limit. Without others, the second busy file pauses all for `wait`.
     """
     host = replace(host, limit=Limit(most=max(1, others), at=now, by=file))
     if others:
         return host
     host = replace(host, busy=host.busy | {file}, refusals=host.refusals + 1)
-    return replace(host, until=now + wait) if len(host.busy) >= _BUSY else host
+    return replace(host, until=now + wait) if len(host.busy) >= _BUSY_FILES_TO_PAUSE else host
 
 
 def after_forbidden(host: Host, file: Hashable) -> Host:
-    """It refuses this file although nothing else is on the way: that was no lack of connections before."""
+    """Returns the host after it refused this file while nothing else was running: the file is the reason."""
     by_it = host.limit is not None and host.limit.by == file
     return replace(host, forbidden=host.forbidden | {file}, limit=None if by_it else host.limit)
 
 
-def wait_said(host: Host, said: timedelta) -> timedelta:
-    """As long as it asks for; where that is next to nothing, twice as long each time it refuses again."""
-    doubled: timedelta = said * 2 ** min(host.refusals, _MOST_DOUBLINGS)
-    return max(said, min(_FIRST, doubled))
+def requested_wait(host: Host, wait: timedelta) -> timedelta:
+    """Returns the pause that it demanded; a short one is doubled at each refusal."""
+    doubled: timedelta = wait * 2 ** min(host.refusals, _MAX_DOUBLINGS)
+    return max(wait, min(_FIRST_PAUSE, doubled))
 
 
-def wait_unsaid(host: Host, slowest: timedelta) -> timedelta:
-    """How long it is left alone where it says that it is busy and not until when."""
-    pause: timedelta = _FIRST * 2 ** min(host.refusals, _MOST_DOUBLINGS)
-    return min(SLOWEST, slowest, pause)
+def backoff_wait(host: Host, slowest: timedelta) -> timedelta:
+    """Returns the pause of a busy host that demands none."""
+    pause: timedelta = _FIRST_PAUSE * 2 ** min(host.refusals, _MAX_DOUBLINGS)
+    return min(MAX_PAUSE, slowest, pause)

@@ -1,4 +1,4 @@
-"""Where a delivery goes: safe path components, and no way out of the root."""
+"""Makes the paths of deliveries from safe components, always below the root."""
 
 import hashlib
 import re
@@ -25,37 +25,37 @@ PLACEHOLDERS = frozenset(
         "file_name",
     }
 )
-_LONGEST = 180  # bytes of one component: room for ".v2", "-2" and ".json" below the 255 of file systems
-_LONGEST_SUFFIX = 10
+_MAX_COMPONENT_BYTES = 180  # leaves room for ".v2", "-2" and ".json" below the 255 of file systems
+_MAX_SUFFIX_BYTES = 10
 _ZIP = ".zip"
 _UNSAFE = re.compile(r"[^\w .,+=@()-]")
-_CATALOGUE = frozenset({"catalog.json", "stac"})  # first components
-_CATALOGUED = re.compile(r"catalog\.json|stac/[^/]+/(collection|\d+/[^/]+)\.json")
+_CATALOG_NAMES = frozenset({"catalog.json", "stac"})  # first components
+_CATALOG_PATH = re.compile(r"catalog\.json|stac/[^/]+/(collection|\d+/[^/]+)\.json")
 _RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
 
 
 def layout_problems(layout: str) -> list[str]:
-    """Every reason why a layout cannot be used, in words."""
+    """Returns every problem of a layout."""
     try:
         fields = list(string.Formatter().parse(layout))
     except ValueError as error:
-        return [f"not a layout: {error}"]
+        return [f"must be a valid layout: {error}"]
     problems = []
     for _, name, spec, conversion in fields:
         if name is not None and name not in PLACEHOLDERS:
             problems.append(f"unknown placeholder {{{name}}}; known are {', '.join(sorted(PLACEHOLDERS))}")
         if spec or conversion:
-            problems.append(f"placeholder {{{name}}} takes no format")
+            problems.append(f"placeholder {{{name}}} must not have a format")
     parts = layout.split("/")
     if layout.startswith("/") or any(part == "" or part.startswith(".") for part in parts):
         problems.append("must be a relative path without empty, hidden or '..' parts")
     if "{" not in parts[-1].replace("{{", ""):
-        problems.append("the last part must hold a placeholder, or every file would have one name")
+        problems.append("the last part must have a placeholder, or every file would have the same name")
     return problems
 
 
 def place(layout: str, order: Order, delivery: Delivery) -> str:
-    """The path of a delivery relative to the root, each value safe as one path component."""
+    """Returns the path of a delivery relative to the root, each value a safe component."""
     capture = order.capture(delivery.capture_id)
     start = (capture.start if capture else None) or delivery.scene.timestamp
     satellite = (capture.satellite_name if capture else None) or delivery.scene.satellite_name
@@ -76,63 +76,58 @@ def place(layout: str, order: Order, delivery: Delivery) -> str:
     parts = [safe_component(part.format_map(safe)) for part in layout.split("/")]
     if delivery.version > 1:
         parts[-1] = _inserted(parts[-1], f".v{delivery.version}")
-    if _is_catalogues(parts[0]):
+    if _is_catalog_name(parts[0]):
         parts[0] = f"_{parts[0]}"
     return "/".join(parts)
 
 
 def safe_component(text: str) -> str:
-    """A name that is one visible path component on any file system; never empty, at most 180 bytes."""
+    """Returns a visible path component for any file system, never empty and at most 180 bytes."""
     plain = "".join(c for c in text if c.isprintable())
     name = _UNSAFE.sub("_", unicodedata.normalize("NFC", plain)).lstrip(". -").rstrip(". ")
     if not name:
         return "unnamed"
     if is_reserved(name):
         name = f"_{name}"
-    return name if len(name.encode()) <= _LONGEST else _shortened(name)
+    return name if len(name.encode()) <= _MAX_COMPONENT_BYTES else _shortened(name)
 
 
 def is_reserved(name: str) -> bool:
-    """Some system takes the name for a device."""
+    """Returns whether the name is a device on some system."""
     return _RESERVED.match(name) is not None
 
 
-def is_catalogue(path: str) -> bool:
-    """A file of this name below a root is one of the catalogue's, unless a delivery has it."""
-    return _CATALOGUED.fullmatch(path) is not None
+def is_catalog(path: str) -> bool:
+    """Returns whether the path is one of the catalog's, unless a delivery has it."""
+    return _CATALOG_PATH.fullmatch(path) is not None
 
 
 def folder_beside(path: str) -> str:
-    """Where the members of a zip go: X for X.zip."""
+    """Returns the folder for the members of a zip: X for X.zip."""
     folder = path[: -len(_ZIP)].rstrip(". ") if path.lower().endswith(_ZIP) else ""
     return folder if PurePosixPath(folder).name and not folder.endswith("/") else f"{path}-extracted"
 
 
 def alternative(path: str, number: int) -> str:
-    """Another name for the same delivery, where the first one is taken: X-2.zip, then X-3.zip."""
+    """Returns another name if the first one is taken: X-2.zip, then X-3.zip."""
     folder, _, name = path.rpartition("/")
     name = _inserted(name, f"-{number}")
     return f"{folder}/{name}" if folder else name
 
 
 def collision_key(path: str) -> str:
-    """Equal for two paths that some file system would take for one."""
+    """Returns a key that is equal for paths that some file system treats as the same."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
 
 
 def place_key(path: str, root: str | None) -> str:
-    """Equal for two places that some file system would take for one; a root of None is the delivery root."""
+    """Returns the collision key of a path below a root; None is the delivery root."""
     return collision_key(path if root is None else f"{root}\0{path}")
 
 
-def partial_name(delivery: Delivery) -> str:
-    """The partial's name: made of what was published, so other bytes can never be appended to it."""
-    return f"{_digest(*map(str, delivery.key), delivery.fingerprint)}.part"
-
-
-def _is_catalogues(name: str) -> bool:
-    """The name, that of its sidecar, or that of the folder it may be unpacked into."""
-    return not _CATALOGUE.isdisjoint(map(collision_key, (name, f"{name}.json", folder_beside(name))))
+def _is_catalog_name(name: str) -> bool:
+    """Returns whether the name, its sidecar or its folder would collide with the catalog."""
+    return not _CATALOG_NAMES.isdisjoint(map(collision_key, (name, f"{name}.json", folder_beside(name))))
 
 
 def _inserted(name: str, mark: str) -> str:
@@ -142,12 +137,12 @@ def _inserted(name: str, mark: str) -> str:
 
 def _shortened(name: str) -> str:
     stem, dot, suffix = name.rpartition(".")
-    tail = f"-{_digest(name)[:8]}" + (
-        f"{dot}{suffix}" if dot and len(suffix.encode()) <= _LONGEST_SUFFIX else ""
+    tail = f"-{_digest(name)}" + (
+        f"{dot}{suffix}" if dot and len(suffix.encode()) <= _MAX_SUFFIX_BYTES else ""
     )
-    room = _LONGEST - len(tail.encode())
+    room = _MAX_COMPONENT_BYTES - len(tail.encode())
     return (stem or name).encode()[:room].decode(errors="ignore") + tail
 
 
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:8]

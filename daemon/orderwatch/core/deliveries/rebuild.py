@@ -1,4 +1,4 @@
-"""The rows that a tree's own sidecars tell of."""
+"""Rebuilds records from the sidecars of a delivery tree."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orderwatch.core.deliveries.audit import extracted_folder, is_within, sidecar_of
-from orderwatch.core.deliveries.paths import is_catalogue, place_key
+from orderwatch.core.deliveries.paths import is_catalog, place_key
 from orderwatch.core.deliveries.sidecar import SidecarFacts
 from orderwatch.core.formatting import format_bytes_pair
 from orderwatch.core.model import (
@@ -20,7 +20,8 @@ from orderwatch.core.model import (
     Transition,
     TransitionKind,
 )
-from orderwatch.core.orders.observe import Verdict, delivery_label
+from orderwatch.core.orders.completeness import delivery_label
+from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.status import NO_STATUS
 
 _DETAIL = "rebuilt from the tree"
@@ -28,7 +29,7 @@ _DETAIL = "rebuilt from the tree"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A stored file and what its sidecar tells; `size` in bytes is that on the disk."""
+    """A stored file and its sidecar; `size` is the file's in bytes."""
 
     root: str | None
     path: str
@@ -38,7 +39,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Something of a tree that is not taken up, and why."""
+    """A file that is not registered, and why."""
 
     root: str | None
     path: str
@@ -46,20 +47,17 @@ class Refused:
 
 
 def sort_out(files: Collection[str]) -> tuple[list[str], list[str]]:
-    """The files of a tree that have a sidecar, and those that neither have nor are one.
-
-    The catalogue is neither, nor what may have come out of a stored zip.
-    """
+    """Returns the files with a sidecar, and those without, except the catalog and extracted files."""
     described = {path for path in files if sidecar_of(path) in files}
     folders = extracted_folder(described)
     ours = [path for path in sorted(files) if not is_within(path, folders)]
-    told = described | {sidecar_of(path) for path in described}
-    rest = [path for path in ours if path not in told and not is_catalogue(path)]
+    known = described | {sidecar_of(path) for path in described}
+    rest = [path for path in ours if path not in known and not is_catalog(path)]
     return [path for path in ours if path in described], rest
 
 
 def taken_up(found: Iterable[Found]) -> tuple[list[Found], list[Refused]]:
-    """Each delivery once, and each name: the first by path counts."""
+    """Returns the files to register, with each delivery and name once, and the others."""
     taken: list[Found] = []
     refused: list[Refused] = []
     deliveries: dict[object, Found] = {}
@@ -73,7 +71,7 @@ def taken_up(found: Iterable[Found]) -> tuple[list[Found], list[Refused]]:
         elif first := deliveries.get(key):
             refused.append(_refused(one, f"the same delivery as {first.path}"))
         elif place in places:
-            refused.append(_refused(one, "another file's name but for upper and lower case"))
+            refused.append(_refused(one, "the name of another file except for upper and lower case"))
         else:
             taken.append(one)
             deliveries[key] = one
@@ -82,7 +80,7 @@ def taken_up(found: Iterable[Found]) -> tuple[list[Found], list[Refused]]:
 
 
 def restored(found: Sequence[Found], now: datetime) -> list[Verdict]:
-    """The orders to write: open and due now, so that the provider says soon how they really stand."""
+    """Returns the orders to record, open and due now so that their status is soon polled."""
     orders: defaultdict[tuple[str, int], list[Found]] = defaultdict(list)
     for one in found:
         held = one.described.delivery
@@ -103,26 +101,26 @@ def _order(found: Sequence[Found], now: datetime) -> Verdict:
         project_name=latest.project_name,
         product=latest.product,
         next_look_at=now,
-        captures=tuple(_capture(name, told) for name, told in captures.items()),
+        captures=tuple(_capture(name, sidecars) for name, sidecars in captures.items()),
         deliveries=tuple(_deliveries(found)),
     )
     return Verdict(order=order, transitions=tuple(_moves(order, now)))
 
 
-def _capture(capture_id: str, told: Sequence[SidecarFacts]) -> Capture:
-    """It was published, or nothing of it would be here; older sidecars tell only that it was by then."""
-    latest = max(told, key=lambda one: one.stored_at)
+def _capture(capture_id: str, sidecars: Sequence[SidecarFacts]) -> Capture:
+    """Returns a published capture; older sidecars lack the time, so it is that of storage."""
+    latest = max(sidecars, key=lambda one: one.stored_at)
     return Capture(
         capture_id=capture_id,
         status=TrackedStatus(word=CapturePhase.PUBLISHED.value, phase=CapturePhase.PUBLISHED),
         start=latest.capture_start,
         satellite_name=latest.satellite_name,
-        published_at=min(one.published_at or one.stored_at for one in told),
+        published_at=min(one.published_at or one.stored_at for one in sidecars),
     )
 
 
 def _deliveries(found: Iterable[Found]) -> Iterator[Delivery]:
-    """Of several versions the newest is the stored one."""
+    """Yields the deliveries; of several versions the newest is stored, the others are superseded."""
     newest: dict[object, int] = {}
     for one in found:
         held = one.described.delivery

@@ -1,4 +1,4 @@
-"""What stands beside each stored file: enough to rebuild the database from the tree. No URL, no token."""
+"""The sidecar of a stored file, enough to rebuild the database; without URLs and tokens."""
 
 import json
 from collections.abc import Mapping
@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from orderwatch.core.field_parsers import plausible
-from orderwatch.core.model import Delivery, DeliveryState, Order, SceneFacts
+from orderwatch.core.model import Delivery, DeliveryState, Order, SceneFacts, plausible
 
 V = TypeVar("V")
 
-_MOST = 2**63  # what the database holds as a number
-_AGREED = {
+_INTEGER_LIMIT = 2**63  # of the database
+_IDENTITY_FIELDS = {
     "account": "account",
     "task": "task_id",
     "capture": "capture_id",
@@ -27,7 +26,7 @@ _AGREED = {
 
 
 def sidecar(order: Order, delivery: Delivery, stored_at: datetime) -> bytes:
-    """JSON, UTF-8; sizes in bytes, times in UTC, the footprint a GeoJSON geometry in degrees."""
+    """Returns JSON in UTF-8: sizes in bytes, times in UTC, the footprint a GeoJSON geometry in degrees."""
     capture = order.capture(delivery.capture_id)
     content = {
         "account": delivery.account,
@@ -56,7 +55,7 @@ def sidecar(order: Order, delivery: Delivery, stored_at: datetime) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarFacts:
-    """What a sidecar tells: the delivery, stored nobody says where, and facts of its order and capture."""
+    """The content of a sidecar: the delivery, without root and path, and facts of its order and capture."""
 
     delivery: Delivery
     stored_at: datetime
@@ -69,56 +68,56 @@ class SidecarFacts:
 
 
 def parse(content: bytes) -> SidecarFacts:
-    """Read a sidecar of this version or an older one; `ValueError` says in a few words what is wrong."""
-    told = _Told(_object(content))
-    stored_at, satellite = told.time("stored_at"), told.maybe_text("satellite")
-    size = told.number("size")
+    """Parses a sidecar of this or an older version; `ValueError` has a short reason."""
+    fields = _Fields(_object(content))
+    stored_at, satellite = fields.time("stored_at"), fields.maybe_text("satellite")
+    size = fields.number("size")
     delivery = Delivery(
-        account=told.text("account"),
-        task_id=told.number("task"),
-        capture_id=told.text("capture"),
-        scene_id=told.text("scene"),
-        attachment=told.text("attachment"),
-        version=told.number("version", least=1),
-        file_name=told.text("file_name"),
-        fingerprint=told.text("fingerprint"),
+        account=fields.text("account"),
+        task_id=fields.number("task"),
+        capture_id=fields.text("capture"),
+        scene_id=fields.text("scene"),
+        attachment=fields.text("attachment"),
+        version=fields.number("version", least=1),
+        file_name=fields.text("file_name"),
+        fingerprint=fields.text("fingerprint"),
         scene=SceneFacts(
-            timestamp=plausible(told.maybe_time("scene_timestamp")),
+            timestamp=plausible(fields.maybe_time("scene_timestamp")),
             satellite_name=satellite,
-            product=told.maybe_text("scene_product"),
-            footprint=told.maybe_object("footprint"),
+            product=fields.maybe_text("scene_product"),
+            footprint=fields.maybe_object("footprint"),
         ),
         state=DeliveryState.STORED,
         durable=size,
         size=size,
-        sha256=told.text("sha256"),
+        sha256=fields.text("sha256"),
         stored_at=stored_at,
     )
     return SidecarFacts(
         delivery=delivery,
         stored_at=stored_at,
-        task_name=told.maybe_text("task_name"),
-        project_name=told.maybe_text("project_name"),
-        product=told.maybe_text("product"),
-        capture_start=plausible(told.maybe_time("capture_start")),
+        task_name=fields.maybe_text("task_name"),
+        project_name=fields.maybe_text("project_name"),
+        product=fields.maybe_text("product"),
+        capture_start=plausible(fields.maybe_time("capture_start")),
         satellite_name=satellite,
-        published_at=told.maybe_time("published_at"),
+        published_at=fields.maybe_time("published_at"),
     )
 
 
 def disagreements(described: SidecarFacts, delivery: Delivery) -> list[str]:
-    """Of what identifies the file, the names of those that the row has otherwise."""
-    told = described.delivery
-    return [name for name, field in _AGREED.items() if getattr(told, field) != getattr(delivery, field)]
+    """Returns the names of identifying fields in which the sidecar and the record differ."""
+    there = described.delivery
+    return [name for name, of in _IDENTITY_FIELDS.items() if getattr(there, of) != getattr(delivery, of)]
 
 
 def zulu(time: datetime) -> str:
-    """ISO 8601 in UTC with `Z`."""
+    """Returns ISO 8601 in UTC with `Z`."""
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-class _Told:
-    """The fields of a sidecar, each as what it should be."""
+class _Fields:
+    """Reads the fields of a sidecar, each with its type."""
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self._fields = fields
@@ -128,8 +127,8 @@ class _Told:
 
     def number(self, name: str, least: int = 0) -> int:
         value: Any = _needed(name, self._fields.get(name))
-        if type(value) is not int or not least <= value < _MOST:
-            raise ValueError(f"{name} is no number that can be")
+        if type(value) is not int or not least <= value < _INTEGER_LIMIT:
+            raise ValueError(f"{name} is not a valid number")
         return value
 
     def time(self, name: str) -> datetime:
@@ -140,7 +139,7 @@ class _Told:
         if value is None:
             return None
         if not isinstance(value, str) or not _is_unicode(value):
-            raise ValueError(f"{name} is no text")
+            raise ValueError(f"{name} is not text")
         return value
 
     def maybe_time(self, name: str) -> datetime | None:
@@ -153,18 +152,18 @@ class _Told:
                 return time.astimezone(UTC)
         except (ValueError, OverflowError):
             pass
-        raise ValueError(f"{name} is no time with a zone")
+        raise ValueError(f"{name} is not a time with a zone")
 
     def maybe_object(self, name: str) -> Mapping[str, object] | None:
         value = self._fields.get(name)
         if value is not None and not isinstance(value, dict):
-            raise ValueError(f"{name} is no object")
+            raise ValueError(f"{name} is not an object")
         return value
 
 
 def _needed(name: str, value: V | None) -> V:
     if value is None:
-        raise ValueError(f"{name} is not told")
+        raise ValueError(f"{name} is missing")
     return value
 
 
@@ -172,14 +171,14 @@ def _object(content: bytes) -> Mapping[str, Any]:
     try:
         fields = json.loads(content)
     except (ValueError, RecursionError):
-        raise ValueError("it is no JSON") from None
+        raise ValueError("it is not JSON") from None
     if not isinstance(fields, dict):
-        raise ValueError("it is no object")  # noqa: TRY004 - what is wrong is the file, not a type of ours
+        raise ValueError("it is not an object")  # noqa: TRY004 - the file is wrong, not a type
     return fields
 
 
 def _is_unicode(text: str) -> bool:
-    """No half of a pair, which no database takes."""
+    """Returns whether the text has no lone surrogates, which databases reject."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Our own machine, one delivery's life. It is strict: a wrong local move is a bug and raises."""
+"""The state machine of a delivery. It is strict: an illegal transition is a bug and raises."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from orderwatch.core.model import Delivery, DeliveryState, Order, Subject, Transition, TransitionKind
-from orderwatch.core.orders.observe import delivery_label
+from orderwatch.core.orders.completeness import delivery_label
 
 _S = DeliveryState
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-_ASK_AGAIN, _ASK_AT_LEAST = 3, 7  # rungs of the backoff on which a silent provider is asked again
+_MIN_PROVIDER_RUNG, _MAX_PROVIDER_RUNG = 3, 7  # of the backoff while the provider does not answer
 
-ROADS: Mapping[DeliveryState, frozenset[DeliveryState]] = {
+TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     _S.WANTED: frozenset({_S.FETCHING}),
     _S.FETCHING: frozenset({_S.STORED, _S.WAITING, _S.PARKED, _S.GIVEN_UP, _S.WANTED, _S.SUPERSEDED}),
     _S.WAITING: frozenset({_S.FETCHING, _S.WANTED}),
@@ -26,14 +26,14 @@ ROADS: Mapping[DeliveryState, frozenset[DeliveryState]] = {
 class FailureKind(StrEnum):
     """Why an attempt failed, as far as the next step depends on it."""
 
-    NETWORK = "network"  # cut, stalled, unavailable, refused: come back later
-    PROVIDER = "provider"  # the scene could not be asked: no fault of this delivery
-    MISSING = "missing"  # the archive does not offer it: it may come back, and is asked for ever more seldom
-    BUSY = "busy"  # the download host takes no more now: it counts for nothing
-    LINK = "link"  # the link expired: ask for a fresh one at once
-    BYTES = "bytes"  # complete but wrong: start over from nothing
-    UNEXPECTED = "unexpected"  # an error of our own: no fault of any host
-    DISK = "disk"  # the destination cannot take it: park until it can
+    NETWORK = "network"  # cut, stalled, unavailable, refused: retry later
+    PROVIDER = "provider"  # the scene could not be requested: not the delivery's fault
+    MISSING = "missing"  # the archive does not offer it now: retry less and less often
+    BUSY = "busy"  # the download host is busy: does not count
+    LINK = "link"  # the link expired: request a fresh one immediately
+    BYTES = "bytes"  # complete but wrong: start over
+    UNEXPECTED = "unexpected"  # a bug: no host's fault
+    DISK = "disk"  # the destination cannot store it: park
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +41,8 @@ class Failure:
     trouble: FailureKind
     reason: str
     progressed: bool = False  # the attempt made at least one new byte durable
-    bytes_sha256: str | None = None  # of the bytes refused
-    wait: timedelta = timedelta(0)  # the least pause, where the host asked for one; of a busy one the pause
+    bytes_sha256: str | None = None  # of the wrong bytes
+    wait: timedelta = timedelta(0)  # the minimum pause if the host demands one; for a busy host the pause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,19 +50,19 @@ class RetryPolicy:
     retry_min: timedelta
     retry_max: timedelta
     max_attempts: int
-    disk: timedelta = timedelta(seconds=60)  # how often a full or failing disk is asked again
+    disk: timedelta = timedelta(seconds=60)  # between attempts on a full or failing disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryUpdate:
-    """A delivery as it now is, and the move to record (None where only figures changed)."""
+    """The updated delivery, and the transition to record, None if its state did not change."""
 
     delivery: Delivery
     transition: Transition | None
 
 
 def rank(order: Order, delivery: Delivery) -> tuple[float | bool | datetime, ...]:
-    """Less goes first: rush orders, then what was published first, then small before large."""
+    """Returns the sort key of the queue: rush orders, then by publication time, small before large."""
     capture = order.capture(delivery.capture_id)
     return (
         -order.priority,
@@ -78,19 +78,19 @@ def claimed(delivery: Delivery, now: datetime) -> DeliveryUpdate:
 
 
 def released(delivery: Delivery, now: datetime) -> DeliveryUpdate:
-    """Stopped or killed in mid-fetch: nobody holds it, and no attempt is counted."""
+    """Re-queues an interrupted download without counting the attempt."""
     return _move(delivery, DeliveryState.WANTED, now, "interrupted")
 
 
 def held(delivery: Delivery, now: datetime, until: datetime | None, reason: str) -> DeliveryUpdate:
-    """It was not tried, and no attempt is counted: its download host is not to be asked now."""
+    """Postpones a delivery whose download host is paused, without counting an attempt."""
     return _move(
         replace(delivery, not_before=until or now, reason=reason), DeliveryState.WAITING, now, reason
     )
 
 
 def on_stored(delivery: Delivery, now: datetime, remark: str | None = None) -> DeliveryUpdate:
-    """The file stands under its final name, verified and durable. `remark`: what was not done with it."""
+    """Records that the file has its final name, verified and durable; `remark` is what was not done."""
     stored = replace(
         delivery,
         attempts=delivery.attempts + 1,
@@ -104,7 +104,7 @@ def on_stored(delivery: Delivery, now: datetime, remark: str | None = None) -> D
 
 
 def on_duplicate(delivery: Delivery, now: datetime, version: int) -> DeliveryUpdate:
-    """Published again with the bytes we already hold as `version`."""
+    """Records a republication with the same bytes as the stored `version`."""
     retry = replace(
         delivery,
         root=None,
@@ -119,14 +119,14 @@ def on_duplicate(delivery: Delivery, now: datetime, version: int) -> DeliveryUpd
 
 
 def on_superseded(delivery: Delivery, now: datetime, version: int) -> DeliveryUpdate:
-    """A newer version is stored; this one keeps its file."""
+    """Records that a newer version is stored; this one keeps its file."""
     return _move(replace(delivery, reason=f"version {version} is stored"), DeliveryState.SUPERSEDED, now)
 
 
 def on_failure(
     delivery: Delivery, failure: Failure, now: datetime, policy: RetryPolicy, spread: float
 ) -> DeliveryUpdate:
-    """Decide when, or whether, to try again. `spread` in [0, 1) is the jitter's draw."""
+    """Decides whether and when to retry. `spread` in [0, 1) is the jitter's draw."""
     if failure.trouble is FailureKind.DISK:
         parked = replace(delivery, not_before=now + policy.disk, reason=failure.reason)
         return _move(parked, DeliveryState.PARKED, now, failure.reason)
@@ -134,16 +134,16 @@ def on_failure(
         asked = replace(delivery, attempts=delivery.attempts + 1, reason=failure.reason)
         rung = asked.attempts
         if failure.trouble is FailureKind.PROVIDER:
-            rung = min(max(rung, _ASK_AGAIN), _ASK_AT_LEAST)
+            rung = min(max(rung, _MIN_PROVIDER_RUNG), _MAX_PROVIDER_RUNG)
         pause = backoff(rung, policy, spread)
         return _move(replace(asked, not_before=now + pause), DeliveryState.WAITING, now, failure.reason)
-    barren = 0 if failure.progressed else delivery.attempts_without_progress + 1
+    fruitless = 0 if failure.progressed else delivery.attempts_without_progress + 1
     tried = replace(
-        delivery, attempts=delivery.attempts + 1, attempts_without_progress=barren, reason=failure.reason
+        delivery, attempts=delivery.attempts + 1, attempts_without_progress=fruitless, reason=failure.reason
     )
     if failure.trouble is FailureKind.BUSY:
-        barren = 0 if failure.progressed else delivery.attempts_without_progress
-        asked = replace(tried, attempts_without_progress=barren, not_before=now + failure.wait)
+        fruitless = 0 if failure.progressed else delivery.attempts_without_progress
+        asked = replace(tried, attempts_without_progress=fruitless, not_before=now + failure.wait)
         return _move(asked, DeliveryState.WAITING, now, failure.reason)
     if failure.trouble is FailureKind.BYTES:
         same = failure.bytes_sha256 is not None and failure.bytes_sha256 == delivery.refused_sha256
@@ -154,7 +154,7 @@ def on_failure(
             refused_sha256=failure.bytes_sha256,
         )
         if same:
-            reason = f"{failure.reason}; the same bytes twice, the provider has to mend them"
+            reason = f"{failure.reason}; the same wrong bytes twice, so the provider must correct the file"
             parked = replace(tried, reason=reason, not_before=now + policy.retry_max)
             return _move(parked, DeliveryState.PARKED, now, reason)
     if tried.attempts_without_progress >= policy.max_attempts:
@@ -169,15 +169,15 @@ def on_failure(
 
 
 def retry(delivery: Delivery, now: datetime) -> DeliveryUpdate:
-    """An operator wants it again: a fresh count of attempts, the bytes we hold are kept."""
+    """Re-queues a delivery for an operator: resets the attempts, keeps the partial."""
     fresh = replace(
         delivery, attempts=0, attempts_without_progress=0, not_before=None, reason=None, refused_sha256=None
     )
-    return _move(fresh, DeliveryState.WANTED, now, "asked for again")
+    return _move(fresh, DeliveryState.WANTED, now, "retried by an operator")
 
 
 def on_loss(delivery: Delivery, now: datetime, reason: str) -> DeliveryUpdate:
-    """What was stored is gone or no longer what it was: wanted again, under its name, from the first byte."""
+    """Re-queues a delivery whose stored file is missing or damaged, from the first byte."""
     fresh = replace(
         restarted(delivery),
         stored_at=None,
@@ -190,16 +190,14 @@ def on_loss(delivery: Delivery, now: datetime, reason: str) -> DeliveryUpdate:
 
 
 def restarted(delivery: Delivery) -> Delivery:
-    """Nothing of the partial counts any more."""
+    """Returns the delivery without its partial."""
     return replace(delivery, durable=0, furthest=0, total=None, validator=None, size=None, sha256=None)
 
 
-def backoff(barren: int, policy: RetryPolicy, spread: float) -> timedelta:
-    """Full jitter over a doubling ceiling, never below a tenth of it."""
-    doublings = 1 << min(max(barren - 1, 0), 30)
-    early = (
-        doublings <= policy.retry_max // policy.retry_min
-    )  # compared first: the product may be no timedelta
+def backoff(fruitless: int, policy: RetryPolicy, spread: float) -> timedelta:
+    """Returns a pause with full jitter below a doubling ceiling, at least a tenth of it."""
+    doublings = 1 << min(max(fruitless - 1, 0), 30)
+    early = doublings <= policy.retry_max // policy.retry_min  # compared first: the product may overflow
     ceiling = policy.retry_min * doublings if early else policy.retry_max
     return ceiling * (0.1 + 0.9 * spread)
 
@@ -208,7 +206,7 @@ def _move(
     delivery: Delivery, after: DeliveryState, now: datetime, detail: str | None = None
 ) -> DeliveryUpdate:
     before = delivery.state
-    if after not in ROADS[before]:
+    if after not in TRANSITIONS[before]:
         raise ValueError(f"a delivery cannot go from {before} to {after}")
     if delivery.stored_at is not None and not after.settled:
         raise ValueError(f"a delivery cannot be {after} while its file counts as stored")

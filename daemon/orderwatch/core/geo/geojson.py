@@ -1,4 +1,4 @@
-"""What somebody says of a place: a GeoJSON geometry that can be drawn, or none."""
+"""Reads GeoJSON geometries, and makes features of orders for maps."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeGuard
@@ -9,14 +9,14 @@ from orderwatch.core.model import Delivery, Order
 Geometry = dict[str, object]
 Position = list[float]  # longitude, latitude in degrees
 
-_MOST_POSITIONS = 10_000
-_MOST_RINGS = 1_000
-_FEWEST = 4  # positions of a ring, which ends where it begins
-_EAST, _NORTH = 360, 90  # degrees; what crosses the antimeridian goes on beyond 180
+_MAX_POSITIONS = 10_000
+_MAX_RINGS = 1_000
+_MIN_RING_POSITIONS = 4  # the last is the first again
+_MAX_LONGITUDE, _MAX_LATITUDE = 360, 90  # longitudes exceed 180 across the antimeridian
 
 
 def drawable(value: object) -> Geometry | None:
-    """A Point, MultiPoint, Polygon or MultiPolygon without heights and with nothing else inside, or None."""
+    """Returns a Point, MultiPoint, Polygon or MultiPolygon without heights and other members, or None."""
     if not isinstance(value, Mapping):
         return None
     kind = value.get("type")
@@ -30,7 +30,7 @@ def drawable(value: object) -> Geometry | None:
 
 
 def positions(geometry: Mapping[str, object]) -> Iterator[Position]:
-    """Every one of a sound geometry."""
+    """Yields the positions of a valid geometry."""
     yield from _within_lists(geometry["coordinates"])
 
 
@@ -44,35 +44,35 @@ def _within_lists(value: object) -> Iterator[Position]:
 
 
 def _polygons(value: object) -> list[list[list[Position]]]:
-    """Counted before they are walked; `ValueError` where they are too many, or no polygons."""
+    """Returns the polygons; `ValueError` if they are invalid or too many, counted first."""
     polygons = [[_list(ring) for ring in _list(polygon)] for polygon in _list(value)]
     rings = [ring for polygon in polygons for ring in polygon]
-    if not polygons or not all(polygons) or len(rings) > _MOST_RINGS:
+    if not polygons or not all(polygons) or len(rings) > _MAX_RINGS:
         raise ValueError
-    if sum(map(len, rings)) > _MOST_POSITIONS:
+    if sum(map(len, rings)) > _MAX_POSITIONS:
         raise ValueError
     return [[_ring(ring) for ring in polygon] for polygon in polygons]
 
 
 def _ring(value: Sequence[object]) -> list[Position]:
     ring = [_position(position) for position in value]
-    if len(ring) < _FEWEST or ring[0] != ring[-1]:
+    if len(ring) < _MIN_RING_POSITIONS or ring[0] != ring[-1]:
         raise ValueError
     return ring
 
 
 def _points(value: object) -> list[Position]:
     points = _list(value)
-    if not 0 < len(points) <= _MOST_POSITIONS:
+    if not 0 < len(points) <= _MAX_POSITIONS:
         raise ValueError
     return [_position(point) for point in points]
 
 
 def _position(value: object) -> Position:
-    """Without its height."""
+    """Returns the position without its height."""
     match value:
-        case [east, north] | [east, north, _] if _within(east, _EAST) and _within(north, _NORTH):
-            return [float(east), float(north)]
+        case [lon, lat] | [lon, lat, _] if _within(lon, _MAX_LONGITUDE) and _within(lat, _MAX_LATITUDE):
+            return [float(lon), float(lat)]
         case _:
             raise ValueError
 
@@ -83,7 +83,7 @@ def _within(value: object, most: int) -> TypeGuard[float]:
 
 def _list(value: object) -> list[object] | tuple[object, ...]:
     if not isinstance(value, list | tuple):
-        raise ValueError  # noqa: TRY004 - what is wrong with it is nobody's concern
+        raise ValueError  # noqa: TRY004 - the caller handles only this one
     return value
 
 
@@ -97,19 +97,19 @@ _READERS: dict[str, Callable[[object], object]] = {
 
 Bbox = tuple[float, float, float, float]  # west, south, east, north in degrees; west > east across 180°
 
-_HALF, _WHOLE = 180, 360  # degrees
+_HALF_TURN, _FULL_TURN = 180, 360  # degrees
 WORLD: Bbox = (-180.0, -90.0, 180.0, 90.0)
 
 
 def bbox(geometry: Mapping[str, object]) -> Bbox:
-    """The smallest box around a sound geometry."""
+    """Returns the smallest box around a valid geometry."""
     longitudes, latitudes = zip(*positions(geometry), strict=True)
     west, east = _span(longitudes)
     return west, min(latitudes), east, max(latitudes)
 
 
 def around(boxes: Iterable[Bbox]) -> Bbox:
-    """A box that holds them all; the world where there are none."""
+    """Returns a box around all boxes, the world for none."""
     found = list(boxes)
     if not found:
         return WORLD
@@ -120,31 +120,31 @@ def around(boxes: Iterable[Bbox]) -> Bbox:
 
 
 def _span(longitudes: Sequence[float]) -> tuple[float, float]:
-    """What is wider than half the globe, or leaves it, crosses 180°: its box begins after the widest gap."""
+    """Returns west and east; a span over half the globe crosses 180°, and begins after the widest gap."""
     west, east = min(longitudes), max(longitudes)
-    if west >= -_HALF and east <= _HALF and east - west <= _HALF:
+    if west >= -_HALF_TURN and east <= _HALF_TURN and east - west <= _HALF_TURN:
         return west, east
     ordered = sorted({_on_the_globe(lon) for lon in longitudes})
-    following = [*ordered[1:], ordered[0] + _WHOLE]
+    following = [*ordered[1:], ordered[0] + _FULL_TURN]
     widest = max(range(len(ordered)), key=lambda i: following[i] - ordered[i])
     west, east = ordered[(widest + 1) % len(ordered)], ordered[widest]
-    return west, float(_HALF) if east == -_HALF else east
+    return west, float(_HALF_TURN) if east == -_HALF_TURN else east
 
 
 def _on_the_globe(lon: float) -> float:
-    return lon if -_HALF <= lon < _HALF else (lon + _HALF) % _WHOLE - _HALF
+    return lon if -_HALF_TURN <= lon < _HALF_TURN else (lon + _HALF_TURN) % _FULL_TURN - _HALF_TURN
 
 
 Feature = dict[str, object]
 
 
 def collection(orders: Iterable[Order]) -> dict[str, object]:
-    """A FeatureCollection of everything that can be drawn of these orders."""
+    """Returns a FeatureCollection of the targets and footprints of these orders."""
     return {"type": "FeatureCollection", "features": [one for order in orders for one in features(order)]}
 
 
 def features(order: Order) -> list[Feature]:
-    """Its target, and a footprint per scene as its newest version has it; what is no geometry is left out."""
+    """Returns the target of an order, and the latest footprint of each scene, if they are valid."""
     scenes = dict.fromkeys((d.capture_id, d.scene_id) for d in order.deliveries)
     drawn = [_feature(order, "target", order.document.get("target"), {})]
     drawn += [_footprint(order, *scene) for scene in scenes]
@@ -152,7 +152,7 @@ def features(order: Order) -> list[Feature]:
 
 
 def _footprint(order: Order, capture_id: str, scene_id: str) -> Feature | None:
-    """With the states of the scene's deliveries, each once, and whether all of them are stored."""
+    """Returns the footprint of a scene, with the states of its deliveries."""
     capture = order.capture(capture_id)
     newest = _newest(d for d in order.deliveries_of(capture_id) if d.scene_id == scene_id)
     latest = max(newest, key=lambda d: d.version)
@@ -170,8 +170,8 @@ def _footprint(order: Order, capture_id: str, scene_id: str) -> Feature | None:
     return _feature(order, "footprint", scene.footprint, facts)
 
 
-def _feature(order: Order, kind: str, shape: object, more: Mapping[str, object]) -> Feature | None:
-    drawn = drawable(shape)
+def _feature(order: Order, kind: str, geometry: object, more: Mapping[str, object]) -> Feature | None:
+    drawn = drawable(geometry)
     if drawn is None:
         return None
     properties = {
@@ -188,7 +188,7 @@ def _feature(order: Order, kind: str, shape: object, more: Mapping[str, object])
 
 
 def _newest(deliveries: Iterable[Delivery]) -> list[Delivery]:
-    """Of each attachment."""
+    """Returns the newest delivery of each attachment."""
     found: dict[str, Delivery] = {}
     for delivery in deliveries:
         other = found.get(delivery.attachment)

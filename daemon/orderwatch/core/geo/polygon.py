@@ -1,4 +1,4 @@
-"""Rings of polygons: closed, simple, the right way round. Positions are longitude and latitude in degrees."""
+"""Checks rings of polygons. Positions are longitude and latitude in degrees."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,10 +7,10 @@ from typing import NamedTuple
 Position = Sequence[float]
 Ring = Sequence[Position]
 
-_FEWEST = 4  # positions of a ring, the first one twice
-_WIDEST = 180.0  # degrees
-_NO_AREA = 1e-12  # square degrees: some hundred square centimetres
-_MOST_PAIRS = 1_000_000  # of sides: a second or less; beyond, a ring counts as simple
+_MIN_RING_POSITIONS = 4  # the last is the first again
+_MAX_WIDTH_DEGREES = 180.0
+_MIN_AREA_SQUARE_DEGREES = 1e-12  # about a hundred square centimetres
+_MAX_SIDE_PAIRS = 1_000_000  # take a second at most; a larger ring counts as simple
 
 
 class _Side(NamedTuple):
@@ -24,55 +24,55 @@ class _Side(NamedTuple):
 
 
 def ring_problem(ring: Ring, *, hole: bool) -> str | None:
-    """Why this is no outer ring of an area, or no hole in one; None where it is."""
-    return _form_problem(ring) or _shape_problem(ring, hole=hole)
+    """Returns why this is not a valid outer ring, or hole, of a polygon; None if it is."""
+    return _form_problem(ring) or _geometry_problem(ring, hole=hole)
 
 
 def _form_problem(ring: Ring) -> str | None:
-    if len(ring) < _FEWEST:
-        return "has fewer than four positions; give three corners or more, and the first one again"
+    if len(ring) < _MIN_RING_POSITIONS:
+        return "has fewer than four positions; give at least three corners, and repeat the first one"
     if ring[0] != ring[-1]:
-        return "is not closed; repeat its first position at its end"
+        return "is not closed; repeat its first position at the end"
     for number, (one, two) in enumerate(pairwise(ring), start=2):
         if one[:2] == two[:2]:
             return f"position {number} repeats the one before; leave it out"
     return None
 
 
-def _shape_problem(ring: Ring, *, hole: bool) -> str | None:
+def _geometry_problem(ring: Ring, *, hole: bool) -> str | None:
     longitudes = [position[0] for position in ring]
-    if max(longitudes) - min(longitudes) > _WIDEST:
+    if max(longitudes) - min(longitudes) > _MAX_WIDTH_DEGREES:
         return "is wider than 180 degrees: it crosses the antimeridian; split it there into two orders"
     if _is_flat(ring):
-        return "encloses no area; all its positions lie in one line"
+        return "has no area; all its positions are on one line"
     if (sides := _crossing(ring)) is not None:
-        return f"crosses or touches itself, in its sides {sides[0]} and {sides[1]}; draw it without that"
+        return f"crosses or touches itself, in its sides {sides[0]} and {sides[1]}; correct them"
     if (_double_area(ring) < 0) != hole:
         wrong, right = ("counter-clockwise", "clockwise") if hole else ("clockwise", "counter-clockwise")
-        return f"runs {wrong}, which means everything but it; reverse it, so that it runs {right}"
+        return f"runs {wrong}, which means everything outside it; reverse it to run {right}"
     return None
 
 
 def _is_flat(ring: Ring) -> bool:
     first = ring[0]
     farthest = max(ring, key=lambda p: max(abs(p[0] - first[0]), abs(p[1] - first[1])))
-    return all(abs(_turn(first, farthest, position)) <= _NO_AREA for position in ring)
+    return all(abs(_turn(first, farthest, position)) <= _MIN_AREA_SQUARE_DEGREES for position in ring)
 
 
 def _double_area(ring: Ring) -> float:
-    """Twice the area in square degrees; negative for a ring that runs clockwise."""
+    """Returns twice the area in square degrees, negative for a clockwise ring."""
     return sum(_turn(ring[0], one, two) for one, two in pairwise(ring))
 
 
 def _crossing(ring: Ring) -> tuple[int, int] | None:
-    """The numbers of two sides that meet elsewhere than in the corner between them."""
+    """Returns the numbers of two sides that meet outside a shared corner."""
     sides = sorted(_side(n, one, two) for n, (one, two) in enumerate(pairwise(ring), 1))
     pairs = 0
     for index, one in enumerate(sides):
         for other in range(index + 1, len(sides)):
             two = sides[other]
             pairs += 1
-            if two.west > one.east or pairs > _MOST_PAIRS:
+            if two.west > one.east or pairs > _MAX_SIDE_PAIRS:
                 break
             if two.south <= one.north and two.north >= one.south and _meet(one, two, len(sides)):
                 return min(one.number, two.number), max(one.number, two.number)
@@ -86,7 +86,7 @@ def _side(number: int, one: Position, two: Position) -> _Side:
 
 
 def _meet(one: _Side, two: _Side, count: int) -> bool:
-    """Whether two sides, whose bounding boxes do, have a point in common that is no corner between them."""
+    """Returns whether two sides with overlapping boxes share a point other than their corner."""
     if one.number % count + 1 == two.number:
         return _goes_back(one.start, one.end, two.end)
     if two.number % count + 1 == one.number:
@@ -104,5 +104,5 @@ def _goes_back(before: Position, corner: Position, after: Position) -> bool:
 
 
 def _turn(one: Position, two: Position, three: Position) -> float:
-    """Positive where the way over these three turns left, 0 where it goes straight."""
+    """Returns a positive number for a left turn over these positions, 0 for a straight line."""
     return (two[0] - one[0]) * (three[1] - one[1]) - (two[1] - one[1]) * (three[0] - one[0])

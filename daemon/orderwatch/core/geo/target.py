@@ -1,4 +1,4 @@
-"""Targets of orders: GeoJSON Points and Polygons in degrees, longitude first."""
+"""Reads targets of orders: GeoJSON Points and Polygons in degrees, longitude first."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -20,24 +20,24 @@ _ADVICE = {
     "GeometryCollection": "split it into orders of one Point or Polygon each",
     "Feature": "give its geometry, a Point or a Polygon",
 }
-_MOST_POSITIONS = 10_000
-_MOST_SAID = 5
-_EAST, _NORTH, _ROUND = 180, 90, 360  # degrees
+_MAX_POSITIONS = 10_000
+_MAX_PROBLEMS = 5
+_MAX_LONGITUDE, _MAX_LATITUDE, _FULL_TURN = 180, 90, 360
 _POSITION = "[longitude, latitude] in degrees"
-_NEAR = 1.0001e-5  # degrees: about a metre; providers round
-_CELLS = 50_000  # of a degree, each twice as wide as near
+_TOLERANCE_DEGREES = 1.0001e-5  # about a metre, since providers round
+_CELLS_PER_DEGREE = 50_000  # a cell is twice the tolerance
 
 Spot = tuple[float, float]
 
 
 def read_target(value: object) -> tuple[dict[str, object] | None, list[str]]:
-    """The geometry in its normal form, or every problem with it."""
+    """Returns the normalised geometry, or every problem with it."""
     if not isinstance(value, Mapping):
-        return None, ['is no geometry; write {"type": "Point", "coordinates": [longitude, latitude]}']
+        return None, ['must be a geometry, e.g. {"type": "Point", "coordinates": [longitude, latitude]}']
     kind = value.get("type")
     members = [key for key in value if key not in _MEMBERS] if kind in ("Point", "Polygon") else []
-    problems = [f"{shown(str(key))}: does not belong into a geometry; leave it out" for key in members]
-    problems = problems[:_MOST_SAID]
+    problems = [f"{shown(str(key))}: is not allowed in a geometry; remove it" for key in members]
+    problems = problems[:_MAX_PROBLEMS]
     if "crs" in value and not is_crs84(value["crs"]):
         problems.append(f"crs: {NOT_CRS84}")
     coordinates, wrong = _coordinates(kind, value.get("coordinates"))
@@ -45,11 +45,11 @@ def read_target(value: object) -> tuple[dict[str, object] | None, list[str]]:
     return (None if problems else {"type": kind, "coordinates": coordinates}), problems
 
 
-NOT_CRS84 = "is not CRS84; export it in WGS 84, longitude first, as GeoJSON wants it"
+NOT_CRS84 = "must be CRS84; export it in WGS 84, longitude first, as GeoJSON requires"
 
 
 def is_crs84(crs: object) -> bool:
-    """Whether a `crs` member, which GeoJSON no longer has, says what holds without it."""
+    """Returns whether a `crs` member, obsolete in GeoJSON, names the default."""
     match crs:
         case {"type": "name", "properties": {"name": str(name)}}:
             return name in _CRS84
@@ -58,15 +58,14 @@ def is_crs84(crs: object) -> bool:
 
 
 def normalised(target: Mapping[str, Any]) -> dict[str, object]:
-    """The same place in lists of floats, without heights of 0 and with nothing else inside."""
+    """Returns the target with lists of floats, without heights of 0 and other members."""
     return {"type": target["type"], "coordinates": _normal(target["coordinates"])}
 
 
 def may_be_one(target: Mapping[str, object], seen: object) -> bool:
-    """Whether what the provider shows can be this target: each corner of one within a metre of the other's.
+    """Returns whether the provider may show this target: the corners agree within a metre.
 
-    Heights, holes, where a ring begins and which way it runs do not count. What cannot be read speaks
-    against nothing.
+    Heights, holes, and the start and direction of a ring do not count; an unreadable target may be any.
     """
     ours, theirs = _outline(target), _outline(seen)
     if ours is None or theirs is None:
@@ -95,21 +94,21 @@ def _coordinates(kind: object, value: object) -> tuple[object, list[str]]:
 def _polygon(value: object) -> tuple[object, list[str]]:
     raw_rings = _raw_rings(value)
     if not raw_rings:
-        return None, ["is no Polygon; write its rings as [[[longitude, latitude], …]]"]
-    if (count := sum(map(len, raw_rings))) > _MOST_POSITIONS:
-        return None, [f"has {count} positions; simplify it to at most {_MOST_POSITIONS}"]
+        return None, ["must be a Polygon with rings like [[[longitude, latitude], …]]"]
+    if (count := sum(map(len, raw_rings))) > _MAX_POSITIONS:
+        return None, [f"has {count} positions; simplify it to at most {_MAX_POSITIONS}"]
     rings, problems = [], []
     for number, raw in enumerate(raw_rings):
         try:
             rings.append(_ring(raw, hole=number > 0))
         except ValueError as error:
             problems.append(f"{f'hole {number}' if number else 'the outer ring'} {error}")
-    more = len(problems) - _MOST_SAID
-    return rings, [*problems[:_MOST_SAID], f"and {more} more holes are wrong"] if more > 0 else problems
+    more = len(problems) - _MAX_PROBLEMS
+    return rings, [*problems[:_MAX_PROBLEMS], f"and {more} more holes are invalid"] if more > 0 else problems
 
 
 def _raw_rings(value: object) -> list[list[object]]:
-    """The lists that the rings should be; none where the lists are not nested as a Polygon's are."""
+    """Returns the lists of the rings, empty if they are not nested like a Polygon's."""
     rings = value if isinstance(value, list | tuple) else []
     lists = [list(ring) for ring in rings if isinstance(ring, list | tuple)]
     match lists:
@@ -136,20 +135,20 @@ def _position(value: object) -> list[float]:
         case [_, _] | [_, _, _]:
             numbers = [_number(number) for number in value]
         case _:
-            raise ValueError(f"is no position; write {_POSITION}")
+            raise ValueError(f"is not a position; write {_POSITION}")
     longitude, latitude, *_ = numbers
-    if abs(latitude) > _NORTH:
-        swapped = abs(longitude) <= _NORTH and abs(latitude) <= _EAST
+    if abs(latitude) > _MAX_LATITUDE:
+        swapped = abs(longitude) <= _MAX_LATITUDE and abs(latitude) <= _MAX_LONGITUDE
         advice = "longitude comes first" if swapped else f"write {_POSITION}"
-        raise ValueError(f"has a latitude of {latitude:g}, beyond {_NORTH}; {advice}")
-    if abs(longitude) > _EAST:
-        raise ValueError(f"has a longitude of {longitude:g}, beyond {_EAST}; write {_POSITION}")
+        raise ValueError(f"has a latitude of {latitude:g}, beyond {_MAX_LATITUDE}; {advice}")
+    if abs(longitude) > _MAX_LONGITUDE:
+        raise ValueError(f"has a longitude of {longitude:g}, beyond {_MAX_LONGITUDE}; write {_POSITION}")
     return _plain(numbers)
 
 
 def _number(value: object) -> float:
     if (number := _finite(value)) is None:
-        raise ValueError(f"is no position of numbers; write {_POSITION}")
+        raise ValueError(f"is not a position of numbers; write {_POSITION}")
     return number
 
 
@@ -173,7 +172,7 @@ def _plain(position: Iterable[float]) -> list[float]:
 
 
 def _outline(target: object) -> tuple[str, set[Spot]] | None:
-    """Where a Point is, or the corners of a Polygon; None where it cannot be read."""
+    """Returns the type and the positions of a Point or Polygon, None if it is unreadable."""
     match target:
         case {"type": "Point", "coordinates": position}:
             kind, positions = "Point", [position]
@@ -196,14 +195,14 @@ def _spot(position: object) -> Spot | None:
         case _:
             return None
     match here:
-        case (float(x), float(y)) if abs(x) <= _ROUND and abs(y) <= _NORTH:
-            return x % _ROUND, y
+        case (float(x), float(y)) if abs(x) <= _FULL_TURN and abs(y) <= _MAX_LATITUDE:
+            return x % _FULL_TURN, y
         case _:
             return None
 
 
 def _are_near(some: set[Spot], others: set[Spot]) -> bool:
-    """Whether each of some has one of the others beside it."""
+    """Returns whether each of some is near one of the others."""
     cells: dict[tuple[int, int], list[Spot]] = {}
     for spot in others:
         cells.setdefault(_cell(spot), []).append(spot)
@@ -214,13 +213,14 @@ def _around(spot: Spot, cells: Mapping[tuple[int, int], list[Spot]]) -> Iterable
     column, row = _cell(spot)
     for east in (-1, 0, 1):
         for north in (-1, 0, 1):
-            yield from cells.get(((column + east) % (_ROUND * _CELLS), row + north), ())
+            yield from cells.get(((column + east) % (_FULL_TURN * _CELLS_PER_DEGREE), row + north), ())
 
 
 def _cell(spot: Spot) -> tuple[int, int]:
-    return math.floor(spot[0] * _CELLS) % (_ROUND * _CELLS), math.floor(spot[1] * _CELLS)
+    column, row = (math.floor(degrees * _CELLS_PER_DEGREE) for degrees in spot)
+    return column % (_FULL_TURN * _CELLS_PER_DEGREE), row
 
 
 def _is_near(one: Spot, two: Spot) -> bool:
     east = abs(one[0] - two[0])
-    return min(east, _ROUND - east) <= _NEAR and abs(one[1] - two[1]) <= _NEAR
+    return min(east, _FULL_TURN - east) <= _TOLERANCE_DEGREES and abs(one[1] - two[1]) <= _TOLERANCE_DEGREES

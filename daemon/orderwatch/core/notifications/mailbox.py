@@ -1,4 +1,4 @@
-"""Addresses of mail, judged by ourselves: what libraries take differs between their versions."""
+"""Checks mail addresses without a library, since libraries accept different ones in each version."""
 
 import re
 
@@ -8,14 +8,14 @@ _DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f.:]+\])"
 _ADDRESS = rf"{_ATOM}(?:\.{_ATOM})*@{_DOMAIN}"
 _NAME = r'(?:"[^"\\]*"|[^<>@,;:"\\()\[\]]*)'
 _MAILBOX = re.compile(rf"(?:{_ADDRESS}|{_NAME}\s*<{_ADDRESS}>)")
-_LONGEST = 320  # characters; a line of a header has room for it
+_MAX_CHARACTERS = 320  # fits a header line
 
 
 def mailbox_problem(text: str) -> str | None:
-    """Say what is wrong with one address, alone or as "Name <address>"; None where nothing is.
+    """Returns what is wrong with an address or "Name <address>", None if it is valid.
 
-    The address is ASCII, as every server takes it; a name need not be.
+    The address is ASCII, which every server accepts; the name may be any text.
     """
-    if len(text) <= _LONGEST and text.isprintable() and _MAILBOX.fullmatch(text):
+    if len(text) <= _MAX_CHARACTERS and text.isprintable() and _MAILBOX.fullmatch(text):
         return None
     return 'must be one address, such as "you@example.com" or "You <you@example.com>"'

@@ -1,4 +1,4 @@
-"""What is worth telling of what was recorded, in words and as the JSON that goes out."""
+"""Notifications of recorded changes: their text, and the JSON that is sent."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from orderwatch.core.deliveries.sidecar import zulu
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.formatting import format_bytes
 from orderwatch.core.model import Delivery, DeliveryState, OrderState, Subject, Transition
-from orderwatch.core.name_patterns import name_matches
 from orderwatch.core.notifications.problems import ProblemChange, words
 from orderwatch.core.order_names import OrderNames
 from orderwatch.core.orders.observe import Verdict
+from orderwatch.core.orders.watches import name_matches
 
 EVENTS = (
     "order.changed",
@@ -28,18 +28,19 @@ EVENTS = (
     "attention.raised",
     "attention.cleared",
 )
-_MOVED = {Subject.ORDER: "order.changed", Subject.CAPTURE: "capture.changed"}
-_OF_DELIVERY = {
+_CHANGE_EVENTS = {Subject.ORDER: "order.changed", Subject.CAPTURE: "capture.changed"}
+_DELIVERY_EVENTS = {
     DeliveryState.STORED: "delivery.stored",
     DeliveryState.PARKED: "delivery.parked",
     DeliveryState.GIVEN_UP: "delivery.given_up",
 }
-_LONGEST = 500  # characters of a sentence
-_OF_NO_PROJECT = {"problem", "remedy"}  # fields of notes that every channel gets where no project has them
+_MAX_TEXT_CHARACTERS = 500
+# Fields of notifications that every channel receives if they belong to no project.
+_FIELDS_WITHOUT_PROJECT = {"problem", "remedy"}
 
 
 class Notification(NamedTuple):
-    """What happened, not yet numbered; `facts` are its other fields, ready for JSON."""
+    """An event that has no number yet; `facts` are its other fields, ready for JSON."""
 
     event: str
     at: datetime
@@ -47,7 +48,7 @@ class Notification(NamedTuple):
 
 
 class OutboxItem(NamedTuple):
-    """A note as it goes out: `document` is the JSON object, `number` gives the order."""
+    """A notification in the outbox: `document` is the JSON object, `number` its place in the queue."""
 
     number: int
     id: str
@@ -56,7 +57,7 @@ class OutboxItem(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """Who is told of what: shell patterns over events, and over the names of projects."""
+    """A channel with shell patterns for events and project names."""
 
     name: str
     events: tuple[str, ...]
@@ -66,42 +67,42 @@ class Channel:
         return any(fnmatchcase(event, pattern) for pattern in self.events)
 
     def wants(self, note: Notification) -> bool:
-        """What is wrong with a channel is no note for that channel, which would not get it."""
+        """Returns whether the channel receives this; a channel's own failure goes to the other channels."""
         if not self.hears(note.event):
             return False
         project = note.facts.get("project_name")
-        if project is None and _OF_NO_PROJECT & note.facts.keys():
+        if project is None and _FIELDS_WITHOUT_PROJECT & note.facts.keys():
             return note.facts.get("channel") != self.name
         return any(name_matches(pattern, str(project or "")) for pattern in self.projects)
 
 
 def to_document(note: Notification, note_id: str) -> Mapping[str, object]:
-    """The note as JSON; what has no value is left out, but for the account and the order, which are null."""
+    """Returns the JSON object without empty fields, except for the account and order, which may be null."""
     whose = {name: note.facts.get(name) for name in ("account", "task_id")}
     lead = {"id": note_id, "event": note.event, "at": zulu(note.at), **whose}
     return {**lead, **{k: v for k, v in note.facts.items() if v is not None and k not in lead}}
 
 
 def of_verdict(verdict: Verdict, before: OrderState | None) -> Sequence[Notification]:
-    """What a look showed; `before` is where the order stood, None where it was not known."""
+    """Returns notifications of a poll's result; `before` is the order's earlier state, None for a new one."""
     order = verdict.order
     names = OrderNames(order.account, order.task_id, order.project_name, order.task_name)
-    notes = [_of_move(names, move) for move in verdict.transitions if move.subject in _MOVED]
+    notes = [_of_move(names, move) for move in verdict.transitions if move.subject in _CHANGE_EVENTS]
     if order.state is OrderState.DONE and before is not OrderState.DONE:
         at = order.last_seen_at or max((m.at for m in verdict.transitions), default=None)
         if at is not None:
-            text = f"{names} is done: everything that was published is stored."
+            text = f"{names} is done: every published file is stored."
             notes.append(_note("order.done", at, names._asdict(), text))
     return notes
 
 
 def of_delivery(move: DeliveryUpdate, names: OrderNames) -> Notification | None:
-    """What became of a delivery; None where that is everyday."""
+    """Returns the notification of a delivery that was stored, parked or given up."""
     moved, delivery = move.transition, move.delivery
-    if moved is None or delivery.state not in _OF_DELIVERY:
+    if moved is None or delivery.state not in _DELIVERY_EVENTS:
         return None
     facts = {**names._asdict(), **_of_delivery(delivery)}
-    return _note(_OF_DELIVERY[delivery.state], moved.at, facts, _delivery_text(names, delivery))
+    return _note(_DELIVERY_EVENTS[delivery.state], moved.at, facts, _delivery_text(names, delivery))
 
 
 def of_problem(change: ProblemChange) -> Notification:
@@ -113,15 +114,15 @@ def of_problem(change: ProblemChange) -> Notification:
     }
     what, reason = words(problem), _plain(problem.facts.get("reason")).rstrip(".")
     if not change.over:
-        said = f": {reason}" if reason else ""
-        return _note("problem.began", change.at, facts, f"Problem: {what}{said}.")
+        because = f": {reason}" if reason else ""
+        return _note("problem.began", change.at, facts, f"Problem: {what}{because}.")
     lasted = round(change.lasted.total_seconds())
     text = f"Over after {_duration(lasted)}: {what}."
     return _note("problem.ended", change.at, {**facts, "lasted_seconds": lasted}, text)
 
 
 def of_concern(concern: Concern, at: datetime, *, cleared: bool) -> Notification:
-    """Return the note that a concern needs a person, or no longer does."""
+    """Returns the notification that a concern needs a person, or no longer does."""
     facts = {
         "account": concern.account,
         "order_id": concern.order_id,
@@ -141,7 +142,7 @@ def of_concern(concern: Concern, at: datetime, *, cleared: bool) -> Notification
 
 
 def sample_notification(at: datetime) -> Notification:
-    """What `notify --test` sends."""
+    """Returns the notification that `notify --test` sends."""
     return _note("notify.test", at, {}, "This is a test: orderwatch can reach you here.")
 
 
@@ -155,8 +156,8 @@ def _of_move(names: OrderNames, move: Transition) -> Notification:
         "reason": move.detail,
     }
     what = f"capture {move.capture_id} of {names}" if move.capture_id else str(names)
-    came = f", was {move.before}" if move.before else ""
-    return _note(_MOVED[move.subject], move.at, facts, f"{what} is {move.after}{came}.")
+    earlier = f", was {move.before}" if move.before else ""
+    return _note(_CHANGE_EVENTS[move.subject], move.at, facts, f"{what} is {move.after}{earlier}.")
 
 
 def _of_delivery(delivery: Delivery) -> dict[str, object]:
@@ -175,7 +176,7 @@ def _of_delivery(delivery: Delivery) -> dict[str, object]:
 def _delivery_text(names: OrderNames, delivery: Delivery) -> str:
     if delivery.state is DeliveryState.STORED:
         return f"{delivery.path} of {names} is stored, {format_bytes(delivery.size)}."
-    what = "is parked" if delivery.state is DeliveryState.PARKED else "is given up"
+    what = "is parked" if delivery.state is DeliveryState.PARKED else "was given up"
     return f"{delivery.file_name} of {names} {what}: {delivery.reason}."
 
 
@@ -185,9 +186,9 @@ def _note(event: str, at: datetime, facts: Mapping[str, object], text: str) -> N
 
 
 def _plain(text: object) -> str:
-    """One line that drives no terminal and forges no header."""
+    """Returns the text in one printable line."""
     shown = "".join(c if c.isprintable() else " " for c in str(text or ""))
-    return " ".join(shown.split())[:_LONGEST]
+    return " ".join(shown.split())[:_MAX_TEXT_CHARACTERS]
 
 
 def _duration(seconds: int) -> str:

@@ -1,4 +1,4 @@
-"""Which events begin a problem, which end it, and by which fields it is the same one."""
+"""Problems: the events that begin and end them, and the fields that identify them."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Something that began and has not ended. `event` said it last, `facts` are that event's fields."""
+    """A problem that has begun and not ended; `event` and its fields `facts` are the latest."""
 
     key: str
     event: str
@@ -18,12 +18,12 @@ class Problem:
 
 
 class ProblemChange(NamedTuple):
-    """A problem that began or became another one, or is over; `told` where somebody should hear of it."""
+    """A problem that began, changed or ended; `notify` is False if only its facts changed."""
 
     problem: Problem
     at: datetime
     over: bool = False
-    told: bool = True
+    notify: bool = True
 
     @property
     def lasted(self) -> timedelta:
@@ -31,12 +31,12 @@ class ProblemChange(NamedTuple):
 
 
 class _Pair(NamedTuple):
-    """`by` are the fields that tell one problem from another; `lasts` says at a start that it goes on.
+    """The events of one problem: `by` are the fields that identify it, `lasts` are events at a start.
 
-    Some begin again only long after a start, where they last: they get so much time for it.
+    A problem that lasts is reported again within `again` after a start.
     """
 
-    begins: Mapping[str, str]  # events, each with its words
+    begins: Mapping[str, str]  # by event, the text
     ends: frozenset[str]
     by: tuple[str, ...] = ()
     lasts: frozenset[str] = frozenset()
@@ -52,23 +52,23 @@ _INTENT_ENDS = ("intent.placed", "intent.adopted", "intent.absent", "intent.refu
 _PAIRS = (
     _Pair(
         {
-            "account.unavailable": "the provider does not answer account {account}",
-            "account.refused": "the provider refuses account {account}",
+            "account.unavailable": "the provider does not answer requests of account {account}",
+            "account.refused": "the provider rejects the credentials of account {account}",
         },
         frozenset({"account.recovered"}),
         ("account",),
         frozenset({"account.still_troubled"}),
     ),
-    _pair("tree.unusable", "nothing can be written below {root}", "tree.usable", by="root"),
-    _pair("tree.damaged", "stored files below {root} are not what they were", "tree.mended", by="root"),
-    _pair("catalogue.failing", "the catalogue of {root} is not kept", "catalogue.restored", by="root"),
+    _pair("tree.unusable", "delivery root {root} is not writable", "tree.usable", by="root"),
+    _pair("tree.damaged", "stored files below {root} are damaged", "tree.mended", by="root"),
+    _pair("catalogue.failing", "the catalog of {root} is not updated", "catalogue.restored", by="root"),
     _pair(
         "catalogue.item_failed",
-        "scene {scene_id} of order {task_id} is not in the catalogue of {root}",
+        "scene {scene_id} of order {task_id} is missing in the catalog of {root}",
         "catalogue.item_restored",
         by="root account task_id scene_id",
     ),
-    _pair("attention.failing", "nobody knows what needs a person", "attention.restored"),
+    _pair("attention.failing", "what needs you cannot be determined", "attention.restored"),
     _Pair(
         {
             "clock.wrong": "the clock of this host is wrong",
@@ -78,21 +78,21 @@ _PAIRS = (
     ),
     _pair(
         "token.refresh_failed",
-        "account {account} gets no new token",
+        "account {account} receives no new token",
         "token.refresh_restored",
         by="account audience",
     ),
     _pair("list.failed", "the orders of account {account} cannot be listed", "list.restored", by="account"),
-    _pair("watch.empty", "no order of account {account} fits {watch}", "watch.matched", by="account watch"),
+    _pair(
+        "watch.empty", "no order of account {account} matches {watch}", "watch.matched", by="account watch"
+    ),
     _pair(
         "order.look_failed",
-        "order {task_id} cannot be looked at",
+        "order {task_id} cannot be polled",
         "order.look_restored",
         by="account task_id",
     ),
-    _pair(
-        "ordering.failed", "nothing can be ordered with account {account}", "ordering.restored", by="account"
-    ),
+    _pair("ordering.failed", "account {account} cannot place orders", "ordering.restored", by="account"),
     _pair(
         "ordering.hindered",
         "the standing order {order} is not placed",
@@ -101,33 +101,36 @@ _PAIRS = (
     ),
     _pair(
         "intent.unclear",
-        "nobody knows whether the provider took the order {task_name}",
+        "it is unknown whether the provider accepted order {task_name}",
         *_INTENT_ENDS,
         by="account project_name task_name",
     ),
     _Pair(
-        {"downloads.failing": "nothing can be downloaded from {host} for account {account}"},
+        {"downloads.failing": "downloads of account {account} from {host} fail"},
         frozenset({"downloads.restored"}),
         ("account", "host"),
-        again=timedelta(hours=7),  # a delivery may wait for six
+        again=timedelta(hours=7),  # a delivery may wait for six hours
     ),
-    _pair("space.short", "there is too little room below {root}", "space.enough", by="root"),
-    _pair("database.busy", "the database cannot be written", "database.free"),
+    _pair("space.short", "too little disk space below {root}", "space.enough", by="root"),
+    _pair("database.busy", "the database is not writable", "database.free"),
     _pair("database.damaged", "the database is damaged", "database.sound"),
     _pair(
-        "certificate.ending", "the certificate of {endpoint} will end", "certificate.renewed", by="endpoint"
+        "certificate.ending",
+        "the certificate of {endpoint} expires",
+        "certificate.renewed",
+        by="endpoint",
     ),
-    _pair("backup.failed", "the database is not backed up", "backup.restored"),
-    _pair("config.refused", "the new configuration is refused", "config.reloaded"),
-    _pair("http.unavailable", "health and metrics are not served", "http.listening", by="listen"),
+    _pair("backup.failed", "the backup of the database fails", "backup.restored"),
+    _pair("config.refused", "the new configuration is invalid", "config.reloaded"),
+    _pair("http.unavailable", "the page and metrics are not served", "http.listening", by="listen"),
     _pair(
         "notify.failing",
-        "the channel {channel} takes no notes",
+        "notification channel {channel} fails",
         "notify.restored",
         by="channel",
         lasts="notify.still_failing",
     ),
-    _pair("heartbeat.failing", "the heartbeat URL does not answer", "heartbeat.restored"),
+    _pair("heartbeat.failing", "the heartbeat URL does not respond", "heartbeat.restored"),
 )
 
 _BEGINS = {event: pair for pair in _PAIRS for event in pair.begins}
@@ -137,13 +140,13 @@ BEGINS = frozenset(_BEGINS)
 
 
 def begins(event: str, fields: Mapping[str, object]) -> str | None:
-    """The key of the problem that begins with this event, or has not ended; None where none does."""
+    """Returns the key of the problem that this event begins or continues, if any."""
     pair = _BEGINS.get(event) or _LASTS.get(event)
     return pair and _key(pair, fields)
 
 
 def ends(event: str, fields: Mapping[str, object]) -> str | None:
-    """The key of the problem that ends with this event, if it had begun."""
+    """Returns the key of the problem that this event ends, if any."""
     pair = _ENDS.get(event)
     return pair and _key(pair, fields)
 
@@ -151,9 +154,9 @@ def ends(event: str, fields: Mapping[str, object]) -> str | None:
 def begun(
     known: Problem | None, event: str, fields: Mapping[str, object], at: datetime
 ) -> ProblemChange | None:
-    """What the event changes of the problem that it begins; None where it says nothing new.
+    """Returns how the event changes the problem that it begins, None if it does not.
 
-    Another event of the same problem is worth telling, another reason is only kept.
+    Another event of the same problem is notified, another reason is only recorded.
     """
     if event in _LASTS:
         if known is not None:
@@ -168,29 +171,29 @@ def begun(
     if (known.event, known.facts) == (event, facts):
         return None
     problem = Problem(key=key, event=event, began_at=known.began_at, facts=facts)
-    return ProblemChange(problem, at, told=known.event != event)
+    return ProblemChange(problem, at, notify=known.event != event)
 
 
 def begins_again(event: str) -> timedelta:
-    """How long after a start it may take, at least, until a problem that lasts is said again."""
+    """Returns how long after a start a lasting problem may take to be reported again."""
     pair = _BEGINS.get(event)
     return pair.again if pair else timedelta(0)
 
 
 def words(problem: Problem) -> str:
-    """What is wrong, for people, without its reason."""
+    """Returns the problem in words, without its reason."""
     pair = _BEGINS.get(problem.event)
     if pair is None:  # written by another version
         return problem.event
-    return pair.begins[problem.event].format_map(_Said(problem.facts))
+    return pair.begins[problem.event].format_map(_Fields(problem.facts))
 
 
-class _Said(dict[str, object]):
+class _Fields(dict[str, object]):
     def __missing__(self, name: str) -> str:
         return "?"
 
 
 def _key(pair: _Pair, fields: Mapping[str, object]) -> str:
-    """As JSON, so that no two problems are mixed up, whatever the names are."""
+    """Returns the key, as JSON so that it is unambiguous."""
     first = next(iter(pair.begins))
     return json.dumps([first, *(fields.get(name) for name in pair.by)], ensure_ascii=False, default=str)

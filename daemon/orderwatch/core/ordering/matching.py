@@ -1,4 +1,4 @@
-"""Whether something is the very order that is asked for. In doubt it is, for a miss would order twice."""
+"""Decides whether an order is the requested one. In doubt it is, since a miss would order twice."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -8,12 +8,12 @@ from orderwatch.core.geo.target import may_be_one
 from orderwatch.core.ordering.request import Request, plain_name
 from orderwatch.core.orders.snapshot import OrderSnapshot
 
-_SAME_TIME = timedelta(minutes=1)
-_LONG = 20  # characters; a shorter beginning of a name may be a name of its own
+_TIME_TOLERANCE = timedelta(minutes=1)
+_MIN_PREFIX_CHARACTERS = 20  # a shorter prefix may be another name
 
 
-class _Looks(NamedTuple):
-    """All by which one order is told from another; None, or a target that is none, was not shown."""
+class _Shown(NamedTuple):
+    """The fields that distinguish orders; None if the provider does not show them."""
 
     names: tuple[str | None, str | None]
     product: int | None
@@ -23,12 +23,12 @@ class _Looks(NamedTuple):
 
 
 def matches(request: Request, seen: OrderSnapshot) -> bool:
-    """Both names agree; of the rest, only what is shown and can be read speaks against it."""
+    """Returns whether both names agree, and the other fields as far as they are shown and readable."""
     return _is_same(request, _shown(seen))
 
 
 def may_match(request: Request, seen: OrderSnapshot) -> bool:
-    """Both names agree, whatever the rest; or the rest does, where the names are cut or not shown."""
+    """Returns whether both names agree, or the other fields do while the names are cut or not shown."""
     looks = _shown(seen)
     if _names_agree(request, looks):
         return True
@@ -36,29 +36,29 @@ def may_match(request: Request, seen: OrderSnapshot) -> bool:
 
 
 def equivalent(one: Request, other: Request) -> bool:
-    """Whether the provider's list would show both as the same order."""
-    return _is_same(one, _Looks(_names(other), other.product, other.start, other.end, other.target))
+    """Returns whether the provider's list would show both as the same order."""
+    return _is_same(one, _Shown(_names(other), other.product, other.start, other.end, other.target))
 
 
-def _shown(seen: OrderSnapshot) -> _Looks:
+def _shown(seen: OrderSnapshot) -> _Shown:
     names = seen.task_name, seen.project_name
-    return _Looks(names, whole(seen.product), seen.start, seen.end, seen.document.get("target"))
+    return _Shown(names, whole(seen.product), seen.start, seen.end, seen.document.get("target"))
 
 
 def _names(request: Request) -> tuple[str, str]:
     return request.task_name, request.project_name
 
 
-def _is_same(request: Request, looks: _Looks) -> bool:
+def _is_same(request: Request, looks: _Shown) -> bool:
     return _names_agree(request, looks) and _rest_agrees(request, looks)
 
 
-def _names_agree(request: Request, looks: _Looks) -> bool:
+def _names_agree(request: Request, looks: _Shown) -> bool:
     pairs = zip(_names(request), looks.names, strict=True)
     return all(theirs is not None and plain_name(ours) == plain_name(theirs) for ours, theirs in pairs)
 
 
-def _rest_agrees(request: Request, looks: _Looks) -> bool:
+def _rest_agrees(request: Request, looks: _Shown) -> bool:
     return (
         looks.product in {None, request.product}
         and _is_time(request.start, looks.start)
@@ -71,11 +71,11 @@ def _may_be_name(ours: str, theirs: str | None) -> bool:
     if theirs is None:
         return True
     whole_name, shown = plain_name(ours), plain_name(theirs)
-    return whole_name == shown or (len(shown) >= _LONG and whole_name.startswith(shown))
+    return whole_name == shown or (len(shown) >= _MIN_PREFIX_CHARACTERS and whole_name.startswith(shown))
 
 
 def _is_time(ours: datetime, theirs: datetime | None) -> bool:
     if theirs is None:
         return True
     theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
-    return abs(ours - theirs) <= _SAME_TIME
+    return abs(ours - theirs) <= _TIME_TOLERANCE

@@ -1,4 +1,4 @@
-"""Files of orders: TOML or GeoJSON, told apart by what they hold."""
+"""Reads order files, TOML or GeoJSON by their content."""
 
 import json
 import re
@@ -13,21 +13,20 @@ from orderwatch.core.geo.target import NOT_CRS84, is_crs84
 from orderwatch.core.ordering.matching import equivalent
 from orderwatch.core.ordering.request import KEYS, KnownOrderNames, Request, plain_name, read_request
 
-_LARGEST = 5_000_000  # bytes
-_MOST_PROBLEMS = 100
-_LONGEST_WHY = 200  # characters; the parser repeats keys
-_MOST_DIGITS = 4000  # of a number; int() has its own limit near it
-_ENDLESS = "holds a number of thousands of digits; write a shorter one"
+_MAX_FILE_BYTES = 5_000_000
+_MAX_PROBLEMS = 100
+_MAX_REASON_CHARACTERS = 200  # the parser repeats keys
+_MAX_DIGITS = 4000  # int() has a limit near it
+_NUMBER_TOO_LONG = "contains a number with thousands of digits; write a shorter one"
 _TOO_DEEP = "is nested too deep; write an order as the examples do"
-_OWN = {"account": read_name, "note": read_note}
-_FILE_KEYS = (*KEYS, *_OWN)
-_PROPERTIES = tuple(key for key in _FILE_KEYS if key != "target")
-_FEATURE = {"type", "id", "bbox", "geometry", "properties", "crs"}
+_DRAFT_READERS = {"account": read_name, "note": read_note}
+_FILE_KEYS = (*KEYS, *_DRAFT_READERS)
+_FEATURE_KEYS = {"type", "id", "bbox", "geometry", "properties", "crs"}
 _JSON = re.compile(r"\s*(\{|\[\s*[{\]])")
-_FEATURES = "write a Feature or a FeatureCollection, whose properties carry task_name, product and so on"
+_FEATURES = "write a Feature or a FeatureCollection, with task_name, product and so on in its properties"
 
 _Order = tuple[Mapping[str, object] | None, list[str]]
-"""One order as it stands in the file, None where it is none; and what is wrong around it."""
+"""One order of the file, None if it is invalid; and problems around it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +41,9 @@ class Draft:
 def read_orders(
     data: bytes, name: str, known: Callable[[str | None], KnownOrderNames | None] = lambda _account: None
 ) -> tuple[list[Draft], list[str]]:
-    """The orders of a file that are without problems, and every problem at once; `name` is the file's.
+    """Returns the valid orders of the file `name`, and every problem; send nothing if there is one.
 
-    `known` is what bears on the orders of an account. Nothing is to be sent while there is any problem.
+    `known` returns the facts to check orders of an account with.
     """
     try:
         orders, problems = _orders(_text(data))
@@ -57,24 +56,24 @@ def read_orders(
         problems += [f"{label}: {problem}" if label else problem for problem in (*wrong, *more)]
         if draft is not None and not wrong:
             drafts.append((label, draft))
-    kept, twins = _told_apart(drafts)
+    kept, twins = _without_twins(drafts)
     return kept, _bounded([*problems, *twins])
 
 
 def _text(data: bytes) -> str:
-    if len(data) > _LARGEST:
+    if len(data) > _MAX_FILE_BYTES:
         raise ValueError("is larger than 5 MB; split it")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError("is not UTF-8 text; save it as UTF-8") from None
     if not text.strip():
-        raise ValueError("is empty; write an order into it")
+        raise ValueError("is empty; write an order")
     return text
 
 
 def _orders(text: str) -> tuple[list[_Order], list[str]]:
-    """The orders, and the problems of the file as a whole; `ValueError` where there is nothing to read."""
+    """Returns the orders and the problems of the whole file; `ValueError` if it is unreadable."""
     return _of_geojson(_json(text)) if _JSON.match(text) else _of_toml(_toml(text))
 
 
@@ -82,10 +81,10 @@ def _toml(text: str) -> Mapping[str, object]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        why = shown(str(error), _LONGEST_WHY)
+        why = shown(str(error), _MAX_REASON_CHARACTERS)
         raise ValueError(f"is neither TOML nor a JSON object; as TOML: {why}") from None
-    except ValueError:  # the one that is no TOMLDecodeError
-        raise ValueError(_ENDLESS) from None
+    except ValueError:  # not a TOMLDecodeError
+        raise ValueError(_NUMBER_TOO_LONG) from None
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
 
@@ -98,7 +97,7 @@ def _json(text: str) -> Mapping[str, object]:
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise ValueError(f"is a list; {_FEATURES}")  # noqa: TRY004 - what is wrong is the file, not a type of ours
+        raise ValueError(f"is a list; {_FEATURES}")  # noqa: TRY004 - the file is wrong, not a type
     return document
 
 
@@ -106,19 +105,19 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for key, value in pairs:
         if key in document:
-            raise ValueError(f"holds the key {shown(key)} twice in one object; leave one out")
+            raise ValueError(f"contains the key {shown(key)} twice in one object; remove one")
         document[key] = value
     return document
 
 
 def _number(digits: str) -> int:
-    if len(digits) > _MOST_DIGITS:
-        raise ValueError(_ENDLESS)
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError(_NUMBER_TOO_LONG)
     return int(digits)
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"holds {name}, which is no JSON; write a number")
+    raise ValueError(f"contains {name}, which is not JSON; write a number")
 
 
 def _of_toml(document: Mapping[str, object]) -> tuple[list[_Order], list[str]]:
@@ -126,9 +125,9 @@ def _of_toml(document: Mapping[str, object]) -> tuple[list[_Order], list[str]]:
         return [(document, [])], []
     tables = document["order"]
     if not isinstance(tables, list) or not tables or not all(isinstance(one, dict) for one in tables):
-        raise ValueError("order: is no list of tables; begin each order with [[order]]")
+        raise ValueError("order: must be a list of tables; begin each order with [[order]]")
     beside = [key for key in document if key != "order"]
-    problems = [f"{shown(key)}: stands beside [[order]]; write it into an order" for key in beside]
+    problems = [f"{shown(key)}: is outside [[order]]; move it into an order" for key in beside]
     return [(table, []) for table in tables], problems
 
 
@@ -138,26 +137,26 @@ def _of_geojson(document: Mapping[str, object]) -> tuple[list[_Order], list[str]
             return [_of_feature(document)], []
         case {"type": "FeatureCollection", "features": [_, *_] as features}:
             astray = [key for key in document if key in _FILE_KEYS]
-            problems = [f"{key}: belongs into the properties of each Feature" for key in astray]
+            problems = [f"{key}: must be in the properties of each Feature" for key in astray]
             return [_of_feature(feature) for feature in features], [*_crs_problems(document), *problems]
         case {"type": "FeatureCollection"}:
-            raise ValueError("holds no orders; add a Feature for each")
+            raise ValueError("contains no orders; add a Feature for each")
         case {"coordinates": _}:
             raise ValueError(f"is a bare geometry; {_FEATURES}")
         case _:
-            raise ValueError(f"is no GeoJSON of orders; {_FEATURES}")
+            raise ValueError(f"is not GeoJSON of orders; {_FEATURES}")
 
 
 def _of_feature(feature: object) -> _Order:
     if not isinstance(feature, dict) or feature.get("type") != "Feature":
-        return None, ['is no Feature; write {"type": "Feature", "geometry": …, "properties": …}']
+        return None, ['must be a Feature, e.g. {"type": "Feature", "geometry": …, "properties": …}']
     properties = feature.get("properties")
     if not isinstance(properties, dict):
-        return None, ["properties: missing; they carry task_name, product and so on"]
-    astray = [key for key in feature if key not in _FEATURE]
-    wrong = [f"{shown(key)}: belongs into the properties of the Feature" for key in astray]
+        return None, ["properties: missing; they must have task_name, product and so on"]
+    astray = [key for key in feature if key not in _FEATURE_KEYS]
+    wrong = [f"{shown(key)}: must be in the properties of the Feature" for key in astray]
     if "target" in properties:
-        wrong.append("target: comes from the Feature's geometry; leave it out of the properties")
+        wrong.append("target: is the Feature's geometry; remove it from the properties")
     return {**properties, "target": feature.get("geometry")}, [*_crs_problems(feature), *wrong]
 
 
@@ -168,17 +167,17 @@ def _crs_problems(document: Mapping[str, object]) -> list[str]:
 def read_draft(
     order: Mapping[str, object], known: Callable[[str | None], KnownOrderNames | None] = lambda _account: None
 ) -> tuple[Draft | None, list[str]]:
-    """One order as a table, or every problem at once; `known` as above."""
+    """Returns the order of a table, or every problem; `known` as for `read_orders`."""
     problems = unknown_keys(order, _FILE_KEYS)
     own: dict[str, str | None] = {}
     wrong = []
-    for key, read in _OWN.items():
+    for key, read in _DRAFT_READERS.items():
         try:
             own[key] = None if order.get(key) is None else read(order[key])
         except ValueError as error:
             wrong.append(f"{key}: {error}")
-    asked = {key: value for key, value in order.items() if key in KEYS}
-    request, more = read_request(asked, known(own.get("account")))
+    fields = {key: value for key, value in order.items() if key in KEYS}
+    request, more = read_request(fields, known(own.get("account")))
     problems += more + wrong
     return (None if request is None or problems else Draft(request=request, **own)), problems
 
@@ -188,15 +187,16 @@ def _label(number: int, order: Mapping[str, object] | None) -> str:
     return f'order {number} ("{shown(name)}")' if isinstance(name, str) else f"order {number}"
 
 
-def _told_apart(drafts: Sequence[tuple[str, Draft]]) -> tuple[list[Draft], list[str]]:
-    """The drafts that the provider's list can tell from those before them."""
-    earlier: defaultdict[str, list[tuple[str, Draft]]] = defaultdict(list)  # by name, which is soon compared
+def _without_twins(drafts: Sequence[tuple[str, Draft]]) -> tuple[list[Draft], list[str]]:
+    """Returns the drafts that the provider's list distinguishes, and problems of the others."""
+    earlier: defaultdict[str, list[tuple[str, Draft]]] = defaultdict(list)  # by name, to compare few
     kept, problems = [], []
     for label, draft in drafts:
         others = earlier[plain_name(draft.request.task_name)]
         if twin := next((other for other, known in others if equivalent(draft.request, known.request)), None):
-            told = f"is the same as {twin} in all that the provider lists"
-            problems.append(f"{label}: {told}; leave it out or give it another name")
+            problems.append(
+                f"{label}: equals {twin} in all fields that the provider lists; remove it or rename it"
+            )
         else:
             others.append((label, draft))
             kept.append(draft)
@@ -204,5 +204,5 @@ def _told_apart(drafts: Sequence[tuple[str, Draft]]) -> tuple[list[Draft], list[
 
 
 def _bounded(problems: Sequence[str]) -> list[str]:
-    more = len(problems) - _MOST_PROBLEMS
-    return [*problems[:_MOST_PROBLEMS], *([f"and {more} more problems"] if more > 0 else [])]
+    more = len(problems) - _MAX_PROBLEMS
+    return [*problems[:_MAX_PROBLEMS], *([f"and {more} more problems"] if more > 0 else [])]

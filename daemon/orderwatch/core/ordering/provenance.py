@@ -1,4 +1,4 @@
-"""What we did ourselves at the provider, as a move in the history of its order."""
+"""Provenance of orderwatch's own actions, recorded in the history of the order."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,7 +10,7 @@ from orderwatch.core.orders.snapshot import Observation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Who did it, from which file with which sha256, and what for."""
+    """Who acted, from which file with which SHA-256, and the note."""
 
     who: str
     source: str | None = None
@@ -19,31 +19,33 @@ class Provenance:
 
     @property
     def words(self) -> str:
-        said = f"by {self.who}"
+        words = f"by {self.who}"
         if self.source:
-            said += f" from {self.source}"
+            words += f" from {self.source}"
         if self.digest:
-            said += f" (sha256 {self.digest})"
-        return f"{said}, note: {self.note}" if self.note else said
+            words += f" (sha256 {self.digest})"
+        return f"{words}, note: {self.note}" if self.note else words
 
 
-def provenance_of(order: Order | None, look: Observation, now: datetime, rules: Rules, words: str) -> Verdict:
-    """Take in what the provider answered to our act: the order's move says what was done.
+def provenance_of(
+    order: Order | None, observation: Observation, now: datetime, rules: Rules, words: str
+) -> Verdict:
+    """Applies the provider's answer to an action, and adds the action to the order's status change.
 
-    Where the order did not move by it there is a move all the same, from the word to itself.
+    If the status did not change, a change from it to itself is recorded.
     """
-    verdict = observe(order, look, now, rules)
+    verdict = observe(order, observation, now, rules)
     moves = list(verdict.transitions)
     place = next((i for i, move in enumerate(moves) if move.subject is Subject.ORDER), None)
     if place is None:
-        moves.append(_stayed(verdict.order, now, words))
+        moves.append(_unchanged(verdict.order, now, words))
     else:
         detail = "; ".join(filter(None, (words, moves[place].detail)))
         moves[place] = replace(moves[place], detail=detail)
     return replace(verdict, transitions=tuple(moves))
 
 
-def _stayed(order: Order, now: datetime, words: str) -> Transition:
+def _unchanged(order: Order, now: datetime, words: str) -> Transition:
     return Transition(
         at=now,
         account=order.account,

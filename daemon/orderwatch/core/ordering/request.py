@@ -1,4 +1,4 @@
-"""What is to be ordered: as it is read, and as it is sent."""
+"""A request to order: parsed from files, and as it is sent."""
 
 import hashlib
 import json
@@ -19,18 +19,18 @@ from orderwatch.core.field_parsers import (
 )
 from orderwatch.core.geo.target import normalised, read_target
 
-_POINT, _AREA = 169, 178  # as documented; other products say themselves
+_POINT, _AREA = 169, 178  # as documented; other products have `is_area`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
     pk: int
     name: str | None
-    is_area: bool | None  # None: the provider does not say
+    is_area: bool | None  # None if the provider gives none
 
     @property
     def kind(self) -> Literal["point", "area"] | None:
-        """The geometry that an order of it needs; None where nobody says."""
+        """The kind of target that an order of it needs, None if unknown."""
         if self.is_area is not None:
             return "area" if self.is_area else "point"
         if self.pk in (_POINT, _AREA):
@@ -50,17 +50,17 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "max_captures": read_whole,
     "expected_age": read_age,
 }
-_SHORTEST = timedelta(minutes=1)
-_LONGEST = timedelta(days=731)
-_FARTHEST = timedelta(days=731)
-_BEGUN = timedelta(days=2)  # the provider's own example begins a day before it is placed
-_MOST_SHOWN = 20
+_MIN_WINDOW = timedelta(minutes=1)
+_MAX_WINDOW = timedelta(days=731)
+_MAX_LEAD_TIME = timedelta(days=731)
+_MAX_START_AGE = timedelta(days=2)  # the provider's example begins a day before it is placed
+_MAX_SHOWN_PRODUCTS = 20
 _KINDS = {"Point": "point", "Polygon": "area"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked of the provider: a GeoJSON Point or Polygon in degrees, and a window in UTC."""
+    """An order to be placed: a GeoJSON Point or Polygon in degrees, and a window in UTC."""
 
     task_name: str
     project_name: str
@@ -73,7 +73,7 @@ class Request:
 
     @property
     def body(self) -> dict[str, object]:
-        """JSON for `POST /tasking/tasks/`; what was not given is not in it."""
+        """JSON for `POST /tasking/tasks/`, without empty fields."""
         body: dict[str, object] = {
             "task_name": self.task_name,
             "project_name": self.project_name,
@@ -88,14 +88,14 @@ class Request:
 
 
 def from_body(body: Mapping[str, object]) -> Request:
-    """The inverse of `Request.body`, for rows of the database."""
+    """Returns the request of a `Request.body`, for rows of the database."""
     fields: dict[str, Any] = {key: body.get(key) for key in KEYS}
     times = {key: datetime.fromisoformat(fields[key]) for key in ("start", "end")}
     return Request(**fields | times)
 
 
 def fingerprint(account: str, request: Request) -> str:
-    """SHA-256 in hex: equal for equal orders, however they were written."""
+    """Returns a SHA-256 in hex that is equal for equal orders, however they were written."""
     body = request.body
     names = {key: plain_name(str(body[key])) for key in ("task_name", "project_name")}
     age = body.get("expected_age")
@@ -105,7 +105,7 @@ def fingerprint(account: str, request: Request) -> str:
 
 
 class KnownOrderNames(NamedTuple):
-    """What else bears on an order: the moment, and the products, None where nobody could say them."""
+    """The facts to check an order with: the time, and the products, None if they are unknown."""
 
     now: datetime
     products: Sequence[Product] | None
@@ -114,12 +114,12 @@ class KnownOrderNames(NamedTuple):
 def read_request(
     document: Mapping[str, object], known: KnownOrderNames | None = None
 ) -> tuple[Request | None, list[str]]:
-    """The request, or every problem at once: `key: what is wrong; what to do`. Null is as absent."""
+    """Returns the request, or every problem as `key: what is wrong; what to do`. Null counts as absent."""
     problems = unknown_keys(document, KEYS)
     values: dict[str, Any] = {}
     for key in KEYS:
         if (raw := document.get(key)) is None:
-            problems += [f"{key}: missing; an order needs it"] if key in REQUIRED else []
+            problems += [f"{key}: missing; it is required"] if key in REQUIRED else []
         elif key == "target":
             values[key], wrong = read_target(raw)
             problems += [f"target: {problem}" for problem in wrong]
@@ -137,21 +137,21 @@ def read_request(
 
 
 def window_problems(request: Request, now: datetime) -> list[str]:
-    """Why the window cannot be ordered at this moment."""
+    """Returns why the window cannot be ordered now."""
     return _window_problems(request.start, request.end, now)
 
 
 def product_problems(request: Request, products: Sequence[Product]) -> list[str]:
-    """Why the product cannot be ordered, or not for this target."""
+    """Returns why the product cannot be ordered for this target."""
     return _product_problems(request.product, _kind_of(request.target), products)
 
 
 def _window_problems(start: datetime, end: datetime, now: datetime) -> list[str]:
     if end <= now:
-        return ["end: the window is over; choose one that lies ahead"]
-    if now - start > _BEGUN:
-        return ["start: begins in the past, more than two days ago; choose a later one"]
-    if start - now > _FARTHEST:
+        return ["end: the window is over; choose a later one"]
+    if now - start > _MAX_START_AGE:
+        return ["start: is more than two days in the past; choose a later one"]
+    if start - now > _MAX_LEAD_TIME:
         return ["start: is more than two years ahead; check the year"]
     return []
 
@@ -164,7 +164,7 @@ def _kind_of(target: object) -> str | None:
 def _product_problems(pk: int, kind: str | None, products: Sequence[Product]) -> list[str]:
     kinds = {product.kind for product in products if product.pk == pk}
     if not kinds:
-        return [f"product: there is no {pk} under this contract; {_choice(products)}"]
+        return [f"product: this contract has no product {pk}; {_choice(products)}"]
     if kind is None or kinds & {_KINDS[kind], None}:
         return []
     fit = [product for product in products if product.kind in {_KINDS[kind], None}]
@@ -173,22 +173,24 @@ def _product_problems(pk: int, kind: str | None, products: Sequence[Product]) ->
 
 def _length_problems(length: timedelta) -> list[str]:
     if length <= timedelta():
-        return ["end: is not after start; exchange them or correct one"]
-    if length < _SHORTEST:
+        return ["end: must be after start"]
+    if length < _MIN_WINDOW:
         return ["end: is less than a minute after start; widen the window"]
-    if length > _LONGEST:
+    if length > _MAX_WINDOW:
         return ["end: is more than two years after start; check the year"]
     return []
 
 
 def _choice(products: Sequence[Product]) -> str:
     if not products:
-        return "there is none that does; run orderwatch products"
-    named = [f"{product.pk} ({shown(product.name or 'unnamed')})" for product in products[:_MOST_SHOWN]]
+        return "no product does; run orderwatch products"
+    named = [
+        f"{product.pk} ({shown(product.name or 'unnamed')})" for product in products[:_MAX_SHOWN_PRODUCTS]
+    ]
     return f"choose one of {', '.join(named)}{', …' if len(products) > len(named) else ''}"
 
 
 def plain_name(name: str) -> str:
-    """What tells a name from others, however a provider may write it: case, white space and form do not."""
+    """Returns the name without case, white space and Unicode forms, which a provider may change."""
     seen = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
     return " ".join(seen.casefold().split())

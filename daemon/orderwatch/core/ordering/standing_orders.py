@@ -1,4 +1,4 @@
-"""Standing orders: which of those that are declared are still to be placed, and what stands against it."""
+"""Decides which standing orders still have to be placed, and what prevents it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,28 +17,28 @@ from orderwatch.core.ordering.request import (
 )
 
 _DAY = timedelta(days=1)
-_REFUSED_FOR = timedelta(hours=6)  # what was refused is tried again then: perhaps somebody mended the cause
+_RETRY_REFUSED_AFTER = timedelta(hours=6)  # an operator may have corrected the cause
 
 
 def name_of(request: Request) -> str:
-    """What tells a standing order from the others."""
+    """Returns the name that identifies a standing order."""
     return f"{request.project_name} / {request.task_name}"
 
 
 class Step(NamedTuple):
-    """A declared order that is not placed; with a `hindrance` it is not to be, for now."""
+    """A declared order that is not placed, and what prevents it."""
 
     draft: Draft
     hindrance: str | None
 
 
 def marked(account: str, declared: Iterable[Draft]) -> Mapping[str, Draft]:
-    """What is declared of an account, by its fingerprints: they cost, and do not change."""
+    """Returns the declared orders by fingerprint, computed once since that is expensive."""
     return {fingerprint(account, draft.request): draft for draft in declared}
 
 
 def steps(declared: Mapping[str, Draft], intents: Sequence[Intent], now: datetime) -> Iterator[Step]:
-    """What is left to do of an account's declarations, by all that was ever meant with it."""
+    """Yields the declared orders that are not placed, by all intents of the account."""
     for mark, draft in declared.items():
         meant = [i for i in reversed(intents) if i.fingerprint == mark]
         same = next((i for i in meant if i.state.ordered), meant[0] if meant else None)
@@ -49,29 +49,30 @@ def steps(declared: Mapping[str, Draft], intents: Sequence[Intent], now: datetim
 
 
 def unfit(request: Request, products: Sequence[Product]) -> str | None:
-    """What the provider's products say against it."""
+    """Returns why the provider's products do not allow the order, if so."""
     return "; ".join(product_problems(request, products)) or None
 
 
 def is_spent(budget: Budget, intents: Iterable[Intent], now: datetime) -> bool:
-    """Whether one standing order more would be too much; what may have been taken counts."""
+    """Returns whether the budget is used up; orders that may have been accepted count."""
     sent = [i.sent_at for i in intents if i.standing_order and i.state.ordered and i.sent_at]
     return len(sent) >= budget.max_total or sum(at > now - _DAY for at in sent) >= budget.max_per_day
 
 
 def _is_long_refused(intent: Intent, now: datetime) -> bool:
-    return intent.state is IntentState.REFUSED and not timedelta(0) <= now - intent.written_at < _REFUSED_FOR
+    is_recent = timedelta(0) <= now - intent.written_at < _RETRY_REFUSED_AFTER
+    return intent.state is IntentState.REFUSED and not is_recent
 
 
 def _other(request: Request, intents: Iterable[Intent]) -> str | None:
-    """Under its name something else was ordered, or the same but for what the list does not show."""
+    """Returns why another intent with its name or content prevents the order, if so."""
     for intent in intents:
         if intent.state.ordered and (
             equivalent(request, intent.request)
             or (intent.standing_order and _have_one_name(request, intent.request))
         ):
-            known = f"as order {intent.task_id}" if intent.task_id else "and is not settled yet"
-            return f"declared otherwise than it was placed, {known}: restore it, or give it another task_name"
+            known = f"as order {intent.task_id}" if intent.task_id else "and is not confirmed yet"
+            return f"changed since it was placed, {known}: restore it, or give it another task_name"
     return None
 
 

@@ -1,33 +1,32 @@
-"""Trouble of a whole account: when it is asked again, one probe at a time and ever more seldom."""
+"""The circuit breaker: pauses requests after failures, longer each time, then lets one request through."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-SLOWEST = timedelta(minutes=5)
-SLOWEST_REFUSED = timedelta(minutes=15)
-LONGEST = timedelta(
-    hours=1, minutes=10
-)  # a provider may ask for an hour; more can only be a clock that was set
-_MOST_DOUBLINGS = 20
+MAX_PAUSE = timedelta(minutes=5)
+MAX_REFUSED_PAUSE = timedelta(minutes=15)
+# A provider may demand an hour; a later time can only come from a clock that was wrong.
+MAX_OPEN_TIME = timedelta(hours=1, minutes=10)
+_MAX_DOUBLINGS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCircuit:
-    """`refused`: credentials or contract, until someone acts; else the provider does not answer."""
+    """The pause; `refused` is for credentials or the contract, otherwise the provider does not answer."""
 
     began_at: datetime
     failures: int
-    until: datetime  # nobody asks before
+    until: datetime  # the next request
     refused: bool
     reason: str
 
     def holds(self, now: datetime) -> bool:
-        return now < self.until <= now + LONGEST
+        return now < self.until <= now + MAX_OPEN_TIME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountFailure:
-    """One failure; `wait` is what the provider asks for."""
+    """One failure; `wait` is the pause that the provider demands."""
 
     refused: bool
     reason: str
@@ -44,14 +43,14 @@ def record_failure(
     spread: float,
     spared: int = 0,
 ) -> OpenCircuit:
-    """The trouble after one more failure.
+    """Returns the circuit after one more failure.
 
-    `spread` in [0, 1) is the jitter's draw. While `gentle` the pauses do not grow: a machine that has just
-    started may still be waiting for its network. The `spared` failures of that phase lengthen no later pause.
+    `spread` in [0, 1) is the jitter's draw. While `gentle` the pauses do not grow, since a machine that has
+    just started may wait for its network; the `spared` failures of that phase lengthen no later pause.
     """
     failures = known.failures if known else 0
-    doublings = 0 if gentle else min(max(failures - spared, 0), _MOST_DOUBLINGS)
-    pause = min(SLOWEST_REFUSED if failed.refused else SLOWEST, first * 2**doublings)
+    doublings = 0 if gentle else min(max(failures - spared, 0), _MAX_DOUBLINGS)
+    pause = min(MAX_REFUSED_PAUSE if failed.refused else MAX_PAUSE, first * 2**doublings)
     return OpenCircuit(
         began_at=min(known.began_at, now) if known else now,
         failures=failures + 1,

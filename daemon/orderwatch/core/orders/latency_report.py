@@ -1,4 +1,4 @@
-"""The latency ledger: how long things took, from our own rows and recorded moves."""
+"""The latency report, from the recorded rows and status changes."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from orderwatch.core.model import CapturePhase, DeliveryState, OrderPhase, Subject
-from orderwatch.core.name_patterns import fold_status
+from orderwatch.core.orders.watches import fold_status
 
-_TAKEN = frozenset({CapturePhase.CAPTURED, CapturePhase.PROCESSING, CapturePhase.PUBLISHED})
-_NOTHING = timedelta(0)
+_TAKEN_PHASES = frozenset({CapturePhase.CAPTURED, CapturePhase.PROCESSING, CapturePhase.PUBLISHED})
+_ZERO = timedelta(0)
 _SUBJECTS = list(Subject)
-# A tale begins at the beginning; words we do not know come last.
-_COURSE = {word.value: n for n, word in enumerate((*OrderPhase, *CapturePhase, *DeliveryState))}
+# Known states in their order; unknown ones come last.
+_STATE_RANKS = {word.value: n for n, word in enumerate((*OrderPhase, *CapturePhase, *DeliveryState))}
 
 
 class OrderRow(NamedTuple):
-    """An order without its document, which no figure needs. `word` is the provider's."""
+    """An order without its document; `word` is the provider's status."""
 
     account: str
     task_id: int
@@ -51,7 +51,7 @@ class CaptureRow(NamedTuple):
 
 
 class StoredRow(NamedTuple):
-    """A delivery that was stored; `published_at` is its capture's."""
+    """A stored delivery; `published_at` is its capture's."""
 
     account: str
     task_id: int
@@ -62,7 +62,7 @@ class StoredRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Of so many spans; median and 90th percentile are None where there are none."""
+    """Figures of `count` durations; the median and 90th percentile are None without any."""
 
     count: int
     median: timedelta | None
@@ -71,7 +71,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Orders of one account that are for the same project and product."""
+    """Orders of one account, project and product."""
 
     account: str
     project_name: str | None
@@ -84,7 +84,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dwell:
-    """How long those that have left a state stayed in it. `state` is a word as it came."""
+    """How long orders, captures or deliveries stayed in a state that they have left."""
 
     subject: Subject
     state: str
@@ -101,10 +101,9 @@ class Report:
 
 @dataclass(slots=True)
 class _Spans:
-    """What a group's figures are made of."""
+    """The durations of one group."""
 
     orders: int = 0
-    to_capture: list[timedelta] = field(default_factory=list)
     to_published: list[timedelta] = field(default_factory=list)
     to_stored: list[timedelta] = field(default_factory=list)
 
@@ -114,14 +113,14 @@ _GroupKey = tuple[str, str | None, str | None]
 
 
 class ReportBuilder:
-    """Takes in the rows of one moment, all orders and moves first, then captures and what is stored."""
+    """Builds the report from rows: orders and status changes first, then captures and stored deliveries."""
 
     def __init__(self) -> None:
         self._orders: dict[_OrderKey, OrderRow] = {}
         self._groups: defaultdict[_GroupKey, _Spans] = defaultdict(_Spans)
         self._first_capture: dict[_OrderKey, datetime] = {}
         self._stored: set[_OrderKey] = set()
-        self._met: dict[tuple[str, int, str | None], datetime] = {}  # captures: when they were seen first
+        self._met: dict[tuple[str, int, str | None], datetime] = {}  # when captures were first seen
         self._entered: dict[tuple[object, ...], list[datetime]] = {}
         self._stays: defaultdict[tuple[Subject, str], list[timedelta]] = defaultdict(list)
 
@@ -130,24 +129,24 @@ class ReportBuilder:
         self._group(row).orders += 1
 
     def move(self, row: ChangeRow) -> None:
-        """Moves come as they were recorded, oldest first.
+        """Adds a status change, oldest first.
 
-        A move does not say which of a scene's attachments: of several in a state the first in leaves first.
+        It does not name the attachment: of several in one state, the first one in leaves first.
         """
         if row.before == row.after:
-            return  # something was done to it that did not move it
-        thing = (row.subject, row.account, row.task_id, row.capture_id, row.scene_id)
-        left = (*thing, row.before)
+            return  # an action that did not change the status
+        key = (row.subject, row.account, row.task_id, row.capture_id, row.scene_id)
+        left = (*key, row.before)
         if row.before is not None and (entered := self._entered.pop(left, [])):
             self._stays[Subject(row.subject), row.before].append(row.at - entered.pop(0))
             if entered:
                 self._entered[left] = entered
-        self._entered.setdefault((*thing, row.after), []).append(row.at)
+        self._entered.setdefault((*key, row.after), []).append(row.at)
         if row.subject == Subject.CAPTURE:
             self._met.setdefault((row.account, row.task_id, row.capture_id), row.at)
 
     def capture(self, row: CaptureRow) -> None:
-        if row.start is None or row.phase not in _TAKEN:
+        if row.start is None or row.phase not in _TAKEN_PHASES:
             return
         key = row.account, row.task_id
         self._first_capture[key] = min(row.start, self._first_capture.get(key, row.start))
@@ -183,7 +182,7 @@ class ReportBuilder:
             ],
             dwell=[
                 Dwell(subject=subject, state=state, spans=figures(stays))
-                for (subject, state), stays in sorted(self._stays.items(), key=lambda item: _told(*item[0]))
+                for (subject, state), stays in sorted(self._stays.items(), key=lambda item: _rank(*item[0]))
             ],
             overdue=[order for _, order in sorted(self._overdue(now))],
         )
@@ -198,11 +197,8 @@ class ReportBuilder:
 
 
 def figures(spans: Collection[timedelta]) -> Figures:
-    """By nearest rank: the shortest span that half of them, or nine tenths, do not exceed, so a real one.
-
-    A span below zero (two clocks) counts as zero.
-    """
-    ranked = sorted(max(span, _NOTHING) for span in spans)
+    """Returns median and 90th percentile by nearest rank; a negative duration (two clocks) counts as 0."""
+    ranked = sorted(max(span, _ZERO) for span in spans)
     return Figures(count=len(ranked), median=_percentile(ranked, 50), p90=_percentile(ranked, 90))
 
 
@@ -219,5 +215,5 @@ def _absent_first(key: _GroupKey) -> tuple[tuple[bool, str], ...]:
     return tuple((name is not None, name or "") for name in key)
 
 
-def _told(subject: Subject, state: str) -> tuple[int, int, str]:
-    return _SUBJECTS.index(subject), _COURSE.get(fold_status(state), len(_COURSE)), state
+def _rank(subject: Subject, state: str) -> tuple[int, int, str]:
+    return _SUBJECTS.index(subject), _STATE_RANKS.get(fold_status(state), len(_STATE_RANKS)), state

@@ -1,7 +1,7 @@
-"""When to look again: a pure function of what is known and of the time.
+"""When to poll an order again: a pure function of the recorded facts and the time.
 
-For a given number of requests the mean delay is least when the rate of looks follows the square root of the
-hazard, the rate at which something may change. So the next look is when the integral of that root since the
+For a given number of requests the mean delay is least when the rate of polls follows the square root of the
+hazard, the rate at which something may change. So the next poll is when the integral of that root since the
 last one reaches a constant, which `interval` sets.
 """
 
@@ -17,39 +17,39 @@ _HOUR = timedelta(hours=1)
 _DAY = 24 * _HOUR
 _LADDER = (_HOUR, 6 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY)
 _JITTER = 0.1
-_ZONES = timedelta(hours=14)  # from UTC, the farthest there is
-_SELDOM = 6 * _HOUR  # how often scenes are asked for of which nothing is promised
+_MAX_ZONE_OFFSET = timedelta(hours=14)
+_UNCLEAR_INTERVAL = 6 * _HOUR  # between requests for scenes of a capture whose status is unclear
 
-# What changes at this rate, or faster, is looked at every `interval`.
-_BRISK = 1 / (10 * 3600)  # per s
-# Captures that an open order gets, before we know better: one in ten days.
+# An order that changes at this rate per second, or faster, is polled every `interval`.
+_FULL_RATE = 1 / (10 * 3600)
+# The prior for the captures of an open order: one in ten days.
 _NEW_CAPTURES, _NEW_DAYS = 1.0, 10.0
-# Whatever the model says, the pause is no more than so many intervals, for a model can be wrong: soon after
-# something was taken, and else.
-_TAKEN, _QUIET = 4, 18
-_STEPS = 12  # of the integral, within the pause
+# The most intervals between two polls, since the model may be wrong: soon after a capture was taken, and
+# otherwise.
+_MAX_INTERVALS_TAKEN, _MAX_INTERVALS_QUIET = 4, 18
+_INTEGRATION_STEPS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    interval: timedelta  # how often an order that may change now is looked at
-    max_interval: timedelta  # the longest an open order waits
-    grace: timedelta  # how long a finished order is still looked at
+    interval: timedelta  # between polls of an order that may change now
+    max_interval: timedelta  # between polls of an open order
+    grace: timedelta  # in which a final order is still polled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """Why the next look is when it is; `pause` counts from the last one, and is None for never."""
+    """What the next poll waits for; `pause` counts from the last one, and is None for never."""
 
     awaited: str
     pause: timedelta | None
-    exact: bool = False  # a rung of the ladder: to be met, not jittered
+    exact: bool = False  # a rung of the ladder, without jitter
 
 
 def next_look(
     order: Order, now: datetime, pace: Pace, spread: float, *, lags: Lags = UNLEARNED, moved: bool = False
 ) -> datetime | None:
-    """When to look at this order again, None for never. `spread` in [0, 1) is the jitter's draw."""
+    """Returns when to poll this order again, None for never. `spread` in [0, 1) is the jitter's draw."""
     found = outlook(order, now, pace, lags=lags, moved=moved)
     if found.pause is None:
         return None
@@ -59,12 +59,12 @@ def next_look(
 def outlook(
     order: Order, now: datetime, pace: Pace, *, lags: Lags = UNLEARNED, moved: bool = False
 ) -> Outlook:
-    """What is awaited of an order that was looked at just now; `moved` if that look showed a change."""
+    """Returns what is awaited of an order that was polled just now; `moved` if that poll showed a change."""
     match order.state:
         case OrderState.DONE:
             return Outlook(awaited="nothing: it is done", pause=None)
         case OrderState.LOST:
-            return Outlook(awaited="that the provider shows it again", pause=_lost(order, now, pace))
+            return Outlook(awaited="that the provider shows the order again", pause=_lost(order, now, pace))
         case OrderState.OPEN:
             return _open(order, now, pace, lags, moved=moved)
         case OrderState.SETTLING:
@@ -72,28 +72,28 @@ def outlook(
 
 
 def is_idle(order: Order, now: datetime) -> bool:
-    """Nothing can have been taken yet, so that there is nothing to ask but the order itself."""
+    """Returns whether nothing can have been captured yet, so that only the order itself is requested."""
     return order.state is OrderState.OPEN and not order.captures and _until_open(order, now) > timedelta(0)
 
 
 def _until_open(order: Order, now: datetime) -> timedelta:
-    """Until its window opens; once the provider works on it a start told in a wrong zone is reckoned with."""
+    """Returns the time until its window opens; once it is in progress, its start may be in a wrong zone."""
     if order.start is None:
         return timedelta(0)
-    wrong = timedelta(0) if order.status.phase is OrderPhase.RECEIVED else _ZONES
+    wrong = timedelta(0) if order.status.phase is OrderPhase.RECEIVED else _MAX_ZONE_OFFSET
     return order.start - now - wrong
 
 
 def farthest(pace: Pace) -> timedelta:
-    """No look is planned further ahead: what is was planned by a clock that was wrong."""
+    """Returns the longest time to a next poll; a later one was planned by a wrong clock."""
     return 2 * max(pace.max_interval, pace.grace, _LADDER[-1])
 
 
 def scenes_due(order: Order, capture: Capture, now: datetime, pace: Pace) -> bool:
-    """Whether to ask for a capture's scenes: of a published one until all is offered, later on the ladder.
+    """Returns whether to request a capture's scenes: until every file is offered, then on the ladder.
 
-    Files are the truth: one whose word is unclear is asked for them all the same. What is offered and not
-    stored yet is the fetcher's: it asks the scene itself before each attempt.
+    Files are the truth, so the scenes of a capture with an unclear status are requested too. The fetcher
+    requests the scene of an offered file itself before each attempt.
     """
     if capture.published_at is None:
         return capture.unclear and _may_have_files(order, capture, now, pace)
@@ -102,14 +102,14 @@ def scenes_due(order: Order, capture: Capture, now: datetime, pace: Pace) -> boo
         return True
     due = _rung_after(capture.published_at, seen, pace)
     if order.final_at is not None and seen < order.final_at + pace.grace:
-        due = min(due, order.final_at + pace.grace)  # by the look that closes the order
+        due = min(due, order.final_at + pace.grace)  # by the poll that closes the order
     return now >= (min(due, seen + _HOUR) if order.state is OrderState.OPEN else due)
 
 
 def _may_have_files(order: Order, capture: Capture, now: datetime, pace: Pace) -> bool:
-    """Seldom while the order runs, soon after its end and then less and less, and when its grace is over."""
+    """Returns whether an unclear capture may have files: rarely while the order runs, often after its end."""
     ended = order.final_at or order.end
-    pause = _SELDOM
+    pause = _UNCLEAR_INTERVAL
     if ended is not None and ended <= now:
         pause = min((now - ended) / 12, _DAY)
     elif capture.start is not None and capture.start > now:
@@ -121,19 +121,19 @@ def _may_have_files(order: Order, capture: Capture, now: datetime, pace: Pace) -
 
 
 def _lost(order: Order, now: datetime, pace: Pace) -> timedelta:
-    """Soon at first, for a 404 may be a moment's; what was never seen may have been asked for too early."""
-    age = now - order.looked_at if order.looked_at else 4 * _QUIET * pace.interval
+    """Returns a pause that grows with the age of the 404, which may be short-lived."""
+    age = now - order.looked_at if order.looked_at else 4 * _MAX_INTERVALS_QUIET * pace.interval
     return max(pace.interval, min(pace.max_interval, age / 4))
 
 
 def _open(order: Order, now: datetime, pace: Pace, lags: Lags, *, moved: bool) -> Outlook:
     if is_idle(order, now):
         pause = min(pace.max_interval, max(pace.interval, _until_open(order, now)))
-        return Outlook(awaited="that its window opens", pause=pause)
+        return Outlook(awaited="the opening of its window", pause=pause)
     if owed := _owed(order, now, pace):
         return owed
     if moved:
-        return Outlook(awaited="what follows a change that was just seen", pause=pace.interval)
+        return Outlook(awaited="what follows a recent change", pause=pace.interval)
     return _by_hazard(order, now, pace, lags.of(order.product))
 
 
@@ -142,27 +142,27 @@ def _settling(order: Order, now: datetime, pace: Pace, lags: Lags, *, moved: boo
         return owed
     doubted_at = order.status.doubted_at
     if moved or (doubted_at is not None and now < doubted_at + _DAY):
-        return Outlook(awaited="what follows a change that was just seen", pause=pace.interval)
+        return Outlook(awaited="what follows a recent change", pause=pace.interval)
     if any(not c.status.final for c in order.captures):
         return _by_hazard(order, now, pace, lags.of(order.product))
     since = order.final_at or now
     if now >= since + pace.grace:
         pause = max(pace.interval, min(pace.max_interval, (now - since - pace.grace) / 4))
-        return Outlook(awaited="its last files, which are being fetched", pause=pause)
+        return Outlook(awaited="the download of its last files", pause=pause)
     rungs = [_rung_after(since, now, pace)]
     rungs += [_rung_after(c.published_at, now, pace) for c in order.captures if c.published_at]
-    awaited = "late scenes, or scenes published again" if order.captures else "captures after all"
+    awaited = "late or republished scenes" if order.captures else "late captures"
     return Outlook(awaited=awaited, pause=min(rungs) - now, exact=True)
 
 
 def _owed(order: Order, now: datetime, pace: Pace) -> Outlook | None:
-    """Something published is not offered yet: at `interval` for a day, then ever more slowly."""
+    """Returns the outlook while published files are not offered: `interval` for a day, then longer pauses."""
     since = [c.published_at for c in order.captures if c.published_at and _is_owed(order, c)]
     if not since:
         return None
     age = now - max(since)
     pause = pace.interval if age < _DAY else max(pace.interval, min(pace.max_interval, age / 24))
-    return Outlook(awaited="files of a published capture that are not offered yet", pause=pause)
+    return Outlook(awaited="files of a published capture", pause=pause)
 
 
 def _is_owed(order: Order, capture: Capture) -> bool:
@@ -173,67 +173,68 @@ def _by_hazard(order: Order, now: datetime, pace: Pace, lag: Lag) -> Outlook:
     pending = [c for c in order.captures if not c.status.final]
     taken = [c.start for c in pending if c.start and c.start <= now]
     ahead = [c.start for c in pending if c.start and c.start > now]
-    longest = _longest(order, now, pace, taken)
-    if ahead:  # to see that it was taken
+    longest = _max_pause(order, now, pace, taken)
+    if ahead:  # to see that it was captured
         longest = min(longest, min(ahead) - now + pace.interval)
-    pause = _until_worth_it(_hazard(order, now, pending, lag), pace, longest)
+    pause = _pause_by_hazard(_hazard(order, now, pending, lag), pace, longest)
     if taken:
-        some = "a capture that was" if len(taken) == 1 else f"{len(taken)} captures that were"
-        return Outlook(awaited=f"publication of {some} taken", pause=pause)
+        some = "a capture" if len(taken) == 1 else f"{len(taken)} captures"
+        return Outlook(awaited=f"the publication of {some}", pause=pause)
     if ahead:
         return Outlook(awaited=f"a capture planned for {min(ahead):%Y-%m-%d %H:%M} UTC", pause=pause)
     if pending:
-        return Outlook(awaited="captures whose time is not known", pause=pause)
-    return Outlook(awaited="a first capture" if not order.captures else "further captures", pause=pause)
+        return Outlook(awaited="captures without a planned time", pause=pause)
+    return Outlook(awaited="the first capture" if not order.captures else "further captures", pause=pause)
 
 
-def _longest(order: Order, now: datetime, pace: Pace, taken: list[datetime]) -> timedelta:
-    """While it runs only so many intervals, since the model may be wrong; once it is final ever more."""
+def _max_pause(order: Order, now: datetime, pace: Pace, taken: list[datetime]) -> timedelta:
+    """Returns the longest pause: some intervals while the order runs, and more and more once it is final."""
     if order.final_at is not None:
-        return max(_TAKEN * pace.interval, (now - order.final_at) / 12)
-    quiet = _QUIET * pace.interval
-    return max(_TAKEN * pace.interval, min(quiet, (now - max(taken)) / 12)) if taken else quiet
+        return max(_MAX_INTERVALS_TAKEN * pace.interval, (now - order.final_at) / 12)
+    quiet = _MAX_INTERVALS_QUIET * pace.interval
+    return max(_MAX_INTERVALS_TAKEN * pace.interval, min(quiet, (now - max(taken)) / 12)) if taken else quiet
 
 
 def _hazard(order: Order, now: datetime, pending: list[Capture], lag: Lag) -> Callable[[float], float]:
-    """Publications per second, `u` seconds from now: of captures we know, and of those we do not know yet."""
+    """Returns publications per second at `u` seconds from now, of known and of future captures."""
     ages = [(now - c.start).total_seconds() for c in pending if c.start]
     more = order.state is OrderState.OPEN and (order.end is None or now < order.end)
     unknown = _rate_of_captures(order, now) if more else 0.0
 
     def hazard(u: float) -> float:
-        return sum(lag.hazard(age + u) for age in ages) + unknown * lag.came(u)
+        return sum(lag.hazard(age + u) for age in ages) + unknown * lag.published_by(u)
 
     return hazard
 
 
 def _rate_of_captures(order: Order, now: datetime) -> float:
-    """New captures per second, from those it had in the days of its window so far."""
+    """Returns new captures per second, estimated from the days of its window so far."""
     days = max(now - order.start, timedelta(0)) / _DAY if order.start else 0.0
     return (len(order.captures) + _NEW_CAPTURES) / (days + _NEW_DAYS) / 86_400
 
 
-def _until_worth_it(hazard: Callable[[float], float], pace: Pace, longest: timedelta) -> timedelta:
-    """The pause after which the integral of the hazard's root has made up for one look."""
+def _pause_by_hazard(hazard: Callable[[float], float], pace: Pace, longest: timedelta) -> timedelta:
+    """Returns the pause after which the integral of the hazard's root is worth one poll."""
     least = pace.interval.total_seconds()
     most = min(pace.max_interval, longest).total_seconds()
-    step = max((most - least) / _STEPS, least / 4, 1e-3)
+    step = max((most - least) / _INTEGRATION_STEPS, least / 4, 1e-3)
     passed = gathered = 0.0
     while passed < most and gathered < 1:
-        more = step / least * math.sqrt(hazard(passed + step / 2) / _BRISK)
+        more = step / least * math.sqrt(hazard(passed + step / 2) / _FULL_RATE)
         passed += step if gathered + more <= 1 else step * (1 - gathered) / more
         gathered += more
     return timedelta(seconds=min(max(passed, least), max(most, least)))
 
 
 def _rung_after(since: datetime, last: datetime, pace: Pace) -> datetime:
-    """The first rung of the grace ladder after `last`: soon at first, then ever more seldom."""
-    rungs = sorted({pace.grace, *(rung for rung in (*_soon(pace.interval), *_LADDER) if rung < pace.grace)})
+    """Returns the first rung of the grace ladder after `last`; the rungs are further and further apart."""
+    ladder = *_first_rungs(pace.interval), *_LADDER
+    rungs = sorted({pace.grace, *(rung for rung in ladder if rung < pace.grace)})
     ahead = (since + rung for rung in rungs if since + rung > last)
     return next(ahead, last + max(pace.max_interval, _LADDER[-1]))
 
 
-def _soon(rung: timedelta) -> Iterator[timedelta]:
+def _first_rungs(rung: timedelta) -> Iterator[timedelta]:
     while rung < _HOUR:
         yield rung
         rung *= 3

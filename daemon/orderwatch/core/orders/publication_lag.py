@@ -1,4 +1,4 @@
-"""How long after a capture was taken it is published: a log-normal lag, learned by product."""
+"""The time from capture to publication: a log-normal lag, learned by product."""
 
 import math
 import statistics
@@ -7,18 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-NEWEST = 1000  # publications to learn from
-_LEAST = timedelta(minutes=1)  # clocks differ: what came sooner came about as soon
-_NARROW, _WIDE = 0.3, 1.5  # bounds of sigma: a few equal lags are no law, nor are a few wild ones
-_PRIOR_WEIGHT = 8  # captures that the prior counts for
+MAX_PUBLICATIONS = 1000  # to learn from
+_MIN_LAG = timedelta(minutes=1)  # clocks differ by about so much
+_MIN_SIGMA, _MAX_SIGMA = 0.3, 1.5  # a few equal lags are no law, nor are a few wild ones
+_PRIOR_CAPTURES = 8  # that the prior counts for
 _QUARTILE = 0.6745  # of a normal distribution, in sigmas
-_EVER = 0.95  # the share of captures taken that are published at all; the others never say so
+_PUBLISHED_SHARE = 0.95  # of the captures taken
 _SQRT_2 = math.sqrt(2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
-    """`median` of the lag, `sigma` of its logarithm; `learned` captures stand behind it."""
+    """The median, the `sigma` of the logarithm, and how many captures they were learned from."""
 
     median: timedelta
     sigma: float
@@ -26,24 +26,24 @@ class Lag:
 
     @property
     def quartiles(self) -> tuple[float, float]:
-        """As factors of the median."""
+        """The quartiles, as factors of the median."""
         factor = math.exp(_QUARTILE * self.sigma)
         return 1 / factor, factor
 
     def _z(self, age: float) -> float:
         return (math.log(age) - math.log(self.median.total_seconds())) / self.sigma
 
-    def came(self, age: float) -> float:
-        """The share of captures that are published `age` seconds after they were taken."""
+    def published_by(self, age: float) -> float:
+        """Returns the share of captures that are published within `age` seconds."""
         return 0.0 if age <= 0 else math.erfc(-self._z(age) / _SQRT_2) / 2
 
     def hazard(self, age: float) -> float:
-        """Of those not published at this age, the share that is within the next second."""
+        """Returns the share of captures unpublished at `age` seconds that are published in the next one."""
         if age <= 0:
             return 0.0
         z = self._z(age)
         density = math.exp(-z * z / 2) / (math.sqrt(2 * math.pi) * self.sigma * age)
-        return _EVER * density / (1 - _EVER * self.came(age))
+        return _PUBLISHED_SHARE * density / (1 - _PUBLISHED_SHARE * self.published_by(age))
 
 
 PRIOR = Lag(median=timedelta(hours=3), sigma=1.2)
@@ -51,7 +51,7 @@ PRIOR = Lag(median=timedelta(hours=3), sigma=1.2)
 
 @dataclass(frozen=True, slots=True)
 class Lags:
-    """By product; what was never seen published has the prior."""
+    """Lags by product; a product without publications has the prior."""
 
     by_product: Mapping[str | None, Lag]
 
@@ -63,21 +63,21 @@ UNLEARNED = Lags({})
 
 
 def fit_lags(seen: Iterable[tuple[str | None, timedelta]]) -> Lags:
-    """Median and quartiles, which a daemon that slept for a week does not shift; drawn towards the prior."""
+    """Returns lags fitted to medians and quartiles, which outliers do not shift, and drawn to the prior."""
     logs: defaultdict[str | None, list[float]] = defaultdict(list)
     for product, lag in seen:
-        logs[product].append(math.log(max(lag, _LEAST).total_seconds()))
+        logs[product].append(math.log(max(lag, _MIN_LAG).total_seconds()))
     return Lags({product: _fit(found) for product, found in logs.items()})
 
 
 def _fit(logs: list[float]) -> Lag:
-    trust = len(logs) / (len(logs) + _PRIOR_WEIGHT)
+    trust = len(logs) / (len(logs) + _PRIOR_CAPTURES)
     centre = _blend(math.log(PRIOR.median.total_seconds()), statistics.median(logs), trust)
     spread = PRIOR.sigma
     if len(logs) > 1:
         low, _, high = statistics.quantiles(logs, n=4, method="inclusive")
         spread = _blend(PRIOR.sigma, (high - low) / (2 * _QUARTILE), trust)
-    sigma = min(max(spread, _NARROW), _WIDE)
+    sigma = min(max(spread, _MIN_SIGMA), _MAX_SIGMA)
     return Lag(median=timedelta(seconds=math.exp(centre)), sigma=sigma, learned=len(logs))
 
 

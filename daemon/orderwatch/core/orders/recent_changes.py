@@ -1,24 +1,24 @@
-"""What moved lately, as people read it: one row for each file, however many steps it took."""
+"""Recent status changes for display: the changes of one file become one row."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from orderwatch.core.model import Transition
 
-STEPS = 4  # moves of one file that become one row, as a rule
-_MOST = 4  # words of one row
+STEPS_PER_FILE = 4  # as a rule
+_MAX_WORDS = 4  # of one row
 
 
 @dataclass(frozen=True, slots=True)
 class RecentChange:
-    """A move, and the words that led to it, oldest first; the last of them is where it is."""
+    """A status change, and the statuses up to it, oldest first."""
 
     move: Transition
     words: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """What moved: a file, else a scene, a capture or an order."""
+        """The file, else the scene, capture or order."""
         move = self.move
         return move.file or move.scene_id or (move.capture_id or "")[:8] or str(move.task_id)
 
@@ -28,14 +28,14 @@ class RecentChange:
 
 
 def single_change(move: Transition) -> RecentChange:
-    """A row for this move alone."""
+    """Returns a row for this status change alone."""
     return RecentChange(move, (move.before, move.after) if move.before else (move.after,))
 
 
 def fold_changes(moves: Iterable[Transition]) -> Sequence[RecentChange]:
-    """Rows for these moves, which come oldest first; steps of one file become one row, where it last moved.
+    """Returns rows for these status changes, oldest first; a file has one row, at its last change.
 
-    "wanted → fetching → stored". Of many steps the first and the last ones are told.
+    "wanted → fetching → stored": of many statuses the first and the last ones are kept.
     """
     rows: list[RecentChange | None] = []
     latest: dict[object, int] = {}  # of each file: its row
@@ -53,4 +53,4 @@ def fold_changes(moves: Iterable[Transition]) -> Sequence[RecentChange]:
 
 
 def _shortened(words: tuple[str, ...]) -> tuple[str, ...]:
-    return words if len(words) <= _MOST else (words[0], "…", *words[2 - _MOST :])
+    return words if len(words) <= _MAX_WORDS else (words[0], "…", *words[2 - _MAX_WORDS :])

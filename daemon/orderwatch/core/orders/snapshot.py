@@ -1,6 +1,6 @@
-"""What the provider showed us, parsed once at the edge.
+"""The provider's answers about one order, parsed once at the edge.
 
-`phase` is None where the provider used a word we do not know; `status` keeps the word.
+`status` is the provider's, unchanged; `phase` is None if orderwatch does not know it.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class CaptureSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentSnapshot:
-    """`fingerprint` names what is published: scene, attachment, file name and last_modified."""
+    """`fingerprint` identifies the published file: scene, attachment, file name and last_modified."""
 
     name: str
     file_name: str
@@ -44,7 +44,7 @@ class AttachmentSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneSnapshot:
-    """`scene_id` is empty where the row cannot be read: nothing of it is offered."""
+    """`scene_id` is empty if the row cannot be read; it has no attachments then."""
 
     scene_id: str
     facts: SceneFacts
@@ -53,15 +53,13 @@ class SceneSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One look at one order. What is absent here was not shown, which proves nothing.
+    """The result of one poll of one order. What is absent here was not shown, which proves nothing.
 
-    Without `order` only a known order's captures were asked for; `captures` is None where they were not.
+    `order` is None if only a known order's captures were requested, `captures` if they were not requested.
     """
 
     account: str
     order: OrderSnapshot | None
     captures: tuple[CaptureSnapshot, ...] | None = ()
-    scenes: Mapping[str, tuple[SceneSnapshot, ...]] = field(
-        default_factory=dict
-    )  # by capture_id, where asked
-    whole: bool = True  # nothing that was asked failed
+    scenes: Mapping[str, tuple[SceneSnapshot, ...]] = field(default_factory=dict)  # by capture_id
+    whole: bool = True  # no request failed

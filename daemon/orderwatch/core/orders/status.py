@@ -1,12 +1,20 @@
-"""How a provider's word is taken: each move is classified, and a final status is sticky."""
+"""Updates a status by the provider's: each change is classified, and a final status is sticky."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orderwatch.core.model import CapturePhase, OrderPhase, P, TrackedStatus, TransitionKind
+from orderwatch.core.model import (
+    CapturePhase,
+    OrderPhase,
+    P,
+    Subject,
+    TrackedStatus,
+    Transition,
+    TransitionKind,
+)
 
-NO_STATUS = "(no status)"  # shown where the provider has never said one
+NO_STATUS = "(no status)"  # shown if the provider has never given one
 
 _O, _C = OrderPhase, CapturePhase
 
@@ -24,43 +32,71 @@ CAPTURE_TRANSITIONS: Mapping[CapturePhase, frozenset[CapturePhase]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRules:
-    """The moment of one look, and how long a contradicted final status holds."""
+    """The time of one observation, and how long a contradicted final status holds."""
 
     now: datetime
-    again: bool  # the look of this very moment was taken before: it raises no new doubt
+    again: bool  # an observation of this very time was applied before: it raises no new doubt
     doubts_needed: int
     doubted_for: timedelta
 
 
+class TransitionLog:
+    """The status changes of one order at one time, and the statuses that orderwatch does not know."""
+
+    def __init__(self, account: str, task_id: int, now: datetime) -> None:
+        self._account = account
+        self._task_id = task_id
+        self._now = now
+        self.transitions: list[Transition] = []
+        self.unknown: list[str] = []
+
+    def add(
+        self, subject: Subject, before: str | None, after: str, kind: TransitionKind, **details: str | None
+    ) -> None:
+        """Adds a status change; `details` are further fields of `Transition`."""
+        self.transitions.append(
+            Transition(
+                at=self._now,
+                account=self._account,
+                task_id=self._task_id,
+                subject=subject,
+                before=before,
+                after=after,
+                kind=kind,
+                **details,
+            )
+        )
+
+
 def update_status(
     held: TrackedStatus[P] | None,
-    said: TrackedStatus[P],
-    hearing: StatusRules,
+    shown: TrackedStatus[P],
+    rules: StatusRules,
     transitions: Mapping[P, frozenset[P]],
 ) -> tuple[TrackedStatus[P], TransitionKind | None]:
-    """What we hold after hearing what is `said`; the kind is None where the word did not move.
+    """Returns the status after the provider has `shown` one; the kind is None if it did not change.
 
-    A word that nobody knows leaves a final phase, and takes away any other.
+    An unknown status replaces any phase but a final one.
     """
-    if not said.word:
-        return (held, None) if held else (replace(said, word=NO_STATUS), TransitionKind.UNKNOWN)
+    if not shown.word:
+        return (held, None) if held else (replace(shown, word=NO_STATUS), TransitionKind.UNKNOWN)
     if held is None:
-        return said, TransitionKind.UNKNOWN if said.phase is None else TransitionKind.FIRST
-    kind = None if said.word == held.word else classify(held.phase, said.phase, transitions)
-    if not held.final or said.final:
-        return said, kind
-    now, doubts, since = hearing.now, held.doubts, held.doubted_at
-    if since is None or said.word != held.word:
+        return shown, TransitionKind.UNKNOWN if shown.phase is None else TransitionKind.FIRST
+    kind = None if shown.word == held.word else classify(held.phase, shown.phase, transitions)
+    if not held.final or shown.final:
+        return shown, kind
+    now, doubts, since = rules.now, held.doubts, held.doubted_at
+    if since is None or shown.word != held.word:
         doubts, since = 1, now
-    elif not hearing.again:
+    elif not rules.again:
         doubts += 1
-    if said.phase is not None and doubts >= hearing.doubts_needed and now >= since + hearing.doubted_for:
-        return said, kind
-    return replace(held, word=said.word, doubts=doubts, doubted_at=since), kind
+    if shown.phase is not None and doubts >= rules.doubts_needed and now >= since + rules.doubted_for:
+        return shown, kind
+    return replace(held, word=shown.word, doubts=doubts, doubted_at=since), kind
 
 
 def classify(before: P | None, after: P | None, transitions: Mapping[P, frozenset[P]]) -> TransitionKind:
-    """Name the move between two phases; None stands for a word we do not know."""
+    """Classifies the change between two phases; None stands for an unknown status."""
     if after is None:
         return TransitionKind.UNKNOWN
     if before is None or before == after or after in transitions.get(before, ()):

@@ -1,4 +1,4 @@
-"""An order's past and what is expected of it, on one line of time."""
+"""The timeline of an order: what happened, and what is expected."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from typing import NamedTuple
 from orderwatch.core.model import Capture, CapturePhase, Delivery, Order, OrderState
 from orderwatch.core.orders.publication_lag import Lag
 
-_MARGIN = 0.03  # of the whole, on either side
-_SHORTEST = timedelta(minutes=1)
-_STEPS = [
+_MARGIN_SHARE = 0.03  # of the length, on either side
+_MIN_LENGTH = timedelta(minutes=1)
+_TICK_STEPS = [
     timedelta(**{unit: number})
     for unit, numbers in {
         "minutes": (1, 5, 15),
@@ -19,20 +19,21 @@ _STEPS = [
     }.items()
     for number in numbers
 ]
-_MOST_TICKS = 6
+_MAX_TICKS = 6
 _DAY = timedelta(days=1)
-_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)  # the first is a Monday
+_MIN_TIME = datetime.min.replace(tzinfo=UTC)  # a Monday
+_MAX_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 class Mark(NamedTuple):
-    """A moment: planned, captured, published, stored or failed."""
+    """A point in time; `kind` is planned, captured, published, stored or failed."""
 
     kind: str
     at: datetime
 
 
 class Span(NamedTuple):
-    """A stretch: processing, fetching, or when something is expected."""
+    """A period; `kind` is window, processing, fetching or expected."""
 
     kind: str
     begins: datetime
@@ -40,7 +41,7 @@ class Span(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What one capture did, and is expected to do."""
+    """The periods and points in time of one capture."""
 
     capture: Capture
     spans: Sequence[Span]
@@ -56,7 +57,7 @@ class Timeline:
     rows: Sequence[Row]
 
     def at(self, time: datetime) -> float:
-        """Where on the line a time is, in percent; what lies beyond stands at its end."""
+        """Returns the position of a time in percent, from 0 to 100."""
         part = (time - self.begins) / (self.ends - self.begins)
         return round(100 * min(max(part, 0.0), 1.0), 2)
 
@@ -66,25 +67,25 @@ class Timeline:
 
     @property
     def ticks(self) -> Sequence[datetime]:
-        """A few round moments."""
+        """A few round times."""
         step = self._step
-        first = -((_FIRST - self.begins) // step)
-        found = (_moved(_FIRST, (first + n) * step) for n in range(_MOST_TICKS + 1))
+        first = -((_MIN_TIME - self.begins) // step)
+        found = (_shifted(_MIN_TIME, (first + n) * step) for n in range(_MAX_TICKS + 1))
         return [time for time in found if self.begins < time < self.ends]
 
     @property
     def by_day(self) -> bool:
-        """Whether the ticks are days, and no times of day."""
+        """Whether the ticks are days rather than times of day."""
         return self._step >= _DAY
 
     @property
     def _step(self) -> timedelta:
         length = self.ends - self.begins
-        return next((step for step in _STEPS if length / step <= _MOST_TICKS), length)
+        return next((step for step in _TICK_STEPS if length / step <= _MAX_TICKS), length)
 
 
 def timeline(order: Order, now: datetime, lag: Lag) -> Timeline | None:
-    """None where nothing of it has a time."""
+    """Returns the timeline of an order, None if it has no times."""
     rows = [_row(order, capture, now, lag) for capture in order.captures]
     window = Span("window", order.start, order.end) if order.start and order.end else None
     times = list(_times(order, window, rows))
@@ -92,10 +93,10 @@ def timeline(order: Order, now: datetime, lag: Lag) -> Timeline | None:
         return None
     if order.state is OrderState.OPEN:
         times.append(now)
-    length = max(max(times) - min(times), _SHORTEST)
+    length = max(max(times) - min(times), _MIN_LENGTH)
     return Timeline(
-        begins=_moved(min(times), -_MARGIN * length),
-        ends=_moved(min(times), (1 + _MARGIN) * length),
+        begins=_shifted(min(times), -_MARGIN_SHARE * length),
+        ends=_shifted(min(times), (1 + _MARGIN_SHARE) * length),
         now=now,
         window=window,
         rows=rows,
@@ -121,7 +122,7 @@ def _row(order: Order, capture: Capture, now: datetime, lag: Lag) -> Row:
             spans.append(Span("processing", start, published))
         elif not capture.status.final:
             low, high = (lag.median * factor for factor in lag.quartiles)
-            spans.append(Span("expected", _moved(start, low), _moved(start, high)))
+            spans.append(Span("expected", _shifted(start, low), _shifted(start, high)))
     if published:
         marks.append(Mark("published", published))
     if stored:
@@ -140,14 +141,14 @@ def _kind(capture: Capture, start: datetime, now: datetime) -> str:
 
 
 def _stored_at(deliveries: Sequence[Delivery]) -> datetime | None:
-    """When the last of them came; None while one is lacking."""
+    """Returns when the last of them was stored; None until all are."""
     times = [d.stored_at for d in deliveries if d.stored_at]
     return max(times) if times and all(d.state.settled for d in deliveries) else None
 
 
-def _moved(time: datetime, by: timedelta) -> datetime:
-    """As far as there are dates."""
+def _shifted(time: datetime, by: timedelta) -> datetime:
+    """Returns the shifted time, within the range of dates."""
     try:
         return time + by
     except OverflowError:
-        return _LAST if by > timedelta(0) else _FIRST
+        return _MAX_TIME if by > timedelta(0) else _MIN_TIME

@@ -1,23 +1,51 @@
-"""Which orders of an account are watched, and what is wanted of each."""
+"""Which orders of an account are watched, and how their files are delivered."""
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from orderwatch.core.model import Order
-from orderwatch.core.name_patterns import name_matches, status_matches
 from orderwatch.core.orders.snapshot import OrderSnapshot
+
+_SEPARATORS = re.compile(r"[\s_-]+")
+
+
+def fold_name(name: str) -> str:
+    """Returns the name in NFKC with white space folded, so that names that look equal are equal."""
+    return " ".join(unicodedata.normalize("NFKC", name).split())
+
+
+def fold_status(word: str) -> str:
+    """Returns a status without case, with blank, `-` and `_` equal: "In Progress" is "in_progress"."""
+    return _SEPARATORS.sub("_", fold_name(word).casefold())
+
+
+def name_matches(pattern: str, name: str) -> bool:
+    """Returns whether the name matches, with case; a pattern equal to the name always matches."""
+    return _fits(fold_name(pattern), fold_name(name))
+
+
+def status_matches(pattern: str, word: str) -> bool:
+    """Returns whether the folded status matches; in brackets `-` still makes a range."""
+    return _fits(fold_status(pattern), fold_status(word)) or fnmatchcase(word.lower(), pattern.lower())
+
+
+def _fits(pattern: str, text: str) -> bool:
+    return pattern == text or fnmatchcase(text, pattern)
 
 
 class OrderTraits(NamedTuple):
-    """What of an order decides whether it is watched; `status` is the provider's word."""
+    """The fields that decide whether an order is watched; `status` is the provider's."""
 
     task_id: int
     project_name: str | None = None
     task_name: str | None = None
     placed_at: datetime | None = None
     status: str = ""
-    ours: bool = False  # placed from here
+    ours: bool = False  # placed by orderwatch
 
 
 def traits_of(order: Order | OrderSnapshot) -> OrderTraits:
@@ -28,7 +56,7 @@ def traits_of(order: Order | OrderSnapshot) -> OrderTraits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPlan:
-    """What becomes of a delivery; `root` is None for the delivery root."""
+    """What is fetched, and where to; `root` is None for the delivery root."""
 
     attachments: frozenset[str]
     layout: str
@@ -40,8 +68,8 @@ class DeliveryPlan:
 class Watch:
     """Orders by id, or by shell patterns over names and status; an absent name counts as an empty one.
 
-    Every order was placed once and has a status: where the provider leaves these out, they exclude nothing.
-    `attachments`, `layout`, `root` and `extract` are wanted other than usual, where they are not None.
+    A date or status that the provider leaves out excludes nothing. `attachments`, `layout`, `root` and
+    `extract` override the delivery settings if they are not None.
     """
 
     task_ids: frozenset[int] = frozenset()
@@ -59,11 +87,11 @@ class Watch:
         return bool(self.project_name or self.task_name or self.placed_after or self.status)
 
     def matches_new(self, order: OrderTraits) -> bool:
-        """Whether an order that is not known yet is wanted."""
+        """Returns whether a new order is watched."""
         return order.task_id in self.task_ids or (self._fits(order) and self._has_status(order.status))
 
     def still_matches(self, order: OrderTraits) -> bool:
-        """Whether a known order is still wanted: the status chose it once, and moves on."""
+        """Returns whether a known order is still watched; its status only counted when it was new."""
         return order.task_id in self.task_ids or self._fits(order)
 
     def _fits(self, order: OrderTraits) -> bool:
@@ -81,7 +109,7 @@ class Watch:
         return not (self.status and status) or any(status_matches(word, status) for word in self.status)
 
     def __str__(self) -> str:
-        """As an operator would recognise it."""
+        """Returns the watch as it is written in the configuration."""
         named = {
             "task_ids": sorted(self.task_ids) or None,
             "project_name": self.project_name,
@@ -94,7 +122,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchSet:
-    """Everything that is watched of one account. An order that two watches want is one order."""
+    """The watches of one account; an order that several of them match is watched once."""
 
     usual: DeliveryPlan
     watches: tuple[Watch, ...] = ()
@@ -114,17 +142,17 @@ class WatchSet:
         return order.ours or bool(self.watches_of(order))
 
     def watches_of(self, order: OrderTraits) -> tuple[Watch, ...]:
-        """Those that want an order that is known."""
+        """Returns the watches that match a known order."""
         return tuple(watch for watch in self.watches if watch.still_matches(order))
 
     def delivery_plan(self, order: OrderTraits) -> DeliveryPlan:
-        """Each part from the first watch that wants the order and says it, else the usual one."""
-        wishes = self.watches_of(order)
+        """Returns each setting from the first matching watch that has it, else from the defaults."""
+        watches = self.watches_of(order)
         return DeliveryPlan(
-            attachments=next((w.attachments for w in wishes if w.attachments), self.usual.attachments),
-            layout=next((w.layout for w in wishes if w.layout), self.usual.layout),
-            root=next((w.root for w in wishes if w.root), self.usual.root),
-            extract=next((w.extract for w in wishes if w.extract is not None), self.usual.extract),
+            attachments=next((w.attachments for w in watches if w.attachments), self.usual.attachments),
+            layout=next((w.layout for w in watches if w.layout), self.usual.layout),
+            root=next((w.root for w in watches if w.root), self.usual.root),
+            extract=next((w.extract for w in watches if w.extract is not None), self.usual.extract),
         )
 
 

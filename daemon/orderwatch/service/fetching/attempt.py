@@ -1,8 +1,7 @@
-"""One attempt at one delivery: fresh link, partial, verify, publish, record."""
+"""One attempt at one delivery: request a link, download, verify, publish, record."""
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,15 +9,14 @@ import structlog
 
 from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.deliveries.hosts import host_of
-from orderwatch.core.deliveries.paths import partial_name, place
-from orderwatch.core.deliveries.sidecar import sidecar
+from orderwatch.core.deliveries.partial_name import partial_name
+from orderwatch.core.deliveries.paths import place
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.orders.watches import WatchSet, traits_of
-from orderwatch.errors import DiskError, LostBytesError, UnavailableError
+from orderwatch.errors import UnavailableError
 from orderwatch.ports import (
     UNMETERED,
     Archive,
-    Checked,
     Destination,
     Fetched,
     Meter,
@@ -29,9 +27,9 @@ from orderwatch.ports import (
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.fetching.delivery_record import DeliveryRecord
 from orderwatch.service.fetching.disk_budget import DiskBudget
-from orderwatch.service.fetching.extract import Extraction
 from orderwatch.service.fetching.host_breaker import HostVisit
 from orderwatch.service.fetching.mount_guard import MountGuard
+from orderwatch.service.fetching.publication import Publication
 from orderwatch.service.liveness import Worker, unsupervised
 
 log = structlog.get_logger()
@@ -39,7 +37,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptTree:
-    """One delivery tree, and the way into it."""
+    """One delivery tree, with what an attempt needs to write into it."""
 
     destination: Destination
     transport: Transport
@@ -49,7 +47,7 @@ class AttemptTree:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchContext:
-    """What an attempt at a delivery of one account works with; `trees` by root, None is the usual one."""
+    """What attempts at deliveries of one account need; `trees` by root, None for the default one."""
 
     archive: Archive
     breaker: AccountBreaker
@@ -61,27 +59,27 @@ class FetchContext:
 
 
 class Attempt:
-    """Brings a claimed delivery home; `row` is what its row says, step by step.
+    """Downloads, verifies and publishes a claimed delivery, and updates its `row` step by step.
 
-    `visit` is to its download host; `member` beats with every step.
+    `visit` counts its connections to the download host; `worker` records progress.
     """
 
     def __init__(
         self,
         delivery: Delivery,
-        tools: FetchContext,
+        context: FetchContext,
         *,
         visit: HostVisit,
         worker: Worker | None = None,
     ) -> None:
-        self.row = DeliveryRecord(delivery, tools.store, tools.now)
+        self.row = DeliveryRecord(delivery, context.store, context.now)
         self.visit = visit
-        self.progressed = False  # bytes became durable that no attempt had brought before
+        self.progressed = False  # this attempt made more bytes durable than any before
         self._began = time.monotonic()
-        self._tools = tools
+        self._context = context
         self._worker = worker or unsupervised()
-        self._tree = tools.trees[None]
-        self._plan = tools.watched.usual
+        self._tree = context.trees[None]
+        self._plan = context.watched.usual
 
     @property
     def delivery(self) -> Delivery:
@@ -92,190 +90,149 @@ class Attempt:
         return partial_name(self.delivery)
 
     @property
-    def _extraction(self) -> Extraction:
-        destination, space = self._tree.destination, self._tree.space
-        return Extraction(self.delivery, self._plan, destination, space, wrote=self._worker.progress)
+    def _publication(self) -> Publication:
+        return Publication(
+            self.row,
+            self._plan,
+            self._tree.destination,
+            self._tree.space,
+            now=self._context.now,
+            worker=self._worker,
+        )
 
     async def run(self) -> None:
-        """Raises what kept the delivery from coming."""
+        """Run the attempt; raises the error that ended it."""
         order = await self._order()
-        self._plan = self._tools.watched.delivery_plan(traits_of(order))
+        self._plan = self._context.watched.delivery_plan(traits_of(order))
         await self._choose_tree()
         if self.delivery.intended:
-            await self._resume_publishing(order)
+            await self._publication.resume(order)
+            self._count_stored()
             return
-        self._reserve_room(self._tree.destination.occupied(self._part))  # or a link would be of no use
-        url = await self._fresh_link()
+        self._reserve_space(
+            self._tree.destination.occupied(self._part)
+        )  # before requesting a link, which would be wasted
+        url = await self._request_link()
         if self.delivery.path is None:
-            await self.row.take_name(place(self._plan.layout, order, self.delivery), self._plan.root)
-        newest = await self.row.newest_stored()
-        fetched = await self._fetch(url, newest)
-        if fetched is None and newest is not None:
-            await self._let_go(newest)
+            await self.row.reserve_name(place(self._plan.layout, order, self.delivery), self._plan.root)
+        newest_stored = await self.row.newest_stored()
+        fetched = await self._fetch(url, newest_stored)
+        if fetched is None and newest_stored is not None:
+            await self._publication.finish_duplicate(newest_stored)
             return
-        self._worker.reading(self.delivery.total or 0)
+        self._worker.expect_bytes(self.delivery.total or 0)
         checked = await self._tree.destination.verify(
             self._part, self.delivery, fetched.sha256 if fetched else None
         )
         self._worker.progress()
-        if earlier := await self.row.stored_with(checked.sha256):
-            await self._let_go(earlier)
+        if earlier := await self.row.find_stored(checked.sha256):
+            await self._publication.finish_duplicate(earlier)
         else:
-            await self._publish(order, checked)
+            await self._publication.run(order, checked)
+            self._count_stored()
 
     async def quarantine(self, reason: str) -> str:
-        """Quarantine refused bytes; returns their sha256."""
+        """Quarantine wrong bytes; returns their sha256."""
         return await self._tree.destination.quarantine(self._part, reason)
 
     async def start_over(self) -> None:
-        """Forget the partial: the next attempt begins on a new inode."""
+        """Discard the partial, so that the next attempt begins with a new file."""
         part, self.row.delivery = self._part, machine.restarted(self.delivery)
         await self._tree.destination.discard(part)
 
     def release(self) -> None:
-        """Give back what was reserved."""
+        """Release the reserved connection and disk space."""
         self.visit.leave()
         self._tree.space.release(self.delivery.key)
 
+    def _count_stored(self) -> None:
+        self._context.meter.stored(time.monotonic() - self._began)
+
     async def _order(self) -> Order:
-        order = await self._tools.store.order(self.delivery.account, self.delivery.task_id)
+        order = await self._context.store.orders.get(self.delivery.account, self.delivery.task_id)
         if order is None:
             raise ValueError(f"delivery {self.delivery.scene_id} has no order")
         return order
 
     async def _choose_tree(self) -> None:
-        """Where it began, as long as that is in the configuration; else where it is wanted now."""
-        held = self.delivery
-        self._tree = self._tools.trees[self._plan.root]
-        if held.path is not None and held.root in self._tools.trees:
-            self._tree = self._tools.trees[held.root]
-        elif held.path is not None:
-            log.warning("delivery.root_left", **self.row.where, root=held.root)
-            self.row.delivery = machine.restarted(held)
-            await self.row.give_name_back()
+        """Use the tree where the download began if it is still configured, else the plan's."""
+        before = self.delivery
+        self._tree = self._context.trees[self._plan.root]
+        if before.path is not None and before.root in self._context.trees:
+            self._tree = self._context.trees[before.root]
+        elif before.path is not None:
+            log.warning("delivery.root_left", **self.row.log_fields, root=before.root)
+            self.row.delivery = machine.restarted(before)
+            await self.row.release_name()
         await self._tree.volume.ready()
 
-    async def _fresh_link(self) -> str:
-        """Ask the scene for a link. If it was published anew, what we hold of the old bytes is let go."""
-        held = self.delivery
-        breaker = self._tools.breaker
+    async def _request_link(self) -> str:
+        """Request a link. If the scene was published again, discard the bytes of the former version."""
+        before = self.delivery
+        breaker = self._context.breaker
         try:
-            offer = await self._tools.archive.offer(held.capture_id, held.scene_id, held.attachment)
+            offer = await self._context.archive.offer(before.capture_id, before.scene_id, before.attachment)
         except UnavailableError:
-            breaker.unanswered()
+            breaker.on_link_failure()
             raise
-        breaker.answered()
-        if offer.fingerprint != held.fingerprint:
+        breaker.on_link_success()
+        if offer.fingerprint != before.fingerprint:
             await self.start_over()
-            self.row.becomes(fingerprint=offer.fingerprint, file_name=offer.file_name)
-            await self.row.give_name_back()
-            self._tree = self._tools.trees[self._plan.root]
+            self.row.update(fingerprint=offer.fingerprint, file_name=offer.file_name)
+            await self.row.release_name()
+            self._tree = self._context.trees[self._plan.root]
             await self._tree.volume.ready()
-        self.row.becomes(host=host_of(offer.url))
-        self.visit.goes_to(self.delivery.host or "")
+        self.row.update(host=host_of(offer.url))
+        self.visit.enter(self.delivery.host or "")
         return offer.url
 
-    def _reserve_room(self, held: int) -> None:
-        """For what is not written yet; of a file of unknown length that is one byte at least."""
+    def _reserve_space(self, held: int) -> None:
+        """Reserve space for the missing bytes; at least one byte if the size is unknown."""
         total = self.delivery.total
         self._tree.space.reserve(self.delivery.key, 1 if total is None else max(0, total - held))
 
-    async def _fetch(self, url: str, newest: Delivery | None) -> Fetched | None:
-        """None where the server says that it has the bytes of the newest version that is stored."""
-        self._worker.reading(self.delivery.durable)
+    async def _fetch(self, url: str, newest_stored: Delivery | None) -> Fetched | None:
+        """Download; returns None if the server's bytes are those of the newest stored version."""
+        self._worker.expect_bytes(self.delivery.durable)
         fetched = await self._tree.transport.fetch(
             url,
             self._part,
             self.delivery,
-            started=self._started,
+            on_start=self._on_start,
             checkpoint=self._checkpoint,
-            unless=newest.validator if newest else None,
+            if_none_match=newest_stored.validator if newest_stored else None,
             connections=self.visit,
         )
-        self.visit.came()
+        self.visit.on_bytes()
         self.visit.leave()
         if fetched is not None:
-            self.row.becomes(total=fetched.size)
+            self.row.update(total=fetched.size)
         return fetched
 
-    async def _started(self, start: Start) -> None:
-        """Freeze what the server said with the row, and take the room, before the first byte.
+    async def _on_start(self, start: Start) -> None:
+        """Record the server's metadata and reserve space before the first byte.
 
-        Where nothing was durable before, the first checkpoint is soon enough for the row.
+        If nothing was durable before, the first checkpoint writes the row.
         """
         begun = self.delivery.durable > 0
         known = self.delivery
-        self.row.becomes(
+        self.row.update(
             durable=start.offset,
             furthest=max(known.furthest, known.durable, start.held),
             total=start.total,
             validator=start.validator,
         )
-        self._reserve_room(start.held)  # where it is refused, the row knows how much is needed
+        self._reserve_space(start.held)  # if it fails, the row knows how much space is needed
         if begun:
-            await self.row.note()
+            await self.row.save()
         path = self.delivery.path
-        log.info("download.started", **self.row.where, held=start.held, total=start.total, path=path)
+        log.info("download.started", **self.row.log_fields, held=start.held, total=start.total, path=path)
 
     async def _checkpoint(self, durable: int, held: int) -> None:
-        self._worker.reading(held)
-        self.visit.came()
+        self._worker.expect_bytes(held)
+        self.visit.on_bytes()
         if held > self.delivery.furthest:
             self.progressed = True
-            self.row.becomes(furthest=held)
+            self.row.update(furthest=held)
         await self.row.checkpoint(durable)
-        self._reserve_room(held)
-
-    async def _let_go(self, same: Delivery) -> None:
-        await self.row.is_duplicate_of(same)
-        await self._clear()
-        log.info("delivery.same_bytes", **self.row.where, version=same.version)
-
-    async def _publish(self, order: Order, checked: Checked, *, resumed: bool = False) -> None:
-        """The intent is in the row before the name exists, the name durable before the row says stored."""
-        await self.row.note(size=checked.size, sha256=checked.sha256)
-        wanted = place(self._plan.layout, order, self.delivery)
-        number = 1
-        while not await self._tree.destination.publish(
-            self._part,
-            self.delivery.path or wanted,
-            sidecar(order, self.delivery, self._tools.now()),
-            checked,
-            resumed=resumed,
-        ):
-            number += 1
-            log.warning("delivery.name_taken", **self.row.where, path=self.delivery.path)
-            await self.row.take_name(wanted, self.delivery.root, first=number)
-        self._worker.reading(checked.size)
-        await self.row.is_stored(await self._extraction.run(self.row.where))
-        await self._clear()
-        self._say_stored()
-
-    def _say_stored(self) -> None:
-        d = self.delivery
-        facts = {"path": d.path, "size": d.size, "sha256": d.sha256, "version": d.version}
-        log.info("delivery.stored", **self.row.where, **facts)
-        self._tools.meter.stored(time.monotonic() - self._began)
-
-    async def _resume_publishing(self, order: Order) -> None:
-        """A crash fell between intent and record: verified bytes may or may not have their name."""
-        self._worker.reading(self.delivery.size or 0)
-        await self._extraction.make_room()
-        try:
-            checked = await self._read_back()
-        except LostBytesError:
-            checked = Checked(size=self.delivery.size or 0, sha256=self.delivery.sha256 or "")
-            if not await self._tree.destination.holds(self.delivery.path or "", checked):
-                raise
-        await self._publish(order, checked, resumed=True)
-
-    async def _read_back(self) -> Checked:
-        checked = await self._tree.destination.verify(self._part, self.delivery)
-        if checked.sha256 != self.delivery.sha256:
-            raise LostBytesError("the verified partial is not what it was")
-        return checked
-
-    async def _clear(self) -> None:
-        """The partial has served. If the disk does not let go of it now, the next start sweeps it."""
-        with suppress(DiskError):
-            await self._tree.destination.discard(self._part)
+        self._reserve_space(held)

@@ -1,4 +1,4 @@
-"""The reservation ledger: no download begins that would fill the disk beyond what has to stay free."""
+"""Disk-space reservations: no download begins that would use the space that has to stay free."""
 
 from collections.abc import Callable, Hashable, MutableMapping
 from typing import NamedTuple
@@ -8,18 +8,20 @@ from orderwatch.errors import DiskError
 
 
 class Reservation(NamedTuple):
+    """Bytes on a disk that a download will write."""
+
     disk: int
-    size: int  # bytes
+    size: int
 
 
 Reservations = MutableMapping[Hashable, Reservation]
 
 
 class DiskBudget:
-    """The room in one tree; trees that share `promises` share the room of a disk.
+    """The disk space of one tree; trees on the same disk share `reservations`.
 
-    `free` asks the destination for its free bytes, of which `keep_free` are never touched; `disk` says on
-    which disk it is now.
+    `free` returns the free bytes of the destination, of which `keep_free` are never used; `disk` returns its
+    current device.
     """
 
     def __init__(
@@ -34,34 +36,35 @@ class DiskBudget:
         self._disk = disk
         self._reservations: Reservations = {} if reservations is None else reservations
 
-    def reserve(self, who: Hashable, remaining: int) -> None:
-        """Take room for what a download still has to write; `DiskError` if there is none.
+    def reserve(self, key: Hashable, remaining: int) -> None:
+        """Reserve space for the bytes that a download still has to write. Raises `DiskError` without space.
 
-        What needs none is never refused: a partial that is complete can be published on a full disk.
+        Zero bytes are always granted, so that a complete partial can be published on a full disk.
         """
-        disk, room = self._disk(), self.room(who)
-        if remaining > room:
-            self.release(who)
-            needed, left = format_bytes_pair(remaining, room)
+        disk, available = self._disk(), self.available(key)
+        if remaining > available:
+            self.release(key)
+            needed, left = format_bytes_pair(remaining, available)
             raise DiskError(f"no space: {needed} needed, {left} may be written")
-        self._reservations[who] = Reservation(disk, remaining)
+        self._reservations[key] = Reservation(disk, remaining)
 
-    def room(self, who: Hashable = None) -> int:
-        """Bytes that may be written besides what others than `who` are going to write; `DiskError`."""
+    def available(self, key: Hashable = None) -> int:
+        """Return the bytes that may be written beside the reservations of others. Raises `DiskError`."""
         disk = self._disk()
-        others = sum(p.size for key, p in self._reservations.items() if key != who and p.disk == disk)
+        others = sum(p.size for other, p in self._reservations.items() if other != key and p.disk == disk)
         return max(0, self._free() - self.keep_free - others)
 
-    def wrote(self, who: Hashable, size: int) -> None:
-        """So much of what was reserved is written, and no longer free."""
-        if who in self._reservations:
-            held = self._reservations[who]
-            self._reservations[who] = held._replace(size=max(0, held.size - size))
+    def on_written(self, key: Hashable, size: int) -> None:
+        """Reduce a reservation by bytes that are written now."""
+        if key in self._reservations:
+            reservation = self._reservations[key]
+            self._reservations[key] = reservation._replace(size=max(0, reservation.size - size))
 
     @property
-    def promised(self) -> int:
-        """Bytes that are still to be written, by whomever."""
-        return sum(promise.size for promise in self._reservations.values())
+    def reserved(self) -> int:
+        """All reserved bytes."""
+        return sum(r.size for r in self._reservations.values())
 
-    def release(self, who: Hashable) -> None:
-        self._reservations.pop(who, None)
+    def release(self, key: Hashable) -> None:
+        """Release a reservation, if any."""
+        self._reservations.pop(key, None)

@@ -1,4 +1,4 @@
-"""At most so many deliveries are fetched at once; a slow one lends its place to another."""
+"""Limits parallel downloads; a slow one releases its slot to another."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,67 +6,77 @@ from contextlib import asynccontextmanager
 
 from orderwatch.service.wakeup import Wakeup
 
-_WINDOW = 20.0  # seconds
-_RATE = 64_000  # bytes per second; what brings less over a window is slow
+_WINDOW_SECONDS = 20.0
+_MIN_BYTES_PER_SECOND = 64_000  # over a window; below it a download is slow
 
 
 class DownloadSlots:
-    """So many places. Whoever got one may be made to lend it to the end of his work."""
+    """A number of slots, each held by one download."""
 
-    def __init__(self, places: int, *, window: float = _WINDOW, rate: int = _RATE) -> None:
-        self._places = places
+    def __init__(
+        self, count: int, *, window: float = _WINDOW_SECONDS, rate: int = _MIN_BYTES_PER_SECOND
+    ) -> None:
+        self._count = count
         self._taken = 0
         self._freed = Wakeup()
         self._window = window
         self._rate = rate
 
-    def resize(self, places: int) -> None:
-        """So many from now on; nobody loses his."""
-        self._places = places
+    @property
+    def count(self) -> int:
+        """The number of slots; when it changes, slots in use are kept."""
+        return self._count
+
+    @count.setter
+    def count(self, count: int) -> None:
+        self._count = count
         self._freed.trigger()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator["Slot"]:
-        """Wait for a place and hold it."""
-        while self._taken >= self._places:
+        """Wait for a slot and hold it."""
+        while self._taken >= self._count:
             await self._freed.subscribe().wait()
         self._taken += 1
-        slot = Slot(self._free, self._window, self._rate)
+        slot = Slot(self._on_free, self._window, self._rate)
         try:
             yield slot
         finally:
-            slot.give_back()
+            slot.release()
 
-    def _free(self) -> None:
+    def _on_free(self) -> None:
         self._taken -= 1
         self._freed.trigger()
 
 
 class Slot:
-    def __init__(self, free: Callable[[], None], window: float, rate: int) -> None:
-        self._free = free
+    """One held slot; may be released before the download ends."""
+
+    def __init__(self, on_free: Callable[[], None], window: float, rate: int) -> None:
+        self._on_free = on_free
         self._window = window
         self._rate = rate
         self._held = True
 
-    def give_back(self) -> None:
+    def release(self) -> None:
+        """Release the slot, once."""
         if self._held:
             self._held = False
-            self._free()
+            self._on_free()
 
     @asynccontextmanager
-    async def lent_when_slow(
-        self, durable: Callable[[], int], lent: Callable[[], None]
+    async def release_when_slow(
+        self, durable: Callable[[], int], on_release: Callable[[], None]
     ) -> AsyncIterator[None]:
-        """Give the place back as soon as `durable` grew too slowly over a window, and say so by `lent`."""
-        watcher = asyncio.create_task(self._watch(durable, lent))
+        """Release the slot and call `on_release` once `durable` grows too slowly over a window."""
+        watcher = asyncio.create_task(self._watch(durable, on_release))
         try:
             yield
         finally:
             watcher.cancel()
             await asyncio.wait([watcher])
 
-    async def _watch(self, durable: Callable[[], int], lent: Callable[[], None]) -> None:
+    async def _watch(self, durable: Callable[[], int], on_release: Callable[[], None]) -> None:
         before = durable()
         while True:
             await asyncio.sleep(self._window)
@@ -74,5 +84,5 @@ class Slot:
             if now - before < self._rate * self._window:
                 break
             before = now
-        self.give_back()
-        lent()
+        self.release()
+        on_release()

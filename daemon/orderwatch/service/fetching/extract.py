@@ -1,4 +1,4 @@
-"""Zips are unpacked beside themselves where that is wanted; one that cannot be is delivered all the same."""
+"""Extracts delivered zips if configured; a zip that cannot be extracted is still delivered."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import structlog
 
-from orderwatch.core.deliveries.paths import partial_name
+from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.model import Delivery
 from orderwatch.core.orders.watches import DeliveryPlan
 from orderwatch.errors import BadBytesError, LostBytesError, NotExtractedError
@@ -17,9 +17,9 @@ log = structlog.get_logger()
 
 
 class Extraction:
-    """Of one delivery whose bytes are verified; does nothing where none is planned.
+    """Extracts one verified delivery; does nothing if the plan has no extraction.
 
-    `wrote` is called from a thread as it goes on.
+    `on_bytes` is called from a thread during the work.
     """
 
     def __init__(
@@ -29,44 +29,44 @@ class Extraction:
         destination: Destination,
         space: DiskBudget,
         *,
-        wrote: Callable[[], object] = lambda: None,
+        on_bytes: Callable[[], object] = lambda: None,
     ) -> None:
         self._delivery = delivery
-        self._wanted = plan.extract and delivery.attachment == "delivery_zip"
+        self._is_wanted = plan.extract and delivery.attachment == "delivery_zip"
         self._part, self._path = partial_name(delivery), delivery.path or ""
         self._destination = destination
         self._space = space
-        self._progress = wrote
+        self._progress = on_bytes
 
-    async def make_room(self) -> None:
-        """`DiskError` where there is none; whatever else is wrong is found by those who look closer."""
-        if self._wanted:
+    async def reserve_space(self) -> None:
+        """Reserve disk space. Raises `DiskError` if there is none; other errors are found later."""
+        if self._is_wanted:
             with suppress(NotExtractedError, BadBytesError, LostBytesError):
                 await self._reserve()
 
-    async def run(self, where: Mapping[str, object]) -> str | None:
-        """Returns why it was not done, in words. `DiskError`: to be done again, from the beginning."""
-        if not self._wanted:
+    async def run(self, log_fields: Mapping[str, object]) -> str | None:
+        """Extract; returns why it was not done, if so. Raises `DiskError`: repeat it from the beginning."""
+        if not self._is_wanted:
             return None
         try:
             await self._reserve()
-            done = await self._destination.extract(self._part, self._path, self._wrote())
+            done = await self._destination.extract(self._part, self._path, self._on_bytes())
         except (NotExtractedError, BadBytesError) as error:
-            log.warning("extraction.refused", **where, path=self._path, reason=str(error))
+            log.warning("extraction.refused", **log_fields, path=self._path, reason=str(error))
             return f"not extracted: {error}"
-        log.info("extraction.done", **where, folder=done.folder, members=done.files)
+        log.info("extraction.done", **log_fields, folder=done.folder, members=done.files)
         return None
 
     async def _reserve(self) -> None:
         if needed := await self._destination.needed(self._part, self._path):
             self._space.reserve(self._delivery.key, needed)
 
-    def _wrote(self) -> Callable[[int], object]:
-        """What the thread calls; the ledger belongs to the loop."""
+    def _on_bytes(self) -> Callable[[int], object]:
+        """Return the callback for the thread; it updates the reservation in the event loop."""
         loop, key = asyncio.get_running_loop(), self._delivery.key
 
-        def wrote(size: int) -> None:
+        def on_bytes(size: int) -> None:
             self._progress()
-            loop.call_soon_threadsafe(self._space.wrote, key, size)
+            loop.call_soon_threadsafe(self._space.on_written, key, size)
 
-        return wrote
+        return on_bytes

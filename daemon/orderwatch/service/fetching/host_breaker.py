@@ -1,6 +1,6 @@
-"""Download hosts, by account: which of them bring nothing, which take no more, and who is on the way to them.
+"""Circuit breakers and connection limits of download hosts, by account.
 
-That a host brings nothing is said once when it begins and once when it ends.
+Logs once when a host begins to fail and once when it recovers.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from orderwatch.core.deliveries import hosts
-from orderwatch.core.deliveries.hosts import Host, Way
+from orderwatch.core.deliveries.hosts import Host, HostKey
 from orderwatch.core.model import Delivery
 from orderwatch.errors import HeldError, HostError
 
@@ -17,167 +17,166 @@ log = structlog.get_logger()
 
 
 class HostBreakers:
-    """While a host is doubted one download at a time tries it, each time another one."""
+    """The breakers of all hosts. A doubted host is tried by one download at a time, each time another."""
 
     def __init__(self) -> None:
-        self._roads: dict[Way, _Road] = {}
+        self._hosts: dict[HostKey, _HostState] = {}
 
     def visit(self, delivery: Delivery, now: Callable[[], datetime]) -> "HostVisit":
-        """The delivery goes to the host that it was offered at last, as far as that is known."""
-        return HostVisit(self._road, delivery, now)
+        """Start a visit to the host of the delivery's last link, if known."""
+        return HostVisit(self._state, delivery, now)
 
-    def resting(self, now: datetime) -> Sequence[Way]:
-        """Where no download may begin now."""
-        return [way for way, road in self._roads.items() if not road.admits(now)]
+    def resting(self, now: datetime) -> Sequence[HostKey]:
+        """Return the hosts where no download may begin now."""
+        return [key for key, state in self._hosts.items() if not state.admits(now)]
 
-    def doubted(self) -> Sequence[Way]:
-        """Where the delivery that was tried least goes first."""
-        return [way for way, road in self._roads.items() if road.host.doubted]
+    def doubted(self) -> Sequence[HostKey]:
+        """Return the hosts where the delivery with the fewest attempts goes first."""
+        return [key for key, state in self._hosts.items() if state.host.doubted]
 
-    def forget(self, now: datetime, longest: timedelta) -> None:
-        """Nobody waits longer than `longest`: nothing is wanted of a host that was not asked for so long.
+    def forget(self, now: datetime, max_wait: timedelta) -> None:
+        """Forget failures of hosts that no delivery can be waiting for any more, after `max_wait`."""
+        for state in self._hosts.values():
+            trouble = state.host.trouble
+            if trouble is not None and not state.visitors and now > trouble.until + max_wait:
+                state.set_host(Host(limit=state.host.limit))
+        self._hosts = {
+            key: state for key, state in self._hosts.items() if state.visitors or state.host != Host()
+        }
 
-        Hosts that nothing is known of are not kept.
-        """
-        for road in self._roads.values():
-            trouble = road.host.trouble
-            if trouble is not None and not road.on_it and now > trouble.until + longest:
-                road.becomes(Host(limit=road.host.limit))
-        self._roads = {way: road for way, road in self._roads.items() if road.on_it or road.host != Host()}
-
-    def _road(self, way: Way) -> "_Road":
-        return self._roads.setdefault(way, _Road(way))
+    def _state(self, key: HostKey) -> "_HostState":
+        return self._hosts.setdefault(key, _HostState(key))
 
 
 class HostVisit:
-    """A delivery on its way to a host. Its further connections are counted too."""
+    """A delivery that is downloaded from a host; counts its additional connections too."""
 
     def __init__(
-        self, road: Callable[[Way], "_Road"], delivery: Delivery, now: Callable[[], datetime]
+        self, state: Callable[[HostKey], "_HostState"], delivery: Delivery, now: Callable[[], datetime]
     ) -> None:
-        self._road_to = road
+        self._state_of = state
         self._account = delivery.account
         self._file: Hashable = delivery.key
         self._now = now
-        self._met = False
-        self._inside = False
-        self._enter(road(Way(delivery.account, delivery.host or "")))
+        self._met_others = False
+        self._is_inside = False
+        self._join(state(HostKey(delivery.account, delivery.host or "")))
 
     @property
-    def lasts(self) -> bool:
-        """The host is known to bring nothing."""
-        return self._road.host.trouble is not None
+    def is_failing(self) -> bool:
+        """Whether the host is known to fail."""
+        return self._state.host.trouble is not None
 
     @property
-    def crowded(self) -> bool:
-        """Another delivery is, or was, on the way to the host beside this one."""
-        return self._met or self._others > 0
+    def is_shared(self) -> bool:
+        """Whether another delivery uses, or used, the host beside this one."""
+        return self._met_others or self._others > 0
 
-    def goes_to(self, host: str) -> None:
-        """The link leads there; `HeldError` where that is another host than before, not to be asked now."""
-        road = self._road_to(Way(self._account, host))
-        if road is self._road:
+    def enter(self, host: str) -> None:
+        """Visit the host of the new link. Raises `HeldError` if it is another host that is blocked now."""
+        state = self._state_of(HostKey(self._account, host))
+        if state is self._state:
             return
         self.leave()
-        admitted = road.admits(self._now())
-        self._enter(road)
+        admitted = state.admits(self._now())
+        self._join(state)
         if not admitted:
             self.leave()
-            raise HeldError("its download host is down or busy", road.host.holds(self._now()))
+            raise HeldError("its download host is down or busy", state.host.holds(self._now()))
 
     def leave(self) -> None:
-        """What is left to do does not need the host."""
-        if self._inside:
-            self._inside = False
-            self._road.on_it.remove(self._file)
+        """End the visit; the remaining work does not need the host."""
+        if self._is_inside:
+            self._is_inside = False
+            self._state.visitors.remove(self._file)
 
-    def came(self) -> None:
-        """Bytes came."""
-        self._road.becomes(hosts.after_bytes(self._road.host, self._file))
+    def on_bytes(self) -> None:
+        """Record that bytes arrived."""
+        self._state.set_host(hosts.after_bytes(self._state.host, self._file))
 
-    def failed(self, error: HostError, slowest: timedelta, spread: float) -> None:
-        """The host failed before a new byte came; it is asked again within `slowest`."""
-        host, now, reason = self._road.host, self._now(), str(error)
-        self._road.becomes(
+    def on_failure(self, error: HostError, retry_max: timedelta, spread: float) -> None:
+        """Record that the host failed before a new byte; it is retried within `retry_max`."""
+        host, now, reason = self._state.host, self._now(), str(error)
+        self._state.set_host(
             hosts.after_failure(
-                host, self._file, reason, now, reached=error.reached, slowest=slowest, spread=spread
+                host, self._file, reason, now, reached=error.reached, slowest=retry_max, spread=spread
             )
         )
 
-    def refused(self, said: timedelta, slowest: timedelta) -> timedelta:
-        """The host has no time for the delivery; returns how long that waits.
+    def on_refusal(self, requested: timedelta, retry_max: timedelta) -> timedelta:
+        """Record that the host is busy; returns how long the delivery has to wait.
 
-        Where it does not say how long, the delivery waits for another one to end, or where there is none
-        ever longer.
+        Without a Retry-After (`requested`), the delivery waits for another one to end; if there is none, with
+        exponential backoff.
         """
-        host, now = self._road.host, self._now()
-        if said:
-            wait = hosts.wait_said(host, said)
+        host, now = self._state.host, self._now()
+        if requested:
+            wait = hosts.requested_wait(host, requested)
         else:
-            wait = timedelta(0) if self.crowded else hosts.wait_unsaid(host, slowest)
-        self._road.becomes(hosts.after_refusal(host, self._file, wait, now, self._others))
+            wait = timedelta(0) if self.is_shared else hosts.backoff_wait(host, retry_max)
+        self._state.set_host(hosts.after_refusal(host, self._file, wait, now, self._others))
         return wait
 
-    def is_forbidden(self) -> bool:
-        """The host refuses this very file; not where it may only lack connections."""
-        host = self._road.host
-        if self.crowded and self._file not in host.forbidden:
+    def on_forbidden(self) -> bool:
+        """Record a 403; returns whether it concerns this file, and not the number of connections."""
+        host = self._state.host
+        if self.is_shared and self._file not in host.forbidden:
             return False
-        if not self.crowded:
-            self._road.becomes(hosts.after_forbidden(host, self._file))
+        if not self.is_shared:
+            self._state.set_host(hosts.after_forbidden(host, self._file))
         return True
 
-    def more(self) -> bool:
-        """One connection more is taken, if the host takes so many; `fewer` gives it back."""
-        road, most = self._road, self._road.host.takes(self._now())
-        if most is not None and len(road.on_it) >= most:
+    def acquire(self) -> bool:
+        """Count one more connection, if the host accepts it; `release` returns it."""
+        state, limit = self._state, self._state.host.takes(self._now())
+        if limit is not None and len(state.visitors) >= limit:
             return False
-        road.on_it.append(self._file)
+        state.visitors.append(self._file)
         return True
 
-    def fewer(self) -> None:
-        self._road.on_it.remove(self._file)
+    def release(self) -> None:
+        self._state.visitors.remove(self._file)
 
-    def too_many(self) -> None:
-        """The host refused one of the further connections, which still counts."""
-        road = self._road
-        others = len(road.on_it) - 1
-        road.becomes(hosts.after_refusal(road.host, self._file, timedelta(0), self._now(), others))
+    def on_refused(self) -> None:
+        """Record that the host refused an additional connection, which still counts."""
+        state = self._state
+        others = len(state.visitors) - 1
+        state.set_host(hosts.after_refusal(state.host, self._file, timedelta(0), self._now(), others))
 
     @property
     def _others(self) -> int:
-        """Connections of other deliveries."""
-        return sum(file != self._file for file in self._road.on_it)
+        """The number of connections of other deliveries."""
+        return sum(file != self._file for file in self._state.visitors)
 
-    def _enter(self, road: "_Road") -> None:
-        self._road = road
-        self._met = bool(road.way.host and road.on_it)
-        self._inside = True
-        road.on_it.append(self._file)
+    def _join(self, state: "_HostState") -> None:
+        self._state = state
+        self._met_others = bool(state.key.host and state.visitors)
+        self._is_inside = True
+        state.visitors.append(self._file)
 
 
-class _Road:
-    """From one account to one host; `on_it` has each delivery once for each connection."""
+class _HostState:
+    """One host as one account uses it; `visitors` has each delivery once per connection."""
 
-    def __init__(self, way: Way) -> None:
-        self.way = way
+    def __init__(self, key: HostKey) -> None:
+        self.key = key
         self.host = Host()
-        self.on_it: list[Hashable] = []
+        self.visitors: list[Hashable] = []
 
     def admits(self, now: datetime) -> bool:
-        if not self.way.host:
+        if not self.key.host:
             return True
-        most = self.host.takes(now)
-        full = most is not None and len(self.on_it) >= most
-        return not (full or self.host.holds(now) or (self.host.doubted and self.on_it))
+        limit = self.host.takes(now)
+        full = limit is not None and len(self.visitors) >= limit
+        return not (full or self.host.holds(now) or (self.host.doubted and self.visitors))
 
-    def becomes(self, host: Host) -> None:
+    def set_host(self, host: Host) -> None:
         before, self.host = self.host, host
-        account, name = self.way
+        account, name = self.key
         if host.trouble and not before.trouble:
             log.warning("downloads.failing", account=account, host=name, reason=host.trouble.reason)
         if before.trouble and not host.trouble:
-            failures = before.trouble.failures + hosts.ENOUGH - 1
+            failures = before.trouble.failures + hosts.FAILURES_TO_OPEN - 1
             log.info("downloads.restored", account=account, host=name, failures=failures)
         if host.limit and (before.limit is None or host.limit.most < before.limit.most):
             log.info("downloads.limited", account=account, host=name, connections=host.limit.most)

@@ -1,4 +1,4 @@
-"""Whether a delivery tree can be used: its volume is mounted, writable, and held by this process alone."""
+"""Ensures that a delivery tree is mounted, writable and locked by this process."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,18 +7,18 @@ from datetime import timedelta
 
 import structlog
 
-from orderwatch.core.deliveries.paths import partial_name
+from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.model import UNFINISHED
 from orderwatch.errors import DatabaseError, DiskError, LockedError
 from orderwatch.ports import Destination, Store
 
 log = structlog.get_logger()
 
-_LONG = timedelta(hours=1)  # untouched, and it is nobody's
+_STALE_AFTER = timedelta(hours=1)  # a partial unchanged for this long is unused
 
 
 class MountGuard:
-    """Of one tree. `lock` holds the tree for this process; it raises `LockedError`."""
+    """Guards one tree. `lock` locks it for this process, or raises `LockedError`."""
 
     def __init__(
         self,
@@ -32,92 +32,92 @@ class MountGuard:
         self._store = store
         self._lock = lock
         self._slot = asyncio.Lock()
-        self._held = ExitStack()
-        self._marker: str | None = None  # of the tree that is held
+        self._stack = ExitStack()
+        self._marker: str | None = None  # of the tree in use
         self._swept = False
-        self._unusable = False  # said
-        self._left = False
+        self._unusable = False  # logged
+        self._is_abandoned = False
 
     @property
     def usable(self) -> bool:
-        """Whether it could be used when it was needed last."""
+        """Whether the tree was usable at the last check."""
         return self._marker is not None
 
     async def open(self) -> None:
-        """At a start: a tree that cannot be used yet is said, one that another process holds raises."""
+        """Open at the start: log an unusable tree; raise `LockedError` if another process has it."""
         try:
-            await self._take()
+            await self._acquire()
         except DiskError as error:
-            self._say(error)
+            self._log_state(error)
 
     async def ready(self) -> None:
-        """Return when the tree can be used, `DiskError` where it cannot; cheap once it could."""
+        """Check that the tree can be used; cheap once it is open. Raises `DiskError`."""
         async with self._slot:
-            if self._left:
-                raise DiskError(f"{self._root} is no delivery tree of ours any more")
+            if self._is_abandoned:
+                raise DiskError(f"{self._root} is no longer a configured delivery tree")
             try:
-                await self._take()
+                await self._acquire()
             except LockedError as error:
                 refused = DiskError(str(error))
-                self._say(refused)
+                self._log_state(refused)
                 raise refused from error
             except DiskError as error:
-                self._say(error)
+                self._log_state(error)
                 raise
-            self._say(None)
+            self._log_state(None)
 
     def close(self) -> None:
-        """Let go of the tree, which may be unmounted then."""
+        """Close the tree, so that it may be unmounted."""
         self._marker = None
-        self._held.close()
+        self._stack.close()
 
-    def leave(self) -> None:
-        """Let go of the tree for good, whoever may still ask for it."""
-        self._left = True
+    def abandon(self) -> None:
+        """Close the tree for good; later calls of `ready` fail."""
+        self._is_abandoned = True
         self.close()
 
-    async def tidy(self) -> None:
-        """Remove what no row knows and nobody has touched for long, while the tree is ours."""
+    async def sweep(self) -> None:
+        """Remove stale partials that no row names, while the tree is open."""
         async with self._slot:
             if self._marker is None:
                 return
             try:
-                swept = await sweep_partials(self._destination, self._store, _LONG)
+                swept = await sweep_partials(self._destination, self._store, _STALE_AFTER)
             except DiskError as error:
-                self._say(error)
+                self._log_state(error)
                 return
         if swept:
             log.info("tree.swept", root=self._root, partials=swept)
 
-    async def _take(self) -> None:
-        known = await self._store.volume(self._root) if self._marker is None else self._marker
+    async def _acquire(self) -> None:
+        known = await self._store.deliveries.volume(self._root) if self._marker is None else self._marker
         if known is not None:
             await check_mounted(self._root, known, self._destination)
         if self._marker is not None:
             return
         await self._destination.prepare()
-        with ExitStack() as held:
+        with ExitStack() as stack:
             try:
-                held.enter_context(self._lock())
+                stack.enter_context(self._lock())
             except DatabaseError as error:
                 raise DiskError(str(error)) from error
             marker = await self._destination.mark()
             if known is None:
-                await self._store.remember_volume(self._root, marker)
+                await self._store.deliveries.save_volume(self._root, marker)
             if not self._swept:
                 await self._sweep()
-            self._held = held.pop_all()
+            self._stack = stack.pop_all()
         self._marker = marker
 
     async def _sweep(self) -> None:
-        """What a killed process left; only before the first attempt, for later it may be somebody's."""
+        """Remove the partials of a killed process, before the first attempt creates new ones."""
         swept = await sweep_partials(self._destination, self._store)
         self._swept = True
         if swept:
             log.info("tree.swept", root=self._root, partials=swept)
 
-    def _say(self, error: DiskError | None) -> None:
-        """Once when it begins, once when it ends."""
+    def _log_state(self, error: DiskError | None) -> None:
+        """Log once when the tree becomes unusable, and once when it is usable again."""
         if error is not None:
             self.close()
         if (error is not None) is self._unusable:
@@ -130,17 +130,19 @@ class MountGuard:
 
 
 async def check_mounted(root: str, known: str, destination: Destination) -> None:
-    """`DiskError` where another volume than the known one is found at the root, or none at all."""
+    """Raise `DiskError` unless the known volume is mounted at the root."""
     found = await destination.volume()
     if found == known:
         return
-    what = "another volume is there" if found else "nothing of ours is there"
+    what = "another volume is mounted there" if found else "its marker is missing"
     raise DiskError(
-        f"the delivery volume is not mounted at {root}: {what}; if it was replaced on purpose:"
+        f"the delivery volume is not mounted at {root}: {what}; if you replaced it on purpose, run:"
         f" mkdir -p {root}/.orderwatch && echo {known} > {root}/.orderwatch/volume"
     )
 
 
 async def sweep_partials(destination: Destination, store: Store, older: timedelta | None = None) -> int:
-    """Remove the partials that no row knows; returns how many. With `older`, work may be going on."""
-    return await destination.sweep({partial_name(d) for d in await store.deliveries(*UNFINISHED)}, older)
+    """Remove partials that no row names; returns how many. With `older`, downloads may be running."""
+    return await destination.sweep(
+        {partial_name(d) for d in await store.deliveries.in_states(*UNFINISHED)}, older
+    )

@@ -1,4 +1,4 @@
-"""Care for what is kept: backups, forgetting what is long done, staging swept, files read again."""
+"""Maintenance: nightly backups, retention, cleanup of partials, and scrubbing."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -7,31 +7,31 @@ from typing import Protocol
 import structlog
 
 from orderwatch.errors import DatabaseError
-from orderwatch.ports import Backups, Upkeep
+from orderwatch.ports import Backups, Store
 from orderwatch.service.fetching.mount_guard import MountGuard
 from orderwatch.service.maintenance.scrub import Scrub
 
 log = structlog.get_logger()
 
-_HOUR_OF_NIGHT = 3  # local time
-_AGAIN = timedelta(hours=1)  # after a failure
-_NIGHTLY_DAY = timedelta(days=1)
+_BACKUP_HOUR = 3  # local time
+_RETRY_INTERVAL = timedelta(hours=1)  # after a failure
+_DAY = timedelta(days=1)
 
 
 class NightlyBackup:
-    """`last` is when the newest backup was made, None where there is none."""
+    """Makes a backup every night. `last` is the time of the newest backup, None if there is none."""
 
     def __init__(self, backups: Backups) -> None:
         self._backups = backups
         self._failed_at: datetime | None = None
         self.last: datetime | None = None
 
-    async def do(self, now: datetime) -> None:
-        """Make one if this night has none yet; what goes wrong is said once, and tried again every hour."""
+    async def run(self, now: datetime) -> None:
+        """Make a backup if last night has none; log a failure once and retry every hour."""
         if not self._backups.keep:
-            self._say_restored()
+            self._log_restored()
             return
-        if self._failed_at is not None and self._failed_at <= now < self._failed_at + _AGAIN:
+        if self._failed_at is not None and self._failed_at <= now < self._failed_at + _RETRY_INTERVAL:
             return
         try:
             self.last = self._backups.newest()
@@ -41,67 +41,67 @@ class NightlyBackup:
                 log.info("backup.done", path=str(made.path), size=made.size)
         except DatabaseError as error:
             if self._failed_at is None:
-                log.error("backup.failed", reason=str(error))  # noqa: TRY400 - it says it all
+                log.error("backup.failed", reason=str(error))  # noqa: TRY400 - the reason is enough
             self._failed_at = now
             return
-        self._say_restored()
+        self._log_restored()
 
-    def _say_restored(self) -> None:
+    def _log_restored(self) -> None:
         if self._failed_at is not None:
             self._failed_at = None
             log.info("backup.restored")
 
 
 def is_due(newest: datetime | None, now: datetime) -> bool:
-    """One that a wrong clock dated into the future counts for nothing."""
-    return newest is None or not _last_night(now) <= newest <= now + _NIGHTLY_DAY
+    """Return whether a backup is due; one dated in the future by a wrong clock does not count."""
+    return newest is None or not _last_night(now) <= newest <= now + _DAY
 
 
 def _last_night(now: datetime) -> datetime:
-    night = now.astimezone().replace(hour=_HOUR_OF_NIGHT, minute=0, second=0, microsecond=0)
-    return night if night <= now else night - _NIGHTLY_DAY
+    night = now.astimezone().replace(hour=_BACKUP_HOUR, minute=0, second=0, microsecond=0)
+    return night if night <= now else night - _DAY
 
 
-_OFTEN, _DAY = timedelta(minutes=10), timedelta(days=1)
-_AT_ONCE = 100  # orders in one transaction
+_CHECK_INTERVAL, _DAY = timedelta(minutes=10), timedelta(days=1)
+_ORDERS_PER_TRANSACTION = 100
 
 
 class MaintenanceTask(Protocol):
-    """Sees by rows and files whether anything is due, and does it."""
+    """Does what is due according to rows and files."""
 
-    async def do(self, now: datetime) -> None: ...
+    async def run(self, now: datetime) -> None: ...
 
 
 class Retention:
-    """History and documents of orders done are forgotten `after` so long, once the time is `confirmed`."""
+    """Deletes history and documents of orders finished `after` so long, once the time is `confirmed`."""
 
-    def __init__(self, store: Upkeep, after: timedelta, confirmed: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, store: Store, after: timedelta, confirmed: Callable[[], bool] = lambda: True) -> None:
         self._store = store
         self._confirmed = confirmed
         self.after = after
 
-    async def do(self, now: datetime) -> None:
+    async def run(self, now: datetime) -> None:
         if not self._confirmed():
             return
         before = now - self.after
-        while await self._store.forget(before, _AT_ONCE) == _AT_ONCE:
-            pass  # in between others write
+        while await self._store.maintenance.prune(before, _ORDERS_PER_TRANSACTION) == _ORDERS_PER_TRANSACTION:
+            pass  # other writers get their turn in between
 
 
 class PartialSweep:
-    """Partials that no row knows any more."""
+    """Removes partials that no row names."""
 
     def __init__(self, volumes: Sequence[MountGuard]) -> None:
         self.volumes = volumes
 
-    async def do(self, now: datetime) -> None:
-        del now  # files are as old as the disk says
+    async def run(self, now: datetime) -> None:
+        del now  # ages are those of the file system
         for volume in self.volumes:
-            await volume.tidy()
+            await volume.sweep()
 
 
 class Maintenance:
-    """One worker for all of it, one thing after the other."""
+    """Runs all maintenance tasks, one after the other."""
 
     def __init__(
         self,
@@ -117,23 +117,23 @@ class Maintenance:
         self.sweeping = sweeping
         self.scrub = scrub
         self._now = now
-        self._every: dict[MaintenanceTask, timedelta] = {
-            nightly: _OFTEN,
+        self._intervals: dict[MaintenanceTask, timedelta] = {
+            nightly: _CHECK_INTERVAL,
             retention: _DAY,
             sweeping: _DAY,
-            scrub: _OFTEN,
+            scrub: _CHECK_INTERVAL,
         }
         self._done: dict[MaintenanceTask, datetime] = {}
 
     @property
     def last_backup(self) -> datetime | None:
-        """When the newest backup was made."""
+        """The time of the newest backup."""
         return self.nightly.last
 
-    async def round(self) -> None:
-        """Each chore that was not looked at for a while, or in a time that a clock took back."""
-        for chore, every in self._every.items():
-            now, done = self._now(), self._done.get(chore)
-            if done is None or not done <= now < done + every:
-                await chore.do(now)
-                self._done[chore] = now
+    async def run_due(self) -> None:
+        """Run each task whose interval is over, or whose last run is in the future after a clock step."""
+        for task, interval in self._intervals.items():
+            now, done = self._now(), self._done.get(task)
+            if done is None or not done <= now < done + interval:
+                await task.run(now)
+                self._done[task] = now

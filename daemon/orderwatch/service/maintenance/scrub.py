@@ -1,4 +1,4 @@
-"""Stored files are read again, a part of them each week, those first that were read longest ago."""
+"""Verifies stored files again, a part of them each week, the longest unread first."""
 
 import asyncio
 import time
@@ -11,19 +11,19 @@ import structlog
 from orderwatch.core.deliveries.audit import Finding, Flaw, judge_file
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError
-from orderwatch.ports import Inspector, Upkeep
+from orderwatch.ports import Inspector, Store
 
 log = structlog.get_logger()
 
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
-_AT_ONCE = 50  # rows
+_BATCH_SIZE = 50
 
 Key = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ScrubTree:
-    """One tree; `ready` raises `DiskError` where it cannot be used."""
+    """One tree; `ready` raises `DiskError` if it cannot be used."""
 
     root: str
     inspector: Inspector
@@ -31,18 +31,18 @@ class ScrubTree:
 
 
 @dataclass(slots=True)
-class _Bad:
+class _DamagedFile:
     finding: Finding
     delivery: Delivery
-    at: datetime  # when it was read last
+    at: datetime  # last read
 
 
 class Scrub:
-    """`weekly` bytes in seven days, 0 for none. `trees` are known by the names that rows have for them."""
+    """Reads `weekly` bytes in seven days, 0 for none. `trees` by their names in the rows."""
 
     def __init__(
         self,
-        store: Upkeep,
+        store: Store,
         trees: Mapping[str | None, ScrubTree],
         weekly: int,
         *,
@@ -50,34 +50,34 @@ class Scrub:
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._rest = rest
+        self._sleep = rest
         self._steady = steady
-        self._bad: dict[Key, _Bad] = {}
-        self._missing: set[Key] = set()  # said
-        self._damaged: set[str | None] = set()  # roots, said
+        self._damaged: dict[Key, _DamagedFile] = {}
+        self._logged_missing: set[Key] = set()
+        self._logged_roots: set[str | None] = set()  # roots
         self._resumed = False
         self.trees = trees
         self.weekly = weekly
 
-    async def do(self, now: datetime) -> None:
-        """What was bad is looked at again where it may have changed; then this day's part is read."""
-        for bad in list(self._bad.values()):
-            await self._again(bad, now)
+    async def run(self, now: datetime) -> None:
+        """Check damaged files again if they may have changed, then read the part of this day."""
+        for damaged in list(self._damaged.values()):
+            await self._recheck(damaged, now)
         if self.weekly and not self._resumed:
             self._resumed = all([await _is_ready(tree) for tree in self.trees.values()])
             await self._resume(now)
-        if self.weekly and not await self._store.read_since(now - _DAY):
+        if self.weekly and not await self._store.maintenance.bytes_read_since(now - _DAY):
             await self._read_part(now)
-        self._say()
+        self._log_state()
 
     async def _resume(self, now: datetime) -> None:
-        """What the last process found bad is found again, or its trouble would seem to be over.
+        """Find the damaged files of the last process again, so that their problem does not seem to be over.
 
-        Nobody remembered that it was read, so it comes before all that is whole.
+        Damaged files are not recorded as read, so they come first.
         """
         async for delivery in self._candidates(now):
             try:
-                if await self._look(delivery, now, remember=False) in {None, Flaw.MISSING}:
+                if await self._check_file(delivery, now, remember=False) in {None, Flaw.MISSING}:
                     return
             except DiskError:
                 return
@@ -87,37 +87,39 @@ class Scrub:
         async for delivery in self._candidates(now):
             began = self._steady()
             try:
-                flaw = await self._look(delivery, now)
+                flaw = await self._check_file(delivery, now)
             except DiskError:
-                break  # who uses the tree says what is wrong with it
+                break  # logged by the mount guard
             if flaw is Flaw.MISSING:
                 missing.add(delivery.key)
             else:
                 files, size = files + 1, size + (delivery.size or 0)
             if size >= self.weekly / 7:
                 break
-            await self._rest(self._steady() - began)  # half of the disk's time is everybody else's
+            await self._sleep(self._steady() - began)  # leaves half of the disk's time to others
         if files:
             log.info("scrub.done", files=files, size=size)
-        if missing - self._missing:
-            self._missing |= missing
+        if missing - self._logged_missing:
+            self._logged_missing |= missing
             log.info("scrub.missing", count=len(missing))
 
     async def _candidates(self, now: datetime) -> AsyncIterator[Delivery]:
-        """What was not read for a week, in the trees that can be used; who reads it remembers that."""
+        """Yield files not read for a week, in usable trees; the caller records that they are read."""
         roots = [key for key, tree in self.trees.items() if await _is_ready(tree)]
         while roots:
-            found = await self._store.longest_unread(roots, now - _WEEK, _AT_ONCE + len(self._bad))
-            fresh = [delivery for delivery in found if delivery.key not in self._bad]
+            found = await self._store.maintenance.least_recently_read(
+                roots, now - _WEEK, _BATCH_SIZE + len(self._damaged)
+            )
+            fresh = [delivery for delivery in found if delivery.key not in self._damaged]
             for delivery in fresh:
-                if delivery.root not in self.trees:  # a reload took it out meanwhile
+                if delivery.root not in self.trees:  # removed by a reload meanwhile
                     return
                 yield delivery
             if not fresh:
                 return
 
-    async def _look(self, delivery: Delivery, now: datetime, *, remember: bool = True) -> Flaw | None:
-        """Read one file and remember how it is; `DiskError` where its tree cannot be used."""
+    async def _check_file(self, delivery: Delivery, now: datetime, *, remember: bool = True) -> Flaw | None:
+        """Read one file and remember its state. Raises `DiskError` if its tree cannot be used."""
         tree = self.trees[delivery.root]
         await tree.ready()
         reading = await tree.inspector.read(delivery.path or "", delivery.size, lambda _size: None)
@@ -125,40 +127,44 @@ class Scrub:
         if found is not None:
             await tree.ready()
             row = await self._row(delivery)
-            if row is None or _file(row) != _file(delivery):
-                return None  # it was written meanwhile
+            if row is None or _identity(row) != _identity(delivery):
+                return None  # changed meanwhile
         if found is None or found.kind is Flaw.MISSING:
-            self._bad.pop(delivery.key, None)
+            self._damaged.pop(delivery.key, None)
             if remember:
-                await self._store.was_read(delivery, now)
+                await self._store.maintenance.mark_read(delivery, now)
         else:
-            self._bad[delivery.key] = _Bad(found, delivery, now)
+            self._damaged[delivery.key] = _DamagedFile(found, delivery, now)
         return found.kind if found else None
 
-    async def _again(self, bad: _Bad, now: datetime) -> None:
-        row = await self._row(bad.delivery)
+    async def _recheck(self, damaged: _DamagedFile, now: datetime) -> None:
+        row = await self._row(damaged.delivery)
         if row is None or (row.state.settled and row.path is None) or row.root not in self.trees:
-            del self._bad[bad.delivery.key]
-        elif row.state.settled and (_file(row) != _file(bad.delivery) or not bad.at <= now < bad.at + _DAY):
+            del self._damaged[damaged.delivery.key]
+        elif row.state.settled and (
+            _identity(row) != _identity(damaged.delivery) or not damaged.at <= now < damaged.at + _DAY
+        ):
             try:
-                await self._look(row, now)
+                await self._check_file(row, now)
             except DiskError:
                 return
 
     async def _row(self, delivery: Delivery) -> Delivery | None:
-        order = await self._store.order(delivery.account, delivery.task_id)
+        order = await self._store.orders.get(delivery.account, delivery.task_id)
         return next((d for d in order.deliveries if d.key == delivery.key), None) if order else None
 
-    def _say(self) -> None:
-        """Once per tree when it begins, once when all that was found is whole again."""
+    def _log_state(self) -> None:
+        """Log once per tree when damage is found, and once when all of it is repaired."""
         for key, tree in self.trees.items():
-            bad = [one.finding for one in self._bad.values() if one.delivery.root == key]
-            if bad and key not in self._damaged:
-                self._damaged.add(key)
-                first = bad[0]
-                log.error("tree.damaged", root=tree.root, path=first.path, finding=first.kind, count=len(bad))
-            elif not bad and key in self._damaged:
-                self._damaged.discard(key)
+            damaged = [one.finding for one in self._damaged.values() if one.delivery.root == key]
+            if damaged and key not in self._logged_roots:
+                self._logged_roots.add(key)
+                first = damaged[0]
+                log.error(
+                    "tree.damaged", root=tree.root, path=first.path, finding=first.kind, count=len(damaged)
+                )
+            elif not damaged and key in self._logged_roots:
+                self._logged_roots.discard(key)
                 log.info("tree.mended", root=tree.root)
 
 
@@ -170,5 +176,5 @@ async def _is_ready(tree: ScrubTree) -> bool:
     return True
 
 
-def _file(delivery: Delivery) -> tuple[object, ...]:
+def _identity(delivery: Delivery) -> tuple[object, ...]:
     return delivery.root, delivery.path, delivery.sha256, delivery.stored_at

@@ -1,4 +1,4 @@
-"""Keeps what needs a person: notices what is new or over, and records it with its notes."""
+"""Tracks what needs a person: detects new and ended concerns, and records them with notifications."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -9,8 +9,8 @@ import structlog
 from orderwatch.core.attention.attention import changes, concerns, unacknowledged
 from orderwatch.core.attention.concern import Concern, Reason, Scope
 from orderwatch.errors import DatabaseError, UnexpectedError
-from orderwatch.ports import AttentionRecords
-from orderwatch.service.error_boundary import contained
+from orderwatch.ports import Attention
+from orderwatch.service.error_boundary import contain_errors
 
 log = structlog.get_logger()
 
@@ -18,32 +18,31 @@ _UNLOGGED = {Reason.ORDER_FAILED, Reason.OVERDUE}
 
 
 class AttentionTracker:
-    """`current` is what people see, as of the last round; None where it is not known."""
+    """`current` are the concerns of the last update, None if unknown."""
 
     def __init__(
-        self, records: AttentionRecords, *, scope: Callable[[], Scope], now: Callable[[], datetime]
+        self, attention: Attention, *, scope: Callable[[], Scope], now: Callable[[], datetime]
     ) -> None:
-        self._records = records
+        self._attention = attention
         self._scope = scope
         self._now = now
         self.current: Sequence[Concern] | None = None
         self._failing = False
-        self._turn = asyncio.Lock()  # two rounds at once would raise the same twice
+        self._lock = asyncio.Lock()  # two updates at once would raise a concern twice
 
     async def read(self) -> Sequence[Concern] | None:
-        """Return what needs a person at this moment; None where that cannot be known."""
-        await self.round()
+        """Return what needs a person now, None if unknown."""
+        await self.update()
         return self.current
 
-    async def round(self) -> None:
-        """Compare the rows with what was raised before.
+    async def update(self) -> None:
+        """Compare the rows with the concerns raised before.
 
-        Where that fails nobody says that all is well: `current` is None. Trouble with the database is logged
-        by the store.
+        If that fails, `current` is None, which never means that all is well. The store logs its errors.
         """
-        async with self._turn:
+        async with self._lock:
             try:
-                with contained():
+                with contain_errors():
                     await self._round()
             except DatabaseError as error:
                 self.current = None
@@ -60,10 +59,10 @@ class AttentionTracker:
 
     async def _round(self) -> None:
         now = self._now()
-        evidence = await self._records.attention(now)
+        evidence = await self._attention.evidence(now)
         found = concerns(evidence, now, self._scope())
         if news := changes(found, evidence.raised):
-            await self._records.note_attention(news, now)
+            await self._attention.record(news, now)
             for concern in news.raised:
                 _log_raised(concern)
             for concern in news.cleared:
@@ -72,7 +71,7 @@ class AttentionTracker:
 
 
 def _log_raised(concern: Concern) -> None:
-    """The other reasons were logged as warnings when they began."""
+    """Log a new concern; as a warning only if nothing else has logged its reason."""
     if concern.reason in _UNLOGGED:
         log.warning("attention.raised", **_facts(concern), remedy=concern.remedy)
     else:

@@ -1,4 +1,4 @@
-"""Tells one channel its notes: strictly in order, at least once, ever more seldom while it takes none."""
+"""Sends notifications to one channel: in order, at least once, with backoff while the channel fails."""
 
 import asyncio
 import random
@@ -10,27 +10,27 @@ import structlog
 
 from orderwatch.core.notifications.notification import OutboxItem
 from orderwatch.errors import DatabaseError, NotifyError, UnexpectedError
-from orderwatch.ports import ChannelState, Notifier, Post
-from orderwatch.service.error_boundary import contained
+from orderwatch.ports import ChannelState, Notifier, Outbox
+from orderwatch.service.error_boundary import contain_errors
 from orderwatch.service.wakeup import Wakeup
 
 log = structlog.get_logger()
 
-_MOST = 100  # notes at once
-_IDLE = 30.0  # seconds; a command beside us may have written notes without ringing
-_FIRST, _LONGEST = timedelta(seconds=5), timedelta(hours=1)
-_KEPT = timedelta(days=14)
-_LIMIT = 300.0  # seconds; every notifier has a shorter one of its own
+_BATCH_SIZE = 100
+_IDLE_SECONDS = 30.0  # another process may have queued notifications without a wakeup
+_RETRY_MIN, _RETRY_MAX = timedelta(seconds=5), timedelta(hours=1)
+_KEEP_UNDELIVERED = timedelta(days=14)
+_SEND_TIMEOUT_SECONDS = 300.0  # every notifier has a shorter one itself
 
 
 class Dispatcher:
-    """`gather` is how long notes are waited for once there is one, so that they go out together."""
+    """`gather` is how long to wait after a first notification, to send later ones with it."""
 
     def __init__(
         self,
         channel: str,
         notifier: Notifier,
-        post: Post,
+        outbox: Outbox,
         *,
         gather: timedelta,
         now: Callable[[], datetime],
@@ -39,47 +39,47 @@ class Dispatcher:
     ) -> None:
         self.channel = channel
         self._notifier = notifier
-        self._post = post
+        self._outbox = outbox
         self._gather = gather.total_seconds()
         self._now = now
         self._rng = rng
         self._sleep = sleep
         self._state = ChannelState()
-        self._letters: Sequence[OutboxItem] = ()  # tried in vain: repeated as they were, whatever came since
+        self._batch: Sequence[OutboxItem] = ()  # failed: repeated unchanged, without later ones
 
     async def run(self, news: Wakeup) -> None:
-        """For ever; what is wrong with the channel never ends it, nor a database that others hold."""
-        await self.take_over()
+        """Send forever; errors of the channel or a locked database never end it."""
+        await self.load_state()
         while True:
             try:
-                await self._turn(news)
+                await self._run_once(news)
             except DatabaseError:
-                await self._sleep(_FIRST.total_seconds())  # what was sent and not written is sent again
+                await self._sleep(_RETRY_MIN.total_seconds())  # sends again what is not recorded as sent
 
-    async def _turn(self, news: Wakeup) -> None:
+    async def _run_once(self, news: Wakeup) -> None:
         ticket = news.subscribe()
         if pause := self._pause():
             await self._sleep(pause)
-        elif await self._has_some():
+        elif await self._has_pending():
             await self._sleep(self._gather)
-            await self.tell()
+            await self.send_batch()
         else:
-            with suppress(TimeoutError):  # `wait_for` of 3.11 may swallow a stop
-                async with asyncio.timeout(_IDLE):
+            with suppress(TimeoutError):  # not `wait_for`, which may swallow a cancellation in Python 3.11
+                async with asyncio.timeout(_IDLE_SECONDS):
                     await ticket.wait()
 
     async def drain(self) -> str | None:
-        """Tell everything that waits, now; returns what is wrong where that fails."""
-        await self.take_over()
-        while await self._has_some():
-            await self.tell()
+        """Send everything queued now; returns the reason if that fails."""
+        await self.load_state()
+        while await self._has_pending():
+            await self.send_batch()
             if self._state.failures:
                 return self._state.reason
         return None
 
-    async def take_over(self) -> None:
-        """The trouble of the last process goes on, and is not hammered."""
-        self._state = await self._post.channel(self.channel)
+    async def load_state(self) -> None:
+        """Continue the failure and backoff of the last process."""
+        self._state = await self._outbox.state(self.channel)
         if self._state.failures:
             log.info(
                 "notify.still_failing",
@@ -88,77 +88,77 @@ class Dispatcher:
                 not_before=self._state.not_before,
             )
 
-    async def tell(self) -> None:
-        """The next notes, or again those that failed."""
-        if not self._letters:
-            self._letters = await self._post.batch(self.channel, _MOST)
-        if not self._letters:
+    async def send_batch(self) -> None:
+        """Send the next notifications, or the failed ones again."""
+        if not self._batch:
+            self._batch = await self._outbox.batch(self.channel, _BATCH_SIZE)
+        if not self._batch:
             return
         try:
-            await self._send(self._letters)
+            await self._send(self._batch)
         except NotifyError as error:
-            await self._failed(str(error), timedelta(seconds=error.wait))
+            await self._on_failure(str(error), timedelta(seconds=error.wait))
         except UnexpectedError as error:
-            await self._tell_each(error)
+            await self._send_each(error)
         else:
-            await self._succeeded()
+            await self._on_success()
 
     async def _send(self, items: Sequence[OutboxItem]) -> None:
-        """Raises `NotifyError`, or `UnexpectedError` for an error of our own."""
-        with contained(channel=self.channel):
+        """Send. Raises `NotifyError` or `UnexpectedError`."""
+        with contain_errors(channel=self.channel):
             try:
-                async with asyncio.timeout(_LIMIT):
+                async with asyncio.timeout(_SEND_TIMEOUT_SECONDS):
                     await self._notifier.send(items)
             except TimeoutError as error:
-                raise NotifyError("it takes too long") from error
+                raise NotifyError("the channel takes too long") from error
 
-    async def _tell_each(self, error: UnexpectedError) -> None:
-        """One note may be what an error of our own falls on: where others go out, that one is dropped."""
+    async def _send_each(self, error: UnexpectedError) -> None:
+        """Send one by one, to drop the notification that raises an unexpected error if others succeed."""
         sent: list[OutboxItem] = []
-        odd: list[OutboxItem] = []
-        for item in self._letters:
+        failing: list[OutboxItem] = []
+        for item in self._batch:
             try:
                 await self._send([item])
             except UnexpectedError:
-                odd.append(item)
+                failing.append(item)
             except NotifyError:
                 break
             else:
                 sent.append(item)
         if not sent:
-            self._letters = ()  # else what comes later would wait behind them
-            await self._failed(str(error), timedelta(0))
+            self._batch = ()  # otherwise they would block later ones
+            await self._on_failure(str(error), timedelta(0))
             return
-        if odd:
-            log.error("notify.dropped", channel=self.channel, count=len(odd))
-        self._letters = (*sent, *odd)
-        await self._succeeded()
+        if failing:
+            log.error("notify.dropped", channel=self.channel, count=len(failing))
+        self._batch = (*sent, *failing)
+        await self._on_success()
 
-    async def _has_some(self) -> bool:
-        return bool(self._letters or await self._post.batch(self.channel, 1))
+    async def _has_pending(self) -> bool:
+        return bool(self._batch or await self._outbox.batch(self.channel, 1))
 
     def _pause(self) -> float:
-        """Seconds; a moment far away can only be of a clock that was set back."""
+        """Return the remaining pause in seconds, limited in case the clock was set back."""
         until = self._state.not_before
         if until is None:
             return 0.0
-        return min(max((until - self._now()).total_seconds(), 0.0), _LONGEST.total_seconds())
+        return min(max((until - self._now()).total_seconds(), 0.0), _RETRY_MAX.total_seconds())
 
-    async def _succeeded(self) -> None:
-        await self._post.delivered(self.channel, self._letters)
-        self._letters = ()
+    async def _on_success(self) -> None:
+        await self._outbox.mark_sent(self.channel, self._batch)
+        self._batch = ()
         if self._state.failures:
             log.info("notify.restored", channel=self.channel, failures=self._state.failures)
             self._state = ChannelState()
 
-    async def _failed(self, reason: str, wait: timedelta) -> None:
+    async def _on_failure(self, reason: str, wait: timedelta) -> None:
         now, failures = self._now(), self._state.failures + 1
-        ceiling = min(_FIRST * (1 << min(failures - 1, 20)), _LONGEST)
-        pause = max(ceiling * (0.5 + 0.5 * self._rng.random()), min(wait, _LONGEST))
+        ceiling = min(_RETRY_MIN * (1 << min(failures - 1, 20)), _RETRY_MAX)
+        pause = max(ceiling * (0.5 + 0.5 * self._rng.random()), min(wait, _RETRY_MAX))
         self._state = ChannelState(failures, now + pause, reason)
         if failures == 1:
             log.warning("notify.failing", channel=self.channel, reason=reason)
-        await self._post.undelivered(self.channel, self._state)
-        if dropped := await self._post.drop(self.channel, now - _KEPT):
-            self._letters = ()
+        await self._outbox.save_state(self.channel, self._state)
+        if dropped := await self._outbox.discard(self.channel, now - _KEEP_UNDELIVERED):
+            self._batch = ()
             log.error("notify.dropped", channel=self.channel, count=dropped)

@@ -1,4 +1,4 @@
-"""Pings a URL that raises the alarm when it hears nothing: after useful sweeps, while nobody is needed."""
+"""Pings a monitor that alerts when pings stop: after successful sweeps, while nothing needs a person."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -14,22 +14,21 @@ from orderwatch.service.polling.poller import SweepResult
 
 log = structlog.get_logger()
 
-_AGAIN = 30.0  # seconds after a ping that failed
+_RETRY_SECONDS = 30.0  # after a failed ping
 
 
 def is_useful(done: SweepResult) -> bool | None:
-    """Whether a round was good; None where nothing was due, or the list was due before all was looked at."""
+    """Return whether a sweep succeeded; None if nothing was due or it was interrupted by the list."""
     if done.problems:
         return False
-    return True if done.answered and not done.put_off else None
+    return True if done.answered and not done.postponed else None
 
 
 class Heartbeat:
-    """Asks `url` while all is well, and `fail` instead while something needs a person.
+    """Pings `url` while all is well, and `fail` while something needs a person; None is not pinged.
 
-    `accounts` are those that have something to watch: each has to be well before `url` is asked.
-    `attention` reads what needs a person at that moment, None where that is not known.
-    A URL that is None is not asked.
+    `accounts` are those with something to watch: each has to be well before `url` is pinged. `attention`
+    returns what needs a person now, None if unknown.
     """
 
     def __init__(
@@ -48,32 +47,31 @@ class Heartbeat:
         self._accounts = frozenset(accounts)
         self._every = every.total_seconds()
         self._sleep = sleep
-        self._well: dict[str, bool] = {}
-        self._heard: set[str] = set()  # since the last ping
+        self._is_well: dict[str, bool] = {}
+        self._reported: set[str] = set()  # since the last ping
         self._news = asyncio.Event()
         self._failing = False
 
-    def swept(self, account: str, good: bool | None) -> None:  # noqa: FBT001 - a fact of three values
-        """A round over the account ended: whole and without problems, or not; None where nothing was due.
-
-        Where nothing is due the account is as well as it was when it was asked last.
-        """
+    def on_sweep(self, account: str, good: bool | None) -> None:  # noqa: FBT001 - a fact of three values
+        """Record the result of a sweep over the account; None if nothing was due, which changes nothing."""
         if good is not None:
-            self._well[account] = good
-        self._heard.add(account)
+            self._is_well[account] = good
+        self._reported.add(account)
         if self._fail is not None or self._all_well():
             self._news.set()
 
     async def run(self) -> None:
-        """For ever: at most one ping per `every`."""
+        """Ping forever, at most once per `every`."""
         while True:
             await self._news.wait()
             self._news.clear()
             if (pinger := await self._pinger()) is not None:
-                await self._sleep(self._every if await self._ping(pinger) else min(_AGAIN, self._every))
+                await self._sleep(
+                    self._every if await self._ping(pinger) else min(_RETRY_SECONDS, self._every)
+                )
 
     async def ping(self, *, all_well: bool) -> bool:
-        """Ask the URL that tells how it is now, if that is known; False where it does not take it."""
+        """Ping the URL for the current state, if known; returns False if that fails."""
         pinger = self._pinger_of(await self.attention(), all_well=all_well)
         return pinger is None or await self._ping(pinger)
 
@@ -88,11 +86,11 @@ class Heartbeat:
         if self._failing:
             log.info("heartbeat.restored")
         self._failing = False
-        self._heard.clear()
+        self._reported.clear()
         return True
 
     async def _pinger(self) -> Pinger | None:
-        """Which URL is to be asked after these sweeps; None where none is."""
+        """Return the URL to ping after these sweeps, None for none."""
         return self._pinger_of(await self.attention(), all_well=self._all_well())
 
     def _pinger_of(self, found: Sequence[Concern] | None, *, all_well: bool) -> Pinger | None:
@@ -103,4 +101,4 @@ class Heartbeat:
         return self._url if all_well else None
 
     def _all_well(self) -> bool:
-        return self._accounts <= self._heard and all(self._well.get(name) for name in self._accounts)
+        return self._accounts <= self._reported and all(self._is_well.get(name) for name in self._accounts)

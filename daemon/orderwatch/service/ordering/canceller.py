@@ -1,4 +1,4 @@
-"""Cancelling an order: written down before it is asked for, and looked up where the answer is lost."""
+"""Cancels orders: recorded before the request, and looked up if the response is lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,11 +15,11 @@ from orderwatch.errors import ProviderError, UnclearError
 from orderwatch.ports import Tasking
 from orderwatch.service.polling.recorder import Recorder
 
-_LOOKS = (0.0, 2.0, 5.0)  # seconds before each look for what became of it
+_LOOKUP_DELAYS_SECONDS = (0.0, 2.0, 5.0)  # before each lookup of the order
 
 
 class CancelResult(NamedTuple):
-    """The order as the provider showed it last; `sent` unless it was over before, `lost` if unanswered."""
+    """The order's last known state; `sent` unless it was over before, `lost` if the response was lost."""
 
     seen: OrderSnapshot
     sent: bool
@@ -31,12 +31,12 @@ class CancelResult(NamedTuple):
 
     @property
     def over(self) -> bool:
-        """By whatever end."""
+        """Whether the order has ended, in any way."""
         return _is_over(self.seen)
 
 
 class Canceller:
-    """Cancels orders of one account; `ProviderError` where the provider says no, or nothing was sent."""
+    """Cancels orders of one account. Raises `ProviderError` if the provider refuses or nothing was sent."""
 
     def __init__(
         self,
@@ -51,31 +51,33 @@ class Canceller:
         self._now = now
         self._sleep = sleep
 
-    async def cancel(self, task_id: int, act: Provenance) -> CancelResult:
-        """Once begun it goes on to its record, whoever is cancelled meanwhile."""
-        return await shielded(self._cancel(task_id, act))
+    async def cancel(self, task_id: int, provenance: Provenance) -> CancelResult:
+        """Cancel an order; once begun it runs to its record even if the caller is cancelled."""
+        return await shielded(self._cancel(task_id, provenance))
 
-    async def _cancel(self, task_id: int, act: Provenance) -> CancelResult:
+    async def _cancel(self, task_id: int, provenance: Provenance) -> CancelResult:
         before = CancelResult(await self._tasking.order(task_id), sent=False)
         if before.over:
             return before
-        await self._record(before.seen, f"about to be cancelled {act.words}")
+        await self._record(before.seen, f"about to be cancelled {provenance.words}")
         try:
             seen = await self._tasking.cancel(task_id)
         except UnclearError as error:
-            done = await self._looked_up(before.seen, str(error))
-            await self._record(done.seen, f"{_end(done)} {act.words}; the answer was lost: {error}")
+            done = await self._look_up(before.seen, str(error))
+            await self._record(
+                done.seen, f"{_outcome(done)} {provenance.words}; the response was lost: {error}"
+            )
         except ProviderError as error:
-            await self._record(before.seen, f"not cancelled {act.words}: {error}")
+            await self._record(before.seen, f"not cancelled {provenance.words}: {error}")
             raise
         else:
             done = CancelResult(seen, sent=True)
-            await self._record(seen, f"{_end(done)} {act.words}")
+            await self._record(seen, f"{_outcome(done)} {provenance.words}")
         return done
 
-    async def _looked_up(self, seen: OrderSnapshot, lost: str) -> CancelResult:
-        """Not asked for again: what the provider shows a little later counts."""
-        for pause in _LOOKS:
+    async def _look_up(self, seen: OrderSnapshot, lost: str) -> CancelResult:
+        """Look the order up a little later instead of cancelling again."""
+        for pause in _LOOKUP_DELAYS_SECONDS:
             await self._sleep(pause)
             try:
                 seen = await self._tasking.order(seen.task_id)
@@ -100,9 +102,9 @@ def _is_over(seen: OrderSnapshot) -> bool:
     return seen.phase is not None and seen.phase.final
 
 
-def _end(done: CancelResult) -> str:
+def _outcome(done: CancelResult) -> str:
     if done.cancelled:
         return "cancelled"
     if done.over:
-        return "over before it could be cancelled"
-    return "asked to be cancelled" if done.lost is None else "perhaps cancelled"
+        return "ended before it could be cancelled"
+    return "cancellation requested" if done.lost is None else "possibly cancelled"

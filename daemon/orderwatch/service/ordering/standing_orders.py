@@ -1,9 +1,8 @@
-"""Standing orders of one account: each placed once, within the budget; and open intents are looked for."""
+"""Places the standing orders of one account, each once and within the budget, and searches open intents."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 import structlog
 
@@ -11,189 +10,147 @@ from orderwatch.core.ordering.intent import Budget, Intent, IntentState, describ
 from orderwatch.core.ordering.order_file import Draft
 from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import fingerprint
-from orderwatch.core.ordering.standing_orders import is_spent, marked, name_of, steps, unfit
+from orderwatch.core.ordering.standing_orders import name_of, unfit
 from orderwatch.errors import LockedError, ProviderError, RefusedError, UnexpectedError
-from orderwatch.ports import Store, Tasking
+from orderwatch.ports import Tasking
 from orderwatch.service.account_breaker import AccountBreaker
-from orderwatch.service.error_boundary import contained
-from orderwatch.service.liveness import Worker, unsupervised
+from orderwatch.service.account_context import AccountContext
+from orderwatch.service.error_boundary import contain_errors
 from orderwatch.service.ordering.placer import PlaceOutcome, Placer
+from orderwatch.service.ordering.standing_plan import StandingPlanner
 from orderwatch.service.wakeup import Wakeup
 
 log = structlog.get_logger()
 
-_SOONEST = timedelta(seconds=10)
 _SOURCE = "[[order]]"
 
 
-class StandingPlan(NamedTuple):
-    """Open intents to be searched for, orders to be placed, and what stands against the others, by name."""
-
-    searches: Sequence[Intent]
-    todo: Sequence[Draft]
-    hindered: Mapping[str, str]
-
-
-class Postponed(NamedTuple):
-    reason: str
-    until: datetime
-
-
 class StandingOrders:
-    """`may_order` raises `ProviderError` where the account cannot task; `turn` raises `LockedError`."""
+    """The standing orders of one account.
+
+    `may_order` raises `ProviderError` if the account cannot place orders; `turn` holds the ordering lock, or
+    raises `LockedError`.
+    """
 
     def __init__(
         self,
-        account: str,
+        context: AccountContext,
         declared: Sequence[Draft],
         placer: Placer,
         *,
         tasking: Tasking,
-        store: Store,
         breaker: AccountBreaker,
         who: str,
         budget: Budget,
         resend: bool,
-        interval: timedelta,
-        slowest: timedelta,
         may_order: Callable[[], Awaitable[None]],
         turn: Callable[[], AbstractContextManager[None]],
-        now: Callable[[], datetime],
-        worker: Worker | None = None,
     ) -> None:
-        self._account = account
-        self._declared = marked(account, declared)
+        self._account = context.account
+        self._planner = StandingPlanner(
+            context.account, declared, budget, max_pause=context.pace.max_interval, now=context.now
+        )
         self._placer = placer
         self._tasking = tasking
-        self._store = store
+        self._store = context.store
         self._breaker = breaker
         self._who = who
         self._budget = budget
         self._resend = resend
-        self._interval = interval
-        self._slowest = slowest
+        self._pace = context.pace
         self._may_order = may_order
         self._turn = turn
-        self._now = now
-        self._worker = worker or unsupervised()
+        self._now = context.now
+        self._worker = context.worker
         self._not_before: datetime | None = None
-        self._searched: dict[int, datetime] = {}
-        self._hindered: dict[str, str] = {}  # what was said against each, by its name
-        self._put_off: dict[str, Postponed] = {}
+        self._blocked: dict[str, str] = {}  # logged reasons by name
         self._failing: str | None = None
-        self.refused = False  # credentials or contract, in the last round
-        self.busy = False  # another process was ordering then
+        self.refused = False  # credentials or contract, at the last pass
+        self.busy = False  # another process was ordering at the last pass
 
     async def run(self, tick: Wakeup) -> None:
-        """Round after round, whenever the bell rings; trouble of the provider never ends it."""
+        """Process at every wakeup, forever; errors of the provider never end it."""
         with self._worker:
             while True:
                 self._worker.progress()
                 ticket = tick.subscribe()
-                await self.round()
+                await self.process()
                 await ticket.wait()
 
-    def stepped(self, by: timedelta) -> None:
-        """Our clock was set: no pause ends later for it."""
+    def on_clock_step(self, by: timedelta) -> None:
+        """Shift pauses after the clock was set back, so that none gets longer."""
         if by >= timedelta(0):
             return
         if self._not_before is not None:
             self._not_before += by
-        self._searched = {number: at + by for number, at in self._searched.items()}
-        self._put_off = {name: Postponed(off.reason, off.until + by) for name, off in self._put_off.items()}
+        self._planner.on_clock_step(by)
 
-    async def round(self) -> None:
-        """Search for what is open, place what is declared and was not placed."""
+    async def process(self) -> None:
+        """Search open intents, and place declared orders that are not placed yet."""
         if self._breaker.is_open or (self._not_before is not None and self._now() < self._not_before):
             return
         self.refused = self.busy = False
         try:
-            with contained(account=self._account):
-                await self._round()
+            with contain_errors(account=self._account):
+                await self._process()
         except UnexpectedError as error:
             self._pause()
-            self._say_failing(str(error))
+            self._log_failing(str(error))
 
-    async def _round(self) -> None:
-        plan = self._plan(await self._intents())
+    async def _process(self) -> None:
+        plan = self._planner.plan(await self._intents())
         if plan.searches or plan.todo:
-            await self._take_turn()
-            plan = self._plan(await self._intents())
-        self._say_hindered(plan.hindered)
+            await self._order_in_turn()
+            plan = self._planner.plan(await self._intents())
+        self._log_blocked(plan.blocked)
 
     async def problems(self) -> list[str]:
-        """What is declared and not placed, and what may have been placed, as it now is."""
-        plan = self._plan(intents := await self._intents())
+        """Return the declared orders that are not placed, and the open intents, each with its reason."""
+        plan = self._planner.plan(intents := await self._intents())
         why = self._failing or (
-            "another orderwatch is ordering" if self.busy else "its account is in trouble"
+            "another process is placing orders" if self.busy else "its account is unavailable"
         )
-        left = {name_of(draft.request): f"not placed yet: {why}" for draft in plan.todo}
-        told = [f"standing order {name}: {reason}" for name, reason in {**left, **plan.hindered}.items()]
-        return told + [
+        unsettled = {name_of(draft.request): f"not placed yet: {why}" for draft in plan.todo}
+        standing = [
+            f"standing order {name}: {reason}" for name, reason in {**unsettled, **plan.blocked}.items()
+        ]
+        return standing + [
             f"order {name_of(intent.request)} {describe_outcome(intent, how_to_resume(intent))}"
             for intent in intents
             if intent.state.open
             and intent.account == self._account
-            and intent.fingerprint not in self._declared
+            and intent.fingerprint not in self._planner.declared
         ]
 
     async def _intents(self) -> Sequence[Intent]:
-        """Of all accounts, whose budget is one; where nothing is declared, the open ones will do."""
-        return await self._store.intents(unsettled=not self._declared)
+        """Read the intents of all accounts, which share the budget; only open ones if nothing is declared."""
+        return await self._store.intents.list_all(unsettled=not self._planner.declared)
 
-    def _plan(self, intents: Sequence[Intent]) -> StandingPlan:
-        now, own = self._now(), [i for i in intents if i.account == self._account]
-        hindered, todo = {}, []
-        for draft, hindrance in steps(self._declared, own, now):
-            name = name_of(draft.request)
-            if against := hindrance or self._off(name, now) or self._spent(intents, now):
-                hindered[name] = against
-            else:
-                todo.append(draft)
-        return StandingPlan([i for i in own if i.state.open and self._is_due(i, now)], todo, hindered)
-
-    def _off(self, name: str, now: datetime) -> str | None:
-        put_off = self._put_off.get(name)
-        return put_off.reason if put_off and now < put_off.until else None
-
-    def _spent(self, intents: Sequence[Intent], now: datetime) -> str | None:
-        budget = self._budget
-        spent = is_spent(budget, intents, now)
-        return (
-            f"the budget of {budget.max_per_day} a day, {budget.max_total} in all is spent" if spent else None
-        )
-
-    def _is_due(self, intent: Intent, now: datetime) -> bool:
-        """Searched for ever more seldom: what is long lost was probably never taken."""
-        last = self._searched.get(intent.number)
-        if last is None or last > now:  # which is of a clock that was set back
-            return True
-        age = last - (intent.ended_at or intent.written_at)
-        return now - last >= min(max(_SOONEST, age / 4), self._slowest)
-
-    async def _take_turn(self) -> None:
+    async def _order_in_turn(self) -> None:
         try:
             with self._turn():
-                plan = self._plan(await self._intents())  # rows may have moved before it was ours
+                plan = self._planner.plan(
+                    await self._intents()
+                )  # another process may have changed rows before
                 await self._search(plan.searches)
                 await self._place(plan.todo)
         except LockedError:
-            self.busy = True  # the next ring comes soon
+            self.busy = True  # retried at the next wakeup
         except ProviderError as error:
             self._pause()
             self.refused = isinstance(error, RefusedError)
-            self._say_failing(str(error))
+            self._log_failing(str(error))
         else:
-            self._say_failing(None)
+            self._log_failing(None)
 
     async def _search(self, searches: Sequence[Intent]) -> None:
-        stock = await self._placer.stock() if searches else None
+        orders = await self._placer.requests.list_orders() if searches else None
         for intent in searches:
             self._worker.progress()
-            self._searched[intent.number] = self._now()
-            left = (await self._placer.settle(intent, stock)).intent
-            if self._resend and left.standing_order and left.state is IntentState.ABSENT and left.sends == 1:
-                await self._placer.settle(left, resume=left)
+            self._planner.on_search(intent)
+            unsettled = (await self._placer.settle(intent, orders)).intent
+            if self._resend and unsettled.standing_order and _is_lost_once(unsettled):
+                await self._placer.settle(unsettled, resume=unsettled)
 
     async def _place(self, todo: Sequence[Draft]) -> None:
         if not todo:
@@ -202,52 +159,53 @@ class StandingOrders:
         products = await self._tasking.products()
         for draft in todo:
             self._worker.progress()
-            if against := unfit(draft.request, products):
-                self._put(draft, against)
+            if reason := unfit(draft.request, products):
+                self._planner.postpone(draft, reason)
             else:
-                self._heed(draft, await self._placer.order(self._intent(draft), budget=self._budget))
+                outcome = await self._placer.order(self._intent(draft), budget=self._budget)
+                self._handle_outcome(draft, outcome)
 
-    def _heed(self, draft: Draft, outcome: PlaceOutcome | None) -> None:
-        """Whatever did not end in an order is not asked for at every ring."""
-        if outcome is None:  # another account spent the budget meanwhile
+    def _handle_outcome(self, draft: Draft, outcome: PlaceOutcome | None) -> None:
+        """Postpone what did not end in an order, so that it is not requested at every wakeup."""
+        if outcome is None:  # another account has spent the budget
             self._pause()
         elif outcome.intent.account != self._account:
-            self._put(
-                draft, f"it is ordered with the account {outcome.intent.account}, under the same contract"
-            )
+            owner = outcome.intent.account
+            self._planner.postpone(draft, f"account {owner} has placed it, under the same contract")
         elif outcome.intent.state is IntentState.UNSENT and outcome.error is not None:
             raise outcome.error
         else:
             self.refused |= isinstance(outcome.error, RefusedError)
 
-    def _put(self, draft: Draft, reason: str) -> None:
-        self._put_off[name_of(draft.request)] = Postponed(reason, self._now() + self._slowest)
-
     def _pause(self) -> None:
-        self._not_before = self._now() + self._interval
+        self._not_before = self._now() + self._pace.interval
 
     def _intent(self, draft: Draft) -> Intent:
         digest = fingerprint(self._account, draft.request)
-        act = Provenance(who=self._who, source=_SOURCE, digest=digest, note=draft.note)
+        provenance = Provenance(who=self._who, source=_SOURCE, digest=digest, note=draft.note)
         return Intent(
             account=self._account,
             request=draft.request,
-            provenance=act,
+            provenance=provenance,
             written_at=self._now(),
             standing_order=True,
         )
 
-    def _say_hindered(self, hindered: Mapping[str, str]) -> None:
-        for name in self._hindered.keys() - hindered.keys():
+    def _log_blocked(self, blocked: Mapping[str, str]) -> None:
+        for name in self._blocked.keys() - blocked.keys():
             log.info("ordering.unhindered", account=self._account, order=name)
-        for name, reason in hindered.items():
-            if self._hindered.get(name) != reason:
+        for name, reason in blocked.items():
+            if self._blocked.get(name) != reason:
                 log.warning("ordering.hindered", account=self._account, order=name, reason=reason)
-        self._hindered = dict(hindered)
+        self._blocked = dict(blocked)
 
-    def _say_failing(self, reason: str | None) -> None:
+    def _log_failing(self, reason: str | None) -> None:
         if reason is not None and self._failing is None:
             log.warning("ordering.failed", account=self._account, reason=reason)
         elif reason is None and self._failing is not None:
             log.info("ordering.restored", account=self._account)
         self._failing = reason
+
+
+def _is_lost_once(intent: Intent) -> bool:
+    return intent.state is IntentState.ABSENT and intent.sends == 1

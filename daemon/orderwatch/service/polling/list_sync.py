@@ -1,93 +1,84 @@
-"""The list of an account's orders: the status of all of them for the price of its pages."""
+"""Reads the list of an account's orders: the status of all of them with one request per page."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import structlog
 
 from orderwatch.core.orders.snapshot import OrderSnapshot
 from orderwatch.core.orders.watches import Watch, traits_of
 from orderwatch.errors import ProviderError, RefusedError, UnavailableError, UnexpectedError
-from orderwatch.ports import ListedRow, ListPage, Store, Tasking
-from orderwatch.service.error_boundary import contained
-from orderwatch.service.liveness import Worker, unsupervised
+from orderwatch.ports import ListedRow, ListPage, Tasking
+from orderwatch.service.account_context import AccountContext
+from orderwatch.service.error_boundary import contain_errors
 from orderwatch.service.polling.recorder import Recorder
 
 log = structlog.get_logger()
 
-_AT_ONCE = 500  # rows of a page that are recorded in one transaction
+_ROWS_PER_TRANSACTION = 500
 
 
 @dataclass
 class ListResult:
-    """What one reading of the list came to; `whole` where its last page was reached.
+    """The result of reading the list; `whole` if its last page was reached.
 
-    Orders are `left` where an error of our own kept their rows from being recorded.
+    The rows of `skipped` orders could not be recorded because of unexpected errors.
     """
 
     shown: set[int] = field(default_factory=set)
-    left: set[int] = field(default_factory=set)
+    skipped: set[int] = field(default_factory=set)
     pages: int = 0
     whole: bool = False
     trouble: ProviderError | None = None
 
 
 class ListSync:
-    """Takes in what moved. A row that is byte for byte as it was costs nothing but its page."""
+    """Records changed rows. An unchanged row costs nothing beyond its page."""
 
-    def __init__(
-        self,
-        tasking: Tasking,
-        recorder: Recorder,
-        store: Store,
-        *,
-        now: Callable[[], datetime],
-        worker: Worker | None = None,
-    ) -> None:
+    def __init__(self, context: AccountContext, tasking: Tasking, recorder: Recorder) -> None:
         self._tasking = tasking
         self._recorder = recorder
-        self._store = store
-        self._now = now
-        self._worker = worker or unsupervised()
-        self._marks: dict[int, int | None] = {}  # of rows taken in already: whose
+        self._store = context.store
+        self._now = context.now
+        self._worker = context.worker
+        self._marks: dict[int, int | None] = {}  # task_id by row hash, of recorded rows
         self._matched: set[Watch] = set()
-        self._empty: set[Watch] = set()  # said to match nothing
-        self._trouble: str | None = None
-        self._is_odd = False  # a row that cannot be read was said
-        self.pages = 1  # of the list, as far as we know
+        self._unmatched: set[Watch] = set()  # logged as matching no order
+        self._logged_failure: str | None = None
+        self._logged_bad_row = False
+        self.pages = 1  # of the list, an estimate
 
-    async def read(self, wanted: Collection[int] | None = None) -> ListResult:
-        """Read the list, or of it as many pages as find the `wanted` for less than asking each alone."""
+    async def read(self, task_ids: Collection[int] | None = None) -> ListResult:
+        """Read the list; with `task_ids`, only while that is cheaper than requesting the missing orders."""
         listing = ListResult()
         marks: dict[int, int | None] = {}
         try:
             async for page in self._tasking.listing():
                 self._worker.progress()
                 listing.pages += 1
-                await self._take_in(page, listing, marks)
-                if wanted is not None and not _is_worth_it(page, listing, wanted):
-                    self.pages = _pages(page, listing)
+                await self._record_page(page, listing, marks)
+                if task_ids is not None and not _is_worth_continuing(page, listing, task_ids):
+                    self.pages = _estimate_pages(page, listing)
                     return listing
         except (UnavailableError, RefusedError):
             raise
         except ProviderError as error:
             listing.trouble = error
-            self._say_trouble(str(error), len(listing.shown))
+            self._log_failure(str(error), len(listing.shown))
         else:
             listing.whole = True
             self.pages = listing.pages
             self._marks = marks
-            await self._swept(listing.shown)
+            await self._on_complete(listing.shown)
         return listing
 
     async def probe(self) -> None:
-        """Whether the account answers: one page. Raises `ProviderError`."""
+        """Request one page to see if the account answers. Raises `ProviderError`."""
         async for _ in self._tasking.listing():
             self._worker.progress()
             return
 
-    async def _take_in(self, page: ListPage, listing: ListResult, marks: dict[int, int | None]) -> None:
+    async def _record_page(self, page: ListPage, listing: ListResult, marks: dict[int, int | None]) -> None:
         fresh: list[tuple[ListedRow, OrderSnapshot]] = []
         for row in page.rows:
             if row.mark in self._marks:
@@ -104,57 +95,57 @@ class ListSync:
         watched = self._recorder.watched.patterns
         for _, seen in fresh:
             self._matched.update(watch for watch in watched if watch.matches_new(traits_of(seen)))
-        for start in range(0, len(fresh), _AT_ONCE):
-            some = fresh[start : start + _AT_ONCE]
-            taken = await self._recorder.take_in([seen for _, seen in some])
-            listing.left |= taken.left
-            for row, seen in some:
-                if seen.task_id in taken.doubted | taken.left:
-                    marks.pop(row.mark, None)  # each further sight of it counts
+        for start in range(0, len(fresh), _ROWS_PER_TRANSACTION):
+            batch = fresh[start : start + _ROWS_PER_TRANSACTION]
+            result = await self._recorder.record_page([seen for _, seen in batch])
+            listing.skipped |= result.skipped
+            for row, seen in batch:
+                if seen.task_id in result.doubted | result.skipped:
+                    marks.pop(row.mark, None)  # so that the row is recorded again next time
 
     def _read(self, row: ListedRow) -> OrderSnapshot | None:
-        """The row as an order, whose id nobody knows where that fails."""
+        """Parse a row; logs the first unexpected error and returns None."""
         account = self._recorder.account
         try:
-            with contained(account=account):
+            with contain_errors(account=account):
                 return row.read()
         except UnexpectedError as error:
-            if not self._is_odd:
+            if not self._logged_bad_row:
                 log.warning("provider.bad_item", account=account, item="Task", reason=str(error))
-            self._is_odd = True
+            self._logged_bad_row = True
             return None
 
-    async def _swept(self, shown: set[int]) -> None:
+    async def _on_complete(self, shown: set[int]) -> None:
         account = self._recorder.account
-        if self._trouble is not None:
+        if self._logged_failure is not None:
             log.info("list.restored", account=account)
-            self._trouble = None
-        gone = await self._store.swept(account, self._now(), shown)
-        if gone and shown:  # rows slip between pages
-            log.info("list.lacks", account=account, task_ids=sorted(gone)[:20], count=len(gone))
-        elif gone:
-            log.warning("list.lacks", account=account, task_ids=sorted(gone)[:20], count=len(gone))
+            self._logged_failure = None
+        missing = await self._store.accounts.mark_listed(account, self._now(), shown)
+        if missing and shown:  # rows may move between pages while they are read
+            log.info("list.lacks", account=account, task_ids=sorted(missing)[:20], count=len(missing))
+        elif missing:
+            log.warning("list.lacks", account=account, task_ids=sorted(missing)[:20], count=len(missing))
         for watch in self._recorder.watched.patterns:
-            if watch not in self._matched and watch not in self._empty:
-                self._empty.add(watch)
+            if watch not in self._matched and watch not in self._unmatched:
+                self._unmatched.add(watch)
                 log.warning("watch.empty", account=account, watch=str(watch), orders=len(shown))
-            elif watch in self._matched and watch in self._empty:
-                self._empty.discard(watch)
+            elif watch in self._matched and watch in self._unmatched:
+                self._unmatched.discard(watch)
                 log.info("watch.matched", account=account, watch=str(watch))
 
-    def _say_trouble(self, reason: str, read: int) -> None:
-        if reason != self._trouble:
+    def _log_failure(self, reason: str, read: int) -> None:
+        if reason != self._logged_failure:
             log.warning("list.failed", account=self._recorder.account, reason=reason, read=read)
-        self._trouble = reason
+        self._logged_failure = reason
 
 
-def _is_worth_it(page: ListPage, listing: ListResult, wanted: Collection[int]) -> bool:
-    """Whether the pages that are left cost less than asking for what was not found yet, order by order."""
-    return len(set(wanted) - listing.shown) > _pages(page, listing) - listing.pages
+def _is_worth_continuing(page: ListPage, listing: ListResult, task_ids: Collection[int]) -> bool:
+    """Return whether the remaining pages cost less than requesting each missing order."""
+    return len(set(task_ids) - listing.shown) > _estimate_pages(page, listing) - listing.pages
 
 
-def _pages(page: ListPage, listing: ListResult) -> int:
-    """Of the whole list, as the page makes us believe."""
+def _estimate_pages(page: ListPage, listing: ListResult) -> int:
+    """Estimate the pages of the whole list from one page."""
     if page.total is None or not page.rows:
         return listing.pages + 1
     return max(listing.pages, -(-page.total // len(page.rows)))

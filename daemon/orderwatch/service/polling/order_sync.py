@@ -1,102 +1,102 @@
-"""One look at one order: itself, its captures, and the scenes of those that are published."""
+"""Polls one order: the order itself, its captures, and the scenes of published captures."""
 
-import random
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from orderwatch.core.model import Order, OrderState
-from orderwatch.core.orders.observe import Rules, observe, observe_missing, status_reasons
-from orderwatch.core.orders.poll_schedule import Pace, is_idle, scenes_due
+from orderwatch.core.orders.observe import Rules, merge_snapshot, observe, observe_missing
+from orderwatch.core.orders.poll_schedule import is_idle, scenes_due
 from orderwatch.core.orders.snapshot import CaptureSnapshot, Observation, OrderSnapshot, SceneSnapshot
 from orderwatch.core.orders.watches import OrderTraits, traits_of
-from orderwatch.errors import AnswerError, LeftOutError, MissingError, ProviderError
-from orderwatch.ports import Archive, Store, Tasking
-from orderwatch.service.liveness import Worker, unsupervised
+from orderwatch.errors import (
+    AnswerError,
+    LeftOutError,
+    MissingError,
+    ProviderError,
+    RefusedError,
+    UnavailableError,
+    UnexpectedError,
+)
+from orderwatch.ports import Archive, Tasking
+from orderwatch.service.account_context import AccountContext
+from orderwatch.service.error_boundary import contain_errors
 from orderwatch.service.polling.recorder import Recorder
 
-_ENOUGH = 3  # captures of one order whose scenes cannot be had, before the next look tries again
-_LISTED_LATELY = 2  # intervals
+_MAX_FAILED_CAPTURES = 3  # of one order and poll, then the rest waits for the next poll
+_LISTED_WITHIN_INTERVALS = 2
 
 
 class OrderSyncResult(NamedTuple):
-    """Whether the provider gave a good answer to anything, and what else failed; a look may ask nothing."""
+    """Whether the provider answered any request, and the first failure; a poll may need no request."""
 
     answered: bool
     failed: ProviderError | None = None
 
 
 class OrderSync:
-    """Looks at the orders of one account."""
+    """Polls orders of one account."""
 
     def __init__(
-        self,
-        tasking: Tasking,
-        archive: Archive,
-        recorder: Recorder,
-        store: Store,
-        *,
-        pace: Pace,
-        now: Callable[[], datetime],
-        rng: random.Random,
-        worker: Worker | None = None,
+        self, context: AccountContext, tasking: Tasking, archive: Archive, recorder: Recorder
     ) -> None:
         self._tasking = tasking
         self._archive = archive
         self._recorder = recorder
-        self._store = store
-        self._pace = pace
-        self._now = now
-        self._rng = rng
-        self._worker = worker or unsupervised()
+        self._store = context.store
+        self._pace = context.pace
+        self._now = context.now
+        self._rng = context.rng
+        self._worker = context.worker
 
     @property
     def account(self) -> str:
         return self._recorder.account
 
-    async def look(self, task_id: int, *, listed: bool | None, everything: bool) -> OrderSyncResult:
-        """One look at one order; raises `ProviderError` where it brought nothing but failure.
+    async def sync(self, task_id: int, *, listed: bool | None, everything: bool) -> OrderSyncResult:
+        """Poll one order and record what was read, even before a failure.
 
-        What was seen before a failure is recorded all the same. `listed`: the list has just shown the order's
-        own row, and it is recorded; None where it is not, and the order has to be asked for itself.
+        Raises `ProviderError` if every request failed. `listed`: the list has just shown the order, and its
+        row is recorded; None if it could not be recorded, so that the order itself has to be requested.
         """
         self._worker.progress()
-        known = await self._store.order(self._recorder.account, task_id)
+        known = await self._store.orders.get(self._recorder.account, task_id)
         try:
-            is_told = known is not None and self._is_told(known, listed=listed)
-            seen = None if is_told else await self._tasking.order(task_id)
-            look = Observation(account=self._recorder.account, order=seen, captures=None)
+            is_list_enough = known is not None and self._is_list_enough(known, listed=listed)
+            seen = None if is_list_enough else await self._tasking.order(task_id)
+            observation = Observation(account=self._recorder.account, order=seen, captures=None)
             rules = self._recorder.rules(_traits(known, seen))
             now = self._now()
-            idle = not everything and is_idle(observe(known, look, now, rules).order, now)
-            captures, trouble = (None, None) if idle else await self._captures(task_id, seen)
+            idle = not everything and is_idle(observe(known, observation, now, rules).order, now)
+            captures, capture_error = (None, None) if idle else await self._captures(task_id, seen)
         except MissingError:
             await self._record_missing(task_id)
             return OrderSyncResult(answered=True)
-        look = replace(look, captures=captures)
-        scenes, more = await self._scenes(known, look, rules, everything=everything)
-        failed = trouble or more
-        look = replace(look, scenes=scenes, whole=failed is None)
+        observation = replace(observation, captures=captures)
+        scenes, scene_error = await self._scenes(known, observation, rules, everything=everything)
+        failed = capture_error or scene_error
+        observation = replace(observation, scenes=scenes, whole=failed is None)
         await self._recorder.record(
             task_id,
-            lambda order: observe(order, look, self._now(), rules),
+            lambda order: observe(order, observation, self._now(), rules),
             latest=self._now() + self._pace.interval if failed else None,
         )
         answered = seen is not None or bool(captures) or bool(scenes)
-        answered |= captures == () and (trouble is None or isinstance(trouble, LeftOutError))
+        answered |= captures == () and (capture_error is None or isinstance(capture_error, LeftOutError))
         if failed is not None and not answered:
             raise failed
         return OrderSyncResult(answered=answered, failed=failed)
 
-    def _is_told(self, known: Order, *, listed: bool | None) -> bool:
-        """Whether the list says enough of the order itself; of a lost one it proves nothing."""
+    def _is_list_enough(self, known: Order, *, listed: bool | None) -> bool:
+        """Return whether the list makes a request for the order itself unnecessary; not for a lost order."""
         if listed is None:
             return False
         at = known.listed_at
-        within = _LISTED_LATELY * self._pace.interval
-        lately = at is not None and timedelta(0) <= self._now() - at <= within
-        return (listed or lately) and known.state is not OrderState.LOST
+        within = _LISTED_WITHIN_INTERVALS * self._pace.interval
+        is_recent = at is not None and timedelta(0) <= self._now() - at <= within
+        return (listed or is_recent) and known.state is not OrderState.LOST
 
     async def _record_missing(self, task_id: int) -> None:
         account = self._recorder.account
@@ -107,35 +107,37 @@ class OrderSync:
     async def _captures(
         self, task_id: int, seen: OrderSnapshot | None
     ) -> tuple[tuple[CaptureSnapshot, ...], ProviderError | None]:
-        """Every capture of the order, or those on the pages before one that failed.
+        """Read the captures, up to a page that fails; returns them and the error.
 
-        Raises `MissingError` where the order is missing too.
+        Raises `MissingError` if the order is missing too.
         """
         captures = []
         try:
             async for capture in self._tasking.captures(task_id):
                 self._worker.progress()
-                captures.append(capture)  # what was read before a bad page counts
+                captures.append(capture)  # kept even if a later page fails
         except MissingError as error:
             if seen is None:
                 await self._tasking.order(task_id)
-            return tuple(captures), AnswerError(f"the order is there, but {error}")
+            return tuple(captures), AnswerError(f"the order exists, but {error}")
         except ProviderError as error:
             return tuple(captures), error
         return tuple(captures), None
 
     async def _scenes(
-        self, known: Order | None, look: Observation, rules: Rules, *, everything: bool
+        self, known: Order | None, observation: Observation, rules: Rules, *, everything: bool
     ) -> tuple[dict[str, tuple[SceneSnapshot, ...]], ProviderError | None]:
-        """The scenes of every capture worth asking for, in any order: what fails hides no other for ever."""
+        """Read the scenes of every due capture, in random order, so that failures hide none forever."""
         now = self._now()
-        order = observe(known, look, now, rules).order
+        order = observe(known, observation, now, rules).order
         scenes: dict[str, tuple[SceneSnapshot, ...]] = {}
         failed: list[ProviderError] = []
         for capture in self._rng.sample(order.captures, len(order.captures)):
-            asked = everything and (capture.published_at is not None or capture.unclear)
+            is_requested = everything and (capture.published_at is not None or capture.unclear)
             self._worker.progress()
-            if len(failed) < _ENOUGH and (asked or scenes_due(order, capture, now, self._pace)):
+            if len(failed) < _MAX_FAILED_CAPTURES and (
+                is_requested or scenes_due(order, capture, now, self._pace)
+            ):
                 try:
                     found = tuple(await self._archive.scenes(capture.capture_id))
                 except ProviderError as error:
@@ -143,13 +145,68 @@ class OrderSync:
                     continue
                 scenes[capture.capture_id] = found
                 if not all(scene.scene_id for scene in found):
-                    failed.append(LeftOutError("telluric: a scene cannot be read"))
+                    failed.append(LeftOutError("telluric: orderwatch cannot read a scene"))
         return scenes, failed[0] if failed else None
 
 
 def _traits(known: Order | None, seen: OrderSnapshot | None) -> OrderTraits:
     if known is not None:
-        return traits_of(status_reasons(known, seen))
+        return traits_of(merge_snapshot(known, seen))
     if seen is not None:
         return traits_of(seen)
     raise ValueError("neither known nor seen")
+
+
+MAX_PARALLEL = 4  # the rate limiter spaces their requests
+
+
+class SyncBatch:
+    """One batch. `failed` has errors by order; `enough` consecutive failures stop the batch."""
+
+    def __init__(
+        self, order_sync: OrderSync, *, enough: int, everything: bool, should_stop: Callable[[], bool]
+    ) -> None:
+        self._order_sync = order_sync
+        self._enough = enough
+        self._everything = everything
+        self._should_stop = should_stop
+        self._slots = asyncio.Semaphore(MAX_PARALLEL)
+        self.succeeded: set[int] = set()
+        self.failed: dict[int, ProviderError | UnexpectedError] = {}
+        self.consecutive_failures = 0
+        self.answered = False
+
+    @property
+    def is_account_wide(self) -> bool:
+        """Whether enough orders failed, and none succeeded, to suspect the account."""
+        return self.consecutive_failures >= self._enough and not self.succeeded
+
+    async def run(self, due: Sequence[int], shown: Collection[int], skipped: Collection[int] = ()) -> None:
+        """Poll the due orders. The list has just shown `shown`; rows of `skipped` are not recorded."""
+        async with asyncio.TaskGroup() as tasks:
+            for task_id in due:
+                listed = None if task_id in skipped else task_id in shown
+                tasks.create_task(self._sync(task_id, listed=listed))
+
+    async def _sync(self, task_id: int, *, listed: bool | None) -> None:
+        async with self._slots:
+            if self.consecutive_failures >= self._enough or self._should_stop():
+                return
+            try:
+                with contain_errors(account=self._order_sync.account, task_id=task_id):
+                    result = await self._order_sync.sync(task_id, listed=listed, everything=self._everything)
+            except UnexpectedError as error:  # not the account's fault
+                self.failed[task_id] = error
+                return
+            except ProviderError as error:
+                self.failed[task_id] = error
+                self.consecutive_failures += 1
+                return
+        self.answered |= result.answered
+        if result.failed is None:
+            self.succeeded.add(task_id)
+            self.consecutive_failures = 0 if result.answered else self.consecutive_failures
+            return
+        self.failed[task_id] = result.failed
+        # A bad response beside a good one concerns this order only.
+        self.consecutive_failures += isinstance(result.failed, UnavailableError | RefusedError)

@@ -1,130 +1,189 @@
-"""Looks at the orders of one account: lists them where that pays, then looks at what is due."""
+"""Polls the orders of one account: lists them if that saves requests, then polls due orders."""
 
-import random
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import structlog
+
 from orderwatch.core.orders.poll_schedule import Pace, farthest
 from orderwatch.core.orders.watches import WatchSet
 from orderwatch.errors import ProviderError, RefusedError, UnexpectedError
-from orderwatch.ports import UNMETERED, Meter, Store
+from orderwatch.ports import Archive, Tasking
 from orderwatch.service.account_breaker import AccountBreaker
-from orderwatch.service.liveness import Worker, unsupervised
+from orderwatch.service.account_context import AccountContext
 from orderwatch.service.polling.list_sync import ListResult, ListSync
-from orderwatch.service.polling.order_backoff import OrderBackoff
-from orderwatch.service.polling.order_sync import OrderSync
+from orderwatch.service.polling.order_sync import MAX_PARALLEL, OrderSync, SyncBatch
 from orderwatch.service.polling.recorder import Recorder
-from orderwatch.service.polling.sync_batch import AT_ONCE, SyncBatch
 from orderwatch.service.wakeup import Wakeup
+
+log = structlog.get_logger()
+
+_MAX_PAUSE_INTERVALS = 6
+
+
+@dataclass
+class _OrderFailure:
+    failures: int = 0
+    at: datetime | None = None
+    logged: str | None = None
+
+
+class OrderBackoff:
+    """Failures of single orders of one account."""
+
+    def __init__(self, account: str, pace: Pace, now: Callable[[], datetime]) -> None:
+        self._account = account
+        self._pace = pace
+        self._now = now
+        self._failures: dict[int, _OrderFailure] = {}
+
+    def blocks_now(self, task_id: int) -> bool:
+        """Return whether the order must not be polled yet."""
+        failure = self._failures.get(task_id)
+        if failure is None or failure.at is None:
+            return False
+        # A time in the future means that the clock was set back.
+        return timedelta(0) <= self._now() - failure.at < self._pause(failure)
+
+    def is_failing(self, task_id: int) -> bool:
+        """Return whether the order's last poll failed."""
+        return task_id in self._failures
+
+    def on_failure(
+        self, task_id: int, error: ProviderError | UnexpectedError, *, should_log: bool = True
+    ) -> None:
+        """Count a failure; log it if it concerns this order only and is new."""
+        failure = self._failures.setdefault(task_id, _OrderFailure())
+        failure.failures += 1
+        failure.at = self._now()
+        # One bug may raise at several places.
+        logged = "unexpected" if isinstance(error, UnexpectedError) else str(error)
+        if should_log and failure.logged != logged:
+            failure.logged = logged
+            log.warning("order.look_failed", account=self._account, task_id=task_id, reason=str(error))
+
+    def on_success(self, task_id: int) -> None:
+        """End the order's failure, if any."""
+        failure = self._failures.pop(task_id, None)
+        if failure is not None and failure.logged is not None:
+            log.info("order.look_restored", account=self._account, task_id=task_id)
+
+    def on_clock_step(self, by: timedelta) -> None:
+        """Shift pauses after the clock was set back, so that none gets longer."""
+        for failure in self._failures.values():
+            if failure.at is not None and by < timedelta(0):
+                failure.at += by
+
+    def _pause(self, failure: _OrderFailure) -> timedelta:
+        doubled = self._pace.interval * (1 << min(failure.failures - 1, _MAX_PAUSE_INTERVALS))
+        return min(doubled, _MAX_PAUSE_INTERVALS * self._pace.interval)
 
 
 @dataclass
 class SweepResult:
-    """What one round over an account came to."""
+    """The result of one sweep over an account."""
 
     looked: int = 0
-    listed: int = 0  # orders that the list showed
-    asked: bool = False  # anything at all
-    answered: bool = False  # the account gave at least one good answer
-    put_off: bool = False  # the list was due again before every look was taken
-    swept: bool = False  # all that was due was asked for and answered
+    listed: int = 0  # orders in the list
+    requested: bool = False  # any request was sent
+    answered: bool = False  # at least one request succeeded
+    postponed: bool = False  # the list was due again before all due orders were polled
+    complete: bool = False  # everything due was requested and answered
     problems: list[str] = field(default_factory=list)
     refused: bool = False
 
 
 class Poller:
-    """`member` is one with that of its lister and its looker, who beat with every answer.
+    """Sweeps over one account. Its worker is also that of list sync and order sync.
 
-    `heard` is told what each round of `run` came to.
+    `on_sweep` receives the result of each sweep of `run`.
     """
 
     def __init__(
         self,
-        recorder: Recorder,
-        list_sync: ListSync,
-        order_sync: OrderSync,
+        context: AccountContext,
+        watched: WatchSet,
+        tasking: Tasking,
+        archive: Archive,
         breaker: AccountBreaker,
-        store: Store,
         *,
-        pace: Pace,
-        now: Callable[[], datetime],
-        rng: random.Random,
-        meter: Meter = UNMETERED,
-        worker: Worker | None = None,
-        heard: Callable[[SweepResult], object] = lambda _: None,
+        fetch_wakeup: Wakeup,
+        on_sweep: Callable[[SweepResult], object] = lambda _: None,
     ) -> None:
-        self._recorder = recorder
-        self._account = recorder.account
-        self._watched: WatchSet = recorder.watched
-        self._list_sync = list_sync
-        self._order_sync = order_sync
+        self.recorder = Recorder(context, watched, todo=fetch_wakeup)
+        self._account = context.account
+        self._watched = watched
+        self._list_sync = ListSync(context, tasking, self.recorder)
+        self._order_sync = OrderSync(context, tasking, archive, self.recorder)
         self._breaker = breaker
-        self._store = store
-        self._pace = pace
-        self._now = now
-        self._rng = rng
-        self._meter = meter
-        self._heard = heard
-        self._worker = worker or unsupervised()
-        self._patience = OrderBackoff(recorder.account, pace, now)
-        self._lists = False  # once per interval
+        self._store = context.store
+        self._pace = context.pace
+        self._now = context.now
+        self._rng = context.rng
+        self._meter = context.meter
+        self._on_sweep = on_sweep
+        self._worker = context.worker
+        self._backoff = OrderBackoff(context.account, context.pace, context.now)
+        self._lists_regularly = False  # the list is read once per interval
         self._listed_at: datetime | None = None
         self._was_answered = False
 
     async def run(self, tick: Wakeup) -> None:
-        """Round after round, whenever the bell rings; known trouble never ends it."""
+        """Sweep at every wakeup, forever; known errors never end it."""
         with self._worker:
             while True:
                 self._worker.progress()
                 ticket = tick.subscribe()
-                done = await self.round()
-                self._heard(done)
-                if not done.put_off:
+                done = await self.sweep()
+                self._on_sweep(done)
+                if not done.postponed:
                     await ticket.wait()
 
-    def stepped(self, by: timedelta) -> None:
-        """Our clock was set: the list is due at once, and nothing waits longer for it."""
+    def on_clock_step(self, by: timedelta) -> None:
+        """After a clock step, make the list due at once and shift pauses."""
         self._listed_at = None
-        self._breaker.stepped(by)
-        self._patience.stepped(by)
+        self._breaker.on_clock_step(by)
+        self._backoff.on_clock_step(by)
 
-    async def round(self, *, everything: bool = False) -> SweepResult:
-        """Look at every order that is due; with `everything` at each one that is open."""
+    async def sweep(self, *, everything: bool = False) -> SweepResult:
+        """Poll every due order; with `everything`, every open order."""
         done = SweepResult()
         if self._breaker.blocks_now and not everything:
             return done
         try:
-            await self._recorder.learn()
+            await self.recorder.refit_lags()
             listing = await self._list(done, everything=everything)
-            await self._look(listing or ListResult(), done, everything=everything)
-            if not done.asked and self._should_probe():
+            await self._sync_due(listing or ListResult(), done, everything=everything)
+            if not done.requested and self._should_probe():
                 await self._list_sync.probe()
                 done.answered = True
         except ProviderError as error:
-            await self._breaker.failed(error)
+            await self._breaker.on_failure(error)
             done.problems.append(f"account {self._account}: {error}")
             done.refused = isinstance(error, RefusedError)
         else:
             if done.answered:
                 self._was_answered = True
-                await self._breaker.succeeded()
-            if done.answered or not done.asked:
-                done.swept = True
-                self._meter.swept()
+                await self._breaker.on_success()
+            if done.answered or not done.requested:
+                done.complete = True
+                self._meter.sweep_ended()
         return done
 
     def _should_probe(self) -> bool:
-        """Nothing was due by our clock, so who knows whether the account answers, and what time it is."""
+        """Return whether to probe the account although nothing was due, to learn its state and time."""
         if self._breaker.is_open or self._breaker.is_suspect:
             return True
         return bool(self._watched.watches) and not self._was_answered
 
     async def _list(self, done: SweepResult, *, everything: bool) -> ListResult | None:
-        """Read the list: once per interval for patterns and for orders of ours, else where it costs less."""
+        """Read the list: once per interval for patterns and own orders, else if it saves requests."""
         listing: ListResult | None = None
-        self._lists = bool(self._watched.patterns) or await self._store.has_ours(self._account)
-        if self._lists:
+        self._lists_regularly = bool(self._watched.patterns) or await self._store.orders.has_ours(
+            self._account
+        )
+        if self._lists_regularly:
             if everything or self._list_is_due():
                 listing = await self._list_sync.read()
                 self._listed_at = self._now()
@@ -134,7 +193,7 @@ class Poller:
                 listing = await self._list_sync.read(due)
         if listing is None:
             return None
-        done.asked = True
+        done.requested = True
         done.answered = listing.whole or bool(listing.shown)
         done.listed = len(listing.shown)
         if listing.trouble is not None:
@@ -142,60 +201,62 @@ class Poller:
         return listing
 
     def _list_is_due(self) -> bool:
-        return not self._lately(self._listed_at)
+        return not self._is_recent(self._listed_at)
 
-    def _lately(self, moment: datetime | None) -> bool:
-        """Within the last interval; a moment to come can only be of a clock that was set back."""
+    def _is_recent(self, moment: datetime | None) -> bool:
+        """Return whether the time is within the last interval, and not in the future after a clock step."""
         return moment is not None and moment <= self._now() < moment + self._pace.interval
 
-    async def _due(self, *, everything: bool, left: Collection[int] = ()) -> list[int]:
-        """In any order: one that fails must not stand before the others for ever.
+    async def _due(self, *, everything: bool, skipped: Collection[int] = ()) -> list[int]:
+        """Return due orders in random order, so that a failing one does not always come first.
 
-        What was `left` when the list was taken in is due: the look records it, or says why it cannot.
+        Orders `skipped` by the list sync are due, to record them or to log why that fails.
         """
         ids = self._watched.task_ids
-        due = set(await self._store.unknown(self._account, ids)) if ids else set()
-        due |= set(left)
+        due = set(await self._store.orders.unknown(self._account, ids)) if ids else set()
+        due |= set(skipped)
         now = self._now()
-        by, beyond = (None, None) if everything else (now, now + farthest(self._pace))
-        for known in await self._store.watchable(self._account, by, beyond):
+        due_until, due_after = (None, None) if everything else (now, now + farthest(self._pace))
+        for known in await self._store.orders.watchable(self._account, due_until, due_after):
             if self._watched.still_matches(known):
                 due.add(known.task_id)
         if not everything:
-            due = {task_id for task_id in due if not self._patience.holds(task_id)}
+            due = {task_id for task_id in due if not self._backoff.blocks_now(task_id)}
         return self._rng.sample(sorted(due), len(due))
 
-    async def _look(self, listing: ListResult, done: SweepResult, *, everything: bool) -> None:
-        def put_off() -> bool:
-            """Many looks take long, and must not keep the list waiting: the others come after it."""
-            done.put_off |= not everything and self._lists and self._list_is_due()
-            return done.put_off
+    async def _sync_due(self, listing: ListResult, done: SweepResult, *, everything: bool) -> None:
+        def should_stop() -> bool:
+            """Stop once the list is due again; the remaining orders are polled after it."""
+            done.postponed |= not everything and self._lists_regularly and self._list_is_due()
+            return done.postponed
 
         unsure = self._breaker.is_open or self._breaker.is_suspect
-        enough = 1 if unsure and not done.answered else AT_ONCE
-        looks = SyncBatch(self._order_sync, enough=enough, everything=everything, put_off=put_off)
-        due = await self._due(everything=everything, left=listing.left)
-        await looks.take(due, listing.shown, listing.left)
-        done.looked = len(looks.good)
-        done.asked |= looks.answered or bool(looks.failed)
-        done.answered |= looks.answered
-        for task_id in looks.good:
-            self._patience.restored(task_id)
-        if looks.failed:
-            await self._judge(looks, done)
+        enough = 1 if unsure and not done.answered else MAX_PARALLEL
+        batch = SyncBatch(self._order_sync, enough=enough, everything=everything, should_stop=should_stop)
+        due = await self._due(everything=everything, skipped=listing.skipped)
+        await batch.run(due, listing.shown, listing.skipped)
+        done.looked = len(batch.succeeded)
+        done.requested |= batch.answered or bool(batch.failed)
+        done.answered |= batch.answered
+        for task_id in batch.succeeded:
+            self._backoff.on_success(task_id)
+        if batch.failed:
+            await self._classify_failures(batch, done)
 
-    async def _judge(self, looks: SyncBatch, done: SweepResult) -> None:
-        """Whether it is the orders' own trouble or the account's, which is raised."""
-        fresh = any(not self._patience.knows(task_id) for task_id in looks.failed)
-        if not done.answered or (fresh and looks.in_a_row):  # the last answer may have been just that
+    async def _classify_failures(self, batch: SyncBatch, done: SweepResult) -> None:
+        """Decide if failures concern single orders or the account; raises an error of the account."""
+        fresh = any(not self._backoff.is_failing(task_id) for task_id in batch.failed)
+        if not done.answered or (
+            fresh and batch.consecutive_failures
+        ):  # the last answer may have come before the outage
             await self._list_sync.probe()
             done.answered = True
-        # The same orders failing again are no new trouble of the account, which answers.
-        news = self._breaker.is_open or fresh
-        wide = looks.wide and news
-        for task_id, error in looks.failed.items():
+        # If the same orders fail again while the account answers, the account has no new problem.
+        is_new = self._breaker.is_open or fresh
+        is_account_wide = batch.is_account_wide and is_new
+        for task_id, error in batch.failed.items():
             unexpected = isinstance(error, UnexpectedError)
-            self._patience.failed(task_id, error, aloud=unexpected or not wide)
-        if wide:
-            raise next(error for error in looks.failed.values() if isinstance(error, ProviderError))
-        done.problems += [f"order {task_id}: {error}" for task_id, error in looks.failed.items()]
+            self._backoff.on_failure(task_id, error, should_log=unexpected or not is_account_wide)
+        if is_account_wide:
+            raise next(error for error in batch.failed.values() if isinstance(error, ProviderError))
+        done.problems += [f"order {task_id}: {error}" for task_id, error in batch.failed.items()]

@@ -1,7 +1,6 @@
-"""What was seen is decided upon, recorded in one transaction, and said."""
+"""Decides on observations of orders, records the verdicts in one transaction, and logs the changes."""
 
-import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -9,15 +8,37 @@ from typing import NamedTuple
 import structlog
 
 from orderwatch.core.model import Order, OrderState, Subject, Transition, TransitionKind
-from orderwatch.core.orders.observe import Rules, Verdict, observe, status_reasons
-from orderwatch.core.orders.poll_schedule import Pace, is_idle, next_look
+from orderwatch.core.orders.observe import Rules, Verdict, merge_snapshot, observe
+from orderwatch.core.orders.poll_schedule import is_idle, next_look
+from orderwatch.core.orders.publication_lag import MAX_PUBLICATIONS, UNLEARNED, Lags, fit_lags
 from orderwatch.core.orders.snapshot import Observation, OrderSnapshot
 from orderwatch.core.orders.watches import OrderTraits, WatchSet, traits_of
 from orderwatch.errors import StaleOrderError, UnexpectedError
-from orderwatch.ports import UNMETERED, Meter, Store
-from orderwatch.service.error_boundary import contained
-from orderwatch.service.polling.lag_estimator import LagEstimator
+from orderwatch.service.account_context import AccountContext
+from orderwatch.service.error_boundary import contain_errors
 from orderwatch.service.wakeup import Wakeup
+
+_REFIT = timedelta(hours=1)
+
+Read = Callable[[int], Awaitable[Iterable[tuple[str | None, timedelta]]]]
+
+
+class LagEstimator:
+    """`read` returns that many of the newest lags; `lags` are fitted again every hour."""
+
+    def __init__(self, read: Read, now: Callable[[], datetime]) -> None:
+        self._read = read
+        self._now = now
+        self._fitted_at: datetime | None = None
+        self.lags: Lags = UNLEARNED
+
+    async def refit(self) -> Lags:
+        """Fit the lags if that is due; returns them."""
+        now = self._now()
+        if self._fitted_at is None or not self._fitted_at <= now < self._fitted_at + _REFIT:
+            self.lags, self._fitted_at = fit_lags(await self._read(MAX_PUBLICATIONS)), now
+        return self.lags
+
 
 log = structlog.get_logger()
 
@@ -28,45 +49,35 @@ _EVENTS = {
 }
 
 
-class Recorded(NamedTuple):
-    """Orders whose word is in doubt, and those that are `left`: an error of our own was in the way."""
+class PageResult(NamedTuple):
+    """Orders with a doubted status, and those `skipped` because of an unexpected error."""
 
     doubted: frozenset[int] = frozenset()
-    left: frozenset[int] = frozenset()
+    skipped: frozenset[int] = frozenset()
 
 
 class Recorder:
-    """Records what is seen of one account's orders, and rings `todo` where there is something to fetch."""
+    """Records observations of one account's orders, and triggers `todo` when deliveries are queued."""
 
-    def __init__(
-        self,
-        account: str,
-        watched: WatchSet,
-        store: Store,
-        *,
-        pace: Pace,
-        todo: Wakeup,
-        now: Callable[[], datetime],
-        rng: random.Random,
-        meter: Meter = UNMETERED,
-    ) -> None:
-        self.account = account
+    def __init__(self, context: AccountContext, watched: WatchSet, *, todo: Wakeup) -> None:
+        self.account = context.account
         self.watched = watched
-        self._store = store
-        self._pace = pace
+        self._store = context.store
+        self._pace = context.pace
         self._todo = todo
-        self._now = now
-        self._rng = rng
-        self._meter = meter
-        self._learned = LagEstimator(store.lags, now)
+        self._now = context.now
+        self._rng = context.rng
+        self._meter = context.meter
+        self._lag_estimator = LagEstimator(context.store.history.publication_lags, context.now)
         self._unknown: set[str] = set()
 
     def rules(self, of: OrderTraits) -> Rules:
+        """Return the rules for an order with these traits."""
         return Rules(attachments=self.watched.delivery_plan(of).attachments, grace=self._pace.grace)
 
-    async def learn(self) -> None:
-        """Fit the lags anew to our own history, now and then."""
-        await self._learned.renewed()
+    async def refit_lags(self) -> None:
+        """Fit the publication lags to the recorded history, if that is due."""
+        await self._lag_estimator.refit()
 
     async def record(
         self,
@@ -76,82 +87,86 @@ class Recorder:
         latest: datetime | None = None,
         write: Callable[[Verdict], Awaitable[None]] | None = None,
     ) -> None:
-        """Decide on the order as it is now, record it; decide anew if it was written meanwhile.
+        """Decide on the order's current row and record the verdict; repeat if the row changed meanwhile.
 
-        `latest` is when to look again at the latest, after a look that did not see everything; `write` is for
-        who has more to write in the same transaction.
+        `latest` is the latest time of the next poll, after an incomplete one; `write` replaces the default
+        write for callers that record more in the same transaction.
         """
         while True:
-            known = await self._store.order(self.account, task_id)
+            known = await self._store.orders.get(self.account, task_id)
             verdict = decide(known)
-            when = self._next_look(verdict)
+            next_at = self._next_look(verdict)
             if latest is not None:
-                when = min(when or latest, latest)
-            verdict = replace(verdict, order=replace(verdict.order, next_look_at=when))
+                next_at = min(next_at or latest, latest)
+            verdict = replace(verdict, order=replace(verdict.order, next_look_at=next_at))
             try:
-                await (write or self._store.apply)(verdict)
+                await (write or self._store.orders.save)(verdict)
             except StaleOrderError:
                 continue
-            self._say(known, verdict)
+            self._log_changes(known, verdict)
             return
 
-    async def take_in(self, rows: Sequence[OrderSnapshot]) -> Recorded:
-        """Record what a page of the list shows anew: all together, or one by one where one is in the way."""
-        newest = {seen.task_id: seen for seen in rows}  # shown twice: what is read later is newer, and counts
+    async def record_page(self, rows: Sequence[OrderSnapshot]) -> PageResult:
+        """Record a page of the list: all rows together, or one by one after an unexpected error."""
+        snapshots = {seen.task_id: seen for seen in rows}  # if an order is listed twice, the later row counts
         try:
-            with contained(account=self.account):
-                return Recorded(doubted=await self._take_in(newest))
+            with contain_errors(account=self.account):
+                return PageResult(doubted=await self._record_rows(snapshots))
         except UnexpectedError:
             pass
         doubted: set[int] = set()
-        left: set[int] = set()
-        for task_id, seen in newest.items():
+        skipped: set[int] = set()
+        for task_id, seen in snapshots.items():
             try:
-                with contained(account=self.account, task_id=task_id):
-                    doubted |= await self._take_in({task_id: seen})
+                with contain_errors(account=self.account, task_id=task_id):
+                    doubted |= await self._record_rows({task_id: seen})
             except UnexpectedError:
-                left.add(task_id)
-        return Recorded(frozenset(doubted), frozenset(left))
+                skipped.add(task_id)
+        return PageResult(frozenset(doubted), frozenset(skipped))
 
-    async def _take_in(self, newest: Mapping[int, OrderSnapshot]) -> frozenset[int]:
+    async def _record_rows(self, snapshots: Mapping[int, OrderSnapshot]) -> frozenset[int]:
         while True:
-            known = await self._store.orders_of(self.account, newest)
-            verdicts = [v for seen in newest.values() if (v := self._listed(known.get(seen.task_id), seen))]
+            known = await self._store.orders.get_many(self.account, snapshots)
+            verdicts = [
+                v for seen in snapshots.values() if (v := self._decide_on_row(known.get(seen.task_id), seen))
+            ]
             try:
                 if verdicts:
-                    await self._store.apply_all(verdicts)
+                    await self._store.orders.save_all(verdicts)
             except StaleOrderError:
                 continue
             for verdict in verdicts:
-                self._say(known.get(verdict.order.task_id), verdict)
+                self._log_changes(known.get(verdict.order.task_id), verdict)
             return frozenset(v.order.task_id for v in verdicts if v.order.status.doubts)
 
-    def _listed(self, known: Order | None, seen: OrderSnapshot) -> Verdict | None:
-        """What a row of the list moves, if it is watched and moves anything; a look may be due then."""
-        names = traits_of(seen if known is None else status_reasons(known, seen))
-        if not self._is_watched(known, names):
+    def _decide_on_row(self, known: Order | None, seen: OrderSnapshot) -> Verdict | None:
+        """Return the verdict on a row, None if it is not watched or unchanged; may make a poll due."""
+        traits = traits_of(seen if known is None else merge_snapshot(known, seen))
+        if not self._is_watched(known, traits):
             return None
-        if known is not None and not _is_news(known, seen):
+        if known is not None and not _is_new(known, seen):
             return None
         now = self._now()
-        if known is not None and known.state is OrderState.LOST:  # the order itself is to say it
+        if (
+            known is not None and known.state is OrderState.LOST
+        ):  # only the order itself can prove that it exists
             return Verdict(order=replace(known, next_look_at=now))
         verdict = observe(
-            known, Observation(account=self.account, order=seen, captures=None), now, self.rules(names)
+            known, Observation(account=self.account, order=seen, captures=None), now, self.rules(traits)
         )
         if is_idle(verdict.order, now):
-            when = self._next_look(verdict)
+            next_at = self._next_look(verdict)
         elif known is None or verdict.transitions:
-            when = now
+            next_at = now
         else:
-            when = known.next_look_at
-        return replace(verdict, order=replace(verdict.order, next_look_at=when))
+            next_at = known.next_look_at
+        return replace(verdict, order=replace(verdict.order, next_look_at=next_at))
 
-    def _is_watched(self, known: Order | None, names: OrderTraits) -> bool:
-        """A known order's new names are taken in even where they take it out of every watch."""
+    def _is_watched(self, known: Order | None, traits: OrderTraits) -> bool:
+        """Return whether the order is watched, by its new or its known traits."""
         if known is None:
-            return self.watched.matches_new(names)
-        return self.watched.still_matches(names) or self.watched.still_matches(traits_of(known))
+            return self.watched.matches_new(traits)
+        return self.watched.still_matches(traits) or self.watched.still_matches(traits_of(known))
 
     def _next_look(self, verdict: Verdict) -> datetime | None:
         return next_look(
@@ -159,26 +174,28 @@ class Recorder:
             self._now(),
             self._pace,
             self._rng.random(),
-            lags=self._learned.lags,
+            lags=self._lag_estimator.lags,
             moved=bool(verdict.transitions),
         )
 
-    def _say(self, known: Order | None, verdict: Verdict) -> None:
+    def _log_changes(self, known: Order | None, verdict: Verdict) -> None:
         order = verdict.order
-        for move in verdict.transitions:
-            if known is not None and (before := _looked_before(known, move)) is not None:
-                self._meter.discovered(max(timedelta(0), move.at - before))
-            say = log.warning if move.kind in {TransitionKind.ODD, TransitionKind.UNKNOWN} else log.info
-            say(
-                _EVENTS[move.subject],
-                account=move.account,
-                task_id=move.task_id,
-                capture_id=move.capture_id,
-                scene_id=move.scene_id,
-                before=move.before,
-                after=move.after,
-                kind=move.kind,
-                detail=move.detail,
+        for transition in verdict.transitions:
+            if known is not None and (before := _last_observed(known, transition)) is not None:
+                self._meter.discovered(max(timedelta(0), transition.at - before))
+            write_log = (
+                log.warning if transition.kind in {TransitionKind.ODD, TransitionKind.UNKNOWN} else log.info
+            )
+            write_log(
+                _EVENTS[transition.subject],
+                account=transition.account,
+                task_id=transition.task_id,
+                capture_id=transition.capture_id,
+                scene_id=transition.scene_id,
+                before=transition.before,
+                after=transition.after,
+                kind=transition.kind,
+                detail=transition.detail,
             )
         for word in set(verdict.unknown) - self._unknown:
             self._unknown.add(word)
@@ -189,9 +206,9 @@ class Recorder:
             self._todo.trigger()
 
 
-def _looked_before(known: Order, move: Transition) -> datetime | None:
-    """When it was not so yet, as far as we saw; a delivery follows from what a look shows."""
-    match move.subject:
+def _last_observed(known: Order, transition: Transition) -> datetime | None:
+    """Return when the former status was last observed; None for a delivery, which follows from a poll."""
+    match transition.subject:
         case Subject.ORDER:
             return known.shown_at
         case Subject.CAPTURE:
@@ -200,10 +217,10 @@ def _looked_before(known: Order, move: Transition) -> datetime | None:
             return None
 
 
-def _is_news(known: Order, seen: OrderSnapshot) -> bool:
+def _is_new(known: Order, seen: OrderSnapshot) -> bool:
     return bool(
         (seen.status and known.status.word != seen.status)
         or (seen.phase is not None and (known.status.doubts > 0 or known.status.phase is None))
         or known.state is OrderState.LOST
-        or status_reasons(known, seen) != known
+        or merge_snapshot(known, seen) != known
     )

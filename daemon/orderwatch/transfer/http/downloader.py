@@ -1,48 +1,40 @@
-"""Bringing the bytes behind a link into a partial: ranges, resume, stalls, redirects."""
+"""Downloads the bytes behind a link into a partial: resume, minimum speed, parallel connections."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
-from yarl import URL
 
 from orderwatch.core.formatting import format_bytes, format_bytes_pair
 from orderwatch.core.model import Delivery
-from orderwatch.errors import HostError, TransferError
-from orderwatch.http_session import new_session
+from orderwatch.errors import TransferError
 from orderwatch.ports import UNLIMITED, UNMETERED, Checkpoint, Connections, Fetched, Meter, Start
-from orderwatch.ssrf import GuardedResolver
-from orderwatch.transfer.http.host_policy import HostPolicy
+from orderwatch.transfer.http.link_client import LinkClient, open_link_client
 from orderwatch.transfer.http.partial_writer import PartialWriter
 from orderwatch.transfer.http.rate_limit import RateLimit
-from orderwatch.transfer.http.response import Answer, Body, ByteRange, OtherBytesError, Unchanged, interpret
+from orderwatch.transfer.http.response import Answer, Body, ByteRange, FileChangedError, Unchanged
 from orderwatch.transfer.http.segments import (
-    ALONE,
+    SINGLE_CONNECTION,
     ParallelDownload,
     ParallelOptions,
     Segment,
     SegmentAllocator,
 )
-from orderwatch.transfer.partial_file import Edition, Partial, open_partial
+from orderwatch.transfer.partial_file import FileVersion, Partial, open_partial
 
-_HOPS = 5
-_REDIRECTS = {301, 302, 303, 307, 308}
-_READ_AHEAD = 2**17  # bytes; what a connection has read ahead is lost when it breaks
-_CONNECT = 15.0  # seconds
-_FLOOR_OVER = 2  # times the stall: the stretch over which a host may be slow
+_SPEED_WINDOW_STALLS = 2  # a host may be slow for this many times `stall_timeout`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadOptions:
-    """What is a stall (seconds without a byte), what is too slow (bytes per second), how files are shared."""
+    """`stall_timeout` in seconds without a byte, `min_speed` in bytes per second."""
 
     stall_timeout: float
     min_speed: int = 0
-    parallel: ParallelOptions = ALONE
+    parallel: ParallelOptions = SINGLE_CONNECTION
 
 
 class Downloader:
@@ -50,26 +42,22 @@ class Downloader:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
-        policy: HostPolicy,
+        client: LinkClient,
         folder: Path,
         options: DownloadOptions,
         bandwidth: RateLimit,
         *,
         meter: Meter = UNMETERED,
     ) -> None:
-        self._session = session
-        self._policy = policy
+        self._client = client
         self._folder = folder
         self._options = options
         self._bandwidth = bandwidth
         self._meter = meter
 
-    def into(self, folder: Path) -> "Downloader":
-        """The same for the partials of another tree."""
-        return Downloader(
-            self._session, self._policy, folder, self._options, self._bandwidth, meter=self._meter
-        )
+    def for_folder(self, folder: Path) -> "Downloader":
+        """Return the same downloader for the partials of another tree."""
+        return Downloader(self._client, folder, self._options, self._bandwidth, meter=self._meter)
 
     async def fetch(
         self,
@@ -77,126 +65,89 @@ class Downloader:
         part: str,
         delivery: Delivery,
         *,
-        started: Callable[[Start], Awaitable[None]],
+        on_start: Callable[[Start], Awaitable[None]],
         checkpoint: Checkpoint,
-        unless: str | None = None,
+        if_none_match: str | None = None,
         connections: Connections = UNLIMITED,
     ) -> Fetched | None:
-        edition = Edition(delivery.total, delivery.validator)
-        async with open_partial(self._folder / part, delivery.durable, edition) as partial:
-            job = _Job(url, delivery, partial, started, checkpoint, connections)
+        version = FileVersion(delivery.total, delivery.validator)
+        async with open_partial(self._folder / part, delivery.durable, version) as partial:
+            job = _Job(url, delivery, partial, on_start, checkpoint, connections)
             if not partial.held.prefix or partial.held.prefix != delivery.total:
                 try:
-                    answer = await self._attempt(job, unless)
-                except OtherBytesError:
+                    answer = await self._attempt(job, if_none_match)
+                except FileChangedError:
                     await partial.restart()
-                    answer = await self._attempt(job, unless)
+                    answer = await self._attempt(job, if_none_match)
                 if isinstance(answer, Unchanged):
                     return None
             return Fetched(partial.held.prefix, await partial.sha256())
 
-    async def _attempt(self, job: "_Job", unless: str | None) -> Answer:
-        async with self._answered(job.url, job.wanted, job.delivery, unless) as (response, coming):
-            if isinstance(coming, Body):
-                await job.begin(coming)
-                await self._bring(job, coming, response)
-        return coming
+    async def _attempt(self, job: "_Job", if_none_match: str | None) -> Answer:
+        request = self._client.get(job.url, job.missing_range, job.delivery, if_none_match)
+        async with request as (response, answer):
+            if isinstance(answer, Body):
+                await job.begin(answer)
+                await self._receive(job, answer, response)
+        return answer
 
-    async def _bring(self, job: "_Job", coming: Body, response: aiohttp.ClientResponse) -> None:
-        """Take this answer, ask for what it does not bring, over more connections where that is worth it."""
-        claims = SegmentAllocator(job.partial.held, coming.total)
-        writer = PartialWriter(job.partial, job.edition, job.delivery.attachment, job.checkpoint)
+    async def _receive(self, job: "_Job", body: Body, response: aiohttp.ClientResponse) -> None:
+        """Write this response, then request what it lacks; use more connections while each adds speed."""
+        segments = SegmentAllocator(job.partial.held, body.total)
+        writer = PartialWriter(job.partial, job.version, job.delivery.attachment, job.checkpoint)
 
-        async def ask(claim: Segment, tend: Callable[[], None] = _nothing) -> None:
-            wanted = ByteRange(claim.at, None if claim.stop == coming.total else claim.stop)
-            async with self._answered(job.url, wanted, job.delivery) as (answer, piece):
-                if not isinstance(piece, Body) or piece.anew:
-                    raise TransferError("the download host sends no ranges any more")
-                await writer.pour(self._body(answer), claim, tend)
+        async def fetch(segment: Segment, on_chunk: Callable[[], None] = _do_nothing) -> None:
+            requested = ByteRange(segment.at, None if segment.stop == body.total else segment.stop)
+            async with self._client.get(job.url, requested, job.delivery) as (answered, answer):
+                if not isinstance(answer, Body) or answer.from_start:
+                    raise TransferError("the download host no longer serves byte ranges")
+                await writer.write_chunks(self._read_body(answered), segment, on_chunk)
 
-        # Without a validator nothing vouches that all connections bring the same bytes, and one that was
-        # wrong before is not believed.
-        shared = coming.validator and not job.delivery.refused_sha256
-        size = coming.total if coming.total and shared else 0
-        crew = ParallelDownload(
-            claims,
+        # Without a validator nothing proves that all connections serve the same bytes. A host whose bytes
+        # were wrong before is not trusted to.
+        may_split = body.validator and not job.delivery.refused_sha256
+        size = body.total if body.total and may_split else 0
+        parallel = ParallelDownload(
+            segments,
             size,
             self._options.parallel,
-            ask,
+            fetch,
             connections=job.connections,
             received=lambda: writer.received,
             clock=asyncio.get_running_loop().time,
         )
-        async with writer.kept(), crew.at_work():
-            claim = claims.first()
-            if claim is not None:
-                await writer.pour(self._body(response), claim, crew.tend)
-            while claim is not None:
-                if claim.left:
-                    had, total = format_bytes_pair(claim.at, coming.total)
-                    raise TransferError(f"the download ended after {had} of {total}")
-                claims.release(claim)
-                claim = claims.first() or await crew.left_over()
-                if claim is not None:
-                    await ask(claim, crew.tend)
+        async with writer.checkpointed(), parallel.running():
+            segment = segments.take_first()
+            if segment is not None:
+                await writer.write_chunks(self._read_body(response), segment, parallel.adjust)
+            while segment is not None:
+                if segment.left:
+                    received, total = format_bytes_pair(segment.at, body.total)
+                    raise TransferError(f"the download ended after {received} of {total}")
+                segments.release(segment)
+                segment = segments.take_first() or await parallel.wait_for_helpers()
+                if segment is not None:
+                    await fetch(segment, parallel.adjust)
 
-    def _body(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        return self._bandwidth.slowed(self._watched(response.content.iter_any()))
+    def _read_body(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        return self._bandwidth.throttle(self._enforce_min_speed(response.content.iter_any()))
 
-    async def _watched(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same bytes; `TransferError` where they come more slowly than the floor."""
+    async def _enforce_min_speed(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the same bytes; raises `TransferError` if they arrive more slowly than `min_speed`."""
         clock = asyncio.get_running_loop().time
-        waited, came, asked = 0.0, 0, clock()
+        waited, received, since = 0.0, 0, clock()
         async for chunk in chunks:
-            waited += clock() - asked
-            came += len(chunk)
+            waited += clock() - since
+            received += len(chunk)
             self._meter.received(len(chunk))
             yield chunk
-            if waited >= _FLOOR_OVER * self._options.stall_timeout:
-                if came < self._options.min_speed * waited:
-                    raise TransferError(f"the download is too slow: {format_bytes(came)} in {waited:.0f} s")
-                waited, came = 0.0, 0
-            asked = clock()  # what the reader does with a chunk is not the host's slowness
-
-    @asynccontextmanager
-    async def _answered(
-        self, url: str, wanted: ByteRange | None, delivery: Delivery, unless: str | None = None
-    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, Answer]]:
-        headers = {"Accept-Encoding": "identity"}
-        if wanted is not None:
-            headers["Range"] = wanted.header
-            if delivery.validator:
-                headers["If-Range"] = delivery.validator
-        elif unless:
-            headers["If-None-Match"] = unless
-        async with _translated(), self._get(_link(url), headers) as response:
-            yield response, interpret(response.status, response.headers, wanted, delivery, unless)
-
-    @asynccontextmanager
-    async def _get(self, link: URL, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        for hop in range(_HOPS + 1):
-            await self._policy.check(link)
-            response = await self._asked(link, headers, reached=hop > 0)
-            async with response:
-                location = response.headers.get("Location")
-                if response.status not in _REDIRECTS or location is None:
-                    yield response
-                    return
-                link = link.join(_link(location))
-        raise TransferError(f"more than {_HOPS} redirects")
-
-    async def _asked(self, link: URL, headers: dict[str, str], *, reached: bool) -> aiohttp.ClientResponse:
-        """`reached`: the host of the delivery's link has answered, and led here."""
-        began = time.monotonic()
-        try:
-            async with _translated(reached=reached), asyncio.timeout(_CONNECT + self._options.stall_timeout):
-                # Headers may drip as well.
-                response = await self._session.get(link, headers=headers, allow_redirects=False)
-        except Exception:
-            self._meter.asked("download", None, time.monotonic() - began)
-            raise
-        self._meter.asked("download", response.status, time.monotonic() - began)
-        return response
+            if waited >= _SPEED_WINDOW_STALLS * self._options.stall_timeout:
+                if received < self._options.min_speed * waited:
+                    raise TransferError(
+                        f"the download is too slow: {format_bytes(received)} in {waited:.0f} s"
+                    )
+                waited, received = 0.0, 0
+            since = clock()  # the time that the reader spends on a chunk does not count
 
 
 @dataclass
@@ -206,17 +157,17 @@ class _Job:
     url: str
     delivery: Delivery
     partial: Partial
-    started: Callable[[Start], Awaitable[None]]
+    on_start: Callable[[Start], Awaitable[None]]
     checkpoint: Checkpoint
     connections: Connections
 
     @property
-    def edition(self) -> Edition:
-        return Edition(self.delivery.total, self.delivery.validator)
+    def version(self) -> FileVersion:
+        return FileVersion(self.delivery.total, self.delivery.validator)
 
     @property
-    def wanted(self) -> ByteRange | None:
-        """The first gap, where anything of the file is there."""
+    def missing_range(self) -> ByteRange | None:
+        """The first gap; None if no byte of the file is there yet."""
         held, total = self.partial.held, self.delivery.total
         if not held.spans:
             return None
@@ -225,14 +176,14 @@ class _Job:
         start, stop = held.gaps(total)[0]
         return ByteRange(start, None if stop == total else stop)
 
-    async def begin(self, coming: Body) -> None:
-        """Let go of what is not continued, and freeze what the server said before the first byte."""
-        if coming.anew and self.partial.held.spans:
+    async def begin(self, body: Body) -> None:
+        """Drop bytes that are not continued, and record the server's metadata before the first byte."""
+        if body.from_start and self.partial.held.spans:
             await self.partial.restart()
         held = self.partial.held
-        self.delivery = replace(self.delivery, total=coming.total, validator=coming.validator)
-        await self.started(
-            Start(offset=held.prefix, held=held.total, total=coming.total, validator=coming.validator)
+        self.delivery = replace(self.delivery, total=body.total, validator=body.validator)
+        await self.on_start(
+            Start(offset=held.prefix, held=held.total, total=body.total, validator=body.validator)
         )
 
 
@@ -240,38 +191,10 @@ class _Job:
 async def open_downloader(
     api_host: str, folder: Path, options: DownloadOptions, bandwidth: RateLimit, *, meter: Meter = UNMETERED
 ) -> AsyncIterator[Downloader]:
-    """A downloader with a session of its own."""
-    policy = HostPolicy(api_host)
-    connector = aiohttp.TCPConnector(resolver=GuardedResolver(policy), limit=0)
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=options.stall_timeout)
-    async with new_session(connector, timeout, auto_decompress=False, read_bufsize=_READ_AHEAD) as session:
-        yield Downloader(session, policy, folder, options, bandwidth, meter=meter)
+    """Open a downloader with its own session."""
+    async with open_link_client(api_host, stall_timeout=options.stall_timeout, meter=meter) as client:
+        yield Downloader(client, folder, options, bandwidth, meter=meter)
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
-
-
-def _link(text: str) -> URL:
-    try:
-        return URL(text, encoded=True)  # decoding and encoding again would break a signature
-    except ValueError as error:
-        raise TransferError("the link is not a URL") from error
-
-
-@asynccontextmanager
-async def _translated(*, reached: bool = True) -> AsyncIterator[None]:
-    """Foreign errors in our words; theirs hold the link with its token. `reached`: the host answered."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise HostError("the download stalled", reached=reached) from error
-    except aiohttp.ClientPayloadError as error:
-        raise HostError("the download was cut", reached=reached) from error
-    except aiohttp.ClientConnectorError as error:
-        text = f"the download host cannot be reached: {error.strerror or 'no route'}"
-        raise HostError(text, reached=reached) from error
-    except ValueError as error:  # a link that is none, too
-        raise TransferError(f"the download failed: {type(error).__name__}") from error
-    except (aiohttp.ClientError, ConnectionError) as error:
-        raise HostError(f"the download failed: {type(error).__name__}", reached=reached) from error

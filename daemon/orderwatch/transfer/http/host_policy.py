@@ -1,4 +1,4 @@
-"""Which hosts bytes may come from: public ones over https, others only where the account's own API is."""
+"""Allowed download hosts: public ones over https; others only in the network of the account's API."""
 
 import asyncio
 import socket
@@ -10,27 +10,28 @@ from orderwatch.ssrf import Reach, is_local, literal, reach_of
 
 
 class HostPolicy:
-    """Decides over links and addresses; `api_host` is the account's own API."""
+    """Checks links and addresses; `api_host` is the host of the account's API."""
 
     def __init__(self, api_host: str) -> None:
         self._api_host = api_host
 
     async def check(self, link: URL) -> None:
-        """Refuse a link by what it says; addresses behind names are judged when they are resolved."""
+        """Raise `TransferError` for a forbidden link. Addresses of host names are checked when resolved."""
         host = link.host
         if host is None or link.scheme not in {"http", "https"}:
-            raise TransferError("the link is no http link")
+            raise TransferError("the link is not an http link")
         address = literal(host)
         if address is not None and not await self.allows(address):
-            raise TransferError("the link leads to an address that is not public")
+            raise TransferError("the link points to an address that is not public")
         if link.scheme == "http" and not is_local(host):
-            raise TransferError("the link is plain http")
+            raise TransferError("the link uses plain http")
 
     async def allows(self, address: str) -> bool:
+        """Return whether downloads from this IP address are allowed."""
         reach = reach_of(address)
-        return reach is Reach.PUBLIC or reach in await self._own_reach()
+        return reach is Reach.PUBLIC or reach in await self._api_reach()
 
-    async def _own_reach(self) -> set[Reach]:
+    async def _api_reach(self) -> set[Reach]:
         try:
             found = await asyncio.get_running_loop().getaddrinfo(
                 self._api_host, None, type=socket.SOCK_STREAM

@@ -1,4 +1,4 @@
-"""More connections for one large file, as long as each brings something."""
+"""Downloads one large file over several connections, as long as each adds speed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,112 +11,117 @@ from orderwatch.ports import UNLIMITED, Connections
 
 
 class Segment:
-    """Bytes that one connection fetches: `at` moves on as they come; `stop` may come nearer meanwhile.
+    """Bytes that one connection downloads: `at` advances; `stop` may be lowered when another takes the rest.
 
-    `stop` is None where nobody knows the file's length.
+    `stop` is None if the size of the file is unknown.
     """
 
     def __init__(self, at: int, stop: int | None) -> None:
         self.at = at
         self.stop = stop
-        self.reach = stop  # its connection would bring so much
+        self.requested_stop = stop  # its connection would receive bytes up to here
 
     @property
     def left(self) -> int | None:
+        """The bytes that are missing, None if unknown."""
         return None if self.stop is None else self.stop - self.at
 
 
 class SegmentAllocator:
-    """The missing bytes of a file of `size` bytes, None where that is not known."""
+    """Divides the missing bytes of a file of `size` bytes (None if unknown) into segments."""
 
     def __init__(self, held: Ranges, size: int | None) -> None:
-        self._live: list[Segment] = []
-        self._free: list[Span] = [] if size is None else list(held.gaps(size))
-        self._endless = [Segment(held.prefix, None)] if size is None else []
+        self._active: list[Segment] = []
+        self._gaps: list[Span] = [] if size is None else list(held.gaps(size))
+        self._unbounded = [Segment(held.prefix, None)] if size is None else []
 
-    def first(self) -> Segment | None:
-        """The first gap that nobody fetches, whole."""
-        if self._endless:
-            return self._endless.pop()
-        return self._begin(self._free.pop(0)) if self._free else None
+    def take_first(self) -> Segment | None:
+        """Return the first gap that no connection downloads, whole."""
+        if self._unbounded:
+            return self._unbounded.pop()
+        return self._begin(self._gaps.pop(0)) if self._gaps else None
 
-    def last(self, piece: int) -> Segment | None:
-        """About `piece` bytes from the end of the last gap, or of what another connection has before it."""
-        if self._free:
-            start, stop = self._free.pop()
-            if stop - start >= 2 * piece:
-                self._free.append((start, stop - piece))
-                start = stop - piece
+    def take_last(self, segment_bytes: int) -> Segment | None:
+        """Return about `segment_bytes` from the end of the last gap, or of the longest active segment."""
+        if self._gaps:
+            start, stop = self._gaps.pop()
+            if stop - start >= 2 * segment_bytes:
+                self._gaps.append((start, stop - segment_bytes))
+                start = stop - segment_bytes
             return self._begin((start, stop))
-        longest = max(self._live, key=lambda claim: claim.left or 0, default=None)
-        if longest is None or longest.stop is None or (longest.left or 0) < 2 * piece:
+        longest = max(self._active, key=lambda segment: segment.left or 0, default=None)
+        if longest is None or longest.stop is None or (longest.left or 0) < 2 * segment_bytes:
             return None
-        longest.stop -= piece
-        return self._begin((longest.stop, longest.stop + piece))
+        longest.stop -= segment_bytes
+        return self._begin((longest.stop, longest.stop + segment_bytes))
 
-    def release(self, claim: Segment) -> None:
-        """Its connection has ended: what is left of it is a gap again."""
-        if claim in self._live:
-            self._live.remove(claim)
-        for other in self._live:
-            if claim.left and other.stop == claim.at and (other.reach or 0) >= claim.at + claim.left:
-                other.stop, claim.stop = claim.stop, claim.at
-        if claim.left:
-            self._free = sorted([*self._free, (claim.at, claim.at + claim.left)])
+    def release(self, segment: Segment) -> None:
+        """Turn what is left of the segment into a gap again, after its connection ended."""
+        if segment in self._active:
+            self._active.remove(segment)
+        for other in self._active:
+            if (
+                segment.left
+                and other.stop == segment.at
+                and (other.requested_stop or 0) >= segment.at + segment.left
+            ):
+                other.stop, segment.stop = segment.stop, segment.at
+        if segment.left:
+            self._gaps = sorted([*self._gaps, (segment.at, segment.at + segment.left)])
 
     def _begin(self, span: Span) -> Segment:
-        claim = Segment(*span)
-        self._live.append(claim)
-        return claim
+        segment = Segment(*span)
+        self._active.append(segment)
+        return segment
 
 
-_LARGEST = 64 * 2**20  # bytes asked for at once
-_PIECES = 64  # of one file, as far as that is within the limits
-_GAIN = 1.1  # connections that bring less are the last ones
+_MAX_REQUEST_BYTES = 64 * 2**20
+_SEGMENTS_PER_FILE = 64  # if that is within the limits of a request's size
+_MIN_GAIN = 1.1  # no further connection is opened if the last ones added less speed
 
 Fetch = Callable[[Segment], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParallelOptions:
-    """When a file is fetched over several connections.
+    """When and how a file is downloaded over several connections.
 
-    It has at least `large` bytes, each connection is asked for at least `piece` of them at once, and its gain
-    is measured for `window` seconds.
+    Files of at least `min_file_bytes` are split into requests of at least `segment_bytes`; the gain of more
+    connections is measured over `window_seconds`.
     """
 
     connections: int
-    large: int = 64_000_000
-    piece: int = 8 * 2**20
-    window: float = 0.5
+    min_file_bytes: int = 64_000_000
+    segment_bytes: int = 8 * 2**20
+    window_seconds: float = 0.5
 
 
-ALONE = ParallelOptions(connections=1)
+SINGLE_CONNECTION = ParallelOptions(connections=1)
 
 
 class ParallelDownload:
-    """Helpers of the first connection. Each takes pieces from the end of the file until there is none left.
+    """Helper connections beside the first. Each downloads segments from the end of the file.
 
-    There are no more of them than the host takes `connections`. What ends a helper (cut, slow, refused,
-    offered other bytes) is no trouble of the file: its piece is a gap again, and nobody else is taken on. A
-    failing disk ends the whole attempt, at the next `tend`.
+    `connections` limits them to what the host accepts. A helper that fails (interrupted, slow, refused, other
+    bytes) does not fail the file: its segment becomes a gap again, and no further helper starts. A disk error
+    ends the whole attempt at the next `adjust`.
     """
 
     def __init__(
         self,
-        claims: SegmentAllocator,
+        segments: SegmentAllocator,
         size: int,
-        sharing: ParallelOptions,
+        options: ParallelOptions,
         fetch: Fetch,
         *,
         connections: Connections = UNLIMITED,
         received: Callable[[], int],
         clock: Callable[[], float],
     ) -> None:
-        self._claims = claims
-        self._most = sharing.connections if size >= sharing.large else 1
-        self._piece = max(sharing.piece, min(size // _PIECES, _LARGEST))
-        self._window = sharing.window
+        self._segments = segments
+        self._max_connections = options.connections if size >= options.min_file_bytes else 1
+        self._segment_bytes = max(options.segment_bytes, min(size // _SEGMENTS_PER_FILE, _MAX_REQUEST_BYTES))
+        self._window = options.window_seconds
         self._fetch = fetch
         self._connections = connections
         self._received = received
@@ -125,63 +130,63 @@ class ParallelDownload:
         self._fatal: Exception | None = None
         self._since, self._before, self._best = clock(), received(), 0.0
 
-    def tend(self) -> None:
-        """Meet what became of the helpers; take on as many again where the last ones were worth it."""
+    def adjust(self) -> None:
+        """Raise a helper's disk error; double the connections if the last ones added speed."""
         if self._fatal is not None:
             raise self._fatal
         now = self._clock()
-        if now - self._since < self._window or len(self._helpers) + 1 >= self._most:
+        if now - self._since < self._window or len(self._helpers) + 1 >= self._max_connections:
             return
         rate = (self._received() - self._before) / (now - self._since)
         self._since, self._before = now, self._received()
-        if rate < self._best * _GAIN:
-            self._most = 0
+        if rate < self._best * _MIN_GAIN:
+            self._max_connections = 0
             return
         self._best = rate
-        for _ in range(min(len(self._helpers) + 1, self._most - len(self._helpers) - 1)):
-            if not self._connections.more():
+        for _ in range(min(len(self._helpers) + 1, self._max_connections - len(self._helpers) - 1)):
+            if not self._connections.acquire():
                 return
-            helper = asyncio.create_task(self._help(self._claims.last(self._piece)))
+            helper = asyncio.create_task(self._help(self._segments.take_last(self._segment_bytes)))
             self._helpers.add(helper)
-            helper.add_done_callback(self._ended)
+            helper.add_done_callback(self._on_helper_done)
 
-    async def left_over(self) -> Segment | None:
-        """Wait until nobody fetches any more; returns what a helper that failed has left."""
+    async def wait_for_helpers(self) -> Segment | None:
+        """Wait for all helpers to end; returns a segment that a failed helper has left."""
         while self._helpers:
             await asyncio.wait(self._helpers)
-        self.tend()
-        return self._claims.first()
+        self.adjust()
+        return self._segments.take_first()
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        """However the work within ends, every helper ends, and what it has is handed over."""
+    async def running(self) -> AsyncIterator[None]:
+        """Stop every helper when the body ends; each hands over the bytes it has."""
         try:
             yield
         finally:
-            self._most = 0
+            self._max_connections = 0
             for helper in self._helpers:
                 helper.cancel()
             while self._helpers:
                 await asyncio.wait(self._helpers)
 
-    def _ended(self, helper: asyncio.Task[None]) -> None:
+    def _on_helper_done(self, helper: asyncio.Task[None]) -> None:
         self._helpers.discard(helper)
-        self._connections.fewer()
+        self._connections.release()
 
-    async def _help(self, claim: Segment | None) -> None:
-        while claim is not None:
+    async def _help(self, segment: Segment | None) -> None:
+        while segment is not None:
             try:
-                await self._fetch(claim)
+                await self._fetch(segment)
             except DiskError as error:
                 self._fatal = error
                 return
             except BusyHostError:
-                self._connections.too_many()
-                self._most = 0
+                self._connections.on_refused()
+                self._max_connections = 0
                 return
             except TransferError:
-                self._most = 0
+                self._max_connections = 0
                 return
             finally:
-                self._claims.release(claim)
-            claim = self._claims.last(self._piece)
+                self._segments.release(segment)
+            segment = self._segments.take_last(self._segment_bytes)

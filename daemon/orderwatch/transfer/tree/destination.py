@@ -1,4 +1,4 @@
-"""The delivery tree on a local file system, with its staging folder inside."""
+"""A delivery tree on a local file system, with its staging folder inside."""
 
 import asyncio
 import errno
@@ -24,20 +24,20 @@ from orderwatch.transfer.fsops import (
     DEFAULT_PERMISSIONS,
     Permissions,
     free_space,
-    give_name,
+    link_exclusive,
     make_folders,
-    translated,
+    translate_os_errors,
     write_durable,
 )
-from orderwatch.transfer.partial_file import control_of, forget
+from orderwatch.transfer.partial_file import control_file, remove_partial
 from orderwatch.transfer.tree.publish import holds, publish
 from orderwatch.transfer.zip.extract import extract, needed
 from orderwatch.transfer.zip.verify import check, digest
 
 R = TypeVar("R")
 
-_THREADS = 16  # of its own: names that nobody resolves hold those that asyncio has
-_UNIT = 512  # bytes of what `st_blocks` counts
+_MAX_THREADS = 16  # a separate pool: slow DNS lookups can occupy asyncio's default threads
+_STAT_BLOCK_BYTES = 512  # the unit of `st_blocks`
 
 
 class FilesystemDestination:
@@ -51,39 +51,36 @@ class FilesystemDestination:
         self._quarantine = self._staging / "quarantine"
         self._extracting = self._staging / "extract"
         self._marker = self._staging / "volume"
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="destination")
+        self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="destination")
 
     def free(self) -> int:
         return free_space(self.partials)
 
     def occupied(self, part: str) -> int:
-        """Bytes of the disk that the partial has already; 0 where there is none."""
-        with translated("the partial cannot be looked at"):
+        with translate_os_errors("cannot inspect the partial"):
             try:
-                return (self.partials / part).stat().st_blocks * _UNIT
+                return (self.partials / part).stat().st_blocks * _STAT_BLOCK_BYTES
             except FileNotFoundError:
                 return 0
 
     def device(self) -> int:
-        """Equal for trees that share their space."""
-        with translated("the destination cannot be asked for its device"):
+        """Return the device number, equal for trees on the same file system."""
+        with translate_os_errors("cannot read the device of the destination"):
             return self.partials.stat().st_dev
 
     async def volume(self) -> str | None:
-        """What the marker of the tree says, None where there is none; `DiskError` where it is read-only."""
-        return await self._in_thread("the destination cannot be used", self._volume)
+        return await self._in_thread("cannot use the destination", self._volume)
 
     async def prepare(self) -> None:
-        await self._in_thread("the destination cannot be prepared", self._prepare)
+        await self._in_thread("cannot prepare the destination", self._prepare)
 
     async def mark(self) -> str:
-        """Mark the tree, unless it is marked, so that it is known again; returns what the marker says."""
-        return await self._in_thread("the destination cannot be marked", self._mark)
+        return await self._in_thread("cannot mark the destination", self._mark)
 
     async def verify(self, part: str, delivery: Delivery, sha256: str | None = None) -> Checked:
         stop = threading.Event()
         work = self._in_thread(
-            "the partial cannot be read", self._verify, part, delivery.attachment, sha256, stop, stop=stop
+            "cannot read the partial", self._verify, part, delivery.attachment, sha256, stop, stop=stop
         )
         return await work
 
@@ -103,37 +100,31 @@ class FilesystemDestination:
             resumed=resumed,
             permissions=self.permissions,
         )
-        return await self._in_thread("the file cannot be published", work)
+        return await self._in_thread("cannot publish the file", work)
 
     async def holds(self, path: str, checked: Checked) -> bool:
         return await self._in_thread(
-            "the file cannot be read", holds, self._root / path, checked.size, checked.sha256
+            "cannot read the file", holds, self._root / path, checked.size, checked.sha256
         )
 
     async def needed(self, part: str, path: str) -> int:
         stop = threading.Event()
-        work = self._in_thread("the zip cannot be read", self._needed, part, path, stop, stop=stop)
+        work = self._in_thread("cannot read the zip", self._needed, part, path, stop, stop=stop)
         return await work
 
-    async def extract(self, part: str, path: str, wrote: Callable[[int], object]) -> Extracted:
+    async def extract(self, part: str, path: str, on_bytes: Callable[[int], object]) -> Extracted:
         stop = threading.Event()
-        work = self._in_thread(
-            "the zip cannot be extracted", self._extract, part, path, wrote, stop, stop=stop
-        )
+        work = self._in_thread("cannot extract the zip", self._extract, part, path, on_bytes, stop, stop=stop)
         return await work
 
     async def quarantine(self, part: str, reason: str) -> str:
-        return await self._in_thread("the partial cannot be set aside", self._set_aside, part, reason)
+        return await self._in_thread("cannot quarantine the partial", self._move_to_quarantine, part, reason)
 
     async def discard(self, part: str) -> None:
-        await self._in_thread("the partial cannot be removed", self._discard, part)
+        await self._in_thread("cannot remove the partial", self._discard, part)
 
     async def sweep(self, keep: Collection[str], older: timedelta | None = None) -> int:
-        """Remove partials that no row knows, and what is half extracted; returns how many.
-
-        While work goes on only partials that were not touched for so long (`older`).
-        """
-        return await self._in_thread("the staging folder cannot be swept", self._sweep, keep, older)
+        return await self._in_thread("cannot clean up the staging folder", self._sweep, keep, older)
 
     def _volume(self) -> str | None:
         try:
@@ -147,9 +138,9 @@ class FilesystemDestination:
     def _mark(self) -> str:
         if (found := self._volume()) is not None:
             return found
-        made, aside = str(uuid.uuid4()), self._marker.with_suffix(".new")
-        write_durable(aside, f"{made}\n".encode())
-        aside.replace(self._marker)
+        made, temporary = str(uuid.uuid4()), self._marker.with_suffix(".new")
+        write_durable(temporary, f"{made}\n".encode())
+        temporary.replace(self._marker)
         sync(self._staging)
         return made
 
@@ -161,19 +152,19 @@ class FilesystemDestination:
         probe, named = self.partials / ".probe", self._staging / ".probe"
         named.unlink(missing_ok=True)
         write_durable(probe, b"", self.permissions)
-        give_name(probe, named)
+        link_exclusive(probe, named)
         named.unlink()
         probe.unlink(missing_ok=True)
 
-    def _publish(self, part: Path, final: Path, *args: Any, **more: Any) -> bool:  # noqa: ANN401 - as `publish` has them
-        """A link that stands where a folder should be is not followed out of the tree."""
+    def _publish(self, part: Path, final: Path, *args: Any, **more: Any) -> bool:  # noqa: ANN401 - those of `publish`
+        """Publish, unless a symbolic link leads out of the tree."""
         if not final.parent.resolve().is_relative_to(self._root.resolve()):
-            raise DiskError(f"a folder on the way to {final} is a link that leads out of the delivery root")
+            raise DiskError(f"a folder of {final} is a symbolic link that leads out of the delivery root")
         return publish(part, final, *args, **more)
 
     def _verify(self, part: str, attachment: str, sha256: str | None, stop: threading.Event) -> Checked:
         path = self.partials / part
-        with translated("the partial cannot be made durable", LostBytesError):
+        with translate_os_errors("cannot flush the partial to disk", LostBytesError):
             sync(path)
         sha256 = sha256 or digest(path, stop)
         check(path, attachment, stop)
@@ -183,59 +174,59 @@ class FilesystemDestination:
         return needed(self._source(part, path), self._root / folder_beside(path), stop)
 
     def _extract(
-        self, part: str, path: str, wrote: Callable[[int], object], stop: threading.Event
+        self, part: str, path: str, on_bytes: Callable[[int], object], stop: threading.Event
     ) -> Extracted:
         work, wanted = self._extracting / Path(part).stem, self._root / folder_beside(path)
         source = self._source(part, path)
-        final, files = extract(source, work, wanted, wrote, stop, permissions=self.permissions)
+        final, files = extract(source, work, wanted, on_bytes, stop, permissions=self.permissions)
         return Extracted(str(final.relative_to(self._root)), files)
 
     def _source(self, part: str, path: str) -> Path:
-        """The partial, which is there until the end: a reader may have moved the file under its name."""
+        """Return the partial, else the delivered file; a reader may have moved that one already."""
         for source in (self.partials / part, self._root / path):
             if source.is_file():
                 return source
-        raise LostBytesError("the verified partial is gone")
+        raise LostBytesError("the verified partial is missing")
 
-    def _set_aside(self, part: str, reason: str) -> str:
+    def _move_to_quarantine(self, part: str, reason: str) -> str:
         path = self.partials / part
         sha256 = digest(path)
         write_durable(self._quarantine / f"{part}.reason.txt", f"{reason}\nsha256 {sha256}\n".encode())
-        control_of(path).unlink(missing_ok=True)  # before another partial of this name may believe it
+        control_file(path).unlink(missing_ok=True)  # before a new partial of this name could use it
         path.replace(self._quarantine / part)
         return sha256
 
     def _discard(self, part: str) -> None:
-        forget(self.partials / part)
+        remove_partial(self.partials / part)
 
     def _sweep(self, keep: Collection[str], older: timedelta | None) -> int:
-        kept = {*keep, *(control_of(self.partials / part).name for part in keep)}
-        forgotten = [path for path in self.partials.iterdir() if path.name not in kept]
+        kept = {*keep, *(control_file(self.partials / part).name for part in keep)}
+        unknown = [path for path in self.partials.iterdir() if path.name not in kept]
         if older is not None:
-            forgotten = [path for path in forgotten if _untouched(path) > older]
-        for path in forgotten:
+            unknown = [path for path in unknown if _idle_time(path) > older]
+        for path in unknown:
             path.unlink(missing_ok=True)
         if older is not None:
-            return len(forgotten)
+            return len(unknown)
         half = list(self._extracting.iterdir()) if self._extracting.is_dir() else []
         for folder in half:
             shutil.rmtree(folder)
-        return len(forgotten) + len(half)
+        return len(unknown) + len(half)
 
     async def _in_thread(
-        self, trouble: str, work: Callable[..., R], *args: object, stop: threading.Event | None = None
+        self, message: str, work: Callable[..., R], *args: object, stop: threading.Event | None = None
     ) -> R:
-        """Run blocking work off the loop. If we are cancelled it ends first, sooner where it heeds `stop`."""
+        """Run blocking work in a thread. If cancelled, set `stop` and wait for the work to end."""
 
         async def run() -> R:
             return await asyncio.wrap_future(self._threads.submit(work, *args))
 
-        with translated(trouble):
+        with translate_os_errors(message):
             return await shielded(run(), hurry=stop.set if stop else None)
 
 
-def _untouched(path: Path) -> timedelta:
-    """For how long; nothing for what is gone."""
+def _idle_time(path: Path) -> timedelta:
+    """Return the time since the last change; zero if the file is missing."""
     try:
         return timedelta(seconds=time.time() - path.stat().st_mtime)
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""Giving verified bytes their final name: durable, once, never over another file. Blocking.
+"""Gives verified bytes their final name: durable, once, never over another file. Blocking.
 
-The order of the steps is the crash protocol of docs/design.md; each flush answers a crash that was tried.
+The order of the steps is the crash protocol of docs/design.md; each flush prevents a loss that was tested.
 """
 
 import json
@@ -13,10 +13,10 @@ from orderwatch.fsync import sync
 from orderwatch.transfer.fsops import (
     DEFAULT_PERMISSIONS,
     Permissions,
-    give,
-    give_name,
+    apply_permissions,
+    link_exclusive,
     make_folders,
-    translated,
+    translate_os_errors,
     write_durable,
 )
 from orderwatch.transfer.zip.verify import digest
@@ -34,12 +34,12 @@ def publish(
     resumed: bool,
     permissions: Permissions = DEFAULT_PERMISSIONS,
 ) -> bool:
-    """Link the partial to its final name with the sidecar beside it; False where a name is another's.
+    """Link the partial to its final name, with its sidecar. Returns False if another file has the name.
 
-    Repeating it after a crash (`resumed`) at any point is safe: the very bytes under the name count.
+    Safe to repeat after a crash (`resumed`): the same bytes under the name count as published.
     """
     if not part.exists() and not os.path.lexists(final):
-        raise LostBytesError("the verified partial is gone")
+        raise LostBytesError("the verified partial is missing")
     make_folders(final.parent, permissions)
     beside = final.with_name(f"{final.name}.json")
     if not _is_free_for(beside, sidecar):
@@ -48,9 +48,9 @@ def publish(
         if not holds(final, size, sha256):
             return False
     elif resumed and part.stat().st_nlink > 1:
-        return True  # it was published before the crash, and its reader has moved it since
-    if part.exists() and give(part, permissions):
-        with translated("the partial cannot be made durable", LostBytesError):
+        return True  # published before the crash, and moved by its reader since
+    if part.exists() and apply_permissions(part, permissions):
+        with translate_os_errors("cannot flush the partial to disk", LostBytesError):
             sync(part)
     write_durable(part.with_suffix(".json"), sidecar, permissions)
     part.with_suffix(".json").replace(beside)
@@ -62,20 +62,20 @@ def publish(
 
 
 def holds(path: Path, size: int, sha256: str) -> bool:
-    """The very bytes stand under this name."""
+    """Return whether the file at this path has exactly these bytes."""
     return path.is_file() and not path.is_symlink() and path.stat().st_size == size and digest(path) == sha256
 
 
 def _link(part: Path, final: Path) -> bool:
     try:
-        give_name(part, final)
+        link_exclusive(part, final)
     except (FileExistsError, FileNotFoundError):
         return False
     return True
 
 
 def _is_free_for(beside: Path, sidecar: bytes) -> bool:
-    """No sidecar there, or one of an earlier try at this very delivery."""
+    """Return whether there is no sidecar, or one of an earlier attempt at the same delivery."""
     if not os.path.lexists(beside):
         return True
     return beside.is_file() and _identity(beside.read_bytes()) == _identity(sidecar)

@@ -1,7 +1,7 @@
-"""One look at the rows for all who look on: what moved since the last, whoever wrote it."""
+"""Polls the database once for all viewers, and sends them what changed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,19 +15,20 @@ from orderwatch.core.deliveries.bandwidth import Progress, SpeedMeter
 from orderwatch.core.model import DeliveryState, Transition
 from orderwatch.core.serializers import transfer_to_dict, transition_to_dict
 from orderwatch.errors import DatabaseError
-from orderwatch.ports.queries import Records
-from orderwatch.web.row_numbers import BIGGEST
-from orderwatch.web.server.sse import written
+from orderwatch.ports import Store
+from orderwatch.web.api.json_types import TransfersJson
+from orderwatch.web.row_numbers import MAX_ROW_NUMBER
+from orderwatch.web.server.sse import format_event
 
 log = structlog.get_logger()
 
-_PAUSE = 0.5  # seconds
-_LAG = 500  # changes that a listener may be behind
-_LATE = timedelta(seconds=10)  # from the time of a look to its row, at most
+_POLL_SECONDS = 0.5
+_MAX_LISTENER_LAG = 500  # events
+_MAX_WRITE_DELAY = timedelta(seconds=10)  # from the time in a row to its commit
 
 
 class ChangeEvent(NamedTuple):
-    """`number` is that of a move; what is told besides has an `event` instead. `text` is what is sent."""
+    """A formatted event: a status change with its `number`, or another one with its `event` name."""
 
     text: str
     event: str | None = None
@@ -35,19 +36,19 @@ class ChangeEvent(NamedTuple):
 
 
 class ChangeFeed:
-    """Looks while somebody listens, after each `pause`."""
+    """Polls while it has listeners, after each `pause`."""
 
     def __init__(
         self,
-        records: Records,
+        records: Store,
         now: Callable[[], datetime],
         pause: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._records = records
         self._now = now
-        self._pause = pause or partial(asyncio.sleep, _PAUSE)
+        self._pause = pause or partial(asyncio.sleep, _POLL_SECONDS)
         self._listeners: set[asyncio.Queue[ChangeEvent]] = set()
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
         self._newest = 0
         self._touched: set[tuple[str, int]] = set()
@@ -56,11 +57,11 @@ class ChangeFeed:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[asyncio.Queue[ChangeEvent]]:
-        """Every change from here on; who takes them too slowly gets `lagged`, and no more."""
-        queue: asyncio.Queue[ChangeEvent] = asyncio.Queue(_LAG)
-        async with self._turn:
+        """Yields a queue of the changes from now on; it ends with `lagged` for a slow listener."""
+        queue: asyncio.Queue[ChangeEvent] = asyncio.Queue(_MAX_LISTENER_LAG)
+        async with self._lock:
             if self._watching is None or self._watching.done():
-                news = await self._records.news(BIGGEST, 0, self._now() - _LATE)
+                news = await self._records.history.news(MAX_ROW_NUMBER, 0, self._now() - _MAX_WRITE_DELAY)
                 self._newest, self._touched = news.newest, set(news.touched)
                 self._transfers = self._speeds.measured(news.fetching, self._now())
                 self._watching = asyncio.create_task(self._watch())
@@ -71,24 +72,24 @@ class ChangeFeed:
             yield queue
         finally:
             self._listeners.discard(queue)
-            await shielded(self._rest())
+            await shielded(self._stop_if_unused())
 
     @property
     def newest(self) -> int | None:
-        """The number of the last move that was told; None while nobody listens."""
+        """The number of the last change that was sent; None without listeners."""
         return self._newest if self._watching is not None else None
 
     async def transfers(self) -> Sequence[Progress]:
-        """Those under way; with speeds for who asks again within a minute, or while somebody listens."""
+        """Returns the running downloads; with speeds from the second call within a minute on."""
         return self._transfers if self._watching is not None else await self._measured()
 
     async def _measured(self) -> Sequence[Progress]:
-        fetching = await self._records.deliveries(DeliveryState.FETCHING)
+        fetching = await self._records.deliveries.in_states(DeliveryState.FETCHING)
         return self._speeds.measured(fetching, self._now())
 
-    async def _rest(self) -> None:
-        """Nobody reads any more once the last listener has left."""
-        async with self._turn:
+    async def _stop_if_unused(self) -> None:
+        """Stops polling without listeners."""
+        async with self._lock:
             if not self._listeners and self._watching is not None:
                 watching, self._watching = self._watching, None
                 watching.cancel()
@@ -97,29 +98,31 @@ class ChangeFeed:
     async def _watch(self) -> None:
         try:
             while True:
-                with suppress(DatabaseError):  # those who work with it say so
-                    await self._look()
+                with suppress(DatabaseError):  # logged by the workers
+                    await self._poll()
                 await self._pause()
         except Exception:
             log.exception("http.failed", path="/api/events")
-            for queue in list(self._listeners):  # they come again
+            for queue in list(self._listeners):  # they reconnect
                 self._drop(queue)
 
-    async def _look(self) -> None:
-        news = await self._records.news(self._newest, _LAG + 1, self._now() - _LATE)
+    async def _poll(self) -> None:
+        news = await self._records.history.news(
+            self._newest, _MAX_LISTENER_LAG + 1, self._now() - _MAX_WRITE_DELAY
+        )
         found = [of_move(number, move) for number, move in news.moves]
         moved = {(move.account, move.task_id) for _, move in news.moves}
         if fresh := sorted(set(news.touched) - self._touched - moved):
-            found.append(_told("touched", orders=fresh))
+            found.append(_event("touched", {"orders": fresh}))
         transfers = self._speeds.measured(news.fetching, self._now())
         if transfers != self._transfers:
             found.append(_of_transfers(transfers))
-        self._tell(found)
+        self._send(found)
         self._newest, self._touched, self._transfers = news.newest, set(news.touched), transfers
 
-    def _tell(self, found: Sequence[ChangeEvent]) -> None:
+    def _send(self, found: Sequence[ChangeEvent]) -> None:
         for queue in list(self._listeners):
-            if queue.qsize() + len(found) > _LAG:  # a first sweep alone records thousands
+            if queue.qsize() + len(found) > _MAX_LISTENER_LAG:  # the first sweep records thousands
                 self._drop(queue)
             else:
                 for change in found:
@@ -134,17 +137,19 @@ class ChangeFeed:
 
 def of_move(number: int, move: Transition) -> ChangeEvent:
     data = orjson.dumps({"account": move.account, **transition_to_dict(move)}).decode()
-    return ChangeEvent(written(data, id=number), number=number)
+    return ChangeEvent(format_event(data, id=number), number=number)
 
 
 def lagged(newest: int) -> ChangeEvent:
-    """Too much is missing: the viewer reads everything anew, and goes on from this move."""
-    return ChangeEvent(written("{}", event="lagged", id=newest), "lagged", newest)
+    """Returns the event for a viewer that missed too much: reload everything, and continue here."""
+    return ChangeEvent(format_event("{}", event="lagged", id=newest), "lagged", newest)
 
 
 def _of_transfers(transfers: Sequence[Progress]) -> ChangeEvent:
-    return _told("transfers", transfers=[transfer_to_dict(going) for going in transfers])
+    return _event(
+        "transfers", TransfersJson(transfers=[transfer_to_dict(transfer) for transfer in transfers])
+    )
 
 
-def _told(event: str, **facts: object) -> ChangeEvent:
-    return ChangeEvent(written(orjson.dumps(facts).decode(), event=event), event)
+def _event(event: str, data: Mapping[str, object]) -> ChangeEvent:
+    return ChangeEvent(format_event(orjson.dumps(data).decode(), event=event), event)

@@ -1,4 +1,4 @@
-"""What may be asked, word for word; what else is asked is refused rather than ignored."""
+"""Parses query parameters; unknown ones are rejected rather than ignored."""
 
 from collections.abc import Collection, Mapping
 from typing import TypeVar
@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 
 from orderwatch.core.model import OrderState
 from orderwatch.ports.queries import Search, Sort
-from orderwatch.web.row_numbers import BIGGEST, number_of
+from orderwatch.web.row_numbers import MAX_ROW_NUMBER, number_of
 
-MOST = 200  # orders of a page
-FURTHEST = 10**9
-LONGEST = 200  # characters
+MAX_LIMIT = 200
+MAX_OFFSET = 10**9
+MAX_CHARACTERS = 200
 _YES_NO = {"true": True, "false": False}
 _TEXTS = ("text", "account", "project", "status")
 SEARCH = (*_TEXTS, "state", "attention", "sort", "descending", "offset", "limit")
@@ -20,14 +20,14 @@ Pairs = Collection[tuple[str, str]]
 
 
 class ParameterError(ValueError):
-    """A question that has no answer; the text is ours."""
+    """A parameter is invalid; the text says why."""
 
 
 def search_of(query: Pairs) -> Search:
     given = _once(query, SEARCH)
     for name in _TEXTS:
-        if len(given.get(name, "")) > LONGEST or "\0" in given.get(name, ""):
-            raise ParameterError(f"{name}: up to {LONGEST} characters, none of them NUL")
+        if len(given.get(name, "")) > MAX_CHARACTERS or "\0" in given.get(name, ""):
+            raise ParameterError(f"{name}: must have at most {MAX_CHARACTERS} characters, and no NUL")
     return Search(
         text=given.get("text", ""),
         account=given.get("account"),
@@ -37,13 +37,13 @@ def search_of(query: Pairs) -> Search:
         attention=_among(given, "attention", _YES_NO, False),  # noqa: FBT003 - as below
         sort=_among(given, "sort", {str(sort): sort for sort in Sort}, Sort.TASK_ID),
         descending=_among(given, "descending", _YES_NO, False),  # noqa: FBT003 - the default
-        offset=_number(given, "offset", 0, FURTHEST, 0),
-        limit=_number(given, "limit", 1, MOST, 100),
+        offset=_number(given, "offset", 0, MAX_OFFSET, 0),
+        limit=_number(given, "limit", 1, MAX_LIMIT, 100),
     )
 
 
 def query_of(search: Search, offset: int) -> str:
-    """Such that `search_of` of it is that search, from there on."""
+    """Returns the query string of a search at `offset`."""
     given = {
         "text": search.text or None,
         "account": search.account,
@@ -61,7 +61,7 @@ def query_of(search: Search, offset: int) -> str:
 
 def after_of(query: Pairs) -> int | None:
     given = _once(query, ("after",))
-    return _number(given, "after", 0, BIGGEST, 0) if given else None
+    return _number(given, "after", 0, MAX_ROW_NUMBER, 0) if given else None
 
 
 def nothing_of(query: Pairs) -> None:
@@ -72,22 +72,22 @@ def _once(query: Pairs, known: tuple[str, ...]) -> Mapping[str, str]:
     if any(name not in known for name, _ in query):
         raise ParameterError(f"known parameters: {', '.join(known) or 'none'}")
     if len(dict(query)) != len(query):
-        raise ParameterError("each parameter once")
+        raise ParameterError("a parameter is given twice")
     return dict(query)
 
 
-def _among(given: Mapping[str, str], name: str, values: Mapping[str, T], usual: T) -> T:
+def _among(given: Mapping[str, str], name: str, values: Mapping[str, T], default: T) -> T:
     if name not in given:
-        return usual
+        return default
     if given[name] not in values:
-        raise ParameterError(f"{name}: one of {', '.join(values)}")
+        raise ParameterError(f"{name}: must be one of {', '.join(values)}")
     return values[given[name]]
 
 
-def _number(given: Mapping[str, str], name: str, least: int, most: int, usual: int) -> int:
+def _number(given: Mapping[str, str], name: str, least: int, most: int, default: int) -> int:
     if name not in given:
-        return usual
+        return default
     number = number_of(given[name])
     if number is None or not least <= number <= most:
-        raise ParameterError(f"{name}: a number from {least} to {most}")
+        raise ParameterError(f"{name}: must be a number from {least} to {most}")
     return number

@@ -1,4 +1,4 @@
-"""The paths of the API and their answers."""
+"""The paths of the API, and their handlers."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,16 +22,26 @@ from orderwatch.core.serializers import (
     transfer_to_dict,
     transition_to_dict,
 )
-from orderwatch.ports.queries import Records, Search
+from orderwatch.ports import Store
+from orderwatch.ports.queries import Search
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.events import events
+from orderwatch.web.api.json_types import (
+    AccountsJson,
+    AttentionJson,
+    ErrorJson,
+    ExplainedOrderJson,
+    OrdersJson,
+    ProblemsJson,
+    TransfersJson,
+)
 from orderwatch.web.api.openapi import description
 from orderwatch.web.api.params import ParameterError, nothing_of, query_of, search_of
 from orderwatch.web.row_numbers import number_of
 from orderwatch.web.server.etag import answered
 
 _JSON = "application/json"
-_ANY = re.compile(r"\{(\w+)\}")  # part of a path; by itself the router would take no braces for it
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")  # in a path of the description
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Attention = Callable[[], Awaitable[Sequence[Concern]]]
 Explained = Callable[[Order], Awaitable[Facts]]
@@ -39,9 +49,9 @@ Alive = Callable[[], DaemonStatus]
 
 
 def api(
-    records: Records, explained: Explained, attention: Attention, changes: ChangeFeed, alive: Alive
+    records: Store, explained: Explained, attention: Attention, changes: ChangeFeed, alive: Alive
 ) -> Callable[[web.Application], None]:
-    """Adds the paths to an application; `explained` gathers what bears on an order."""
+    """Returns a function that adds the paths to an application; `explained` gathers facts of an order."""
     asked = _Api(records, explained, attention, changes, alive)
     handlers: Mapping[str, Handler] = {
         "/api/orders": asked.orders,
@@ -56,32 +66,32 @@ def api(
 
     def add(app: web.Application) -> None:
         for path, handler in handlers.items():
-            app.router.add_get(_ANY.sub(r"{\1:[^/]+}", path), _in_json(handler))
+            app.router.add_get(_PLACEHOLDER.sub(r"{\1:[^/]+}", path), _with_json_errors(handler))
 
     return add
 
 
-def _in_json(handler: Handler) -> Handler:
-    """What was asked wrongly is told as JSON too."""
+def _with_json_errors(handler: Handler) -> Handler:
+    """Returns a handler that answers invalid parameters with JSON."""
 
     @wraps(handler)
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)
         except ParameterError as error:
-            return _refusal(HTTPStatus.BAD_REQUEST, str(error))
+            return _error(HTTPStatus.BAD_REQUEST, str(error))
 
     return answer
 
 
-def _refusal(status: HTTPStatus, text: str) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps({"error": text}), content_type=_JSON)
+def _error(status: HTTPStatus, text: str) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(ErrorJson(error=text)), content_type=_JSON)
 
 
 class _Api:
     def __init__(
         self,
-        records: Records,
+        records: Store,
         explained: Explained,
         attention: Attention,
         changes: ChangeFeed,
@@ -95,16 +105,16 @@ class _Api:
 
     async def orders(self, request: web.Request) -> web.Response:
         search = search_of(request.query.items())
-        found = await self._records.find(search)
-        following = _following(search, found.total)
-        response = await _told(
-            request,
+        found = await self._records.search.find(search)
+        following = _next_page(search, found.total)
+        page = OrdersJson(
             orders=[order_to_dict(order) for order in found.orders],
             total=found.total,
             limit=search.limit,
             offset=search.offset,
             next=following,
         )
+        response = await _respond(request, page)
         if following is not None:
             response.headers[hdrs.LINK] = f'<{following}>; rel="next"'
         return response
@@ -112,46 +122,50 @@ class _Api:
     async def order(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
         account, task_id = request.match_info["account"], number_of(request.match_info["task_id"])
-        order = await self._records.order(account, task_id) if task_id is not None else None
+        order = await self._records.orders.get(account, task_id) if task_id is not None else None
         if order is None:
-            return _refusal(HTTPStatus.NOT_FOUND, "no such order is known")
+            return _error(HTTPStatus.NOT_FOUND, "no such order")
         facts = await self._explained(order)
-        history = [transition_to_dict(move) for move in await self._records.history(order.task_id, account)]
-        return await _told(request, **explanation_to_dict(facts), history=history)
+        history = [
+            transition_to_dict(move) for move in await self._records.history.of_order(order.task_id, account)
+        ]
+        return await _respond(request, ExplainedOrderJson(**explanation_to_dict(facts), history=history))
 
     async def attention(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
-        return await _told(request, attention=[concern_to_dict(found) for found in await self._attention()])
+        concerns = [concern_to_dict(concern) for concern in await self._attention()]
+        return await _respond(request, AttentionJson(attention=concerns))
 
     async def problems(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
-        found = await self._records.problems()
-        return await _told(request, problems=[problem_to_dict(problem) for problem in found.values()])
+        problems = [problem_to_dict(problem) for problem in (await self._records.outbox.problems()).values()]
+        return await _respond(request, ProblemsJson(problems=problems))
 
     async def accounts(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
-        found = [
+        accounts = [
             account_to_dict(name, state.listed_at, state.trouble)
-            for name, state in sorted((await self._records.accounts()).items())
+            for name, state in sorted((await self._records.accounts.states()).items())
         ]
-        return await _told(request, daemon=daemon_status_to_dict(self._alive()), accounts=found)
+        return await _respond(
+            request, AccountsJson(daemon=daemon_status_to_dict(self._alive()), accounts=accounts)
+        )
 
     async def transfers(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
-        return await _told(
-            request, transfers=[transfer_to_dict(going) for going in await self._changes.transfers()]
-        )
+        transfers = [transfer_to_dict(transfer) for transfer in await self._changes.transfers()]
+        return await _respond(request, TransfersJson(transfers=transfers))
 
     async def openapi(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
         return await answered(request, orjson.dumps(description()), _JSON)
 
 
-async def _told(request: web.Request, **facts: object) -> web.Response:
-    return await answered(request, orjson.dumps(facts), _JSON)
+async def _respond(request: web.Request, body: Mapping[str, object]) -> web.Response:
+    return await answered(request, orjson.dumps(body), _JSON)
 
 
-def _following(search: Search, total: int) -> str | None:
-    """The URL of the page after this one, relative to the server."""
+def _next_page(search: Search, total: int) -> str | None:
+    """Returns the URL of the next page, relative to the server."""
     offset = search.offset + search.limit
     return f"/api/orders?{query_of(search, offset)}" if offset < total else None

@@ -1,4 +1,4 @@
-"""A search as an address tells it, and the address of a search."""
+"""Converts searches to and from URLs."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,50 +14,53 @@ COLUMNS = (
     (None, "Captures"),
     (None, "Stored"),
     (Sort.MOVED, "Timeline"),
-    (Sort.NEXT_LOOK, "Next look"),
+    (Sort.NEXT_LOOK, "Next poll"),
 )
-_LONGEST = 200  # characters of any value
-_FARTHEST = 10**6
+_MAX_CHARACTERS = 200
+_MAX_OFFSET = 10**6
 
 
-_USUAL = Search(sort=Sort.ATTENTION, descending=True)
+_DEFAULT_SEARCH = Search(sort=Sort.ATTENTION, descending=True)
 _NAMES = ("text", "account", "project", "status", "state", "attention", "offset")
 _LATEST_FIRST = {Sort.MOVED, Sort.ATTENTION}
 
 
 def parse_search(query: Mapping[str, str]) -> Search:
-    """What cannot be understood counts as not asked: a page is shown for every address."""
-    told = {name: value[:_LONGEST] for name, value in query.items() if value}
-    sort, state, offset = told.get("sort", ""), told.get("state", ""), told.get("offset", "")
+    """Returns the search of a query; invalid values are ignored, so that every URL shows a page."""
+    given = {name: value[:_MAX_CHARACTERS] for name, value in query.items() if value}
+    sort, state, offset = given.get("sort", ""), given.get("state", ""), given.get("offset", "")
     found = replace(
-        _USUAL,
-        text=told.get("text", "").strip(),
-        account=told.get("account"),
-        project=told.get("project"),
-        status=told.get("status"),
+        _DEFAULT_SEARCH,
+        text=given.get("text", "").strip(),
+        account=given.get("account"),
+        project=given.get("project"),
+        status=given.get("status"),
         state=OrderState(state) if state in set(OrderState) else None,
-        attention="attention" in told,
-        offset=min(int(offset), _FARTHEST) if offset.isascii() and offset.isdigit() else 0,
+        attention="attention" in given,
+        offset=min(int(offset), _MAX_OFFSET) if offset.isascii() and offset.isdigit() else 0,
     )
-    return replace(found, sort=Sort(sort), descending="descending" in told) if sort in set(Sort) else found
+    return replace(found, sort=Sort(sort), descending="descending" in given) if sort in set(Sort) else found
 
 
 def link_of(search: Search, page: str = "/") -> str:
-    told = {name: _text(value) for name in _NAMES if (value := getattr(search, name))}
-    if (search.sort, search.descending) != (_USUAL.sort, _USUAL.descending):
-        told |= {"sort": search.sort} | ({"descending": "yes"} if search.descending else {})
-    return f"{page}?{urlencode(told)}" if told else page
+    given = {name: _text(value) for name in _NAMES if (value := getattr(search, name))}
+    if (search.sort, search.descending) != (_DEFAULT_SEARCH.sort, _DEFAULT_SEARCH.descending):
+        given |= {"sort": search.sort} | ({"descending": "yes"} if search.descending else {})
+    return f"{page}?{urlencode(given)}" if given else page
 
 
 def turned(search: Search, sort: Sort) -> Search:
-    """By this column, the latest moves first; by it already, the other way round."""
+    """Returns the search sorted by this column, or reversed if it is already."""
     descending = not search.descending if search.sort is sort else sort in _LATEST_FIRST
     return replace(search, sort=sort, descending=descending, offset=0)
 
 
 def narrows(search: Search) -> bool:
-    """Whether it leaves out any order."""
-    return replace(search, sort=_USUAL.sort, descending=True, offset=0, limit=_USUAL.limit) != _USUAL
+    """Returns whether the search filters orders."""
+    return (
+        replace(search, sort=_DEFAULT_SEARCH.sort, descending=True, offset=0, limit=_DEFAULT_SEARCH.limit)
+        != _DEFAULT_SEARCH
+    )
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The words and figures of the templates."""
+"""The filters of the templates."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from orderwatch.core.attention.concern import Concern
 from orderwatch.core.deliveries.sidecar import zulu
 from orderwatch.core.formatting import ago, format_bytes, format_duration, format_time, printable, until
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, Transition
-from orderwatch.core.orders.order_state import DisplayState, display_state
+from orderwatch.core.orders.completeness import DisplayState, display_state
 from orderwatch.core.orders.publication_lag import Lag
 from orderwatch.core.orders.timeline import Span, Timeline, timeline
 from orderwatch.web.pages.thumbnails import is_pictured, picture_of
@@ -35,7 +35,7 @@ _OF_CAPTURES = {
 
 @cache
 def templates() -> Environment:
-    """Everything put in is escaped, what is not given an error. Each is compiled once, when drawn first."""
+    """Returns the templates: escaped, strict about missing values, and compiled once."""
     found = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -50,7 +50,7 @@ def templates() -> Environment:
 
 
 def page_of(order: Order | Transition | Concern) -> str:
-    """Where its page is; the account's name may hold anything."""
+    """Returns the path of the order's page, with the account quoted."""
     return f"/orders/{quote(order.account or '', safe='')}/{order.task_id}"
 
 
@@ -71,7 +71,7 @@ def _tick(time: datetime, by_day: bool) -> str:  # noqa: FBT001 - a filter's arg
 
 
 def _in_words(line: Timeline) -> str:
-    """For those who hear the page."""
+    """Returns a description for screen readers."""
     window = (
         [f"window {format_time(line.window.begins)} to {format_time(line.window.ends)}"]
         if line.window
@@ -82,7 +82,7 @@ def _in_words(line: Timeline) -> str:
         for row in line.rows
         for mark in row.marks
     ]
-    return "; ".join([*window, *marks]) or "a line of time"
+    return "; ".join([*window, *marks]) or "timeline"
 
 
 def _percent(done: int, total: int | None) -> int:
@@ -95,11 +95,11 @@ def _stored(order: Order) -> str:
     return f"{sum(d.state.settled for d in order.deliveries)} of {len(order.deliveries)}"
 
 
-def _delivery_tone(delivery: Delivery) -> DisplayState:
+def _delivery_colour(delivery: Delivery) -> DisplayState:
     return _OF_DELIVERIES.get(delivery.state, DisplayState.MOVING)
 
 
-def _capture_tone(capture: Capture) -> DisplayState:
+def _capture_colour(capture: Capture) -> DisplayState:
     return (
         _OF_CAPTURES.get(capture.status.phase, DisplayState.WAITING)
         if capture.status.phase
@@ -107,8 +107,8 @@ def _capture_tone(capture: Capture) -> DisplayState:
     )
 
 
-def _state_tone(order: Order) -> DisplayState:
-    """Of an order that needs nobody: what is wrong with it was acknowledged."""
+def _state_colour(order: Order) -> DisplayState:
+    """Returns the colour of an order without concerns; its trouble was acknowledged."""
     found = display_state(order)
     return DisplayState.ENDED if found is DisplayState.TROUBLE else found
 
@@ -122,21 +122,21 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "ahead": until,
     "amount": format_bytes,
     "anchor": _anchor,
-    "capture_tone": _capture_tone,
-    "delivery_tone": _delivery_tone,
+    "capture_colour": _capture_colour,
+    "delivery_colour": _delivery_colour,
     "folder_of": lambda path: str(PurePosixPath(path).parent),
     "in_words": _in_words,
     "moment": format_time,
     "name_of": lambda path: PurePosixPath(path).name,
     "page": page_of,
     "percent": _percent,
-    "picture": picture_of,
+    "thumbnail": picture_of,
     "plain": _plain,
     "span": lambda seconds: format_duration(timedelta(seconds=seconds)),
     "stored": _stored,
     "tick": _tick,
     "timeline": _timeline,
-    "state_tone": _state_tone,
+    "state_colour": _state_colour,
     "width": _width,
     "zulu": zulu,
 }

@@ -1,4 +1,4 @@
-"""Thumbnails and previews that were delivered: only stored files, and only what is a picture by its bytes."""
+"""Serves delivered thumbnails and previews, if they are stored and pictures by their content."""
 
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote
@@ -6,14 +6,14 @@ from urllib.parse import quote
 from aiohttp import web
 
 from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.ports.queries import Records
+from orderwatch.ports import Store
 from orderwatch.web.row_numbers import number_of
 from orderwatch.web.server.etag import tagged, unchanged
 
 _ATTACHMENTS = {"thumbnail", "preview"}
 _BEGINNINGS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 _PARTS = ("account", "task_id", "capture_id", "scene_id", "attachment", "version")
-_NONE = "404: no such picture is stored\n"
+_NONE = "404: no such picture\n"
 
 Read = Callable[[Delivery], Awaitable[bytes | None]]
 
@@ -23,14 +23,14 @@ def is_pictured(delivery: Delivery) -> bool:
 
 
 def picture_of(delivery: Delivery) -> str:
-    """Where its picture is; the provider's names may hold anything."""
+    """Returns the path of the picture, with the provider's names quoted."""
     return "/pictures/" + "/".join(quote(str(part), safe="") for part in delivery.key)
 
 
 class Thumbnails:
-    """`read` gives the bytes of a stored file, None where it is not to be had."""
+    """Serves pictures; `read` returns the bytes of a stored file, None if it is unavailable."""
 
-    def __init__(self, records: Records, read: Read) -> None:
+    def __init__(self, records: Store, read: Read) -> None:
         self._records = records
         self._read = read
 
@@ -52,6 +52,6 @@ class Thumbnails:
     async def _delivery(self, asked: tuple[str, ...]) -> Delivery | None:
         account, number, *_ = asked
         task_id = number_of(number)
-        order = await self._records.order(account, task_id) if task_id is not None else None
+        order = await self._records.orders.get(account, task_id) if task_id is not None else None
         pictured = filter(is_pictured, order.deliveries if order else ())
         return next((d for d in pictured if tuple(map(str, d.key)) == asked), None)

@@ -1,4 +1,4 @@
-"""The pages: each is one reading of the records, drawn by a template."""
+"""The pages of the site."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,17 +20,19 @@ from orderwatch.core.orders.publication_lag import Lags
 from orderwatch.core.orders.recent_changes import fold_changes, single_change
 from orderwatch.core.orders.timeline import timeline
 from orderwatch.errors import DatabaseError
-from orderwatch.ports.queries import DashboardQueries, Records, Sort
-from orderwatch.web.pages.map import MOST, OrderMap, collection, features_of
+from orderwatch.ports import Store
+from orderwatch.ports.dashboard import Overview
+from orderwatch.ports.queries import Sort
+from orderwatch.web.pages.map import MAX_ORDERS, OrderMap, collection, features_of
 from orderwatch.web.pages.search_params import COLUMNS, link_of, narrows, parse_search, turned
 from orderwatch.web.pages.template_filters import templates
 from orderwatch.web.row_numbers import number_of
 from orderwatch.web.server.etag import Packed, packed, sent
 from orderwatch.web.server.response_cache import ResponseCache
 
-_EVENTS = 200  # moves on one page
-_OF_MAPS = 5.0  # seconds from one map to the next
-_ROWS = 50  # orders on one page
+_CHANGES_PER_PAGE = 200
+_MAP_INTERVAL_SECONDS = 5.0
+_ORDERS_PER_PAGE = 50
 _LABELS = {"account": "Account", "project": "Project", "status": "Provider's status", "state": "State"}
 _GEOJSON = "application/geo+json"
 
@@ -41,10 +43,10 @@ Explain = Callable[[Order], Awaitable[Sequence[Evidence]]]
 
 @dataclass(slots=True, kw_only=True)
 class Views:
-    """What the pages are made of. All but `records` is the daemon's own."""
+    """The pages, and the data that they show."""
 
-    records: Records
-    overview: Callable[[], Awaitable[DashboardQueries]]
+    records: Store
+    overview: Callable[[], Awaitable[Overview]]
     attention: Callable[[], Awaitable[Sequence[Concern]]]
     transfers: Callable[[], Awaitable[Sequence[Progress]]]
     explain: Explain
@@ -59,7 +61,7 @@ class Views:
 
     def add_to(self, app: web.Application) -> None:
         order = "/orders/{account:[^/]+}/{task_id:[0-9]{1,19}}"
-        app.middlewares.append(self.kindly)
+        app.middlewares.append(self.error_pages)
         pages = {
             "/": self.board,
             "/map.json": self.map,
@@ -68,7 +70,7 @@ class Views:
             f"{order}/map.json": self.map_of_order,
         }
         for path, page in pages.items():
-            app.router.add_get(path, self._shared(page, _OF_MAPS if page == self.map else None))
+            app.router.add_get(path, self._shared(page, _MAP_INTERVAL_SECONDS if page == self.map else None))
 
     def _shared(self, page: Page, apart: float | None) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handler(request: web.Request) -> web.Response:
@@ -78,10 +80,10 @@ class Views:
         return handler
 
     async def board(self, request: web.Request) -> Packed:
-        """Is all well, where is it, and every order."""
-        search = replace(parse_search(request.query), limit=_ROWS)
-        found = await self.records.find(search)
-        choices = await self.records.choices()
+        """Returns the summary, the map and the orders."""
+        search = replace(parse_search(request.query), limit=_ORDERS_PER_PAGE)
+        found = await self.records.search.find(search)
+        choices = await self.records.search.choices()
         end = search.offset + len(found.orders)
         named = zip(_LABELS, choices, strict=True)
         overview = await self.overview()
@@ -95,7 +97,7 @@ class Views:
             found=found,
             more=link_of(replace(search, offset=end)) if found.orders and end < found.total else None,
             map=link_of(replace(search, sort=Sort.ATTENTION, descending=True, offset=0), "/map.json"),
-            drawn=MOST,
+            drawn=MAX_ORDERS,
             columns=[(word, label, word and link_of(turned(search, word))) for word, label in COLUMNS],
             filtered=narrows(search),
             choices=[(name, _LABELS[name], values) for name, values in named],
@@ -103,9 +105,9 @@ class Views:
         )
 
     async def order(self, request: web.Request) -> Packed:
-        """Everything of one order."""
-        order = await self._asked_for(request)
-        moves = await self.records.history(order.task_id, order.account)
+        """Returns the page of one order."""
+        order = await self._requested_order(request)
+        moves = await self.records.history.of_order(order.task_id, order.account)
         lags, now = await self.learned(), self.now()
         return await self._page(
             "order.html",
@@ -119,44 +121,46 @@ class Views:
         )
 
     async def events(self, request: web.Request) -> Packed:
-        """What moved lately."""
-        moves = await self.records.last_moves(number_of(request.query.get("before", "")), _EVENTS)
-        older = f"/events?before={moves[-1][0]}" if len(moves) == _EVENTS else None
-        told = list(reversed(fold_changes(move for _, move in reversed(moves))))
-        return await self._page("events.html", here="events", moves=told, of_many=True, older=older)
+        """Returns the recent status changes."""
+        moves = await self.records.history.newest(
+            number_of(request.query.get("before", "")), _CHANGES_PER_PAGE
+        )
+        older = f"/events?before={moves[-1][0]}" if len(moves) == _CHANGES_PER_PAGE else None
+        rows = list(reversed(fold_changes(move for _, move in reversed(moves))))
+        return await self._page("events.html", here="events", moves=rows, of_many=True, older=older)
 
     async def map(self, request: web.Request) -> Packed:
-        """Where the orders are that are searched for, as far as they are drawn: GeoJSON."""
+        """Returns the matching orders for the map, as GeoJSON."""
         return await packed(await self._atlas.map(parse_search(request.query)), _GEOJSON)
 
     async def map_of_order(self, request: web.Request) -> Packed:
-        return await packed(collection(features_of(await self._asked_for(request))), _GEOJSON)
+        return await packed(collection(features_of(await self._requested_order(request))), _GEOJSON)
 
     @web.middleware
-    async def kindly(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Whoever looks on with a browser is shown why there is nothing to see, and the way back."""
+    async def error_pages(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Shows browsers a page with the reason and a way back."""
         try:
             return await handler(request)
         except web.HTTPNotFound as missing:
             if not _is_browser(request):
                 raise
-            return await self._instead("missing.html", HTTPStatus.NOT_FOUND, (missing.text or "").strip())
+            return await self._error_page("missing.html", HTTPStatus.NOT_FOUND, (missing.text or "").strip())
         except DatabaseError as error:
             if not _is_browser(request):
                 raise
-            return await self._instead("unreadable.html", HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+            return await self._error_page("unreadable.html", HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
-    async def _instead(self, template: str, status: HTTPStatus, reason: str) -> web.Response:
+    async def _error_page(self, template: str, status: HTTPStatus, reason: str) -> web.Response:
         drawn = await self._drawn(template, here="", reason=reason)
         return web.Response(text=drawn, status=status, content_type="text/html")
 
-    async def _asked_for(self, request: web.Request) -> Order:
+    async def _requested_order(self, request: web.Request) -> Order:
         task_id = number_of(request.match_info["task_id"])
         if task_id is not None:
-            order = await self.records.order(request.match_info["account"], task_id)
+            order = await self.records.orders.get(request.match_info["account"], task_id)
             if order is not None:
                 return order
-        raise web.HTTPNotFound(text="404: no such order is known\n")
+        raise web.HTTPNotFound(text="404: no such order\n")
 
     async def _page(self, template: str, **facts: object) -> Packed:
         drawn = await self._drawn(template, **facts)
@@ -166,7 +170,7 @@ class Views:
         draw = partial(
             self._templates.get_template(template).render, now=self.now(), version=orderwatch.__version__
         )
-        return await asyncio.to_thread(draw, **facts)  # others go on meanwhile
+        return await asyncio.to_thread(draw, **facts)  # does not block the loop
 
 
 def _is_browser(request: web.Request) -> bool:

@@ -1,4 +1,4 @@
-"""Who may ask: pages of other sites cannot, not even by a name of theirs that leads here."""
+"""Access control: rejects requests of other sites, even by DNS rebinding, and without the token."""
 
 import base64
 import hmac
@@ -12,9 +12,9 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class AccessControl:
-    """Of a server that listens on this host. One that listens everywhere has every address, but no name.
+    """The names that the server at `host` accepts; one that listens everywhere accepts every address.
 
-    `hosts` are further names of it, a proxy's; whoever asks has to know the `token`, if there is one.
+    `hosts` are additional names, e.g. a reverse proxy's; every request needs the `token`, if there is one.
     """
 
     def __init__(self, host: str, hosts: Iterable[str] = (), token: str = "") -> None:
@@ -25,7 +25,7 @@ class AccessControl:
             self._names.add(socket.gethostname().lower())
 
     def knows(self, host: str) -> bool:
-        """Whether the `Host` header means this server."""
+        """Returns whether the `Host` header names this server."""
         match = _HOST.fullmatch(host)
         if match is None:
             return False
@@ -33,7 +33,7 @@ class AccessControl:
         return name in self._names or (self._everywhere and _address(name) is not None)
 
     def admits(self, authorization: str) -> bool:
-        """Whether that header holds the token: as a bearer's, or as the password of any user."""
+        """Returns whether `Authorization` has the token, as a bearer's or as any user's password."""
         scheme, _, given = authorization.partition(" ")
         shown = given.strip().encode("utf-8", "surrogateescape")
         if scheme.lower() == "basic":
@@ -47,7 +47,7 @@ class AccessControl:
 
     @staticmethod
     def same(origin: str, host: str) -> bool:
-        """Whether the `Origin` is the server that was asked."""
+        """Returns whether the `Origin` is the requested server."""
         scheme, _, whence = origin.lower().partition("://")
         return scheme in {"http", "https"} and whence == host.lower()
 

@@ -1,4 +1,4 @@
-"""The HTTP server: bounded in connections and time, and it only answers GET and HEAD."""
+"""The HTTP server: read-only, with limits on connections and time."""
 
 import asyncio
 import json
@@ -17,18 +17,18 @@ from orderwatch.errors import DatabaseError
 from orderwatch.web.server.access_control import AccessControl
 from orderwatch.web.server.backpressure import Backpressure
 from orderwatch.web.server.sockets import open_socket
-from orderwatch.web.server.sse import BEGUN, PATIENCE, STREAMS, Streams
+from orderwatch.web.server.sse import DEADLINE, STREAM_RESPONSE, STREAMS, Streams
 
 log = structlog.get_logger()
 
-_CONNECTIONS = 128  # beside the streams
-_LIFE = 15.0  # seconds of a connection, which carries one answer
-_LINGER = 45.0  # seconds more for a slow viewer to take what is written
-_PATIENCE = 10.0  # seconds for one answer
-_LATER = "30"  # seconds
+_MAX_CONNECTIONS = 128  # without streams
+_CONNECTION_SECONDS = 15.0  # a connection carries one answer
+_LINGER_SECONDS = 45.0  # in addition, for a slow client to read the answer
+_ANSWER_TIMEOUT_SECONDS = 10.0
+_RETRY_AFTER_SECONDS = "30"
 
-_UNWELCOME = "401: the token is wanted, as the password of any user\n"
-_ASKS = 'Bearer realm="orderwatch", Basic realm="orderwatch", charset="UTF-8"'
+_UNAUTHORIZED = "401: the token is required, as the password of any user\n"
+_AUTHENTICATE = 'Bearer realm="orderwatch", Basic realm="orderwatch", charset="UTF-8"'
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -38,9 +38,9 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-# What strangers send wrong is no trouble of ours; aiohttp would log a traceback for each.
-_unheard = logging.getLogger("orderwatch.web.unheard")
-_unheard.setLevel(logging.CRITICAL + 1)
+# Invalid requests are not a problem of the daemon; aiohttp would log a traceback for each.
+_ignored = logging.getLogger("orderwatch.web.ignored")
+_ignored.setLevel(logging.CRITICAL + 1)
 
 Report = Mapping[str, object]
 Routes = Callable[[web.Application], None]
@@ -48,10 +48,7 @@ Routes = Callable[[web.Application], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedPages:
-    """What is served. A report is sound where its `ok` is true; metrics come as `Accept` wants them.
-
-    Each of `routes` adds more to an application that is made.
-    """
+    """The content to serve: reports with `ok`, metrics by the `Accept` header, and further `routes`."""
 
     health: Callable[[], Awaitable[Report]]
     readiness: Callable[[], Awaitable[Report]]
@@ -63,18 +60,18 @@ class ServedPages:
 async def serving(
     address: str, pages: ServedPages, *, hosts: Sequence[str] = (), token: str = ""
 ) -> AsyncIterator[int]:
-    """Serve at "host:port" or "unix:/path" meanwhile; yields the port, 0 of a socket file.
+    """Serves at "host:port" or "unix:/path"; yields the port, 0 for a socket file.
 
-    `hosts` are answered to as well; with a `token`, only whoever sends it is answered. `OSError` where
-    the address is not to be had.
+    `hosts` are additional names to accept; every request needs the `token`, if there is one. Raises
+    `OSError` if it cannot listen there.
     """
     host = "localhost" if socket_of(address) else host_and_port(address)[0]
     streams = Streams()
     runner = web.AppRunner(
         _application(AccessControl(host, hosts, token), pages, streams),
         access_log=None,
-        logger=_unheard,
-        keepalive_timeout=_LIFE,
+        logger=_ignored,
+        keepalive_timeout=_CONNECTION_SECONDS,
         lingering_time=1.0,
         shutdown_timeout=1.0,
     )
@@ -89,24 +86,24 @@ async def serving(
 
 
 def _bounded(server: web.Server, streams: Streams) -> Callable[[], asyncio.Protocol]:
-    """Whoever drips bytes, or holds many connections, keeps nobody else out for long."""
+    """Returns a protocol factory that limits connections, and ends slow ones."""
     loop = asyncio.get_running_loop()
 
-    def connected() -> asyncio.Protocol:
-        streams.end_deserted()
-        if len(server.connections) - len(streams) >= _CONNECTIONS:
+    def connect() -> asyncio.Protocol:
+        streams.end_disconnected()
+        if len(server.connections) - len(streams) >= _MAX_CONNECTIONS:
             return _Refusal()
         handler = server()
-        loop.call_later(_LIFE, over, handler)
+        loop.call_later(_CONNECTION_SECONDS, expire, handler)
         return handler
 
-    def over(handler: web.RequestHandler) -> None:
+    def expire(handler: web.RequestHandler) -> None:
         transport = handler.transport
         if transport is not None and not streams.held(handler):
             handler.force_close()
-            loop.call_later(_LINGER, transport.abort)
+            loop.call_later(_LINGER_SECONDS, transport.abort)
 
-    return connected
+    return connect
 
 
 class _Refusal(asyncio.Protocol):
@@ -126,16 +123,16 @@ def _application(guard: AccessControl, pages: ServedPages, streams: Streams) -> 
     app.router.add_get("/metrics", metrics)
     for add in pages.routes:
         add(app)
-    app.on_response_prepare.append(_plain)
+    app.on_response_prepare.append(_set_headers)
     return app
 
 
 def _reported(ask: Callable[[], Awaitable[Report]]) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def report(request: web.Request) -> web.Response:
         del request
-        said = await ask()
-        status = HTTPStatus.OK if said["ok"] else HTTPStatus.SERVICE_UNAVAILABLE
-        return web.json_response(said, status=status, dumps=lambda value: json.dumps(value) + "\n")
+        answer = await ask()
+        status = HTTPStatus.OK if answer["ok"] else HTTPStatus.SERVICE_UNAVAILABLE
+        return web.json_response(answer, status=status, dumps=lambda value: json.dumps(value) + "\n")
 
     return report
 
@@ -149,12 +146,12 @@ def _guarded(guard: AccessControl) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            _must_be_welcome(request, guard)
-            async with asyncio.timeout(_PATIENCE) as request[PATIENCE]:
+            _check_access(request, guard)
+            async with asyncio.timeout(_ANSWER_TIMEOUT_SECONDS) as request[DEADLINE]:
                 response = await handler(request)
         except TimeoutError:
             response = _unavailable(request, "no answer in time")
-        except DatabaseError as error:  # the log has it from those who work with it
+        except DatabaseError as error:  # logged by the workers
             response = _unavailable(request, str(error))
         except web.HTTPException as refusal:
             refusal.force_close()
@@ -162,9 +159,9 @@ def _guarded(guard: AccessControl) -> Middleware:
         except Exception:
             log.exception("http.failed", path=request.path)
             response = web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, text="500: see the log\n")
-        answer: web.StreamResponse = request.get(BEGUN, response)  # there is no second one after it
+        answer: web.StreamResponse = request.get(STREAM_RESPONSE, response)  # unless a stream has begun
         if not outgoing.admits(request, answer):
-            answer = _unavailable(request, "others have yet to take their answers")
+            answer = _unavailable(request, "too many answers are waiting for slow clients")
         answer.force_close()
         return answer
 
@@ -172,34 +169,34 @@ def _guarded(guard: AccessControl) -> Middleware:
 
 
 def _unavailable(request: web.Request, reason: str) -> web.Response:
-    headers = {hdrs.RETRY_AFTER: _LATER}
+    headers = {hdrs.RETRY_AFTER: _RETRY_AFTER_SECONDS}
     status = HTTPStatus.SERVICE_UNAVAILABLE
     if request.path.startswith("/api/"):
-        said, kind = json.dumps({"error": reason}), "application/json"
+        text, kind = json.dumps({"error": reason}), "application/json"
     else:
-        said, kind = f"503: {reason}\n", "text/plain"
-    return web.Response(text=said, content_type=kind, status=status, headers=headers)
+        text, kind = f"503: {reason}\n", "text/plain"
+    return web.Response(text=text, content_type=kind, status=status, headers=headers)
 
 
-def _must_be_welcome(request: web.Request, guard: AccessControl) -> None:
+def _check_access(request: web.Request, guard: AccessControl) -> None:
     hosts = request.headers.getall(hdrs.HOST, [])
     if len(hosts) != 1 or not guard.knows(hosts[0]):
-        raise web.HTTPMisdirectedRequest(text="421: ask for this host by its own name\n")
+        raise web.HTTPMisdirectedRequest(text="421: not a name of this server; see [http] hosts\n")
     origin = request.headers.get(hdrs.ORIGIN)
-    if _of_another_site(request) or (origin is not None and not guard.same(origin, hosts[0])):
-        raise web.HTTPForbidden(text="403: not for pages of other sites\n")
+    if _is_cross_site(request) or (origin is not None and not guard.same(origin, hosts[0])):
+        raise web.HTTPForbidden(text="403: requests of other sites are rejected\n")
     if not guard.admits(request.headers.get(hdrs.AUTHORIZATION, "")):
-        raise web.HTTPUnauthorized(text=_UNWELCOME, headers={hdrs.WWW_AUTHENTICATE: _ASKS})
+        raise web.HTTPUnauthorized(text=_UNAUTHORIZED, headers={hdrs.WWW_AUTHENTICATE: _AUTHENTICATE})
 
 
-def _of_another_site(request: web.Request) -> bool:
-    """A link that somebody followed is not: its answer goes to no other page."""
+def _is_cross_site(request: web.Request) -> bool:
+    """Returns whether a page of another site sent the request, except by a link that was followed."""
     fetch = {name: request.headers.get(f"Sec-Fetch-{name}") for name in ("Site", "Mode", "Dest")}
     followed = request.method == hdrs.METH_GET and (fetch["Mode"], fetch["Dest"]) == ("navigate", "document")
     return fetch["Site"] == "cross-site" and not followed
 
 
-async def _plain(request: web.Request, response: web.StreamResponse) -> None:
+async def _set_headers(request: web.Request, response: web.StreamResponse) -> None:
     del request
     response.headers.popall(hdrs.SERVER, None)
     response.headers.update(_HEADERS)

@@ -1,25 +1,25 @@
-"""Answers that are written and not taken yet: bounded over all viewers, lest slow ones cost much memory."""
+"""Limits the memory of answers that slow clients have not read yet."""
 
 import asyncio
 from weakref import WeakSet
 
 from aiohttp import web
 
-_MOST = 32_000_000  # bytes that wait to be taken
-_SMALL = 64_000  # bytes of an answer that is given whatever waits
+_MAX_WAITING_BYTES = 32_000_000
+_SMALL_ANSWER_BYTES = 64_000  # always sent
 
 
 class Backpressure:
-    """Of one server."""
+    """Counts the unread bytes of one server's answers."""
 
     def __init__(self) -> None:
         self._transports: WeakSet[asyncio.WriteTransport] = WeakSet()
 
     def admits(self, request: web.Request, answer: web.StreamResponse) -> bool:
-        """Whether it may be written too; one that is larger than all that may wait has to be alone."""
+        """Returns whether the answer may be written now; one above the limit only while nothing waits."""
         size = answer.content_length or 0
         waiting = sum(transport.get_write_buffer_size() for transport in self._transports)
-        if size > _SMALL and waiting and waiting + size > _MOST:
+        if size > _SMALL_ANSWER_BYTES and waiting and waiting + size > _MAX_WAITING_BYTES:
             return False
         if isinstance(request.transport, asyncio.WriteTransport):
             self._transports.add(request.transport)

@@ -1,4 +1,4 @@
-"""One answer for all who ask the same: viewers that hear of a move ask together."""
+"""Shares one answer among equal requests, since all viewers reload after a change."""
 
 import asyncio
 import time
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from orderwatch.web.server.etag import Packed
 
-_LASTING = 2.0  # seconds: what does not move grows old too
-_APART = 1.0  # seconds from one making to the next of the same
-_MOST = 16  # addresses that are kept
+_MAX_AGE_SECONDS = 2.0
+_MIN_INTERVAL_SECONDS = 1.0  # between two answers for one address
+_MAX_ADDRESSES = 16
 
 Make = Callable[[], Awaitable[Packed]]
 
@@ -23,11 +23,10 @@ class _Kept:
 
 
 class ResponseCache:
-    """`newest` is the number of the last move that viewers were told, None while none are.
+    """Keeps the last answers; `newest` is the number of the last change sent to viewers, None without any.
 
-    An answer is never older than that move, nor than two seconds. Where moves follow each other fast, who
-    asks waits until the last one was begun a little ago. While nobody is told, an answer is for those alone
-    who asked before it was begun.
+    An answer is never older than that change, nor than two seconds. If changes follow fast, a request waits
+    for the minimum interval. Without viewers, an answer is only for requests from before it was begun.
     """
 
     def __init__(self, newest: Callable[[], int | None], clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,22 +35,22 @@ class ResponseCache:
         self._kept: dict[str, _Kept] = {}
 
     async def answer(self, address: str, make: Make, apart: float | None = None) -> Packed:
-        """`apart` is in seconds, for what is dearer to make than a page."""
+        """Returns the answer; `apart` is the minimum interval in seconds for an expensive one."""
         arrived = self._clock()
-        kept = self._kept[address] = self._kept.pop(address, _Kept())  # now the last to be forgotten
-        if len(self._kept) > _MOST:
+        kept = self._kept[address] = self._kept.pop(address, _Kept())  # now the last to be dropped
+        if len(self._kept) > _MAX_ADDRESSES:
             del self._kept[next(iter(self._kept))]
         async with kept.turn:
-            if kept.answer is not None and self._holds(kept, arrived):
+            if kept.answer is not None and self._is_fresh(kept, arrived):
                 return kept.answer
             if kept.answer is not None and self._newest() is not None:
-                pause = _APART if apart is None else apart
+                pause = _MIN_INTERVAL_SECONDS if apart is None else apart
                 await asyncio.sleep(kept.began + pause - self._clock())
             kept.answer, kept.began, kept.newest = None, self._clock(), self._newest()
             kept.answer = await make()
             return kept.answer
 
-    def _holds(self, kept: _Kept, arrived: float) -> bool:
-        unmoved = self._newest() is not None and kept.newest == self._newest()
-        young = self._clock() < kept.began + _LASTING
-        return kept.began >= arrived or (unmoved and young)
+    def _is_fresh(self, kept: _Kept, arrived: float) -> bool:
+        unchanged = self._newest() is not None and kept.newest == self._newest()
+        young = self._clock() < kept.began + _MAX_AGE_SECONDS
+        return kept.began >= arrived or (unchanged and young)

@@ -1,4 +1,4 @@
-"""Where connections come in: a port, or a socket file that is made for it and removed at the end."""
+"""Opens the listening socket: a port, or a socket file that is removed at the end."""
 
 import asyncio
 import errno
@@ -11,36 +11,36 @@ from pathlib import Path
 
 from orderwatch.core.listen_address import host_and_port, socket_of
 
-_MODE = 0o660
-_WAITING = 16  # connections that are not taken yet
+_SOCKET_MODE = 0o660
+_BACKLOG = 16  # of connections not accepted yet
 
 
 @asynccontextmanager
 async def open_socket(listen: str, connected: Callable[[], asyncio.Protocol]) -> AsyncIterator[int]:
-    """Take connections meanwhile; yields the port, 0 of a socket file. `OSError` where it cannot be had."""
+    """Accepts connections; yields the port, 0 for a socket file. Raises `OSError` if it cannot listen."""
     loop = asyncio.get_running_loop()
     path = socket_of(listen)
     if path is None:
         host, port = host_and_port(listen)
-        with closing(await loop.create_server(connected, host, port, backlog=_WAITING)) as server:
+        with closing(await loop.create_server(connected, host, port, backlog=_BACKLOG)) as server:
             yield server.sockets[0].getsockname()[1]
     else:
         with (
             _socket_file(Path(path)) as bound,
-            closing(await loop.create_unix_server(connected, sock=bound, backlog=_WAITING)),
+            closing(await loop.create_unix_server(connected, sock=bound, backlog=_BACKLOG)),
         ):
             yield 0
 
 
 @contextmanager
 def _socket_file(path: Path) -> Iterator[socket.socket]:
-    """For owner and group; removed at the end if it still is the one that was made here."""
+    """Makes a socket file for owner and group, and removes it at the end unless it was replaced."""
     _clear(path)
     with _unix_socket() as bound:
         bound.bind(str(path))
         ours = _identity(path)
         try:
-            _let_in_group(path)  # nobody can connect before: it does not listen yet
+            _let_in_group(path)  # before it listens
             yield bound
         finally:
             with suppress(OSError):
@@ -49,7 +49,7 @@ def _socket_file(path: Path) -> Iterator[socket.socket]:
 
 
 def _clear(path: Path) -> None:
-    """Remove a socket file that nobody listens at; `OSError` where somebody does, or it is something else."""
+    """Removes a stale socket file; `OSError` if a server uses it, or it is another file."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -65,19 +65,19 @@ def _clear(path: Path) -> None:
 
 
 def _let_in_group(path: Path) -> None:
-    """Whatever the umask is. What somebody put in its place meanwhile, such as a link, stays as it is."""
+    """Sets the mode whatever the umask is, without following a link that replaced the file."""
     handle = os.open(path, os.O_PATH | os.O_NOFOLLOW)
     try:
         if not stat.S_ISSOCK(os.fstat(handle).st_mode):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-        Path(f"/proc/self/fd/{handle}").chmod(_MODE)
+        Path(f"/proc/self/fd/{handle}").chmod(_SOCKET_MODE)
     finally:
         os.close(handle)
 
 
 def _unix_socket() -> socket.socket:
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    made.settimeout(0)  # it never waits
+    made.settimeout(0)  # never blocks
     return made
 
 

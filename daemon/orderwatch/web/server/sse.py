@@ -1,4 +1,4 @@
-"""Server-sent events: answers that last, told apart from the plain ones, which are short."""
+"""Server-sent events: long answers, with limits of their own."""
 
 import asyncio
 import re
@@ -8,24 +8,24 @@ from dataclasses import dataclass, field
 
 from aiohttp import hdrs, web
 
-_MOST = 128  # streams at a time
-_BEAT = 15.0  # seconds between two comments, by which a viewer that is gone is noticed
-_TAKING = 10.0  # seconds for a viewer to take what is written …
-_TOGETHER = 100  # … so many events at once
-_RETRY = 3000  # milliseconds after which a browser comes again
+_MAX_STREAMS = 128
+_KEEPALIVE_SECONDS = 15.0  # between comments, which detect disconnected viewers
+_WRITE_TIMEOUT_SECONDS = 10.0
+_MAX_EVENTS_PER_WRITE = 100
+_RETRY_MILLISECONDS = 3000  # before a browser reconnects
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
-PATIENCE = web.RequestKey("patience", asyncio.Timeout)
-BEGUN = web.RequestKey("begun", web.StreamResponse)
+DEADLINE = web.RequestKey("deadline", asyncio.Timeout)
+STREAM_RESPONSE = web.RequestKey("stream_response", web.StreamResponse)
 
 
 class _GoneError(Exception):
-    """The viewer."""
+    """The viewer has disconnected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """Those of one server. The life of a connection is no bound for one that is `held`."""
+    """The streams of one server; a `held` connection may exceed the usual time."""
 
     _open: dict[asyncio.BaseProtocol, "Send"] = field(default_factory=dict)
 
@@ -34,15 +34,15 @@ class Streams:
 
     @property
     def full(self) -> bool:
-        """Those whose viewer has left do not count."""
-        return sum(not send.deserted for send in self._open.values()) >= _MOST
+        """Whether the limit is reached; streams of disconnected viewers do not count."""
+        return sum(not send.is_disconnected for send in self._open.values()) >= _MAX_STREAMS
 
     def held(self, connection: asyncio.BaseProtocol) -> bool:
         return connection in self._open
 
-    def end_deserted(self) -> None:
+    def end_disconnected(self) -> None:
         for send in self._open.values():
-            if send.deserted:
+            if send.is_disconnected:
                 send.end()
 
     def end(self) -> None:
@@ -59,15 +59,15 @@ class Streams:
 STREAMS = web.AppKey("streams", Streams)
 
 
-def written(data: str, *, event: str | None = None, id: int | None = None) -> str:  # noqa: A002 - the field's name
-    """An event as it is sent; `data` may have several lines, `event` and `id` are ours."""
+def format_event(data: str, *, event: str | None = None, id: int | None = None) -> str:  # noqa: A002 - the field's name
+    """Returns an event in the wire format; `data` may have several lines."""
     head = (f"id: {id}\n" if id is not None else "") + (f"event: {event}\n" if event else "")
     lines = "".join(f"data: {line}\n" for line in _LINE_END.split(data))
     return f"{head}{lines}\n"
 
 
 class Send:
-    """Sends an event to one viewer; `response` is what the handler returns in the end."""
+    """Sends events to one viewer; the handler returns `response`."""
 
     def __init__(self, request: web.Request, response: web.StreamResponse, life: asyncio.Timeout) -> None:
         self.response = response
@@ -76,85 +76,85 @@ class Send:
         self._writing = asyncio.Lock()
 
     async def __call__(self, *events: str) -> None:
-        """Events that are `written`, in one piece where they are few."""
-        for first in range(0, len(events), _TOGETHER):
-            await self._write("".join(events[first : first + _TOGETHER]))
+        """Sends formatted events, a few in one piece."""
+        for first in range(0, len(events), _MAX_EVENTS_PER_WRITE):
+            await self._write("".join(events[first : first + _MAX_EVENTS_PER_WRITE]))
 
     @property
-    def deserted(self) -> bool:
+    def is_disconnected(self) -> bool:
         return self._request.transport is None
 
     def end(self) -> None:
-        """The handler leaves its `async with` where it waits, as if it was done."""
+        """Ends the handler's `async with` normally."""
         if not self._life.expired():
             self._life.reschedule(asyncio.get_running_loop().time())
 
     async def begin(self) -> None:
         try:
             await self.response.prepare(self._request)
-            await self._write(f"retry: {_RETRY}\n\n")
+            await self._write(f"retry: {_RETRY_MILLISECONDS}\n\n")
         except (_GoneError, ConnectionError):
             self.end()
 
     def close_soon(self) -> None:
-        """Who does not take the end either is dropped."""
+        """Aborts the connection if the viewer does not read the end in time."""
         if self._request.transport is not None:
-            asyncio.get_running_loop().call_later(_TAKING, self._request.transport.abort)
+            asyncio.get_running_loop().call_later(_WRITE_TIMEOUT_SECONDS, self._request.transport.abort)
 
-    async def beat(self) -> None:
+    async def keep_alive(self) -> None:
         with suppress(_GoneError):
             while True:
-                await asyncio.sleep(_BEAT)
+                await asyncio.sleep(_KEEPALIVE_SECONDS)
                 await self._write(":\n\n")
         self.end()
 
     async def _write(self, text: str) -> None:
         if self._request.method == hdrs.METH_HEAD:
-            raise _GoneError  # it has all it asked for
+            raise _GoneError  # a HEAD request has no body
         try:
-            async with asyncio.timeout(_TAKING), self._writing:
+            async with asyncio.timeout(_WRITE_TIMEOUT_SECONDS), self._writing:
                 await self.response.write(text.encode())
         except (TimeoutError, ConnectionError) as error:
             if self._request.transport is not None:
-                self._request.transport.abort()  # what waits to be taken is forgotten
+                self._request.transport.abort()  # drops unread bytes
             raise _GoneError from error
 
 
 @asynccontextmanager
 async def event_stream(request: web.Request) -> AsyncIterator[Send]:
-    """Events to whoever asked, until either side ends it; then the handler returns `send.response`.
+    """Opens a stream until either side ends it; the handler then returns `send.response`.
 
-    Raises 503 before anything is sent where too many look on already. No bound of time holds inside.
+    Raises 503 before anything is sent if there are too many streams. Inside there is no time limit.
     """
     streams = request.app[STREAMS]
     if streams.full:
-        raise web.HTTPServiceUnavailable(text="503: too many look on\n", headers={hdrs.RETRY_AFTER: "30"})
+        raise web.HTTPServiceUnavailable(text="503: too many viewers\n", headers={hdrs.RETRY_AFTER: "30"})
     response = web.StreamResponse(
         headers={
             hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8",
             hdrs.CACHE_CONTROL: "no-store",
-            "X-Accel-Buffering": "no",  # a proxy passes each event on at once
+            "X-Accel-Buffering": "no",  # proxies must not buffer events
         }
     )
-    request[BEGUN] = response
-    request[PATIENCE].reschedule(None)
+    request[STREAM_RESPONSE] = response
+    request[DEADLINE].reschedule(None)
     with suppress(_GoneError):
         async with _ending() as life:
             send = Send(request, response, life)
             streams.add(request.protocol, send)
-            beating = asyncio.create_task(send.beat())
+            keepalive = asyncio.create_task(send.keep_alive())
             try:
                 await send.begin()
                 yield send
             finally:
-                beating.cancel()
+                keepalive.cancel()
                 streams.drop(request.protocol)
                 send.close_soon()
 
 
 @asynccontextmanager
 async def _ending() -> AsyncIterator[asyncio.Timeout]:
-    """What is inside goes on until the yielded timeout is set; that is a good end."""
+    """Runs the body until the yielded timeout expires, which is a normal end."""
     life = asyncio.timeout(None)
     try:
         async with life:

@@ -1,4 +1,4 @@
-"""The files of `static/` beside this: read once; no path of a request ever reaches the file system."""
+"""Serves the files of `static/`, read once; request paths never reach the file system."""
 
 import hashlib
 import mimetypes
@@ -22,13 +22,13 @@ _KINDS = {
 
 
 def add_static(app: web.Application, folder: Path = _FOLDER) -> None:
-    """`/static/NAME` for each file; one that is packed as NAME.gz goes by NAME."""
+    """Adds `/static/NAME` for each file, also for one that is stored as NAME.gz."""
     files = {name: file for path in _files(folder) for name, file in [_read(path, folder)]}
 
     async def static(request: web.Request) -> web.Response:
         file = files.get(request.match_info["name"])
         if file is None:
-            raise web.HTTPNotFound(text="404: there is no such file\n")
+            raise web.HTTPNotFound(text="404: no such file\n")
         return await sent(request, file)
 
     app.router.add_get("/static/{name:.+}", static)

@@ -1,4 +1,4 @@
-// The map: land that ships with us, targets and footprints in the colours of the page.
+// The map: bundled land, and targets and footprints in the colours of the page.
 "use strict";
 (() => {
   const place = document.getElementById("map");
@@ -10,29 +10,29 @@
   map.createPane("land").style.zIndex = 300; // below the orders
   const land = L.layerGroup().addTo(map);
   const layer = L.geoJSON(null, {
-    style: looks,
+    style: styleOf,
     pointToLayer: dot,
-    onEachFeature: tell,
+    onEachFeature: addTooltip,
   }).addTo(map);
-  const pins = L.layerGroup().addTo(map); // areas that are too small to be seen
+  const pins = L.layerGroup().addTo(map); // for areas that are too small
   let shape = null;
   let seen = "";
   let from = "";
-  let fitted = ""; // what the view was chosen for
+  let fitted = ""; // the features that the view was fitted to
   let due = null;
   let many = false;
 
-  function looks(feature) {
+  function styleOf(feature) {
     const colour = style(feature.facts.tone) || style("waiting");
     const target = feature.properties.kind === "target";
     return { color: colour, fillColor: colour, weight: target ? 2 : 1.5, fillOpacity: target ? 0.15 : 0.4, dashArray: target && feature.geometry.type !== "Point" ? "4 3" : null };
   }
 
   function dot(feature, at) {
-    return L.circleMarker(at, { radius: many ? 3.5 : 6, ...looks(feature) });
+    return L.circleMarker(at, { radius: many ? 3.5 : 6, ...styleOf(feature) });
   }
 
-  function tell(feature, drawn) {
+  function addTooltip(feature, drawn) {
     drawn.bindTooltip(() => text(feature.properties), { sticky: true });
     drawn.on("click", () => { location.href = feature.facts.page; });
   }
@@ -44,13 +44,13 @@
       const [low, high] = [drawn.getBounds().getSouthWest(), drawn.getBounds().getNorthEast()].map((at) => map.latLngToLayerPoint(at));
       if (low.distanceTo(high) > 16) return;
       const shown = dot(drawn.feature, drawn.getBounds().getCenter()).setStyle({ dashArray: null }).addTo(pins);
-      tell(drawn.feature, shown);
+      addTooltip(drawn.feature, shown);
     });
   }
 
-  function text(told) {  // a node, never markup: names are the provider's
+  function text(properties) {  // a node, never markup: names are the provider's
     const node = document.createElement("span");
-    node.textContent = [told.project_name, told.task_name, told.status].filter(Boolean).join(" · ");
+    node.textContent = [properties.project_name, properties.task_name, properties.status].filter(Boolean).join(" · ");
     return node;
   }
 
@@ -59,7 +59,7 @@
     if (shape) L.geoJSON(shape, { pane: "land", interactive: false, style: { color: style("shore"), weight: 0.7, fillColor: style("land"), fillOpacity: 1 } }).addTo(land);
   }
 
-  function later() { // many take their time here, and in the daemon
+  function later() { // many features are slow to draw, here and in the daemon
     const pause = layer.getLayers().length > 500 ? 15_000 : 0;
     if (place.dataset.features !== from) draw();
     else if (due === null) due = setTimeout(() => { due = null; draw(); }, pause);
@@ -86,7 +86,7 @@
   }
 
   fetch("/static/land.json").then((answer) => answer.json()).then((found) => { shape = found; drawLand(); place.dataset.land = "drawn"; });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawLand(); layer.setStyle(looks); pin(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawLand(); layer.setStyle(styleOf); pin(); });
   map.on("zoomend", pin);
   document.addEventListener("orders-moved", later);
   draw();

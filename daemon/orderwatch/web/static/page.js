@@ -1,20 +1,20 @@
-// Keeps the page as it is in the daemon: on news it reads itself again and puts the parts in place that changed.
-// Of a page that cannot be made (503) that is the header, which says why.
+// Keeps the page up to date: on events it reloads itself and replaces the parts that changed.
+// If the page is unavailable (503), that is the header, which shows the reason.
 "use strict";
 (() => {
   const link = document.getElementById("link");
   const form = document.getElementById("filters");
   let url = location.href;
-  let shown = url; // whose orders are in the table
-  let reading = null; // the request under way; a later one takes its place
+  let shown = url; // of the orders in the table
+  let reading = null; // the running request; a later one replaces it
   let due = null;
   let dueAt = Infinity;
   let readAt = -Infinity;
-  let unread = false; // while nobody sees the page
+  let unread = false; // while the page is hidden
   let moved = new Set();
-  let anew = false; // what moved is not known
+  let reloadAll = false; // it is unknown what changed
 
-  function later(pause) { // not all viewers at once, and none without a pause
+  function later(pause) { // spreads viewers, at most one request per second
     const at = Math.max(performance.now() + pause * (1 + Math.random()), readAt + 1000);
     if (at >= dueAt) return;
     clearTimeout(due);
@@ -33,7 +33,7 @@
       const answer = await fetch(url, { signal: mine.signal, headers: { Accept: "text/html" } });
       if (answer.ok || answer.status === 503) replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch (error) {
-      if (error.name !== "AbortError") say("The daemon does not answer; trying again.");
+      if (error.name !== "AbortError") showStatus("The daemon does not answer; retrying.");
     } finally {
       if (reading === mine) reading = null;
     }
@@ -42,9 +42,9 @@
   function replace(fresh) {
     const held = moved;
     const focused = document.activeElement;
-    const redrawn = anew || held.size > 0 || mapOf(document) !== mapOf(fresh);
+    const redrawn = reloadAll || held.size > 0 || mapOf(document) !== mapOf(fresh);
     moved = new Set();
-    anew = false;
+    reloadAll = false;
     if (mapOf(document)) document.getElementById("map").dataset.features = mapOf(fresh);
     document.title = fresh.title;
     const icons = [document, fresh].map((page) => page.getElementById("icon"));
@@ -66,7 +66,7 @@
     return map && map.dataset.features;
   }
 
-  function become(old, fresh) { // what stays the same stays where it is: focus, selection, pictures
+  function become(old, fresh) { // keeps unchanged nodes: focus, selection, pictures
     if (old.id === "map" || old.isEqualNode(fresh)) return;
     if (old.nodeType !== Node.ELEMENT_NODE) {
       old.nodeValue = fresh.nodeValue;
@@ -90,12 +90,12 @@
     }
   }
 
-  function keepFurther(part, other) { // what was loaded further down stays, in its new form where it is told
+  function keepFurther(part, other) { // keeps the rows that were loaded by scrolling
     const rows = part.querySelectorAll("tr[data-further]");
     if (shown === url && rows.length) {
       const body = other.querySelector("tbody");
-      const told = new Set([...body.children].map((row) => row.id));
-      for (const row of rows) if (!told.has(row.id)) body.append(row);
+      const known = new Set([...body.children].map((row) => row.id));
+      for (const row of rows) if (!known.has(row.id)) body.append(row);
       const [more, next] = [part, other].map((one) => one.querySelector("#more"));
       if (next) more ? next.replaceWith(more) : next.parentElement.remove();
     }
@@ -140,7 +140,7 @@
     return mine.dataset.order === `${account}/${task_id}`;
   }
 
-  function say(text) {
+  function showStatus(text) {
     link.textContent = text;
     link.hidden = !text;
   }
@@ -160,10 +160,10 @@
   const mine = document.querySelector("#order[data-order]");
   function listen() {
     const events = new EventSource("/api/events");
-    events.onopen = () => { say(""); anew = true; later(250); };
+    events.onopen = () => { showStatus(""); reloadAll = true; later(250); };
     events.onerror = () => {
-      say("The daemon does not answer; trying again.");
-      if (events.readyState === EventSource.CLOSED) setTimeout(listen, 5000 * (1 + Math.random())); // refused, such as by a proxy
+      showStatus("The daemon does not answer; retrying.");
+      if (events.readyState === EventSource.CLOSED) setTimeout(listen, 5000 * (1 + Math.random())); // rejected, e.g. by a proxy
     };
     events.onmessage = (event) => {
       const move = JSON.parse(event.data);
@@ -172,7 +172,7 @@
       moved.add(key);
       later(250);
     };
-    events.addEventListener("lagged", () => { anew = true; later(1000); });
+    events.addEventListener("lagged", () => { reloadAll = true; later(1000); });
     events.addEventListener("transfers", (event) => {
       if (mine ? JSON.parse(event.data).transfers.some(isMine) : document.getElementById("header")) later(5000);
     });

@@ -1,92 +1,97 @@
-"""Whether the provider takes us, and whether its clock and ours agree."""
+"""Checks credentials and contract of an account, and compares the clocks."""
 
 from collections.abc import Awaitable, Callable
 
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.errors import AnswerError, ProviderError, RefusedError
-from orderwatch.service.maintenance.checks.finding import Finding, Named
+from orderwatch.service.maintenance.checks.finding import CheckResult, NamedCheck
 
-_SKEW = 30.0  # seconds of clock difference that an operator should know of
-_LATER = "try again later; is the network up, and the endpoint right?"
+_MAX_SKEW_SECONDS = 30.0
+_RETRY_ADVICE = "try again later; check the network and the endpoint"
 
-_ODD = "is the endpoint right? a gateway before it may spoil its answers"
+_ENDPOINT_ADVICE = "check the endpoint; a gateway before it may alter responses"
 
 
-class Credentials(Named):
-    """`ask` gets a token; it raises `ProviderError`."""
+class CredentialsCheck(NamedCheck):
+    """Checks the credentials. `request` requests a token, or raises `ProviderError`."""
 
-    def __init__(self, account: str, ask: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, account: str, request: Callable[[], Awaitable[object]]) -> None:
         super().__init__(f"credentials of {account}")
-        self._ask = ask
+        self._request = request
         self.accepted = False
 
-    async def run(self) -> Finding:
+    async def run(self) -> CheckResult:
         self.accepted = False
         try:
-            await self._ask()
+            await self._request()
         except RefusedError as error:
             return self.bad(
-                str(error), "ask the provider for new ones if these are what you were given", refused=True
+                str(error),
+                "check them for typing errors, or request new ones from the provider",
+                refused=True,
             )
         except ProviderError as error:
-            return self.bad(str(error), _LATER)
+            return self.bad(str(error), _RETRY_ADVICE)
         self.accepted = True
         return self.found("accepted")
 
 
-class Contract(Named):
-    """After the credentials. `ask` uses the contract; it returns how far our clock is ahead, in seconds."""
+class ContractCheck(NamedCheck):
+    """Checks the contract, after the credentials. `request` uses it and returns the clock lead in seconds."""
 
     def __init__(
-        self, account: str, credentials: Credentials, ask: Callable[[], Awaitable[float | None]]
+        self, account: str, credentials: CredentialsCheck, request: Callable[[], Awaitable[float | None]]
     ) -> None:
         super().__init__(f"contract of {account}")
         self._credentials = credentials
-        self._ask = ask
-        self.ahead: float | None = None  # None where it is not known
+        self._request = request
+        self.ahead: float | None = None  # seconds, None if unknown
 
-    async def run(self) -> Finding | None:
+    async def run(self) -> CheckResult | None:
         self.ahead = None
         if not self._credentials.accepted:
             return None
         try:
-            self.ahead = await self._ask()
+            self.ahead = await self._request()
         except RefusedError as error:
-            return self.bad(str(error), "`orderwatch contracts` lists what may be used", refused=True)
+            return self.bad(
+                str(error), "`orderwatch contracts` lists the contracts you can use", refused=True
+            )
         except AnswerError as error:
-            return self.bad(str(error), _ODD)
+            return self.bad(str(error), _ENDPOINT_ADVICE)
         except ProviderError as error:
-            return self.bad(str(error), _LATER)
+            return self.bad(str(error), _RETRY_ADVICE)
         return self.found("accepted")
 
 
-class Access(Named):
-    """What the daemon knows of an account, which asks all the time; `trouble` is None where all is well."""
+class AccountCheck(NamedCheck):
+    """Reports what the daemon knows of an account; `trouble` returns None if all is well."""
 
     def __init__(self, account: str, trouble: Callable[[], OpenCircuit | None]) -> None:
         super().__init__(f"account {account}")
         self._trouble = trouble
 
-    async def run(self) -> Finding:
+    async def run(self) -> CheckResult:
         trouble = self._trouble()
         if trouble is None:
-            return self.found("credentials and contract are accepted")
+            return self.found("credentials and contract accepted")
         return self.bad(trouble.reason, "run: orderwatch check --online", refused=trouble.refused)
 
 
-class Skew(Named):
-    """`ahead` is how far this host's clock is before the provider's, in seconds; None where nobody knows."""
+class ClockSkewCheck(NamedCheck):
+    """Compares the clocks; `ahead` returns this host's lead over the provider in seconds, None if unknown."""
 
     def __init__(self, against: str, ahead: Callable[[], float | None]) -> None:
         super().__init__(f"clock against {against}")
         self._ahead = ahead
 
-    async def run(self) -> Finding | None:
+    async def run(self) -> CheckResult | None:
         ahead = self._ahead()
         if ahead is None:
             return None
-        if abs(ahead) <= _SKEW:
+        if abs(ahead) <= _MAX_SKEW_SECONDS:
             return self.found(f"{ahead:+.1f} s")
         return self.bad(
-            f"{ahead:+.1f} s", "compare this host's clock with a time server (NTP): it is wrong, or theirs is"
+            f"{ahead:+.1f} s",
+            "check this host's clock against a time server (NTP); one of the two clocks is wrong",
         )

@@ -1,4 +1,4 @@
-"""How long the certificate of an endpoint is good."""
+"""Checks how long the certificate of an endpoint is valid."""
 
 import asyncio
 import ssl
@@ -7,16 +7,16 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-from orderwatch.service.maintenance.checks.finding import Finding, Named
+from orderwatch.service.maintenance.checks.finding import CheckResult, NamedCheck
 
-_EARLY = timedelta(days=14)
-_PATIENCE = 10.0  # seconds
-_EXPIRED = 10  # of OpenSSL's reasons not to believe a certificate
-_ADVICE = "tell the provider, or whoever runs the proxy"
+_WARN_BEFORE = timedelta(days=14)
+_TIMEOUT_SECONDS = 10.0
+_EXPIRED_CODE = 10  # OpenSSL's verify code for an expired certificate
+_ADVICE = "inform the provider, or the operator of your proxy"
 
 
-class Certificate(Named):
-    """`endpoint` is our name for it; nothing is sent there but the greeting."""
+class CertificateCheck(NamedCheck):
+    """Checks one endpoint with a TLS handshake only; `endpoint` is its name in logs."""
 
     kind = "certificate"
 
@@ -33,26 +33,26 @@ class Certificate(Named):
         self._now = now
         self._trust = trust
 
-    async def run(self) -> Finding | None:
-        """None where the endpoint cannot be reached, or is not believed: its account tells that."""
+    async def run(self) -> CheckResult | None:
+        """Return None if the endpoint is unreachable or untrusted, which the account check reports."""
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 end = await self._end()
         except ssl.SSLCertVerificationError as error:
-            return self.bad("has ended", _ADVICE) if error.verify_code == _EXPIRED else None
-        except (OSError, TimeoutError, UnicodeError):  # the last for a name that can be none
+            return self.bad("has expired", _ADVICE) if error.verify_code == _EXPIRED_CODE else None
+        except (OSError, TimeoutError, UnicodeError):  # UnicodeError for an invalid host name
             return None
         left = (end - self._now()) // timedelta(days=1)
-        told = f"ends on {end:%Y-%m-%d}, in {left} days"
-        return self.found(told) if end - self._now() > _EARLY else self.bad(told, _ADVICE)
+        detail = f"expires on {end:%Y-%m-%d}, in {left} days"
+        return self.found(detail) if end - self._now() > _WARN_BEFORE else self.bad(detail, _ADVICE)
 
     async def _end(self) -> datetime:
         host = self._at.hostname or ""
         _, writer = await asyncio.open_connection(host, self._at.port or 443, ssl=self._trust())
         try:
-            shown = writer.get_extra_info("peercert")
+            certificate = writer.get_extra_info("peercert")
         finally:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
-        return datetime.fromtimestamp(ssl.cert_time_to_seconds(shown["notAfter"]), UTC)
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)

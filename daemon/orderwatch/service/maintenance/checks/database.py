@@ -1,43 +1,43 @@
-"""Whether the database is of this code's schema, and whole."""
+"""Checks the schema and the integrity of the database."""
 
 from collections.abc import Awaitable, Callable
 
 from orderwatch.errors import BusyError, DatabaseError
-from orderwatch.service.maintenance.checks.finding import Finding, Named
+from orderwatch.service.maintenance.checks.finding import CheckResult, NamedCheck
 
 
-class Schema(Named):
-    """`ask` says in words how the schema stands; it raises `DatabaseError`."""
+class SchemaCheck(NamedCheck):
+    """Checks the schema. `request` describes it, or raises `DatabaseError`."""
 
-    def __init__(self, ask: Callable[[], Awaitable[str]]) -> None:
+    def __init__(self, request: Callable[[], Awaitable[str]]) -> None:
         super().__init__("schema")
-        self._ask = ask
+        self._request = request
 
-    async def run(self) -> Finding | None:
+    async def run(self) -> CheckResult | None:
         try:
-            return self.found(await self._ask())
+            return self.found(await self._request())
         except BusyError:
             return None
         except DatabaseError as error:
             return self.bad(str(error), "see: orderwatch migrate")
 
 
-class Integrity(Named):
-    """`ask` reads the file: None where it is whole, else what is wrong; it raises `DatabaseError`."""
+class IntegrityCheck(NamedCheck):
+    """Checks the database file. `request` returns the damage, None if intact; it raises `DatabaseError`."""
 
     kind = "database"
 
-    def __init__(self, ask: Callable[[], Awaitable[str | None]]) -> None:
+    def __init__(self, request: Callable[[], Awaitable[str | None]]) -> None:
         super().__init__("database")
-        self._ask = ask
+        self._request = request
 
-    async def run(self) -> Finding | None:
+    async def run(self) -> CheckResult | None:
         try:
-            damage = await self._ask()
+            damage = await self._request()
         except BusyError:
             return None
         except DatabaseError as error:
             damage = str(error)
         if damage is None:
-            return self.found("is whole")
+            return self.found("is intact")
         return self.bad(damage, "stop the daemon, then: orderwatch restore BACKUP")

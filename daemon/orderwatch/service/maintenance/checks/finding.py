@@ -1,4 +1,4 @@
-"""What a check finds."""
+"""The interface of a check, and its result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """`detail` says what was found, `advice` what to do where it is not `ok`; `refused`: credentials are."""
+class CheckResult:
+    """`detail` is the finding, `advice` what to do if not `ok`; `refused` if credentials are refused."""
 
     name: str
     ok: bool
@@ -17,7 +17,7 @@ class Finding:
 
 
 class Check(Protocol):
-    """One thing to look at. `kind` says of which sort it is, `facts` of which one."""
+    """One check. `kind` and `facts` identify it in log events."""
 
     kind: str
 
@@ -27,13 +27,13 @@ class Check(Protocol):
     @property
     def facts(self) -> Mapping[str, object]: ...
 
-    async def run(self) -> Finding | None:
-        """None where it cannot be told now; what hinders is somebody else's to say."""
+    async def run(self) -> CheckResult | None:
+        """Return the result, None if it is unknown now for a reason that another check reports."""
         ...
 
 
-class Named:
-    """A check by its name, of something that no event has to identify."""
+class NamedCheck:
+    """Base of a check with a name, by default without log events."""
 
     kind = ""
 
@@ -41,8 +41,8 @@ class Named:
         self.name = name
         self.facts: Mapping[str, object] = {}
 
-    def found(self, detail: str) -> Finding:
-        return Finding(name=self.name, ok=True, detail=detail)
+    def found(self, detail: str) -> CheckResult:
+        return CheckResult(name=self.name, ok=True, detail=detail)
 
-    def bad(self, detail: str, advice: str = "", *, refused: bool = False) -> Finding:
-        return Finding(name=self.name, ok=False, detail=detail, advice=advice, refused=refused)
+    def bad(self, detail: str, advice: str = "", *, refused: bool = False) -> CheckResult:
+        return CheckResult(name=self.name, ok=False, detail=detail, advice=advice, refused=refused)

@@ -1,0 +1,94 @@
+"""The history: every recorded transition of orders, captures and deliveries."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Executable, and_, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orderwatch.core.model import DeliveryState, Subject, Transition
+from orderwatch.db.database import Database
+from orderwatch.db.mappers import delivery_of, transition_of, transition_row
+from orderwatch.db.tables import captures, deliveries, orders, transitions
+from orderwatch.ports.queries import News
+
+_MAX_WRITER_WAIT = timedelta(seconds=10)
+_NEWEST_NUMBER = select(func.max(transitions.c.id))
+FETCHING = select(deliveries).where(deliveries.c.state == DeliveryState.FETCHING).order_by(deliveries.c.id)
+
+_SEEN_BEFORE = and_(  # a capture before its publication: so we know when it was published
+    transitions.c.account == orders.c.account,
+    transitions.c.task_id == orders.c.task_id,
+    transitions.c.capture_id == captures.c.capture_id,
+    transitions.c.subject == Subject.CAPTURE,
+    transitions.c.at < captures.c.published_at,
+)
+_LAGS = (
+    select(orders.c.product, captures.c.start, captures.c.published_at)
+    .join_from(captures, orders)
+    .where(captures.c.start.is_not(None), select(transitions.c.id).where(_SEEN_BEFORE).exists())
+    .order_by(captures.c.published_at.desc())
+)
+
+
+class History:
+    """`ports.queries.History` over SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_order(self, task_id: int, account: str | None = None) -> Sequence[Transition]:
+        query = select(transitions).where(transitions.c.task_id == task_id).order_by(transitions.c.id)
+        if account is not None:
+            query = query.where(transitions.c.account == account)
+        return [transition_of(row) for row in await self._database.rows(query)]
+
+    async def after(self, number: int) -> Sequence[tuple[int, Transition]]:
+        return await self._numbered(
+            select(transitions).where(transitions.c.id > number).order_by(transitions.c.id)
+        )
+
+    async def newest(self, before: int | None, limit: int) -> Sequence[tuple[int, Transition]]:
+        query = select(transitions).order_by(transitions.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(transitions.c.id < before)
+        return await self._numbered(query)
+
+    async def newest_number(self) -> int:
+        return await self._database.scalar(_NEWEST_NUMBER) or 0
+
+    async def news(self, after: int, limit: int, since: datetime) -> News:
+        recorded = select(transitions).where(transitions.c.id > after).order_by(transitions.c.id).limit(limit)
+        polled = select(orders.c.account, orders.c.task_id).where(orders.c.looked_at > since)
+
+        async def work(db: AsyncConnection) -> News:
+            return News(
+                newest=await db.scalar(_NEWEST_NUMBER) or 0,
+                moves=[(row["id"], transition_of(row)) for row in (await db.execute(recorded)).mappings()],
+                touched=[(account, task_id) for account, task_id in await db.execute(polled)],
+                fetching=[delivery_of(row) for row in (await db.execute(FETCHING)).mappings()],
+            )
+
+        return await self._database.read(work)
+
+    async def publication_lags(self, newest: int) -> Sequence[tuple[str | None, timedelta]]:
+        rows = await self._database.rows(_LAGS.limit(newest))
+        return [(row["product"], row["published_at"] - row["start"]) for row in rows]
+
+    async def _numbered(self, query: Executable) -> Sequence[tuple[int, Transition]]:
+        return [(row["id"], transition_of(row)) for row in await self._database.rows(query)]
+
+
+async def append(db: AsyncConnection, new: Collection[Transition]) -> None:
+    """Append transitions of one order. Times never go back, although taken before the turn to write."""
+    if not new:
+        return
+    rows = [transition_row(transition) for transition in new]
+    of_order = and_(transitions.c.account == rows[0]["account"], transitions.c.task_id == rows[0]["task_id"])
+    newest = select(transitions.c.at).where(of_order).order_by(transitions.c.id.desc()).limit(1)
+    last: datetime | None = await db.scalar(newest)
+    for row in rows:
+        # No writer waits longer than that: the clock was set, and the history shows it as it was.
+        if last is not None and timedelta(0) < last - row["at"] <= _MAX_WRITER_WAIT:
+            row["at"] = last
+    await db.execute(insert(transitions), rows)

@@ -1,0 +1,110 @@
+"""A list of orders: filtered, sorted and cut to a page in SQL."""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Select, String, and_, cast, exists, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orderwatch.core.model import Order
+from orderwatch.db.database import Database
+from orderwatch.db.orders import load
+from orderwatch.db.tables import attention, captures, deliveries, orders, transitions
+from orderwatch.ports.queries import Choices, Found, Search, Sort
+
+_NEEDS_A_PERSON = exists().where(  # as of the daemon's last review
+    attention.c.account == orders.c.account,
+    attention.c.task_id == orders.c.task_id,
+    attention.c.acknowledged_at.is_(None),
+)
+_LAST_TRANSITION = (
+    select(func.max(transitions.c.id))
+    .where(transitions.c.account == orders.c.account, transitions.c.task_id == orders.c.task_id)
+    .scalar_subquery()
+)
+_SORT_KEYS: dict[Sort, ColumnElement[Any]] = {
+    Sort.TASK_ID: orders.c.task_id,
+    Sort.NAME: func.lower(orders.c.task_name),
+    Sort.STATUS: orders.c.word,
+    Sort.STATE: orders.c.state,
+    Sort.START: orders.c.start,
+    Sort.END: orders.c.end,
+    Sort.NEXT_LOOK: orders.c.next_look_at,
+    Sort.MOVED: _LAST_TRANSITION,
+    Sort.ATTENTION: _NEEDS_A_PERSON,
+}
+
+
+class OrderSearch:
+    """`ports.queries.OrderSearch` over SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, search: Search) -> Found:
+        return await self._database.read(lambda db: _find(db, search))
+
+    async def versions(self, search: Search) -> Sequence[tuple[int, int]]:
+        query = _matching(search, orders.c.version).slice(search.offset, search.offset + search.limit)
+        return [(row["id"], row["version"]) for row in await self._database.rows(query)]
+
+    async def in_rows(self, rows: Sequence[int]) -> Mapping[int, Order]:
+        found = await self._database.read(lambda db: load(db, orders.c.id.in_(rows), rows))
+        return dict(zip(rows, found, strict=True))
+
+    async def choices(self) -> Choices:
+        query = select(orders.c.account, orders.c.project_name, orders.c.word, orders.c.state).distinct()
+        rows = await self._database.rows(query)
+        columns = ("account", "project_name", "word", "state")
+        return Choices(*(sorted({row[name] for row in rows if row[name]}) for name in columns))
+
+
+async def _find(db: AsyncConnection, search: Search) -> Found:
+    query, page = _matching(search), slice(search.offset, search.offset + search.limit)
+    if search.text:  # searching twice would cost more than reading every row
+        every = (await db.execute(query)).scalars().all()
+        ids, total = every[page], len(every)
+    else:
+        ids = (await db.execute(query.slice(page.start, page.stop))).scalars().all()
+        total = await db.scalar(select(func.count()).select_from(orders).where(_where(search))) or 0
+    return Found(await load(db, orders.c.id.in_(ids), ids), total)
+
+
+def _matching(search: Search, *more: Column[Any]) -> Select[Any]:
+    """Select the rows of all orders found, sorted, with more columns."""
+    key = _SORT_KEYS[search.sort]
+    sorting = (key.desc() if search.descending else key.asc()).nulls_last()
+    query = select(orders.c.id, *more).where(_where(search)).order_by(sorting)
+    if search.sort is Sort.ATTENTION:
+        query = query.order_by(_LAST_TRANSITION.desc().nulls_last())
+    return query.order_by(orders.c.task_id, orders.c.account)
+
+
+def _where(search: Search) -> ColumnElement[bool]:
+    wanted = {
+        orders.c.account: search.account,
+        orders.c.project_name: search.project,
+        orders.c.word: search.status,
+        orders.c.state: search.state,
+    }
+    filters = [column == value for column, value in wanted.items() if value is not None]
+    filters += [_NEEDS_A_PERSON] if search.attention else []
+    filters += [_mentions(search.text)] if search.text else []
+    return and_(True, *filters)  # noqa: FBT003 - SQL's
+
+
+def _mentions(text: str) -> ColumnElement[bool]:
+    of_captures = _contains(text, captures.c.capture_id, captures.c.satellite_name)
+    return or_(
+        _contains(text, cast(orders.c.task_id, String), orders.c.task_name, orders.c.project_name),
+        orders.c.id.in_(select(captures.c.order_id).where(of_captures)),
+        orders.c.id.in_(select(deliveries.c.order_id).where(_contains(text, deliveries.c.scene_id))),
+    )
+
+
+def _contains(text: str, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+    """SQLite's LIKE ignores case in ASCII only, and distinguishes composed accents from combining ones."""
+    cases = {text} if text.isascii() else {text, text.lower(), text.upper(), text.title()}
+    forms = {unicodedata.normalize(form, case) for case in cases for form in ("NFC", "NFD")}
+    return or_(*(column.contains(form, autoescape=True) for column in columns for form in sorted(forms)))

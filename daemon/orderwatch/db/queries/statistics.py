@@ -1,0 +1,163 @@
+"""Counts and spans over all rows: for the page, `top`, metrics and the latency report."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import case, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orderwatch.core.model import UNFINISHED, DeliveryState, OrderState
+from orderwatch.core.orders.latency_report import CaptureRow, ChangeRow, OrderRow, ReportBuilder, StoredRow
+from orderwatch.core.statistics import Counts, MetricCounts, Summary
+from orderwatch.db.database import Database, streamed
+from orderwatch.db.deliveries import CAPTURE_OF_DELIVERY
+from orderwatch.db.history import FETCHING
+from orderwatch.db.mappers import delivery_of, transition_of
+from orderwatch.db.orders import load
+from orderwatch.db.tables import accounts, captures, deliveries, intents, orders, outbox, transitions
+
+_COUNT = func.count()
+_ORDERS = select(orders.c.state, _COUNT).group_by(orders.c.state)
+_DELIVERIES = select(deliveries.c.state, _COUNT).group_by(deliveries.c.state)
+
+_RANKS = {  # of an order in the summary, by the first of its deliveries
+    DeliveryState.FETCHING: 0,
+    DeliveryState.PARKED: 1,
+    DeliveryState.GIVEN_UP: 1,
+    DeliveryState.WAITING: 2,
+    DeliveryState.WANTED: 3,
+}
+_RANKED = (
+    select(deliveries.c.order_id, func.min(case(_RANKS, value=deliveries.c.state)).label("rank"))
+    .where(deliveries.c.state.in_(UNFINISHED))
+    .group_by(deliveries.c.order_id)
+    .subquery()
+)
+_FOREMOST = (
+    select(orders.c.id)
+    .outerjoin_from(orders, _RANKED, _RANKED.c.order_id == orders.c.id)
+    .where(or_(orders.c.state != OrderState.DONE, _RANKED.c.rank.is_not(None)))
+    .order_by(_RANKED.c.rank.nulls_last(), orders.c.next_look_at.nulls_last(), orders.c.id)
+)
+
+_ORDERS_BY_ACCOUNT = select(orders.c.account, orders.c.state, _COUNT).group_by(
+    orders.c.account, orders.c.state
+)
+_CAPTURES_BY_ACCOUNT = (
+    select(orders.c.account, captures.c.phase, _COUNT)
+    .join_from(captures, orders)
+    .group_by(orders.c.account, captures.c.phase)
+)
+_DELIVERIES_BY_ACCOUNT = select(
+    deliveries.c.account, deliveries.c.state, _COUNT, func.coalesce(func.sum(deliveries.c.size), 0)
+).group_by(deliveries.c.account, deliveries.c.state)
+_INTENTS_BY_ACCOUNT = select(intents.c.account, intents.c.state, _COUNT).group_by(
+    intents.c.account, intents.c.state
+)
+_LISTED = select(accounts.c.account, accounts.c.listed_at).where(accounts.c.listed_at.is_not(None))
+_OLDEST = (  # publication of what is not stored yet
+    select(deliveries.c.account, func.min(captures.c.published_at))
+    .join_from(deliveries, captures, CAPTURE_OF_DELIVERY)
+    .where(
+        deliveries.c.state.in_(UNFINISHED - {DeliveryState.GIVEN_UP}), captures.c.published_at.is_not(None)
+    )
+    .group_by(deliveries.c.account)
+)
+_LARGEST_PARKED = (  # an unknown size counts as one byte
+    select(deliveries.c.root, func.max(func.coalesce(deliveries.c.total - deliveries.c.durable, 1)))
+    .where(deliveries.c.state == DeliveryState.PARKED)
+    .group_by(deliveries.c.root)
+)
+_NOTIFICATIONS = select(outbox.c.channel, _COUNT).group_by(outbox.c.channel)
+
+_REPORT_ORDERS = select(*(orders.c[name] for name in OrderRow._fields))
+_REPORT_CHANGES = select(*(transitions.c[name] for name in ChangeRow._fields)).order_by(transitions.c.id)
+_REPORT_CAPTURES = select(
+    orders.c.account,
+    orders.c.task_id,
+    captures.c.capture_id,
+    captures.c.phase,
+    captures.c.start,
+    captures.c.published_at,
+).join_from(captures, orders)
+_REPORT_STORED = (
+    select(
+        deliveries.c.account,
+        deliveries.c.task_id,
+        deliveries.c.version,
+        captures.c.published_at,
+        deliveries.c.stored_at,
+    )
+    .outerjoin_from(deliveries, captures, CAPTURE_OF_DELIVERY)
+    .where(deliveries.c.stored_at.is_not(None))
+)
+
+
+class Statistics:
+    """`ports.queries.Statistics` over SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def counts(self) -> Counts:
+        return await self._database.read(_counts)
+
+    async def metric_counts(self) -> MetricCounts:
+        return await self._database.read(_metric_counts, retried=False)
+
+    async def largest_parked(self) -> Mapping[str | None, int]:
+        return await self._database.read(_largest_parked, retried=False)
+
+    async def summary(self, limit: int, transitions: int) -> Summary:
+        return await self._database.read(lambda db: _summary(db, limit, transitions))
+
+    async def fill_report(self, report: ReportBuilder) -> None:
+        async def work(db: AsyncConnection) -> None:
+            async for row in streamed(db, _REPORT_ORDERS):
+                report.order(OrderRow(*row))
+            async for row in streamed(db, _REPORT_CHANGES):
+                report.move(ChangeRow(*row))
+            async for row in streamed(db, _REPORT_CAPTURES):
+                report.capture(CaptureRow(*row))
+            async for row in streamed(db, _REPORT_STORED):
+                report.stored(StoredRow(*row))
+
+        await self._database.read(work, retried=False)  # or rows would be added twice
+
+
+async def _counts(db: AsyncConnection) -> Counts:
+    return Counts(
+        orders={OrderState(state): n for state, n in await db.execute(_ORDERS)},
+        deliveries={DeliveryState(state): n for state, n in await db.execute(_DELIVERIES)},
+    )
+
+
+async def _summary(db: AsyncConnection, limit: int, newest: int) -> Summary:
+    """Orders that move or are in trouble come first, then those due soonest."""
+    last = select(transitions).order_by(transitions.c.id.desc()).limit(newest)
+    moves = [transition_of(row) for row in (await db.execute(last)).mappings()]
+    rows = (await db.execute(_FOREMOST.limit(limit))).scalars().all()
+    return Summary(
+        counts=await _counts(db),
+        orders=await load(db, orders.c.id.in_(rows), rows),
+        running=[delivery_of(row) for row in (await db.execute(FETCHING)).mappings()],
+        moves=moves[::-1],
+    )
+
+
+async def _metric_counts(db: AsyncConnection) -> MetricCounts:
+    by_state = (await db.execute(_DELIVERIES_BY_ACCOUNT)).all()
+    return MetricCounts(
+        orders={(account, state): n for account, state, n in await db.execute(_ORDERS_BY_ACCOUNT)},
+        captures={(account, phase): n for account, phase, n in await db.execute(_CAPTURES_BY_ACCOUNT)},
+        deliveries={(account, state): n for account, state, n, _ in by_state},
+        intents={(account, state): n for account, state, n in await db.execute(_INTENTS_BY_ACCOUNT)},
+        stored_bytes={account: size for account, state, _, size in by_state if state == DeliveryState.STORED},
+        listed_at=dict((await db.execute(_LISTED)).all()),
+        oldest=dict((await db.execute(_OLDEST)).all()),
+        notes=dict((await db.execute(_NOTIFICATIONS)).all()),
+        largest_parked=await _largest_parked(db),
+    )
+
+
+async def _largest_parked(db: AsyncConnection) -> Mapping[str | None, int]:
+    return dict((await db.execute(_LARGEST_PARKED)).all())

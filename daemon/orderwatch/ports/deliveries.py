@@ -1,0 +1,62 @@
+"""The deliveries as rows: the queue of what is to be fetched, and where the files are."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from orderwatch.core.deliveries.hosts import HostKey
+from orderwatch.core.deliveries.state_machine import DeliveryUpdate
+from orderwatch.core.model import Delivery, DeliveryState
+
+
+class Deliveries(Protocol):
+    """The deliveries of every order, and the volumes of the roots. Raises `DatabaseError`."""
+
+    async def in_states(self, *states: DeliveryState, account: str | None = None) -> Sequence[Delivery]:
+        """Return the deliveries in these states, oldest first, of one account or of all."""
+        ...
+
+    async def versions(self, delivery: Delivery) -> Sequence[Delivery]:
+        """Return every version of the same attachment, this one included, oldest first."""
+        ...
+
+    async def claim(
+        self,
+        now: datetime,
+        accounts: Collection[str],
+        beyond: datetime | None = None,
+        rooms: Mapping[str | None, int | None] | None = None,
+        *,
+        resting: Collection[HostKey] = (),
+        doubted: Collection[HostKey] = (),
+    ) -> Delivery | None:
+        """Take the next delivery that may be fetched now and mark it as being fetched; None if there is none.
+
+        A backoff that ends later than `beyond` was set by a wrong clock, and is over. A parked delivery must
+        fit: `rooms` are the bytes that may be written below each root, None if nothing may. Deliveries from
+        resting hosts are skipped. Those from doubted hosts go first, the one tried least before the others.
+        """
+        ...
+
+    async def save(self, change: DeliveryUpdate) -> None:
+        """Write one delivery with its transition, if it has one.
+
+        Raises `StaleOrderError` if the row is not in the state that the transition leaves.
+        """
+        ...
+
+    async def checkpoint(self, delivery: Delivery, durable: int) -> None:
+        """Record how many bytes of the partial survive a power cut; `delivery` says of which file."""
+        ...
+
+    async def reserve(self, delivery: Delivery, path: str | None, root: str | None = None) -> bool:
+        """Reserve a path for the delivery, or release its path; False if another delivery has it."""
+        ...
+
+    async def volume(self, root: str) -> str | None:
+        """Return the volume expected at the root: its marker when the root was first used."""
+        ...
+
+    async def save_volume(self, root: str, volume: str) -> None:
+        """Expect this volume at the root from now on."""
+        ...

@@ -1,0 +1,112 @@
+"""Publishes verified bytes under their final name and records the result."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+import structlog
+
+from orderwatch.core.deliveries.partial_name import partial_name
+from orderwatch.core.deliveries.paths import place
+from orderwatch.core.deliveries.sidecar import sidecar
+from orderwatch.core.model import Delivery, Order
+from orderwatch.core.orders.watches import DeliveryPlan
+from orderwatch.errors import DiskError, LostBytesError
+from orderwatch.ports import Checked, Destination
+from orderwatch.service.fetching.delivery_record import DeliveryRecord
+from orderwatch.service.fetching.disk_budget import DiskBudget
+from orderwatch.service.fetching.extract import Extraction
+from orderwatch.service.liveness import Worker
+
+log = structlog.get_logger()
+
+
+class Publication:
+    """Publishes one delivery, whose `row` it updates step by step."""
+
+    def __init__(
+        self,
+        row: DeliveryRecord,
+        plan: DeliveryPlan,
+        destination: Destination,
+        space: DiskBudget,
+        *,
+        now: Callable[[], datetime],
+        worker: Worker,
+    ) -> None:
+        self._row = row
+        self._plan = plan
+        self._destination = destination
+        self._space = space
+        self._now = now
+        self._worker = worker
+
+    @property
+    def _delivery(self) -> Delivery:
+        return self._row.delivery
+
+    @property
+    def _part(self) -> str:
+        return partial_name(self._delivery)
+
+    @property
+    def _extraction(self) -> Extraction:
+        return Extraction(
+            self._delivery, self._plan, self._destination, self._space, on_bytes=self._worker.progress
+        )
+
+    async def run(self, order: Order, checked: Checked, *, resumed: bool = False) -> None:
+        """Publish: the row has the intent before the name exists, and the name is durable before `stored`."""
+        await self._row.save(size=checked.size, sha256=checked.sha256)
+        path = place(self._plan.layout, order, self._delivery)
+        number = 1
+        while not await self._destination.publish(
+            self._part,
+            self._delivery.path or path,
+            sidecar(order, self._delivery, self._now()),
+            checked,
+            resumed=resumed,
+        ):
+            number += 1
+            log.warning("delivery.name_taken", **self._row.log_fields, path=self._delivery.path)
+            await self._row.reserve_name(path, self._delivery.root, first=number)
+        self._worker.expect_bytes(checked.size)
+        await self._row.mark_stored(await self._extraction.run(self._row.log_fields))
+        await self._discard_partial()
+        stored = self._delivery
+        facts = {
+            "path": stored.path,
+            "size": stored.size,
+            "sha256": stored.sha256,
+            "version": stored.version,
+        }
+        log.info("delivery.stored", **self._row.log_fields, **facts)
+
+    async def resume(self, order: Order) -> None:
+        """Publish after a crash between intent and record: the verified bytes may have their name already."""
+        self._worker.expect_bytes(self._delivery.size or 0)
+        await self._extraction.reserve_space()
+        try:
+            checked = await self._verify_again()
+        except LostBytesError:
+            checked = Checked(size=self._delivery.size or 0, sha256=self._delivery.sha256 or "")
+            if not await self._destination.holds(self._delivery.path or "", checked):
+                raise
+        await self.run(order, checked, resumed=True)
+
+    async def finish_duplicate(self, stored: Delivery) -> None:
+        """Record that another version is stored with the same bytes, and discard the partial."""
+        await self._row.mark_duplicate(stored)
+        await self._discard_partial()
+        log.info("delivery.same_bytes", **self._row.log_fields, version=stored.version)
+
+    async def _verify_again(self) -> Checked:
+        checked = await self._destination.verify(self._part, self._delivery)
+        if checked.sha256 != self._delivery.sha256:
+            raise LostBytesError("the verified partial has changed")
+        return checked
+
+    async def _discard_partial(self) -> None:
+        """Remove the partial; if that fails, the next start does."""
+        with suppress(DiskError):
+            await self._destination.discard(self._part)

@@ -1,0 +1,62 @@
+"""The JSON bodies that only the API sends."""
+
+from typing import Annotated, TypedDict
+
+from orderwatch.core.json_types import (
+    AccountJson,
+    ConcernJson,
+    Count,
+    DaemonJson,
+    ExplanationJson,
+    OrderJson,
+    ProblemJson,
+    TransferJson,
+    TransitionJson,
+)
+
+
+class OrdersJson(TypedDict):
+    """One page of orders."""
+
+    orders: list[OrderJson]
+    total: Annotated[Count, "How many orders match, on all pages."]
+    limit: Count
+    offset: Count
+    next: Annotated[str | None, "The URL of the next page, relative to the server; null on the last one."]
+
+
+class ExplainedOrderJson(ExplanationJson):
+    """One order, why it has its status, and its recorded status changes."""
+
+    history: Annotated[list[TransitionJson], "Oldest first."]
+
+
+class AttentionJson(TypedDict):
+    """What needs a person."""
+
+    attention: list[ConcernJson]
+
+
+class ProblemsJson(TypedDict):
+    """The problems that have begun and not ended."""
+
+    problems: list[ProblemJson]
+
+
+class AccountsJson(TypedDict):
+    """The daemon and the accounts."""
+
+    daemon: DaemonJson
+    accounts: list[AccountJson]
+
+
+class TransfersJson(TypedDict):
+    """The downloads in progress."""
+
+    transfers: list[TransferJson]
+
+
+class ErrorJson(TypedDict):
+    """Why a request was rejected."""
+
+    error: str
