@@ -60,11 +60,6 @@ class DiskBudget:
             reservation = self._reservations[key]
             self._reservations[key] = reservation._replace(size=max(0, reservation.size - size))
 
-    @property
-    def reserved(self) -> int:
-        """All reserved bytes."""
-        return sum(r.size for r in self._reservations.values())
-
     def release(self, key: Hashable) -> None:
         """Release a reservation, if any."""
         self._reservations.pop(key, None)
