@@ -107,9 +107,9 @@ async def test_of_three_hundred_orders_the_same_seven_are_found_everywhere(rigge
     async with open_resources(plan, Redactor()) as house:
         house.store.outbox.subscribe([Channel(name="c", events=("attention.*",))])
         await many(house.store, datetime.now(UTC))
-        maintenance = AttentionTracker(house.store.attention, scope=partial(scope_of, plan), now=utc_now)
-        await maintenance.update()
-        house.monitoring.live.attention = lambda: maintenance.current
+        tracker = AttentionTracker(house.store.attention, scope=partial(scope_of, plan), now=utc_now)
+        await tracker.update()
+        house.monitoring.live.attention = lambda: tracker.current
         shown = [concern_to_dict(concern) for concern in await house.dashboard.attention()]
         found = await house.dashboard.reader.search.find(Search(attention=True))
         scraped = (await house.monitoring.metrics.scrape())[0].decode()

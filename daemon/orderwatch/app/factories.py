@@ -142,7 +142,7 @@ async def open_connection(
     account: AccountPlan,
     redactor: Redactor,
     *,
-    heard: Callable[[datetime], None] = lambda _: None,
+    on_date: Callable[[datetime], None] = lambda _: None,
     meter: Meter = UNMETERED,
 ) -> AsyncIterator[Connection]:
     """Open an account's connection to the provider; redact its secrets in the log from here on."""
@@ -165,7 +165,7 @@ async def open_connection(
         requests_per_second=account.requests_per_second,
     )
     async with connect(
-        access, rng=random.SystemRandom(), learn_secret=redactor.learn_token, on_date=heard, meter=meter
+        access, rng=random.SystemRandom(), learn_secret=redactor.learn_token, on_date=on_date, meter=meter
     ) as connection:
         yield connection
 

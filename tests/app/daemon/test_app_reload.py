@@ -119,8 +119,8 @@ def mutated(text: str, folder: Path, rng: random.Random) -> str:
 
 def at_work(daemon: Daemon) -> dict[str, Any]:
     """What each part works by, as it is there."""
-    assert daemon.supervisor.app is not None
-    app, house = daemon.supervisor.app, daemon.resources
+    assert daemon.supervisor.runtime is not None
+    app, house = daemon.supervisor.runtime, daemon.resources
     tools = app.fetcher._contexts
     job = daemon.schedule._scheduler.get_job("tick")
     return {
@@ -147,7 +147,7 @@ def at_work(daemon: Daemon) -> dict[str, Any]:
 
 def told(settings: Settings, daemon: Daemon) -> dict[str, Any]:
     """The same, as these settings want it."""
-    app = daemon.supervisor.app
+    app = daemon.supervisor.runtime
     assert app is not None
     plan = resolve(settings)
     watched = {name: account.watched for name, account in plan.accounts.items()}

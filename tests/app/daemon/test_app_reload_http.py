@@ -90,12 +90,12 @@ async def test_an_address_that_cannot_be_had_refuses_the_reload(rigged: Rigged, 
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         async with at_work(rig, capfd, listen=listen, token="canary-token") as work:
             for other in (f"127.0.0.1:{taken.getsockname()[1]}", f"unix:{rig.folder}/nowhere/s"):
-                before = work.daemon.supervisor.app
+                before = work.daemon.supervisor.runtime
                 (refused,) = [
                     line for line in await work.reload(listen=other) if line["event"] == "config.refused"
                 ]
                 assert refused["problems"][0].startswith(f"http.listen: cannot listen on {other}: ")
-                assert work.daemon.supervisor.app is before
+                assert work.daemon.supervisor.runtime is before
                 assert [await status(listen, token) for token in ("", "canary-token")] == [401, 200]
 
 

@@ -34,14 +34,14 @@ async def test_an_error_of_our_own_is_said_once_and_meanwhile_nothing_is_called_
     events: LogCapture,
 ) -> None:
     records = Records()
-    maintenance = AttentionTracker(records, scope=lambda: SCOPE, now=lambda: NOW)
+    tracker = AttentionTracker(records, scope=lambda: SCOPE, now=lambda: NOW)
     for _ in range(3):
-        assert await maintenance.read() is None
+        assert await tracker.read() is None
     records.odd = False
-    found: Sequence[object] | None = await maintenance.read()
+    found: Sequence[object] | None = await tracker.read()
     assert found is not None
     assert len(found) == 2
-    await maintenance.update()
+    await tracker.update()
     said = [(line["log_level"], line["event"]) for line in events.entries if line["log_level"] != "debug"]
     assert [each for each in said if not each[1].endswith("raised")] == [
         ("warning", "attention.failing"),

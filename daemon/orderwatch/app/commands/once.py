@@ -41,22 +41,22 @@ async def run_once(plan: Plan, redactor: Redactor, progress: Progress = UNWATCHE
     Then send the pending notifications, and ping the heartbeat URL.
     """
     outcome = OnceResult()
-    async with open_runtime(plan, redactor) as app:
-        await _poll(app, outcome)
-        for standing in app.standing_orders.values():
+    async with open_runtime(plan, redactor) as runtime:
+        await _poll(runtime, outcome)
+        for standing in runtime.standing_orders.values():
             await _place_standing_orders(standing)
             outcome.problems += await standing.problems()
             outcome.refused |= standing.refused
-        queued = await app.store.deliveries.in_states(*_QUEUED_STATES)
-        await fetch_all(app, [d for d in queued if not _awaits_better_bytes(d)], progress)
-        outcome.problems += _complaints(app, await app.store.deliveries.in_states(*UNFINISHED))
-        outcome.problems += await CatalogUpdater(app.store, catalog_trees(plan, app.trees)).update()
-        maintenance = AttentionTracker(app.store.attention, scope=partial(scope_of, plan), now=utc_now)
-        await maintenance.update()
-        outcome.problems += await drained(app.dispatchers)
-        if app.heartbeat is not None:
-            app.heartbeat.attention = maintenance.read
-            if not await app.heartbeat.ping(all_well=not outcome.problems):
+        queued = await runtime.store.deliveries.in_states(*_QUEUED_STATES)
+        await fetch_all(runtime, [d for d in queued if not _awaits_better_bytes(d)], progress)
+        outcome.problems += _complaints(runtime, await runtime.store.deliveries.in_states(*UNFINISHED))
+        outcome.problems += await CatalogUpdater(runtime.store, catalog_trees(plan, runtime.trees)).update()
+        tracker = AttentionTracker(runtime.store.attention, scope=partial(scope_of, plan), now=utc_now)
+        await tracker.update()
+        outcome.problems += await drained(runtime.dispatchers)
+        if runtime.heartbeat is not None:
+            runtime.heartbeat.attention = tracker.read
+            if not await runtime.heartbeat.ping(all_well=not outcome.problems):
                 outcome.problems.append("the heartbeat URL does not respond")
     return outcome
 
@@ -69,10 +69,10 @@ async def run_delivery(
     The next run or the daemon sends its notifications.
     """
     outcome = OnceResult()
-    async with open_runtime(plan, redactor) as app:
-        if not await _named(app, scene_id, attachment):
-            await _poll(app, outcome)
-        known = await _named(app, scene_id, attachment)
+    async with open_runtime(plan, redactor) as runtime:
+        if not await _named(runtime, scene_id, attachment):
+            await _poll(runtime, outcome)
+        known = await _named(runtime, scene_id, attachment)
         if not known:
             outcome.problems.append(
                 f"{scene_id}/{attachment} is not known: no watched order has it;"
@@ -80,9 +80,9 @@ async def run_delivery(
             )
             return outcome
         if unfinished := [d for d in known if not d.state.settled]:
-            await fetch_all(app, unfinished, progress)
-            left = [d for d in await _named(app, scene_id, attachment) if not d.state.settled]
-            return OnceResult(problems=_complaints(app, left))
+            await fetch_all(runtime, unfinished, progress)
+            left = [d for d in await _named(runtime, scene_id, attachment) if not d.state.settled]
+            return OnceResult(problems=_complaints(runtime, left))
         return OnceResult(already=[str((d.root or plan.roots[None]) / Path(d.path)) for d in known if d.path])
 
 
@@ -95,56 +95,58 @@ async def _place_standing_orders(standing: StandingOrders) -> None:
         await asyncio.sleep(_TURN_RETRY_SECONDS)
 
 
-async def _poll(app: Runtime, outcome: OnceResult) -> None:
-    for poller in app.pollers.values():
+async def _poll(runtime: Runtime, outcome: OnceResult) -> None:
+    for poller in runtime.pollers.values():
         done = await poller.sweep(everything=True)
         outcome.problems += done.problems
         outcome.refused |= done.refused
 
 
-async def _named(app: Runtime, scene_id: str, attachment: str) -> list[Delivery]:
+async def _named(runtime: Runtime, scene_id: str, attachment: str) -> list[Delivery]:
     """Return every version of an attachment, in every order that has the scene."""
     named = (scene_id, attachment)
     return [
-        d for d in await app.store.deliveries.in_states(*DeliveryState) if (d.scene_id, d.attachment) == named
+        d
+        for d in await runtime.store.deliveries.in_states(*DeliveryState)
+        if (d.scene_id, d.attachment) == named
     ]
 
 
-async def fetch_all(app: Runtime, deliveries: Iterable[Delivery], progress: Progress = UNWATCHED) -> None:
+async def fetch_all(runtime: Runtime, deliveries: Iterable[Delivery], progress: Progress = UNWATCHED) -> None:
     """Attempt each delivery a few times, several concurrently, despite their pauses.
 
     If a host limits connections, deliveries that gave way are fetched one by one afterwards.
     """
-    slots = asyncio.Semaphore(app.plan.parallel)
-    chosen = await _ranked(app, [d for d in deliveries if d.account in app.plan.accounts])
+    slots = asyncio.Semaphore(runtime.plan.parallel)
+    chosen = await _ranked(runtime, [d for d in deliveries if d.account in runtime.plan.accounts])
     gave_way: list[Delivery] = []
 
     async def attempt(delivery: Delivery, seen: DownloadProgress) -> None:
         async with slots:
-            before, delivery = delivery, await _attempted(app, delivery)
+            before, delivery = delivery, await _attempted(runtime, delivery)
         if _gives_way(before, delivery):
             gave_way.append(delivery)
         else:
             seen.ended(delivery)
 
-    async with with_progress(app.store, chosen, progress) as seen:
+    async with with_progress(runtime.store, chosen, progress) as seen:
         async with asyncio.TaskGroup() as downloads:
             for delivery in chosen:
                 downloads.create_task(attempt(delivery, seen))
         for delivery in gave_way:
-            seen.ended(await _attempted(app, delivery))
+            seen.ended(await _attempted(runtime, delivery))
 
 
-async def _attempted(app: Runtime, delivery: Delivery) -> Delivery:
+async def _attempted(runtime: Runtime, delivery: Delivery) -> Delivery:
     """Return a delivery after a few attempts, or after one that gave way to others."""
     for _ in range(_MAX_ATTEMPTS):
         if delivery.state is DeliveryState.GIVEN_UP:
             move = machine.retry(delivery, utc_now())
-            await app.store.deliveries.save(move)
+            await runtime.store.deliveries.save(move)
             delivery = move.delivery
         move = machine.claimed(delivery, utc_now())
-        await app.store.deliveries.save(move)
-        before, delivery = delivery, await app.fetcher.fetch(move.delivery)
+        await runtime.store.deliveries.save(move)
+        before, delivery = delivery, await runtime.fetcher.fetch(move.delivery)
         if delivery.state is not DeliveryState.WAITING or _gives_way(before, delivery):
             break
     return delivery
@@ -159,12 +161,12 @@ def _gives_way(before: Delivery, after: Delivery) -> bool:
     return waits and after.not_before is not None and after.not_before <= utc_now()
 
 
-async def _ranked(app: Runtime, deliveries: Collection[Delivery]) -> list[Delivery]:
+async def _ranked(runtime: Runtime, deliveries: Collection[Delivery]) -> list[Delivery]:
     """Return the deliveries in the daemon's order."""
     orders: dict[tuple[str, int], Order] = {}
     for account in {d.account for d in deliveries}:
         task_ids = {d.task_id for d in deliveries if d.account == account}
-        found = await app.store.orders.get_many(account, task_ids)
+        found = await runtime.store.orders.get_many(account, task_ids)
         orders |= {(account, task_id): order for task_id, order in found.items()}
     return sorted(deliveries, key=lambda d: machine.rank(orders[d.account, d.task_id], d))
 
@@ -176,14 +178,15 @@ def _awaits_better_bytes(delivery: Delivery) -> bool:
     return delivery.not_before is None or delivery.not_before > utc_now()
 
 
-def _complaints(app: Runtime, unfinished: Iterable[Delivery]) -> list[str]:
+def _complaints(runtime: Runtime, unfinished: Iterable[Delivery]) -> list[str]:
     return [
-        f"order {d.task_id}, {d.scene_id}/{d.attachment}: {d.state}: {reason_of(app, d)}" for d in unfinished
+        f"order {d.task_id}, {d.scene_id}/{d.attachment}: {d.state}: {reason_of(runtime, d)}"
+        for d in unfinished
     ]
 
 
-def reason_of(app: Runtime, delivery: Delivery) -> str:
+def reason_of(runtime: Runtime, delivery: Delivery) -> str:
     """Return why a delivery is not stored."""
-    if delivery.account not in app.plan.accounts:
+    if delivery.account not in runtime.plan.accounts:
         return f"account {delivery.account} is not in the configuration"
     return delivery.reason or "not downloaded yet"

@@ -55,7 +55,7 @@ async def search_unclear(
     found = {}
     for account in accounts:
         clock = Clock()
-        async with open_connection(plan.accounts[account], redactor, heard=clock.on_date) as connection:
+        async with open_connection(plan.accounts[account], redactor, on_date=clock.on_date) as connection:
             await connection.require_tasking()
             found[account] = KnownOrderNames(products=await connection.tasking.products(), now=clock.now())
     return found
@@ -99,7 +99,7 @@ async def place(
         placers = {}
         for account in _accounts(orders):
             connection = await stack.enter_async_context(
-                open_connection(plan.accounts[account], redactor, heard=parts.clock.on_date)
+                open_connection(plan.accounts[account], redactor, on_date=parts.clock.on_date)
             )
             context = parts.context(plan.accounts[account], store)
             placers[account] = parts.placer(context, parts.recorder(context), connection)
@@ -182,7 +182,7 @@ async def cancel(plan: Plan, redactor: Redactor, account: str, task_id: int, act
     parts = Factory(plan, random.SystemRandom(), Clock(), Wakeup())
     async with (
         open_order_store(plan) as store,
-        open_connection(plan.accounts[account], redactor, heard=parts.clock.on_date) as connection,
+        open_connection(plan.accounts[account], redactor, on_date=parts.clock.on_date) as connection,
     ):
         recorder = parts.recorder(parts.context(plan.accounts[account], store))
         return await Canceller(connection.tasking, recorder, now=parts.clock.now).cancel(task_id, act)

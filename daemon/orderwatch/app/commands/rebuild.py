@@ -144,8 +144,8 @@ async def rebuild_catalog(plan: Plan, redactor: Redactor) -> list[str] | None:
             await _unlist(plan)
             return None
         await _unlist(plan)
-        async with open_runtime(plan, redactor) as app:
-            return await CatalogUpdater(app.store, catalog_trees(plan, app.trees)).update()
+        async with open_runtime(plan, redactor) as runtime:
+            return await CatalogUpdater(runtime.store, catalog_trees(plan, runtime.trees)).update()
 
 
 async def _unlist(plan: Plan) -> None:

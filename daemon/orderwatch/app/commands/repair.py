@@ -100,16 +100,18 @@ async def _mend(store: Store, tree: TreeInspector, finding: Finding, order: Orde
 async def _fetch_again(plan: Plan, redactor: Redactor, repairs: Sequence[Repair], progress: Progress) -> None:
     """Fetch the deliveries and read them again."""
     keys = {repair.queued.key for repair in repairs if repair.queued is not None}
-    async with open_runtime(plan, redactor) as app:
-        unfinished = [d for d in await app.store.deliveries.in_states(*UNFINISHED) if d.key in keys]
-        await fetch_all(app, unfinished, progress)
+    async with open_runtime(plan, redactor) as runtime:
+        unfinished = [d for d in await runtime.store.deliveries.in_states(*UNFINISHED) if d.key in keys]
+        await fetch_all(runtime, unfinished, progress)
         for repair in repairs:
-            row = await current_row(app.store, repair.queued) if repair.queued else None
+            row = await current_row(runtime.store, repair.queued) if repair.queued else None
             if row is None or not row.state.settled:
-                repair.detail = f"{row.state}: {reason_of(app, row)}" if row else "its order no longer exists"
+                repair.detail = (
+                    f"{row.state}: {reason_of(runtime, row)}" if row else "its order no longer exists"
+                )
                 continue
             trees = {key: TreeInspector(root) for key, root in all_roots(plan, [row]).items()}
-            found = await judge(app.store, trees, row, lambda _size: None) if row.path else None
+            found = await judge(runtime.store, trees, row, lambda _size: None) if row.path else None
             repair.mended = found is None
             repair.detail = found.detail if found else _stored_as(row, repair.finding)
 

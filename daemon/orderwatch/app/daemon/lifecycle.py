@@ -74,7 +74,7 @@ class Daemon:
 
     def begin(self) -> None:
         """Start the workers that no configuration changes."""
-        self.schedule.planners = lambda: self.supervisor.app.watchers
+        self.schedule.planners = lambda: self.supervisor.runtime.watchers
         self.supervisor.start(self.schedule.run, *self.monitor.works)
         self._configure()
 
@@ -89,7 +89,7 @@ class Daemon:
         else:
             log.info("config.reloaded")
             set_up_log(
-                self.supervisor.app.plan.settings, self.resources.redactor, [self.resources.log_listener]
+                self.supervisor.runtime.plan.settings, self.resources.redactor, [self.resources.log_listener]
             )
             self.resources.monitoring.metrics.reloaded(good=True)
 
@@ -97,13 +97,13 @@ class Daemon:
         if settings.database.path != self.resources.database:
             raise ConfigError(["database.url: needs a restart"])
         learn_secrets(settings, self.resources.redactor)
-        before = self.supervisor.app
+        before = self.supervisor.runtime
         await self.supervisor.apply(resolve(settings))
         self.monitor.adjust(before)
         self._configure()
 
     def _configure(self) -> None:
-        plan = self.supervisor.app.plan
+        plan = self.supervisor.runtime.plan
         self.schedule.pace(plan.pace)
         for remark in remarks(plan.settings):
             log.warning("config.remark", detail=remark)

@@ -39,12 +39,14 @@ class Monitor:
         self._supervisor = supervisor
         self._problems = problems
         self._status_wakeup = Wakeup()
-        self._tasks = build_maintenance(supervisor.app.plan, _targets(resources, supervisor.app))
+        self._tasks = build_maintenance(supervisor.runtime.plan, _targets(resources, supervisor.runtime))
         live = resources.monitoring.live
         live.problems = lambda: list(problems.open.values())
         live.last_backup = lambda: self._tasks.maintenance.last_backup
         self._attention = AttentionTracker(
-            resources.store.attention, scope=lambda: scope_of(supervisor.app.plan), now=resources.clock.now
+            resources.store.attention,
+            scope=lambda: scope_of(supervisor.runtime.plan),
+            now=resources.clock.now,
         )
         live.attention = lambda: self._attention.current
         live.read_attention = self._attention.read
@@ -80,11 +82,11 @@ class Monitor:
 
     def adjust(self, before: Runtime) -> None:
         """Apply the plan of a reload; problems stay open until they end or their source is gone."""
-        app = self._supervisor.app
-        adjust(self._tasks, app.plan, _targets(self._resources, app))
-        renewed = {name for name, poller in app.pollers.items() if before.pollers.get(name) is not poller}
-        self._problems.require_confirmation(partial(_is_orphan, app, renewed))
-        if app.heartbeat is not before.heartbeat:
+        runtime = self._supervisor.runtime
+        adjust(self._tasks, runtime.plan, _targets(self._resources, runtime))
+        renewed = {name for name, poller in runtime.pollers.items() if before.pollers.get(name) is not poller}
+        self._problems.require_confirmation(partial(_is_orphan, runtime, renewed))
+        if runtime.heartbeat is not before.heartbeat:
             self._problems.require_confirmation(lambda problem: problem.event == "heartbeat.failing")
 
     async def _feed_watchdog(self) -> None:
@@ -131,17 +133,17 @@ def in_words(census: MetricCounts) -> str:
     return f"{orders} orders open, {to_come} deliveries to come, {stored} stored"
 
 
-def _is_orphan(app: Runtime, renewed: set[str], problem: Problem) -> bool:
+def _is_orphan(runtime: Runtime, renewed: set[str], problem: Problem) -> bool:
     """Return whether nothing would log the end of this problem."""
     account, root, channel = (problem.facts.get(name) for name in ("account", "root", "channel"))
-    roots = {str(form) for path in app.plan.roots.values() for form in (path, path.resolve())}
+    roots = {str(form) for path in runtime.plan.roots.values() for form in (path, path.resolve())}
     return (
-        (account is not None and account not in app.plan.accounts)
+        (account is not None and account not in runtime.plan.accounts)
         or (account in renewed and problem.event in _RESET_BY_RELOAD)
         or (root is not None and root not in roots)
-        or (channel is not None and channel not in {c.name for c in app.plan.channels})
+        or (channel is not None and channel not in {c.name for c in runtime.plan.channels})
     )
 
 
-def _targets(resources: Resources, app: Runtime) -> MaintenanceTargets:
-    return MaintenanceTargets(resources.store, app.trees, app.breakers, resources.clock)
+def _targets(resources: Resources, runtime: Runtime) -> MaintenanceTargets:
+    return MaintenanceTargets(resources.store, runtime.trees, runtime.breakers, resources.clock)

@@ -65,10 +65,10 @@ class Runtime:
 @asynccontextmanager
 async def open_runtime(plan: Plan, redactor: Redactor) -> AsyncIterator[Runtime]:
     """Open a runtime for a command, and recover what a killed process left."""
-    async with open_resources(plan, redactor) as resources, build_runtime(resources, plan) as app:
+    async with open_resources(plan, redactor) as resources, build_runtime(resources, plan) as runtime:
         await listen(resources.store, plan.channels, resources.notify_wakeup)
         await recover(resources.store, resources.clock.now)
-        yield app
+        yield runtime
 
 
 @asynccontextmanager
@@ -134,8 +134,8 @@ class RuntimeBuilder:
 
     async def connection(self, account: AccountPlan) -> Connection:
         key = ("connection", account.name, account.settings, account.requests_per_second)
-        heard, meter = self.resources.clock.on_date, self.meter(account.name)
-        opening = partial(open_connection, account, self.resources.redactor, heard=heard, meter=meter)
+        on_date, meter = self.resources.clock.on_date, self.meter(account.name)
+        opening = partial(open_connection, account, self.resources.redactor, on_date=on_date, meter=meter)
         return await self.resources.pool.open(self.stack, key, opening)
 
     async def breaker(self, account: AccountPlan, kept: Mapping[str, AccountState]) -> AccountBreaker:

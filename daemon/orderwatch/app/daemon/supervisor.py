@@ -32,15 +32,15 @@ class WorkerPool(NamedTuple):
 
 
 class Supervisor:
-    """Runs the workers of `app`, the present runtime."""
+    """Runs the workers of `runtime`, the present runtime."""
 
     def __init__(
-        self, resources: Resources, tasks: asyncio.TaskGroup, app: Runtime, opened: AsyncExitStack
+        self, resources: Resources, tasks: asyncio.TaskGroup, runtime: Runtime, opened: AsyncExitStack
     ) -> None:
-        self.app = app
+        self.runtime = runtime
         self._resources = resources
         self._tasks = tasks
-        self._opened = opened  # the components of `app`
+        self._opened = opened  # the components of `runtime`
         self._watching: dict[object, asyncio.Task[None]] = {}
         self._always: list[asyncio.Task[None]] = []
         self._pool: WorkerPool | None = None
@@ -56,13 +56,13 @@ class Supervisor:
         Running downloads finish under the old plan; workers whose settings did not change go on.
         """
         async with AsyncExitStack() as opening:
-            app = await opening.enter_async_context(build_runtime(self._resources, plan))
+            runtime = await opening.enter_async_context(build_runtime(self._resources, plan))
             async with self._resources.monitoring.listener.moved(_listen_address(plan.http)):
                 await listen(self._resources.store, plan.channels, self._resources.notify_wakeup)
-            await self._cancel(self._watching.keys() - _watchers(self._resources, app).keys())
-            await self._refresh_breakers(app)
+            await self._cancel(self._watching.keys() - _watchers(self._resources, runtime).keys())
+            await self._refresh_breakers(runtime)
             opened = opening.pop_all()
-        before, self._opened, self.app = self._opened, opened, app
+        before, self._opened, self.runtime = self._opened, opened, runtime
         pool = self._pool
         self.begin()
         if pool is None or pool is self._pool:
@@ -71,26 +71,28 @@ class Supervisor:
             self._retiring.append((pool, before))
             self._tasks.create_task(self._retire(pool, before))
 
-    async def _refresh_breakers(self, app: Runtime) -> None:
+    async def _refresh_breakers(self, runtime: Runtime) -> None:
         """Load the state of new breakers, which may lack the last failure that the old ones recorded."""
         try:
             kept = await self._resources.store.accounts.states()
         except DatabaseError:  # the old workers have been stopped already
             return
-        for name, breaker in app.breakers.items():
+        for name, breaker in runtime.breakers.items():
             trouble = kept[name].trouble if name in kept else None
-            if breaker is not self.app.breakers.get(name) and breaker.is_open is not (trouble is not None):
+            if breaker is not self.runtime.breakers.get(name) and breaker.is_open is not (
+                trouble is not None
+            ):
                 breaker.trouble = trouble
 
     def begin(self) -> None:
-        """Start the workers of `app` that do not run yet."""
-        _configure(self._resources, self.app)
-        for watcher, work in _watchers(self._resources, self.app).items():
+        """Start the workers of `runtime` that do not run yet."""
+        _configure(self._resources, self.runtime)
+        for watcher, work in _watchers(self._resources, self.runtime).items():
             if watcher not in self._watching:
                 self._watching[watcher] = self._tasks.create_task(work())
-        parallel = self.app.plan.parallel
-        if self._pool is None or self._pool[:2] != (self.app.fetcher, parallel):
-            self._pool = self._start_pool(self.app.fetcher, parallel)
+        parallel = self.runtime.plan.parallel
+        if self._pool is None or self._pool[:2] != (self.runtime.fetcher, parallel):
+            self._pool = self._start_pool(self.runtime.fetcher, parallel)
 
     async def drain(self) -> None:
         """Stop all workers; downloads get a few seconds to finish and resume after the next start."""
@@ -156,36 +158,38 @@ async def open_supervisor(resources: Resources, plan: Plan) -> AsyncIterator[Sup
         await supervisor.close()
 
 
-def _watchers(resources: Resources, app: Runtime) -> Mapping[object, Work]:
+def _watchers(resources: Resources, runtime: Runtime) -> Mapping[object, Work]:
     """Return the `run` of each worker of this runtime."""
     works: dict[object, Work] = {}
-    for watcher in app.watchers:
+    for watcher in runtime.watchers:
         works[watcher] = partial(watcher.run, resources.poll_wakeup)
-    for dispatcher in app.dispatchers:
+    for dispatcher in runtime.dispatchers:
         works[dispatcher] = partial(dispatcher.run, resources.notify_wakeup)
-    if app.heartbeat is not None:
-        works[app.heartbeat] = app.heartbeat.run
+    if runtime.heartbeat is not None:
+        works[runtime.heartbeat] = runtime.heartbeat.run
     return works
 
 
-def _configure(resources: Resources, app: Runtime) -> None:
+def _configure(resources: Resources, runtime: Runtime) -> None:
     """Apply the settings that running downloads, monitoring and pages share."""
-    plan, live = app.plan, resources.monitoring.live
+    plan, live = runtime.plan, resources.monitoring.live
     resources.configure(plan)
-    for tree in app.trees.values():
+    for tree in runtime.trees.values():
         tree.space.keep_free = plan.keep_free
         tree.destination.permissions = plan.permissions
-    resources.sweep_log.heartbeat = app.heartbeat
+    resources.sweep_log.heartbeat = runtime.heartbeat
     live.work = live_state.Work(
         store=resources.store,
         database=resources.database,
         clock=resources.clock,
-        accounts={n: AccountAtWork(app.breakers[n], c.rate_limiter) for n, c in app.connections.items()},
+        accounts={
+            n: AccountAtWork(runtime.breakers[n], c.rate_limiter) for n, c in runtime.connections.items()
+        },
         trees={
             str(plan.roots[key]): TreeAtWork(
                 key, tree.volume, tree.destination.free, tree.space.available, tree.space.keep_free
             )
-            for key, tree in app.trees.items()
+            for key, tree in runtime.trees.items()
         },
         channels=[channel.name for channel in plan.channels],
     )
