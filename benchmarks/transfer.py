@@ -44,7 +44,7 @@ from orderwatch.service.fetching.fetcher import Fetcher
 from orderwatch.service.fetching.mount_guard import MountGuard
 from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
 from orderwatch.transfer.http.rate_limit import RateLimit
-from orderwatch.transfer.http.segments import ParallelOptions
+from orderwatch.transfer.http.parallel import ParallelOptions
 from orderwatch.transfer.tree.destination import FilesystemDestination
 
 RUNS = 5

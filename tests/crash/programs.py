@@ -5,7 +5,7 @@ import functools
 from orderwatch.app import plan
 from orderwatch.cli import main
 from orderwatch.transfer.http import partial_writer
-from orderwatch.transfer.http.segments import ParallelOptions
+from orderwatch.transfer.http.parallel import ParallelOptions
 
 
 def in_small_steps() -> None:

@@ -39,9 +39,9 @@ def file_size_limit(size: int) -> Iterator[None]:
 
 async def test_bytes_are_written_in_order_and_synced(tmp_path: Path) -> None:
     async with open_partial(tmp_path / PART, 0) as partial:
-        await partial.write(0, [b"a", b"bc"])
-        await partial.write(3, [])
-        await partial.write(3, [b"", b"def"])
+        partial.write(0, [b"a", b"bc"])
+        partial.write(3, [])
+        partial.write(3, [b"", b"def"])
         assert await partial.sync() == Ranges(((0, 6),))
         assert (tmp_path / PART).read_bytes() == b"abcdef"
 
@@ -57,7 +57,7 @@ async def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "pwritev", short)
     async with open_partial(tmp_path / PART, 0) as partial:
-        await partial.write(0, [TRUTH[:10], b"", TRUTH[10:17], TRUTH[17:100]])
+        partial.write(0, [TRUTH[:10], b"", TRUTH[10:17], TRUTH[17:100]])
         assert (await partial.sync()).prefix == 100
     assert (tmp_path / PART).read_bytes() == TRUTH[:100]
     assert max(taken) == 7
@@ -65,7 +65,7 @@ async def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.Mo
 
 async def test_more_pieces_than_one_call_can_take_are_written(tmp_path: Path) -> None:
     async with open_partial(tmp_path / PART, 0) as partial:
-        await partial.write(0, [TRUTH[at : at + 1] for at in range(5000)])
+        partial.write(0, [TRUTH[at : at + 1] for at in range(5000)])
         await partial.sync()
     assert (tmp_path / PART).read_bytes() == TRUTH[:5000]
 
@@ -74,16 +74,16 @@ async def test_only_the_durable_bytes_are_kept_when_it_is_opened_again(tmp_path:
     (tmp_path / PART).write_bytes(TRUTH[:100] + GARBAGE)
     async with open_partial(tmp_path / PART, 100) as partial:
         assert partial.held.prefix == 100
-        await partial.write(100, [TRUTH[100:200]])
+        partial.write(100, [TRUTH[100:200]])
         await partial.sync()
     assert (tmp_path / PART).read_bytes() == TRUTH[:200]
 
 
 async def test_a_restart_throws_every_byte_away(tmp_path: Path) -> None:
     async with open_partial(tmp_path / PART, 0) as partial:
-        await partial.write(0, [GARBAGE])
+        partial.write(0, [GARBAGE])
         await partial.restart()
-        await partial.write(0, [TRUTH])
+        partial.write(0, [TRUTH])
         assert (await partial.sync()).prefix == len(TRUTH)
     assert (tmp_path / PART).read_bytes() == TRUTH
 
@@ -94,7 +94,7 @@ async def test_a_partial_that_is_a_delivered_file_as_well_is_let_go(tmp_path: Pa
     (tmp_path / "delivered.zip").hardlink_to(tmp_path / PART)
     async with open_partial(tmp_path / PART, len(TRUTH)) as partial:
         assert not partial.held.spans
-        await partial.write(0, [GARBAGE])
+        partial.write(0, [GARBAGE])
         await partial.sync()
     assert (tmp_path / "delivered.zip").read_bytes() == TRUTH
 
@@ -155,11 +155,11 @@ async def test_a_failed_write_stays_failed(tmp_path: Path) -> None:
     """What comes after a hole must never be written, though there may be room again."""
     async with open_partial(tmp_path / PART, 0) as partial:
         with file_size_limit(50):
-            await partial.write(0, [TRUTH[:100]])
+            partial.write(0, [TRUTH[:100]])
             with pytest.raises(DiskError):
-                await partial.wait_for_write()
+                await partial.flush()
         with pytest.raises(DiskError):
-            await partial.write(100, [TRUTH[100:200]])
+            partial.write(100, [TRUTH[100:200]])
         with pytest.raises(DiskError):
             await partial.sync()
 
@@ -196,7 +196,7 @@ async def test_a_sync_that_fails_after_its_caller_was_cancelled_is_not_tried_aga
 
     monkeypatch.setattr(os, "fdatasync", fail_once)
     async with open_partial(tmp_path / PART, 0) as partial:
-        await partial.write(0, [TRUTH])
+        partial.write(0, [TRUTH])
         task = asyncio.create_task(partial.sync())
         await asyncio.to_thread(begun.wait, 10)
         task.cancel()

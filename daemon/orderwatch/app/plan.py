@@ -19,7 +19,7 @@ from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
 from orderwatch.service.clock import utc_now
 from orderwatch.transfer.fsops import Permissions
 from orderwatch.transfer.http.downloader import DownloadOptions
-from orderwatch.transfer.http.segments import ParallelOptions
+from orderwatch.transfer.http.parallel import ParallelOptions
 
 _MAX_FULL_DISK_PAUSE = timedelta(seconds=60)
 

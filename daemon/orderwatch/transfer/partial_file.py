@@ -3,22 +3,22 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec
 
 from orderwatch.cancellation import shielded
 from orderwatch.core.deliveries.byte_ranges import Ranges
-from orderwatch.errors import LostBytesError
+from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.fsync import sync
 from orderwatch.transfer.fsops import translate_os_errors, write_durable
 from orderwatch.transfer.trailing_hash import TrailingHash
 
-P = ParamSpec("P")
 _IOV_MAX = 1024
+_MAX_QUEUED_WRITES = 8  # of a MiB each, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +39,33 @@ class Partial:
         self._path = path
         self._handle = handle
         self._threads = threads
-        self._pending_write: asyncio.Future[None] | None = None
+        self._queued = threading.BoundedSemaphore(_MAX_QUEUED_WRITES)
+        self._failure: Exception | None = None
         self._syncing: asyncio.Future[None] | None = None
-        self._write_lock = asyncio.Lock()
         self._trailing_hash = TrailingHash(handle, threads.reading)
-        self.held = held  # includes bytes that are still being written
+        self.held = held
 
-    async def write(self, at: int, parts: list[bytes]) -> None:
-        """Start writing bytes at offset `at`; returns when the previous write is done."""
-        async with self._write_lock:
-            await self.wait_for_write()
-            self._trailing_hash.extend(self.held.prefix)
-            self.held = self.held.joined(at, at + sum(map(len, parts)))
-            self._begin(_write_all, self._handle, at, parts)
+    def write(self, at: int, parts: list[bytes]) -> None:
+        """Queue bytes to be written at offset `at`. From any thread; blocks while too many are queued.
+
+        After a failed write nothing more is written, so that nothing follows a hole.
+        """
+        self._queued.acquire()
+        if self._failure is not None:
+            self._queued.release()
+            raise self._failure
+        self._threads.writing.submit(self._write, at, parts)
+
+    async def flush(self) -> None:
+        """Wait until all queued bytes are written. Raises the error of a failed write."""
+        await asyncio.shield(asyncio.wrap_future(self._threads.writing.submit(self._raise_failure)))
 
     async def sync(self, version: FileVersion = _UNKNOWN_VERSION) -> Ranges:
-        """Make all bytes so far durable and record them; returns their ranges. Writing may continue."""
+        """Make all bytes written so far durable, record and return their ranges. Writing may continue."""
         if self._syncing is not None:  # its caller was cancelled: its failure counts for all
             await asyncio.shield(self._syncing)
-        async with self._write_lock:
-            await self.wait_for_write()
-            held = self.held
+        await self.flush()
+        held = self.held
         work = self._threads.syncing.submit(_sync, self._handle, self._path, held, version)
         syncing = self._syncing = asyncio.wrap_future(work)
         await asyncio.shield(syncing)
@@ -69,37 +75,41 @@ class Partial:
 
     async def sha256(self) -> str:
         """Return the sha256 of all bytes, which must have no gap."""
-        async with self._write_lock:
-            await self.wait_for_write()
+        await self.flush()
         return await self._trailing_hash.finish(self.held.prefix)
 
     async def restart(self) -> None:
         """Discard every byte."""
-        async with self._write_lock:
-            await self.wait_for_write()
-            await self._trailing_hash.restart()
-            self.held = Ranges()
-            self._begin(_rewind, self._handle, self._path)
-            await self.wait_for_write()
-
-    async def wait_for_write(self) -> None:
-        """Wait for the pending write. Its failure stays, so that nothing is written after a hole.
-
-        A cancelled caller leaves the write pending, so that the next caller still receives its error.
-        """
-        if self._pending_write is not None:
-            await asyncio.shield(self._pending_write)
-            self._pending_write = None
+        await self.flush()
+        await self._trailing_hash.restart()
+        self.held = Ranges()
+        await asyncio.shield(
+            asyncio.wrap_future(self._threads.writing.submit(_rewind, self._handle, self._path))
+        )
 
     async def wait_for_threads(self) -> None:
         """Wait until no thread uses the file."""
         self._trailing_hash.stop()
-        for work in (self._pending_write, self._syncing, self._trailing_hash.work):
-            if work is not None:
-                await asyncio.wait([work])
+        with suppress(DiskError):
+            await self.flush()
+        if self._syncing is not None:
+            await asyncio.wait([self._syncing])
+        await self._trailing_hash.wait()
 
-    def _begin(self, work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-        self._pending_write = asyncio.wrap_future(self._threads.writing.submit(work, *args, **kwargs))
+    def _write(self, at: int, parts: list[bytes]) -> None:
+        try:
+            if self._failure is None:
+                _write_all(self._handle, at, parts)
+                self.held = self.held.joined(at, at + sum(map(len, parts)))
+                self._trailing_hash.feed(at, parts, self.held.prefix)
+        except Exception as error:  # noqa: BLE001 - raised by whoever writes or flushes next
+            self._failure = error
+        finally:
+            self._queued.release()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
 
 @asynccontextmanager

@@ -206,7 +206,7 @@ async def test_a_cut_download_waits_and_is_resumed_where_it_was(tmp_path: Path) 
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(on="download", kind="reset", times=2),  # the first is made up for in the call
+        Fault(on="download", kind="reset"),
         Fault(on="download", kind="reset", at=0.3),
         Fault(on="download", kind="stall", at=0.3, seconds=30),
         Fault(on="download", kind="html"),

@@ -1,7 +1,7 @@
 """Downloads from hosts that cut, lie and change their minds: the right bytes or an error, never a splice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,20 +144,6 @@ async def test_a_limit_on_the_bandwidth_lets_everything_through(tmp_path: Path, 
         host(file(TRUTH)) as there,
     ):
         assert await Row(tmp_path, transport, delivery).fetch(there.url) == TRUTH
-
-
-@pytest.mark.parametrize("rate", [0, 1, 7, 1000])
-async def test_any_limit_lets_any_bytes_through_in_their_order(rate: int) -> None:
-    """Cut into slices, so that who is slowed still gets something often."""
-
-    async def chunks() -> AsyncIterator[bytes]:
-        yield b""
-        yield bytes(range(max(rate, 1) % 251))
-        yield b"end"
-
-    throttle = [part async for part in RateLimit(rate).throttle(chunks())]
-    assert b"".join(throttle) == bytes(range(max(rate, 1) % 251)) + b"end"
-    assert all(len(part) <= max(1, rate // 8) for part in throttle if rate)
 
 
 # Broken connections

@@ -34,8 +34,8 @@ from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.fetcher import Fetcher
 from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.parallel import ParallelOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
-from orderwatch.transfer.http.segments import ParallelOptions
 from orderwatch.transfer.partial_file import control_file
 from orderwatch.transfer.tree.destination import FilesystemDestination
 from orderwatch.transfer.zip.verify import digest

@@ -20,8 +20,9 @@ from orderwatch.core.model import Delivery
 from orderwatch.errors import TransferError
 from orderwatch.service.fetching.host_breaker import HostBreakers, HostVisit
 from orderwatch.transfer.http.downloader import Downloader, DownloadOptions, open_downloader
+from orderwatch.transfer.http.parallel import ParallelDownload, ParallelOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
-from orderwatch.transfer.http.segments import ParallelDownload, ParallelOptions, Segment, SegmentAllocator
+from orderwatch.transfer.http.segments import Segment, SegmentAllocator
 from orderwatch.transfer.partial_file import control_file
 
 SIZE = 1_500_000
@@ -53,11 +54,18 @@ def span_of(asked: Asked, size: int = SIZE) -> tuple[int, int]:
 
 
 def slow(
-    data: bytes = TRUTH, etag: str | None = ETAG, upto: int | None = None, *, hangs: bool = False
+    data: bytes = TRUTH,
+    etag: str | None = ETAG,
+    upto: int | None = None,
+    *,
+    hangs: bool = False,
+    honours_if_range: bool = False,
 ) -> Answer:
     """A host that limits each connection, and may hang up, or hang, when one got `upto` bytes."""
 
     def answer(asked: Asked) -> Iterator[bytes | Act]:
+        if honours_if_range and asked.headers.get("if-range", etag) != etag:
+            asked = Asked(asked.target, {})
         start, stop = span_of(asked, len(data))
         headers: dict[str, object] = {"Content-Type": "application/zip", "Content-Length": stop - start}
         if etag is not None:
@@ -138,15 +146,18 @@ async def test_connections_are_added_while_each_brings_more(rates: list[int], he
 
     claims = SegmentAllocator(Ranges(), SIZE)
     claims.take_first()
-    crew = ParallelDownload(
-        claims, SIZE, MANNER.parallel, fetch, received=lambda: received, clock=lambda: now
-    )
-    async with crew.running():
+    async with asyncio.TaskGroup() as tasks:
+        crew = ParallelDownload(
+            claims, SIZE, MANNER.parallel, fetch, tasks, received=lambda: received, clock=lambda: now
+        )
         for rate in rates:
             now += 1
             received += rate
             crew.adjust()
             await asyncio.sleep(0)
+            for claim in asked:
+                claim.at = max(claim.at, claim.start + 1)
+        crew.stop()
     assert len(asked) == helpers
 
 
@@ -179,10 +190,20 @@ async def test_a_control_file_that_says_nothing_of_these_bytes_is_not_believed(r
         assert await row.fetch(there.url) == TRUTH
 
 
-async def test_bytes_published_anew_meanwhile_are_never_mixed_in(row: Row) -> None:
-    async with host(slow(), slow(OTHER, NEW_ETAG)) as there:
-        assert await row.fetch(there.url) == TRUTH  # as it began: only the helpers met the others
-    assert not durable(row).gaps(SIZE)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(slow(OTHER, NEW_ETAG), id="If-Range not honoured"),
+        pytest.param(slow(OTHER, NEW_ETAG, honours_if_range=True), id="If-Range honoured"),
+    ],
+)
+async def test_a_helper_that_meets_another_file_ends_the_attempt_at_the_old_one(
+    row: Row, answer: Answer
+) -> None:
+    async with host(slow(), answer) as there:
+        assert await row.fetch(there.url) == OTHER
+    assert row.starts[-1].offset == 0
+    assert there.sent < 1.5 * SIZE, "the old file was downloaded to its end"
 
 
 async def test_after_a_restart_nothing_of_the_old_bytes_counts(row: Row) -> None:

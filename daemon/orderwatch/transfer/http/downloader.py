@@ -1,31 +1,32 @@
 """Downloads the bytes behind a link into a partial: resume, minimum speed, parallel connections."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import aiohttp
-
-from orderwatch.core.formatting import format_bytes, format_bytes_pair
+from orderwatch.core.deliveries.hosts import host_of
+from orderwatch.core.formatting import format_bytes_pair
 from orderwatch.core.model import Delivery
 from orderwatch.errors import TransferError
 from orderwatch.ports import UNLIMITED, UNMETERED, Checkpoint, Connections, Fetched, Meter, Start
-from orderwatch.transfer.http.link_client import LinkClient, open_link_client
+from orderwatch.transfer.http.link_client import LinkClient, Response, open_link_client
+from orderwatch.transfer.http.parallel import SINGLE_CONNECTION, ParallelDownload, ParallelOptions
 from orderwatch.transfer.http.partial_writer import PartialWriter
 from orderwatch.transfer.http.rate_limit import RateLimit
-from orderwatch.transfer.http.response import Answer, Body, ByteRange, FileChangedError, Unchanged
-from orderwatch.transfer.http.segments import (
-    SINGLE_CONNECTION,
-    ParallelDownload,
-    ParallelOptions,
-    Segment,
-    SegmentAllocator,
+from orderwatch.transfer.http.response import (
+    Answer,
+    Body,
+    ByteRange,
+    FileChangedError,
+    Unchanged,
+    check_magic_bytes,
+    interpret,
+    request_headers,
 )
+from orderwatch.transfer.http.segments import Segment, SegmentAllocator
 from orderwatch.transfer.partial_file import FileVersion, Partial, open_partial
-
-_SPEED_WINDOW_STALLS = 2  # a host may be slow for this many times `stall_timeout`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +49,25 @@ class Downloader:
         bandwidth: RateLimit,
         *,
         meter: Meter = UNMETERED,
+        worthwhile: dict[str, int] | None = None,
     ) -> None:
         self._client = client
         self._folder = folder
         self._options = options
         self._bandwidth = bandwidth
         self._meter = meter
+        self._worthwhile = {} if worthwhile is None else worthwhile  # connections, by host
 
     def for_folder(self, folder: Path) -> "Downloader":
         """Return the same downloader for the partials of another tree."""
-        return Downloader(self._client, folder, self._options, self._bandwidth, meter=self._meter)
+        return Downloader(
+            self._client,
+            folder,
+            self._options,
+            self._bandwidth,
+            meter=self._meter,
+            worthwhile=self._worthwhile,
+        )
 
     async def fetch(
         self,
@@ -78,48 +88,61 @@ class Downloader:
                     answer = await self._attempt(job, if_none_match)
                 except FileChangedError:
                     await partial.restart()
+                    job.may_split = not job.has_begun  # its connections may reach servers that disagree
                     answer = await self._attempt(job, if_none_match)
                 if isinstance(answer, Unchanged):
                     return None
             return Fetched(partial.held.prefix, await partial.sha256())
 
     async def _attempt(self, job: "_Job", if_none_match: str | None) -> Answer:
-        request = self._client.get(job.url, job.missing_range, job.delivery, if_none_match)
-        async with request as (response, answer):
+        requested, delivery = job.missing_range, job.delivery
+        async with self._client.get(job.url, request_headers(requested, delivery, if_none_match)) as response:
+            answer = interpret(response.status, response.headers, requested, delivery, if_none_match)
             if isinstance(answer, Body):
                 await job.begin(answer)
+                if not job.partial.held.prefix:
+                    check_magic_bytes(delivery.attachment, response.first)
                 await self._receive(job, answer, response)
         return answer
 
-    async def _receive(self, job: "_Job", body: Body, response: aiohttp.ClientResponse) -> None:
+    async def _receive(self, job: "_Job", body: Body, response: Response) -> None:
         """Write this response, then request what it lacks; use more connections while each adds speed."""
-        segments = SegmentAllocator(job.partial.held, body.total)
-        writer = PartialWriter(job.partial, job.version, job.delivery.attachment, job.checkpoint)
+        writer = PartialWriter(job.partial, job.version, job.checkpoint, self._bandwidth, self._meter)
+        async with writer.checkpointed():
+            with _one_error():
+                async with asyncio.TaskGroup() as tasks:
+                    saving = tasks.create_task(writer.keep_saving())
+                    try:
+                        await self._receive_all(job, body, response, writer, tasks)
+                    finally:
+                        saving.cancel()
 
-        async def fetch(segment: Segment, on_chunk: Callable[[], None] = _do_nothing) -> None:
-            requested = ByteRange(segment.at, None if segment.stop == body.total else segment.stop)
-            async with self._client.get(job.url, requested, job.delivery) as (answered, answer):
-                if not isinstance(answer, Body) or answer.from_start:
-                    raise TransferError("the download host no longer serves byte ranges")
-                await writer.write_chunks(self._read_body(answered), segment, on_chunk)
+    async def _receive_all(
+        self, job: "_Job", body: Body, response: Response, writer: PartialWriter, tasks: asyncio.TaskGroup
+    ) -> None:
+        segments = SegmentAllocator(job.partial.held, body.total)
+
+        async def fetch(segment: Segment) -> None:
+            await self._fetch_segment(job, body, segment, writer)
 
         # Without a validator nothing proves that all connections serve the same bytes. A host whose bytes
         # were wrong before is not trusted to.
-        may_split = body.validator and not job.delivery.refused_sha256
-        size = body.total if body.total and may_split else 0
+        may_split = job.may_split and body.validator and not job.delivery.refused_sha256
         parallel = ParallelDownload(
             segments,
-            size,
+            body.total if body.total and may_split else 0,
             self._options.parallel,
             fetch,
+            tasks,
             connections=job.connections,
-            received=lambda: writer.received,
+            received=lambda: segments.received,
             clock=asyncio.get_running_loop().time,
         )
-        async with writer.checkpointed(), parallel.running():
-            segment = segments.take_first()
+        segment = segments.take_first()
+        adjusting = tasks.create_task(parallel.keep_adjusting(self._worthwhile.get(job.host, 1)))
+        try:
             if segment is not None:
-                await writer.write_chunks(self._read_body(response), segment, parallel.adjust)
+                await writer.receive(response, segment)
             while segment is not None:
                 if segment.left:
                     received, total = format_bytes_pair(segment.at, body.total)
@@ -127,27 +150,23 @@ class Downloader:
                 segments.release(segment)
                 segment = segments.take_first() or await parallel.wait_for_helpers()
                 if segment is not None:
-                    await fetch(segment, parallel.adjust)
+                    await fetch(segment)
+        finally:
+            adjusting.cancel()
+            parallel.stop()
+        if parallel.is_tried:
+            self._worthwhile[job.host] = parallel.worthwhile
 
-    def _read_body(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        return self._bandwidth.throttle(self._enforce_min_speed(response.content.iter_any()))
-
-    async def _enforce_min_speed(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield the same bytes; raises `TransferError` if they arrive more slowly than `min_speed`."""
-        clock = asyncio.get_running_loop().time
-        waited, received, since = 0.0, 0, clock()
-        async for chunk in chunks:
-            waited += clock() - since
-            received += len(chunk)
-            self._meter.received(len(chunk))
-            yield chunk
-            if waited >= _SPEED_WINDOW_STALLS * self._options.stall_timeout:
-                if received < self._options.min_speed * waited:
-                    raise TransferError(
-                        f"the download is too slow: {format_bytes(received)} in {waited:.0f} s"
-                    )
-                waited, received = 0.0, 0
-            since = clock()  # the time that the reader spends on a chunk does not count
+    async def _fetch_segment(self, job: "_Job", body: Body, segment: Segment, writer: PartialWriter) -> None:
+        requested = ByteRange(segment.at, None if segment.stop == body.total else segment.stop)
+        known = replace(job.delivery, attempts_without_progress=0)  # a wrong range is no other file yet
+        async with self._client.get(job.url, request_headers(requested, known)) as response:
+            answer = interpret(response.status, response.headers, requested, known)
+            if isinstance(answer, Body) and answer.from_start and answer != replace(body, from_start=True):
+                raise FileChangedError("the file behind the link has changed")
+            if not isinstance(answer, Body) or answer.from_start:
+                raise TransferError("the download host no longer serves byte ranges")
+            await writer.receive(response, segment)
 
 
 @dataclass
@@ -160,10 +179,17 @@ class _Job:
     on_start: Callable[[Start], Awaitable[None]]
     checkpoint: Checkpoint
     connections: Connections
+    may_split: bool = True
+    has_begun: bool = False
 
     @property
     def version(self) -> FileVersion:
         return FileVersion(self.delivery.total, self.delivery.validator)
+
+    @property
+    def host(self) -> str:
+        """The host of the link."""
+        return host_of(self.url)
 
     @property
     def missing_range(self) -> ByteRange | None:
@@ -178,6 +204,7 @@ class _Job:
 
     async def begin(self, body: Body) -> None:
         """Drop bytes that are not continued, and record the server's metadata before the first byte."""
+        self.has_begun = True
         if body.from_start and self.partial.held.spans:
             await self.partial.restart()
         held = self.partial.held
@@ -187,14 +214,21 @@ class _Job:
         )
 
 
+@contextmanager
+def _one_error() -> Iterator[None]:
+    """Raise the first error of a group of tasks instead of the group."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+
+
 @asynccontextmanager
 async def open_downloader(
     api_host: str, folder: Path, options: DownloadOptions, bandwidth: RateLimit, *, meter: Meter = UNMETERED
 ) -> AsyncIterator[Downloader]:
     """Open a downloader with its own session."""
-    async with open_link_client(api_host, stall_timeout=options.stall_timeout, meter=meter) as client:
+    async with open_link_client(
+        api_host, stall_timeout=options.stall_timeout, min_speed=options.min_speed, meter=meter
+    ) as client:
         yield Downloader(client, folder, options, bandwidth, meter=meter)
-
-
-def _do_nothing() -> None:
-    pass

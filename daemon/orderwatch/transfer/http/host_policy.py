@@ -1,6 +1,5 @@
 """Allowed download hosts: public ones over https; others only in the network of the account's API."""
 
-import asyncio
 import socket
 
 from yarl import URL
@@ -10,32 +9,30 @@ from orderwatch.ssrf import Reach, is_local, literal, reach_of
 
 
 class HostPolicy:
-    """Checks links and addresses; `api_host` is the host of the account's API."""
+    """Checks links and addresses; `api_host` is the host of the account's API. Blocking: resolves it."""
 
     def __init__(self, api_host: str) -> None:
         self._api_host = api_host
 
-    async def check(self, link: URL) -> None:
+    def check(self, link: URL) -> None:
         """Raise `TransferError` for a forbidden link. Addresses of host names are checked when resolved."""
         host = link.host
         if host is None or link.scheme not in {"http", "https"}:
             raise TransferError("the link is not an http link")
         address = literal(host)
-        if address is not None and not await self.allows(address):
+        if address is not None and not self.allows(address):
             raise TransferError("the link points to an address that is not public")
         if link.scheme == "http" and not is_local(host):
             raise TransferError("the link uses plain http")
 
-    async def allows(self, address: str) -> bool:
+    def allows(self, address: str) -> bool:
         """Return whether downloads from this IP address are allowed."""
         reach = reach_of(address)
-        return reach is Reach.PUBLIC or reach in await self._api_reach()
+        return reach is Reach.PUBLIC or reach in self._api_reach()
 
-    async def _api_reach(self) -> set[Reach]:
+    def _api_reach(self) -> set[Reach]:
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(
-                self._api_host, None, type=socket.SOCK_STREAM
-            )
+            found = socket.getaddrinfo(self._api_host, None, type=socket.SOCK_STREAM)
         except OSError:
             return set()
         return {reach_of(str(entry[4][0])) for entry in found}

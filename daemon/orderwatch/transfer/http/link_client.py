@@ -1,122 +1,129 @@
-"""Requests to delivery links: redirects, host checks, time limits and errors."""
+"""Requests to delivery links, each in a thread of libcurl; connections are kept for later requests."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
-import aiohttp
-from yarl import URL
+import pycurl
 
-from orderwatch.core.model import Delivery
-from orderwatch.errors import HostError, TransferError
-from orderwatch.http_session import new_session
+from orderwatch.cancellation import shielded
 from orderwatch.ports import UNMETERED, Meter
-from orderwatch.ssrf import GuardedResolver
+from orderwatch.transfer.http.exchange import Exchange, Head, Limits, Sink
 from orderwatch.transfer.http.host_policy import HostPolicy
-from orderwatch.transfer.http.response import Answer, ByteRange, interpret
 
-_MAX_REDIRECTS = 5
-_REDIRECTS = {301, 302, 303, 307, 308}
-_READ_BUFFER_BYTES = 2**17  # read ahead by a connection, and lost when it breaks
 _CONNECT_TIMEOUT_SECONDS = 15.0
+_READ_BUFFER_BYTES = 512 * 1024
+_MAX_CONNECTIONS = 256
+
+
+class Response:
+    """The head of a response, and its body, which is still to come."""
+
+    def __init__(self, head: Head, exchange: Exchange, ended: "asyncio.Future[None]") -> None:
+        self.status = head.status
+        self.headers = head.headers
+        self.first = head.first
+        self.exchange = exchange
+        self._ended = ended
+
+    async def read_into(self, sink: Sink) -> None:
+        """Let the body flow into the sink until its end. Raises `TransferError`."""
+        self.exchange.accept(sink)
+        await shielded(_result(self._ended), hurry=self.exchange.abort)
 
 
 class LinkClient:
-    """The HTTP session of one account's downloads. Raises `TransferError`."""
+    """The connections of one account's downloads. Raises `TransferError`."""
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        policy: HostPolicy,
-        *,
-        stall_timeout: float,
-        meter: Meter = UNMETERED,
-    ) -> None:
-        self._session = session
+    def __init__(self, policy: HostPolicy, limits: Limits, *, meter: Meter = UNMETERED) -> None:
         self._policy = policy
-        self._stall_timeout = stall_timeout
+        self._limits = limits
         self._meter = meter
+        self._idle: list[pycurl.Curl] = []
+        self._threads = ThreadPoolExecutor(_MAX_CONNECTIONS, thread_name_prefix="download")
 
     @asynccontextmanager
-    async def get(
-        self, url: str, requested: ByteRange | None, delivery: Delivery, if_none_match: str | None = None
-    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, Answer]]:
-        """Request these bytes of the file, or the whole file (None); yields the response and its meaning."""
-        headers = {"Accept-Encoding": "identity"}
-        if requested is not None:
-            headers["Range"] = requested.header
-            if delivery.validator:
-                headers["If-Range"] = delivery.validator
-        elif if_none_match:
-            headers["If-None-Match"] = if_none_match
-        async with _translate_errors(), self._follow(_parse_url(url), headers) as response:
-            yield response, interpret(response.status, response.headers, requested, delivery, if_none_match)
+    async def get(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Response]:
+        """Send a request; yields the response. Its body ends with the context."""
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Head] = loop.create_future()
 
-    @asynccontextmanager
-    async def _follow(self, link: URL, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Follow redirects, each checked by the host policy."""
-        for hop in range(_MAX_REDIRECTS + 1):
-            await self._policy.check(link)
-            response = await self._request(link, headers, reached=hop > 0)
-            async with response:
-                location = response.headers.get("Location")
-                if response.status not in _REDIRECTS or location is None:
-                    yield response
-                    return
-                link = link.join(_parse_url(location))
-        raise TransferError(f"more than {_MAX_REDIRECTS} redirects")
+        def on_head(head: Head) -> None:
+            loop.call_soon_threadsafe(_set_result, answered, head)
 
-    async def _request(self, link: URL, headers: dict[str, str], *, reached: bool) -> aiohttp.ClientResponse:
-        """Send one request. `reached`: the host of the delivery's link has answered with a redirect."""
-        began = time.monotonic()
-        limit = _CONNECT_TIMEOUT_SECONDS + self._stall_timeout
+        exchange = Exchange(self._policy, self._limits, on_head, partial(self._meter.requested, "download"))
+        ended = asyncio.wrap_future(self._threads.submit(self._run, exchange, url, headers))
         try:
-            # aiohttp limits each read only: a host could send its headers byte by byte.
-            async with _translate_errors(reached=reached), asyncio.timeout(limit):
-                response = await self._session.get(link, headers=headers, allow_redirects=False)
-        except Exception:
-            self._meter.requested("download", None, time.monotonic() - began)
-            raise
-        self._meter.requested("download", response.status, time.monotonic() - began)
-        return response
+            both: list[asyncio.Future[Any]] = [answered, ended]
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if not answered.done():
+                await ended  # raises: an exchange that ends well has had a head
+            yield Response(answered.result(), exchange, ended)
+        finally:
+            exchange.abort()
+            await shielded(_end(ended))
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._threads.shutdown(wait=False)
+        while self._idle:
+            self._idle.pop().close()
+
+    def _run(self, exchange: Exchange, url: str, headers: Mapping[str, str]) -> None:
+        handle = self._idle.pop() if self._idle else pycurl.Curl()
+        try:
+            _prepare(handle)
+            exchange.run(handle, url, headers)
+        finally:
+            handle.reset()  # keeps its connections; drops the callbacks
+            self._idle.append(handle)
 
 
 @asynccontextmanager
 async def open_link_client(
-    api_host: str, *, stall_timeout: float, meter: Meter = UNMETERED
+    api_host: str, *, stall_timeout: float, min_speed: int = 0, meter: Meter = UNMETERED
 ) -> AsyncIterator[LinkClient]:
-    """Open a session for downloads; `api_host` is the account's API host, trusted by the host policy."""
-    policy = HostPolicy(api_host)
-    connector = aiohttp.TCPConnector(resolver=GuardedResolver(policy), limit=0)
-    timeout = aiohttp.ClientTimeout(
-        total=None, sock_connect=_CONNECT_TIMEOUT_SECONDS, sock_read=stall_timeout
-    )
-    session = new_session(connector, timeout, auto_decompress=False, read_bufsize=_READ_BUFFER_BYTES)
-    async with session:
-        yield LinkClient(session, policy, stall_timeout=stall_timeout, meter=meter)
-
-
-def _parse_url(text: str) -> URL:
+    """Open a client for downloads; `api_host` is the account's API host, trusted by the host policy."""
+    limits = Limits(stall=stall_timeout, connect=_CONNECT_TIMEOUT_SECONDS, min_speed=min_speed)
+    client = LinkClient(HostPolicy(api_host), limits, meter=meter)
     try:
-        return URL(text, encoded=True)  # decoding and encoding again would break a signature
-    except ValueError as error:
-        raise TransferError("the link is not a URL") from error
+        yield client
+    finally:
+        client.close()
 
 
-@asynccontextmanager
-async def _translate_errors(*, reached: bool = True) -> AsyncIterator[None]:
-    """Raise `TransferError`s in place of aiohttp's errors, whose texts contain the link and its token."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise HostError("the download stalled", reached=reached) from error
-    except aiohttp.ClientPayloadError as error:
-        raise HostError("the download was interrupted", reached=reached) from error
-    except aiohttp.ClientConnectorError as error:
-        text = f"cannot connect to the download host: {error.strerror or 'no route'}"
-        raise HostError(text, reached=reached) from error
-    except ValueError as error:  # also of an invalid link
-        raise TransferError(f"the download failed: {type(error).__name__}") from error
-    except (aiohttp.ClientError, ConnectionError) as error:
-        raise HostError(f"the download failed: {type(error).__name__}", reached=reached) from error
+def _prepare(handle: pycurl.Curl) -> None:
+    """Set what all requests share: nothing from the environment, no cookie of an earlier download."""
+    trusted = ssl.get_default_verify_paths()
+    handle.setopt(pycurl.NOSIGNAL, 1)
+    handle.setopt(pycurl.NOPROGRESS, 0)
+    handle.setopt(pycurl.PROXY, "")
+    handle.setopt(pycurl.USERAGENT, "orderwatch")
+    handle.setopt(pycurl.BUFFERSIZE, _READ_BUFFER_BYTES)
+    handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+    handle.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
+    if trusted.cafile:
+        handle.setopt(pycurl.CAINFO, trusted.cafile)
+    if trusted.capath:
+        handle.setopt(pycurl.CAPATH, trusted.capath)
+    handle.setopt(pycurl.COOKIEFILE, "")
+    handle.setopt(pycurl.COOKIELIST, "ALL")
+
+
+def _set_result(answered: "asyncio.Future[Head]", head: Head) -> None:
+    if not answered.done():
+        answered.set_result(head)
+
+
+async def _result(ended: "asyncio.Future[None]") -> None:
+    await ended
+
+
+async def _end(ended: "asyncio.Future[None]") -> None:
+    await asyncio.wait([ended])
+    if not ended.cancelled():
+        ended.exception()  # retrieved: whoever reads the body has raised it

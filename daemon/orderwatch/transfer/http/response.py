@@ -57,6 +57,20 @@ class Body:
 Answer = Body | Complete | Unchanged
 
 
+def request_headers(
+    requested: ByteRange | None, delivery: Delivery, if_none_match: str | None = None
+) -> dict[str, str]:
+    """Return the headers of a request for these bytes of the file (None: the whole file)."""
+    headers = {"Accept-Encoding": "identity"}
+    if requested is not None:
+        headers["Range"] = requested.header
+        if delivery.validator:
+            headers["If-Range"] = delivery.validator
+    elif if_none_match:
+        headers["If-None-Match"] = if_none_match
+    return headers
+
+
 def interpret(
     status: int,
     headers: Mapping[str, str],
