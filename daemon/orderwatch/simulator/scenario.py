@@ -152,9 +152,10 @@ class Downloads(Frozen):
     """Behaviour of the download hosts; `rate` is bytes per second and connection, 0 = unlimited.
 
     Each host accepts `connections` at once (0 = unlimited); further ones are answered with `refusal`, and
-    with `retry_after` if given.
+    with `retry_after` if given. `storage` is the URL of another server that holds the zips by their file names.
     """
 
+    storage: str = ""
     hosts: int = Field(default=1, ge=1)
     connections: int = Field(default=0, ge=0)
     refusal: int = Field(default=429, ge=400, le=599)

@@ -160,11 +160,13 @@ class World:
         }
 
     def _attachment(self, place: Place, name: Attachment, scene_url: str, sign: Sign) -> Document:
-        edit_url = f"{scene_url}attachments/{name}/"
+        edit_url, file_name = f"{scene_url}attachments/{name}/", self.file_name(place, name)
+        storage = self.scenario.downloads.storage if name == "delivery_zip" else ""
+        target = f"{storage}/{file_name}" if storage else f"{edit_url}download/"
         return {
             "scene": scene_url,
-            "url": f"{edit_url}download/?token={sign(place.scene.scene_id, name)}",
-            "file_name": self.file_name(place, name),
+            "url": f"{target}?token={sign(place.scene.scene_id, name)}",
+            "file_name": file_name,
             "name": name,
             "metadata": {},
             "edit_url": edit_url,
