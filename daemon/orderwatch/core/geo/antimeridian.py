@@ -10,12 +10,13 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from orderwatch.core.geo.meridian import Polygon, Position, Ring, side_of
-from orderwatch.core.geo.polygon import covers, crossing_sides, is_clockwise, is_flat
+from orderwatch.core.geo.polygon import crossing_sides, do_cross, encloses, is_clockwise, is_flat
 
 _HALF_TURN, _FULL_TURN, _POLE = 180.0, 360.0, 90.0
 _DECIMALS = 12  # removes the errors of adding turns; a tenth of a micrometre
 _TOLERANCE_DEGREES = 1e-9  # a tenth of a millimetre
 _MIN_RING_POSITIONS = 4  # the last is the first again
+RINGS_CROSS = "two of its rings cross"
 
 
 class _Unrolled(NamedTuple):
@@ -145,7 +146,9 @@ def _checked(ring: Ring) -> Ring:
 
 def _nested(outer: Ring, holes: Sequence[Ring]) -> Polygon:
     """Returns the polygon of these rings, with the directions that RFC 7946 requires."""
-    if not all(covers(outer, position) for hole in holes for position in hole):
+    if do_cross([outer, *holes]):
+        raise ValueError(RINGS_CROSS)
+    if not all(encloses(outer, hole) for hole in holes):
         raise ValueError("a hole is outside its polygon")
     return [_wound(outer), *(_wound(hole, hole=True) for hole in holes)]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TypeGuard
 
-from orderwatch.core.geo.antimeridian import cut, wrapped
+from orderwatch.core.geo.antimeridian import RINGS_CROSS, cut, wrapped
 from orderwatch.core.geo.meridian import Polygon, Position, Ring
 from orderwatch.core.geo.polygon import do_cross
 
@@ -56,9 +56,10 @@ def problem_of(value: object) -> str | None:
 
 
 def _cut(polygons: Iterable[Polygon]) -> list[Polygon]:
-    parts = [part for polygon in polygons for part in cut(polygon)]
-    if do_cross(ring for part in parts for ring in part):
-        raise ValueError("two of its rings cross")
+    cut_polygons = [cut(polygon) for polygon in polygons]
+    parts = [part for found in cut_polygons for part in found]
+    if len(cut_polygons) > 1 and do_cross(ring for part in parts for ring in part):
+        raise ValueError(RINGS_CROSS)
     return parts
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from orderwatch.core.geo.polygon import contains
+from orderwatch.core.geo.polygon import encloses
 
 Position = list[float]
 Ring = list[Position]  # closed: the last position is the first again
@@ -23,10 +23,7 @@ def side_of(polygon: Polygon, meridian: float, *, east: bool) -> list[Polygon]:
     if polygon[0] not in crossing:
         return [uncut] if uncut else []
     chains = [chain for ring in crossing for chain in _chains(ring, meridian, east=east)]
-    return [
-        [outer, *(hole for hole in uncut if any(contains(outer, position) for position in hole))]
-        for outer in _joined(chains)
-    ]
+    return [[outer, *(hole for hole in uncut if encloses(outer, hole))] for outer in _joined(chains)]
 
 
 def _crosses(ring: Ring, meridian: float) -> bool:

@@ -75,24 +75,28 @@ def crossing_sides(ring: Ring) -> tuple[int, int] | None:
 
 def do_cross(rings: Iterable[Ring]) -> bool:
     """Returns whether a side of one ring crosses a side of another; rings may touch."""
-    sides = [_side(n, one, two) for n, ring in enumerate(rings) for one, two in pairwise(ring)]
+    numbered = list(enumerate(rings))
+    if len(numbered) == 1:
+        return False
+    sides = [_side(n, one, two) for n, ring in numbered for one, two in pairwise(ring)]
     return any(one.number != two.number and _cross(one, two) for one, two in _near_pairs(sides))
 
 
-def contains(ring: Ring, position: Position) -> bool:
-    """Returns whether the position is inside; either on the ring itself."""
+def encloses(outer: Ring, inner: Ring) -> bool:
+    """Returns whether a ring that crosses no other is inside the outer one; they may touch."""
+    sides = list(pairwise(outer))
+    for position in inner:
+        if not any(_is_on(one, two, position) for one, two in sides):
+            return sum(_is_east_of(one, two, position) for one, two in sides) % 2 == 1
+    return False
+
+
+def _is_east_of(one: Position, two: Position, position: Position) -> bool:
+    """Returns whether the way east from the position meets this side."""
     east, north = position[0], position[1]
-    inside = False
-    for one, two in pairwise(ring):
-        if (one[1] > north) != (two[1] > north):
-            share = (north - one[1]) / (two[1] - one[1])
-            inside ^= east < one[0] + share * (two[0] - one[0])
-    return inside
-
-
-def covers(ring: Ring, position: Position) -> bool:
-    """Returns whether the position is inside, or on the ring itself."""
-    return contains(ring, position) or any(_is_on(one, two, position) for one, two in pairwise(ring))
+    if (one[1] > north) == (two[1] > north):
+        return False
+    return east < one[0] + (north - one[1]) / (two[1] - one[1]) * (two[0] - one[0])
 
 
 def _is_on(one: Position, two: Position, position: Position) -> bool:
