@@ -73,6 +73,11 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], Bbox]] = {
         polygon(box(179, 10, 180, 11)),
         (179, 10, 180, 11),
     ),
+    "beyond 180 by a rounding error": (
+        polygon(box(179, 10, 180.00000000000003, 11)),
+        polygon(box(179, 10, 180, 11)),
+        (179, 10, 180, 11),
+    ),
     "corners on 180": (
         polygon([[179, 10], [-180, 10], [-179, 10], [-179, 12], [180, 12], [179, 12], [179, 10]]),
         split(*WIDE_HALVES),

@@ -41,7 +41,10 @@ def cut(polygon: Sequence[Ring]) -> list[Polygon]:
         raise ValueError("a hole surrounds a pole")
     inner = [hole.ring for hole in holes]
     parts = _one_turn(outer.ring, inner) if outer.surrounds_pole else _folded(outer.ring, inner)
-    return [[_checked(ring) for ring in part] for part in parts] if len(parts) > 1 else parts
+    if len(parts) == 1:
+        return parts
+    wide = [part for part in parts if not is_flat(part[0])]  # a rounding error beyond 180 is no part
+    return [[_checked(ring) for ring in part] for part in wide]
 
 
 def _one_turn(outer: Ring, holes: Sequence[Ring]) -> list[Polygon]:
