@@ -256,6 +256,19 @@ def test_a_console_that_is_no_terminal_is_wide(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == "x" * 190 + "\n"
 
 
+async def test_geojson_cuts_at_180_and_leaves_out_what_is_invalid(database: Path, call: Call) -> None:
+    rings = {
+        1: [[179.5, -17], [-179.5, -17], [-179.5, -16], [179.5, -16], [179.5, -17]],
+        2: [[10, 50], [11, 51], [11, 50], [10, 51], [10, 50]],  # crosses itself
+    }
+    async with open_store(database) as store:
+        for task_id, ring in rings.items():
+            document = {"target": {"type": "Polygon", "coordinates": [ring]}}
+            await store.orders.save(Verdict(order=an_order(task_id, document=document)))
+    (one,) = json.loads((await asyncio.to_thread(call, "status", "--geojson")).output)["features"]
+    assert (one["geometry"]["type"], one["bbox"]) == ("MultiPolygon", [179.5, -17, -179.5, -16])
+
+
 async def test_geojson_is_one_document_for_a_map_and_not_given_with_json(database: Path, call: Call) -> None:
     async with open_store(database) as store:
         for task_id in (1, 2):

@@ -12,21 +12,11 @@ from pystac.validation import validate_dict
 from tests.core.samples import DAY, NOON, capture, order, stored
 
 from orderwatch.core import stac
-from orderwatch.core.geo.geojson import around, bbox, drawable
 from orderwatch.core.model import DeliveryState, SceneFacts
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 SHA = "0f" * 32
 SQUARE = {"type": "Polygon", "coordinates": [[[10, 5], [11, 5], [11, 6], [10, 6], [10, 5]]]}
-FIJI = {"type": "Polygon", "coordinates": [[[179.5, -17], [-179.5, -17], [-179.5, -16], [179.5, -17]]]}
-BEYOND = {"type": "Polygon", "coordinates": [[[179.5, -17], [180.5, -17], [180.5, -16], [179.5, -17]]]}
-SPLIT = {
-    "type": "MultiPolygon",
-    "coordinates": [
-        [[[179.5, -17], [180, -17], [180, -16], [179.5, -17]]],
-        [[[-180, -17], [-179.5, -17], [-180, -16], [-180, -17]]],
-    ],
-}
 
 
 def validated(document: dict[str, Any]) -> dict[str, Any]:
@@ -86,6 +76,8 @@ def test_the_time_is_the_captures_then_the_window_then_that_of_the_file() -> Non
         {"type": "Polygon"},
         {"type": "Polygon", "coordinates": [[[1, 2], [3, 4], [1, 2]]]},
         {"type": "Polygon", "coordinates": [[[1, 2], [3, 4], [5, 6], [7, 8]]]},
+        {"type": "Polygon", "coordinates": [[[10, 50], [11, 51], [11, 50], [10, 51], [10, 50]]]},
+        {"type": "Polygon", "coordinates": [[[10, 50], [11, 51], [12, 52], [10, 50]]]},
         {"type": "Point", "coordinates": [float("nan"), 1]},
         {"type": "Point", "coordinates": [True, 1]},
         {"type": "Point", "coordinates": [1, 91]},
@@ -98,23 +90,19 @@ def test_a_footprint_that_is_none_leaves_an_item_without_a_place(footprint: dict
     assert "bbox" not in item
 
 
-@pytest.mark.parametrize("footprint", [FIJI, BEYOND, SPLIT])
-def test_the_box_of_a_footprint_across_the_antimeridian_is_narrow(footprint: dict[str, object]) -> None:
-    item = an_item(SceneFacts(timestamp=NOON, footprint=footprint))
-    assert item["bbox"] == [179.5, -17, -179.5, -16]
-    assert around([bbox(footprint), bbox(SQUARE)]) == (-180, -17, 180, 6)
-
-
-@settings(max_examples=40)
-@given(st.lists(st.tuples(st.floats(-180, 180), st.floats(-90, 90)), min_size=1))
-def test_a_box_holds_every_position(positions: list[tuple[float, float]]) -> None:
-    geometry = drawable({"type": "MultiPoint", "coordinates": [list(p) for p in positions]})
-    assert geometry is not None
-    west, south, east, north = bbox(geometry)
-    for lon, lat in positions:
-        assert south <= lat <= north
-        inside = west <= lon <= east if west <= east else lon >= west or lon <= east
-        assert inside or lon in {-180, 180}
+def test_a_scene_across_180_has_a_cut_footprint_and_a_narrow_box_in_item_and_collection() -> None:
+    corners = [[179.5, -17], [-179.5, -17], [-179.5, -16], [179.5, -16], [179.5, -17]]
+    fiji = SceneFacts(timestamp=NOON, footprint={"type": "Polygon", "coordinates": [corners]})
+    item = an_item(fiji)
+    assert (item["geometry"]["type"], item["bbox"]) == ("MultiPolygon", [179.5, -17, -179.5, -16])
+    east = {"type": "Polygon", "coordinates": [[[178, -18], [179, -18], [179, -17], [178, -18]]]}
+    scenes = [fiji, SceneFacts(timestamp=NOON, footprint=east), SceneFacts(timestamp=NOON)]
+    moments = (NOON, NOON)
+    entries = [
+        stac.entry(f"stac/a/1/{n}.json", "main", "Fiji", scene, moments) for n, scene in enumerate(scenes)
+    ]
+    found = validated(stac.collection("stac/a/collection.json", entries))
+    assert found["extent"]["spatial"]["bbox"] == [[178, -18, -179.5, -16]]
 
 
 @settings(max_examples=40)

@@ -14,7 +14,8 @@ from typing import Any
 
 from orderwatch.core.deliveries.audit import sidecar_of
 from orderwatch.core.deliveries.sidecar import zulu
-from orderwatch.core.geo.geojson import Bbox, around, bbox, drawable
+from orderwatch.core.geo.bbox import Bbox, around, bbox
+from orderwatch.core.geo.geometry import drawable
 from orderwatch.core.model import Delivery, Order, SceneFacts
 
 Document = dict[str, Any]

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.db.kit import JSON
 
-from orderwatch.core.geo.geojson import drawable
+from orderwatch.core.geo.geometry import drawable
 
 RING = [[10.0, 50.0], [11.0, 50.0], [11.0, 51.0], [10.0, 50.0]]
+HOLE = [[10.5, 50.1], [10.9, 50.5], [10.9, 50.1], [10.5, 50.1]]
+EAST = [[lon + 2, lat] for lon, lat in RING]
 SQUARE = {"type": "Polygon", "coordinates": [RING]}
 NOWHERE: list[object] = [
     [],
@@ -43,10 +45,10 @@ BROKEN: list[object] = [
     "shape",
     [
         {"type": "Point", "coordinates": [-180, 90]},
-        {"type": "MultiPoint", "coordinates": [[1.0, 2.0], [180.5, 2.0]]},
+        {"type": "MultiPoint", "coordinates": [[1.0, 2.0], [179.5, 2.0]]},
         SQUARE,
-        {"type": "Polygon", "coordinates": [RING, RING]},
-        {"type": "MultiPolygon", "coordinates": [[RING], [RING, RING]]},
+        {"type": "Polygon", "coordinates": [RING, HOLE]},
+        {"type": "MultiPolygon", "coordinates": [[RING, HOLE], [EAST]]},
     ],
 )
 def test_a_sound_geometry_stays_as_it_is(shape: dict[str, object]) -> None:

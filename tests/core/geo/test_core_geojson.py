@@ -17,6 +17,7 @@ def test_a_target_is_a_feature_with_what_is_known_of_its_order() -> None:
     (feature,) = features(order(document={"target": target}, task_name="Quay", project_name="Harbour"))
     assert feature == {
         "type": "Feature",
+        "bbox": [10.0, 50.0, 10.0, 50.0],
         "geometry": {"type": "Point", "coordinates": [10.0, 50.0]},
         "properties": {
             "kind": "target",

@@ -1,6 +1,6 @@
 """Checks rings of polygons. Positions are longitude and latitude in degrees."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -43,40 +43,80 @@ def _geometry_problem(ring: Ring, *, hole: bool) -> str | None:
     longitudes = [position[0] for position in ring]
     if max(longitudes) - min(longitudes) > _MAX_WIDTH_DEGREES:
         return "is wider than 180 degrees: it crosses the antimeridian; split it there into two orders"
-    if _is_flat(ring):
+    if is_flat(ring):
         return "has no area; all its positions are on one line"
-    if (sides := _crossing(ring)) is not None:
+    if (sides := crossing_sides(ring)) is not None:
         return f"crosses or touches itself, in its sides {sides[0]} and {sides[1]}; correct them"
-    if (_double_area(ring) < 0) != hole:
+    if is_clockwise(ring) != hole:
         wrong, right = ("counter-clockwise", "clockwise") if hole else ("clockwise", "counter-clockwise")
         return f"runs {wrong}, which means everything outside it; reverse it to run {right}"
     return None
 
 
-def _is_flat(ring: Ring) -> bool:
+def is_flat(ring: Ring) -> bool:
+    """Returns whether all positions are on one line."""
     first = ring[0]
     farthest = max(ring, key=lambda p: max(abs(p[0] - first[0]), abs(p[1] - first[1])))
     return all(abs(_turn(first, farthest, position)) <= _MIN_AREA_SQUARE_DEGREES for position in ring)
 
 
-def _double_area(ring: Ring) -> float:
-    """Returns twice the area in square degrees, negative for a clockwise ring."""
-    return sum(_turn(ring[0], one, two) for one, two in pairwise(ring))
+def is_clockwise(ring: Ring) -> bool:
+    return sum(_turn(ring[0], one, two) for one, two in pairwise(ring)) < 0
 
 
-def _crossing(ring: Ring) -> tuple[int, int] | None:
+def crossing_sides(ring: Ring) -> tuple[int, int] | None:
     """Returns the numbers of two sides that meet outside a shared corner."""
-    sides = sorted(_side(n, one, two) for n, (one, two) in enumerate(pairwise(ring), 1))
+    sides = [_side(n, one, two) for n, (one, two) in enumerate(pairwise(ring), 1)]
+    for one, two in _near_pairs(sides):
+        if _meet(one, two, len(sides)):
+            return min(one.number, two.number), max(one.number, two.number)
+    return None
+
+
+def do_cross(rings: Iterable[Ring]) -> bool:
+    """Returns whether a side of one ring crosses a side of another; rings may touch."""
+    numbered = list(enumerate(rings))
+    if len(numbered) == 1:
+        return False
+    sides = [_side(n, one, two) for n, ring in numbered for one, two in pairwise(ring)]
+    return any(one.number != two.number and _cross(one, two) for one, two in _near_pairs(sides))
+
+
+def encloses(outer: Ring, inner: Ring) -> bool:
+    """Returns whether a ring that crosses no other is inside the outer one; they may touch."""
+    sides = list(pairwise(outer))
+    for position in inner:
+        if not any(_is_on(one, two, position) for one, two in sides):
+            return sum(_is_east_of(one, two, position) for one, two in sides) % 2 == 1
+    return False
+
+
+def _is_east_of(one: Position, two: Position, position: Position) -> bool:
+    """Returns whether the way east from the position meets this side."""
+    east, north = position[0], position[1]
+    if (one[1] > north) == (two[1] > north):
+        return False
+    return east < one[0] + (north - one[1]) / (two[1] - one[1]) * (two[0] - one[0])
+
+
+def _is_on(one: Position, two: Position, position: Position) -> bool:
+    (west, east), (south, north) = sorted((one[0], two[0])), sorted((one[1], two[1]))
+    in_box = west <= position[0] <= east and south <= position[1] <= north
+    return in_box and _turn(one, two, position) == 0
+
+
+def _near_pairs(sides: Iterable[_Side]) -> Iterator[tuple[_Side, _Side]]:
+    """Yields the pairs of sides with overlapping boxes."""
+    from_west = sorted(sides)
     pairs = 0
-    for index, one in enumerate(sides):
-        for other in range(index + 1, len(sides)):
-            two = sides[other]
+    for index, one in enumerate(from_west):
+        for other in range(index + 1, len(from_west)):
+            two = from_west[other]
             pairs += 1
             if two.west > one.east or pairs > _MAX_SIDE_PAIRS:
                 break
-            if two.south <= one.north and two.north >= one.south and _meet(one, two, len(sides)):
-                return min(one.number, two.number), max(one.number, two.number)
-    return None
+            if two.south <= one.north and two.north >= one.south:
+                yield one, two
 
 
 def _side(number: int, one: Position, two: Position) -> _Side:
@@ -94,6 +134,13 @@ def _meet(one: _Side, two: _Side, count: int) -> bool:
     return (
         _turn(one.start, one.end, two.start) * _turn(one.start, one.end, two.end) <= 0
         and _turn(two.start, two.end, one.start) * _turn(two.start, two.end, one.end) <= 0
+    )
+
+
+def _cross(one: _Side, two: _Side) -> bool:
+    return (
+        _turn(one.start, one.end, two.start) * _turn(one.start, one.end, two.end) < 0
+        and _turn(two.start, two.end, one.start) * _turn(two.start, two.end, one.end) < 0
     )
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import structlog
 
+from orderwatch.core.geo.invalid import InvalidGeometry, new_invalid
 from orderwatch.core.model import Order, OrderState, Subject, Transition, TransitionKind
 from orderwatch.core.orders.observe import Rules, Verdict, merge_snapshot, observe
 from orderwatch.core.orders.poll_schedule import is_idle, next_look
@@ -70,6 +71,7 @@ class Recorder:
         self._meter = context.meter
         self._lag_estimator = LagEstimator(context.store.history.publication_lags, context.now)
         self._unknown: set[str] = set()
+        self._invalid: set[tuple[int, InvalidGeometry]] = set()
 
     def rules(self, of: OrderTraits) -> Rules:
         """Return the rules for an order with these traits."""
@@ -200,6 +202,12 @@ class Recorder:
         for word in set(verdict.unknown) - self._unknown:
             self._unknown.add(word)
             log.warning("status.unknown", account=self.account, word=word)
+        for found in new_invalid(known, order, verdict.wanted):
+            if (order.task_id, found) not in self._invalid:  # a list and an order may differ in turn
+                self._invalid.add((order.task_id, found))
+                log.warning(
+                    "geometry.invalid", account=self.account, task_id=order.task_id, **found._asdict()
+                )
         if order.state is OrderState.DONE and (known is None or known.state is not OrderState.DONE):
             log.info("order.done", account=self.account, task_id=order.task_id)
         if verdict.wanted:

@@ -59,6 +59,16 @@
     if (shape) L.geoJSON(shape, { pane: "land", interactive: false, style: { color: style("shore"), weight: 0.7, fillColor: style("land"), fillOpacity: 1 } }).addTo(land);
   }
 
+  function unfold(feature) { // what crosses 180 degrees is one area, so that the view fits it
+    if (feature.bbox[0] > feature.bbox[2]) shift(feature.geometry.coordinates);
+    return feature;
+  }
+
+  function shift(coordinates) {
+    if (Array.isArray(coordinates[0])) coordinates.forEach(shift);
+    else if (coordinates[0] < 0) coordinates[0] += 360;
+  }
+
   function later() { // many features are slow to draw, here and in the daemon
     const pause = layer.getLayers().length > 500 ? 15_000 : 0;
     if (place.dataset.features !== from) draw();
@@ -77,7 +87,7 @@
     layer.clearLayers();
     const found = JSON.parse(raw);
     many = found.features.length > 300;
-    layer.addData(found);
+    layer.addData(found.features.map(unfold));
     const bounds = layer.getBounds();
     if (fitted !== asked && bounds.isValid()) map.fitBounds(bounds, { padding: [30, 30], maxZoom: 10, animate: false });
     fitted = asked;
