@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
@@ -112,7 +113,13 @@ def scenario(names: Sequence[str], storage: str) -> str:
 
 
 def orderwatch(
-    work: Path, served: Host, names: Sequence[str], storage: str, parallel: int, python: str = sys.executable
+    work: Path,
+    served: Host,
+    names: Sequence[str],
+    *,
+    storage: str,
+    parallel: int,
+    python: str = sys.executable,
 ) -> Measurement:
     """Run a daemon until it has stored every file."""
     (work / "scenario.toml").write_text(scenario(names, storage))
@@ -154,7 +161,7 @@ def follow(daemon: "subprocess.Popen[str]", files: int) -> tuple[float, float]:
     raise SystemExit("the daemon ended early")
 
 
-def events(daemon: "subprocess.Popen[str]") -> Iterator[dict[str, object]]:
+def events(daemon: "subprocess.Popen[str]") -> Iterator[dict[str, Any]]:
     for line in daemon.stdout or ():
         if line.startswith("{"):
             yield json.loads(line)
@@ -233,8 +240,8 @@ def daemons(served: Host, names: Sequence[str], storage: str, parallel: int) -> 
     ours = partial(orderwatch, served=served, names=names, storage=storage, parallel=parallel)
     before = os.environ.get("BENCH_BEFORE")
     return {
-        "orderwatch": lambda work: ours(work),
-        **({"the build before": lambda work: ours(work, python=before)} if before else {}),
+        "orderwatch": ours,
+        **({"the build before": partial(ours, python=before)} if before else {}),
     }
 
 

@@ -152,7 +152,7 @@ class Downloads(Frozen):
     """Behaviour of the download hosts; `rate` is bytes per second and connection, 0 = unlimited.
 
     Each host accepts `connections` at once (0 = unlimited); further ones are answered with `refusal`, and
-    with `retry_after` if given. `storage` is the URL of another server that holds the zips by their file names.
+    with `retry_after` if given. `storage` is the URL of another server that has the zips by file name.
     """
 
     storage: str = ""
