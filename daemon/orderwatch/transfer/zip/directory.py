@@ -12,6 +12,16 @@ from typing import IO, NamedTuple
 
 from orderwatch.core.formatting import format_bytes
 from orderwatch.errors import BadBytesError
+from orderwatch.transfer.zip.records import (
+    CENTRAL_HEADER,
+    ENCRYPTED,
+    HAS_DATA_DESCRIPTOR,
+    HEADER,
+    IN_ZIP64_EXTRA,
+    IS_PATCH,
+    LOCAL_HEADER,
+    UTF8,
+)
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _MAX_MEMBERS = 100_000
@@ -22,16 +32,9 @@ _MAX_RATIO = 1100  # deflate reaches at most 1032
 _END = struct.Struct("<4s6xH2IH")  # members; length and offset of the directory; length of the comment
 _LOCATOR = struct.Struct("<4sIQI")
 _END64 = struct.Struct("<4s28xQ2Q")
-_CENTRAL_HEADER, _LOCAL_HEADER, _EOCD = b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06"
+_EOCD = b"PK\x05\x06"
 _LOCATOR_MAGIC, _EOCD64 = b"PK\x06\x07", b"PK\x06\x06"
 _MAX_END_BYTES = _END.size + 2**16  # with the longest comment
-_HEADER = struct.Struct("<4s2x2H4x3I2H")
-
-_ENCRYPTED = 0x1 | 0x40 | 0x2000
-_HAS_DATA_DESCRIPTOR = 0x8  # the header was written before the member and lacks its size
-_IS_PATCH = 0x20
-_UTF8 = 0x800
-_IN_ZIP64_EXTRA = 0xFFFFFFFF  # the value is in the zip64 extra field
 _UNREADABLE = (zipfile.BadZipFile, struct.error, NotImplementedError, ValueError)
 
 
@@ -102,7 +105,7 @@ def _read_entries(file: IO[bytes], directory: _Directory) -> list[zipfile.ZipInf
     """Return the entries of the directory; counts them before parsing."""
     if directory.length > _MAX_DIRECTORY_BYTES:
         raise BadBytesError(f"the zip's directory has {format_bytes(directory.length)}, above the limit")
-    entries = os.pread(file.fileno(), directory.length, directory.offset).count(_CENTRAL_HEADER)
+    entries = os.pread(file.fileno(), directory.length, directory.offset).count(CENTRAL_HEADER)
     if entries > _MAX_MEMBERS:
         raise BadBytesError(f"the zip lists {entries} members, above the limit")
     try:
@@ -121,17 +124,17 @@ def _read_entries(file: IO[bytes], directory: _Directory) -> list[zipfile.ZipInf
 
 def _read_member(file: IO[bytes], info: zipfile.ZipInfo, limit: int) -> Member:
     header = b""
-    if info.header_offset + _HEADER.size <= limit:
-        header = os.pread(file.fileno(), _HEADER.size, info.header_offset)
-    if not header.startswith(_LOCAL_HEADER):
+    if info.header_offset + HEADER.size <= limit:
+        header = os.pread(file.fileno(), HEADER.size, info.header_offset)
+    if not header.startswith(LOCAL_HEADER):
         raise BadBytesError("cannot read the zip: a member is not where its directory entry points")
-    _, flags, method, *values, name_length, extra_length = _HEADER.unpack(header)
-    if (flags | info.flag_bits) & _ENCRYPTED:
+    _, flags, method, *values, name_length, extra_length = HEADER.unpack(header)
+    if (flags | info.flag_bits) & ENCRYPTED:
         raise BadBytesError("the zip is encrypted: orderwatch cannot verify its content")
-    if info.compress_type not in METHODS or info.flag_bits & _IS_PATCH:
+    if info.compress_type not in METHODS or info.flag_bits & IS_PATCH:
         raise BadBytesError("the zip uses an unsupported compression method")
-    name = os.pread(file.fileno(), name_length, info.header_offset + _HEADER.size)
-    streamed = bool(flags & _HAS_DATA_DESCRIPTOR)
+    name = os.pread(file.fileno(), name_length, info.header_offset + HEADER.size)
+    streamed = bool(flags & HAS_DATA_DESCRIPTOR)
     if method != info.compress_type or not (
         _name_matches(info, name) and (streamed or _values_match(info, values))
     ):
@@ -139,7 +142,7 @@ def _read_member(file: IO[bytes], info: zipfile.ZipInfo, limit: int) -> Member:
     return Member(
         # zipfile truncates a name at its first NUL
         name=info.orig_filename if "\0" in info.orig_filename else info.filename,
-        start=info.header_offset + _HEADER.size + name_length + extra_length,
+        start=info.header_offset + HEADER.size + name_length + extra_length,
         packed=info.compress_size,
         size=info.file_size,
         crc=info.CRC,
@@ -150,7 +153,7 @@ def _read_member(file: IO[bytes], info: zipfile.ZipInfo, limit: int) -> Member:
 
 def _name_matches(info: zipfile.ZipInfo, name: bytes) -> bool:
     try:
-        return name.decode("utf-8" if info.flag_bits & _UTF8 else "cp437") == info.orig_filename
+        return name.decode("utf-8" if info.flag_bits & UTF8 else "cp437") == info.orig_filename
     except UnicodeDecodeError:
         return False
 
@@ -159,7 +162,7 @@ def _values_match(info: zipfile.ZipInfo, values: Sequence[int]) -> bool:
     crc, *sizes = values
     known = (info.compress_size, info.file_size)
     return crc == info.CRC and all(
-        value in {real, _IN_ZIP64_EXTRA} for value, real in zip(sizes, known, strict=True)
+        value in {real, IN_ZIP64_EXTRA} for value, real in zip(sizes, known, strict=True)
     )
 
 

@@ -54,7 +54,11 @@ def read_member(handle: int, member: Member, stop: threading.Event | None) -> It
         crc = zlib_library.crc32(block, crc)
         yield block
     if (length, crc) != (member.size, member.crc):
-        raise BadBytesError(f"cannot read the zip: {member.name!r:.99} does not match its size and checksum")
+        raise mismatch(member)
+
+
+def mismatch(member: Member) -> BadBytesError:
+    return BadBytesError(f"cannot read the zip: {member.name!r:.99} does not match its size and checksum")
 
 
 def _read_packed(handle: int, member: Member) -> Packed:
