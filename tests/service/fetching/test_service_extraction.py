@@ -19,7 +19,7 @@ from orderwatch.core.orders.watches import Watch
 from orderwatch.simulator import Scenario
 from orderwatch.transfer.zip import extract as extracting
 from orderwatch.transfer.zip import reader
-from orderwatch.transfer.zip.directory import Member
+from orderwatch.transfer.zip.member import Member
 
 STORED, WANTED, PARKED = DeliveryState.STORED, DeliveryState.WANTED, DeliveryState.PARKED
 SIZE = 300_000

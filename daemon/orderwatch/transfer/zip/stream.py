@@ -4,7 +4,7 @@ import struct
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from orderwatch.transfer.zip.reader import zlib_library
+from orderwatch.transfer.zip.decompress import zlib_library
 from orderwatch.transfer.zip.records import (
     ENCRYPTED,
     HAS_DATA_DESCRIPTOR,
@@ -13,13 +13,13 @@ from orderwatch.transfer.zip.records import (
     IS_PATCH,
     LOCAL_HEADER,
     SPANNING_MARKERS,
+    STORED,
     ZIP64_EXTRA,
     read_extra,
 )
 
 _MAX_MEMBERS = 100_000
 _SIGNATURE_BYTES = 4
-_STORED = 0
 _ZIP64_SIZES = struct.Struct("<2Q")  # size, packed size
 
 
@@ -87,7 +87,7 @@ class MemberScanner:
             size, packed = _read_zip64_sizes(bytes(self._header[HEADER.size + name_length :]))
         self._header.clear()
         self._header_bytes = _SIGNATURE_BYTES
-        self._is_stored = method == _STORED
+        self._is_stored = method == STORED
         self._start, self._packed, self._left, self._crc = self._position, packed, packed, 0
         self._is_stopped = (
             bool(flags & (ENCRYPTED | HAS_DATA_DESCRIPTOR | IS_PATCH))

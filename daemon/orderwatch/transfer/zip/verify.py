@@ -11,16 +11,18 @@ from types import MappingProxyType
 from typing import IO
 
 from orderwatch.errors import BadBytesError
-from orderwatch.transfer.zip.directory import Member, list_members
-from orderwatch.transfer.zip.reader import BLOCK, mismatch, raise_if_stopped, read_member
+from orderwatch.transfer.zip.decompress import BLOCK
+from orderwatch.transfer.zip.directory import list_members
+from orderwatch.transfer.zip.member import Member, mismatch
+from orderwatch.transfer.zip.reader import raise_if_stopped, read_member
+from orderwatch.transfer.zip.records import LOCAL_HEADER, SPANNING_MARKERS, STORED
 
 _HEAD_BYTES = 64  # enough to recognise a file type
-_ZIP_MAGIC = b"PK\x03\x04"
+_ZIP_MAGICS = (LOCAL_HEADER, *SPANNING_MARKERS)
 _PARALLEL_FROM_BYTES, _THREADS = 32 * 2**20, 2
 _PNG_MAGIC = b"\x89PNG"
 _PNG_END = b"IEND\xaeB`\x82"
 _NONE_KNOWN: Mapping[tuple[int, int], int] = MappingProxyType({})
-_STORED = 0
 _PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 
 
@@ -43,7 +45,7 @@ def check(
         size = path.stat().st_size
         if attachment != "delivery_zip":
             _check_picture_or_text(file, first, size)
-        elif first.startswith(_ZIP_MAGIC):
+        elif first.startswith(_ZIP_MAGICS):
             _check_zip(file, stop, known_crcs)
         else:
             raise BadBytesError("the downloaded file is not a zip: wrong leading bytes")
@@ -82,7 +84,7 @@ def _check_zip(file: IO[bytes], stop: threading.Event, known_crcs: Mapping[tuple
 def _check_known(members: Sequence[Member], known_crcs: Mapping[tuple[int, int], int]) -> Iterator[Member]:
     """Compare the stored members whose CRC is known; yield the others."""
     for member in members:
-        crc = known_crcs.get((member.start, member.packed)) if member.method == _STORED else None
+        crc = known_crcs.get((member.start, member.packed)) if member.method == STORED else None
         if crc is None:
             yield member
         elif (member.packed, crc) != (member.size, member.crc):
