@@ -106,6 +106,9 @@ PRODUCERS = {
     "Unicode Path that is no UTF-8": (raw_zip(unicode_path(RAW, b"\xff")), {RAW.decode(): RASTER}),
     "extra field cut short": (raw_zip(named(b"a.tif", extra=b"\1\0\x20\0x")), {"a.tif": RASTER}),
     "extra field of padding": (raw_zip(named(b"a.tif", extra=bytes(3))), {"a.tif": RASTER}),
+    "the folder itself: bsdtar": (
+        raw_zip(Raw(name=b"./", content=b"", mode=0o40755), named(b"./a.tif")), {"a.tif": RASTER},
+    ),
     "case twins": (
         raw_zip(named(b"A.tif", b"A"), named(b"a.tif", b"a"), named(b"S/x", b"S"), named(b"s/x", b"s")),
         {"A.tif": b"A", "a.tif": b"a", "S/x": b"S", "s/x": b"s"},

@@ -67,9 +67,11 @@ def _add(plan: ExtractPlan, member: Member) -> Iterator[str]:
 
 
 def _name_problem(name: str, parts: Sequence[str]) -> str | None:
-    if not parts or name.startswith("/") or _DRIVE.match(parts[0]) or not all(map(_is_safe, parts)):
+    has_name = parts or name.endswith("/")  # bsdtar adds "./", the folder itself
+    has_drive = any(map(_DRIVE.match, parts[:1]))
+    if not has_name or name.startswith("/") or has_drive or not all(map(_is_safe, parts)):
         return "is not a safe file name"
-    longest = max(len(part.encode()) for part in parts)
+    longest = max((len(part.encode()) for part in parts), default=0)
     if longest > _MAX_NAME_BYTES or len(name.encode()) > _MAX_PATH_BYTES or len(parts) > _MAX_DEPTH:
         return "is too long a name"
     return None
