@@ -18,8 +18,8 @@ from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.core.orders.watches import Watch
 from orderwatch.simulator import Scenario
 from orderwatch.transfer.zip import extract as extracting
-from orderwatch.transfer.zip import reader
-from orderwatch.transfer.zip.directory import Member
+from orderwatch.transfer.zip import plan, reader
+from orderwatch.transfer.zip.member import Member
 
 STORED, WANTED, PARKED = DeliveryState.STORED, DeliveryState.WANTED, DeliveryState.PARKED
 SIZE = 300_000
@@ -100,11 +100,11 @@ async def test_only_zips_are_extracted(tmp_path: Path) -> None:
 async def test_a_zip_that_is_not_extracted_is_delivered_all_the_same_and_says_why(
     h: House, events: LogCapture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extracting, "_MAX_MEMBERS", 1)
+    monkeypatch.setattr(plan, "_MAX_FOLDERS", 0)
     stored = await h.fetch()
     assert (stored.state, stored.reason) == (
         STORED,
-        "not extracted: the zip has 3 members, more than the limit of 1",
+        "not extracted: the zip needs more than 0 folders",
     )
     await h.assert_all_stored()
     [refused] = said(events, "extraction.refused")

@@ -16,7 +16,8 @@ import pytest
 from tests.transfer.transfer_kit import sample_zip
 
 from orderwatch.errors import BadBytesError
-from orderwatch.transfer.zip import directory, reader, verify
+from orderwatch.transfer.zip import decompress, directory, reader, verify
+from orderwatch.transfer.zip.member import Member
 
 METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 CENTRAL, LOCAL, END = b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06"
@@ -30,7 +31,8 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Whatever is installed here, both are meant to say the same."""
     if request.param != "zlib":
         pytest.importorskip(request.param)
-    monkeypatch.setattr(reader, "zlib_library", importlib.import_module(request.param))
+    for module in (decompress, reader):
+        monkeypatch.setattr(module, "zlib_library", importlib.import_module(request.param))
     return str(request.param)
 
 
@@ -78,10 +80,10 @@ def contents_of(data: bytes) -> dict[str, bytes]:
 def test_isal_is_used_where_it_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "isal", None)
     monkeypatch.delitem(sys.modules, "isal.isal_zlib", raising=False)
-    assert reader._import_fastest_zlib() is zlib
+    assert decompress._import_fastest_zlib() is zlib
     monkeypatch.undo()
-    if reader.zlib_library is not zlib:
-        assert reader.zlib_library.__name__ == "isal.isal_zlib"
+    if decompress.zlib_library is not zlib:
+        assert decompress.zlib_library.__name__ == "isal.isal_zlib"
 
 
 @pytest.mark.usefixtures("library")
@@ -266,7 +268,7 @@ def test_one_of_two_threads_that_fails_ends_the_other(
     """The second one is in the midst of a member that goes on for ever."""
     endless = threading.Event()
 
-    def read_member(_handle: int, member: directory.Member, _stop: threading.Event | None) -> object:
+    def read_member(_handle: int, member: Member, _stop: threading.Event | None) -> object:
         if member.name == "bad":
             endless.wait(30)
             raise BadBytesError("this one")

@@ -87,12 +87,12 @@ def safe_component(text: str) -> str:
     name = _UNSAFE.sub("_", unicodedata.normalize("NFC", plain)).lstrip(". -").rstrip(". ")
     if not name:
         return "unnamed"
-    if is_reserved(name):
+    if _is_reserved(name):
         name = f"_{name}"
     return name if len(name.encode()) <= _MAX_COMPONENT_BYTES else _shortened(name)
 
 
-def is_reserved(name: str) -> bool:
+def _is_reserved(name: str) -> bool:
     """Returns whether the name is a device on some system."""
     return _RESERVED.match(name) is not None
 

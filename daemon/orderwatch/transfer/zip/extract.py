@@ -3,85 +3,23 @@
 import errno
 import itertools
 import os
-import re
 import shutil
-import stat
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
-from orderwatch.core.deliveries.paths import collision_key, is_reserved
 from orderwatch.core.formatting import format_bytes
 from orderwatch.errors import NotExtractedError
 from orderwatch.fsync import sync
 from orderwatch.transfer.fsops import DEFAULT_PERMISSIONS, Permissions, apply_permissions, make_folders
-from orderwatch.transfer.zip.directory import Member, list_members
-from orderwatch.transfer.zip.reader import BLOCK, raise_if_stopped, read_member, zlib_library
+from orderwatch.transfer.zip.decompress import BLOCK, zlib_library
+from orderwatch.transfer.zip.directory import list_members
+from orderwatch.transfer.zip.member import Member
+from orderwatch.transfer.zip.plan import ExtractPlan, plan_extract
+from orderwatch.transfer.zip.reader import raise_if_stopped, read_member
 
-_MAX_NAME_BYTES, _MAX_PATH_BYTES, _MAX_DEPTH = 255, 1000, 32  # depth in path components
-_MAX_FOLDERS = 10_000
-_DRIVE = re.compile(r"[A-Za-z]:")
-
-
-class ExtractPlan(NamedTuple):
-    """Paths of files, and of the folders they need, parents first."""
-
-    files: dict[str, Member]
-    folders: list[str]
-
-
-def plan_extract(members: Sequence[Member]) -> ExtractPlan:
-    """Return the paths of all members.
-
-    Raises `NotExtractedError` if one is not a plain file or folder, leads out of the folder or collides.
-    """
-    plan = ExtractPlan({}, [])
-    taken: dict[str, str] = {}
-    for member in members:
-        parts, is_folder = _parts(member.name), member.name.endswith("/")
-        _check_kind(member, is_folder=is_folder)
-        for depth in range(1, len(parts) + is_folder):
-            folder = "/".join(parts[:depth])
-            if (key := collision_key(folder)) not in taken:
-                plan.folders.append(folder)
-            if taken.setdefault(key, f"{folder}/") != f"{folder}/":
-                raise NotExtractedError(f"{member.name!r:.99} collides with another member")
-        if len(plan.folders) > _MAX_FOLDERS:
-            raise NotExtractedError(f"the zip needs more than {_MAX_FOLDERS} folders")
-        if not is_folder:
-            path = "/".join(parts)
-            if taken.setdefault(collision_key(path), path) != path or path in plan.files:
-                raise NotExtractedError(f"{member.name!r:.99} collides with another member")
-            plan.files[path] = member
-    return plan
-
-
-def _parts(name: str) -> list[str]:
-    """Return the components of a path, without `.` and empty ones."""
-    parts = [part for part in name.split("/") if part not in {"", "."}]
-    if not parts or name.startswith("/") or _DRIVE.match(parts[0]) or not all(map(_is_safe, parts)):
-        raise NotExtractedError(f"{name!r:.99} is not a safe file name")
-    longest = max(len(part.encode()) for part in parts)
-    if longest > _MAX_NAME_BYTES or len(name.encode()) > _MAX_PATH_BYTES or len(parts) > _MAX_DEPTH:
-        raise NotExtractedError(f"{name!r:.99} is too long a name")
-    return parts
-
-
-def _is_safe(part: str) -> bool:
-    """Reject `..`, separators and trailing characters of other systems, and names of devices."""
-    return part.isprintable() and "\\" not in part and part == part.rstrip(". ") and not is_reserved(part)
-
-
-def _check_kind(member: Member, *, is_folder: bool) -> None:
-    """Reject links, devices, pipes and sockets by their mode."""
-    expected = stat.S_IFDIR if is_folder else stat.S_IFREG
-    if stat.S_IFMT(member.mode) not in {0, expected} or (is_folder and member.size):
-        raise NotExtractedError(f"{member.name!r:.99} is neither a regular file nor a folder")
-
-
-_MAX_MEMBERS = 10_000
 _ALWAYS_ALLOWED_BYTES = 10**9  # extracted at any ratio
 _MAX_RATIO = 20  # imagery compresses to a half or a third
 _BAD_NAME_ERRNOS = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
@@ -141,8 +79,6 @@ def _candidate_names(target: Path) -> Iterator[Path]:
 
 def _read_plan(file: IO[bytes]) -> ExtractPlan:
     members = list_members(file)
-    if len(members) > _MAX_MEMBERS:
-        raise NotExtractedError(f"the zip has {len(members)} members, more than the limit of {_MAX_MEMBERS}")
     total, packed = sum(member.size for member in members), os.fstat(file.fileno()).st_size
     if total > max(_ALWAYS_ALLOWED_BYTES, _MAX_RATIO * packed):
         raise NotExtractedError(
@@ -156,14 +92,14 @@ def _unpack(
 ) -> None:
     make_folders(work.parent)
     work.mkdir()
-    with _translate_name_errors():
-        for folder in plan.folders:
+    for folder in plan.folders:
+        with _translate_name_errors(folder):
             (work / folder).mkdir()
-        for path, member in plan.files.items():
-            with (work / path).open("xb") as out:
-                for block in read_member(file.fileno(), member, stop):
-                    out.write(block)
-                    on_bytes(len(block))
+    for path, member in plan.files.items():
+        with _translate_name_errors(path), (work / path).open("xb") as out:
+            for block in read_member(file.fileno(), member, stop):
+                out.write(block)
+                on_bytes(len(block))
 
 
 def _make_durable(plan: ExtractPlan, work: Path, stop: threading.Event, permissions: Permissions) -> None:
@@ -175,13 +111,19 @@ def _make_durable(plan: ExtractPlan, work: Path, stop: threading.Event, permissi
 
 
 @contextmanager
-def _translate_name_errors() -> Iterator[None]:
-    """Raise `NotExtractedError` for invalid names: a retry would not help."""
+def _translate_name_errors(path: str) -> Iterator[None]:
+    """Raise `NotExtractedError` for names that the file system rejects or equates: a retry would not help."""
     try:
         yield
     except OSError as error:
         if error.errno in _BAD_NAME_ERRNOS:
-            raise NotExtractedError(f"the file system rejects a name: {error.strerror}") from error
+            raise NotExtractedError(
+                f"the file system rejects a name: {path!r:.99}: {error.strerror}"
+            ) from error
+        if error.errno == errno.EEXIST:
+            raise NotExtractedError(
+                f"{path!r:.99} is the name of another member on this file system"
+            ) from error
         raise
 
 

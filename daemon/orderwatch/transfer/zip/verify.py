@@ -4,25 +4,37 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from orderwatch.errors import BadBytesError
+from orderwatch.transfer.zip.decompress import BLOCK
 from orderwatch.transfer.zip.directory import list_members
-from orderwatch.transfer.zip.reader import BLOCK, raise_if_stopped, read_member
+from orderwatch.transfer.zip.member import Member, mismatch
+from orderwatch.transfer.zip.reader import raise_if_stopped, read_member
+from orderwatch.transfer.zip.records import LOCAL_HEADER, SPANNING_MARKERS, STORED
 
 _HEAD_BYTES = 64  # enough to recognise a file type
-_ZIP_MAGIC = b"PK\x03\x04"
+_ZIP_MAGICS = (LOCAL_HEADER, *SPANNING_MARKERS)
 _PARALLEL_FROM_BYTES, _THREADS = 32 * 2**20, 2
 _PNG_MAGIC = b"\x89PNG"
 _PNG_END = b"IEND\xaeB`\x82"
+_NONE_KNOWN: Mapping[tuple[int, int], int] = MappingProxyType({})
 _PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 
 
-def check(path: Path, attachment: str, stop: threading.Event) -> None:
+def check(
+    path: Path,
+    attachment: str,
+    stop: threading.Event,
+    known_crcs: Mapping[tuple[int, int], int] = _NONE_KNOWN,
+) -> None:
     """Check that the file is valid for its attachment type; raises `BadBytesError`.
+
+    `known_crcs` has the CRC-32 of packed bytes by their start and size: those stored members are not read.
 
     Raises `InterruptedError` soon after `stop` is set, as `digest` does: both can take minutes.
     """
@@ -33,8 +45,8 @@ def check(path: Path, attachment: str, stop: threading.Event) -> None:
         size = path.stat().st_size
         if attachment != "delivery_zip":
             _check_picture_or_text(file, first, size)
-        elif first.startswith(_ZIP_MAGIC):
-            _check_zip(file, stop)
+        elif first.startswith(_ZIP_MAGICS):
+            _check_zip(file, stop, known_crcs)
         else:
             raise BadBytesError("the downloaded file is not a zip: wrong leading bytes")
 
@@ -64,9 +76,23 @@ def digest(
     return found.hexdigest()
 
 
-def _check_zip(file: IO[bytes], stop: threading.Event) -> None:
-    """Decompress every member, the largest first; in a large zip two at once (zlib releases the GIL)."""
+def _check_zip(file: IO[bytes], stop: threading.Event, known_crcs: Mapping[tuple[int, int], int]) -> None:
     members = list_members(file)
+    _read_members(file, list(_check_known(members, known_crcs)), stop)
+
+
+def _check_known(members: Sequence[Member], known_crcs: Mapping[tuple[int, int], int]) -> Iterator[Member]:
+    """Compare the stored members whose CRC is known; yield the others."""
+    for member in members:
+        crc = known_crcs.get((member.start, member.packed)) if member.method == STORED else None
+        if crc is None:
+            yield member
+        elif (member.packed, crc) != (member.size, member.crc):
+            raise mismatch(member)
+
+
+def _read_members(file: IO[bytes], members: Sequence[Member], stop: threading.Event) -> None:
+    """Decompress every member, the largest first; in a large zip two at once (zlib releases the GIL)."""
     left = iter(sorted(members, key=lambda member: member.packed, reverse=True))
     failures: list[Exception] = []
 
