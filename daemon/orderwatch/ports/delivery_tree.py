@@ -1,8 +1,9 @@
 """Downloads and delivery trees, as the workers use them."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from orderwatch.core.deliveries.audit import Reading
@@ -26,10 +27,15 @@ class Start:
 
 
 class Fetched(NamedTuple):
-    """A complete partial: its size in bytes, and the sha256 of what was written."""
+    """A complete partial: its size in bytes, and the sha256 of what was written.
+
+    `crcs` are those of a zip's stored members, as far as they were computed on the way, by start and size of
+    their packed bytes.
+    """
 
     size: int
     sha256: str
+    crcs: Mapping[tuple[int, int], int] = MappingProxyType({})
 
 
 class Connections(Protocol):
@@ -122,8 +128,8 @@ class Destination(Protocol):
         """Create the staging folders and check that the file system supports publishing."""
         ...
 
-    async def verify(self, part: str, delivery: Delivery, sha256: str | None = None) -> Checked:
-        """Make the partial durable and verify it by its type; `sha256` if it was computed before."""
+    async def verify(self, part: str, delivery: Delivery, fetched: Fetched | None = None) -> Checked:
+        """Make the partial durable and verify it by its type; `fetched` has what was computed on the way."""
         ...
 
     async def publish(

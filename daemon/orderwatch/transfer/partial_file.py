@@ -15,7 +15,7 @@ from orderwatch.core.deliveries.byte_ranges import Ranges
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.fsync import sync
 from orderwatch.transfer.fsops import translate_os_errors, write_durable
-from orderwatch.transfer.trailing_hash import TrailingHash
+from orderwatch.transfer.trailing_hash import Digests, TrailingHash
 
 _IOV_MAX = 1024
 _MAX_QUEUED_WRITES = 8  # of a MiB each, at most
@@ -73,8 +73,8 @@ class Partial:
             self._syncing = None
         return held
 
-    async def sha256(self) -> str:
-        """Return the sha256 of all bytes, which must have no gap."""
+    async def digests(self) -> Digests:
+        """Return the digests of all bytes, which must have no gap."""
         await self.flush()
         return await self._trailing_hash.finish(self.held.prefix)
 

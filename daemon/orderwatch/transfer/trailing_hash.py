@@ -1,19 +1,28 @@
-"""Hashes a partial while it grows: in order as bytes are written, else reading behind the writer."""
+"""Computes checksums of a partial while it grows: as bytes are written, else reading behind the writer."""
 
 import asyncio
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from typing import NamedTuple
 
 from orderwatch.transfer.fsops import translate_os_errors
+from orderwatch.transfer.zip.stream import MemberScanner
 
 _BLOCK_BYTES = 2**20
 
 
+class Digests(NamedTuple):
+    """The sha256 of a file, and CRCs of a zip's stored members by start and size of their packed bytes."""
+
+    sha256: str
+    crcs: Mapping[tuple[int, int], int]
+
+
 class TrailingHash:
-    """The sha256 of an open file's beginning; what it did not see being written is read in `thread`."""
+    """The digests of an open file's beginning; bytes that were written out of order are read in `thread`."""
 
     def __init__(self, handle: int, thread: Executor) -> None:
         self._handle = handle
@@ -38,11 +47,11 @@ class TrailingHash:
             self._goal = prefix
             self._thread.submit(self._read)
 
-    async def finish(self, size: int) -> str:
-        """Return the sha256 of the first `size` bytes, which must be written."""
+    async def finish(self, size: int) -> Digests:
+        """Return the digests of the first `size` bytes, which must be written."""
         self._goal = size
         await self._run(self._read)
-        return self._found.hexdigest()
+        return Digests(self._found.hexdigest(), self._members.crcs)
 
     async def restart(self) -> None:
         """Start from the first byte again, because other bytes will be written."""
@@ -61,10 +70,11 @@ class TrailingHash:
         await asyncio.shield(asyncio.wrap_future(self._thread.submit(work)))
 
     def _reset(self) -> None:
-        self._found, self._at = hashlib.sha256(), 0
+        self._found, self._members, self._at = hashlib.sha256(), MemberScanner(), 0
 
     def _add(self, block: bytes | memoryview) -> None:
         self._found.update(block)
+        self._members.feed(block)
         self._at += len(block)
 
     @translate_os_errors("cannot read the partial")

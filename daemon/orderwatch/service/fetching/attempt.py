@@ -121,9 +121,7 @@ class Attempt:
             await self._publication.finish_duplicate(newest_stored)
             return
         self._worker.expect_bytes(self.delivery.total or 0)
-        checked = await self._tree.destination.verify(
-            self._part, self.delivery, fetched.sha256 if fetched else None
-        )
+        checked = await self._tree.destination.verify(self._part, self.delivery, fetched)
         self._worker.progress()
         if earlier := await self.row.find_stored(checked.sha256):
             await self._publication.finish_duplicate(earlier)

@@ -92,7 +92,7 @@ class Downloader:
                     answer = await self._attempt(job, if_none_match)
                 if isinstance(answer, Unchanged):
                     return None
-            return Fetched(partial.held.prefix, await partial.sha256())
+            return Fetched(partial.held.prefix, *await partial.digests())
 
     async def _attempt(self, job: "_Job", if_none_match: str | None) -> Answer:
         requested, delivery = job.missing_range, job.delivery

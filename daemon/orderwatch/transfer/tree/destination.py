@@ -19,7 +19,7 @@ from orderwatch.core.deliveries.paths import folder_beside
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.fsync import sync
-from orderwatch.ports import Checked, Extracted
+from orderwatch.ports import Checked, Extracted, Fetched
 from orderwatch.transfer.fsops import (
     DEFAULT_PERMISSIONS,
     Permissions,
@@ -77,10 +77,10 @@ class FilesystemDestination:
     async def mark(self) -> str:
         return await self._in_thread("cannot mark the destination", self._mark)
 
-    async def verify(self, part: str, delivery: Delivery, sha256: str | None = None) -> Checked:
+    async def verify(self, part: str, delivery: Delivery, fetched: Fetched | None = None) -> Checked:
         stop = threading.Event()
         work = self._in_thread(
-            "cannot read the partial", self._verify, part, delivery.attachment, sha256, stop, stop=stop
+            "cannot read the partial", self._verify, part, delivery.attachment, fetched, stop, stop=stop
         )
         return await work
 
@@ -162,13 +162,15 @@ class FilesystemDestination:
             raise DiskError(f"a folder of {final} is a symbolic link that leads out of the delivery root")
         return publish(part, final, *args, **more)
 
-    def _verify(self, part: str, attachment: str, sha256: str | None, stop: threading.Event) -> Checked:
+    def _verify(self, part: str, attachment: str, fetched: Fetched | None, stop: threading.Event) -> Checked:
         path = self.partials / part
         with translate_os_errors("cannot flush the partial to disk", LostBytesError):
             sync(path)
-        sha256 = sha256 or digest(path, stop)
-        check(path, attachment, stop)
-        return Checked(size=path.stat().st_size, sha256=sha256)
+        size = path.stat().st_size
+        if fetched is None:
+            fetched = Fetched(size, digest(path, stop))
+        check(path, attachment, stop, fetched.crcs)
+        return Checked(size=size, sha256=fetched.sha256)
 
     def _needed(self, part: str, path: str, stop: threading.Event) -> int:
         return needed(self._source(part, path), self._root / folder_beside(path), stop)
