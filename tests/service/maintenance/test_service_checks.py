@@ -13,6 +13,7 @@ from structlog.testing import LogCapture
 from tests.service.service_kit import house, told
 
 from orderwatch.core.model import DeliveryState
+from orderwatch.core.network import Network
 from orderwatch.db.integrity import find_damage
 from orderwatch.errors import BusyError, DatabaseError, DiskError, RefusedError, UnavailableError
 from orderwatch.service.fetching.disk_budget import DiskBudget
@@ -187,24 +188,24 @@ async def https(certificate: Path) -> AsyncIterator[str]:
         yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/oauth/token"
 
 
-def trusting(certificate: Path) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(certificate))
+def trusting(certificate: Path) -> Network:
+    return Network(ca_pem=certificate.read_bytes())
 
 
 @pytest.mark.parametrize(("left", "ok"), [(15 * DAY, True), (13 * DAY, False), (-DAY, False)])
 async def test_the_end_of_a_certificate_is_told_two_weeks_before(left: timedelta, *, ok: bool) -> None:
     async with https(GOOD) as url:
-        found = await CertificateCheck("main token", url, lambda: END - left, lambda: trusting(GOOD)).run()
+        found = await CertificateCheck("main token", url, lambda: END - left, trusting(GOOD)).run()
     assert found is not None
     assert (found.ok, "2120-01-01" in found.detail, "oauth" in str(found)) == (ok, True, False)
 
 
 async def test_a_certificate_that_ended_is_told_and_what_cannot_be_reached_or_believed_is_not() -> None:
     async with https(ENDED) as url:
-        found = await CertificateCheck("main token", url, lambda: NOW, lambda: trusting(ENDED)).run()
+        found = await CertificateCheck("main token", url, lambda: NOW, trusting(ENDED)).run()
     assert found is not None
     assert not found.ok
-    assert await CertificateCheck("main token", url, lambda: NOW, lambda: trusting(ENDED)).run() is None
+    assert await CertificateCheck("main token", url, lambda: NOW, trusting(ENDED)).run() is None
     async with https(GOOD) as url:
         assert await CertificateCheck("main token", url, lambda: NOW).run() is None
 
