@@ -173,6 +173,16 @@ async def test_a_proxy_that_cannot_be_found_is_named(desk: Desk) -> None:
     assert str(error) == "token: the host of the proxy no-such-proxy.invalid:3128 is not found"
 
 
+async def test_a_proxy_that_opens_no_tunnel_is_named(
+    authority: Authority, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orderwatch.http_session._TUNNEL_TIMEOUT_SECONDS", 0.05)
+    async with office(authority, hangs=True) as o, desk.connect(at(o.url), o.network) as provider:
+        error = await failure(provider)
+    assert str(error) == f"token: no connection through the proxy 127.0.0.1:{o.proxy.port} in time"
+    assert not error.reached
+
+
 async def test_a_change_that_the_proxy_did_not_pass_on_was_certainly_not_made(
     authority: Authority, desk: Desk
 ) -> None:

@@ -60,9 +60,10 @@ class NoProxy:
     def matches(self, host: str, port: int) -> bool:
         if self.port not in {None, port}:
             return False
+        address = address_of(host)
         if self.network is not None:
-            return (address := address_of(host)) is not None and address in self.network
-        return self.host is None or host == self.host or host.endswith(f".{self.host}")
+            return address is not None and address in self.network
+        return self.host is None or host == self.host or (address is None and host.endswith(f".{self.host}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
