@@ -90,6 +90,7 @@ class MailServer:
     mails: list[bytes] = field(default_factory=list)
     logins: int = 0
     refusal: str = ""
+    tls: ssl.SSLContext | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _say(writer, "220 here")
@@ -123,7 +124,7 @@ async def _say(writer: asyncio.StreamWriter, line: str) -> None:
 @asynccontextmanager
 async def mail_server(**fields: Any) -> AsyncIterator[MailServer]:  # noqa: ANN401 - of any field
     there = MailServer(**fields)
-    server = await asyncio.start_server(there.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(there.serve, "127.0.0.1", 0, ssl=there.tls)
     there.port = server.sockets[0].getsockname()[1]
     async with server:
         yield there

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import pytest
 from tests.certificates import Authority
 from tests.network_proxy import PASSWORD, PEER, ProxyServer, proxy_server
-from tests.notifiers.receiver import Receiver, item, receiver
+from tests.notifiers.receiver import Receiver, item, mail_server, receiver
 
 from orderwatch.core.network import Network, Proxy, parse_no_proxy
 from orderwatch.errors import NotifyError
-from orderwatch.notifiers import http
+from orderwatch.notifiers import email, http
 from orderwatch.notifiers.webhook import Settings, Webhook, connect
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -84,6 +84,24 @@ async def test_an_address_that_is_not_public_is_refused_before_the_proxy_is_aske
     async with office(authority) as (_, proxy, network):
         assert "not public" in await refusal(f"https://{host}/canary", network)
     assert proxy.passed == []
+
+
+async def test_mail_trusts_the_configured_authority_and_no_other(authority: Authority) -> None:
+    async with mail_server(tls=authority.host("localhost")) as there:
+        settings = email.Settings(
+            host="localhost",
+            port=there.port,
+            tls="tls",
+            user="",
+            read_password=None,
+            sender="orderwatch@here.example",
+            to=("you@there.example",),
+        )
+        with pytest.raises(NotifyError, match="the certificate of localhost is not trusted"):
+            await email.Email(settings).send([item(1)])
+        assert there.mails == []
+        await email.Email(replace(settings, ca_pem=authority.file.read_bytes())).send([item(1)])
+        assert len(there.mails) == 1
 
 
 async def test_what_the_proxy_refuses_is_no_answer_of_the_receiver(authority: Authority) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
+from tests.network_proxy import proxy_server
 from tests.service.service_kit import house, told
 
 from orderwatch.core.model import DeliveryState
-from orderwatch.core.network import Network
+from orderwatch.core.network import Network, Proxy
 from orderwatch.db.integrity import find_damage
 from orderwatch.errors import BusyError, DatabaseError, DiskError, RefusedError, UnavailableError
 from orderwatch.service.fetching.disk_budget import DiskBudget
@@ -22,6 +23,7 @@ from orderwatch.service.maintenance.checks.account import ClockSkewCheck, Contra
 from orderwatch.service.maintenance.checks.certificate import CertificateCheck
 from orderwatch.service.maintenance.checks.database import IntegrityCheck, SchemaCheck
 from orderwatch.service.maintenance.checks.finding import Check, CheckResult, NamedCheck
+from orderwatch.service.maintenance.checks.route import RouteCheck
 from orderwatch.service.maintenance.checks.tree import SpaceCheck, TreeCheck
 from orderwatch.simulator import Scenario
 
@@ -208,6 +210,27 @@ async def test_a_certificate_that_ended_is_told_and_what_cannot_be_reached_or_be
     assert await CertificateCheck("main token", url, lambda: NOW, trusting(ENDED)).run() is None
     async with https(GOOD) as url:
         assert await CertificateCheck("main token", url, lambda: NOW).run() is None
+
+
+async def test_a_certificate_is_read_through_the_proxy() -> None:
+    async with https(GOOD) as url, proxy_server() as proxy:
+        network = Network(proxy=proxy.proxy, ca_pem=GOOD.read_bytes())
+        found = await CertificateCheck("main token", url, lambda: NOW, network).run()
+        assert found is not None
+        assert found.ok
+        assert proxy.targets == {url.removeprefix("https://").partition("/")[0]}
+        for proxy.status in (407, 502):
+            assert await CertificateCheck("main token", url, lambda: NOW, network).run() is None
+    assert await CertificateCheck("main token", url, lambda: NOW, network).run() is None
+
+
+async def test_the_way_to_a_host_is_shown_without_credentials() -> None:
+    proxy = Proxy(host="proxy.example", port=3128, user="me", password="canary")
+    found = [await RouteCheck("api.x", way).run() for way in (proxy, None)]
+    assert [(f.name, f.ok, f.detail) for f in found] == [
+        ("api.x", True, "through the proxy proxy.example:3128"),
+        ("api.x", True, "direct"),
+    ]
 
 
 async def test_what_lasts_is_said_once_when_it_begins_and_once_when_it_ends(events: LogCapture) -> None:
