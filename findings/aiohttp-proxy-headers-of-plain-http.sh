@@ -3,7 +3,7 @@
 # aiohttp.encode_basic_auth(login, password)} instead". So both authenticate at a proxy in the same way.
 #
 # What happens: for an https:// target both are sent with CONNECT. For an http:// target proxy_auth is sent and proxy_headers is
-# not: it goes into the request that opens the connection to the proxy, which is sent for a tunnel only. Following the
+# not (known since 2019): it goes into the request that opens the connection to the proxy, which is sent for a tunnel only. Following the
 # warning leads to 407 for every http:// target.
 set -euo pipefail
 
