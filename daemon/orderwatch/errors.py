@@ -28,6 +28,17 @@ class LockedError(OrderwatchError):
     """Another daemon already holds this database (exit 5)."""
 
 
+class ProxyError(OrderwatchError):
+    """The proxy of `[network]` does not lead to the host, which received nothing.
+
+    `refused` if it rejects its credentials, which further attempts could lock.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
+
+
 class StaleOrderError(OrderwatchError):
     """The row was changed since it was read; read it again."""
 

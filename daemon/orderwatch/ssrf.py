@@ -8,6 +8,8 @@ from typing import Protocol
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+from orderwatch.core.network import DIRECT, Network
+
 
 class Reach(Enum):
     """The network that an address belongs to."""
@@ -34,6 +36,10 @@ def literal(host: str) -> str | None:
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
+        pass
+    try:  # 127.1 or 0x7f000001, which name resolution accepts, also that of a proxy
+        return socket.inet_ntoa(socket.inet_aton(host.rstrip(".")))
+    except (OSError, UnicodeError):
         return None
 
 
@@ -48,16 +54,22 @@ class Policy(Protocol):
 
 
 class GuardedResolver(AbstractResolver):
-    """Resolves names, without the addresses that the policy rejects."""
+    """Resolves names, without the addresses that the policy rejects.
 
-    def __init__(self, policy: Policy) -> None:
+    The proxy may have any address; callers reject a URL that leads to the proxy itself.
+    """
+
+    def __init__(self, policy: Policy, network: Network = DIRECT) -> None:
         self._policy = policy
+        self._network = network
         self._inner = ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self._inner.resolve(host, port, family)
+        if self._network.is_proxy(host, port):
+            return found
         allowed = [entry for entry in found if await self._policy.allows(entry["host"])]
         if not allowed:
             raise OSError(None, "the name resolves to an address that is not public")

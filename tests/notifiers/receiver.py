@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     answer: int | None = None  # the status
+    peer: str | None = None
 
     @property
     def ids(self) -> list[str]:
@@ -52,7 +54,8 @@ class Receiver:
 
     async def answer(self, request: web.Request) -> web.Response:
         status = self.answers.pop(0) if self.answers else 204
-        self.heard.append(Request(request.method, request.headers.copy(), await request.read(), status))
+        body = await request.read()
+        self.heard.append(Request(request.method, request.headers.copy(), body, status, request.remote))
         self.came.set()
         if status is None:
             await self.closing.wait()
@@ -60,13 +63,15 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiver(*answers: int | None, **headers: str) -> AsyncIterator[Receiver]:
+async def receiver(
+    *answers: int | None, tls: ssl.SSLContext | None = None, **headers: str
+) -> AsyncIterator[Receiver]:
     there = Receiver(answers=list(answers), headers={k.replace("_", "-"): v for k, v in headers.items()})
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", there.answer)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     there.port = runner.addresses[0][1]
     there.url = f"http://127.0.0.1:{there.port}/hook/canary-token"
@@ -85,6 +90,7 @@ class MailServer:
     mails: list[bytes] = field(default_factory=list)
     logins: int = 0
     refusal: str = ""
+    tls: ssl.SSLContext | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _say(writer, "220 here")
@@ -118,7 +124,7 @@ async def _say(writer: asyncio.StreamWriter, line: str) -> None:
 @asynccontextmanager
 async def mail_server(**fields: Any) -> AsyncIterator[MailServer]:  # noqa: ANN401 - of any field
     there = MailServer(**fields)
-    server = await asyncio.start_server(there.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(there.serve, "127.0.0.1", 0, ssl=there.tls)
     there.port = server.sockets[0].getsockname()[1]
     async with server:
         yield there

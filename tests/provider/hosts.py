@@ -1,6 +1,7 @@
 """Servers of a few lines, over real sockets."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -27,11 +28,15 @@ class Host:
         return await self.reply(request)
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[str]:
+    async def serving(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self.handle)
-        async with TestServer(application) as server:
+        server = TestServer(application)
+        await server.start_server(ssl=tls)
+        try:
             yield str(server.make_url("/")).rstrip("/")
+        finally:
+            await server.close()
 
 
 async def give_token(_request: web.Request) -> web.Response:

@@ -14,6 +14,7 @@ from typing import Any
 from aioresponses import CallbackResult
 from aioresponses import aioresponses as fake_network
 
+from orderwatch.core.network import DIRECT, Network
 from orderwatch.core.orders.snapshot import CaptureSnapshot
 from orderwatch.errors import LeftOutError
 from orderwatch.provider.connection import Connection, connect
@@ -81,9 +82,12 @@ class Desk:
             "main", requests_per_second, monotonic=self.monotonic, sleep=self.sleep, rng=random.Random(7)
         )
 
-    def connect(self, access: Credentials = PLATFORM) -> AbstractAsyncContextManager[Connection]:
+    def connect(
+        self, access: Credentials = PLATFORM, network: Network = DIRECT
+    ) -> AbstractAsyncContextManager[Connection]:
         return connect(
             access,
+            network,
             rng=random.Random(7),  # chance to be repeated, not to be secret
             learn_secret=self.learned.append,
             on_date=self.heard.append,

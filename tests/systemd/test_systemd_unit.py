@@ -102,3 +102,10 @@ def test_the_default_places_and_port_are_within_reach() -> None:
     assert Settings.model_fields["http"].default == Http(listen="127.0.0.1:8787")
     assert found["SocketBindAllow"] == ["ipv4:tcp:8787", "ipv6:tcp:8787"]
     assert found["RestrictAddressFamilies"] == ["AF_INET AF_INET6 AF_UNIX"]
+
+
+@pytest.mark.parametrize("unit", [UNIT, USER_UNIT])
+def test_the_proxy_variables_of_a_drop_in_reach_apprise_and_programs(unit: Path) -> None:
+    """UnsetEnvironment= would win over any Environment=."""
+    unset = " ".join(directives(unit)["UnsetEnvironment"]).lower()
+    assert "proxy" not in unset

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Protocol
+from urllib.parse import quote
 
 from orderwatch.app.notifications import learn_channels
-from orderwatch.app.plan import AccountPlan, Plan
+from orderwatch.app.plan import AccountPlan, Plan, proxy_of
 from orderwatch.config import Database, Settings, current
+from orderwatch.core.network import Network
 from orderwatch.core.orders.watches import WatchSet
 from orderwatch.db.lock import create_folder, exclusive_lock, ordering_lock
 from orderwatch.db.migrate import Schema, schema_of, upgrade
@@ -48,7 +50,17 @@ def learn_secrets(settings: Settings, redactor: Redactor) -> None:
         redactor.learn(account.client_secret.get_secret_value())
     if token := settings.http.token.get_secret_value():
         redactor.learn(token)
+    learn_proxy(settings, redactor)
     learn_channels(settings, redactor)
+
+
+def learn_proxy(settings: Settings, redactor: Redactor) -> None:
+    """Have the log redact the password of the proxy, in every form in which it is sent or configured."""
+    proxy = proxy_of(settings.network)
+    if proxy is not None and proxy.password:
+        redactor.learn(proxy.password)
+        redactor.learn(quote(proxy.password, safe=""))
+        redactor.learn((proxy.authorization or "").removeprefix("Basic "))
 
 
 @contextmanager
@@ -140,6 +152,7 @@ class Factory:
 @asynccontextmanager
 async def open_connection(
     account: AccountPlan,
+    network: Network,
     redactor: Redactor,
     *,
     on_date: Callable[[datetime], None] = lambda _: None,
@@ -165,7 +178,12 @@ async def open_connection(
         requests_per_second=account.requests_per_second,
     )
     async with connect(
-        access, rng=random.SystemRandom(), learn_secret=redactor.learn_token, on_date=on_date, meter=meter
+        access,
+        network,
+        rng=random.SystemRandom(),
+        learn_secret=redactor.learn_token,
+        on_date=on_date,
+        meter=meter,
     ) as connection:
         yield connection
 

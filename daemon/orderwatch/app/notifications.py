@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from orderwatch.app.plan import Plan
 from orderwatch.config import Settings, current, notifications
 from orderwatch.core.attention.concern import Concern
+from orderwatch.core.network import Network
 from orderwatch.core.notifications.notification import Channel, OutboxItem, sample_notification, to_document
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.db.repositories import Store
@@ -41,12 +42,12 @@ def learn_channels(settings: Settings, redactor: Redactor) -> None:
 
 @asynccontextmanager
 async def open_notifiers(
-    tables: Mapping[str, notifications.Notify], redactor: Redactor
+    tables: Mapping[str, notifications.Notify], network: Network, redactor: Redactor
 ) -> AsyncIterator[dict[str, Notifier]]:
     """Open a notifier for each channel, by its name; nothing is sent before it is used."""
     async with AsyncExitStack() as stack:
         yield {
-            name: await stack.enter_async_context(_notifier(table, redactor))
+            name: await stack.enter_async_context(_notifier(table, network, redactor))
             for name, table in tables.items()
         }
 
@@ -54,6 +55,7 @@ async def open_notifiers(
 @asynccontextmanager
 async def open_dispatchers(
     tables: Mapping[str, notifications.Notify],
+    network: Network,
     redactor: Redactor,
     store: Store,
     *,
@@ -61,7 +63,7 @@ async def open_dispatchers(
     rng: random.Random | None = None,
 ) -> AsyncIterator[Sequence[Dispatcher]]:
     """Open a dispatcher for each channel."""
-    async with open_notifiers(tables, redactor) as notifiers:
+    async with open_notifiers(tables, network, redactor) as notifiers:
         draws = rng or random.SystemRandom()
         yield [
             Dispatcher(name, notifier, store.outbox, gather=tables[name].batch, now=now, rng=draws)
@@ -108,7 +110,7 @@ async def open_heartbeat(
     """Open the heartbeat, None without a URL; `attention` reads what needs a person."""
     async with AsyncExitStack() as stack:
         url, fail_url = [
-            await stack.enter_async_context(_pinger(secret, plan.heartbeat, redactor))
+            await stack.enter_async_context(_pinger(secret, plan.heartbeat, plan.network, redactor))
             for secret in (plan.heartbeat.url, plan.heartbeat.fail_url)
         ]
         if url is None and fail_url is None:
@@ -119,21 +121,27 @@ async def open_heartbeat(
 
 @asynccontextmanager
 async def _pinger(
-    secret: SecretStr, heartbeat: notifications.Heartbeat, redactor: Redactor
+    secret: SecretStr, heartbeat: notifications.Heartbeat, network: Network, redactor: Redactor
 ) -> AsyncIterator[Pinger | None]:
     if not secret.get_secret_value():
         yield None
         return
-    async with http.connect(_reader(secret, redactor), allow_private=heartbeat.allow_private) as pinger:
+    url, allow_private = _reader(secret, redactor), heartbeat.allow_private
+    async with http.connect(url, network, allow_private=allow_private) as pinger:
         yield pinger
 
 
-def _notifier(table: notifications.Notify, redactor: Redactor) -> AbstractAsyncContextManager[Notifier]:
+def _notifier(
+    table: notifications.Notify, network: Network, redactor: Redactor
+) -> AbstractAsyncContextManager[Notifier]:
     match table:
         case notifications.Webhook():
             secret = _reader(table.secret, redactor) if table.secret.get_secret_value() else None
             url = _reader(table.url, redactor)
-            known = webhook.Settings(read_url=url, read_secret=secret, allow_private=table.allow_private)
+            allow_private = table.allow_private
+            known = webhook.Settings(
+                read_url=url, read_secret=secret, allow_private=allow_private, network=network
+            )
             return webhook.connect(known, utc_now)
         case notifications.Command():
             limit = table.timeout.total_seconds()
@@ -148,6 +156,7 @@ def _notifier(table: notifications.Notify, redactor: Redactor) -> AbstractAsyncC
                     read_password=_reader(table.password, redactor) if table.user else None,
                     sender=table.sender,
                     to=table.to,
+                    ca_pem=network.ca_pem,
                 )
             )
         case notifications.Apprise():
@@ -176,7 +185,7 @@ class ChannelTest(NamedTuple):
 async def try_channels(plan: Plan, redactor: Redactor, only: str | None = None) -> Sequence[ChannelTest]:
     """Send a test notification to each channel, or to one; return the results in configuration order."""
     kinds = {name: table.kind for name, table in plan.notifiers.items()}
-    async with open_notifiers(plan.notifiers, redactor) as notifiers:
+    async with open_notifiers(plan.notifiers, plan.network, redactor) as notifiers:
         chosen = {name: notifiers[name] for name in kinds if only in {None, name}}
         problems = await asyncio.gather(*(_try(notifier) for notifier in chosen.values()))
     return [ChannelTest(name, kinds[name], problem) for name, problem in zip(chosen, problems, strict=True)]

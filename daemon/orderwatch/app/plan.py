@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,11 +11,13 @@ from orderwatch import config
 from orderwatch.config import Settings, notifications, owner_ids
 from orderwatch.core.deliveries.bandwidth import limit_at
 from orderwatch.core.deliveries.state_machine import RetryPolicy
+from orderwatch.core.network import Network, Proxy, parse_download_network, parse_no_proxy, parse_proxy
 from orderwatch.core.notifications.notification import Channel
 from orderwatch.core.ordering.intent import Budget
 from orderwatch.core.ordering.order_file import Draft
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
+from orderwatch.errors import ConfigError
 from orderwatch.service.clock import utc_now
 from orderwatch.transfer.fsops import Permissions
 from orderwatch.transfer.http.downloader import DownloadOptions
@@ -35,8 +37,15 @@ class AccountPlan:
     watched: WatchSet
     standing_orders: Sequence[Draft]
 
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """The URLs of the APIs in use, by the name of their key."""
+        endpoints = self.settings.endpoints
+        used = {"token": self.settings.token_url, "api": endpoints.api}
+        return used | ({"accounts": endpoints.accounts} if self.settings.credentials == "platform" else {})
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What one configuration means to each part; `roots` are the delivery roots by their key in the rows."""
 
@@ -73,6 +82,29 @@ class Plan:
         delivery = self.settings.delivery
         uid, gid = owner_ids(delivery.owner)
         return Permissions(file_mode=delivery.file_mode, folder_mode=delivery.folder_mode, uid=uid, gid=gid)
+
+    @cached_property
+    def network(self) -> Network:
+        """Parse the proxy and read the CA file, once and when needed: some commands open no connection.
+
+        Raises `ConfigError` if the file has become unreadable.
+        """
+        table = self.settings.network
+        try:
+            ca_pem = config.read_certificates(table.ca_file) if table.ca_file else b""
+        except ValueError as error:
+            raise ConfigError([f"network.ca_file: {error}"]) from error
+        return Network(
+            proxy=proxy_of(table),
+            no_proxy=tuple(map(parse_no_proxy, table.no_proxy)),
+            ca_pem=ca_pem,
+            private_downloads=tuple(map(parse_download_network, table.private_downloads)),
+        )
+
+
+def proxy_of(table: config.Network) -> Proxy | None:
+    text = table.proxy.get_secret_value()
+    return parse_proxy(text) if text else None
 
 
 def resolve(settings: Settings) -> Plan:

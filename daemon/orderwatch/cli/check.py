@@ -1,8 +1,9 @@
 """`check`."""
 
 import asyncio
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,10 @@ from orderwatch.errors import ConfigError, RefusedError
 
 if TYPE_CHECKING:
     from orderwatch.app.plan import Plan
+    from orderwatch.config import Settings
     from orderwatch.service.maintenance.checks.finding import CheckResult
+
+_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
 
 @click.command()
@@ -39,7 +43,7 @@ def check(context: Context, *, online: bool, as_json: bool, no_credentials: bool
         if as_json:
             print_json(_facts(context, problems=list(error.problems)))
         raise
-    notes = remarks(settings)
+    notes = [*remarks(settings), *_ignored(settings, os.environ)]
     plan = resolve(settings)
     findings = asyncio.run(_probe(plan)) if online else []
     notes += [] if online else asyncio.run(_unmounted(plan))
@@ -79,6 +83,13 @@ def _print(findings: "Sequence[CheckResult]") -> None:
 
 def _line(f: "CheckResult") -> str:
     return f"{f.name}: {f.detail}; {f.advice}" if f.advice else f"{f.name}: {f.detail}"
+
+
+def _ignored(settings: "Settings", environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a note if only the environment names a proxy."""
+    names = [name for name in _PROXY_VARIABLES if environ.get(name)]
+    if names and not settings.network.proxy.get_secret_value():
+        yield f"network.proxy: {names[0]} is set, but orderwatch uses only [network] proxy"
 
 
 def _facts(context: Context, **found: list[Any]) -> dict[str, object]:

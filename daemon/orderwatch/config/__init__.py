@@ -1,6 +1,7 @@
 """Reads one TOML file, overridden by environment variables, into frozen settings; reports all problems."""
 
 from orderwatch.config.loader import load, reading_path
+from orderwatch.config.network import Network, read_certificates
 from orderwatch.config.permissions import owner_ids
 from orderwatch.config.secrets import current
 from orderwatch.config.settings import (
@@ -20,6 +21,7 @@ __all__ = [
     "Database",
     "Delivery",
     "Http",
+    "Network",
     "Ordering",
     "Polling",
     "Settings",
@@ -27,6 +29,7 @@ __all__ = [
     "current",
     "load",
     "owner_ids",
+    "read_certificates",
     "reading_path",
     "remarks",
 ]

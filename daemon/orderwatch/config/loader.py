@@ -136,8 +136,12 @@ def _readable_secrets(path: Path, data: Mapping[str, Any]) -> list[str]:
         f"{location}: is a secret in a file that others can read; "
         f'chmod o-r the file, or point to it with "file:", "env:" or "credential:"'
         for location, text in _secrets(data)
-        if not text.startswith(INDIRECT) and not location.endswith(".client_id")
+        if not text.startswith(INDIRECT) and not _is_public(location, text)
     ]
+
+
+def _is_public(location: str, text: str) -> bool:
+    return location.endswith(".client_id") or (location == "network.proxy" and "@" not in text)
 
 
 def _secrets(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -155,7 +159,9 @@ def _secrets(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if isinstance(http := data.get("http"), dict):
         written.append(("http.token", http.get("token")))
     if isinstance(heartbeat := data.get("heartbeat"), dict):
-        written.append(("heartbeat.url", heartbeat.get("url")))
+        written += [(f"heartbeat.{key}", heartbeat.get(key)) for key in ("url", "fail_url")]
+    if isinstance(network := data.get("network"), dict):
+        written.append(("network.proxy", network.get("proxy")))
     yield from ((location, text) for location, text in written if isinstance(text, str) and text)
 
 

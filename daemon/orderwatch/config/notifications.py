@@ -18,9 +18,9 @@ from orderwatch.config.types import (
     SecretUrl,
     Table,
     Words,
-    is_loopback,
     one_or_more,
 )
+from orderwatch.core.network import is_loopback
 from orderwatch.core.notifications.mailbox import mailbox_problem
 from orderwatch.core.notifications.notification import EVENTS
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, SecretStr, StrictBool, StrictInt
 
 from orderwatch.config import permissions
+from orderwatch.config.network import Network
 from orderwatch.config.notifications import Heartbeat, Notify, names_of
 from orderwatch.config.types import (
     Attachments,
@@ -26,9 +27,9 @@ from orderwatch.config.types import (
     Timetable,
     Url,
     Words,
-    is_loopback,
 )
 from orderwatch.core.listen_address import host_and_port, socket_of
+from orderwatch.core.network import is_loopback
 from orderwatch.core.ordering.order_file import Draft, read_draft
 
 PROBLEM_SEPARATOR = "\n"  # each problem is reported separately
@@ -164,6 +165,7 @@ class Settings(Table):
     database: Database
     log: Log = Log()
     http: Http = Http()
+    network: Network = Network()
     notify: tuple[Notify, ...] = ()
     heartbeat: Heartbeat = Heartbeat()
     ordering: Ordering = Ordering()

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import ipaddress
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -24,6 +23,7 @@ from orderwatch.config.secrets import INDIRECT, resolve
 from orderwatch.core.deliveries.bandwidth import Span
 from orderwatch.core.deliveries.paths import layout_problems
 from orderwatch.core.listen_address import listen_problem
+from orderwatch.core.network import is_loopback
 from orderwatch.transfer.write_probe import nearest_existing, try_unnamed
 
 _DISK_ERRNOS = {
@@ -63,7 +63,6 @@ def try_folder(folder: Path) -> None:
         raise ValueError(f"cannot be written: {found}: {error.strerror}{advice}") from error
 
 
-_LOCAL_NAMES = {"localhost", "localhost.localdomain"}
 _URL_EXPECTED = "must be a URL such as https://api.example.com"
 _DATABASE = re.compile(r"sqlite:///(/.+)")
 
@@ -81,13 +80,6 @@ def _https(url: str) -> str:
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ValueError("must be https; http is allowed only on loopback")
     return url.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host in _LOCAL_NAMES
 
 
 def _layout(layout: str) -> str:

@@ -51,6 +51,10 @@ class Deliveries:
             query = query.where(deliveries.c.account == account)
         return [delivery_of(row) for row in await self._database.rows(query)]
 
+    async def hosts(self) -> Sequence[str]:
+        query = select(deliveries.c.host).where(deliveries.c.host.is_not(None)).distinct()
+        return sorted(row.host for row in await self._database.rows(query))
+
     async def versions(self, delivery: Delivery) -> Sequence[Delivery]:
         query = select(deliveries).where(_of_attachment(delivery)).order_by(deliveries.c.version)
         return [delivery_of(row) for row in await self._database.rows(query)]

@@ -15,6 +15,7 @@ from orderwatch.core.notifications.notification import OutboxItem
 from orderwatch.errors import NotifyError
 from orderwatch.notifiers.daemon_thread import in_daemon_thread
 from orderwatch.notifiers.payload import id_of, text_of, title_of
+from orderwatch.tls import tls_context
 
 _STEP_TIMEOUT_SECONDS = 15.0
 _MAX_SUBJECT_LENGTH = 150
@@ -22,7 +23,7 @@ _MAX_SUBJECT_LENGTH = 150
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`read_password` is None if the server needs no login."""
+    """`read_password` is None if the server needs no login; `ca_pem` are additional authorities."""
 
     host: str
     port: int
@@ -31,6 +32,7 @@ class Settings:
     read_password: Callable[[], str] | None
     sender: str
     to: tuple[str, ...]
+    ca_pem: bytes = b""
 
 
 class Email:
@@ -78,7 +80,7 @@ class Email:
         settings = self._settings
         with self._connect() as server:
             if settings.tls == "starttls":
-                server.starttls(context=ssl.create_default_context())
+                server.starttls(context=tls_context(settings.ca_pem))
             if settings.read_password is not None:
                 server.login(settings.user, settings.read_password())
             server.send_message(mail)
@@ -87,7 +89,7 @@ class Email:
         host, port = self._settings.host, self._settings.port
         us = socket.gethostname()  # otherwise a DNS query, which may be slow
         if self._settings.tls == "tls":
-            context = ssl.create_default_context()
+            context = tls_context(self._settings.ca_pem)
             return smtplib.SMTP_SSL(host, port, us, timeout=_STEP_TIMEOUT_SECONDS, context=context)
         return smtplib.SMTP(host, port, us, timeout=_STEP_TIMEOUT_SECONDS)
 

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 import aiohttp
 from yarl import URL
 
-from orderwatch.errors import NotifyError
-from orderwatch.http_session import new_session
+from orderwatch.core.network import DIRECT, Network
+from orderwatch.errors import NotifyError, ProxyError
+from orderwatch.http_session import new_connector, new_session
 from orderwatch.ssrf import GuardedResolver, Reach, is_local, literal, reach_of
 
 _TOTAL_TIMEOUT_SECONDS = 15.0
@@ -20,9 +21,15 @@ class Web:
     """`read_url` returns the present URL, which may change in its file."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, read_url: Callable[[], str], *, allow_private: bool
+        self,
+        session: aiohttp.ClientSession,
+        read_url: Callable[[], str],
+        network: Network,
+        *,
+        allow_private: bool,
     ) -> None:
         self._session = session
+        self._network = network
         self._read_url = read_url
         self._allow_private = allow_private
 
@@ -42,6 +49,8 @@ class Web:
             ) as answer:
                 _check_status(answer, url)
                 await answer.content.read(_MAX_READ_BYTES)
+        except ProxyError as error:
+            raise NotifyError(f"{url.host} cannot be reached: {error}") from error
         except TimeoutError as error:
             raise NotifyError(f"{url.host} does not respond in time") from error
         except aiohttp.ClientConnectorError as error:
@@ -64,6 +73,8 @@ class Web:
             raise NotifyError(
                 "the URL leads to an address that is not public; to allow it, set allow_private = true"
             )
+        if self._network.is_proxy(url.host, url.port):
+            raise NotifyError("the URL leads to the proxy")
         return url
 
 
@@ -73,13 +84,16 @@ class _Public:
 
 
 @asynccontextmanager
-async def open_web(read_url: Callable[[], str], *, allow_private: bool) -> AsyncIterator[Web]:
+async def open_web(
+    read_url: Callable[[], str], network: Network = DIRECT, *, allow_private: bool
+) -> AsyncIterator[Web]:
     """Open a client with its own session, which follows no redirects and keeps no cookies."""
-    resolver = None if allow_private else GuardedResolver(_Public())
-    connector = aiohttp.TCPConnector(resolver=resolver, limit=2)
+    resolver = None if allow_private else GuardedResolver(_Public(), network)
+    connector = new_connector(network, limit=2, resolver=resolver)
     timeout = aiohttp.ClientTimeout(total=_TOTAL_TIMEOUT_SECONDS, connect=_CONNECT_TIMEOUT_SECONDS)
-    async with new_session(connector, timeout, headers={"User-Agent": "orderwatch"}) as session:
-        yield Web(session, read_url, allow_private=allow_private)
+    headers = {"User-Agent": "orderwatch"}
+    async with new_session(connector, timeout, network=network, headers=headers) as session:
+        yield Web(session, read_url, network, allow_private=allow_private)
 
 
 def _check_status(answer: aiohttp.ClientResponse, url: URL) -> None:
@@ -106,6 +120,8 @@ class Ping:
 
 
 @asynccontextmanager
-async def connect(read_url: Callable[[], str], *, allow_private: bool) -> AsyncIterator[Ping]:
-    async with open_web(read_url, allow_private=allow_private) as web:
+async def connect(
+    read_url: Callable[[], str], network: Network = DIRECT, *, allow_private: bool
+) -> AsyncIterator[Ping]:
+    async with open_web(read_url, network, allow_private=allow_private) as web:
         yield Ping(web)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from orderwatch.core.network import DIRECT, Network
 from orderwatch.core.notifications.notification import OutboxItem
 from orderwatch.errors import NotifyError
 from orderwatch.notifiers.http import Web, open_web
@@ -24,6 +25,7 @@ class Settings:
     read_url: Callable[[], str]
     read_secret: Callable[[], str] | None = None
     allow_private: bool = False
+    network: Network = DIRECT
 
 
 class Webhook:
@@ -61,5 +63,5 @@ def key_of(secret: str) -> bytes:
 
 @asynccontextmanager
 async def connect(settings: Settings, now: Callable[[], datetime]) -> AsyncIterator[Webhook]:
-    async with open_web(settings.read_url, allow_private=settings.allow_private) as web:
+    async with open_web(settings.read_url, settings.network, allow_private=settings.allow_private) as web:
         yield Webhook(web, settings.read_secret or settings.read_url, now)

@@ -16,6 +16,10 @@ class Deliveries(Protocol):
         """Return the deliveries in these states, oldest first, of one account or of all."""
         ...
 
+    async def hosts(self) -> Sequence[str]:
+        """Return the hosts of the last links, each with its port if the link had one."""
+        ...
+
     async def versions(self, delivery: Delivery) -> Sequence[Delivery]:
         """Return every version of the same attachment, this one included, oldest first."""
         ...

@@ -12,6 +12,7 @@ import structlog
 from yarl import URL
 
 from orderwatch.core.log_throttle import LogThrottle, is_due
+from orderwatch.core.network import Network
 from orderwatch.errors import AnswerError, RefusedError
 from orderwatch.ports import UNMETERED, Meter
 from orderwatch.provider.credentials import Credentials
@@ -119,6 +120,7 @@ class HttpClient:
         tokens: Tokens,
         rate_limiter: RateLimiter,
         *,
+        network: Network,
         page_limits: PageLimits,
         explain: Callable[["HttpClient"], Awaitable[str]],
         on_date: Callable[[datetime], None],
@@ -131,6 +133,7 @@ class HttpClient:
         self.date: datetime | None = None  # the provider's time in the last response
         self.is_down = False  # the last request failed after all attempts: the next ones are tried once
         self._session = session
+        self._network = network
         self._tokens = tokens
         self._rate_limiter = rate_limiter
         self._explain = explain
@@ -177,7 +180,8 @@ class HttpClient:
         the provider. Any other `ProviderError` means that it had no effect.
         """
         self._check_endpoint(api, url, name)
-        reply = await self._send_authorized(api, url, name, partial(send_once, method, document))
+        send = partial(send_once, method, document, network=self._network)
+        reply = await self._send_authorized(api, url, name, send)
         raise_unless_done(reply)
         return reply
 

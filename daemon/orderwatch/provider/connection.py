@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from orderwatch.core.network import DIRECT, Network
 from orderwatch.errors import RefusedError
 from orderwatch.ports import UNMETERED, Archive, Meter, Tasking
 from orderwatch.provider.archive import TelluricApi
@@ -75,6 +76,7 @@ def _boot_time() -> float:
 @asynccontextmanager
 async def connect(
     credentials: Credentials,
+    network: Network = DIRECT,
     *,
     rng: random.Random,
     learn_secret: Callable[[str], None],
@@ -88,7 +90,7 @@ async def connect(
 
     `on_date` receives the provider's time of every response.
     """
-    async with open_session() as session:
+    async with open_session(network) as session:
         rate_limiter = RateLimiter(
             credentials.name, credentials.requests_per_second, monotonic=monotonic, sleep=sleep, rng=rng
         )
@@ -100,6 +102,7 @@ async def connect(
             credentials,
             tokens,
             rate_limiter,
+            network=network,
             page_limits=PageLimits(credentials.name, monotonic),
             explain=explain_refusal,
             on_date=on_date,

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from yarl import URL
 
+from orderwatch.core.network import Network
 from orderwatch.errors import (
     MissingError,
     ProviderError,
@@ -18,7 +19,13 @@ from orderwatch.provider.transport import CLIENT_ERROR, SUCCESS, Reply, exchange
 
 
 async def send_once(
-    method: str, document: Mapping[str, object], url: URL, name: str, headers: Mapping[str, str]
+    method: str,
+    document: Mapping[str, object],
+    url: URL,
+    name: str,
+    headers: Mapping[str, str],
+    *,
+    network: Network,
 ) -> Reply:
     """Send over a new connection, because the server may be closing an idle one.
 
@@ -26,7 +33,7 @@ async def send_once(
     arrive. A refusal is returned with its body.
     """
     try:
-        async with open_session() as session:
+        async with open_session(network) as session:
             reply = await exchange(
                 session, method, url, name=name, headers=headers, document=document, with_refusal=True
             )

@@ -15,9 +15,10 @@ import aiohttp
 from yarl import URL
 
 from orderwatch.core.formatting import format_bytes
+from orderwatch.core.network import DIRECT, Network
 from orderwatch.core.retry_after import http_date, retry_after
-from orderwatch.errors import AnswerError, MissingError, ProviderError, UnavailableError
-from orderwatch.http_session import new_session
+from orderwatch.errors import AnswerError, MissingError, ProviderError, ProxyError, UnavailableError
+from orderwatch.http_session import new_connector, new_session
 from orderwatch.ports import Meter
 from orderwatch.provider.sanitize import parse
 
@@ -113,11 +114,11 @@ class Reply:
 
 
 @asynccontextmanager
-async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
+async def open_session(network: Network = DIRECT) -> AsyncIterator[aiohttp.ClientSession]:
     """Open a session that ignores proxy variables and keeps no cookies."""
     headers = {"Accept": "application/json", "User-Agent": "orderwatch"}
-    connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS)
-    async with new_session(connector, TIMEOUT, headers=headers) as session:
+    connector = new_connector(network, limit=MAX_CONNECTIONS)
+    async with new_session(connector, TIMEOUT, network=network, headers=headers) as session:
         yield session
 
 
@@ -186,6 +187,9 @@ async def _read_refusal(content: aiohttp.StreamReader) -> bytes:
 def _translate_errors(name: str) -> Iterator[None]:
     try:
         yield
+    except ProxyError as error:
+        kind = UnavailableError if error.refused else TransientError
+        raise kind(f"{name}: {error}", reached=False) from error
     except aiohttp.ConnectionTimeoutError as error:
         raise TransientError(f"{name}: cannot connect in time", reached=False) from error
     except TimeoutError as error:

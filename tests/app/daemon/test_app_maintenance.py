@@ -101,5 +101,5 @@ async def test_a_reload_takes_up_what_is_kept_and_checked(tmp_path: Path, world:
 
 
 def test_each_https_host_is_checked_once_by_the_name_of_its_endpoint(tmp_path: Path) -> None:
-    names = [check.name for check in certificates(plan(tmp_path).accounts.values(), utc_now)]
+    names = [check.name for check in certificates(plan(tmp_path), utc_now)]
     assert names == [f"certificate of main {what}" for what in ("token", "api", "accounts")]

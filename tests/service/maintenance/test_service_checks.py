@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
+from tests.network_proxy import proxy_server
 from tests.service.service_kit import house, told
 
 from orderwatch.core.model import DeliveryState
+from orderwatch.core.network import Network, Proxy
 from orderwatch.db.integrity import find_damage
 from orderwatch.errors import BusyError, DatabaseError, DiskError, RefusedError, UnavailableError
 from orderwatch.service.fetching.disk_budget import DiskBudget
@@ -21,6 +23,7 @@ from orderwatch.service.maintenance.checks.account import ClockSkewCheck, Contra
 from orderwatch.service.maintenance.checks.certificate import CertificateCheck
 from orderwatch.service.maintenance.checks.database import IntegrityCheck, SchemaCheck
 from orderwatch.service.maintenance.checks.finding import Check, CheckResult, NamedCheck
+from orderwatch.service.maintenance.checks.route import RouteCheck
 from orderwatch.service.maintenance.checks.tree import SpaceCheck, TreeCheck
 from orderwatch.simulator import Scenario
 
@@ -187,26 +190,47 @@ async def https(certificate: Path) -> AsyncIterator[str]:
         yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/oauth/token"
 
 
-def trusting(certificate: Path) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(certificate))
+def trusting(certificate: Path) -> Network:
+    return Network(ca_pem=certificate.read_bytes())
 
 
 @pytest.mark.parametrize(("left", "ok"), [(15 * DAY, True), (13 * DAY, False), (-DAY, False)])
 async def test_the_end_of_a_certificate_is_told_two_weeks_before(left: timedelta, *, ok: bool) -> None:
     async with https(GOOD) as url:
-        found = await CertificateCheck("main token", url, lambda: END - left, lambda: trusting(GOOD)).run()
+        found = await CertificateCheck("main token", url, lambda: END - left, trusting(GOOD)).run()
     assert found is not None
     assert (found.ok, "2120-01-01" in found.detail, "oauth" in str(found)) == (ok, True, False)
 
 
 async def test_a_certificate_that_ended_is_told_and_what_cannot_be_reached_or_believed_is_not() -> None:
     async with https(ENDED) as url:
-        found = await CertificateCheck("main token", url, lambda: NOW, lambda: trusting(ENDED)).run()
+        found = await CertificateCheck("main token", url, lambda: NOW, trusting(ENDED)).run()
     assert found is not None
     assert not found.ok
-    assert await CertificateCheck("main token", url, lambda: NOW, lambda: trusting(ENDED)).run() is None
+    assert await CertificateCheck("main token", url, lambda: NOW, trusting(ENDED)).run() is None
     async with https(GOOD) as url:
         assert await CertificateCheck("main token", url, lambda: NOW).run() is None
+
+
+async def test_a_certificate_is_read_through_the_proxy() -> None:
+    async with https(GOOD) as url, proxy_server() as proxy:
+        network = Network(proxy=proxy.proxy, ca_pem=GOOD.read_bytes())
+        found = await CertificateCheck("main token", url, lambda: NOW, network).run()
+        assert found is not None
+        assert found.ok
+        assert proxy.targets == {url.removeprefix("https://").partition("/")[0]}
+        for proxy.status in (407, 502):
+            assert await CertificateCheck("main token", url, lambda: NOW, network).run() is None
+    assert await CertificateCheck("main token", url, lambda: NOW, network).run() is None
+
+
+async def test_the_way_to_a_host_is_shown_without_credentials() -> None:
+    proxy = Proxy(host="proxy.example", port=3128, user="me", password="canary")
+    found = [await RouteCheck("api.x", way).run() for way in (proxy, None)]
+    assert [(f.name, f.ok, f.detail) for f in found] == [
+        ("api.x", True, "through the proxy proxy.example:3128"),
+        ("api.x", True, "direct"),
+    ]
 
 
 async def test_what_lasts_is_said_once_when_it_begins_and_once_when_it_ends(events: LogCapture) -> None:

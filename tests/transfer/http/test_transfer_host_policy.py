@@ -10,6 +10,7 @@ from tests.transfer.transfer_kit import PATH, SECRET, TRUTH, Answer, Host, Row, 
 from yarl import URL
 
 from orderwatch.core.model import Delivery
+from orderwatch.core.network import Network, Proxy, parse_download_network
 from orderwatch.errors import TransferError
 from orderwatch.ssrf import Reach, reach_of
 from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
@@ -165,6 +166,25 @@ async def test_private_addresses_are_allowed_only_where_the_api_is_there_too() -
     assert not private.allows("169.254.169.254")
     assert not HostPolicy(PUBLIC).allows("10.9.9.9")
     assert not HostPolicy("no-such-host.invalid").allows("10.9.9.9")
+
+
+async def test_configured_networks_are_allowed_although_the_api_is_elsewhere() -> None:
+    network = Network(private_downloads=(parse_download_network("10.20.0.0/16"),))
+    policy = HostPolicy(PUBLIC, network)
+    policy.check(URL("https://10.20.1.1/file"))
+    policy.check(URL("https://[::ffff:10.20.1.1]/file"))
+    for address in ("10.21.1.1", "127.0.0.1", "169.254.169.254", "[fe80::1]", "2130706433"):
+        with pytest.raises(TransferError, match="not public"):
+            policy.check(URL(f"https://{address}/file"))
+    with pytest.raises(TransferError, match="plain http"):
+        policy.check(URL("http://10.20.1.1/file"))
+
+
+async def test_a_link_to_the_proxy_is_refused() -> None:
+    policy = HostPolicy(PUBLIC, Network(proxy=Proxy(host="proxy.example", port=3128)))
+    with pytest.raises(TransferError, match="the link points to the proxy"):
+        policy.check(URL("https://proxy.example:3128/"))
+    policy.check(URL("https://proxy.example/"))
 
 
 async def test_plain_http_is_refused_even_where_the_api_is_private() -> None:

@@ -86,7 +86,7 @@ async def _recording_problem(
 ) -> AsyncIterator[Connection]:
     """Open the account's connection; record an error as its problem."""
     try:
-        async with open_connection(plan.accounts[about.account], redactor) as connection:
+        async with open_connection(plan.accounts[about.account], plan.network, redactor) as connection:
             yield connection
     except OrderwatchError as error:
         about.problem, about.refused = str(error), isinstance(error, RefusedError)

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+from orderwatch.app.commands.routes import routes
 from orderwatch.app.daemon.maintenance import certificates
 from orderwatch.app.factories import open_connection
 from orderwatch.app.plan import Plan
@@ -20,6 +21,7 @@ from orderwatch.service.fetching.mount_guard import check_mounted
 from orderwatch.service.maintenance.checks.account import ClockSkewCheck, ContractCheck, CredentialsCheck
 from orderwatch.service.maintenance.checks.database import IntegrityCheck, SchemaCheck
 from orderwatch.service.maintenance.checks.finding import Check, CheckResult
+from orderwatch.service.maintenance.checks.route import RouteCheck
 from orderwatch.service.maintenance.checks.tree import SpaceCheck, TreeCheck
 from orderwatch.transfer.fsops import Permissions
 from orderwatch.transfer.tree.destination import FilesystemDestination
@@ -68,14 +70,16 @@ async def _checks(plan: Plan, redactor: Redactor, stack: AsyncExitStack) -> Asyn
     for root in plan.roots.values():
         yield TreeCheck(str(root), partial(_ready, root, plan.permissions, absent.get(root)))
         yield SpaceCheck(str(root), partial(_room, root, plan.keep_free))
+    for host, proxy in (await routes(plan)).items():
+        yield RouteCheck(host, proxy)
     for name, account in plan.accounts.items():
-        connection = await stack.enter_async_context(open_connection(account, redactor))
+        connection = await stack.enter_async_context(open_connection(account, plan.network, redactor))
         credentials = CredentialsCheck(name, connection.scope)
         contract = ContractCheck(name, credentials, connection.probe)
         yield credentials
         yield contract
         yield ClockSkewCheck(name, partial(getattr, contract, "ahead"))
-    for certificate in certificates(plan.accounts.values(), utc_now):
+    for certificate in certificates(plan, utc_now):
         yield certificate
 
 

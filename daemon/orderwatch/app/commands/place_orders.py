@@ -55,7 +55,8 @@ async def search_unclear(
     found = {}
     for account in accounts:
         clock = Clock()
-        async with open_connection(plan.accounts[account], redactor, on_date=clock.on_date) as connection:
+        opening = open_connection(plan.accounts[account], plan.network, redactor, on_date=clock.on_date)
+        async with opening as connection:
             await connection.require_tasking()
             found[account] = KnownOrderNames(products=await connection.tasking.products(), now=clock.now())
     return found
@@ -99,7 +100,7 @@ async def place(
         placers = {}
         for account in _accounts(orders):
             connection = await stack.enter_async_context(
-                open_connection(plan.accounts[account], redactor, on_date=parts.clock.on_date)
+                open_connection(plan.accounts[account], plan.network, redactor, on_date=parts.clock.on_date)
             )
             context = parts.context(plan.accounts[account], store)
             placers[account] = parts.placer(context, parts.recorder(context), connection)
@@ -172,17 +173,17 @@ async def accounts_of(plan: Plan, task_id: int) -> list[str]:
 
 async def read_order(plan: Plan, redactor: Redactor, account: str, task_id: int) -> OrderSnapshot:
     """Read an order at the provider. Raises `ProviderError`, also if the account cannot task."""
-    async with open_connection(plan.accounts[account], redactor) as connection:
+    async with open_connection(plan.accounts[account], plan.network, redactor) as connection:
         await connection.require_tasking()
         return await connection.tasking.order(task_id)
 
 
 async def cancel(plan: Plan, redactor: Redactor, account: str, task_id: int, act: Provenance) -> CancelResult:
     """Cancel an order, unless it is over. Raises `ProviderError`."""
-    parts = Factory(plan, random.SystemRandom(), Clock(), Wakeup())
+    parts, settings = Factory(plan, random.SystemRandom(), Clock(), Wakeup()), plan.accounts[account]
     async with (
         open_order_store(plan) as store,
-        open_connection(plan.accounts[account], redactor, on_date=parts.clock.on_date) as connection,
+        open_connection(settings, plan.network, redactor, on_date=parts.clock.on_date) as connection,
     ):
-        recorder = parts.recorder(parts.context(plan.accounts[account], store))
+        recorder = parts.recorder(parts.context(settings, store))
         return await Canceller(connection.tasking, recorder, now=parts.clock.now).cancel(task_id, act)

@@ -1,7 +1,7 @@
 """Creates the daemon's maintenance tasks and checks, and adjusts them after a reload."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -10,7 +10,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from orderwatch.app.factories import catalog_trees
-from orderwatch.app.plan import AccountPlan, Plan
+from orderwatch.app.plan import Plan
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.db.backup import Backups
 from orderwatch.db.integrity import find_damage
@@ -103,19 +103,15 @@ def on_event(tasks: MaintenanceTasks, event: str) -> None:
         tasks.check_runner.request(kind)
 
 
-def certificates(accounts: Iterable[AccountPlan], now: Callable[[], datetime]) -> Iterator[CertificateCheck]:
+def certificates(plan: Plan, now: Callable[[], datetime]) -> Iterator[CertificateCheck]:
     """Yield one check for each host and port used over HTTPS."""
     seen: set[tuple[str | None, int | None]] = set()
-    for account in accounts:
-        settings = account.settings
-        endpoints = {"token": settings.token_url, "api": settings.endpoints.api}
-        if settings.credentials == "platform":
-            endpoints["accounts"] = settings.endpoints.accounts
-        for what, url in endpoints.items():
+    for account in plan.accounts.values():
+        for what, url in account.endpoints.items():
             parts = urlsplit(url)
             if parts.scheme == "https" and (at := (parts.hostname, parts.port)) not in seen:
                 seen.add(at)
-                yield CertificateCheck(f"{account.name} {what}", url, now)
+                yield CertificateCheck(f"{account.name} {what}", url, now, plan.network)
 
 
 def _checks(plan: Plan, targets: MaintenanceTargets) -> list[Check]:
@@ -133,7 +129,7 @@ def _checks(plan: Plan, targets: MaintenanceTargets) -> list[Check]:
         IntegrityCheck(partial(_damage, path, clock.now)),
         *(AccountCheck(name, partial(_trouble, breaker)) for name, breaker in targets.breakers.items()),
         ClockSkewCheck("the provider", lambda: clock.ahead().total_seconds()),
-        *certificates(plan.accounts.values(), clock.now),
+        *certificates(plan, clock.now),
     ]
 
 

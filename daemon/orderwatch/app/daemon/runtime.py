@@ -133,9 +133,11 @@ class RuntimeBuilder:
             volume.abandon()
 
     async def connection(self, account: AccountPlan) -> Connection:
-        key = ("connection", account.name, account.settings, account.requests_per_second)
+        key = ("connection", account.name, account.settings, account.requests_per_second, self.plan.network)
         on_date, meter = self.resources.clock.on_date, self.meter(account.name)
-        opening = partial(open_connection, account, self.resources.redactor, on_date=on_date, meter=meter)
+        opening = partial(
+            open_connection, account, self.plan.network, self.resources.redactor, on_date=on_date, meter=meter
+        )
         return await self.resources.pool.open(self.stack, key, opening)
 
     async def breaker(self, account: AccountPlan, kept: Mapping[str, AccountState]) -> AccountBreaker:
@@ -151,12 +153,20 @@ class RuntimeBuilder:
         trees: Mapping[str | None, OpenTree],
     ) -> FetchContext:
         host = urlsplit(account.settings.endpoints.api).hostname or ""
-        options, meter = self.plan.download, self.meter(account.name)
+        options, network, meter = self.plan.download, self.plan.network, self.meter(account.name)
         partials = trees[None].destination.partials
         downloader = await self.resources.pool.open(
             self.stack,
-            ("downloader", account.name, host, options, partials),
-            partial(open_downloader, host, partials, options, self.resources.bandwidth, meter=meter),
+            ("downloader", account.name, host, options, partials, network),
+            partial(
+                open_downloader,
+                host,
+                partials,
+                options,
+                self.resources.bandwidth,
+                network=network,
+                meter=meter,
+            ),
         )
         return FetchContext(
             archive=connection.archive,
@@ -195,15 +205,14 @@ class RuntimeBuilder:
         return await self.resources.pool.make(self.stack, key, make)
 
     async def dispatchers(self) -> Sequence[Dispatcher]:
-        key = ("dispatchers", tuple(self.plan.notifiers.items()))
-        opening = partial(
-            open_dispatchers, self.plan.notifiers, self.resources.redactor, self.resources.store
-        )
-        return await self.resources.pool.open(self.stack, key, partial(opening, now=self.resources.clock.now))
+        plan, resources = self.plan, self.resources
+        key = ("dispatchers", tuple(plan.notifiers.items()), plan.network)
+        opening = partial(open_dispatchers, plan.notifiers, plan.network, resources.redactor, resources.store)
+        return await self.resources.pool.open(self.stack, key, partial(opening, now=resources.clock.now))
 
     async def heartbeat(self) -> Heartbeat | None:
         plan, live = self.plan, self.resources.monitoring.live
-        key = ("heartbeat", plan.heartbeat, plan.watching, plan.pace.interval)
+        key = ("heartbeat", plan.heartbeat, plan.watching, plan.pace.interval, plan.network)
 
         async def attention() -> Sequence[Concern] | None:  # `read_attention` is set later
             return await live.read_attention()

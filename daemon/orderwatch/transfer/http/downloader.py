@@ -9,6 +9,7 @@ from pathlib import Path
 from orderwatch.core.deliveries.hosts import host_of
 from orderwatch.core.formatting import format_bytes_pair
 from orderwatch.core.model import Delivery
+from orderwatch.core.network import DIRECT, Network
 from orderwatch.errors import TransferError
 from orderwatch.ports import UNLIMITED, UNMETERED, Checkpoint, Connections, Fetched, Meter, Start
 from orderwatch.transfer.http.link_client import LinkClient, Response, open_link_client
@@ -225,10 +226,20 @@ def _one_error() -> Iterator[None]:
 
 @asynccontextmanager
 async def open_downloader(
-    api_host: str, folder: Path, options: DownloadOptions, bandwidth: RateLimit, *, meter: Meter = UNMETERED
+    api_host: str,
+    folder: Path,
+    options: DownloadOptions,
+    bandwidth: RateLimit,
+    *,
+    network: Network = DIRECT,
+    meter: Meter = UNMETERED,
 ) -> AsyncIterator[Downloader]:
-    """Open a downloader with its own session."""
+    """Open a downloader with its own connections."""
     async with open_link_client(
-        api_host, stall_timeout=options.stall_timeout, min_speed=options.min_speed, meter=meter
+        api_host,
+        stall_timeout=options.stall_timeout,
+        min_speed=options.min_speed,
+        network=network,
+        meter=meter,
     ) as client:
         yield Downloader(client, folder, options, bandwidth, meter=meter)

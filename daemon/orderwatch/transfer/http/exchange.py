@@ -1,6 +1,5 @@
 """One GET by libcurl, in a thread: redirects, host checks, time limits and errors. Blocking."""
 
-import os
 import queue
 import socket
 import threading
@@ -8,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -15,29 +15,19 @@ import pycurl
 from multidict import CIMultiDict
 from yarl import URL
 
-from orderwatch.core.formatting import format_bytes
+from orderwatch.core.network import Proxy
 from orderwatch.errors import HostError, TransferError
 from orderwatch.http_session import MAX_HEADER_BYTES
+from orderwatch.transfer.http.curl_errors import proxy_error, translated
 from orderwatch.transfer.http.host_policy import HostPolicy
+from orderwatch.transfer.http.stall_watch import Limits, StallWatch
 
 HEAD_BYTES = 64  # of the body, which come with the head: enough to recognise a file
 _MAX_REDIRECTS = 5
 _MAX_REDIRECT_BODY_BYTES = 2**16  # read, so that the connection can be used again
 _REDIRECTS = {301, 302, 303, 307, 308}
-_SPEED_WINDOW_STALLS = 2  # a host may be slow for this many times `stall_timeout`
 _MAX_LENGTH_DIGITS = 18
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
-
-_UNREACHABLE = {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY}
-_TEXTS: dict[object, str] = {
-    pycurl.E_OPERATION_TIMEDOUT: "the download host did not respond",
-    pycurl.E_GOT_NOTHING: "the download was interrupted",
-    pycurl.E_PARTIAL_FILE: "the download was interrupted",
-    pycurl.E_RECV_ERROR: "the download was interrupted",
-    pycurl.E_SEND_ERROR: "the download was interrupted",
-    pycurl.E_PEER_FAILED_VERIFICATION: "the certificate of the download host is not trusted",
-    pycurl.E_SSL_CONNECT_ERROR: "the TLS handshake with the download host failed",
-}
 
 
 class Sink(Protocol):
@@ -61,15 +51,6 @@ class Head:
     first: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Limits in seconds, and in bytes per second: `stall` without a byte, `connect` for a connection."""
-
-    stall: float
-    connect: float
-    min_speed: int = 0
-
-
 class Exchange:
     """One GET. `on_head` receives the head once; then `accept` or `abort` decides over the body."""
 
@@ -90,7 +71,8 @@ class Exchange:
         self._error: Exception | None = None
         self._handed_over = False
         self._sockets: list[socket.socket] = []
-        self._watch = _Watch(limits)
+        self._watch = StallWatch(limits)
+        self._proxy: Proxy | None = None
         self._new_hop()
 
     def accept(self, sink: Sink) -> None:
@@ -129,7 +111,9 @@ class Exchange:
                 self._sink.close()
 
     def _request(self, handle: pycurl.Curl, link: URL, headers: Mapping[str, str], *, reached: bool) -> None:
-        _configure(handle, link, headers, self._limits)
+        self._proxy = self._policy.proxy_for(link)
+        _configure(handle, link, headers, self._proxy)
+        handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(self._limits.connect * 1000))
         handle.setopt(pycurl.HEADERFUNCTION, self._on_header)
         handle.setopt(pycurl.WRITEFUNCTION, self._on_write)
         handle.setopt(pycurl.XFERINFOFUNCTION, self._on_progress)
@@ -138,7 +122,9 @@ class Exchange:
         began = time.monotonic()
         failure = self._perform(handle, reached=reached)
         self._on_answer(self._status, time.monotonic() - began)
-        if self._status is not None and not self._is_redirect:
+        if self._proxy is not None and self._status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            raise proxy_error(self._proxy, self._status)
+        if self._is_connected and self._status is not None and not self._is_redirect:
             self._hand_over()
         if failure is not None and not self._complete:
             raise failure
@@ -148,16 +134,25 @@ class Exchange:
         try:
             handle.perform()
         except pycurl.error as error:
-            failure = self._error or self._translate(error, handle, reached=reached)
-            failure.__cause__ = error if self._error is None else failure.__cause__
+            failure = self._error or self._translated(error, handle, reached=reached)
+            failure.__cause__ = failure.__cause__ or error
             return failure
         return None
+
+    def _translated(self, error: pycurl.error, handle: pycurl.Curl, *, reached: bool) -> TransferError:
+        if self._refused:
+            return HostError(
+                "cannot connect to the download host: its address is not public", reached=reached
+            )
+        if self._proxy is not None and not self._is_connected:
+            return proxy_error(self._proxy, handle.getinfo(pycurl.HTTP_CONNECTCODE))
+        return translated(error, handle, reached=reached or self._status is not None)
 
     def _new_hop(self) -> None:
         self._status: int | None = None
         self._headers: CIMultiDict[str] = CIMultiDict()
         self._first = b""
-        self._refused = self._complete = False
+        self._refused = self._is_connected = self._complete = False
         self._watch.begin()
 
     @property
@@ -217,80 +212,30 @@ class Exchange:
         return int(self._aborted.is_set() or self._error is not None)
 
     def _on_connected(self, *_: object) -> int:
+        self._is_connected = True
         self._status, self._headers = None, CIMultiDict()  # they were a proxy's
         self._watch.touch()
         return pycurl.PREREQFUNC_OK
 
     def _open_socket(self, _purpose: int, address: Any) -> socket.socket | int:  # noqa: ANN401 - of pycurl
-        if not self._policy.allows(str(address.addr[0])):
+        if self._proxy is None and not self._policy.allows(str(address.addr[0])):
             self._refused = True
             return pycurl.SOCKET_BAD
         opened = socket.socket(address.family, address.socktype, address.protocol)
         self._sockets.append(opened)
         return opened  # pycurl duplicates it
 
-    def _translate(self, error: pycurl.error, handle: pycurl.Curl, *, reached: bool) -> TransferError:
-        """Return our error in place of libcurl's, whose texts may contain the link."""
-        code, text = error.args[0], "cannot connect to the download host"
-        if code == pycurl.E_URL_MALFORMAT:
-            return TransferError("the link is not a URL")
-        if self._refused:
-            text += ": its address is not public"
-        elif code in _UNREACHABLE:
-            number = handle.getinfo(pycurl.OS_ERRNO)
-            text += f": {os.strerror(number) if number else 'no route'}"
-        else:
-            text = _TEXTS.get(code, f"the download failed: libcurl error {code}")
-        return HostError(text, reached=reached or self._status is not None)
 
-
-class _Watch:
-    """Measures how long the host sends nothing, and how fast it sends."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self.begin()
-
-    def begin(self) -> None:
-        self._began = time.monotonic()
-        self._waiting_since: float | None = None  # while a connection is made, libcurl's limit counts
-        self._waited, self._received = 0.0, 0
-
-    def touch(self) -> None:
-        self._waiting_since = time.monotonic()
-
-    def is_late(self, *, has_head: bool) -> bool:
-        now, limits = time.monotonic(), self._limits
-        if not has_head and now - self._began > limits.connect + limits.stall:
-            return True  # a host could send its headers byte by byte
-        return self._waiting_since is not None and now - self._waiting_since > limits.stall
-
-    def paused(self, size: int) -> "_Watch":
-        """Count received bytes; the time within the context is ours, not the host's."""
-        if self._waiting_since is not None:
-            self._waited += time.monotonic() - self._waiting_since
-        self._waiting_since = None
-        self._received += size
-        if self._waited >= _SPEED_WINDOW_STALLS * self._limits.stall:
-            if self._received < self._limits.min_speed * self._waited:
-                received = format_bytes(self._received)
-                raise TransferError(f"the download is too slow: {received} in {self._waited:.0f} s")
-            self._waited, self._received = 0.0, 0
-        return self
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        self.touch()
-
-
-def _configure(handle: pycurl.Curl, link: URL, headers: Mapping[str, str], limits: Limits) -> None:
+def _configure(handle: pycurl.Curl, link: URL, headers: Mapping[str, str], proxy: Proxy | None) -> None:
     handle.setopt(pycurl.URL, _quoted(str(link)))
     # libcurl normalizes the path of its URL, even with PATH_AS_IS, which would break a signature.
-    handle.setopt(pycurl.REQUEST_TARGET, _quoted(link.raw_path_qs))
+    is_absolute = proxy is not None and link.scheme == "http"
+    handle.setopt(pycurl.REQUEST_TARGET, _quoted(str(link) if is_absolute else link.raw_path_qs))
     handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
-    handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(limits.connect * 1000))
+    handle.setopt(pycurl.PROXY, proxy.url if proxy else "")  # an unset one is read from the environment
+    if proxy is not None and proxy.user is not None:
+        handle.setopt(pycurl.PROXYUSERNAME, proxy.user)
+        handle.setopt(pycurl.PROXYPASSWORD, proxy.password)
 
 
 def _check_length(headers: CIMultiDict[str]) -> None:

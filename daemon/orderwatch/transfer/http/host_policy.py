@@ -1,18 +1,27 @@
-"""Allowed download hosts: public ones over https; others only in the network of the account's API."""
+"""Allowed download hosts: public ones over https; others only in configured networks or that of the API."""
 
 import socket
 
 from yarl import URL
 
+from orderwatch.core.network import DIRECT, Network, Proxy, address_of
 from orderwatch.errors import TransferError
 from orderwatch.ssrf import Reach, is_local, literal, reach_of
 
 
 class HostPolicy:
-    """Checks links and addresses; `api_host` is the host of the account's API. Blocking: resolves it."""
+    """Checks links and addresses; `api_host` is the host of the account's API. Blocking: resolves it.
 
-    def __init__(self, api_host: str) -> None:
+    With a proxy only the addresses in links are checked here: names are resolved by the proxy.
+    """
+
+    def __init__(self, api_host: str, network: Network = DIRECT) -> None:
         self._api_host = api_host
+        self._network = network
+
+    def proxy_for(self, link: URL) -> Proxy | None:
+        """Return the proxy for this link, None if the request goes direct."""
+        return self._network.proxy_for(link.host or "", link.port or 0)
 
     def check(self, link: URL) -> None:
         """Raise `TransferError` for a forbidden link. Addresses of host names are checked when resolved."""
@@ -22,13 +31,19 @@ class HostPolicy:
         address = literal(host)
         if address is not None and not self.allows(address):
             raise TransferError("the link points to an address that is not public")
+        if self._network.is_proxy(host, link.port):
+            raise TransferError("the link points to the proxy")
         if link.scheme == "http" and not is_local(host):
             raise TransferError("the link uses plain http")
 
     def allows(self, address: str) -> bool:
         """Return whether downloads from this IP address are allowed."""
         reach = reach_of(address)
-        return reach is Reach.PUBLIC or reach in self._api_reach()
+        return reach is Reach.PUBLIC or self._is_listed(address) or reach in self._api_reach()
+
+    def _is_listed(self, address: str) -> bool:
+        found = address_of(address)
+        return found is not None and self._network.allows_download(found)
 
     def _api_reach(self) -> set[Reach]:
         try:

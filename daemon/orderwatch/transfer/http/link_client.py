@@ -1,22 +1,21 @@
 """Requests to delivery links, each in a thread of libcurl; connections are kept for later requests."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-import pycurl
-
 from orderwatch.cancellation import shielded
+from orderwatch.core.network import DIRECT, Network
 from orderwatch.ports import UNMETERED, Meter
-from orderwatch.transfer.http.exchange import Exchange, Head, Limits, Sink
+from orderwatch.transfer.http.exchange import Exchange, Head, Sink
+from orderwatch.transfer.http.handles import HandlePool
 from orderwatch.transfer.http.host_policy import HostPolicy
+from orderwatch.transfer.http.stall_watch import Limits
 
 _CONNECT_TIMEOUT_SECONDS = 15.0
-_READ_BUFFER_BYTES = 512 * 1024
 _MAX_CONNECTIONS = 256
 
 
@@ -39,11 +38,13 @@ class Response:
 class LinkClient:
     """The connections of one account's downloads. Raises `TransferError`."""
 
-    def __init__(self, policy: HostPolicy, limits: Limits, *, meter: Meter = UNMETERED) -> None:
+    def __init__(
+        self, policy: HostPolicy, handles: HandlePool, limits: Limits, *, meter: Meter = UNMETERED
+    ) -> None:
         self._policy = policy
+        self._handles = handles
         self._limits = limits
         self._meter = meter
-        self._idle: list[pycurl.Curl] = []
         self._threads = ThreadPoolExecutor(_MAX_CONNECTIONS, thread_name_prefix="download")
 
     @asynccontextmanager
@@ -70,48 +71,29 @@ class LinkClient:
     def close(self) -> None:
         """Close the idle connections."""
         self._threads.shutdown(wait=False)
-        while self._idle:
-            self._idle.pop().close()
+        self._handles.close()
 
     def _run(self, exchange: Exchange, url: str, headers: Mapping[str, str]) -> None:
-        handle = self._idle.pop() if self._idle else pycurl.Curl()
-        try:
-            _prepare(handle)
+        with self._handles.handle() as handle:
             exchange.run(handle, url, headers)
-        finally:
-            handle.reset()  # keeps its connections; drops the callbacks
-            self._idle.append(handle)
 
 
 @asynccontextmanager
 async def open_link_client(
-    api_host: str, *, stall_timeout: float, min_speed: int = 0, meter: Meter = UNMETERED
+    api_host: str,
+    *,
+    stall_timeout: float,
+    min_speed: int = 0,
+    network: Network = DIRECT,
+    meter: Meter = UNMETERED,
 ) -> AsyncIterator[LinkClient]:
     """Open a client for downloads; `api_host` is the account's API host, trusted by the host policy."""
     limits = Limits(stall=stall_timeout, connect=_CONNECT_TIMEOUT_SECONDS, min_speed=min_speed)
-    client = LinkClient(HostPolicy(api_host), limits, meter=meter)
+    client = LinkClient(HostPolicy(api_host, network), HandlePool(network.ca_pem), limits, meter=meter)
     try:
         yield client
     finally:
         client.close()
-
-
-def _prepare(handle: pycurl.Curl) -> None:
-    """Set what all requests share: nothing from the environment, no cookie of an earlier download."""
-    trusted = ssl.get_default_verify_paths()
-    handle.setopt(pycurl.NOSIGNAL, 1)
-    handle.setopt(pycurl.NOPROGRESS, 0)
-    handle.setopt(pycurl.PROXY, "")
-    handle.setopt(pycurl.USERAGENT, "orderwatch")
-    handle.setopt(pycurl.BUFFERSIZE, _READ_BUFFER_BYTES)
-    handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-    handle.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
-    if trusted.cafile:
-        handle.setopt(pycurl.CAINFO, trusted.cafile)
-    if trusted.capath:
-        handle.setopt(pycurl.CAPATH, trusted.capath)
-    handle.setopt(pycurl.COOKIEFILE, "")
-    handle.setopt(pycurl.COOKIELIST, "ALL")
 
 
 def _set_result(answered: "asyncio.Future[Head]", head: Head) -> None:

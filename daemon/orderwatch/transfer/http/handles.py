@@ -1,0 +1,60 @@
+"""Handles of libcurl: kept with their connections, and the settings that all requests share."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pycurl
+
+_READ_BUFFER_BYTES = 512 * 1024
+
+
+class HandlePool:
+    """Idle handles, each with the connections that it has kept. For any thread.
+
+    `ca_pem` are certificates trusted in addition to the system's.
+    """
+
+    def __init__(self, ca_pem: bytes = b"") -> None:
+        self._idle: list[pycurl.Curl] = []
+        self._trusted = ssl.get_default_verify_paths()
+        self._ca_pem = self._with_system(ca_pem) if ca_pem else b""
+
+    @contextmanager
+    def handle(self) -> Iterator[pycurl.Curl]:
+        """Take a handle, or make one: nothing from the environment, no cookie of an earlier download."""
+        handle = self._idle.pop() if self._idle else pycurl.Curl()
+        try:
+            self._configure(handle)
+            yield handle
+        finally:
+            handle.reset()  # keeps its connections; drops options and callbacks
+            self._idle.append(handle)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _configure(self, handle: pycurl.Curl) -> None:
+        handle.setopt(pycurl.NOSIGNAL, 1)
+        handle.setopt(pycurl.NOPROGRESS, 0)
+        handle.setopt(pycurl.NOPROXY, "")
+        handle.setopt(pycurl.USERAGENT, "orderwatch")
+        handle.setopt(pycurl.BUFFERSIZE, _READ_BUFFER_BYTES)
+        handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        handle.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
+        if self._ca_pem:
+            handle.setopt(pycurl.CAINFO_BLOB, self._ca_pem)
+        elif self._trusted.cafile:
+            handle.setopt(pycurl.CAINFO, self._trusted.cafile)
+        if self._trusted.capath:
+            handle.setopt(pycurl.CAPATH, self._trusted.capath)
+        handle.setopt(pycurl.COOKIEFILE, "")
+        handle.setopt(pycurl.COOKIELIST, "ALL")
+
+    def _with_system(self, ca_pem: bytes) -> bytes:
+        """Return these certificates behind those of the system's file: libcurl takes one file or text."""
+        system = Path(self._trusted.cafile).read_bytes() if self._trusted.cafile else b""
+        return system + b"\n" + ca_pem
