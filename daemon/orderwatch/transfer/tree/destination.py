@@ -19,7 +19,7 @@ from orderwatch.core.deliveries.paths import folder_beside
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.fsync import sync
-from orderwatch.ports import Checked, Extracted
+from orderwatch.ports import Checked, Extracted, Quarantined
 from orderwatch.transfer.fsops import (
     DEFAULT_PERMISSIONS,
     Permissions,
@@ -117,7 +117,7 @@ class FilesystemDestination:
         work = self._in_thread("cannot extract the zip", self._extract, part, path, on_bytes, stop, stop=stop)
         return await work
 
-    async def quarantine(self, part: str, reason: str) -> str:
+    async def quarantine(self, part: str, reason: str) -> Quarantined:
         return await self._in_thread("cannot quarantine the partial", self._move_to_quarantine, part, reason)
 
     async def discard(self, part: str) -> None:
@@ -188,13 +188,13 @@ class FilesystemDestination:
                 return source
         raise LostBytesError("the verified partial is missing")
 
-    def _move_to_quarantine(self, part: str, reason: str) -> str:
+    def _move_to_quarantine(self, part: str, reason: str) -> Quarantined:
         path = self.partials / part
         sha256 = digest(path)
         write_durable(self._quarantine / f"{part}.reason.txt", f"{reason}\nsha256 {sha256}\n".encode())
         control_file(path).unlink(missing_ok=True)  # before a new partial of this name could use it
         path.replace(self._quarantine / part)
-        return sha256
+        return Quarantined(sha256, str((self._quarantine / part).relative_to(self._root)))
 
     def _discard(self, part: str) -> None:
         remove_partial(self.partials / part)
