@@ -3,19 +3,30 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 
+from orderwatch.core.deliveries.file_version import FileVersion
 from orderwatch.core.formatting import format_bytes, format_bytes_pair
 from orderwatch.core.model import Delivery
 from orderwatch.errors import TransferError
 from orderwatch.ports import UNLIMITED, UNMETERED, Checkpoint, Connections, Fetched, Meter, Start
+from orderwatch.transfer.http.first_bytes import check_first_bytes, split_first_bytes
 from orderwatch.transfer.http.link_client import LinkClient, open_link_client
 from orderwatch.transfer.http.partial_writer import PartialWriter
 from orderwatch.transfer.http.rate_limit import RateLimit
-from orderwatch.transfer.http.response import Answer, Body, ByteRange, FileChangedError, Unchanged
+from orderwatch.transfer.http.response import (
+    Answer,
+    Body,
+    ByteRange,
+    FileChangedError,
+    LinkTagError,
+    Unchanged,
+    may_resume,
+    needs_whole_file,
+)
 from orderwatch.transfer.http.segments import (
     SINGLE_CONNECTION,
     ParallelDownload,
@@ -23,7 +34,7 @@ from orderwatch.transfer.http.segments import (
     Segment,
     SegmentAllocator,
 )
-from orderwatch.transfer.partial_file import FileVersion, Partial, open_partial
+from orderwatch.transfer.partial_file import Partial, open_partial
 
 _SPEED_WINDOW_STALLS = 2  # a host may be slow for this many times `stall_timeout`
 
@@ -67,34 +78,46 @@ class Downloader:
         *,
         on_start: Callable[[Start], Awaitable[None]],
         checkpoint: Checkpoint,
-        if_none_match: str | None = None,
+        stored: FileVersion | None = None,
         connections: Connections = UNLIMITED,
     ) -> Fetched | None:
-        version = FileVersion(delivery.total, delivery.validator)
-        async with open_partial(self._folder / part, delivery.durable, version) as partial:
+        async with open_partial(self._folder / part, delivery.durable, delivery.file_version) as partial:
             job = _Job(url, delivery, partial, on_start, checkpoint, connections)
             if not partial.held.prefix or partial.held.prefix != delivery.total:
-                try:
-                    answer = await self._attempt(job, if_none_match)
-                except FileChangedError:
-                    await partial.restart()
-                    answer = await self._attempt(job, if_none_match)
+                answer = await self._request(job, stored)
                 if isinstance(answer, Unchanged):
                     return None
             return Fetched(partial.held.prefix, await partial.sha256())
 
-    async def _attempt(self, job: "_Job", if_none_match: str | None) -> Answer:
-        request = self._client.get(job.url, job.missing_range, job.delivery, if_none_match)
-        async with request as (response, answer):
+    async def _request(self, job: "_Job", stored: FileVersion | None) -> Answer:
+        """Request what is missing; again without the link's tag, or without a range, if the host needs it."""
+        while True:
+            try:
+                return await self._attempt(job, stored)
+            except LinkTagError:
+                job.delivery = job.delivery.described_by(job.version.without_tags())
+            except TransferError as error:
+                is_too_late = job.begun and not isinstance(error, FileChangedError)
+                if is_too_late or job.missing_range is None or not needs_whole_file(error, job.delivery):
+                    raise
+                job.whole = True
+
+    async def _attempt(self, job: "_Job", stored: FileVersion | None) -> Answer:
+        requested = job.missing_range
+        async with self._client.get(job.url, requested, job.delivery, stored) as (response, answer):
             if isinstance(answer, Body):
+                chunks = self._read_body(response)
+                if answer.from_start or requested is None or requested.start == 0:
+                    first, chunks = await split_first_bytes(chunks)
+                    check_first_bytes(job.delivery, first, answer.doubt)
                 await job.begin(answer)
-                await self._receive(job, answer, response)
+                await self._receive(job, answer, chunks)
         return answer
 
-    async def _receive(self, job: "_Job", body: Body, response: aiohttp.ClientResponse) -> None:
+    async def _receive(self, job: "_Job", body: Body, chunks: AsyncIterator[bytes]) -> None:
         """Write this response, then request what it lacks; use more connections while each adds speed."""
         segments = SegmentAllocator(job.partial.held, body.total)
-        writer = PartialWriter(job.partial, job.version, job.delivery.attachment, job.checkpoint)
+        writer = PartialWriter(job.partial, job.version, job.checkpoint)
 
         async def fetch(segment: Segment, on_chunk: Callable[[], None] = _do_nothing) -> None:
             requested = ByteRange(segment.at, None if segment.stop == body.total else segment.stop)
@@ -119,7 +142,7 @@ class Downloader:
         async with writer.checkpointed(), parallel.running():
             segment = segments.take_first()
             if segment is not None:
-                await writer.write_chunks(self._read_body(response), segment, parallel.adjust)
+                await writer.write_chunks(chunks, segment, parallel.adjust)
             while segment is not None:
                 if segment.left:
                     received, total = format_bytes_pair(segment.at, body.total)
@@ -160,16 +183,18 @@ class _Job:
     on_start: Callable[[Start], Awaitable[None]]
     checkpoint: Checkpoint
     connections: Connections
+    begun: bool = False
+    whole: bool = False  # the host has other bytes, or dislikes ranges
 
     @property
     def version(self) -> FileVersion:
-        return FileVersion(self.delivery.total, self.delivery.validator)
+        return self.delivery.file_version
 
     @property
     def missing_range(self) -> ByteRange | None:
-        """The first gap; None if no byte of the file is there yet."""
+        """The first gap; None to request the whole file."""
         held, total = self.partial.held, self.delivery.total
-        if not held.spans:
+        if self.whole or not held.spans or not may_resume(self.delivery):
             return None
         if total is None:
             return ByteRange(held.prefix)
@@ -181,10 +206,9 @@ class _Job:
         if body.from_start and self.partial.held.spans:
             await self.partial.restart()
         held = self.partial.held
-        self.delivery = replace(self.delivery, total=body.total, validator=body.validator)
-        await self.on_start(
-            Start(offset=held.prefix, held=held.total, total=body.total, validator=body.validator)
-        )
+        self.begun = True
+        self.delivery = self.delivery.described_by(body.version)
+        await self.on_start(Start(offset=held.prefix, held=held.total, version=body.version))
 
 
 @asynccontextmanager

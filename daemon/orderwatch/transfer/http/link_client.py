@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 import aiohttp
 from yarl import URL
 
+from orderwatch.core.deliveries.file_version import FileVersion
 from orderwatch.core.model import Delivery
 from orderwatch.errors import HostError, TransferError
 from orderwatch.http_session import new_session
 from orderwatch.ports import UNMETERED, Meter
 from orderwatch.ssrf import GuardedResolver
 from orderwatch.transfer.http.host_policy import HostPolicy
-from orderwatch.transfer.http.response import Answer, ByteRange, interpret
+from orderwatch.transfer.http.response import Answer, ByteRange, interpret, request_headers
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -40,18 +41,12 @@ class LinkClient:
 
     @asynccontextmanager
     async def get(
-        self, url: str, requested: ByteRange | None, delivery: Delivery, if_none_match: str | None = None
+        self, url: str, requested: ByteRange | None, delivery: Delivery, stored: FileVersion | None = None
     ) -> AsyncIterator[tuple[aiohttp.ClientResponse, Answer]]:
         """Request these bytes of the file, or the whole file (None); yields the response and its meaning."""
-        headers = {"Accept-Encoding": "identity"}
-        if requested is not None:
-            headers["Range"] = requested.header
-            if delivery.validator:
-                headers["If-Range"] = delivery.validator
-        elif if_none_match:
-            headers["If-None-Match"] = if_none_match
+        headers = request_headers(requested, delivery)
         async with _translate_errors(), self._follow(_parse_url(url), headers) as response:
-            yield response, interpret(response.status, response.headers, requested, delivery, if_none_match)
+            yield response, interpret(response.status, response.headers, requested, delivery, stored)
 
     @asynccontextmanager
     async def _follow(self, link: URL, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
+from orderwatch.core.deliveries.file_version import FileVersion
 from orderwatch.errors import DiskError
 from orderwatch.ports import Checkpoint
-from orderwatch.transfer.http.response import check_magic_bytes
 from orderwatch.transfer.http.segments import Segment
-from orderwatch.transfer.partial_file import FileVersion, Partial
+from orderwatch.transfer.partial_file import Partial
 
 _FLUSH_BYTES = 4 * 2**20
 _MAX_UNSYNCED_BYTES = 64 * 2**20  # downloaded again after a power cut
@@ -20,12 +20,9 @@ _SKIP_SYNC_BYTES = 8 * 2**20  # at the end of a file: verification syncs them so
 class PartialWriter:
     """Writes the bytes of one attempt, from all of its connections."""
 
-    def __init__(
-        self, partial: Partial, version: FileVersion, attachment: str, checkpoint: Checkpoint
-    ) -> None:
+    def __init__(self, partial: Partial, version: FileVersion, checkpoint: Checkpoint) -> None:
         self._partial = partial
         self._version = version
-        self._attachment = attachment
         self._checkpoint = checkpoint
         self._clock = asyncio.get_running_loop().time
         self._synced = partial.held.total
@@ -40,8 +37,6 @@ class PartialWriter:
         batch = _Batch(self._partial, segment)
         async with _save_unless_disk_failed(batch.flush):
             async for chunk in chunks:
-                if segment.at == 0:
-                    check_magic_bytes(self._attachment, chunk)
                 self.received += batch.add(chunk)
                 on_chunk()
                 if segment.left == 0:
