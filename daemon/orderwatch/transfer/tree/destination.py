@@ -31,6 +31,7 @@ from orderwatch.transfer.fsops import (
 )
 from orderwatch.transfer.partial_file import control_file, remove_partial
 from orderwatch.transfer.tree.publish import holds, publish
+from orderwatch.transfer.tree.side_staging import extract_beside, recorded_partials, remove_beside
 from orderwatch.transfer.zip.extract import extract, needed
 from orderwatch.transfer.zip.verify import check, digest
 
@@ -176,7 +177,8 @@ class FilesystemDestination:
     def _extract(
         self, part: str, path: str, on_bytes: Callable[[int], object], stop: threading.Event
     ) -> Extracted:
-        work, wanted = self._extracting / Path(part).stem, self._root / folder_beside(path)
+        wanted = self._root / folder_beside(path)
+        work = extract_beside(self.partials / part, wanted.parent) or self._extracting / Path(part).stem
         source = self._source(part, path)
         final, files = extract(source, work, wanted, on_bytes, stop, permissions=self.permissions)
         return Extracted(str(final.relative_to(self._root)), files)
@@ -197,6 +199,7 @@ class FilesystemDestination:
         return Quarantined(sha256, str((self._quarantine / part).relative_to(self._root)))
 
     def _discard(self, part: str) -> None:
+        remove_beside(self.partials / part)
         remove_partial(self.partials / part)
 
     def _sweep(self, keep: Collection[str], older: timedelta | None) -> int:
@@ -206,12 +209,14 @@ class FilesystemDestination:
             unknown = [path for path in unknown if _idle_time(path) > older]
         for path in unknown:
             path.unlink(missing_ok=True)
+        stale = [part for part in recorded_partials(self.partials) if part.name not in keep]
+        removed = len(unknown) + sum(map(remove_beside, stale))
         if older is not None:
-            return len(unknown)
+            return removed
         half = list(self._extracting.iterdir()) if self._extracting.is_dir() else []
         for folder in half:
             shutil.rmtree(folder)
-        return len(unknown) + len(half)
+        return removed + len(half)
 
     async def _in_thread(
         self, message: str, work: Callable[..., R], *args: object, stop: threading.Event | None = None
