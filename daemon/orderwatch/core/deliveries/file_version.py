@@ -51,11 +51,20 @@ class FileVersion:
         """Return whether anything shows that these are two files."""
         return self._other_facts_differ(other) or self._tag_differs(other)
 
+    @property
+    def vouches(self) -> bool:
+        """Whether a validator can prove that bytes are of this file.
+
+        Many hosts make a strong ETag of date and size, so a young date makes the tag as weak as itself.
+        """
+        is_alone = self.validator is not None and self.last_modified is None
+        return self.strong_date is not None or (is_alone and not self.tag_changes)
+
     def proves(self, other: "FileVersion") -> bool:
         """Return whether `other` has a strong validator of this version and nothing contradicts it."""
         has_tag = self.validator is not None and self.validator == other.validator
         has_date = self.strong_date is not None and self.strong_date == other.last_modified
-        return (has_tag or has_date) and not self.differs_from(other)
+        return self.vouches and (has_tag or has_date) and not self.differs_from(other)
 
     def is_certainly(self, other: "FileVersion") -> bool:
         """Return whether `other` has the same size and a strong validator of this version."""

@@ -84,7 +84,7 @@ Answer = Body | Complete | Unchanged
 
 def may_resume(delivery: Delivery) -> bool:
     """Return whether the rest of the file may be requested; else it is downloaded from its first byte."""
-    return delivery.proves_itself or delivery.file_version.if_range is not None
+    return delivery.proves_itself or delivery.file_version.vouches
 
 
 def request_headers(requested: ByteRange | None, delivery: Delivery) -> dict[str, str]:
