@@ -229,6 +229,7 @@ def _changed(f: Files, honest: Answer, _whole: Answer) -> Mapping[str, Behaviour
 
 def _bent(f: Files, honest: Answer, whole: Answer) -> Mapping[str, Behaviour]:
     parts = {**STRONG, "Content-Type": "multipart/byteranges; boundary=x"}
+    long = {**STRONG, "Content-Length": str(len(f.a) + 100)}
     huge = "bytes {first}-{last}/" + "9" * 5000
     return {
         "range begins earlier": Behaviour("A", (sends(f.a, shift=-1),)),
@@ -246,6 +247,13 @@ def _bent(f: Files, honest: Answer, whole: Answer) -> Mapping[str, Behaviour]:
         "206 multipart": Behaviour("A", (sends(f.a, parts, named=""),)),
         "206 to everything": Behaviour("A", (sends(f.a, fresh=206),)),
         "206 called 200": Behaviour("A", (sends(f.a, status=200),)),
+        "206 called a page": Behaviour("A", (sends(f.a, {**STRONG, "Content-Type": "text/html"}),)),
+        "ranges forbidden": Behaviour("A", (for_ranges(gone(403), whole),)),
+        "ranges are bad requests": Behaviour("A", (for_ranges(gone(400), whole),)),
+        "ranges answered with a page": Behaviour(
+            "A", (for_ranges(reply(200, PAGE, Content_Type="text/html"), whole),)
+        ),
+        "length longer than the file": Behaviour("A", (sends(f.a, long),), long),
         "206 compressed": Behaviour(
             "A", (for_ranges(sends(f.a, {**STRONG, "Content-Encoding": "gzip"}), whole),)
         ),

@@ -46,9 +46,7 @@ versions = st.builds(
         pytest.param(FileVersion(), None, id="nothing"),
     ],
 )
-def test_the_rest_is_requested_under_the_best_condition(
-    known: FileVersion, expected: str | None
-) -> None:
+def test_the_rest_is_requested_under_the_best_condition(known: FileVersion, expected: str | None) -> None:
     assert known.if_range == expected
 
 
