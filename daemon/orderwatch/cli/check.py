@@ -93,7 +93,7 @@ async def _unmounted(plan: "Plan") -> list[str]:
 
 
 def _nested_mounts(plan: "Plan") -> list[str]:
-    """Return a note for each tree with folders that are mounts of their own."""
+    """Return a note for each tree with folders that are separate mounts."""
     from orderwatch.app.commands.check import copied_into
     from orderwatch.errors import DiskError
 

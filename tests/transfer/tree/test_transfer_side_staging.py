@@ -1,4 +1,4 @@
-"""A folder of the tree that is a mount of its own: a copy beside the target, as safe as a link."""
+"""A folder of the tree that is a separate mount: a copy beside the target, as safe as a link."""
 
 import json
 import os
@@ -235,7 +235,7 @@ async def test_the_check_names_such_folders(destination: FilesystemDestination, 
     del destination
     assert nested_mounts(mounted) == [PROJECT]
     assert copied_into(mounted) == (
-        f"files are copied, not linked, into folders that are mounts of their own: {PROJECT}"
+        f"files are copied, not linked, into folders that are separate mounts: {PROJECT}"
     )
     assert copied_into(mounted / PROJECT) is None
 

@@ -39,7 +39,7 @@ async def unmounted(plan: Plan) -> dict[Path, str]:
 
 
 def copied_into(root: Path) -> str | None:
-    """Return a remark about the folders of a tree that are mounts of their own; None without any.
+    """Return a remark about the folders of a tree that are separate mounts; None without any.
 
     Raises `DiskError` if one cannot be written.
     """
@@ -49,7 +49,7 @@ def copied_into(root: Path) -> str | None:
             try_unnamed(root / mount)
     if not mounts:
         return None
-    return f"files are copied, not linked, into folders that are mounts of their own: {', '.join(mounts)}"
+    return f"files are copied, not linked, into folders that are separate mounts: {', '.join(mounts)}"
 
 
 async def _known(plan: Plan) -> dict[Path, str]:

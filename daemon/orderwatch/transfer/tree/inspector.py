@@ -168,7 +168,7 @@ def _walk(root: Path, exclude: Collection[Path], stop: threading.Event) -> WalkR
         links = [name for name in folders if Path(folder, name).is_symlink()]
         for name in (*names, *links):
             if name.startswith(HIDDEN_PREFIX):
-                continue  # staged by the daemon, on a mount of its own
+                continue  # staged by the daemon, on a separate mount
             path = Path(folder, name)
             try:
                 found.files[os.path.relpath(path, root)] = path.lstat().st_size

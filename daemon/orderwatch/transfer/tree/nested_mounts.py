@@ -1,4 +1,4 @@
-"""Finds folders of a delivery tree that are mounts of their own. Blocking."""
+"""Finds folders of a delivery tree that are separate mounts. Blocking."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Stages files beside their target if its folder is a mount of its own, to which no link leads. Blocking.
+"""Stages files beside their target if its folder is a separate mount, to which no link leads. Blocking.
 
 Each partial with such files has a record, so that they are found again after a crash.
 """
