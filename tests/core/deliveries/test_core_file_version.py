@@ -105,6 +105,13 @@ def test_going_on_keeps_the_date_of_the_first_bytes_and_loses_no_fact(answers: l
         known = continued
 
 
+@given(versions, st.sampled_from([None, MINUTE_LATER, NEXT_SECOND]))
+def test_an_answer_without_news_changes_nothing_so_that_the_control_file_still_matches(
+    known: FileVersion, now: str | None
+) -> None:
+    assert known.continued_by(replace(known, host_date=now), proves_itself=True) == known
+
+
 @given(versions)
 def test_a_fact_that_is_missing_proves_no_change(known: FileVersion) -> None:
     assert not known.differs_from(FileVersion())

@@ -94,15 +94,7 @@ class FileVersion:
             return self.without_tags() if proves_itself and self.has_tags_of_link(answer) else None
         if not proves_itself and not self.proves(answer):
             return None
-        return replace(
-            self,
-            total=answer.total if self.total is None else self.total,
-            validator=self.validator or (answer.validator if self._reads_tags else None),
-            weak_validator=self.weak_validator or (answer.weak_validator if self._reads_tags else None),
-            last_modified=self.last_modified or answer.last_modified,
-            host_date=self.host_date if self.last_modified else answer.host_date,
-            tag_changes=self.tag_changes if not self._reads_tags or self.tag is None else 0,
-        )
+        return self._completed_by(answer)
 
     def replaced_by(self, answer: "FileVersion") -> "FileVersion":
         """Return the version of a file that is sent from its first byte instead of this one's rest."""
@@ -134,6 +126,18 @@ class FileVersion:
     @property
     def _reads_tags(self) -> bool:
         return self.tag_changes < _TAGS_ARE_OF_LINK
+
+    def _completed_by(self, answer: "FileVersion") -> "FileVersion":
+        """Return the version with the facts that only the answer has; its date keeps the time it was seen."""
+        facts: dict[str, Any] = {"total": answer.total if self.total is None else self.total}
+        if self._reads_tags:
+            is_tagged = self.tag is not None
+            facts["validator"] = self.validator if is_tagged else answer.validator
+            facts["weak_validator"] = self.weak_validator if is_tagged else answer.weak_validator
+            facts["tag_changes"] = self.tag_changes if answer.tag is None else 0
+        if self.last_modified is None and answer.last_modified is not None:
+            facts |= {"last_modified": answer.last_modified, "host_date": answer.host_date}
+        return replace(self, **facts)
 
     def _tag_differs(self, other: "FileVersion") -> bool:
         return self._reads_tags and _differ(self.tag, other.tag)
