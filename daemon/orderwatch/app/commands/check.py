@@ -107,7 +107,7 @@ async def _ready(root: Path, permissions: Permissions, absent: str | None) -> st
     if absent is not None:
         raise DiskError(absent)
     found = await asyncio.to_thread(try_writing, root, permissions)
-    copied = copied_into(root)
+    copied = await asyncio.to_thread(copied_into, root)
     return f"{found}; {copied}" if copied else found
 
 

@@ -14,16 +14,13 @@ _MAX_DEPTH = 2  # of a search for subvolumes, which mountinfo does not list
 
 
 def nested_mounts(root: Path) -> list[str]:
-    """Return the folders below the root, relative to it, to which no link leads from its staging folder."""
+    """Return the folders below the root, relative to it, to which no link leads from the root."""
     if not root.is_dir():
         return []
     real = root.resolve()
-    staging = real / ".orderwatch" / "partial"
-    base = staging if staging.is_dir() else real
-    found = {
-        path for path in (*_mount_points(), *_folders(real)) if path != real and path.is_relative_to(real)
-    }
-    others = {path for path in found if not path.is_relative_to(staging.parent) and _differs(base, path)}
+    staging = real / ".orderwatch"
+    found = {path for path in _mount_points() if real in path.parents and staging not in path.parents}
+    others = {path for path in (*found, *_folders(real), staging) if _differs(real, path)}
     return sorted(str(path.relative_to(real)) for path in others if path.parent not in others)
 
 
