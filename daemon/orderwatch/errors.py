@@ -130,6 +130,10 @@ class BadBytesError(TransferError):
     """The bytes are wrong; quarantine them and start over."""
 
 
+class RefusedBytesError(TransferError):
+    """The host still has the file whose bytes were wrong twice; it was not downloaded again."""
+
+
 class NotExtractedError(OrderwatchError):
     """The zip is valid, but its members cannot be extracted; the text gives the reason."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 from tests.patience import PATIENCE
 
+from orderwatch.core.deliveries.file_version import FileVersion, RefusedFile
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -158,6 +159,7 @@ CAPTURES = st.builds(
     scenes_seen_at=MAYBE,
     lacking=st.booleans(),
 )
+VERSIONS = st.builds(FileVersion, st.none() | SIZES, NAMES, NAMES, NAMES, NAMES, COUNTS)
 DELIVERIES = st.builds(
     Delivery,
     account=st.just("main"),
@@ -177,7 +179,12 @@ DELIVERIES = st.builds(
     durable=SIZES,
     total=st.none() | SIZES,
     validator=NAMES,
+    weak_validator=NAMES,
+    last_modified=NAMES,
+    host_date=NAMES,
+    tag_changes=COUNTS,
     refused_sha256=NAMES,
+    refused=st.none() | st.builds(RefusedFile, VERSIONS, TEXTS),
     root=st.none(),  # taken with the path, through `reserve`
     path=st.none(),
     size=st.none() | SIZES,

@@ -232,9 +232,7 @@ class Row:
 
     async def on_start(self, start: Start) -> None:
         self.starts.append(start)
-        self.delivery = replace(
-            self.delivery, durable=start.offset, total=start.total, validator=start.validator
-        )
+        self.delivery = replace(self.delivery.described_by(start.version), durable=start.offset)
 
     async def checkpoint(self, durable: int, _held: int) -> None:
         self.marks.append(durable)

@@ -46,7 +46,7 @@ def check(context: Context, *, online: bool, as_json: bool, no_credentials: bool
     notes = [*remarks(settings), *_ignored(settings, os.environ)]
     plan = resolve(settings)
     findings = asyncio.run(_probe(plan)) if online else []
-    notes += [] if online else asyncio.run(_unmounted(plan))
+    notes += [] if online else [*asyncio.run(_unmounted(plan)), *_nested_mounts(plan)]
     notes += asyncio.run(_blocked(plan)) if settings.order else []
     if as_json:
         print_json(_facts(context, notes=notes, checks=[asdict(finding) for finding in findings]))
@@ -101,6 +101,21 @@ async def _unmounted(plan: "Plan") -> list[str]:
     from orderwatch.app.commands.check import unmounted
 
     return list((await unmounted(plan)).values())
+
+
+def _nested_mounts(plan: "Plan") -> list[str]:
+    """Return a note for each tree with folders that are separate mounts."""
+    from orderwatch.app.commands.check import copied_into
+    from orderwatch.errors import DiskError
+
+    notes = []
+    for root in plan.roots.values():
+        try:
+            found = copied_into(root)
+        except DiskError as error:
+            found = str(error)
+        notes += [f"{root}: {found}"] if found else []
+    return notes
 
 
 async def _blocked(plan: "Plan") -> list[str]:

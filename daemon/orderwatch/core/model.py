@@ -1,10 +1,12 @@
 """Orders, captures and deliveries as values, and their states."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
+
+from orderwatch.core.deliveries.file_version import FileVersion, RefusedFile
 
 
 class OrderPhase(StrEnum):
@@ -147,7 +149,12 @@ class Delivery:
     host: str | None = None  # of the last link
     total: int | None = None
     validator: str | None = None  # strong ETag of the partial's bytes
+    weak_validator: str | None = None
+    last_modified: str | None = None  # of these bytes, as the host sent it
+    host_date: str | None = None  # the host's time when it sent the first of them
+    tag_changes: int = 0  # in a row, of the ETag alone
     refused_sha256: str | None = None  # of the bytes quarantined last
+    refused: RefusedFile | None = None  # whose bytes were wrong twice
     root: str | None = None  # of a watch, frozen with the path; None: the delivery root
     path: str | None = None  # relative to its root
     size: int | None = None
@@ -157,6 +164,27 @@ class Delivery:
     @property
     def key(self) -> tuple[str, int, str, str, str, int]:
         return self.account, self.task_id, self.capture_id, self.scene_id, self.attachment, self.version
+
+    @property
+    def file_version(self) -> FileVersion:
+        """The host's description of the file that the partial, or the stored file, was made of."""
+        return FileVersion(
+            self.total if self.stored_at is None else self.size,
+            self.validator,
+            self.weak_validator,
+            self.last_modified,
+            self.host_date,
+            self.tag_changes,
+        )
+
+    def described_by(self, version: FileVersion) -> "Delivery":
+        """Returns the delivery with the host's description of its file."""
+        return replace(self, **version.facts())
+
+    @property
+    def proves_itself(self) -> bool:
+        """Whether checksums inside the file show that it is whole."""
+        return self.attachment == "delivery_zip"
 
     @property
     def intended(self) -> bool:

@@ -90,9 +90,9 @@ class Deliveries:
         await self._outbox.write(work)
 
     async def checkpoint(self, delivery: Delivery, durable: int) -> None:
-        facts = {name: getattr(delivery, name) for name in ("furthest", "total", "validator")}
+        facts = {**delivery.file_version.facts(), "furthest": delivery.furthest, "durable": durable}
         row = update(deliveries).where(is_row_of(delivery))
-        await self._database.execute(row.values(**facts, durable=durable))
+        await self._database.execute(row.values(facts))
 
     async def reserve(self, delivery: Delivery, path: str | None, root: str | None = None) -> bool:
         row = update(deliveries).where(is_row_of(delivery))

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import DateTime, Dialect, RowMapping
 from sqlalchemy.types import TypeDecorator
 
+from orderwatch.core.deliveries.file_version import FileVersion, RefusedFile
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -156,6 +157,10 @@ _DELIVERY_COLUMNS = (
     "host",
     "total",
     "validator",
+    "weak_validator",
+    "last_modified",
+    "host_date",
+    "tag_changes",
     "refused_sha256",
     "root",
     "path",
@@ -168,7 +173,8 @@ _DELIVERY_COLUMNS = (
 def delivery_row(delivery: Delivery) -> Row:
     """Return everything but root and path, which only `Deliveries.reserve` writes."""
     row = {name: getattr(delivery, name) for name in _DELIVERY_COLUMNS if name not in {"root", "path"}}
-    return {**row, "state": delivery.state, "scene": _scene_row(delivery.scene)}
+    refused = delivery.refused and {"reason": delivery.refused.reason, **delivery.refused.version.facts()}
+    return {**row, "state": delivery.state, "scene": _scene_row(delivery.scene), "refused": refused}
 
 
 def delivery_of(row: RowMapping) -> Delivery:
@@ -176,6 +182,7 @@ def delivery_of(row: RowMapping) -> Delivery:
         **{name: row[name] for name in _DELIVERY_COLUMNS},
         state=DeliveryState(row["state"]),
         scene=scene_of(row["scene"]),
+        refused=_refused_of(row["refused"]),
     )
 
 
@@ -209,6 +216,10 @@ def _status_row(status: TrackedStatus[P]) -> Row:
 
 def _status_of(row: RowMapping, phase: P | None) -> TrackedStatus[P]:
     return TrackedStatus(word=row["word"], phase=phase, doubts=row["doubts"], doubted_at=row["doubted_at"])
+
+
+def _refused_of(stored: Mapping[str, Any] | None) -> RefusedFile | None:
+    return None if stored is None else RefusedFile(FileVersion.of(stored), stored["reason"])
 
 
 def _scene_row(scene: SceneFacts) -> Row:

@@ -125,7 +125,12 @@ deliveries = Table(
     Column("host", String),  # of its last link
     Column("total", BigInteger),
     Column("validator", String),
+    Column("weak_validator", String),
+    Column("last_modified", String),  # HTTP dates, as the host sent them
+    Column("host_date", String),
+    Column("tag_changes", Integer, nullable=False, server_default=text("0")),
     Column("refused_sha256", String),
+    Column("refused", JSON(none_as_null=True)),  # the file whose bytes were wrong twice, and why
     Column("root", String),  # of a watch with its own root; NULL is the default root
     Column("path", String),
     Column("path_key", String, unique=True),  # a path has at most one delivery

@@ -11,6 +11,7 @@ from orderwatch.ports.delivery_tree import (
     Extracted,
     Fetched,
     Inspector,
+    Quarantined,
     Start,
     Transport,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "Orders",
     "Outbox",
     "Pinger",
+    "Quarantined",
     "SceneRead",
     "Start",
     "Store",

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from orderwatch.core.deliveries.audit import Reading
+from orderwatch.core.deliveries.file_version import FileVersion
 from orderwatch.core.model import Delivery
 
 # The number of durable bytes from the first one on, and of all durable bytes.
@@ -15,15 +16,14 @@ Checkpoint = Callable[[int, int], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """The server's answer before the first byte, kept with the partial; `total` in bytes if known.
+    """The server's answer before the first byte, kept with the partial.
 
     The partial has the first `offset` bytes of the file, and `held` in all.
     """
 
     offset: int
     held: int
-    total: int | None
-    validator: str | None
+    version: FileVersion
 
 
 class Fetched(NamedTuple):
@@ -77,12 +77,12 @@ class Transport(Protocol):
         *,
         on_start: Callable[[Start], Awaitable[None]],
         checkpoint: Checkpoint,
-        if_none_match: str | None = None,
+        stored: FileVersion | None = None,
         connections: Connections = UNLIMITED,
     ) -> Fetched | None:
         """Resume the partial named `part` after its durable bytes, and complete it.
 
-        Returns None, if downloads server's file still has the validator `if_none_match`.
+        Returns None if the server's file is certainly the `stored` one.
 
         `on_start` is awaited once before the first byte, `checkpoint` whenever more bytes became durable; the
         last ones need not be durable when this returns.
@@ -103,6 +103,13 @@ class Extracted(NamedTuple):
 
     folder: str
     files: int
+
+
+class Quarantined(NamedTuple):
+    """Rejected bytes: their sha256, and their path relative to the root."""
+
+    sha256: str
+    path: str
 
 
 class Destination(Protocol):
@@ -159,8 +166,8 @@ class Destination(Protocol):
         """
         ...
 
-    async def quarantine(self, part: str, reason: str) -> str:
-        """Move the partial to quarantine with the reason beside it; return its sha256."""
+    async def quarantine(self, part: str, reason: str) -> Quarantined:
+        """Move the partial to quarantine with the reason beside it."""
         ...
 
     async def discard(self, part: str) -> None: ...

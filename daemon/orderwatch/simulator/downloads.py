@@ -92,6 +92,7 @@ class _Delivery:
         self.content: Content = simulator.content(place, name)
         modified = simulator.world.last_modified(place, simulator.seconds())
         self.last_modified = format_datetime(modified, usegmt=True)
+        self.date = format_datetime(simulator.now(), usegmt=True)
         self.etag = self.content.etag
 
     async def answer(self, request: web.Request, fault: Fault | None) -> web.StreamResponse:
@@ -145,6 +146,7 @@ class _Delivery:
             hdrs.ACCEPT_RANGES: (self.switches.ranges, "bytes"),
         }
         return {
+            hdrs.DATE: self.date,
             hdrs.CONTENT_TYPE: MEDIA_TYPES[self.name],
             hdrs.CONTENT_DISPOSITION: f'attachment; filename="{self.file_name}"',
             **{name: value for name, (on, value) in offered.items() if on},

@@ -3,7 +3,9 @@
 import ctypes
 import errno
 import os
+import shutil
 import stat
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,6 +56,40 @@ def free_space(folder: Path) -> int:
     if disk.f_files > 0 and disk.f_favail == 0:
         raise DiskError("no space: the file system has no free inodes")
     return disk.f_bavail * disk.f_frsize
+
+
+def is_other_mount(one: Path, other: Path) -> bool:
+    """Return whether no link and no rename leads from one folder to the other."""
+    return _mount_of(one) != _mount_of(other)
+
+
+def _mount_of(folder: Path) -> tuple[int, str]:
+    """Return device and mount: bind mounts share a device, subvolumes share a mount."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        facts = Path(f"/proc/self/fdinfo/{handle}").read_text()
+        mount = next((line for line in facts.splitlines() if line.startswith("mnt_id:")), "")
+        return os.fstat(handle).st_dev, mount
+    finally:
+        os.close(handle)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file, or copy it to another mount; overwrites. The caller syncs the folders."""
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        temporary = target.with_name(f".{uuid.uuid4().hex}")
+        try:
+            shutil.copyfile(source, temporary, follow_symlinks=False)
+            if not temporary.is_symlink():
+                sync(temporary)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        source.unlink()
 
 
 def make_folders(folder: Path, permissions: Permissions = DEFAULT_PERMISSIONS) -> None:

@@ -7,11 +7,11 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from orderwatch.cancellation import shielded
 from orderwatch.core.deliveries.byte_ranges import Ranges
+from orderwatch.core.deliveries.file_version import FileVersion
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.fsync import sync
 from orderwatch.transfer.fsops import translate_os_errors, write_durable
@@ -19,14 +19,6 @@ from orderwatch.transfer.trailing_hash import Digests, TrailingHash
 
 _IOV_MAX = 1024
 _MAX_QUEUED_WRITES = 8  # of a MiB each, at most
-
-
-@dataclass(frozen=True, slots=True)
-class FileVersion:
-    """Identifies the server's file that the partial was made of, as far as the server describes it."""
-
-    total: int | None = None
-    validator: str | None = None
 
 
 _UNKNOWN_VERSION = FileVersion()
@@ -175,7 +167,7 @@ def _durable_spans(path: Path, version: FileVersion) -> list[tuple[int, int]]:
     """Return the durable spans listed in the control file, if it describes this version."""
     try:
         document = json.loads(control_file(path).read_bytes())
-        if version == FileVersion(document["total"], document["validator"]):
+        if version == FileVersion.of(document):
             return [(int(start), int(stop)) for start, stop in document["held"]]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass
@@ -205,7 +197,7 @@ def _write_all(handle: int, at: int, parts: list[bytes]) -> None:
 def _sync(handle: int, path: Path, held: Ranges, version: FileVersion) -> None:
     os.fdatasync(handle)
     if held.end > held.prefix:
-        document = {"total": version.total, "validator": version.validator, "held": held.spans}
+        document = {**version.facts(), "held": held.spans}
         fresh = path.with_suffix(".held.new")
         write_durable(fresh, json.dumps(document).encode())
         fresh.replace(control_file(path))

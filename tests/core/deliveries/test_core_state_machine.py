@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import DAY, HOUR, NOON, POLICY, delivery, stored
 
+from orderwatch.core.deliveries.file_version import FileVersion, RefusedFile
 from orderwatch.core.deliveries.state_machine import (
     TRANSITIONS,
     DeliveryUpdate,
@@ -183,6 +184,10 @@ def test_only_verified_bytes_without_a_name_are_intended(held: Delivery, expecte
     assert held.intended is expected
 
 
+def fetched_after_all(parked: Delivery) -> DeliveryUpdate:
+    return on_stored(claimed(parked, NOON).delivery, NOON)
+
+
 class TestFailures:
     held = delivery(_S.FETCHING, attempts=3, attempts_without_progress=2, durable=7, total=9, validator='"v"')
 
@@ -268,6 +273,36 @@ class TestFailures:
     def test_other_wrong_bytes_are_tried_again(self, sha256: str | None) -> None:
         later = self.wrong(replace(self.held, refused_sha256="cd"), sha256)
         assert (later.state, later.refused_sha256) == (_S.WAITING, sha256)
+
+    def test_the_file_whose_bytes_were_wrong_twice_is_remembered_with_the_reason(self) -> None:
+        held = replace(self.held, refused_sha256="cd", last_modified="a", host_date="b")
+        later = self.wrong(held)
+        assert later.refused == RefusedFile(held.file_version, "bad zip")
+        assert later.file_version == FileVersion()
+
+    def test_a_refused_file_that_was_not_read_again_stays_remembered(self) -> None:
+        parked = self.wrong(replace(self.held, refused_sha256="cd"))
+        again = self.wrong(claimed(parked, NOON).delivery)
+        assert (again.state, again.refused, again.reason) == (_S.PARKED, parked.refused, parked.reason)
+
+    def test_the_same_wrong_bytes_end_after_the_greatest_number_of_attempts(self) -> None:
+        tired = replace(self.held, refused_sha256="cd", attempts_without_progress=POLICY.max_attempts - 1)
+        gone = self.wrong(tired)
+        assert (gone.state, gone.not_before) == (_S.GIVEN_UP, None)
+        assert gone.reason is not None
+        assert "the same wrong bytes twice" in gone.reason
+
+    def test_a_broken_network_forgets_no_refused_file(self) -> None:
+        parked = self.wrong(replace(self.held, refused_sha256="cd"))
+        later = failed(claimed(parked, NOON).delivery)
+        assert (later.state, later.refused) == (_S.WAITING, parked.refused)
+
+    @pytest.mark.parametrize("step", [lambda parked: retry(parked, NOON), fetched_after_all])
+    def test_an_operator_and_a_stored_file_forget_it(
+        self, step: Callable[[Delivery], DeliveryUpdate]
+    ) -> None:
+        parked = self.wrong(replace(self.held, refused_sha256="cd"))
+        assert step(parked).delivery.refused is None
 
     def test_bytes_of_unknown_sum_are_never_the_same(self) -> None:
         assert self.wrong(self.held, None).state is _S.WAITING

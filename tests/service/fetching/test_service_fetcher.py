@@ -144,8 +144,7 @@ async def test_a_scene_republished_with_the_same_bytes_makes_no_new_file(tmp_pat
             again = await h.fetch()
             assert (again.version, again.state, again.path) == (version, SUPERSEDED, None)
             assert again.reason == "same bytes as version 1"
-            assert h.downloads[-1].status == 304
-            assert h.downloads[-1].sent == 0
+            assert h.downloads[-1].status == 200  # the host's date is another one: only the bytes can tell
         assert h.tree == before
         assert not h.partials
         await h.assert_sound()

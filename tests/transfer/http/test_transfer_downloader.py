@@ -1,6 +1,7 @@
 """Downloads from hosts that cut, lie and change their minds: the right bytes or an error, never a splice."""
 
 import asyncio
+import gzip
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.transfer.transfer_kit import (
     reply,
 )
 
+from orderwatch.core.deliveries.file_version import FileVersion
 from orderwatch.core.model import Delivery
 from orderwatch.errors import (
     BadBytesError,
@@ -39,6 +41,7 @@ from orderwatch.transfer.tree.destination import FilesystemDestination
 
 HALF = len(TRUTH) // 2
 ETAG, NEW_ETAG = '"one"', '"two"'
+NOON, LATER = "Sun, 22 Nov 2026 12:00:00 GMT", "Sun, 22 Nov 2026 13:00:00 GMT"
 
 
 # A whole file
@@ -48,7 +51,7 @@ async def test_a_whole_file_comes_and_its_size_and_validator_are_frozen_first(ro
     async with host(file(TRUTH, etag=ETAG)) as there:
         assert await row.fetch(there.url + PATH) == TRUTH
     [start] = row.starts
-    assert (start.offset, start.total, start.validator) == (0, len(TRUTH), ETAG)
+    assert (start.offset, start.version.total, start.version.validator) == (0, len(TRUTH), ETAG)
 
 
 async def test_the_link_arrives_byte_by_byte_and_carries_nothing_of_ours(row: Row) -> None:
@@ -60,26 +63,39 @@ async def test_the_link_arrives_byte_by_byte_and_carries_nothing_of_ours(row: Ro
     assert not asked.headers.keys() & {"authorization", "authorizationtoken", "cookie", "range", "if-range"}
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        pytest.param(reply(304, ETag=ETAG), id="says so"),
-        pytest.param(file(TRUTH, etag=ETAG), id="sends the same validator again"),
-    ],
-)
-async def test_bytes_that_are_known_by_their_validator_are_not_fetched(row: Row, answer: Answer) -> None:
-    async with host(answer) as there:
+async def test_bytes_whose_tag_length_and_old_date_are_the_stored_ones_are_not_fetched(row: Row) -> None:
+    async with host(reply(200, TRUTH, ETag=ETAG, Last_Modified=NOON)) as there:
         assert await offered(row, there.url) is None
-    assert there.heard[0].headers["if-none-match"] == ETAG
     assert not row.on_disk
     assert not row.starts
 
 
-@pytest.mark.parametrize("etag", [None, NEW_ETAG, f"W/{ETAG}"])
-async def test_bytes_that_may_be_others_than_the_known_ones_are_fetched(row: Row, etag: str | None) -> None:
-    async with host(file(TRUTH, etag=etag)) as there:
-        assert await offered(row, there.url) is not None
-    assert row.on_disk == TRUTH
+@pytest.mark.parametrize(
+    ("etag", "modified", "data", "fetched_at"),
+    [
+        pytest.param(None, NOON, TRUTH, LATER, id="no tag"),
+        pytest.param(NEW_ETAG, NOON, TRUTH, LATER, id="another tag"),
+        pytest.param(f"W/{ETAG}", NOON, TRUTH, LATER, id="a weak tag"),
+        pytest.param(ETAG, None, TRUTH, LATER, id="no date: tags are cached by path"),
+        pytest.param(ETAG, LATER, TRUTH, LATER, id="another date"),
+        pytest.param(ETAG, NOON, LONGER, LATER, id="another length"),
+        pytest.param(ETAG, NOON, TRUTH, NOON, id="stored in the second of its date"),
+        pytest.param(ETAG, NOON, TRUTH, None, id="stored at an unknown time"),
+    ],
+)
+async def test_bytes_that_may_be_others_than_the_stored_ones_are_fetched(
+    row: Row, etag: str | None, modified: str | None, data: bytes, fetched_at: str | None
+) -> None:
+    async with host(reply(200, data, ETag=etag, Last_Modified=modified)) as there:
+        assert await offered(row, there.url, fetched_at) is not None
+    assert row.on_disk == data
+
+
+async def test_a_304_to_a_request_without_condition_is_no_proof(row: Row) -> None:
+    async with host(reply(304, ETag=ETAG, Last_Modified=NOON)) as there:
+        with pytest.raises(TransferError, match="304"):
+            await offered(row, there.url)
+    assert not there.heard[0].headers.keys() & {"if-none-match", "if-modified-since"}
 
 
 async def test_the_rest_of_a_partial_is_asked_for_whatever_is_known(row: Row) -> None:
@@ -90,10 +106,11 @@ async def test_the_rest_of_a_partial_is_asked_for_whatever_is_known(row: Row) ->
     assert row.on_disk == TRUTH
 
 
-async def offered(row: Row, url: str) -> Fetched | None:
-    """A download of bytes that may be those of a validator that we know."""
+async def offered(row: Row, url: str, fetched_at: str | None = LATER) -> Fetched | None:
+    """A download of bytes that may be those of a stored file."""
+    stored = FileVersion(len(TRUTH), ETAG, last_modified=NOON, host_date=fetched_at)
     return await row.transport.fetch(
-        url, PART, row.delivery, on_start=row.on_start, checkpoint=row.checkpoint, if_none_match=ETAG
+        url, PART, row.delivery, on_start=row.on_start, checkpoint=row.checkpoint, stored=stored
     )
 
 
@@ -108,7 +125,7 @@ async def test_a_weak_etag_is_no_validator(row: Row) -> None:
 async def test_a_chunked_body_comes_whole(row: Row) -> None:
     async with host(chunked(TRUTH)) as there:
         assert await row.fetch(there.url) == TRUTH
-    assert row.starts[0].total is None
+    assert row.starts[0].version.total is None
 
 
 async def test_a_chunked_body_that_is_cut_is_noticed_and_resumed(row: Row) -> None:
@@ -392,7 +409,7 @@ async def test_a_validator_that_changes_with_each_link_is_not_asked_for_again(ro
     async with host(reply(200, TRUTH, ETag='"of-the-second-link"')) as there:
         assert await row.fetch(there.url) == TRUTH
     assert there.heard[0].headers["if-range"] == '"of-the-first-link"'
-    row.hold(TRUTH[:HALF], total=len(TRUTH), validator=row.starts[-1].validator)
+    row.hold(TRUTH[:HALF], **row.starts[-1].version.facts())
     async with host(file(TRUTH)) as there:
         assert await row.fetch(there.url) == TRUTH
     assert "if-range" not in there.heard[0].headers
@@ -483,9 +500,8 @@ async def test_a_footprint_may_be_called_xml(row: Row) -> None:
 async def test_a_compressed_answer_is_refused(row: Row, coding: str, held: int) -> None:
     row.hold(TRUTH[:held], total=len(TRUTH))
     rest = f"bytes {held}-{len(TRUTH) - 1}/{len(TRUTH)}"
-    async with host(
-        reply(206 if held else 200, TRUTH[held:], Content_Encoding=coding, Content_Range=rest)
-    ) as there:
+    body = TRUTH[held:] if held else gzip.compress(TRUTH, 1)
+    async with host(reply(206 if held else 200, body, Content_Encoding=coding, Content_Range=rest)) as there:
         error = await row.fail(there.url + PATH)
         assert "compressed" in str(error)
     assert row.delivery.durable == held

@@ -110,7 +110,7 @@ async def test_a_large_file_comes_over_several_connections_and_each_byte_is_aske
     helped = spans[1:]
     assert all(before[1] <= after[0] for before, after in pairwise(helped))
     assert helped[-1][1] == SIZE
-    assert row.starts[0].total == SIZE
+    assert row.starts[0].version.total == SIZE
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,10 @@ async def test_quarantine_keeps_the_bytes_and_the_reason(destination: Filesystem
     await destination.prepare()
     (destination.partials / PART).write_bytes(GARBAGE)
     sha256 = digest(destination.partials / PART)
-    assert await destination.quarantine(PART, "the zip is no zip") == sha256
+    assert await destination.quarantine(PART, "the zip is no zip") == (
+        sha256,
+        f".orderwatch/quarantine/{PART}",
+    )
     quarantine = destination.partials.parent / "quarantine"
     assert (quarantine / PART).read_bytes() == GARBAGE
     assert (quarantine / f"{PART}.reason.txt").read_text() == f"the zip is no zip\nsha256 {sha256}\n"

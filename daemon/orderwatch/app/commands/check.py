@@ -23,9 +23,10 @@ from orderwatch.service.maintenance.checks.database import IntegrityCheck, Schem
 from orderwatch.service.maintenance.checks.finding import Check, CheckResult
 from orderwatch.service.maintenance.checks.route import RouteCheck
 from orderwatch.service.maintenance.checks.tree import SpaceCheck, TreeCheck
-from orderwatch.transfer.fsops import Permissions
+from orderwatch.transfer.fsops import Permissions, translate_os_errors
 from orderwatch.transfer.tree.destination import FilesystemDestination
-from orderwatch.transfer.write_probe import available_space, try_writing
+from orderwatch.transfer.tree.nested_mounts import nested_mounts
+from orderwatch.transfer.write_probe import available_space, try_unnamed, try_writing
 
 
 async def unmounted(plan: Plan) -> dict[Path, str]:
@@ -37,6 +38,20 @@ async def unmounted(plan: Plan) -> dict[Path, str]:
         except DiskError as error:
             found[root] = str(error)
     return found
+
+
+def copied_into(root: Path) -> str | None:
+    """Return a remark about the folders of a tree that are separate mounts; None without any.
+
+    Raises `DiskError` if one cannot be written.
+    """
+    mounts = nested_mounts(root)
+    for mount in mounts:
+        with translate_os_errors(f"cannot use {root / mount}"):
+            try_unnamed(root / mount)
+    if not mounts:
+        return None
+    return f"files are copied, not linked, into folders that are separate mounts: {', '.join(mounts)}"
 
 
 async def _known(plan: Plan) -> dict[Path, str]:
@@ -95,7 +110,9 @@ async def _schema(path: Path) -> str:
 async def _ready(root: Path, permissions: Permissions, absent: str | None) -> str:
     if absent is not None:
         raise DiskError(absent)
-    return await asyncio.to_thread(try_writing, root, permissions)
+    found = await asyncio.to_thread(try_writing, root, permissions)
+    copied = await asyncio.to_thread(copied_into, root)
+    return f"{found}; {copied}" if copied else found
 
 
 def _room(root: Path, keep_free: int) -> int:

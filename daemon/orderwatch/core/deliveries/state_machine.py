@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from orderwatch.core.deliveries.file_version import FileVersion, RefusedFile
 from orderwatch.core.model import Delivery, DeliveryState, Order, Subject, Transition, TransitionKind
 from orderwatch.core.orders.completeness import delivery_label
 
@@ -99,6 +100,7 @@ def on_stored(delivery: Delivery, now: datetime, remark: str | None = None) -> D
         durable=delivery.size or 0,
         reason=remark,
         refused_sha256=None,
+        refused=None,
     )
     return _move(stored, DeliveryState.STORED, now, delivery.path)
 
@@ -146,19 +148,12 @@ def on_failure(
         asked = replace(tried, attempts_without_progress=fruitless, not_before=now + failure.wait)
         return _move(asked, DeliveryState.WAITING, now, failure.reason)
     if failure.trouble is FailureKind.BYTES:
-        same = failure.bytes_sha256 is not None and failure.bytes_sha256 == delivery.refused_sha256
-        tried = replace(
-            restarted(tried),
-            furthest=max(tried.furthest, tried.total or 0),
-            attempts_without_progress=delivery.attempts_without_progress + 1,
-            refused_sha256=failure.bytes_sha256,
-        )
-        if same:
-            reason = f"{failure.reason}; the same wrong bytes twice, so the provider must correct the file"
-            parked = replace(tried, reason=reason, not_before=now + policy.retry_max)
-            return _move(parked, DeliveryState.PARKED, now, reason)
+        tried = _refused(delivery, tried, failure)
     if tried.attempts_without_progress >= policy.max_attempts:
-        return _move(tried, DeliveryState.GIVEN_UP, now, failure.reason)
+        return _move(tried, DeliveryState.GIVEN_UP, now, tried.reason)
+    if tried.refused is not None and failure.trouble is FailureKind.BYTES:
+        parked = replace(tried, not_before=now + policy.retry_max)
+        return _move(parked, DeliveryState.PARKED, now, tried.reason)
     at_once = failure.trouble is FailureKind.LINK and tried.attempts_without_progress <= 1
     pause = (
         failure.wait
@@ -168,10 +163,35 @@ def on_failure(
     return _move(replace(tried, not_before=now + pause), DeliveryState.WAITING, now, failure.reason)
 
 
+def _refused(before: Delivery, tried: Delivery, failure: Failure) -> Delivery:
+    """Returns the delivery without its wrong bytes. If they came twice, their file is remembered."""
+    started_over = replace(
+        restarted(tried),
+        furthest=max(tried.furthest, tried.total or 0),
+        attempts_without_progress=before.attempts_without_progress + 1,
+        refused_sha256=failure.bytes_sha256,
+        refused=None,
+    )
+    if failure.bytes_sha256 is None or failure.bytes_sha256 != before.refused_sha256:
+        return started_over
+    is_fetched = tried.total is not None or before.refused is None
+    return replace(
+        started_over,
+        refused=RefusedFile(tried.file_version, failure.reason) if is_fetched else before.refused,
+        reason=f"{failure.reason}; the same wrong bytes twice, so the provider must correct the file",
+    )
+
+
 def retry(delivery: Delivery, now: datetime) -> DeliveryUpdate:
     """Re-queues a delivery for an operator: resets the attempts, keeps the partial."""
     fresh = replace(
-        delivery, attempts=0, attempts_without_progress=0, not_before=None, reason=None, refused_sha256=None
+        delivery,
+        attempts=0,
+        attempts_without_progress=0,
+        not_before=None,
+        reason=None,
+        refused_sha256=None,
+        refused=None,
     )
     return _move(fresh, DeliveryState.WANTED, now, "retried by an operator")
 
@@ -191,7 +211,8 @@ def on_loss(delivery: Delivery, now: datetime, reason: str) -> DeliveryUpdate:
 
 def restarted(delivery: Delivery) -> Delivery:
     """Returns the delivery without its partial."""
-    return replace(delivery, durable=0, furthest=0, total=None, validator=None, size=None, sha256=None)
+    unknown = delivery.described_by(FileVersion())
+    return replace(unknown, durable=0, furthest=0, size=None, sha256=None)
 
 
 def backoff(fruitless: int, policy: RetryPolicy, spread: float) -> timedelta:

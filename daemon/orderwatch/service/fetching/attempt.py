@@ -20,6 +20,7 @@ from orderwatch.ports import (
     Destination,
     Fetched,
     Meter,
+    Quarantined,
     Start,
     Store,
     Transport,
@@ -129,8 +130,8 @@ class Attempt:
             await self._publication.run(order, checked)
             self._count_stored()
 
-    async def quarantine(self, reason: str) -> str:
-        """Quarantine wrong bytes; returns their sha256."""
+    async def quarantine(self, reason: str) -> Quarantined:
+        """Quarantine wrong bytes."""
         return await self._tree.destination.quarantine(self._part, reason)
 
     async def start_over(self) -> None:
@@ -176,7 +177,7 @@ class Attempt:
         breaker.on_link_success()
         if offer.fingerprint != before.fingerprint:
             await self.start_over()
-            self.row.update(fingerprint=offer.fingerprint, file_name=offer.file_name)
+            self.row.update(fingerprint=offer.fingerprint, file_name=offer.file_name, refused=None)
             await self.row.release_name()
             self._tree = self._context.trees[self._plan.root]
             await self._tree.volume.ready()
@@ -198,7 +199,7 @@ class Attempt:
             self.delivery,
             on_start=self._on_start,
             checkpoint=self._checkpoint,
-            if_none_match=newest_stored.validator if newest_stored else None,
+            stored=newest_stored.file_version if newest_stored else None,
             connections=self.visit,
         )
         self.visit.on_bytes()
@@ -217,14 +218,13 @@ class Attempt:
         self.row.update(
             durable=start.offset,
             furthest=max(known.furthest, known.durable, start.held),
-            total=start.total,
-            validator=start.validator,
+            **start.version.facts(),
         )
         self._reserve_space(start.held)  # if it fails, the row knows how much space is needed
         if begun:
             await self.row.save()
-        path = self.delivery.path
-        log.info("download.started", **self.row.log_fields, held=start.held, total=start.total, path=path)
+        total, path = self.delivery.total, self.delivery.path
+        log.info("download.started", **self.row.log_fields, held=start.held, total=total, path=path)
 
     async def _checkpoint(self, durable: int, held: int) -> None:
         self._worker.expect_bytes(held)

@@ -19,6 +19,7 @@ from orderwatch.errors import (
     MissingError,
     OrderwatchError,
     ProviderError,
+    RefusedBytesError,
     TransferError,
     UnexpectedError,
 )
@@ -54,9 +55,13 @@ async def classify(
         case BadBytesError():
             kind = FailureKind.BYTES
             try:
-                sha256 = await attempt.quarantine(reason)
+                sha256, path = await attempt.quarantine(reason)
+                reason = f"{reason}; the bytes are in {path}"
             except DiskError as disk:
                 kind, reason = FailureKind.DISK, str(disk)
+        case RefusedBytesError() if attempt.delivery.refused is not None:
+            kind, reason = FailureKind.BYTES, attempt.delivery.refused.reason
+            sha256 = attempt.delivery.refused_sha256
         case LostBytesError():
             kind = FailureKind.DISK
             with suppress(DiskError):  # the disk may be read-only by now

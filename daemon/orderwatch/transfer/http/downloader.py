@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from orderwatch.core.deliveries.file_version import FileVersion
 from orderwatch.core.deliveries.hosts import host_of
 from orderwatch.core.formatting import format_bytes_pair
 from orderwatch.core.model import Delivery
 from orderwatch.core.network import DIRECT, Network
 from orderwatch.errors import TransferError
 from orderwatch.ports import UNLIMITED, UNMETERED, Checkpoint, Connections, Fetched, Meter, Start
+from orderwatch.transfer.http.first_bytes import check_first_bytes
 from orderwatch.transfer.http.link_client import LinkClient, Response, open_link_client
 from orderwatch.transfer.http.parallel import SINGLE_CONNECTION, ParallelDownload, ParallelOptions
 from orderwatch.transfer.http.partial_writer import PartialWriter
@@ -21,13 +23,15 @@ from orderwatch.transfer.http.response import (
     Body,
     ByteRange,
     FileChangedError,
+    LinkTagError,
     Unchanged,
-    check_magic_bytes,
     interpret,
+    may_resume,
+    needs_whole_file,
     request_headers,
 )
 from orderwatch.transfer.http.segments import Segment, SegmentAllocator
-from orderwatch.transfer.partial_file import FileVersion, Partial, open_partial
+from orderwatch.transfer.partial_file import Partial, open_partial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,31 +82,39 @@ class Downloader:
         *,
         on_start: Callable[[Start], Awaitable[None]],
         checkpoint: Checkpoint,
-        if_none_match: str | None = None,
+        stored: FileVersion | None = None,
         connections: Connections = UNLIMITED,
     ) -> Fetched | None:
-        version = FileVersion(delivery.total, delivery.validator)
-        async with open_partial(self._folder / part, delivery.durable, version) as partial:
+        async with open_partial(self._folder / part, delivery.durable, delivery.file_version) as partial:
             job = _Job(url, delivery, partial, on_start, checkpoint, connections)
             if not partial.held.prefix or partial.held.prefix != delivery.total:
-                try:
-                    answer = await self._attempt(job, if_none_match)
-                except FileChangedError:
-                    await partial.restart()
-                    job.may_split = not job.has_begun  # its connections may reach servers that disagree
-                    answer = await self._attempt(job, if_none_match)
+                answer = await self._request(job, stored)
                 if isinstance(answer, Unchanged):
                     return None
             return Fetched(partial.held.prefix, *await partial.digests())
 
-    async def _attempt(self, job: "_Job", if_none_match: str | None) -> Answer:
-        requested, delivery = job.missing_range, job.delivery
-        async with self._client.get(job.url, request_headers(requested, delivery, if_none_match)) as response:
-            answer = interpret(response.status, response.headers, requested, delivery, if_none_match)
+    async def _request(self, job: "_Job", stored: FileVersion | None) -> Answer:
+        """Request what is missing; again without the link's tag, or without a range, if the host needs it."""
+        while True:
+            try:
+                return await self._attempt(job, stored)
+            except LinkTagError:
+                job.delivery = job.delivery.described_by(job.version.without_tags())
+            except TransferError as error:
+                is_too_late = job.begun and not isinstance(error, FileChangedError)
+                if is_too_late or job.missing_range is None or not needs_whole_file(error, job.delivery):
+                    raise
+                job.whole = True
+                job.disagreed = job.begun
+
+    async def _attempt(self, job: "_Job", stored: FileVersion | None) -> Answer:
+        requested, known = job.missing_range, job.delivery
+        async with self._client.get(job.url, request_headers(requested, known)) as response:
+            answer = interpret(response.status, response.headers, requested, known, stored)
             if isinstance(answer, Body):
+                if answer.from_start or requested is None or requested.start == 0:
+                    check_first_bytes(known, response.first, answer.doubt)
                 await job.begin(answer)
-                if not job.partial.held.prefix:
-                    check_magic_bytes(delivery.attachment, response.first)
                 await self._receive(job, answer, response)
         return answer
 
@@ -128,7 +140,7 @@ class Downloader:
 
         # Without a validator nothing proves that all connections serve the same bytes. A host whose bytes
         # were wrong before is not trusted to.
-        may_split = job.may_split and body.validator and not job.delivery.refused_sha256
+        may_split = not job.disagreed and body.validator and not job.delivery.refused_sha256
         parallel = ParallelDownload(
             segments,
             body.total if body.total and may_split else 0,
@@ -160,12 +172,11 @@ class Downloader:
 
     async def _fetch_segment(self, job: "_Job", body: Body, segment: Segment, writer: PartialWriter) -> None:
         requested = ByteRange(segment.at, None if segment.stop == body.total else segment.stop)
-        known = replace(job.delivery, attempts_without_progress=0)  # a wrong range is no other file yet
-        async with self._client.get(job.url, request_headers(requested, known)) as response:
-            answer = interpret(response.status, response.headers, requested, known)
-            if isinstance(answer, Body) and answer.from_start and answer != replace(body, from_start=True):
-                raise FileChangedError("the file behind the link has changed")
+        async with self._client.get(job.url, request_headers(requested, job.delivery)) as response:
+            answer = interpret(response.status, response.headers, requested, job.delivery)
             if not isinstance(answer, Body) or answer.from_start:
+                if isinstance(answer, Body) and answer.version.differs_from(body.version):
+                    raise FileChangedError("the file behind the link has changed")
                 raise TransferError("the download host no longer serves byte ranges")
             await writer.receive(response, segment)
 
@@ -180,12 +191,13 @@ class _Job:
     on_start: Callable[[Start], Awaitable[None]]
     checkpoint: Checkpoint
     connections: Connections
-    may_split: bool = True
-    has_begun: bool = False
+    begun: bool = False
+    whole: bool = False  # the host has other bytes, or dislikes ranges
+    disagreed: bool = False  # two of its connections have met two files
 
     @property
     def version(self) -> FileVersion:
-        return FileVersion(self.delivery.total, self.delivery.validator)
+        return self.delivery.file_version
 
     @property
     def host(self) -> str:
@@ -194,9 +206,9 @@ class _Job:
 
     @property
     def missing_range(self) -> ByteRange | None:
-        """The first gap; None if no byte of the file is there yet."""
+        """The first gap; None to request the whole file."""
         held, total = self.partial.held, self.delivery.total
-        if not held.spans:
+        if self.whole or not held.spans or not may_resume(self.delivery):
             return None
         if total is None:
             return ByteRange(held.prefix)
@@ -205,14 +217,12 @@ class _Job:
 
     async def begin(self, body: Body) -> None:
         """Drop bytes that are not continued, and record the server's metadata before the first byte."""
-        self.has_begun = True
         if body.from_start and self.partial.held.spans:
             await self.partial.restart()
         held = self.partial.held
-        self.delivery = replace(self.delivery, total=body.total, validator=body.validator)
-        await self.on_start(
-            Start(offset=held.prefix, held=held.total, total=body.total, validator=body.validator)
-        )
+        self.begun = True
+        self.delivery = self.delivery.described_by(body.version)
+        await self.on_start(Start(offset=held.prefix, held=held.total, version=body.version))
 
 
 @contextmanager

@@ -19,10 +19,10 @@ from orderwatch.core.network import Proxy
 from orderwatch.errors import HostError, TransferError
 from orderwatch.http_session import MAX_HEADER_BYTES
 from orderwatch.transfer.http.curl_errors import proxy_error, translated
+from orderwatch.transfer.http.first_bytes import HEAD_BYTES
 from orderwatch.transfer.http.host_policy import HostPolicy
 from orderwatch.transfer.http.stall_watch import Limits, StallWatch
 
-HEAD_BYTES = 64  # of the body, which come with the head: enough to recognise a file
 _MAX_REDIRECTS = 5
 _MAX_REDIRECT_BODY_BYTES = 2**16  # read, so that the connection can be used again
 _REDIRECTS = {301, 302, 303, 307, 308}

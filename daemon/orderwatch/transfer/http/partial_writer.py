@@ -5,13 +5,14 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from orderwatch.core.deliveries.file_version import FileVersion
 from orderwatch.errors import DiskError
 from orderwatch.ports import Checkpoint, Meter
 from orderwatch.transfer.http.exchange import Exchange
 from orderwatch.transfer.http.link_client import Response
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.http.segments import Segment
-from orderwatch.transfer.partial_file import FileVersion, Partial
+from orderwatch.transfer.partial_file import Partial
 
 _BLOCK_BYTES = 2**20  # written and hashed at once: it fits into a processor's cache
 _MAX_BLOCK_SECONDS = 0.2  # a slow connection's bytes are written no later

@@ -19,7 +19,7 @@ from orderwatch.core.deliveries.paths import folder_beside
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.fsync import sync
-from orderwatch.ports import Checked, Extracted, Fetched
+from orderwatch.ports import Checked, Extracted, Fetched, Quarantined
 from orderwatch.transfer.fsops import (
     DEFAULT_PERMISSIONS,
     Permissions,
@@ -31,6 +31,7 @@ from orderwatch.transfer.fsops import (
 )
 from orderwatch.transfer.partial_file import control_file, remove_partial
 from orderwatch.transfer.tree.publish import holds, publish
+from orderwatch.transfer.tree.side_staging import extract_beside, recorded_partials, remove_beside
 from orderwatch.transfer.zip.extract import extract, needed
 from orderwatch.transfer.zip.verify import check, digest
 
@@ -117,7 +118,7 @@ class FilesystemDestination:
         work = self._in_thread("cannot extract the zip", self._extract, part, path, on_bytes, stop, stop=stop)
         return await work
 
-    async def quarantine(self, part: str, reason: str) -> str:
+    async def quarantine(self, part: str, reason: str) -> Quarantined:
         return await self._in_thread("cannot quarantine the partial", self._move_to_quarantine, part, reason)
 
     async def discard(self, part: str) -> None:
@@ -178,7 +179,8 @@ class FilesystemDestination:
     def _extract(
         self, part: str, path: str, on_bytes: Callable[[int], object], stop: threading.Event
     ) -> Extracted:
-        work, wanted = self._extracting / Path(part).stem, self._root / folder_beside(path)
+        wanted = self._root / folder_beside(path)
+        work = extract_beside(self.partials / part, wanted.parent) or self._extracting / Path(part).stem
         source = self._source(part, path)
         final, files = extract(source, work, wanted, on_bytes, stop, permissions=self.permissions)
         return Extracted(str(final.relative_to(self._root)), files)
@@ -190,15 +192,16 @@ class FilesystemDestination:
                 return source
         raise LostBytesError("the verified partial is missing")
 
-    def _move_to_quarantine(self, part: str, reason: str) -> str:
+    def _move_to_quarantine(self, part: str, reason: str) -> Quarantined:
         path = self.partials / part
         sha256 = digest(path)
         write_durable(self._quarantine / f"{part}.reason.txt", f"{reason}\nsha256 {sha256}\n".encode())
         control_file(path).unlink(missing_ok=True)  # before a new partial of this name could use it
         path.replace(self._quarantine / part)
-        return sha256
+        return Quarantined(sha256, str((self._quarantine / part).relative_to(self._root)))
 
     def _discard(self, part: str) -> None:
+        remove_beside(self.partials / part)
         remove_partial(self.partials / part)
 
     def _sweep(self, keep: Collection[str], older: timedelta | None) -> int:
@@ -208,12 +211,14 @@ class FilesystemDestination:
             unknown = [path for path in unknown if _idle_time(path) > older]
         for path in unknown:
             path.unlink(missing_ok=True)
+        stale = [part for part in recorded_partials(self.partials) if part.name not in keep]
+        removed = len(unknown) + sum(map(remove_beside, stale))
         if older is not None:
-            return len(unknown)
+            return removed
         half = list(self._extracting.iterdir()) if self._extracting.is_dir() else []
         for folder in half:
             shutil.rmtree(folder)
-        return len(unknown) + len(half)
+        return removed + len(half)
 
     async def _in_thread(
         self, message: str, work: Callable[..., R], *args: object, stop: threading.Event | None = None

@@ -16,8 +16,9 @@ from orderwatch.cancellation import shielded
 from orderwatch.core.deliveries.audit import Reading
 from orderwatch.core.deliveries.paths import alternative
 from orderwatch.fsync import sync
-from orderwatch.transfer.fsops import make_folders, translate_os_errors, write_durable
+from orderwatch.transfer.fsops import is_other_mount, make_folders, move, translate_os_errors, write_durable
 from orderwatch.transfer.partial_file import remove_partial
+from orderwatch.transfer.tree.side_staging import HIDDEN_PREFIX, remove_beside
 from orderwatch.transfer.zip.verify import digest
 
 R = TypeVar("R")
@@ -75,7 +76,12 @@ class TreeInspector:
     async def remove_partial(self, part: str) -> None:
         """Remove a partial that a crash left; it may be a second name of the stored file."""
         with translate_os_errors("cannot remove the partial"):
-            await _in_thread(lambda _stop: remove_partial(self._staging / "partial" / part))
+            await _in_thread(lambda _stop: self._remove_partial(self._staging / "partial" / part))
+
+    def _remove_partial(self, part: Path) -> None:
+        if part.parent.is_dir():
+            remove_beside(part)
+        remove_partial(part)
 
     def _quarantine(self, path: Path, reason: str) -> None:
         if not os.path.lexists(path):
@@ -86,7 +92,7 @@ class TreeInspector:
         reason_file = quarantine / f"{name}{_REASON_SUFFIX}"
         try:
             write_durable(reason_file, f"{reason}\nwas {path}\n".encode(errors="backslashreplace"))
-            path.replace(quarantine / name)
+            move(path, quarantine / name)
         except OSError:
             reason_file.unlink(missing_ok=True)
             raise
@@ -96,8 +102,11 @@ class TreeInspector:
     def _write_sidecar(self, path: Path, content: bytes, temporary: str) -> None:
         folder = self._staging / "repair"  # not cleaned up at start
         make_folders(folder)
-        write_durable(folder / temporary, content)
-        (folder / temporary).replace(path)
+        staged = folder / temporary
+        if is_other_mount(folder, path.parent):
+            staged = path.with_name(f"{HIDDEN_PREFIX}{temporary}")
+        write_durable(staged, content)
+        staged.replace(path)
         sync(path.parent)
 
 
@@ -151,9 +160,15 @@ def _walk(root: Path, exclude: Collection[Path], stop: threading.Event) -> WalkR
     for folder, folders, names in os.walk(root, onerror=record):
         if stop.is_set():
             raise InterruptedError
-        folders[:] = sorted(name for name in folders if str(Path(folder, name)) not in elsewhere)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if str(Path(folder, name)) not in elsewhere and not name.startswith(HIDDEN_PREFIX)
+        )
         links = [name for name in folders if Path(folder, name).is_symlink()]
         for name in (*names, *links):
+            if name.startswith(HIDDEN_PREFIX):
+                continue  # staged by the daemon, on a separate mount
             path = Path(folder, name)
             try:
                 found.files[os.path.relpath(path, root)] = path.lstat().st_size

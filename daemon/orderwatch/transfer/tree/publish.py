@@ -19,6 +19,7 @@ from orderwatch.transfer.fsops import (
     translate_os_errors,
     write_durable,
 )
+from orderwatch.transfer.tree.side_staging import copy_durable, side_name
 from orderwatch.transfer.zip.verify import digest
 
 _IDENTITY = ("account", "task", "capture", "scene", "attachment", "version")
@@ -34,7 +35,9 @@ def publish(
     resumed: bool,
     permissions: Permissions = DEFAULT_PERMISSIONS,
 ) -> bool:
-    """Link the partial to its final name, with its sidecar. Returns False if another file has the name.
+    """Link the partial, or its copy on another mount, to its final name, with its sidecar.
+
+    Returns False if another file has the name.
 
     Safe to repeat after a crash (`resumed`): the same bytes under the name count as published.
     """
@@ -44,17 +47,21 @@ def publish(
     beside = final.with_name(f"{final.name}.json")
     if not _is_free_for(beside, sidecar):
         return False
+    copy = side_name(part, final.parent)
+    staged = copy or part
     if os.path.lexists(final):
         if not holds(final, size, sha256):
             return False
-    elif resumed and part.stat().st_nlink > 1:
+    elif resumed and staged.exists() and staged.stat().st_nlink > 1:
         return True  # published before the crash, and moved by its reader since
-    if part.exists() and apply_permissions(part, permissions):
+    elif copy is not None:
+        copy_durable(part, copy, sha256)
+    if staged.exists() and apply_permissions(staged, permissions):
         with translate_os_errors("cannot flush the partial to disk", LostBytesError):
-            sync(part)
-    write_durable(part.with_suffix(".json"), sidecar, permissions)
-    part.with_suffix(".json").replace(beside)
-    if not _link(part, final) and not holds(final, size, sha256):
+            sync(staged)
+    write_durable(staged.with_suffix(".json"), sidecar, permissions)
+    staged.with_suffix(".json").replace(beside)
+    if not _link(staged, final) and not holds(final, size, sha256):
         beside.unlink()
         return False
     sync(final.parent)
