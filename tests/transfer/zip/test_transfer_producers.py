@@ -17,6 +17,8 @@ from tests.transfer.zip.raw_zip import Raw, raw_zip
 
 from orderwatch.errors import BadBytesError, NotExtractedError
 from orderwatch.transfer.zip.extract import extract, needed
+from orderwatch.transfer.zip.member import Member
+from orderwatch.transfer.zip.plan import plan_extract
 from orderwatch.transfer.zip.verify import check
 
 if sys.version_info >= (3, 14):
@@ -273,6 +275,19 @@ def test_a_window_of_64_mib_is_accepted(tmp_path: Path) -> None:
 
 
 # What cannot be extracted, by name
+
+
+def test_a_longest_name_of_folders_is_refused_at_once() -> None:
+    """Each of its prefixes would be a path."""
+    name = "a/" * 32_000 + "b"
+    member = Member(name=name, start=0, packed=0, size=0, crc=0, method=0, flags=0, mode=0)
+    tracemalloc.start()
+    try:
+        with pytest.raises(NotExtractedError, match="too long a name"):
+            plan_extract([member] * 20)
+        assert tracemalloc.get_traced_memory()[1] < 30 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_every_member_that_cannot_be_extracted_is_named_and_nothing_is_extracted(tmp_path: Path) -> None:
