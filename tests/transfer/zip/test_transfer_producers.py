@@ -70,10 +70,15 @@ def unicode_path(raw: bytes, name: bytes, *, crc: int | None = None, version: in
 PACKERS: dict[int, Callable[[bytes], bytes]] = {
     DEFLATE64: deflate64, LZMA: lzma_in_zip, ZSTANDARD: zstd.compress, XZ: xz,
 }  # fmt: skip
+FAR = b"orderwatch, far away"
 PLAIN, RAW, UMLAUT = named(b"a.tif"), b"b%U00E4nd.tif", "bänd.tif"
 DELETED = raw_zip(named(b"deleted.tif", b"x" * 500))[:541]  # a member that the directory no longer lists
 PRODUCERS = {
     "Deflate64: Windows Explorer": (raw_zip(packed(DEFLATE64)), {"a.tif": RASTER}),
+    "Deflate64: 7-Zip": (
+        Path(__file__).with_name("deflate64-by-7-zip.zip").read_bytes(),
+        {"a.tif": FAR + bytes(40_000) + FAR},  # a match more than 32 KiB away, which deflate cannot express
+    ),
     "XZ: WinZip": (raw_zip(packed(XZ)), {"a.tif": RASTER}),
     "Zstandard: WinZip": (raw_zip(packed(ZSTANDARD)), {"a.tif": RASTER}),
     "LZMA with an end mark": (raw_zip(packed(LZMA, flags=LZMA_END_MARK)), {"a.tif": RASTER}),
