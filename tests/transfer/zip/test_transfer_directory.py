@@ -5,14 +5,18 @@ import io
 import random
 import struct
 import sys
+import tempfile
 import threading
 import tracemalloc
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.transfer.transfer_kit import sample_zip
 
 from orderwatch.errors import BadBytesError
@@ -144,6 +148,30 @@ def test_bytes_behind_the_end_of_a_packed_member_are_refused(tmp_path: Path, met
     longer = bytearray(everywhere(inside[:end] + b"\0" * more + inside[end:], PACKED, packed + more))
     struct.pack_into("<I", longer, longer.rindex(END) + 16, end + more)
     refuse(tmp_path, bytes(longer), "does not end where it should|continues after its end")
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
+MEMBERS = st.lists(
+    st.tuples(NAMES, st.binary(max_size=200), st.sampled_from(METHODS), st.booleans()), min_size=1, max_size=5
+)
+
+
+@given(MEMBERS)
+def test_the_directory_is_read_as_zipfile_reads_it(members: list[tuple[str, bytes, int, bool]]) -> None:
+    with tempfile.TemporaryFile() as file:
+        with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(file, "w") as archive:
+            for name, content, method, large in members:
+                info = zipfile.ZipInfo(name)
+                info.compress_type, info.external_attr = method, 0o100644 << 16
+                with archive.open(info, "w", force_zip64=large) as written:
+                    written.write(content)
+        found = directory.list_members(file)
+        assert [(m.name, m.size, m.packed, m.crc, m.method, m.mode) for m in found] == [
+            (i.orig_filename, i.file_size, i.compress_size, i.CRC, i.compress_type, i.external_attr >> 16)
+            for i in archive.infolist()
+        ]
+        contents = [b"".join(reader.read_member(file.fileno(), member, None)) for member in found]
+        assert contents == [content for _, content, _, _ in members]
 
 
 def test_what_claims_to_be_encrypted_is_refused_in_plain_words(tmp_path: Path) -> None:

@@ -408,6 +408,18 @@ def test_it_ends_soon_after_it_is_told_to_and_leaves_nothing(yard: Yard, after: 
     assert yard.everything == {NAME}
 
 
+@pytest.mark.parametrize("name", ["{}", "{}/"], ids=["files", "folders"])
+def test_members_without_content_are_not_made_after_a_stop(
+    yard: Yard, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extracting, "_make_durable", lambda *_: pytest.fail("all of them were made"))
+    yard.zip.write_bytes(zipped(*[(name.format(number), b"") for number in range(5)]))
+    yard.stop.set()
+    with pytest.raises(InterruptedError):
+        yard.extract()
+    assert yard.everything == {NAME}
+
+
 def test_a_disk_that_is_full_leaves_nothing(tiny_disk: Path) -> None:
     yard = Yard(tiny_disk / "root")
     yard.zip.write_bytes(zipped(("a", b"x"), ("zeros", bytes(300_000))))

@@ -17,6 +17,8 @@ from tests.transfer.zip.raw_zip import Raw, raw_zip
 
 from orderwatch.errors import BadBytesError, NotExtractedError
 from orderwatch.transfer.zip.extract import extract, needed
+from orderwatch.transfer.zip.member import Member
+from orderwatch.transfer.zip.plan import plan_extract
 from orderwatch.transfer.zip.verify import check
 
 if sys.version_info >= (3, 14):
@@ -68,10 +70,15 @@ def unicode_path(raw: bytes, name: bytes, *, crc: int | None = None, version: in
 PACKERS: dict[int, Callable[[bytes], bytes]] = {
     DEFLATE64: deflate64, LZMA: lzma_in_zip, ZSTANDARD: zstd.compress, XZ: xz,
 }  # fmt: skip
+FAR = b"orderwatch, far away"
 PLAIN, RAW, UMLAUT = named(b"a.tif"), b"b%U00E4nd.tif", "bänd.tif"
 DELETED = raw_zip(named(b"deleted.tif", b"x" * 500))[:541]  # a member that the directory no longer lists
 PRODUCERS = {
     "Deflate64: Windows Explorer": (raw_zip(packed(DEFLATE64)), {"a.tif": RASTER}),
+    "Deflate64: 7-Zip": (
+        Path(__file__).with_name("deflate64-by-7-zip.zip").read_bytes(),
+        {"a.tif": FAR + bytes(40_000) + FAR},  # a match more than 32 KiB away, which deflate cannot express
+    ),
     "XZ: WinZip": (raw_zip(packed(XZ)), {"a.tif": RASTER}),
     "Zstandard: WinZip": (raw_zip(packed(ZSTANDARD)), {"a.tif": RASTER}),
     "LZMA with an end mark": (raw_zip(packed(LZMA, flags=LZMA_END_MARK)), {"a.tif": RASTER}),
@@ -273,6 +280,19 @@ def test_a_window_of_64_mib_is_accepted(tmp_path: Path) -> None:
 
 
 # What cannot be extracted, by name
+
+
+def test_a_longest_name_of_folders_is_refused_at_once() -> None:
+    """Each of its prefixes would be a path."""
+    name = "a/" * 32_000 + "b"
+    member = Member(name=name, start=0, packed=0, size=0, crc=0, method=0, flags=0, mode=0)
+    tracemalloc.start()
+    try:
+        with pytest.raises(NotExtractedError, match="too long a name"):
+            plan_extract([member] * 20)
+        assert tracemalloc.get_traced_memory()[1] < 30 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_every_member_that_cannot_be_extracted_is_named_and_nothing_is_extracted(tmp_path: Path) -> None:

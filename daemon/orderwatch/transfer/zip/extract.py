@@ -93,9 +93,11 @@ def _unpack(
     make_folders(work.parent)
     work.mkdir()
     for folder in plan.folders:
+        raise_if_stopped(stop)
         with _translate_name_errors(folder):
             (work / folder).mkdir()
     for path, member in plan.files.items():
+        raise_if_stopped(stop)
         with _translate_name_errors(path), (work / path).open("xb") as out:
             for block in read_member(file.fileno(), member, stop):
                 out.write(block)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from orderwatch.errors import BadBytesError
-from orderwatch.transfer.zip.records import METHOD_NAMES
+from orderwatch.transfer.zip.records import UNSUPPORTED_METHODS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,5 +29,5 @@ def mismatch(member: Member) -> BadBytesError:
 
 
 def unsupported(name: str, method: int) -> BadBytesError:
-    uses = f"{METHOD_NAMES.get(method, 'an unknown compression')} (method {method})"
+    uses = f"{UNSUPPORTED_METHODS.get(method, 'an unknown compression')} (method {method})"
     return BadBytesError(f"the zip member {name!r:.99} uses {uses}, which orderwatch cannot verify")

@@ -3,7 +3,7 @@
 import re
 import stat
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from orderwatch.errors import NotExtractedError
@@ -36,7 +36,7 @@ def plan_extract(members: Sequence[Member]) -> ExtractPlan:
     collide: a folder without them would look complete.
     """
     plan = ExtractPlan({}, {})
-    problems = [problem for member in members for problem in _add(plan, member)]
+    problems = [problem for member in members if (problem := _add(plan, member))]
     if problems:
         more = len(problems) - _MAX_LISTED
         listed = "; ".join(problems[:_MAX_LISTED])
@@ -44,26 +44,23 @@ def plan_extract(members: Sequence[Member]) -> ExtractPlan:
     return plan
 
 
-def _add(plan: ExtractPlan, member: Member) -> Iterator[str]:
-    """Add the path of a member and its folders to the plan, or yield why not."""
+def _add(plan: ExtractPlan, member: Member) -> str | None:
+    """Add the path of a member and its folders to the plan, or return why not."""
     parts = [part for part in member.name.split("/") if part not in {"", "."}]
     is_folder = member.name.endswith("/")
-    problem = _name_problem(member.name, parts) or _kind_problem(member, is_folder=is_folder)
-    folders = ["/".join(parts[:depth]) for depth in range(1, len(parts) + is_folder)]
+    if problem := _name_problem(member.name, parts) or _kind_problem(member, is_folder=is_folder):
+        return f"{member.name!r:.99} {problem}"
     path = "/".join(parts)
-    if problem is None and (
-        any(folder in plan.files for folder in folders)
-        or (not is_folder and (path in plan.files or path in plan.folders))
-    ):
-        problem = "collides with another member"
-    if problem is not None:
-        yield f"{member.name!r:.99} {problem}"
-        return
+    folders = ["/".join(parts[:depth]) for depth in range(1, len(parts) + is_folder)]
+    is_taken = not is_folder and (path in plan.files or path in plan.folders)
+    if is_taken or not plan.files.keys().isdisjoint(folders):
+        return f"{member.name!r:.99} collides with another member"
     plan.folders.update(dict.fromkeys(folders))
     if len(plan.folders) > _MAX_FOLDERS:
         raise NotExtractedError(f"the zip needs more than {_MAX_FOLDERS} folders")
     if not is_folder:
         plan.files[path] = member
+    return None
 
 
 def _name_problem(name: str, parts: Sequence[str]) -> str | None:

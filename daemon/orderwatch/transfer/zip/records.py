@@ -16,26 +16,19 @@ UTF8 = 0x800
 IN_ZIP64_EXTRA = 0xFFFFFFFF  # the value is in the zip64 extra field
 
 STORED, DEFLATED, DEFLATE64, BZIP2, LZMA, ZSTANDARD, XZ = 0, 8, 9, 12, 14, 93, 95
-METHOD_NAMES: Mapping[int, str] = MappingProxyType(
+UNSUPPORTED_METHODS: Mapping[int, str] = MappingProxyType(
     {
-        STORED: "no compression",
         1: "Shrink",
         2: "Reduce",
         3: "Reduce",
         4: "Reduce",
         5: "Reduce",
         6: "Implode",
-        DEFLATED: "Deflate",
-        DEFLATE64: "Deflate64",
         10: "IBM TERSE",
-        BZIP2: "bzip2",
-        LZMA: "LZMA",
         18: "IBM TERSE",
         19: "IBM LZ77",
         20: "an early Zstandard",
-        ZSTANDARD: "Zstandard",
         94: "MP3 compression",
-        XZ: "XZ",
         96: "JPEG compression",
         97: "WavPack compression",
         98: "PPMd",

@@ -35,7 +35,6 @@ def check(
     """Check that the file is valid for its attachment type; raises `BadBytesError`.
 
     `known_crcs` has the CRC-32 of packed bytes by their start and size: those stored members are not read.
-
     Raises `InterruptedError` soon after `stop` is set, as `digest` does: both can take minutes.
     """
     with path.open("rb") as file:
