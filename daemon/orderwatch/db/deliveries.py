@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Select,
     and_,
+    bindparam,
     case,
     false,
     func,
@@ -18,7 +20,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.deliveries import state_machine
 from orderwatch.core.deliveries.hosts import HostKey
@@ -33,8 +34,24 @@ from orderwatch.db.tables import captures, deliveries, orders, trees
 from orderwatch.errors import StaleOrderError
 
 _RETRIED = (DeliveryState.WAITING, DeliveryState.PARKED)
+_KEY = ("account", "task_id", "capture_id", "scene_id", "attachment", "version")
 CAPTURE_OF_DELIVERY = and_(
     captures.c.order_id == deliveries.c.order_id, captures.c.capture_id == deliveries.c.capture_id
+)
+OF_ORDER = and_(orders.c.account == bindparam("of_account"), orders.c.task_id == bindparam("of_task_id"))
+_IS_VERSION = and_(  # found by way of the order, which the index of the deliveries begins with
+    deliveries.c.order_id == select(orders.c.id).where(OF_ORDER).scalar_subquery(),
+    *(deliveries.c[name] == bindparam(f"of_{name}") for name in ("capture_id", "scene_id", "attachment")),
+)
+IS_ROW = and_(_IS_VERSION, deliveries.c.version == bindparam("of_version"))
+
+# Built once, since to build a statement costs more than to execute it.
+_VERSIONS = select(deliveries).where(_IS_VERSION).order_by(deliveries.c.version)
+_INSERT = insert(deliveries)
+_CHANGE = update(deliveries).where(IS_ROW)
+_MOVE = _CHANGE.where(deliveries.c.state == bindparam("of_state"))
+_RENEW_ORDER = (  # every older reading of the order becomes stale
+    update(orders).where(OF_ORDER).values(version=orders.c.version + 1)
 )
 
 
@@ -52,8 +69,7 @@ class Deliveries:
         return [delivery_of(row) for row in await self._database.rows(query)]
 
     async def versions(self, delivery: Delivery) -> Sequence[Delivery]:
-        query = select(deliveries).where(_of_attachment(delivery)).order_by(deliveries.c.version)
-        return [delivery_of(row) for row in await self._database.rows(query)]
+        return await self._database.read(lambda db: _versions(db, delivery))
 
     async def claim(
         self,
@@ -68,35 +84,47 @@ class Deliveries:
         fetchable = and_(deliveries.c.account.in_(accounts), _is_due(now, beyond), ~_is_from(resting))
         query = _next_of(and_(fetchable, _fits(rooms or {})), _is_from(doubted) if doubted else None)
 
-        async def work(db: AsyncConnection) -> Delivery | None:
-            row = (await db.execute(query)).mappings().first()
+        def work(db: Connection) -> Delivery | None:
+            row = (db.execute(query)).mappings().first()
             if row is None:
                 return None
             claimed = state_machine.claimed(delivery_of(row), now)
-            await _write(db, claimed)
+            _write(db, claimed)
             return claimed.delivery
 
         return await self._database.write(work)
 
     async def save(self, change: DeliveryUpdate) -> None:
-        async def work(db: AsyncConnection, notifications: Notifications) -> None:
-            await notifications.delivery_changes(change)
-            await _write(db, change)
+        def work(db: Connection, notifications: Notifications) -> None:
+            notifications.delivery_changes(change)
+            _write(db, change)
 
         await self._outbox.write(work)
 
+    async def intend(self, delivery: Delivery) -> Delivery | None:
+        def work(db: Connection) -> Delivery | None:
+            for other in _versions(db, delivery):
+                is_stored = other.version != delivery.version and other.state is DeliveryState.STORED
+                if is_stored and other.sha256 == delivery.sha256:
+                    return other
+            _write(db, DeliveryUpdate(delivery=delivery, transition=None))
+            return None
+
+        return await self._database.write(work)
+
     async def checkpoint(self, delivery: Delivery, durable: int) -> None:
         facts = {name: getattr(delivery, name) for name in ("furthest", "total", "validator")}
-        row = update(deliveries).where(is_row_of(delivery))
-        await self._database.execute(row.values(**facts, durable=durable))
+        await self._change(delivery, {**facts, "durable": durable})
 
     async def reserve(self, delivery: Delivery, path: str | None, root: str | None = None) -> bool:
-        row = update(deliveries).where(is_row_of(delivery))
         try:
-            await self._database.execute(row.values(path_row(path, root)))
+            await self._change(delivery, path_row(path, root))
         except IntegrityError:
             return False
         return True
+
+    async def _change(self, delivery: Delivery, row: Row) -> None:
+        await self._database.write(lambda db: db.execute(_CHANGE, {**key_of(delivery), **row}))
 
     async def volume(self, root: str) -> str | None:
         volume: str | None = await self._database.scalar(select(trees.c.volume).where(trees.c.root == root))
@@ -106,50 +134,41 @@ class Deliveries:
         await self._database.execute(insert(trees).values(root=root, volume=volume))
 
 
-async def queue(db: AsyncConnection, order_id: int, delivery: Delivery) -> None:
+def queue(db: Connection, order_id: int, delivery: Delivery) -> None:
     """Write a delivery that is to be fetched, without a path, whether or not it has a row."""
     row = delivery_row(delivery)
-    renewed = update(deliveries).where(is_row_of(delivery)).values(**row, **path_row(None, None))
-    if (await db.execute(renewed)).rowcount == 0:
-        await db.execute(insert(deliveries).values(**row, order_id=order_id))
-
-
-def is_row_of(delivery: Delivery) -> ColumnElement[bool]:
-    return and_(_of_attachment(delivery), deliveries.c.version == delivery.version)
+    renewed = {**key_of(delivery), **row, **path_row(None, None)}
+    if db.execute(_CHANGE, renewed).rowcount == 0:
+        db.execute(_INSERT, {**row, "order_id": order_id})
 
 
 def path_row(path: str | None, root: str | None) -> Row:
     return {"path": path, "path_key": None if path is None else place_key(path, root), "root": root}
 
 
-async def _write(db: AsyncConnection, change: DeliveryUpdate) -> None:
+def key_of(delivery: Delivery) -> Row:
+    """Return the parameters of `IS_ROW` and `OF_ORDER` for this delivery."""
+    return {f"of_{name}": getattr(delivery, name) for name in _KEY}
+
+
+def _versions(db: Connection, delivery: Delivery) -> list[Delivery]:
+    return [delivery_of(row) for row in db.execute(_VERSIONS, key_of(delivery)).mappings()]
+
+
+def _write(db: Connection, change: DeliveryUpdate) -> None:
     delivery, transition = change.delivery, change.transition
-    here = is_row_of(delivery)
-    if transition is not None:
-        here = and_(here, deliveries.c.state == transition.before)
-    row = delivery_row(delivery)
+    key, row = key_of(delivery), delivery_row(delivery)
     if delivery.stored_at is not None:
         row["item"] = None  # to be listed again; what is no longer stored has to be taken out of its item
-    if (await db.execute(update(deliveries).where(here).values(row))).rowcount != 1:
+    if transition is None:
+        changed = db.execute(_CHANGE, {**key, **row})
+    else:
+        changed = db.execute(_MOVE, {**key, **row, "of_state": transition.before})
+    if changed.rowcount != 1:
         raise StaleOrderError(f"delivery {delivery.scene_id} was written meanwhile")
     if transition is not None:
-        await history.append(db, [transition])
-        # Every older reading of the order becomes stale.
-        await db.execute(update(orders).where(_of_order(delivery)).values(version=orders.c.version + 1))
-
-
-def _of_attachment(delivery: Delivery) -> ColumnElement[bool]:
-    """Every version; found by way of the order, which the index of the deliveries begins with."""
-    return and_(
-        deliveries.c.order_id == select(orders.c.id).where(_of_order(delivery)).scalar_subquery(),
-        deliveries.c.capture_id == delivery.capture_id,
-        deliveries.c.scene_id == delivery.scene_id,
-        deliveries.c.attachment == delivery.attachment,
-    )
-
-
-def _of_order(delivery: Delivery) -> ColumnElement[bool]:
-    return and_(orders.c.account == delivery.account, orders.c.task_id == delivery.task_id)
+        history.append(db, [transition])
+        db.execute(_RENEW_ORDER, key)
 
 
 def _next_of(fetchable: ColumnElement[bool], doubted: ColumnElement[bool] | None) -> Select[*tuple[Any, ...]]:

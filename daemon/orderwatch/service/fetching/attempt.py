@@ -125,7 +125,7 @@ class Attempt:
             self._part, self.delivery, fetched.sha256 if fetched else None
         )
         self._worker.progress()
-        if earlier := await self.row.find_stored(checked.sha256):
+        if earlier := await self.row.intend(checked):
             await self._publication.finish_duplicate(earlier)
         else:
             await self._publication.run(order, checked)
@@ -149,7 +149,7 @@ class Attempt:
         self._context.meter.stored(time.monotonic() - self._began)
 
     async def _order(self) -> Order:
-        order = await self._context.store.orders.get(self.delivery.account, self.delivery.task_id)
+        order = await self._context.store.orders.of_delivery(self.delivery)
         if order is None:
             raise ValueError(f"delivery {self.delivery.scene_id} has no order")
         return order

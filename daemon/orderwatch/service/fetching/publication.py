@@ -57,7 +57,6 @@ class Publication:
 
     async def run(self, order: Order, checked: Checked, *, resumed: bool = False) -> None:
         """Publish: the row has the intent before the name exists, and the name is durable before `stored`."""
-        await self._row.save(size=checked.size, sha256=checked.sha256)
         path = place(self._plan.layout, order, self._delivery)
         number = 1
         while not await self._destination.publish(
