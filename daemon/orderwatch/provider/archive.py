@@ -1,13 +1,14 @@
 """Reads scenes of published captures, and links to their attachments, from the archive."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from orderwatch.core.orders.snapshot import AttachmentSnapshot, SceneSnapshot
-from orderwatch.errors import MissingError
 from orderwatch.ports import Offer
 from orderwatch.provider.client import TELLURIC, HttpClient
+from orderwatch.provider.offered_links import OfferedLinks, Offers
 from orderwatch.provider.pagination import rows
 from orderwatch.provider.schemas import Attachment, RowSource, Scene, SchemaReader, read_time
 
@@ -19,9 +20,11 @@ _NO_DATE = datetime.min.replace(tzinfo=UTC)
 class TelluricApi:
     """`ports.Archive` over the Telluric API."""
 
-    def __init__(self, http: HttpClient, reader: SchemaReader) -> None:
+    def __init__(self, http: HttpClient, reader: SchemaReader, monotonic: Callable[[], float]) -> None:
         self._http = http
         self._reader = reader
+        self._monotonic = monotonic
+        self._links: dict[str, OfferedLinks] = {}  # by capture
 
     async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]:
         return [
@@ -34,14 +37,21 @@ class TelluricApi:
         ]
 
     async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
-        scene = (await self._scenes(capture_id)).get(scene_id)
-        if scene is None:
-            raise MissingError(f"telluric: scene {scene_id} is not in the archive")
-        for candidate in self._attachments(scene):
-            if candidate.name == attachment and isinstance(candidate.url, str):
-                seen = _to_snapshot(scene, candidate)
-                return Offer(file_name=seen.file_name, fingerprint=seen.fingerprint, url=candidate.url)
-        raise MissingError(f"telluric: scene {scene_id} does not offer {attachment}")
+        self._links = {key: links for key, links in self._links.items() if links.is_needed}
+        links = self._links.get(capture_id)
+        if links is None:
+            links = self._links[capture_id] = OfferedLinks(partial(self._offers, capture_id), self._monotonic)
+        return await links.take(scene_id, attachment)
+
+    async def _offers(self, capture_id: str) -> Offers:
+        return {
+            scene_id: {
+                attachment.name: _to_offer(scene, attachment)
+                for attachment in self._attachments(scene)
+                if isinstance(attachment.url, str)
+            }
+            for scene_id, scene in (await self._scenes(capture_id)).items()
+        }
 
     async def _scenes(self, capture_id: str) -> dict[str, Scene]:
         """Return the latest version of each scene by scene_id; its sceneset_id may not be the capture's."""
@@ -69,6 +79,11 @@ class TelluricApi:
 
 def _modified(scene: Scene | None) -> datetime:
     return (scene and read_time(scene.last_modified)) or _NO_DATE
+
+
+def _to_offer(scene: Scene, attachment: Attachment) -> Offer:
+    seen = _to_snapshot(scene, attachment)
+    return Offer(file_name=seen.file_name, fingerprint=seen.fingerprint, url=str(attachment.url))
 
 
 def _to_snapshot(scene: Scene, attachment: Attachment) -> AttachmentSnapshot:

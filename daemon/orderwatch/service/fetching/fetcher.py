@@ -64,7 +64,7 @@ class Fetcher:
         self._failure_log = FailureLog()
         self._claiming = asyncio.Lock()
         self._ended_attempts = 0
-        # The wakeup ticket and `_ended_attempts` when the last claim found nothing.
+        # The wakeup ticket and `_ended_attempts` when the last claim found nothing; None if it found something.
         self._nothing_at: tuple[asyncio.Event, int] | None = None
 
     async def work(self, todo: Wakeup, stopping: asyncio.Event, slots: DownloadSlots) -> None:
@@ -92,17 +92,22 @@ class Fetcher:
     async def _claim(self, ticket: asyncio.Event) -> Delivery | None:
         """Claim the next delivery, if any.
 
-        After a worker found nothing, no other looks again before the next wakeup or the end of an attempt,
-        which may have freed space or be due again at once.
+        While there are some, workers claim side by side, in one transaction. After a worker found nothing, one
+        looks before all others, and none looks again before the next wakeup or the end of an attempt, which
+        may have freed space or be due again at once.
         """
         async with self._claiming:
             state = (ticket, self._ended_attempts)
             if self._nothing_at == state:
                 return None
-            delivery = await self.next()
-            if delivery is None:
-                self._nothing_at = state
-            return delivery
+            if self._nothing_at is not None:
+                return await self._look(state)
+        return await self._look(state)
+
+    async def _look(self, state: tuple[asyncio.Event, int]) -> Delivery | None:
+        delivery = await self.next()
+        self._nothing_at = state if delivery is None else None
+        return delivery
 
     async def next(self) -> Delivery | None:
         """Claim the delivery that is due next; None if none can be downloaded now."""
