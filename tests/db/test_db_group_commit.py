@@ -125,7 +125,8 @@ async def test_one_of_three_that_fails_has_its_own_error_and_the_others_are_writ
     found = await asyncio.gather(*writing, return_exceptions=True)
     assert found[0] == "a"
     assert found[3] == "b"
-    assert (type(found[1]), type(found[2])) == (StaleOrderError, IntegrityError)
+    assert isinstance(found[1], StaleOrderError)
+    assert isinstance(found[2], IntegrityError)
     assert trees(database) == ["a", "b", "taken"]
     assert commits == ["a", "b"]
 
@@ -170,12 +171,12 @@ async def test_who_is_cancelled_while_waiting_has_written_nothing_and_who_is_not
     store: Store, database: Path
 ) -> None:
     async with occupied(store):
-        writing = await begun(*(store.database.write(a_tree(name)) for name in "abc"))
-        writing[1].cancel()
+        first, cancelled, last = await begun(*(store.database.write(a_tree(name)) for name in "abc"))
+        cancelled.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await writing[1]
-        assert not writing[0].done()
-    assert await asyncio.gather(writing[0], writing[2]) == ["a", "c"]
+            await cancelled
+        assert not first.done()
+    await asyncio.gather(first, last)
     assert trees(database) == ["a", "c"]
 
 
@@ -239,3 +240,16 @@ async def test_a_unit_that_is_run_again_with_fewer_others_changes_nothing_twice(
     found = await asyncio.gather(*writing, return_exceptions=True)
     assert [isinstance(end, ValueError) for end in found] == [False, True, False, True, False]
     assert (await held(store)).status.doubts == 3
+
+
+async def test_what_waits_when_the_database_is_closed_ends_with_an_error(database: Path) -> None:
+    async with open_store(database) as store:
+        async with occupied(store):
+            [waiting] = await begun(store.database.write(a_tree("late")))
+            closing = asyncio.create_task(store.database.close())
+            await asyncio.sleep(0)
+        await closing
+        with pytest.raises(DatabaseError, match="closed"):
+            await store.database.write(a_tree("later"))
+        [end] = await asyncio.gather(waiting, return_exceptions=True)
+    assert (isinstance(end, DatabaseError), trees(database)) in [(True, []), (False, ["late"])]

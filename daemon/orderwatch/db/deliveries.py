@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -34,6 +35,7 @@ from orderwatch.db.tables import captures, deliveries, orders, trees
 from orderwatch.errors import StaleOrderError
 
 _RETRIED = (DeliveryState.WAITING, DeliveryState.PARKED)
+_MAX_QUERIES = 64  # of claims, kept for the present hosts and trees
 _KEY = ("account", "task_id", "capture_id", "scene_id", "attachment", "version")
 CAPTURE_OF_DELIVERY = and_(
     captures.c.order_id == deliveries.c.order_id, captures.c.capture_id == deliveries.c.capture_id
@@ -47,6 +49,13 @@ IS_ROW = and_(_IS_VERSION, deliveries.c.version == bindparam("of_version"))
 
 # Built once, since to build a statement costs more than to execute it.
 _VERSIONS = select(deliveries).where(_IS_VERSION).order_by(deliveries.c.version)
+_IS_DUE = or_(
+    deliveries.c.state == DeliveryState.WANTED,
+    and_(
+        deliveries.c.state.in_(_RETRIED),
+        or_(deliveries.c.not_before <= bindparam("now"), deliveries.c.not_before > bindparam("beyond")),
+    ),
+)
 _INSERT = insert(deliveries)
 _CHANGE = update(deliveries).where(IS_ROW)
 _MOVE = _CHANGE.where(deliveries.c.state == bindparam("of_state"))
@@ -81,11 +90,15 @@ class Deliveries:
         resting: Collection[HostKey] = (),
         doubted: Collection[HostKey] = (),
     ) -> Delivery | None:
-        fetchable = and_(deliveries.c.account.in_(accounts), _is_due(now, beyond), ~_is_from(resting))
-        query = _next_of(and_(fetchable, _fits(rooms or {})), _is_from(doubted) if doubted else None)
+        rooms = rooms or {}
+        query = _next_of(
+            tuple(resting), tuple(doubted), tuple((root, room is None) for root, room in rooms.items())
+        )
+        given: dict[str, object] = {"now": now, "beyond": beyond, "accounts": list(accounts)}
+        given |= {f"room_{number}": room for number, room in enumerate(rooms.values()) if room is not None}
 
         def work(db: Connection) -> Delivery | None:
-            row = (db.execute(query)).mappings().first()
+            row = db.execute(query, given).mappings().first()
             if row is None:
                 return None
             claimed = state_machine.claimed(delivery_of(row), now)
@@ -171,20 +184,26 @@ def _write(db: Connection, change: DeliveryUpdate) -> None:
         db.execute(_RENEW_ORDER, key)
 
 
-def _next_of(fetchable: ColumnElement[bool], doubted: ColumnElement[bool] | None) -> Select[*tuple[Any, ...]]:
+@lru_cache(maxsize=_MAX_QUERIES)
+def _next_of(
+    resting: tuple[HostKey, ...], doubted: tuple[HostKey, ...], roots: tuple[tuple[str | None, bool], ...]
+) -> Select[*tuple[Any, ...]]:
     """Select the first delivery by `state_machine.rank`: rush orders, then by publication, then by size.
 
-    Before all others go the doubted ones, of these the one tried least.
+    Before all others go those from doubted hosts, of these the one tried least. `roots` are marked if nothing
+    may be written there.
     """
     tried_least: list[ColumnElement[Any]] = []
-    if doubted is not None:
+    if doubted:
+        is_doubted = _is_from(doubted)
         tried = (deliveries.c.attempts, deliveries.c.not_before)
-        tried_least = [doubted.desc(), *(case((doubted, column)) for column in tried)]
+        tried_least = [is_doubted.desc(), *(case((is_doubted, column)) for column in tried)]
     first = (
         select(deliveries.c.id)
         .join_from(deliveries, orders, orders.c.id == deliveries.c.order_id)
         .outerjoin(captures, CAPTURE_OF_DELIVERY)
-        .where(fetchable)
+        .where(deliveries.c.account.in_(bindparam("accounts", expanding=True)))
+        .where(_IS_DUE, ~_is_from(resting), _fits(roots))
         .order_by(
             *tried_least,
             orders.c.priority.desc(),
@@ -198,13 +217,6 @@ def _next_of(fetchable: ColumnElement[bool], doubted: ColumnElement[bool] | None
     return select(deliveries).where(deliveries.c.id == first.scalar_subquery())
 
 
-def _is_due(now: datetime, beyond: datetime | None) -> ColumnElement[bool]:
-    is_over = deliveries.c.not_before <= now
-    if beyond is not None:
-        is_over = or_(is_over, deliveries.c.not_before > beyond)
-    return or_(deliveries.c.state == DeliveryState.WANTED, and_(deliveries.c.state.in_(_RETRIED), is_over))
-
-
 def _is_from(ways: Collection[HostKey]) -> ColumnElement[bool]:
     """Whether the delivery's last link led to one of these hosts."""
     host = func.coalesce(deliveries.c.host, "")
@@ -212,11 +224,11 @@ def _is_from(ways: Collection[HostKey]) -> ColumnElement[bool]:
     return or_(*each) if each else false()
 
 
-def _fits(rooms: Mapping[str | None, int | None]) -> ColumnElement[bool]:
+def _fits(roots: Collection[tuple[str | None, bool]]) -> ColumnElement[bool]:
     """Whether the delivery is not parked, has room, or lies below a root that is not configured any more."""
     lacking = func.coalesce(deliveries.c.total - deliveries.c.durable, 1)
     full = [
-        and_(deliveries.c.root.is_(root), true() if room is None else lacking > room)
-        for root, room in rooms.items()
+        and_(deliveries.c.root.is_(root), true() if is_full else lacking > bindparam(f"room_{number}"))
+        for number, (root, is_full) in enumerate(roots)
     ]
     return or_(deliveries.c.state != DeliveryState.PARKED, ~or_(*full)) if full else true()

@@ -70,9 +70,9 @@ class History:
         def work(db: Connection) -> News:
             return News(
                 newest=db.scalar(_NEWEST_NUMBER) or 0,
-                moves=[(row["id"], transition_of(row)) for row in (db.execute(recorded)).mappings()],
+                moves=[(row["id"], transition_of(row)) for row in db.execute(recorded).mappings()],
                 touched=[(account, task_id) for account, task_id in db.execute(polled)],
-                fetching=[delivery_of(row) for row in (db.execute(FETCHING)).mappings()],
+                fetching=[delivery_of(row) for row in db.execute(FETCHING).mappings()],
             )
 
         return await self._database.read(work)

@@ -120,13 +120,13 @@ def load(db: Connection, where: ColumnElement[bool] | None, rows: Sequence[int] 
     if where is not None:
         query = query.where(where)
     ids = rows if rows is not None else query.with_only_columns(orders.c.id).order_by(None)
-    found = {row["id"]: row for row in (db.execute(query)).mappings()}
+    found = {row["id"]: row for row in db.execute(query).mappings()}
     parts: dict[int, tuple[list[Capture], list[Delivery]]] = {order_id: ([], []) for order_id in found}
     of_captures = select(captures).where(captures.c.order_id.in_(ids)).order_by(captures.c.id)
-    for row in (db.execute(of_captures)).mappings():
+    for row in db.execute(of_captures).mappings():
         parts[row["order_id"]][0].append(capture_of(row))
     of_deliveries = select(deliveries).where(deliveries.c.order_id.in_(ids)).order_by(deliveries.c.id)
-    for row in (db.execute(of_deliveries)).mappings():
+    for row in db.execute(of_deliveries).mappings():
         parts[row["order_id"]][1].append(delivery_of(row))
     return [
         order_of(found[order_id], tuple(its_captures), tuple(its_deliveries))
@@ -224,7 +224,7 @@ class Accounts:
 
         def work(db: Connection) -> Collection[int]:
             known = select(orders.c.task_id, orders.c.listed).where(of_account)
-            rows = (db.execute(known)).all()
+            rows = db.execute(known).all()
             before = {task_id for task_id, shown in rows if shown}
             vanished = before - set(listed)
             returned = {task_id for task_id, shown in rows if not shown} & set(listed)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from orderwatch.cancellation import shielded
 from orderwatch.db.file_errors import translated
+from orderwatch.errors import DatabaseError
 
 R = TypeVar("R")
 
@@ -67,8 +68,13 @@ class Writer:
     def _begin(self) -> None:
         """Write all units that wait now."""
         units, self._waiting = self._waiting, []
+        try:
+            writing = asyncio.get_running_loop().run_in_executor(self._thread, self._write, units)
+        except RuntimeError:  # the thread is shut down
+            for unit in units:
+                unit.end.set_exception(DatabaseError("the database is closed"))
+            return
         self._is_writing = True
-        writing = asyncio.get_running_loop().run_in_executor(self._thread, self._write, units)
         writing.add_done_callback(partial(self._on_end, units))
 
     def _on_end(self, units: Sequence[_Unit[Any]], _: asyncio.Future[None]) -> None:

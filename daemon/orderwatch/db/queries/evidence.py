@@ -119,9 +119,9 @@ _COMPUTED = ("lost_at", "failing_since", "lacking_since", "has_file", "is_coming
 def evidence(db: Connection, now: datetime, raised: Mapping[str, Raised]) -> Evidence:
     """Return everything that may need a person, as of the connection's snapshot."""
     return Evidence(
-        problems=[Problem(**row) for row in (db.execute(OPEN_PROBLEMS)).mappings()],
-        intents=[intent_of(row) for row in (db.execute(UNSETTLED)).mappings()],
-        deliveries=[_stuck_of(row) for row in (db.execute(_DELIVERIES)).mappings()],
+        problems=[Problem(**row) for row in db.execute(OPEN_PROBLEMS).mappings()],
+        intents=[intent_of(row) for row in db.execute(UNSETTLED).mappings()],
+        deliveries=[_stuck_of(row) for row in db.execute(_DELIVERIES).mappings()],
         orders=_orders(db, now),
         words=[
             UnknownWord(
@@ -146,7 +146,7 @@ def _orders(db: Connection, now: datetime) -> Sequence[OrderFacts]:
         _LACKING_SINCE.label("lacking_since"),
     )
     query = query.where(or_(orders.c.state == OrderState.LOST, and_(over, ~_HAS_FILE), _IS_OWED))
-    return [_facts_of(row) for row in (db.execute(query)).mappings()]
+    return [_facts_of(row) for row in db.execute(query).mappings()]
 
 
 def _facts_of(row: RowMapping) -> OrderFacts:

@@ -74,7 +74,7 @@ class OrderSearch:
 def _find(db: Connection, search: Search) -> Found:
     query, page = _matching(search), slice(search.offset, search.offset + search.limit)
     if search.text:  # searching twice would cost more than reading every row
-        every = (db.execute(query)).scalars().all()
+        every = db.execute(query).scalars().all()
         ids, total = every[page], len(every)
     else:
         ids = (db.execute(query.slice(page.start, page.stop))).scalars().all()

@@ -133,30 +133,30 @@ def _counts(db: Connection) -> Counts:
 def _summary(db: Connection, limit: int, newest: int) -> Summary:
     """Orders that move or are in trouble come first, then those due soonest."""
     last = select(transitions).order_by(transitions.c.id.desc()).limit(newest)
-    moves = [transition_of(row) for row in (db.execute(last)).mappings()]
+    moves = [transition_of(row) for row in db.execute(last).mappings()]
     rows = (db.execute(_FOREMOST.limit(limit))).scalars().all()
     return Summary(
         counts=_counts(db),
         orders=load(db, orders.c.id.in_(rows), rows),
-        running=[delivery_of(row) for row in (db.execute(FETCHING)).mappings()],
+        running=[delivery_of(row) for row in db.execute(FETCHING).mappings()],
         moves=moves[::-1],
     )
 
 
 def _metric_counts(db: Connection) -> MetricCounts:
-    by_state = (db.execute(_DELIVERIES_BY_ACCOUNT)).all()
+    by_state = db.execute(_DELIVERIES_BY_ACCOUNT).all()
     return MetricCounts(
         orders={(account, state): n for account, state, n in db.execute(_ORDERS_BY_ACCOUNT)},
         captures={(account, phase): n for account, phase, n in db.execute(_CAPTURES_BY_ACCOUNT)},
         deliveries={(account, state): n for account, state, n, _ in by_state},
         intents={(account, state): n for account, state, n in db.execute(_INTENTS_BY_ACCOUNT)},
         stored_bytes={account: size for account, state, _, size in by_state if state == DeliveryState.STORED},
-        listed_at=dict((db.execute(_LISTED)).all()),
-        oldest=dict((db.execute(_OLDEST)).all()),
-        notes=dict((db.execute(_NOTIFICATIONS)).all()),
+        listed_at=dict(db.execute(_LISTED).all()),
+        oldest=dict(db.execute(_OLDEST).all()),
+        notes=dict(db.execute(_NOTIFICATIONS).all()),
         largest_parked=_largest_parked(db),
     )
 
 
 def _largest_parked(db: Connection) -> Mapping[str | None, int]:
-    return dict((db.execute(_LARGEST_PARKED)).all())
+    return dict(db.execute(_LARGEST_PARKED).all())
