@@ -131,6 +131,27 @@ async def test_one_of_three_that_fails_has_its_own_error_and_the_others_are_writ
     assert commits == ["a", "b"]
 
 
+class Crash(BaseException):
+    """The process ends here."""
+
+
+async def test_even_what_is_no_error_reaches_its_own_caller(store: Store, database: Path) -> None:
+    def crash(_: Connection) -> None:
+        raise Crash
+
+    async def call() -> bool:
+        try:
+            await store.database.write(crash)
+        except Crash:
+            return True
+        return False
+
+    async with occupied(store):
+        crashing, writing = await begun(call(), store.database.write(a_tree("a")))
+    assert (await crashing, await writing) == (True, "a")
+    assert trees(database) == ["a"]
+
+
 async def test_a_unit_sees_what_earlier_units_of_its_transaction_wrote(store: Store) -> None:
     """Two that decided on the same reading of an order: the second is stale, as ever."""
     await store.orders.save(Verdict(order=an_order()))

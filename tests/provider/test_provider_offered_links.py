@@ -60,6 +60,18 @@ async def test_a_later_caller_uses_the_same_answer_and_knows_that_it_is_older(
     assert (first.is_fresh, second.is_fresh, requests(net)) == (True, False, 1)
 
 
+async def test_the_answer_to_a_poll_serves_too(net: fake_network, provider: Connection, desk: Desk) -> None:
+    serve(net, "a", "b")
+    await provider.archive.scenes(CAPTURE_ID)
+    offers = await asyncio.gather(offer(provider, "a"), offer(provider, "b"))
+    assert ([o.is_fresh for o in offers], requests(net)) == ([False, False], 1)
+    assert (await offer(provider, "a")).is_fresh
+    await provider.archive.scenes(CAPTURE_ID)
+    desk.at += FRESH_SECONDS
+    assert (await offer(provider, "b")).is_fresh
+    assert requests(net) == 4
+
+
 async def test_a_link_is_given_out_once_also_to_two_who_ask_together(
     net: fake_network, provider: Connection
 ) -> None:

@@ -60,6 +60,7 @@ async def test_links_that_do_not_come_make_the_poller_find_out_before_others_ask
     async with beside(tmp_path, *orders) as h:
         poller, breaker = as_daemon(h, PATTERN), h.tools["main"].breaker
         await poller.sweep()
+        h.forget_links()
         h.simulator.outage = True
         await work(h)
         assert breaker.is_suspect

@@ -24,7 +24,7 @@ class _Unit(Generic[R]):
     on_commit: Callable[[], object]
     end: asyncio.Future[R]
     results: list[R] = field(default_factory=list)  # one once it is committed
-    error: Exception | None = None
+    error: BaseException | None = None
 
     def settle(self) -> None:
         """Report the end to the caller."""
@@ -91,7 +91,7 @@ class Writer:
             with translated("the database cannot be written"), self._engine.begin() as db:
                 has_begun = True
                 results = [unit.work(db) for unit in units]
-        except Exception as error:  # noqa: BLE001 - the callers raise it
+        except BaseException as error:  # noqa: BLE001 - the callers raise it
             if has_begun and len(units) > 1:
                 for unit in units:
                     self._write([unit])

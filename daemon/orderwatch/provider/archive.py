@@ -1,7 +1,7 @@
 """Reads scenes of published captures, and links to their attachments, from the archive."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -27,30 +27,39 @@ class TelluricApi:
         self._links: dict[str, OfferedLinks] = {}  # by capture
 
     async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]:
+        scenes = await self._scenes(capture_id)
+        self._links_of(capture_id).keep(self._offers(scenes))
         return [
             SceneSnapshot(
                 scene_id=scene.scene_id,
                 facts=scene.facts,
                 attachments=tuple(_to_snapshot(scene, attachment) for attachment in self._attachments(scene)),
             )
-            for scene in (await self._scenes(capture_id)).values()
+            for scene in scenes.values()
         ]
 
     async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
+        return await self._links_of(capture_id).take(scene_id, attachment)
+
+    def _links_of(self, capture_id: str) -> OfferedLinks:
         self._links = {key: links for key, links in self._links.items() if links.is_needed}
         links = self._links.get(capture_id)
         if links is None:
-            links = self._links[capture_id] = OfferedLinks(partial(self._offers, capture_id), self._monotonic)
-        return await links.take(scene_id, attachment)
+            links = OfferedLinks(partial(self._request, capture_id), self._monotonic)
+            self._links[capture_id] = links
+        return links
 
-    async def _offers(self, capture_id: str) -> Offers:
+    async def _request(self, capture_id: str) -> Offers:
+        return self._offers(await self._scenes(capture_id))
+
+    def _offers(self, scenes: Mapping[str, Scene]) -> Offers:
         return {
             scene_id: {
                 attachment.name: _to_offer(scene, attachment)
                 for attachment in self._attachments(scene)
                 if isinstance(attachment.url, str)
             }
-            for scene_id, scene in (await self._scenes(capture_id)).items()
+            for scene_id, scene in scenes.items()
         }
 
     async def _scenes(self, capture_id: str) -> dict[str, Scene]:

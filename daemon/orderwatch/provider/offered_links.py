@@ -50,12 +50,16 @@ class OfferedLinks:
     def _has(self, scene_id: str, attachment: str) -> bool:
         return self._monotonic() < self._fresh_until and attachment in self._offers.get(scene_id, {})
 
-    async def _renew(self) -> None:
-        self._offers, self._failure, self._fresh_until = {}, None, float("-inf")
+    def keep(self, offers: Offers) -> None:
+        """Use an answer that was requested for another purpose."""
+        self._offers, self._failure = offers, None
         self._taken.clear()
+        self._fresh_until = self._monotonic() + FRESH_SECONDS
+
+    async def _renew(self) -> None:
+        self._fresh_until = float("-inf")
         try:
-            self._offers = await self._request()
-            self._fresh_until = self._monotonic() + FRESH_SECONDS
+            self.keep(await self._request())
         except ProviderError as error:
             self._failure = error
         self._answers += 1

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from tests.patience import PATIENCE
 from tests.service.service_kit import House, house, told
 
@@ -18,10 +19,16 @@ def requests(h: House) -> int:
     return h.simulator.journal.count(path=SCENES)
 
 
-async def test_a_capture_with_twenty_scenes_costs_one_request_of_the_archive(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_polled_just_now", [True, False])
+async def test_a_capture_with_twenty_scenes_costs_one_request_of_the_archive(
+    tmp_path: Path, *, is_polled_just_now: bool
+) -> None:
+    """None at all if a poll has just requested the scenes."""
     scenario = Scenario(orders=(told(41, *[{"size": 5000}] * 20),))
     async with house(tmp_path, scenario) as h:
         await h.look()
+        if not is_polled_just_now:
+            h.forget_links()
         before, stopping, slots = requests(h), asyncio.Event(), DownloadSlots(8)
         workers = [asyncio.create_task(h.fetcher.work(h.todo, stopping, slots)) for _ in range(8)]
         async with asyncio.timeout(PATIENCE):
@@ -30,7 +37,7 @@ async def test_a_capture_with_twenty_scenes_costs_one_request_of_the_archive(tmp
         stopping.set()
         h.todo.trigger()
         await asyncio.gather(*workers)
-        assert requests(h) - before == 1
+        assert requests(h) - before == (0 if is_polled_just_now else 1)
         await h.assert_all_stored()
 
 
@@ -50,6 +57,7 @@ async def test_a_link_that_expired_before_its_attempt_is_replaced_within_it(tmp_
 async def test_a_link_that_expires_though_it_is_fresh_counts_as_before(tmp_path: Path) -> None:
     async with house(tmp_path, Scenario(orders=(told(41, {"size": 5000}),), link_life=0)) as h:
         await h.look()
+        h.forget_links()
         after = await h.fetch()
         assert (after.state, after.attempts_without_progress) == (DeliveryState.WAITING, 1)
         assert [entry.status for entry in h.downloads] == [403]
