@@ -1,19 +1,19 @@
-"""Protects work from cancellation: it runs in a separate task, and a cancelled caller waits for its end.
+"""Protects work from cancellation: it continues, and a cancelled caller waits for its end.
 
-A cancelled SQLAlchemy + aiosqlite statement leaves the file locked, and a cancelled transaction may have
-committed; a cancelled thread keeps writing while the next one starts.
+A cancelled caller cannot stop a thread: it keeps writing while the next one starts, and a transaction may
+have committed.
 """
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 A = ParamSpec("A")
 R = TypeVar("R")
 
 
-async def shielded(work: Coroutine[Any, Any, R], hurry: Callable[[], None] | None = None) -> R:
+async def shielded(work: Awaitable[R], hurry: Callable[[], None] | None = None) -> R:
     """Awaits the work to its end; `hurry` is called if the caller is cancelled, to end the work early."""
     task = asyncio.ensure_future(work)
     try:

@@ -120,7 +120,7 @@ async def test_a_crash_at_any_step_leaves_a_catalogue_that_can_be_read(
             left[0] -= 1
             put(self, target, content)
 
-        async def unmarked(*_: object) -> None:
+        def unmarked(*_: object) -> None:
             raise Crash
 
         with monkeypatch.context() as patched:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from tests.db.kit import NOW, a_delivery, a_move, an_order, apart, facts, held, want, write_from_elsewhere
 
 from orderwatch.core.deliveries.state_machine import released
@@ -20,13 +20,15 @@ from orderwatch.errors import StaleOrderError
 
 
 async def count_up(store: Store, times: int) -> None:
-    """Read, let the others run, write one more: in one transaction each time."""
+    """Read and write one more, as one unit each time."""
+
+    def one_more(db: Connection) -> None:
+        count = db.scalar(select(orders.c.doubts))
+        assert count is not None
+        db.execute(update(orders).values(doubts=count + 1))
+
     for _ in range(times):
-        async with store.database.transaction() as db:
-            count = await db.scalar(select(orders.c.doubts))
-            assert count is not None
-            await asyncio.sleep(0)
-            await db.execute(update(orders).values(doubts=count + 1))
+        await store.database.write(one_more)
 
 
 async def add_a_move(store: Store) -> None:

@@ -2,14 +2,12 @@
 
 import asyncio
 import sqlite3
-import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.databases import blank
 from tests.db.kit import NOW, a_delivery, a_move, an_order, elsewhere, held, want, write_from_elsewhere
 
@@ -34,41 +32,33 @@ def overwrite(database: Path, beyond: int) -> None:
     database.write_bytes(whole[:beyond] + b"\xff" * (len(whole) - beyond))
 
 
-async def workers_have_ended() -> None:
-    """A connection that failed to open leaves a worker that still calls the loop: wait for it."""
-    for thread in threading.enumerate():
-        if "_connection_worker_thread" in thread.name:
-            await asyncio.to_thread(thread.join)
+def pragma(engine: Engine, name: str) -> object:
+    with engine.connect() as connection:
+        return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
 
 
-async def pragma(engine: AsyncEngine, name: str) -> object:
-    async with engine.connect() as connection:
-        return (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
-
-
-def writer_of(store: Store) -> AsyncEngine:
+def writer_of(store: Store) -> Engine:
     assert store.database._writer is not None
-    return store.database._writer
+    return store.database._writer._engine
 
 
 async def test_the_writer_commits_durably_into_a_write_ahead_log_with_references_checked(
     store: Store,
 ) -> None:
-    found = {name: await pragma(writer_of(store), name) for name in ("journal_mode", "synchronous")}
+    found = {name: pragma(writer_of(store), name) for name in ("journal_mode", "synchronous")}
     assert found == {"journal_mode": "wal", "synchronous": 2}
-    assert await pragma(writer_of(store), "foreign_keys") == 1
-    assert await pragma(writer_of(store), "query_only") == 0
-    assert await pragma(writer_of(store), "busy_timeout") == 10_000
-    with pytest.raises(IntegrityError, match="FOREIGN KEY"):
-        async with writer_of(store).begin() as connection:
-            await connection.execute(_INSERT)
+    assert pragma(writer_of(store), "foreign_keys") == 1
+    assert pragma(writer_of(store), "query_only") == 0
+    assert pragma(writer_of(store), "busy_timeout") == 10_000
+    with pytest.raises(IntegrityError, match="FOREIGN KEY"), writer_of(store).begin() as connection:
+        connection.execute(_INSERT)
 
 
 async def test_the_writer_has_one_connection_and_takes_the_file_before_it_reads(
     store: Store, database: Path
 ) -> None:
-    async with writer_of(store).begin() as connection:
-        await connection.execute(text("SELECT 1"))
+    with writer_of(store).begin() as connection:
+        connection.execute(text("SELECT 1"))
         impatient = sqlite3.connect(database, timeout=0, isolation_level=None)
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             impatient.execute("BEGIN IMMEDIATE")
@@ -77,11 +67,13 @@ async def test_the_writer_has_one_connection_and_takes_the_file_before_it_reads(
 
 
 async def test_no_reading_connection_can_write(store: Store) -> None:
-    assert await pragma(store.database._readers, "query_only") == 1
+    assert pragma(store.database._readers, "query_only") == 1
     for statement in ("DELETE FROM orders", "CREATE TABLE mine (x)", "PRAGMA user_version=7"):
-        with pytest.raises(OperationalError, match="readonly"):
-            async with store.database._readers.begin() as connection:
-                await connection.execute(text(statement))
+        with (
+            pytest.raises(OperationalError, match="readonly"),
+            store.database._readers.begin() as connection,
+        ):
+            connection.execute(text(statement))
 
 
 def test_the_inspecting_connection_cannot_write_and_the_upgrading_one_leaves_references_alone(
@@ -107,7 +99,6 @@ async def test_a_missing_file_is_an_error_and_never_a_new_empty_database(tmp_pat
             with pytest.raises(DatabaseError, match="unable to open database file; check"):
                 await act
     assert names_in(tmp_path) == []
-    await workers_have_ended()
 
 
 def test_a_file_that_vanishes_before_it_is_inspected_is_not_recreated(tmp_path: Path) -> None:
@@ -147,12 +138,15 @@ async def test_a_reader_beside_an_open_writer_sees_only_whole_transactions_and_n
     store: Store, database: Path
 ) -> None:
     await store.orders.save(Verdict(order=an_order(), transitions=(a_move(),)))
-    async with open_reader(database) as reader, store.database.transaction() as half_way:
-        await half_way.execute(text("UPDATE orders SET task_name = 'half-way'"))
+    async with open_reader(database) as reader:
+        half_way = sqlite3.connect(database, isolation_level=None)
+        half_way.execute("BEGIN IMMEDIATE")
+        half_way.execute("UPDATE orders SET task_name = 'half-way'")
         assert (await held(store)).task_name is None
         (order,) = await reader.orders.list_all()
         assert order.task_name is None
         assert await reader.history.of_order(1) == [a_move()]
+        half_way.close()
 
 
 async def test_an_open_snapshot_stays_as_it_was_and_never_blocks_the_writer(
@@ -161,13 +155,13 @@ async def test_an_open_snapshot_stays_as_it_was_and_never_blocks_the_writer(
     (delivery,) = await want(store, a_delivery())
     count = text("SELECT (SELECT count(*) FROM transitions), (SELECT state FROM deliveries)")
     async with open_reader(database) as reader:
-        async with reader.database.snapshot() as snapshot:
-            before = (await snapshot.execute(count)).one()
+        with reader.database._readers.begin() as snapshot:
+            before = snapshot.execute(count).one()
             await store.deliveries.save(claimed(delivery, NOW))
             assert write_from_elsewhere(database) == "written"
-            assert (await snapshot.execute(count)).one() == before == (0, "wanted")
-        async with reader.database.snapshot() as snapshot:
-            assert (await snapshot.execute(count)).one() == (2, "fetching")
+            assert snapshot.execute(count).one() == before == (0, "wanted")
+        with reader.database._readers.begin() as snapshot:
+            assert snapshot.execute(count).one() == (2, "fetching")
 
 
 async def test_an_order_is_read_as_of_one_moment_while_it_is_being_rewritten(
@@ -241,10 +235,13 @@ def test_a_connection_that_nobody_closed_does_not_keep_the_process_from_ending(d
     code = """
 import asyncio, sys
 from pathlib import Path
-from orderwatch.db.engine import writer_engine
-held = []
+from orderwatch.db.database import Database
+from orderwatch.db.engine import reader_engine, writer_engine
+path, held = Path(sys.argv[1]), []
 async def leave_open():
-    held.append(await writer_engine(Path(sys.argv[1])).connect())
+    held.append(Database(reader_engine(path), writer_engine(path)))
+    await held[0].check_writable()
+    await held[0].rows(__import__("sqlalchemy").text("SELECT 1"))
 asyncio.run(leave_open())
 print("left open")
 """

@@ -5,11 +5,10 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 from tests.databases import blank
 from tests.db.kit import a_delivery, an_order, facts, want
 
@@ -85,8 +84,9 @@ def test_a_database_at_head_is_current_and_looking_changes_no_byte(database: Pat
 async def test_a_database_can_be_looked_at_beside_its_open_writer(database: Path) -> None:
     async with open_store(database) as store:
         await store.orders.save(Verdict(order=an_order()))
-        async with store.database.transaction() as half_way:
-            await half_way.execute(text("DELETE FROM orders"))
+        with closing(sqlite3.connect(database, isolation_level=None)) as half_way:
+            half_way.execute("BEGIN IMMEDIATE")
+            half_way.execute("DELETE FROM orders")
             assert schema_of(database, thorough=True) is Schema.CURRENT
 
 

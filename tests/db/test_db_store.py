@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order, facts, held, row_of, want
 
@@ -350,12 +351,13 @@ async def test_every_search_for_one_delivery_uses_an_index(store: Store, databas
     """A checkpoint must not read all deliveries ever made while it holds the file."""
     (delivery,) = await want(store, a_delivery())
     seen: list[str] = []
-    assert store.database._writer is not None
-    async with store.database._writer.connect() as db:
-        raw = (await db.get_raw_connection()).driver_connection
+
+    def trace(db: Connection) -> None:
+        raw = db.connection.driver_connection
         assert raw is not None
-        await raw.set_trace_callback(seen.append)
-        await db.rollback()
+        raw.set_trace_callback(seen.append)
+
+    await store.database.write(trace)
     await store.deliveries.checkpoint(delivery, 1)
     await store.deliveries.save(claimed(delivery, NOW))
     await store.deliveries.reserve(delivery, "x.zip")

@@ -250,7 +250,7 @@ def test_a_writer_in_the_way_is_waited_for_or_named_and_nothing_is_changed(
 ) -> None:
     database = tmp_path / "orderwatch.db"
     upgrade(database)
-    monkeypatch.setitem(engine._CONNECT, "timeout", 0.0)
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_SECONDS", 0.0)
     holder = sqlite3.connect(database, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(

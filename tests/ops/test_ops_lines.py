@@ -14,7 +14,7 @@ from orderwatch.ops.log import Redactor, redact_crash, set_up
 
 CANARY = "canary-7f3a"
 SIGNED = "https://files.example/x.zip?sig=signed-9c1e"
-_TOUCHED = ("", "apscheduler", "aiosqlite", "asyncio", "alembic", "aiohttp.access")
+_TOUCHED = ("", "apscheduler", "asyncio", "alembic", "aiohttp.access")
 
 
 class AnswerError(Exception):

@@ -23,6 +23,7 @@ from orderwatch.ports import UNMETERED, Meter
 from orderwatch.ports import Store as StorePort
 from orderwatch.provider.connection import Connection, connect
 from orderwatch.provider.credentials import Credentials
+from orderwatch.provider.offered_links import FRESH_SECONDS
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.account_context import AccountContext
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
@@ -134,6 +135,7 @@ class House:
     tools: dict[str, FetchContext]  # of the fetcher: another account's may be put beside those of main
     todo: Wakeup = field(default_factory=Wakeup)
     rng: random.Random = field(default_factory=lambda: random.Random(7))
+    rest: Rest = field(default_factory=Rest)  # of the connection
 
     def poller(
         self,
@@ -161,6 +163,10 @@ class House:
         """Have a look at everything there is."""
         done = await self.poller(watched).sweep(everything=True)
         assert not done.problems
+
+    def forget_links(self) -> None:
+        """Let the last answers about scenes get old, so that links have to be requested."""
+        self.rest.seconds += FRESH_SECONDS
 
     async def claim(self) -> Delivery:
         delivery = await self.store.deliveries.claim(self.time.now(), {"main"})
@@ -295,7 +301,8 @@ async def house(
     destination = FilesystemDestination(root)
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(serve(scenario, clock=time.read, now=time.now))
-        connection = await stack.enter_async_context(connected(simulator))
+        rest = Rest()
+        connection = await stack.enter_async_context(connected(simulator, rest=rest))
         store = await stack.enter_async_context(open_store(database))
         transport = await stack.enter_async_context(
             open_downloader(
@@ -330,7 +337,9 @@ async def house(
         )
         await tree.volume.open()
         await recover(store, time.now)
-        yield House(simulator, time, root, store, connection, destination, fetcher, disk, by_account)
+        yield House(
+            simulator, time, root, store, connection, destination, fetcher, disk, by_account, rest=rest
+        )
 
 
 @asynccontextmanager

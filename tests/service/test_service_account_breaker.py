@@ -1,6 +1,7 @@
 """An account in trouble is said once, asked seldom and held as long as it wants; the others never notice."""
 
 import asyncio
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -59,6 +60,7 @@ async def test_links_that_do_not_come_make_the_poller_find_out_before_others_ask
     async with beside(tmp_path, *orders) as h:
         poller, breaker = as_daemon(h, PATTERN), h.tools["main"].breaker
         await poller.sweep()
+        h.forget_links()
         h.simulator.outage = True
         await work(h)
         assert breaker.is_suspect
@@ -315,12 +317,16 @@ async def test_a_stop_between_the_word_and_its_row_forgets_no_trouble(
 ) -> None:
     async with beside(tmp_path) as h:
         breaker = new_gate(h.store, h.time)
-        async with h.store.database._turn:  # somebody else writes
+        may_end = threading.Event()
+        other = asyncio.create_task(h.store.database.write(lambda _: may_end.wait()))
+        try:
             poller = asyncio.create_task(breaker.on_failure(UnavailableError("no answer")))
             while "account.unavailable" not in [event["event"] for event in events.entries]:
                 await asyncio.sleep(0)
             poller.cancel()
             await asyncio.sleep(0)
-        await asyncio.wait([poller])
+        finally:
+            may_end.set()
+        await asyncio.wait([other, poller])
         kept = await h.store.accounts.states()
         assert kept["main"].trouble == breaker.trouble

@@ -12,13 +12,10 @@ import selectors
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any, TypeVar
-
-import aiosqlite
 
 T = TypeVar("T")
 
@@ -46,14 +43,6 @@ class Hurry:
     def end(self, *_: object) -> None:
         with self._turn:
             self._working -= 1
-
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        self.begin()
-        try:
-            yield
-        finally:
-            self.end()
 
     def take_over(self) -> None:
         """From now on this process goes by these clocks, and it is known which of its threads work."""
@@ -83,16 +72,7 @@ class Hurry:
             future.add_done_callback(self.end)
             return future
 
-        def counted(method: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Coroutine[Any, Any, T]]:
-            async def run(*args: Any, **facts: Any) -> T:  # noqa: ANN401
-                with self.at_work():
-                    return await method(*args, **facts)
-
-            return run
-
         ThreadPoolExecutor.submit = submitted  # type: ignore[assignment,method-assign]
-        for name in ("_connect", "_execute"):
-            setattr(aiosqlite.Connection, name, counted(getattr(aiosqlite.Connection, name)))
 
     def run(self, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(_Selector(self))) as runner:

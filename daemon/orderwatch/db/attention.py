@@ -4,8 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import RowMapping, bindparam, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
 from orderwatch.core.attention.concern import Changes, Concern, Evidence, Raised, Reason
 from orderwatch.core.model import Transition
@@ -25,53 +24,53 @@ class Attention:
         self._outbox = outbox
 
     async def evidence(self, now: datetime) -> Evidence:
-        async def work(db: AsyncConnection) -> Evidence:
-            return await evidence(db, now, await _raised(db))
+        def work(db: Connection) -> Evidence:
+            return evidence(db, now, _raised(db))
 
         return await self._database.read(work)
 
     async def record(self, changes: Changes, at: datetime) -> None:
-        async def work(db: AsyncConnection, notifications: Notifications) -> None:
-            await _remove(db, [*(c.key for c in changes.cleared), *changes.forgotten])
-            await _add(db, changes.raised)
+        def work(db: Connection, notifications: Notifications) -> None:
+            _remove(db, [*(c.key for c in changes.cleared), *changes.forgotten])
+            _add(db, changes.raised)
             for concern in changes.cleared:
-                await notifications.concern_changes(concern, at, cleared=True)
+                notifications.concern_changes(concern, at, cleared=True)
             for concern in changes.raised:
-                await notifications.concern_changes(concern, at, cleared=False)
+                notifications.concern_changes(concern, at, cleared=False)
 
         await self._outbox.write(work)
 
     async def acknowledge(
         self, concerns: Collection[Concern], transitions: Sequence[Transition], at: datetime
     ) -> None:
-        async def work(db: AsyncConnection) -> None:
-            known = await _raised(db)
-            await _add(db, [concern for concern in concerns if concern.key not in known])
-            await _acknowledge(db, [concern.key for concern in concerns], at)
-            await history.append(db, transitions)
+        def work(db: Connection) -> None:
+            known = _raised(db)
+            _add(db, [concern for concern in concerns if concern.key not in known])
+            _acknowledge(db, [concern.key for concern in concerns], at)
+            history.append(db, transitions)
 
         await self._database.write(work)
 
 
-async def _raised(db: AsyncConnection) -> Mapping[str, Raised]:
-    return {row["key"]: _raised_of(row) for row in (await db.execute(select(attention))).mappings()}
+def _raised(db: Connection) -> Mapping[str, Raised]:
+    return {row["key"]: _raised_of(row) for row in (db.execute(select(attention))).mappings()}
 
 
-async def _add(db: AsyncConnection, concerns: Sequence[Concern]) -> None:
+def _add(db: Connection, concerns: Sequence[Concern]) -> None:
     if concerns:
-        await db.execute(insert(attention), [_row(concern) for concern in concerns])
+        db.execute(insert(attention), [_row(concern) for concern in concerns])
 
 
-async def _remove(db: AsyncConnection, keys: Collection[str]) -> None:
+def _remove(db: Connection, keys: Collection[str]) -> None:
     if keys:
         here = delete(attention).where(attention.c.key == bindparam("this"))
-        await db.execute(here, [{"this": key} for key in keys])
+        db.execute(here, [{"this": key} for key in keys])
 
 
-async def _acknowledge(db: AsyncConnection, keys: Collection[str], at: datetime) -> None:
+def _acknowledge(db: Connection, keys: Collection[str], at: datetime) -> None:
     if keys:
         here = update(attention).where(attention.c.key == bindparam("this"))
-        await db.execute(here.values(acknowledged_at=at), [{"this": key} for key in keys])
+        db.execute(here.values(acknowledged_at=at), [{"this": key} for key in keys])
 
 
 def _row(concern: Concern) -> Row:

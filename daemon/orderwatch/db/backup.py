@@ -16,8 +16,8 @@ from pathlib import Path
 
 from orderwatch.cancellation import shielded
 from orderwatch.core.formatting import format_bytes_pair
-from orderwatch.db.database import translated
 from orderwatch.db.engine import side_connection
+from orderwatch.db.file_errors import translated
 from orderwatch.db.migrate import Schema, schema_of
 from orderwatch.errors import DatabaseError
 from orderwatch.fsync import sync

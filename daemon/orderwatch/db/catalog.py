@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import and_, bindparam, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, and_, bindparam, func, select, update
 
 from orderwatch.core.model import SETTLED
 from orderwatch.core.stac import Entry, entry, taken_at
-from orderwatch.db.database import Database, streamed
+from orderwatch.db.database import Database
 from orderwatch.db.deliveries import CAPTURE_OF_DELIVERY
 from orderwatch.db.mappers import Row, UtcDateTime, scene_of
 from orderwatch.db.tables import captures, deliveries, orders
@@ -60,9 +59,9 @@ class Catalog:
             .group_by(deliveries.c.item)
         )
 
-        async def work(db: AsyncConnection) -> list[Entry]:
+        def work(db: Connection) -> list[Entry]:
             found = []
-            async for item, account, project_name, raw, taken, *window, stored_at, _ in streamed(db, query):
+            for item, account, project_name, raw, taken, *window, stored_at, _ in db.execute(query):
                 scene = scene_of(raw)
                 when = taken_at(scene, taken, (window[0], window[1]), stored_at)
                 found.append(entry(item, account, project_name, scene, when))
@@ -79,10 +78,7 @@ class Catalog:
         return [row["folder"] for row in await self._database.rows(query.distinct())]
 
     async def mark_listed(self, items: Mapping[str, SceneRead]) -> None:
-        async def work(db: AsyncConnection) -> None:
-            await _mark_listed(db, items)
-
-        await self._database.write(work)
+        await self._database.write(lambda db: _mark_listed(db, items))
 
     async def unlist_all(self) -> None:
         with_files = select(deliveries.c.order_id).where(deliveries.c.stored_at.is_not(None))
@@ -92,7 +88,7 @@ class Catalog:
         )
 
 
-async def _mark_listed(db: AsyncConnection, items: Mapping[str, SceneRead]) -> None:
+def _mark_listed(db: Connection, items: Mapping[str, SceneRead]) -> None:
     """By few statements, since there may be thousands."""
     of_order = and_(
         orders.c.account == bindparam("of_account"),
@@ -119,4 +115,4 @@ async def _mark_listed(db: AsyncConnection, items: Mapping[str, SceneRead]) -> N
         for delivery in scene.deliveries
     ]
     if rows:
-        await db.execute(update(deliveries).where(here).values(item=bindparam("in_item")), rows)
+        db.execute(update(deliveries).where(here).values(item=bindparam("in_item")), rows)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orderwatch.core.daemon_status import DaemonStatus
-from orderwatch.db.database import translated
+from orderwatch.db.file_errors import translated
 
 _FLOCK = "hhqqi4x"  # struct flock of fcntl(2): type, whence, start, length, pid
 

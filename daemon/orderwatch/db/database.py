@@ -1,41 +1,36 @@
 """The database file: many readers, one writer, and retries while another process keeps it busy."""
 
 import asyncio
-import sqlite3
-import textwrap
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Executable, RowMapping, Select
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, Engine, Executable, RowMapping
 
-from orderwatch.cancellation import unit
+from orderwatch.cancellation import shielded
 from orderwatch.db.engine import (
     BUSY_TIMEOUT_SECONDS,
+    MAX_READERS,
     RETRIED_BUSY_TIMEOUT_SECONDS,
-    close,
     reader_engine,
     writer_engine,
 )
+from orderwatch.db.file_errors import translated
+from orderwatch.db.writer import Writer
 from orderwatch.errors import BusyError, DatabaseError
 
 log = structlog.get_logger()
 
-_MAX_REASON_CHARACTERS = 200  # a damaged file reports errors with its content
-_PASSING_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
-_PASSING_EXTENDED_CODES = {sqlite3.SQLITE_IOERR_SHMSIZE}  # a full disk, when the file of the locks grows
-
 R = TypeVar("R")
-Work = Callable[[AsyncConnection], Awaitable[R]]
-"""One unit of work; it must not change anything but the database, since it may be run again."""
+Work = Callable[[Connection], R]
+"""A unit of work, run in a thread; it must change nothing but the database, since it may be run again."""
 
 _MIN_RETRY_SECONDS, _MAX_RETRY_SECONDS = 0.1, 3.0
-_STREAMED_ROWS = 1_000  # at once
 
 
 class Database:
@@ -47,15 +42,15 @@ class Database:
 
     def __init__(
         self,
-        readers: AsyncEngine,
-        writer: AsyncEngine | None = None,
+        readers: Engine,
+        writer: Engine | None = None,
         retry_seconds: float = 0.0,
         *,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._readers = readers
-        self._writer = writer
-        self._turn = asyncio.Lock()  # to write
+        self._threads = ThreadPoolExecutor(MAX_READERS, thread_name_prefix="reader")
+        self._writer = None if writer is None else Writer(writer)
         self._retry_seconds = retry_seconds
         self._steady = steady
         self._stopping = asyncio.Event()
@@ -75,24 +70,17 @@ class Database:
         return await self._run(lambda: self._read(work))
 
     async def write(self, work: Work[R], on_commit: Callable[[], object] = bool) -> R:
-        """Run the unit as one transaction, then call `on_commit`.
+        """Run the unit in a transaction, together with others that wait, then call `on_commit`.
 
         A caller that is cancelled while it waits for its turn has written nothing.
         """
-
-        async def once() -> R:
-            async with self._turn:
-                return await self._write(work, on_commit)
-
-        return await self._run(once)
+        if self._writer is None:
+            raise DatabaseError("the database is open for reading only")
+        return await self._run(partial(self._writer.write, work, on_commit))
 
     async def rows(self, query: Executable) -> list[RowMapping]:
         """Read all rows of one query."""
-
-        async def work(db: AsyncConnection) -> list[RowMapping]:
-            return list((await db.execute(query)).mappings())
-
-        return await self.read(work)
+        return await self.read(lambda db: list(db.execute(query).mappings()))
 
     async def scalar(self, query: Executable) -> Any:  # noqa: ANN401 - of any column
         """Read the first value of one query."""
@@ -101,9 +89,9 @@ class Database:
     async def execute(self, *statements: Executable) -> None:
         """Execute the statements in one transaction."""
 
-        async def work(db: AsyncConnection) -> None:
+        def work(db: Connection) -> None:
             for statement in statements:
-                await db.execute(statement)
+                db.execute(statement)
 
         await self.write(work)
 
@@ -111,33 +99,23 @@ class Database:
         """Return once a transaction can be written; `DatabaseError` if none can."""
         await self.execute()
 
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """Read as of one moment; neither retried nor protected from cancellation."""
-        with translated("the database cannot be read"):
-            async with self._readers.begin() as db:
-                yield db
+    async def close(self) -> None:
+        """Close every connection. The writer's is closed last, since only it checkpoints."""
+        await shielded(asyncio.to_thread(self._close))
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """Write all or nothing; neither retried nor protected from cancellation."""
-        if self._writer is None:
-            raise DatabaseError("the database is open for reading only")
-        with translated("the database cannot be written"):
-            async with self._writer.begin() as db:
-                yield db
+    def _close(self) -> None:
+        self._threads.shutdown()
+        self._readers.dispose()
+        if self._writer is not None:
+            self._writer.close()
 
-    @unit
     async def _read(self, work: Work[R]) -> R:
-        async with self.snapshot() as db:
-            return await work(db)
+        loop = asyncio.get_running_loop()
+        return await shielded(loop.run_in_executor(self._threads, self._read_in_thread, work))
 
-    @unit
-    async def _write(self, work: Work[R], on_commit: Callable[[], object]) -> R:
-        async with self.transaction() as db:
-            done = await work(db)
-        on_commit()
-        return done
+    def _read_in_thread(self, work: Work[R]) -> R:
+        with translated("the database cannot be read"), self._readers.begin() as db:
+            return work(db)
 
     async def _run(self, attempt: Callable[[], Awaitable[R]]) -> R:
         """Run the unit; `BusyError` if it is busy for too long."""
@@ -186,65 +164,25 @@ class Database:
 
 @asynccontextmanager
 async def open_database(path: Path, retry_seconds: float = 0.0) -> AsyncIterator[Database]:
-    """Open a database at head. The writer is closed last, since only it checkpoints."""
+    """Open a database at head."""
     busy = RETRIED_BUSY_TIMEOUT_SECONDS if retry_seconds else BUSY_TIMEOUT_SECONDS
-    readers, writer = reader_engine(path, busy), writer_engine(path, busy)
+    database = Database(reader_engine(path, busy), writer_engine(path, busy), retry_seconds)
     try:
-        yield Database(readers, writer, retry_seconds)
+        yield database
     finally:
-        await close(readers, writer)
+        await database.close()
 
 
 @asynccontextmanager
 async def open_read_only(path: Path, busy_timeout: float = BUSY_TIMEOUT_SECONDS) -> AsyncIterator[Database]:
     """Open a database at head for reading, beside a running daemon or inside it."""
-    engine = reader_engine(path, busy_timeout)
+    database = Database(reader_engine(path, busy_timeout))
     try:
-        yield Database(engine)
+        yield database
     finally:
-        await close(engine)
-
-
-async def streamed(db: AsyncConnection, query: Select[*tuple[Any, ...]]) -> AsyncIterator[Sequence[Any]]:
-    """Read many rows in small parts."""
-    async with db.stream(query) as result:
-        async for rows in result.partitions(_STREAMED_ROWS):
-            for row in rows:
-                yield row
+        await database.close()
 
 
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-@contextmanager
-def translated(failure: str) -> Iterator[None]:
-    """Turn every error of the file into a `DatabaseError`, so that callers never see SQLAlchemy's.
-
-    A `BusyError` if it passes without anyone touching the file. `IntegrityError` is not the file's fault.
-    """
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except (
-        OSError,
-        DBAPIError,
-        sqlite3.Error,
-        UnicodeDecodeError,
-    ) as error:  # damage garbles even the message
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        is_external = isinstance(cause, OSError | sqlite3.OperationalError)
-        advice = "check its disk, its permissions and who else uses it" if is_external else "restore a backup"
-        kind = BusyError if _is_passing(cause) else DatabaseError
-        raise kind(f"{failure}: {one_line(cause)}; {advice}") from error
-
-
-def one_line(reason: object) -> str:
-    return textwrap.shorten(str(reason), _MAX_REASON_CHARACTERS, placeholder="…")
-
-
-def _is_passing(cause: object) -> bool:
-    code = getattr(cause, "sqlite_errorcode", None)
-    return isinstance(code, int) and (code & 0xFF in _PASSING_CODES or code in _PASSING_EXTENDED_CODES)

@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Select,
     and_,
+    bindparam,
     case,
     false,
     func,
@@ -18,7 +21,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.deliveries import state_machine
 from orderwatch.core.deliveries.hosts import HostKey
@@ -33,8 +35,32 @@ from orderwatch.db.tables import captures, deliveries, orders, trees
 from orderwatch.errors import StaleOrderError
 
 _RETRIED = (DeliveryState.WAITING, DeliveryState.PARKED)
+_MAX_QUERIES = 64  # of claims, kept for the present hosts and trees
+_KEY = ("account", "task_id", "capture_id", "scene_id", "attachment", "version")
 CAPTURE_OF_DELIVERY = and_(
     captures.c.order_id == deliveries.c.order_id, captures.c.capture_id == deliveries.c.capture_id
+)
+OF_ORDER = and_(orders.c.account == bindparam("of_account"), orders.c.task_id == bindparam("of_task_id"))
+_IS_VERSION = and_(  # found by way of the order, which the index of the deliveries begins with
+    deliveries.c.order_id == select(orders.c.id).where(OF_ORDER).scalar_subquery(),
+    *(deliveries.c[name] == bindparam(f"of_{name}") for name in ("capture_id", "scene_id", "attachment")),
+)
+IS_ROW = and_(_IS_VERSION, deliveries.c.version == bindparam("of_version"))
+
+# Built once, since to build a statement costs more than to execute it.
+_VERSIONS = select(deliveries).where(_IS_VERSION).order_by(deliveries.c.version)
+_IS_DUE = or_(
+    deliveries.c.state == DeliveryState.WANTED,
+    and_(
+        deliveries.c.state.in_(_RETRIED),
+        or_(deliveries.c.not_before <= bindparam("now"), deliveries.c.not_before > bindparam("beyond")),
+    ),
+)
+_INSERT = insert(deliveries)
+_CHANGE = update(deliveries).where(IS_ROW)
+_MOVE = _CHANGE.where(deliveries.c.state == bindparam("of_state"))
+_RENEW_ORDER = (  # every older reading of the order becomes stale
+    update(orders).where(OF_ORDER).values(version=orders.c.version + 1)
 )
 
 
@@ -56,8 +82,7 @@ class Deliveries:
         return sorted(row.host for row in await self._database.rows(query))
 
     async def versions(self, delivery: Delivery) -> Sequence[Delivery]:
-        query = select(deliveries).where(_of_attachment(delivery)).order_by(deliveries.c.version)
-        return [delivery_of(row) for row in await self._database.rows(query)]
+        return await self._database.read(lambda db: _versions(db, delivery))
 
     async def claim(
         self,
@@ -69,38 +94,54 @@ class Deliveries:
         resting: Collection[HostKey] = (),
         doubted: Collection[HostKey] = (),
     ) -> Delivery | None:
-        fetchable = and_(deliveries.c.account.in_(accounts), _is_due(now, beyond), ~_is_from(resting))
-        query = _next_of(and_(fetchable, _fits(rooms or {})), _is_from(doubted) if doubted else None)
+        rooms = rooms or {}
+        query = _next_of(
+            tuple(resting), tuple(doubted), tuple((root, room is None) for root, room in rooms.items())
+        )
+        given: dict[str, object] = {"now": now, "beyond": beyond, "accounts": list(accounts)}
+        given |= {f"room_{number}": room for number, room in enumerate(rooms.values()) if room is not None}
 
-        async def work(db: AsyncConnection) -> Delivery | None:
-            row = (await db.execute(query)).mappings().first()
+        def work(db: Connection) -> Delivery | None:
+            row = db.execute(query, given).mappings().first()
             if row is None:
                 return None
             claimed = state_machine.claimed(delivery_of(row), now)
-            await _write(db, claimed)
+            _write(db, claimed)
             return claimed.delivery
 
         return await self._database.write(work)
 
     async def save(self, change: DeliveryUpdate) -> None:
-        async def work(db: AsyncConnection, notifications: Notifications) -> None:
-            await notifications.delivery_changes(change)
-            await _write(db, change)
+        def work(db: Connection, notifications: Notifications) -> None:
+            notifications.delivery_changes(change)
+            _write(db, change)
 
         await self._outbox.write(work)
 
+    async def intend(self, delivery: Delivery) -> Delivery | None:
+        def work(db: Connection) -> Delivery | None:
+            for other in _versions(db, delivery):
+                is_stored = other.version != delivery.version and other.state is DeliveryState.STORED
+                if is_stored and other.sha256 == delivery.sha256:
+                    return other
+            _write(db, DeliveryUpdate(delivery=delivery, transition=None))
+            return None
+
+        return await self._database.write(work)
+
     async def checkpoint(self, delivery: Delivery, durable: int) -> None:
         facts = {**delivery.file_version.facts(), "furthest": delivery.furthest, "durable": durable}
-        row = update(deliveries).where(is_row_of(delivery))
-        await self._database.execute(row.values(facts))
+        await self._change(delivery, facts)
 
     async def reserve(self, delivery: Delivery, path: str | None, root: str | None = None) -> bool:
-        row = update(deliveries).where(is_row_of(delivery))
         try:
-            await self._database.execute(row.values(path_row(path, root)))
+            await self._change(delivery, path_row(path, root))
         except IntegrityError:
             return False
         return True
+
+    async def _change(self, delivery: Delivery, row: Row) -> None:
+        await self._database.write(lambda db: db.execute(_CHANGE, {**key_of(delivery), **row}))
 
     async def volume(self, root: str) -> str | None:
         volume: str | None = await self._database.scalar(select(trees.c.volume).where(trees.c.root == root))
@@ -110,66 +151,63 @@ class Deliveries:
         await self._database.execute(insert(trees).values(root=root, volume=volume))
 
 
-async def queue(db: AsyncConnection, order_id: int, delivery: Delivery) -> None:
+def queue(db: Connection, order_id: int, delivery: Delivery) -> None:
     """Write a delivery that is to be fetched, without a path, whether or not it has a row."""
     row = delivery_row(delivery)
-    renewed = update(deliveries).where(is_row_of(delivery)).values(**row, **path_row(None, None))
-    if (await db.execute(renewed)).rowcount == 0:
-        await db.execute(insert(deliveries).values(**row, order_id=order_id))
-
-
-def is_row_of(delivery: Delivery) -> ColumnElement[bool]:
-    return and_(_of_attachment(delivery), deliveries.c.version == delivery.version)
+    renewed = {**key_of(delivery), **row, **path_row(None, None)}
+    if db.execute(_CHANGE, renewed).rowcount == 0:
+        db.execute(_INSERT, {**row, "order_id": order_id})
 
 
 def path_row(path: str | None, root: str | None) -> Row:
     return {"path": path, "path_key": None if path is None else place_key(path, root), "root": root}
 
 
-async def _write(db: AsyncConnection, change: DeliveryUpdate) -> None:
+def key_of(delivery: Delivery) -> Row:
+    """Return the parameters of `IS_ROW` and `OF_ORDER` for this delivery."""
+    return {f"of_{name}": getattr(delivery, name) for name in _KEY}
+
+
+def _versions(db: Connection, delivery: Delivery) -> list[Delivery]:
+    return [delivery_of(row) for row in db.execute(_VERSIONS, key_of(delivery)).mappings()]
+
+
+def _write(db: Connection, change: DeliveryUpdate) -> None:
     delivery, transition = change.delivery, change.transition
-    here = is_row_of(delivery)
-    if transition is not None:
-        here = and_(here, deliveries.c.state == transition.before)
-    row = delivery_row(delivery)
+    key, row = key_of(delivery), delivery_row(delivery)
     if delivery.stored_at is not None:
         row["item"] = None  # to be listed again; what is no longer stored has to be taken out of its item
-    if (await db.execute(update(deliveries).where(here).values(row))).rowcount != 1:
+    if transition is None:
+        changed = db.execute(_CHANGE, {**key, **row})
+    else:
+        changed = db.execute(_MOVE, {**key, **row, "of_state": transition.before})
+    if changed.rowcount != 1:
         raise StaleOrderError(f"delivery {delivery.scene_id} was written meanwhile")
     if transition is not None:
-        await history.append(db, [transition])
-        # Every older reading of the order becomes stale.
-        await db.execute(update(orders).where(_of_order(delivery)).values(version=orders.c.version + 1))
+        history.append(db, [transition])
+        db.execute(_RENEW_ORDER, key)
 
 
-def _of_attachment(delivery: Delivery) -> ColumnElement[bool]:
-    """Every version; found by way of the order, which the index of the deliveries begins with."""
-    return and_(
-        deliveries.c.order_id == select(orders.c.id).where(_of_order(delivery)).scalar_subquery(),
-        deliveries.c.capture_id == delivery.capture_id,
-        deliveries.c.scene_id == delivery.scene_id,
-        deliveries.c.attachment == delivery.attachment,
-    )
-
-
-def _of_order(delivery: Delivery) -> ColumnElement[bool]:
-    return and_(orders.c.account == delivery.account, orders.c.task_id == delivery.task_id)
-
-
-def _next_of(fetchable: ColumnElement[bool], doubted: ColumnElement[bool] | None) -> Select[*tuple[Any, ...]]:
+@lru_cache(maxsize=_MAX_QUERIES)
+def _next_of(
+    resting: tuple[HostKey, ...], doubted: tuple[HostKey, ...], roots: tuple[tuple[str | None, bool], ...]
+) -> Select[*tuple[Any, ...]]:
     """Select the first delivery by `state_machine.rank`: rush orders, then by publication, then by size.
 
-    Before all others go the doubted ones, of these the one tried least.
+    Before all others go those from doubted hosts, of these the one tried least. `roots` are marked if nothing
+    may be written there.
     """
     tried_least: list[ColumnElement[Any]] = []
-    if doubted is not None:
+    if doubted:
+        is_doubted = _is_from(doubted)
         tried = (deliveries.c.attempts, deliveries.c.not_before)
-        tried_least = [doubted.desc(), *(case((doubted, column)) for column in tried)]
+        tried_least = [is_doubted.desc(), *(case((is_doubted, column)) for column in tried)]
     first = (
         select(deliveries.c.id)
         .join_from(deliveries, orders, orders.c.id == deliveries.c.order_id)
         .outerjoin(captures, CAPTURE_OF_DELIVERY)
-        .where(fetchable)
+        .where(deliveries.c.account.in_(bindparam("accounts", expanding=True)))
+        .where(_IS_DUE, ~_is_from(resting), _fits(roots))
         .order_by(
             *tried_least,
             orders.c.priority.desc(),
@@ -183,13 +221,6 @@ def _next_of(fetchable: ColumnElement[bool], doubted: ColumnElement[bool] | None
     return select(deliveries).where(deliveries.c.id == first.scalar_subquery())
 
 
-def _is_due(now: datetime, beyond: datetime | None) -> ColumnElement[bool]:
-    is_over = deliveries.c.not_before <= now
-    if beyond is not None:
-        is_over = or_(is_over, deliveries.c.not_before > beyond)
-    return or_(deliveries.c.state == DeliveryState.WANTED, and_(deliveries.c.state.in_(_RETRIED), is_over))
-
-
 def _is_from(ways: Collection[HostKey]) -> ColumnElement[bool]:
     """Whether the delivery's last link led to one of these hosts."""
     host = func.coalesce(deliveries.c.host, "")
@@ -197,11 +228,11 @@ def _is_from(ways: Collection[HostKey]) -> ColumnElement[bool]:
     return or_(*each) if each else false()
 
 
-def _fits(rooms: Mapping[str | None, int | None]) -> ColumnElement[bool]:
+def _fits(roots: Collection[tuple[str | None, bool]]) -> ColumnElement[bool]:
     """Whether the delivery is not parked, has room, or lies below a root that is not configured any more."""
     lacking = func.coalesce(deliveries.c.total - deliveries.c.durable, 1)
     full = [
-        and_(deliveries.c.root.is_(root), true() if room is None else lacking > room)
-        for root, room in rooms.items()
+        and_(deliveries.c.root.is_(root), true() if is_full else lacking > bindparam(f"room_{number}"))
+        for number, (root, is_full) in enumerate(roots)
     ]
     return or_(deliveries.c.state != DeliveryState.PARKED, ~or_(*full)) if full else true()

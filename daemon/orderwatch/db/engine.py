@@ -1,4 +1,4 @@
-"""Connections to SQLite: WAL, durable commits, foreign keys, explicit transactions."""
+"""Connections to SQLite, blocking: WAL, durable commits, foreign keys, explicit transactions."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -6,38 +6,36 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, create_engine, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from orderwatch.cancellation import shielded
 from orderwatch.db.mappers import parse_json
 
 BUSY_TIMEOUT_SECONDS = 10.0  # only a command beside the daemon ever makes a writer wait
 RETRIED_BUSY_TIMEOUT_SECONDS = 2.0  # of units that are retried: nothing can be stopped meanwhile
-_CONNECT = {"isolation_level": None, "timeout": BUSY_TIMEOUT_SECONDS}  # no implicit transactions
+MAX_READERS = 4
 _PROGRESS_STEPS = 10_000  # of SQLite's virtual machine, between two questions whether to stop
 _DURABLE = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 
 
-def writer_engine(path: Path, busy: float = BUSY_TIMEOUT_SECONDS) -> AsyncEngine:
+def writer_engine(path: Path, busy: float = BUSY_TIMEOUT_SECONDS) -> Engine:
     """The only engine that writes: one connection, `BEGIN IMMEDIATE`, so no update is lost."""
-    engine = _async_engine(path, busy, size=1)
-    _set_up(engine.sync_engine, *_DURABLE, "PRAGMA foreign_keys=ON")
-    _begin(engine.sync_engine, "BEGIN IMMEDIATE")
+    engine = _pooled_engine(path, busy, size=1)
+    _set_up(engine, *_DURABLE, "PRAGMA foreign_keys=ON")
+    _begin(engine, "BEGIN IMMEDIATE")
     return engine
 
 
-def reader_engine(path: Path, busy: float = BUSY_TIMEOUT_SECONDS) -> AsyncEngine:
+def reader_engine(path: Path, busy: float = BUSY_TIMEOUT_SECONDS) -> Engine:
     """Reads a consistent snapshot and cannot write."""
-    engine = _async_engine(path, busy, size=4)
-    _set_up(engine.sync_engine, "PRAGMA query_only=ON")
-    _begin(engine.sync_engine, "BEGIN")
+    engine = _pooled_engine(path, busy, size=MAX_READERS)
+    _set_up(engine, "PRAGMA query_only=ON")
+    _begin(engine, "BEGIN")
     return engine
 
 
 def upgrade_engine(path: Path) -> Engine:
-    """Blocking, for migrations: without foreign keys, or a rebuilt parent table would empty its children."""
+    """For migrations: without foreign keys, or a rebuilt parent table would empty its children."""
     engine = _engine(path, "rwc")
     _set_up(engine, *_DURABLE, "PRAGMA foreign_keys=OFF")
     _begin(engine, "BEGIN IMMEDIATE")
@@ -45,7 +43,7 @@ def upgrade_engine(path: Path) -> Engine:
 
 
 def inspect_engine(path: Path) -> Engine:
-    """Blocking and read-only, for a file that may not be our database."""
+    """Read-only, for a file that may not be our database."""
     engine = _engine(path, "rw")
     _set_up(engine, "PRAGMA query_only=ON")
     _begin(engine, "BEGIN")
@@ -65,29 +63,23 @@ def side_connection(path: Path, stop: Callable[[], bool]) -> Iterator[sqlite3.Co
         yield db
 
 
-async def close(*engines: AsyncEngine) -> None:
-    """Close all of them in this order, also when the caller is cancelled."""
-
-    async def close_each() -> None:
-        for engine in engines:
-            await engine.dispose()
-
-    await shielded(close_each())
-
-
 def _engine(path: Path, mode: str) -> Engine:
-    return create_engine(_url("sqlite", path, mode), connect_args=_CONNECT, poolclass=NullPool)
+    return create_engine(_url(path, mode), connect_args=_connect(BUSY_TIMEOUT_SECONDS), poolclass=NullPool)
 
 
-def _async_engine(path: Path, busy: float, size: int) -> AsyncEngine:
-    return create_async_engine(
-        _url("sqlite+aiosqlite", path, "rw"),
-        connect_args={**_CONNECT, "timeout": busy},
-        poolclass=AsyncAdaptedQueuePool,
+def _pooled_engine(path: Path, busy: float, size: int) -> Engine:
+    return create_engine(
+        _url(path, "rw"),
+        connect_args=_connect(busy),
+        poolclass=QueuePool,
         pool_size=size,
         max_overflow=0,
         json_deserializer=parse_json,
     )
+
+
+def _connect(busy: float) -> dict[str, object]:
+    return {"isolation_level": None, "timeout": busy}  # no implicit transactions
 
 
 def _set_up(engine: Engine, *pragmas: str) -> None:
@@ -105,9 +97,9 @@ def _begin(engine: Engine, statement: str) -> None:
         connection.exec_driver_sql(statement)
 
 
-def _url(driver: str, path: Path, mode: str) -> URL:
+def _url(path: Path, mode: str) -> URL:
     """With mode "rw" a file that vanished is an error, with "rwc" a new empty database."""
-    return URL.create(driver, database=_file(path, mode), query={"uri": "true"})
+    return URL.create("sqlite", database=_file(path, mode), query={"uri": "true"})
 
 
 def _file(path: Path, mode: str) -> str:

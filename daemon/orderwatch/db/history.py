@@ -3,8 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Executable, and_, func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Executable, and_, bindparam, func, insert, select
 
 from orderwatch.core.model import DeliveryState, Subject, Transition
 from orderwatch.db.database import Database
@@ -14,6 +13,13 @@ from orderwatch.ports.queries import News
 
 _MAX_WRITER_WAIT = timedelta(seconds=10)
 _NEWEST_NUMBER = select(func.max(transitions.c.id))
+_NEWEST_TIME = (  # of the transitions of an order
+    select(transitions.c.at)
+    .where(transitions.c.account == bindparam("of_account"), transitions.c.task_id == bindparam("of_task_id"))
+    .order_by(transitions.c.id.desc())
+    .limit(1)
+)
+_INSERT = insert(transitions)
 FETCHING = select(deliveries).where(deliveries.c.state == DeliveryState.FETCHING).order_by(deliveries.c.id)
 
 _SEEN_BEFORE = and_(  # a capture before its publication: so we know when it was published
@@ -61,12 +67,12 @@ class History:
         recorded = select(transitions).where(transitions.c.id > after).order_by(transitions.c.id).limit(limit)
         polled = select(orders.c.account, orders.c.task_id).where(orders.c.looked_at > since)
 
-        async def work(db: AsyncConnection) -> News:
+        def work(db: Connection) -> News:
             return News(
-                newest=await db.scalar(_NEWEST_NUMBER) or 0,
-                moves=[(row["id"], transition_of(row)) for row in (await db.execute(recorded)).mappings()],
-                touched=[(account, task_id) for account, task_id in await db.execute(polled)],
-                fetching=[delivery_of(row) for row in (await db.execute(FETCHING)).mappings()],
+                newest=db.scalar(_NEWEST_NUMBER) or 0,
+                moves=[(row["id"], transition_of(row)) for row in db.execute(recorded).mappings()],
+                touched=[(account, task_id) for account, task_id in db.execute(polled)],
+                fetching=[delivery_of(row) for row in db.execute(FETCHING).mappings()],
             )
 
         return await self._database.read(work)
@@ -79,16 +85,15 @@ class History:
         return [(row["id"], transition_of(row)) for row in await self._database.rows(query)]
 
 
-async def append(db: AsyncConnection, new: Collection[Transition]) -> None:
+def append(db: Connection, new: Collection[Transition]) -> None:
     """Append transitions of one order. Times never go back, although taken before the turn to write."""
     if not new:
         return
     rows = [transition_row(transition) for transition in new]
-    of_order = and_(transitions.c.account == rows[0]["account"], transitions.c.task_id == rows[0]["task_id"])
-    newest = select(transitions.c.at).where(of_order).order_by(transitions.c.id.desc()).limit(1)
-    last: datetime | None = await db.scalar(newest)
+    of_order = {"of_account": rows[0]["account"], "of_task_id": rows[0]["task_id"]}
+    last: datetime | None = db.scalar(_NEWEST_TIME, of_order)
     for row in rows:
         # No writer waits longer than that: the clock was set, and the history shows it as it was.
         if last is not None and timedelta(0) < last - row["at"] <= _MAX_WRITER_WAIT:
             row["at"] = last
-    await db.execute(insert(transitions), rows)
+    db.execute(_INSERT, rows)

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from orderwatch.cancellation import shielded
-from orderwatch.db.database import one_line, translated
 from orderwatch.db.engine import side_connection
+from orderwatch.db.file_errors import one_line, translated
 from orderwatch.errors import BusyError
 
 _QUICK_CHECK_TIMEOUT_SECONDS = 60.0

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import RowMapping, and_, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.ordering.intent import Budget, Intent, IntentState
 from orderwatch.core.ordering.provenance import Provenance
@@ -55,10 +54,10 @@ class Intents:
         return [intent_of(row) for row in await self._database.rows(query)]
 
     async def add(self, intent: Intent, now: datetime, budget: Budget | None = None) -> Intent | None:
-        async def work(db: AsyncConnection) -> Intent | None:
-            if budget is not None and await _exceeds(db, budget, now):
+        def work(db: Connection) -> Intent | None:
+            if budget is not None and _exceeds(db, budget, now):
                 return None
-            return await _add(db, intent)
+            return _add(db, intent)
 
         return await self._database.write(work)
 
@@ -66,12 +65,12 @@ class Intents:
         await self._database.write(lambda db: _update(db, before, after))
 
     async def settle(self, before: Intent, after: Intent, verdict: Verdict) -> None:
-        async def work(db: AsyncConnection, notifications: Notifications) -> None:
+        def work(db: Connection, notifications: Notifications) -> None:
             if before.number:
-                await _update(db, before, after)
+                _update(db, before, after)
             else:
-                await _add(db, after)
-            await orders.write(db, notifications, verdict)
+                _add(db, after)
+            orders.write(db, notifications, verdict)
 
         await self._outbox.write(work)
 
@@ -96,27 +95,27 @@ def _row(intent: Intent) -> Row:
     }
 
 
-async def _add(db: AsyncConnection, intent: Intent) -> Intent:
+def _add(db: Connection, intent: Intent) -> Intent:
     """Insert the intent in place of equal ones that never reached the provider."""
     unsent = and_(intents.c.state == IntentState.UNSENT, intents.c.fingerprint == intent.fingerprint)
-    await db.execute(delete(intents).where(unsent))
+    db.execute(delete(intents).where(unsent))
     try:
-        done = await db.execute(insert(intents).values(_row(intent)).returning(intents.c.number))
+        done = db.execute(insert(intents).values(_row(intent)).returning(intents.c.number))
     except IntegrityError as error:
         raise LockedError("another process is placing the same order; try again") from error
     number: int = done.scalar_one()
     return replace(intent, number=number)
 
 
-async def _update(db: AsyncConnection, before: Intent, after: Intent) -> None:
+def _update(db: Connection, before: Intent, after: Intent) -> None:
     unchanged = and_(
         intents.c.number == before.number, intents.c.state == before.state, intents.c.sends == before.sends
     )
-    if (await db.execute(update(intents).where(unchanged).values(_row(after)))).rowcount != 1:
+    if (db.execute(update(intents).where(unchanged).values(_row(after)))).rowcount != 1:
         raise LockedError("another process is placing the same order; try again")
 
 
-async def _exceeds(db: AsyncConnection, budget: Budget, now: datetime) -> bool:
+def _exceeds(db: Connection, budget: Budget, now: datetime) -> bool:
     """Whether one standing order more exceeds the budget, which all accounts share."""
-    rows = await db.execute(select(intents).where(intents.c.standing_order))
+    rows = db.execute(select(intents).where(intents.c.standing_order))
     return is_spent(budget, [intent_of(row) for row in rows.mappings()], now)

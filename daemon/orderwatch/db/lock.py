@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from orderwatch.db.database import translated
+from orderwatch.db.file_errors import translated
 from orderwatch.errors import LockedError
 
 

@@ -3,15 +3,14 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, Table, and_, delete, func, insert, or_, select, type_coerce, update
+from sqlalchemy import Connection, String, Table, and_, delete, func, insert, or_, select, type_coerce, update
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.model import SETTLED, Delivery, DeliveryState, OrderState
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db import history
 from orderwatch.db.database import Database
-from orderwatch.db.deliveries import is_row_of, path_row
+from orderwatch.db.deliveries import IS_ROW, key_of, path_row
 from orderwatch.db.mappers import Row, capture_row, delivery_of, delivery_row, order_row, transition_row
 from orderwatch.db.tables import captures, deliveries, orders, transitions
 
@@ -33,13 +32,13 @@ class Maintenance:
             orders.c.state == OrderState.DONE, orders.c.final_at < before, is_unpruned
         )
 
-        async def work(db: AsyncConnection) -> int:
-            rows = (await db.execute(query.limit(limit))).all()
+        def work(db: Connection) -> int:
+            rows = (db.execute(query.limit(limit))).all()
             for _, account, task_id in rows:
                 of_order = and_(transitions.c.account == account, transitions.c.task_id == task_id)
-                await db.execute(delete(transitions).where(of_order))
+                db.execute(delete(transitions).where(of_order))
             pruned = update(orders).where(orders.c.id.in_([row.id for row in rows]))
-            await db.execute(pruned.values(document={}))
+            db.execute(pruned.values(document={}))
             return len(rows)
 
         return await self._database.write(work)
@@ -62,8 +61,8 @@ class Maintenance:
         return int(await self._database.scalar(query) or 0)
 
     async def mark_read(self, delivery: Delivery, at: datetime) -> None:
-        here = and_(is_row_of(delivery), deliveries.c.stored_at == delivery.stored_at)
-        await self._database.execute(update(deliveries).where(here).values(read_at=at))
+        here = update(deliveries).where(IS_ROW, deliveries.c.stored_at == delivery.stored_at)
+        await self._database.write(lambda db: db.execute(here, {**key_of(delivery), "read_at": at}))
 
     async def shift_schedule(self, now: datetime, by: timedelta) -> None:
         statements = []
@@ -76,74 +75,71 @@ class Maintenance:
         await self._database.write(lambda db: _restore(db, verdicts))
 
     async def merge(self, verdicts: Collection[Verdict], now: datetime) -> Collection[Delivery]:
-        async def work(db: AsyncConnection) -> list[Delivery]:
+        def work(db: Connection) -> list[Delivery]:
             not_done = update(orders).where(orders.c.state != OrderState.DONE)
-            await db.execute(not_done.values(next_look_at=now))
-            return [delivery for verdict in verdicts for delivery in await _merge(db, verdict)]
+            db.execute(not_done.values(next_look_at=now))
+            return [delivery for verdict in verdicts for delivery in _merge(db, verdict)]
 
         return await self._database.write(work)
 
 
-async def _restore(db: AsyncConnection, verdicts: Collection[Verdict]) -> None:
+def _restore(db: Connection, verdicts: Collection[Verdict]) -> None:
     """By few statements: a tree may hold the files of thousands of orders."""
-    await _insert(db, orders, [{**order_row(v.order), "version": 1} for v in verdicts])
-    rows = await db.execute(select(orders.c.account, orders.c.task_id, orders.c.id))
+    _insert(db, orders, [{**order_row(v.order), "version": 1} for v in verdicts])
+    rows = db.execute(select(orders.c.account, orders.c.task_id, orders.c.id))
     ids = {(account, task_id): order_id for account, task_id, order_id in rows}
     found = [(ids[v.order.account, v.order.task_id], v.order) for v in verdicts]
-    await _insert(
-        db, captures, [capture_row(order_id, c) for order_id, order in found for c in order.captures]
-    )
-    await _insert(
+    _insert(db, captures, [capture_row(order_id, c) for order_id, order in found for c in order.captures])
+    _insert(
         db,
         deliveries,
         [{**_stored_row(d), "order_id": order_id} for order_id, order in found for d in order.deliveries],
     )
-    await _insert(db, transitions, [transition_row(each) for v in verdicts for each in v.transitions])
+    _insert(db, transitions, [transition_row(each) for v in verdicts for each in v.transitions])
 
 
-async def _insert(db: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+def _insert(db: Connection, table: Table, rows: Sequence[Row]) -> None:
     if rows:
-        await db.execute(insert(table), rows)
+        db.execute(insert(table), rows)
 
 
-async def _merge(db: AsyncConnection, verdict: Verdict) -> list[Delivery]:
+def _merge(db: Connection, verdict: Verdict) -> list[Delivery]:
     """Add what the sidecars hold of an order; return the deliveries that were new to the rows."""
     order = verdict.order
     here = and_(orders.c.account == order.account, orders.c.task_id == order.task_id)
-    order_id = await db.scalar(select(orders.c.id).where(here))
+    order_id = db.scalar(select(orders.c.id).where(here))
     if order_id is None:
-        await _restore(db, [verdict])
+        _restore(db, [verdict])
         return list(order.deliveries)
-    new = [delivery for delivery in order.deliveries if await _merge_file(db, order_id, delivery)]
+    new = [delivery for delivery in order.deliveries if _merge_file(db, order_id, delivery)]
     if new:
         statement = upsert(captures).on_conflict_do_nothing()
-        await db.execute(statement, [capture_row(order_id, capture) for capture in order.captures])
+        db.execute(statement, [capture_row(order_id, capture) for capture in order.captures])
         scenes = {(d.capture_id, d.scene_id) for d in new}
-        await history.append(db, [t for t in verdict.transitions if (t.capture_id, t.scene_id) in scenes])
+        history.append(db, [t for t in verdict.transitions if (t.capture_id, t.scene_id) in scenes])
         due = {"next_look_at": order.next_look_at, "state": order.state, "version": orders.c.version + 1}
-        await db.execute(update(orders).where(orders.c.id == order_id).values(due))
+        db.execute(update(orders).where(orders.c.id == order_id).values(due))
     return new
 
 
-async def _merge_file(db: AsyncConnection, order_id: int, found: Delivery) -> bool:
+def _merge_file(db: Connection, order_id: int, found: Delivery) -> bool:
     """Return whether the file was new; a row with its file stays, unless a newer version supersedes it."""
-    row = _stored_row(found)
-    taken = and_(deliveries.c.path_key == row["path_key"], ~is_row_of(found))
-    if await db.scalar(select(deliveries.c.id).where(taken)) is not None:
+    row, key = _stored_row(found), key_of(found)
+    taken = and_(deliveries.c.path_key == row["path_key"], ~IS_ROW)
+    if db.scalar(select(deliveries.c.id).where(taken), key) is not None:
         released = update(deliveries).where(taken, deliveries.c.stored_at.is_(None))
-        await db.execute(released.values(path_row(None, None)))
-        if await db.scalar(select(deliveries.c.id).where(taken)) is not None:
+        db.execute(released, {**key, **path_row(None, None)})
+        if db.scalar(select(deliveries.c.id).where(taken), key) is not None:
             return False
-    here = update(deliveries).where(is_row_of(found))
-    state, stored_at = (
-        await db.execute(select(deliveries.c.state, deliveries.c.stored_at).where(is_row_of(found)))
-    ).one_or_none() or (None, None)
+    here = update(deliveries).where(IS_ROW)
+    known = db.execute(select(deliveries.c.state, deliveries.c.stored_at).where(IS_ROW), key).one_or_none()
+    state, stored_at = known or (None, None)
     if state is None:
-        await db.execute(insert(deliveries).values(**row, order_id=order_id))
+        db.execute(insert(deliveries).values(**row, order_id=order_id))
     elif stored_at is None and state != DeliveryState.SUPERSEDED:
-        await db.execute(here.values({**row, "item": None}))
+        db.execute(here, {**key, **row, "item": None})
     elif state == DeliveryState.STORED and found.state is DeliveryState.SUPERSEDED:
-        await db.execute(here.values({"state": found.state, "reason": found.reason, "item": None}))
+        db.execute(here, {**key, "state": found.state, "reason": found.reason, "item": None})
         return False
     else:
         return False

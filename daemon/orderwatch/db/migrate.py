@@ -7,8 +7,8 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 import orderwatch
-from orderwatch.db.database import one_line, translated
 from orderwatch.db.engine import inspect_engine, upgrade_engine
+from orderwatch.db.file_errors import one_line, translated
 from orderwatch.errors import DatabaseError
 
 HEAD = "0011"  # the newest revision in migrations/; a test holds the two together

@@ -4,10 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Update, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Insert, Update, and_, bindparam, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError, NoResultFound
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.model import Capture, Delivery, Order, OrderState
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
@@ -15,7 +14,7 @@ from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.watches import OrderTraits
 from orderwatch.db import history
 from orderwatch.db.database import Database
-from orderwatch.db.deliveries import queue
+from orderwatch.db.deliveries import OF_ORDER, key_of, queue
 from orderwatch.db.mappers import (
     capture_of,
     capture_row,
@@ -33,6 +32,12 @@ from orderwatch.ports import AccountState
 
 _TRAITS = ("task_id", "project_name", "task_name", "placed_at", "word", "ours")
 
+_WITH_ACCOUNT = orders.outerjoin(accounts, accounts.c.account == orders.c.account)
+_ORDER = select(orders, accounts.c.listed_at).select_from(_WITH_ACCOUNT).where(OF_ORDER)
+_CAPTURE = select(captures).where(
+    captures.c.order_id == bindparam("of_order_id"), captures.c.capture_id == bindparam("of_capture_id")
+)
+
 
 class Orders:
     """`ports.Orders` over SQLite."""
@@ -44,6 +49,16 @@ class Orders:
     async def get(self, account: str, task_id: int) -> Order | None:
         found = await self._load(and_(orders.c.account == account, orders.c.task_id == task_id))
         return found[0] if found else None
+
+    async def of_delivery(self, delivery: Delivery) -> Order | None:
+        def work(db: Connection) -> Order | None:
+            row = db.execute(_ORDER, key_of(delivery)).mappings().one_or_none()
+            if row is None:
+                return None
+            rows = db.execute(_CAPTURE, {**key_of(delivery), "of_order_id": row["id"]}).mappings()
+            return order_of(row, tuple(map(capture_of, rows)), ())
+
+        return await self._database.read(work)
 
     async def get_many(self, account: str, task_ids: Collection[int]) -> dict[int, Order]:
         found = await self._load(and_(orders.c.account == account, orders.c.task_id.in_(task_ids)))
@@ -78,19 +93,19 @@ class Orders:
         return set(task_ids) - {row["task_id"] for row in await self._database.rows(query)}
 
     async def save(self, verdict: Verdict) -> None:
-        async def work(db: AsyncConnection, notifications: Notifications) -> None:
-            await write(db, notifications, verdict)
+        def work(db: Connection, notifications: Notifications) -> None:
+            write(db, notifications, verdict)
 
         await self._outbox.write(work)
 
     async def save_all(self, verdicts: Collection[Verdict]) -> None:
-        async def work(db: AsyncConnection, notifications: Notifications) -> None:
+        def work(db: Connection, notifications: Notifications) -> None:
             for verdict in verdicts:
-                await notifications.order_changes(verdict)
-            await _insert_bare(db, [verdict for verdict in verdicts if _is_bare(verdict)])
+                notifications.order_changes(verdict)
+            _insert_bare(db, [verdict for verdict in verdicts if _is_bare(verdict)])
             for verdict in verdicts:
                 if not _is_bare(verdict):
-                    await _write(db, verdict)
+                    _write(db, verdict)
 
         await self._outbox.write(work)
 
@@ -98,23 +113,20 @@ class Orders:
         return await self._database.read(lambda db: load(db, where))
 
 
-async def load(
-    db: AsyncConnection, where: ColumnElement[bool] | None, rows: Sequence[int] | None = None
-) -> list[Order]:
+def load(db: Connection, where: ColumnElement[bool] | None, rows: Sequence[int] | None = None) -> list[Order]:
     """Return these orders with captures and deliveries, by account and id, or in the order of these rows."""
-    with_account = orders.outerjoin(accounts, accounts.c.account == orders.c.account)
-    query = select(orders, accounts.c.listed_at).select_from(with_account)
+    query = select(orders, accounts.c.listed_at).select_from(_WITH_ACCOUNT)
     query = query.order_by(orders.c.account, orders.c.task_id)
     if where is not None:
         query = query.where(where)
     ids = rows if rows is not None else query.with_only_columns(orders.c.id).order_by(None)
-    found = {row["id"]: row for row in (await db.execute(query)).mappings()}
+    found = {row["id"]: row for row in db.execute(query).mappings()}
     parts: dict[int, tuple[list[Capture], list[Delivery]]] = {order_id: ([], []) for order_id in found}
     of_captures = select(captures).where(captures.c.order_id.in_(ids)).order_by(captures.c.id)
-    for row in (await db.execute(of_captures)).mappings():
+    for row in db.execute(of_captures).mappings():
         parts[row["order_id"]][0].append(capture_of(row))
     of_deliveries = select(deliveries).where(deliveries.c.order_id.in_(ids)).order_by(deliveries.c.id)
-    for row in (await db.execute(of_deliveries)).mappings():
+    for row in db.execute(of_deliveries).mappings():
         parts[row["order_id"]][1].append(delivery_of(row))
     return [
         order_of(found[order_id], tuple(its_captures), tuple(its_deliveries))
@@ -123,25 +135,25 @@ async def load(
     ]
 
 
-async def write(db: AsyncConnection, notifications: Notifications, verdict: Verdict) -> None:
+def write(db: Connection, notifications: Notifications, verdict: Verdict) -> None:
     """Write an order with its notifications, within a transaction; `StaleOrderError` as `Orders.save`."""
-    await notifications.order_changes(verdict)
-    await _write(db, verdict)
+    notifications.order_changes(verdict)
+    _write(db, verdict)
 
 
-async def _write(db: AsyncConnection, verdict: Verdict) -> None:
-    order_id = await _write_order(db, verdict.order)
-    await _write_captures(db, order_id, verdict.order.captures)
+def _write(db: Connection, verdict: Verdict) -> None:
+    order_id = _write_order(db, verdict.order)
+    _write_captures(db, order_id, verdict.order.captures)
     for delivery in verdict.wanted:
-        await queue(db, order_id, delivery)
-    await history.append(db, verdict.transitions)
+        queue(db, order_id, delivery)
+    history.append(db, verdict.transitions)
 
 
-async def _write_order(db: AsyncConnection, order: Order) -> int:
+def _write_order(db: Connection, order: Order) -> int:
     row = {**order_row(order), "version": order.version + 1}
     if order.version == 0:
         try:
-            return await _id_of(db, insert(orders).values(row))
+            return _id_of(db, insert(orders).values(row))
         except IntegrityError as error:
             raise StaleOrderError(f"order {order.task_id} was recorded meanwhile") from error
     here = and_(
@@ -150,24 +162,24 @@ async def _write_order(db: AsyncConnection, order: Order) -> int:
         orders.c.version == order.version,
     )
     try:
-        return await _id_of(db, update(orders).where(here).values(row))
+        return _id_of(db, update(orders).where(here).values(row))
     except NoResultFound as error:
         raise StaleOrderError(f"order {order.task_id} was written meanwhile") from error
 
 
-async def _id_of(db: AsyncConnection, statement: Insert | Update) -> int:
-    order_id: int = (await db.execute(statement.returning(orders.c.id))).scalar_one()
+def _id_of(db: Connection, statement: Insert | Update) -> int:
+    order_id: int = (db.execute(statement.returning(orders.c.id))).scalar_one()
     return order_id
 
 
-async def _write_captures(db: AsyncConnection, order_id: int, of_order: Collection[Capture]) -> None:
+def _write_captures(db: Connection, order_id: int, of_order: Collection[Capture]) -> None:
     if not of_order:
         return
     rows = [capture_row(order_id, capture) for capture in of_order]
     keys = ["order_id", "capture_id"]
     statement = upsert(captures)
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    await db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+    db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
 
 
 def _is_bare(verdict: Verdict) -> bool:
@@ -176,16 +188,16 @@ def _is_bare(verdict: Verdict) -> bool:
     return order.version == 0 and not order.captures and not verdict.wanted
 
 
-async def _insert_bare(db: AsyncConnection, verdicts: Collection[Verdict]) -> None:
+def _insert_bare(db: Connection, verdicts: Collection[Verdict]) -> None:
     """Insert many new orders by few statements: an account may have thousands when it is polled first."""
     if not verdicts:
         return
     try:
-        await db.execute(insert(orders), [{**order_row(v.order), "version": 1} for v in verdicts])
+        db.execute(insert(orders), [{**order_row(v.order), "version": 1} for v in verdicts])
     except IntegrityError as error:
         raise StaleOrderError("an order was recorded meanwhile") from error
     if rows := [transition_row(transition) for v in verdicts for transition in v.transitions]:
-        await db.execute(insert(transitions), rows)
+        db.execute(insert(transitions), rows)
 
 
 _MAX_VANISHED = 10  # orders that may vanish from a list together without making it doubtful
@@ -210,18 +222,18 @@ class Accounts:
     async def mark_listed(self, account: str, now: datetime, listed: Collection[int]) -> Collection[int]:
         of_account = orders.c.account == account
 
-        async def work(db: AsyncConnection) -> Collection[int]:
+        def work(db: Connection) -> Collection[int]:
             known = select(orders.c.task_id, orders.c.listed).where(of_account)
-            rows = (await db.execute(known)).all()
+            rows = db.execute(known).all()
             before = {task_id for task_id, shown in rows if shown}
             vanished = before - set(listed)
             returned = {task_id for task_id, shown in rows if not shown} & set(listed)
-            await _set_orders(db, of_account, returned, listed=True)
-            await _set_orders(db, of_account, vanished, listed=False)
+            _set_orders(db, of_account, returned, listed=True)
+            _set_orders(db, of_account, vanished, listed=False)
             if len(vanished) <= max(_MAX_VANISHED, len(before) - len(vanished)):  # else the list is doubtful
                 not_done = and_(of_account, orders.c.state != OrderState.DONE)
-                await _set_orders(db, not_done, vanished, next_look_at=now)
-            await db.execute(_save(account, listed_at=now))
+                _set_orders(db, not_done, vanished, next_look_at=now)
+            db.execute(_save(account, listed_at=now))
             return vanished
 
         return await self._database.write(work)
@@ -233,8 +245,8 @@ def _save(account: str, **values: Any) -> Insert:  # noqa: ANN401 - of any colum
     return statement.on_conflict_do_update(index_elements=["account"], set_=values)
 
 
-async def _set_orders(
-    db: AsyncConnection,
+def _set_orders(
+    db: Connection,
     where: ColumnElement[bool],
     task_ids: Collection[int],
     **values: Any,  # noqa: ANN401 - of any column
@@ -242,4 +254,4 @@ async def _set_orders(
     ids = sorted(task_ids)
     for start in range(0, len(ids), _MAX_VARIABLES):
         some = orders.c.task_id.in_(ids[start : start + _MAX_VARIABLES])
-        await db.execute(update(orders).where(where, some).values(values))
+        db.execute(update(orders).where(where, some).values(values))

@@ -1,13 +1,12 @@
 """The outbox: notifications written in the transaction of what they report, kept until channels sent them."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID, uuid4, uuid5
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate
@@ -47,14 +46,14 @@ class Outbox:
     def subscribe(self, subscribed: Sequence[Channel], wake: Callable[[], object] = bool) -> None:
         self._channels, self._wake = tuple(subscribed), wake
 
-    async def write(self, work: Callable[[AsyncConnection, "Notifications"], Awaitable[R]]) -> R:
+    async def write(self, work: Callable[[Connection, "Notifications"], R]) -> R:
         """Run a unit of work that writes notifications too; wake the subscriber after it, if it wrote any."""
         notifications: Notifications | None = None
 
-        async def unit(db: AsyncConnection) -> R:
+        def unit(db: Connection) -> R:
             nonlocal notifications
             notifications = Notifications(db, self._channels)
-            return await work(db, notifications)
+            return work(db, notifications)
 
         def wake() -> None:
             if notifications is not None and notifications.written:
@@ -75,9 +74,9 @@ class Outbox:
     async def mark_sent(self, channel: str, items: Collection[OutboxItem]) -> None:
         sent = and_(outbox.c.channel == channel, outbox.c.note.in_([item.number for item in items]))
 
-        async def work(db: AsyncConnection) -> None:
-            await _remove(db, sent)
-            await db.execute(delete(channels).where(channels.c.channel == channel))
+        def work(db: Connection) -> None:
+            _remove(db, sent)
+            db.execute(delete(channels).where(channels.c.channel == channel))
 
         await self._database.write(work)
 
@@ -93,9 +92,9 @@ class Outbox:
         )
 
     async def retain(self, names: Collection[str]) -> None:
-        async def work(db: AsyncConnection) -> None:
-            await _remove(db, outbox.c.channel.not_in(names))
-            await db.execute(delete(channels).where(channels.c.channel.not_in(names)))
+        def work(db: Connection) -> None:
+            _remove(db, outbox.c.channel.not_in(names))
+            db.execute(delete(channels).where(channels.c.channel.not_in(names)))
 
         await self._database.write(work)
 
@@ -112,9 +111,9 @@ class Outbox:
         return {row["key"]: Problem(**row) for row in await self._database.rows(OPEN_PROBLEMS)}
 
     async def record_problems(self, changes: Sequence[ProblemChange]) -> None:
-        async def work(_: AsyncConnection, notifications: Notifications) -> None:
+        def work(_: Connection, notifications: Notifications) -> None:
             for change in changes:
-                await notifications.problem_changes(change)
+                notifications.problem_changes(change)
 
         await self.write(work)
 
@@ -122,54 +121,54 @@ class Outbox:
 class Notifications:
     """The notifications of one transaction; nothing is written, or read, that no channel subscribes to."""
 
-    def __init__(self, db: AsyncConnection, subscribed: Sequence[Channel]) -> None:
+    def __init__(self, db: Connection, subscribed: Sequence[Channel]) -> None:
         self._db = db
         self._channels = subscribed
         self.written = False
 
-    async def order_changes(self, verdict: Verdict) -> None:
+    def order_changes(self, verdict: Verdict) -> None:
         """To be called before the order is written, since its row still has the former state."""
         if self._channels:
             is_done = verdict.order.state is OrderState.DONE
-            before = await self._state_of(verdict.order) if is_done else None
+            before = self._state_of(verdict.order) if is_done else None
             for notification in of_verdict(verdict, before):
-                await self._write(notification)
+                self._write(notification)
 
-    async def delivery_changes(self, update: DeliveryUpdate) -> None:
+    def delivery_changes(self, update: DeliveryUpdate) -> None:
         """To be called before the delivery is written. Parked again for the same reason is not reported."""
         if not self._channels or update.transition is None:
             return
-        notification = of_delivery(update, await self._names_of(update.delivery))
+        notification = of_delivery(update, self._names_of(update.delivery))
         if notification is None or not self._subscribers(notification):
             return
-        if update.delivery.state is DeliveryState.PARKED and await self._was_parked(update.delivery):
+        if update.delivery.state is DeliveryState.PARKED and self._was_parked(update.delivery):
             return
-        await self._write(notification)
+        self._write(notification)
 
-    async def problem_changes(self, change: ProblemChange) -> None:
+    def problem_changes(self, change: ProblemChange) -> None:
         """Write the problem too, or remove it when it is over."""
         problem = change.problem
         if change.over:
-            await self._db.execute(delete(problems).where(problems.c.key == problem.key))
+            self._db.execute(delete(problems).where(problems.c.key == problem.key))
         else:
             row = {"event": problem.event, "began_at": problem.began_at, "facts": dict(problem.facts)}
             statement = upsert(problems).values(key=problem.key, **row)
-            await self._db.execute(statement.on_conflict_do_update(index_elements=["key"], set_=row))
+            self._db.execute(statement.on_conflict_do_update(index_elements=["key"], set_=row))
         if change.notify:
             # Written again after a cancelled write that was committed, the notification has the same id.
             name = f"{problem.key} {problem.event} {problem.began_at} {change.at} {change.over}"
-            await self._write(of_problem(change), str(uuid5(_PROBLEM_NAMESPACE, name)))
+            self._write(of_problem(change), str(uuid5(_PROBLEM_NAMESPACE, name)))
 
-    async def concern_changes(self, concern: Concern, at: datetime, *, cleared: bool) -> None:
+    def concern_changes(self, concern: Concern, at: datetime, *, cleared: bool) -> None:
         """Report that something needs a person, or no longer does."""
         name = f"{concern.key} {concern.since} {cleared} {at}"
         notification = of_concern(concern, at, cleared=cleared)
-        await self._write(notification, str(uuid5(_ATTENTION_NAMESPACE, name)))
+        self._write(notification, str(uuid5(_ATTENTION_NAMESPACE, name)))
 
     def _subscribers(self, notification: Notification) -> list[str]:
         return [channel.name for channel in self._channels if channel.wants(notification)]
 
-    async def _write(self, notification: Notification, notification_id: str = "") -> None:
+    def _write(self, notification: Notification, notification_id: str = "") -> None:
         if not (subscribers := self._subscribers(notification)):
             return
         new_id = notification_id or str(uuid4())
@@ -180,25 +179,25 @@ class Notifications:
             "document": to_document(notification, new_id),
         }
         statement = upsert(notes).values(row).on_conflict_do_nothing().returning(notes.c.number)
-        number = await self._db.scalar(statement)
+        number = self._db.scalar(statement)
         if number is None:
             return
-        await self._db.execute(insert(outbox), [{"channel": name, "note": number} for name in subscribers])
+        self._db.execute(insert(outbox), [{"channel": name, "note": number} for name in subscribers])
         self.written = True
 
-    async def _state_of(self, order: Order) -> OrderState | None:
+    def _state_of(self, order: Order) -> OrderState | None:
         here = and_(orders.c.account == order.account, orders.c.task_id == order.task_id)
-        state: str | None = await self._db.scalar(select(orders.c.state).where(here))
+        state: str | None = self._db.scalar(select(orders.c.state).where(here))
         return None if state is None else OrderState(state)
 
-    async def _names_of(self, delivery: Delivery) -> OrderNames:
+    def _names_of(self, delivery: Delivery) -> OrderNames:
         names = select(orders.c.project_name, orders.c.task_name).where(
             orders.c.account == delivery.account, orders.c.task_id == delivery.task_id
         )
-        found = (await self._db.execute(names)).first()
+        found = (self._db.execute(names)).first()
         return OrderNames(delivery.account, delivery.task_id, *(found or (None, None)))
 
-    async def _was_parked(self, delivery: Delivery) -> bool:
+    def _was_parked(self, delivery: Delivery) -> bool:
         """Whether its last attempt ended so, as far as the history distinguishes a scene's attachments."""
         query = select(transitions.c.after, transitions.c.detail).where(
             transitions.c.account == delivery.account,
@@ -208,12 +207,12 @@ class Notifications:
             transitions.c.subject == Subject.DELIVERY,
             transitions.c.after != DeliveryState.FETCHING,
         )
-        last = (await self._db.execute(query.order_by(transitions.c.id.desc()).limit(1))).first()
+        last = (self._db.execute(query.order_by(transitions.c.id.desc()).limit(1))).first()
         return last == (DeliveryState.PARKED, delivery.reason)
 
 
-async def _remove(db: AsyncConnection, which: ColumnElement[bool]) -> int:
+def _remove(db: Connection, which: ColumnElement[bool]) -> int:
     """Remove these rows and return how many; notifications that no channel waits for go too."""
-    removed = await db.execute(delete(outbox).where(which))
-    await db.execute(delete(notes).where(~exists().where(outbox.c.note == notes.c.number)))
+    removed = db.execute(delete(outbox).where(which))
+    db.execute(delete(notes).where(~exists().where(outbox.c.note == notes.c.number)))
     return removed.rowcount

@@ -115,7 +115,7 @@ def set_up(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("apscheduler", "aiosqlite", "asyncio", "alembic", "aiohttp.access"):
+    for chatty in ("apscheduler", "asyncio", "alembic", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

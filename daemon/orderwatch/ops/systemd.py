@@ -13,6 +13,11 @@ _EXTENSION_SECONDS = 60.0
 _NOTIFY_TIMEOUT_SECONDS = 1.0
 
 
+def is_listening() -> bool:
+    """Return whether there is a service manager to notify."""
+    return bool(os.environ.get("NOTIFY_SOCKET"))
+
+
 def notify(*lines: str) -> None:
     """Send lines to the service manager, if there is one; a failure is ignored."""
     address = os.environ.get("NOTIFY_SOCKET")

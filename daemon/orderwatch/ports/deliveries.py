@@ -49,6 +49,13 @@ class Deliveries(Protocol):
         """
         ...
 
+    async def intend(self, delivery: Delivery) -> Delivery | None:
+        """Write the intent to publish these verified bytes.
+
+        If another version is stored with the same bytes, return that one and write nothing.
+        """
+        ...
+
     async def checkpoint(self, delivery: Delivery, durable: int) -> None:
         """Record how many bytes of the partial survive a power cut; `delivery` says of which file."""
         ...

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from orderwatch.core.model import Order
+from orderwatch.core.model import Delivery, Order
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.watches import OrderTraits
@@ -14,6 +14,10 @@ class Orders(Protocol):
     """The known orders with their captures and deliveries. Raises `DatabaseError`."""
 
     async def get(self, account: str, task_id: int) -> Order | None: ...
+
+    async def of_delivery(self, delivery: Delivery) -> Order | None:
+        """Return the order of a delivery with its one capture, without deliveries."""
+        ...
 
     async def get_many(self, account: str, task_ids: Collection[int]) -> dict[int, Order]:
         """Return the known ones of these orders of the account, by id."""

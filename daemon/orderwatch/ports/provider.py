@@ -57,11 +57,15 @@ class Tasking(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """One attachment as the archive offers it now. `url` is valid for one attempt and never kept."""
+    """One attachment as the archive offers it. `url` is valid for one attempt and never stored.
+
+    If it is not `is_fresh`, it comes from an answer to an earlier call, and may have expired since.
+    """
 
     file_name: str
     fingerprint: str
     url: str
+    is_fresh: bool = True
 
 
 class Archive(Protocol):
@@ -70,5 +74,5 @@ class Archive(Protocol):
     async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]: ...
 
     async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
-        """Return a fresh link; `MissingError` if the scene does not offer the attachment."""
+        """Return a link that was not given out before; `MissingError` if the scene does not offer it."""
         ...

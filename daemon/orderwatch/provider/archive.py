@@ -1,13 +1,14 @@
 """Reads scenes of published captures, and links to their attachments, from the archive."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from orderwatch.core.orders.snapshot import AttachmentSnapshot, SceneSnapshot
-from orderwatch.errors import MissingError
 from orderwatch.ports import Offer
 from orderwatch.provider.client import TELLURIC, HttpClient
+from orderwatch.provider.offered_links import OfferedLinks, Offers
 from orderwatch.provider.pagination import rows
 from orderwatch.provider.schemas import Attachment, RowSource, Scene, SchemaReader, read_time
 
@@ -19,29 +20,47 @@ _NO_DATE = datetime.min.replace(tzinfo=UTC)
 class TelluricApi:
     """`ports.Archive` over the Telluric API."""
 
-    def __init__(self, http: HttpClient, reader: SchemaReader) -> None:
+    def __init__(self, http: HttpClient, reader: SchemaReader, monotonic: Callable[[], float]) -> None:
         self._http = http
         self._reader = reader
+        self._monotonic = monotonic
+        self._links: dict[str, OfferedLinks] = {}  # by capture
 
     async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]:
+        scenes = await self._scenes(capture_id)
+        self._links_of(capture_id).keep(self._offers(scenes))
         return [
             SceneSnapshot(
                 scene_id=scene.scene_id,
                 facts=scene.facts,
                 attachments=tuple(_to_snapshot(scene, attachment) for attachment in self._attachments(scene)),
             )
-            for scene in (await self._scenes(capture_id)).values()
+            for scene in scenes.values()
         ]
 
     async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
-        scene = (await self._scenes(capture_id)).get(scene_id)
-        if scene is None:
-            raise MissingError(f"telluric: scene {scene_id} is not in the archive")
-        for candidate in self._attachments(scene):
-            if candidate.name == attachment and isinstance(candidate.url, str):
-                seen = _to_snapshot(scene, candidate)
-                return Offer(file_name=seen.file_name, fingerprint=seen.fingerprint, url=candidate.url)
-        raise MissingError(f"telluric: scene {scene_id} does not offer {attachment}")
+        return await self._links_of(capture_id).take(scene_id, attachment)
+
+    def _links_of(self, capture_id: str) -> OfferedLinks:
+        self._links = {key: links for key, links in self._links.items() if links.is_needed}
+        links = self._links.get(capture_id)
+        if links is None:
+            links = OfferedLinks(partial(self._request, capture_id), self._monotonic)
+            self._links[capture_id] = links
+        return links
+
+    async def _request(self, capture_id: str) -> Offers:
+        return self._offers(await self._scenes(capture_id))
+
+    def _offers(self, scenes: Mapping[str, Scene]) -> Offers:
+        return {
+            scene_id: {
+                attachment.name: _to_offer(scene, attachment)
+                for attachment in self._attachments(scene)
+                if isinstance(attachment.url, str)
+            }
+            for scene_id, scene in scenes.items()
+        }
 
     async def _scenes(self, capture_id: str) -> dict[str, Scene]:
         """Return the latest version of each scene by scene_id; its sceneset_id may not be the capture's."""
@@ -69,6 +88,11 @@ class TelluricApi:
 
 def _modified(scene: Scene | None) -> datetime:
     return (scene and read_time(scene.last_modified)) or _NO_DATE
+
+
+def _to_offer(scene: Scene, attachment: Attachment) -> Offer:
+    seen = _to_snapshot(scene, attachment)
+    return Offer(file_name=seen.file_name, fingerprint=seen.fingerprint, url=str(attachment.url))
 
 
 def _to_snapshot(scene: Scene, attachment: Attachment) -> AttachmentSnapshot:

@@ -113,7 +113,7 @@ async def connect(
         reader = SchemaReader(credentials.name)
         yield Connection(
             tasking=TaskingApi(http, reader),
-            archive=TelluricApi(http, reader),
+            archive=TelluricApi(http, reader, monotonic),
             contracts=ContractsApi(http, reader) if credentials.kind == "platform" else None,
             http=http,
             rate_limiter=rate_limiter,

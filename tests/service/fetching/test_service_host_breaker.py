@@ -58,6 +58,7 @@ async def test_what_fails_for_other_reasons_is_said_at_the_first_and_the_tenth_t
 ) -> None:
     async with house(tmp_path, many(1), retries=POLICY) as h:
         await h.look()
+        h.forget_links()
         lie(h, fault("scenes", "status", code=500, **ALWAYS))
         for _ in range(12):
             await work(h)

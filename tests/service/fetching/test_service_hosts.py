@@ -322,13 +322,14 @@ async def test_downloads_step_down_to_the_one_connection_that_the_host_takes(
             assert (refused.state, refused.attempts_without_progress) == (WAITING, 0)
             assert refused.not_before == h.time.now() + (later or 0) * SECOND
             await work(h)  # nobody asks: the host is full
-            assert [e.status for e in h.downloads] == [200, refusal]
+            asked = 2 if refusal == 403 else 1  # a link of the first file's answer may have expired
+            assert [e.status for e in h.downloads] == [200] + asked * [refusal]
         assert [e["connections"] for e in events.entries if e["event"] == "downloads.limited"] == [1]
         lie(h)
         h.time.move(SECOND)
         await work(h)
         await h.assert_all_stored()
-        assert [e.status for e in h.downloads if e.status not in {200, 206}] == [refusal]
+        assert [e.status for e in h.downloads if e.status not in {200, 206}] == asked * [refusal]
         assert all(d.attempts_without_progress == 0 for d in await h.deliveries())
 
 

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -161,8 +162,9 @@ async def test_each_night_one_whole_backup_is_made_and_the_oldest_go(
     assert (again.last, len(said(events, "backup"))) == (nightly.last, 4)
 
 
-async def test_a_writer_goes_on_while_a_backup_is_made(store: Store, database: Path, tmp_path: Path) -> None:
-    async with store.database.transaction():
+async def test_a_writer_goes_on_while_a_backup_is_made(database: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(database, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
         made = await Backups(database, tmp_path / "backups", keep=1).make(NOW)
     assert made.size > 0
 

@@ -93,7 +93,10 @@ async def test_a_link_that_cannot_be_asked_for_is_asked_for_later(tmp_path: Path
     """The look got its answer, the worker does not."""
     spoiled = fault("scenes", kind, match={"task_id": SUBJECT}, after=1, times=times(kind, 1))
     async with beside(tmp_path, order(captures=[capture()]), faults=[spoiled]) as h:
-        await live(h, as_daemon(h, patterns(project_name="*")), BESIDE)
+        poller = as_daemon(h, patterns(project_name="*"))
+        await poller.sweep()
+        h.forget_links()
+        await live(h, poller, BESIDE)
         assert await h.moves(SUBJECT) == ["wanted", "fetching", "waiting", "fetching", "stored"]
         await assert_unharmed(h)
         assert_nothing_leaked(h)

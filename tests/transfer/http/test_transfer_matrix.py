@@ -111,8 +111,11 @@ class OneRow:
     def __post_init__(self) -> None:
         self.orders = self.deliveries = self
 
-    async def get(self, _account: str, _task_id: int) -> Order:
+    async def of_delivery(self, _delivery: Delivery) -> Order:
         return an_order(deliveries=(self.row,))
+
+    async def intend(self, delivery: Delivery) -> None:
+        self.row = delivery
 
     async def reserve(self, *_: object) -> bool:
         return True

@@ -21,7 +21,7 @@ from orderwatch.service.notifications.problem_tracker import ProblemTracker
 from orderwatch.service.wakeup import Wakeup
 
 _STATUS_INTERVAL_SECONDS = 30.0
-_MIN_STATUS_INTERVAL_SECONDS = 1.0  # while events are logged
+_MIN_STATUS_INTERVAL_SECONDS = 5.0  # while events are logged: it counts all rows
 # Logged by workers that forget it when a reload replaces them, and log it again.
 _RESET_BY_RELOAD = {
     "list.failed",
@@ -104,7 +104,7 @@ class Monitor:
         return observed.why_unhealthy()
 
     async def _report_status(self) -> None:
-        while True:
+        while systemd.is_listening():
             ticket = self._status_wakeup.subscribe()
             systemd.set_status(await self._status())
             with suppress(TimeoutError):

@@ -72,7 +72,8 @@ def place(layout: str, order: Order, delivery: Delivery) -> str:
         "attachment": delivery.attachment,
         "file_name": PurePosixPath(delivery.file_name.replace("\\", "/")).name,
     }
-    safe = {name: safe_component("" if value is None else str(value)) for name, value in values.items()}
+    used = {name for _, name, _, _ in string.Formatter().parse(layout) if name is not None}
+    safe = {name: safe_component("" if values[name] is None else str(values[name])) for name in used}
     parts = [safe_component(part.format_map(safe)) for part in layout.split("/")]
     if delivery.version > 1:
         parts[-1] = _inserted(parts[-1], f".v{delivery.version}")
@@ -83,7 +84,7 @@ def place(layout: str, order: Order, delivery: Delivery) -> str:
 
 def safe_component(text: str) -> str:
     """Returns a visible path component for any file system, never empty and at most 180 bytes."""
-    plain = "".join(c for c in text if c.isprintable())
+    plain = text if text.isprintable() else "".join(c for c in text if c.isprintable())
     name = _UNSAFE.sub("_", unicodedata.normalize("NFC", plain)).lstrip(". -").rstrip(". ")
     if not name:
         return "unnamed"

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import RowMapping, and_, exists, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select
 
 from orderwatch.core.attention.concern import Evidence, OrderFacts, Raised, StuckDelivery, UnknownWord
 from orderwatch.core.model import (
@@ -117,24 +116,24 @@ _WORDS = (
 _COMPUTED = ("lost_at", "failing_since", "lacking_since", "has_file", "is_coming", "is_pending")
 
 
-async def evidence(db: AsyncConnection, now: datetime, raised: Mapping[str, Raised]) -> Evidence:
+def evidence(db: Connection, now: datetime, raised: Mapping[str, Raised]) -> Evidence:
     """Return everything that may need a person, as of the connection's snapshot."""
     return Evidence(
-        problems=[Problem(**row) for row in (await db.execute(OPEN_PROBLEMS)).mappings()],
-        intents=[intent_of(row) for row in (await db.execute(UNSETTLED)).mappings()],
-        deliveries=[_stuck_of(row) for row in (await db.execute(_DELIVERIES)).mappings()],
-        orders=await _orders(db, now),
+        problems=[Problem(**row) for row in db.execute(OPEN_PROBLEMS).mappings()],
+        intents=[intent_of(row) for row in db.execute(UNSETTLED).mappings()],
+        deliveries=[_stuck_of(row) for row in db.execute(_DELIVERIES).mappings()],
+        orders=_orders(db, now),
         words=[
             UnknownWord(
                 subject=Subject(subject), word=word, names=OrderNames(*names), capture_id=capture_id, since=at
             )
-            for *names, subject, word, capture_id, at in await db.execute(_WORDS)
+            for *names, subject, word, capture_id, at in db.execute(_WORDS)
         ],
         raised=raised,
     )
 
 
-async def _orders(db: AsyncConnection, now: datetime) -> Sequence[OrderFacts]:
+def _orders(db: Connection, now: datetime) -> Sequence[OrderFacts]:
     """Return the facts of orders that are lost, or over without a file, or lack files that are published."""
     over = or_(orders.c.final_at.is_not(None), orders.c.end <= now)
     query = select(
@@ -147,7 +146,7 @@ async def _orders(db: AsyncConnection, now: datetime) -> Sequence[OrderFacts]:
         _LACKING_SINCE.label("lacking_since"),
     )
     query = query.where(or_(orders.c.state == OrderState.LOST, and_(over, ~_HAS_FILE), _IS_OWED))
-    return [_facts_of(row) for row in (await db.execute(query)).mappings()]
+    return [_facts_of(row) for row in db.execute(query).mappings()]
 
 
 def _facts_of(row: RowMapping) -> OrderFacts:

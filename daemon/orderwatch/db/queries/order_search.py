@@ -4,8 +4,19 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, String, and_, cast, exists, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from orderwatch.core.model import Order
 from orderwatch.db.database import Database
@@ -60,15 +71,15 @@ class OrderSearch:
         return Choices(*(sorted({row[name] for row in rows if row[name]}) for name in columns))
 
 
-async def _find(db: AsyncConnection, search: Search) -> Found:
+def _find(db: Connection, search: Search) -> Found:
     query, page = _matching(search), slice(search.offset, search.offset + search.limit)
     if search.text:  # searching twice would cost more than reading every row
-        every = (await db.execute(query)).scalars().all()
+        every = db.execute(query).scalars().all()
         ids, total = every[page], len(every)
     else:
-        ids = (await db.execute(query.slice(page.start, page.stop))).scalars().all()
-        total = await db.scalar(select(func.count()).select_from(orders).where(_where(search))) or 0
-    return Found(await load(db, orders.c.id.in_(ids), ids), total)
+        ids = (db.execute(query.slice(page.start, page.stop))).scalars().all()
+        total = db.scalar(select(func.count()).select_from(orders).where(_where(search))) or 0
+    return Found(load(db, orders.c.id.in_(ids), ids), total)
 
 
 def _matching(search: Search, *more: Column[Any]) -> Select[Any]:

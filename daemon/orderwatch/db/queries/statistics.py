@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import case, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, case, func, or_, select
 
 from orderwatch.core.model import UNFINISHED, DeliveryState, OrderState
 from orderwatch.core.orders.latency_report import CaptureRow, ChangeRow, OrderRow, ReportBuilder, StoredRow
 from orderwatch.core.statistics import Counts, MetricCounts, Summary
-from orderwatch.db.database import Database, streamed
+from orderwatch.db.database import Database
 from orderwatch.db.deliveries import CAPTURE_OF_DELIVERY
 from orderwatch.db.history import FETCHING
 from orderwatch.db.mappers import delivery_of, transition_of
@@ -111,53 +110,53 @@ class Statistics:
         return await self._database.read(lambda db: _summary(db, limit, transitions))
 
     async def fill_report(self, report: ReportBuilder) -> None:
-        async def work(db: AsyncConnection) -> None:
-            async for row in streamed(db, _REPORT_ORDERS):
+        def work(db: Connection) -> None:
+            for row in db.execute(_REPORT_ORDERS):
                 report.order(OrderRow(*row))
-            async for row in streamed(db, _REPORT_CHANGES):
+            for row in db.execute(_REPORT_CHANGES):
                 report.move(ChangeRow(*row))
-            async for row in streamed(db, _REPORT_CAPTURES):
+            for row in db.execute(_REPORT_CAPTURES):
                 report.capture(CaptureRow(*row))
-            async for row in streamed(db, _REPORT_STORED):
+            for row in db.execute(_REPORT_STORED):
                 report.stored(StoredRow(*row))
 
         await self._database.read(work, retried=False)  # or rows would be added twice
 
 
-async def _counts(db: AsyncConnection) -> Counts:
+def _counts(db: Connection) -> Counts:
     return Counts(
-        orders={OrderState(state): n for state, n in await db.execute(_ORDERS)},
-        deliveries={DeliveryState(state): n for state, n in await db.execute(_DELIVERIES)},
+        orders={OrderState(state): n for state, n in db.execute(_ORDERS)},
+        deliveries={DeliveryState(state): n for state, n in db.execute(_DELIVERIES)},
     )
 
 
-async def _summary(db: AsyncConnection, limit: int, newest: int) -> Summary:
+def _summary(db: Connection, limit: int, newest: int) -> Summary:
     """Orders that move or are in trouble come first, then those due soonest."""
     last = select(transitions).order_by(transitions.c.id.desc()).limit(newest)
-    moves = [transition_of(row) for row in (await db.execute(last)).mappings()]
-    rows = (await db.execute(_FOREMOST.limit(limit))).scalars().all()
+    moves = [transition_of(row) for row in db.execute(last).mappings()]
+    rows = (db.execute(_FOREMOST.limit(limit))).scalars().all()
     return Summary(
-        counts=await _counts(db),
-        orders=await load(db, orders.c.id.in_(rows), rows),
-        running=[delivery_of(row) for row in (await db.execute(FETCHING)).mappings()],
+        counts=_counts(db),
+        orders=load(db, orders.c.id.in_(rows), rows),
+        running=[delivery_of(row) for row in db.execute(FETCHING).mappings()],
         moves=moves[::-1],
     )
 
 
-async def _metric_counts(db: AsyncConnection) -> MetricCounts:
-    by_state = (await db.execute(_DELIVERIES_BY_ACCOUNT)).all()
+def _metric_counts(db: Connection) -> MetricCounts:
+    by_state = db.execute(_DELIVERIES_BY_ACCOUNT).all()
     return MetricCounts(
-        orders={(account, state): n for account, state, n in await db.execute(_ORDERS_BY_ACCOUNT)},
-        captures={(account, phase): n for account, phase, n in await db.execute(_CAPTURES_BY_ACCOUNT)},
+        orders={(account, state): n for account, state, n in db.execute(_ORDERS_BY_ACCOUNT)},
+        captures={(account, phase): n for account, phase, n in db.execute(_CAPTURES_BY_ACCOUNT)},
         deliveries={(account, state): n for account, state, n, _ in by_state},
-        intents={(account, state): n for account, state, n in await db.execute(_INTENTS_BY_ACCOUNT)},
+        intents={(account, state): n for account, state, n in db.execute(_INTENTS_BY_ACCOUNT)},
         stored_bytes={account: size for account, state, _, size in by_state if state == DeliveryState.STORED},
-        listed_at=dict((await db.execute(_LISTED)).all()),
-        oldest=dict((await db.execute(_OLDEST)).all()),
-        notes=dict((await db.execute(_NOTIFICATIONS)).all()),
-        largest_parked=await _largest_parked(db),
+        listed_at=dict(db.execute(_LISTED).all()),
+        oldest=dict(db.execute(_OLDEST).all()),
+        notes=dict(db.execute(_NOTIFICATIONS).all()),
+        largest_parked=_largest_parked(db),
     )
 
 
-async def _largest_parked(db: AsyncConnection) -> Mapping[str | None, int]:
-    return dict((await db.execute(_LARGEST_PARKED)).all())
+def _largest_parked(db: Connection) -> Mapping[str | None, int]:
+    return dict(db.execute(_LARGEST_PARKED).all())

@@ -13,13 +13,14 @@ from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.paths import place
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.orders.watches import WatchSet, traits_of
-from orderwatch.errors import UnavailableError
+from orderwatch.errors import LinkExpiredError, UnavailableError
 from orderwatch.ports import (
     UNMETERED,
     Archive,
     Destination,
     Fetched,
     Meter,
+    Offer,
     Quarantined,
     Start,
     Store,
@@ -113,18 +114,15 @@ class Attempt:
         self._reserve_space(
             self._tree.destination.occupied(self._part)
         )  # before requesting a link, which would be wasted
-        url = await self._request_link()
-        if self.delivery.path is None:
-            await self.row.reserve_name(place(self._plan.layout, order, self.delivery), self._plan.root)
         newest_stored = await self.row.newest_stored()
-        fetched = await self._fetch(url, newest_stored)
+        fetched = await self._fetch(order, newest_stored)
         if fetched is None and newest_stored is not None:
             await self._publication.finish_duplicate(newest_stored)
             return
         self._worker.expect_bytes(self.delivery.total or 0)
         checked = await self._tree.destination.verify(self._part, self.delivery, fetched)
         self._worker.progress()
-        if earlier := await self.row.find_stored(checked.sha256):
+        if earlier := await self.row.intend(checked):
             await self._publication.finish_duplicate(earlier)
         else:
             await self._publication.run(order, checked)
@@ -148,7 +146,7 @@ class Attempt:
         self._context.meter.stored(time.monotonic() - self._began)
 
     async def _order(self) -> Order:
-        order = await self._context.store.orders.get(self.delivery.account, self.delivery.task_id)
+        order = await self._context.store.orders.of_delivery(self.delivery)
         if order is None:
             raise ValueError(f"delivery {self.delivery.scene_id} has no order")
         return order
@@ -165,7 +163,7 @@ class Attempt:
             await self.row.release_name()
         await self._tree.volume.ready()
 
-    async def _request_link(self) -> str:
+    async def _request_link(self) -> Offer:
         """Request a link. If the scene was published again, discard the bytes of the former version."""
         before = self.delivery
         breaker = self._context.breaker
@@ -174,7 +172,8 @@ class Attempt:
         except UnavailableError:
             breaker.on_link_failure()
             raise
-        breaker.on_link_success()
+        if offer.is_fresh:
+            breaker.on_link_success()
         if offer.fingerprint != before.fingerprint:
             await self.start_over()
             self.row.update(fingerprint=offer.fingerprint, file_name=offer.file_name, refused=None)
@@ -183,15 +182,29 @@ class Attempt:
             await self._tree.volume.ready()
         self.row.update(host=host_of(offer.url))
         self.visit.enter(self.delivery.host or "")
-        return offer.url
+        return offer
 
     def _reserve_space(self, held: int) -> None:
         """Reserve space for the missing bytes; at least one byte if the size is unknown."""
         total = self.delivery.total
         self._tree.space.reserve(self.delivery.key, 1 if total is None else max(0, total - held))
 
-    async def _fetch(self, url: str, newest_stored: Delivery | None) -> Fetched | None:
-        """Download; returns None if the server's bytes are those of the newest stored version."""
+    async def _fetch(self, order: Order, newest_stored: Delivery | None) -> Fetched | None:
+        """Request a link and download; a link of an earlier answer that has expired is replaced.
+
+        Returns None if the server's bytes are those of the newest stored version.
+        """
+        while True:
+            offer = await self._request_link()
+            if self.delivery.path is None:
+                await self.row.reserve_name(place(self._plan.layout, order, self.delivery), self._plan.root)
+            try:
+                return await self._download(offer.url, newest_stored)
+            except LinkExpiredError:
+                if offer.is_fresh:
+                    raise
+
+    async def _download(self, url: str, newest_stored: Delivery | None) -> Fetched | None:
         self._worker.expect_bytes(self.delivery.durable)
         fetched = await self._tree.transport.fetch(
             url,

@@ -9,7 +9,7 @@ from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.deliveries.paths import alternative
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.ports import Store
+from orderwatch.ports import Checked, Store
 
 
 class DeliveryRecord:
@@ -55,9 +55,13 @@ class DeliveryRecord:
             return None
         return max(await self._stored_siblings(), key=lambda d: d.version, default=None)
 
-    async def find_stored(self, sha256: str) -> Delivery | None:
-        """Return the stored version with these bytes, if any."""
-        return next((d for d in await self._stored_siblings() if d.sha256 == sha256), None)
+    async def intend(self, checked: Checked) -> Delivery | None:
+        """Save the intent to publish verified bytes; return the stored version that has them, if any."""
+        intended = replace(self.delivery, size=checked.size, sha256=checked.sha256)
+        stored = await self._store.deliveries.intend(intended)
+        if stored is None:
+            self.delivery = intended
+        return stored
 
     async def mark_duplicate(self, same: Delivery) -> None:
         """Record that the scene was published again with the bytes of a stored version."""

@@ -64,6 +64,7 @@ class Fetcher:
         self._failure_log = FailureLog()
         self._claiming = asyncio.Lock()
         self._ended_attempts = 0
+        self._is_finding = False  # the last claim
         # The wakeup ticket and `_ended_attempts` when the last claim found nothing.
         self._nothing_at: tuple[asyncio.Event, int] | None = None
 
@@ -92,17 +93,24 @@ class Fetcher:
     async def _claim(self, ticket: asyncio.Event) -> Delivery | None:
         """Claim the next delivery, if any.
 
-        After a worker found nothing, no other looks again before the next wakeup or the end of an attempt,
-        which may have freed space or be due again at once.
+        While there are some, workers claim side by side, in one transaction. After a worker found nothing, no
+        other looks again before the next wakeup or the end of an attempt, which may have freed space or be
+        due again at once; then one worker looks before the others.
         """
         async with self._claiming:
             state = (ticket, self._ended_attempts)
             if self._nothing_at == state:
                 return None
-            delivery = await self.next()
-            if delivery is None:
-                self._nothing_at = state
-            return delivery
+            if not self._is_finding:
+                return await self._look(state)
+        return await self._look(state)
+
+    async def _look(self, state: tuple[asyncio.Event, int]) -> Delivery | None:
+        delivery = await self.next()
+        self._is_finding = delivery is not None
+        if delivery is None:
+            self._nothing_at = state
+        return delivery
 
     async def next(self) -> Delivery | None:
         """Claim the delivery that is due next; None if none can be downloaded now."""

@@ -57,19 +57,17 @@ class Publication:
 
     async def run(self, order: Order, checked: Checked, *, resumed: bool = False) -> None:
         """Publish: the row has the intent before the name exists, and the name is durable before `stored`."""
-        await self._row.save(size=checked.size, sha256=checked.sha256)
-        path = place(self._plan.layout, order, self._delivery)
         number = 1
         while not await self._destination.publish(
             self._part,
-            self._delivery.path or path,
+            self._delivery.path or self._planned(order),
             sidecar(order, self._delivery, self._now()),
             checked,
             resumed=resumed,
         ):
             number += 1
             log.warning("delivery.name_taken", **self._row.log_fields, path=self._delivery.path)
-            await self._row.reserve_name(path, self._delivery.root, first=number)
+            await self._row.reserve_name(self._planned(order), self._delivery.root, first=number)
         self._worker.expect_bytes(checked.size)
         await self._row.mark_stored(await self._extraction.run(self._row.log_fields))
         await self._discard_partial()
@@ -99,6 +97,9 @@ class Publication:
         await self._row.mark_duplicate(stored)
         await self._discard_partial()
         log.info("delivery.same_bytes", **self._row.log_fields, version=stored.version)
+
+    def _planned(self, order: Order) -> str:
+        return place(self._plan.layout, order, self._delivery)
 
     async def _verify_again(self) -> Checked:
         checked = await self._destination.verify(self._part, self._delivery)

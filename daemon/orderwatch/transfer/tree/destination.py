@@ -224,12 +224,9 @@ class FilesystemDestination:
         self, message: str, work: Callable[..., R], *args: object, stop: threading.Event | None = None
     ) -> R:
         """Run blocking work in a thread. If cancelled, set `stop` and wait for the work to end."""
-
-        async def run() -> R:
-            return await asyncio.wrap_future(self._threads.submit(work, *args))
-
+        running = asyncio.wrap_future(self._threads.submit(work, *args))
         with translate_os_errors(message):
-            return await shielded(run(), hurry=stop.set if stop else None)
+            return await shielded(running, hurry=stop.set if stop else None)
 
 
 def _idle_time(path: Path) -> timedelta:
