@@ -303,6 +303,19 @@ async def test_a_stop_leaves_nobody_at_work_and_what_came_durable(row: Row) -> N
     power_cut(row)
 
 
+async def test_a_stop_while_the_disk_fails_is_a_stop(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the worker would go on with the next delivery."""
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    async with several_at_work(row) as (_, task):
+        monkeypatch.setattr(os, "pwritev", full)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
 async def cut(row: Row, data: bytes = TRUTH, etag: str = ETAG) -> None:
     """An attempt that loses all its connections while several are at work."""
     async with several_at_work(row, data, etag) as (there, task):
