@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
-from urllib.parse import quote
 
 import pycurl
 from multidict import CIMultiDict
@@ -19,6 +18,7 @@ from orderwatch.core.network import Proxy
 from orderwatch.errors import HostError, TransferError
 from orderwatch.http_session import MAX_HEADER_BYTES
 from orderwatch.transfer.http.curl_errors import proxy_error, translated
+from orderwatch.transfer.http.curl_request import check_length, configure, parse_url
 from orderwatch.transfer.http.first_bytes import HEAD_BYTES
 from orderwatch.transfer.http.host_policy import HostPolicy
 from orderwatch.transfer.http.stall_watch import Limits, StallWatch
@@ -26,8 +26,6 @@ from orderwatch.transfer.http.stall_watch import Limits, StallWatch
 _MAX_REDIRECTS = 5
 _MAX_REDIRECT_BODY_BYTES = 2**16  # read, so that the connection can be used again
 _REDIRECTS = {301, 302, 303, 307, 308}
-_MAX_LENGTH_DIGITS = 18
-_URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class Sink(Protocol):
@@ -94,7 +92,7 @@ class Exchange:
 
     def run(self, handle: pycurl.Curl, url: str, headers: Mapping[str, str]) -> None:
         """Send the request and follow redirects, each checked by the host policy. Raises `TransferError`."""
-        link = _parse_url(url)
+        link = parse_url(url)
         try:
             for hop in range(_MAX_REDIRECTS + 1):
                 self._policy.check(link)
@@ -102,7 +100,7 @@ class Exchange:
                 self._request(handle, link, headers, reached=hop > 0)
                 if not self._is_redirect:
                     return
-                link = link.join(_parse_url(self._headers["Location"]))
+                link = link.join(parse_url(self._headers["Location"]))
             raise TransferError(f"more than {_MAX_REDIRECTS} redirects")
         finally:
             for opened in self._sockets:
@@ -112,16 +110,15 @@ class Exchange:
 
     def _request(self, handle: pycurl.Curl, link: URL, headers: Mapping[str, str], *, reached: bool) -> None:
         self._proxy = self._policy.proxy_for(link)
-        _configure(handle, link, headers, self._proxy)
+        configure(handle, link, headers, self._proxy)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(self._limits.connect * 1000))
         handle.setopt(pycurl.HEADERFUNCTION, self._on_header)
         handle.setopt(pycurl.WRITEFUNCTION, self._on_write)
         handle.setopt(pycurl.XFERINFOFUNCTION, self._on_progress)
         handle.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         handle.setopt(pycurl.PREREQFUNCTION, self._on_connected)
-        began = time.monotonic()
         failure = self._perform(handle, reached=reached)
-        self._on_answer(self._status, time.monotonic() - began)
+        self._report_answer()
         if self._proxy is not None and self._status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             raise proxy_error(self._proxy, self._status)
         if self._is_connected and self._status is not None and not self._is_redirect:
@@ -152,8 +149,15 @@ class Exchange:
         self._status: int | None = None
         self._headers: CIMultiDict[str] = CIMultiDict()
         self._first = b""
-        self._refused = self._is_connected = self._complete = False
+        self._refused = self._is_connected = self._is_reported = self._complete = False
+        self._began = time.monotonic()
         self._watch.begin()
+
+    def _report_answer(self) -> None:
+        """Report the status of this hop and the seconds until it, once."""
+        if not self._is_reported:
+            self._is_reported = True
+            self._on_answer(self._status, time.monotonic() - self._began)
 
     @property
     def _is_redirect(self) -> bool:
@@ -164,7 +168,8 @@ class Exchange:
         if self._handed_over:
             return
         self._handed_over = True
-        _check_length(self._headers)
+        self._report_answer()
+        check_length(self._headers)
         self._on_head(Head(self._status or 0, self._headers, self._first))
         self._sink = self._decision.get()
         if self._sink is not None and self._first:
@@ -224,37 +229,3 @@ class Exchange:
         opened = socket.socket(address.family, address.socktype, address.protocol)
         self._sockets.append(opened)
         return opened  # pycurl duplicates it
-
-
-def _configure(handle: pycurl.Curl, link: URL, headers: Mapping[str, str], proxy: Proxy | None) -> None:
-    handle.setopt(pycurl.URL, _quoted(str(link)))
-    # libcurl normalizes the path of its URL, even with PATH_AS_IS, which would break a signature.
-    is_absolute = proxy is not None and link.scheme == "http"
-    handle.setopt(pycurl.REQUEST_TARGET, _quoted(str(link) if is_absolute else link.raw_path_qs))
-    handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
-    handle.setopt(pycurl.PROXY, proxy.url if proxy else "")  # an unset one is read from the environment
-    if proxy is not None and proxy.user is not None:
-        handle.setopt(pycurl.PROXYUSERNAME, proxy.user)
-        handle.setopt(pycurl.PROXYPASSWORD, proxy.password)
-
-
-def _check_length(headers: CIMultiDict[str]) -> None:
-    """Reject lengths that contradict each other: it is unknown which one libcurl used."""
-    lengths = set(headers.getall("Content-Length", ()))
-    is_valid = all(text.isdecimal() and len(text) <= _MAX_LENGTH_DIGITS for text in lengths)
-    if not is_valid or len(lengths) > 1 or (lengths and "Transfer-Encoding" in headers):
-        raise TransferError("the download host sent no valid length")
-
-
-def _quoted(text: str) -> str:
-    """Quote the characters that no request may contain, and no others."""
-    return quote(text, safe=_URL_CHARACTERS)
-
-
-def _parse_url(text: str) -> URL:
-    try:
-        link = URL(text, encoded=True)  # decoding and encoding again would break a signature
-        _ = link.port  # raises
-    except ValueError as error:
-        raise TransferError("the link is not a URL") from error
-    return link
