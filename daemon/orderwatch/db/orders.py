@@ -217,8 +217,7 @@ class Accounts:
         of_account = orders.c.account == account
 
         def work(db: Connection) -> Collection[int]:
-            known = select(orders.c.task_id, orders.c.listed).where(of_account)
-            rows = db.execute(known).all()
+            rows = db.execute(select(orders.c.task_id, orders.c.listed).where(of_account)).all()
             before = {task_id for task_id, shown in rows if shown}
             vanished = before - set(listed)
             returned = {task_id for task_id, shown in rows if not shown} & set(listed)
