@@ -25,18 +25,16 @@ from orderwatch.transfer.http.stall_watch import Limits, StallWatch
 
 _MAX_REDIRECTS = 5
 _MAX_REDIRECT_BODY_BYTES = 2**16  # read, so that the connection can be used again
+_BLOCK_BYTES = 2**20  # written and hashed at once: it fits into a processor's cache
+_CHECK_SECONDS = 0.1  # a slow connection's bytes are passed on, and its silence is noticed, no sooner
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
 class Sink(Protocol):
     """Takes the bytes of a body, in the thread of the exchange."""
 
-    def write(self, chunk: bytes) -> bool:
+    def write(self, parts: list[bytes]) -> bool:
         """Take bytes; False if no more are needed. May block."""
-        ...
-
-    def close(self) -> None:
-        """The last byte was written, or the exchange failed."""
         ...
 
 
@@ -69,7 +67,6 @@ class Exchange:
         self._error: Exception | None = None
         self._handed_over = False
         self._sockets: list[socket.socket] = []
-        self._watch = StallWatch(limits)
         self._proxy: Proxy | None = None
         self._new_hop()
 
@@ -105,8 +102,6 @@ class Exchange:
         finally:
             for opened in self._sockets:
                 opened.close()
-            if self._sink is not None:
-                self._sink.close()
 
     def _request(self, handle: pycurl.Curl, link: URL, headers: Mapping[str, str], *, reached: bool) -> None:
         self._proxy = self._policy.proxy_for(link)
@@ -121,8 +116,8 @@ class Exchange:
         self._report_answer()
         if self._proxy is not None and self._status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             raise proxy_error(self._proxy, self._status)
-        if self._is_connected and self._status is not None and not self._is_redirect:
-            self._hand_over()
+        if self._is_connected and self._status is not None and not (self._is_redirect or self._complete):
+            self._pass_on()
         if failure is not None and not self._complete:
             raise failure
 
@@ -148,10 +143,11 @@ class Exchange:
     def _new_hop(self) -> None:
         self._status: int | None = None
         self._headers: CIMultiDict[str] = CIMultiDict()
-        self._first = b""
+        self._parts: list[bytes] = []
+        self._size, self._block_bytes = 0, HEAD_BYTES
         self._refused = self._is_connected = self._is_reported = self._complete = False
-        self._began = time.monotonic()
-        self._watch.begin()
+        self._began = self._checked_at = time.monotonic()
+        self._watch = StallWatch(self._limits)
 
     def _report_answer(self) -> None:
         """Report the status of this hop and the seconds until it, once."""
@@ -163,27 +159,25 @@ class Exchange:
     def _is_redirect(self) -> bool:
         return self._status in _REDIRECTS and "Location" in self._headers
 
-    def _hand_over(self) -> None:
-        """Give the head to the caller, wait for its decision, and pass on the bytes held back until then."""
-        if self._handed_over:
-            return
-        self._handed_over = True
-        self._report_answer()
-        check_length(self._headers)
-        self._on_head(Head(self._status or 0, self._headers, self._first))
-        self._sink = self._decision.get()
-        if self._sink is not None and self._first:
-            self._pass_on(self._first)
-
-    def _pass_on(self, chunk: bytes) -> None:
-        if self._sink is None or self._aborted.is_set():
-            raise TransferError("the download was stopped")
-        self._complete = not self._sink.write(chunk)
+    def _pass_on(self) -> None:
+        """Pass on the bytes collected so far; before the first ones, the head to the caller that decides."""
+        parts, self._parts, self._size = self._parts, [], 0
+        if not self._handed_over:
+            self._handed_over = True
+            self._block_bytes = _BLOCK_BYTES
+            self._report_answer()
+            check_length(self._headers)
+            self._on_head(Head(self._status or 0, self._headers, b"".join(parts)))
+            self._sink = self._decision.get()
+        if parts:
+            if self._sink is None:
+                raise TransferError("the download was stopped")
+            self._complete = not self._sink.write(parts)
 
     # Callbacks of libcurl. An exception must not leave them: pycurl would print it.
 
     def _on_header(self, line: bytes) -> int | None:
-        self._watch.touch()
+        self._watch.on_header()
         if len(line) > MAX_HEADER_BYTES:
             self._error = TransferError("the download host sent a header that is too long")
         elif line.startswith(b"HTTP/"):
@@ -196,30 +190,38 @@ class Exchange:
         return None if self._error is None else -1
 
     def _on_write(self, chunk: bytes) -> int | None:
+        self._parts.append(chunk)  # called for every 16 KiB: as little as possible
+        self._size += len(chunk)
+        return None if self._size < self._block_bytes else self._flush()
+
+    def _on_progress(self, _total: int, received: int, _to_send: int, _sent: int) -> int:
+        now = time.monotonic()
+        if now - self._checked_at >= _CHECK_SECONDS and self._error is None:
+            self._checked_at = now
+            try:
+                self._watch.check(now, received)
+            except TransferError as error:
+                self._error = error
+            else:
+                if self._handed_over and self._parts:
+                    self._flush()
+        return int(self._aborted.is_set() or self._complete or self._error is not None)
+
+    def _flush(self) -> int | None:
         try:
-            with self._watch.paused(len(chunk)):
-                if self._handed_over:
-                    self._pass_on(chunk)
-                    return -1 if self._complete else None
-                self._first += chunk
-                if self._is_redirect:
-                    self._complete = len(self._first) > _MAX_REDIRECT_BODY_BYTES
-                elif len(self._first) >= HEAD_BYTES:
-                    self._hand_over()
+            with self._watch.paused():
+                if not self._is_redirect:
+                    self._pass_on()
+                elif self._size > _MAX_REDIRECT_BODY_BYTES:
+                    self._complete = True
         except Exception as error:  # noqa: BLE001 - raised after libcurl has ended
             self._error = error
-            return -1
-        return -1 if self._complete else None
-
-    def _on_progress(self, *_: object) -> int:
-        if self._error is None and self._watch.is_late(has_head=self._handed_over):
-            self._error = HostError("the download stalled", reached=self._handed_over)
-        return int(self._aborted.is_set() or self._error is not None)
+        return -1 if self._complete or self._error is not None else None
 
     def _on_connected(self, *_: object) -> int:
         self._is_connected = True
         self._status, self._headers = None, CIMultiDict()  # they were a proxy's
-        self._watch.touch()
+        self._watch.on_connected()
         return pycurl.PREREQFUNC_OK
 
     def _open_socket(self, _purpose: int, address: Any) -> socket.socket | int:  # noqa: ANN401 - of pycurl
