@@ -57,7 +57,7 @@ class Orders:
             its_capture = tuple(map(capture_of, db.execute(_CAPTURE, key).mappings()))
             return order_of(row, its_capture, ()) if row else None
 
-        return await self._database.read(work)
+        return await self._database.read_in_turn(work)
 
     async def get_many(self, account: str, task_ids: Collection[int]) -> dict[int, Order]:
         found = await self._load(and_(orders.c.account == account, orders.c.task_id.in_(task_ids)))
