@@ -148,7 +148,7 @@ class Downloader:
             fetch,
             tasks,
             connections=job.connections,
-            received=lambda: segments.received,
+            received=lambda: writer.received,
             clock=asyncio.get_running_loop().time,
         )
         segment = segments.take_first()

@@ -66,6 +66,7 @@ class Exchange:
         self._sink: Sink | None = None
         self._error: Exception | None = None
         self._handed_over = False
+        self.received = 0  # bytes of bodies
         self._sockets: list[socket.socket] = []
         self._proxy: Proxy | None = None
         self._new_hop()
@@ -192,6 +193,7 @@ class Exchange:
     def _on_write(self, chunk: bytes) -> int | None:
         self._parts.append(chunk)  # called for every 16 KiB: as little as possible
         self._size += len(chunk)
+        self.received += len(chunk)
         return None if self._size < self._block_bytes else self._flush()
 
     def _on_progress(self, _total: int, received: int, _to_send: int, _sent: int) -> int:

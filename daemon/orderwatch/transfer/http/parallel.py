@@ -11,6 +11,8 @@ from orderwatch.transfer.http.segments import Segment, SegmentAllocator
 
 _MAX_REQUEST_BYTES = 64 * 2**20
 _SEGMENTS_PER_FILE = 64  # if that is within the limits of a request's size
+_MIN_SEGMENT_SECONDS = 0.1  # a request for less costs more than it saves
+_MIN_SEGMENT_BYTES = 2**20
 _MIN_GAIN = 1.1  # no further connection is opened if the last ones added less speed
 
 Fetch = Callable[[Segment], Awaitable[None]]
@@ -27,7 +29,7 @@ class ParallelOptions:
     connections: int
     min_file_bytes: int = 64_000_000
     segment_bytes: int = 8 * 2**20
-    window_seconds: float = 0.25
+    window_seconds: float = 0.1
 
 
 SINGLE_CONNECTION = ParallelOptions(connections=1)
@@ -65,6 +67,7 @@ class ParallelDownload:
         self._helpers: set[asyncio.Task[None]] = set()
         self._current: dict[asyncio.Task[None] | None, Segment] = {}
         self._since, self._before, self._best = clock(), received(), 0.0
+        self._min_bytes = self._segment_bytes
         self.worthwhile = 1  # connections that were as fast as more
 
     async def keep_adjusting(self, first: int) -> None:
@@ -77,12 +80,14 @@ class ParallelDownload:
     def adjust(self) -> None:
         """Double the connections if the last ones added speed, judged once all of them receive bytes."""
         now = self._clock()
-        if any(segment.at == segment.start for segment in self._current.values()):
+        if any(segment.at == segment.start for segment in self._current.values()):  # not begun yet
             self._since, self._before = now, self._received()
         if now - self._since < self._window or not self._max_connections:
             return
         rate = (self._received() - self._before) / (now - self._since)
         self._since, self._before = now, self._received()
+        own_rate = rate / (len(self._helpers) + 1)
+        self._min_bytes = max(_MIN_SEGMENT_BYTES, int(own_rate * _MIN_SEGMENT_SECONDS))
         if rate < self._best * _MIN_GAIN:
             self._max_connections = 0
             return
@@ -111,7 +116,7 @@ class ParallelDownload:
         for _ in range(min(count, self._max_connections - len(self._helpers) - 1)):
             if not self._connections.acquire():
                 return
-            helper = self._tasks.create_task(self._help(self._segments.take_last(self._segment_bytes)))
+            helper = self._tasks.create_task(self._help(self._take_last()))
             self._helpers.add(helper)
             helper.add_done_callback(self._on_helper_done)
 
@@ -137,4 +142,7 @@ class ParallelDownload:
             finally:
                 del self._current[this]
                 self._segments.release(segment)
-            segment = self._segments.take_last(self._segment_bytes)
+            segment = self._take_last()
+
+    def _take_last(self) -> Segment | None:
+        return self._segments.take_last(self._segment_bytes, self._min_bytes)

@@ -36,11 +36,18 @@ class PartialWriter:
         self._bandwidth = bandwidth
         self._meter = meter
         self._clock = asyncio.get_running_loop().time
+        self._exchanges: list[Exchange] = []
         self._synced = partial.held.total
         self._due = self._clock() + _MIN_CHECKPOINT_SECONDS
 
+    @property
+    def received(self) -> int:
+        """The bytes that all connections have received."""
+        return sum(exchange.received for exchange in self._exchanges)
+
     async def receive(self, response: Response, segment: Segment) -> None:
         """Write a body until the segment is complete or the connection ends; keeps what arrived."""
+        self._exchanges.append(response.exchange)
         sink = _SegmentSink(self._partial, segment, self._bandwidth, self._meter, response.exchange)
         await response.read_into(sink)
 

@@ -42,14 +42,8 @@ class SegmentAllocator:
     def __init__(self, held: Ranges, size: int | None) -> None:
         self._lock = threading.Lock()
         self._active: list[Segment] = []
-        self._received = 0  # by connections that have ended
         self._gaps: list[Span] = [] if size is None else list(held.gaps(size))
         self._unbounded = [Segment(held.prefix, None, self._lock)] if size is None else []
-
-    @property
-    def received(self) -> int:
-        """The bytes that all connections have received."""
-        return self._received + sum(segment.at - segment.start for segment in self._active)
 
     def take_first(self) -> Segment | None:
         """Return the first gap that no connection downloads, whole."""
@@ -57,8 +51,11 @@ class SegmentAllocator:
             return self._unbounded.pop()
         return self._begin(self._gaps.pop(0)) if self._gaps else None
 
-    def take_last(self, segment_bytes: int) -> Segment | None:
-        """Return about `segment_bytes` from the end of the last gap, or of the longest active segment."""
+    def take_last(self, segment_bytes: int, min_bytes: int) -> Segment | None:
+        """Return about `segment_bytes` from the end of the last gap, or of the longest active segment.
+
+        What is left of that is halved in the end, as long as each half has `min_bytes`.
+        """
         if self._gaps:
             start, stop = self._gaps.pop()
             if stop - start >= 2 * segment_bytes:
@@ -67,16 +64,18 @@ class SegmentAllocator:
             return self._begin((start, stop))
         with self._lock:
             longest = max(self._active, key=lambda segment: segment.left or 0, default=None)
-            if longest is None or longest.stop is None or (longest.left or 0) < 2 * segment_bytes:
+            if longest is None or longest.stop is None:
                 return None
-            longest.stop -= segment_bytes
-        return self._begin((longest.stop, longest.stop + segment_bytes))
+            size = min(segment_bytes, (longest.left or 0) // 2)
+            if size < min(segment_bytes, min_bytes):
+                return None
+            stop, longest.stop = longest.stop, longest.stop - size
+        return self._begin((stop - size, stop))
 
     def release(self, segment: Segment) -> None:
         """Turn what is left of the segment into a gap again, after its connection ended."""
         if segment in self._active:
             self._active.remove(segment)
-            self._received += segment.at - segment.start
         with self._lock:
             for other in self._active:
                 if (
