@@ -47,4 +47,4 @@ SERVERS = {
     "moto": _facts(object_stores.moto, *IGNORES_IF_RANGE, keeps_dates=False),
     "azurite": _facts(object_stores.azurite, *IGNORES_IF_RANGE, keeps_dates=False),
 }
-IN_CI = ("nginx", "lighttpd")
+IN_CI = ("nginx",)

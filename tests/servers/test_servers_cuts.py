@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -24,6 +25,7 @@ from tests.servers.catalogue import (
 from tests.servers.conftest import Running
 from tests.servers.relay import relay
 from tests.transfer.fetch_rig import assembled
+from tests.transfer.naive import Naive, Trusting
 from tests.transfer.transfer_kit import sample_zip
 
 from orderwatch.core.model import DeliveryState
@@ -94,7 +96,7 @@ def cases() -> Iterator[object]:
         for kind in FILES:
             for change in CHANGES:
                 for cut in CUTS:
-                    quick = name in IN_CI and cut == "half" and kind != "footprint"
+                    quick = name in IN_CI and cut == "half"
                     marks = [] if quick else [pytest.mark.long]
                     yield pytest.param(
                         name, kind, change, cut, id=f"{name}, {kind}, {change}, {cut}", marks=marks
@@ -133,6 +135,29 @@ async def test_a_cut_file_is_stored_as_the_one_that_is_there(
             assert rig.stored in expected(dates, first, second, at), rig.said
         is_resumed = dates.second is None and resumes(running, kind)
         assert passing.sent <= (MAX_SENT if is_resumed else MAX_SENT_AGAIN) * len(first)
+
+
+@pytest.mark.parametrize("running", IN_CI, indirect=True)
+async def test_a_client_that_appends_whatever_comes_is_caught(tmp_path: Path, running: Running) -> None:
+    name, make = FILES["delivery_zip"]
+    server, first, second = running.server, make(1, SIZE), make(2, SIZE)
+    destination = Trusting(tmp_path / "deliveries")
+    naive: Any = Naive(destination.partials)
+    server.put(name, first, whole_second() - 2 * HOUR)
+    async with relay(server.port, SIZE // 2) as passing:
+
+        def link(_given: int) -> str:
+            return f"http://127.0.0.1:{passing.port}{server.path(name)}"
+
+        truths = {"a": first, "b": second}
+        published = a_delivery(file_name=name)
+        async with assembled(
+            tmp_path, published, link, truths, ALONE, transport=naive, destination=destination
+        ) as rig:
+            await rig.persist(blind=True, steady=True, tries=1)
+            server.put(name, second, whole_second() - HOUR)
+            await rig.persist(blind=True, steady=True)
+            assert (len(rig.tree), rig.stored) == (1, "")
 
 
 def expected(dates: Change, first: bytes, second: bytes, at: int) -> set[str]:

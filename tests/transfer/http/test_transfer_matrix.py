@@ -9,22 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import structlog
 from structlog.testing import LogCapture
 from tests.db.kit import a_delivery
 from tests.transfer.fetch_rig import Rig, assembled
 from tests.transfer.hostile import Behaviour, behaviours, files, paced, ranging, sends
+from tests.transfer.naive import Naive, Trusting
 from tests.transfer.transfer_kit import SECRET, host
 
-from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.errors import TransferError
-from orderwatch.ports import Checked, Fetched
+from orderwatch.core.model import DeliveryState
 from orderwatch.transfer.http.downloader import DownloadOptions
 from orderwatch.transfer.http.parallel import ParallelOptions
-from orderwatch.transfer.tree.destination import FilesystemDestination
-from orderwatch.transfer.zip.verify import digest
 
 STALL = 0.5  # seconds
 SIZE = 150_000
@@ -112,34 +108,6 @@ async def test_a_cut_file_ends_whole_or_not_at_all(
 
 
 # The same for a client that splices: the matrix catches it
-
-
-class Naive:
-    """Continues by length alone and appends what comes, as `curl -C -` and `wget -c` do."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    async def fetch(self, url: str, part: str, _delivery: Delivery, **_: object) -> Fetched:
-        path = self._folder / part
-        held = path.stat().st_size if path.exists() else 0
-        asked = {"Range": f"bytes={held}-"} if held else {}
-        try:
-            async with aiohttp.request("GET", url, headers=asked) as answer:
-                with path.open("ab" if answer.status == 206 else "wb") as file:
-                    async for chunk in answer.content.iter_any():
-                        file.write(chunk)
-        except aiohttp.ClientError as error:
-            raise TransferError("cut") from error
-        return Fetched(path.stat().st_size, digest(path))
-
-
-class Trusting(FilesystemDestination):
-    """Believes that what came without an error is the file."""
-
-    async def verify(self, part: str, *_: object) -> Checked:
-        path = self.partials / part
-        return Checked(size=path.stat().st_size, sha256=digest(path))
 
 
 @pytest.mark.parametrize(
