@@ -4,8 +4,7 @@
 #
 # What happens: PATH_AS_IS keeps only "/../" and "/./". The hexadecimal digits of the path's escapes are written in upper case
 # (%7e becomes %7E), with and without it, and not those of the query. A host that signs the path as it was sent rejects the
-# request. REQUEST_TARGET sends every byte as given. Issue 21524 of curl
-# dates the upper case to 8.20.0.
+# request. REQUEST_TARGET sends every byte as given. Issue 21524 of curl dates the upper case to 8.20.0.
 set -euo pipefail
 
 there=$(mktemp -d)

@@ -176,17 +176,24 @@ def resumes(running: Running, kind: str) -> bool:
 
 
 @pytest.mark.parametrize("running", [*servers()], indirect=True)
-async def test_several_connections_bring_one_file(tmp_path: Path, running: Running) -> None:
-    name, make = FILES["delivery_zip"]
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("age", [0.5, HOUR], ids=["just written", "an hour old"])
+async def test_several_connections_bring_one_file(
+    tmp_path: Path, running: Running, kind: str, age: float
+) -> None:
+    name, make = FILES[kind]
     server, data = running.server, make(1, 20 * SIZE)
-    server.put(name, data, whole_second() - HOUR)
+    server.put(name, data, whole_second() - age)
+    async with relay(server.port) as passing:
 
-    def link(_given: int) -> str:
-        return f"http://127.0.0.1:{server.port}{server.path(name)}"
+        def link(_given: int) -> str:
+            return f"http://127.0.0.1:{passing.port}{server.path(name)}"
 
-    async with assembled(tmp_path, a_delivery(file_name=name), link, {"a": data}, SHARED) as rig:
-        await rig.persist(blind=True)
-        assert (rig.tree, rig.said) == ([data], [])
+        published = a_delivery(attachment=kind, file_name=name)
+        async with assembled(tmp_path, published, link, {"a": data}, SHARED) as rig:
+            await rig.persist(blind=True)
+            assert (rig.tree == [data], rig.said) == (True, [])
+        assert passing.sent <= MAX_SENT * len(data)
 
 
 @pytest.mark.parametrize("running", [*servers()], indirect=True)
