@@ -1,18 +1,23 @@
-"""A TCP relay in front of a server: ends one answer early, and counts what it sends."""
+"""A TCP relay in front of a server: ends one answer early, counts what it sends, and reports progress."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 
 
 @dataclass
 class Relay:
-    """Cuts the first answer of the next connection after `cut` bytes of its body."""
+    """Cuts the first answer of the next connection after `cut` bytes of its body.
+
+    `then` is called once, after `at` bytes of all answers.
+    """
 
     server_port: int
     port: int = 0
     cut: int | None = None
+    at: int = 0
+    then: Callable[[], None] | None = None
     sent: int = 0  # bytes to the client, heads too
     open: int = 0  # connections
 
@@ -46,6 +51,9 @@ class Relay:
         writer.write(data)
         await writer.drain()
         self.sent += len(data)
+        if self.then is not None and self.sent >= self.at:
+            then, self.then = self.then, None
+            then()
 
 
 async def _until_one_ends(*directions: Coroutine[None, None, None]) -> None:

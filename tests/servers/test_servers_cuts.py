@@ -197,6 +197,30 @@ async def test_several_connections_bring_one_file(
 
 
 @pytest.mark.parametrize("running", [*servers()], indirect=True)
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("change", [change for change in CHANGES if change != UNCHANGED])
+async def test_a_file_replaced_under_several_connections_is_stored_in_one_piece(
+    tmp_path: Path, running: Running, kind: str, change: str
+) -> None:
+    name, make = FILES[kind]
+    dates, server, now = CHANGES[change], running.server, whole_second()
+    first, second = make(1, 20 * SIZE), make(2, 20 * SIZE + dates.bytes_more)
+    server.put(name, first, now - dates.first)
+    async with relay(server.port) as passing:
+        passing.at = len(first) // 3
+        passing.then = lambda: server.put(name, second, now - (dates.second or 0))
+
+        def link(_given: int) -> str:
+            return f"http://127.0.0.1:{passing.port}{server.path(name)}"
+
+        published = a_delivery(attachment=kind, file_name=name)
+        async with assembled(tmp_path, published, link, {"a": first, "b": second}, SHARED) as rig:
+            stored = await rig.persist(blind=published.proves_itself)
+            assert stored.state is DeliveryState.STORED, rig.said
+            assert (len(rig.tree), rig.stored in {"A", "B"}) == (1, True), rig.said
+
+
+@pytest.mark.parametrize("running", [*servers()], indirect=True)
 async def test_a_server_states_and_serves_what_the_catalogue_says(running: Running) -> None:
     server, facts, now = running.server, running.facts, whole_second()
     name = "probe.zip"
