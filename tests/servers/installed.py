@@ -46,6 +46,13 @@ def nginx(_cache: Path) -> AbstractContextManager[Server]:
     return _configured(NGINX, lambda path: (found, "-e", "stderr", "-c", path))
 
 
+def nginx_with_tls(certificate: Path, key: Path) -> AbstractContextManager[Server]:
+    found = program("nginx")
+    tls = f"ssl; ssl_certificate {certificate}; ssl_certificate_key {key};"
+    template = NGINX.replace("{port};", f"{{port}} {tls}")
+    return _configured(template, lambda path: (found, "-e", "stderr", "-c", path))
+
+
 def apache(_cache: Path) -> AbstractContextManager[Server]:
     found = program("apache2")
     modules = Path(found).parents[1] / "lib/apache2/modules"

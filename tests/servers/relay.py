@@ -10,12 +10,14 @@ from dataclasses import dataclass
 class Relay:
     """Cuts the first answer of the next connection after `cut` bytes of its body.
 
-    `then` is called once, after `at` bytes of all answers.
+    With `cut_raw` it cuts the connection after that many bytes, whatever they are. `then` is called once,
+    after `at` bytes of all answers.
     """
 
     server_port: int
     port: int = 0
     cut: int | None = None
+    cut_raw: int | None = None  # of TLS
     at: int = 0
     then: Callable[[], None] | None = None
     sent: int = 0  # bytes to the client, heads too
@@ -39,6 +41,12 @@ class Relay:
             await writer.drain()
 
     async def _pass_answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.cut_raw is not None:
+            left, self.cut_raw = self.cut_raw, None
+            while left and (chunk := await reader.read(left)):
+                left -= len(chunk)
+                await self._send(writer, chunk)
+            return
         if self.cut is not None:
             upto, self.cut = self.cut, None
             head = await reader.readuntil(b"\r\n\r\n")

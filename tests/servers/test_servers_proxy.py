@@ -1,14 +1,14 @@
 """A download through tinyproxy, with a password; the host behind it is nginx."""
 
-import os
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 from tests.db.kit import a_delivery
 from tests.servers.conftest import Running
-from tests.servers.processes import NoServerError, listening, program, public_folder
+from tests.servers.processes import NoServerError
+from tests.servers.proxies import PASSWORD, USER, tinyproxy
 from tests.servers.relay import relay
 from tests.transfer.transfer_kit import TRUTH, Row
 
@@ -18,33 +18,6 @@ from orderwatch.transfer.http.downloader import Downloader, DownloadOptions, ope
 from orderwatch.transfer.http.rate_limit import RateLimit
 
 pytestmark = [pytest.mark.long, pytest.mark.parametrize("running", ["nginx"], indirect=True)]
-
-USER, PASSWORD = "me", "canary-password"
-TINYPROXY = """
-{user}
-Port {port}
-Listen 127.0.0.1
-PidFile "{folder}/pid"
-Timeout 60
-BasicAuth {name} {password}
-"""
-
-
-@contextmanager
-def tinyproxy() -> Iterator[int]:
-    found = program("tinyproxy")
-    with public_folder() as folder:
-
-        def command(port: int) -> tuple[str | Path, ...]:
-            path = folder / "configuration"
-            user = "User nobody\nGroup nogroup" if os.geteuid() == 0 else ""
-            path.write_text(
-                TINYPROXY.format(folder=folder, port=port, user=user, name=USER, password=PASSWORD)
-            )
-            return found, "-d", "-c", path
-
-        with listening(command, folder) as port:
-            yield port
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from orderwatch.core.deliveries.byte_ranges import Ranges
 from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate, RetryPolicy, claimed
 from orderwatch.core.model import Delivery, DeliveryState, Order
+from orderwatch.core.network import DIRECT, Network
 from orderwatch.ports import Offer, Transport
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.disk_budget import DiskBudget
@@ -175,13 +176,16 @@ async def assembled(
     *,
     transport: Transport | None = None,
     destination: FilesystemDestination | None = None,
+    network: Network = DIRECT,
 ) -> AsyncIterator[Rig]:
     """Assemble the fetcher of one delivery; `truths` are the files that its links ever lead to."""
     time = Time()
     store: Any = OneRow(published)
     links: Any = Links(published, link)
     destination = destination or FilesystemDestination(folder / "deliveries")
-    async with open_downloader("127.0.0.1", destination.partials, options, RateLimit(0)) as downloader:
+    async with open_downloader(
+        "127.0.0.1", destination.partials, options, RateLimit(0), network=network
+    ) as downloader:
         tree = AttemptTree(
             destination=destination,
             transport=transport or downloader,
