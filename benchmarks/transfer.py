@@ -131,6 +131,7 @@ def orderwatch(
             "ORDERWATCH_DELIVERY__PARALLEL": str(parallel),
             "ORDERWATCH_DELIVERY__KEEP_FREE": "0",
             "ORDERWATCH_LOG__FORMAT": "json",
+            "ORDERWATCH_POLLING__INTERVAL": "5m",
             "ORDERWATCH_POLLING__REQUESTS_PER_SECOND": "1000",
         }
         command = [python, str(HERE / "watched_daemon.py"), "--config", "config.toml", "run"]

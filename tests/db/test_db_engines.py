@@ -67,13 +67,11 @@ async def test_the_writer_has_one_connection_and_takes_the_file_before_it_reads(
 
 
 async def test_no_reading_connection_can_write(store: Store) -> None:
-    assert pragma(store.database._readers, "query_only") == 1
+    assert await store.database.scalar(text("PRAGMA query_only")) == 1
     for statement in ("DELETE FROM orders", "CREATE TABLE mine (x)", "PRAGMA user_version=7"):
-        with (
-            pytest.raises(OperationalError, match="readonly"),
-            store.database._readers.begin() as connection,
-        ):
-            connection.execute(text(statement))
+        with pytest.raises(OperationalError, match="readonly"):
+            async with store.database._readers.begin() as connection:
+                await connection.execute(text(statement))
 
 
 def test_the_inspecting_connection_cannot_write_and_the_upgrading_one_leaves_references_alone(
@@ -155,13 +153,13 @@ async def test_an_open_snapshot_stays_as_it_was_and_never_blocks_the_writer(
     (delivery,) = await want(store, a_delivery())
     count = text("SELECT (SELECT count(*) FROM transitions), (SELECT state FROM deliveries)")
     async with open_reader(database) as reader:
-        with reader.database._readers.begin() as snapshot:
-            before = snapshot.execute(count).one()
+        async with reader.database._readers.begin() as snapshot:
+            before = (await snapshot.execute(count)).one()
             await store.deliveries.save(claimed(delivery, NOW))
             assert write_from_elsewhere(database) == "written"
-            assert snapshot.execute(count).one() == before == (0, "wanted")
-        with reader.database._readers.begin() as snapshot:
-            assert snapshot.execute(count).one() == (2, "fetching")
+            assert (await snapshot.execute(count)).one() == before == (0, "wanted")
+        async with reader.database._readers.begin() as snapshot:
+            assert (await snapshot.execute(count)).one() == (2, "fetching")
 
 
 async def test_an_order_is_read_as_of_one_moment_while_it_is_being_rewritten(

@@ -214,6 +214,7 @@ async def test_deliveries_of_a_refused_account_do_not_stand_before_those_of_anot
         await ours.sweep()
         await theirs.sweep()
         assert len(await h.store.deliveries.in_states(DeliveryState.WANTED)) == 2
+        h.forget_links()
         while delivery := await h.fetcher.next():
             await h.fetcher.fetch(delivery)
         assert await stored(h, NEIGHBOUR, "other")

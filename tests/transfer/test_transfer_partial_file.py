@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 from tests.transfer.transfer_kit import GARBAGE, PART, PATH, TRUTH, Act, Row, file, host, sample_zip
 
 from orderwatch.core.deliveries.byte_ranges import Ranges
@@ -68,6 +69,34 @@ async def test_more_pieces_than_one_call_can_take_are_written(tmp_path: Path) ->
         partial.write(0, [TRUTH[at : at + 1] for at in range(5000)])
         await partial.sync()
     assert (tmp_path / PART).read_bytes() == TRUTH[:5000]
+
+
+async def test_a_slow_disk_holds_back_whoever_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded by the blocks that may wait, whatever the host sends."""
+    whole, go_on = os.pwritev, threading.Event()
+    queued = 0
+
+    def slow(handle: int, views: Sequence[memoryview], at: int) -> int:
+        go_on.wait(PATIENCE)
+        return whole(handle, views, at)
+
+    def write_all() -> None:
+        nonlocal queued
+        for number in range(20):
+            partial.write(number, [TRUTH[number : number + 1]])
+            queued += 1
+
+    monkeypatch.setattr(os, "pwritev", slow)
+    async with open_partial(tmp_path / PART, 0) as partial:
+        writing = asyncio.create_task(asyncio.to_thread(write_all))
+        while queued < 8:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert queued == 8
+        go_on.set()
+        await writing
+        assert (await partial.sync()).prefix == 20
+    assert (tmp_path / PART).read_bytes() == TRUTH[:20]
 
 
 async def test_only_the_durable_bytes_are_kept_when_it_is_opened_again(tmp_path: Path) -> None:

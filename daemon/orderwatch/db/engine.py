@@ -1,36 +1,45 @@
-"""Connections to SQLite, blocking: WAL, durable commits, foreign keys, explicit transactions."""
+"""Connections to SQLite: WAL, durable commits, foreign keys, explicit transactions."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from orderwatch.db.mappers import parse_json
 
 BUSY_TIMEOUT_SECONDS = 10.0  # only a command beside the daemon ever makes a writer wait
 RETRIED_BUSY_TIMEOUT_SECONDS = 2.0  # of units that are retried: nothing can be stopped meanwhile
-MAX_READERS = 4
+_MAX_READERS = 4
 _PROGRESS_STEPS = 10_000  # of SQLite's virtual machine, between two questions whether to stop
 _DURABLE = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 
 
 def writer_engine(path: Path, busy: float = BUSY_TIMEOUT_SECONDS) -> Engine:
-    """The only engine that writes: one connection, `BEGIN IMMEDIATE`, so no update is lost."""
-    engine = _pooled_engine(path, busy, size=1)
+    """The only engine that writes: one connection, `BEGIN IMMEDIATE`, so no update is lost. Blocking."""
+    engine = create_engine(
+        _url(path, "rw"), **_pool(busy, size=1), poolclass=QueuePool, json_deserializer=parse_json
+    )
     _set_up(engine, *_DURABLE, "PRAGMA foreign_keys=ON")
     _begin(engine, "BEGIN IMMEDIATE")
     return engine
 
 
-def reader_engine(path: Path, busy: float = BUSY_TIMEOUT_SECONDS) -> Engine:
+def reader_engine(path: Path, busy: float = BUSY_TIMEOUT_SECONDS) -> AsyncEngine:
     """Reads a consistent snapshot and cannot write."""
-    engine = _pooled_engine(path, busy, size=MAX_READERS)
-    _set_up(engine, "PRAGMA query_only=ON")
-    _begin(engine, "BEGIN")
+    engine = create_async_engine(
+        _url(path, "rw").set(drivername="sqlite+aiosqlite"),
+        **_pool(busy, size=_MAX_READERS),
+        poolclass=AsyncAdaptedQueuePool,
+        json_deserializer=parse_json,
+    )
+    _set_up(engine.sync_engine, "PRAGMA query_only=ON")
+    _begin(engine.sync_engine, "BEGIN")
     return engine
 
 
@@ -67,15 +76,8 @@ def _engine(path: Path, mode: str) -> Engine:
     return create_engine(_url(path, mode), connect_args=_connect(BUSY_TIMEOUT_SECONDS), poolclass=NullPool)
 
 
-def _pooled_engine(path: Path, busy: float, size: int) -> Engine:
-    return create_engine(
-        _url(path, "rw"),
-        connect_args=_connect(busy),
-        poolclass=QueuePool,
-        pool_size=size,
-        max_overflow=0,
-        json_deserializer=parse_json,
-    )
+def _pool(busy: float, size: int) -> dict[str, Any]:
+    return {"connect_args": _connect(busy), "pool_size": size, "max_overflow": 0}
 
 
 def _connect(busy: float) -> dict[str, object]:

@@ -33,10 +33,9 @@ from orderwatch.ports import AccountState
 _TRAITS = ("task_id", "project_name", "task_name", "placed_at", "word", "ours")
 
 _WITH_ACCOUNT = orders.outerjoin(accounts, accounts.c.account == orders.c.account)
-_ORDER = select(orders, accounts.c.listed_at).select_from(_WITH_ACCOUNT).where(OF_ORDER)
-_CAPTURE = select(captures).where(
-    captures.c.order_id == bindparam("of_order_id"), captures.c.capture_id == bindparam("of_capture_id")
-)
+_ORDERS = select(orders, accounts.c.listed_at).select_from(_WITH_ACCOUNT)
+_ORDER = _ORDERS.where(OF_ORDER)
+_CAPTURE = select(captures).join(orders).where(OF_ORDER, captures.c.capture_id == bindparam("of_capture_id"))
 
 
 class Orders:
@@ -51,14 +50,14 @@ class Orders:
         return found[0] if found else None
 
     async def of_delivery(self, delivery: Delivery) -> Order | None:
-        def work(db: Connection) -> Order | None:
-            row = db.execute(_ORDER, key_of(delivery)).mappings().one_or_none()
-            if row is None:
-                return None
-            rows = db.execute(_CAPTURE, {**key_of(delivery), "of_order_id": row["id"]}).mappings()
-            return order_of(row, tuple(map(capture_of, rows)), ())
+        key = key_of(delivery)
 
-        return await self._database.read(work)
+        def work(db: Connection) -> Order | None:
+            row = db.execute(_ORDER, key).mappings().one_or_none()
+            its_capture = tuple(map(capture_of, db.execute(_CAPTURE, key).mappings()))
+            return order_of(row, its_capture, ()) if row else None
+
+        return await self._database.read_in_turn(work)
 
     async def get_many(self, account: str, task_ids: Collection[int]) -> dict[int, Order]:
         found = await self._load(and_(orders.c.account == account, orders.c.task_id.in_(task_ids)))
@@ -93,10 +92,7 @@ class Orders:
         return set(task_ids) - {row["task_id"] for row in await self._database.rows(query)}
 
     async def save(self, verdict: Verdict) -> None:
-        def work(db: Connection, notifications: Notifications) -> None:
-            write(db, notifications, verdict)
-
-        await self._outbox.write(work)
+        await self._outbox.write(lambda db, notifications: write(db, notifications, verdict))
 
     async def save_all(self, verdicts: Collection[Verdict]) -> None:
         def work(db: Connection, notifications: Notifications) -> None:
@@ -115,8 +111,7 @@ class Orders:
 
 def load(db: Connection, where: ColumnElement[bool] | None, rows: Sequence[int] | None = None) -> list[Order]:
     """Return these orders with captures and deliveries, by account and id, or in the order of these rows."""
-    query = select(orders, accounts.c.listed_at).select_from(_WITH_ACCOUNT)
-    query = query.order_by(orders.c.account, orders.c.task_id)
+    query = _ORDERS.order_by(orders.c.account, orders.c.task_id)
     if where is not None:
         query = query.where(where)
     ids = rows if rows is not None else query.with_only_columns(orders.c.id).order_by(None)
@@ -175,8 +170,7 @@ def _id_of(db: Connection, statement: Insert | Update) -> int:
 def _write_captures(db: Connection, order_id: int, of_order: Collection[Capture]) -> None:
     if not of_order:
         return
-    rows = [capture_row(order_id, capture) for capture in of_order]
-    keys = ["order_id", "capture_id"]
+    rows, keys = [capture_row(order_id, c) for c in of_order], ["order_id", "capture_id"]
     statement = upsert(captures)
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
@@ -223,8 +217,7 @@ class Accounts:
         of_account = orders.c.account == account
 
         def work(db: Connection) -> Collection[int]:
-            known = select(orders.c.task_id, orders.c.listed).where(of_account)
-            rows = db.execute(known).all()
+            rows = db.execute(select(orders.c.task_id, orders.c.listed).where(of_account)).all()
             before = {task_id for task_id, shown in rows if shown}
             vanished = before - set(listed)
             returned = {task_id for task_id, shown in rows if not shown} & set(listed)

@@ -91,8 +91,8 @@ class Partial:
     def _write(self, at: int, parts: list[bytes]) -> None:
         try:
             if self._failure is None:
-                _write_all(self._handle, at, parts)
-                self.held = self.held.joined(at, at + sum(map(len, parts)))
+                stop = _write_all(self._handle, at, parts)
+                self.held = self.held.joined(at, stop)
                 self._trailing_hash.feed(at, parts, self.held.prefix)
         except Exception as error:  # noqa: BLE001 - raised by whoever writes or flushes next
             self._failure = error
@@ -181,7 +181,8 @@ def _close(opening: Future[tuple[int, Ranges]]) -> None:
 
 
 @translate_os_errors("cannot write the partial")
-def _write_all(handle: int, at: int, parts: list[bytes]) -> None:
+def _write_all(handle: int, at: int, parts: list[bytes]) -> int:
+    """Write the parts behind each other; returns the offset behind them."""
     views = [memoryview(part) for part in parts]
     while views:
         written = os.pwritev(handle, views[:_IOV_MAX], at)
@@ -190,6 +191,7 @@ def _write_all(handle: int, at: int, parts: list[bytes]) -> None:
             written -= len(views.pop(0))
         if views:
             views[0] = views[0][written:]
+    return at
 
 
 # `LostBytesError`: the kernel may have dropped the pages and would report the next sync as successful.

@@ -5,7 +5,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from typing import NamedTuple
 
 from orderwatch.transfer.fsops import translate_os_errors
@@ -29,6 +29,7 @@ class TrailingHash:
         self._thread = thread
         self._lock = threading.Lock()
         self._goal = 0
+        self._last_work: Future[object] | None = None
         self._reset()
 
     def feed(self, at: int, parts: Sequence[bytes], prefix: int) -> None:
@@ -45,12 +46,13 @@ class TrailingHash:
             self._lock.release()
         if behind:
             self._goal = prefix
-            self._thread.submit(self._read)
+            self._last_work = self._thread.submit(self._read)
 
     async def finish(self, size: int) -> Digests:
         """Return the digests of the first `size` bytes, which must be written."""
-        self._goal = size
-        await self._run(self._read)
+        if self._at < size:
+            self._goal = size
+            await self._run(self._read)
         return Digests(self._found.hexdigest(), self._members.crcs)
 
     async def restart(self) -> None:
@@ -64,10 +66,12 @@ class TrailingHash:
 
     async def wait(self) -> None:
         """Wait until nothing is read any more."""
-        await self._run(self._lock.locked)
+        if self._last_work is not None:
+            await asyncio.wait([asyncio.wrap_future(self._last_work)])
 
     async def _run(self, work: Callable[[], object]) -> None:
-        await asyncio.shield(asyncio.wrap_future(self._thread.submit(work)))
+        self._last_work = self._thread.submit(work)
+        await asyncio.shield(asyncio.wrap_future(self._last_work))
 
     def _reset(self) -> None:
         self._found, self._members, self._at = hashlib.sha256(), MemberScanner(), 0

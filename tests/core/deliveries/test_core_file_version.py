@@ -130,6 +130,13 @@ def test_a_tag_that_changes_alone_is_of_the_link_if_the_date_is_the_same() -> No
     assert not version().has_tags_of_link(version())
 
 
+def test_a_tag_that_changes_within_the_second_of_a_young_date_is_of_another_file() -> None:
+    """Some hosts make tags of the exact time: here only the tag shows the change."""
+    young = version(date=NOON)
+    assert not young.has_tags_of_link(version(tag='"b"'))
+    assert young.continued_by(version(tag='"b"'), proves_itself=True) is None
+
+
 def test_without_a_date_the_tag_has_to_change_twice_and_the_new_file_is_protected_until_then() -> None:
     first, second, third = (version(tag=f'"{n}"', modified=None) for n in "123")
     once = first.replaced_by(second)

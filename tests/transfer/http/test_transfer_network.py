@@ -11,11 +11,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from tests.certificates import Authority
 from tests.network_proxy import PASSWORD, proxy_server
+from tests.patience import PATIENCE
 from tests.transfer.transfer_kit import PATH, TRUTH, Act, Host, Row, file, host, reply
 
 from orderwatch.core.model import Delivery
 from orderwatch.core.network import DIRECT, Network, parse_no_proxy
 from orderwatch.errors import HostError
+from orderwatch.ports import Meter
 from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
 from orderwatch.transfer.http.rate_limit import RateLimit
 
@@ -183,6 +185,35 @@ async def test_downloads_one_after_the_other_share_a_connection(tmp_path: Path, 
             row.hold(b"")
             assert await row.fetch(str(server.make_url(f"/{name}"))) == TRUTH
     assert len(peers) == 1
+
+
+class Requests(Meter):
+    """Collects the status of each answer."""
+
+    def __init__(self) -> None:
+        self.found = list[int | None]()
+
+    def requested(self, api: str, code: int | None, seconds: float) -> None:
+        assert (api, seconds >= 0) == ("download", True)
+        self.found.append(code)
+
+
+async def test_an_answer_is_counted_when_it_comes_not_when_its_body_ends(
+    tmp_path: Path, delivery: Delivery
+) -> None:
+    meter, options = Requests(), DownloadOptions(stall_timeout=PATIENCE)
+    async with (
+        open_downloader("127.0.0.1", tmp_path, options, RateLimit(0), meter=meter) as transport,
+        host(reply(302, Location=PATH), file(TRUTH, upto=1000, then=Act.STALL)) as there,
+    ):
+        task = asyncio.create_task(Row(tmp_path, transport, delivery).fetch(f"{there.url}/link"))
+        while meter.found != [302, 200]:
+            await asyncio.sleep(0.01)
+            assert not task.done()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert meter.found == [302, 200]
 
 
 async def test_a_download_is_cancelled_while_its_host_is_silent(row: Row) -> None:

@@ -179,6 +179,16 @@ async def test_a_replaced_zip_is_not_downloaded_only_to_be_quarantined(
         assert there.wasted <= (story == "twice" and host == "tags only")
 
 
+@pytest.mark.parametrize("host", ["apache", "lighttpd", "s3", "starlette", "express"])
+async def test_a_tag_of_the_exact_time_or_content_shows_a_zip_replaced_within_the_second_of_its_date(
+    tmp_path: Path, delivery: Delivery, host: str
+) -> None:
+    first_asked, replacements = STORIES["within a second"]
+    async with trying(tmp_path, delivery, host, first_asked) as there:
+        assert await there.bring(replacements, [SIZE // 2]) == there.versions[-1]
+        assert not there.wasted
+
+
 async def test_a_zip_is_resumed_by_its_date_where_the_tag_is_of_the_link(
     tmp_path: Path, delivery: Delivery
 ) -> None:

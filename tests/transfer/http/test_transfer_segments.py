@@ -141,15 +141,18 @@ async def test_one_connection_is_enough(row: Row, answer: Answer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rates", "helpers"),
+    ("rates", "helpers", "worthwhile"),
     [
-        pytest.param([100], 1, id="one is always tried"),
-        pytest.param([100, 105, 300, 300], 1, id="one that brings nothing is the last"),
-        pytest.param([100, 200], 3, id="then as many again"),
-        pytest.param([100, 200, 400, 800, 900], 3, id="no more than configured"),
+        pytest.param([100], 1, 1, id="one is always tried"),
+        pytest.param([100, 105, 300, 300], 1, 1, id="one that brings nothing is the last"),
+        pytest.param([100, 200], 3, 2, id="then as many again"),
+        pytest.param([100, 200, 205], 3, 2, id="which bring nothing"),
+        pytest.param([100, 200, 400, 800, 900], 3, 4, id="no more than configured"),
     ],
 )
-async def test_connections_are_added_while_each_brings_more(rates: list[int], helpers: int) -> None:
+async def test_connections_are_added_while_each_brings_more(
+    rates: list[int], helpers: int, worthwhile: int
+) -> None:
     now, received, asked = 0.0, 0, list[Segment]()
 
     async def fetch(claim: Segment) -> None:
@@ -169,6 +172,31 @@ async def test_connections_are_added_while_each_brings_more(rates: list[int], he
             await asyncio.sleep(0)
             for claim in asked:
                 claim.at = max(claim.at, claim.start + 1)
+        crew.stop()
+    assert len(asked) == helpers
+    assert crew.worthwhile == worthwhile
+
+
+@pytest.mark.parametrize(("worthwhile", "helpers"), [(1, 0), (2, 1), (4, 3), (9, 3)])
+async def test_a_file_begins_with_as_many_connections_as_were_worthwhile(
+    worthwhile: int, helpers: int
+) -> None:
+    asked = list[Segment]()
+
+    async def fetch(claim: Segment) -> None:
+        asked.append(claim)
+        await asyncio.Event().wait()
+
+    claims = SegmentAllocator(Ranges(), SIZE)
+    claims.take_first()
+    async with asyncio.TaskGroup() as tasks:
+        crew = ParallelDownload(
+            claims, SIZE, MANNER.parallel, fetch, tasks, received=lambda: 0, clock=lambda: 0.0
+        )
+        adjusting = tasks.create_task(crew.keep_adjusting(worthwhile))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        adjusting.cancel()
         crew.stop()
     assert len(asked) == helpers
 
@@ -285,6 +313,19 @@ async def test_a_stop_leaves_nobody_at_work_and_what_came_durable(row: Row) -> N
             await there.alone()
     assert durable(row).end > durable(row).prefix
     power_cut(row)
+
+
+async def test_a_stop_while_the_disk_fails_is_a_stop(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the worker would go on with the next delivery."""
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    async with several_at_work(row) as (_, task):
+        monkeypatch.setattr(os, "pwritev", full)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
 
 async def cut(row: Row, data: bytes = TRUTH, etag: str = ETAG) -> None:

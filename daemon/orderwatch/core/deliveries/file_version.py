@@ -107,10 +107,10 @@ class FileVersion:
     def has_tags_of_link(self, answer: "FileVersion") -> bool:
         """Return whether only the tag is another one, so that it names the link and not the file.
 
-        Without a date to compare, the tag has to change twice in a row.
+        Without an old date to compare, the tag has to change twice in a row.
         """
         is_alone = self._tag_differs(answer) and not self._other_facts_differ(answer)
-        has_date = self.last_modified is not None and self.last_modified == answer.last_modified
+        has_date = self.strong_date is not None and self.strong_date == answer.last_modified
         return is_alone and self.total is not None and (has_date or self.tag_changes > 0)
 
     def without_tags(self) -> "FileVersion":

@@ -10,7 +10,7 @@ Ring = Sequence[Position]
 _MIN_RING_POSITIONS = 4  # the last is the first again
 _MAX_WIDTH_DEGREES = 180.0
 _MIN_AREA_SQUARE_DEGREES = 1e-12  # about a hundred square centimetres
-_MAX_SIDE_PAIRS = 300_000  # take a fraction of a second; a larger ring counts as simple
+_MAX_SIDE_PAIRS = 1_000_000  # take a second at most; a larger ring counts as simple
 
 
 class _Side(NamedTuple):

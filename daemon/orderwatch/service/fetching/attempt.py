@@ -111,9 +111,8 @@ class Attempt:
             await self._publication.resume(order)
             self._count_stored()
             return
-        self._reserve_space(
-            self._tree.destination.occupied(self._part)
-        )  # before requesting a link, which would be wasted
+        held = self._tree.destination.occupied(self._part)
+        self._reserve_space(held)  # before requesting a link, which would be wasted
         newest_stored = await self.row.newest_stored()
         fetched = await self._fetch(order, newest_stored)
         if fetched is None and newest_stored is not None:

@@ -11,7 +11,7 @@ from orderwatch.core.deliveries.hosts import host_of
 from orderwatch.core.formatting import format_bytes_pair
 from orderwatch.core.model import Delivery
 from orderwatch.core.network import DIRECT, Network
-from orderwatch.errors import TransferError
+from orderwatch.errors import DiskError, TransferError
 from orderwatch.ports import UNLIMITED, UNMETERED, Checkpoint, Connections, Fetched, Meter, Start
 from orderwatch.transfer.http.first_bytes import check_first_bytes
 from orderwatch.transfer.http.link_client import LinkClient, Response, open_link_client
@@ -228,11 +228,17 @@ class _Job:
 
 @contextmanager
 def _one_error() -> Iterator[None]:
-    """Raise the first error of a group of tasks instead of the group."""
+    """Raise one error of a group of tasks instead of the group: the disk's before others.
+
+    A group would swallow the cancellation of its task if another task failed meanwhile.
+    """
     try:
         yield
-    except BaseExceptionGroup as group:
-        raise group.exceptions[0] from None
+    except ExceptionGroup as group:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from group
+        raise min(group.exceptions, key=lambda error: not isinstance(error, DiskError)) from None
 
 
 @asynccontextmanager

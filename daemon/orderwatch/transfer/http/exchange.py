@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
-from urllib.parse import quote
 
 import pycurl
 from multidict import CIMultiDict
@@ -19,26 +18,23 @@ from orderwatch.core.network import Proxy
 from orderwatch.errors import HostError, TransferError
 from orderwatch.http_session import MAX_HEADER_BYTES
 from orderwatch.transfer.http.curl_errors import proxy_error, translated
+from orderwatch.transfer.http.curl_request import check_length, configure, parse_url
 from orderwatch.transfer.http.first_bytes import HEAD_BYTES
 from orderwatch.transfer.http.host_policy import HostPolicy
 from orderwatch.transfer.http.stall_watch import Limits, StallWatch
 
 _MAX_REDIRECTS = 5
 _MAX_REDIRECT_BODY_BYTES = 2**16  # read, so that the connection can be used again
+_BLOCK_BYTES = 2**20  # written and hashed at once: it fits into a processor's cache
+_CHECK_SECONDS = 0.1  # a slow connection's bytes are passed on, and its silence is noticed, no sooner
 _REDIRECTS = {301, 302, 303, 307, 308}
-_MAX_LENGTH_DIGITS = 18
-_URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class Sink(Protocol):
     """Takes the bytes of a body, in the thread of the exchange."""
 
-    def write(self, chunk: bytes) -> bool:
+    def write(self, parts: list[bytes]) -> bool:
         """Take bytes; False if no more are needed. May block."""
-        ...
-
-    def close(self) -> None:
-        """The last byte was written, or the exchange failed."""
         ...
 
 
@@ -71,7 +67,6 @@ class Exchange:
         self._error: Exception | None = None
         self._handed_over = False
         self._sockets: list[socket.socket] = []
-        self._watch = StallWatch(limits)
         self._proxy: Proxy | None = None
         self._new_hop()
 
@@ -94,7 +89,7 @@ class Exchange:
 
     def run(self, handle: pycurl.Curl, url: str, headers: Mapping[str, str]) -> None:
         """Send the request and follow redirects, each checked by the host policy. Raises `TransferError`."""
-        link = _parse_url(url)
+        link = parse_url(url)
         try:
             for hop in range(_MAX_REDIRECTS + 1):
                 self._policy.check(link)
@@ -102,30 +97,27 @@ class Exchange:
                 self._request(handle, link, headers, reached=hop > 0)
                 if not self._is_redirect:
                     return
-                link = link.join(_parse_url(self._headers["Location"]))
+                link = link.join(parse_url(self._headers["Location"]))
             raise TransferError(f"more than {_MAX_REDIRECTS} redirects")
         finally:
             for opened in self._sockets:
                 opened.close()
-            if self._sink is not None:
-                self._sink.close()
 
     def _request(self, handle: pycurl.Curl, link: URL, headers: Mapping[str, str], *, reached: bool) -> None:
         self._proxy = self._policy.proxy_for(link)
-        _configure(handle, link, headers, self._proxy)
+        configure(handle, link, headers, self._proxy)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(self._limits.connect * 1000))
         handle.setopt(pycurl.HEADERFUNCTION, self._on_header)
         handle.setopt(pycurl.WRITEFUNCTION, self._on_write)
         handle.setopt(pycurl.XFERINFOFUNCTION, self._on_progress)
         handle.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         handle.setopt(pycurl.PREREQFUNCTION, self._on_connected)
-        began = time.monotonic()
         failure = self._perform(handle, reached=reached)
-        self._on_answer(self._status, time.monotonic() - began)
+        self._report_answer()
         if self._proxy is not None and self._status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             raise proxy_error(self._proxy, self._status)
-        if self._is_connected and self._status is not None and not self._is_redirect:
-            self._hand_over()
+        if self._is_connected and self._status is not None and not (self._is_redirect or self._complete):
+            self._pass_on()
         if failure is not None and not self._complete:
             raise failure
 
@@ -151,34 +143,41 @@ class Exchange:
     def _new_hop(self) -> None:
         self._status: int | None = None
         self._headers: CIMultiDict[str] = CIMultiDict()
-        self._first = b""
-        self._refused = self._is_connected = self._complete = False
-        self._watch.begin()
+        self._parts: list[bytes] = []
+        self._size, self._block_bytes = 0, HEAD_BYTES
+        self._refused = self._is_connected = self._is_reported = self._complete = False
+        self._began = self._checked_at = time.monotonic()
+        self._watch = StallWatch(self._limits)
+
+    def _report_answer(self) -> None:
+        """Report the status of this hop and the seconds until it, once."""
+        if not self._is_reported:
+            self._is_reported = True
+            self._on_answer(self._status, time.monotonic() - self._began)
 
     @property
     def _is_redirect(self) -> bool:
         return self._status in _REDIRECTS and "Location" in self._headers
 
-    def _hand_over(self) -> None:
-        """Give the head to the caller, wait for its decision, and pass on the bytes held back until then."""
-        if self._handed_over:
-            return
-        self._handed_over = True
-        _check_length(self._headers)
-        self._on_head(Head(self._status or 0, self._headers, self._first))
-        self._sink = self._decision.get()
-        if self._sink is not None and self._first:
-            self._pass_on(self._first)
-
-    def _pass_on(self, chunk: bytes) -> None:
-        if self._sink is None or self._aborted.is_set():
-            raise TransferError("the download was stopped")
-        self._complete = not self._sink.write(chunk)
+    def _pass_on(self) -> None:
+        """Pass on the bytes collected so far; before the first ones, the head to the caller that decides."""
+        parts, self._parts, self._size = self._parts, [], 0
+        if not self._handed_over:
+            self._handed_over = True
+            self._block_bytes = _BLOCK_BYTES
+            self._report_answer()
+            check_length(self._headers)
+            self._on_head(Head(self._status or 0, self._headers, b"".join(parts)))
+            self._sink = self._decision.get()
+        if parts:
+            if self._sink is None:
+                raise TransferError("the download was stopped")
+            self._complete = not self._sink.write(parts)
 
     # Callbacks of libcurl. An exception must not leave them: pycurl would print it.
 
     def _on_header(self, line: bytes) -> int | None:
-        self._watch.touch()
+        self._watch.on_header()
         if len(line) > MAX_HEADER_BYTES:
             self._error = TransferError("the download host sent a header that is too long")
         elif line.startswith(b"HTTP/"):
@@ -191,30 +190,38 @@ class Exchange:
         return None if self._error is None else -1
 
     def _on_write(self, chunk: bytes) -> int | None:
+        self._parts.append(chunk)  # called for every 16 KiB: as little as possible
+        self._size += len(chunk)
+        return None if self._size < self._block_bytes else self._flush()
+
+    def _on_progress(self, _total: int, received: int, _to_send: int, _sent: int) -> int:
+        now = time.monotonic()
+        if now - self._checked_at >= _CHECK_SECONDS and self._error is None:
+            self._checked_at = now
+            try:
+                self._watch.check(now, received)
+            except TransferError as error:
+                self._error = error
+            else:
+                if self._handed_over and self._parts:
+                    self._flush()
+        return int(self._aborted.is_set() or self._complete or self._error is not None)
+
+    def _flush(self) -> int | None:
         try:
-            with self._watch.paused(len(chunk)):
-                if self._handed_over:
-                    self._pass_on(chunk)
-                    return -1 if self._complete else None
-                self._first += chunk
-                if self._is_redirect:
-                    self._complete = len(self._first) > _MAX_REDIRECT_BODY_BYTES
-                elif len(self._first) >= HEAD_BYTES:
-                    self._hand_over()
+            with self._watch.paused():
+                if not self._is_redirect:
+                    self._pass_on()
+                elif self._size > _MAX_REDIRECT_BODY_BYTES:
+                    self._complete = True
         except Exception as error:  # noqa: BLE001 - raised after libcurl has ended
             self._error = error
-            return -1
-        return -1 if self._complete else None
-
-    def _on_progress(self, *_: object) -> int:
-        if self._error is None and self._watch.is_late(has_head=self._handed_over):
-            self._error = HostError("the download stalled", reached=self._handed_over)
-        return int(self._aborted.is_set() or self._error is not None)
+        return -1 if self._complete or self._error is not None else None
 
     def _on_connected(self, *_: object) -> int:
         self._is_connected = True
         self._status, self._headers = None, CIMultiDict()  # they were a proxy's
-        self._watch.touch()
+        self._watch.on_connected()
         return pycurl.PREREQFUNC_OK
 
     def _open_socket(self, _purpose: int, address: Any) -> socket.socket | int:  # noqa: ANN401 - of pycurl
@@ -224,37 +231,3 @@ class Exchange:
         opened = socket.socket(address.family, address.socktype, address.protocol)
         self._sockets.append(opened)
         return opened  # pycurl duplicates it
-
-
-def _configure(handle: pycurl.Curl, link: URL, headers: Mapping[str, str], proxy: Proxy | None) -> None:
-    handle.setopt(pycurl.URL, _quoted(str(link)))
-    # libcurl normalizes the path of its URL, even with PATH_AS_IS, which would break a signature.
-    is_absolute = proxy is not None and link.scheme == "http"
-    handle.setopt(pycurl.REQUEST_TARGET, _quoted(str(link) if is_absolute else link.raw_path_qs))
-    handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
-    handle.setopt(pycurl.PROXY, proxy.url if proxy else "")  # an unset one is read from the environment
-    if proxy is not None and proxy.user is not None:
-        handle.setopt(pycurl.PROXYUSERNAME, proxy.user)
-        handle.setopt(pycurl.PROXYPASSWORD, proxy.password)
-
-
-def _check_length(headers: CIMultiDict[str]) -> None:
-    """Reject lengths that contradict each other: it is unknown which one libcurl used."""
-    lengths = set(headers.getall("Content-Length", ()))
-    is_valid = all(text.isdecimal() and len(text) <= _MAX_LENGTH_DIGITS for text in lengths)
-    if not is_valid or len(lengths) > 1 or (lengths and "Transfer-Encoding" in headers):
-        raise TransferError("the download host sent no valid length")
-
-
-def _quoted(text: str) -> str:
-    """Quote the characters that no request may contain, and no others."""
-    return quote(text, safe=_URL_CHARACTERS)
-
-
-def _parse_url(text: str) -> URL:
-    try:
-        link = URL(text, encoded=True)  # decoding and encoding again would break a signature
-        _ = link.port  # raises
-    except ValueError as error:
-        raise TransferError("the link is not a URL") from error
-    return link

@@ -79,7 +79,7 @@ class ParallelDownload:
         now = self._clock()
         if any(segment.at == segment.start for segment in self._current.values()):
             self._since, self._before = now, self._received()
-        if now - self._since < self._window:
+        if now - self._since < self._window or not self._max_connections:
             return
         rate = (self._received() - self._before) / (now - self._since)
         self._since, self._before = now, self._received()

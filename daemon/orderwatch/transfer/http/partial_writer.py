@@ -1,7 +1,6 @@
 """Writes the bytes of all connections into the partial and records checkpoints in the delivery's row."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -14,8 +13,6 @@ from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.http.segments import Segment
 from orderwatch.transfer.partial_file import Partial
 
-_BLOCK_BYTES = 2**20  # written and hashed at once: it fits into a processor's cache
-_MAX_BLOCK_SECONDS = 0.2  # a slow connection's bytes are written no later
 _MIN_CHECKPOINT_SECONDS = 0.25
 _CHECKPOINT_TIME_FACTOR = 20  # checkpoints take at most a twentieth of the time
 _CHECKPOINT_BYTES = 256 * 2**20  # are made durable sooner
@@ -91,7 +88,7 @@ class PartialWriter:
 
 
 class _SegmentSink:
-    """Collects the bytes of one connection into blocks, in the connection's thread."""
+    """Writes the bytes of one connection, in its thread."""
 
     def __init__(
         self, partial: Partial, segment: Segment, bandwidth: RateLimit, meter: Meter, exchange: Exchange
@@ -101,30 +98,22 @@ class _SegmentSink:
         self._bandwidth = bandwidth
         self._meter = meter
         self._exchange = exchange
-        self._parts: list[bytes] = []
-        self._at, self._size = segment.at, 0
-        self._flush_at = 0.0
 
-    def write(self, chunk: bytes) -> bool:
-        return all(map(self._add, self._bandwidth.throttle(chunk, self._exchange.wait)))
-
-    def close(self) -> None:
-        self._flush()
-
-    def _add(self, part: bytes) -> bool:
-        at, size = self._segment.take(len(part))
-        if size:
-            if not self._parts:
-                self._at, self._flush_at = at, time.monotonic() + _MAX_BLOCK_SECONDS
-            self._parts.append(part if size == len(part) else part[:size])
-            self._size += size
-            if self._size >= _BLOCK_BYTES or time.monotonic() >= self._flush_at:
-                self._flush()
+    def write(self, parts: list[bytes]) -> bool:
+        """Write what the segment lacks, no faster than the bandwidth; False once it lacks nothing."""
+        if self._bandwidth.is_limited:
+            for part in parts:
+                for piece in self._bandwidth.throttle(part, self._exchange.wait):
+                    self._write([piece])
+        else:
+            self._write(parts)
         return not self._segment.is_cut_off
 
-    def _flush(self) -> None:
-        if self._parts:
-            parts, self._parts = self._parts, []
-            self._meter.received(self._size)
-            self._size = 0
-            self._partial.write(self._at, parts)
+    def _write(self, parts: list[bytes]) -> None:
+        size = sum(map(len, parts))
+        at, taken = self._segment.take(size)
+        if taken < size:
+            parts = [b"".join(parts)[:taken]]
+        if taken:
+            self._meter.received(taken)
+            self._partial.write(at, parts)

@@ -22,6 +22,11 @@ class RateLimit:
         self._free_at = 0.0
         self._read_at, self._rate = -1.0, 0
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether bytes have to pass `throttle` now."""
+        return self._current_rate() > 0
+
     def throttle(self, chunk: bytes, wait: Callable[[float], object]) -> Iterator[bytes]:
         """Yield the same bytes, no faster than the limit; `wait` sleeps for so many seconds."""
         passed = 0

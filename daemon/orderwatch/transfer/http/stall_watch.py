@@ -1,10 +1,12 @@
 """Measures how long a download host sends nothing, and how fast it sends."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from orderwatch.core.formatting import format_bytes
-from orderwatch.errors import TransferError
+from orderwatch.errors import HostError, TransferError
 
 _SPEED_WINDOW_STALLS = 2  # a host may be slow for this many times `stall_timeout`
 
@@ -23,37 +25,49 @@ class StallWatch:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self.begin()
+        self._began = self._checked_at = time.monotonic()
+        self._is_connected = self._is_answered = False
+        self._own = 0.0  # seconds since the last check that do not count
+        self._silent = 0.0
+        self._received = 0
+        self._waited, self._waited_from = 0.0, 0  # seconds and first byte of the window for the speed
 
-    def begin(self) -> None:
-        self._began = time.monotonic()
-        self._waiting_since: float | None = None  # while a connection is made, libcurl's limit counts
-        self._waited, self._received = 0.0, 0
+    def on_connected(self) -> None:
+        """Count from now on; before, libcurl limits the time for a connection."""
+        self._is_connected = True
+        self._silent = 0.0
 
-    def touch(self) -> None:
-        self._waiting_since = time.monotonic()
+    def on_header(self) -> None:
+        """Record that a header line arrived."""
+        self._silent = 0.0
 
-    def is_late(self, *, has_head: bool) -> bool:
-        now, limits = time.monotonic(), self._limits
-        if not has_head and now - self._began > limits.connect + limits.stall:
-            return True  # a host could send its headers byte by byte
-        return self._waiting_since is not None and now - self._waiting_since > limits.stall
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do not count the time within the context, after the headers have arrived."""
+        self._is_answered = True
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._own += time.monotonic() - began
 
-    def paused(self, size: int) -> "StallWatch":
-        """Count received bytes; the time within the context is ours, not the host's."""
-        if self._waiting_since is not None:
-            self._waited += time.monotonic() - self._waiting_since
-        self._waiting_since = None
-        self._received += size
+    def check(self, now: float, received: int) -> None:
+        """Raise `TransferError` if the host is silent or slow; `received` bytes of the body have arrived."""
+        waited = now - self._checked_at - self._own
+        self._checked_at, self._own = now, 0.0
+        if not self._is_connected:
+            return
+        self._silent = waited if received != self._received else self._silent + waited
+        self._received = received
+        is_dripping = not self._is_answered and now - self._began > self._limits.connect + self._limits.stall
+        if self._silent > self._limits.stall or is_dripping:
+            raise HostError("the download stalled", reached=self._is_answered)
+        self._waited += waited
         if self._waited >= _SPEED_WINDOW_STALLS * self._limits.stall:
-            if self._received < self._limits.min_speed * self._waited:
-                received = format_bytes(self._received)
-                raise TransferError(f"the download is too slow: {received} in {self._waited:.0f} s")
-            self._waited, self._received = 0.0, 0
-        return self
+            self._check_speed()
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        self.touch()
+    def _check_speed(self) -> None:
+        size = self._received - self._waited_from
+        if size < self._limits.min_speed * self._waited:
+            raise TransferError(f"the download is too slow: {format_bytes(size)} in {self._waited:.0f} s")
+        self._waited, self._waited_from = 0.0, self._received

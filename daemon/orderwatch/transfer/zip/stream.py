@@ -44,6 +44,10 @@ class MemberScanner:
 
     def feed(self, block: bytes | memoryview) -> None:
         """Read the next bytes of the file."""
+        if len(block) < self._left:  # within a member: the usual case
+            self._position += len(block)
+            self._read_content(block)
+            return
         rest = memoryview(block)
         while rest and not self._is_stopped:
             used = min(len(rest), self._left or self._header_bytes - len(self._header))
@@ -56,7 +60,7 @@ class MemberScanner:
                     self._read_header()
             rest = rest[used:]
 
-    def _read_content(self, content: memoryview) -> None:
+    def _read_content(self, content: bytes | memoryview) -> None:
         if self._is_stored:
             self._crc = zlib_library.crc32(content, self._crc)
         self._left -= len(content)

@@ -1,0 +1,50 @@
+"""What one request of libcurl sends: the exact link, headers made by us, the proxy."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import pycurl
+from multidict import CIMultiDict
+from yarl import URL
+
+from orderwatch.core.network import Proxy
+from orderwatch.errors import TransferError
+
+_MAX_LENGTH_DIGITS = 18
+_URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
+
+
+def configure(handle: pycurl.Curl, link: URL, headers: Mapping[str, str], proxy: Proxy | None) -> None:
+    """Set what this request sends, and by which way."""
+    handle.setopt(pycurl.URL, _quoted(str(link)))
+    # libcurl normalizes the path of its URL, even with PATH_AS_IS, which would break a signature.
+    is_absolute = proxy is not None and link.scheme == "http"
+    handle.setopt(pycurl.REQUEST_TARGET, _quoted(str(link) if is_absolute else link.raw_path_qs))
+    handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
+    handle.setopt(pycurl.PROXY, proxy.url if proxy else "")  # an unset one is read from the environment
+    if proxy is not None and proxy.user is not None:
+        handle.setopt(pycurl.PROXYUSERNAME, proxy.user)
+        handle.setopt(pycurl.PROXYPASSWORD, proxy.password)
+
+
+def check_length(headers: CIMultiDict[str]) -> None:
+    """Reject lengths that contradict each other: it is unknown which one libcurl used."""
+    lengths = set(headers.getall("Content-Length", ()))
+    is_valid = all(text.isdecimal() and len(text) <= _MAX_LENGTH_DIGITS for text in lengths)
+    if not is_valid or len(lengths) > 1 or (lengths and "Transfer-Encoding" in headers):
+        raise TransferError("the download host sent no valid length")
+
+
+def _quoted(text: str) -> str:
+    """Quote the characters that no request may contain, and no others."""
+    return quote(text, safe=_URL_CHARACTERS)
+
+
+def parse_url(text: str) -> URL:
+    """Parse a link without changing a character. Raises `TransferError`."""
+    try:
+        link = URL(text, encoded=True)  # decoding and encoding again would break a signature
+        _ = link.port  # raises
+    except ValueError as error:
+        raise TransferError("the link is not a URL") from error
+    return link
