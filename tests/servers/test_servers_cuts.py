@@ -34,7 +34,7 @@ from orderwatch.transfer.http.parallel import ParallelOptions
 
 SIZE = 150_000
 # Bytes of an unchanged file, of which nothing is sent twice, and of any other; in sizes, with heads.
-MAX_SENT, MAX_SENT_AGAIN = 1.1, 3.1
+MAX_SENT, MAX_SENT_AGAIN = 1.1, 2.1
 HOUR = 3600.0
 ALONE = DownloadOptions(stall_timeout=30.0)
 SHARED = DownloadOptions(
