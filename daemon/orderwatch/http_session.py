@@ -94,7 +94,7 @@ def _route(request: aiohttp.ClientRequest, proxy: Proxy) -> None:
 
 def _refusal(proxy: Proxy, status: int) -> ProxyError:
     match status:
-        case HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        case HTTPStatus.PROXY_AUTHENTICATION_REQUIRED | HTTPStatus.UNAUTHORIZED:  # tinyproxy sends the latter
             hint = "" if proxy.user else ": [network] proxy has none"
             return ProxyError(f"the proxy {proxy} rejects its credentials{hint}", refused=True)
         case HTTPStatus.FORBIDDEN:

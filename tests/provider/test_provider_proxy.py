@@ -123,6 +123,7 @@ async def test_a_configured_authority_is_trusted_without_a_proxy(authority: Auth
     ("status", "reason"),
     [
         (407, "rejects its credentials"),
+        (401, "rejects its credentials"),  # as tinyproxy rejects a wrong password
         (403, "forbids the connection to this host"),
         (502, "answers 502"),
     ],

@@ -3,50 +3,30 @@
 The real fetcher, files and sockets; only the row is kept in memory. Between two attempts the power fails.
 """
 
-import asyncio
-import json
-import random
-import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import structlog
 from structlog.testing import LogCapture
-from tests.db.kit import a_delivery, an_order
-from tests.patience import PATIENCE
-from tests.service.service_kit import EVERYTHING, Time, new_gate, new_volume
-from tests.transfer.hostile import Behaviour, Files, behaviours, files, paced, ranging, sends
-from tests.transfer.transfer_kit import GARBAGE, SECRET, Host, host
+from tests.db.kit import a_delivery
+from tests.transfer.fetch_rig import Rig, assembled
+from tests.transfer.hostile import Behaviour, behaviours, files, paced, ranging, sends
+from tests.transfer.naive import Naive, Trusting
+from tests.transfer.transfer_kit import SECRET, host
 
-from orderwatch.core.deliveries.byte_ranges import Ranges
-from orderwatch.core.deliveries.partial_name import partial_name
-from orderwatch.core.deliveries.state_machine import DeliveryUpdate, RetryPolicy, claimed
-from orderwatch.core.model import Delivery, DeliveryState, Order
-from orderwatch.errors import TransferError
-from orderwatch.ports import Checked, Fetched, Offer, Transport
-from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
-from orderwatch.service.fetching.disk_budget import DiskBudget
-from orderwatch.service.fetching.fetcher import Fetcher
-from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.core.model import DeliveryState
+from orderwatch.transfer.http.downloader import DownloadOptions
 from orderwatch.transfer.http.parallel import ParallelOptions
-from orderwatch.transfer.http.rate_limit import RateLimit
-from orderwatch.transfer.partial_file import control_file
-from orderwatch.transfer.tree.destination import FilesystemDestination
-from orderwatch.transfer.zip.verify import digest
 
-TRIES = 6
 STALL = 0.5  # seconds
 SIZE = 150_000
 CREDENTIALS = {"authorization", "authorizationtoken", "cookie", "x-satellogic-contract-id"}
 CUTS = ("0", "1", "45 %", "all but one")
 SLOW = {"one byte now and then, once"}
-RETRIES = RetryPolicy(retry_min=timedelta(seconds=30), retry_max=timedelta(hours=6), max_attempts=2 * TRIES)
 
 
 @dataclass(frozen=True)
@@ -85,173 +65,24 @@ def told(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
     structlog.configure(**before)
 
 
-@dataclass
-class Links:
-    """An archive that hands out another link to the host at each request."""
-
-    host: Host
-    given: int = 0
-
-    async def offer(self, *_: object) -> Offer:
-        self.given += 1
-        published = a_delivery()
-        return Offer(
-            file_name=published.file_name,
-            fingerprint=published.fingerprint,
-            url=f"{self.host.url}/a%2Fb.zip?token={SECRET}&x={self.given}",
-        )
-
-
-@dataclass
-class OneRow:
-    """A store that holds one delivery: its own repository of orders and of deliveries."""
-
-    row: Delivery
-
-    def __post_init__(self) -> None:
-        self.orders = self.deliveries = self
-
-    async def of_delivery(self, _delivery: Delivery) -> Order:
-        return an_order(deliveries=(self.row,))
-
-    async def intend(self, delivery: Delivery) -> None:
-        self.row = delivery
-
-    async def reserve(self, *_: object) -> bool:
-        return True
-
-    async def versions(self, _delivery: Delivery) -> tuple[Delivery, ...]:
-        return (self.row,)
-
-    async def save(self, move: DeliveryUpdate) -> None:
-        self.row = move.delivery
-
-    async def checkpoint(self, delivery: Delivery, *_: object) -> None:
-        self.row = delivery
-
-    async def volume(self, _root: str) -> None:
-        return None
-
-    async def save_volume(self, *_: object) -> None:
-        pass
-
-    async def in_states(self, *_: object) -> tuple[Delivery, ...]:
-        return (self.row,)
-
-    async def claim(self, now: datetime) -> Delivery:
-        assert self.row.not_before is None or self.row.not_before <= now
-        await self.save(claimed(self.row, now))
-        return self.row
-
-
-@dataclass
-class Rig:
-    """One delivery, and everything that brings it home."""
-
-    root: Path
-    store: OneRow
-    fetcher: Fetcher
-    destination: FilesystemDestination
-    truth: Files
-    time: Time = field(default_factory=Time)
-    said: list[str] = field(default_factory=list)
-    held: int | None = None  # after the first attempt
-
-    async def persist(self, *, blind: bool, steady: bool = False) -> Delivery:
-        """Attempt after attempt, each after a power cut, until it is stored or nobody tries any more."""
-        for _ in range(TRIES):
-            async with asyncio.timeout(PATIENCE):
-                after = await self.fetcher.fetch(await self.store.claim(self.time.now()))
-            assert after == self.store.row
-            self.held = after.durable if self.held is None else self.held
-            if after.state is DeliveryState.STORED:
-                break
-            assert after.state in {DeliveryState.WAITING, DeliveryState.PARKED}
-            assert not self.tree
-            self.said.append(after.reason or "")
-            if not steady:
-                self.power_cut(after, blind=blind)
-            self.time.move(timedelta(days=1))
-        return self.store.row
-
-    def power_cut(self, delivery: Delivery, *, blind: bool) -> None:
-        """Only the durable bytes count: whatever else is there is garbage from now on."""
-        partial = self.partial(delivery)
-        if not partial.exists():
-            return
-        data, control = bytearray(partial.read_bytes()), control_file(partial)
-        told = json.loads(control.read_bytes())["held"] if control.exists() else []
-        kept = Ranges.of([(0, delivery.durable), *map(tuple, told)]).below(len(data))
-        assert blind or any(
-            all(data[start:stop] == truth[start:stop] for start, stop in kept.spans)
-            for truth in vars(self.truth).values()
-        ), "a splice is called durable"
-        for start, stop in kept.gaps(len(data)):
-            data[start:stop] = b"\xa5" * (stop - start)
-        partial.write_bytes(data + GARBAGE)
-
-    def partial(self, delivery: Delivery) -> Path:
-        return self.destination.partials / partial_name(delivery)
-
-    @property
-    def tree(self) -> list[bytes]:
-        """What stands under a final name."""
-        return [
-            path.read_bytes()
-            for path in self.root.rglob("*")
-            if path.is_file() and ".orderwatch" not in path.parts and path.suffix != ".json"
-        ]
-
-    @property
-    def stored(self) -> str:
-        """The letters of the files that stand there; none for what is no file of the host's."""
-        return "".join(letter for letter in "ABCS" if self.truth[letter] in self.tree)
-
-    def assert_no_secret(self, logged: str) -> None:
-        told = [*self.said, logged, repr(self.store.row)]
-        told += [path.read_text() for path in self.root.rglob("*") if path.suffix in {".json", ".txt"}]
-        assert not [text for text in told if re.search("canary|token|http:", text)]
-        assert all(reason and "\n" not in reason for reason in self.said)
-
-
 @asynccontextmanager
 async def rig(
     folder: Path,
     behaviour: Behaviour,
     cut: int | None,
     engine: Engine,
-    *,
-    transport: Transport | None = None,
-    destination: FilesystemDestination | None = None,
+    **tools: Any,  # noqa: ANN401 - of the assembled rig
 ) -> AsyncIterator[Rig]:
     """Without a `cut` the host has had its first answer."""
-    truth, time = files(SIZE), Time()
-    store: Any = OneRow(a_delivery())
+    truth = files(SIZE)
     first = [] if cut is None else [sends(truth.a, behaviour.first, upto=cut)]
-    destination = destination or FilesystemDestination(folder / "deliveries")
-    async with (
-        host(*(paced(each, engine.pace) for each in (*first, *behaviour.then))) as hostile,
-        open_downloader("127.0.0.1", destination.partials, engine.options, RateLimit(0)) as downloader,
-    ):
-        links: Any = Links(hostile)
-        space = DiskBudget(lambda: 10**12, 0)
-        tree = AttemptTree(
-            destination=destination,
-            transport=transport or downloader,
-            space=space,
-            volume=new_volume(destination, folder / "deliveries", store),
-        )
-        tools = FetchContext(
-            archive=links,
-            breaker=new_gate(store, time),
-            watched=EVERYTHING,
-            trees={None: tree},
-            store=store,
-            now=time.now,
-        )
-        fetcher = Fetcher({"main": tools}, store, retries=RETRIES, now=time.now, rng=random.Random(7))
-        await tree.volume.open()
-        yield Rig(folder / "deliveries", store, fetcher, destination, truth, time)
+    async with host(*(paced(each, engine.pace) for each in (*first, *behaviour.then))) as hostile:
+
+        def link(given: int) -> str:
+            return f"{hostile.url}/a%2Fb.zip?token={SECRET}&x={given}"
+
+        async with assembled(folder, a_delivery(), link, vars(truth), engine.options, **tools) as made:
+            yield made
         assert not any(CREDENTIALS & asked.headers.keys() for asked in hostile.heard)
 
 
@@ -277,34 +108,6 @@ async def test_a_cut_file_ends_whole_or_not_at_all(
 
 
 # The same for a client that splices: the matrix catches it
-
-
-class Naive:
-    """Continues by length alone and appends what comes, as `curl -C -` and `wget -c` do."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    async def fetch(self, url: str, part: str, _delivery: Delivery, **_: object) -> Fetched:
-        path = self._folder / part
-        held = path.stat().st_size if path.exists() else 0
-        asked = {"Range": f"bytes={held}-"} if held else {}
-        try:
-            async with aiohttp.request("GET", url, headers=asked) as answer:
-                with path.open("ab" if answer.status == 206 else "wb") as file:
-                    async for chunk in answer.content.iter_any():
-                        file.write(chunk)
-        except aiohttp.ClientError as error:
-            raise TransferError("cut") from error
-        return Fetched(path.stat().st_size, digest(path))
-
-
-class Trusting(FilesystemDestination):
-    """Believes that what came without an error is the file."""
-
-    async def verify(self, part: str, *_: object) -> Checked:
-        path = self.partials / part
-        return Checked(size=path.stat().st_size, sha256=digest(path))
 
 
 @pytest.mark.parametrize(

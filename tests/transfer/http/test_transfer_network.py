@@ -108,6 +108,7 @@ async def test_proxies_of_the_environment_are_not_used(
     [
         (407, f"https://{NAME}{PATH}", "rejects its credentials"),
         (407, f"http://127.0.0.1:9{PATH}", "rejects its credentials"),
+        (401, f"https://{NAME}{PATH}", "rejects its credentials"),  # as tinyproxy rejects a wrong password
         (403, f"https://{NAME}{PATH}", "forbids the connection"),
         (502, f"https://{NAME}{PATH}", "answers 502"),
     ],

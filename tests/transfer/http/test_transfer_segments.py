@@ -29,6 +29,7 @@ SIZE = 1_500_000
 TRUTH = b"PK\x03\x04" + random.Random(1).randbytes(SIZE - 4)
 OTHER = b"PK\x03\x04" + random.Random(2).randbytes(SIZE - 4)
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
+NOW_TEXT, JUST_NOW_TEXT = "Mon, 30 Nov 2026 00:00:00 GMT", "Sun, 29 Nov 2026 23:59:50 GMT"
 ETAG, NEW_ETAG = '"one"', '"two"'
 STEP = 30_000  # bytes that a connection gets between two pauses
 MANNER = DownloadOptions(
@@ -60,6 +61,7 @@ def slow(
     *,
     hangs: bool = False,
     honours_if_range: bool = False,
+    modified: str | None = None,
 ) -> Answer:
     """A host that limits each connection, and may hang up, or hang, when one got `upto` bytes."""
 
@@ -70,6 +72,8 @@ def slow(
         headers: dict[str, object] = {"Content-Type": "application/zip", "Content-Length": stop - start}
         if etag is not None:
             headers["ETag"] = etag
+        if modified is not None:
+            headers |= {"Last-Modified": modified, "Date": NOW_TEXT}
         if "range" in asked.headers:
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
         yield head(206 if "range" in asked.headers else 200, headers)
@@ -111,6 +115,14 @@ async def test_a_large_file_comes_over_several_connections_and_each_byte_is_aske
     assert all(before[1] <= after[0] for before, after in pairwise(helped))
     assert helped[-1][1] == SIZE
     assert row.starts[0].version.total == SIZE
+
+
+async def test_a_fresh_file_without_checksums_comes_over_one_connection(row: Row) -> None:
+    """Its tag may be that of a second file of the same second, so no other connection could continue it."""
+    row.delivery = replace(row.delivery, attachment="preview", file_name="preview.bin")
+    async with host(slow(modified=JUST_NOW_TEXT)) as there:
+        assert await row.fetch(there.url) == TRUTH
+    assert len(there.heard) == 1
 
 
 @pytest.mark.parametrize(

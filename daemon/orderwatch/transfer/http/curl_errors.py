@@ -35,7 +35,7 @@ def translated(error: pycurl.error, handle: pycurl.Curl, *, reached: bool) -> Tr
 def proxy_error(proxy: Proxy, status: int) -> TransferError:
     """Return the error of a proxy that does not lead to the host; `status` is its answer, 0 without one."""
     match status:
-        case HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        case HTTPStatus.PROXY_AUTHENTICATION_REQUIRED | HTTPStatus.UNAUTHORIZED:  # tinyproxy sends the latter
             text = "rejects its credentials"
         case HTTPStatus.FORBIDDEN:
             text = "forbids the connection to the download host"

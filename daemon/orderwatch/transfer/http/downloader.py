@@ -138,9 +138,10 @@ class Downloader:
         async def fetch(segment: Segment) -> None:
             await self._fetch_segment(job, body, segment, writer)
 
-        # Without a validator nothing proves that all connections serve the same bytes. A host whose bytes
-        # were wrong before is not trusted to.
-        may_split = not job.disagreed and body.validator and not job.delivery.refused_sha256
+        # Without a validator nothing proves that all connections serve the same bytes; a fresh file's proves
+        # nothing yet. A host whose bytes were wrong before is not trusted to.
+        is_proven = body.validator and may_resume(job.delivery)
+        may_split = is_proven and not job.disagreed and not job.delivery.refused_sha256
         parallel = ParallelDownload(
             segments,
             body.total if body.total and may_split else 0,

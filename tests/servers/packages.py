@@ -1,0 +1,48 @@
+"""Installs the servers that are packages of Python or Node.js into a cached folder."""
+
+import fcntl
+import subprocess
+import sys
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from tests.servers.processes import NoServerError, program
+
+PYTHON_PACKAGES = (
+    "twisted==26.10.0",
+    "tornado==6.6.1",
+    "starlette==1.10.0",
+    "uvicorn==0.54.0",
+    "moto[s3]==5.2.5",
+    "flask==3.1.3",
+    "flask-cors==6.0.5",
+)
+NODE_PACKAGES = ("azurite@3.37.0",)
+
+
+def python_programs(cache: Path) -> Path:
+    """Return the folder of programs of a virtual environment with the packages."""
+    install = ("bin/pip", "install", "--quiet", "--disable-pip-version-check", *PYTHON_PACKAGES)
+    return _installed(cache, (sys.executable, "-m", "venv", "."), install) / "bin"
+
+
+def node_modules(cache: Path) -> Path:
+    """Return the folder of modules with the packages."""
+    options = ("--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", ".")
+    return _installed(cache, (program("npm"), "install", *options, *NODE_PACKAGES)) / "node_modules"
+
+
+def _installed(cache: Path, *commands: Sequence[str]) -> Path:
+    """Return a folder in which these commands have run, once for all processes; other pins have another."""
+    folder = cache / sha256(repr(commands).encode()).hexdigest()[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "ready").exists():
+            for command in commands:
+                done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    raise NoServerError(f"the packages could not be installed: {done.stderr.strip()[-300:]}")
+            (folder / "ready").touch()
+    return folder
