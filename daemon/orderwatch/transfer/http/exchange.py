@@ -1,6 +1,7 @@
 """One GET by libcurl, in a thread: redirects, host checks, time limits and errors. Blocking."""
 
 import queue
+import re
 import socket
 import threading
 import time
@@ -27,6 +28,7 @@ _MAX_REDIRECTS = 5
 _MAX_REDIRECT_BODY_BYTES = 2**16  # read, so that the connection can be used again
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_LENGTH_DIGITS = 18
+_STATUS_LINE = re.compile(rb"HTTP/\S+ +(\d{3})\b", re.IGNORECASE)
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -102,7 +104,7 @@ class Exchange:
                 self._request(handle, link, headers, reached=hop > 0)
                 if not self._is_redirect:
                     return
-                link = link.join(_parse_url(self._headers["Location"]))
+                link = link.join(_parse_url(_quoted(self._headers["Location"].encode("latin-1"))))
             raise TransferError(f"more than {_MAX_REDIRECTS} redirects")
         finally:
             for opened in self._sockets:
@@ -124,10 +126,13 @@ class Exchange:
         self._on_answer(self._status, time.monotonic() - began)
         if self._proxy is not None and self._status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             raise proxy_error(self._proxy, self._status)
-        if self._is_connected and self._status is not None and not self._is_redirect:
+        if self._is_connected and self._has_head and not self._is_redirect:
             self._hand_over()
-        if failure is not None and not self._complete:
+        is_enough = self._complete or (self._is_redirect and self._error is None)
+        if failure is not None and not is_enough:
             raise failure
+        if not self._has_head:  # libcurl accepts an end among the headers
+            raise HostError("the download was interrupted", reached=True)
 
     def _perform(self, handle: pycurl.Curl, *, reached: bool) -> Exception | None:
         """Return the error that ended the request, if one did."""
@@ -140,24 +145,26 @@ class Exchange:
         return None
 
     def _translated(self, error: pycurl.error, handle: pycurl.Curl, *, reached: bool) -> TransferError:
-        if self._refused:
+        if self._refused and not self._is_connected:
             return HostError(
                 "cannot connect to the download host: its address is not public", reached=reached
             )
-        if self._proxy is not None and not self._is_connected:
-            return proxy_error(self._proxy, handle.getinfo(pycurl.HTTP_CONNECTCODE))
-        return translated(error, handle, reached=reached or self._status is not None)
+        tunnel = handle.getinfo(pycurl.HTTP_CONNECTCODE)
+        if self._proxy is not None and not self._is_connected and tunnel != HTTPStatus.OK:
+            return proxy_error(self._proxy, tunnel)
+        has_answered = self._is_connected and self._status is not None
+        return translated(error, handle, reached=reached or has_answered)
 
     def _new_hop(self) -> None:
         self._status: int | None = None
         self._headers: CIMultiDict[str] = CIMultiDict()
         self._first = b""
-        self._refused = self._is_connected = self._complete = False
+        self._refused = self._is_connected = self._has_head = self._complete = False
         self._watch.begin()
 
     @property
     def _is_redirect(self) -> bool:
-        return self._status in _REDIRECTS and "Location" in self._headers
+        return self._has_head and self._status in _REDIRECTS and "Location" in self._headers
 
     def _hand_over(self) -> None:
         """Give the head to the caller, wait for its decision, and pass on the bytes held back until then."""
@@ -179,12 +186,15 @@ class Exchange:
 
     def _on_header(self, line: bytes) -> int | None:
         self._watch.touch()
+        if self._has_head:
+            return None  # a trailer
         if len(line) > MAX_HEADER_BYTES:
             self._error = TransferError("the download host sent a header that is too long")
-        elif line.startswith(b"HTTP/"):
+        elif status := _STATUS_LINE.match(line):
             self._headers = CIMultiDict()
-            status = line.split(None, 2)[1:2]
-            self._status = int(status[0]) if status and status[0].isdigit() else None
+            self._status = int(status[1])
+        elif not line.strip():
+            self._has_head = self._status is not None and self._status >= HTTPStatus.OK
         elif b":" in line:
             name, _, value = line.decode("latin-1").partition(":")
             self._headers.add(name.strip(), value.strip())
@@ -213,7 +223,7 @@ class Exchange:
 
     def _on_connected(self, *_: object) -> int:
         self._is_connected = True
-        self._status, self._headers = None, CIMultiDict()  # they were a proxy's
+        self._status, self._headers, self._has_head = None, CIMultiDict(), False  # they were a proxy's
         self._watch.touch()
         return pycurl.PREREQFUNC_OK
 
@@ -231,11 +241,13 @@ def _configure(handle: pycurl.Curl, link: URL, headers: Mapping[str, str], proxy
     # libcurl normalizes the path of its URL, even with PATH_AS_IS, which would break a signature.
     is_absolute = proxy is not None and link.scheme == "http"
     handle.setopt(pycurl.REQUEST_TARGET, _quoted(str(link) if is_absolute else link.raw_path_qs))
-    handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
+    handle.setopt(
+        pycurl.HTTPHEADER, [f"{name}: {value}".encode("latin-1") for name, value in headers.items()]
+    )
     handle.setopt(pycurl.PROXY, proxy.url if proxy else "")  # an unset one is read from the environment
     if proxy is not None and proxy.user is not None:
-        handle.setopt(pycurl.PROXYUSERNAME, proxy.user)
-        handle.setopt(pycurl.PROXYPASSWORD, proxy.password)
+        handle.setopt(pycurl.PROXYUSERNAME, proxy.user.encode())
+        handle.setopt(pycurl.PROXYPASSWORD, proxy.password.encode())
 
 
 def _check_length(headers: CIMultiDict[str]) -> None:
@@ -246,7 +258,7 @@ def _check_length(headers: CIMultiDict[str]) -> None:
         raise TransferError("the download host sent no valid length")
 
 
-def _quoted(text: str) -> str:
+def _quoted(text: str | bytes) -> str:
     """Quote the characters that no request may contain, and no others."""
     return quote(text, safe=_URL_CHARACTERS)
 
