@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from orderwatch.core.deliveries.file_version import FileVersion
-from orderwatch.errors import DiskError
+from orderwatch.core.formatting import format_bytes_pair
+from orderwatch.errors import DiskError, TransferError
 from orderwatch.ports import Checkpoint, Meter
 from orderwatch.transfer.http.exchange import Exchange
 from orderwatch.transfer.http.link_client import Response
@@ -43,9 +44,12 @@ class PartialWriter:
         self._due = self._clock() + _MIN_CHECKPOINT_SECONDS
 
     async def receive(self, response: Response, segment: Segment) -> None:
-        """Write a body until the segment is complete or the connection ends; keeps what arrived."""
+        """Write a body until the segment is complete. Raises `TransferError`, but keeps what arrived."""
         sink = _SegmentSink(self._partial, segment, self._bandwidth, self._meter, response.exchange)
         await response.read_into(sink)
+        if segment.left:
+            received, total = format_bytes_pair(segment.at, self._version.total)
+            raise TransferError(f"the download ended after {received} of {total}")
 
     async def keep_saving(self) -> None:
         """Make checkpoints until cancelled."""
@@ -120,7 +124,7 @@ class _SegmentSink:
             self._size += size
             if self._size >= _BLOCK_BYTES or time.monotonic() >= self._flush_at:
                 self._flush()
-        return not self._segment.is_cut_off
+        return size == len(part) and not self._segment.is_cut_off
 
     def _flush(self) -> None:
         if self._parts:
