@@ -1,6 +1,7 @@
 """One exchange with a host or proxy that breaks the rules of HTTP, or breaks off at an odd moment."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -145,3 +146,46 @@ async def test_the_first_bytes_come_in_any_pieces(row: Row, size: int, step: int
 
     async with host(answer) as there:
         assert await row.fetch(there.url + PATH) == TRUTH[:size]
+
+
+async def test_a_request_that_waits_for_a_thread_is_cancelled_at_once(
+    tmp_path: Path, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orderwatch.transfer.http.link_client._MAX_CONNECTIONS", 1)
+    options = DownloadOptions(stall_timeout=PATIENCE)
+    async with (
+        open_downloader("127.0.0.1", tmp_path, options, RateLimit(0)) as transport,
+        host(raw(Act.STALL)) as there,
+        asyncio.timeout(PATIENCE / 10),
+    ):
+        row = Row(tmp_path, transport, delivery)
+        first = asyncio.create_task(row.fetch(there.url + PATH))
+        while not there.heard:
+            await asyncio.sleep(0.01)
+        second = asyncio.create_task(row.fetch(there.url + PATH))
+        await asyncio.sleep(0.1)
+        for task in (second, first):
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+    assert len(there.heard) == 1
+
+
+async def test_a_system_without_threads_fails_a_download_and_leaves_no_request(
+    row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def fail(thread: threading.Thread) -> None:
+        if thread.name.startswith("download"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    async with host(file(TRUTH)) as there:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", fail)
+            error = await row.fail(there.url + PATH)
+        row.hold(b"")
+        async with asyncio.timeout(PATIENCE / 10):
+            assert await row.fetch(there.url + PATH) == TRUTH
+    assert "no thread" in str(error)
