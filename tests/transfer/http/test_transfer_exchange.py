@@ -1,6 +1,8 @@
 """One exchange with a host or proxy that breaks the rules of HTTP, or breaks off at an odd moment."""
 
 import asyncio
+import errno
+import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -18,8 +20,12 @@ from tests.transfer.transfer_kit import PATH, TRUTH, Act, Asked, Host, Row, file
 from orderwatch.core.model import Delivery
 from orderwatch.core.network import Network, Proxy
 from orderwatch.errors import HostError
-from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.downloader import Downloader, DownloadOptions, open_downloader
+from orderwatch.transfer.http.handles import HandlePool
+from orderwatch.transfer.http.host_policy import HostPolicy
+from orderwatch.transfer.http.link_client import LinkClient
 from orderwatch.transfer.http.rate_limit import RateLimit
+from orderwatch.transfer.http.stall_watch import Limits
 
 NAME = "files.example"
 HELD = 70_000
@@ -189,3 +195,37 @@ async def test_a_system_without_threads_fails_a_download_and_leaves_no_request(
         async with asyncio.timeout(PATIENCE / 10):
             assert await row.fetch(there.url + PATH) == TRUTH
     assert "no thread" in str(error)
+
+
+async def test_a_system_without_sockets_fails_a_download_in_our_words(
+    row: Row, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with host(file(TRUTH)) as there:
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "socket", fail)
+            error = await row.fail(there.url + PATH, HostError)
+    assert str(error) == "cannot connect to the download host: Too many open files"
+    assert not capfd.readouterr().err
+
+
+async def test_an_address_that_is_not_allowed_beside_one_that_is_explains_no_cut(
+    tmp_path: Path, delivery: Delivery
+) -> None:
+    """The name `localhost` has both addresses; the policy of this test allows one."""
+
+    class OnlyIPv4(HostPolicy):
+        def allows(self, address: str) -> bool:
+            return address == "127.0.0.1"
+
+    limits = Limits(stall=1.0, connect=1.0)
+    client = LinkClient(OnlyIPv4("127.0.0.1"), HandlePool(), limits)
+    row = Row(
+        tmp_path, Downloader(client, tmp_path, DownloadOptions(stall_timeout=1.0), RateLimit(0)), delivery
+    )
+    async with host(file(TRUTH, upto=HELD)) as there:
+        error = await row.fail(f"http://localhost:{there.port}{PATH}", HostError)
+    client.close()
+    assert "interrupted" in str(error)

@@ -145,10 +145,8 @@ class Exchange:
         return None
 
     def _translated(self, error: pycurl.error, handle: pycurl.Curl, *, reached: bool) -> TransferError:
-        if self._refused and not self._is_connected:
-            return HostError(
-                "cannot connect to the download host: its address is not public", reached=reached
-            )
+        if self._obstacle is not None and not self._is_connected:
+            return HostError(f"cannot connect to the download host: {self._obstacle}", reached=reached)
         tunnel = handle.getinfo(pycurl.HTTP_CONNECTCODE)
         if self._proxy is not None and not self._is_connected and tunnel != HTTPStatus.OK:
             return proxy_error(self._proxy, tunnel)
@@ -159,7 +157,8 @@ class Exchange:
         self._status: int | None = None
         self._headers: CIMultiDict[str] = CIMultiDict()
         self._first = b""
-        self._refused = self._is_connected = self._has_head = self._complete = False
+        self._obstacle: str | None = None
+        self._is_connected = self._has_head = self._complete = False
         self._watch.begin()
 
     @property
@@ -229,9 +228,13 @@ class Exchange:
 
     def _open_socket(self, _purpose: int, address: Any) -> socket.socket | int:  # noqa: ANN401 - of pycurl
         if self._proxy is None and not self._policy.allows(str(address.addr[0])):
-            self._refused = True
+            self._obstacle = "its address is not public"
             return pycurl.SOCKET_BAD
-        opened = socket.socket(address.family, address.socktype, address.protocol)
+        try:
+            opened = socket.socket(address.family, address.socktype, address.protocol)
+        except OSError as error:
+            self._obstacle = error.strerror
+            return pycurl.SOCKET_BAD
         self._sockets.append(opened)
         return opened  # pycurl duplicates it
 
