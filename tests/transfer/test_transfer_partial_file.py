@@ -286,3 +286,30 @@ async def test_a_cancelled_opening_leaks_no_handle(tmp_path: Path) -> None:
 
 def open_handles() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_a_stop_does_not_read_what_a_last_write_would_let_be_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = os.pwritev
+    begun, go_on = threading.Event(), threading.Event()
+    reads: list[int] = []
+
+    def wait_for_the_beginning(handle: int, views: Sequence[memoryview], at: int) -> int:
+        if at == 0:
+            begun.set()
+            go_on.wait(PATIENCE)
+        return whole(handle, views, at)
+
+    def read(handle: int, views: Sequence[memoryview], at: int) -> int:
+        reads.append(at)
+        return os.readv(handle, views)
+
+    monkeypatch.setattr(os, "pwritev", wait_for_the_beginning)
+    monkeypatch.setattr(os, "preadv", read)
+    async with open_partial(tmp_path / PART, 0) as partial:
+        partial.write(len(BIG), [BIG])
+        partial.write(0, [BIG])
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        asyncio.get_running_loop().call_later(0.05, go_on.set)  # by then it closes
+    assert not reads

@@ -28,7 +28,6 @@ class TrailingHash:
         self._handle = handle
         self._thread = thread
         self._lock = threading.Lock()
-        self._goal = 0
         self._last_work: Future[object] | None = None
         self._reset()
 
@@ -61,8 +60,8 @@ class TrailingHash:
         await self._run(self._reset)
 
     def stop(self) -> None:
-        """Stop after the current block."""
-        self._goal = 0
+        """Stop after the current block, whatever else is written."""
+        self._is_stopped = True
 
     async def wait(self) -> None:
         """Wait until nothing is read any more."""
@@ -75,6 +74,7 @@ class TrailingHash:
 
     def _reset(self) -> None:
         self._found, self._members, self._at = hashlib.sha256(), MemberScanner(), 0
+        self._goal, self._is_stopped = 0, False
 
     def _add(self, block: bytes | memoryview) -> None:
         self._found.update(block)
@@ -85,7 +85,7 @@ class TrailingHash:
     def _read(self) -> None:
         block = memoryview(bytearray(_BLOCK_BYTES))
         with self._lock:
-            while (room := min(len(block), self._goal - self._at)) > 0:
+            while not self._is_stopped and (room := min(len(block), self._goal - self._at)) > 0:
                 read = os.preadv(self._handle, [block[:room]], self._at)
                 if not read:
                     raise OSError(None, "it is shorter than the bytes written")

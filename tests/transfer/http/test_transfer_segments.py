@@ -347,3 +347,17 @@ async def several_at_work(
             await asyncio.sleep(0.01)
             assert not task.done()
         yield there, task
+
+
+async def test_a_helper_that_is_sent_nothing_is_not_started_again(row: Row) -> None:
+    def short(asked: Asked) -> Iterator[bytes | Act]:
+        start, stop = span_of(asked)
+        named = {"ETag": ETAG, "Content-Range": f"bytes {start}-{stop - 1}/{SIZE}"}
+        yield head(206, {**named, "Content-Length": 0})
+
+    def answer(asked: Asked) -> Iterator[bytes | Act]:
+        return short(asked) if "range" in asked.headers and len(there.heard) < 200 else slow()(asked)
+
+    async with host(answer) as there:
+        assert await row.fetch(there.url) == TRUTH
+    assert len(there.heard) < 10

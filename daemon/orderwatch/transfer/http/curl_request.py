@@ -20,11 +20,13 @@ def configure(handle: pycurl.Curl, link: URL, headers: Mapping[str, str], proxy:
     # libcurl normalizes the path of its URL, even with PATH_AS_IS, which would break a signature.
     is_absolute = proxy is not None and link.scheme == "http"
     handle.setopt(pycurl.REQUEST_TARGET, _quoted(str(link) if is_absolute else link.raw_path_qs))
-    handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
+    handle.setopt(
+        pycurl.HTTPHEADER, [f"{name}: {value}".encode("latin-1") for name, value in headers.items()]
+    )
     handle.setopt(pycurl.PROXY, proxy.url if proxy else "")  # an unset one is read from the environment
     if proxy is not None and proxy.user is not None:
-        handle.setopt(pycurl.PROXYUSERNAME, proxy.user)
-        handle.setopt(pycurl.PROXYPASSWORD, proxy.password)
+        handle.setopt(pycurl.PROXYUSERNAME, proxy.user.encode())
+        handle.setopt(pycurl.PROXYPASSWORD, proxy.password.encode())
 
 
 def check_length(headers: CIMultiDict[str]) -> None:
@@ -35,7 +37,7 @@ def check_length(headers: CIMultiDict[str]) -> None:
         raise TransferError("the download host sent no valid length")
 
 
-def _quoted(text: str) -> str:
+def _quoted(text: str | bytes) -> str:
     """Quote the characters that no request may contain, and no others."""
     return quote(text, safe=_URL_CHARACTERS)
 
@@ -48,3 +50,8 @@ def parse_url(text: str) -> URL:
     except ValueError as error:
         raise TransferError("the link is not a URL") from error
     return link
+
+
+def parse_location(value: str) -> URL:
+    """Parse the target of a redirect, which may hold unquoted letters. Raises `TransferError`."""
+    return parse_url(_quoted(value.encode("latin-1")))

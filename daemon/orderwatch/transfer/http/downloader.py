@@ -8,7 +8,6 @@ from pathlib import Path
 
 from orderwatch.core.deliveries.file_version import FileVersion
 from orderwatch.core.deliveries.hosts import host_of
-from orderwatch.core.formatting import format_bytes_pair
 from orderwatch.core.model import Delivery
 from orderwatch.core.network import DIRECT, Network
 from orderwatch.errors import DiskError, TransferError
@@ -158,9 +157,6 @@ class Downloader:
             if segment is not None:
                 await writer.receive(response, segment)
             while segment is not None:
-                if segment.left:
-                    received, total = format_bytes_pair(segment.at, body.total)
-                    raise TransferError(f"the download ended after {received} of {total}")
                 segments.release(segment)
                 segment = segments.take_first() or await parallel.wait_for_helpers()
                 if segment is not None:

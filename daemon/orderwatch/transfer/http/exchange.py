@@ -1,6 +1,7 @@
 """One GET by libcurl, in a thread: redirects, host checks, time limits and errors. Blocking."""
 
 import queue
+import re
 import socket
 import threading
 import time
@@ -18,7 +19,7 @@ from orderwatch.core.network import Proxy
 from orderwatch.errors import HostError, TransferError
 from orderwatch.http_session import MAX_HEADER_BYTES
 from orderwatch.transfer.http.curl_errors import proxy_error, translated
-from orderwatch.transfer.http.curl_request import check_length, configure, parse_url
+from orderwatch.transfer.http.curl_request import check_length, configure, parse_location, parse_url
 from orderwatch.transfer.http.first_bytes import HEAD_BYTES
 from orderwatch.transfer.http.host_policy import HostPolicy
 from orderwatch.transfer.http.stall_watch import Limits, StallWatch
@@ -27,6 +28,7 @@ _MAX_REDIRECTS = 5
 _MAX_REDIRECT_BODY_BYTES = 2**16  # read, so that the connection can be used again
 _BLOCK_BYTES = 2**20  # written and hashed at once: it fits into a processor's cache
 _CHECK_SECONDS = 0.1  # a slow connection's bytes are passed on, and its silence is noticed, no sooner
+_STATUS_LINE = re.compile(rb"HTTP/\S+ +(\d{3})\b", re.IGNORECASE)
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -98,7 +100,7 @@ class Exchange:
                 self._request(handle, link, headers, reached=hop > 0)
                 if not self._is_redirect:
                     return
-                link = link.join(parse_url(self._headers["Location"]))
+                link = link.join(parse_location(self._headers["Location"]))
             raise TransferError(f"more than {_MAX_REDIRECTS} redirects")
         finally:
             for opened in self._sockets:
@@ -117,10 +119,13 @@ class Exchange:
         self._report_answer()
         if self._proxy is not None and self._status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             raise proxy_error(self._proxy, self._status)
-        if self._is_connected and self._status is not None and not (self._is_redirect or self._complete):
+        if self._is_connected and self._has_head and not (self._is_redirect or self._complete):
             self._pass_on()
-        if failure is not None and not self._complete:
+        is_enough = self._complete or (self._is_redirect and self._error is None)
+        if failure is not None and not is_enough:
             raise failure
+        if not self._has_head:  # libcurl accepts an end among the headers
+            raise HostError("the download was interrupted", reached=True)
 
     def _perform(self, handle: pycurl.Curl, *, reached: bool) -> Exception | None:
         """Return the error that ended the request, if one did."""
@@ -133,20 +138,21 @@ class Exchange:
         return None
 
     def _translated(self, error: pycurl.error, handle: pycurl.Curl, *, reached: bool) -> TransferError:
-        if self._refused:
-            return HostError(
-                "cannot connect to the download host: its address is not public", reached=reached
-            )
-        if self._proxy is not None and not self._is_connected:
-            return proxy_error(self._proxy, handle.getinfo(pycurl.HTTP_CONNECTCODE))
-        return translated(error, handle, reached=reached or self._status is not None)
+        if self._obstacle is not None and not self._is_connected:
+            return HostError(f"cannot connect to the download host: {self._obstacle}", reached=reached)
+        tunnel = handle.getinfo(pycurl.HTTP_CONNECTCODE)
+        if self._proxy is not None and not self._is_connected and tunnel != HTTPStatus.OK:
+            return proxy_error(self._proxy, tunnel)
+        has_answered = self._is_connected and self._status is not None
+        return translated(error, handle, reached=reached or has_answered)
 
     def _new_hop(self) -> None:
         self._status: int | None = None
         self._headers: CIMultiDict[str] = CIMultiDict()
         self._parts: list[bytes] = []
         self._size, self._block_bytes = 0, HEAD_BYTES
-        self._refused = self._is_connected = self._is_reported = self._complete = False
+        self._obstacle: str | None = None
+        self._is_connected = self._has_head = self._is_reported = self._complete = False
         self._began = self._checked_at = time.monotonic()
         self._watch = StallWatch(self._limits)
 
@@ -158,7 +164,7 @@ class Exchange:
 
     @property
     def _is_redirect(self) -> bool:
-        return self._status in _REDIRECTS and "Location" in self._headers
+        return self._has_head and self._status in _REDIRECTS and "Location" in self._headers
 
     def _pass_on(self) -> None:
         """Pass on the bytes collected so far; before the first ones, the head to the caller that decides."""
@@ -179,12 +185,15 @@ class Exchange:
 
     def _on_header(self, line: bytes) -> int | None:
         self._watch.on_header()
+        if self._has_head:
+            return None  # a trailer
         if len(line) > MAX_HEADER_BYTES:
             self._error = TransferError("the download host sent a header that is too long")
-        elif line.startswith(b"HTTP/"):
+        elif status := _STATUS_LINE.match(line):
             self._headers = CIMultiDict()
-            status = line.split(None, 2)[1:2]
-            self._status = int(status[0]) if status and status[0].isdigit() else None
+            self._status = int(status[1])
+        elif not line.strip():
+            self._has_head = self._status is not None and self._status >= HTTPStatus.OK
         elif b":" in line:
             name, _, value = line.decode("latin-1").partition(":")
             self._headers.add(name.strip(), value.strip())
@@ -222,14 +231,18 @@ class Exchange:
 
     def _on_connected(self, *_: object) -> int:
         self._is_connected = True
-        self._status, self._headers = None, CIMultiDict()  # they were a proxy's
+        self._status, self._headers, self._has_head = None, CIMultiDict(), False  # they were a proxy's
         self._watch.on_connected()
         return pycurl.PREREQFUNC_OK
 
     def _open_socket(self, _purpose: int, address: Any) -> socket.socket | int:  # noqa: ANN401 - of pycurl
         if self._proxy is None and not self._policy.allows(str(address.addr[0])):
-            self._refused = True
+            self._obstacle = "its address is not public"
             return pycurl.SOCKET_BAD
-        opened = socket.socket(address.family, address.socktype, address.protocol)
+        try:
+            opened = socket.socket(address.family, address.socktype, address.protocol)
+        except OSError as error:
+            self._obstacle = error.strerror
+            return pycurl.SOCKET_BAD
         self._sockets.append(opened)
         return opened  # pycurl duplicates it

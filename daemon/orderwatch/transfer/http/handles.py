@@ -8,6 +8,7 @@ from pathlib import Path
 import pycurl
 
 _READ_BUFFER_BYTES = 512 * 1024
+_QUICK_EXIT = 322  # CURLOPT_QUICK_EXIT, which pycurl does not name
 
 
 class HandlePool:
@@ -39,6 +40,7 @@ class HandlePool:
 
     def _configure(self, handle: pycurl.Curl) -> None:
         handle.setopt(pycurl.NOSIGNAL, 1)
+        handle.setopt(_QUICK_EXIT, 1)  # does not wait for the resolver, which may wait for minutes
         handle.setopt(pycurl.NOPROGRESS, 0)
         handle.setopt(pycurl.NOPROXY, "")
         handle.setopt(pycurl.USERAGENT, "orderwatch")

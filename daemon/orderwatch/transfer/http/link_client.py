@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 from orderwatch.cancellation import shielded
 from orderwatch.core.network import DIRECT, Network
+from orderwatch.errors import TransferError
 from orderwatch.ports import UNMETERED, Meter
 from orderwatch.transfer.http.exchange import Exchange, Head, Sink
 from orderwatch.transfer.http.handles import HandlePool
@@ -57,7 +58,8 @@ class LinkClient:
             loop.call_soon_threadsafe(_set_result, answered, head)
 
         exchange = Exchange(self._policy, self._limits, on_head, partial(self._meter.requested, "download"))
-        ended = asyncio.wrap_future(self._threads.submit(self._run, exchange, url, headers))
+        running = self._start(exchange, url, headers)
+        ended = asyncio.wrap_future(running)
         try:
             both: list[asyncio.Future[Any]] = [answered, ended]
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -66,12 +68,20 @@ class LinkClient:
             yield Response(answered.result(), exchange, ended)
         finally:
             exchange.abort()
+            running.cancel()  # while it waits for a thread
             await shielded(_end(ended))
 
     def close(self) -> None:
         """Close the idle connections."""
         self._threads.shutdown(wait=False)
         self._handles.close()
+
+    def _start(self, exchange: Exchange, url: str, headers: Mapping[str, str]) -> "Future[None]":
+        try:
+            return self._threads.submit(self._run, exchange, url, headers)
+        except RuntimeError as error:
+            exchange.abort()  # another thread may take it up
+            raise TransferError("the system has no thread for the download") from error
 
     def _run(self, exchange: Exchange, url: str, headers: Mapping[str, str]) -> None:
         with self._handles.handle() as handle:

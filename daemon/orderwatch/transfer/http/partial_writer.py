@@ -1,11 +1,13 @@
 """Writes the bytes of all connections into the partial and records checkpoints in the delivery's row."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from orderwatch.core.deliveries.file_version import FileVersion
-from orderwatch.errors import DiskError
+from orderwatch.core.formatting import format_bytes_pair
+from orderwatch.errors import DiskError, TransferError
 from orderwatch.ports import Checkpoint, Meter
 from orderwatch.transfer.http.exchange import Exchange
 from orderwatch.transfer.http.link_client import Response
@@ -46,10 +48,13 @@ class PartialWriter:
         return sum(exchange.received for exchange in self._exchanges)
 
     async def receive(self, response: Response, segment: Segment) -> None:
-        """Write a body until the segment is complete or the connection ends; keeps what arrived."""
+        """Write a body until the segment is complete. Raises `TransferError`, but keeps what arrived."""
         self._exchanges.append(response.exchange)
         sink = _SegmentSink(self._partial, segment, self._bandwidth, self._meter, response.exchange)
         await response.read_into(sink)
+        if segment.left:
+            received, total = format_bytes_pair(segment.at, self._version.total)
+            raise TransferError(f"the download ended after {received} of {total}")
 
     async def keep_saving(self) -> None:
         """Make checkpoints until cancelled."""
@@ -108,15 +113,12 @@ class _SegmentSink:
 
     def write(self, parts: list[bytes]) -> bool:
         """Write what the segment lacks, no faster than the bandwidth; False once it lacks nothing."""
-        if self._bandwidth.is_limited:
-            for part in parts:
-                for piece in self._bandwidth.throttle(part, self._exchange.wait):
-                    self._write([piece])
-        else:
-            self._write(parts)
-        return not self._segment.is_cut_off
+        if not self._bandwidth.is_limited:
+            return self._write(parts)
+        pieces = (self._bandwidth.throttle(part, self._exchange.wait) for part in parts)
+        return all(self._write([piece]) for piece in itertools.chain.from_iterable(pieces))
 
-    def _write(self, parts: list[bytes]) -> None:
+    def _write(self, parts: list[bytes]) -> bool:
         size = sum(map(len, parts))
         at, taken = self._segment.take(size)
         if taken < size:
@@ -124,3 +126,4 @@ class _SegmentSink:
         if taken:
             self._meter.received(taken)
             self._partial.write(at, parts)
+        return taken == size and not self._segment.is_cut_off
