@@ -121,12 +121,12 @@ class Exchange:
         handle.setopt(pycurl.XFERINFOFUNCTION, self._on_progress)
         handle.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         handle.setopt(pycurl.PREREQFUNCTION, self._on_connected)
-        began = time.monotonic()
         failure = self._perform(handle, reached=reached)
-        self._on_answer(self._status, time.monotonic() - began)
+        if not self._is_answered:
+            self._report()
         if self._proxy is not None and self._status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             raise proxy_error(self._proxy, self._status)
-        if self._is_connected and self._has_head and not self._is_redirect:
+        if self._is_answered and not self._is_redirect:
             self._hand_over()
         is_enough = self._complete or (self._is_redirect and self._error is None)
         if failure is not None and not is_enough:
@@ -159,7 +159,16 @@ class Exchange:
         self._first = b""
         self._obstacle: str | None = None
         self._is_connected = self._has_head = self._complete = False
+        self._began = time.monotonic()
         self._watch.begin()
+
+    def _report(self) -> None:
+        self._on_answer(self._status, time.monotonic() - self._began)
+
+    @property
+    def _is_answered(self) -> bool:
+        """Whether the head is complete, and not that of a proxy's tunnel."""
+        return self._is_connected and self._has_head
 
     @property
     def _is_redirect(self) -> bool:
@@ -194,6 +203,8 @@ class Exchange:
             self._status = int(status[1])
         elif not line.strip():
             self._has_head = self._status is not None and self._status >= HTTPStatus.OK
+            if self._is_answered:
+                self._report()
         elif b":" in line:
             name, _, value = line.decode("latin-1").partition(":")
             self._headers.add(name.strip(), value.strip())
