@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
-from urllib.parse import quote
 
 import pycurl
 from multidict import CIMultiDict
@@ -22,6 +21,7 @@ from orderwatch.http_session import MAX_HEADER_BYTES
 from orderwatch.transfer.http.curl_errors import proxy_error, translated
 from orderwatch.transfer.http.first_bytes import HEAD_BYTES
 from orderwatch.transfer.http.host_policy import HostPolicy
+from orderwatch.transfer.http.request import configure, parse_url, quoted
 from orderwatch.transfer.http.stall_watch import Limits, StallWatch
 
 _MAX_REDIRECTS = 5
@@ -29,7 +29,6 @@ _MAX_REDIRECT_BODY_BYTES = 2**16  # read, so that the connection can be used aga
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_LENGTH_DIGITS = 18
 _STATUS_LINE = re.compile(rb"HTTP/\S+ +(\d{3})\b", re.IGNORECASE)
-_URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class Sink(Protocol):
@@ -96,7 +95,7 @@ class Exchange:
 
     def run(self, handle: pycurl.Curl, url: str, headers: Mapping[str, str]) -> None:
         """Send the request and follow redirects, each checked by the host policy. Raises `TransferError`."""
-        link = _parse_url(url)
+        link = parse_url(url)
         try:
             for hop in range(_MAX_REDIRECTS + 1):
                 self._policy.check(link)
@@ -104,7 +103,7 @@ class Exchange:
                 self._request(handle, link, headers, reached=hop > 0)
                 if not self._is_redirect:
                     return
-                link = link.join(_parse_url(_quoted(self._headers["Location"].encode("latin-1"))))
+                link = link.join(parse_url(quoted(self._headers["Location"].encode("latin-1"))))
             raise TransferError(f"more than {_MAX_REDIRECTS} redirects")
         finally:
             for opened in self._sockets:
@@ -114,7 +113,7 @@ class Exchange:
 
     def _request(self, handle: pycurl.Curl, link: URL, headers: Mapping[str, str], *, reached: bool) -> None:
         self._proxy = self._policy.proxy_for(link)
-        _configure(handle, link, headers, self._proxy)
+        configure(handle, link, headers, self._proxy)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(self._limits.connect * 1000))
         handle.setopt(pycurl.HEADERFUNCTION, self._on_header)
         handle.setopt(pycurl.WRITEFUNCTION, self._on_write)
@@ -250,37 +249,9 @@ class Exchange:
         return opened  # pycurl duplicates it
 
 
-def _configure(handle: pycurl.Curl, link: URL, headers: Mapping[str, str], proxy: Proxy | None) -> None:
-    handle.setopt(pycurl.URL, _quoted(str(link)))
-    # libcurl normalizes the path of its URL, even with PATH_AS_IS, which would break a signature.
-    is_absolute = proxy is not None and link.scheme == "http"
-    handle.setopt(pycurl.REQUEST_TARGET, _quoted(str(link) if is_absolute else link.raw_path_qs))
-    handle.setopt(
-        pycurl.HTTPHEADER, [f"{name}: {value}".encode("latin-1") for name, value in headers.items()]
-    )
-    handle.setopt(pycurl.PROXY, proxy.url if proxy else "")  # an unset one is read from the environment
-    if proxy is not None and proxy.user is not None:
-        handle.setopt(pycurl.PROXYUSERNAME, proxy.user.encode())
-        handle.setopt(pycurl.PROXYPASSWORD, proxy.password.encode())
-
-
 def _check_length(headers: CIMultiDict[str]) -> None:
     """Reject lengths that contradict each other: it is unknown which one libcurl used."""
     lengths = set(headers.getall("Content-Length", ()))
     is_valid = all(text.isdecimal() and len(text) <= _MAX_LENGTH_DIGITS for text in lengths)
     if not is_valid or len(lengths) > 1 or (lengths and "Transfer-Encoding" in headers):
         raise TransferError("the download host sent no valid length")
-
-
-def _quoted(text: str | bytes) -> str:
-    """Quote the characters that no request may contain, and no others."""
-    return quote(text, safe=_URL_CHARACTERS)
-
-
-def _parse_url(text: str) -> URL:
-    try:
-        link = URL(text, encoded=True)  # decoding and encoding again would break a signature
-        _ = link.port  # raises
-    except ValueError as error:
-        raise TransferError("the link is not a URL") from error
-    return link
