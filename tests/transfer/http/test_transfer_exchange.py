@@ -251,3 +251,35 @@ async def test_a_request_is_answered_when_its_headers_are_complete() -> None:
             async with client.get(there.url, {}):
                 pass
     assert answered[2:] == [("download", None, True)]
+
+
+async def test_a_cancel_of_every_task_waits_for_the_thread() -> None:
+    """As when a loop ends early: a thread that still writes would write into a closed file."""
+    begun, go_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    class SlowSink:
+        def write(self, _chunk: bytes) -> bool:
+            begun.set()
+            return go_on.wait(PATIENCE)
+
+        def close(self) -> None:
+            closed.set()
+
+    async def receive() -> None:
+        async with client.get(there.url, {}) as response:
+            await response.read_into(SlowSink())
+
+    async with (
+        host(reply(200, TRUTH)) as there,
+        open_link_client("127.0.0.1", stall_timeout=PATIENCE) as client,
+    ):
+        before = asyncio.all_tasks()
+        receiving = asyncio.create_task(receive())
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        for task in asyncio.all_tasks() - before:
+            if "Host" not in repr(task):
+                task.cancel()
+        asyncio.get_running_loop().call_later(0.05, go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await receiving
+        assert closed.is_set()
