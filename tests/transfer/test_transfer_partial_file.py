@@ -313,3 +313,29 @@ async def test_a_stop_does_not_read_what_a_last_write_would_let_be_hashed(
         await asyncio.to_thread(begun.wait, PATIENCE)
         asyncio.get_running_loop().call_later(0.05, go_on.set)  # by then it closes
     assert not reads
+
+
+async def test_a_file_stays_open_while_it_is_synced_whatever_fails_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    is_open: list[bool] = []
+
+    def sync_slowly(handle: int) -> None:
+        begun.set()
+        go_on.wait(PATIENCE)
+        is_open.append(Path(f"/proc/self/fd/{handle}").exists())
+
+    def fail(*_: object) -> int:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(os, "fdatasync", sync_slowly)
+    async with open_partial(tmp_path / PART, 0) as partial:
+        partial.write(0, [TRUTH])
+        syncing = asyncio.create_task(partial.sync())
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        monkeypatch.setattr(os, "pwritev", fail)
+        partial.write(len(TRUTH), [TRUTH])
+        asyncio.get_running_loop().call_later(0.05, go_on.set)  # by then it closes
+    await syncing
+    assert is_open == [True]

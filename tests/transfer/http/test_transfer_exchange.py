@@ -20,10 +20,11 @@ from tests.transfer.transfer_kit import PATH, TRUTH, Act, Asked, Host, Row, file
 from orderwatch.core.model import Delivery
 from orderwatch.core.network import Network, Proxy
 from orderwatch.errors import HostError
+from orderwatch.ports import Meter
 from orderwatch.transfer.http.downloader import Downloader, DownloadOptions, open_downloader
 from orderwatch.transfer.http.handles import HandlePool
 from orderwatch.transfer.http.host_policy import HostPolicy
-from orderwatch.transfer.http.link_client import LinkClient
+from orderwatch.transfer.http.link_client import LinkClient, open_link_client
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.http.stall_watch import Limits
 
@@ -229,3 +230,55 @@ async def test_an_address_that_is_not_allowed_beside_one_that_is_explains_no_cut
         error = await row.fail(f"http://localhost:{there.port}{PATH}", HostError)
     client.close()
     assert "interrupted" in str(error)
+
+
+async def test_a_request_is_answered_when_its_headers_are_complete() -> None:
+    answered: list[tuple[str, int | None, bool]] = []
+
+    class Answers(Meter):
+        def requested(self, api: str, code: int | None, seconds: float) -> None:
+            answered.append((api, code, seconds >= 0))
+
+    moved = reply(302, Location="/there")
+    async with (
+        host(moved, reply(200, TRUTH[:HELD], Act.STALL, Content_Length=len(TRUTH)), raw(b"")) as there,
+        open_link_client("127.0.0.1", stall_timeout=PATIENCE, meter=Answers()) as client,
+    ):
+        async with client.get(there.url, {}) as response:
+            assert response.status == 200
+            assert answered == [("download", 302, True), ("download", 200, True)]
+        with pytest.raises(HostError):
+            async with client.get(there.url, {}):
+                pass
+    assert answered[2:] == [("download", None, True)]
+
+
+async def test_a_cancel_of_every_task_waits_for_the_thread() -> None:
+    """As when a loop ends early: a thread that still writes would write into a closed file."""
+    begun, go_on, written = threading.Event(), threading.Event(), threading.Event()
+
+    class SlowSink:
+        def write(self, parts: list[bytes]) -> bool:  # noqa: ARG002 - of the port
+            begun.set()
+            go_on.wait(PATIENCE)
+            written.set()
+            return True
+
+    async def receive() -> None:
+        async with client.get(there.url, {}) as response:
+            await response.read_into(SlowSink())
+
+    async with (
+        host(reply(200, TRUTH)) as there,
+        open_link_client("127.0.0.1", stall_timeout=PATIENCE) as client,
+    ):
+        before = asyncio.all_tasks()
+        receiving = asyncio.create_task(receive())
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        for task in asyncio.all_tasks() - before:
+            if "Host" not in repr(task):
+                task.cancel()
+        asyncio.get_running_loop().call_later(0.05, go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await receiving
+        assert written.is_set()

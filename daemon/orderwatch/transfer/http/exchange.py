@@ -172,7 +172,6 @@ class Exchange:
         if not self._handed_over:
             self._handed_over = True
             self._block_bytes = _BLOCK_BYTES
-            self._report_answer()
             check_length(self._headers)
             self._on_head(Head(self._status or 0, self._headers, b"".join(parts)))
             self._sink = self._decision.get()
@@ -194,6 +193,8 @@ class Exchange:
             self._status = int(status[1])
         elif not line.strip():
             self._has_head = self._status is not None and self._status >= HTTPStatus.OK
+            if self._has_head and self._is_connected:
+                self._report_answer()
         elif b":" in line:
             name, _, value = line.decode("latin-1").partition(":")
             self._headers.add(name.strip(), value.strip())

@@ -112,7 +112,7 @@ def _set_result(answered: "asyncio.Future[Head]", head: Head) -> None:
 
 
 async def _result(ended: "asyncio.Future[None]") -> None:
-    await ended
+    await asyncio.shield(ended)  # a cancel ends this task, not the thread
 
 
 async def _end(ended: "asyncio.Future[None]") -> None:
