@@ -93,11 +93,11 @@ class Partial:
             if self._failure is None:
                 stop = _write_all(self._handle, at, parts)
                 self.held = self.held.joined(at, stop)
-                self._trailing_hash.feed(at, parts, self.held.prefix)
+                self._trailing_hash.feed(at, parts, self.held.prefix, self._queued.release)
+                return
         except Exception as error:  # noqa: BLE001 - raised by whoever writes or flushes next
             self._failure = error
-        finally:
-            self._queued.release()
+        self._queued.release()
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

@@ -1,4 +1,4 @@
-"""Computes checksums of a partial while it grows: as bytes are written, else reading behind the writer."""
+"""Computes checksums of a partial while it grows: of written blocks, else reading behind the writer."""
 
 import asyncio
 import hashlib
@@ -22,36 +22,44 @@ class Digests(NamedTuple):
 
 
 class TrailingHash:
-    """The digests of an open file's beginning; bytes that were written out of order are read in `thread`."""
+    """The digests of an open file's beginning, computed in the one thread of `thread`.
+
+    Bytes that were written out of order are read back.
+    """
 
     def __init__(self, handle: int, thread: Executor) -> None:
         self._handle = handle
         self._thread = thread
-        self._lock = threading.Lock()
-        self._last_work: Future[object] | None = None
+        self._lock = threading.Lock()  # over `_next`, `_goal` and `_is_reading`
+        self._last_work: Future[None] | None = None
+        self._next = self._goal = 0
+        self._is_reading = self._is_stopped = False
         self._reset()
 
-    def feed(self, at: int, parts: Sequence[bytes], prefix: int) -> None:
-        """Hash bytes that were just written at offset `at`, if they come next; `prefix` bytes are written."""
-        if not self._lock.acquire(blocking=False):  # it is reading
+    def feed(self, at: int, parts: Sequence[bytes], prefix: int, on_done: Callable[[], None]) -> None:
+        """Hash bytes that were just written at offset `at`, if they come next; `prefix` bytes are written.
+
+        `on_done` is called once the parts are no longer needed.
+        """
+        with self._lock:
+            is_next = at == self._next and not self._is_reading
+            if is_next:
+                self._next += sum(map(len, parts))
             self._goal = prefix
-            return
-        try:
-            if at == self._at:
-                for part in parts:
-                    self._add(part)
-            behind = self._at < prefix
-        finally:
-            self._lock.release()
-        if behind:
-            self._goal = prefix
-            self._last_work = self._thread.submit(self._read)
+            is_behind = self._next < prefix and not self._is_reading
+            self._is_reading |= is_behind
+        if is_next:
+            self._submit(lambda: self._add_all(parts, on_done))
+        if is_behind:
+            self._submit(self._read)
+        if not is_next:
+            on_done()
 
     async def finish(self, size: int) -> Digests:
         """Return the digests of the first `size` bytes, which must be written."""
-        if self._at < size:
-            self._goal = size
-            await self._run(self._read)
+        with self._lock:
+            self._goal, self._is_reading = size, True
+        await self._run(self._read)
         return Digests(self._found.hexdigest(), self._members.crcs)
 
     async def restart(self) -> None:
@@ -64,17 +72,29 @@ class TrailingHash:
         self._is_stopped = True
 
     async def wait(self) -> None:
-        """Wait until nothing is read any more."""
+        """Wait until the file is not read any more."""
         if self._last_work is not None:
             await asyncio.wait([asyncio.wrap_future(self._last_work)])
 
-    async def _run(self, work: Callable[[], object]) -> None:
+    async def _run(self, work: Callable[[], None]) -> None:
+        await asyncio.shield(asyncio.wrap_future(self._submit(work)))
+
+    def _submit(self, work: Callable[[], None]) -> "Future[None]":
         self._last_work = self._thread.submit(work)
-        await asyncio.shield(asyncio.wrap_future(self._last_work))
+        return self._last_work
+
+    # In the thread:
 
     def _reset(self) -> None:
         self._found, self._members, self._at = hashlib.sha256(), MemberScanner(), 0
-        self._goal, self._is_stopped = 0, False
+        self._next = self._goal = 0
+        self._is_reading = self._is_stopped = False
+
+    def _add_all(self, parts: Sequence[bytes], on_done: Callable[[], None]) -> None:
+        for part in parts:
+            if not self._is_stopped:
+                self._add(part)
+        on_done()
 
     def _add(self, block: bytes | memoryview) -> None:
         self._found.update(block)
@@ -83,10 +103,25 @@ class TrailingHash:
 
     @translate_os_errors("cannot read the partial")
     def _read(self) -> None:
+        """Catch up with the writer, whose bytes count again from there on."""
         block = memoryview(bytearray(_BLOCK_BYTES))
+        try:
+            while (room := self._room()) > 0:
+                self._add(block[: _read_some(self._handle, block[: min(room, len(block))], self._at)])
+        except BaseException:
+            self._is_reading = False
+            raise
+
+    def _room(self) -> int:
+        """Return how many bytes are to be read; 0 ends the reading."""
         with self._lock:
-            while not self._is_stopped and (room := min(len(block), self._goal - self._at)) > 0:
-                read = os.preadv(self._handle, [block[:room]], self._at)
-                if not read:
-                    raise OSError(None, "it is shorter than the bytes written")
-                self._add(block[:read])
+            room = 0 if self._is_stopped else self._goal - self._at
+            if room <= 0:
+                self._next, self._is_reading = self._at, False
+            return room
+
+
+def _read_some(handle: int, block: memoryview, at: int) -> int:
+    if not (read := os.preadv(handle, [block], at)):
+        raise OSError(None, "it is shorter than the bytes written")
+    return read
