@@ -153,6 +153,7 @@ async def test_one_connection_is_enough(row: Row, answer: Answer) -> None:
         pytest.param([100, 200], 3, 2, id="then as many again"),
         pytest.param([100, 200, 205], 3, 2, id="which bring nothing"),
         pytest.param([100, 200, 400, 800, 900], 3, 4, id="no more than configured"),
+        pytest.param([60_000_000], 0, 1, id="a fast one is left alone"),
     ],
 )
 async def test_connections_are_added_while_each_brings_more(

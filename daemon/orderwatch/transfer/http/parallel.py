@@ -13,6 +13,7 @@ _MAX_REQUEST_BYTES = 64 * 2**20
 _SEGMENTS_PER_FILE = 64  # if that is within the limits of a request's size
 _MIN_SEGMENT_SECONDS = 0.1  # a request for less costs more than it saves
 _MIN_SEGMENT_BYTES = 2**20
+_FAST_BYTES_PER_SECOND = 50_000_000  # of one connection: no host limits it, and others only cost CPU time
 _MIN_GAIN = 1.1  # no further connection is opened if the last ones added less speed
 
 Fetch = Callable[[Segment], Awaitable[None]]
@@ -92,6 +93,9 @@ class ParallelDownload:
             self._max_connections = 0
             return
         self._best, self.worthwhile = rate, len(self._helpers) + 1
+        if own_rate > _FAST_BYTES_PER_SECOND:
+            self._max_connections = 0
+            return
         self._add(len(self._helpers) + 1)
 
     @property
