@@ -8,7 +8,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from orderwatch.core.network import DIRECT, Network, Proxy
+from orderwatch.core.network import DIRECT, Network, Proxy, rejects_credentials
 from orderwatch.errors import ProxyError
 from orderwatch.tls import tls_context
 
@@ -30,8 +30,6 @@ def new_session(
     *,
     network: Network = DIRECT,
     headers: Mapping[str, str] | None = None,
-    auto_decompress: bool = True,
-    read_bufsize: int = 2**16,
 ) -> aiohttp.ClientSession:
     """Open a session without settings from the environment and without cookies.
 
@@ -41,8 +39,6 @@ def new_session(
         connector=connector,
         timeout=_with_tunnel(timeout) if network.proxy else timeout,
         headers=headers,
-        auto_decompress=auto_decompress,
-        read_bufsize=read_bufsize,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         max_line_size=MAX_HEADER_BYTES,
@@ -93,11 +89,4 @@ def _route(request: aiohttp.ClientRequest, proxy: Proxy) -> None:
 
 
 def _refusal(proxy: Proxy, status: int) -> ProxyError:
-    match status:
-        case HTTPStatus.PROXY_AUTHENTICATION_REQUIRED | HTTPStatus.UNAUTHORIZED:  # tinyproxy sends the latter
-            hint = "" if proxy.user else ": [network] proxy has none"
-            return ProxyError(f"the proxy {proxy} rejects its credentials{hint}", refused=True)
-        case HTTPStatus.FORBIDDEN:
-            return ProxyError(f"the proxy {proxy} forbids the connection to this host")
-        case _:
-            return ProxyError(f"the proxy {proxy} answers {status}")
+    return ProxyError(proxy.refusal(status), refused=rejects_credentials(status))

@@ -5,6 +5,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from urllib.parse import unquote, urlsplit
 
@@ -47,6 +48,16 @@ class Proxy:
         if self.user is None:
             return None
         return f"Basic {base64.b64encode(f'{self.user}:{self.password}'.encode()).decode()}"
+
+    def refusal(self, status: int) -> str:
+        """Describe its own answer to a request that it did not pass on."""
+        if rejects_credentials(status):
+            return (
+                f"the proxy {self} rejects its credentials{'' if self.user else ': [network] proxy has none'}"
+            )
+        if status == HTTPStatus.FORBIDDEN:
+            return f"the proxy {self} forbids the connection to this host"
+        return f"the proxy {self} answers {status}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,14 @@ class Network:
 
 
 DIRECT = Network()
+
+
+def rejects_credentials(status: int) -> bool:
+    """Return whether a proxy that answers so rejects its credentials."""
+    return status in {
+        HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+        HTTPStatus.UNAUTHORIZED,  # as tinyproxy answers
+    }
 
 
 def parse_proxy(text: str) -> Proxy:

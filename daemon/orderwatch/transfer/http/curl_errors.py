@@ -1,7 +1,6 @@
 """Our errors in place of libcurl's, whose texts may contain the link."""
 
 import os
-from http import HTTPStatus
 
 import pycurl
 
@@ -34,13 +33,5 @@ def translated(error: pycurl.error, handle: pycurl.Curl, *, reached: bool) -> Tr
 
 def proxy_error(proxy: Proxy, status: int) -> TransferError:
     """Return the error of a proxy that does not lead to the host; `status` is its answer, 0 without one."""
-    match status:
-        case HTTPStatus.PROXY_AUTHENTICATION_REQUIRED | HTTPStatus.UNAUTHORIZED:  # tinyproxy sends the latter
-            text = "rejects its credentials"
-        case HTTPStatus.FORBIDDEN:
-            text = "forbids the connection to the download host"
-        case 0:
-            return HostError(f"no connection through the proxy {proxy}", reached=False)
-        case _:
-            text = f"answers {status}"
-    return HostError(f"the proxy {proxy} {text}", reached=False)
+    text = proxy.refusal(status) if status else f"no connection through the proxy {proxy}"
+    return HostError(text, reached=False)
