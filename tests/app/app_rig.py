@@ -143,7 +143,8 @@ class Rig:
         return [path for path in found if path.suffix != ".json" and hidden not in path.parents]
 
     def events(self) -> list[Facts]:
-        return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+        complete, _, _being_written = self.log.read_text(encoding="utf-8").rpartition("\n")
+        return [json.loads(line) for line in complete.splitlines()]
 
     async def stop(self) -> None:
         for process in self._running:
