@@ -5,8 +5,9 @@ import json
 import os
 import threading
 from collections.abc import AsyncIterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from orderwatch.cancellation import shielded
@@ -14,12 +15,14 @@ from orderwatch.core.deliveries.byte_ranges import Ranges
 from orderwatch.core.deliveries.file_version import FileVersion
 from orderwatch.errors import LostBytesError
 from orderwatch.fsync import sync
+from orderwatch.transfer.block_writer import BlockWriter
+from orderwatch.transfer.blocks import Block
 from orderwatch.transfer.fsops import translate_os_errors, write_durable
+from orderwatch.transfer.pools import Pool, Pools, Threads
 from orderwatch.transfer.trailing_hash import Digests, TrailingHash
 
-_IOV_MAX = 1024
-_MAX_QUEUED_WRITES = 8  # of a MiB each, at most
-
+_MAX_QUEUED_BLOCKS = 4
+_DIRECT_FROM_BYTES = 8 * 2**20  # smaller files may stay in the page cache
 
 _UNKNOWN_VERSION = FileVersion()
 
@@ -27,30 +30,45 @@ _UNKNOWN_VERSION = FileVersion()
 class Partial:
     """An open partial. Blocking work runs in three dedicated threads: writing, syncing and reading."""
 
-    def __init__(self, path: Path, handle: int, held: Ranges, threads: "_Threads") -> None:
+    def __init__(
+        self, path: Path, file: BlockWriter, held: Ranges, threads: Threads, blocks: Pool[Block]
+    ) -> None:
         self._path = path
-        self._handle = handle
+        self._file = file
         self._threads = threads
-        self._queued = threading.BoundedSemaphore(_MAX_QUEUED_WRITES)
+        self._blocks = blocks
+        self._queued = threading.BoundedSemaphore(_MAX_QUEUED_BLOCKS)
+        self._lock = threading.Lock()  # `_last_write` is the last one that was queued
+        self._last_write: Future[None] | None = None
         self._failure: Exception | None = None
         self._syncing: asyncio.Future[None] | None = None
-        self._trailing_hash = TrailingHash(handle, threads.reading)
+        self._trailing_hash = TrailingHash(file.handle, threads.reading)
         self.held = held
 
-    def write(self, at: int, parts: list[bytes]) -> None:
-        """Queue bytes to be written at offset `at`. From any thread; blocks while too many are queued.
+    def block(self, at: int) -> Block:
+        """Return an empty block for the bytes at offset `at`, to be written. For any thread."""
+        block = self._blocks.take()
+        block.begin(at)
+        return block
+
+    def write(self, block: Block) -> None:
+        """Queue a block to be written. For any thread; blocks it while too many are queued.
 
         After a failed write nothing more is written, so that nothing follows a hole.
         """
         self._queued.acquire()
         if self._failure is not None:
-            self._queued.release()
+            self._release(block)
             raise self._failure
-        self._threads.writing.submit(self._write, at, parts)
+        with self._lock:
+            self._last_write = self._threads.writing.submit(self._write, block)
 
     async def flush(self) -> None:
         """Wait until all queued bytes are written. Raises the error of a failed write."""
-        await asyncio.shield(asyncio.wrap_future(self._threads.writing.submit(self._raise_failure)))
+        if self._last_write is not None and not self._last_write.done():
+            await asyncio.shield(asyncio.wrap_future(self._last_write))
+        if self._failure is not None:
+            raise self._failure
 
     async def sync(self, version: FileVersion = _UNKNOWN_VERSION) -> Ranges:
         """Make all bytes written so far durable, record and return their ranges. Writing may continue."""
@@ -58,7 +76,7 @@ class Partial:
             await asyncio.shield(self._syncing)
         await self.flush()
         held = self.held
-        work = self._threads.syncing.submit(_sync, self._handle, self._path, held, version)
+        work = self._threads.syncing.submit(_sync, self._file.handle, self._path, held, version)
         syncing = self._syncing = asyncio.wrap_future(work)
         await asyncio.shield(syncing)
         if self._syncing is syncing:
@@ -76,7 +94,7 @@ class Partial:
         await self._trailing_hash.restart()
         self.held = Ranges()
         await asyncio.shield(
-            asyncio.wrap_future(self._threads.writing.submit(_rewind, self._handle, self._path))
+            asyncio.wrap_future(self._threads.writing.submit(_rewind, self._file.handle, self._path))
         )
 
     async def wait_for_threads(self) -> None:
@@ -88,39 +106,43 @@ class Partial:
             await asyncio.wait([self._syncing])
         await self._trailing_hash.wait()
 
-    def _write(self, at: int, parts: list[bytes]) -> None:
+    def _write(self, block: Block) -> None:
+        at, data = block.at, block.bytes
         try:
             if self._failure is None:
-                stop = _write_all(self._handle, at, parts)
-                self.held = self.held.joined(at, stop)
-                self._trailing_hash.feed(at, parts, self.held.prefix, self._queued.release)
+                direct = at >= _DIRECT_FROM_BYTES and self._trailing_hash.replaces_reading(at)
+                with translate_os_errors("cannot write the partial"):
+                    self._file.write(at, data, direct=direct)
+                self.held = self.held.joined(at, at + len(data))
+                self._trailing_hash.feed(at, data, self.held.prefix, partial(self._release, block))
                 return
         except Exception as error:  # noqa: BLE001 - raised by whoever writes or flushes next
             self._failure = error
-        self._queued.release()
+        self._release(block)
 
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+    def _release(self, block: Block) -> None:
+        self._blocks.give(block)
+        self._queued.release()
 
 
 @asynccontextmanager
 async def open_partial(
-    path: Path, durable: int, version: FileVersion = _UNKNOWN_VERSION
+    path: Path, durable: int, version: FileVersion = _UNKNOWN_VERSION, pools: Pools | None = None
 ) -> AsyncIterator[Partial]:
     """Open or create the partial and keep only its durable bytes. Raises `DiskError`."""
-    threads = _Threads()
+    pools = pools or Pools()
+    threads = pools.threads.take()
     opening = threads.writing.submit(_open, path, durable, version)
     try:
-        handle, held = await asyncio.wrap_future(opening)
-        partial = Partial(path, handle, held, threads)
+        file, held = await asyncio.wrap_future(opening)
+        partial = Partial(path, file, held, threads, pools.blocks)
         try:
             yield partial
         finally:
             await shielded(partial.wait_for_threads())
     finally:
         closing = asyncio.wrap_future(threads.writing.submit(_close, opening))
-        threads.end()
+        closing.add_done_callback(lambda _: pools.threads.give(threads))
         await shielded(asyncio.wait([closing]))
 
 
@@ -135,20 +157,8 @@ def remove_partial(part: Path) -> None:
     part.unlink(missing_ok=True)
 
 
-class _Threads:
-    def __init__(self) -> None:
-        self.writing = ThreadPoolExecutor(1, thread_name_prefix="partial")
-        self.syncing = ThreadPoolExecutor(1, thread_name_prefix="sync")
-        self.reading = ThreadPoolExecutor(1, thread_name_prefix="read")
-
-    def end(self) -> None:
-        """Shut down without waiting; submitted work is still done."""
-        for thread in (self.syncing, self.reading, self.writing):
-            thread.shutdown(wait=False)
-
-
 @translate_os_errors("cannot open the partial")
-def _open(path: Path, durable: int, version: FileVersion) -> tuple[int, Ranges]:
+def _open(path: Path, durable: int, version: FileVersion) -> tuple[BlockWriter, Ranges]:
     if path.exists() and path.stat().st_nlink > 1:  # after a crash it may be the delivered file too
         remove_partial(path)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -160,7 +170,7 @@ def _open(path: Path, durable: int, version: FileVersion) -> tuple[int, Ranges]:
     except BaseException:
         os.close(handle)
         raise
-    return handle, held
+    return BlockWriter(handle), held
 
 
 def _durable_spans(path: Path, version: FileVersion) -> list[tuple[int, int]]:
@@ -174,24 +184,10 @@ def _durable_spans(path: Path, version: FileVersion) -> list[tuple[int, int]]:
     return []
 
 
-def _close(opening: Future[tuple[int, Ranges]]) -> None:
+def _close(opening: Future[tuple[BlockWriter, Ranges]]) -> None:
     """Close the opened file, even if the caller was cancelled meanwhile."""
     if not opening.cancelled() and opening.exception() is None:
-        os.close(opening.result()[0])
-
-
-@translate_os_errors("cannot write the partial")
-def _write_all(handle: int, at: int, parts: list[bytes]) -> int:
-    """Write the parts behind each other; returns the offset behind them."""
-    views = [memoryview(part) for part in parts]
-    while views:
-        written = os.pwritev(handle, views[:_IOV_MAX], at)
-        at += written
-        while views and written >= len(views[0]):
-            written -= len(views.pop(0))
-        if views:
-            views[0] = views[0][written:]
-    return at
+        opening.result()[0].close()
 
 
 # `LostBytesError`: the kernel may have dropped the pages and would report the next sync as successful.

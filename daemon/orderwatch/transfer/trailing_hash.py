@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from orderwatch.transfer.fsops import translate_os_errors
 from orderwatch.transfer.zip.stream import MemberScanner
 
 _BLOCK_BYTES = 2**20
+_INLINE_BYTES = 8 * 2**20
 
 
 class Digests(NamedTuple):
@@ -36,30 +37,40 @@ class TrailingHash:
         self._is_reading = self._is_stopped = False
         self._reset()
 
-    def feed(self, at: int, parts: Sequence[bytes], prefix: int, on_done: Callable[[], None]) -> None:
+    def feed(self, at: int, data: memoryview, prefix: int, on_done: Callable[[], None]) -> None:
         """Hash bytes that were just written at offset `at`, if they come next; `prefix` bytes are written.
 
-        `on_done` is called once the parts are no longer needed.
+        `on_done` is called once the data is no longer needed.
         """
         with self._lock:
             is_next = at == self._next and not self._is_reading
             if is_next:
-                self._next += sum(map(len, parts))
+                self._next += len(data)
             self._goal = prefix
             is_behind = self._next < prefix and not self._is_reading
             self._is_reading |= is_behind
         if is_next:
-            self._submit(lambda: self._add_all(parts, on_done))
+            if self._next <= _INLINE_BYTES and self._last_work is None:
+                self._add_written(data, on_done)
+            else:
+                self._submit(lambda: self._add_written(data, on_done))
         if is_behind:
             self._submit(self._read)
         if not is_next:
             on_done()
 
+    def replaces_reading(self, at: int) -> bool:
+        """Return whether bytes written at offset `at` are hashed now and nothing has to read them again."""
+        with self._lock:
+            is_next = at == self._next and not self._is_reading
+        return is_next and self._members.covers_all
+
     async def finish(self, size: int) -> Digests:
         """Return the digests of the first `size` bytes, which must be written."""
-        with self._lock:
-            self._goal, self._is_reading = size, True
-        await self._run(self._read)
+        if self._last_work is not None or self._at < size:
+            with self._lock:
+                self._goal, self._is_reading = size, True
+            await self._run(self._read)
         return Digests(self._found.hexdigest(), self._members.crcs)
 
     async def restart(self) -> None:
@@ -90,10 +101,9 @@ class TrailingHash:
         self._next = self._goal = 0
         self._is_reading = self._is_stopped = False
 
-    def _add_all(self, parts: Sequence[bytes], on_done: Callable[[], None]) -> None:
-        for part in parts:
-            if not self._is_stopped:
-                self._add(part)
+    def _add_written(self, data: memoryview, on_done: Callable[[], None]) -> None:
+        if not self._is_stopped:
+            self._add(data)
         on_done()
 
     def _add(self, block: bytes | memoryview) -> None:

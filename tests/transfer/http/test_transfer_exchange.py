@@ -258,10 +258,16 @@ async def test_a_cancel_of_every_task_waits_for_the_thread() -> None:
     begun, go_on, written = threading.Event(), threading.Event(), threading.Event()
 
     class SlowSink:
-        def write(self, parts: list[bytes]) -> bool:  # noqa: ARG002 - of the port
+        def add(self, chunk: bytes) -> bool:  # noqa: ARG002 - of the port
+            return False
+
+        def write(self, chunk: bytes) -> bool:  # noqa: ARG002 - of the port
             begun.set()
             go_on.wait(PATIENCE)
             written.set()
+            return True
+
+        def flush(self) -> bool:
             return True
 
     async def receive() -> None:

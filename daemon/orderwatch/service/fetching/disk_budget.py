@@ -41,7 +41,8 @@ class DiskBudget:
 
         Zero bytes are always granted, so that a complete partial can be published on a full disk.
         """
-        disk, available = self._disk(), self.available(key)
+        disk = self._disk()
+        available = self._available(disk, key)
         if remaining > available:
             self.release(key)
             needed, left = format_bytes_pair(remaining, available)
@@ -50,7 +51,9 @@ class DiskBudget:
 
     def available(self, key: Hashable = None) -> int:
         """Return the bytes that may be written beside the reservations of others. Raises `DiskError`."""
-        disk = self._disk()
+        return self._available(self._disk(), key)
+
+    def _available(self, disk: int, key: Hashable) -> int:
         others = sum(p.size for other, p in self._reservations.items() if other != key and p.disk == disk)
         return max(0, self._free() - self.keep_free - others)
 

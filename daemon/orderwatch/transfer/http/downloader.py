@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orderwatch.core.deliveries.file_version import FileVersion
-from orderwatch.core.deliveries.hosts import host_of
 from orderwatch.core.model import Delivery
 from orderwatch.core.network import DIRECT, Network
 from orderwatch.errors import DiskError, TransferError
 from orderwatch.ports import UNLIMITED, UNMETERED, Checkpoint, Connections, Fetched, Meter, Start
 from orderwatch.transfer.http.first_bytes import check_first_bytes
+from orderwatch.transfer.http.job import Job
 from orderwatch.transfer.http.link_client import LinkClient, Response, open_link_client
 from orderwatch.transfer.http.parallel import SINGLE_CONNECTION, ParallelDownload, ParallelOptions
 from orderwatch.transfer.http.partial_writer import PartialWriter
@@ -30,7 +30,8 @@ from orderwatch.transfer.http.response import (
     request_headers,
 )
 from orderwatch.transfer.http.segments import Segment, SegmentAllocator
-from orderwatch.transfer.partial_file import Partial, open_partial
+from orderwatch.transfer.partial_file import open_partial
+from orderwatch.transfer.pools import Pools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ class Downloader:
         bandwidth: RateLimit,
         *,
         meter: Meter = UNMETERED,
+        pools: Pools | None = None,
         worthwhile: dict[str, int] | None = None,
     ) -> None:
         self._client = client
@@ -60,6 +62,7 @@ class Downloader:
         self._options = options
         self._bandwidth = bandwidth
         self._meter = meter
+        self._pools = pools or Pools()
         self._worthwhile = {} if worthwhile is None else worthwhile  # connections, by host
 
     def for_folder(self, folder: Path) -> "Downloader":
@@ -70,6 +73,7 @@ class Downloader:
             self._options,
             self._bandwidth,
             meter=self._meter,
+            pools=self._pools,
             worthwhile=self._worthwhile,
         )
 
@@ -84,15 +88,16 @@ class Downloader:
         stored: FileVersion | None = None,
         connections: Connections = UNLIMITED,
     ) -> Fetched | None:
-        async with open_partial(self._folder / part, delivery.durable, delivery.file_version) as partial:
-            job = _Job(url, delivery, partial, on_start, checkpoint, connections)
+        path, version = self._folder / part, delivery.file_version
+        async with open_partial(path, delivery.durable, version, self._pools) as partial:
+            job = Job(url, delivery, partial, on_start, checkpoint, connections)
             if not partial.held.prefix or partial.held.prefix != delivery.total:
                 answer = await self._request(job, stored)
                 if isinstance(answer, Unchanged):
                     return None
             return Fetched(partial.held.prefix, *await partial.digests())
 
-    async def _request(self, job: "_Job", stored: FileVersion | None) -> Answer:
+    async def _request(self, job: Job, stored: FileVersion | None) -> Answer:
         """Request what is missing; again without the link's tag, or without a range, if the host needs it."""
         while True:
             try:
@@ -106,7 +111,7 @@ class Downloader:
                 job.whole = True
                 job.disagreed = job.begun
 
-    async def _attempt(self, job: "_Job", stored: FileVersion | None) -> Answer:
+    async def _attempt(self, job: Job, stored: FileVersion | None) -> Answer:
         requested, known = job.missing_range, job.delivery
         async with self._client.get(job.url, request_headers(requested, known)) as response:
             answer = interpret(response.status, response.headers, requested, known, stored)
@@ -117,7 +122,7 @@ class Downloader:
                 await self._receive(job, answer, response)
         return answer
 
-    async def _receive(self, job: "_Job", body: Body, response: Response) -> None:
+    async def _receive(self, job: Job, body: Body, response: Response) -> None:
         """Write this response, then request what it lacks; use more connections while each adds speed."""
         writer = PartialWriter(job.partial, job.version, job.checkpoint, self._bandwidth, self._meter)
         async with writer.checkpointed():
@@ -130,7 +135,7 @@ class Downloader:
                         saving.cancel()
 
     async def _receive_all(
-        self, job: "_Job", body: Body, response: Response, writer: PartialWriter, tasks: asyncio.TaskGroup
+        self, job: Job, body: Body, response: Response, writer: PartialWriter, tasks: asyncio.TaskGroup
     ) -> None:
         segments = SegmentAllocator(job.partial.held, body.total)
 
@@ -167,7 +172,7 @@ class Downloader:
         if parallel.is_tried:
             self._worthwhile[job.host] = parallel.worthwhile
 
-    async def _fetch_segment(self, job: "_Job", body: Body, segment: Segment, writer: PartialWriter) -> None:
+    async def _fetch_segment(self, job: Job, body: Body, segment: Segment, writer: PartialWriter) -> None:
         requested = ByteRange(segment.at, None if segment.stop == body.total else segment.stop)
         async with self._client.get(job.url, request_headers(requested, job.delivery)) as response:
             answer = interpret(response.status, response.headers, requested, job.delivery)
@@ -176,50 +181,6 @@ class Downloader:
                     raise FileChangedError("the file behind the link has changed")
                 raise TransferError("the download host no longer serves byte ranges")
             await writer.receive(response, segment)
-
-
-@dataclass
-class _Job:
-    """One attempt at one file."""
-
-    url: str
-    delivery: Delivery
-    partial: Partial
-    on_start: Callable[[Start], Awaitable[None]]
-    checkpoint: Checkpoint
-    connections: Connections
-    begun: bool = False
-    whole: bool = False  # the host has other bytes, or dislikes ranges
-    disagreed: bool = False  # two of its connections have met two files
-
-    @property
-    def version(self) -> FileVersion:
-        return self.delivery.file_version
-
-    @property
-    def host(self) -> str:
-        """The host of the link."""
-        return host_of(self.url)
-
-    @property
-    def missing_range(self) -> ByteRange | None:
-        """The first gap; None to request the whole file."""
-        held, total = self.partial.held, self.delivery.total
-        if self.whole or not held.spans or not may_resume(self.delivery):
-            return None
-        if total is None:
-            return ByteRange(held.prefix)
-        start, stop = held.gaps(total)[0]
-        return ByteRange(start, None if stop == total else stop)
-
-    async def begin(self, body: Body) -> None:
-        """Drop bytes that are not continued, and record the server's metadata before the first byte."""
-        if body.from_start and self.partial.held.spans:
-            await self.partial.restart()
-        held = self.partial.held
-        self.begun = True
-        self.delivery = self.delivery.described_by(body.version)
-        await self.on_start(Start(offset=held.prefix, held=held.total, version=body.version))
 
 
 @contextmanager
@@ -255,4 +216,8 @@ async def open_downloader(
         network=network,
         meter=meter,
     ) as client:
-        yield Downloader(client, folder, options, bandwidth, meter=meter)
+        pools = Pools()
+        try:
+            yield Downloader(client, folder, options, bandwidth, meter=meter, pools=pools)
+        finally:
+            pools.close()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol
 
 import pycurl
 from multidict import CIMultiDict
@@ -26,17 +26,26 @@ from orderwatch.transfer.http.stall_watch import Limits, StallWatch
 
 _MAX_REDIRECTS = 5
 _MAX_REDIRECT_BODY_BYTES = 2**16  # read, so that the connection can be used again
-_BLOCK_BYTES = 2**20  # written and hashed at once: it fits into a processor's cache
 _CHECK_SECONDS = 0.1  # a slow connection's bytes are passed on, and its silence is noticed, no sooner
 _STATUS_LINE = re.compile(rb"HTTP/\S+ +(\d{3})\b", re.IGNORECASE)
 _REDIRECTS = {301, 302, 303, 307, 308}
+
+P = ParamSpec("P")
 
 
 class Sink(Protocol):
     """Takes the bytes of a body, in the thread of the exchange."""
 
-    def write(self, parts: list[bytes]) -> bool:
+    def add(self, chunk: bytes) -> bool:
+        """Take bytes if that does not block; else False, and `write` takes them."""
+        ...
+
+    def write(self, chunk: bytes) -> bool:
         """Take bytes; False if no more are needed. May block."""
+        ...
+
+    def flush(self) -> bool:
+        """Pass on the bytes taken so far; False if no more are needed. May block."""
         ...
 
 
@@ -120,7 +129,9 @@ class Exchange:
         if self._proxy is not None and self._status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             raise proxy_error(self._proxy, self._status)
         if self._is_connected and self._has_head and not (self._is_redirect or self._complete):
-            self._pass_on()
+            if not self._handed_over:
+                self._hand_over()
+            self._flush()
         is_enough = self._complete or (self._is_redirect and self._error is None)
         if failure is not None and not is_enough:
             raise failure
@@ -150,7 +161,7 @@ class Exchange:
         self._status: int | None = None
         self._headers: CIMultiDict[str] = CIMultiDict()
         self._parts: list[bytes] = []
-        self._size, self._block_bytes = 0, HEAD_BYTES
+        self._size = 0
         self._obstacle: str | None = None
         self._is_connected = self._has_head = self._is_reported = self._complete = False
         self._began = self._checked_at = time.monotonic()
@@ -166,19 +177,24 @@ class Exchange:
     def _is_redirect(self) -> bool:
         return self._has_head and self._status in _REDIRECTS and "Location" in self._headers
 
-    def _pass_on(self) -> None:
-        """Pass on the bytes collected so far; before the first ones, the head to the caller that decides."""
-        parts, self._parts, self._size = self._parts, [], 0
-        if not self._handed_over:
-            self._handed_over = True
-            self._block_bytes = _BLOCK_BYTES
-            check_length(self._headers)
-            self._on_head(Head(self._status or 0, self._headers, b"".join(parts)))
-            self._sink = self._decision.get()
-        if parts:
-            if self._sink is None:
-                raise TransferError("the download was stopped")
-            self._complete = not self._sink.write(parts)
+    def _hand_over(self) -> None:
+        """Give the head with the first bytes to the caller, and wait for its decision."""
+        self._handed_over = True
+        first = b"".join(self._parts)
+        check_length(self._headers)
+        self._on_head(Head(self._status or 0, self._headers, first))
+        self._sink = self._decision.get()
+        if first:
+            self._pass_on(first)
+
+    def _pass_on(self, chunk: bytes) -> None:
+        if self._sink is None:
+            raise TransferError("the download was stopped")
+        self._complete = not self._sink.write(chunk)
+
+    def _flush(self) -> None:
+        if self._sink is not None:
+            self._complete = not self._sink.flush()
 
     # Callbacks of libcurl. An exception must not leave them: pycurl would print it.
 
@@ -201,32 +217,41 @@ class Exchange:
         return None if self._error is None else -1
 
     def _on_write(self, chunk: bytes) -> int | None:
-        self._parts.append(chunk)  # called for every 16 KiB: as little as possible
-        self._size += len(chunk)
-        self.received += len(chunk)
-        return None if self._size < self._block_bytes else self._flush()
+        self.received += len(chunk)  # called for every 16 KiB: as little as possible
+        if self._sink is not None and self._sink.add(chunk):
+            return None
+        return self._guarded(self._take, chunk)
 
     def _on_progress(self, _total: int, received: int, _to_send: int, _sent: int) -> int:
         now = time.monotonic()
         if now - self._checked_at >= _CHECK_SECONDS and self._error is None:
             self._checked_at = now
-            try:
-                self._watch.check(now, received)
-            except TransferError as error:
-                self._error = error
-            else:
-                if self._handed_over and self._parts:
-                    self._flush()
+            self._guarded(self._check, now, received)
         return int(self._aborted.is_set() or self._complete or self._error is not None)
 
-    def _flush(self) -> int | None:
-        try:
+    def _take(self, chunk: bytes) -> None:
+        with self._watch.paused():
+            if self._handed_over:
+                self._pass_on(chunk)
+                return
+            self._parts.append(chunk)
+            self._size += len(chunk)
+            if self._is_redirect:
+                self._complete = self._size > _MAX_REDIRECT_BODY_BYTES
+            elif self._size >= HEAD_BYTES:
+                self._hand_over()
+
+    def _check(self, now: float, received: int) -> None:
+        self._watch.check(now, received)
+        if self._sink is not None:
             with self._watch.paused():
-                if not self._is_redirect:
-                    self._pass_on()
-                elif self._size > _MAX_REDIRECT_BODY_BYTES:
-                    self._complete = True
-        except Exception as error:  # noqa: BLE001 - raised after libcurl has ended
+                self._flush()
+
+    def _guarded(self, work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> int | None:
+        """Do the work of a callback; returns -1 to end the request. An error is raised after that."""
+        try:
+            work(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - see above
             self._error = error
         return -1 if self._complete or self._error is not None else None
 

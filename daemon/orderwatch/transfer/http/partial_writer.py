@@ -1,7 +1,6 @@
 """Writes the bytes of all connections into the partial and records checkpoints in the delivery's row."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -9,6 +8,7 @@ from orderwatch.core.deliveries.file_version import FileVersion
 from orderwatch.core.formatting import format_bytes_pair
 from orderwatch.errors import DiskError, TransferError
 from orderwatch.ports import Checkpoint, Meter
+from orderwatch.transfer.blocks import Block
 from orderwatch.transfer.http.exchange import Exchange
 from orderwatch.transfer.http.link_client import Response
 from orderwatch.transfer.http.rate_limit import RateLimit
@@ -110,20 +110,42 @@ class _SegmentSink:
         self._bandwidth = bandwidth
         self._meter = meter
         self._exchange = exchange
+        self._next = segment.at
+        self._block: Block | None = None
 
-    def write(self, parts: list[bytes]) -> bool:
-        """Write what the segment lacks, no faster than the bandwidth; False once it lacks nothing."""
-        if not self._bandwidth.is_limited:
-            return self._write(parts)
-        pieces = (self._bandwidth.throttle(part, self._exchange.wait) for part in parts)
-        return all(self._write([piece]) for piece in itertools.chain.from_iterable(pieces))
+    def add(self, chunk: bytes) -> bool:
+        block = self._block
+        if block is None or block.room < len(chunk) or self._bandwidth.is_limited:
+            return False
+        self._next += block.add(chunk)
+        return True
 
-    def _write(self, parts: list[bytes]) -> bool:
-        size = sum(map(len, parts))
-        at, taken = self._segment.take(size)
-        if taken < size:
-            parts = [b"".join(parts)[:taken]]
-        if taken:
-            self._meter.received(taken)
-            self._partial.write(at, parts)
+    def write(self, chunk: bytes) -> bool:
+        """Collect bytes, no faster than the bandwidth; False once the segment lacks nothing."""
+        pieces = self._bandwidth.throttle(chunk, self._exchange.wait)
+        if self._bandwidth.is_limited:
+            return all(self._put(piece) and self.flush() for piece in pieces)
+        return all(map(self._put, pieces))
+
+    def flush(self) -> bool:
+        """Write what the segment lacks of the bytes collected so far; False once it lacks nothing."""
+        block, self._block = self._block, None
+        if block is None:
+            return not self._segment.is_cut_off
+        size = block.size
+        _, taken = self._segment.take(size)
+        block.cut(taken)
+        self._meter.received(taken)
+        self._partial.write(block)
         return taken == size and not self._segment.is_cut_off
+
+    def _put(self, piece: bytes) -> bool:
+        rest = memoryview(piece)
+        while rest:
+            if self._block is None:
+                self._block = self._partial.block(self._next)
+            added = self._block.add(rest)
+            self._next, rest = self._next + added, rest[added:]
+            if not self._block.room and not self.flush():
+                return False
+        return True

@@ -35,12 +35,18 @@ class MemberScanner:
         self._header_bytes = _SIGNATURE_BYTES  # as much of the header as is read next
         self._start = self._packed = self._left = self._crc = 0
         self._is_stored = self._is_stopped = False
+        self._are_stored = True  # the members so far
         self._crcs: dict[tuple[int, int], int] = {}
 
     @property
     def crcs(self) -> Mapping[tuple[int, int], int]:
         """The CRC of each finished stored member, by the start and size of its packed bytes."""
         return MappingProxyType(self._crcs)
+
+    @property
+    def covers_all(self) -> bool:
+        """Whether the CRC of every member so far is, or will be, computed here."""
+        return not self._is_stopped and self._are_stored
 
     def feed(self, block: bytes | memoryview) -> None:
         """Read the next bytes of the file."""
@@ -92,6 +98,7 @@ class MemberScanner:
         self._header.clear()
         self._header_bytes = _SIGNATURE_BYTES
         self._is_stored = method == STORED
+        self._are_stored &= self._is_stored or not packed
         self._start, self._packed, self._left, self._crc = self._position, packed, packed, 0
         self._is_stopped = (
             bool(flags & (ENCRYPTED | HAS_DATA_DESCRIPTOR | IS_PATCH))

@@ -1,0 +1,46 @@
+"""Memory for the bytes of files on their way to the disk."""
+
+import mmap
+
+BLOCK_BYTES = 2**20  # written and hashed at once: it fits into a processor's cache
+PAGE_BYTES = 4096
+
+
+class Block:
+    """Bytes of a file from offset `at` on, as many as were `add`ed.
+
+    Pages of the file are pages of the memory, so that they can be written directly.
+    """
+
+    def __init__(self) -> None:
+        self._memory = memoryview(mmap.mmap(-1, BLOCK_BYTES))
+        self.begin(0)
+
+    def begin(self, at: int) -> None:
+        """Empty the block; the next bytes are those at offset `at`."""
+        self.at = at
+        self._first = self._end = at % PAGE_BYTES
+
+    def add(self, chunk: bytes | memoryview) -> int:
+        """Add as many bytes as there is room for; returns how many."""
+        end = min(self._end + len(chunk), BLOCK_BYTES)
+        size = end - self._end
+        self._memory[self._end : end] = chunk if size == len(chunk) else chunk[:size]
+        self._end = end
+        return size
+
+    def cut(self, size: int) -> None:
+        """Keep only the first `size` bytes."""
+        self._end = self._first + size
+
+    @property
+    def room(self) -> int:
+        return BLOCK_BYTES - self._end
+
+    @property
+    def size(self) -> int:
+        return self._end - self._first
+
+    @property
+    def bytes(self) -> memoryview:
+        return self._memory[self._first : self._end]
