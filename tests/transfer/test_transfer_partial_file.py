@@ -1,6 +1,8 @@
 """The partial on a disk that is full, slow or failing: no checkpoint beyond what is really there."""
 
 import asyncio
+import hashlib
+import itertools
 import os
 import resource
 import signal
@@ -17,9 +19,11 @@ from tests.transfer.transfer_kit import GARBAGE, PART, PATH, TRUTH, Act, Row, fi
 from orderwatch.core.deliveries.byte_ranges import Ranges
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError, LostBytesError
+from orderwatch.transfer import trailing_hash
 from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.partial_file import Partial, open_partial
+from orderwatch.transfer.zip.stream import MemberScanner
 
 BIG = sample_zip(4, 700_000)
 ROOM = 100_000
@@ -100,6 +104,27 @@ async def test_a_slow_disk_holds_back_whoever_writes(tmp_path: Path, monkeypatch
         await writing
         assert (await partial.sync()).prefix == 20
     assert (tmp_path / PART).read_bytes() == TRUTH[:20]
+
+
+@pytest.mark.parametrize("inline_bytes", [0, 2**23], ids=["by-its-thread", "by-the-writer"])
+async def test_a_checksum_that_fails_on_the_way_is_computed_again(
+    inline_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It must never be that of a part of the bytes, nor of some of them twice."""
+    whole, calls = MemberScanner.feed, itertools.count()
+
+    def fail_once(scanner: MemberScanner, data: bytes | memoryview) -> None:
+        if next(calls) == 2:
+            raise ValueError("not a zip")
+        whole(scanner, data)
+
+    monkeypatch.setattr(trailing_hash, "_INLINE_BYTES", inline_bytes)
+    monkeypatch.setattr(MemberScanner, "feed", fail_once)
+    async with open_partial(tmp_path / PART, 0) as partial:
+        for at in range(0, len(TRUTH), 1000):
+            put(partial, at, TRUTH[at : at + 1000])
+        digests = await partial.digests()
+    assert digests.sha256 == hashlib.sha256(TRUTH).hexdigest()
 
 
 async def test_only_the_durable_bytes_are_kept_when_it_is_opened_again(tmp_path: Path) -> None:

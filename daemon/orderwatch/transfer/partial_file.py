@@ -7,7 +7,6 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 from orderwatch.cancellation import shielded
@@ -22,7 +21,7 @@ from orderwatch.transfer.pools import Pool, Pools, Threads
 from orderwatch.transfer.trailing_hash import Digests, TrailingHash
 
 _MAX_QUEUED_BLOCKS = 4
-_DIRECT_FROM_BYTES = 8 * 2**20  # smaller files may stay in the page cache
+_DIRECT_FROM_BYTES = 8 * 2**20  # of a file: small ones may stay in the page cache
 
 _UNKNOWN_VERSION = FileVersion()
 
@@ -67,8 +66,7 @@ class Partial:
         """Wait until all queued bytes are written. Raises the error of a failed write."""
         if self._last_write is not None and not self._last_write.done():
             await asyncio.shield(asyncio.wrap_future(self._last_write))
-        if self._failure is not None:
-            raise self._failure
+        self._raise_failure()
 
     async def sync(self, version: FileVersion = _UNKNOWN_VERSION) -> Ranges:
         """Make all bytes written so far durable, record and return their ranges. Writing may continue."""
@@ -109,16 +107,20 @@ class Partial:
     def _write(self, block: Block) -> None:
         at, data = block.at, block.bytes
         try:
-            if self._failure is None:
-                direct = at >= _DIRECT_FROM_BYTES and self._trailing_hash.replaces_reading(at)
-                with translate_os_errors("cannot write the partial"):
-                    self._file.write(at, data, direct=direct)
-                self.held = self.held.joined(at, at + len(data))
-                self._trailing_hash.feed(at, data, self.held.prefix, partial(self._release, block))
-                return
+            self._raise_failure()
+            direct = at >= _DIRECT_FROM_BYTES and self._trailing_hash.replaces_reading(at)
+            with translate_os_errors("cannot write the partial"):
+                self._file.write(at, data, direct=direct)
         except Exception as error:  # noqa: BLE001 - raised by whoever writes or flushes next
             self._failure = error
-        self._release(block)
+            self._release(block)
+            return
+        self.held = self.held.joined(at, at + len(data))
+        self._trailing_hash.feed(at, data, self.held.prefix, lambda: self._release(block))
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     def _release(self, block: Block) -> None:
         self._blocks.give(block)

@@ -12,7 +12,7 @@ from orderwatch.transfer.fsops import translate_os_errors
 from orderwatch.transfer.zip.stream import MemberScanner
 
 _BLOCK_BYTES = 2**20
-_INLINE_BYTES = 8 * 2**20
+_INLINE_BYTES = 8 * 2**20  # of a file are hashed by its writer: for less, a second thread costs too much
 
 
 class Digests(NamedTuple):
@@ -23,9 +23,9 @@ class Digests(NamedTuple):
 
 
 class TrailingHash:
-    """The digests of an open file's beginning, computed in the one thread of `thread`.
+    """The digests of an open file's beginning, computed by its writer, and in the one thread of `thread`.
 
-    Bytes that were written out of order are read back.
+    Bytes that were written out of order are read back there.
     """
 
     def __init__(self, handle: int, thread: Executor) -> None:
@@ -49,15 +49,14 @@ class TrailingHash:
             self._goal = prefix
             is_behind = self._next < prefix and not self._is_reading
             self._is_reading |= is_behind
-        if is_next:
-            if self._next <= _INLINE_BYTES and self._last_work is None:
-                self._add_written(data, on_done)
-            else:
-                self._submit(lambda: self._add_written(data, on_done))
-        if is_behind:
-            self._submit(self._read)
         if not is_next:
             on_done()
+        elif at < _INLINE_BYTES and self._last_work is None:
+            self._add_written(at, data, on_done)
+        else:
+            self._submit(lambda: self._add_written(at, data, on_done))
+        if is_behind:
+            self._submit(self._read)
 
     def replaces_reading(self, at: int) -> bool:
         """Return whether bytes written at offset `at` are hashed now and nothing has to read them again."""
@@ -67,7 +66,7 @@ class TrailingHash:
 
     async def finish(self, size: int) -> Digests:
         """Return the digests of the first `size` bytes, which must be written."""
-        if self._last_work is not None or self._at < size:
+        if self._last_work is not None or self._at < size:  # else the writer has hashed them all
             with self._lock:
                 self._goal, self._is_reading = size, True
             await self._run(self._read)
@@ -94,16 +93,19 @@ class TrailingHash:
         self._last_work = self._thread.submit(work)
         return self._last_work
 
-    # In the thread:
+    # In the thread, or in the writer's until there is work for it:
 
     def _reset(self) -> None:
         self._found, self._members, self._at = hashlib.sha256(), MemberScanner(), 0
         self._next = self._goal = 0
         self._is_reading = self._is_stopped = False
 
-    def _add_written(self, data: memoryview, on_done: Callable[[], None]) -> None:
-        if not self._is_stopped:
-            self._add(data)
+    def _add_written(self, at: int, data: memoryview, on_done: Callable[[], None]) -> None:
+        try:
+            if at == self._at and not self._is_stopped:
+                self._add(data)
+        except Exception:  # noqa: BLE001 - `finish` meets it again
+            self._reset()
         on_done()
 
     def _add(self, block: bytes | memoryview) -> None:
