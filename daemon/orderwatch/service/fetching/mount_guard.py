@@ -11,6 +11,7 @@ from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.model import UNFINISHED
 from orderwatch.errors import DatabaseError, DiskError, LockedError
 from orderwatch.ports import Destination, Store
+from orderwatch.shared_run import SharedRun
 
 log = structlog.get_logger()
 
@@ -32,6 +33,7 @@ class MountGuard:
         self._store = store
         self._lock = lock
         self._slot = asyncio.Lock()
+        self._checking = SharedRun(self._check)
         self._stack = ExitStack()
         self._marker: str | None = None  # of the tree in use
         self._swept = False
@@ -52,19 +54,7 @@ class MountGuard:
 
     async def ready(self) -> None:
         """Check that the tree can be used; cheap once it is open. Raises `DiskError`."""
-        async with self._slot:
-            if self._is_abandoned:
-                raise DiskError(f"{self._root} is no longer a configured delivery tree")
-            try:
-                await self._acquire()
-            except LockedError as error:
-                refused = DiskError(str(error))
-                self._log_state(refused)
-                raise refused from error
-            except DiskError as error:
-                self._log_state(error)
-                raise
-            self._log_state(None)
+        await self._checking()
 
     def close(self) -> None:
         """Close the tree, so that it may be unmounted."""
@@ -88,6 +78,21 @@ class MountGuard:
                 return
         if swept:
             log.info("tree.swept", root=self._root, partials=swept)
+
+    async def _check(self) -> None:
+        async with self._slot:
+            if self._is_abandoned:
+                raise DiskError(f"{self._root} is no longer a configured delivery tree")
+            try:
+                await self._acquire()
+            except LockedError as error:
+                refused = DiskError(str(error))
+                self._log_state(refused)
+                raise refused from error
+            except DiskError as error:
+                self._log_state(error)
+                raise
+            self._log_state(None)
 
     async def _acquire(self) -> None:
         known = await self._store.deliveries.volume(self._root) if self._marker is None else self._marker
