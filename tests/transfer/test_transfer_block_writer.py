@@ -44,7 +44,7 @@ def written(path: Path, begin: int, sizes: list[int], directs: list[bool]) -> tu
         for size, direct in zip(sizes, directs, strict=True):
             block = Block()
             block.begin(at)
-            assert block.add(data[at - begin : at - begin + size]) == size
+            assert block.add(data[at - begin : at - begin + size])
             writer.write(at, block.bytes, direct=direct)
             at += size
     return data, path.read_bytes()[begin:]

@@ -47,8 +47,9 @@ def put(partial: Partial, at: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         block = partial.block(at)
-        added = block.add(rest)
-        at, rest = at + added, rest[added:]
+        size = min(len(rest), block.room)
+        assert block.add(rest[:size])
+        at, rest = at + size, rest[size:]
         partial.write(block)
 
 

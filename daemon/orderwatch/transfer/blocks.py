@@ -21,13 +21,14 @@ class Block:
         self.at = at
         self._first = self._end = at % PAGE_BYTES
 
-    def add(self, chunk: bytes | memoryview) -> int:
-        """Add as many bytes as there is room for; returns how many."""
-        end = min(self._end + len(chunk), BLOCK_BYTES)
-        size = end - self._end
-        self._memory[self._end : end] = chunk if size == len(chunk) else chunk[:size]
+    def add(self, chunk: bytes | memoryview) -> bool:
+        """Add all the bytes; False if there is no room for all of them."""
+        end = self._end + len(chunk)
+        if end > BLOCK_BYTES:
+            return False
+        self._memory[self._end : end] = chunk
         self._end = end
-        return size
+        return True
 
     def cut(self, size: int) -> None:
         """Keep only the first `size` bytes."""

@@ -110,15 +110,11 @@ class _SegmentSink:
         self._bandwidth = bandwidth
         self._meter = meter
         self._exchange = exchange
-        self._next = segment.at
+        self._next = segment.at  # behind the bytes of former blocks
         self._block: Block | None = None
 
     def add(self, chunk: bytes) -> bool:
-        block = self._block
-        if block is None or block.room < len(chunk) or self._bandwidth.is_limited:
-            return False
-        self._next += block.add(chunk)
-        return True
+        return self._block is not None and self._block.add(chunk)
 
     def write(self, chunk: bytes) -> bool:
         """Collect bytes, no faster than the bandwidth; False once the segment lacks nothing."""
@@ -135,6 +131,7 @@ class _SegmentSink:
         size = block.size
         _, taken = self._segment.take(size)
         block.cut(taken)
+        self._next += size
         self._meter.received(taken)
         self._partial.write(block)
         return taken == size and not self._segment.is_cut_off
@@ -144,8 +141,9 @@ class _SegmentSink:
         while rest:
             if self._block is None:
                 self._block = self._partial.block(self._next)
-            added = self._block.add(rest)
-            self._next, rest = self._next + added, rest[added:]
+            fitting = rest[: self._block.room]
+            self._block.add(fitting)
+            rest = rest[len(fitting) :]
             if not self._block.room and not self.flush():
                 return False
         return True
