@@ -60,4 +60,5 @@ async def test_a_refusal_of_the_proxy_is_not_the_hosts(
     async with downloads(tmp_path, proxy) as downloader:
         row = Row(tmp_path, downloader, a_delivery())
         error = await row.fail(f"https://127.0.0.1:{running.server.port}/scene.zip", HostError)
-    assert str(error) == f"the proxy 127.0.0.1:{proxy_port} rejects its credentials"
+    reason = "" if user else ": [network] proxy has none"
+    assert str(error) == f"the proxy 127.0.0.1:{proxy_port} rejects its credentials{reason}"
