@@ -26,7 +26,7 @@ from orderwatch.transfer.http.stall_watch import Limits, StallWatch
 
 _MAX_REDIRECTS = 5
 _MAX_REDIRECT_BODY_BYTES = 2**16  # read, so that the connection can be used again
-_CHECK_SECONDS = 0.1  # a slow connection's bytes are passed on, and its silence is noticed, no sooner
+_CHECK_SECONDS = 0.05  # a slow connection's bytes are passed on, and its silence is noticed, no sooner
 _STATUS_LINE = re.compile(rb"HTTP/\S+ +(\d{3})\b", re.IGNORECASE)
 _REDIRECTS = {301, 302, 303, 307, 308}
 

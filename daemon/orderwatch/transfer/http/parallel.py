@@ -11,8 +11,8 @@ from orderwatch.transfer.http.segments import Segment, SegmentAllocator
 
 _MAX_REQUEST_BYTES = 64 * 2**20
 _SEGMENTS_PER_FILE = 64  # if that is within the limits of a request's size
-_MIN_SEGMENT_SECONDS = 0.1  # a request for less costs more than it saves
-_MIN_SEGMENT_BYTES = 2**20
+_MIN_SEGMENT_SECONDS = 0.05  # a request for less costs more than it saves
+_MIN_SEGMENT_BYTES = 2**19
 _FAST_BYTES_PER_SECOND = 50_000_000  # of one connection: no host limits it, and others only cost CPU time
 _MIN_GAIN = 1.1  # no further connection is opened if the last ones added less speed
 
@@ -81,7 +81,7 @@ class ParallelDownload:
     def adjust(self) -> None:
         """Double the connections if the last ones added speed, judged once all of them receive bytes."""
         now = self._clock()
-        if any(segment.at == segment.start for segment in self._current.values()):  # not begun yet
+        if not all(segment.is_received for segment in self._current.values()):
             self._since, self._before = now, self._received()
         if now - self._since < self._window or not self._max_connections:
             return
