@@ -20,6 +20,7 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from orderwatch.core.deliveries import state_machine
@@ -56,7 +57,6 @@ _IS_DUE = or_(
         or_(deliveries.c.not_before <= bindparam("now"), deliveries.c.not_before > bindparam("beyond")),
     ),
 )
-_INSERT = insert(deliveries)
 _CHANGE = update(deliveries).where(IS_ROW)
 _MOVE = _CHANGE.where(deliveries.c.state == bindparam("of_state"))
 _RENEW_ORDER = (  # every older reading of the order becomes stale
@@ -151,12 +151,14 @@ class Deliveries:
         await self._database.execute(insert(trees).values(root=root, volume=volume))
 
 
-def queue(db: Connection, order_id: int, delivery: Delivery) -> None:
-    """Write a delivery that is to be fetched, without a path, whether or not it has a row."""
-    row = delivery_row(delivery)
-    renewed = {**key_of(delivery), **row, **path_row(None, None)}
-    if db.execute(_CHANGE, renewed).rowcount == 0:
-        db.execute(_INSERT, {**row, "order_id": order_id})
+def queue(db: Connection, order_id: int, wanted: Collection[Delivery]) -> None:
+    """Write deliveries of an order that are to be fetched, without paths, whether or not they have rows."""
+    if not wanted:
+        return
+    rows = [{**delivery_row(one), **path_row(None, None), "order_id": order_id} for one in wanted]
+    statement, keys = upsert(deliveries), ["order_id", *_KEY[2:]]
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
 
 
 def path_row(path: str | None, root: str | None) -> Row:

@@ -139,8 +139,7 @@ def write(db: Connection, notifications: Notifications, verdict: Verdict) -> Non
 def _write(db: Connection, verdict: Verdict) -> None:
     order_id = _write_order(db, verdict.order)
     _write_captures(db, order_id, verdict.order.captures)
-    for delivery in verdict.wanted:
-        queue(db, order_id, delivery)
+    queue(db, order_id, verdict.wanted)
     history.append(db, verdict.transitions)
 
 
