@@ -1,8 +1,10 @@
 """Direct writes: the same bytes as through the page cache, wherever they begin and end."""
 
+import itertools
 import os
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,8 +29,8 @@ SIZES = st.lists(
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BlockWriter]:
-    writer = BlockWriter(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC))
+def opened(path: Path, clock: Callable[[], float] = time.monotonic) -> Iterator[BlockWriter]:
+    writer = BlockWriter(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), clock)
     try:
         yield writer
     finally:
@@ -70,6 +72,42 @@ def test_a_direct_write_that_ends_early_is_completed(tmp_path: Path, monkeypatch
 def test_a_file_system_without_direct_writes_gets_usual_ones(tiny_disk: Path) -> None:
     wanted, found = written(tiny_disk / "blocks", 0, [3 * PAGE_BYTES, 77], [True, True])
     assert found == wanted
+
+
+def test_a_file_that_cannot_be_opened_again_gets_usual_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sandbox without /proc, or a process at its limit of open files."""
+    whole = os.open
+
+    def refuse(path: object, *more: int) -> int:
+        if str(path).startswith("/proc/"):
+            raise PermissionError(13, "Permission denied")
+        return whole(str(path), *more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    wanted, found = written(tmp_path / "blocks", 0, [3 * PAGE_BYTES, 77], [True, True])
+    assert found == wanted
+
+
+@pytest.mark.parametrize(("seconds", "direct"), [(0.001, 40), (0.1, 16)], ids=["fast", "slow"])
+def test_a_disk_that_takes_long_for_direct_writes_gets_usual_ones(
+    seconds: float, direct: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks, writes, whole = itertools.count(), list[int](), os.pwrite
+
+    def count(handle: int, data: memoryview, at: int) -> int:
+        writes.append(at)
+        return whole(handle, data, at)
+
+    monkeypatch.setattr(os, "pwrite", count)
+    block = Block()
+    block.add(BIG[:BLOCK_BYTES])
+    with opened(tmp_path / "blocks", lambda: next(ticks) * seconds) as writer:
+        for number in range(40):
+            writer.write(number * BLOCK_BYTES, block.bytes, direct=True)
+    assert len(writes) == direct
+    assert (tmp_path / "blocks").read_bytes() == BIG[:BLOCK_BYTES] * 40
 
 
 def test_a_full_disk_is_no_file_system_without_direct_writes(

@@ -13,7 +13,8 @@ class Block:
     """
 
     def __init__(self) -> None:
-        self._memory = memoryview(mmap.mmap(-1, BLOCK_BYTES))
+        # Shared: in a private mapping a fork beside a direct write may change what is written (open(2)).
+        self._memory = memoryview(mmap.mmap(-1, BLOCK_BYTES, mmap.MAP_SHARED))
         self.begin(0)
 
     def begin(self, at: int) -> None:
