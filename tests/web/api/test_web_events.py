@@ -43,14 +43,18 @@ class Scene:
         self._paused.set()
         await self._go.acquire()
 
-    async def begin(self) -> None:
+    async def looked(self) -> None:
+        """Wait for the end of the look under way."""
         await self._paused.wait()
+
+    async def begin(self) -> None:
+        await self.looked()
         self._paused.clear()
         self._go.release()
 
     async def look(self) -> None:
         await self.begin()
-        await self._paused.wait()
+        await self.looked()
 
 
 @asynccontextmanager
@@ -162,6 +166,7 @@ async def test_a_bug_in_a_look_is_logged_and_whoever_looks_on_comes_again(
     async with looked_at(database) as scene:
         with monkeypatch.context() as broken:
             async with scene.changes.listening() as queue:
+                await scene.looked()  # the first look would meet the bug before it is told to begin
                 broken.setattr("orderwatch.web.api.change_feed.of_move", None)
                 await scene.store.orders.save(Verdict(order=an_order(1), transitions=(a_move(),)))
                 await scene.begin()
