@@ -1,5 +1,6 @@
 """The daemon and the commands behind a proxy."""
 
+import asyncio
 import base64
 import json
 import signal
@@ -11,6 +12,7 @@ from tests.app.app_rig import Rig, Rigged
 from tests.app.ordering_kit import desk, file_of, order_toml
 from tests.network_proxy import PASSWORD, PEER, USER, ProxyServer, proxy_server
 from tests.notifiers.receiver import Receiver, receiver
+from tests.patience import PATIENCE
 
 from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene
 
@@ -27,6 +29,10 @@ def notes(there: Receiver) -> str:
     url = there.url.removesuffix("/canary-token")
     hook = f'[[notify]]\nkind = "webhook"\nurl = "{url}/{{}}"\nevents = "*"\nallow_private = true\n'
     return f'{hook.format("note")}[heartbeat]\nurl = "{url}/ping"\nallow_private = true\n'
+
+
+def methods(there: Receiver) -> set[str]:
+    return {request.method for request in there.heard}
 
 
 def written(rig: Rig) -> dict[str, bytes]:
@@ -55,13 +61,14 @@ async def test_everything_goes_through_the_proxy_and_its_password_nowhere(rigged
         rig.configure('task_name = "*"', more=network(proxy.url) + notes(there))
         daemon = await rig.start("run")
         await rig.until_stored(1)
-        await there.came.wait()
+        async with asyncio.timeout(PATIENCE):
+            while methods(there) != {"GET", "POST"}:  # the heartbeat and the notes
+                await asyncio.sleep(0.05)
         assert await rig.terminated(daemon) == 0
         ended = await rig.call("once")
         assert ended.code == 0
     assert_passed_all(rig, proxy)
     assert {request.peer for request in there.heard} == {PEER}
-    assert {request.method for request in there.heard} == {"GET", "POST"}
     assert_secret(rig, ended.out, ended.err)
 
 
