@@ -13,11 +13,14 @@ T = TypeVar("T")
 
 
 class Pool(Generic[T]):
-    """Things of one kind, for any thread. A few idle ones are kept; others are dropped."""
+    """Things of one kind, for any thread. At most `max_idle` idle ones are kept; others are dropped."""
 
-    def __init__(self, make: Callable[[], T], drop: Callable[[T], object] = bool) -> None:
+    def __init__(
+        self, make: Callable[[], T], drop: Callable[[T], object] = bool, *, max_idle: int = _MAX_IDLE
+    ) -> None:
         self._make = make
         self._drop = drop
+        self._max_idle = max_idle
         self._idle: deque[T] = deque()
 
     def take(self) -> T:
@@ -29,7 +32,7 @@ class Pool(Generic[T]):
 
     def give(self, thing: T) -> None:
         """Take a thing back."""
-        if len(self._idle) < _MAX_IDLE:
+        if len(self._idle) < self._max_idle:
             self._idle.append(thing)
         else:
             self._drop(thing)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from typing import NamedTuple
 
+from orderwatch.transfer.blocks import BLOCK_BYTES
 from orderwatch.transfer.fsops import translate_os_errors
 from orderwatch.transfer.zip.stream import MemberScanner
 
-_BLOCK_BYTES = 2**20
 _INLINE_BYTES = 8 * 2**20  # of a file are hashed by its writer: for less, a second thread costs too much
 
 
@@ -116,7 +116,7 @@ class TrailingHash:
     @translate_os_errors("cannot read the partial")
     def _read(self) -> None:
         """Catch up with the writer, whose bytes count again from there on."""
-        block = memoryview(bytearray(_BLOCK_BYTES))
+        block = memoryview(bytearray(BLOCK_BYTES))
         try:
             while (room := self._room()) > 0:
                 self._add(block[: _read_some(self._handle, block[: min(room, len(block))], self._at)])

@@ -177,7 +177,7 @@ async def test_connections_are_added_while_each_brings_more(
             crew.adjust()
             await asyncio.sleep(0)
             for claim in asked:
-                claim.is_received = True
+                claim.is_answered = True
         crew.stop()
     assert len(asked) == helpers
     assert crew.worthwhile == worthwhile

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pycurl
 
+from orderwatch.transfer.pools import Pool
+
 _READ_BUFFER_BYTES = 512 * 1024
+_MAX_IDLE = 256  # as many as there are connections at once
 _QUICK_EXIT = 322  # CURLOPT_QUICK_EXIT, which pycurl does not name
 
 
@@ -18,25 +21,24 @@ class HandlePool:
     """
 
     def __init__(self, ca_pem: bytes = b"") -> None:
-        self._idle: list[pycurl.Curl] = []
+        self._handles = Pool(pycurl.Curl, pycurl.Curl.close, max_idle=_MAX_IDLE)
         self._trusted = ssl.get_default_verify_paths()
         self._ca_pem = self._with_system(ca_pem) if ca_pem else b""
 
     @contextmanager
     def handle(self) -> Iterator[pycurl.Curl]:
         """Take a handle, or make one: nothing from the environment, no cookie of an earlier download."""
-        handle = self._idle.pop() if self._idle else pycurl.Curl()
+        handle = self._handles.take()
         try:
             self._configure(handle)
             yield handle
         finally:
             handle.reset()  # keeps its connections; drops options and callbacks
-            self._idle.append(handle)
+            self._handles.give(handle)
 
     def close(self) -> None:
         """Close the idle connections."""
-        while self._idle:
-            self._idle.pop().close()
+        self._handles.clear()
 
     def _configure(self, handle: pycurl.Curl) -> None:
         handle.setopt(pycurl.NOSIGNAL, 1)

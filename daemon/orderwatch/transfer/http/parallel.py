@@ -81,7 +81,7 @@ class ParallelDownload:
     def adjust(self) -> None:
         """Double the connections if the last ones added speed, judged once all of them receive bytes."""
         now = self._clock()
-        if not all(segment.is_received for segment in self._current.values()):
+        if not all(segment.is_answered for segment in self._current.values()):
             self._since, self._before = now, self._received()
         if now - self._since < self._window or not self._max_connections:
             return

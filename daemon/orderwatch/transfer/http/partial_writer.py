@@ -49,7 +49,7 @@ class PartialWriter:
 
     async def receive(self, response: Response, segment: Segment) -> None:
         """Write a body until the segment is complete. Raises `TransferError`, but keeps what arrived."""
-        segment.is_received = True
+        segment.is_answered = True
         self._exchanges.append(response.exchange)
         sink = _SegmentSink(self._partial, segment, self._bandwidth, self._meter, response.exchange)
         await response.read_into(sink)

@@ -15,7 +15,7 @@ class Segment:
         self.start = self.at = at
         self.stop = stop
         self.requested_stop = stop  # its connection would receive bytes up to here
-        self.is_received = False  # the host has answered
+        self.is_answered = False  # by the host
         self._lock = lock
 
     def take(self, size: int) -> tuple[int, int]:
