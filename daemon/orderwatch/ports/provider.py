@@ -1,9 +1,11 @@
 """The provider, as the workers know it. Times are aware and in UTC."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from orderwatch.core.deliveries.checksum import Checksum
+from orderwatch.core.deliveries.promise import Promise
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot, SceneSnapshot
 
@@ -57,15 +59,26 @@ class Tasking(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """One attachment as the archive offers it. `url` is valid for one attempt and never stored.
+    """One attachment as the archive offers it.
 
-    If it is not `is_fresh`, it comes from an answer to an earlier call, and may have expired since.
+    `url` and `headers` are valid for one attempt and never stored. If it is not `is_fresh`, it comes from an
+    answer to an earlier call, and may have expired since. `headers` are the account's, for the link's own
+    origin. `size` (bytes), `checksum` and `media_type` are None if unknown.
     """
 
     file_name: str
     fingerprint: str
-    url: str
+    url: str = field(repr=False)
     is_fresh: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    size: int | None = None
+    checksum: Checksum | None = None
+    media_type: str | None = None
+
+    @property
+    def promise(self) -> Promise:
+        """What the file has to match."""
+        return Promise(media_type=self.media_type, size=self.size, checksum=self.checksum)
 
 
 class Archive(Protocol):
