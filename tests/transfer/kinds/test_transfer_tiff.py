@@ -168,6 +168,19 @@ def test_any_changed_byte_leaves_a_file_that_is_accepted_or_refused(tmp_path: Pa
         assert "\n" not in outcome(tmp_path, data)
 
 
+def test_a_chain_of_subdirectories_is_followed(tmp_path: Path) -> None:
+    tiff = Tiff()
+    second = tiff.directory([(324, LONG, [8]), (325, LONG, [10_000])])
+    first = tiff.directory(tiled(tiff, [9]), second)
+    refuse(check_tiff, tmp_path, tiff.begin(tiff.directory([(330, LONG, [first])])), "incomplete")
+
+
+def test_what_follows_an_exif_directory_is_ignored(tmp_path: Path) -> None:
+    tiff = Tiff()
+    exif = tiff.directory([(256, SHORT, [1])], 123_456)
+    run(check_tiff, tmp_path, tiff.begin(tiff.directory([(34665, LONG, [exif])])))
+
+
 def test_a_chain_that_returns_to_itself_is_refused(tmp_path: Path) -> None:
     tiff = Tiff()
     at = len(tiff.data)

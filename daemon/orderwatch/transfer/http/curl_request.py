@@ -22,7 +22,6 @@ def configure(handle: pycurl.Curl, link: URL, headers: Mapping[str, str], proxy:
     is_absolute = proxy is not None and link.scheme == "http"
     handle.setopt(pycurl.REQUEST_TARGET, _quoted(str(link) if is_absolute else link.raw_path_qs))
     handle.setopt(pycurl.HTTPHEADER, [_line(name, value) for name, value in headers.items()])
-    handle.setopt(pycurl.HEADEROPT, pycurl.HEADER_SEPARATE)  # none of them to a proxy that only tunnels
     handle.setopt(pycurl.PROXY, proxy.url if proxy else "")  # an unset one is read from the environment
     if proxy is not None and proxy.user is not None:
         handle.setopt(pycurl.PROXYUSERNAME, proxy.user.encode())
