@@ -65,7 +65,10 @@ async def attempt(rig: Rig) -> Delivery:
 @pytest.mark.parametrize(
     "facts", [{"size": len(ZIP)}, {"checksum": SHA256}, {"media_type": "application/zip"}], ids=str
 )
-async def test_a_file_that_keeps_every_promise_is_stored(tmp_path: Path, facts: dict[str, object]) -> None:
+async def test_a_file_that_keeps_every_promise_is_stored(
+    tmp_path: Path,
+    facts: Any,  # noqa: ANN401 - by name
+) -> None:
     async with offered(tmp_path, file(ZIP), **facts) as (rig, _, _):
         assert (await attempt(rig)).state is STORED
 
