@@ -141,7 +141,35 @@ deliveries = Table(
     Column("item", String),  # of the catalog, that lists its file
     UniqueConstraint("order_id", "capture_id", "scene_id", "attachment", "version"),
     Index("ix_deliveries_todo", "state", "not_before"),
-    Index("ix_deliveries_unlisted", "order_id", sqlite_where=_UNLISTED),
+    Index("ix_deliveries_scene", "order_id", "scene_id"),
+    Index("ix_deliveries_unlisted", "root", "order_id", sqlite_where=_UNLISTED),
+)
+
+UNLINKED = text("state != 'linked'")
+
+catalog_nodes = Table(
+    "catalog_nodes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("root", String, nullable=False),  # of the tree; empty is the default root
+    Column("path", String, nullable=False),
+    Column("parent", String, nullable=False),  # the page that lists it
+    Column("head", String),  # page 0 of the numbered ones
+    Column("number", Integer),
+    Column("account", String),
+    Column("project_name", String),
+    Column("first", UtcDateTime),
+    Column("last", UtcDateTime),
+    Column("west", Float),
+    Column("south", Float),
+    Column("east", Float),
+    Column("north", Float),
+    Column("state", String, nullable=False),
+    UniqueConstraint("root", "path"),
+    Index("ix_catalog_nodes_parent", "root", "parent"),
+    Index("ix_catalog_nodes_number", "root", "head", "number"),
+    Index("ix_catalog_nodes_unlinked", "root", "parent", sqlite_where=UNLINKED),
+    sqlite_autoincrement=True,  # the id of a root is never used again, so that it names one catalog
 )
 
 transitions = Table(
