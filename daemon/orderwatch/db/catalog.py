@@ -1,9 +1,11 @@
 """The catalog of stored files: which deliveries its items list, and the pages that lead to the items."""
 
+import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, or_, select, update
 
 from orderwatch.core.model import Capture, Delivery
 from orderwatch.core.stac_pages import Node
@@ -15,8 +17,9 @@ from orderwatch.db.tables import captures, deliveries, orders
 from orderwatch.ports import Generation, SceneRead, Unlisted
 
 _KEY = ("capture_id", "scene_id", "attachment", "version")  # of a delivery within its order
-_OF_SCENE = tuple_(deliveries.c.order_id, deliveries.c.scene_id)
-_OF_CAPTURE = tuple_(captures.c.order_id, captures.c.capture_id)
+
+# Pairs as one JSON parameter: SQLite uses no index for `(a, b) IN (…)`.
+_PAIRS = func.json_each(bindparam("pairs")).table_valued("value", name="pairs")
 
 
 class Catalog:
@@ -98,28 +101,48 @@ class Catalog:
 
 def _scenes(db: Connection, root: str | None, unlisted: Collection[Unlisted]) -> list[SceneRead]:
     """Return the scenes by few statements, without the other deliveries of their orders."""
-    of_orders = tuple_(orders.c.account, orders.c.task_id).in_({scene[:2] for scene in unlisted})
-    found = {row["id"]: row for row in db.execute(ORDERS.where(of_orders)).mappings()}
+    of_orders = _of_pairs(orders.c.account, orders.c.task_id)
+    query = ORDERS.join(_PAIRS, of_orders)
+    found = {
+        row["id"]: row for row in db.execute(query, _pairs({scene[:2] for scene in unlisted})).mappings()
+    }
     ids = {(row["account"], row["task_id"]): order_id for order_id, row in found.items()}
     keys = [(ids[scene[:2]], scene.scene_id) for scene in unlisted if scene[:2] in ids]
     files: defaultdict[tuple[int, str], list[Delivery]] = defaultdict(list)
     items: dict[tuple[int, str], str | None] = {}
-    of_scenes = select(deliveries).where(_OF_SCENE.in_(keys), deliveries.c.root.is_(root))
-    for row in db.execute(of_scenes.order_by(deliveries.c.id)).mappings():
+    of_scenes = _of_pairs(deliveries.c.order_id, deliveries.c.scene_id)
+    its_files = select(deliveries).join_from(_PAIRS, deliveries, of_scenes).where(deliveries.c.root.is_(root))
+    for row in db.execute(its_files, _pairs(keys)).mappings():
         key = row["order_id"], row["scene_id"]
         files[key].append(delivery_of(row))
         items[key] = items.get(key) or row["item"]
-    known = {(order_id, held.capture_id) for (order_id, _), of_scene in files.items() for held in of_scene}
-    of_captures = select(captures).where(_OF_CAPTURE.in_(known))
-    its_captures: dict[tuple[int, str], Capture] = {
-        (row["order_id"], row["capture_id"]): capture_of(row) for row in db.execute(of_captures).mappings()
-    }
-    reads = []
-    for key, of_scene in files.items():
-        of_files = {(key[0], held.capture_id): None for held in of_scene}
-        present = tuple(its_captures[one] for one in of_files if one in its_captures)
-        reads.append(SceneRead(order_of(found[key[0]], present, tuple(of_scene)), items[key]))
-    return reads
+    its_captures = _captures(db, {(key[0], held.capture_id) for key in files for held in files[key]})
+    return [
+        SceneRead(order_of(found[key[0]], _captures_of(key[0], held, its_captures), tuple(held)), items[key])
+        for key, held in files.items()
+    ]
+
+
+def _captures(db: Connection, keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], Capture]:
+    of_captures = _of_pairs(captures.c.order_id, captures.c.capture_id)
+    rows = db.execute(select(captures).join_from(_PAIRS, captures, of_captures), _pairs(keys)).mappings()
+    return {(row["order_id"], row["capture_id"]): capture_of(row) for row in rows}
+
+
+def _captures_of(
+    order_id: int, files: Sequence[Delivery], known: Mapping[tuple[int, str], Capture]
+) -> tuple[Capture, ...]:
+    keys = dict.fromkeys((order_id, held.capture_id) for held in files)
+    return tuple(known[key] for key in keys if key in known)
+
+
+def _of_pairs(first: ColumnElement[Any], second: ColumnElement[Any]) -> ColumnElement[bool]:
+    value = _PAIRS.c.value
+    return and_(first == func.json_extract(value, "$[0]"), second == func.json_extract(value, "$[1]"))
+
+
+def _pairs(keys: Iterable[tuple[object, object]]) -> dict[str, str]:
+    return {"pairs": json.dumps(list(keys))}
 
 
 def _mark_listed(db: Connection, scenes: Mapping[str, SceneRead]) -> None:
