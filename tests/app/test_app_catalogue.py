@@ -24,7 +24,7 @@ from orderwatch.config import load
 from orderwatch.core.deliveries.state_machine import on_loss
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.core.stac_pages import Node
-from orderwatch.db.catalog import Catalog
+from orderwatch.db.catalog.listing import Catalog
 from orderwatch.db.repositories import open_store
 from orderwatch.errors import ConfigError
 from orderwatch.ops.log import Redactor

@@ -1,4 +1,4 @@
-"""The catalog of stored files: which deliveries its items list, and the pages that lead to the items."""
+"""Which deliveries the items of the catalog list."""
 
 import json
 from collections import defaultdict
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, o
 
 from orderwatch.core.model import Capture, Delivery
 from orderwatch.core.stac_pages import Node
-from orderwatch.db import catalog_nodes
+from orderwatch.db.catalog import nodes as catalog_nodes
 from orderwatch.db.database import Database
 from orderwatch.db.mappers import Row, UtcDateTime, capture_of, delivery_of, order_of
 from orderwatch.db.orders import ORDERS
