@@ -105,11 +105,18 @@ class Crash(BaseException):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("survived", [*(pytest.param(number, marks=LONG) for number in range(4)), 4])
+@pytest.mark.parametrize(
+    ("survived", "marks"),
+    [
+        *(pytest.param(number, "none", marks=LONG) for number in range(8)),
+        (9, "listing._mark_listed"),
+        (9, "nodes.link_children"),
+    ],
+)
 async def test_a_crash_at_any_step_leaves_a_catalogue_that_can_be_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: int, marks: str
 ) -> None:
-    """Two items on three pages, their collection, the root of it, and the marks in the rows."""
+    """Two empty pages, two items, their month, year, collection and root, and the marks in the rows."""
     async with home(tmp_path, Scene(size="9 kB"), Scene(size="9 kB")) as at_home:
         switch(at_home, on=True)
         put, left = CatalogWriter._write_one, [survived]
@@ -125,7 +132,8 @@ async def test_a_crash_at_any_step_leaves_a_catalogue_that_can_be_read(
 
         with monkeypatch.context() as patched:
             patched.setattr(CatalogWriter, "_write_one", limited)
-            patched.setattr("orderwatch.db.catalog._mark_listed", unmarked)
+            if marks != "none":
+                patched.setattr(f"orderwatch.db.catalog.{marks}", unmarked)
             with pytest.raises(Crash):
                 await at_home.once()
         if (at_home.tree / "catalog.json").exists():
