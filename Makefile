@@ -15,7 +15,7 @@ help:
 	@echo "make sweep   run EXAMPLES=400 random failures and restarts, and crashes and power cuts at every call; long"
 	@echo "make soak    run thirty days of an account in about fifteen minutes; fail if memory or log grow"
 	@echo "make check   run tests, lint, types and import rules"
-	@echo "make bench   measure cost and speed of polling, downloads and viewers; about twenty-five minutes"
+	@echo "make bench   measure cost and speed of polling, downloads, viewers and the catalog; about half an hour"
 	@echo "make format  format the code"
 	@echo "make docs    generate docs/configuration.md from the settings and config.example.toml"
 	@echo "make screenshots  generate the pictures of docs/; needs Debian's chromium"
@@ -69,6 +69,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.pages 10000 1
 	$(BIN)/python -m benchmarks.pages 10000 10
 	$(BIN)/python benchmarks/transfer.py
+	$(BIN)/python benchmarks/catalogue.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -22,13 +22,13 @@ from orderwatch.app.factories import held_database
 from orderwatch.app.plan import resolve
 from orderwatch.config import load
 from orderwatch.core.deliveries.state_machine import on_loss
-from orderwatch.core.model import Delivery, DeliveryState, Order
-from orderwatch.db.catalog import Catalog
-from orderwatch.db.orders import Orders
+from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.core.stac_pages import Node
+from orderwatch.db.catalog.listing import Catalog
 from orderwatch.db.repositories import open_store
 from orderwatch.errors import ConfigError
 from orderwatch.ops.log import Redactor
-from orderwatch.ports import SceneRead
+from orderwatch.ports import Generation, SceneRead, Unlisted
 from orderwatch.service.catalog import CatalogTree, CatalogUpdater
 from orderwatch.simulator.scenario import Scene
 from orderwatch.transfer.tree.catalog_files import CatalogWriter
@@ -105,11 +105,18 @@ class Crash(BaseException):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("survived", [*(pytest.param(number, marks=LONG) for number in range(4)), 4])
+@pytest.mark.parametrize(
+    ("survived", "marks"),
+    [
+        *(pytest.param(number, "none", marks=LONG) for number in range(8)),
+        (9, "listing._mark_listed"),
+        (9, "nodes.link_children"),
+    ],
+)
 async def test_a_crash_at_any_step_leaves_a_catalogue_that_can_be_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: int, marks: str
 ) -> None:
-    """Two items, their collection, the root of it, and the marks in the rows."""
+    """Two empty pages, two items, their month, year, collection and root, and the marks in the rows."""
     async with home(tmp_path, Scene(size="9 kB"), Scene(size="9 kB")) as at_home:
         switch(at_home, on=True)
         put, left = CatalogWriter._write_one, [survived]
@@ -125,7 +132,8 @@ async def test_a_crash_at_any_step_leaves_a_catalogue_that_can_be_read(
 
         with monkeypatch.context() as patched:
             patched.setattr(CatalogWriter, "_write_one", limited)
-            patched.setattr("orderwatch.db.catalog._mark_listed", unmarked)
+            if marks != "none":
+                patched.setattr(f"orderwatch.db.catalog.{marks}", unmarked)
             with pytest.raises(Crash):
                 await at_home.once()
         if (at_home.tree / "catalog.json").exists():
@@ -182,20 +190,21 @@ async def test_a_strangers_file_is_never_overwritten_and_said_once(
 
 
 async def test_what_keeps_failing_is_tried_ever_more_seldom(tmp_path: Path) -> None:
-    """Each try writes every item anew that is not listed yet, thousands of them perhaps."""
+    """Each attempt may write thousands of documents."""
     (tmp_path / ".orderwatch").mkdir()
     (tmp_path / "catalog.json").write_text("{}")
-    seconds = [0.0]
+    seconds, tries = [0.0], []
+
+    async def ready() -> None:
+        tries.append(seconds[0])
+
     async with open_store(new_database(tmp_path / "database")) as store:
         await want(store, listable(1))
-        tree = CatalogTree(str(tmp_path), CatalogWriter(tmp_path), at_once)
+        tree = CatalogTree(str(tmp_path), CatalogWriter(tmp_path), ready)
         catalog_updater = CatalogUpdater(store, {None: tree}, steady=lambda: seconds[0])
-        tries = []
         for seconds[0] in range(0, 4000, 5):
-            before = written(tmp_path)
             (problem,) = await catalog_updater.update()
             assert "catalog.json is not a catalog file" in problem
-            tries += [seconds[0]] * (written(tmp_path) != before)
         assert tries == [0, 30, 90, 210, 450, 930, 1830, 2730, 3630]
         (tmp_path / "catalog.json").unlink()
         catalog_updater.replace_trees({None: tree})  # after a reload it is tried at once
@@ -206,7 +215,7 @@ async def test_what_keeps_failing_is_tried_ever_more_seldom(tmp_path: Path) -> N
 async def test_what_is_listed_of_many_scenes_stays_so_when_the_rest_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orderwatch.service.catalog._MAX_SCENES_PER_PASS", 1)
+    monkeypatch.setattr("orderwatch.service.catalog._MAX_SCENES", 1)
     (tmp_path / ".orderwatch").mkdir()
     (tmp_path / "stac" / "main-no-project" / "2").mkdir(parents=True)
     (tmp_path / "stac" / "main-no-project" / "2" / "scene-1.json").write_text("{}")
@@ -222,10 +231,6 @@ async def test_what_is_listed_of_many_scenes_stays_so_when_the_rest_fails(
 def listable(task_id: int) -> Delivery:
     facts: dict[str, Any] = {"path": f"{task_id}.zip", "size": 1, "sha256": "0f" * 32, "stored_at": NOW}
     return a_delivery(task_id=task_id, state=DeliveryState.STORED, **facts)
-
-
-def written(root: Path) -> list[int]:
-    return [path.stat().st_mtime_ns for path in root.glob("stac/*/*/*.json")]
 
 
 async def test_the_rebuilt_catalogue_is_as_the_rows_are(tmp_path: Path) -> None:
@@ -296,15 +301,17 @@ async def until(reached: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-class OddOrders(Orders):
+class OddCatalog(Catalog):
     """Rows of which one order's are not what anybody reckons with, while it is `on`."""
 
     on = True
 
-    async def get_many(self, account: str, order_ids: Collection[str]) -> dict[str, Order]:
-        found = await super().get_many(account, order_ids)
+    async def scenes(self, root: str | None, unlisted: Collection[Unlisted]) -> list[SceneRead]:
         odd: Any = 7 if self.on else None
-        return {n: replace(o, project_name=odd) if n == "2" else o for n, o in found.items()}
+        return [
+            read._replace(order=replace(read.order, project_name=odd)) if read.order.task_id == 2 else read
+            for read in await super().scenes(root, unlisted)
+        ]
 
 
 async def test_an_error_of_our_own_leaves_out_one_scene_and_says_it_once(
@@ -316,10 +323,10 @@ async def test_an_error_of_our_own_leaves_out_one_scene_and_says_it_once(
         for task_id in range(1, 6):
             await want(store, listable(task_id))
         odd, tree = (
-            OddOrders(store.database, store.outbox),
+            OddCatalog(store.database),
             CatalogTree(str(tmp_path), CatalogWriter(tmp_path), at_once),
         )
-        catalog_updater = CatalogUpdater(replace(store, orders=odd), {None: tree}, steady=lambda: seconds[0])
+        catalog_updater = CatalogUpdater(replace(store, catalog=odd), {None: tree}, steady=lambda: seconds[0])
         for seconds[0] in (0, 5, 1000):
             assert await catalog_updater.update() == []
             assert sorted(i.properties["orderwatch:task_id"] for i in items(tmp_path)) == [1, 3, 4, 5]
@@ -337,11 +344,17 @@ class Unlisting(Catalog):
 
     left = 1
 
-    async def mark_listed(self, items: Mapping[str, SceneRead]) -> None:
+    async def mark_listed(
+        self,
+        root: str | None,
+        generation: Generation,
+        scenes: Mapping[str, SceneRead],
+        nodes: Collection[Node],
+    ) -> bool:
         if self.left:
             self.left -= 1
             await self.unlist_all()
-        await super().mark_listed(items)
+        return await super().mark_listed(root, generation, scenes, nodes)
 
 
 async def test_what_is_to_be_written_anew_in_the_middle_of_a_round_is_written_anew(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from orderwatch.core.model import DeliveryState, SceneFacts
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 SHA = "0f" * 32
+PARENT = "stac/main-harbour/2026-11.json"
 SQUARE = {"type": "Polygon", "coordinates": [[[10, 5], [11, 5], [11, 6], [10, 6], [10, 5]]]}
 
 
@@ -29,7 +30,7 @@ def validated(document: dict[str, Any]) -> dict[str, Any]:
 def an_item(scene: SceneFacts | None = None, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - of any field
     held = replace(stored(), sha256=SHA, scene=scene or SceneFacts(timestamp=NOON, footprint=SQUARE), **more)
     known = order(captures=[capture(satellite_name="newsat1")], deliveries=[held], project_name="Harbour")
-    return validated(stac.item(known, [held], stac.item_path(known, held.scene_id)))
+    return validated(stac.item(known, [held], stac.item_path(known, held.scene_id), PARENT))
 
 
 def test_an_item_says_what_where_and_when() -> None:
@@ -52,7 +53,7 @@ def test_an_older_version_keeps_an_asset_of_its_own() -> None:
     old = replace(stored(), sha256=SHA, state=DeliveryState.SUPERSEDED)
     new = replace(stored(), sha256="1e" * 32, version=2, path="a/s1.v2.zip")
     known = order(deliveries=[old, new])
-    assets = validated(stac.item(known, [old, new], stac.item_path(known, "s1")))["assets"]
+    assets = validated(stac.item(known, [old, new], stac.item_path(known, "s1"), PARENT))["assets"]
     assert assets["delivery_zip"]["href"] == "../../../a/s1.v2.zip"
     assert assets["delivery_zip.v1"]["href"] == "../../../a/s1.zip"
 
@@ -62,10 +63,16 @@ def test_the_time_is_the_captures_then_the_window_then_that_of_the_file() -> Non
     bare = order(deliveries=[held])
     path = stac.item_path(bare, "s1")
     early = replace(bare, captures=(capture(start=NOON - DAY),))
-    assert validated(stac.item(early, [held], path))["properties"]["datetime"] == "2026-11-21T12:00:00Z"
-    windowed = validated(stac.item(replace(bare, start=NOON - DAY, end=NOON), [held], path))["properties"]
+    assert (
+        validated(stac.item(early, [held], path, PARENT))["properties"]["datetime"] == "2026-11-21T12:00:00Z"
+    )
+    windowed = validated(stac.item(replace(bare, start=NOON - DAY, end=NOON), [held], path, PARENT))[
+        "properties"
+    ]
     assert (windowed["datetime"], windowed["start_datetime"]) == (None, "2026-11-21T12:00:00Z")
-    assert validated(stac.item(bare, [held], path))["properties"]["datetime"] == "2026-11-22T12:00:00Z"
+    assert (
+        validated(stac.item(bare, [held], path, PARENT))["properties"]["datetime"] == "2026-11-22T12:00:00Z"
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,19 +97,11 @@ def test_a_footprint_that_is_none_leaves_an_item_without_a_place(footprint: dict
     assert "bbox" not in item
 
 
-def test_a_scene_across_180_has_a_cut_footprint_and_a_narrow_box_in_item_and_collection() -> None:
+def test_a_scene_across_180_has_a_cut_footprint_and_a_narrow_box() -> None:
     corners = [[179.5, -17], [-179.5, -17], [-179.5, -16], [179.5, -16], [179.5, -17]]
     fiji = SceneFacts(timestamp=NOON, footprint={"type": "Polygon", "coordinates": [corners]})
     item = an_item(fiji)
     assert (item["geometry"]["type"], item["bbox"]) == ("MultiPolygon", [179.5, -17, -179.5, -16])
-    east = {"type": "Polygon", "coordinates": [[[178, -18], [179, -18], [179, -17], [178, -18]]]}
-    scenes = [fiji, SceneFacts(timestamp=NOON, footprint=east), SceneFacts(timestamp=NOON)]
-    moments = (NOON, NOON)
-    entries = [
-        stac.entry(f"stac/a/1/{n}.json", "main", "Fiji", scene, moments) for n, scene in enumerate(scenes)
-    ]
-    found = validated(stac.collection("stac/a/collection.json", entries))
-    assert found["extent"]["spatial"]["bbox"] == [[178, -18, -179.5, -16]]
 
 
 @settings(max_examples=40)
@@ -121,23 +120,3 @@ def test_what_is_called_otherwise_has_another_item() -> None:
     names = ["a/b", "a b", "a-b", "a_b", "é", "è", "/", ".."]
     assert len({stac.item_path(order(), name) for name in names}) == len(names)
     assert stac.item_path(order(project_name="Harbour East"), "s1") == "stac/main-harbour-east/23272/s1.json"
-
-
-def test_collection_and_catalogue_link_to_what_is_there() -> None:
-    held = replace(stored(), sha256=SHA, scene=SceneFacts(timestamp=NOON, footprint=SQUARE))
-    known = order(deliveries=[held], project_name="Harbour")
-    later = replace(known, captures=(capture(start=NOON + DAY),))
-    bare = replace(held, scene=SceneFacts())
-    entries = [
-        stac.entry_of(known, [held], stac.item_path(known, "s1")),
-        stac.entry_of(later, [bare], stac.item_path(known, "s2")),
-    ]
-    path = stac.collection_of(entries[0].path)
-    found = validated(stac.collection(path, entries))
-    assert found["title"] == "Harbour"
-    assert found["extent"]["spatial"]["bbox"] == [[10, 5, 11, 6]]
-    assert found["extent"]["temporal"]["interval"] == [["2026-11-22T12:00:00Z", "2026-11-23T12:00:00Z"]]
-    links = [link["href"] for link in found["links"] if link["rel"] == "item"]
-    assert links == ["./23272/s1.json", "./23272/s2.json"]
-    root = validated(stac.catalog([path]))
-    assert root["links"][1]["href"] == "./stac/main-harbour/collection.json"

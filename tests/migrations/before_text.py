@@ -77,7 +77,7 @@ ROWS: tuple[tuple[str, Mapping[str, object]], ...] = (
         {
             **_DELIVERY, "id": 3, "order_id": 7, "scene_id": "s1", "file_name": "s1.zip", "fingerprint": "f1",
             "scene": _SCENE, "state": "stored", "attempts": 1, "barren": 0, "durable": 9, "path": "a/s1.zip",
-            "path_key": "a/s1.zip", "size": 9, "sha256": "ab", "stored_at": AT, "item": "stac/a.json",
+            "path_key": "a/s1.zip", "size": 9, "sha256": "ab", "stored_at": AT, "item": None,
         },
     ),
     (

@@ -1,4 +1,4 @@
-"""Makes the STAC catalog of stored files: an item per scene, a collection per account and project.
+"""Makes the STAC items of stored files, one for each scene.
 
 Documents are plain JSON values; their links and hrefs are relative, so that a tree can be moved.
 """
@@ -6,15 +6,15 @@ Documents are plain JSON values; their links and hrefs are relative, so that a t
 import hashlib
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Any
+from posixpath import dirname, relpath
+from typing import Any, NamedTuple
 
 from orderwatch.core.deliveries.audit import sidecar_of
 from orderwatch.core.deliveries.sidecar import zulu
-from orderwatch.core.geo.bbox import Bbox, around, bbox
+from orderwatch.core.geo.bbox import Bbox, bbox
 from orderwatch.core.geo.geometry import drawable
 from orderwatch.core.model import Delivery, Order, SceneFacts
 
@@ -22,7 +22,7 @@ Document = dict[str, Any]
 
 CATALOGUE = "catalog.json"
 MARK = "orderwatch:catalogue"  # marks the files of orderwatch
-_STAC_VERSION = "1.1.0"
+STAC_VERSION = "1.1.0"
 _FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 _SHA256_MULTIHASH = "1220"  # the prefix of a multihash
 _MAX_NAME_CHARACTERS = 80
@@ -40,14 +40,11 @@ _MEDIA_TYPES = {
 _ROLES = {"thumbnail": "thumbnail", "preview": "overview", "footprint": "metadata"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """The facts of an item that its collection needs; `path` is relative to the root of the tree."""
+class Extent(NamedTuple):
+    """When and where; without a box if no footprint is known."""
 
-    path: str
-    account: str
-    project_name: str | None
-    taken: tuple[datetime, datetime]
+    first: datetime
+    last: datetime
     bbox: Bbox | None
 
 
@@ -62,35 +59,23 @@ def item_path(order: Order, scene_id: str) -> str:
     return f"stac/{folder}/{_named(order.order_id)}/{_named(scene_id)}.json"
 
 
-def entry_of(order: Order, files: Sequence[Delivery], path: str) -> Entry:
-    """Returns the entry of the item that lists these stored files of a scene."""
+def extent_of(order: Order, files: Sequence[Delivery]) -> Extent:
+    """Returns when and where the scene of these stored files was captured."""
     newest = _newest(files)
     capture = order.capture(newest.capture_id)
     taken = taken_at(
         newest.scene, capture.start if capture else None, (order.start, order.end), newest.stored_at
     )
-    return entry(path, order.account, order.project_name, newest.scene, taken)
+    geometry = drawable(newest.scene.footprint)
+    return Extent(*taken, bbox(geometry) if geometry else None)
 
 
-def entry(
-    path: str, account: str, project_name: str | None, scene: SceneFacts, taken: tuple[datetime, datetime]
-) -> Entry:
-    geometry = drawable(scene.footprint)
-    return Entry(
-        path=path,
-        account=account,
-        project_name=project_name,
-        taken=taken,
-        bbox=bbox(geometry) if geometry else None,
-    )
-
-
-def item(order: Order, files: Sequence[Delivery], path: str) -> Document:
+def item(order: Order, files: Sequence[Delivery], path: str, parent: str) -> Document:
     """Returns the item of a scene, with an asset for each of its stored files and sidecars."""
-    newest, known = _newest(files), entry_of(order, files, path)
+    newest, extent = _newest(files), extent_of(order, files)
     capture = order.capture(newest.capture_id)
     stored = [held.stored_at for held in files if held.stored_at]
-    start, end = map(zulu, known.taken)
+    start, end = map(zulu, extent[:2])
     properties = {
         "datetime": start if start == end else None,
         "start_datetime": None if start == end else start,
@@ -108,65 +93,27 @@ def item(order: Order, files: Sequence[Delivery], path: str) -> Document:
     }
     return {
         "type": "Feature",
-        "stac_version": _STAC_VERSION,
+        "stac_version": STAC_VERSION,
         "stac_extensions": [_FILE_EXTENSION],
         MARK: 1,
         "id": f"{order.order_id}-{PurePosixPath(path).stem}",
         "geometry": drawable(newest.scene.footprint),
-        **({"bbox": list(known.bbox)} if known.bbox else {}),
+        **({"bbox": list(extent.bbox)} if extent.bbox else {}),
         "properties": {k: v for k, v in properties.items() if v is not None or k == "datetime"},
         "links": [
-            _link("root", "../../../catalog.json"),
-            _link("parent", "../collection.json"),
-            _link("collection", "../collection.json"),
+            link("root", path, CATALOGUE),
+            link("parent", path, parent),
+            link("collection", path, collection_of(path)),
         ],
         "assets": dict(_assets(files)),
         "collection": PurePosixPath(path).parts[1],
     }
 
 
-def collection(path: str, entries: Collection[Entry]) -> Document:
-    """Returns the collection with links to its items, at least one."""
-    some = min(entries, key=lambda one: one.path)
-    title = some.project_name or f"{some.account}: no project"
-    first, last = min(one.taken[0] for one in entries), max(one.taken[1] for one in entries)
-    items = sorted(one.path.split("/")[2:] for one in entries)
-    return {
-        "type": "Collection",
-        "stac_version": _STAC_VERSION,
-        "stac_extensions": [],
-        MARK: 1,
-        "id": PurePosixPath(path).parts[1],
-        "title": title,
-        "description": f"The deliveries of account {some.account} for {title}.",
-        "license": "other",
-        "extent": {
-            "spatial": {"bbox": [list(around(one.bbox for one in entries if one.bbox))]},
-            "temporal": {"interval": [[zulu(first), zulu(last)]]},
-        },
-        "links": [
-            _link("root", "../../catalog.json"),
-            _link("parent", "../../catalog.json"),
-            *({**_link("item", f"./{'/'.join(parts)}"), "type": "application/geo+json"} for parts in items),
-        ],
-    }
-
-
-def catalog(collections: Iterable[str]) -> Document:
-    """Returns the root catalog, with links to its collections."""
-    return {
-        "type": "Catalog",
-        "stac_version": _STAC_VERSION,
-        "stac_extensions": [],
-        MARK: 1,
-        "id": "orderwatch",
-        "title": "Deliveries",
-        "description": "The files that orderwatch stored, one collection for each account and project.",
-        "links": [
-            _link("root", "./catalog.json"),
-            *(_link("child", f"./{path}") for path in sorted(collections)),
-        ],
-    }
+def link(rel: str, source: str, target: str) -> Document:
+    """Returns a relative link from one document of the catalog to another."""
+    href = relpath(target, dirname(source))
+    return {"rel": rel, "href": href if href.startswith("..") else f"./{href}", "type": "application/json"}
 
 
 def taken_at(
@@ -222,10 +169,6 @@ def _newest(files: Sequence[Delivery]) -> Delivery:
 
 def _media_type(path: str) -> str:
     return _MEDIA_TYPES.get(PurePosixPath(f"x{path}").suffix.lower(), "application/octet-stream")
-
-
-def _link(rel: str, href: str) -> Document:
-    return {"rel": rel, "href": href, "type": "application/json"}
 
 
 def _slug(project_name: str | None) -> str:

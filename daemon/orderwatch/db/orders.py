@@ -45,8 +45,8 @@ from orderwatch.ports import AccountState
 _TRAITS = ("order_id", "task_id", "project_name", "task_name", "placed_at", "word", "ours")
 
 _WITH_ACCOUNT = orders.outerjoin(accounts, accounts.c.account == orders.c.account)
-_ORDERS = select(orders, accounts.c.listed_at).select_from(_WITH_ACCOUNT)
-_ORDER = _ORDERS.where(OF_ORDER)
+ORDERS = select(orders, accounts.c.listed_at).select_from(_WITH_ACCOUNT)
+_ORDER = ORDERS.where(OF_ORDER)
 _CAPTURE = select(captures).join(orders).where(OF_ORDER, captures.c.capture_id == bindparam("of_capture_id"))
 
 
@@ -140,7 +140,7 @@ class Orders:
 
 def load(db: Connection, where: ColumnElement[bool] | None, rows: Sequence[int] | None = None) -> list[Order]:
     """Return these orders with captures and deliveries, by account and id, or in the order of these rows."""
-    query = _ORDERS.order_by(orders.c.account, *BY_ID)
+    query = ORDERS.order_by(orders.c.account, *BY_ID)
     if where is not None:
         query = query.where(where)
     ids = rows if rows is not None else query.with_only_columns(orders.c.id).order_by(None)

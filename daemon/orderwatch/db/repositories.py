@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orderwatch.db.attention import Attention
-from orderwatch.db.catalog import Catalog
+from orderwatch.db.catalog.listing import Catalog
 from orderwatch.db.database import Database, open_database, open_read_only
 from orderwatch.db.deliveries import Deliveries
 from orderwatch.db.engine import BUSY_TIMEOUT_SECONDS

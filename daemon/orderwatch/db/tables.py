@@ -146,7 +146,32 @@ deliveries = Table(
     Column("item", String),  # of the catalog, that lists its file
     UniqueConstraint("order_row", "capture_id", "scene_id", "attachment", "version"),
     Index("ix_deliveries_todo", "state", "not_before"),
-    Index("ix_deliveries_unlisted", "order_row", sqlite_where=_UNLISTED),
+    Index("ix_deliveries_scene", "order_row", "scene_id"),
+    Index("ix_deliveries_unlisted", "root", "order_row", sqlite_where=_UNLISTED),
+)
+
+UNLINKED = text("state != 'linked'")
+
+catalog_nodes = Table(
+    "catalog_nodes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("root", String, nullable=False),  # of the tree; empty is the default root
+    Column("path", String, nullable=False),
+    Column("parent", String, nullable=False),  # the page that lists it
+    Column("head", String),  # page 0 of the numbered ones
+    Column("number", Integer),
+    Column("account", String),
+    Column("project_name", String),
+    Column("first", UtcDateTime),
+    Column("last", UtcDateTime),
+    *(Column(side, Float) for side in ("west", "south", "east", "north")),
+    Column("state", String, nullable=False),
+    Column("generation", Integer, nullable=False, server_default=text("0")),  # of a root, counts its catalogs
+    UniqueConstraint("root", "path"),
+    Index("ix_catalog_nodes_parent", "root", "parent"),
+    Index("ix_catalog_nodes_number", "root", "head", "number"),
+    Index("ix_catalog_nodes_unlinked", "root", "parent", sqlite_where=UNLINKED),
 )
 
 transitions = Table(

@@ -1,6 +1,6 @@
 """What the workers need of the world, as small protocols."""
 
-from orderwatch.ports.catalog import Catalog, CatalogFiles, SceneRead, Unlisted
+from orderwatch.ports.catalog import Catalog, CatalogFiles, Generation, SceneRead, Unlisted
 from orderwatch.ports.deliveries import Deliveries
 from orderwatch.ports.delivery_tree import (
     NO_HEADERS,
@@ -47,6 +47,7 @@ __all__ = [
     "Destination",
     "Extracted",
     "Fetched",
+    "Generation",
     "Inspector",
     "Intents",
     "ListPage",

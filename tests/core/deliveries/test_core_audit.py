@@ -73,8 +73,9 @@ def test_orphans_are_what_no_row_knows() -> None:
 
 
 def test_the_catalogue_is_no_orphan_and_what_else_stands_beside_it_is() -> None:
-    files = ["catalog.json", "stac/x/collection.json", "stac/x/7/s1.json"]
-    strangers = ["stac/x/7/s1.zip", "stac/notes.json", "a/catalog.json"]
+    pages = ["stac/catalog.1.json", "stac/x/2026.json", "stac/x/2026-11.json", "stac/x/2026-11.12.json"]
+    files = ["catalog.json", "stac/x/collection.json", "stac/x/7/s1.json", *pages]
+    strangers = ["stac/x/7/s1.zip", "stac/notes.json", "stac/x/2026-1.json", "a/catalog.json"]
     assert list(orphans([*files, *strangers], {})) == strangers
 
 

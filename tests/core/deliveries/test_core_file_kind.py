@@ -51,7 +51,7 @@ def test_only_what_is_checked_as_a_zip_proves_itself(
 ) -> None:
     delivery = Delivery(
         account="a",
-        task_id=1,
+        order_id="1",
         capture_id="c",
         scene_id="s",
         attachment=attachment,

@@ -32,7 +32,7 @@ def test_files_are_told_from_their_sidecars_and_from_what_is_neither() -> None:
     files = {
         "a/s1.zip", "a/s1.zip.json", "a/s1/meta.json", "a/s1/meta.json.json", "a/foot.json",
         "a/foot.json.json", "a/lost.zip.json", "a/bare.zip", "notes.txt",
-        "catalog.json", "stac/x/collection.json", "stac/x/7/s1.json",
+        "catalog.json", "stac/x/collection.json", "stac/x/7/s1.json", "stac/x/2026-11.1.json",
     }  # fmt: skip
     assert sort_out(files) == (["a/foot.json", "a/s1.zip"], ["a/bare.zip", "a/lost.zip.json", "notes.txt"])
 

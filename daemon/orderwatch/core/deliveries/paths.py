@@ -34,7 +34,9 @@ _MAX_SUFFIX_BYTES = 10
 _ZIP = ".zip"
 _UNSAFE = re.compile(r"[^\w .,+=@()-]")
 _CATALOG_NAMES = frozenset({"catalog.json", "stac"})  # first components
-_CATALOG_PATH = re.compile(r"catalog\.json|stac/[^/]+/(collection|\d+/[^/]+)\.json")
+_CATALOG_PATH = re.compile(
+    r"catalog\.json|stac/catalog\.\d+\.json|stac/[^/]+/(collection|\d{4}(-\d\d(\.\d+)?)?|[\w.-]+/[^/]+)\.json"
+)
 _RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
 
 

@@ -40,6 +40,12 @@ class CatalogWriter:
     async def write(self, documents: Mapping[str, Document]) -> None:
         await _in_thread(lambda stop: self._write(documents, stop))
 
+    async def create(self, documents: Mapping[str, Document]) -> None:
+        """Write the documents whose files do not exist."""
+        missing = {path: document for path, document in documents.items() if not self._exists(path)}
+        if missing:
+            await self.write(missing)
+
     async def remove(self, paths: Collection[str]) -> None:
         """Remove these catalog files; other files at these paths stay."""
         await _in_thread(lambda stop: self._remove(paths, stop))
@@ -56,6 +62,9 @@ class CatalogWriter:
             folders.add((self._root / path).parent)
         for folder in folders:
             sync(folder)
+
+    def _exists(self, path: str) -> bool:
+        return os.path.lexists(self._root / path)
 
     def _target(self, path: str) -> Path:
         """Return the path in the tree; raises `DiskError` if a symbolic link leads out of the tree."""
@@ -89,7 +98,7 @@ class CatalogWriter:
                 sync(target.parent)
 
     def _other_files(self, known: Collection[str]) -> list[str]:
-        found = [str(path.relative_to(self._root)) for path in (self._root / "stac").glob("*/**/*.json")]
+        found = [str(path.relative_to(self._root)) for path in (self._root / "stac").glob("**/*.json")]
         others = [path for path in found if is_catalog(path) and path not in known]
         return [path for path in others if _is_ours(self._root / path)]
 
