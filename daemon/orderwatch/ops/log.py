@@ -12,6 +12,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Literal
 
+import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -157,7 +158,10 @@ def _json_line(logger: WrappedLogger, method: str, event: EventDict) -> str:
     del logger, method
     lead = {key: event.pop(key, None) for key in ("timestamp", "level", "event")}
     facts = {key: value for key, value in event.items() if value is not None}
-    return json.dumps({**lead, **facts}, default=str, ensure_ascii=False)
+    try:
+        return orjson.dumps({**lead, **facts}, default=str).decode()
+    except TypeError:  # a lone surrogate, or a number too large
+        return json.dumps({**lead, **facts}, default=str, ensure_ascii=False)
 
 
 def plain_times(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -1,6 +1,5 @@
 """One attempt at many small files of a capture: the steps of `Attempt`, each for all of them at once."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from orderwatch.core.deliveries.hosts import host_of
 from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.paths import place
 from orderwatch.core.deliveries.sidecar import sidecar
+from orderwatch.core.log_throttle import MAX_LINES
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.orders.watches import DeliveryPlan, traits_of
 from orderwatch.errors import DiskError, HeldError, MissingError, ProviderError, TransferError
@@ -130,7 +130,26 @@ class Batch:
         with suppress(DiskError):  # the next start removes them
             await tree.destination.discard(*map(partial_name, stored))
         seconds = (time.monotonic() - self._began) / max(1, len(changes))
-        for change in changes:
-            await asyncio.sleep(0)  # a line takes a millisecond, and a batch has many
+        for _ in changes:
             self._context.meter.stored(seconds)
-            log.info("delivery.stored", **log_fields(change.delivery), **stored_facts(change.delivery))
+        self._log_stored([change.delivery for change in changes])
+
+    @staticmethod
+    def _log_stored(stored: Sequence[Delivery]) -> None:
+        """Log each file, or how many if they are many: a line costs as much as a small file."""
+        are_many = len(stored) > MAX_LINES
+        for delivery in stored:
+            (log.debug if are_many else log.info)(
+                "delivery.stored", **log_fields(delivery), **stored_facts(delivery)
+            )
+        if are_many:
+            some = stored[0]
+            log.info(
+                "deliveries.stored",
+                account=some.account,
+                order_id=some.order_id,
+                task_id=some.task_id,
+                capture_id=some.capture_id,
+                count=len(stored),
+                size=sum(delivery.size or 0 for delivery in stored),
+            )

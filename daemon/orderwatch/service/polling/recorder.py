@@ -1,5 +1,6 @@
 """Decides on observations of orders, records the verdicts in one transaction, and logs the changes."""
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -8,6 +9,7 @@ from typing import NamedTuple
 import structlog
 
 from orderwatch.core.geo.invalid import InvalidGeometry, new_invalid
+from orderwatch.core.log_throttle import MAX_LINES
 from orderwatch.core.model import Order, OrderKey, OrderState, Subject, Transition, TransitionKind
 from orderwatch.core.orders.observe import Rules, Verdict, merge_snapshot, observe
 from orderwatch.core.orders.poll_schedule import is_idle, next_look
@@ -192,14 +194,12 @@ class Recorder:
         )
 
     def _log_changes(self, known: Order | None, verdict: Verdict) -> None:
-        order = verdict.order
+        order, queued = verdict.order, len(verdict.wanted)
         for transition in verdict.transitions:
             if known is not None and (before := _last_observed(known, transition)) is not None:
                 self._meter.discovered(max(timedelta(0), transition.at - before))
-            write_log = (
-                log.warning if transition.kind in {TransitionKind.ODD, TransitionKind.UNKNOWN} else log.info
-            )
-            write_log(
+            log.log(
+                _level_of(transition, queued),
                 _EVENTS[transition.subject],
                 account=transition.account,
                 order_id=transition.order_id,
@@ -211,6 +211,8 @@ class Recorder:
                 kind=transition.kind,
                 detail=transition.detail,
             )
+        if queued > MAX_LINES:
+            log.info("deliveries.wanted", account=self.account, **order.key._asdict(), count=queued)
         for word in set(verdict.unknown) - self._unknown:
             self._unknown.add(word)
             log.warning("status.unknown", account=self.account, word=word)
@@ -224,6 +226,13 @@ class Recorder:
             log.info("order.done", account=self.account, **order.key._asdict())
         if verdict.wanted:
             self._todo.trigger()
+
+
+def _level_of(transition: Transition, queued: int) -> int:
+    if transition.kind in {TransitionKind.ODD, TransitionKind.UNKNOWN}:
+        return logging.WARNING
+    is_one_of_many = transition.subject is Subject.DELIVERY and queued > MAX_LINES
+    return logging.DEBUG if is_one_of_many else logging.INFO
 
 
 def _last_observed(known: Order, transition: Transition) -> datetime | None:
