@@ -58,7 +58,9 @@ async def search_unclear(
         opening = open_connection(plan.accounts[account], plan.network, redactor, on_date=clock.on_date)
         async with opening as connection:
             await connection.require_tasking()
-            found[account] = KnownOrderNames(products=await connection.tasking.products(), now=clock.now())
+            by_sku = connection.tasking.orders_by_sku
+            products = None if by_sku else await connection.tasking.products()
+            found[account] = KnownOrderNames(clock.now(), products, by_sku)
     return found
 
 
