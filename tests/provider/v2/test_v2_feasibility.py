@@ -103,8 +103,6 @@ async def test_a_failure_is_an_error(desk: Desk, answer: object, error: type[Pro
 
 V1_BODY = {key: BODY[key] for key in ("task_name", "project_name", "target", "start", "end")}
 V1_BODY["product"] = 178
-    "product": 178
-}
 
 
 @pytest.mark.parametrize(
