@@ -1,20 +1,20 @@
 """What the provider shows at a moment: a pure function of scenario and seconds since its start."""
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
+from orderwatch.simulator.assets.grid import strip
 from orderwatch.simulator.attachments import Content, content
-from orderwatch.simulator.documents import Document, zulu
-from orderwatch.simulator.scenario import Attachment, Capture, Moves, Order, Scenario, Scene
+from orderwatch.simulator.documents import Document, current, zulu
+from orderwatch.simulator.orders import Attachment, Capture, Order, Scene
+from orderwatch.simulator.scenario import Scenario
 
 Sign = Callable[[str, Attachment], str]
 """Returns a new link token for this attachment of this scene."""
-
-_HALF_WIDTH = 0.035  # degrees: scenes around a point have sides of about 7 km
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,18 @@ class World:
         """Return the visible orders of these contracts or of all."""
         return [life.order for life in self._lives if life.holds(at, contracts)]
 
+    def tasks(self, at: float, contracts: Collection[str] | None = None) -> list[Order]:
+        """Return the visible orders that v1 has."""
+        return [order for order in self.orders(at, contracts) if order.is_task(at)]
+
     def order(self, task_id: int, at: float, contracts: Collection[str] | None = None) -> Order | None:
         life = self._orders.get(task_id)
+        seen = life is not None and life.holds(at, contracts) and life.order.is_task(at)
+        return life.order if life is not None and seen else None
+
+    def order_with(self, order_id: str, at: float, contracts: Collection[str] | None = None) -> Order | None:
+        """Return an order by its ID in v2."""
+        life = self._by_order_id.get(order_id)
         return life.order if life is not None and life.holds(at, contracts) else None
 
     def owner(self, capture_id: str) -> Order | None:
@@ -151,7 +161,7 @@ class World:
             "scene_id": place.scene.scene_id,
             "sceneset_id": place.scene.sceneset_id,
             "timestamp": zulu(self.moment(place.capture.taken) + timedelta(seconds=2.946876 * (number + 1))),
-            "footprint": {"type": "Polygon", "coordinates": [_footprint(place.order.target, *place.strip)]},
+            "footprint": {"type": "Polygon", "coordinates": [strip(place.order.target, *place.strip)]},
             "metadata": {"cloud_cover": 7 * number, "task_id": place.order.task_id},
             "supplier": "Satellogic",
             "satellite_class": "NewSat",
@@ -191,6 +201,10 @@ class World:
         return {life.order.task_id: life for life in self._lives}
 
     @cached_property
+    def _by_order_id(self) -> dict[str, _Life]:
+        return {life.order.order_id: life for life in self._lives}
+
+    @cached_property
     def _owners(self) -> dict[str, Order]:
         return {capture.capture_id: order for order in self.scenario.orders for capture in order.captures}
 
@@ -205,14 +219,6 @@ class World:
 
 
 _BANDS = {"blue": 480, "green": 545, "red": 635, "nir": 830}
-
-
-def current(moves: Moves, at: float) -> str | None:
-    """Return the last status by then; None before the first."""
-    for second, word in reversed(moves):
-        if second <= at:
-            return word
-    return None
 
 
 def _raster(scene_url: str, file_name: str, bands: list[str]) -> Document:
@@ -232,19 +238,3 @@ def _with_height(target: Document) -> Document:
         return target
     longitude, latitude, *_ = target["coordinates"]
     return {"type": "Point", "coordinates": [longitude, latitude, 0.0]}
-
-
-def _footprint(target: Document, strip: int, strips: int) -> list[list[float]]:
-    """Return a ring: a square around a point, or one of the strips from west to east that cover an area."""
-    if target["type"] == "Point":
-        longitude, latitude, *_ = target["coordinates"]
-        west, east = longitude - _HALF_WIDTH, longitude + _HALF_WIDTH
-        south, north = latitude - _HALF_WIDTH, latitude + _HALF_WIDTH
-    else:
-        ring: Sequence[Sequence[float]] = target["coordinates"][0]
-        longitudes, latitudes = [corner[0] for corner in ring], [corner[1] for corner in ring]
-        width = (max(longitudes) - min(longitudes)) / strips
-        west = min(longitudes) + strip * width
-        east, south, north = west + width, min(latitudes), max(latitudes)
-    corners = ((west, south), (east, south), (east, north), (west, north), (west, south))
-    return [[round(longitude, 6), round(latitude, 6)] for longitude, latitude in corners]
