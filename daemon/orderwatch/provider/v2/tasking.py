@@ -74,7 +74,7 @@ class OrdersApi:
         return seen
 
     async def _events(self, order_id: str) -> Sequence[object]:
-        """Return the order's events, as far as they can be read: they explain, and seldom decide."""
+        """Return the order's events, as far as they can be read: they explain, and rarely decide."""
         found: list[object] = []
         try:
             async for page in pages(self._http, ORDERS, order_path(order_id, "/events"), form=PART_LIST):
