@@ -1,6 +1,6 @@
 """Downloads and delivery trees, as the workers use them."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -66,8 +66,33 @@ class _Unlimited:
 UNLIMITED: Connections = _Unlimited()
 
 
+class SmallFile(NamedTuple):
+    """A link that probably leads to a small file, with headers for its own origin, and its partial's name."""
+
+    delivery: Delivery
+    url: str
+    headers: Mapping[str, str]
+    part: str
+
+
+class SmallFetched(NamedTuple):
+    """A small file that is durable as a partial and verified, and the host's description of it."""
+
+    checked: "Checked"
+    version: FileVersion
+
+
 class Transport(Protocol):
     """Downloads a link into a partial. Raises `TransferError`."""
+
+    async def fetch_small(
+        self, files: Sequence[SmallFile], connections: Connections = UNLIMITED
+    ) -> Sequence[SmallFetched | None]:
+        """Download files of one host side by side; None for each that needs an attempt of its own.
+
+        These are too large, or met an error, or were not requested after the host failed.
+        """
+        ...
 
     async def fetch(
         self,
@@ -96,6 +121,15 @@ class Checked:
 
     size: int
     sha256: str
+
+
+class Publishable(NamedTuple):
+    """A verified partial, its path below the root, and its sidecar."""
+
+    part: str
+    path: str
+    sidecar: bytes
+    checked: Checked
 
 
 class Extracted(NamedTuple):
@@ -148,6 +182,10 @@ class Destination(Protocol):
         """
         ...
 
+    async def publish_all(self, files: Sequence[Publishable]) -> Sequence[bool]:
+        """Publish as `publish` does, each folder made durable once; False for each that was not."""
+        ...
+
     async def holds(self, path: str, checked: Checked) -> bool:
         """Return whether this path already has the same bytes."""
         ...
@@ -170,7 +208,7 @@ class Destination(Protocol):
         """Move the partial to quarantine with the reason beside it."""
         ...
 
-    async def discard(self, part: str) -> None: ...
+    async def discard(self, *parts: str) -> None: ...
 
     async def sweep(self, keep: Collection[str], older: timedelta | None = None) -> int:
         """Remove partials that no row knows, and incomplete extractions; return how many.

@@ -1,9 +1,11 @@
 """The provider, as the workers know it. Times are aware and in UTC."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from orderwatch.core.deliveries.checksum import Checksum
+from orderwatch.core.model import Capture, Delivery, Order
 from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot, SceneSnapshot
@@ -24,24 +26,26 @@ class ListPage(NamedTuple):
 
 
 class Tasking(Protocol):
-    """Orders and captures of one account. Raises `ProviderError`.
+    """Orders and captures of one account. Raises `ProviderError`."""
 
-    `orders_by_sku`: it takes orders with a SKU, and none with a product.
-    """
+    can_cancel: bool  # whether the provider offers a way to cancel
+    orders_by_sku: bool  # whether an order has a SKU instead of a product
 
-    orders_by_sku: bool
-
-    async def order(self, task_id: int) -> OrderSnapshot: ...
+    async def order(self, order_id: str) -> OrderSnapshot: ...
 
     def listing(self) -> AsyncIterator[ListPage]:
         """Yield every order of the account, page by page; raise if a page fails."""
         ...
 
-    def captures(self, task_id: int) -> AsyncIterator[CaptureSnapshot]:
+    def captures(self, order_id: str) -> AsyncIterator[CaptureSnapshot]:
         """Yield every capture of an order, of all pages; raise if a page fails.
 
         `LeftOutError` at the end if some cannot be read.
         """
+        ...
+
+    async def expect(self, order_ids: Collection[str]) -> None:
+        """Prepare to read the captures of these orders, if one request can serve several of them."""
         ...
 
     async def products(self) -> Sequence[Product]:
@@ -60,29 +64,34 @@ class Tasking(Protocol):
         """
         ...
 
-    async def cancel(self, task_id: int) -> OrderSnapshot:
+    async def cancel(self, order_id: str) -> OrderSnapshot:
         """Request once to cancel an order; raises as `place`, and `MissingError` for an unknown order."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """One attachment as the archive offers it. `url` is valid for one attempt and never stored.
+    """One attachment as the archive offers it. `url` and `headers` are for one attempt and never stored.
 
-    If it is not `is_fresh`, it comes from an answer to an earlier call, and may have expired since.
+    If it is not `is_fresh`, it comes from an answer to an earlier call, and may have expired since. `headers`
+    are for the link's own origin. `size` (bytes), `checksum` and `media_type` are None if unknown.
     """
 
     file_name: str
     fingerprint: str
-    url: str
+    url: str = field(repr=False)
     is_fresh: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    size: int | None = None
+    checksum: Checksum | None = None
+    media_type: str | None = None
 
 
 class Archive(Protocol):
     """Scenes of published captures of one account. Raises `ProviderError`."""
 
-    async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]: ...
+    async def scenes(self, order: Order, capture: Capture) -> Sequence[SceneSnapshot]: ...
 
-    async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
+    async def offer(self, order: Order, delivery: Delivery) -> Offer:
         """Return a link that was not given out before; `MissingError` if the scene does not offer it."""
         ...

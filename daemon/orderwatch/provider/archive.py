@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
+from orderwatch.core.model import Capture, Delivery, Order
 from orderwatch.core.orders.snapshot import AttachmentSnapshot, SceneSnapshot
 from orderwatch.ports import Offer
 from orderwatch.provider.client import TELLURIC, HttpClient
@@ -13,6 +14,7 @@ from orderwatch.provider.pagination import rows
 from orderwatch.provider.schemas import Attachment, RowSource, Scene, SchemaReader, read_time
 
 _SUFFIXES = {"delivery_zip": ".zip", "footprint": ".kml", "thumbnail": ".png", "preview": ".png"}
+_DEFAULT_ATTACHMENT = "delivery_zip"
 _UNREADABLE = Scene.model_construct(scene_id="")  # stands for all unreadable rows
 _NO_DATE = datetime.min.replace(tzinfo=UTC)
 
@@ -26,9 +28,10 @@ class TelluricApi:
         self._monotonic = monotonic
         self._links: dict[str, OfferedLinks] = {}  # by capture
 
-    async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]:
-        scenes = await self._scenes(capture_id)
-        self._links_of(capture_id).keep(self._offers(scenes))
+    async def scenes(self, order: Order, capture: Capture) -> Sequence[SceneSnapshot]:
+        del order
+        scenes = await self._scenes(capture.capture_id)
+        self._links_of(capture.capture_id).keep(self._offers(scenes))
         return [
             SceneSnapshot(
                 scene_id=scene.scene_id,
@@ -38,8 +41,9 @@ class TelluricApi:
             for scene in scenes.values()
         ]
 
-    async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
-        return await self._links_of(capture_id).take(scene_id, attachment)
+    async def offer(self, order: Order, delivery: Delivery) -> Offer:
+        del order
+        return await self._links_of(delivery.capture_id).take(delivery.scene_id, delivery.attachment)
 
     def _links_of(self, capture_id: str) -> OfferedLinks:
         self._links = {key: links for key, links in self._links.items() if links.is_needed}
@@ -100,4 +104,6 @@ def _to_snapshot(scene: Scene, attachment: Attachment) -> AttachmentSnapshot:
     file_name = attachment.file_name or f"{scene.scene_id}_{name}{_SUFFIXES.get(name, '')}"
     published = "\0".join((scene.scene_id, name, file_name, scene.last_modified or ""))
     fingerprint = hashlib.sha256(published.encode()).hexdigest()[:24]
-    return AttachmentSnapshot(name=name, file_name=file_name, fingerprint=fingerprint)
+    return AttachmentSnapshot(
+        name=name, file_name=file_name, fingerprint=fingerprint, is_default=name == _DEFAULT_ATTACHMENT
+    )

@@ -1,11 +1,13 @@
 """Orders of the v2 API: the list, one order, and what its events say."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.provider.hosts import Host, at
 from tests.provider.kit import Desk
 from tests.provider.v2.kit import (
     EVENTS,
@@ -353,3 +355,10 @@ async def test_a_document_holds_no_link_and_no_token(desk: Desk) -> None:
         preview="https://x/?token=canary", api_key="canary", status_report={"href": "s3://canary/x"}
     )
     assert "canary" not in json.dumps(dict((await order(desk, raw)).document))
+
+
+async def test_a_probe_reads_two_pages_of_orders(desk: Desk) -> None:
+    api = Api({LIST: paged([feature("1"), feature("2"), feature("3")], honours=1)})
+    async with Host(api.reply).serving() as url, desk.connect(replace(at(url), api="v2")) as provider:
+        await replace(provider, contracts=None).probe()
+    assert api.asked == [f"{LIST}?limit=1&offset=0", f"{LIST}?offset=1&limit=1"]

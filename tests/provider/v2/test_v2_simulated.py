@@ -14,7 +14,6 @@ from orderwatch.core.model import CapturePhase, OrderPhase
 from orderwatch.core.ordering.matching import matches
 from orderwatch.core.ordering.request import from_body
 from orderwatch.errors import RejectedError, UnclearError
-from orderwatch.provider.schemas import SchemaReader
 from orderwatch.provider.v2.tasking import OrdersApi
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.scenario import CONTRACT
@@ -39,12 +38,11 @@ async def playing(
             client_id="sim-client",
             read_secret=lambda: "sim-secret",
             contract_id=CONTRACT,
+            api="v2",
         )
         async with desk.connect(access) as connection:
-            yield (
-                OrdersApi(connection.http, SchemaReader("main"), desk.monotonic, desk.sleep),
-                simulator,
-            )
+            assert isinstance(connection.tasking, OrdersApi)
+            yield connection.tasking, simulator
 
 
 @pytest.mark.parametrize("envelope", ["features", "results", "items", "list"])
@@ -144,7 +142,7 @@ async def test_an_order_that_is_no_task_is_deleted(desk: Desk, *, body: bool) ->
     async with playing(desk, (order,), cancel_body=body, cancel_after=0) as (tasking, _):
         (seen,) = await listed(tasking)
         assert seen is not None
-        assert not seen.task_id
+        assert seen.task_id is None
         assert (await tasking.cancel(seen.order_id)).phase is OrderPhase.CANCELED
 
 

@@ -162,12 +162,12 @@ class Attempt:
             await self.row.release_name()
         await self._tree.volume.ready()
 
-    async def _request_link(self) -> Offer:
+    async def _request_link(self, order: Order) -> Offer:
         """Request a link. If the scene was published again, discard the bytes of the former version."""
         before = self.delivery
         breaker = self._context.breaker
         try:
-            offer = await self._context.archive.offer(before.capture_id, before.scene_id, before.attachment)
+            offer = await self._context.archive.offer(order, before)
         except UnavailableError:
             breaker.on_link_failure()
             raise
@@ -194,7 +194,7 @@ class Attempt:
         Returns None if the server's bytes are those of the newest stored version.
         """
         while True:
-            offer = await self._request_link()
+            offer = await self._request_link(order)
             if self.delivery.path is None:
                 await self.row.reserve_name(place(self._plan.layout, order, self.delivery), self._plan.root)
             try:

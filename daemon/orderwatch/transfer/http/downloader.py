@@ -1,7 +1,8 @@
 """Downloads the bytes behind a link into a partial: resume, minimum speed, parallel connections."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,17 @@ from orderwatch.core.deliveries.file_version import FileVersion
 from orderwatch.core.model import Delivery
 from orderwatch.core.network import DIRECT, Network
 from orderwatch.errors import DiskError, TransferError
-from orderwatch.ports import UNLIMITED, UNMETERED, Checkpoint, Connections, Fetched, Meter, Start
+from orderwatch.ports import (
+    UNLIMITED,
+    UNMETERED,
+    Checkpoint,
+    Connections,
+    Fetched,
+    Meter,
+    SmallFetched,
+    SmallFile,
+    Start,
+)
 from orderwatch.transfer.http.first_bytes import check_first_bytes
 from orderwatch.transfer.http.job import Job
 from orderwatch.transfer.http.link_client import LinkClient, Response, open_link_client
@@ -30,8 +41,10 @@ from orderwatch.transfer.http.response import (
     request_headers,
 )
 from orderwatch.transfer.http.segments import Segment, SegmentAllocator
+from orderwatch.transfer.http.small_files import SmallFiles
 from orderwatch.transfer.partial_file import open_partial
 from orderwatch.transfer.pools import Pools
+from orderwatch.transfer.zip.verify import check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +109,19 @@ class Downloader:
                 if isinstance(answer, Unchanged):
                     return None
             return Fetched(partial.held.prefix, *await partial.digests())
+
+    async def fetch_small(
+        self, files: Sequence[SmallFile], connections: Connections = UNLIMITED
+    ) -> Sequence[SmallFetched | None]:
+        batch = SmallFiles(
+            self._client,
+            self._folder,
+            files,
+            check=_check_small,
+            bandwidth=self._bandwidth,
+            meter=self._meter,
+        )
+        return await batch.fetch(self._client.threads, connections, self._options.parallel.connections)
 
     async def _request(self, job: Job, stored: FileVersion | None) -> Answer:
         """Request what is missing; again without the link's tag, or without a range, if the host needs it."""
@@ -181,6 +207,10 @@ class Downloader:
                     raise FileChangedError("the file behind the link has changed")
                 raise TransferError("the download host no longer serves byte ranges")
             await writer.receive(response, segment)
+
+
+def _check_small(path: Path, file: SmallFile) -> None:
+    check(path, file.delivery.attachment, threading.Event())
 
 
 @contextmanager

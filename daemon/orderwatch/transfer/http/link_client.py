@@ -42,11 +42,11 @@ class LinkClient:
     def __init__(
         self, policy: HostPolicy, handles: HandlePool, limits: Limits, *, meter: Meter = UNMETERED
     ) -> None:
-        self._policy = policy
-        self._handles = handles
-        self._limits = limits
+        self.policy = policy
+        self.handles = handles
+        self.limits = limits
         self._meter = meter
-        self._threads = ThreadPoolExecutor(_MAX_CONNECTIONS, thread_name_prefix="download")
+        self.threads = ThreadPoolExecutor(_MAX_CONNECTIONS, thread_name_prefix="download")
 
     @asynccontextmanager
     async def get(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Response]:
@@ -57,7 +57,7 @@ class LinkClient:
         def on_head(head: Head) -> None:
             loop.call_soon_threadsafe(_set_result, answered, head)
 
-        exchange = Exchange(self._policy, self._limits, on_head, partial(self._meter.requested, "download"))
+        exchange = Exchange(self.policy, self.limits, on_head, partial(self._meter.requested, "download"))
         running = self._start(exchange, url, headers)
         ended = asyncio.wrap_future(running)
         try:
@@ -73,18 +73,18 @@ class LinkClient:
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._threads.shutdown(wait=False)
-        self._handles.close()
+        self.threads.shutdown(wait=False)
+        self.handles.close()
 
     def _start(self, exchange: Exchange, url: str, headers: Mapping[str, str]) -> "Future[None]":
         try:
-            return self._threads.submit(self._run, exchange, url, headers)
+            return self.threads.submit(self._run, exchange, url, headers)
         except RuntimeError as error:
             exchange.abort()  # another thread may take it up
             raise TransferError("the system has no thread for the download") from error
 
     def _run(self, exchange: Exchange, url: str, headers: Mapping[str, str]) -> None:
-        with self._handles.handle() as handle:
+        with self.handles.handle() as handle:
             exchange.run(handle, url, headers)
 
 

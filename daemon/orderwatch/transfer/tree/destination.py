@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from orderwatch.core.deliveries.paths import folder_beside
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.fsync import sync
-from orderwatch.ports import Checked, Extracted, Fetched, Quarantined
+from orderwatch.ports import Checked, Extracted, Fetched, Publishable, Quarantined
 from orderwatch.transfer.fsops import (
     DEFAULT_PERMISSIONS,
     Permissions,
@@ -37,6 +37,7 @@ from orderwatch.transfer.zip.verify import check, digest
 
 R = TypeVar("R")
 
+_LANES = 4  # that publish the files of a batch side by side
 _MAX_THREADS = 16  # a separate pool: slow DNS lookups can occupy asyncio's default threads
 _STAT_BLOCK_BYTES = 512  # the unit of `st_blocks`
 
@@ -88,13 +89,10 @@ class FilesystemDestination:
     async def publish(
         self, part: str, path: str, sidecar: bytes, checked: Checked, *, resumed: bool = False
     ) -> bool:
-        final = self._root / path
-        if not final.is_relative_to(self._root) or ".." in final.parts:
-            raise ValueError(f"{path} leads out of the delivery root")
         work = partial(
             self._publish,
             self.partials / part,
-            final,
+            self._final(path),
             sidecar,
             size=checked.size,
             sha256=checked.sha256,
@@ -102,6 +100,18 @@ class FilesystemDestination:
             permissions=self.permissions,
         )
         return await self._in_thread("cannot publish the file", work)
+
+    async def publish_all(self, files: Sequence[Publishable]) -> Sequence[bool]:
+        lanes = [files[start::_LANES] for start in range(min(_LANES, len(files)))]
+        made = await asyncio.gather(
+            *(self._in_thread("cannot publish", self._publish_lane, lane) for lane in lanes)
+        )
+        folders = {(self._root / file.path).parent for file in files}
+        await self._in_thread("cannot flush the folder", _sync_all, folders)
+        done = [False] * len(files)
+        for start, results in enumerate(made):
+            done[start::_LANES] = results
+        return done
 
     async def holds(self, path: str, checked: Checked) -> bool:
         return await self._in_thread(
@@ -121,8 +131,8 @@ class FilesystemDestination:
     async def quarantine(self, part: str, reason: str) -> Quarantined:
         return await self._in_thread("cannot quarantine the partial", self._move_to_quarantine, part, reason)
 
-    async def discard(self, part: str) -> None:
-        await self._in_thread("cannot remove the partial", self._discard, part)
+    async def discard(self, *parts: str) -> None:
+        await self._in_thread("cannot remove the partial", self._discard, parts)
 
     async def sweep(self, keep: Collection[str], older: timedelta | None = None) -> int:
         return await self._in_thread("cannot clean up the staging folder", self._sweep, keep, older)
@@ -156,6 +166,33 @@ class FilesystemDestination:
         link_exclusive(probe, named)
         named.unlink()
         probe.unlink(missing_ok=True)
+
+    def _final(self, path: str) -> Path:
+        final = self._root / path
+        if not final.is_relative_to(self._root) or ".." in final.parts:
+            raise ValueError(f"{path} leads out of the delivery root")
+        return final
+
+    def _publish_lane(self, files: Sequence[Publishable]) -> list[bool]:
+        """Publish one file after another; a file that cannot be published does not end the others."""
+        done = []
+        for file in files:
+            try:
+                done.append(
+                    self._publish(
+                        self.partials / file.part,
+                        self._final(file.path),
+                        file.sidecar,
+                        size=file.checked.size,
+                        sha256=file.checked.sha256,
+                        resumed=False,
+                        permissions=self.permissions,
+                        is_flushed=False,
+                    )
+                )
+            except (OSError, DiskError):  # an attempt of its own finds out why
+                done.append(False)
+        return done
 
     def _publish(self, part: Path, final: Path, *args: Any, **more: Any) -> bool:  # noqa: ANN401 - those of `publish`
         """Publish, unless a symbolic link leads out of the tree."""
@@ -200,9 +237,10 @@ class FilesystemDestination:
         path.replace(self._quarantine / part)
         return Quarantined(sha256, str((self._quarantine / part).relative_to(self._root)))
 
-    def _discard(self, part: str) -> None:
-        remove_beside(self.partials / part)
-        remove_partial(self.partials / part)
+    def _discard(self, parts: Sequence[str]) -> None:
+        for part in parts:
+            remove_beside(self.partials / part)
+            remove_partial(self.partials / part)
 
     def _sweep(self, keep: Collection[str], older: timedelta | None) -> int:
         kept = {*keep, *(control_file(self.partials / part).name for part in keep)}
@@ -227,6 +265,12 @@ class FilesystemDestination:
         running = asyncio.wrap_future(self._threads.submit(work, *args))
         with translate_os_errors(message):
             return await shielded(running, hurry=stop.set if stop else None)
+
+
+def _sync_all(folders: Collection[Path]) -> None:
+    for folder in folders:
+        if folder.is_dir():
+            sync(folder)
 
 
 def _idle_time(path: Path) -> timedelta:
