@@ -19,10 +19,14 @@ class ListedRow(NamedTuple):
 
 
 class ListPage(NamedTuple):
-    """`total` is the provider's count of all orders, None if it sends none."""
+    """`total` is the provider's count of all orders, None if it sends none.
+
+    It includes orders that are no taskings, of which the page had `left_out`.
+    """
 
     rows: Sequence[ListedRow]
     total: int | None
+    left_out: int = 0
 
 
 class Tasking(Protocol):

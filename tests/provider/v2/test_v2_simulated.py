@@ -15,6 +15,7 @@ from orderwatch.core.ordering.matching import matches
 from orderwatch.core.ordering.request import from_body
 from orderwatch.errors import RejectedError, UnclearError
 from orderwatch.provider.v2.tasking import OrdersApi
+from orderwatch.service.ordering.order_requests import OrderRequests
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.scenario import CONTRACT
 
@@ -101,6 +102,16 @@ async def test_lists_of_the_contract_show_what_each_order_does(desk: Desk) -> No
         await tasking.expect(ids)
         assert [await captures_read(tasking, one) for one in ids] == each
         assert len(simulator.journal.entries) == before + 2
+
+
+@pytest.mark.parametrize("page_max", [500, 2])
+async def test_a_list_with_archive_orders_is_complete(desk: Desk, page_max: int) -> None:
+    """Else no order could be placed: the list would seem to lack some."""
+    archived = {"sku": "ARCIMG-M.NN.NN", "target": AREA["target"]}
+    async with playing(desk, ({}, archived, archived, archived, {}), page_max=page_max) as (tasking, _):
+        found = await OrderRequests(tasking, lambda: desk.now).list_orders()
+    assert len(found.orders) == 2
+    assert found.unreadable == 0
 
 
 @pytest.mark.parametrize("created", ["feature", "wrapped"])
