@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
+from orderwatch.core.deliveries.file_kind import says_zip
 from orderwatch.core.deliveries.file_version import FileVersion, RefusedFile
 
 
@@ -195,7 +196,7 @@ class Delivery:
     @property
     def proves_itself(self) -> bool:
         """Whether checksums inside the file show that it is whole."""
-        return self.attachment == "delivery_zip"
+        return says_zip(self.attachment, self.file_name)
 
     @property
     def intended(self) -> bool:

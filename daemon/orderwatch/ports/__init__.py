@@ -3,6 +3,7 @@
 from orderwatch.ports.catalog import Catalog, CatalogFiles, SceneRead, Unlisted
 from orderwatch.ports.deliveries import Deliveries
 from orderwatch.ports.delivery_tree import (
+    NO_HEADERS,
     UNLIMITED,
     Checked,
     Checkpoint,
@@ -27,6 +28,7 @@ from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Taski
 from orderwatch.ports.store import Store
 
 __all__ = [
+    "NO_HEADERS",
     "UNLIMITED",
     "UNMETERED",
     "AccountState",

@@ -8,8 +8,10 @@ from typing import NamedTuple, Protocol
 
 from orderwatch.core.deliveries.audit import Reading
 from orderwatch.core.deliveries.file_version import FileVersion
+from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 # The number of durable bytes from the first one on, and of all durable bytes.
 Checkpoint = Callable[[int, int], Awaitable[None]]
 
@@ -73,6 +75,7 @@ class SmallFile(NamedTuple):
     url: str
     headers: Mapping[str, str]
     part: str
+    promise: Promise
 
 
 class SmallFetched(NamedTuple):
@@ -104,10 +107,13 @@ class Transport(Protocol):
         checkpoint: Checkpoint,
         stored: FileVersion | None = None,
         connections: Connections = UNLIMITED,
+        promise: Promise = NO_PROMISE,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> Fetched | None:
         """Resume the partial named `part` after its durable bytes, and complete it.
 
-        Returns None if the server's file is certainly the `stored` one.
+        Returns None if the server's file is certainly the `stored` one. The `headers` are the account's: they
+        are sent to the origin of the link only, and no longer once a redirect has left it.
 
         `on_start` is awaited once before the first byte, `checkpoint` whenever more bytes became durable; the
         last ones need not be durable when this returns.
@@ -169,8 +175,13 @@ class Destination(Protocol):
         """Create the staging folders and check that the file system supports publishing."""
         ...
 
-    async def verify(self, part: str, delivery: Delivery, fetched: Fetched | None = None) -> Checked:
-        """Make the partial durable and verify it by its type; `fetched` has what was computed on the way."""
+    async def verify(
+        self, part: str, delivery: Delivery, fetched: Fetched | None = None, promise: Promise = NO_PROMISE
+    ) -> Checked:
+        """Make the partial durable, and verify it by its content and by what was promised.
+
+        `fetched` has what was computed on the way.
+        """
         ...
 
     async def publish(

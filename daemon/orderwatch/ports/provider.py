@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from orderwatch.core.deliveries.checksum import Checksum
+from orderwatch.core.deliveries.promise import Promise
 from orderwatch.core.model import Capture, Delivery, Order
 from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.request import Product
@@ -75,10 +76,11 @@ class Tasking(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """One attachment as the archive offers it. `url` and `headers` are for one attempt and never stored.
+    """One attachment as the archive offers it.
 
-    If it is not `is_fresh`, it comes from an answer to an earlier call, and may have expired since. `headers`
-    are for the link's own origin. `size` (bytes), `checksum` and `media_type` are None if unknown.
+    `url` and `headers` are valid for one attempt and never stored. If it is not `is_fresh`, it comes from an
+    answer to an earlier call, and may have expired since. `headers` are the account's, for the link's own
+    origin. `size` (bytes), `checksum` and `media_type` are None if unknown.
     """
 
     file_name: str
@@ -89,6 +91,11 @@ class Offer:
     size: int | None = None
     checksum: Checksum | None = None
     media_type: str | None = None
+
+    @property
+    def promise(self) -> Promise:
+        """What the file has to match."""
+        return Promise(media_type=self.media_type, size=self.size, checksum=self.checksum)
 
 
 class Archive(Protocol):

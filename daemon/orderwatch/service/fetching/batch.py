@@ -78,7 +78,7 @@ class Batch:
             host = host or host_of(offer.url)
             if offer.fingerprint == delivery.fingerprint and host_of(offer.url) == host:
                 named = replace(delivery, host=host)
-                files.append(SmallFile(named, offer.url, offer.headers, partial_name(named)))
+                files.append(SmallFile(named, offer.url, offer.headers, partial_name(named), offer.promise))
         if files:
             self._visit.enter(host)
         return files

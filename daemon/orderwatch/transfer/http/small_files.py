@@ -3,26 +3,25 @@
 import asyncio
 import hashlib
 import queue
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from orderwatch.cancellation import shielded
-from orderwatch.errors import HostError, LinkExpiredError, OrderwatchError
-from orderwatch.ports import Checked, Connections, Meter, SmallFetched, SmallFile
+from orderwatch.errors import HostError, LinkExpiredError, OrderwatchError, TransferError
+from orderwatch.ports import Checked, Connections, Fetched, Meter, SmallFetched, SmallFile
 from orderwatch.transfer.fsops import translate_os_errors, write_durable
 from orderwatch.transfer.http.exchange import Exchange, Head
 from orderwatch.transfer.http.first_bytes import check_first_bytes
 from orderwatch.transfer.http.link_client import LinkClient
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.http.response import Body, interpret, request_headers
+from orderwatch.transfer.kinds.check import check_file
 from orderwatch.transfer.partial_file import control_file
 
 MAX_SMALL_BYTES = 2**20
-
-Check = Callable[[Path, SmallFile], None]
-"""Raises `BadBytesError` if the file is not what its delivery promises."""
 
 
 class SmallFiles:
@@ -34,13 +33,11 @@ class SmallFiles:
         folder: Path,
         files: Sequence[SmallFile],
         *,
-        check: Check,
         bandwidth: RateLimit,
         meter: Meter,
     ) -> None:
         self._client = client
         self._folder = folder
-        self._check = check
         self._bandwidth = bandwidth
         self._meter = meter
         self._results: list[SmallFetched | None] = [None] * len(files)
@@ -48,7 +45,7 @@ class SmallFiles:
         for numbered in enumerate(files):
             self._waiting.put(numbered)
         self._exchanges: set[Exchange] = set()
-        self._is_halted = False
+        self._stop = threading.Event()
 
     async def fetch(
         self, threads: ThreadPoolExecutor, connections: Connections, most: int
@@ -67,13 +64,13 @@ class SmallFiles:
         return self._results
 
     def _halt(self) -> None:
-        self._is_halted = True
+        self._stop.set()
         for exchange in tuple(self._exchanges):
             exchange.abort()
 
     def _run_lane(self) -> None:
         """Download one file after another until the host fails: attempts at single files decide the rest."""
-        while not self._is_halted:
+        while not self._stop.is_set():
             try:
                 number, file = self._waiting.get_nowait()
             except queue.Empty:
@@ -81,8 +78,8 @@ class SmallFiles:
             try:
                 self._results[number] = self._fetch_one(file)
             except (HostError, LinkExpiredError):
-                self._is_halted = True
-            except OrderwatchError:
+                self._stop.set()
+            except (OrderwatchError, InterruptedError):
                 continue
 
     def _fetch_one(self, file: SmallFile) -> SmallFetched | None:
@@ -94,9 +91,9 @@ class SmallFiles:
             path.unlink(missing_ok=True)  # never into the file of an earlier attempt, which may be published
             control_file(path).unlink(missing_ok=True)
             write_durable(path, content)
-        self._check(path, file)
-        checked = Checked(size=len(content), sha256=hashlib.sha256(content).hexdigest())
-        return SmallFetched(checked, body.version)
+        fetched = Fetched(len(content), hashlib.sha256(content).hexdigest())
+        check_file(path, file.delivery, fetched, self._stop, file.promise)
+        return SmallFetched(Checked(size=fetched.size, sha256=fetched.sha256), body.version)
 
     def _download(self, file: SmallFile) -> tuple[Body | None, bytes]:
         """Return the answer and the file; no answer if the file is not small."""
@@ -104,9 +101,13 @@ class SmallFiles:
         sink = _Memory()
 
         def on_head(head: Head) -> None:
-            answer = interpret(head.status, head.headers, None, file.delivery)
+            answer = interpret(
+                head.status, head.headers, None, file.delivery, is_authorized=head.is_authorized
+            )
             if isinstance(answer, Body) and (answer.total or 0) <= MAX_SMALL_BYTES:
-                check_first_bytes(file.delivery, head.first, answer.doubt)
+                if mismatch := file.promise.size_mismatch(answer.total, "the download host has"):
+                    raise TransferError(mismatch)
+                check_first_bytes(file.delivery, head.first, answer.doubt, file.promise, answer.total)
                 found.append(answer)
                 exchange.accept(sink)
             else:
@@ -118,7 +119,7 @@ class SmallFiles:
         self._exchanges.add(exchange)
         try:
             with self._client.handles.handle() as handle:
-                exchange.run(handle, file.url, {**request_headers(None, file.delivery), **file.headers})
+                exchange.run(handle, file.url, request_headers(None, file.delivery), file.headers)
         finally:
             self._exchanges.discard(exchange)
         if sink.is_full:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from orderwatch.cancellation import shielded
 from orderwatch.core.deliveries.paths import folder_beside
+from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.fsync import sync
@@ -29,11 +30,12 @@ from orderwatch.transfer.fsops import (
     translate_os_errors,
     write_durable,
 )
+from orderwatch.transfer.kinds.check import check_file
 from orderwatch.transfer.partial_file import control_file, remove_partial
 from orderwatch.transfer.tree.publish import holds, publish
 from orderwatch.transfer.tree.side_staging import extract_beside, recorded_partials, remove_beside
 from orderwatch.transfer.zip.extract import extract, needed
-from orderwatch.transfer.zip.verify import check, digest
+from orderwatch.transfer.zip.verify import digest
 
 R = TypeVar("R")
 
@@ -79,10 +81,12 @@ class FilesystemDestination:
     async def mark(self) -> str:
         return await self._in_thread("cannot mark the destination", self._mark)
 
-    async def verify(self, part: str, delivery: Delivery, fetched: Fetched | None = None) -> Checked:
+    async def verify(
+        self, part: str, delivery: Delivery, fetched: Fetched | None = None, promise: Promise = NO_PROMISE
+    ) -> Checked:
         stop = threading.Event()
         work = self._in_thread(
-            "cannot read the partial", self._verify, part, delivery.attachment, fetched, stop, stop=stop
+            "cannot read the partial", self._verify, part, delivery, fetched, promise, stop, stop=stop
         )
         return await work
 
@@ -200,14 +204,17 @@ class FilesystemDestination:
             raise DiskError(f"a folder of {final} is a symbolic link that leads out of the delivery root")
         return publish(part, final, *args, **more)
 
-    def _verify(self, part: str, attachment: str, fetched: Fetched | None, stop: threading.Event) -> Checked:
+    def _verify(
+        self, part: str, delivery: Delivery, fetched: Fetched | None, promise: Promise, stop: threading.Event
+    ) -> Checked:
         path = self.partials / part
         with translate_os_errors("cannot flush the partial to disk", LostBytesError):
             sync(path)
         size = path.stat().st_size
         if fetched is None:
             fetched = Fetched(size, digest(path, stop))
-        check(path, attachment, stop, fetched.crcs)
+        if fetched.sha256 != delivery.sha256:  # else it was verified before its intent was recorded
+            check_file(path, delivery, fetched, stop, promise)
         return Checked(size=size, sha256=fetched.sha256)
 
     def _needed(self, part: str, path: str, stop: threading.Event) -> int:
