@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from orderwatch.core.deliveries.checksum import Checksum
 from orderwatch.core.deliveries.promise import Promise
 from orderwatch.core.model import Capture, Delivery, Order
+from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot, SceneSnapshot
 
@@ -19,16 +20,21 @@ class ListedRow(NamedTuple):
 
 
 class ListPage(NamedTuple):
-    """`total` is the provider's count of all orders, None if it sends none."""
+    """`total` is the provider's count of all orders, None if it sends none.
+
+    It includes orders that are no taskings, of which the page had `left_out`.
+    """
 
     rows: Sequence[ListedRow]
     total: int | None
+    left_out: int = 0
 
 
 class Tasking(Protocol):
     """Orders and captures of one account. Raises `ProviderError`."""
 
     can_cancel: bool  # whether the provider offers a way to cancel
+    orders_by_sku: bool  # whether an order has a SKU instead of a product
 
     async def order(self, order_id: str) -> OrderSnapshot: ...
 
@@ -48,7 +54,11 @@ class Tasking(Protocol):
         ...
 
     async def products(self) -> Sequence[Product]:
-        """Return the products that can be ordered."""
+        """Return the products that can be ordered; empty with `orders_by_sku`."""
+        ...
+
+    async def feasibility(self, body: Mapping[str, object]) -> Feasibility:
+        """Return whether an order could be carried out; places nothing."""
         ...
 
     async def place(self, body: Mapping[str, object]) -> OrderSnapshot:

@@ -1,7 +1,7 @@
 """Sends requests to the provider's APIs: authorization, rate limit, pauses, retries and errors."""
 
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,6 +16,7 @@ from orderwatch.core.network import Network
 from orderwatch.errors import AnswerError, RefusedError
 from orderwatch.ports import UNMETERED, Meter
 from orderwatch.provider.credentials import Credentials
+from orderwatch.provider.page_limits import PageLimits
 from orderwatch.provider.placing import quote_refusal, raise_unless_done, send_once
 from orderwatch.provider.rate_limiter import MAX_WAIT_SECONDS, RateLimiter
 from orderwatch.provider.tokens import Tokens
@@ -35,13 +36,10 @@ BACKOFF_MAX_SECONDS = 20.0
 SendRequest = Callable[[URL, str, Mapping[str, str]], Awaitable[Reply]]
 """Sends a request to the URL with the headers; the name identifies it in errors and logs."""
 
+_REDIRECTS = range(301, 309)
 _API_AUDIENCE = "https://api.satellogic.com/"
 
 log = structlog.get_logger()
-
-PAGE_ROWS = 100
-MIN_PAGE_ROWS = 10
-REMEMBER_SECONDS = 6 * 3600.0  # then a full page is requested again
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,62 +50,18 @@ class Api:
     audience: str
     token_header: str
     needs_contract: bool
-
-
-@dataclass(slots=True)
-class _Limit:
-    """A lowered limit, valid `until` (monotonic seconds); `logged` once it has worked."""
-
-    rows: int
-    until: float
-    logged: bool = False
-
-
-class PageLimits:
-    """Limits of one account's lists. A list is named by API and kind: `tasking tasks`."""
-
-    def __init__(self, account: str, monotonic: Callable[[], float]) -> None:
-        self._account = account
-        self._monotonic = monotonic
-        self._limits: dict[str, _Limit] = {}
-        self._odd: set[tuple[str, str]] = set()
-
-    def limit(self, name: str) -> int:
-        """Return how many rows to request per page."""
-        held = self._limits.get(name)
-        return held.rows if held and self._monotonic() < held.until else PAGE_ROWS
-
-    def lower(self, name: str, failed: int) -> bool:
-        """Halve the limit after a page of `failed` rows failed; returns False if it is the minimum."""
-        if failed <= MIN_PAGE_ROWS:
-            return False
-        if self.limit(name) >= failed:  # otherwise another request has lowered it already
-            self._limits[name] = _Limit(max(MIN_PAGE_ROWS, failed // 2), self._monotonic() + REMEMBER_SECONDS)
-        return True
-
-    def forget(self, name: str, failed: int) -> None:
-        """Return to full pages, because the smallest page failed too."""
-        if self.limit(name) == failed:
-            self._limits.pop(name, None)
-
-    def on_success(self, name: str) -> None:
-        """Log once the limit that made a list readable."""
-        held = self._limits.get(name)
-        if held and not held.logged:
-            held.logged = True
-            log.info("list.limited", account=self._account, list=name, rows=held.rows)
-
-    def log_odd(self, name: str, reason: str, *, pages: int, count: int | None) -> None:
-        """Log an oddity of a list once."""
-        if (name, reason) not in self._odd:
-            self._odd.add((name, reason))
-            log.warning("list.odd", account=self._account, list=name, reason=reason, pages=pages, count=count)
+    may_redirect: bool = False  # between paths with and without a final slash
 
 
 ACCOUNTS = Api("accounts", "api", "Authorization", needs_contract=False)
 CONTRACTS = Api("contracts", _API_AUDIENCE, "authorizationToken", needs_contract=False)
 TASKING = Api("tasking", _API_AUDIENCE, "authorizationToken", needs_contract=True)
 TELLURIC = Api("telluric", _API_AUDIENCE, "authorizationToken", needs_contract=True)
+ORDERS = Api("orders", _API_AUDIENCE, "authorizationToken", needs_contract=True, may_redirect=True)
+
+
+class ForbiddenReplyError(RefusedError):
+    """The provider answers 403, which may concern this request alone."""
 
 
 class HttpClient:
@@ -173,16 +127,26 @@ class HttpClient:
                 self._retried.over(None)
                 return reply
 
-    async def send(self, api: Api, method: str, url: URL, name: str, document: Mapping[str, object]) -> Reply:
+    async def send(
+        self,
+        api: Api,
+        method: str,
+        url: URL,
+        name: str,
+        document: Mapping[str, object] | None,
+        *,
+        unclear: Collection[int] = (),
+    ) -> Reply:
         """Send `document` and return a 2xx response. Retried only if the token was refused.
 
-        Raises `UnclearError` if the request may have taken effect; `RejectedError` and `MissingError` quote
-        the provider. Any other `ProviderError` means that it had no effect.
+        Raises `UnclearError` if the request may have taken effect, as after the statuses `unclear`;
+        `RejectedError` and `MissingError` quote the provider. Any other `ProviderError` means that it had no
+        effect.
         """
         self._check_endpoint(api, url, name)
         send = partial(send_once, method, document, network=self._network)
         reply = await self._send_authorized(api, url, name, send)
-        raise_unless_done(reply)
+        raise_unless_done(reply, unclear)
         return reply
 
     async def scope(self, api: Api) -> tuple[str, ...] | None:
@@ -207,6 +171,8 @@ class HttpClient:
 
     async def _try(self, api: Api, url: URL, name: str) -> Reply:
         reply = await self._send_authorized(api, url, name, self._get)
+        if api.may_redirect and (target := _other_form(url, reply)):
+            reply = await self._send_authorized(api, target, name, self._get)
         reply.raise_for_status()
         return reply
 
@@ -217,9 +183,8 @@ class HttpClient:
             self._tokens.invalidate(api.audience, token)
             reply, _ = await self._send(api, url, name, send)
         if reply.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            raise RefusedError(
-                f"{name}: {reply.status}: {await self._explain_refusal(api)}{quote_refusal(reply)}"
-            )
+            kind = ForbiddenReplyError if reply.status == HTTPStatus.FORBIDDEN else RefusedError
+            raise kind(f"{name}: {reply.status}: {await self._explain_refusal(api)}{quote_refusal(reply)}")
         return reply
 
     async def _explain_refusal(self, api: Api) -> str:
@@ -247,3 +212,15 @@ class HttpClient:
         if api.needs_contract and self.credentials.kind == "platform" and self.credentials.contract_id:
             headers["X-Satellogic-Contract-Id"] = self.credentials.contract_id
         return headers
+
+
+def _other_form(url: URL, reply: Reply) -> URL | None:
+    """Return where a redirect leads if that is the same path with or without its final slash."""
+    if reply.status not in _REDIRECTS:
+        return None
+    try:
+        target = url.join(URL(reply.headers.get("Location", "")))
+        same = target.origin() == url.origin() and target.path.rstrip("/") == url.path.rstrip("/")
+    except ValueError:
+        return None
+    return url.with_path(target.raw_path, encoded=True).with_query(url.query) if same else None

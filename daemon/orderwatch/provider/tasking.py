@@ -1,27 +1,26 @@
 """Reads, places and cancels orders, and reads their captures."""
 
-import itertools
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from functools import partial
 from urllib.parse import quote
 
-import orjson
-
+from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot
 from orderwatch.errors import AnswerError, LeftOutError, MissingError, RejectedError, UnclearError
 from orderwatch.ports import ListedRow, ListPage
 from orderwatch.provider.client import TASKING, HttpClient
+from orderwatch.provider.feasibility import feasibility_of_task
 from orderwatch.provider.pagination import pages, rows
+from orderwatch.provider.row_hash import row_hash
 from orderwatch.provider.schemas import Capture, ProductRow, RowSource, SchemaReader, Task
-
-_UNIQUE_MARKS = itertools.count(2**64)  # above every hash
 
 
 class TaskingApi:
     """`ports.Tasking` over the Tasking API; its order ids are numbers."""
 
     can_cancel = True
+    orders_by_sku = False
 
     def __init__(self, http: HttpClient, reader: SchemaReader) -> None:
         self._http = http
@@ -40,7 +39,7 @@ class TaskingApi:
         offset = 0
         async for page in pages(self._http, TASKING, "/tasking/tasks/"):
             listed = [
-                ListedRow(_row_hash(raw), partial(self._read_row, raw, offset + number))
+                ListedRow(row_hash(raw), partial(self._read_row, raw, offset + number))
                 for number, raw in enumerate(page.rows, 1)
             ]
             offset += len(listed)
@@ -72,7 +71,12 @@ class TaskingApi:
         ]
         return [Product(**row.model_dump()) for row in found if row]
 
+    async def feasibility(self, body: Mapping[str, object]) -> Feasibility:
+        return await feasibility_of_task(self._http, body)
+
     async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
+        if "sku" in body:
+            raise RejectedError("the v1 API takes orders with a product; replace sku by product")
         try:
             return await self._send_order("POST", "/tasking/tasks/", body)
         except MissingError as error:  # not a missing order
@@ -97,12 +101,3 @@ class TaskingApi:
         if task is None or order_id not in (None, str(task.task_id)):
             raise UnclearError(f"{name}: the response is not this order")
         return task.to_snapshot(raw)
-
-
-def _row_hash(raw: object) -> int:
-    try:
-        return hash(orjson.dumps(raw))
-    except (
-        TypeError
-    ):  # a lone surrogate, a number too large or nesting too deep: read the row again each time
-        return next(_UNIQUE_MARKS)

@@ -60,6 +60,10 @@ class OversizeError(AnswerError):
     """The response is larger than orderwatch reads or the server sends; request a smaller page."""
 
 
+class NotAllowedError(AnswerError):
+    """The provider answers 405: it has no such request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A response; `name` identifies the request in errors.
@@ -108,6 +112,8 @@ class Reply:
             raise UnavailableError(text, wait=self.retry_after or 0.0)
         if self.status == HTTPStatus.NOT_FOUND:
             raise MissingError(text)
+        if self.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            raise NotAllowedError(text)
         if self.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise OversizeError(text)
         raise AnswerError(text)
