@@ -1,6 +1,5 @@
 """Decides on observations of orders, records the verdicts in one transaction, and logs the changes."""
 
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -198,8 +197,12 @@ class Recorder:
         for transition in verdict.transitions:
             if known is not None and (before := _last_observed(known, transition)) is not None:
                 self._meter.discovered(max(timedelta(0), transition.at - before))
-            log.log(
-                _level_of(transition, queued),
+            write_log = (
+                log.warning if transition.kind in {TransitionKind.ODD, TransitionKind.UNKNOWN} else log.info
+            )
+            if transition.subject is Subject.DELIVERY and queued > MAX_LINES:
+                write_log = log.debug
+            write_log(
                 _EVENTS[transition.subject],
                 account=transition.account,
                 order_id=transition.order_id,
@@ -226,13 +229,6 @@ class Recorder:
             log.info("order.done", account=self.account, **order.key._asdict())
         if verdict.wanted:
             self._todo.trigger()
-
-
-def _level_of(transition: Transition, queued: int) -> int:
-    if transition.kind in {TransitionKind.ODD, TransitionKind.UNKNOWN}:
-        return logging.WARNING
-    is_one_of_many = transition.subject is Subject.DELIVERY and queued > MAX_LINES
-    return logging.DEBUG if is_one_of_many else logging.INFO
 
 
 def _last_observed(known: Order, transition: Transition) -> datetime | None:
