@@ -120,6 +120,9 @@ class SceneFacts:
     satellite_name: str | None = None
     product: str | None = None
     footprint: Mapping[str, object] | None = None
+    collection: str | None = None
+    grid: str | None = None
+    product_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,10 @@
 """The provider, as the workers know it. Times are aware and in UTC."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from orderwatch.core.deliveries.checksum import Checksum
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot, SceneSnapshot
 
@@ -60,12 +61,17 @@ class Offer:
     """One attachment as the archive offers it. `url` is valid for one attempt and never stored.
 
     If it is not `is_fresh`, it comes from an answer to an earlier call, and may have expired since.
+    `headers` are the account's, only for its own API; a redirect to another origin drops them.
     """
 
     file_name: str
     fingerprint: str
-    url: str
+    url: str = field(repr=False)
     is_fresh: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    size: int | None = None
+    checksum: Checksum | None = None
+    media_type: str | None = None
 
 
 class Archive(Protocol):

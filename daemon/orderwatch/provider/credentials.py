@@ -20,3 +20,7 @@ class Credentials:
     accounts_url: str
     api_url: str
     requests_per_second: float
+    api: str = "v1"
+    delivery_api: tuple[str, ...] = ("telluric",)
+    collections: tuple[str, ...] = ()
+    archive_url: str = ""

@@ -40,6 +40,7 @@ class AttachmentSnapshot:
     name: str
     file_name: str
     fingerprint: str
+    is_default: bool = False  # wanted unless `attachments` is set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class SceneSnapshot:
     scene_id: str
     facts: SceneFacts
     attachments: tuple[AttachmentSnapshot, ...]
+    is_part: bool = False  # one of several tiles of a capture, which come one by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
