@@ -11,7 +11,8 @@ from tests.provider.hosts import Host, at, give_token, with_tokens
 from tests.provider.kit import Desk, captures_read, listed
 
 from orderwatch.errors import ProviderError, UnavailableError
-from orderwatch.provider.client import REMEMBER_SECONDS, TASKING
+from orderwatch.provider.client import TASKING
+from orderwatch.provider.page_limits import REMEMBER_SECONDS
 from orderwatch.provider.pagination import pages
 from orderwatch.provider.transport import MAX_BODY_BYTES
 

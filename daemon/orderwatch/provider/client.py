@@ -1,7 +1,7 @@
 """Sends requests to the provider's APIs: authorization, rate limit, pauses, retries and errors."""
 
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,12 +16,12 @@ from orderwatch.core.network import Network
 from orderwatch.errors import AnswerError, RefusedError
 from orderwatch.ports import UNMETERED, Meter
 from orderwatch.provider.credentials import Credentials
+from orderwatch.provider.page_limits import PageLimits
 from orderwatch.provider.placing import quote_refusal, raise_unless_done, send_once
 from orderwatch.provider.rate_limiter import MAX_WAIT_SECONDS, RateLimiter
 from orderwatch.provider.tokens import Tokens
 from orderwatch.provider.transport import (
     DisconnectedError,
-    ForbiddenReplyError,
     Reply,
     TransientError,
     TruncatedError,
@@ -36,13 +36,10 @@ BACKOFF_MAX_SECONDS = 20.0
 SendRequest = Callable[[URL, str, Mapping[str, str]], Awaitable[Reply]]
 """Sends a request to the URL with the headers; the name identifies it in errors and logs."""
 
+_REDIRECTS = range(301, 309)
 _API_AUDIENCE = "https://api.satellogic.com/"
 
 log = structlog.get_logger()
-
-PAGE_ROWS = 100
-MIN_PAGE_ROWS = 10
-REMEMBER_SECONDS = 6 * 3600.0  # then a full page is requested again
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,56 +50,7 @@ class Api:
     audience: str | None  # None: requests carry no credentials
     token_header: str
     needs_contract: bool
-
-
-@dataclass(slots=True)
-class _Limit:
-    """A lowered limit, valid `until` (monotonic seconds); `logged` once it has worked."""
-
-    rows: int
-    until: float
-    logged: bool = False
-
-
-class PageLimits:
-    """Limits of one account's lists. A list is named by API and kind: `tasking tasks`."""
-
-    def __init__(self, account: str, monotonic: Callable[[], float]) -> None:
-        self._account = account
-        self._monotonic = monotonic
-        self._limits: dict[str, _Limit] = {}
-        self._odd: set[tuple[str, str]] = set()
-
-    def limit(self, name: str) -> int:
-        """Return how many rows to request per page."""
-        held = self._limits.get(name)
-        return held.rows if held and self._monotonic() < held.until else PAGE_ROWS
-
-    def lower(self, name: str, failed: int) -> bool:
-        """Halve the limit after a page of `failed` rows failed; returns False if it is the minimum."""
-        if failed <= MIN_PAGE_ROWS:
-            return False
-        if self.limit(name) >= failed:  # otherwise another request has lowered it already
-            self._limits[name] = _Limit(max(MIN_PAGE_ROWS, failed // 2), self._monotonic() + REMEMBER_SECONDS)
-        return True
-
-    def forget(self, name: str, failed: int) -> None:
-        """Return to full pages, because the smallest page failed too."""
-        if self.limit(name) == failed:
-            self._limits.pop(name, None)
-
-    def on_success(self, name: str) -> None:
-        """Log once the limit that made a list readable."""
-        held = self._limits.get(name)
-        if held and not held.logged:
-            held.logged = True
-            log.info("list.limited", account=self._account, list=name, rows=held.rows)
-
-    def log_odd(self, name: str, reason: str, *, pages: int, count: int | None) -> None:
-        """Log an oddity of a list once."""
-        if (name, reason) not in self._odd:
-            self._odd.add((name, reason))
-            log.warning("list.odd", account=self._account, list=name, reason=reason, pages=pages, count=count)
+    may_redirect: bool = False  # between paths with and without a final slash
 
 
 ACCOUNTS = Api("accounts", "api", "Authorization", needs_contract=False)
@@ -111,6 +59,11 @@ TASKING = Api("tasking", _API_AUDIENCE, "authorizationToken", needs_contract=Tru
 ARCHIVE = Api("archive", _API_AUDIENCE, "authorizationToken", needs_contract=True)
 FOREIGN_ARCHIVE = Api("archive", None, "", needs_contract=False)
 TELLURIC = Api("telluric", _API_AUDIENCE, "authorizationToken", needs_contract=True)
+ORDERS = Api("orders", _API_AUDIENCE, "authorizationToken", needs_contract=True, may_redirect=True)
+
+
+class ForbiddenReplyError(RefusedError):
+    """The provider answers 403, which may concern this request alone."""
 
 
 class HttpClient:
@@ -167,16 +120,14 @@ class HttpClient:
     ) -> Reply:
         """GET `url` and return a 2xx response, with at most three attempts. Raises `ProviderError`.
 
-        With a `document` it is a POST, which must change nothing because it may be repeated. `name` identifies
-        the request in errors and logs, which must not contain the URL.
+        With a `document` it is a POST; it may be repeated, so it must change nothing. `name` identifies the
+        request in errors and logs, which must not contain the URL.
         """
         self._check_endpoint(api, url, name)
-        read = partial(self._read, document)
         attempts, may_reconnect = 0, True
         while True:
             try:
-                reply = await self._send_authorized(api, url, name, read)
-                reply.raise_for_status()
+                reply = await self._try(api, url, name, document)
             except (TransientError, TruncatedError) as error:
                 if may_reconnect and isinstance(error, DisconnectedError):
                     may_reconnect = False
@@ -193,16 +144,26 @@ class HttpClient:
                 self._retried.over(None)
                 return reply
 
-    async def send(self, api: Api, method: str, url: URL, name: str, document: Mapping[str, object]) -> Reply:
+    async def send(
+        self,
+        api: Api,
+        method: str,
+        url: URL,
+        name: str,
+        document: Mapping[str, object] | None,
+        *,
+        unclear: Collection[int] = (),
+    ) -> Reply:
         """Send `document` and return a 2xx response. Retried only if the token was refused.
 
-        Raises `UnclearError` if the request may have taken effect; `RejectedError` and `MissingError` quote
-        the provider. Any other `ProviderError` means that it had no effect.
+        Raises `UnclearError` if the request may have taken effect, as after the statuses `unclear`;
+        `RejectedError` and `MissingError` quote the provider. Any other `ProviderError` means that it had no
+        effect.
         """
         self._check_endpoint(api, url, name)
         send = partial(send_once, method, document, network=self._network)
         reply = await self._send_authorized(api, url, name, send)
-        raise_unless_done(reply)
+        raise_unless_done(reply, unclear)
         return reply
 
     async def scope(self, api: Api) -> tuple[str, ...] | None:
@@ -223,6 +184,14 @@ class HttpClient:
     async def _back_off(self, attempts: int) -> None:
         ceiling = min(BACKOFF_MAX_SECONDS, BACKOFF_MIN_SECONDS * 2.0 ** (attempts - 1))
         await self._sleep(self._rng.uniform(0.0, ceiling))
+
+    async def _try(self, api: Api, url: URL, name: str, document: Mapping[str, object] | None) -> Reply:
+        read = partial(self._read, document)
+        reply = await self._send_authorized(api, url, name, read)
+        if api.may_redirect and document is None and (target := _other_form(url, reply)):
+            reply = await self._send_authorized(api, target, name, read)
+        reply.raise_for_status()
+        return reply
 
     async def _send_authorized(self, api: Api, url: URL, name: str, send: SendRequest) -> Reply:
         """Send once; if the token is refused, once more with a new token."""
@@ -271,3 +240,15 @@ class HttpClient:
 
 def _is_same_origin(url: URL, own: URL) -> bool:
     return url.user is None and (url.scheme, url.host, url.port) == (own.scheme, own.host, own.port)
+
+
+def _other_form(url: URL, reply: Reply) -> URL | None:
+    """Return where a redirect leads if that is the same path with or without its final slash."""
+    if reply.status not in _REDIRECTS:
+        return None
+    try:
+        target = url.join(URL(reply.headers.get("Location", "")))
+        same = target.origin() == url.origin() and target.path.rstrip("/") == url.path.rstrip("/")
+    except ValueError:
+        return None
+    return url.with_path(target.raw_path, encoded=True).with_query(url.query) if same else None

@@ -12,9 +12,10 @@ from orderwatch.core.network import DIRECT, Network
 from orderwatch.errors import RefusedError
 from orderwatch.ports import UNMETERED, Archive, Meter, Tasking
 from orderwatch.provider.archive import TelluricApi
-from orderwatch.provider.client import TASKING, HttpClient, PageLimits
+from orderwatch.provider.client import TASKING, HttpClient
 from orderwatch.provider.contracts import ContractsApi, explain_refusal, scope_problem
 from orderwatch.provider.credentials import Credentials
+from orderwatch.provider.page_limits import PageLimits
 from orderwatch.provider.pagination import pages
 from orderwatch.provider.rate_limiter import RateLimiter
 from orderwatch.provider.schemas import SchemaReader

@@ -10,7 +10,8 @@ import structlog
 from yarl import URL
 
 from orderwatch.errors import AnswerError, MissingError
-from orderwatch.provider.client import PAGE_ROWS, Api, HttpClient
+from orderwatch.provider.client import Api, HttpClient
+from orderwatch.provider.page_limits import PAGE_ROWS
 from orderwatch.provider.transport import OversizeError, TimeoutReplyError
 
 log = structlog.get_logger()
@@ -30,15 +31,33 @@ class Page(NamedTuple):
     total: int | None
 
 
+class ListForm(NamedTuple):
+    """How a list is requested and answered.
+
+    `envelopes` are the keys of the rows, the first that is there counts. Without `asks_page` the provider
+    decides the size of pages. So many empty pages in a row may be followed by others.
+    """
+
+    envelopes: tuple[str, ...] = ("results",)
+    page_rows: int = PAGE_ROWS
+    asks_page: bool = True
+    max_empty_pages: int = 0
+
+
 _NO_FILTERS: Mapping[str, str] = {}
+_USUAL_FORM = ListForm()
 
 
 async def rows(
-    http: HttpClient, api: Api, path: str, filters: Mapping[str, str] = _NO_FILTERS
+    http: HttpClient,
+    api: Api,
+    path: str,
+    filters: Mapping[str, str] = _NO_FILTERS,
+    form: ListForm = _USUAL_FORM,
 ) -> AsyncIterator[tuple[int, object]]:
     """Yield each row with its position in the list, from 1. Raises `ProviderError` if a page fails."""
     position = 0
-    async for page in pages(http, api, path, filters):
+    async for page in pages(http, api, path, filters, form=form):
         for row in page.rows:
             position += 1
             yield position, row
@@ -50,19 +69,20 @@ async def pages(
     path: str,
     filters: Mapping[str, str] = _NO_FILTERS,
     *,
-    max_rows: int = PAGE_ROWS,
+    form: ListForm = _USUAL_FORM,
+    max_rows: int | None = None,
 ) -> AsyncIterator[Page]:
-    """Yield the pages in order, each of at most `max_rows` rows; an empty page is the last.
+    """Yield the pages in order, each of at most `max_rows` rows; an empty page is usually the last.
 
     Raises `ProviderError` if a page fails, repeats another or points outside the list, so a list that ends is
     complete. If pages are too large, requests smaller ones; rows may then be repeated.
 
     """
-    reader = _ListReader(http, api, path, filters, max_rows)
+    reader = _ListReader(http, api, path, filters, form._replace(page_rows=max_rows or form.page_rows))
     url: URL | None = reader.first()
     while url is not None:
         url, document = await reader.request(url)
-        page, next_link = _parse_page(document, reader.name)
+        page, next_link = _parse_page(document, reader.name, form.envelopes)
         reader.add(page)
         yield page
         url = reader.next(url, page, next_link)
@@ -76,11 +96,12 @@ class _ListReader:
     api: Api
     path: str
     filters: Mapping[str, str]
-    max_rows: int
+    form: ListForm
     visited: set[URL] = field(default_factory=set)
     digests: set[int] = field(default_factory=set)
     pages: int = 0
     rows: int = 0
+    empty_pages: int = 0  # in a row
     per_page: int = 0  # rows of the first page
 
     @property
@@ -94,9 +115,11 @@ class _ListReader:
 
     @property
     def limit(self) -> int:
-        return min(self.max_rows, self.http.page_limits.limit(self.kind))
+        return self.http.page_limits.limit(self.kind, self.form.page_rows)
 
     def first(self) -> URL:
+        if not self.form.asks_page and self.limit == self.form.page_rows:
+            return self.http.url(self.api, self.path, **self.filters)
         return self.http.url(self.api, self.path, limit=self.limit, offset=0, **self.filters)
 
     async def request(self, url: URL) -> tuple[URL, object]:
@@ -145,6 +168,7 @@ class _ListReader:
         self.pages += 1
         self.rows += len(page.rows)
         self.per_page = self.per_page or len(page.rows)
+        self.empty_pages = 0 if page.rows else self.empty_pages + 1
         if page.rows:
             digest = _digest(page.rows)
             if digest in self.digests:
@@ -153,12 +177,13 @@ class _ListReader:
 
     def next(self, url: URL, page: Page, next_link: object) -> URL | None:
         """Return the URL of the next page, None after the last one."""
-        if next_link is None or next_link == "" or not page.rows:
+        if next_link is None or next_link == "" or self.empty_pages > self.form.max_empty_pages:
             if page.total is not None and self.rows < page.total:
                 self._log_odd("the list ended before `count` rows", page)
             return None
         if (
             page.total is not None
+            and self.per_page
             and self.pages > _PAGE_COUNT_FACTOR * -(-page.total // self.per_page) + _EXTRA_PAGES
         ):
             self._log_odd("the list has far more pages than `count` implies", page)
@@ -190,15 +215,15 @@ def _int_param(url: URL, name: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None  # noqa: PLR2004 - digits
 
 
-def _parse_page(document: object, name: str) -> tuple[Page, object]:
-    match document:
-        case list():
-            return Page(document, len(document)), None
-        case {"results": list(found), **rest}:
-            total = rest.get("count")
-            return Page(found, total if isinstance(total, int) else None), rest.get("next")
-        case _:
-            raise AnswerError(f"{name}: the response is not a list")
+def _parse_page(document: object, name: str, envelopes: tuple[str, ...]) -> tuple[Page, object]:
+    if isinstance(document, list):
+        return Page(document, len(document)), None
+    fields = document if isinstance(document, dict) else {}
+    for key in envelopes:
+        if isinstance(found := fields.get(key), list):
+            total = fields.get("count")
+            return Page(found, total if isinstance(total, int) else None), fields.get("next")
+    raise AnswerError(f"{name}: the response is not a list")
 
 
 def _digest(found: list[object]) -> int:

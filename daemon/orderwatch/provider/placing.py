@@ -1,6 +1,6 @@
 """Sends requests that change orders exactly once, and interprets whether they took effect."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -20,7 +20,7 @@ from orderwatch.provider.transport import CLIENT_ERROR, SUCCESS, Reply, exchange
 
 async def send_once(
     method: str,
-    document: Mapping[str, object],
+    document: Mapping[str, object] | None,
     url: URL,
     name: str,
     headers: Mapping[str, str],
@@ -46,12 +46,14 @@ async def send_once(
     return _without_token(headers, reply) if reply.status in CLIENT_ERROR else reply
 
 
-def raise_unless_done(reply: Reply) -> None:
-    """Raise the error for any status except 2xx."""
+def raise_unless_done(reply: Reply, unclear: Collection[int] = ()) -> None:
+    """Raise the error for any status except 2xx; after `unclear` ones the request may have taken effect."""
     if reply.status in SUCCESS:
         return
     if reply.status not in CLIENT_ERROR or reply.status == HTTPStatus.REQUEST_TIMEOUT:
         raise UnclearError(f"{reply.name}: {reply.status}")
+    if reply.status in unclear:
+        raise UnclearError(_refusal_message(reply))
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         raise UnavailableError(_refusal_message(reply), wait=reply.retry_after or 0.0)
     if reply.status == HTTPStatus.NOT_FOUND:

@@ -124,7 +124,12 @@ _WRAPPERS = frozenset({"detail", "message", "error", "errors", "non_field_errors
 
 def refusal_text(body: bytes, charset: str | None = None) -> str:
     """Return `start: In the past.; product: Unknown.` from a body; empty without messages, or for a page."""
-    grouped = groupby(_messages(_read(body, charset), "", MAX_DEPTH), key=lambda message: message[0])
+    return message_text(_read(body, charset))
+
+
+def message_text(value: object) -> str:
+    """Return the texts in a JSON value, each with its field; empty without any."""
+    grouped = groupby(_messages(value, "", MAX_DEPTH), key=lambda message: message[0])
     parts = (_with_field(field, ", ".join(text for _, text in texts)) for field, texts in grouped)
     return _truncate("; ".join(parts), MAX_TEXT_CHARS)
 

@@ -22,7 +22,6 @@ from orderwatch.errors import (
     MissingError,
     ProviderError,
     ProxyError,
-    RefusedError,
     UnavailableError,
 )
 from orderwatch.http_session import new_connector, new_session
@@ -72,8 +71,8 @@ class InvalidRequestError(AnswerError):
     """The server rejects the request as invalid or unsupported (400, 422)."""
 
 
-class ForbiddenReplyError(RefusedError):
-    """The server answers 403: it rejects the account, or only this kind of request."""
+class NotAllowedError(AnswerError):
+    """The provider answers 405: it has no such request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +123,8 @@ class Reply:
             raise UnavailableError(text, wait=self.retry_after or 0.0)
         if self.status == HTTPStatus.NOT_FOUND:
             raise MissingError(text)
+        if self.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            raise NotAllowedError(text)
         if self.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise OversizeError(text)
         if self.status in _INVALID:

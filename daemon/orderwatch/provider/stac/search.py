@@ -10,9 +10,9 @@ from orderwatch.core.geo.search_area import search_area
 from orderwatch.core.model import Capture, Order
 from orderwatch.core.orders.outcome_id import is_same_outcome, spellings
 from orderwatch.errors import AnswerError
-from orderwatch.provider.client import ARCHIVE, FOREIGN_ARCHIVE, HttpClient
+from orderwatch.provider.client import ARCHIVE, FOREIGN_ARCHIVE, ForbiddenReplyError, HttpClient
 from orderwatch.provider.stac.pagination import NAME, Body, search_pages
-from orderwatch.provider.transport import ForbiddenReplyError, InvalidRequestError
+from orderwatch.provider.transport import InvalidRequestError
 
 REMEMBER_SECONDS = 6 * 3600.0  # then the filter is tried again
 _MARGIN = timedelta(days=1)
