@@ -7,6 +7,7 @@ from functools import partial
 
 from orderwatch.core.orders.snapshot import AttachmentSnapshot, SceneSnapshot
 from orderwatch.ports import Offer
+from orderwatch.provider.availability import Availability
 from orderwatch.provider.client import TELLURIC, HttpClient
 from orderwatch.provider.offered_links import OfferedLinks, Offers
 from orderwatch.provider.pagination import rows
@@ -24,6 +25,7 @@ class TelluricApi:
         self._http = http
         self._reader = reader
         self._monotonic = monotonic
+        self._availability = Availability(http.credentials.name, "telluric")
         self._links: dict[str, OfferedLinks] = {}  # by capture
 
     async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]:
@@ -63,6 +65,10 @@ class TelluricApi:
         }
 
     async def _scenes(self, capture_id: str) -> dict[str, Scene]:
+        with self._availability.watch():
+            return await self._read_scenes(capture_id)
+
+    async def _read_scenes(self, capture_id: str) -> dict[str, Scene]:
         """Return the latest version of each scene by scene_id; its sceneset_id may not be the capture's."""
         found: dict[str, Scene] = {}
         list_name = f"scenes of capture {capture_id}"

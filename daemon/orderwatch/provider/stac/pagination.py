@@ -114,11 +114,14 @@ def _next(page: _Page, request: _Request, url: URL) -> _Request | None:
 
 
 def _at_endpoint(href: str, url: URL) -> URL:
-    """Return the page at the search's own address: only the query of the link is used."""
+    """Return the page at the search's own address: only the query of the link is used.
+
+    Behind a gateway links may name another host and another path before the last segment.
+    """
     try:
         target = url.join(URL(href))
     except ValueError:
         raise AnswerError(f"{NAME}: the next page has no valid address") from None
-    if (target.host, target.path.rstrip("/")) != (url.host, url.path.rstrip("/")):
+    if target.path.rstrip("/").rpartition("/")[2] != url.path.rstrip("/").rpartition("/")[2]:
         raise AnswerError(f"{NAME}: the next page belongs to another list")
     return url.with_query(target.query)
