@@ -119,6 +119,23 @@ async def test_items_that_come_again_end_the_search_with_an_error() -> None:
     assert len(here.shelf.bodies) == 2
 
 
+async def test_a_link_that_cannot_be_sent_is_an_error() -> None:
+    link = {"rel": "next", "body": {"token": "\ud800"}}
+    async with reading(Shelf(tiles(12), page_items=10, next_link=lambda *_: link)) as here:
+        with pytest.raises(AnswerError, match="no valid address"):
+            await here.ids()
+
+
+async def test_a_link_of_any_depth_is_sent_or_an_error() -> None:
+    nested: Any = {}
+    for _ in range(700):
+        nested = {"a": nested}
+    link = {"rel": "next", "body": nested}
+    async with reading(Shelf(tiles(12), page_items=10, next_link=lambda *_: link)) as here:
+        with pytest.raises(AnswerError):
+            await here.ids()
+
+
 async def test_a_link_without_a_way_ends_a_page_that_is_not_full() -> None:
     link = {"rel": "next", "method": "POST", "href": "/"}
     async with reading(Shelf(tiles(12), page_items=10, next_link=lambda *_: link)) as here:

@@ -61,30 +61,37 @@ class _LoopGuard:
 
     pages: int = 0
     requests: set[bytes] = field(default_factory=set)
-    contents: set[bytes] = field(default_factory=set)
+    contents: set[tuple[str, ...]] = field(default_factory=set)
 
     def check_request(self, request: _Request) -> None:
         self.pages += 1
         if self.pages > MAX_PAGES:
             raise AnswerError(f"{NAME}: the search has more than {MAX_PAGES} pages")
-        self._check(self.requests, request.token or [str(request.url), request.body])
+        try:
+            mark = orjson.dumps(
+                request.token or [str(request.url), request.body], option=orjson.OPT_SORT_KEYS
+            )
+        except TypeError:  # a lone surrogate, a number too large, or nesting too deep
+            raise AnswerError(f"{NAME}: the next page has no valid address") from None
+        if mark in self.requests:
+            raise AnswerError(f"{NAME}: a page repeats an earlier one")
+        self.requests.add(mark)
 
     def check_items(self, items: list[object]) -> None:
-        self._check(self.contents, [_identity(item) for item in items])
-
-    @staticmethod
-    def _check(seen: set[bytes], value: object) -> None:
-        try:
-            mark = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-        except TypeError:  # a lone surrogate, or nesting too deep
-            mark = repr(value).encode(errors="replace")
-        if mark in seen:
+        mark = tuple(map(_identity, items))
+        if mark in self.contents:
             raise AnswerError(f"{NAME}: a page repeats an earlier one")
-        seen.add(mark)
+        self.contents.add(mark)
 
 
-def _identity(item: object) -> object:
-    return [item.get("collection"), item.get("id")] if isinstance(item, dict) else item
+def _identity(item: object) -> str:
+    match item:
+        case {"collection": str() as collection, "id": str() as item_id}:
+            return f"{collection}/{item_id}"
+        case {"id": str() | int() as item_id}:
+            return str(item_id)
+        case _:
+            return ""
 
 
 def _parse(document: object) -> _Page:
@@ -105,7 +112,7 @@ def _next(page: _Page, request: _Request, url: URL) -> _Request | None:
         case {"body": dict(body), **rest}:
             merged = {**(request.body or {}), **body} if rest.get("merge") is True else body
             return _Request(url, merged)
-        case {"href": str(href), **rest} if rest.get("method", "GET") == "GET":
+        case {"href": str(href), **rest} if str(rest.get("method") or "GET").upper() == "GET":
             return _Request(_at_endpoint(href, url), None)
         case _ if len(page.items) < PAGE_ITEMS:
             return None  # some servers end the last page with such a link
