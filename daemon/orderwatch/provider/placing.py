@@ -18,6 +18,10 @@ from orderwatch.provider.sanitize import refusal_text
 from orderwatch.provider.transport import CLIENT_ERROR, SUCCESS, Reply, exchange, open_session
 
 
+class NotOfferedError(RejectedError):
+    """The provider answers 405 or 410: it has no such request."""
+
+
 async def send_once(
     method: str,
     document: Mapping[str, object] | None,
@@ -58,6 +62,8 @@ def raise_unless_done(reply: Reply, unclear: Collection[int] = ()) -> None:
         raise UnavailableError(_refusal_message(reply), wait=reply.retry_after or 0.0)
     if reply.status == HTTPStatus.NOT_FOUND:
         raise MissingError(_refusal_message(reply))
+    if reply.status in {HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}:
+        raise NotOfferedError(_refusal_message(reply))
     raise RejectedError(_refusal_message(reply))
 
 

@@ -76,19 +76,19 @@ def _whole(value: str | float) -> str | float:
     return int(value) if is_whole else value
 
 
-def _exact(value: object) -> str | None:
+def exact_text(value: object) -> str | None:
     """Return text; None for a fraction, which cannot be an identifier."""
     return _text(value) if not isinstance(value, float) or isinstance(_whole(value), int) else None
 
 
 def _short(value: object) -> str | None:
     """Return a limited length of text: a status is displayed and logged with each change."""
-    text = _exact(value)
+    text = exact_text(value)
     return text and text[:_MAX_WORD_CHARS]
 
 
 def _word(value: object) -> str:
-    text = _exact(value)
+    text = exact_text(value)
     if text is None:
         raise ValueError("expected a word")
     return text

@@ -1,10 +1,7 @@
 """Reads, places and cancels orders, and reads their captures."""
 
-import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
-
-import orjson
 
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot
@@ -12,9 +9,8 @@ from orderwatch.errors import AnswerError, LeftOutError, MissingError, RejectedE
 from orderwatch.ports import ListedRow, ListPage
 from orderwatch.provider.client import TASKING, HttpClient
 from orderwatch.provider.pagination import pages, rows
+from orderwatch.provider.row_hash import row_hash
 from orderwatch.provider.schemas import Capture, ProductRow, RowSource, SchemaReader, Task
-
-_UNIQUE_MARKS = itertools.count(2**64)  # above every hash
 
 
 class TaskingApi:
@@ -37,7 +33,7 @@ class TaskingApi:
         offset = 0
         async for page in pages(self._http, TASKING, "/tasking/tasks/"):
             listed = [
-                ListedRow(_row_hash(raw), partial(self._read_row, raw, offset + number))
+                ListedRow(row_hash(raw), partial(self._read_row, raw, offset + number))
                 for number, raw in enumerate(page.rows, 1)
             ]
             offset += len(listed)
@@ -87,12 +83,3 @@ class TaskingApi:
         if task is None or task_id not in (None, task.task_id):
             raise UnclearError(f"{name}: the response is not this order")
         return task.to_snapshot(raw)
-
-
-def _row_hash(raw: object) -> int:
-    try:
-        return hash(orjson.dumps(raw))
-    except (
-        TypeError
-    ):  # a lone surrogate, a number too large or nesting too deep: read the row again each time
-        return next(_UNIQUE_MARKS)

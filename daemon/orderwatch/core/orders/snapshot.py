@@ -13,6 +13,7 @@ from orderwatch.core.model import CapturePhase, OrderPhase, SceneFacts
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSnapshot:
     task_id: int
+    order_id: str = ""
     status: str
     phase: OrderPhase | None
     task_name: str | None = None
@@ -22,6 +23,7 @@ class OrderSnapshot:
     start: datetime | None = None
     end: datetime | None = None
     document: Mapping[str, object] = field(default_factory=dict)
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""The v2 orders API: orders, events, captures and deliverables."""

@@ -1,0 +1,34 @@
+"""Translates an order to the Feature that the v2 API takes."""
+
+from collections.abc import Mapping
+
+from orderwatch.errors import RejectedError
+
+_PARAMETERS = {
+    "start": "start",
+    "end": "end",
+    "min_off_nadir": "min_ona",
+    "max_off_nadir": "max_ona",
+    "min_sun_elevation": "min_sun_elevation",
+    "max_sun_elevation": "max_sun_elevation",
+    "processing_level": "processing_level",
+    "revisit_period": "revisit_period",
+    "remapping_mode": "remapping_mode",
+    "remapping_period": "remapping_period",
+}
+
+
+def to_feature(body: Mapping[str, object]) -> dict[str, object]:
+    """Return the Feature of a `Request.body`. Raises `RejectedError` without a SKU."""
+    if "sku" not in body:
+        raise RejectedError("the v2 API takes orders with a sku; replace product by sku")
+    return {
+        "type": "Feature",
+        "geometry": body["target"],
+        "properties": {
+            "order_name": body["task_name"],
+            "project_name": body["project_name"],
+            "sku": body["sku"],
+            "parameters": {name: body[key] for key, name in _PARAMETERS.items() if key in body},
+        },
+    }
