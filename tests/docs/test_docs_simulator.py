@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+from pydantic import BaseModel
 from tests.app.app_rig import Rig
 
+from orderwatch.simulator.archive.settings import Archive, TileSet
+from orderwatch.simulator.assets.settings import Assets
 from orderwatch.simulator.faults import Fault, Kind, Match, On
 from orderwatch.simulator.scenario import (
     Account,
@@ -20,12 +23,17 @@ from orderwatch.simulator.scenario import (
     load,
 )
 from orderwatch.simulator.server import serve
+from orderwatch.simulator.v2.settings import V2, Deliverable, Event
 
+TABLES: tuple[type[BaseModel], ...] = (
+    *(Scenario, Account, Contract, Product, Order, Capture, Scene, Downloads, Fault, Match),
+    *(V2, Event, Deliverable, Archive, TileSet, Assets),
+)
 PAGE = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
 
 
 def _names() -> Iterator[str]:
-    for table in (Scenario, Account, Contract, Product, Order, Capture, Scene, Downloads, Fault, Match):
+    for table in TABLES:
         yield from table.model_fields
     yield from get_args(On)
     yield from get_args(Kind)

@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 
 from orderwatch.simulator import Scenario, Simulator
-from orderwatch.simulator.downloads import parse_range
 from orderwatch.simulator.faults import Fault, Kind, Match
 from orderwatch.simulator.journal import CREDENTIALS
 from orderwatch.simulator.scenario import Capture, Downloads, Order, Scene
+from orderwatch.simulator.serving import parse_range
 
 Start = Callable[[Scenario], Awaitable[Simulator]]
 Http = aiohttp.ClientSession

@@ -26,6 +26,7 @@ PATHS: dict[On, str] = {
     "scenes": SCENES,
 }
 LISTS: tuple[On, ...] = ("products", "tasks", "captures", "scenes")
+V2_LISTS: tuple[On, ...] = ("v2_orders", "v2_events", "v2_captures", "v2_deliverables")
 LISTS_ONLY: tuple[Kind, ...] = ("page_loop", "foreign_next", "doubled", "vanished")
 
 
@@ -207,7 +208,7 @@ def test_nobody_lies_about_a_download(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", LISTS_ONLY)
 def test_what_is_for_lists_is_refused_elsewhere(kind: Kind) -> None:
-    lists = {*LISTS, "contracts"}
+    lists = {*LISTS, *V2_LISTS, "contracts"}
     for on in get_args(On):
         if on in lists:
             assert Fault(on=on, kind=kind).kind == kind

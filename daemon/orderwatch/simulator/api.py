@@ -1,38 +1,33 @@
 """The API listener: token endpoint, Accounts Service, Tasking and Telluric on one host."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import NamedTuple
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from orderwatch.simulator import auth, placing
+from orderwatch.simulator.archive import routes as archive
+from orderwatch.simulator.assets import routes as assets
 from orderwatch.simulator.auth import Refused
-from orderwatch.simulator.documents import Document
+from orderwatch.simulator.documents import Document, current
 from orderwatch.simulator.faults import On
 from orderwatch.simulator.journal import ENTRY, SIDE, noted
 from orderwatch.simulator.responses import instead, json_response, number, page, spoiled
-from orderwatch.simulator.scenario import Order, Product
+from orderwatch.simulator.routing import Answer, Route
+from orderwatch.simulator.scenario import Api, Order, Product
 from orderwatch.simulator.state import Simulator
-from orderwatch.simulator.world import current
-
-Answer = Callable[[Simulator, web.Request], Awaitable[web.Response]]
-
-
-class Route(NamedTuple):
-    method: str
-    path: str
-    on: On
-    answer: Answer
+from orderwatch.simulator.v2 import routes as v2
 
 
 def application(simulator: Simulator) -> web.Application:
     note = noted(simulator.journal, "api", simulator.seconds)
     app = web.Application(middlewares=[note, _admission(simulator)])
     app.add_routes(
-        web.route(route.method, route.path, _faulty(simulator, route.on, route.answer)) for route in ROUTES
+        web.route(route.method, route.path, _faulty(simulator, route.on, route.answer))
+        for route in (*ROUTES, *v2.ROUTES, *archive.ROUTES)
     )
+    app.add_routes(web.get(path, assets.serving(simulator)) for path in assets.PATHS)
     app.add_routes(web.get(path, _bound(simulator, answer)) for path, answer in SIDE_DOORS.items())
     return app
 
@@ -58,7 +53,7 @@ async def _products(simulator: Simulator, request: web.Request) -> web.Response:
 
 async def _tasks(simulator: Simulator, request: web.Request) -> web.Response:
     at = simulator.seconds()
-    found = simulator.world.orders(at, auth.contracts_of(simulator, request))
+    found = simulator.world.tasks(at, auth.contracts_of(simulator, request))
     for name in ("project_name", "task_name"):
         if (wanted := request.query.get(name)) is not None:
             found = [order for order in found if getattr(order, name) == wanted]
@@ -84,7 +79,7 @@ async def _scenes(simulator: Simulator, request: web.Request) -> web.Response:
     contracts = auth.contracts_of(simulator, request)
     capture_id = request.query.get("sceneset_id")
     if capture_id is None:
-        orders = simulator.world.orders(at, contracts)
+        orders = simulator.world.tasks(at, contracts)
     else:
         owner = simulator.world.owner(capture_id)
         order = None if owner is None else simulator.world.order(owner.task_id, at, contracts)
@@ -125,6 +120,14 @@ async def _truth(simulator: Simulator, _request: web.Request) -> web.Response:
     return json_response(await simulator.truth())
 
 
+async def _archive_truth(simulator: Simulator, _request: web.Request) -> web.Response:
+    return json_response(await simulator.archive_truth())
+
+
+async def _deliverables_truth(simulator: Simulator, _request: web.Request) -> web.Response:
+    return json_response(await simulator.deliverables_truth())
+
+
 ROUTES = (
     Route("POST", auth.TOKEN_PATH, "token", _token),
     Route("GET", "/v2/my/contracts", "contracts", _my_contracts),
@@ -138,8 +141,19 @@ ROUTES = (
     Route("PATCH", r"/tasking/tasks/{task_id:\d+}/cancel/", "cancel", _cancel),
     Route("GET", "/telluric/scenes/", "scenes", _scenes),
 )
+_PATHS: Mapping[Api, tuple[str, ...]] = {
+    "tasking": ("/tasking/",),
+    "telluric": ("/telluric/",),
+    "v2": ("/v2/orders", "/v2/captures", "/v2/deliverables", "/v2/analysis", "/deliverables/"),
+    "archive": ("/v2/archive/", "/archive/", "/assets/"),
+}
 # Not part of the provider's API: for tests, the demo and people.
-SIDE_DOORS = {f"{SIDE}journal": _journal, f"{SIDE}truth": _truth}
+SIDE_DOORS = {
+    f"{SIDE}journal": _journal,
+    f"{SIDE}truth": _truth,
+    f"{SIDE}truth/archive": _archive_truth,
+    f"{SIDE}truth/deliverables": _deliverables_truth,
+}
 
 
 def _admission(simulator: Simulator) -> Middleware:
@@ -150,6 +164,8 @@ def _admission(simulator: Simulator) -> Middleware:
         request[ENTRY].account = await auth.requester(simulator, request)
         if simulator.outage and not request.path.startswith(SIDE):
             return json_response({"message": "Service Unavailable"}, 503)
+        if any(request.path.startswith(_PATHS[api]) for api in simulator.scenario.gone):
+            return json_response({"message": "Not Found"}, 404)
         return await handler(request)
 
     return admit
@@ -175,7 +191,7 @@ def _faulty(
         if fault is None:
             return await unfaulted(request)
         if fault.kind == "expire":
-            _revoke(simulator, request)
+            auth.revoke(simulator, request)
         truth = await unfaulted(request) if fault.late else None
         lie = await instead(request, fault)
         if lie is not None:
@@ -195,14 +211,10 @@ def _facts(simulator: Simulator, request: web.Request) -> Document:
         "account": request[ENTRY].account,
         "path": request.path,
         "task_id": task_id,
+        "order_id": request.match_info.get("order_id"),
         "capture_id": capture_id,
         "limit": number(request, "limit"),
     }
-
-
-def _revoke(simulator: Simulator, request: web.Request) -> None:
-    for token in auth.tokens(request):
-        simulator.tokens.revoke(token)
 
 
 def _order(simulator: Simulator, request: web.Request, at: float) -> Order:

@@ -129,6 +129,24 @@ def contracts_of(simulator: Simulator, request: web.Request) -> Collection[str]:
     return [contract_id]
 
 
+def contracts_with_reason(simulator: Simulator, request: web.Request) -> Collection[str]:
+    """Return the contracts like `contracts_of`, but refuse with a text about contracts, as v2 does."""
+    try:
+        return contracts_of(simulator, request)
+    except Refused:
+        account = account_of(simulator, request, TASKING)
+        given = request.headers.get(CONTRACT_HEADER)
+        lacks = "is missing" if given is None else f"cannot be used by {account.client_id}"
+        text = f"Unauthorized: the contract {lacks}"
+        raise Refused(simulator.scenario.v2.wrong_contract, {"message": text}) from None
+
+
+def revoke(simulator: Simulator, request: web.Request) -> None:
+    """Revoke the access tokens of a request."""
+    for token in tokens(request):
+        simulator.tokens.revoke(token)
+
+
 def contract_document(simulator: Simulator, contract: Contract) -> Document:
     """Return a contract as in the Accounts Service, whose times have no zone."""
     born = simulator.world.epoch.replace(tzinfo=None).isoformat(timespec="microseconds")

@@ -2,9 +2,9 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 Document = dict[str, Any]
 
@@ -25,6 +25,24 @@ def parse_size(value: object) -> object:
     number, unit = match.groups()
     power = _POWERS[unit.removesuffix("B").removesuffix("i").replace("K", "k")]
     return int(float(number) * (1024 if "i" in unit else 1000) ** power)
+
+
+def _in_order(moves: tuple[tuple[float, str], ...]) -> tuple[tuple[float, str], ...]:
+    if not moves or list(moves) != sorted(moves, key=lambda move: move[0]):
+        raise ValueError("a status needs at least one [seconds, word], ordered by time")
+    return moves
+
+
+Size = Annotated[int, BeforeValidator(parse_size)]
+Moves = Annotated[tuple[tuple[float, str], ...], AfterValidator(_in_order)]
+
+
+def current(moves: Moves, at: float) -> str | None:
+    """Return the last status by then; None before the first."""
+    for second, word in reversed(moves):
+        if second <= at:
+            return word
+    return None
 
 
 def zulu(moment: datetime) -> str:

@@ -8,8 +8,11 @@ from pydantic import Field, model_validator
 from orderwatch.simulator.documents import Frozen
 
 On = Literal[
-    "token", "contracts", "products", "tasks", "task", "captures", "scenes", "place", "cancel", "download"
-]
+    "token", "contracts", "products", "tasks", "task", "captures", "scenes", "place", "cancel", "download",
+    # of v2, and of the archive
+    "v2_orders", "v2_order", "v2_events", "v2_captures", "v2_deliverables", "v2_deliverable", "v2_place",
+    "v2_cancel", "v2_opportunities", "search", "collections", "asset",
+]  # fmt: skip
 Kind = Literal[
     "status",  # answer `code`, with `retry_after` if given
     "delay",  # wait `seconds`, then answer
@@ -42,9 +45,12 @@ Kind = Literal[
     "new_etag",  # a new ETag, although the bytes are the same
 ]
 
-_DOWNLOADS: set[On] = {"download"}
+_DOWNLOADS: set[On] = {"download", "asset"}
 _ANSWERS: set[On] = {*get_args(On)} - _DOWNLOADS
-_LISTS: set[On] = {"contracts", "products", "tasks", "captures", "scenes"}
+_LISTS: set[On] = {
+    "contracts", "products", "tasks", "captures", "scenes",
+    "v2_orders", "v2_events", "v2_captures", "v2_deliverables",
+}  # fmt: skip
 _RANGES: set[Kind] = {"wrong_range", "ignore_range", "wrong_total", "refuse_range"}
 # Where each kind makes sense; kinds not listed do everywhere.
 _PLACES: dict[Kind, set[On]] = {
@@ -77,6 +83,7 @@ class Match(Frozen):
 
     account: str | None = None
     task_id: int | None = None
+    order_id: str | None = None
     capture_id: str | None = None
     scene_id: str | None = None
     attachment: str | None = None

@@ -15,8 +15,9 @@ from orderwatch.simulator.faults import Kind
 PADDING_BYTES: Final = 32 << 20  # of a huge response
 
 _INNER = URL("http://tasking.internal:8000")
-_IDS = {"task_id", "capture_id", "scene_id", "contract_id", "pk"}
+_IDS = {"task_id", "order_id", "deliverable_id", "id", "capture_id", "scene_id", "contract_id", "pk"}
 _ALSO_NUMBERS = {"pk", "product"}  # IDs with other names
+_ENVELOPES = ("results", "features", "items")
 _ZULU = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 Truth = Document | list[Document]
@@ -40,14 +41,14 @@ def _page_loop(truth: Truth, context: LieContext) -> object:
 def _foreign_next(truth: Truth, context: LieContext) -> object:
     if not _is_page(truth):
         return truth
-    follows = URL(truth["next"]) if truth["next"] else context.url
+    follows = context.url.join(URL(truth["next"])) if truth["next"] else context.url
     return truth | {"next": str(context.elsewhere.join(follows.relative()))}
 
 
-def _inner_next(truth: Truth, _context: LieContext) -> object:
+def _inner_next(truth: Truth, context: LieContext) -> object:
     if not _is_page(truth) or not truth["next"]:
         return truth
-    return truth | {"next": str(_INNER.join(URL(truth["next"]).relative()))}
+    return truth | {"next": str(_INNER.join(context.url.join(URL(truth["next"])).relative()))}
 
 
 def _endless_next(truth: Truth, context: LieContext) -> object:
@@ -122,23 +123,29 @@ class Huge:
 
 
 def _is_page(truth: Truth) -> TypeGuard[Document]:
-    return isinstance(truth, dict) and "results" in truth
+    return isinstance(truth, dict) and any(name in truth for name in _ENVELOPES)
+
+
+def _envelope(truth: Document) -> str:
+    return next(name for name in _ENVELOPES if name in truth)
 
 
 def _rows(truth: Truth) -> list[Document]:
     if isinstance(truth, list):
         return truth
-    return truth["results"] if _is_page(truth) else [truth]
+    return truth[_envelope(truth)] if _is_page(truth) else [truth]
 
 
 def _with_rows(truth: Truth, rows: list[Document]) -> Truth:
     if isinstance(truth, list):
         return rows
-    return truth | {"results": rows} if _is_page(truth) else rows[0]
+    return truth | {_envelope(truth): rows} if _is_page(truth) else rows[0]
 
 
 def _stripped(row: Document, number: int) -> Document:
     """Keep ID and status; of the rest, every other field is null and the others are missing."""
+    if "properties" in row:
+        return row | {"properties": _stripped(row["properties"], number)}
     kept = {name: value for name, value in row.items() if name in _IDS or name == "status"}
     rest = [name for name in row if name not in kept]
     return kept | {name: None for place, name in enumerate(rest) if (place + number) % 2 == 0}

@@ -4,10 +4,12 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from orderwatch.simulator.documents import Document, checked_target
-from orderwatch.simulator.scenario import Capture, Moves, Order, Scenario, Scene
-from orderwatch.simulator.world import World, current
+from orderwatch.simulator.documents import Document, Moves, checked_target, current
+from orderwatch.simulator.orders import Capture, Order, Scene, next_order_id
+from orderwatch.simulator.scenario import Scenario
+from orderwatch.simulator.world import World
 
 _NAMES = ("task_name", "project_name")
 _REQUIRED = (*_NAMES, "product", "target", "start", "end")
@@ -21,7 +23,7 @@ def complaints(body: Mapping[str, object], scenario: Scenario, now: datetime) ->
     if missing := [name for name in _REQUIRED if body.get(name) in (None, "")]:
         return {name: ["This field is required."] for name in missing}
     wrong = {name: ["Not a valid string."] for name in _NAMES if not isinstance(body[name], str)}
-    wrong |= _window_complaints(body["start"], body["end"], now)
+    wrong |= window_complaints(body["start"], body["end"], now)
     if complaint := _captures_complaint(body.get("max_captures")):
         wrong["max_captures"] = [complaint]
     product = next((product for product in scenario.products if product.pk == body["product"]), None)
@@ -34,18 +36,30 @@ def complaints(body: Mapping[str, object], scenario: Scenario, now: datetime) ->
 
 def placed(world: World, body: Document, contract: str, at: float) -> tuple[World, Order]:
     """Return the world with one more order, soon completed; `body` must be valid."""
-    order = Order(
-        task_id=max((order.task_id for order in world.scenario.orders), default=32081) + 1,
+    return with_order(
+        world,
+        contract,
+        at,
         **{name: body[name] for name in ("task_name", "project_name", "product", "target")},
         start=world.seconds(datetime.fromisoformat(body["start"])),
         end=world.seconds(datetime.fromisoformat(body["end"])),
+    )
+
+
+def with_order(world: World, contract: str, at: float, **chosen: Any) -> tuple[World, Order]:  # noqa: ANN401 - fields of an order
+    """Return the world with one more order, soon completed."""
+    orders = world.scenario.orders
+    order = Order(
+        task_id=max((order.task_id for order in orders), default=32081) + 1,
+        order_id=next_order_id(orders),
         created=at,
         shown=at + world.scenario.listing_lag,
         contract=contract,
         status=((at, "received"), (at + 2, "in_progress"), (at + 12, "completed")),
         captures=(_capture(at),),
+        **chosen,
     )
-    return _with_orders(world, (*world.scenario.orders, order)), order
+    return _with_orders(world, (*orders, order)), order
 
 
 def cancelled(world: World, order: Order, at: float) -> tuple[World, Order]:
@@ -54,8 +68,13 @@ def cancelled(world: World, order: Order, at: float) -> tuple[World, Order]:
         return world, order
     captures = tuple(_cancelled_capture(capture, at) for capture in order.captures)
     less = order.model_copy(update={"status": _ending(order.status, at), "captures": captures})
-    orders = (less if other.task_id == order.task_id else other for other in world.scenario.orders)
-    return _with_orders(world, orders), less
+    return replaced(world, less), less
+
+
+def replaced(world: World, order: Order) -> World:
+    """Return the world with an order in place of the one with its ID."""
+    orders = (order if other.task_id == order.task_id else other for other in world.scenario.orders)
+    return _with_orders(world, orders)
 
 
 def _capture(at: float) -> Capture:
@@ -87,7 +106,7 @@ def _captures_complaint(most: object) -> str | None:
     return None if most > 0 else "Ensure this value is greater than or equal to 1."
 
 
-def _window_complaints(start: object, end: object, now: datetime) -> dict[str, list[str]]:
+def window_complaints(start: object, end: object, now: datetime) -> dict[str, list[str]]:
     begins, ends = _instant(start), _instant(end)
     if begins is None or ends is None:
         named = {"start": begins, "end": ends}

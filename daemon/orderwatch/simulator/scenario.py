@@ -5,47 +5,42 @@ second. The lives of tokens and links, and the seconds of a fault, are real seco
 """
 
 import tomllib
-import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from orderwatch.core.validation_errors import place, sentence
 from orderwatch.errors import ConfigError
-from orderwatch.simulator.documents import Document, Frozen, checked_target, parse_size
+from orderwatch.simulator.archive.settings import Archive
+from orderwatch.simulator.assets.settings import Assets
+from orderwatch.simulator.documents import Frozen, Size
 from orderwatch.simulator.faults import Fault
+from orderwatch.simulator.orders import DAY, Attachment, Capture, Order, Scene, numbered
+from orderwatch.simulator.v2.settings import V2
+
+__all__ = [
+    "CONTRACT",
+    "DAY",
+    "Account",
+    "Api",
+    "Attachment",
+    "Capture",
+    "Contract",
+    "Downloads",
+    "Order",
+    "Product",
+    "Scenario",
+    "Scene",
+    "load",
+]
 
 BUILT_IN = Path(__file__).parent / "scenarios"
 CONTRACT = "cont.00000000-0000-0000-0000-000000000001"
-DAY = 86_400.0
 
-Attachment = Literal["delivery_zip", "footprint", "thumbnail", "preview"]
-Size = Annotated[int, BeforeValidator(parse_size)]
-
-
-def _in_order(moves: tuple[tuple[float, str], ...]) -> tuple[tuple[float, str], ...]:
-    if not moves or list(moves) != sorted(moves, key=lambda move: move[0]):
-        raise ValueError("a status needs at least one [seconds, word], ordered by time")
-    return moves
-
-
-def _rotterdam() -> Document:
-    return {"type": "Point", "coordinates": [4.0333, 51.9555]}
-
-
-Moves = Annotated[tuple[tuple[float, str], ...], AfterValidator(_in_order)]
+Api = Literal["tasking", "telluric", "v2", "archive"]
 
 
 class Contract(Frozen):
@@ -73,73 +68,6 @@ class Account(Frozen):
     contracts: tuple[Contract, ...] = (Contract(),)
     may_task: bool = True
     credit: bool = True
-
-
-class Scene(Frozen):
-    """One scene of a capture.
-
-    It appears `appears` seconds after its capture's publication, its delivery_zip `zip_appears` seconds after
-    that. At each second of `republished`, `last_modified` moves and the zip's bytes change.
-    """
-
-    scene_id: str = ""
-    sceneset_id: str = ""
-    size: Size = 2_000_000
-    file_name: str = ""
-    appears: float = 0.0
-    zip_appears: float = 0.0
-    republished: tuple[float, ...] = ()
-    host: int = Field(default=0, ge=0)  # number of its download host
-    attachments: tuple[Attachment, ...] = ()
-
-
-class Capture(Frozen):
-    """Visible from its first status on; `start` is when it is taken, default: its first `captured`."""
-
-    capture_id: str = ""
-    satellite_name: str = "newsat15"
-    start: float | None = None
-    status: Moves = ((0.0, "planned"),)
-    scenes: tuple[Scene, ...] = ()
-
-    @property
-    def taken(self) -> float:
-        if self.start is not None:
-            return self.start
-        return next((second for second, word in self.status if word == "captured"), self.status[-1][0])
-
-    @property
-    def published(self) -> float | None:
-        return next((second for second, word in self.status if word == "published"), None)
-
-
-class Order(Frozen):
-    """`contract` defaults to the first of the scenario.
-
-    Before `shown` and after `lost` seconds no list contains the order, and its ID is answered with 404.
-    """
-
-    task_id: int = Field(ge=1)
-    task_name: str = "Simulated task"
-    project_name: str = "Simulated project"
-    product: int = 169
-    priority: int = 13
-    client: str = "Simulated client"
-    target: Annotated[Document, BeforeValidator(checked_target)] = Field(default_factory=_rotterdam)
-    start: float = 0.0
-    end: float = 14 * DAY
-    created: float = 0.0
-    status: Moves = ((0.0, "received"),)
-    contract: str = ""
-    shown: float | None = None
-    lost: float | None = None
-    captures: tuple[Capture, ...] = ()
-
-    @field_validator("captures")
-    @classmethod
-    def _identified(cls, captures: tuple[Capture, ...], info: ValidationInfo) -> tuple[Capture, ...]:
-        task_id = info.data.get("task_id", 0)
-        return tuple(identified(capture, task_id, number) for number, capture in enumerate(captures))
 
 
 class Product(Frozen):
@@ -194,11 +122,21 @@ class Scenario(Frozen):
     )
     orders: tuple[Order, ...] = ()
     downloads: Downloads = Downloads()
+    gone: tuple[Api, ...] = ()  # every path of these APIs is answered with 404
+    v2: V2 = V2()
+    archive: Archive = Archive()
+    assets: Assets = Assets()
     faults: tuple[Fault, ...] = ()
+
+    @field_validator("orders")
+    @classmethod
+    def _numbered(cls, orders: tuple[Order, ...]) -> tuple[Order, ...]:
+        return tuple(numbered(orders))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         _distinct("task_id", (order.task_id for order in self.orders))
+        _distinct("order_id", (order.order_id for order in self.orders))
         _distinct("capture_id", (capture.capture_id for order in self.orders for capture in order.captures))
         _distinct("scene_id", (s.scene_id for order in self.orders for c in order.captures for s in c.scenes))
         _distinct("client_id", (account.client_id for account in self.accounts))
@@ -240,45 +178,6 @@ def _problem(details: ErrorDetails) -> str:
     message = sentence(details["type"], details["msg"], details.get("ctx", {}))
     where = place(details["loc"])
     return f"{where}: {message}" if where else message
-
-
-def identified(capture: Capture, task_id: int, number: int) -> Capture:
-    """Return the capture with IDs for itself and its scenes, the same at every start."""
-    capture_id = capture.capture_id or str(uuid.uuid5(uuid.NAMESPACE_OID, f"{task_id}/{number}"))
-    scenes = tuple(
-        _identified_scene(scene, capture, capture_id, task_id, (number, place))
-        for place, scene in enumerate(capture.scenes)
-    )
-    return capture.model_copy(update={"capture_id": capture_id, "scenes": scenes})
-
-
-def _identified_scene(
-    scene: Scene, capture: Capture, capture_id: str, task_id: int, place: tuple[int, int]
-) -> Scene:
-    scene_id = scene.scene_id or _scene_id(capture.satellite_name, task_id, *place)
-    return scene.model_copy(
-        update={
-            "scene_id": scene_id,
-            "sceneset_id": scene.sceneset_id or capture_id,
-            "file_name": scene.file_name or f"{scene_id}_MS_{task_id}.zip",
-            "attachments": scene.attachments or _attachments(zip_first=sum(place) % 2 == 0),
-        }
-    )
-
-
-def _scene_id(satellite_name: str, task_id: int, capture: int, scene: int) -> str:
-    """Return a scene ID like the provider's, with an invented time that makes it unique."""
-    moment = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(
-        seconds=task_id % 10_000 * 10_000 + capture * 10 + scene
-    )
-    return f"{moment:%Y%m%d_%H%M%S}_SN{satellite_name.removeprefix('newsat')}_L1"
-
-
-def _attachments(*, zip_first: bool) -> tuple[Attachment, ...]:
-    # The zip is not always first, as the provider does not promise it.
-    if zip_first:
-        return ("delivery_zip", "footprint", "thumbnail", "preview")
-    return ("thumbnail", "delivery_zip", "footprint", "preview")
 
 
 def _distinct(what: str, values: Iterator[object]) -> None:

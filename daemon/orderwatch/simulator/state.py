@@ -3,18 +3,23 @@
 import asyncio
 import json
 import re
+import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from orderwatch.simulator.archive.tiles import Tile
+from orderwatch.simulator.assets.images import content
+from orderwatch.simulator.assets.index import Index
 from orderwatch.simulator.attachments import Content
 from orderwatch.simulator.documents import Document, zulu
 from orderwatch.simulator.faults import Faults
 from orderwatch.simulator.journal import Journal
 from orderwatch.simulator.scenario import Account, Attachment, Contract, Scenario
 from orderwatch.simulator.tokens import Tokens
+from orderwatch.simulator.v2.products import Product
 from orderwatch.simulator.world import Place, World
 
 
@@ -62,12 +67,23 @@ class Simulator:
         self._started = clock()
         self._holders: dict[str, str] = {}
         self.world = World(scenario, self.now(), download_urls)
+        self.signing_key = secrets.token_bytes()  # of links to the bucket
+        self.paged = 0  # pages of orders served in v2
+        self.analyses: dict[str, float] = {}  # second of their request
         self._contents: dict[tuple[str, str, int], Content] = {}
+        self._index = Index(scenario)
 
     @property
     def scenario(self) -> Scenario:
         """The present scenario, with the orders placed and cancelled since the start."""
         return self.world.scenario
+
+    @property
+    def index(self) -> Index:
+        """The tiles and deliverables of the present scenario."""
+        if self._index.scenario is not self.scenario:
+            self._index = Index(self.scenario)
+        return self._index
 
     def seconds(self) -> float:
         """Return the scenario's seconds since its start."""
@@ -132,10 +148,39 @@ class Simulator:
             for name in self.world.attachments(place, at)
         ]
 
+    async def archive_truth(self) -> list[Document]:
+        """Return what each asset of each visible item must be on disk."""
+        return await self._images_truth(self.index.tiles.values())
+
+    async def deliverables_truth(self) -> list[Document]:
+        """Return what each asset of each delivered deliverable must be on disk."""
+        return await self._images_truth(self.index.products.values())
+
+    async def _images_truth(self, sources: Iterable[Tile | Product]) -> list[Document]:
+        at = self.seconds()
+        images = [(source.order, image) for source in sources if (image := source.image(at)) is not None]
+        return [
+            {
+                "order_id": order.order_id,
+                "task_id": order.task_id,
+                "capture_id": image.capture_id,
+                "scene_id": image.image_id,
+                "attachment": key,
+                "file_name": image.file_name(key),
+                "revision": image.run,
+                "last_modified": zulu(self.world.moment(image.modified)),
+                "size": content(image, key).size,
+                "sha256": await asyncio.to_thread(content(image, key).sha256),
+            }
+            for order, image in images
+            for key in image.assets
+        ]
+
     async def _truth(self, place: Place, name: Attachment, at: float) -> Document:
         content = self.content(place, name)
         return {
             "task_id": place.order.task_id,
+            "order_id": place.order.order_id,
             "capture_id": place.capture.capture_id,
             "scene_id": place.scene.scene_id,
             "attachment": name,

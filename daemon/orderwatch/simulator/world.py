@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from orderwatch.simulator.attachments import Content, content
-from orderwatch.simulator.documents import Document, zulu
-from orderwatch.simulator.scenario import Attachment, Capture, Moves, Order, Scenario, Scene
+from orderwatch.simulator.documents import Document, current, zulu
+from orderwatch.simulator.orders import Attachment, Capture, Order, Scene
+from orderwatch.simulator.scenario import Scenario
 
 Sign = Callable[[str, Attachment], str]
 """Returns a new link token for this attachment of this scene."""
@@ -62,8 +63,18 @@ class World:
         """Return the visible orders of these contracts or of all."""
         return [life.order for life in self._lives if life.holds(at, contracts)]
 
+    def tasks(self, at: float, contracts: Collection[str] | None = None) -> list[Order]:
+        """Return the visible orders that v1 has."""
+        return [order for order in self.orders(at, contracts) if order.is_task(at)]
+
     def order(self, task_id: int, at: float, contracts: Collection[str] | None = None) -> Order | None:
         life = self._orders.get(task_id)
+        seen = life is not None and life.holds(at, contracts) and life.order.is_task(at)
+        return life.order if life is not None and seen else None
+
+    def order_with(self, order_id: str, at: float, contracts: Collection[str] | None = None) -> Order | None:
+        """Return an order by its ID in v2."""
+        life = self._by_order_id.get(order_id)
         return life.order if life is not None and life.holds(at, contracts) else None
 
     def owner(self, capture_id: str) -> Order | None:
@@ -191,6 +202,10 @@ class World:
         return {life.order.task_id: life for life in self._lives}
 
     @cached_property
+    def _by_order_id(self) -> dict[str, _Life]:
+        return {life.order.order_id: life for life in self._lives}
+
+    @cached_property
     def _owners(self) -> dict[str, Order]:
         return {capture.capture_id: order for order in self.scenario.orders for capture in order.captures}
 
@@ -205,14 +220,6 @@ class World:
 
 
 _BANDS = {"blue": 480, "green": 545, "red": 635, "nir": 830}
-
-
-def current(moves: Moves, at: float) -> str | None:
-    """Return the last status by then; None before the first."""
-    for second, word in reversed(moves):
-        if second <= at:
-            return word
-    return None
 
 
 def _raster(scene_url: str, file_name: str, bands: list[str]) -> Document:

@@ -1,0 +1,1 @@
+"""The simulated STAC archive: tiles of captures as items, found by search."""

@@ -1,0 +1,1 @@
+"""The simulated orders API: orders, events, captures and deliverables."""
