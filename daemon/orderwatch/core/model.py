@@ -225,6 +225,7 @@ class Order:
 
     account: str
     task_id: int
+    order_id: str = ""
     status: TrackedStatus[OrderPhase]
     state: OrderState = OrderState.OPEN
     task_name: str | None = None
