@@ -92,7 +92,7 @@ class DeliverablesArchive:
 
 
 def _version(deliverable_id: str, asset: Asset) -> Sequence[str]:
-    """Return what changes with the file: its place in the bucket, else its link without query; its checksum."""
+    """Return what changes with the file: its place in the bucket or else its link, and its checksum."""
     place = asset.bucket_address or URL(asset.url, encoded=True).with_query(None).human_repr()
     return deliverable_id, place, asset.checksum
 
