@@ -8,6 +8,8 @@ from orderwatch.core.orders.snapshot import SceneSnapshot
 from orderwatch.errors import MissingError
 from orderwatch.ports import Offer
 
+_MAX_CAPTURES = 10_000  # remembered; each one forgotten costs a request
+
 
 class Archive(Protocol):
     async def scenes(self, order: Order, capture: Capture) -> Sequence[SceneSnapshot]: ...
@@ -33,7 +35,7 @@ class FallbackArchive:
                 missing = missing or error
                 continue
             if any(scene.attachments or not scene.scene_id for scene in scenes):
-                self._sources[capture.capture_id] = archive
+                self._remember(capture.capture_id, archive)
                 return scenes
             empty = empty or scenes
         if missing and not empty:
@@ -50,6 +52,11 @@ class FallbackArchive:
             except MissingError as error:
                 missing = missing or error
             else:
-                self._sources[delivery.capture_id] = archive
+                self._remember(delivery.capture_id, archive)
                 return offer
         raise missing or MissingError("no archive is configured")
+
+    def _remember(self, capture_id: str, archive: Archive) -> None:
+        if len(self._sources) >= _MAX_CAPTURES:
+            self._sources.clear()
+        self._sources[capture_id] = archive

@@ -19,7 +19,7 @@ Offers = Mapping[str, Mapping[str, Offer]]
 class OfferedLinks:
     """Gives out each link of the newest answer once, while it is fresh.
 
-    `request` requests an answer, which is fresh for `fresh_seconds`; `monotonic` is a clock in seconds.
+    `request` requests an answer of `api`; `monotonic` is a clock in seconds.
     """
 
     def __init__(
@@ -28,12 +28,10 @@ class OfferedLinks:
         monotonic: Callable[[], float],
         *,
         api: str = "telluric",
-        fresh_seconds: float = FRESH_SECONDS,
     ) -> None:
         self._request = request
         self._monotonic = monotonic
         self._api = api
-        self._fresh_seconds = fresh_seconds
         self._turn = asyncio.Lock()
         self._answers = 0
         self._fresh_until = float("-inf")
@@ -66,7 +64,7 @@ class OfferedLinks:
         """Use an answer that was requested for another purpose."""
         self._offers, self._failure = offers, None
         self._taken.clear()
-        self._fresh_until = self._monotonic() + self._fresh_seconds
+        self._fresh_until = self._monotonic() + FRESH_SECONDS
 
     async def _renew(self) -> None:
         self._fresh_until = float("-inf")
@@ -87,12 +85,9 @@ class OfferedLinks:
 class LinkCache:
     """The links of each capture, or of another thing that one answer shows; unneeded ones are dropped."""
 
-    def __init__(
-        self, api: str, monotonic: Callable[[], float], fresh_seconds: float = FRESH_SECONDS
-    ) -> None:
+    def __init__(self, api: str, monotonic: Callable[[], float]) -> None:
         self._api = api
         self._monotonic = monotonic
-        self._fresh_seconds = fresh_seconds
         self._links: dict[str, OfferedLinks] = {}
 
     def of(self, key: str, request: Callable[[], Awaitable[Offers]]) -> OfferedLinks:
@@ -100,7 +95,7 @@ class LinkCache:
         self._links = {known: links for known, links in self._links.items() if links.is_needed}
         links = self._links.get(key)
         if links is None:
-            links = OfferedLinks(request, self._monotonic, api=self._api, fresh_seconds=self._fresh_seconds)
+            links = OfferedLinks(request, self._monotonic, api=self._api)
             self._links[key] = links
         return links
 

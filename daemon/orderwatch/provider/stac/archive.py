@@ -14,8 +14,6 @@ from orderwatch.provider.schemas import SchemaReader
 from orderwatch.provider.stac.items import ItemReader, Scene
 from orderwatch.provider.stac.search import CaptureSearch
 
-_FRESH_SECONDS = 600.0  # signed links are valid for seven days, others do not expire
-
 
 class StacArchive:
     """`ports.Archive` over the items of the archive."""
@@ -26,7 +24,7 @@ class StacArchive:
         self._search = CaptureSearch(http, monotonic)
         self._items = ItemReader(reader, AssetReader(credentials.name, reader), credentials.collections)
         self._availability = Availability(credentials.name, "stac")
-        self._links = LinkCache("archive", monotonic, _FRESH_SECONDS)
+        self._links = LinkCache("archive", monotonic)
 
     async def scenes(self, order: Order, capture: Capture) -> Sequence[SceneSnapshot]:
         scenes = await self._scenes(order, capture)
