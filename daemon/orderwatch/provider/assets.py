@@ -77,17 +77,17 @@ class Asset:
     bucket_address: str = ""
     media_type: str | None = None
     size: int | None = None
-    checksum: str = ""  # a multihash, as the provider writes it
+    checksum: str | None = None  # a multihash, as the provider writes it
 
-    def to_offer(self, version: Iterable[str]) -> Offer:
+    def to_offer(self, version: Iterable[str | None]) -> Offer:
         """Return the offer; `version` are the texts that are equal as long as the file is the same."""
-        published = "\0".join((*version, self.name, self.file_name))
+        published = "\0".join(text or "" for text in (*version, self.name, self.file_name))
         return Offer(
             file_name=self.file_name,
             fingerprint=hashlib.sha256(published.encode()).hexdigest()[:24],
             url=self.url,
             size=self.size,
-            checksum=parse_multihash(self.checksum),
+            checksum=parse_multihash(self.checksum) if self.checksum else None,
             media_type=self.media_type,
         )
 
@@ -136,7 +136,7 @@ class AssetReader:
             bucket_address=bucket_address,
             media_type=row.media_type,
             size=row.size,
-            checksum=row.checksum or "",
+            checksum=row.checksum,
         )
 
     def _log_unfetchable(self, name: str, addresses: Sequence[str]) -> None:

@@ -1,14 +1,20 @@
 """A deliverable with files is a scene of its capture; its assets are attachments."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
+from hypothesis import given, settings
+from tests.examples import examples
 from tests.provider.hosts import Host, at
 from tests.provider.kit import CONTRACT, Desk
 from tests.provider.stac.stac_kit import a_capture, an_order
 from tests.provider.stac.stac_kit import a_delivery as of_capture
+from tests.provider.test_provider_mutations import bent
 from tests.provider.v2.kit import DELIVERABLES, ORDER_ID, OUTCOME, Api
 
 from orderwatch.core.model import Capture, Delivery
@@ -146,3 +152,16 @@ async def test_links_of_the_own_api_get_the_headers_of_the_account() -> None:
         offer = await archive.offer(ORDER, a_delivery(ONE, "visual"))
     assert offer.headers["X-Satellogic-Contract-Id"] == CONTRACT
     assert "canary" not in repr(offer)
+
+
+@settings(max_examples=examples(20), deadline=None)
+@given(bent(deliverable()))
+def test_a_bent_deliverable_hides_no_sound_one(document: dict[str, Any]) -> None:
+    async def asking() -> Any:  # noqa: ANN401 - scenes
+        async with reading([document, deliverable(TWO)]) as (archive, _):
+            return await archive.scenes(ORDER, CAPTURE)
+
+    scenes = asyncio.run(asking())
+    assert [scene.scene_id for scene in scenes].count(TWO) == 1
+    names = [(a.name, a.file_name, a.fingerprint) for scene in scenes for a in scene.attachments]
+    assert b"://" not in json.dumps(names, ensure_ascii=False).encode()

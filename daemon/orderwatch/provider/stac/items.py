@@ -66,13 +66,13 @@ class _ItemRow(ResponseRow):
             product_version=found.product_version,
         )
 
-    def version(self, checksum: str) -> Sequence[str]:
+    def version(self, checksum: str | None) -> Sequence[str | None]:
         """Return what changes when the item is made again; links are not among it, because they expire."""
         found = self.properties
         version = [self.id, _moment(found.last_modified), found.transaction_id, found.product_version]
         if not (found.last_modified or found.transaction_id):
             version += [_moment(found.updated), checksum]
-        return [text or "" for text in version]
+        return version
 
 
 def _moment(text: str | None) -> str | None:

@@ -91,7 +91,7 @@ class DeliverablesArchive:
         return _Scene(row.deliverable_id, row.capture_id, row.processing_level, offers)
 
 
-def _version(deliverable_id: str, asset: Asset) -> Sequence[str]:
+def _version(deliverable_id: str, asset: Asset) -> Sequence[str | None]:
     """Return what changes with the file: its place in the bucket or else its link, and its checksum."""
     place = asset.bucket_address or URL(asset.url, encoded=True).with_query(None).human_repr()
     return deliverable_id, place, asset.checksum
