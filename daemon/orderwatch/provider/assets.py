@@ -87,7 +87,7 @@ class Asset:
             fingerprint=hashlib.sha256(published.encode()).hexdigest()[:24],
             url=self.url,
             size=self.size,
-            checksum=parse_multihash(self.checksum) if self.checksum else None,
+            checksum=parse_multihash(self.checksum),
             media_type=self.media_type,
         )
 

@@ -1,37 +1,26 @@
-"""Checksums of files, as a provider states them."""
+"""Checksums that a provider promises, and their form in STAC (the multihash of its file extension)."""
 
-import hashlib
+import re
 from dataclasses import dataclass
 
-_SHA1, _SHA256, _SHA512, _MD5 = 0x11, 0x12, 0x13, 0xD5
-_ALGORITHMS = {_SHA1: "sha1", _SHA256: "sha256", _SHA512: "sha512", _MD5: "md5"}
-_MORE, _BITS = 0x80, 7  # of an unsigned varint
+_ALGORITHMS = {"1220": "sha256", "1114": "sha1", "d50110": "md5", "1340": "sha512"}  # by code and length
+_HEX = re.compile(r"(?:[0-9a-f]{2})+")
 
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """`algorithm` is a name of `hashlib`, `digest` is in lower-case hex."""
+    """The digest of a whole file in lower-case hex; `algorithm` is its name in hashlib."""
 
     algorithm: str
     digest: str
 
 
-def parse_multihash(text: str) -> Checksum | None:
-    """Returns the checksum of a multihash in hex, None if it is invalid or its algorithm is unknown."""
-    try:
-        algorithm, rest = _varint(bytes.fromhex(text))
-        size, digest = _varint(rest)
-    except (ValueError, IndexError):
+def parse_multihash(text: object) -> Checksum | None:
+    """Return the checksum that a hex multihash holds; None for another form, algorithm or length."""
+    if not isinstance(text, str) or not _HEX.fullmatch(lowered := text.lower()):
         return None
-    name = _ALGORITHMS.get(algorithm)
-    if name is None or size != len(digest) or size != hashlib.new(name, usedforsecurity=False).digest_size:
-        return None
-    return Checksum(name, digest.hex())
-
-
-def _varint(data: bytes) -> tuple[int, bytes]:
-    value = shift = position = 0
-    while data[position] & _MORE:
-        value |= (data[position] & ~_MORE) << shift
-        shift, position = shift + _BITS, position + 1
-    return value | data[position] << shift, data[position + 1 :]
+    for prefix, algorithm in _ALGORITHMS.items():
+        digest = lowered.removeprefix(prefix)
+        if digest != lowered and len(digest) == 2 * int(prefix[-2:], 16):
+            return Checksum(algorithm, digest)
+    return None
