@@ -59,12 +59,10 @@ class _AssetRow(ResponseRow):
     def addresses(self) -> Iterator[str]:
         """Yield the address of the file and of its copies."""
         others = self.alternate.values() if isinstance(self.alternate, dict) else ()
-        for row in (
-            self.href,
-            *(other.get("href") if isinstance(other, dict) else other for other in others),
-        ):
-            if isinstance(row, str):
-                yield row
+        for row in (self.href, *others):
+            address = row.get("href") if isinstance(row, dict) else row
+            if isinstance(address, str):
+                yield address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,4 +178,4 @@ def _file_name(*addresses: str) -> str | None:
 
 def _made_up(scene_id: str, name: str, media_type: str | None) -> str:
     suffix = _SUFFIXES.get((media_type or "").partition(";")[0].strip().lower(), "")
-    return f"{scene_id}_{name}{suffix}"
+    return re.sub(r"[/\\]", "_", f"{scene_id}_{name}{suffix}")

@@ -186,7 +186,13 @@ async def test_the_same_id_in_two_collections_is_two_scenes() -> None:
     other = {**item(), "collection": "l1d"}
     for shelf in (Shelf([item(), other]), Shelf([other, item()])):
         async with reading(shelf, collections=("l1d-sr", "l1d")) as here:
-            assert await here.ids() == [ITEM_ID, f"l1d/{ITEM_ID}"]
+            first, second = await here.scenes()
+            assert (first.scene_id, second.scene_id) == (ITEM_ID, f"l1d/{ITEM_ID}")
+
+
+async def test_a_made_up_name_has_no_separator() -> None:
+    found = await attachments({"a/b\\c": {"href": f"{BUCKET}/visual", "type": "image/png"}})
+    assert [a.file_name for a in found.values()] == [f"{ITEM_ID}_a_b_c.png"]
 
 
 # Links

@@ -233,6 +233,28 @@ async def test_a_filter_that_finds_nothing_is_checked_until_it_has_found_somethi
         assert here.shelf.places == 0
 
 
+async def test_items_that_show_no_capture_do_not_refute_the_filter() -> None:
+    unknown = item("9_9", more={"satl:outcome_id": None})
+    async with reading(Shelf([unknown])) as here:
+        assert await here.ids() == []
+        assert await here.ids() == []
+    assert ["filter" in body for body in here.shelf.bodies] == [True, False, True, False]
+
+
+async def test_a_spelling_that_the_archive_refuses_does_not_refute_the_filter() -> None:
+    class Strict(Shelf):
+        def _found(self, body: Mapping[str, Any]) -> list[Any] | web.Response:
+            if "--" in str(body.get("filter")):
+                return web.json_response({"detail": "not a UUID"}, status=400)
+            return super()._found(body)
+
+    shelf = Strict(tiles(2))
+    async with reading(shelf) as here:
+        assert await here.ids(capture=a_capture(f"{OUTCOME}--112813")) == ids(tiles(2))
+        assert await here.ids(capture=a_capture(f"{OTHER}--112813")) == []
+    assert shelf.places == 0
+
+
 async def test_an_unusable_contract_is_an_error_and_no_empty_list() -> None:
     shelf = Shelf(tiles(1), answers=[web.Response(status=403), web.Response(status=403)])
     async with reading(shelf) as here:

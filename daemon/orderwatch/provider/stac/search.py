@@ -49,10 +49,11 @@ class CaptureSearch:
         self._is_proven = self._is_proven or bool(found)
         if self._is_proven or _place_body(order, capture) is None:
             return found
-        found = await self._by_place(order, capture)
-        if found:
-            self._remember_refusal(f"{NAME}: the filter finds nothing")
-        return found
+        others = await self._by_place(order, capture)
+        if not any(_shows(item, capture.capture_id) for item in others):
+            return found
+        self._remember_refusal(f"{NAME}: the filter finds nothing")
+        return others
 
     def _remember_refusal(self, reason: str) -> None:
         self._refused_until = self._monotonic() + REMEMBER_SECONDS
@@ -60,16 +61,28 @@ class CaptureSearch:
         log.info("archive.filter_refused", account=self._http.credentials.name, reason=reason)
 
     async def _by_outcome(self, capture_id: str) -> Sequence[object]:
-        """Search by each spelling of the id until one finds items."""
-        found: list[object] = []
-        for spelling in spellings(capture_id):
-            condition = {"op": "=", "args": [{"property": _OUTCOME}, spelling]}
-            async for items in self._pages({"filter-lang": "cql2-json", "filter": condition}):
-                if any(_is_foreign(item, capture_id) for item in items):
-                    raise _IgnoredFilterError(f"{NAME}: the answer holds other captures")
-                found += items
+        """Search by each spelling of the id until one finds items; raises if all are refused."""
+        refusals: list[InvalidRequestError] = []
+        tried = spellings(capture_id)
+        for spelling in tried:
+            try:
+                found = await self._filtered(spelling, capture_id)
+            except InvalidRequestError as error:  # perhaps only because it is no UUID
+                refusals.append(error)
+                continue
             if found:
-                break
+                return found
+        if len(refusals) == len(tried):
+            raise refusals[0]
+        return ()
+
+    async def _filtered(self, outcome_id: str, capture_id: str) -> Sequence[object]:
+        condition = {"op": "=", "args": [{"property": _OUTCOME}, outcome_id]}
+        found: list[object] = []
+        async for items in self._pages({"filter-lang": "cql2-json", "filter": condition}):
+            if any(_shows(item, capture_id) is False for item in items):
+                raise _IgnoredFilterError(f"{NAME}: the answer holds other captures")
+            found += items
         return found
 
     async def _by_place(self, order: Order, capture: Capture) -> Sequence[object]:
@@ -80,7 +93,7 @@ class CaptureSearch:
             item
             async for items in self._pages(body)
             for item in items
-            if not _is_foreign(item, capture.capture_id)
+            if _shows(item, capture.capture_id) is not False
         ]
 
     def _pages(self, conditions: Body) -> AsyncIterator[list[object]]:
@@ -89,13 +102,13 @@ class CaptureSearch:
         return search_pages(self._http, self._api, self._url, body)
 
 
-def _is_foreign(item: object, capture_id: str) -> bool:
-    """Return whether the item shows that it belongs to another capture."""
+def _shows(item: object, capture_id: str) -> bool | None:
+    """Return whether the item belongs to the capture; None if it does not show its capture."""
     match item:
         case {"properties": {"satl:outcome_id": str() | int() | float() as outcome_id}}:
-            return not is_same_outcome(capture_id, str(outcome_id).strip())
+            return is_same_outcome(capture_id, str(outcome_id).strip())
         case _:
-            return False
+            return None
 
 
 def _place_body(order: Order, capture: Capture) -> Body | None:
