@@ -22,7 +22,7 @@ KNOWN = KnownOrderNames(
 
 
 def test_there_is_a_file_of_each_kind() -> None:
-    assert [kind for kind, text in BLOCKS if text in FILES] == ["toml", "json"]
+    assert [kind for kind, text in BLOCKS if text in FILES] == ["toml", "json", "toml"]
 
 
 @pytest.mark.parametrize("text", FILES)

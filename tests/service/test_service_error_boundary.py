@@ -28,6 +28,7 @@ from tests.service.tracking_kit import (
 )
 
 from orderwatch.core.model import DeliveryState, OrderState
+from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot, SceneSnapshot
 from orderwatch.core.orders.watches import WatchSet
@@ -49,6 +50,7 @@ class Strange:
     bad: Callable[[], object] = lambda: dict[str, str]()["canary"]
     at: str = "order"
     on: bool = True
+    orders_by_sku: bool = False
 
     def _meet(self, at: str) -> None:
         if self.on and self.at == at:
@@ -95,6 +97,9 @@ class Strange:
 
     async def products(self) -> Sequence[Product]:
         return await self.tasking.products()
+
+    async def feasibility(self, body: Mapping[str, object]) -> Feasibility:
+        return await self.tasking.feasibility(body)
 
     async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
         return await self.tasking.place(body)

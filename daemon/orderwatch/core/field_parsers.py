@@ -15,6 +15,11 @@ _MAX_SHOWN_CHARACTERS = 40
 _MAX_SHOWN_KEYS = 10
 _INTEGER_LIMIT = 2**63  # of the database and of JSON parsers
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,19}(\.0+)?")
+_RIGHT_ANGLE = 90
+_DURATION = re.compile(
+    r"P(?=[0-9T])([0-9]{1,4}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,4}D)?"
+    r"(T(?=[0-9])([0-9]{1,4}H)?([0-9]{1,4}M)?([0-9]{1,4}S)?)?"
+)
 _UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, surrogates, line separators
 _NO_ZONE = "has no time zone; write 2026-12-01T00:00:00Z or +03:00"
 
@@ -50,6 +55,21 @@ def read_age(value: object) -> str | int | float:
             return value
         case _:
             raise ValueError("must be text or a number of 0 or more, as the provider expects it")
+
+
+def read_degrees(value: object) -> int | float:
+    """Returns an angle from 0 to 90 degrees; 25.0 is 25."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _RIGHT_ANGLE:
+        raise ValueError("must be a number of degrees from 0 to 90")
+    return int(value) if value == int(value) else value
+
+
+def read_duration(value: object) -> str:
+    """Returns a duration of ISO 8601 in capitals."""
+    text = value.strip().upper() if isinstance(value, str) else ""
+    if not _DURATION.fullmatch(text) or not re.search("[1-9]", text):
+        raise ValueError("must be a duration, e.g. P7D or PT12H")
+    return text
 
 
 def read_time(value: object) -> datetime:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from orderwatch.core.deliveries.checksum import Checksum
+from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot, SceneSnapshot
 
@@ -24,7 +25,12 @@ class ListPage(NamedTuple):
 
 
 class Tasking(Protocol):
-    """Orders and captures of one account. Raises `ProviderError`."""
+    """Orders and captures of one account. Raises `ProviderError`.
+
+    `orders_by_sku`: it takes orders with a SKU, and none with a product.
+    """
+
+    orders_by_sku: bool
 
     async def order(self, task_id: int) -> OrderSnapshot: ...
 
@@ -40,7 +46,11 @@ class Tasking(Protocol):
         ...
 
     async def products(self) -> Sequence[Product]:
-        """Return the products that can be ordered."""
+        """Return the products that can be ordered; empty with `orders_by_sku`."""
+        ...
+
+    async def feasibility(self, body: Mapping[str, object]) -> Feasibility:
+        """Return whether an order could be carried out; places nothing."""
         ...
 
     async def place(self, body: Mapping[str, object]) -> OrderSnapshot:

@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 
+from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot
 from orderwatch.errors import AnswerError, LeftOutError, MissingError, RejectedError, UnclearError
 from orderwatch.ports import ListedRow, ListPage
 from orderwatch.provider.client import TASKING, HttpClient
+from orderwatch.provider.feasibility import feasibility_of_task
 from orderwatch.provider.pagination import pages, rows
 from orderwatch.provider.row_hash import row_hash
 from orderwatch.provider.schemas import Capture, ProductRow, RowSource, SchemaReader, Task
@@ -15,6 +17,8 @@ from orderwatch.provider.schemas import Capture, ProductRow, RowSource, SchemaRe
 
 class TaskingApi:
     """`ports.Tasking` over the Tasking API."""
+
+    orders_by_sku = False
 
     def __init__(self, http: HttpClient, reader: SchemaReader) -> None:
         self._http = http
@@ -60,7 +64,12 @@ class TaskingApi:
         ]
         return [Product(**row.model_dump()) for row in found if row]
 
+    async def feasibility(self, body: Mapping[str, object]) -> Feasibility:
+        return await feasibility_of_task(self._http, body)
+
     async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
+        if "sku" in body:
+            raise RejectedError("the v1 API takes orders with a product; replace sku by product")
         try:
             return await self._send_order("POST", "/tasking/tasks/", body)
         except MissingError as error:  # not a missing order

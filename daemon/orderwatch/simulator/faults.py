@@ -21,6 +21,7 @@ Kind = Literal[
     "stall",  # pause for `seconds` after `at` of the body, then go on
     "drip",  # one byte of the body every `seconds`
     "html",  # 200 with a page of text/html
+    "html_error",  # `code` with a page of text/html
     "expire",  # the token of this request is revoked
     "malformed",  # half of the JSON, with the right length
     "page_loop",  # `next` points to the same page

@@ -89,6 +89,7 @@ class Order(Frozen):
     task_appears: float = -math.inf
     parameters: Document = Field(default_factory=dict)  # further ones of v2
     v2_status: Moves | None = None
+    status_report: str | Document | None = None
     events: tuple[Event, ...] | None = None
     reason: str = ""
     task_name: str = "Simulated task"
@@ -162,12 +163,17 @@ def _identified_scene(
     )
 
 
-def stamp(capture: Capture, task_id: int, number: int, scene: int) -> str:
+def stamp(capture: Capture, task_id: int, number: int, scene: int, *, fraction: str = "") -> str:
     """Return the beginning of a scene ID like the provider's, with an invented time that makes it unique."""
     moment = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(
         seconds=task_id % 10_000 * 10_000 + number * 10 + scene
     )
-    return f"{moment:%Y%m%d_%H%M%S}_SN{capture.satellite_name.removeprefix('newsat')}"
+    return f"{moment:%Y%m%d_%H%M%S}{fraction}_SN{capture.satellite_name.removeprefix('newsat')}"
+
+
+def exact_stamp(capture: Capture, task_id: int, number: int, scene: int) -> str:
+    """Return the beginning of the ID of an item or deliverable: with milliseconds."""
+    return stamp(capture, task_id, number, scene, fraction=f"_{task_id // 10_000 % 1000:03d}")
 
 
 def _attachments(*, zip_first: bool) -> tuple[Attachment, ...]:

@@ -69,6 +69,8 @@ async def instead(request: web.Request, fault: Fault) -> web.StreamResponse | No
             return answer
         case "html":
             return web.Response(text=_HTML, content_type="text/html")
+        case "html_error":
+            return web.Response(text=_HTML, content_type="text/html", status=fault.code)
         case "reset" if fault.at is None:
             hang_up(request, reset=True)
             return web.Response()

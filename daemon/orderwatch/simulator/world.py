@@ -1,12 +1,13 @@
 """What the provider shows at a moment: a pure function of scenario and seconds since its start."""
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
+from orderwatch.simulator.assets.grid import strip
 from orderwatch.simulator.attachments import Content, content
 from orderwatch.simulator.documents import Document, current, zulu
 from orderwatch.simulator.orders import Attachment, Capture, Order, Scene
@@ -14,8 +15,6 @@ from orderwatch.simulator.scenario import Scenario
 
 Sign = Callable[[str, Attachment], str]
 """Returns a new link token for this attachment of this scene."""
-
-_HALF_WIDTH = 0.035  # degrees: scenes around a point have sides of about 7 km
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +161,7 @@ class World:
             "scene_id": place.scene.scene_id,
             "sceneset_id": place.scene.sceneset_id,
             "timestamp": zulu(self.moment(place.capture.taken) + timedelta(seconds=2.946876 * (number + 1))),
-            "footprint": {"type": "Polygon", "coordinates": [_footprint(place.order.target, *place.strip)]},
+            "footprint": {"type": "Polygon", "coordinates": [strip(place.order.target, *place.strip)]},
             "metadata": {"cloud_cover": 7 * number, "task_id": place.order.task_id},
             "supplier": "Satellogic",
             "satellite_class": "NewSat",
@@ -239,19 +238,3 @@ def _with_height(target: Document) -> Document:
         return target
     longitude, latitude, *_ = target["coordinates"]
     return {"type": "Point", "coordinates": [longitude, latitude, 0.0]}
-
-
-def _footprint(target: Document, strip: int, strips: int) -> list[list[float]]:
-    """Return a ring: a square around a point, or one of the strips from west to east that cover an area."""
-    if target["type"] == "Point":
-        longitude, latitude, *_ = target["coordinates"]
-        west, east = longitude - _HALF_WIDTH, longitude + _HALF_WIDTH
-        south, north = latitude - _HALF_WIDTH, latitude + _HALF_WIDTH
-    else:
-        ring: Sequence[Sequence[float]] = target["coordinates"][0]
-        longitudes, latitudes = [corner[0] for corner in ring], [corner[1] for corner in ring]
-        width = (max(longitudes) - min(longitudes)) / strips
-        west = min(longitudes) + strip * width
-        east, south, north = west + width, min(latitudes), max(latitudes)
-    corners = ((west, south), (east, south), (east, north), (west, north), (west, south))
-    return [[round(longitude, 6), round(latitude, 6)] for longitude, latitude in corners]

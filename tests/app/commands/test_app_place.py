@@ -120,6 +120,27 @@ async def test_a_dry_run_shows_the_request_and_sends_nothing(rigged: Rigged) -> 
         assert secret not in ended.out + as_json.out
 
 
+async def test_a_check_places_nothing_and_fails_if_the_provider_does_not_answer(rigged: Rigged) -> None:
+    rig = await desk(rigged, new=True)
+    ended = await rig.call("place", file_of(rig, order_toml()), "--check")
+    assert ended.code == 1
+    assert ended.out.endswith("nothing was ordered\n")
+    assert "could not be checked: tasking: POST /tasking/analysis/can-add-order/: 404" in ended.err
+    as_json = await rig.call("place", file_of(rig, order_toml()), "--check", "--json")
+    (found,) = json.loads(as_json.out)["feasibility"]
+    assert (as_json.code, found["feasible"], found["answer"]) == (1, None, None)
+    assert placed(rig) == []
+    assert not rig.database.exists()
+
+
+async def test_an_order_by_sku_is_not_for_an_account_that_orders_by_product(rigged: Rigged) -> None:
+    rig = await desk(rigged, new=True)
+    by_sku = order_toml().replace("product = 169", 'sku = "TSKPOI-M"\nmax_off_nadir = 25')
+    ended = await rig.call("place", file_of(rig, by_sku), "--dry-run", "--json")
+    assert "sku: this account orders by product" in ended.err
+    assert ended.code == 2
+
+
 async def test_without_a_terminal_and_without_yes_nothing_is_sent(rigged: Rigged) -> None:
     rig = await desk(rigged, new=True)
     ended = await rig.call("place", file_of(rig, order_toml()))

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from tests.core.samples import DAY, HOUR, NOON
 
 from orderwatch.core.ordering.request import (
+    KnownOrderNames,
     Product,
     Request,
     fingerprint,
     from_body,
-    product_problems,
+    offer_problems,
     read_request,
     window_problems,
 )
@@ -248,6 +249,10 @@ def test_a_window_is_judged_by_the_time_of_day(begins: timedelta, ends: timedelt
 def test_the_providers_own_example_can_be_ordered_when_it_was() -> None:
     asked = request(start="2020-12-23T00:00:00+03:00", end="2021-01-12T00:00:00+03:00")
     assert window_problems(asked, datetime(2020, 12, 23, 22, 13, 52, tzinfo=UTC)) == []
+
+
+def product_problems(asked: Request, products: list[Product]) -> list[str]:
+    return offer_problems(asked, KnownOrderNames(NOON, products))
 
 
 PRODUCTS = [

@@ -10,7 +10,7 @@ from tests.core.samples import DAY, HOUR, MINUTE, NOON
 from orderwatch.core.ordering.intent import Budget, Intent, IntentState, describe_outcome, how_to_resume
 from orderwatch.core.ordering.order_file import Draft
 from orderwatch.core.ordering.provenance import Provenance
-from orderwatch.core.ordering.request import Product, Request
+from orderwatch.core.ordering.request import KnownOrderNames, Product, Request
 from orderwatch.core.ordering.standing_orders import is_spent, marked, steps, unfit
 
 REQUEST = Request(
@@ -136,9 +136,10 @@ def test_a_window_that_cannot_be_ordered_now_stands_against_it_unless_it_is_plac
 
 def test_a_product_that_is_not_there_or_takes_another_geometry_stands_against_it() -> None:
     point, area = Product(pk=169, name="P", is_area=False), Product(pk=169, name="A", is_area=True)
-    assert unfit(REQUEST, [point]) is None
-    assert "does not take a Point" in (unfit(REQUEST, [area]) or "")
-    assert "this contract has no product 169" in (unfit(REQUEST, []) or "")
+    assert unfit(REQUEST, KnownOrderNames(NOON, [point])) is None
+    assert "does not take a Point" in (unfit(REQUEST, KnownOrderNames(NOON, [area])) or "")
+    assert "this contract has no product 169" in (unfit(REQUEST, KnownOrderNames(NOON, [])) or "")
+    assert "orders by sku" in (unfit(REQUEST, KnownOrderNames(NOON, None, orders_by_sku=True)) or "")
 
 
 @pytest.mark.parametrize(

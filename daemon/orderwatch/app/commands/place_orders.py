@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from orderwatch.app.factories import Factory, held_database, open_connection
 from orderwatch.app.plan import Plan
+from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.intent import Intent, forgotten
 from orderwatch.core.ordering.matching import equivalent
 from orderwatch.core.ordering.provenance import Provenance
@@ -58,8 +59,34 @@ async def search_unclear(
         opening = open_connection(plan.accounts[account], plan.network, redactor, on_date=clock.on_date)
         async with opening as connection:
             await connection.require_tasking()
-            found[account] = KnownOrderNames(products=await connection.tasking.products(), now=clock.now())
+            by_sku = connection.tasking.orders_by_sku
+            products = None if by_sku else await connection.tasking.products()
+            found[account] = KnownOrderNames(clock.now(), products, by_sku)
     return found
+
+
+class CheckResult(NamedTuple):
+    """The provider's answer for one order; None with the `error` that came instead."""
+
+    order: PlaceRequest
+    found: Feasibility | None
+    error: ProviderError | None = None
+
+
+async def check_feasibility(
+    plan: Plan, redactor: Redactor, orders: Sequence[PlaceRequest]
+) -> list[CheckResult]:
+    """Return whether each order could be carried out; places nothing."""
+    results = []
+    for one in orders:
+        async with open_connection(plan.accounts[one.account], plan.network, redactor) as connection:
+            try:
+                found = await connection.tasking.feasibility(one.request.body)
+            except ProviderError as error:
+                results.append(CheckResult(one, None, error))
+            else:
+                results.append(CheckResult(one, found))
+    return results
 
 
 async def known_intents(plan: Plan, orders: Sequence[PlaceRequest]) -> list[Intent | None]:

@@ -12,6 +12,7 @@ from orderwatch.cli.output.tables import console, plain
 from orderwatch.core.deliveries.sidecar import zulu
 from orderwatch.core.field_parsers import shown
 from orderwatch.core.formatting import format_time
+from orderwatch.core.ordering.feature import to_feature
 from orderwatch.core.ordering.intent import Intent, IntentState
 from orderwatch.core.ordering.order_file import Draft, read_orders
 from orderwatch.core.ordering.request import KnownOrderNames, Request, fingerprint
@@ -37,7 +38,7 @@ def print_orders(orders: "Sequence[PlaceRequest]", known: Sequence[Intent | None
             request.task_name,
             request.project_name,
             one.account,
-            str(request.product),
+            request.sku or str(request.product),
             _place(request),
             f"{_minute(request.start)} to {_minute(request.end)}",
             f"at most {request.max_captures}" if request.max_captures else "any",
@@ -59,15 +60,15 @@ def print_requests(requests: "Sequence[JsonObject]") -> None:
 
 def request_facts(one: "PlaceRequest", plan: "Plan") -> "JsonObject":
     """Return the request as it would be sent; no token is requested."""
-    account = plan.accounts[one.account].settings
+    account, body = plan.accounts[one.account].settings, one.request.body
     contract = {"X-Satellogic-Contract-Id": account.contract_id} if account.contract_id else {}
     return {
         "account": one.account,
         "fingerprint": fingerprint(one.account, one.request),
         "method": "POST",
-        "url": f"{account.endpoints.api}/tasking/tasks/",
+        "url": f"{account.endpoints.api}{'/v2/orders/' if one.request.sku else '/tasking/tasks/'}",
         "headers": {"authorizationToken": "Bearer …", **contract, "Content-Type": "application/json"},
-        "body": one.request.body,
+        "body": to_feature(body) if one.request.sku else body,
     }
 
 

@@ -20,6 +20,7 @@ from orderwatch.cli.common import (
     quiet,
 )
 from orderwatch.cli.ordering.common import ask, note_of, result_line, result_to_dict
+from orderwatch.cli.ordering.feasibility import report_feasibility
 from orderwatch.cli.ordering.order_file import (
     AccountFacts,
     print_orders,
@@ -50,6 +51,7 @@ _INTERRUPTED = (
 @click.option("--note", metavar="TEXT", callback=note_of, help="Purpose, kept in the history of each order.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--dry-run", is_flag=True, help="Check everything and show the requests; place nothing.")
+@click.option("--check", is_flag=True, help="Request whether each order is feasible; place nothing.")
 @click.option("--resume", is_flag=True, help="Resend orders whose first attempt is confirmed lost.")
 @click.option("--again", is_flag=True, help="Place a duplicate of an order that already exists.")
 @click.option("--forget", is_flag=True, help="Stop searching for unconfirmed orders; place nothing.")
@@ -63,6 +65,7 @@ def place(
     *,
     yes: bool,
     dry_run: bool,
+    check: bool,
     resume: bool,
     again: bool,
     forget: bool,
@@ -75,8 +78,8 @@ def place(
     """
     from orderwatch.app.commands import place_orders
 
-    if [resume, again, forget].count(True) > 1:
-        raise click.UsageError("--resume, --again and --forget are mutually exclusive")
+    if [resume, again, forget, check].count(True) > 1:
+        raise click.UsageError("--resume, --again, --forget and --check are mutually exclusive")
     plan = context.plan(resolve=True)
     redactor = quiet(plan.settings)
     demand_account(plan.accounts, account)
@@ -97,6 +100,9 @@ def place(
     if dry_run:
         requests = [request_facts(one, plan) for one in orders]
         print_json({"requests": requests}) if as_json else print_requests(requests)
+    elif check:
+        results = asyncio.run(place_orders.check_feasibility(plan, redactor, orders))
+        report_feasibility(results, as_json=as_json)
     elif forget:
         _forget(plan, orders, yes=yes)
     else:

@@ -16,7 +16,7 @@ class _Shown(NamedTuple):
     """The fields that distinguish orders; None if the provider does not show them."""
 
     names: tuple[str | None, str | None]
-    product: int | None
+    product: int | str | None  # the number of a product, or a SKU
     start: datetime | None
     end: datetime | None
     target: object
@@ -37,12 +37,15 @@ def may_match(request: Request, seen: OrderSnapshot) -> bool:
 
 def equivalent(one: Request, other: Request) -> bool:
     """Returns whether the provider's list would show both as the same order."""
-    return _is_same(one, _Shown(_names(other), other.product, other.start, other.end, other.target))
+    product = other.product or other.sku
+    return _is_same(one, _Shown(_names(other), product, other.start, other.end, other.target))
 
 
 def _shown(seen: OrderSnapshot) -> _Shown:
     names = seen.task_name, seen.project_name
-    return _Shown(names, whole(seen.product), seen.start, seen.end, seen.document.get("target"))
+    return _Shown(
+        names, whole(seen.product) or seen.product, seen.start, seen.end, seen.document.get("target")
+    )
 
 
 def _names(request: Request) -> tuple[str, str]:
@@ -60,11 +63,23 @@ def _names_agree(request: Request, looks: _Shown) -> bool:
 
 def _rest_agrees(request: Request, looks: _Shown) -> bool:
     return (
-        looks.product in {None, request.product}
+        _is_product(request, looks.product)
         and _is_time(request.start, looks.start)
         and _is_time(request.end, looks.end)
         and may_be_one(request.target, looks.target)
     )
+
+
+def _is_product(request: Request, theirs: int | str | None) -> bool:
+    """Returns whether the products or SKUs agree; a product and a SKU may be the same."""
+    if isinstance(theirs, str):
+        return request.sku is None or _family(request.sku) == _family(theirs)
+    return None in {theirs, request.product} or request.product == theirs
+
+
+def _family(sku: str) -> str:
+    """Returns the SKU without `.NN.NN`, for which the provider may show the figures of the contract."""
+    return plain_name(sku).partition(".")[0]
 
 
 def _may_be_name(ours: str, theirs: str | None) -> bool:

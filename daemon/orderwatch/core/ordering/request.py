@@ -18,6 +18,7 @@ from orderwatch.core.field_parsers import (
     unknown_keys,
 )
 from orderwatch.core.geo.target import normalised, read_target
+from orderwatch.core.ordering import parameters
 
 _POINT, _AREA = 169, 178  # as documented; other products have `is_area`
 
@@ -38,17 +39,20 @@ class Product:
         return None
 
 
-REQUIRED = ("task_name", "project_name", "product", "target", "start", "end")
-KEYS = (*REQUIRED, "max_captures", "expected_age")
+_NAMES, _REST = ("task_name", "project_name"), ("target", "start", "end")
+REQUIRED = (*_NAMES, *_REST)
+KEYS = (*_NAMES, "product", *_REST, "max_captures", "expected_age", "sku", *parameters.READERS)
 
 _READERS: Mapping[str, Callable[[object], object]] = {
     "task_name": read_name,
     "project_name": read_name,
     "product": read_whole,
+    "sku": parameters.read_sku,
     "start": read_time,
     "end": read_time,
     "max_captures": read_whole,
     "expected_age": read_age,
+    **parameters.READERS,
 }
 _MIN_WINDOW = timedelta(minutes=1)
 _MAX_WINDOW = timedelta(days=731)
@@ -60,30 +64,34 @@ _KINDS = {"Point": "point", "Polygon": "area"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """An order to be placed: a GeoJSON Point or Polygon in degrees, and a window in UTC."""
+    """An order to be placed: a GeoJSON Point or Polygon in degrees, and a window in UTC.
+
+    It has a product of the v1 API, or a SKU and parameters of the v2 API.
+    """
 
     task_name: str
     project_name: str
-    product: int
+    product: int | None = None
+    sku: str | None = None
     target: Mapping[str, object]
     start: datetime
     end: datetime
     max_captures: int | None = None
     expected_age: str | int | float | None = None
+    min_off_nadir: int | float | None = None
+    max_off_nadir: int | float | None = None
+    min_sun_elevation: int | float | None = None
+    max_sun_elevation: int | float | None = None
+    processing_level: str | None = None
+    revisit_period: str | None = None
+    remapping_mode: str | None = None
+    remapping_period: str | None = None
 
     @property
     def body(self) -> dict[str, object]:
-        """JSON for `POST /tasking/tasks/`, without empty fields."""
-        body: dict[str, object] = {
-            "task_name": self.task_name,
-            "project_name": self.project_name,
-            "product": self.product,
-            "target": normalised(self.target),
-            "start": zulu(self.start),
-            "end": zulu(self.end),
-            "max_captures": self.max_captures,
-            "expected_age": self.expected_age,
-        }
+        """JSON for `POST /tasking/tasks/`, without empty fields; `to_feature` makes that of the v2 API."""
+        body: dict[str, object] = {key: getattr(self, key) for key in KEYS}
+        body |= {"target": normalised(self.target), "start": zulu(self.start), "end": zulu(self.end)}
         return {key: value for key, value in body.items() if value is not None}
 
 
@@ -105,10 +113,14 @@ def fingerprint(account: str, request: Request) -> str:
 
 
 class KnownOrderNames(NamedTuple):
-    """The facts to check an order with: the time, and the products, None if they are unknown."""
+    """The facts to check an order with: the time, and the products, None if they are unknown.
+
+    `orders_by_sku`: the account takes SKUs, whose list is unknown, and no products; None if that is unknown.
+    """
 
     now: datetime
     products: Sequence[Product] | None
+    orders_by_sku: bool | None = None
 
 
 def read_request(
@@ -131,8 +143,10 @@ def read_request(
     if "start" in values and "end" in values:
         problems += _length_problems(values["end"] - values["start"])
         problems += _window_problems(values["start"], values["end"], known.now) if known else []
-    if known and known.products is not None and "product" in values:
-        problems += _product_problems(values["product"], _kind_of(document.get("target")), known.products)
+    problems += parameters.parameter_problems(document, values)
+    if known:
+        kind = _kind_of(document.get("target"))
+        problems += _offer_problems(values.get("product"), values.get("sku"), kind, known)
     return (None if problems else Request(**values)), problems
 
 
@@ -141,9 +155,9 @@ def window_problems(request: Request, now: datetime) -> list[str]:
     return _window_problems(request.start, request.end, now)
 
 
-def product_problems(request: Request, products: Sequence[Product]) -> list[str]:
-    """Returns why the product cannot be ordered for this target."""
-    return _product_problems(request.product, _kind_of(request.target), products)
+def offer_problems(request: Request, known: KnownOrderNames) -> list[str]:
+    """Returns why the account cannot order this product or SKU for this target."""
+    return _offer_problems(request.product, request.sku, _kind_of(request.target), known)
 
 
 def _window_problems(start: datetime, end: datetime, now: datetime) -> list[str]:
@@ -159,6 +173,18 @@ def _window_problems(start: datetime, end: datetime, now: datetime) -> list[str]
 def _kind_of(target: object) -> str | None:
     kind = target.get("type") if isinstance(target, Mapping) else None
     return kind if kind in _KINDS else None
+
+
+def _offer_problems(
+    product: int | None, sku: str | None, kind: str | None, known: KnownOrderNames
+) -> list[str]:
+    if product is not None and known.orders_by_sku:
+        return ["product: this account orders by sku; write sku, e.g. TSKPOI-M, instead"]
+    if sku is not None and known.orders_by_sku is False:
+        return ['sku: this account orders by product; write product, or set api = "v2"']
+    if product is None or known.products is None:
+        return []
+    return _product_problems(product, kind, known.products)
 
 
 def _product_problems(pk: int, kind: str | None, products: Sequence[Product]) -> list[str]:

@@ -8,11 +8,11 @@ from orderwatch.core.ordering.intent import Budget, Intent, IntentState, describ
 from orderwatch.core.ordering.matching import equivalent
 from orderwatch.core.ordering.order_file import Draft
 from orderwatch.core.ordering.request import (
-    Product,
+    KnownOrderNames,
     Request,
     fingerprint,
+    offer_problems,
     plain_name,
-    product_problems,
     window_problems,
 )
 
@@ -48,9 +48,9 @@ def steps(declared: Mapping[str, Draft], intents: Sequence[Intent], now: datetim
             yield Step(draft, describe_outcome(same, how_to_resume(same)))
 
 
-def unfit(request: Request, products: Sequence[Product]) -> str | None:
-    """Returns why the provider's products do not allow the order, if so."""
-    return "; ".join(product_problems(request, products)) or None
+def unfit(request: Request, known: KnownOrderNames) -> str | None:
+    """Returns why the account cannot place the order, if so."""
+    return "; ".join(offer_problems(request, known)) or None
 
 
 def is_spent(budget: Budget, intents: Iterable[Intent], now: datetime) -> bool:

@@ -1,9 +1,12 @@
 """Reads, places and cancels orders over the v2 API, and reads their captures."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 
+from orderwatch.core.ordering.feasibility import Feasibility
+from orderwatch.core.ordering.feature import to_feature
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot
 from orderwatch.errors import (
@@ -16,6 +19,7 @@ from orderwatch.errors import (
 )
 from orderwatch.ports import ListedRow, ListPage
 from orderwatch.provider.client import ORDERS, TASKING, ForbiddenReplyError, HttpClient
+from orderwatch.provider.feasibility import feasibility_of_feature
 from orderwatch.provider.pagination import pages
 from orderwatch.provider.placing import NotOfferedError
 from orderwatch.provider.row_hash import row_hash
@@ -29,7 +33,6 @@ from orderwatch.provider.v2.lists import (
     order_path,
 )
 from orderwatch.provider.v2.orders import OrderReader, unwrapped
-from orderwatch.provider.v2.placing import to_feature
 from orderwatch.provider.v2.rows import CaptureRow, DeliverableRow, flat, is_archive_order, order_of
 
 _LIST = "/v2/orders/"
@@ -42,9 +45,17 @@ class OrdersApi:
     """`ports.Tasking` over the v2 API."""
 
     can_cancel = True
+    orders_by_sku = True
 
-    def __init__(self, http: HttpClient, reader: SchemaReader, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        reader: SchemaReader,
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         self._http = http
+        self._sleep = sleep
         self._reader = reader
         self._orders = OrderReader(reader)
         self._order_lists = OrderLists(http, monotonic)
@@ -118,7 +129,12 @@ class OrdersApi:
         """Return none: the contract fixes the SKUs, and no list of them is known."""
         return ()
 
+    async def feasibility(self, body: Mapping[str, object]) -> Feasibility:
+        return await feasibility_of_feature(self._http, body, self._sleep)
+
     async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
+        if "sku" not in body:
+            raise RejectedError("the v2 API takes orders with a sku; replace product by sku")
         name = f"orders: POST {_LIST}"
         url = self._http.url(ORDERS, _LIST)
         try:

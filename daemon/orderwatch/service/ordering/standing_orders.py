@@ -9,7 +9,7 @@ import structlog
 from orderwatch.core.ordering.intent import Budget, Intent, IntentState, describe_outcome, how_to_resume
 from orderwatch.core.ordering.order_file import Draft
 from orderwatch.core.ordering.provenance import Provenance
-from orderwatch.core.ordering.request import fingerprint
+from orderwatch.core.ordering.request import KnownOrderNames, fingerprint
 from orderwatch.core.ordering.standing_orders import name_of, unfit
 from orderwatch.errors import LockedError, ProviderError, RefusedError, UnexpectedError
 from orderwatch.ports import Tasking
@@ -156,14 +156,18 @@ class StandingOrders:
         if not todo:
             return
         await self._may_order()
-        products = await self._tasking.products()
+        known = await self._known()
         for draft in todo:
             self._worker.progress()
-            if reason := unfit(draft.request, products):
+            if reason := unfit(draft.request, known):
                 self._planner.postpone(draft, reason)
             else:
                 outcome = await self._placer.order(self._intent(draft), budget=self._budget)
                 self._handle_outcome(draft, outcome)
+
+    async def _known(self) -> KnownOrderNames:
+        products = None if self._tasking.orders_by_sku else await self._tasking.products()
+        return KnownOrderNames(self._now(), products, self._tasking.orders_by_sku)
 
     def _handle_outcome(self, draft: Draft, outcome: PlaceOutcome | None) -> None:
         """Postpone what did not end in an order, so that it is not requested at every wakeup."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from orderwatch.simulator.assets.grid import Square, squares
 from orderwatch.simulator.assets.images import Image
-from orderwatch.simulator.orders import Capture, Order, stamp
+from orderwatch.simulator.orders import Capture, Order, exact_stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def tiles(order: Order, capture: Capture) -> Iterator[Tile]:
     if capture.published is None:
         return
     place = order.captures.index(capture)
-    start = stamp(capture, order.task_id, place, 0)
+    start = exact_stamp(capture, order.task_id, place, 0)
     for number, square in enumerate(squares(order.target, wanted.count, wanted.grid_km)):
         for collection, lag in wanted.collections.items():
             for version, second in enumerate((capture.published + lag, *wanted.newer)):

@@ -1,4 +1,4 @@
-"""The squares of a kilometre grid in UTM, and where they lie."""
+"""Where scenes and tiles lie: strips of a target, and the squares of a kilometre grid in UTM."""
 
 import math
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from orderwatch.simulator.documents import Document
 
 _RADIUS_M, _FLATNESS, _SCALE = 6_378_137.0, 0.00669437999, 0.9996  # WGS 84
 _KM_PER_DEGREE = 111.32
+_HALF_WIDTH = 0.035  # degrees: scenes around a point have sides of about 7 km
 
 
 class Square(NamedTuple):
@@ -57,6 +58,20 @@ def squares(target: Document, count: int, side: int) -> Iterator[Square]:
         yield Square(zone, latitude >= 0, east, north, side, _rounded(bounds))
 
 
+def strip(target: Document, number: int, count: int) -> list[list[float]]:
+    """Return a ring: a square around a point, or one of the strips from west to east that cover an area."""
+    west, south, east, north = bounds_of(target)
+    if target["type"] == "Point":
+        west, east = west - _HALF_WIDTH, east + _HALF_WIDTH
+        south, north = south - _HALF_WIDTH, north + _HALF_WIDTH
+    else:
+        width = (east - west) / count
+        west = west + number * width
+        east = west + width
+    corners = ((west, south), (east, south), (east, north), (west, north), (west, south))
+    return [[round(longitude, 6), round(latitude, 6)] for longitude, latitude in corners]
+
+
 def utm(longitude: float, latitude: float) -> tuple[int, float, float]:
     """Return zone, easting and northing in metres (Snyder's series, good to a metre within the zone)."""
     zone = min(60, int((longitude + 180) // 6) + 1)
@@ -76,9 +91,6 @@ def utm(longitude: float, latitude: float) -> tuple[int, float, float]:
 
 
 def _middle(target: Document) -> tuple[float, float]:
-    if target["type"] == "Point":
-        longitude, latitude, *_ = target["coordinates"]
-        return longitude, latitude
     west, south, east, north = bounds_of(target)
     return (west + east) / 2, (south + north) / 2
 

@@ -26,14 +26,17 @@ class Index:
         }
 
     @cached_property
+    def products_of(self) -> dict[str, list[Product]]:
+        """Deliverables, shown or not, by the ID of their order."""
+        return {
+            order.order_id: [product for capture in order.captures for product in products(order, capture)]
+            for order in self.scenario.orders
+        }
+
+    @cached_property
     def products(self) -> dict[str, Product]:
         """Deliverables by their ID."""
-        return {
-            product.deliverable_id: product
-            for order in self.scenario.orders
-            for capture in order.captures
-            for product in products(order, capture)
-        }
+        return {product.deliverable_id: product for found in self.products_of.values() for product in found}
 
     @cached_property
     def _by_scene(self) -> dict[str, Product]:

@@ -54,7 +54,8 @@ def bucket(simulator: Simulator) -> Handler:
             return lie
         if leaked := request[ENTRY].leaked:
             return web.Response(status=400, text=f"unexpected credentials: {', '.join(leaked)}\n")
-        if not is_valid(simulator, request):
+        expired = fault is not None and fault.kind == "expire"
+        if expired or not is_valid(simulator, request):
             return _error(403, "AccessDenied", "Request has expired")
         if image is None or f"{BUCKET_PREFIX}{image.bucket_path(key)}" != request.path:
             return _error(404, "NoSuchKey", "The specified key does not exist.")

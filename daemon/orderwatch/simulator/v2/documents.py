@@ -8,7 +8,7 @@ from orderwatch.simulator.documents import Document, current, zulu
 from orderwatch.simulator.orders import Capture, Order
 from orderwatch.simulator.state import Simulator
 from orderwatch.simulator.v2 import words
-from orderwatch.simulator.v2.products import Product, products
+from orderwatch.simulator.v2.products import Product
 from orderwatch.simulator.v2.settings import Event
 
 _OTHER_NAMES = {"capture_id": "id", "deliverable_id": "id", "status": "state"}
@@ -32,7 +32,7 @@ def order(simulator: Simulator, order: Order, at: float, *, is_listed: bool = Fa
         "sku": order.sku,
         "product_name": "Standard Tasking" if order.sku.startswith("TSK") else "Archive Image",
         "status": words.order_word(order, options, at, is_listed=is_listed),
-        "status_report": None,
+        "status_report": order.status_report,
         "latest_event": event(simulator, order, shown[-1]) if shown else None,
         "created_at": _naive(simulator, order.created),
         "updated_at": _naive(simulator, words.last_change(order, options, at, is_listed=is_listed)),
@@ -78,14 +78,10 @@ def capture(simulator: Simulator, order: Order, capture: Capture, at: float) -> 
     return _renamed(row, _OTHER_NAMES) if options.other_names else row
 
 
-def deliverables(order: Order, at: float) -> list[Product]:
+def deliverables(simulator: Simulator, order: Order, at: float) -> list[Product]:
     """Return the deliverables of an order by then."""
-    return [
-        product
-        for capture in order.captures
-        for product in products(order, capture)
-        if current(product.status, at) is not None
-    ]
+    found = simulator.index.products_of[order.order_id]
+    return [product for product in found if current(product.status, at) is not None]
 
 
 def deliverable(simulator: Simulator, product: Product, at: float) -> Document:

@@ -44,6 +44,7 @@ def placed(world: World, body: Document, contract: str, at: float) -> tuple[Worl
     """Return the world with one more order, soon closed; `body` must be valid."""
     properties = body["properties"]
     parameters = dict(properties["parameters"])
+    is_area = body["geometry"]["type"] == "Polygon"
     window = {name: parameters.pop(name) for name in ("start", "end") if name in parameters}
     return v1.with_order(
         world,
@@ -53,6 +54,8 @@ def placed(world: World, body: Document, contract: str, at: float) -> tuple[Worl
         project_name=properties.get("project_name") or "",
         sku=properties["sku"],
         target=body["geometry"],
+        product=next(p.pk for p in world.scenario.products if p.is_area == is_area),
+        task_appears=at + world.scenario.v2.task_after,
         parameters=parameters,
         **{name: world.seconds(datetime.fromisoformat(text)) for name, text in window.items()},
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from orderwatch.simulator.assets.grid import squares
 from orderwatch.simulator.assets.images import Image
 from orderwatch.simulator.documents import Moves, current
-from orderwatch.simulator.orders import Capture, Order, stamp
+from orderwatch.simulator.orders import Capture, Order, exact_stamp
 from orderwatch.simulator.v2.settings import Deliverable
 from orderwatch.simulator.v2.words import is_delivered
 
@@ -55,7 +55,7 @@ def products(order: Order, capture: Capture) -> Iterator[Product]:
         if status is None:
             continue
         seed = f"{order.task_id}/{place}/{number}"
-        scene = f"{stamp(capture, order.task_id, place, number)}_{deliverable.processing_level}"
+        scene = f"{exact_stamp(capture, order.task_id, place, number)}_{deliverable.processing_level}"
         yield Product(
             order=order,
             capture=capture,

@@ -1,11 +1,13 @@
 """Requests to the orders API."""
 
+import math
+
 from aiohttp import web
 
 from orderwatch.simulator import auth
 from orderwatch.simulator.auth import Refused
 from orderwatch.simulator.documents import Document
-from orderwatch.simulator.orders import Capture, Order
+from orderwatch.simulator.orders import DAY, Capture, Order
 from orderwatch.simulator.responses import json_response
 from orderwatch.simulator.routing import Route
 from orderwatch.simulator.state import Simulator
@@ -66,7 +68,7 @@ async def _deliverable(simulator: Simulator, request: web.Request) -> web.Respon
     at = simulator.seconds()
     contracts = auth.contracts_with_reason(simulator, request)
     product = simulator.index.products.get(request.match_info["deliverable_id"])
-    if product is None or product not in documents.deliverables(product.order, at):
+    if product is None or product not in documents.deliverables(simulator, product.order, at):
         raise Refused(404, {"message": "Not Found"})
     if simulator.world.order_with(product.order.order_id, at, contracts) is None:
         raise Refused(404, {"message": "Not Found"})
@@ -87,7 +89,7 @@ def _captures_of(simulator: Simulator, request: web.Request, orders: list[Order]
 def _deliverables_of(
     simulator: Simulator, request: web.Request, orders: list[Order], at: float
 ) -> web.Response:
-    found = [product for order in orders for product in documents.deliverables(order, at)]
+    found = [product for order in orders for product in documents.deliverables(simulator, order, at)]
     return enveloped(simulator, request, found, lambda product: documents.deliverable(simulator, product, at))
 
 
@@ -157,10 +159,11 @@ async def _analyse(simulator: Simulator, request: web.Request) -> web.Response:
 async def _analysis(simulator: Simulator, request: web.Request) -> web.Response:
     auth.contracts_with_reason(simulator, request)
     analysis_id = request.match_info["analysis_id"]
-    if (begun := simulator.analyses.get(analysis_id)) is None:
+    age = simulator.seconds() - simulator.analyses.get(analysis_id, -math.inf)
+    if age >= DAY:
         raise Refused(404, {"message": "Not Found"})
     answer: Document = {"analysis_id": analysis_id, "status": "PENDING"}
-    if simulator.seconds() >= begun + simulator.scenario.v2.analysis_after:
+    if age >= simulator.scenario.v2.analysis_after:
         answer |= {"status": "SUCCESS", "result": {"opportunities": []}}
     return json_response(answer)
 

@@ -58,6 +58,7 @@ class V2(Frozen):
     capture_field: str = "capture_id"  # of a deliverable; "" = none
     wrong_contract: int = Field(default=401, ge=400, le=499)
     created: Literal["feature", "wrapped", "no_id", "empty"] = "feature"
+    task_after: float = 0.0  # seconds from a new order to its `task_id`
     cancel: Literal["accepted", "refused", "forbidden"] = "accepted"
     cancel_after: float = Field(default=2.0, ge=0)  # seconds from the request to its decision
     cancel_body: bool = True

@@ -1,8 +1,6 @@
-"""Translates an order to the Feature that the v2 API takes."""
+"""Translates an order by SKU to the GeoJSON Feature that the v2 API takes."""
 
 from collections.abc import Mapping
-
-from orderwatch.errors import RejectedError
 
 _PARAMETERS = {
     "start": "start",
@@ -19,9 +17,7 @@ _PARAMETERS = {
 
 
 def to_feature(body: Mapping[str, object]) -> dict[str, object]:
-    """Return the Feature of a `Request.body`. Raises `RejectedError` without a SKU."""
-    if "sku" not in body:
-        raise RejectedError("the v2 API takes orders with a sku; replace product by sku")
+    """Returns the Feature of a `Request.body` with a SKU."""
     return {
         "type": "Feature",
         "geometry": body["target"],
