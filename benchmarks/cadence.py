@@ -184,7 +184,7 @@ def order_at(simulated: SimulatedOrder, now: float) -> Order:
         phase = CapturePhase.PLANNED if now < capture.start else CapturePhase.CAPTURED
         captures.append(Capture(capture_id=str(number), status=STATUSES[phase], start=time_at(capture.start)))
     return Order(
-        account="main", task_id=simulated.number, product=simulated.product,
+        account="main", order_id=str(simulated.number), task_id=simulated.number, product=simulated.product,
         status=RUNNING, state=OrderState.OPEN,
         start=time_at(simulated.opens), end=time_at(simulated.closes), captures=tuple(captures),
     )  # fmt: skip

@@ -22,6 +22,7 @@ import aiohttp
 import orjson
 import structlog
 
+from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
 from orderwatch.db.migrate import upgrade
@@ -38,7 +39,9 @@ from orderwatch.simulator.scenario import CONTRACT
 DAY = 86_400
 SWEEPS = 5
 PACE = Pace(interval=timedelta(seconds=1), max_interval=timedelta(hours=6), grace=timedelta(days=14))
-USUAL = DeliveryPlan(attachments=frozenset({"delivery_zip"}), layout="{task_id}/{file_name}")
+USUAL = DeliveryPlan(
+    attachments=WantedAttachments(frozenset({"delivery_zip"})), layout="{task_id}/{file_name}"
+)
 
 
 def run_provider(count: int, pipe: Pipe) -> None:

@@ -117,6 +117,7 @@ def past_order(number: int, now: datetime, rng: random.Random) -> Verdict:
     deliveries = tuple(
         Delivery(
             account="main",
+            order_id=str(task_id),
             task_id=task_id,
             capture_id=captures[n % 2].capture_id,
             scene_id=f"{rng.getrandbits(128):032x}",
@@ -135,6 +136,7 @@ def past_order(number: int, now: datetime, rng: random.Random) -> Verdict:
     move = Transition(
         at=taken,
         account="main",
+        order_id=str(task_id),
         task_id=task_id,
         subject=Subject.ORDER,
         before="a",
@@ -143,6 +145,7 @@ def past_order(number: int, now: datetime, rng: random.Random) -> Verdict:
     )
     order = Order(
         account="main",
+        order_id=str(task_id),
         task_id=task_id,
         task_name=f"Quay {number}",
         project_name=f"project {number % 20}",

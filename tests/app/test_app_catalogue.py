@@ -215,7 +215,7 @@ async def test_what_is_listed_of_many_scenes_stays_so_when_the_rest_fails(
             await want(store, listable(task_id))
         tree = CatalogTree(str(tmp_path), CatalogWriter(tmp_path), at_once)
         assert len(await CatalogUpdater(store, {None: tree}).update()) == 1
-        assert [one.task_id for one in await store.catalog.unlisted(None)] == [2]
+        assert [one.order_id for one in await store.catalog.unlisted(None)] == ["2"]
         assert [item.properties["orderwatch:task_id"] for item in items(tmp_path)] == [1]
 
 
@@ -301,10 +301,10 @@ class OddOrders(Orders):
 
     on = True
 
-    async def get_many(self, account: str, task_ids: Collection[int]) -> dict[int, Order]:
-        found = await super().get_many(account, task_ids)
+    async def get_many(self, account: str, order_ids: Collection[str]) -> dict[str, Order]:
+        found = await super().get_many(account, order_ids)
         odd: Any = 7 if self.on else None
-        return {n: replace(o, project_name=odd) if n == 2 else o for n, o in found.items()}
+        return {n: replace(o, project_name=odd) if n == "2" else o for n, o in found.items()}
 
 
 async def test_an_error_of_our_own_leaves_out_one_scene_and_says_it_once(
@@ -327,8 +327,9 @@ async def test_an_error_of_our_own_leaves_out_one_scene_and_says_it_once(
         seconds[0] = 2000
         await catalog_updater.update()
         assert len(items(tmp_path)) == 5
-    said = [e["event"] for e in events.entries if e["event"].startswith("catalogue.item")]
-    assert said == ["catalogue.item_failed", "catalogue.item_restored"]
+    said = [e for e in events.entries if e["event"].startswith("catalogue.item")]
+    assert [e["event"] for e in said] == ["catalogue.item_failed", "catalogue.item_restored"]
+    assert {(e["order_id"], e["task_id"]) for e in said} == {("2", 2)}
 
 
 class Unlisting(Catalog):

@@ -316,7 +316,7 @@ async def test_a_webhook_that_fails_gets_every_note_in_order_and_one_that_hangs_
         for task_id in range(7, 7 + ORDERS):
             moves = [
                 (move.capture_id, move.scene_id, move.after)
-                for move in await reader.history.of_order(task_id)
+                for move in await reader.history.of_order(str(task_id))
                 if move.subject is Subject.CAPTURE or move.after == "stored"
             ]
             assert len(moves) == 3 + 2 * SCENES  # the first capture was published before anybody looked

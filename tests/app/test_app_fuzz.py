@@ -161,7 +161,9 @@ class Fuzz:
 
     async def _is_stored(self, task_id: int) -> bool:
         async with open_reader(self.scene.rig.database) as reader:
-            states = [d.state for known in await reader.orders.list_all(task_id) for d in known.deliveries]
+            states = [
+                d.state for known in await reader.orders.list_all(str(task_id)) for d in known.deliveries
+            ]
         return bool(states) and set(states) == {"stored"}
 
     async def _page(self, path: str) -> Facts:

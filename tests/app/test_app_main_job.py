@@ -10,8 +10,8 @@ from orderwatch.simulator.scenario import Capture, Downloads, Order, Scenario, S
 TASKS = "task_ids = [41001, 41002, 41003]"
 SCENES = 7
 ORDER_KEYS = {
-    "account", "task_id", "task_name", "project_name", "status", "state", "start", "end", "last_seen_at",
-    "next_look_at", "captures", "placed_at", "looked_at",
+    "account", "order_id", "task_id", "task_name", "project_name", "status", "state", "start", "end",
+    "last_seen_at", "next_look_at", "captures", "placed_at", "looked_at",
 }  # fmt: skip
 DELIVERY_KEYS = {
     "scene_id", "name", "file_name", "state", "path", "size", "sha256", "version", "attempts", "not_before",
@@ -49,8 +49,9 @@ async def _assert_history(rig: Rig) -> None:
     """Its shape is that of the contract."""
     moves = await rig.history(41001)
     assert set(moves[0]) == {
-        "at", "task_id", "capture_id", "scene_id", "subject", "before", "after", "kind", "detail",
+        "at", "order_id", "task_id", "capture_id", "scene_id", "subject", "before", "after", "kind", "detail",
     }  # fmt: skip
+    assert {(m["order_id"], m["task_id"]) for m in moves} == {("41001", 41001)}
     assert [m["at"] for m in moves] == sorted(m["at"] for m in moves)
     assert all(m["at"].endswith("Z") for m in moves)
     delivered = [(m["before"], m["after"]) for m in moves if m["subject"] == "delivery"]
@@ -62,6 +63,7 @@ async def _assert_history(rig: Rig) -> None:
 async def _assert_status(rig: Rig) -> None:
     orders = await rig.status()
     assert [o["task_id"] for o in orders] == [41001, 41002, 41003]
+    assert [o["order_id"] for o in orders] == ["41001", "41002", "41003"]
     for order in orders:
         assert set(order) == ORDER_KEYS
         for capture in order["captures"]:

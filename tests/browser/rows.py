@@ -53,6 +53,7 @@ def verdict(placed: Placed) -> Verdict:
     over = placed.word in {"canceled", "completed"}
     order = Order(
         account="main",
+        order_id=str(placed.number),
         task_id=placed.number,
         status=TrackedStatus(word=placed.word, phase=OrderPhase(placed.word)),
         state=OrderState.SETTLING if over else OrderState.OPEN,
@@ -92,6 +93,7 @@ def _deliveries(placed: Placed, n: int) -> list[Delivery]:
     stored = taken.published + 0.05 if taken.stored is None else taken.stored
     whole = Delivery(
         account="main",
+        order_id=str(placed.number),
         task_id=placed.number,
         capture_id=capture.capture_id,
         scene_id=scene,
@@ -152,6 +154,7 @@ def _moves(order: Order) -> list[Transition]:
         return Transition(
             at=NOW + hours,
             account=order.account,
+            order_id=order.order_id,
             task_id=order.task_id,
             subject=subject,
             before=before,

@@ -132,6 +132,7 @@ def test_scripts_get_the_moves_as_they_were_recorded(call: Call, database: Path)
     (move,) = json.loads(call("history", "1", "--json").output)["transitions"]
     assert move == {
         "at": "2026-11-22T12:00:00Z",
+        "order_id": "1",
         "task_id": 1,
         "capture_id": None,
         "scene_id": None,

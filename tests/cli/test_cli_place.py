@@ -53,7 +53,9 @@ AREA = replace(
 
 
 def intent(state: IntentState = IntentState.PLACED, **more: Any) -> Intent:  # noqa: ANN401 - of any field
-    facts = {"request": REQUEST, "task_id": 41 if state is IntentState.PLACED else None, **more}
+    placed = state is IntentState.PLACED
+    ids = {"order_id": "41" if placed else None, "task_id": 41 if placed else None}
+    facts = {"request": REQUEST, **ids, **more}
     return Intent(
         account="main", provenance=ACT, written_at=NOON, sent_at=NOON, state=state, **{"sends": 1, **facts}
     )

@@ -87,6 +87,7 @@ def test_scripts_get_seconds_and_times_in_utc(call: Call) -> None:
         "overdue": [
             {
                 "account": "other",
+                "order_id": "1",
                 "task_id": 1,
                 "task_name": "Quay",
                 "project_name": None,
@@ -136,7 +137,7 @@ def test_of_an_empty_database_there_is_nothing_to_tell(call: Call, database: Pat
 
 def test_without_moves_and_without_overdue_orders_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     ledger = ReportBuilder()
-    ledger.order(OrderRow("main", 1, None, None, None, "received", "open", NOW, NOW + MINUTE))
+    ledger.order(OrderRow("main", "1", 1, None, None, None, "received", "open", NOW, NOW + MINUTE))
     print_report(ledger.report(NOW))
     shown = capsys.readouterr().out
     assert "no status change yet" in shown
@@ -149,7 +150,7 @@ def test_names_of_the_provider_stay_names(
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     ledger = ReportBuilder()
-    ledger.order(OrderRow("main", 1, name, name, name, name, "open", NOW, NOW - MINUTE))
+    ledger.order(OrderRow("main", "1", 1, name, name, name, name, "open", NOW, NOW - MINUTE))
     print_report(ledger.report(NOW))
     shown = capsys.readouterr().out
     visible = "".join(c if c.isprintable() else "\ufffd" for c in name)

@@ -20,7 +20,10 @@ _KEY = re.compile(r"(?m)^(?:# )?(\[|\w+ = )")
 _OWN = {
     "accounts.contract_id",
     "accounts.endpoints.token",
+    "delivery.attachments",  # absent, the API decides
+    "accounts.endpoints.archive",  # below `api`
     "watch.task_ids",
+    "watch.order_ids",
     "watch.project_name",
     "watch.task_name",
     "watch.placed_after",

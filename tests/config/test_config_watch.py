@@ -101,5 +101,5 @@ def test_any_one_key_that_chooses_orders_is_enough(tmp_path: Path, line: str) ->
 
 def test_a_watch_that_names_nothing_is_told_what_it_could_name(tmp_path: Path) -> None:
     (problem,) = problems(written(tmp_path, WATCHING), environ(tmp_path))
-    keys = "task_ids, project_name, task_name, placed_after or status"
+    keys = "task_ids, order_ids, project_name, task_name, placed_after or status"
     assert problem == f"watch[0]: selects no orders; set {keys}"

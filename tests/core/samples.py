@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orderwatch.core.deliveries.state_machine import RetryPolicy
+from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -32,7 +33,7 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 ZIP = "delivery_zip"
-RULES = Rules(attachments=frozenset({ZIP}), grace=14 * DAY)
+RULES = Rules(attachments=WantedAttachments(frozenset({ZIP})), grace=14 * DAY)
 POLICY = RetryPolicy(retry_min=timedelta(seconds=30), retry_max=6 * HOUR, max_attempts=20)
 
 ORDER_WORDS = {phase.value: phase for phase in OrderPhase}
@@ -41,7 +42,9 @@ CAPTURE_WORDS = {phase.value: phase for phase in CapturePhase}
 
 def seen_order(word: str = "in_progress", **more: Any) -> OrderSnapshot:  # noqa: ANN401 - handed to `replace`
     facts: dict[str, Any] = {"task_name": "Quay", "project_name": "Harbour 1", **more}
-    return replace(OrderSnapshot(task_id=23272, status=word, phase=ORDER_WORDS.get(word)), **facts)
+    return replace(
+        OrderSnapshot(order_id="23272", task_id=23272, status=word, phase=ORDER_WORDS.get(word)), **facts
+    )
 
 
 def seen_capture(word: str = "published", capture_id: str = "c1") -> CaptureSnapshot:
@@ -80,6 +83,7 @@ def after(*looks: Observation, every: timedelta = HOUR) -> Verdict:
 def delivery(state: DeliveryState = DeliveryState.WANTED, **more: Any) -> Delivery:  # noqa: ANN401 - as above
     plain = Delivery(
         account="main",
+        order_id="23272",
         task_id=23272,
         capture_id="c1",
         scene_id="s1",
@@ -104,6 +108,7 @@ def order(
 ) -> Order:
     plain = Order(
         account="main",
+        order_id="23272",
         task_id=23272,
         status=TrackedStatus(word=phase.value, phase=phase),
         state=state,

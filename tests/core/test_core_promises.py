@@ -11,7 +11,7 @@ from tests.core.samples import CAPTURE_WORDS, NOON, ORDER_WORDS, POLICY, RULES, 
 
 from orderwatch.core.deliveries import state_machine as local
 from orderwatch.core.deliveries.state_machine import Failure, FailureKind
-from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState, SceneFacts, Subject
+from orderwatch.core.model import Delivery, DeliveryState, Order, OrderKey, OrderState, SceneFacts, Subject
 from orderwatch.core.orders.observe import Verdict, observe, observe_missing
 from orderwatch.core.orders.snapshot import (
     AttachmentSnapshot,
@@ -38,7 +38,13 @@ class Chapter:
 
 orders = st.builds(
     lambda word, name, start, placed_at: OrderSnapshot(
-        task_id=1, status=word, phase=ORDER_WORDS.get(word), task_name=name, start=start, placed_at=placed_at
+        order_id="1",
+        task_id=1,
+        status=word,
+        phase=ORDER_WORDS.get(word),
+        task_name=name,
+        start=start,
+        placed_at=placed_at,
     ),
     st.sampled_from([*ORDER_WORDS, *_STRANGE]),
     st.none() | st.text(max_size=3),
@@ -121,11 +127,17 @@ def possible(order: Order | None, answer: Observation | None) -> Observation | N
     """An order that nobody knows is first shown by a row of its own."""
     if order is not None or answer is None or answer.order is not None:
         return answer
-    return replace(answer, order=OrderSnapshot(task_id=1, status="received", phase=ORDER_WORDS["received"]))
+    return replace(
+        answer, order=OrderSnapshot(order_id="1", task_id=1, status="received", phase=ORDER_WORDS["received"])
+    )
 
 
 def answered(order: Order | None, answer: Observation | None, now: datetime) -> Verdict:
-    return observe_missing(order, "main", 1, now) if answer is None else observe(order, answer, now, RULES)
+    return (
+        observe_missing(order, "main", OrderKey("1", 1), now)
+        if answer is None
+        else observe(order, answer, now, RULES)
+    )
 
 
 def told(story: Sequence[Chapter]) -> list[tuple[Order | None, Chapter, datetime, Verdict]]:
@@ -201,7 +213,7 @@ def test_nothing_forgotten_every_offered_attachment_has_a_delivery_that_is_cared
         offers = chapter.answer.scenes if chapter.answer else {}
         for capture_id, shown in offers.items():
             for scene in shown:
-                if any(a.name in RULES.attachments for a in scene.attachments):
+                if any(map(RULES.attachments.take, scene.attachments)):
                     assert _is_cared_for(verdict.order, capture_id, scene.scene_id)
 
 
@@ -223,13 +235,13 @@ def _is_cared_for(order: Order, capture_id: str, scene_id: str) -> bool:
 def test_what_is_offered_last_is_what_is_wanted_unless_it_is_being_fetched(story: Sequence[Chapter]) -> None:
     for _, chapter, _, verdict in told(story):
         for capture_id, shown in (chapter.answer.scenes if chapter.answer else {}).items():
-            offered = {(s.scene_id, a.name): a.fingerprint for s in shown for a in s.attachments}
-            for (scene_id, name), fingerprint in offered.items():
+            offered = {(s.scene_id, a.name): a for s in shown for a in s.attachments}
+            for (scene_id, _), attachment in offered.items():
                 known = [d for d in verdict.order.deliveries_of(capture_id) if d.scene_id == scene_id]
                 latest = max(known, key=lambda d: d.version, default=None)
-                if name in RULES.attachments:
+                if RULES.attachments.take(attachment):
                     assert latest is not None
-                    assert latest.fingerprint == fingerprint or latest.state is _S.FETCHING
+                    assert latest.fingerprint == attachment.fingerprint or latest.state is _S.FETCHING
 
 
 @given(stories)
@@ -243,7 +255,7 @@ def test_monotone_no_answer_touches_what_is_stored(story: Sequence[Chapter]) -> 
 
 @pytest.mark.parametrize("word", [*ORDER_WORDS, *_STRANGE])
 def test_a_first_look_at_any_word_gives_an_order(word: str) -> None:
-    seen = OrderSnapshot(task_id=1, status=word, phase=ORDER_WORDS.get(word))
+    seen = OrderSnapshot(order_id="1", task_id=1, status=word, phase=ORDER_WORDS.get(word))
     verdict = observe(None, Observation(account="main", order=seen), NOON, RULES)
     assert verdict.order.status.word == (word or NO_STATUS)
     assert verdict.unknown == (() if word in ORDER_WORDS else (f"order:{word or NO_STATUS}",))

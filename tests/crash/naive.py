@@ -23,8 +23,8 @@ _STEP = 2**16
 
 _STORED = "UPDATE deliveries SET state = 'stored', path = ?, size = ?, sha256 = ?"
 _MOVED = """
-INSERT INTO transitions (at, account, task_id, subject, before, after, kind)
-SELECT '2026-11-22', account, task_id, 'delivery', 'wanted', 'stored', 'step' FROM deliveries
+INSERT INTO transitions (at, account, order_id, task_id, subject, before, after, kind)
+SELECT '2026-11-22', account, order_id, task_id, 'delivery', 'wanted', 'stored', 'step' FROM deliveries
 """
 
 

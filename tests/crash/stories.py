@@ -36,6 +36,11 @@ async def in_small_steps(stage: Stage) -> None:
     stage.program = f"{programs.__name__}:{programs.in_small_steps.__name__}"
 
 
+async def in_a_batch(stage: Stage) -> None:
+    """The delivery is one of many small files."""
+    stage.program = f"{programs.__name__}:{programs.in_a_batch.__name__}"
+
+
 def as_told_by(protocol: Callable[[], None]) -> Story:
     """Our program is a naive one."""
 

@@ -11,7 +11,9 @@ pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("error", ["EIO", "ENOSPC", "EROFS"])
-@pytest.mark.parametrize("story", [stories.nothing_is_here, stories.half_is_here_in_pieces])
+@pytest.mark.parametrize(
+    "story", [stories.nothing_is_here, stories.in_a_batch, stories.half_is_here_in_pieces]
+)
 async def test_an_error_of_any_call_breaks_no_promise(
     story: stories.Story, error: str, tmp_path: Path, driver: Path
 ) -> None:

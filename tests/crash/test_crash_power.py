@@ -33,7 +33,9 @@ async def test_a_power_cut_at_any_call_breaks_no_promise(
     assert not found.wrong, found
 
 
-@pytest.mark.parametrize("story", [stories.in_small_steps, stories.half_is_here_in_pieces])
+@pytest.mark.parametrize(
+    "story", [stories.in_a_batch, stories.in_small_steps, stories.half_is_here_in_pieces]
+)
 async def test_a_power_cut_breaks_no_promise_however_it_began(
     story: stories.Story, disk: Disk, tmp_path: Path, driver: Path
 ) -> None:

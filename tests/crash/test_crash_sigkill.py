@@ -51,6 +51,7 @@ async def test_a_naive_protocol_is_found_out(
     "story",
     [
         stories.nothing_is_here,
+        stories.in_a_batch,
         stories.in_small_steps,
         stories.half_is_here,
         stories.half_is_here_in_pieces,

@@ -35,14 +35,20 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def an_order(task_id: int = 1, account: str = "main", **fields: Any) -> Order:  # noqa: ANN401 - of any field
+def an_order(task_id: int | None = 1, account: str = "main", **fields: Any) -> Order:  # noqa: ANN401 - of any field
     standing = TrackedStatus(word="in_progress", phase=OrderPhase.IN_PROGRESS)
-    return Order(**{"account": account, "task_id": task_id, "status": standing, **fields})
+    keys = {"account": account, "order_id": str(task_id), "task_id": task_id}
+    return Order(**{**keys, "status": standing, **fields})
 
 
-def a_delivery(scene_id: str = "scene-1", task_id: int = 1, **fields: Any) -> Delivery:  # noqa: ANN401 - as above
+def a_delivery(
+    scene_id: str = "scene-1",
+    task_id: int | None = 1,
+    **fields: Any,  # noqa: ANN401 - as above
+) -> Delivery:
     given = {
         "account": "main",
+        "order_id": str(task_id),
         "task_id": task_id,
         "capture_id": "capture-1",
         "scene_id": scene_id,
@@ -53,10 +59,15 @@ def a_delivery(scene_id: str = "scene-1", task_id: int = 1, **fields: Any) -> De
     return Delivery(**{**given, **fields})
 
 
-def a_move(after: str = "in_progress", task_id: int = 1, **fields: Any) -> Transition:  # noqa: ANN401 - as above
+def a_move(
+    after: str = "in_progress",
+    task_id: int | None = 1,
+    **fields: Any,  # noqa: ANN401 - as above
+) -> Transition:
     given = {
         "at": NOW,
         "account": "main",
+        "order_id": str(task_id),
         "task_id": task_id,
         "subject": Subject.ORDER,
         "before": None,
@@ -66,8 +77,8 @@ def a_move(after: str = "in_progress", task_id: int = 1, **fields: Any) -> Trans
     return Transition(**{**given, **fields})
 
 
-async def held(store: Store, task_id: int = 1, account: str = "main") -> Order:
-    order = await store.orders.get(account, task_id)
+async def held(store: Store, task_id: int | None = 1, account: str = "main") -> Order:
+    order = await store.orders.get(account, str(task_id))
     assert order is not None
     return order
 
@@ -75,7 +86,7 @@ async def held(store: Store, task_id: int = 1, account: str = "main") -> Order:
 async def want(store: Store, *wanted: Delivery) -> list[Delivery]:
     """Deliveries of one order, as the database holds them."""
     first = wanted[0]
-    order = await store.orders.get(first.account, first.task_id)
+    order = await store.orders.get(first.account, first.order_id)
     order = order or an_order(first.task_id, first.account)
     await store.orders.save(Verdict(order=order, wanted=wanted))
     keys = {delivery.key for delivery in wanted}
@@ -101,8 +112,8 @@ def write_from_elsewhere(database: Path) -> str:
         """
 import sqlite3, sys
 with sqlite3.connect(sys.argv[1], timeout=0) as db:
-    db.execute("INSERT INTO transitions (at, account, task_id, subject, after, kind)"
-               " VALUES ('2026-11-22 12:00:00.000000', 'elsewhere', 1, 'order', 'x', 'first')")
+    db.execute("INSERT INTO transitions (at, account, order_id, subject, after, kind)"
+               " VALUES ('2026-11-22 12:00:00.000000', 'elsewhere', '1', 'order', 'x', 'first')")
 db.close()
 print("written")
 """,
@@ -147,7 +158,14 @@ def standings(phases: type[OrderPhase | CapturePhase]) -> st.SearchStrategy[Any]
 
 
 SCENES = st.builds(
-    SceneFacts, timestamp=MAYBE, satellite_name=NAMES, product=NAMES, footprint=st.none() | DOCUMENTS
+    SceneFacts,
+    timestamp=MAYBE,
+    satellite_name=NAMES,
+    product=NAMES,
+    footprint=st.none() | DOCUMENTS,
+    collection=NAMES,
+    grid=NAMES,
+    product_version=NAMES,
 )
 CAPTURES = st.builds(
     Capture,
@@ -158,11 +176,13 @@ CAPTURES = st.builds(
     published_at=MAYBE,
     scenes_seen_at=MAYBE,
     lacking=st.booleans(),
+    parts_changed_at=MAYBE,
 )
 VERSIONS = st.builds(FileVersion, st.none() | SIZES, NAMES, NAMES, NAMES, NAMES, COUNTS)
 DELIVERIES = st.builds(
     Delivery,
     account=st.just("main"),
+    order_id=st.just("1"),
     task_id=st.just(1),
     capture_id=TEXTS,
     scene_id=TEXTS,
@@ -194,6 +214,7 @@ DELIVERIES = st.builds(
 ORDERS = st.builds(
     Order,
     account=st.just("main"),
+    order_id=st.just("1"),
     task_id=st.just(1),
     status=standings(OrderPhase),
     state=st.sampled_from(OrderState),
@@ -203,6 +224,7 @@ ORDERS = st.builds(
     placed_at=MAYBE,
     start=MAYBE,
     end=MAYBE,
+    reason=NAMES,
     document=DOCUMENTS,
     final_at=MAYBE,
     last_seen_at=MAYBE,
@@ -219,6 +241,7 @@ MOVES = st.builds(
     Transition,
     at=TIMES,
     account=st.just("main"),
+    order_id=st.just("1"),
     task_id=st.just(1),
     subject=st.sampled_from(Subject),
     before=NAMES,

@@ -26,61 +26,61 @@ async def keep(store: Store, *task_ids: int, account: str = "main") -> None:
     await store.orders.save_all([Verdict(order=an_order(n, account, next_look_at=SOON)) for n in task_ids])
 
 
-async def listed(store: Store, account: str = "main") -> Collection[int]:
+async def listed(store: Store, account: str = "main") -> Collection[str]:
     """The orders that the account's last complete list showed, by their rows."""
     orders = [order for order in await store.orders.list_all() if order.account == account]
-    return {order.task_id for order in orders if order.listed_at is not None}
+    return {order.order_id for order in orders if order.listed_at is not None}
 
 
-async def due(store: Store, account: str = "main") -> Collection[int]:
-    return {known.task_id for known in await store.orders.watchable(account, NOW)}
+async def due(store: Store, account: str = "main") -> Collection[str]:
+    return {known.order_id for known in await store.orders.watchable(account, NOW)}
 
 
 async def test_a_whole_list_marks_what_it_showed_with_its_time(store: Store) -> None:
     await keep(store, 1, 2, 3)
-    assert await store.accounts.mark_listed("main", NOW, [1, 3, 99]) == set()
+    assert await store.accounts.mark_listed("main", NOW, ["1", "3", "99"]) == set()
     assert [order.listed_at for order in await store.orders.list_all()] == [NOW, None, NOW]
     assert await store.accounts.states() == {"main": AccountState(listed_at=NOW, trouble=None)}
 
 
 async def test_the_time_is_that_of_the_last_whole_list(store: Store) -> None:
     await keep(store, 1, 2)
-    await store.accounts.mark_listed("main", NOW, [1])
-    await store.accounts.mark_listed("main", LATER, [1, 2])
+    await store.accounts.mark_listed("main", NOW, ["1"])
+    await store.accounts.mark_listed("main", LATER, ["1", "2"])
     assert [order.listed_at for order in await store.orders.list_all()] == [LATER, LATER]
 
 
 async def test_what_vanished_is_returned_once_and_is_due_at_once(store: Store) -> None:
     await keep(store, 1, 2, 3)
-    await store.accounts.mark_listed("main", NOW - MINUTE, [1, 2, 3])
-    assert await store.accounts.mark_listed("main", NOW, [2]) == {1, 3}
-    assert await due(store) == {1, 3}
-    assert await listed(store) == {2}
+    await store.accounts.mark_listed("main", NOW - MINUTE, ["1", "2", "3"])
+    assert await store.accounts.mark_listed("main", NOW, ["2"]) == {"1", "3"}
+    assert await due(store) == {"1", "3"}
+    assert await listed(store) == {"2"}
     await store.orders.save(Verdict(order=replace(await held(store, 1), next_look_at=SOON)))
-    assert await store.accounts.mark_listed("main", NOW, [2]) == set()
-    assert await due(store) == {3}
+    assert await store.accounts.mark_listed("main", NOW, ["2"]) == set()
+    assert await due(store) == {"3"}
 
 
 async def test_what_was_never_listed_does_not_vanish(store: Store) -> None:
     """An order that is watched by its id may be in nobody's list."""
     await keep(store, 1, 2)
-    assert await store.accounts.mark_listed("main", NOW, [1]) == set()
-    assert await store.accounts.mark_listed("main", NOW, [1]) == set()
+    assert await store.accounts.mark_listed("main", NOW, ["1"]) == set()
+    assert await store.accounts.mark_listed("main", NOW, ["1"]) == set()
     assert await due(store) == set()
 
 
 async def test_what_comes_back_can_vanish_again(store: Store) -> None:
     await keep(store, 1)
-    found = [await store.accounts.mark_listed("main", NOW, ids) for ids in ([1], [], [1], [])]
-    assert found == [set(), {1}, set(), {1}]
+    found = [await store.accounts.mark_listed("main", NOW, ids) for ids in (["1"], [], ["1"], [])]
+    assert found == [set(), {"1"}, set(), {"1"}]
 
 
 @pytest.mark.parametrize("state", OrderState)
 async def test_a_done_order_that_vanished_is_returned_but_never_due(store: Store, state: OrderState) -> None:
     done = state is OrderState.DONE
     await store.orders.save(Verdict(order=an_order(state=state, next_look_at=None if done else SOON)))
-    await store.accounts.mark_listed("main", NOW, [1])
-    assert await store.accounts.mark_listed("main", NOW, []) == {1}
+    await store.accounts.mark_listed("main", NOW, ["1"])
+    assert await store.accounts.mark_listed("main", NOW, []) == {"1"}
     assert (await held(store)).next_look_at == (None if done else NOW)
 
 
@@ -88,25 +88,25 @@ async def test_a_sweep_leaves_all_else_as_it_was(store: Store) -> None:
     """Also the version: a look that began before it goes on."""
     await want(store, a_delivery())
     before = await held(store)
-    await store.accounts.mark_listed("main", NOW, [1])
+    await store.accounts.mark_listed("main", NOW, ["1"])
     assert await held(store) == replace(before, listed_at=NOW)
     await store.accounts.mark_listed("main", LATER, [])
     gone: Order = replace(before, listed_at=None, next_look_at=LATER)
     assert await held(store) == gone
     await store.orders.save(Verdict(order=replace(before, next_look_at=SOON)))
-    assert await store.history.of_order(1) == []
+    assert await store.history.of_order("1") == []
 
 
 async def test_what_is_recorded_of_an_order_does_not_touch_whether_it_is_listed(store: Store) -> None:
     await keep(store, 1, 2)
-    await store.accounts.mark_listed("main", NOW, [1])
+    await store.accounts.mark_listed("main", NOW, ["1"])
     for order in await store.orders.list_all():
         await store.orders.save(Verdict(order=replace(order, listed_at=None if order.listed_at else LATER)))
     assert [order.listed_at for order in await store.orders.list_all()] == [NOW, None]
 
 
 async def test_an_order_first_seen_after_the_list_is_not_listed(store: Store) -> None:
-    await store.accounts.mark_listed("main", NOW, [1])
+    await store.accounts.mark_listed("main", NOW, ["1"])
     await keep(store, 1)
     assert await listed(store) == set()
 
@@ -114,9 +114,9 @@ async def test_an_order_first_seen_after_the_list_is_not_listed(store: Store) ->
 async def test_a_sweep_is_its_own_accounts(store: Store) -> None:
     for account in ("one", "two"):
         await keep(store, 1, 2, account=account)
-        await store.accounts.mark_listed(account, NOW, [1, 2])
-    assert await store.accounts.mark_listed("one", LATER, [2]) == {1}
-    assert await listed(store, "two") == {1, 2}
+        await store.accounts.mark_listed(account, NOW, ["1", "2"])
+    assert await store.accounts.mark_listed("one", LATER, ["2"]) == {"1"}
+    assert await listed(store, "two") == {"1", "2"}
     assert await due(store, "two") == set()
     assert {name: kept.listed_at for name, kept in (await store.accounts.states()).items()} == {
         "one": LATER,
@@ -129,10 +129,10 @@ async def test_more_orders_than_a_statement_takes_are_swept_all_the_same(
 ) -> None:
     monkeypatch.setattr(orders, "_MAX_VARIABLES", 2)
     await keep(store, *range(1, 8))
-    await store.accounts.mark_listed("main", NOW, range(1, 8))
-    assert await listed(store) == set(range(1, 8))
-    assert await store.accounts.mark_listed("main", NOW, [4]) == {1, 2, 3, 5, 6, 7}
-    assert await due(store) == {1, 2, 3, 5, 6, 7}
+    await store.accounts.mark_listed("main", NOW, [*map(str, range(1, 8))])
+    assert await listed(store) == set(map(str, range(1, 8)))
+    assert await store.accounts.mark_listed("main", NOW, ["4"]) == {"1", "2", "3", "5", "6", "7"}
+    assert await due(store) == {"1", "2", "3", "5", "6", "7"}
 
 
 def test_trouble_comes_back_as_it_was_kept(database: Path) -> None:

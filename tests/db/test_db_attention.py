@@ -201,7 +201,7 @@ async def test_what_is_acknowledged_stays_so_until_it_is_over_and_no_notificatio
         await store.attention.acknowledge(found, [a_move("in_progress", 4, detail="acknowledged")], NOW)
         store.outbox.subscribe([channel])
         assert unacknowledged(await raise_all(store)) == []
-        assert (await store.history.of_order(4))[-1].detail == "acknowledged"
+        assert (await store.history.of_order("4"))[-1].detail == "acknowledged"
         await store.orders.save(Verdict(order=replace(await held(store, 4), state=OrderState.OPEN)))
         await raise_all(store)
         assert await store.outbox.batch("c", 9) == []

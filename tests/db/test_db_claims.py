@@ -33,7 +33,7 @@ async def test_a_claim_takes_the_oldest_and_records_that_it_is_being_fetched(sto
     taken = await store.deliveries.claim(NOW, ["main"])
     assert taken == replace(oldest, state=_S.FETCHING)
     assert await row_of(store, oldest) == taken
-    (move,) = await store.history.of_order(1)
+    (move,) = await store.history.of_order("1")
     assert (move.at, move.before, move.after, move.scene_id) == (NOW, "wanted", "fetching", "z")
     assert (await held(store)).version == 2
 
@@ -119,7 +119,7 @@ async def test_concurrent_claimers_never_get_the_same_delivery(store: Store) -> 
     scenes = [scene for claimed in found for scene in claimed]
     assert apart(scenes)
     assert sorted(scenes) == sorted(d.scene_id for d in wanted)
-    assert len(await store.history.of_order(1)) == 40
+    assert len(await store.history.of_order("1")) == 40
 
 
 async def test_a_claim_never_brings_back_what_was_published_again_meanwhile(store: Store) -> None:

@@ -70,7 +70,7 @@ async def test_tasks_that_save_what_they_decided_on_a_reading_lose_no_update(
         await asyncio.gather(add(store), add(store), add(other), add(other))
     order = await held(store)
     assert (order.document, order.version) == ({"count": 20}, 21)
-    assert [move.after for move in await store.history.of_order(1)] == [
+    assert [move.after for move in await store.history.of_order("1")] == [
         str({"count": n + 1}) for n in range(20)
     ]
 
@@ -101,10 +101,10 @@ class Fuzz:
             self._checkpoint,
             self._claim,
             self._reserve,
-            lambda: self._store.accounts.mark_listed("main", NOW, [1]),
+            lambda: self._store.accounts.mark_listed("main", NOW, ["1"]),
             lambda: self._store.accounts.save_circuit("main", None),
             self._store.orders.list_all,
-            lambda: self._reader.history.of_order(1),
+            lambda: self._reader.history.of_order("1"),
             lambda: self._reader.deliveries.in_states(DeliveryState.WANTED),
         ]
 
@@ -171,8 +171,8 @@ async def test_calls_cancelled_at_any_moment_leave_no_lock_and_lose_nothing_ackn
     assert {task_id for fuzz in crew for task_id in fuzz.applied} <= found.keys()
     for task_id in found.keys() - {1, 2}:
         assert [d.scene_id for d in found[task_id].deliveries] == [f"of {task_id}"]
-        assert (await store.history.of_order(task_id))[0] == a_move(task_id=task_id)
-    assert [move.after for move in await store.history.of_order(1)] == ["x"]
+        assert (await store.history.of_order(str(task_id)))[0] == a_move(task_id=task_id)
+    assert [move.after for move in await store.history.of_order("1")] == ["x"]
     assert found[1].deliveries[0].durable >= max(fuzz.durable for fuzz in crew) > 0
     claimed = [scene for fuzz in crew for scene in fuzz.claimed]
     assert apart(claimed)
@@ -190,8 +190,8 @@ async def test_a_cancelled_write_may_have_committed_and_then_it_committed_whole(
         writing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await writing
-        order = await store.orders.get("main", task_id)
-        history = await store.history.of_order(task_id)
+        order = await store.orders.get("main", str(task_id))
+        history = await store.history.of_order(str(task_id))
         assert (order is None, history) in ((True, []), (False, [move]))
         assert order is None or order.deliveries == (wanted,)
 

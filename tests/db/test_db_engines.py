@@ -18,7 +18,7 @@ from orderwatch.db.repositories import Store, open_reader, open_store
 from orderwatch.errors import DatabaseError
 
 _INSERT = text(
-    "INSERT INTO captures (order_id, capture_id, word, doubts, lacking)"
+    "INSERT INTO captures (order_row, capture_id, word, doubts, lacking)"
     " VALUES (4711, 'orphan', 'planned', 0, 0)"
 )
 
@@ -143,7 +143,7 @@ async def test_a_reader_beside_an_open_writer_sees_only_whole_transactions_and_n
         assert (await held(store)).task_name is None
         (order,) = await reader.orders.list_all()
         assert order.task_name is None
-        assert await reader.history.of_order(1) == [a_move()]
+        assert await reader.history.of_order("1") == [a_move()]
         half_way.close()
 
 

@@ -9,15 +9,18 @@ import pytest
 from tests.core.ordering.test_core_request import request
 from tests.db.kit import MINUTE, NOW, a_move, an_order, facts
 
+from orderwatch.core.model import OrderPhase
 from orderwatch.core.ordering.intent import Budget, Intent, IntentState, closed, placed, unclear
 from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.orders.observe import Verdict
+from orderwatch.core.orders.snapshot import OrderSnapshot
 from orderwatch.db.repositories import Store, open_store
 from orderwatch.errors import LockedError, StaleOrderError
 
 _S = IntentState
 ACT = Provenance(who="ada@desk", source="quay.toml", digest="d1", note="for the port")
 DAY = timedelta(days=1)
+ACCEPTED = OrderSnapshot(order_id="1", task_id=1, status="received", phase=OrderPhase.RECEIVED)
 
 
 def an_intent(name: str = "Quay 5", **fields: object) -> Intent:
@@ -28,7 +31,7 @@ def an_intent(name: str = "Quay 5", **fields: object) -> Intent:
         written_at=NOW,
         sends=1,
         sent_at=NOW,
-        before=(5, 6),
+        before=("5", "6"),
     )
     return replace(plain, **fields)  # type: ignore[arg-type]  # by name
 
@@ -47,6 +50,7 @@ async def test_an_intent_is_read_back_as_it_was_written(store: Store) -> None:
         sends=2,
         ended_at=NOW + MINUTE,
         searched_at=NOW + 2 * MINUTE,
+        order_id=str(2**40),
         task_id=2**40,
         reason="500",
     )
@@ -106,7 +110,7 @@ async def test_who_read_it_before_another_wrote_it_does_not_write(store: Store) 
 
 async def test_an_intent_is_settled_with_its_order_or_not_at_all(store: Store) -> None:
     before = await written(store, an_intent())
-    after = placed(before, 1)
+    after = placed(before, ACCEPTED)
     verdict = Verdict(order=replace(an_order(), ours=True), transitions=(a_move(),))
     stale = replace(verdict, order=replace(verdict.order, version=8))
     with pytest.raises(StaleOrderError):
@@ -122,7 +126,7 @@ async def test_an_intent_is_settled_with_its_order_or_not_at_all(store: Store) -
 
 
 async def test_what_was_found_without_being_sent_becomes_a_row_when_it_is_settled(store: Store) -> None:
-    found = placed(an_intent(sends=0, sent_at=None), 1)
+    found = placed(an_intent(sends=0, sent_at=None), ACCEPTED)
     await store.intents.settle(an_intent(), found, Verdict(order=an_order()))
     [row] = await store.intents.list_all()
     assert replace(row, number=0) == found

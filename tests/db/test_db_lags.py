@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from tests.db.kit import MINUTE, NOW, a_move, an_order, held
 
+from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.model import Capture, CapturePhase, Subject, TrackedStatus, Transition
 from orderwatch.core.orders.observe import Rules, Verdict, observe
 from orderwatch.core.orders.snapshot import CaptureSnapshot, Observation, OrderSnapshot
 from orderwatch.db.repositories import Store
 
 HOUR = 60 * MINUTE
-RULES = Rules(attachments=frozenset({"delivery_zip"}), grace=HOUR)
+RULES = Rules(attachments=WantedAttachments(frozenset({"delivery_zip"})), grace=HOUR)
 
 
 def a_capture(capture_id: str = "c", **fields: Any) -> Capture:  # noqa: ANN401 - of any field
@@ -104,7 +105,7 @@ async def test_what_the_machine_records_is_what_is_learned_from(
     store: Store, words: list[str], learned: list[timedelta]
 ) -> None:
     """Taken at noon, looked at two hours later and then every hour."""
-    row = OrderSnapshot(task_id=1, status="in_progress", phase=an_order().status.phase)
+    row = OrderSnapshot(order_id="1", task_id=1, status="in_progress", phase=an_order().status.phase)
     order = None
     for number, word in enumerate(words):
         seen = CaptureSnapshot(capture_id="c", status=word, phase=CapturePhase(word), start=NOW)

@@ -33,7 +33,7 @@ async def gallery(database: Path, store: Store) -> AsyncIterator[Store]:
         yield gallery
 
 
-async def ids(gallery: Store, search: Search) -> list[int]:
+async def ids(gallery: Store, search: Search) -> list[int | None]:
     found = await gallery.search.find(search)
     assert found.total == len(found.orders)
     return [order.task_id for order in found.orders]
@@ -70,14 +70,14 @@ async def test_every_page_has_its_part_whole(gallery: Store, sort: Sort) -> None
     assert [page.total for page in pages] == [3] * 4
     assert [order for page in pages for order in page.orders] == whole.orders
     first = next(order for order in whole.orders if order.task_id == 1)
-    assert first == await gallery.orders.get("main", 1)
+    assert first == await gallery.orders.get("main", "1")
     assert (len(first.captures), len(first.deliveries)) == (1, 1)
 
 
 async def test_news_are_what_changed_and_was_polled_since(gallery: Store, store: Store) -> None:
     newest = await gallery.history.newest_number()
-    assert await gallery.history.news(newest, 5, NOW) == News(newest, [], [("main", 3)], [])
-    order = await store.orders.get("main", 3)
+    assert await gallery.history.news(newest, 5, NOW) == News(newest, [], [("main", "3")], [])
+    order = await store.orders.get("main", "3")
     assert order is not None
     move = a_move("completed", 3)
     await store.orders.save(
@@ -97,8 +97,8 @@ async def test_choices_are_what_orders_have(gallery: Store) -> None:
 
 async def test_history_is_that_of_every_account_or_of_one(gallery: Store, store: Store) -> None:
     await store.orders.save(Verdict(order=an_order(1, "other"), transitions=(a_move(account="other"),)))
-    assert [move.account for move in await gallery.history.of_order(1)] == ["main", "other"]
-    assert [move.account for move in await gallery.history.of_order(1, "other")] == ["other"]
+    assert [move.account for move in await gallery.history.of_order("1")] == ["main", "other"]
+    assert [move.account for move in await gallery.history.of_order("1", "other")] == ["other"]
 
 
 async def test_nothing_can_be_chosen_where_nothing_is_known(database: Path) -> None:
@@ -110,6 +110,6 @@ async def test_nothing_can_be_chosen_where_nothing_is_known(database: Path) -> N
 async def test_a_number_that_only_python_reads_hides_no_order(gallery: Store, store: Store) -> None:
     """JSON of the standard library was written, which has more numbers than there are."""
     await store.orders.save(Verdict(order=an_order(4, document={"area": math.inf})))
-    found = await gallery.orders.get("main", 4)
+    found = await gallery.orders.get("main", "4")
     assert found is not None
     assert found.document == {"area": math.inf}

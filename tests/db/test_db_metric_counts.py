@@ -41,7 +41,7 @@ async def test_everything_is_counted_by_account_and_state(database: Path) -> Non
     async with open_store(database) as store:
         for verdict in (order, an_order(2), an_order(1, "other", state=OrderState.DONE)):
             await store.orders.save(Verdict(order=verdict, wanted=verdict.deliveries))
-        await store.accounts.mark_listed("main", NOW, [1, 2])
+        await store.accounts.mark_listed("main", NOW, ["1", "2"])
         census = await store.statistics.metric_counts()
     assert census.orders == {("main", "open"): 2, ("other", "done"): 1}
     assert census.captures == {("main", "published"): 3, ("main", None): 1}

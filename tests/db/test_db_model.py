@@ -24,11 +24,13 @@ from tests.examples import examples
 from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.deliveries.paths import collision_key
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate, Failure, FailureKind, RetryPolicy
+from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.model import (
     CapturePhase,
     Delivery,
     DeliveryState,
     Order,
+    OrderKey,
     OrderPhase,
     OrderState,
     SceneFacts,
@@ -49,7 +51,7 @@ from orderwatch.ports import AccountState
 
 _S = DeliveryState
 _RULES = Rules(
-    attachments=frozenset({"delivery_zip", "preview"}),
+    attachments=WantedAttachments(frozenset({"delivery_zip", "preview"})),
     grace=timedelta(hours=2),
     doubts_needed=2,
     doubted_for=timedelta(minutes=5),
@@ -99,7 +101,7 @@ _looks = st.builds(
 )
 _FIRST = Observation(
     account="main",
-    order=OrderSnapshot(task_id=1, status="in_progress", phase=OrderPhase.IN_PROGRESS),
+    order=OrderSnapshot(order_id="1", task_id=1, status="in_progress", phase=OrderPhase.IN_PROGRESS),
     captures=(CaptureSnapshot(capture_id="c1", status="published", phase=CapturePhase.PUBLISHED),),
     scenes={
         "c1": tuple(
@@ -167,7 +169,7 @@ class DatabaseAndModel(RuleBasedStateMachine):
     @precondition(lambda self: self.order and self.order.state is not OrderState.LOST)
     @rule()
     def the_order_is_lost(self) -> None:
-        self._apply(observe_missing(self.order, "main", 1, self.now))
+        self._apply(observe_missing(self.order, "main", OrderKey("1", 1), self.now))
 
     @precondition(lambda self: self._in(_S.WANTED, _S.WAITING, _S.PARKED))
     @rule()
@@ -239,8 +241,8 @@ class DatabaseAndModel(RuleBasedStateMachine):
     def a_whole_list_is_read(self, *, shown: bool) -> None:
         assert self.order is not None
         gone = self.order.listed_at is not None and not shown
-        found = self._runner.run(self.store.accounts.mark_listed("main", self.now, [1] if shown else []))
-        assert found == ({1} if gone else set())
+        found = self._runner.run(self.store.accounts.mark_listed("main", self.now, ["1"] if shown else []))
+        assert found == ({"1"} if gone else set())
         due = gone and self.order.state is not OrderState.DONE
         self.order = replace(
             self.order,
@@ -266,8 +268,8 @@ class DatabaseAndModel(RuleBasedStateMachine):
 
     async def _everything(self) -> tuple[object, ...]:
         return (
-            await self.store.orders.get("main", 1),
-            await self.store.history.of_order(1),
+            await self.store.orders.get("main", "1"),
+            await self.store.history.of_order("1"),
             await self.store.deliveries.in_states(*DeliveryState),
             await self.store.accounts.states(),
             await self.store.orders.watchable("main", None),

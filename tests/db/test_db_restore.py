@@ -27,9 +27,9 @@ async def test_what_is_restored_is_read_back_with_its_places(store: Store) -> No
     verdicts = [verdict(2, "a", "b"), verdict(1, "a", root="/own"), verdict(3)]
     await store.maintenance.restore(verdicts)
     assert await store.orders.has_any()
-    wanted = sorted((replace(v.order, version=1) for v in verdicts), key=lambda order: order.task_id)
+    wanted = sorted((replace(v.order, version=1) for v in verdicts), key=lambda order: order.order_id)
     assert list(await store.orders.list_all()) == wanted
-    assert [m.task_id for m in await store.history.of_order(2)] == [2]
+    assert [m.task_id for m in await store.history.of_order("2")] == [2]
     assert not await store.deliveries.reserve(wanted[1].deliveries[1], "A")
 
 

@@ -5,6 +5,7 @@ import itertools
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -56,7 +57,7 @@ def test_every_field_comes_back_as_it_was_written_and_written_over(database: Pat
     ) -> None:
         await store.orders.save(Verdict(order=order, transitions=tuple(moves), wanted=order.deliveries))
         assert await held(store, order.task_id) == written(order)
-        assert await store.history.of_order(order.task_id) == moves
+        assert await store.history.of_order(order.order_id) == moves
         over = replace(other, captures=order.captures, deliveries=order.deliveries, version=1)
         await store.orders.save(Verdict(order=over))
         assert await held(store, order.task_id) == written(over)
@@ -73,10 +74,11 @@ def test_every_field_comes_back_as_it_was_written_and_written_over(database: Pat
         @given(order=ORDERS, other=ORDERS, moves=st.lists(MOVES, max_size=3), later=DELIVERIES)
         def each(order: Order, other: Order, moves: list[Transition], later: Delivery) -> None:
             task_id = next(task_ids)
-            deliveries = tuple(replace(delivery, task_id=task_id) for delivery in order.deliveries)
-            order = replace(order, task_id=task_id, deliveries=deliveries)
-            moves = [replace(move, task_id=task_id) for move in moves]
-            runner.run(write_and_read(store, order, replace(other, task_id=task_id), moves, later))
+            key: dict[str, Any] = {"order_id": str(task_id), "task_id": task_id}
+            deliveries = tuple(replace(delivery, **key) for delivery in order.deliveries)
+            order = replace(order, **key, deliveries=deliveries)
+            moves = [replace(move, **key) for move in moves]
+            runner.run(write_and_read(store, order, replace(other, **key), moves, later))
 
         try:
             each()
@@ -95,7 +97,7 @@ def test_no_field_of_a_value_is_left_out_of_its_row() -> None:
         "captures",
         "deliveries",
     }
-    assert set(capture_row(1, capture)) - standing == _names(Capture) - {"status"} | {"order_id"}
+    assert set(capture_row(1, capture)) - standing == _names(Capture) - {"status"} | {"order_row"}
     assert set(delivery_row(a_delivery())) == _names(Delivery) - {"root", "path"}  # taken through `reserve`
     assert set(transition_row(a_move())) == _names(Transition)
     assert set(circuit_row(None)) == _names(OpenCircuit)
@@ -109,10 +111,10 @@ async def test_a_time_with_another_offset_comes_back_as_the_same_moment_in_utc(s
         order=order, wanted=(a_delivery(not_before=there, scene=scene),), transitions=(a_move(at=there),)
     )
     await store.orders.save(verdict)
-    await store.accounts.mark_listed("main", there, [1])
+    await store.accounts.mark_listed("main", there, ["1"])
     read = await held(store)
     (delivery,) = read.deliveries
-    (move,) = await store.history.of_order(1)
+    (move,) = await store.history.of_order("1")
     for time in (
         read.placed_at,
         read.start,
@@ -164,15 +166,15 @@ async def test_times_stand_in_the_file_as_sortable_text_in_utc(store: Store, dat
 
 async def test_a_list_of_no_orders_is_empty_and_an_unknown_order_is_none(store: Store) -> None:
     assert await store.orders.list_all() == []
-    assert await store.orders.list_all(1) == []
-    assert await store.orders.get("main", 1) is None
-    assert await store.history.of_order(1) == []
-    assert await store.orders.get_many("main", [1]) == {}
+    assert await store.orders.list_all("1") == []
+    assert await store.orders.get("main", "1") is None
+    assert await store.history.of_order("1") == []
+    assert await store.orders.get_many("main", ["1"]) == {}
     assert await store.accounts.states() == {}
     assert await store.history.publication_lags(10) == []
 
 
-_KEY = ("account", "task_id", "capture_id", "scene_id", "attachment", "version")
+_KEY = ("account", "order_id", "task_id", "capture_id", "scene_id", "attachment", "version")
 
 
 def _names(value: type) -> set[str]:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order, facts, held, row_of, want
 
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate, claimed
-from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderState, TrackedStatus
+from orderwatch.core.model import Capture, CapturePhase, DeliveryState, OrderKey, OrderState, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.watches import OrderTraits, traits_of
 from orderwatch.db.repositories import Store
@@ -34,7 +34,7 @@ async def test_state_history_and_todo_are_written_by_one_save(store: Store) -> N
     order = await held(store)
     assert order.captures == (a_capture(),)
     assert order.deliveries == (a_delivery(),)
-    assert await store.history.of_order(1) == [a_move()]
+    assert await store.history.of_order("1") == [a_move()]
     assert await store.deliveries.in_states(DeliveryState.WANTED) == [a_delivery()]
 
 
@@ -42,7 +42,7 @@ async def test_the_second_of_two_new_orders_is_stale_and_history_is_written_once
     await store.orders.save(a_verdict())
     with pytest.raises(StaleOrderError):
         await store.orders.save(a_verdict())
-    assert await store.history.of_order(1) == [a_move()]
+    assert await store.history.of_order("1") == [a_move()]
     assert (await held(store)).version == 1
 
 
@@ -61,7 +61,7 @@ async def test_a_second_writer_with_an_older_version_is_stale_and_changes_nothin
     assert (order.task_name, order.version) == ("first", 2)
     assert [c.capture_id for c in order.captures] == ["capture-1"]
     assert [d.scene_id for d in order.deliveries] == ["scene-1"]
-    assert [move.after for move in await store.history.of_order(1)] == ["in_progress", "first"]
+    assert [move.after for move in await store.history.of_order("1")] == ["in_progress", "first"]
 
 
 async def test_an_order_that_is_not_there_any_more_is_stale(store: Store) -> None:
@@ -76,7 +76,7 @@ async def test_a_save_that_fails_at_its_last_row_leaves_nothing_behind(
 ) -> None:
     if known:
         await store.orders.save(a_verdict())
-    before = await store.orders.list_all(), await store.history.of_order(1)
+    before = await store.orders.list_all(), await store.history.of_order("1")
     order = before[0][0] if known else an_order()
     broken = Verdict(
         order=replace(order, task_name="torn", captures=(a_capture("torn"),)),
@@ -85,7 +85,7 @@ async def test_a_save_that_fails_at_its_last_row_leaves_nothing_behind(
     )
     with pytest.raises(IntegrityError):
         await store.orders.save(broken)
-    assert (await store.orders.list_all(), await store.history.of_order(1)) == before
+    assert (await store.orders.list_all(), await store.history.of_order("1")) == before
     for table in ("orders", "captures", "deliveries", "transitions"):
         assert facts(database, f"SELECT count(*) FROM {table}") == [(int(known),)]  # noqa: S608  # our own names
 
@@ -100,7 +100,7 @@ async def test_the_store_works_on_after_a_failed_write(store: Store) -> None:
 async def test_the_same_task_id_in_two_accounts_is_two_orders(store: Store) -> None:
     for account in ("one", "two"):
         await want(store, a_delivery(account=account))
-    one, two = await store.orders.list_all(1)
+    one, two = await store.orders.list_all("1")
     assert [(o.account, [d.account for d in o.deliveries]) for o in (one, two)] == [
         ("one", ["one"]),
         ("two", ["two"]),
@@ -141,7 +141,7 @@ async def test_save_writes_the_delivery_and_its_move_and_makes_readings_of_the_o
     move = claimed(delivery, NOW)
     await store.deliveries.save(move)
     assert await row_of(store, delivery) == move.delivery
-    assert await store.history.of_order(1) == [move.transition]
+    assert await store.history.of_order("1") == [move.transition]
     assert (await held(store)).version == read.version + 1
     with pytest.raises(StaleOrderError):
         await store.orders.save(Verdict(order=read))
@@ -156,7 +156,7 @@ async def test_save_from_a_state_that_was_left_meanwhile_is_stale_and_writes_no_
     with pytest.raises(StaleOrderError):
         await store.deliveries.save(claimed(delivery, NOW + MINUTE))
     assert await row_of(store, delivery) == first.delivery
-    assert await store.history.of_order(1) == [first.transition]
+    assert await store.history.of_order("1") == [first.transition]
     assert (await held(store)).version == 2
 
 
@@ -166,7 +166,7 @@ async def test_save_of_figures_only_is_no_move_and_leaves_readings_of_the_order_
     counted = replace(delivery, durable=4096, total=8192, validator='"etag"')
     await store.deliveries.save(DeliveryUpdate(delivery=counted, transition=None))
     assert await row_of(store, delivery) == counted
-    assert await store.history.of_order(1) == []
+    assert await store.history.of_order("1") == []
     await store.orders.save(Verdict(order=read))
 
 
@@ -238,24 +238,25 @@ async def test_watchable_returns_what_decides_whether_an_order_is_watched(
     await store.orders.save_all([Verdict(order=bare), Verdict(order=named)])
     found = sorted(await store.orders.watchable("main", None))
     assert found == [traits_of(bare), traits_of(named)]
-    assert found[1] == OrderTraits(2, "P", "T", NOW, "in_progress")
+    assert found[1] == OrderTraits("2", 2, "P", "T", NOW, "in_progress")
 
 
 async def test_orders_are_found_by_their_ids_with_all_that_belongs_to_them(store: Store) -> None:
     for task_id, account in ((1, "main"), (2, "main"), (3, "main"), (1, "other")):
         order = an_order(task_id, account, captures=(a_capture(),))
         await store.orders.save(Verdict(order=order, wanted=(a_delivery(task_id=task_id, account=account),)))
-    found = await store.orders.get_many("main", [1, 3, 4])
-    assert found == {task_id: await held(store, task_id) for task_id in (1, 3)}
-    assert [d.account for d in found[1].deliveries] == ["main"]
+    found = await store.orders.get_many("main", ["1", "3", "4"])
+    assert found == {str(task_id): await held(store, task_id) for task_id in (1, 3)}
+    assert [d.account for d in found["1"].deliveries] == ["main"]
     assert await store.orders.get_many("main", []) == {}
 
 
 async def test_unknown_are_the_ids_that_no_order_of_the_account_has(store: Store) -> None:
     await store.orders.save(Verdict(order=an_order(1)))
     await store.orders.save(Verdict(order=an_order(2, "other")))
-    assert await store.orders.unknown("main", [1, 2, 3]) == {2, 3}
-    assert await store.orders.unknown("other", {1, 2}) == {1}
+    keys = [OrderKey("1", 1), OrderKey("2", 2), OrderKey("3", 3)]
+    assert await store.orders.unknown("main", keys) == set(keys[1:])
+    assert await store.orders.unknown("other", set(keys[:2])) == {keys[0]}
     assert await store.orders.unknown("main", []) == set()
 
 
@@ -288,7 +289,7 @@ async def test_many_orders_saved_together_are_what_each_alone_would_be(store: St
         for o in two
     ] == one
     for task_id in range(1, 6):
-        moves = await store.history.of_order(task_id)
+        moves = await store.history.of_order(str(task_id))
         ours, theirs = ([m for m in moves if m.account == name] for name in ("one", "two"))
         assert [replace(m, account="one") for m in theirs] == ours
 
@@ -377,7 +378,7 @@ async def test_a_move_timed_before_another_was_written_does_not_stand_behind_a_l
     await store.orders.save(
         Verdict(order=order, transitions=(a_move("second", at=early), a_move("third", at=set_back)))
     )
-    assert [(m.after, m.at) for m in await store.history.of_order(1)] == [
+    assert [(m.after, m.at) for m in await store.history.of_order("1")] == [
         ("first", NOW),
         ("second", NOW),
         ("third", set_back),

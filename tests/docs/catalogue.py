@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "error", "exception": "error"}
-WHERE = {"account", "task_id", "capture_id", "scene_id", "attachment"}  # `Row.where`
+WHERE = {"account", "order_id", "task_id", "capture_id", "scene_id", "attachment"}  # `Row.where`
 NAMED = {"account", "task_name", "project_name", "sends"}  # `_named` of intents
-CONCERN = {"reason", "account", "task_id", "capture_id", "scene_id", "name", "text"}  # `_facts`
+CONCERN = {"reason", "account", "order_id", "task_id", "capture_id", "scene_id", "name", "text"}  # `_facts`
 SPREADS = {
     "_facts(concern)": CONCERN,
     "attempt.row.where": WHERE,

@@ -13,7 +13,7 @@ EVENTS = events(ROOT / "daemon")
 PAGE = (ROOT / "docs/events.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| `([a-z_.]+)` \| (.*?) \| (.*?) ?\| .* \|$", PAGE, re.MULTILINE)
 LEVEL = re.compile(r"\b(debug|info|warning|error)\b")
-WHERE = "account, task_id, capture_id, scene_id, attachment"
+WHERE = "account, order_id, task_id, capture_id, scene_id, attachment"
 
 
 def test_the_catalogue_lists_exactly_the_events_of_the_code() -> None:

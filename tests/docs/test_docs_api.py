@@ -64,7 +64,7 @@ async def test_the_pages_are_there(database: Path) -> None:
     async with served(database) as here:
         await fill(here.store)
         for path in paths:
-            status, _, _ = await asked(here.port, path.format(account="main", task_id=1))
+            status, _, _ = await asked(here.port, path.format(account="main", order_id=1))
             assert (path, status) == (path, 200)
 
 

@@ -12,9 +12,9 @@ PAGE = (ROOT / "docs/logs.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"^(jq .*)$", PAGE, re.MULTILINE)
 LINES = """\
 Traceback of something else
-{"timestamp": "2026-11-22T12:00:00Z", "level": "info", "event": "order.changed", "account": "main", "task_id": 23272, "before": "in_progress", "after": "completed"}
-{"timestamp": "2026-11-22T12:01:00Z", "level": "info", "event": "delivery.stored", "account": "main", "task_id": 23272, "path": "a/b.zip", "size": 400}
-{"timestamp": "2026-11-22T12:02:00Z", "level": "info", "event": "delivery.stored", "account": "main", "task_id": 7, "path": "a/c.zip", "size": 30}
+{"timestamp": "2026-11-22T12:00:00Z", "level": "info", "event": "order.changed", "account": "main", "order_id": "23272", "task_id": 23272, "before": "in_progress", "after": "completed"}
+{"timestamp": "2026-11-22T12:01:00Z", "level": "info", "event": "delivery.stored", "account": "main", "order_id": "23272", "task_id": 23272, "path": "a/b.zip", "size": 400}
+{"timestamp": "2026-11-22T12:02:00Z", "level": "info", "event": "delivery.stored", "account": "main", "order_id": "7", "task_id": 7, "path": "a/c.zip", "size": 30}
 {"timestamp": "2026-11-22T13:00:00Z", "level": "info", "event": "account.recovered", "account": "main", "lasted_seconds": 600}
 """  # noqa: E501
 STORY = """\

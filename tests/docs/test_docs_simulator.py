@@ -49,6 +49,13 @@ def test_no_key_is_named_that_is_not_there() -> None:
     assert named - set(_names()) == set()
 
 
+def test_every_example_is_a_scenario(tmp_path: Path) -> None:
+    path = tmp_path / "scenario.toml"
+    for text in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL):
+        path.write_text(text, encoding="utf-8")
+        assert load(path).orders
+
+
 async def test_the_example_plays_and_is_delivered(tmp_path: Path, forks: Path) -> None:
     found = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     assert found is not None

@@ -99,6 +99,7 @@ ROWS: tuple[tuple[str, Mapping[str, object]], ...] = (
     ),
 )
 TABLES = ("orders", "captures", "deliveries", "transitions")
+_RENAMED = {("captures", "order_id"): "order_row", ("deliveries", "order_id"): "order_row"}
 
 
 def fill(database: Path) -> None:
@@ -129,6 +130,11 @@ def execute(database: Path, *statements: str) -> None:
 
 def columns(database: Path, table: str) -> list[str]:
     return [name for (name,) in ask(database, f"SELECT name FROM pragma_table_info('{table}')")]  # noqa: S608 - our own
+
+
+def at_head(table: str, names: list[str]) -> list[str]:
+    """Today's names of columns of the first release."""
+    return [_RENAMED.get((table, name), name) for name in names]
 
 
 def rows(database: Path, table: str, names: list[str]) -> list[tuple[Any, ...]]:

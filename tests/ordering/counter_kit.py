@@ -102,7 +102,7 @@ class Counter:
         [row] = [i for i in await self.intents(file) if i.state is IntentState.PLACED]
         assert row.task_id == task_id
         async with open_reader(self.rig.database) as reader:
-            [first] = [move for move in await reader.history.of_order(task_id) if move.before is None]
+            [first] = [move for move in await reader.history.of_order(str(task_id)) if move.before is None]
         assert all(
             word in (first.detail or "")
             for word in (file.name, row.provenance.digest or "", row.provenance.who)

@@ -204,7 +204,7 @@ class Desk:
         return [i for i in await self.store.intents.list_all("main") if i.request == (asked or self.asked)]
 
     async def moves(self, task_id: int) -> list[Transition]:
-        return [m for m in await self.store.history.of_order(task_id) if m.subject is Subject.ORDER]
+        return [m for m in await self.store.history.of_order(str(task_id)) if m.subject is Subject.ORDER]
 
     async def must_be_placed_once(self, asked: Request | None = None, *, sends: int | None = None) -> Intent:
         """One order there, one row here, and one first move that tells who, from what and what for."""
@@ -212,7 +212,7 @@ class Desk:
         [placed] = [i for i in await self.intents(asked) if i.state is _S.PLACED]
         assert placed.task_id == task_id
         assert sends in {None, placed.sends}
-        order = await self.store.orders.get("main", task_id)
+        order = await self.store.orders.get("main", str(task_id))
         assert order is not None
         assert order.ours
         assert order.next_look_at is not None

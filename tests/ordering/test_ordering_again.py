@@ -93,7 +93,7 @@ async def test_an_answer_with_an_older_order_is_no_proof_that_this_one_was_taken
         async def stale(body: Mapping[str, object]) -> OrderSnapshot:
             if taken:
                 await place(body)
-            return await process.tasking.order(desk.held()[0])
+            return await process.tasking.order(str(desk.held()[0]))
 
         process.tasking.place = stale  # type: ignore[method-assign]  # a cache that knows better
         outcome = await process.placer.order(replace(first.intent, task_id=None), again=True)

@@ -33,7 +33,7 @@ async def _placed(desk: Desk) -> int:
 
 async def _cancelled(desk: Desk, task_id: int, blow: Blow | None = None) -> CancelResult:
     async with desk.process(blow) as process:
-        return await process.canceller.cancel(task_id, ACT)
+        return await process.canceller.cancel(str(task_id), ACT)
 
 
 def _asked(desk: Desk) -> int:
@@ -55,7 +55,7 @@ async def test_a_cancelled_order_tells_who_did_it_and_why(desk: Desk) -> None:
     done = await _cancelled(desk, task_id)
     assert (done.seen.phase, done.sent, done.lost) == (OrderPhase.CANCELED, True, None)
     assert await _told(desk, task_id) == [f"about to be cancelled {BY}", f"cancelled {BY}"]
-    order = await desk.store.orders.get("main", task_id)
+    order = await desk.store.orders.get("main", str(task_id))
     assert order is not None
     assert order.ours
     assert order.next_look_at is not None
@@ -180,7 +180,7 @@ async def test_what_was_published_of_it_before_still_comes(tmp_path: Path) -> No
     order = Order(task_id=7, status=((0, "in_progress"),), captures=(done, coming, never))
     async with house(tmp_path, Scenario(orders=(order,))) as home:
         home.time.move(timedelta(seconds=10))
-        assert (await _canceller(home).cancel(7, ACT)).over
+        assert (await _canceller(home).cancel("7", ACT)).over
         await home.look()
         await home.fetch_all()
         assert len(home.tree) == 1

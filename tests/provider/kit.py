@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,9 +14,11 @@ from typing import Any
 from aioresponses import CallbackResult
 from aioresponses import aioresponses as fake_network
 
+from orderwatch.core.model import Capture, Delivery, Order, TrackedStatus
 from orderwatch.core.network import DIRECT, Network
-from orderwatch.core.orders.snapshot import CaptureSnapshot
+from orderwatch.core.orders.snapshot import CaptureSnapshot, SceneSnapshot
 from orderwatch.errors import LeftOutError
+from orderwatch.ports import Offer
 from orderwatch.provider.connection import Connection, connect
 from orderwatch.provider.credentials import Credentials
 from orderwatch.provider.rate_limiter import RateLimiter
@@ -107,8 +109,8 @@ def page(*rows: object, following: object = None) -> dict[str, object]:
     return {"count": len(rows), "next": following, "previous": None, "results": list(rows)}
 
 
-async def listed(provider: Connection) -> list[int]:
-    """The ids of the list's rows, as far as they can be read."""
+async def listed(provider: Connection) -> list[int | None]:
+    """The numbers of the list's rows, as far as they can be read."""
     rows = [row.read() async for page in provider.tasking.listing() for row in page.rows]
     return [seen.task_id for seen in rows if seen]
 
@@ -117,9 +119,35 @@ async def captures_read(provider: Connection) -> list[CaptureSnapshot]:
     """The captures that can be read."""
     found = []
     with suppress(LeftOutError):
-        async for seen in provider.tasking.captures(23272):
+        async for seen in provider.tasking.captures("23272"):
             found.append(seen)  # noqa: PERF401 - it may raise in the end
     return found
+
+
+ORDER = Order(
+    account="main", order_id="23272", task_id=23272, status=TrackedStatus(word="received", phase=None)
+)
+
+
+async def scenes_of(provider: Connection) -> Sequence[SceneSnapshot]:
+    """The scenes of the capture."""
+    capture = Capture(capture_id=CAPTURE_ID, status=TrackedStatus(word="published", phase=None))
+    return await provider.archive.scenes(ORDER, capture)
+
+
+async def offer_of(provider: Connection, scene_id: str) -> Offer:
+    """The offer of a scene's zip."""
+    delivery = Delivery(
+        account="main",
+        order_id=ORDER.order_id,
+        task_id=ORDER.task_id,
+        capture_id=CAPTURE_ID,
+        scene_id=scene_id,
+        attachment="delivery_zip",
+        file_name=f"{scene_id}.zip",
+        fingerprint="",
+    )
+    return await provider.archive.offer(ORDER, delivery)
 
 
 def serve_tokens(network: fake_network, url: str = TOKEN, life: object = 86400) -> None:

@@ -21,7 +21,9 @@ from tests.provider.kit import (
     Desk,
     answer,
     captures_read,
+    offer_of,
     page,
+    scenes_of,
     serve_tokens,
 )
 
@@ -53,7 +55,8 @@ def capture(**changes: object) -> dict[str, Any]:
 
 async def test_the_order_of_the_example(net: fake_network, provider: Connection) -> None:
     net.get(TASK, payload=answer("task"))
-    assert await provider.tasking.order(23272) == OrderSnapshot(
+    assert await provider.tasking.order("23272") == OrderSnapshot(
+        order_id="23272",
         task_id=23272,
         status="in_progress",
         phase=OrderPhase.IN_PROGRESS,
@@ -69,7 +72,7 @@ async def test_the_order_of_the_example(net: fake_network, provider: Connection)
 
 async def test_the_captures_of_the_example(net: fake_network, provider: Connection) -> None:
     net.get(CAPTURES, payload=answer("captures"))
-    first, second = [c async for c in provider.tasking.captures(23272)]
+    first, second = [c async for c in provider.tasking.captures("23272")]
     assert first == CaptureSnapshot(
         capture_id=CAPTURE_ID,
         status="published",
@@ -84,7 +87,7 @@ async def test_the_scene_of_the_example_though_its_sceneset_has_another_id(
     net: fake_network, provider: Connection
 ) -> None:
     net.get(SCENES, payload=answer("scenes"))
-    (seen,) = await provider.archive.scenes(CAPTURE_ID)
+    (seen,) = await scenes_of(provider)
     assert seen.scene_id == SCENE_ID
     assert seen.facts == SceneFacts(
         timestamp=datetime(2021, 7, 14, 7, 40, 44, 792141, tzinfo=UTC),
@@ -114,7 +117,7 @@ async def test_the_contracts_of_the_example(net: fake_network, provider: Connect
 async def test_an_order_with_another_id_is_not_the_order(net: fake_network, provider: Connection) -> None:
     net.get(TASK, payload=dict(answer("task"), task_id=1))
     with pytest.raises(AnswerError, match="not this order"):
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
 
 
 @pytest.mark.parametrize(
@@ -132,12 +135,12 @@ async def test_a_product_may_be_named_in_several_ways(
     net: fake_network, provider: Connection, product: object, read: str | None
 ) -> None:
     net.get(TASK, payload=dict(answer("task"), product=product))
-    assert (await provider.tasking.order(23272)).product == read
+    assert (await provider.tasking.order("23272")).product == read
 
 
 async def test_an_order_needs_only_id_and_status(net: fake_network, provider: Connection) -> None:
     net.get(TASK, payload={"task_id": "23272", "status": "Paused_By_Weather", "news": [1]})
-    order = await provider.tasking.order(23272)
+    order = await provider.tasking.order("23272")
     assert (order.status, order.phase, order.task_name) == ("Paused_By_Weather", None, None)
     assert (order.placed_at, order.start, order.end) == (None, None, None)
 
@@ -211,7 +214,7 @@ def test_the_document_can_always_be_written_down() -> None:
 
 async def test_lone_surrogates_and_nul_do_not_hide_an_order(net: fake_network, provider: Connection) -> None:
     net.get(TASK, body=b'{"task_id": 23272, "status": "received\\u0000", "task_name": "a\\ud800b"}')
-    order = await provider.tasking.order(23272)
+    order = await provider.tasking.order("23272")
     assert (order.status, order.task_name) == ("received", "a?b")
 
 
@@ -243,7 +246,7 @@ async def test_a_capture_shown_twice_is_given_as_it_was_read_the_newer_last(
     net: fake_network, provider: Connection
 ) -> None:
     net.get(CAPTURES, payload=page(capture(status="processing"), capture()))
-    assert [c.status async for c in provider.tasking.captures(23272)] == ["processing", "published"]
+    assert [c.status async for c in provider.tasking.captures("23272")] == ["processing", "published"]
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -256,9 +259,9 @@ async def test_a_scene_shown_twice_counts_as_it_was_modified_last(
         scene(last_modified="2021-07-15T19:00:00Z", attachments=[zip_of("new.zip")]),
     ]
     net.get(SCENES, payload=page(*(reversed(both) if turned else both)), repeat=True)
-    (seen,) = await provider.archive.scenes(CAPTURE_ID)
+    (seen,) = await scenes_of(provider)
     assert [item.file_name for item in seen.attachments] == ["new.zip"]
-    assert (await provider.archive.offer(CAPTURE_ID, SCENE_ID, "delivery_zip")).file_name == "new.zip"
+    assert (await offer_of(provider, SCENE_ID)).file_name == "new.zip"
 
 
 def zip_of(file_name: object, **changes: object) -> dict[str, object]:
@@ -270,8 +273,8 @@ async def test_an_offer_names_the_same_thing_as_the_scene_and_adds_the_link(
 ) -> None:
     shuffled = scene()["attachments"][::-1]
     net.get(SCENES, payload=page(scene(attachments=shuffled)), repeat=True)
-    (seen,) = await provider.archive.scenes(CAPTURE_ID)
-    offer = await provider.archive.offer(CAPTURE_ID, SCENE_ID, "delivery_zip")
+    (seen,) = await scenes_of(provider)
+    offer = await offer_of(provider, SCENE_ID)
     assert offer.url == ZIP_URL
     assert (offer.file_name, offer.fingerprint) in [(a.file_name, a.fingerprint) for a in seen.attachments]
 
@@ -291,7 +294,7 @@ async def test_what_is_not_offered_is_missing(
 ) -> None:
     net.get(SCENES, payload=page(scene(attachments=attachments)))
     with pytest.raises(MissingError):
-        await provider.archive.offer(CAPTURE_ID, scene_id, "delivery_zip")
+        await offer_of(provider, scene_id)
 
 
 @pytest.mark.parametrize(
@@ -309,19 +312,19 @@ async def test_a_file_without_a_usable_name_gets_one(
     net: fake_network, provider: Connection, name: str, file_name: str, given: object
 ) -> None:
     net.get(SCENES, payload=page(scene(attachments=[zip_of(given, name=name)])))
-    (seen,) = await provider.archive.scenes(CAPTURE_ID)
+    (seen,) = await scenes_of(provider)
     assert [item.file_name for item in seen.attachments] == [file_name]
 
 
 async def test_a_bad_attachment_hides_no_other(net: fake_network, provider: Connection) -> None:
     net.get(SCENES, payload=page(scene(attachments=[7, zip_of("a.zip", name=None), zip_of("b.zip")])))
-    (seen,) = await provider.archive.scenes(CAPTURE_ID)
+    (seen,) = await scenes_of(provider)
     assert [item.file_name for item in seen.attachments] == ["b.zip"]
 
 
 async def fingerprint(net: fake_network, provider: Connection, **changes: object) -> str:
     net.get(SCENES, payload=page(scene(**changes)))
-    (seen,) = await provider.archive.scenes(CAPTURE_ID)
+    (seen,) = await scenes_of(provider)
     return seen.attachments[0].fingerprint
 
 
@@ -349,7 +352,7 @@ async def test_a_footprint_that_is_no_geometry_is_left_out(
     net: fake_network, provider: Connection, footprint: object
 ) -> None:
     net.get(SCENES, payload=page(scene(footprint=footprint)))
-    (seen,) = await provider.archive.scenes(CAPTURE_ID)
+    (seen,) = await scenes_of(provider)
     assert seen.facts.footprint is None
 
 

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from tests.provider.kit import (
     API,
-    CAPTURE_ID,
     CONTRACT,
     CONTRACTS,
     LEGACY,
@@ -29,6 +28,7 @@ from tests.provider.kit import (
     Desk,
     answer,
     page,
+    scenes_of,
     sent,
     serve_tokens,
 )
@@ -44,8 +44,8 @@ TRANSIENT = [408, 429, 500, 502, 503, 504, 522, 524]
 async def test_tasking_and_telluric_get_token_and_contract(net: fake_network, provider: Connection) -> None:
     net.get(TASK, payload=answer("task"))
     net.get(SCENES, payload=answer("scenes"))
-    await provider.tasking.order(23272)
-    await provider.archive.scenes(CAPTURE_ID)
+    await provider.tasking.order("23272")
+    await scenes_of(provider)
     requests = sent(net, API)
     assert len(requests) == 2
     for request in requests:
@@ -73,7 +73,7 @@ async def test_legacy_credentials_send_no_contract(silence: fake_network, desk: 
     serve_tokens(silence, LEGACY.token_url)
     silence.get(TASK, payload=answer("task"))
     async with desk.connect(replace(LEGACY, contract_id="cont.stray")) as provider:
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
         assert provider.contracts is None
     (request,) = sent(silence, API)
     assert dict(request.headers) == OPENLY | {"authorizationToken": "Bearer canary-token-1"}
@@ -85,7 +85,7 @@ async def test_transient_trouble_is_tried_three_times_with_jitter(
 ) -> None:
     net.get(TASK, status=status, repeat=True)
     with pytest.raises(UnavailableError, match=rf"^tasking: GET /tasking/tasks/23272: {status}$"):
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
     assert len(sent(net, TASK)) == 3
     first, second = desk.slept
     assert 0 <= first <= 1
@@ -99,7 +99,7 @@ async def test_trouble_that_passes_is_not_noticed(
     net.get(TASK, status=status)
     net.get(TASK, status=status)
     net.get(TASK, payload=answer("task"))
-    assert (await provider.tasking.order(23272)).task_id == 23272
+    assert (await provider.tasking.order("23272")).task_id == 23272
 
 
 KEY = ConnectionKey(
@@ -125,7 +125,7 @@ async def test_a_broken_connection_is_transient_and_named_in_our_words(
 ) -> None:
     net.get(TASK, exception=error, repeat=True)
     with pytest.raises(UnavailableError, match=rf"^tasking: GET /tasking/tasks/23272: {words}$") as caught:
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
     assert caught.value.__cause__ is error
     assert len(sent(net, TASK)) == 3
     assert len(desk.slept) == 2
@@ -136,7 +136,7 @@ async def test_a_body_cut_short_is_tried_again_and_is_no_answer(
 ) -> None:
     net.get(TASK, exception=aiohttp.ClientPayloadError("canary"), repeat=True)
     with pytest.raises(AnswerError, match=r"^tasking: GET /tasking/tasks/23272: the response was truncated$"):
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
     assert len(sent(net, TASK)) == 3
 
 
@@ -145,7 +145,7 @@ async def test_an_idle_connection_closed_by_the_server_costs_no_try(
 ) -> None:
     net.get(TASK, exception=aiohttp.ServerDisconnectedError(), repeat=True)
     with pytest.raises(UnavailableError, match="connection closed"):
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
     assert len(sent(net, TASK)) == 4
     assert len(desk.slept) == 2
 
@@ -172,7 +172,7 @@ async def test_other_statuses_are_final_at_once(
 ) -> None:
     net.get(TASK, status=status, headers={"Location": "https://evil.example/"}, body=b"canary")
     with pytest.raises(error, match=rf"^tasking: GET /tasking/tasks/23272: {status}$") as caught:
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
     assert type(caught.value) is error
     assert [request.url for request in sent(net)] == [TOKEN, TASK]
     assert desk.slept == []
@@ -203,7 +203,7 @@ async def test_what_is_no_order_is_an_answer_error(
 ) -> None:
     net.get(TASK, body=body)
     with pytest.raises(AnswerError, match=r"^tasking: GET /tasking/tasks/23272: the response is not"):
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
 
 
 # Retry-After
@@ -212,7 +212,7 @@ async def test_what_is_no_order_is_an_answer_error(
 async def test_a_short_pause_is_waited_for(net: fake_network, desk: Desk, provider: Connection) -> None:
     net.get(TASK, status=429, headers={"Retry-After": "5"})
     net.get(TASK, payload=answer("task"))
-    await provider.tasking.order(23272)
+    await provider.tasking.order("23272")
     (slept,) = desk.slept
     assert 5 <= slept <= 5.5
 
@@ -225,16 +225,16 @@ async def test_a_long_pause_holds_every_caller_and_nobody_waits_inside_a_call(
     net.get(SCENES, payload=answer("scenes"), repeat=True)
     with capture_logs() as logs:
         with pytest.raises(UnavailableError, match=r"23272: 503$"):
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
         with pytest.raises(UnavailableError, match=r"the provider requires a pause of \d+ s more$"):
-            await provider.archive.scenes(CAPTURE_ID)
+            await scenes_of(provider)
     assert len(sent(net, API)) == 1
     assert desk.slept == []
     assert [entry for entry in logs if entry["event"] != "token.minted"] == [
         {"event": "provider.paused", "log_level": "debug", "account": "main", "seconds": 600.0}
     ]
     desk.at += 661
-    assert await provider.archive.scenes(CAPTURE_ID)
+    assert await scenes_of(provider)
 
 
 async def test_callers_already_queued_are_held_by_a_pause_that_begins(net: fake_network, desk: Desk) -> None:
@@ -245,7 +245,7 @@ async def test_callers_already_queued_are_held_by_a_pause_that_begins(net: fake_
     net.get(TASK, callback=throttle, repeat=True)
     async with desk.connect(replace(PLATFORM, requests_per_second=100)) as provider:
         given = await asyncio.gather(
-            *(provider.tasking.order(23272) for _ in range(5)), return_exceptions=True
+            *(provider.tasking.order("23272") for _ in range(5)), return_exceptions=True
         )
     assert all(isinstance(error, UnavailableError) for error in given)
     assert len(sent(net, API)) == 1
@@ -257,7 +257,7 @@ async def test_a_date_counts_from_the_clock_of_the_server(
     headers = {"Date": "Wed, 21 Oct 2015 07:28:00 GMT", "Retry-After": "Wed, 21 Oct 2015 07:28:07 GMT"}
     net.get(TASK, status=503, headers=headers)
     net.get(TASK, payload=answer("task"))
-    await provider.tasking.order(23272)
+    await provider.tasking.order("23272")
     (slept,) = desk.slept
     assert 7 <= slept <= 7.7
 
@@ -306,7 +306,7 @@ async def test_a_401_gets_one_new_token_and_one_more_try(
 ) -> None:
     net.get(TASK, status=401)
     net.get(TASK, payload=answer("task"))
-    await provider.tasking.order(23272)
+    await provider.tasking.order("23272")
     tokens = [request.headers["authorizationToken"] for request in sent(net, TASK)]
     assert tokens == ["Bearer canary-token-1", "Bearer canary-token-2"]
     assert desk.slept == []
@@ -342,7 +342,7 @@ async def test_a_refusal_tells_token_trouble_from_contract_trouble(
     net.get(CONTRACTS, repeat=True, **contracts)
     net.get(SHORT_CONTRACTS, status=403)
     with pytest.raises(RefusedError) as caught:
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
     assert str(caught.value).startswith(f"tasking: GET /tasking/tasks/23272: {status}: {words}")
     assert len(sent(net, TASK)) == (2 if status == 401 else 1)
 
@@ -355,7 +355,7 @@ async def test_the_short_list_is_asked_where_the_accounts_service_refuses(
     net.get(CONTRACTS, status=403)
     net.get(SHORT_CONTRACTS, payload=[{"contract_id": "cont.other", "name": "Other"}])
     with pytest.raises(RefusedError, match="is not among the 1 contracts of these credentials"):
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
     (request,) = sent(net, SHORT_CONTRACTS)
     assert dict(request.headers) == OPENLY | {"authorizationToken": "Bearer canary-token-1"}
 
@@ -365,7 +365,7 @@ async def test_a_refused_legacy_account_asks_nobody(silence: fake_network, desk:
     silence.get(TASK, status=401, repeat=True)
     async with desk.connect(LEGACY) as provider:
         with pytest.raises(RefusedError, match="401: the provider refuses the credentials; check client_id"):
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
     assert {request.url for request in sent(silence)} == {LEGACY.token_url, TASK}
 
 
@@ -381,7 +381,7 @@ async def test_no_secret_reaches_a_text_or_a_log(net: fake_network, desk: Desk, 
     with capture_logs() as logs:
         async with desk.connect() as provider:
             with pytest.raises(ProviderError) as caught:
-                await provider.archive.scenes(CAPTURE_ID)
+                await scenes_of(provider)
     said = f"{caught.value} {caught.value!r} {logs} {PLATFORM!r} {provider!r}"
     for secret in ("canary-secret", "canary-token", "sceneset_id=", "limit="):
         assert secret not in said
@@ -401,9 +401,9 @@ async def test_the_clock_hears_the_providers_time_with_every_answer(
     net.get(TASK, status=status, payload=answer("task"), headers={"Date": spelt(HEARD)})
     net.get(TASK, payload=answer("task"), headers={"Date": spelt(HEARD + timedelta(seconds=7))})
     with suppress(ProviderError):
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
     with suppress(ProviderError):
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
     assert desk.heard == [HEARD, HEARD + timedelta(seconds=7)]
 
 
@@ -422,5 +422,5 @@ async def test_an_answer_without_a_date_of_its_own_tells_the_clock_nothing(
     net: fake_network, desk: Desk, provider: Connection, headers: dict[str, str]
 ) -> None:
     net.get(TASK, payload=answer("task"), headers=headers)
-    await provider.tasking.order(23272)
+    await provider.tasking.order("23272")
     assert desk.heard == []

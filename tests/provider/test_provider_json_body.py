@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.provider.hosts import Answer, Host, at, with_tokens
-from tests.provider.kit import CAPTURE_ID, Desk, answer, listed, page
+from tests.provider.kit import (
+    Desk,
+    answer,
+    listed,
+    page,
+    scenes_of,
+)
 
 from orderwatch.errors import RejectedError
 from orderwatch.provider.connection import Connection
@@ -27,11 +33,11 @@ def saying(body: bytes, content_type: str = "application/json", status: int = 20
 
 
 async def ids_of_captures(provider: Connection) -> list[object]:
-    return [capture.capture_id async for capture in provider.tasking.captures(23272)]
+    return [capture.capture_id async for capture in provider.tasking.captures("23272")]
 
 
 async def ids_of_scenes(provider: Connection) -> list[object]:
-    return [scene.scene_id for scene in await provider.archive.scenes(CAPTURE_ID)]
+    return [scene.scene_id for scene in await scenes_of(provider)]
 
 
 async def ids_of_contracts(provider: Connection) -> list[object]:
@@ -88,7 +94,7 @@ async def test_a_name_is_read_in_whatever_charset_it_comes(
     text = json.dumps(dict(answer("task"), task_name="Hafen Köln"), ensure_ascii=False)
     reply = saying(text.encode(encoding), content_type)
     async with with_tokens(reply).serving() as url, desk.connect(at(url)) as provider:
-        assert (await provider.tasking.order(23272)).task_name == "Hafen Köln"
+        assert (await provider.tasking.order("23272")).task_name == "Hafen Köln"
 
 
 async def test_the_byte_that_cannot_be_read_is_all_that_is_lost(desk: Desk) -> None:
@@ -97,7 +103,7 @@ async def test_the_byte_that_cannot_be_read_is_all_that_is_lost(desk: Desk) -> N
     )
     body = text.encode().replace(b"KX", b"K\xf6")
     async with with_tokens(saying(body)).serving() as url, desk.connect(at(url)) as provider:
-        order = await provider.tasking.order(23272)
+        order = await provider.tasking.order("23272")
     assert (order.task_name, order.project_name) == ("Hafen K\ufffdln", "Münster")
 
 
@@ -105,7 +111,7 @@ async def test_a_constant_is_as_if_the_field_were_null(desk: Desk) -> None:
     text = json.dumps(dict(answer("task"), priority="ODD", target={"coordinates": ["ODD", 1.5]}))
     body = text.replace(MARK, "-Infinity").encode()
     async with with_tokens(saying(body)).serving() as url, desk.connect(at(url)) as provider:
-        document = (await provider.tasking.order(23272)).document
+        document = (await provider.tasking.order("23272")).document
     assert document["priority"] is None
     assert document["target"] == {"coordinates": [None, 1.5]}
 
@@ -130,7 +136,7 @@ async def test_a_token_is_taken_whatever_stands_beside_it(desk: Desk, value: byt
         return await given(request)
 
     async with Host(reply).serving() as url, desk.connect(at(url)) as provider:
-        assert (await provider.tasking.order(23272)).task_id == 23272
+        assert (await provider.tasking.order("23272")).task_id == 23272
 
 
 async def test_a_refusal_is_quoted_in_its_own_charset(desk: Desk) -> None:

@@ -70,7 +70,7 @@ async def test_a_row_is_read_as_the_order_itself_would_be(net: fake_network, pro
     net.get(TASKS, payload=page(answer("task")))
     net.get(TASK, payload=answer("task"))
     (row,) = await rows(provider)
-    assert row.read() == await provider.tasking.order(23272)
+    assert row.read() == await provider.tasking.order("23272")
 
 
 @pytest.mark.parametrize("bad", [{}, "canary", None, 7, [], {"task_id": "one", "status": "x"}])

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
 from tests.provider.kit import (
-    CAPTURE_ID,
     CAPTURES,
     CONTRACTS,
     SCENES,
@@ -24,6 +23,7 @@ from tests.provider.kit import (
     captures_read,
     listed,
     page,
+    scenes_of,
     serve_tokens,
 )
 
@@ -98,7 +98,7 @@ async def captures(provider: Connection) -> Sequence[object]:
 
 
 async def scenes(provider: Connection) -> Sequence[object]:
-    return [scene.scene_id for scene in await provider.archive.scenes(CAPTURE_ID)]
+    return [scene.scene_id for scene in await scenes_of(provider)]
 
 
 async def contracts(provider: Connection) -> Sequence[object]:
@@ -151,7 +151,7 @@ def test_a_bent_page_is_read_or_refused(
 @settings(max_examples=examples(20), deadline=None)
 @given(bent(answer("task")))
 def test_a_bent_order_is_read_or_refused_and_can_be_written_down(document: dict[str, Any]) -> None:
-    order: Any = ask(TASK, document, lambda provider: provider.tasking.order(23272))
+    order: Any = ask(TASK, document, lambda provider: provider.tasking.order("23272"))
     if order is not None:
         assert order.task_id == 23272
         text = json.dumps(order.document, allow_nan=False, ensure_ascii=False)
@@ -161,7 +161,7 @@ def test_a_bent_order_is_read_or_refused_and_can_be_written_down(document: dict[
 @settings(max_examples=examples(20), deadline=None)
 @given(bent(answer("scenes")["results"][0]))
 def test_whatever_a_bent_scene_offers_can_be_written_down(document: dict[str, Any]) -> None:
-    seen: Any = ask(SCENES, page(document), lambda provider: provider.archive.scenes(CAPTURE_ID))
+    seen: Any = ask(SCENES, page(document), scenes_of)
     for scene in seen or ():
         names = [item.file_name + item.name + item.fingerprint for item in scene.attachments]
         kept = json.dumps([scene.scene_id, names, scene.facts.footprint], allow_nan=False, ensure_ascii=False)

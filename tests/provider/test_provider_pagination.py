@@ -7,7 +7,6 @@ from aioresponses import aioresponses as fake_network
 from structlog.testing import capture_logs
 from tests.provider.kit import (
     API,
-    CAPTURE_ID,
     CAPTURES,
     PLATFORM,
     SCENES,
@@ -17,6 +16,7 @@ from tests.provider.kit import (
     answer,
     listed,
     page,
+    scenes_of,
     sent,
 )
 
@@ -231,7 +231,7 @@ async def test_a_next_that_forgets_the_capture_brings_no_scene_of_another(
     net.get(SCENES, payload=page({"scene_id": "a"}, following="?limit=100&offset=100"))
     second = SCENES.replace("offset=0", "offset=100")
     net.get(second, payload=page({"scene_id": "b"}))
-    assert [scene.scene_id for scene in await provider.archive.scenes(CAPTURE_ID)] == ["a", "b"]
+    assert [scene.scene_id for scene in await scenes_of(provider)] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -280,10 +280,10 @@ async def test_a_page_that_is_missing_is_not_an_order_that_is_missing(
     net.get(CAPTURES, payload=page({"capture_id": "a"}, following="?offset=100"))
     net.get(f"{API}/tasking/tasks/23272/captures/?offset=100", status=404)
     with pytest.raises(AnswerError, match="a page is missing"):
-        [c async for c in provider.tasking.captures(23272)]
+        [c async for c in provider.tasking.captures("23272")]
     net.get(CAPTURES, status=404)
     with pytest.raises(MissingError):
-        [c async for c in provider.tasking.captures(23272)]
+        [c async for c in provider.tasking.captures("23272")]
 
 
 @pytest.mark.parametrize(

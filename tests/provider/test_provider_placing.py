@@ -68,7 +68,7 @@ def _access(simulator: Simulator) -> Credentials:
 
 
 async def do(deed: Deed, provider: Connection) -> OrderSnapshot:
-    return await (provider.tasking.place(BODY) if deed == "place" else provider.tasking.cancel(7))
+    return await (provider.tasking.place(BODY) if deed == "place" else provider.tasking.cancel("7"))
 
 
 def sent_once(simulator: Simulator, deed: Deed) -> bool:
@@ -91,8 +91,8 @@ async def test_what_is_placed_comes_back_as_the_provider_took_it(start: Start) -
     placed = await provider.tasking.place(BODY)
     assert (placed.task_id, placed.task_name, placed.project_name) == (8, "Berth 7", "Harbour")
     assert (placed.product, placed.phase) == ("169", OrderPhase.RECEIVED)
-    assert (await provider.tasking.order(8)).document == placed.document
-    cancelled = await provider.tasking.cancel(8)
+    assert (await provider.tasking.order("8")).document == placed.document
+    cancelled = await provider.tasking.cancel("8")
     assert (cancelled.task_id, cancelled.phase) == (8, OrderPhase.CANCELED)
     assert simulator.journal.leaks == []
 
@@ -139,7 +139,7 @@ async def test_a_404_is_a_missing_order_when_cancelling_and_a_no_when_placing(st
     with pytest.raises(RejectedError, match="404: simulated fault"):
         await provider.tasking.place(BODY)
     with pytest.raises(MissingError, match=r"PATCH /tasking/tasks/99/cancel/: 404: Not found\.$"):
-        await provider.tasking.cancel(99)
+        await provider.tasking.cancel("99")
     assert sent_once(simulator, "place")
 
 
@@ -160,7 +160,7 @@ async def test_too_many_requests_means_later_and_holds_the_account(
 @pytest.mark.parametrize("deed", DEEDS)
 async def test_a_token_that_ran_out_gets_one_successor(start: Start, deed: Deed) -> None:
     simulator, provider = await start(_scenario(deed))
-    await provider.tasking.order(7)
+    await provider.tasking.order("7")
     simulator.revoke_tokens()
     await do(deed, provider)
     asked = [entry.status for entry in simulator.journal.find(method=METHODS[deed]) if "task" in entry.path]
@@ -237,7 +237,7 @@ async def test_another_order_than_the_one_to_cancel_is_unclear(desk: Desk) -> No
 
     async with with_tokens(reply).serving() as url, desk.connect(at(url)) as provider:
         with pytest.raises(UnclearError, match=r"/tasks/7/cancel/: the response is not this order$"):
-            await provider.tasking.cancel(7)
+            await provider.tasking.cancel("7")
 
 
 async def test_an_order_goes_over_a_connection_of_its_own(desk: Desk) -> None:
@@ -250,8 +250,8 @@ async def test_an_order_goes_over_a_connection_of_its_own(desk: Desk) -> None:
         return web.json_response(answer("task"), status=201)
 
     async with with_tokens(reply).serving() as url, desk.connect(at(url)) as provider:
-        await provider.tasking.order(23272)
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
+        await provider.tasking.order("23272")
         await provider.tasking.place(BODY)
     (_, first), (_, second), (method, third) = peers
     assert (method, first == second, first == third) == ("POST", True, False)
@@ -324,7 +324,7 @@ async def test_the_request_has_what_the_provider_wants(net: fake_network, provid
     net.post(PLACE, status=201, payload=answer("task"))
     net.patch(f"{TASK}/cancel/", payload=answer("task"))
     await provider.tasking.place(BODY)
-    await provider.tasking.cancel(23272)
+    await provider.tasking.cancel("23272")
     placing, cancelling = sent(net, API)
     assert (placing.method, placing.document, placing.follows_redirects) == ("POST", BODY, False)
     assert (cancelling.method, cancelling.document, cancelling.follows_redirects) == ("PATCH", {}, False)

@@ -9,7 +9,13 @@ from aiohttp import web
 from tests.certificates import Authority
 from tests.network_proxy import PASSWORD, PEER, USER, ProxyServer, proxy_server
 from tests.provider.hosts import Host, at, give_token, with_tokens
-from tests.provider.kit import CAPTURE_ID, Desk, answer, listed, page
+from tests.provider.kit import (
+    Desk,
+    answer,
+    listed,
+    page,
+    scenes_of,
+)
 
 from orderwatch.core.network import DIRECT, Network, Proxy, parse_no_proxy
 from orderwatch.errors import RefusedError, UnavailableError
@@ -61,7 +67,7 @@ async def office(authority: Authority, **fields: object) -> AsyncIterator[Office
 
 async def failure(provider: Connection) -> UnavailableError:
     with pytest.raises(UnavailableError) as caught:
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
     assert not isinstance(caught.value, RefusedError)
     assert PASSWORD not in str(caught.value)
     return caught.value
@@ -69,10 +75,10 @@ async def failure(provider: Connection) -> UnavailableError:
 
 async def test_every_api_is_reached_through_the_proxy(authority: Authority, desk: Desk) -> None:
     async with office(authority) as o, desk.connect(at(o.url), o.network) as provider:
-        assert (await provider.tasking.order(23272)).task_id == 23272
+        assert (await provider.tasking.order("23272")).task_id == 23272
         assert await listed(provider) == [23272]
-        assert await provider.archive.scenes(CAPTURE_ID)
-        await provider.tasking.cancel(23272)
+        assert await scenes_of(provider)
+        await provider.tasking.cancel("23272")
     assert o.peers == {PEER}
     assert o.proxy.targets == {f"{NAME}:{o.port}"}
     assert {passed.method for passed in o.proxy.passed} == {"CONNECT"}
@@ -80,7 +86,7 @@ async def test_every_api_is_reached_through_the_proxy(authority: Authority, desk
 
 async def test_the_password_of_the_proxy_reaches_no_host(authority: Authority, desk: Desk) -> None:
     async with office(authority) as o, desk.connect(at(o.url), o.network) as provider:
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
     assert o.provider.heard
     assert all("Proxy-Authorization" not in request.headers for request in o.provider.heard)
 
@@ -88,7 +94,7 @@ async def test_the_password_of_the_proxy_reaches_no_host(authority: Authority, d
 async def test_requests_share_a_tunnel(authority: Authority, desk: Desk) -> None:
     async with office(authority) as o, desk.connect(at(o.url), o.network) as provider:
         for _ in range(3):
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
     assert len(o.provider.heard) == 4
     assert len(o.proxy.passed) == 1
 
@@ -97,8 +103,8 @@ async def test_a_host_of_no_proxy_is_reached_direct(authority: Authority, desk: 
     async with office(authority) as o:
         network = replace(o.network, no_proxy=(parse_no_proxy("127.0.0.0/8"),))
         async with desk.connect(at(f"https://127.0.0.1:{o.port}"), network) as provider:
-            await provider.tasking.order(23272)
-            await provider.tasking.cancel(23272)
+            await provider.tasking.order("23272")
+            await provider.tasking.cancel("23272")
     assert o.proxy.passed == []
     assert o.peers == {"127.0.0.1"}
 
@@ -116,7 +122,7 @@ async def test_a_configured_authority_is_trusted_without_a_proxy(authority: Auth
     async with office(authority) as o:
         network = Network(ca_pem=o.network.ca_pem)
         async with desk.connect(at(f"https://127.0.0.1:{o.port}"), network) as provider:
-            assert (await provider.tasking.order(23272)).task_id == 23272
+            assert (await provider.tasking.order("23272")).task_id == 23272
 
 
 @pytest.mark.parametrize(
@@ -189,10 +195,10 @@ async def test_a_change_that_the_proxy_did_not_pass_on_was_certainly_not_made(
 ) -> None:
     """Not `UnclearError`: nothing has to be looked up before it is sent again."""
     async with office(authority) as o, desk.connect(at(o.url), o.network) as provider:
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
         o.proxy.status = 407
         with pytest.raises(UnavailableError, match=r"the proxy .* rejects its credentials"):
-            await provider.tasking.cancel(23272)
+            await provider.tasking.cancel("23272")
 
 
 async def test_a_plain_host_on_this_machine_gets_no_credentials_of_the_proxy(desk: Desk) -> None:
@@ -200,10 +206,10 @@ async def test_a_plain_host_on_this_machine_gets_no_credentials_of_the_proxy(des
     host = with_tokens(reply)
     async with host.serving() as url, proxy_server() as proxy:
         async with desk.connect(at(url), Network(proxy=proxy.proxy)) as provider:
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
         elsewhere = Network(proxy=Proxy(host="192.0.2.1", port=3128))
         async with desk.connect(at(url), elsewhere) as provider:
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
     assert [request.remote for request in host.heard] == [PEER, PEER, "127.0.0.1", "127.0.0.1"]
     assert all("Proxy-Authorization" not in request.headers for request in host.heard)
     assert [passed.target.partition("?")[0] for passed in proxy.passed] == [

@@ -12,7 +12,6 @@ from aioresponses import aioresponses as fake_network
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.provider.kit import (
-    CAPTURE_ID,
     CAPTURES,
     CONTRACTS,
     PLATFORM,
@@ -22,6 +21,7 @@ from tests.provider.kit import (
     Desk,
     answer,
     page,
+    scenes_of,
     sent,
 )
 
@@ -250,9 +250,9 @@ async def test_a_host_in_trouble_is_asked_ever_more_seldom_and_then_again_at_its
     net.get(TASK, callback=noting(desk, times, status, status, status), repeat=True)
     async with desk.connect(at_pace(1)) as provider:
         with pytest.raises(UnavailableError):
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
         for _ in range(12):
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
     assert gaps(times)[:7] == pytest.approx([1, 2, 4, 8, 6, 4.5, 3.375])
     assert gaps(times)[-2:] == pytest.approx([1, 1])
 
@@ -264,7 +264,7 @@ async def test_an_answer_that_is_no_overload_slows_nothing(
     times: list[float] = []
     net.get(TASK, callback=noting(desk, times, *[status] * 3), repeat=True)
     async with desk.connect(at_pace(4)) as provider:
-        await asyncio.gather(*(provider.tasking.order(23272) for _ in range(5)), return_exceptions=True)
+        await asyncio.gather(*(provider.tasking.order("23272") for _ in range(5)), return_exceptions=True)
     assert gaps(times) == pytest.approx([0.25] * 4)
 
 
@@ -283,7 +283,7 @@ async def test_a_short_pause_that_one_api_asks_for_is_waited_for_by_a_request_fo
     async with desk.connect() as provider:
         assert provider.contracts
         with pytest.raises(UnavailableError):
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
         refused_at = desk.at
         await provider.contracts.contracts()
     assert asked[0] == 1000
@@ -298,11 +298,11 @@ async def test_a_long_pause_of_one_api_is_everybodys(net: fake_network, desk: De
     net.get(CONTRACTS, payload=answer("contracts"))
     async with desk.connect() as provider:
         with pytest.raises(UnavailableError) as asked:
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
         assert asked.value.wait == 600
         assert provider.contracts
         calls = {
-            "archive": lambda: provider.archive.scenes(CAPTURE_ID),
+            "archive": lambda: scenes_of(provider),
             "accounts": provider.contracts.contracts,
         }
         with pytest.raises(UnavailableError) as held:
@@ -318,13 +318,13 @@ async def test_a_pause_that_the_token_endpoint_asks_for_holds_the_apis_too(
     silence.post(TOKEN, status=429, headers={"Retry-After": "600"})
     silence.get(TASK, payload=answer("task"))
     async with desk.connect() as provider:
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
         assert provider.contracts
         with pytest.raises(UnavailableError, match=r"^token: 429$") as caught:
             await provider.contracts.contracts()
         assert caught.value.wait == 600
         with pytest.raises(UnavailableError, match="requires a pause of"):
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
     assert len(sent(silence, TASK)) == 1
 
 
@@ -340,6 +340,6 @@ async def test_token_requests_have_a_cadence_of_their_own(silence: fake_network,
     silence.get(CONTRACTS, payload=page())
     async with desk.connect(at_pace(0.25)) as provider:
         assert provider.contracts
-        [c async for c in provider.tasking.captures(23272)]
+        [c async for c in provider.tasking.captures("23272")]
         await provider.contracts.contracts()
     assert times == [1000, 1004]

@@ -6,7 +6,18 @@ from typing import Any
 import pytest
 from aioresponses import aioresponses as fake_network
 from structlog.testing import capture_logs
-from tests.provider.kit import CAPTURE_ID, CAPTURES, SCENES, TASK, TASKS, answer, captures_read, listed, page
+from tests.provider.kit import (
+    CAPTURE_ID,
+    CAPTURES,
+    SCENES,
+    TASK,
+    TASKS,
+    answer,
+    captures_read,
+    listed,
+    page,
+    scenes_of,
+)
 
 from orderwatch.errors import AnswerError, LeftOutError
 from orderwatch.provider.connection import Connection
@@ -37,9 +48,9 @@ async def test_ids_and_words_that_are_whole_numbers_are_text_without_a_point(
     net.get(CAPTURES, payload=page({"capture_id": 7.0, "status": 1.0}, {"capture_id": 7.5}))
     assert [(c.capture_id, c.status) for c in await captures_read(provider)] == [("7", "1")]
     net.get(SCENES, payload=page({"scene_id": 7.0}))
-    assert [scene.scene_id for scene in await provider.archive.scenes(CAPTURE_ID)] == ["7"]
+    assert [scene.scene_id for scene in await scenes_of(provider)] == ["7"]
     net.get(TASK, payload=dict(answer("task"), product=169.0, task_name=2026.0, task_id=23272.0))
-    order = await provider.tasking.order(23272)
+    order = await provider.tasking.order("23272")
     assert (order.product, order.task_name) == ("169", "2026")
 
 
@@ -63,7 +74,7 @@ async def test_a_row_left_out_is_named_by_list_position_id_and_field(
     with capture_logs() as logs:
         await listed(provider)
         assert await captures_read(provider) == []
-        found = await provider.archive.scenes(CAPTURE_ID)
+        found = await scenes_of(provider)
     assert [scene.scene_id for scene in found] == ["", "s2"]
     assert named(logs) == [
         ("Task", "orders", 2, "x-7", ["task_id"]),
@@ -112,7 +123,7 @@ async def test_what_names_a_row_holds_no_secret_and_is_short(
 async def test_an_order_asked_for_alone_is_named_too(net: fake_network, provider: Connection) -> None:
     net.get(TASK, payload={"task_id": None})
     with capture_logs() as logs, pytest.raises(AnswerError):
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
     assert named(logs) == [("Task", "order 23272", None, None, ["task_id"])]
 
 
@@ -123,7 +134,7 @@ async def test_a_list_of_captures_says_in_the_end_that_one_could_not_be_read(
     second = CAPTURES.replace("offset=0", "offset=100")
     net.get(CAPTURES, payload=page({"capture_id": None}, following=second))
     net.get(second, payload=page({"capture_id": "last"}))
-    captures = provider.tasking.captures(23272)
+    captures = provider.tasking.captures("23272")
     assert (await anext(captures)).capture_id == "last"
     with pytest.raises(LeftOutError):
         await anext(captures)

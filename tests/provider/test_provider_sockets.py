@@ -27,10 +27,10 @@ async def test_a_redirect_is_not_followed_and_the_other_host_hears_nothing(desk:
 
         async with with_tokens(away).serving() as url, desk.connect(at(url)) as provider:
             with pytest.raises(AnswerError, match=f": {status}$"):
-                await provider.tasking.order(23272)
+                await provider.tasking.order("23272")
         async with Host(away).serving() as url, desk.connect(at(url)) as provider:
             with pytest.raises(AnswerError, match=f"^token: {status}$"):
-                await provider.tasking.order(23272)
+                await provider.tasking.order("23272")
     assert other.heard == []
 
 
@@ -48,7 +48,7 @@ async def test_next_on_another_port_hears_nothing(desk: Desk) -> None:
             )
 
         async with with_tokens(lead_away).serving() as url, desk.connect(at(url)) as provider:
-            assert [c.capture_id async for c in provider.tasking.captures(23272)] == ["a", "b"]
+            assert [c.capture_id async for c in provider.tasking.captures("23272")] == ["a", "b"]
     assert other.heard == []
 
 
@@ -62,7 +62,7 @@ async def test_proxies_of_the_environment_hear_nothing(desk: Desk, monkeypatch: 
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, trap)
         async with with_tokens(order).serving() as url, desk.connect(at(url)) as provider:
-            assert (await provider.tasking.order(23272)).task_id == 23272
+            assert (await provider.tasking.order("23272")).task_id == 23272
     assert proxy.heard == []
 
 
@@ -77,8 +77,8 @@ async def test_cookies_are_not_carried_along(desk: Desk) -> None:
             at(url.replace("127.0.0.1", "localhost"))
         ) as provider,  # aiohttp keeps none of an address
     ):
-        await provider.tasking.order(23272)
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
+        await provider.tasking.order("23272")
     assert len(host.heard) == 3
     assert all("Cookie" not in request.headers for request in host.heard)
 
@@ -95,7 +95,7 @@ async def test_a_connection_closed_instead_of_an_answer_is_opened_again(desk: De
         return web.json_response(answer("task"))
 
     async with with_tokens(close_once).serving() as url, desk.connect(at(url)) as provider:
-        assert (await provider.tasking.order(23272)).task_id == 23272
+        assert (await provider.tasking.order("23272")).task_id == 23272
     assert asked == 2
     assert desk.slept == []
 
@@ -105,7 +105,7 @@ async def test_nobody_listening_is_an_outage(desk: Desk) -> None:
         pass
     async with desk.connect(at(url)) as provider:
         with pytest.raises(UnavailableError, match=r"^token: cannot connect$"):
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
 
 
 async def test_a_body_is_bounded(desk: Desk) -> None:
@@ -119,7 +119,7 @@ async def test_a_body_is_bounded(desk: Desk) -> None:
 
     async with with_tokens(flood).serving() as url, desk.connect(at(url)) as provider:
         with pytest.raises(AnswerError, match=r"the response is larger than 16.8 MB$"):
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
 
 
 async def test_a_gzip_bomb_is_bounded_after_decompression(desk: Desk) -> None:
@@ -131,7 +131,7 @@ async def test_a_gzip_bomb_is_bounded_after_decompression(desk: Desk) -> None:
 
     async with with_tokens(explode).serving() as url, desk.connect(at(url)) as provider:
         with pytest.raises(AnswerError, match=r"the response is larger than 16.8 MB$"):
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -173,7 +173,7 @@ async def test_broken_http_has_a_name(desk: Desk, raw: bytes, error: type[Provid
         desk.connect(at(url, f"{tokens}/oauth/token")) as provider,
     ):
         with pytest.raises(error, match=rf"^tasking: GET /tasking/tasks/23272: {words}$"):
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
 
 
 @pytest.mark.parametrize("length", [8191, 60_000])
@@ -186,8 +186,8 @@ async def test_a_long_header_line_is_no_trouble_of_any_api(desk: Desk, length: i
         return given
 
     async with Host(reply).serving() as url, desk.connect(at(url)) as provider:
-        assert (await provider.tasking.order(23272)).task_id == 23272
-        assert (await provider.tasking.cancel(23272)).task_id == 23272
+        assert (await provider.tasking.order("23272")).task_id == 23272
+        assert (await provider.tasking.cancel("23272")).task_id == 23272
 
 
 @settings(max_examples=examples(20), deadline=None)
@@ -198,6 +198,6 @@ def test_no_bytes_whatever_raise_anything_but_our_own_errors(head: bytes, tail: 
     async def ask() -> None:
         async with saying(head + tail) as url, Desk().connect(at(url)) as provider:
             with pytest.raises(ProviderError):
-                await provider.tasking.order(23272)
+                await provider.tasking.order("23272")
 
     asyncio.run(ask())

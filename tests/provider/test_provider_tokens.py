@@ -171,9 +171,9 @@ async def test_each_token_is_asked_for_with_the_secret_of_that_moment(net: fake_
     net.get(TASK, payload=answer("task"), repeat=True)
     async with desk.connect(replace(PLATFORM, read_secret=lambda: next(secrets))) as provider:
         for _ in range(2):
-            await provider.tasking.order(23272)  # the second needs a new token
+            await provider.tasking.order("23272")  # the second needs a new token
         desk.at += 86400
-        await provider.tasking.order(23272)
+        await provider.tasking.order("23272")
     documents = [request.document for request in sent(net, TOKEN)]
     given = [document["client_secret"] for document in documents if isinstance(document, dict)]
     assert given == ["canary-old", "canary-new", "canary-newest"]
@@ -232,7 +232,7 @@ async def test_refused_credentials_are_told_apart_from_an_outage(
     silence.post(TOKEN, status=status, payload={"error": "canary-secret"})
     async with desk.connect() as provider:
         with pytest.raises(RefusedError, match=f"^token: {status}: check client_id") as caught:
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
     assert "canary" not in str(caught.value)
     assert sent(silence, TASK) == []
 
@@ -252,7 +252,7 @@ async def test_an_outage_of_the_token_endpoint_is_tried_three_times(
     silence.post(TOKEN, repeat=True, **trouble)
     async with desk.connect() as provider:
         with pytest.raises(UnavailableError, match=f"^{words}$"):
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
     assert len(sent(silence)) == 3
 
 
@@ -263,7 +263,7 @@ async def test_a_token_endpoint_that_asks_for_patience_is_left_alone(
     async with desk.connect() as provider:
         for _ in range(3):
             with pytest.raises(UnavailableError):
-                await provider.tasking.order(23272)
+                await provider.tasking.order("23272")
     assert len(sent(silence)) == 1
     assert desk.slept == []
 
@@ -287,7 +287,7 @@ async def test_an_answer_without_a_usable_token_is_an_answer_error(
     silence.post(TOKEN, body=body)
     async with desk.connect() as provider:
         with pytest.raises(AnswerError, match=r"^token: the response") as caught:
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
     assert "canary" not in str(caught.value)
 
 
@@ -295,7 +295,7 @@ async def test_the_token_endpoint_cannot_send_the_secret_elsewhere(silence: fake
     silence.post(TOKEN, status=307, headers={"Location": "https://evil.example/"})
     async with desk.connect() as provider:
         with pytest.raises(AnswerError, match=r"^token: 307$"):
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
     assert [request.url for request in sent(silence)] == [TOKEN]
 
 
@@ -303,5 +303,5 @@ async def test_legacy_credentials_go_to_the_legacy_host(silence: fake_network, d
     silence.post(LEGACY.token_url, status=401)
     async with desk.connect(LEGACY) as provider:
         with pytest.raises(ProviderError):
-            await provider.tasking.order(23272)
+            await provider.tasking.order("23272")
     assert [request.url for request in sent(silence)] == ["https://login.satellogic.com/oauth/token"]

@@ -40,7 +40,9 @@ from tests.service.service_kit import (
 )
 
 from orderwatch.core.deliveries import state_machine as machine
+from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState
+from orderwatch.core.orders.snapshot import AttachmentSnapshot
 from orderwatch.core.orders.watches import WatchSet
 from orderwatch.db.deliveries import Deliveries
 from orderwatch.db.orders import Accounts, Orders
@@ -615,7 +617,7 @@ class Player:
         stored = {d.path or "": d.sha256 for d in deliveries if d.stored_at is not None}
         assert self._stored.items() <= stored.items(), "what was stored is stored for ever"
         self._stored = stored
-        done = {order.task_id for order in orders if order.state is OrderState.DONE}
+        done = {order.order_id for order in orders if order.state is OrderState.DONE}
         missing = await self._wanted_now(done) - set(self.house.tree.values()) if done else set()
         assert not missing, f"an order is done, and not all of it stored: {missing}"
         return orders
@@ -635,13 +637,13 @@ class Player:
             facts = (told["scene"], told["version"], told["sha256"], told["size"])
             assert facts == (d.scene_id, d.version, d.sha256, d.size)
 
-    async def _wanted_now(self, task_ids: set[int]) -> set[str]:
+    async def _wanted_now(self, order_ids: set[str]) -> set[str]:
         """The sha256 of what the provider has now of these orders, as far as it is wanted."""
         names = self.tale.watched.usual.attachments
         return {
             row["sha256"]
             for row in await self.simulator.truth()
-            if row["attachment"] in names and row["task_id"] in task_ids
+            if wants(names, row["attachment"]) and str(row["task_id"]) in order_ids
         }
 
     async def check_all(self) -> None:
@@ -650,7 +652,7 @@ class Player:
         await self._check_history()
         await self._restart(None)  # a start sweeps what was begun of files that were published anew meanwhile
         stored = list(self.house.tree.values())
-        wanted = await self._wanted_now({order.task_id for order in self.simulator.scenario.orders})
+        wanted = await self._wanted_now({str(order.task_id) for order in self.simulator.scenario.orders})
         assert len(stored) == len(set(stored)), "the same bytes stand twice"
         assert wanted <= set(stored), f"never stored: {wanted - set(stored)}"
         assert set(stored) <= self._published, "nobody ever published that"
@@ -662,11 +664,15 @@ class Player:
         told: Counter[tuple[object, ...]] = Counter()
         for order in await self.house.store.orders.list_all():
             moves = [
-                m for m in await self.house.store.history.of_order(order.task_id) if m.subject == "delivery"
+                m for m in await self.house.store.history.of_order(order.order_id) if m.subject == "delivery"
             ]
             told.update((m.task_id, m.scene_id, m.detail) for m in moves if m.after == "stored")
         rows = [d for d in await self.house.deliveries() if d.stored_at is not None]
         assert told == Counter((d.task_id, d.scene_id, d.path) for d in rows), "history and rows disagree"
+
+
+def wants(attachments: WantedAttachments, name: str) -> bool:
+    return attachments.take(AttachmentSnapshot(name=name, file_name=name, fingerprint=""))
 
 
 def published(simulator: Simulator, tale: Tale) -> set[str]:
@@ -676,7 +682,7 @@ def published(simulator: Simulator, tale: Tale) -> set[str]:
         simulator.world.content(place, name, at).sha256()
         for place in simulator.world.places(end)
         for name in simulator.world.attachments(place, end)
-        if name in tale.watched.usual.attachments
+        if wants(tale.watched.usual.attachments, name)
         for at in (-1.0, *place.scene.republished)
     }
 

@@ -14,6 +14,7 @@ from tests.databases import new_database
 
 from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate, RetryPolicy
+from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.poll_schedule import Pace
@@ -23,7 +24,7 @@ from orderwatch.ports import UNMETERED, Meter
 from orderwatch.ports import Store as StorePort
 from orderwatch.provider.connection import Connection, connect
 from orderwatch.provider.credentials import Credentials
-from orderwatch.provider.offered_links import FRESH_SECONDS
+from orderwatch.provider.delivery.offered_links import FRESH_SECONDS
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.account_context import AccountContext
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
@@ -44,7 +45,7 @@ from orderwatch.transfer.zip.verify import digest
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SECRET = Account().client_secret
 LAYOUT = "{project_name}/{task_id}/{capture_id}/{file_name}"
-USUAL = DeliveryPlan(attachments=frozenset({"delivery_zip"}), layout=LAYOUT)
+USUAL = DeliveryPlan(attachments=WantedAttachments(frozenset({"delivery_zip"})), layout=LAYOUT)
 RETRIES = RetryPolicy(retry_min=timedelta(seconds=30), retry_max=6 * HOUR, max_attempts=4)
 PACE = Pace(interval=5 * MINUTE, max_interval=6 * HOUR, grace=14 * DAY)
 
@@ -57,13 +58,20 @@ def patterns(**names: Any) -> WatchSet:  # noqa: ANN401 - fields of a watch
     return watching(Watch(**names))
 
 
+def by_id(*task_ids: int, **more: Any) -> Watch:  # noqa: ANN401 - fields of a watch
+    """As the configuration makes it for v1, where the numbers are the ids too."""
+    return Watch(task_ids=frozenset(task_ids), order_ids=frozenset(map(str, task_ids)), **more)
+
+
 def only(*task_ids: int) -> WatchSet:
-    return watching(Watch(task_ids=frozenset(task_ids)))
+    return watching(by_id(*task_ids))
 
 
 def wanting(*attachments: str) -> WatchSet:
     """Everything, with these attachments."""
-    return watching(Watch(project_name="*"), usual=replace(USUAL, attachments=frozenset(attachments)))
+    return watching(
+        Watch(project_name="*"), usual=replace(USUAL, attachments=WantedAttachments(frozenset(attachments)))
+    )
 
 
 EVERYTHING = patterns(project_name="*")
@@ -204,7 +212,9 @@ class House:
     async def moves(self, task_id: int) -> list[str]:
         """The states of the order's deliveries, as the history has them."""
         return [
-            move.after for move in await self.store.history.of_order(task_id) if move.subject == "delivery"
+            move.after
+            for move in await self.store.history.of_order(str(task_id))
+            if move.subject == "delivery"
         ]
 
     async def restart(self) -> None:

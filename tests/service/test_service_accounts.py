@@ -124,7 +124,7 @@ async def test_one_order_that_two_accounts_see_is_two_orders_with_a_file_each(tm
     shared = OTHER.model_copy(update={"contracts": (*OTHER.contracts, Contract())})
     async with two(tmp_path, course(SUBJECT), other=shared, contract_id=CONTRACT) as (h, ours, theirs):
         await live_both(h, ours, theirs)
-        found = await h.store.orders.list_all(SUBJECT)
+        found = await h.store.orders.list_all(str(SUBJECT))
         assert [o.account for o in found] == ["main", "other"]
         for account in ("main", "other"):
             await assert_unharmed(h, SUBJECT, account)
@@ -147,7 +147,7 @@ async def test_the_same_number_may_be_lost_in_one_account_and_run_in_the_other(t
         theirs,
     ):
         await live_both(h, ours, theirs)
-        assert [(o.account, str(o.state)) for o in await h.store.orders.list_all(SUBJECT)] == [
+        assert [(o.account, str(o.state)) for o in await h.store.orders.list_all(str(SUBJECT))] == [
             ("main", "settling"),
             ("other", "lost"),
         ]

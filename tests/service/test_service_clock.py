@@ -204,7 +204,7 @@ async def test_a_daemon_on_a_host_that_is_behind_works_by_the_providers_time(
         await live(h, poller, BESIDE + 5 * MINUTE)
         for task_id in (SUBJECT, 7):
             await assert_unharmed(h, task_id)
-        for move in await h.store.history.of_order(SUBJECT):
+        for move in await h.store.history.of_order(str(SUBJECT)):
             assert h.time.epoch <= move.at <= h.time.epoch + 2 * BESIDE
         assert said(events) == ["clock.wrong"]
 
@@ -236,7 +236,7 @@ async def test_a_date_that_is_behind_keeps_no_capture_from_being_asked_for(
         assert await stored(h)
         await assert_unharmed(h)
         assert said(events) == ["clock.differs"]
-        for move in await h.store.history.of_order(SUBJECT):
+        for move in await h.store.history.of_order(str(SUBJECT)):
             assert h.time.epoch <= move.at <= h.time.epoch + 2 * BESIDE
 
 

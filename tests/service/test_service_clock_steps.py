@@ -29,7 +29,7 @@ from tests.service.tracking_kit import (
 )
 
 from orderwatch.app.daemon.scheduler import step
-from orderwatch.core.model import DeliveryState
+from orderwatch.core.model import DeliveryState, OrderKey
 from orderwatch.errors import AnswerError, RefusedError
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.clock import CHECK_INTERVAL_SECONDS, Clock, ClockSteps, ClockWatch
@@ -251,11 +251,11 @@ async def test_the_pause_of_an_account_ends_when_it_would_have_and_began_when_it
 def test_the_pause_of_an_order_ends_when_it_would_have(events: LogCapture) -> None:
     machine = Machine(Time())
     patience = OrderBackoff("main", PACE, machine.wall)
-    patience.on_failure(SUBJECT, AnswerError("odd"))
+    patience.on_failure(OrderKey(str(SUBJECT), SUBJECT), AnswerError("odd"))
     machine.time.move(3 * MINUTE)
     machine.off -= MINUTE
     patience.on_clock_step(-MINUTE)
-    held = [patience.blocks_now(SUBJECT)]
+    held = [patience.blocks_now(str(SUBJECT))]
     machine.time.move(2 * MINUTE)
-    assert [*held, patience.blocks_now(SUBJECT)] == [True, False]
+    assert [*held, patience.blocks_now(str(SUBJECT))] == [True, False]
     assert len(events.entries) == 1

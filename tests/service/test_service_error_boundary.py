@@ -1,6 +1,6 @@
 """What nobody expected of one order is that order's own failed look: the others go on, and nothing ends."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from tests.service.tracking_kit import (
     the_order,
 )
 
-from orderwatch.core.model import DeliveryState, OrderState
+from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
 from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot, SceneSnapshot
@@ -51,6 +51,7 @@ class Strange:
     at: str = "order"
     on: bool = True
     orders_by_sku: bool = False
+    can_cancel: bool = True
 
     def _meet(self, at: str) -> None:
         if self.on and self.at == at:
@@ -62,8 +63,8 @@ class Strange:
             return replace(seen, start=seen.start and seen.start.replace(tzinfo=None))
         return seen
 
-    async def order(self, task_id: int) -> OrderSnapshot:
-        seen = await self.tasking.order(task_id)
+    async def order(self, order_id: str) -> OrderSnapshot:
+        seen = await self.tasking.order(order_id)
         return self._seen(seen) if self.at == "order" else seen
 
     async def listing(self) -> AsyncIterator[ListPage]:
@@ -79,21 +80,24 @@ class Strange:
 
         return read
 
-    async def captures(self, task_id: int) -> AsyncIterator[CaptureSnapshot]:
-        if task_id == SUBJECT:
+    async def captures(self, order_id: str) -> AsyncIterator[CaptureSnapshot]:
+        if order_id == str(SUBJECT):
             self._meet("captures")
-        async for seen in self.tasking.captures(task_id):
+        async for seen in self.tasking.captures(order_id):
             yield seen
 
-    async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]:
-        if capture_id == "odd":
+    async def scenes(self, order: Order, of: Capture) -> Sequence[SceneSnapshot]:
+        if of.capture_id == "odd":
             self._meet("scenes")
-        return await self.archive.scenes(capture_id)
+        return await self.archive.scenes(order, of)
 
-    async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
-        if capture_id == "odd":
+    async def offer(self, order: Order, delivery: Delivery) -> Offer:
+        if delivery.capture_id == "odd":
             self._meet("offer")
-        return await self.archive.offer(capture_id, scene_id, attachment)
+        return await self.archive.offer(order, delivery)
+
+    async def expect(self, order_ids: Collection[str]) -> None:
+        await self.tasking.expect(order_ids)
 
     async def products(self) -> Sequence[Product]:
         return await self.tasking.products()
@@ -104,8 +108,8 @@ class Strange:
     async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
         return await self.tasking.place(body)
 
-    async def cancel(self, task_id: int) -> OrderSnapshot:
-        return await self.tasking.cancel(task_id)
+    async def cancel(self, order_id: str) -> OrderSnapshot:
+        return await self.tasking.cancel(order_id)
 
 
 def strange(h: House, **facts: object) -> tuple[Strange, Connection]:
@@ -127,7 +131,8 @@ async def test_a_look_that_meets_the_unexpected_is_that_orders_own_and_said_once
         poller = as_daemon(h, watched, connection)
         problems = await live(h, poller, 2 * BESIDE)
         assert any(f"order {SUBJECT}: an error in orderwatch" in problem for problem in problems)
-        assert [e["task_id"] for e in events.entries if e["event"] == "order.look_failed"] == [SUBJECT]
+        failed = [e for e in events.entries if e["event"] == "order.look_failed"]
+        assert [(e["order_id"], e["task_id"]) for e in failed] == [(str(SUBJECT), SUBJECT)]
         await assert_unharmed(h, disturbed=True)
         assert not heard(events, "account.")
         port.on = False

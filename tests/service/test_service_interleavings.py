@@ -29,8 +29,13 @@ from tests.service.interleaving_kit import (
     Work,
     tell,
 )
-from tests.service.service_kit import LAYOUT, house
+from tests.service.service_kit import (
+    LAYOUT,
+    by_id,
+    house,
+)
 
+from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.model import DeliveryState
 from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
 from orderwatch.simulator import Scenario
@@ -120,12 +125,15 @@ def orders(draw: st.DrawFn) -> tuple[Order, ...]:
 
 plans = st.builds(
     DeliveryPlan,
-    attachments=st.sampled_from([frozenset({"delivery_zip"}), frozenset({"delivery_zip", "thumbnail"})]),
+    attachments=st.sampled_from(
+        [
+            WantedAttachments(frozenset({"delivery_zip"})),
+            WantedAttachments(frozenset({"delivery_zip", "thumbnail"})),
+        ]
+    ),
     layout=st.sampled_from([LAYOUT, "{task_id}/{file_name}"]),
 )
-watches = st.sampled_from(
-    [Watch(project_name="*"), Watch(task_ids=frozenset({41, 42, 43})), Watch(task_ids=frozenset({41}))]
-)
+watches = st.sampled_from([Watch(project_name="*"), by_id(41, 42, 43), by_id(41)])
 
 # What goes wrong there
 
@@ -219,7 +227,7 @@ def tales(draw: st.DrawFn, longest: int) -> Tale:
     told = draw(orders())
     watch = draw(watches)
     if watch.task_ids:
-        watch = Watch(task_ids=frozenset(order.task_id for order in told))
+        watch = by_id(*(order.task_id for order in told))
     return Tale(
         scenario=Scenario(orders=told),
         watched=WatchSet(usual=draw(plans), watches=(watch,)),
@@ -244,8 +252,8 @@ def test_whatever_interferes_the_same_files_are_stored_in_the_end(tale: Tale) ->
 
 DAY = 24 * HOUR
 BY_ID = WatchSet(
-    usual=DeliveryPlan(attachments=frozenset({"delivery_zip"}), layout=LAYOUT),
-    watches=(Watch(task_ids=frozenset({41})),),
+    usual=DeliveryPlan(attachments=WantedAttachments(frozenset({"delivery_zip"})), layout=LAYOUT),
+    watches=(by_id(41),),
 )
 
 

@@ -182,8 +182,8 @@ def alone(h: House, task_id: int = SUBJECT) -> int:
 # What is known
 
 
-async def the_order(h: House, task_id: int = SUBJECT, account: str = "main") -> Order:
-    found = await h.store.orders.get(account, task_id)
+async def the_order(h: House, task_id: int | None = SUBJECT, account: str = "main") -> Order:
+    found = await h.store.orders.get(account, str(task_id))
     assert found is not None
     return found
 
@@ -194,7 +194,7 @@ async def the_capture(h: House, task_id: int = SUBJECT) -> Capture:
 
 
 async def history(h: House, task_id: int = SUBJECT, account: str = "main") -> list[Transition]:
-    return [move for move in await h.store.history.of_order(task_id) if move.account == account]
+    return [move for move in await h.store.history.of_order(str(task_id)) if move.account == account]
 
 
 async def words(h: House, task_id: int = SUBJECT, subject: str = "order") -> list[str]:
@@ -206,7 +206,7 @@ async def moves(h: House, task_id: int = SUBJECT) -> list[tuple[str | None, str,
     return [(m.before, m.after, m.kind) for m in await history(h, task_id) if m.subject == "order"]
 
 
-async def stored(h: House, task_id: int = SUBJECT, account: str = "main") -> bool:
+async def stored(h: House, task_id: int | None = SUBJECT, account: str = "main") -> bool:
     """Every zip of the order is here once, as the provider has it now, and none besides."""
     mine = [d for d in (await the_order(h, task_id, account)).deliveries if d.path is not None]
     truth = [

@@ -38,6 +38,12 @@ async def test_the_configuration_of_legacy_credentials_names_no_contract(start: 
         simulator.config_toml("main")
 
 
+async def test_the_configuration_names_the_apis_that_are_not_the_default(start: Start) -> None:
+    simulator = await start(Scenario(accounts=(Account(api="v2", delivery_api=("stac", "telluric")),)))
+    account = tomllib.loads(simulator.config_toml())["accounts"]["main"]
+    assert (account["api"], account["delivery_api"]) == ("v2", ["stac", "telluric"])
+
+
 async def test_the_clock_can_begin_anew(start: Start, hand: list[float]) -> None:
     simulator = await start(Scenario(speed=2, orders=(Order(task_id=1, status=((4, "received"),)),)))
     hand[0] = 2

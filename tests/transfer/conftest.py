@@ -16,6 +16,7 @@ from orderwatch.transfer.http.rate_limit import RateLimit
 def delivery() -> Delivery:
     return Delivery(
         account="main",
+        order_id="23272",
         task_id=23272,
         capture_id="capture",
         scene_id="scene",

@@ -24,7 +24,7 @@ from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate, RetryPolicy, claimed
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.network import DIRECT, Network
-from orderwatch.ports import Offer, Transport
+from orderwatch.ports import Archive, Offer, Transport
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.fetcher import Fetcher
@@ -177,14 +177,19 @@ async def assembled(
     transport: Transport | None = None,
     destination: FilesystemDestination | None = None,
     network: Network = DIRECT,
+    archive: Archive | None = None,
+    api_scheme: str = "https",
 ) -> AsyncIterator[Rig]:
-    """Assemble the fetcher of one delivery; `truths` are the files that its links ever lead to."""
+    """Assemble the fetcher of one delivery; `truths` are the files that its links ever lead to.
+
+    `archive` offers it, by default with links alone.
+    """
     time = Time()
     store: Any = OneRow(published)
-    links: Any = Links(published, link)
+    links: Any = archive or Links(published, link)
     destination = destination or FilesystemDestination(folder / "deliveries")
     async with open_downloader(
-        "127.0.0.1", destination.partials, options, RateLimit(0), network=network
+        "127.0.0.1", destination.partials, options, RateLimit(0), network=network, api_scheme=api_scheme
     ) as downloader:
         tree = AttemptTree(
             destination=destination,

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
 from orderwatch.errors import BadBytesError, DiskError, TransferError
 from orderwatch.ports import Start
@@ -221,6 +222,8 @@ class Row:
     truths: tuple[bytes, ...] = (TRUTH,)
     starts: list[Start] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
+    promise: Promise = NO_PROMISE
+    headers: Mapping[str, str] = field(default_factory=dict)  # the account's
 
     @property
     def path(self) -> Path:
@@ -256,7 +259,13 @@ class Row:
     async def fetch(self, url: str) -> bytes:
         """One attempt that succeeds; returns the partial."""
         fetched = await self.transport.fetch(
-            url, PART, self.delivery, on_start=self.on_start, checkpoint=self.checkpoint
+            url,
+            PART,
+            self.delivery,
+            on_start=self.on_start,
+            checkpoint=self.checkpoint,
+            promise=self.promise,
+            headers=self.headers,
         )
         assert fetched is not None
         self.delivery = replace(self.delivery, durable=fetched.size, total=fetched.size)

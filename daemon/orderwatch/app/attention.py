@@ -31,26 +31,24 @@ def _knows(subject: Subject, word: str) -> bool:
 
 
 async def acknowledge(
-    plan: Plan, store: Store, task_id: int | None, words: str, now: datetime
+    plan: Plan, store: Store, order: str | None, words: str, now: datetime
 ) -> Sequence[Concern]:
-    """Acknowledge what needs a person, of all orders or of one; return what was acknowledged.
+    """Acknowledge what needs a person, of all orders or of one by its order or task id; return that.
 
     Each order's history records it, with `words`.
     """
-    chosen = [
-        concern
-        for concern in unacknowledged(await concerns_of(plan, store, now))
-        if task_id in (None, concern.task_id)
-    ]
+    found = unacknowledged(await concerns_of(plan, store, now))
+    keys = {(one.account, one.order_id) for one in await store.orders.list_all(order)} if order else set()
+    chosen = [one for one in found if order is None or (one.account, one.order_id) in keys]
     moves = [move for concern in chosen if (move := await _move(store, concern, words, now))]
     await store.attention.acknowledge(chosen, moves, now)
     return chosen
 
 
 async def _move(store: Store, concern: Concern, words: str, now: datetime) -> Transition | None:
-    if concern.account is None or concern.task_id is None:
+    if concern.account is None or concern.order_id is None:
         return None
-    order = await store.orders.get(concern.account, concern.task_id)
+    order = await store.orders.get(concern.account, concern.order_id)
     if order is None:
         return None
     word = order.status.word
@@ -58,6 +56,7 @@ async def _move(store: Store, concern: Concern, words: str, now: datetime) -> Tr
     return Transition(
         at=now,
         account=order.account,
+        order_id=order.order_id,
         task_id=order.task_id,
         subject=Subject.ORDER,
         before=word,

@@ -176,6 +176,10 @@ async def open_connection(
         accounts_url=settings.endpoints.accounts,
         api_url=settings.endpoints.api,
         requests_per_second=account.requests_per_second,
+        api=settings.api,
+        delivery_api=settings.delivery_api,
+        collections=settings.collections,
+        archive_url=settings.archive_url,
     )
     async with connect(
         access,

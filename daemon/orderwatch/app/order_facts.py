@@ -13,10 +13,10 @@ from orderwatch.core.orders.watches import traits_of
 from orderwatch.db.repositories import Store, open_reader
 
 
-async def gather(plan: Plan, task_id: int, now: datetime) -> Sequence[Facts]:
+async def gather(plan: Plan, order_id: str, now: datetime) -> Sequence[Facts]:
     """Return the facts about the orders with this id, at most one per account."""
     async with open_reader(plan.database.path) as reader:
-        return [await facts_of(plan, reader, order, now) for order in await reader.orders.list_all(task_id)]
+        return [await facts_of(plan, reader, order, now) for order in await reader.orders.list_all(order_id)]
 
 
 async def facts_of(plan: Plan, reader: Store, order: Order, now: datetime, lags: Lags | None = None) -> Facts:
@@ -24,7 +24,7 @@ async def facts_of(plan: Plan, reader: Store, order: Order, now: datetime, lags:
     accounts = await reader.accounts.states()
     moves = [
         move.at
-        for move in await reader.history.of_order(order.task_id, order.account)
+        for move in await reader.history.of_order(order.order_id, order.account)
         if move.subject is not Subject.DELIVERY
     ]
     watched = plan.watched(order.account)

@@ -1,6 +1,6 @@
 """Resolves the settings into values of the core and the services: at the start, at a reload, in a command."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, partial
@@ -11,6 +11,7 @@ from orderwatch import config
 from orderwatch.config import Settings, notifications, owner_ids
 from orderwatch.core.deliveries.bandwidth import limit_at
 from orderwatch.core.deliveries.state_machine import RetryPolicy
+from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.network import Network, Proxy, parse_download_network, parse_no_proxy, parse_proxy
 from orderwatch.core.notifications.notification import Channel
 from orderwatch.core.ordering.intent import Budget
@@ -162,19 +163,27 @@ def _watch_set(account: str, settings: Settings) -> WatchSet:
 
 def _delivery_plan(delivery: config.Delivery) -> DeliveryPlan:
     return DeliveryPlan(
-        attachments=frozenset(delivery.attachments), layout=delivery.layout, extract=delivery.extract
+        attachments=_wanted(delivery.attachments), layout=delivery.layout, extract=delivery.extract
     )
+
+
+def _wanted(attachments: Collection[str] | None) -> WantedAttachments:
+    return WantedAttachments(None if attachments is None else frozenset(attachments))
 
 
 def _watch(watch: config.Watch, settings: Settings) -> Watch:
     overrides = watch.delivery
+    is_v1 = (
+        watch.account in settings.accounts and settings.accounts[watch.account].api == "v1"
+    )  # ids are numbers
     return Watch(
+        order_ids=frozenset(watch.order_ids) | (set(map(str, watch.task_ids)) if is_v1 else set()),
         task_ids=frozenset(watch.task_ids),
         project_name=watch.project_name,
         task_name=watch.task_name,
         placed_after=watch.placed_after,
         status=watch.status,
-        attachments=frozenset(overrides.attachments) if overrides.attachments else None,
+        attachments=_wanted(overrides.attachments) if overrides.attachments else None,
         layout=overrides.layout,
         root=_root_key(watch, settings),
         extract=overrides.extract,

@@ -8,7 +8,7 @@ import click
 
 from orderwatch.app import attention
 from orderwatch.app.plan import Plan
-from orderwatch.cli.common import TASK_ID, Context, configured, demand_current, print_json
+from orderwatch.cli.common import Context, configured, demand_current, print_json
 from orderwatch.cli.ordering.common import note_of
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.formatting import printable
@@ -19,13 +19,13 @@ from orderwatch.ops.actor import current_actor
 
 
 @click.command()
-@click.option("--order", type=TASK_ID, metavar="ID", help="Acknowledge what needs attention for this order.")
+@click.option("--order", metavar="ID", help="Acknowledge what needs attention for this order.")
 @click.option("--all", "everything", is_flag=True, help="Acknowledge everything that needs attention.")
 @click.option("--note", metavar="TEXT", callback=note_of, help="Reason, kept in the history of the order.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def acknowledge(
-    context: Context, order: int | None, note: str | None, *, everything: bool, as_json: bool
+    context: Context, order: str | None, note: str | None, *, everything: bool, as_json: bool
 ) -> None:
     """Acknowledge what needs your attention. It returns to the list if it ends and begins again."""
     if (order is not None) is everything:
@@ -46,6 +46,6 @@ def acknowledge(
         click.echo("nothing needs attention")
 
 
-async def _acknowledge(plan: Plan, order: int | None, act: Provenance) -> Sequence[Concern]:
+async def _acknowledge(plan: Plan, order: str | None, act: Provenance) -> Sequence[Concern]:
     async with open_store(plan.database.path) as store:
         return await attention.acknowledge(plan, store, order, act.words, datetime.now(UTC))

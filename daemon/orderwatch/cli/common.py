@@ -35,7 +35,6 @@ EXIT_CODES: dict[type[OrderwatchError], int] = {
     RefusedError: 4,
     LockedError: 5,
 }
-TASK_ID = click.IntRange(0, 2**63 - 1)
 
 
 class Context:
@@ -115,7 +114,7 @@ def complain(problems: Sequence[str]) -> None:
         click.echo(marked(line, "error") if to_journal() else line, err=True)
 
 
-def unknown_order(order: int, why: str = "no order with that id has been seen") -> click.ClickException:
+def unknown_order(order: str, why: str = "no order with that id has been seen") -> click.ClickException:
     return click.ClickException(f"order {order} is unknown: {why}; orderwatch status lists the known ones")
 
 

@@ -161,7 +161,7 @@ def _print_result(folder: Path, orders: Sequence[Order], attention: Sequence[Con
     screen.print("\n[bold]Next steps[/]", highlight=False)
     for line in (
         f"{command} status",
-        f"{command} history {orders[0].task_id}",
+        f"{command} history {orders[0].order_id}",
         f"less {folder}/daemon.log",
         f"{our_command()} demo --stay  # run it again and keep the page until you press q",
         f"rm -r {folder}",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from orderwatch.cli.common import TASK_ID, Context, configured, demand_current, print_json, unknown_order
+from orderwatch.cli.common import Context, configured, demand_current, print_json, unknown_order
 from orderwatch.cli.output.tables import console, print_warning, title
 from orderwatch.core.daemon_status import DaemonStatus
 from orderwatch.core.formatting import printable
@@ -19,10 +19,10 @@ _TOPIC_WIDTH = 16
 
 
 @click.command()
-@click.argument("task_id", type=TASK_ID)
+@click.argument("order_id")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
-def explain(context: Context, task_id: int, *, as_json: bool) -> None:
+def explain(context: Context, order_id: str, *, as_json: bool) -> None:
     """Explain the state of an order and its next poll.
 
     Shows what was last seen, what orderwatch waits for, when it polls next, and why then.
@@ -31,15 +31,17 @@ def explain(context: Context, task_id: int, *, as_json: bool) -> None:
 
     plan = context.plan(resolve=False)
     demand_current(plan.database.path)
-    found = asyncio.run(gather(plan, task_id, datetime.now(UTC)))
+    found = asyncio.run(gather(plan, order_id, datetime.now(UTC)))
     if as_json:
         print_json({"orders": [explanation_to_dict(facts) for facts in found]})
     else:
         _print(found, read_daemon_status(plan.database.path))
     if not found:
-        if task_id in {i for watch in plan.settings.watch for i in watch.task_ids}:
-            raise unknown_order(task_id, "it is watched, but has not been polled yet")
-        raise unknown_order(task_id)
+        if order_id in {
+            i for watch in plan.settings.watch for i in (*watch.order_ids, *map(str, watch.task_ids))
+        }:
+            raise unknown_order(order_id, "it is watched, but has not been polled yet")
+        raise unknown_order(order_id)
 
 
 def _print(found: Sequence[Facts], daemon: DaemonStatus) -> None:
@@ -52,7 +54,7 @@ def _print(found: Sequence[Facts], daemon: DaemonStatus) -> None:
         order = facts.order
         names, account = title(order.project_name, order.task_name), printable(order.account)
         screen.print(
-            Text.assemble((f"order {order.task_id}", "bold"), " ", names, (f" (account {account})", "dim"))
+            Text.assemble((f"order {order.order_id}", "bold"), " ", names, (f" (account {account})", "dim"))
         )
         for line in explained(facts):
             topic = Text(f"  {printable(line.topic):{_TOPIC_WIDTH}}", "cyan")

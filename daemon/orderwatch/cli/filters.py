@@ -14,7 +14,7 @@ NOTHING_KNOWN = "no orders yet"
 class Filters:
     """None matches everything; `project` is a shell pattern, `attention` matches only what needs a person."""
 
-    task_id: int | None = None
+    order_id: str | None = None
     account: str | None = None
     project: str | None = None
     state: OrderState | None = None
@@ -27,19 +27,19 @@ class Filters:
             return NOTHING_KNOWN
         return "no order needs attention" if self == Filters(attention=True) else "no order matches"
 
-    def takes(self, order: Order, concerned: Collection[tuple[str | None, int]]) -> bool:
+    def takes(self, order: Order, concerned: Collection[tuple[str | None, str]]) -> bool:
         """Return whether an order is shown; `concerned` are those that need a person, by account and id."""
         return (
             self._is_of(order.account, order.project_name)
             and self.state in (None, order.state)
-            and (not self.attention or (order.account, order.task_id) in concerned)
+            and (not self.attention or (order.account, order.order_id) in concerned)
         )
 
-    def takes_concern(self, concern: Concern, shown: Collection[tuple[str | None, int]]) -> bool:
+    def takes_concern(self, concern: Concern, shown: Collection[tuple[str | None, str]]) -> bool:
         """Return whether a concern is listed: with its order, or by its account."""
-        if concern.task_id is not None and (concern.account, concern.task_id) in shown:
+        if concern.order_id is not None and (concern.account, concern.order_id) in shown:
             return True
-        narrows = (self.task_id, self.project, self.state) != (None, None, None)
+        narrows = (self.order_id, self.project, self.state) != (None, None, None)
         return not narrows and self._is_of(concern.account, concern.project_name)
 
     def _is_of(self, account: str | None, project: str | None) -> bool:

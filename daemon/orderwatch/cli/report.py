@@ -109,7 +109,7 @@ def _print_overdue(screen: "Console", report: Report) -> None:
 def _overdue_cells(order: OrderRow, now: datetime | None) -> "Sequence[RenderableType]":
     return (
         plain(order.account),
-        str(order.task_id),
+        str(order.order_id),
         title(order.project_name, order.task_name),
         styled(order.word or "lost"),
         order.state,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -28,6 +29,14 @@ from orderwatch.errors import ConfigError
     metavar="FILE",
     help="Write a configuration for it, with database and deliveries in the same folder.",
 )
+@click.option("--api", type=click.Choice(["v1", "v2"]), help="API of the accounts in the configuration.")
+@click.option(
+    "--delivery-api",
+    "delivery_apis",
+    type=click.Choice(["telluric", "stac", "deliverables"]),
+    multiple=True,
+    help="Delivery API of the accounts in the configuration; repeatable, in this order.",
+)
 def simulate(
     *,
     scenario: str,
@@ -36,10 +45,13 @@ def simulate(
     page_port: int,
     speed: float | None,
     write_config: Path | None,
+    api: str | None,
+    delivery_apis: tuple[str, ...],
 ) -> None:
     """Run the simulated provider on loopback until you stop it."""
     playground = Playground(write_config, page_port) if write_config else None
-    asyncio.run(_simulate(scenario, (port, download_port), speed, playground))
+    changes = {"api": api, "delivery_api": delivery_apis or None}
+    asyncio.run(_simulate(scenario, (port, download_port), speed, changes, playground))
 
 
 @click.command()
@@ -59,7 +71,11 @@ def demo(folder: Path | None, picture: Path | None, *, stay: bool) -> None:
 
 
 async def _simulate(
-    name: str, ports: tuple[int, int], speed: float | None, playground: Playground | None
+    name: str,
+    ports: tuple[int, int],
+    speed: float | None,
+    changes: Mapping[str, object],
+    playground: Playground | None,
 ) -> None:
     from orderwatch.simulator.scenario import load
     from orderwatch.simulator.server import serve
@@ -75,17 +91,20 @@ async def _simulate(
         raise ConfigError([f"scenario {name}: {problem}" for problem in error.problems]) from error
     if speed is not None:
         scenario = scenario.model_copy(update={"speed": speed})
+    given = {key: value for key, value in changes.items() if value is not None}
+    accounts = tuple(account.model_copy(update=given) for account in scenario.accounts)
+    scenario = scenario.model_copy(update={"accounts": accounts})
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         async with serve(scenario, port=ports[0], download_port=ports[1]) as simulator:
-            accounts = "\n".join(
+            tables = "\n".join(
                 f"{simulator.config_toml(account.name)}\n"
                 f'[[watch]]\naccount = {json.dumps(account.name)}\ntask_name = "*"\n'
                 for account in scenario.accounts
             )
-            _print_accounts(accounts, simulator.api_url, playground)
+            _print_accounts(tables, simulator.api_url, playground)
             await stop.wait()
     except OSError as error:
         raise click.ClickException(f"the simulator cannot listen: {error.strerror}") from error

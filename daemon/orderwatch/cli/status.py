@@ -10,7 +10,6 @@ from orderwatch.app.attention import concerns_of
 from orderwatch.app.plan import Plan
 from orderwatch.cli.common import (
     FAILED,
-    TASK_ID,
     Context,
     configured,
     demand_account,
@@ -31,7 +30,7 @@ from orderwatch.db.repositories import open_reader
 
 
 @click.command()
-@click.argument("task_id", type=TASK_ID, required=False)
+@click.argument("order_id", required=False)
 @click.option("--account", metavar="NAME", help="Only orders of this account.")
 @click.option("--project", metavar="NAME", help="Only orders of this project (shell pattern).")
 @click.option("--state", type=click.Choice([str(s) for s in OrderState]), help="Only orders in this state.")
@@ -44,7 +43,7 @@ from orderwatch.db.repositories import open_reader
 @configured
 def status(
     context: Context,
-    task_id: int | None,
+    order_id: str | None,
     *,
     account: str | None,
     project: str | None,
@@ -63,42 +62,42 @@ def status(
     plan = context.plan(resolve=False)
     demand_account(plan.accounts, account)
     filters = Filters(
-        task_id=task_id,
+        order_id=order_id,
         account=account,
         project=project,
         state=OrderState(state) if state else None,
         attention=attention,
     )
     known = asyncio.run(_status(plan, filters))
-    unknown = not known.orders and filters == Filters(task_id=task_id)
+    unknown = not known.orders and filters == Filters(order_id=order_id)
     if as_json:
         print_json(status_to_dict(known))
     elif as_geojson:
         print_json(collection(known.orders))
-    elif task_id is None or not unknown:
+    elif order_id is None or not unknown:
         print_status(known, datetime.now(UTC), empty=filters.empty)
-    if task_id is not None and unknown:
-        raise unknown_order(task_id)
+    if order_id is not None and unknown:
+        raise unknown_order(order_id)
     if check and (known.attention or known.daemon.warning(datetime.now(UTC))):
         sys.exit(FAILED)
 
 
 @click.command()
-@click.argument("task_id", type=TASK_ID)
+@click.argument("order_id")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
-def history(context: Context, task_id: int, *, as_json: bool) -> None:
+def history(context: Context, order_id: str, *, as_json: bool) -> None:
     """Show every recorded status change, oldest first.
 
     Covers the order, its captures and its deliveries.
     """
-    moves = asyncio.run(_history(context.plan(resolve=False), task_id))
+    moves = asyncio.run(_history(context.plan(resolve=False), order_id))
     if as_json:
         print_json({"transitions": [transition_to_dict(move) for move in moves]})
     else:
         print_history(moves)
     if not moves:
-        raise unknown_order(task_id)
+        raise unknown_order(order_id)
 
 
 async def _status(plan: Plan, filters: Filters) -> Known:
@@ -108,11 +107,11 @@ async def _status(plan: Plan, filters: Filters) -> Known:
     async with open_reader(plan.database.path) as reader:
         found = unacknowledged(await concerns_of(plan, reader, datetime.now(UTC)))
         concerned = by_order(found)
-        orders = [o for o in await reader.orders.list_all(filters.task_id) if filters.takes(o, concerned)]
-        shown = {(order.account, order.task_id) for order in orders}
+        orders = [o for o in await reader.orders.list_all(filters.order_id) if filters.takes(o, concerned)]
+        shown = {(order.account, order.order_id) for order in orders}
         accounts = await reader.accounts.states()
         return Known(
-            orders=sorted(orders, key=lambda order: (order.account, order.task_id) not in concerned),
+            orders=sorted(orders, key=lambda order: (order.account, order.order_id) not in concerned),
             accounts={name: state for name, state in accounts.items() if name in plan.accounts},
             intents=await reader.intents.list_all(unsettled=True),
             problems=list((await reader.outbox.problems()).values()),
@@ -121,7 +120,7 @@ async def _status(plan: Plan, filters: Filters) -> Known:
         )
 
 
-async def _history(plan: Plan, task_id: int) -> list[Transition]:
+async def _history(plan: Plan, order_id: str) -> list[Transition]:
     demand_current(plan.database.path)
     async with open_reader(plan.database.path) as reader:
-        return list(await reader.history.of_order(task_id))
+        return list(await reader.history.of_order(order_id))

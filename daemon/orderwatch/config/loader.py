@@ -5,6 +5,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from orderwatch.config.environment import PREFIX, overridden, parse_value
 from orderwatch.config.notifications import KINDS, SECRETS, same_names
 from orderwatch.config.secrets import INDIRECT, why_unreadable
 from orderwatch.config.settings import PROBLEM_SEPARATOR, Settings
+from orderwatch.core.field_parsers import whole
 from orderwatch.core.validation_errors import place, sentence
 from orderwatch.errors import ConfigError
 
@@ -53,7 +55,8 @@ _RENAMED = {  # keys of configurations written before the first release
     "ordering.per_day": "max_per_day",
     "ordering.absent_after": "confirm_lost_after",
 }
-_SELECTORS = ("task_ids", "project_name", "task_name", "placed_after", "status")
+_ATTACHMENTS = ("delivery_zip", "footprint", "thumbnail", "preview")  # of telluric
+_SELECTORS = ("task_ids", "order_ids", "project_name", "task_name", "placed_after", "status")
 _TEXT_ERRORS = {"string_type", "path_type", "literal_error", "value_error"}
 _MESSAGES = {
     "union_tag_invalid": f"must be one of: {', '.join(KINDS)}",
@@ -187,12 +190,42 @@ def _contradictions(data: Mapping[str, Any]) -> list[str]:
         if None not in names and (before := first.setdefault(str(names), index)) != index:
             problems.append(f"order[{index}].task_name: is also used by order[{before}]; choose another name")
     problems += same_names([*_rows(data.get("notify"))])
+    problems += _unknown_attachments(data, accounts)
     for index, watch in _rows(data.get("watch")):
+        account = accounts.get(str(watch.get("account")), {})
+        problems += _odd_order_ids(f"watch[{index}]", watch, account)
         if not any(watch.get(key) for key in _SELECTORS):
             problems.append(
                 f"watch[{index}]: selects no orders; set {', '.join(_SELECTORS[:-1])} or {_SELECTORS[-1]}"
             )
     return problems
+
+
+def _odd_order_ids(location: str, watch: Mapping[str, Any], account: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ids that v1 of the API cannot have, whose ids are numbers."""
+    ids = watch.get("order_ids")
+    if account.get("api", "v1") != "v1" or not isinstance(ids, list):
+        return
+    for index, order_id in enumerate(ids):
+        if isinstance(order_id, str) and order_id != str(whole(order_id)):
+            yield f'{location}.order_ids[{index}]: must be a number such as "23272" for api = "v1"'
+
+
+def _unknown_attachments(data: Mapping[str, Any], accounts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names that telluric does not offer, unless an account also uses another API."""
+    if any(
+        account.get("delivery_api", "telluric") not in ("telluric", ["telluric"])
+        for account in accounts.values()
+    ):
+        return
+    tables = [("", data), *((f"watch[{index}].", watch) for index, watch in _rows(data.get("watch")))]
+    for location, table in tables:
+        delivery = table.get("delivery")
+        names = delivery.get("attachments") if isinstance(delivery, dict) else None
+        for index, name in enumerate(names if isinstance(names, list) else ()):
+            if isinstance(name, str) and not any(fnmatchcase(known, name) for known in _ATTACHMENTS):
+                choice = ", ".join(f'"{known}"' for known in _ATTACHMENTS)
+                yield f"{location}delivery.attachments[{index}]: must be one of: {choice}"
 
 
 def _tables(value: object) -> Iterator[tuple[str, dict[str, Any]]]:

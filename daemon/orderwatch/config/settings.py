@@ -13,12 +13,14 @@ from orderwatch.config.notifications import Heartbeat, Notify, names_of
 from orderwatch.config.types import (
     Attachments,
     DatabaseUrl,
+    DeliveryApis,
     Duration,
     Folder,
     Layout,
     Listen,
     MaybeSecret,
     Moment,
+    OrderIds,
     Pattern,
     Root,
     Secret,
@@ -58,6 +60,7 @@ class Endpoints(Table):
     token: Url | None = None  # default: depends on `credentials`
     accounts: Url = "https://api.platform.satellogic.com"
     api: Url = "https://api.satellogic.com"
+    archive: Url | None = None  # default: below `api`
 
 
 class Account(Table):
@@ -65,12 +68,19 @@ class Account(Table):
     client_id: Secret
     client_secret: Secret
     contract_id: Annotated[str, Field(min_length=1)] | None = None
+    api: Literal["v1", "v2"] = "v1"
+    delivery_api: DeliveryApis = ("telluric",)
+    collections: Words = ("l1d-sr", "l1d")
     endpoints: Endpoints = Endpoints()
 
     @property
     def token_url(self) -> str:
         hosts = {"platform": "auth.platform.satellogic.com", "legacy": "login.satellogic.com"}
         return self.endpoints.token or f"https://{hosts[self.credentials]}/oauth/token"
+
+    @property
+    def archive_url(self) -> str:
+        return self.endpoints.archive or f"{self.endpoints.api.rstrip('/')}/v2/archive/search"
 
 
 class WatchDelivery(Table):
@@ -85,6 +95,7 @@ class WatchDelivery(Table):
 class Watch(Table):
     account: str
     task_ids: tuple[Annotated[StrictInt, Field(ge=0, lt=2**63)], ...] = ()
+    order_ids: OrderIds = ()
     project_name: Pattern | None = None
     task_name: Pattern | None = None
     placed_after: Moment | None = None
@@ -102,7 +113,7 @@ class Polling(Table):
 class Delivery(Table):
     root: Root = Field(default_factory=lambda: state_directory() / "deliveries", validate_default=True)
     layout: Layout = "{project_name}/{task_id}/{capture_id}/{file_name}"
-    attachments: Attachments = ("delivery_zip",)
+    attachments: Attachments | None = None
     parallel: Annotated[StrictInt, Field(ge=1, le=64)] = 4
     bandwidth: Timetable = ()
     keep_free: Size = 5_000_000_000

@@ -168,10 +168,15 @@ SecretUrl = Annotated[SecretStr, AfterValidator(resolve), AfterValidator(_web_ad
 MaybeSecretUrl = Annotated[SecretStr, AfterValidator(_unless_empty), AfterValidator(_web_address)]
 Pattern = Annotated[str, Field(min_length=1)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
-Attachment = Literal["delivery_zip", "footprint", "thumbnail", "preview"]
+Attachments = Annotated[tuple[Pattern, ...], AfterValidator(_some)]
+OrderIds = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S+$")], ...],
+    BeforeValidator(one_or_more),
+]
+DeliveryApi = Literal["telluric", "stac", "deliverables"]
+DeliveryApis = Annotated[tuple[DeliveryApi, ...], AfterValidator(_some), BeforeValidator(one_or_more)]
 Root = Annotated[Path, AfterValidator(usable_root)]
 Layout = Annotated[str, AfterValidator(_layout)]
-Attachments = Annotated[tuple[Attachment, ...], AfterValidator(_some)]
 Words = Annotated[tuple[Pattern, ...], BeforeValidator(one_or_more)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Folder = Annotated[str, AfterValidator(_folder)]

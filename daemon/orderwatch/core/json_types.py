@@ -55,10 +55,12 @@ class OrderJson(TypedDict):
     """One order, with its captures and deliveries."""
 
     account: str
-    task_id: int
+    order_id: str
+    task_id: int | None
     task_name: str | None
     project_name: str | None
     status: Annotated[str | None, "The provider's status, unchanged."]
+    reason: Annotated[str | None, "The provider's reason for the status."]
     state: OrderState
     placed_at: Timestamp | None
     start: Annotated[Timestamp | None, "When the order's window opens."]
@@ -73,7 +75,8 @@ class TransitionJson(TypedDict):
     """One recorded status change."""
 
     at: Timestamp
-    task_id: int
+    order_id: str
+    task_id: int | None
     capture_id: str | None
     scene_id: str | None
     subject: Subject
@@ -126,7 +129,8 @@ class TransferJson(TypedDict):
     """One download in progress."""
 
     account: str
-    task_id: int
+    order_id: str
+    task_id: int | None
     capture_id: str
     scene_id: str
     name: Annotated[str, "The attachment's name."]

@@ -4,9 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
+from orderwatch.core.deliveries.file_kind import says_zip
 from orderwatch.core.deliveries.file_version import FileVersion, RefusedFile
+
+
+class OrderKey(NamedTuple):
+    """An order's id, and its number in v1 of the provider's API, if it has one."""
+
+    order_id: str
+    task_id: int | None = None
 
 
 class OrderPhase(StrEnum):
@@ -134,7 +142,8 @@ class Delivery:
     """
 
     account: str
-    task_id: int
+    order_id: str
+    task_id: int | None = None  # of its order
     capture_id: str
     scene_id: str
     attachment: str
@@ -165,8 +174,8 @@ class Delivery:
     stored_at: datetime | None = None
 
     @property
-    def key(self) -> tuple[str, int, str, str, str, int]:
-        return self.account, self.task_id, self.capture_id, self.scene_id, self.attachment, self.version
+    def key(self) -> tuple[str, str, str, str, str, int]:
+        return self.account, self.order_id, self.capture_id, self.scene_id, self.attachment, self.version
 
     @property
     def file_version(self) -> FileVersion:
@@ -187,7 +196,7 @@ class Delivery:
     @property
     def proves_itself(self) -> bool:
         """Whether checksums inside the file show that it is whole."""
-        return self.attachment == "delivery_zip"
+        return says_zip(self.attachment, self.file_name)
 
     @property
     def intended(self) -> bool:
@@ -204,6 +213,7 @@ class Capture:
     published_at: datetime | None = None  # when we first saw it published
     scenes_seen_at: datetime | None = None
     lacking: bool = False  # an attachment was not offered then
+    parts_changed_at: datetime | None = None  # of a capture in parts, when a part was last new
 
     @property
     def unclear(self) -> bool:
@@ -221,11 +231,14 @@ _MAX_PRIORITY = 10**9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A tasking order (the provider's task) with its captures and deliveries."""
+    """A tasking order with its captures and deliveries.
+
+    `order_id` is its key, as the provider writes it; `task_id` is its number in v1 of the API, if it has one.
+    """
 
     account: str
-    task_id: int
-    order_id: str = ""
+    order_id: str
+    task_id: int | None = None
     status: TrackedStatus[OrderPhase]
     state: OrderState = OrderState.OPEN
     task_name: str | None = None
@@ -234,6 +247,7 @@ class Order:
     placed_at: datetime | None = None
     start: datetime | None = None
     end: datetime | None = None
+    reason: str | None = None  # the provider's, for its status
     document: Mapping[str, object] = field(default_factory=dict)
     final_at: datetime | None = None  # when we first saw it final
     last_seen_at: datetime | None = None  # of the last observation
@@ -244,6 +258,10 @@ class Order:
     version: int = 0
     captures: tuple[Capture, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
+
+    @property
+    def key(self) -> OrderKey:
+        return OrderKey(self.order_id, self.task_id)
 
     @property
     def shown_at(self) -> datetime | None:
@@ -271,7 +289,8 @@ class Transition:
 
     at: datetime
     account: str
-    task_id: int
+    order_id: str
+    task_id: int | None = None  # of its order
     subject: Subject
     before: str | None
     after: str

@@ -18,6 +18,7 @@ class FindingJson(TypedDict):
 
     kind: Flaw
     account: str | None
+    order_id: str | None
     task_id: int | None
     capture_id: str | None
     scene_id: str | None
@@ -66,7 +67,8 @@ class OverdueJson(TypedDict):
     """An order whose window has closed and that delivered nothing."""
 
     account: str
-    task_id: int
+    order_id: str
+    task_id: int | None
     task_name: str | None
     project_name: str | None
     status: str | None
@@ -111,6 +113,7 @@ def _dwell_to_dict(dwell: Dwell) -> DwellJson:
 def _overdue_to_dict(order: OrderRow) -> OverdueJson:
     return {
         "account": order.account,
+        "order_id": order.order_id,
         "task_id": order.task_id,
         "task_name": order.task_name,
         "project_name": order.project_name,
@@ -137,6 +140,7 @@ def finding_to_dict(finding: Finding) -> FindingJson:
     return {
         "kind": finding.kind,
         "account": held.account if held else None,
+        "order_id": held.order_id if held else None,
         "task_id": held.task_id if held else None,
         "capture_id": held.capture_id if held else None,
         "scene_id": held.scene_id if held else None,

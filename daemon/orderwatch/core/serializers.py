@@ -77,10 +77,12 @@ def intent_to_dict(intent: Intent) -> IntentJson:
 def order_to_dict(order: Order) -> OrderJson:
     return {
         "account": order.account,
+        "order_id": order.order_id,
         "task_id": order.task_id,
         "task_name": order.task_name,
         "project_name": order.project_name,
         "status": order.status.word or None,
+        "reason": order.reason,
         "state": order.state,
         "placed_at": maybe_zulu(order.placed_at),
         "start": maybe_zulu(order.start),
@@ -124,6 +126,7 @@ def transfer_to_dict(going: Progress) -> TransferJson:
     delivery = going.delivery
     return {
         "account": delivery.account,
+        "order_id": delivery.order_id,
         "task_id": delivery.task_id,
         "capture_id": delivery.capture_id,
         "scene_id": delivery.scene_id,
@@ -139,6 +142,7 @@ def transfer_to_dict(going: Progress) -> TransferJson:
 def transition_to_dict(move: Transition) -> TransitionJson:
     return {
         "at": zulu(move.at),
+        "order_id": move.order_id,
         "task_id": move.task_id,
         "capture_id": move.capture_id,
         "scene_id": move.scene_id,

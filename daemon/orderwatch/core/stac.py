@@ -59,7 +59,7 @@ def collection_of(item_path: str) -> str:
 def item_path(order: Order, scene_id: str) -> str:
     """Returns the path of a scene's item, in plain letters since readers quote others differently."""
     folder = f"{_named(order.account)}-{_slug(order.project_name)}"
-    return f"stac/{folder}/{order.task_id}/{_named(scene_id)}.json"
+    return f"stac/{folder}/{_named(order.order_id)}/{_named(scene_id)}.json"
 
 
 def entry_of(order: Order, files: Sequence[Delivery], path: str) -> Entry:
@@ -99,6 +99,7 @@ def item(order: Order, files: Sequence[Delivery], path: str) -> Document:
         "updated": zulu(max(stored)),
         "platform": newest.scene.satellite_name or (capture.satellite_name if capture else None),
         "orderwatch:account": order.account,
+        "orderwatch:order_id": order.order_id,
         "orderwatch:task_id": order.task_id,
         "orderwatch:task_name": order.task_name,
         "orderwatch:capture_id": newest.capture_id,
@@ -110,7 +111,7 @@ def item(order: Order, files: Sequence[Delivery], path: str) -> Document:
         "stac_version": _STAC_VERSION,
         "stac_extensions": [_FILE_EXTENSION],
         MARK: 1,
-        "id": f"{order.task_id}-{PurePosixPath(path).stem}",
+        "id": f"{order.order_id}-{PurePosixPath(path).stem}",
         "geometry": drawable(newest.scene.footprint),
         **({"bbox": list(known.bbox)} if known.bbox else {}),
         "properties": {k: v for k, v in properties.items() if v is not None or k == "datetime"},

@@ -79,7 +79,7 @@ def _row(concern: Concern) -> Row:
     return {
         "key": concern.key,
         "account": concern.account,
-        "task_id": concern.task_id,
+        "order_id": concern.order_id,
         "facts": facts,
         "acknowledged_at": concern.acknowledged_at,
     }

@@ -24,17 +24,19 @@ class Catalog:
     async def unlisted(self, root: str | None) -> Sequence[Unlisted]:
         whole = deliveries.alias()
         same_scene = and_(
-            whole.c.order_id == deliveries.c.order_id,
+            whole.c.order_row == deliveries.c.order_row,
             whole.c.scene_id == deliveries.c.scene_id,
             whole.c.root.is_(root),
         )
         item = func.max(whole.c.item).label("item")
         query = (
-            select(deliveries.c.account, deliveries.c.task_id, deliveries.c.scene_id, item)
+            select(
+                deliveries.c.account, deliveries.c.order_id, deliveries.c.task_id, deliveries.c.scene_id, item
+            )
             .join_from(deliveries, whole, same_scene)
             .where(deliveries.c.item.is_(None) != deliveries.c.stored_at.is_(None))
             .where(deliveries.c.root.is_(root))
-            .group_by(deliveries.c.order_id, deliveries.c.scene_id)
+            .group_by(deliveries.c.order_row, deliveries.c.scene_id)
         )
         return [Unlisted(**row) for row in await self._database.rows(query)]
 
@@ -81,7 +83,7 @@ class Catalog:
         await self._database.write(lambda db: _mark_listed(db, items))
 
     async def unlist_all(self) -> None:
-        with_files = select(deliveries.c.order_id).where(deliveries.c.stored_at.is_not(None))
+        with_files = select(deliveries.c.order_row).where(deliveries.c.stored_at.is_not(None))
         await self._database.execute(
             update(orders).where(orders.c.id.in_(with_files)).values(version=orders.c.version + 1),
             update(deliveries).where(deliveries.c.item.is_not(None)).values(item=None),
@@ -92,11 +94,11 @@ def _mark_listed(db: Connection, items: Mapping[str, SceneRead]) -> None:
     """By few statements, since there may be thousands."""
     of_order = and_(
         orders.c.account == bindparam("of_account"),
-        orders.c.task_id == bindparam("of_task"),
+        orders.c.order_id == bindparam("of_task"),
         orders.c.version == bindparam("of_order_version"),
     )
     here = and_(
-        deliveries.c.order_id == select(orders.c.id).where(of_order).scalar_subquery(),
+        deliveries.c.order_row == select(orders.c.id).where(of_order).scalar_subquery(),
         *(deliveries.c[name] == bindparam(f"of_{name}") for name in _KEY),
         deliveries.c.state == bindparam("of_state"),
         deliveries.c.stored_at.is_not_distinct_from(bindparam("of_stored_at", type_=UtcDateTime)),
@@ -104,7 +106,7 @@ def _mark_listed(db: Connection, items: Mapping[str, SceneRead]) -> None:
     rows: list[Row] = [
         {
             "of_account": delivery.account,
-            "of_task": delivery.task_id,
+            "of_task": delivery.order_id,
             "of_order_version": scene.order_version,
             **{f"of_{name}": getattr(delivery, name) for name in _KEY},
             "of_state": delivery.state,

@@ -1,6 +1,7 @@
 """The deliveries: the queue of what is to be fetched, and where the files are."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -25,7 +26,7 @@ from sqlalchemy.exc import IntegrityError
 
 from orderwatch.core.deliveries import state_machine
 from orderwatch.core.deliveries.hosts import HostKey
-from orderwatch.core.deliveries.paths import place_key
+from orderwatch.core.deliveries.paths import alternative, place_key
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.db import history
@@ -37,13 +38,13 @@ from orderwatch.errors import StaleOrderError
 
 _RETRIED = (DeliveryState.WAITING, DeliveryState.PARKED)
 _MAX_QUERIES = 64  # of claims, kept for the present hosts and trees
-_KEY = ("account", "task_id", "capture_id", "scene_id", "attachment", "version")
+_KEY = ("account", "order_id", "capture_id", "scene_id", "attachment", "version")
 CAPTURE_OF_DELIVERY = and_(
-    captures.c.order_id == deliveries.c.order_id, captures.c.capture_id == deliveries.c.capture_id
+    captures.c.order_row == deliveries.c.order_row, captures.c.capture_id == deliveries.c.capture_id
 )
-OF_ORDER = and_(orders.c.account == bindparam("of_account"), orders.c.task_id == bindparam("of_task_id"))
+OF_ORDER = and_(orders.c.account == bindparam("of_account"), orders.c.order_id == bindparam("of_order_id"))
 _IS_VERSION = and_(  # found by way of the order, which the index of the deliveries begins with
-    deliveries.c.order_id == select(orders.c.id).where(OF_ORDER).scalar_subquery(),
+    deliveries.c.order_row == select(orders.c.id).where(OF_ORDER).scalar_subquery(),
     *(deliveries.c[name] == bindparam(f"of_{name}") for name in ("capture_id", "scene_id", "attachment")),
 )
 IS_ROW = and_(_IS_VERSION, deliveries.c.version == bindparam("of_version"))
@@ -59,6 +60,22 @@ _IS_DUE = or_(
 )
 _CHANGE = update(deliveries).where(IS_ROW)
 _MOVE = _CHANGE.where(deliveries.c.state == bindparam("of_state"))
+_SAME_CAPTURE = (
+    select(deliveries)
+    .where(
+        deliveries.c.order_row == select(orders.c.id).where(OF_ORDER).scalar_subquery(),
+        deliveries.c.capture_id == bindparam("of_capture_id"),
+        deliveries.c.state == DeliveryState.WANTED,
+        deliveries.c.version == 1,
+        deliveries.c.attempts == 0,
+        deliveries.c.durable == 0,
+        deliveries.c.path.is_(None),
+        deliveries.c.attachment.in_(bindparam("attachments", expanding=True)),
+    )
+    .order_by(deliveries.c.id)
+    .limit(bindparam("limit"))
+)
+_HAS_PATH = select(deliveries.c.id).where(deliveries.c.path_key == bindparam("of_path"))
 _RENEW_ORDER = (  # every older reading of the order becomes stale
     update(orders).where(OF_ORDER).values(version=orders.c.version + 1)
 )
@@ -111,6 +128,40 @@ class Deliveries:
 
         return await self._database.write(work)
 
+    async def claim_more(
+        self, like: Delivery, now: datetime, attachments: Collection[str], limit: int
+    ) -> Sequence[Delivery]:
+        given = {**key_of(like), "attachments": list(attachments), "limit": limit}
+
+        def work(db: Connection) -> list[Delivery]:
+            found = [delivery_of(row) for row in db.execute(_SAME_CAPTURE, given).mappings()]
+            changes = [state_machine.claimed(one, now) for one in found]
+            _write_all(db, changes)
+            return [change.delivery for change in changes]
+
+        return await self._database.write(work)
+
+    async def intend_all(
+        self, intended: Sequence[Delivery], paths: Sequence[str], root: str | None
+    ) -> Sequence[Delivery]:
+        def work(db: Connection) -> list[Delivery]:
+            placed = []
+            for delivery, path in zip(intended, _free_paths(db, paths, root), strict=True):
+                placed.append(replace(delivery, path=path, root=root))
+            rows = [{**key_of(one), **delivery_row(one), **path_row(one.path, root)} for one in placed]
+            db.execute(_CHANGE, rows)
+            return placed
+
+        return await self._database.write(work)
+
+    async def save_all(self, changes: Sequence[DeliveryUpdate]) -> None:
+        def work(db: Connection, notifications: Notifications) -> None:
+            for change in changes:
+                notifications.delivery_changes(change)
+            _write_all(db, changes)
+
+        await self._outbox.write(work)
+
     async def save(self, change: DeliveryUpdate) -> None:
         def work(db: Connection, notifications: Notifications) -> None:
             notifications.delivery_changes(change)
@@ -151,12 +202,12 @@ class Deliveries:
         await self._database.execute(insert(trees).values(root=root, volume=volume))
 
 
-def queue(db: Connection, order_id: int, wanted: Collection[Delivery]) -> None:
+def queue(db: Connection, order_row: int, wanted: Collection[Delivery]) -> None:
     """Write deliveries of an order that are to be fetched, without paths, whether or not they have rows."""
     if not wanted:
         return
-    rows = [{**delivery_row(one), **path_row(None, None), "order_id": order_id} for one in wanted]
-    statement, keys = upsert(deliveries), ["order_id", *_KEY[2:]]
+    rows = [{**delivery_row(one), **path_row(None, None), "order_row": order_row} for one in wanted]
+    statement, keys = upsert(deliveries), ["order_row", *_KEY[2:]]
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
 
@@ -190,6 +241,38 @@ def _write(db: Connection, change: DeliveryUpdate) -> None:
         db.execute(_RENEW_ORDER, key)
 
 
+def _write_all(db: Connection, changes: Sequence[DeliveryUpdate]) -> None:
+    """Write deliveries of one order that changed their state, by few statements."""
+    if not changes:
+        return
+    transitions = [change.transition for change in changes if change.transition is not None]
+    rows = [
+        {**key_of(change.delivery), **delivery_row(change.delivery), "of_state": transition.before}
+        for change, transition in zip(changes, transitions, strict=True)
+    ]
+    if any(row["stored_at"] is not None for row in rows):
+        rows = [{**row, "item": None} for row in rows]
+    changed = db.execute(_MOVE, rows)
+    if changed.rowcount != len(rows):
+        raise StaleOrderError("a delivery was written meanwhile")
+    history.append(db, transitions)
+    db.execute(_RENEW_ORDER, key_of(changes[0].delivery))
+
+
+def _free_paths(db: Connection, paths: Sequence[str], root: str | None) -> list[str]:
+    """Return these paths, each with another name where a delivery has it already."""
+    taken: set[str] = set()
+    free = []
+    for path in paths:
+        name, number = path, 1
+        while (key := place_key(name, root)) in taken or db.scalar(_HAS_PATH, {"of_path": key}):
+            number += 1
+            name = alternative(path, number)
+        taken.add(key)
+        free.append(name)
+    return free
+
+
 @lru_cache(maxsize=_MAX_QUERIES)
 def _next_of(
     resting: tuple[HostKey, ...], doubted: tuple[HostKey, ...], roots: tuple[tuple[str | None, bool], ...]
@@ -206,7 +289,7 @@ def _next_of(
         tried_least = [is_doubted.desc(), *(case((is_doubted, column)) for column in tried)]
     first = (
         select(deliveries.c.id)
-        .join_from(deliveries, orders, orders.c.id == deliveries.c.order_id)
+        .join_from(deliveries, orders, orders.c.id == deliveries.c.order_row)
         .outerjoin(captures, CAPTURE_OF_DELIVERY)
         .where(deliveries.c.account.in_(bindparam("accounts", expanding=True)))
         .where(_IS_DUE, ~_is_from(resting), _fits(roots))

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Executable, and_, bindparam, func, insert, select
+from sqlalchemy import Connection, Executable, and_, bindparam, func, insert, or_, select, tuple_
 
 from orderwatch.core.model import DeliveryState, Subject, Transition
 from orderwatch.db.database import Database
 from orderwatch.db.mappers import delivery_of, transition_of, transition_row
+from orderwatch.db.queries.order_ids import is_named
 from orderwatch.db.tables import captures, deliveries, orders, transitions
 from orderwatch.ports.queries import News
 
@@ -15,7 +16,9 @@ _MAX_WRITER_WAIT = timedelta(seconds=10)
 _NEWEST_NUMBER = select(func.max(transitions.c.id))
 _NEWEST_TIME = (  # of the transitions of an order
     select(transitions.c.at)
-    .where(transitions.c.account == bindparam("of_account"), transitions.c.task_id == bindparam("of_task_id"))
+    .where(
+        transitions.c.account == bindparam("of_account"), transitions.c.order_id == bindparam("of_order_id")
+    )
     .order_by(transitions.c.id.desc())
     .limit(1)
 )
@@ -24,7 +27,7 @@ FETCHING = select(deliveries).where(deliveries.c.state == DeliveryState.FETCHING
 
 _SEEN_BEFORE = and_(  # a capture before its publication: so we know when it was published
     transitions.c.account == orders.c.account,
-    transitions.c.task_id == orders.c.task_id,
+    transitions.c.order_id == orders.c.order_id,
     transitions.c.capture_id == captures.c.capture_id,
     transitions.c.subject == Subject.CAPTURE,
     transitions.c.at < captures.c.published_at,
@@ -43,10 +46,14 @@ class History:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of_order(self, task_id: int, account: str | None = None) -> Sequence[Transition]:
-        query = select(transitions).where(transitions.c.task_id == task_id).order_by(transitions.c.id)
+    async def of_order(self, name: str, account: str | None = None) -> Sequence[Transition]:
+        query = select(transitions).order_by(transitions.c.id)
         if account is not None:
-            query = query.where(transitions.c.account == account)
+            query = query.where(transitions.c.account == account, transitions.c.order_id == name)
+        else:
+            named = select(orders.c.account, orders.c.order_id).where(is_named(name))
+            of_named = tuple_(transitions.c.account, transitions.c.order_id).in_(named)
+            query = query.where(or_(transitions.c.order_id == name, of_named))
         return [transition_of(row) for row in await self._database.rows(query)]
 
     async def after(self, number: int) -> Sequence[tuple[int, Transition]]:
@@ -65,13 +72,13 @@ class History:
 
     async def news(self, after: int, limit: int, since: datetime) -> News:
         recorded = select(transitions).where(transitions.c.id > after).order_by(transitions.c.id).limit(limit)
-        polled = select(orders.c.account, orders.c.task_id).where(orders.c.looked_at > since)
+        polled = select(orders.c.account, orders.c.order_id).where(orders.c.looked_at > since)
 
         def work(db: Connection) -> News:
             return News(
                 newest=db.scalar(_NEWEST_NUMBER) or 0,
                 moves=[(row["id"], transition_of(row)) for row in db.execute(recorded).mappings()],
-                touched=[(account, task_id) for account, task_id in db.execute(polled)],
+                touched=[(account, order_id) for account, order_id in db.execute(polled)],
                 fetching=[delivery_of(row) for row in db.execute(FETCHING).mappings()],
             )
 
@@ -90,7 +97,7 @@ def append(db: Connection, new: Collection[Transition]) -> None:
     if not new:
         return
     rows = [transition_row(transition) for transition in new]
-    of_order = {"of_account": rows[0]["account"], "of_task_id": rows[0]["task_id"]}
+    of_order = {"of_account": rows[0]["account"], "of_order_id": rows[0]["order_id"]}
     last: datetime | None = db.scalar(_NEWEST_TIME, of_order)
     for row in rows:
         # No writer waits longer than that: the clock was set, and the history shows it as it was.

@@ -30,6 +30,7 @@ _INTENT_COLUMNS = (
     "sent_at",
     "ended_at",
     "searched_at",
+    "order_id",
     "task_id",
     "reason",
 )

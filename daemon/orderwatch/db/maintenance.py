@@ -24,18 +24,20 @@ class Maintenance:
         self._database = database
 
     async def prune(self, before: datetime, limit: int) -> int:
-        recorded = and_(transitions.c.account == orders.c.account, transitions.c.task_id == orders.c.task_id)
+        recorded = and_(
+            transitions.c.account == orders.c.account, transitions.c.order_id == orders.c.order_id
+        )
         is_unpruned = or_(
             type_coerce(orders.c.document, String) != "{}", select(transitions.c.id).where(recorded).exists()
         )
-        query = select(orders.c.id, orders.c.account, orders.c.task_id).where(
+        query = select(orders.c.id, orders.c.account, orders.c.order_id).where(
             orders.c.state == OrderState.DONE, orders.c.final_at < before, is_unpruned
         )
 
         def work(db: Connection) -> int:
             rows = (db.execute(query.limit(limit))).all()
-            for _, account, task_id in rows:
-                of_order = and_(transitions.c.account == account, transitions.c.task_id == task_id)
+            for _, account, order_id in rows:
+                of_order = and_(transitions.c.account == account, transitions.c.order_id == order_id)
                 db.execute(delete(transitions).where(of_order))
             pruned = update(orders).where(orders.c.id.in_([row.id for row in rows]))
             db.execute(pruned.values(document={}))
@@ -86,14 +88,14 @@ class Maintenance:
 def _restore(db: Connection, verdicts: Collection[Verdict]) -> None:
     """By few statements: a tree may hold the files of thousands of orders."""
     _insert(db, orders, [{**order_row(v.order), "version": 1} for v in verdicts])
-    rows = db.execute(select(orders.c.account, orders.c.task_id, orders.c.id))
-    ids = {(account, task_id): order_id for account, task_id, order_id in rows}
-    found = [(ids[v.order.account, v.order.task_id], v.order) for v in verdicts]
-    _insert(db, captures, [capture_row(order_id, c) for order_id, order in found for c in order.captures])
+    rows = db.execute(select(orders.c.account, orders.c.order_id, orders.c.id))
+    ids = {(account, order_id): order_row for account, order_id, order_row in rows}
+    found = [(ids[v.order.account, v.order.order_id], v.order) for v in verdicts]
+    _insert(db, captures, [capture_row(order_row, c) for order_row, order in found for c in order.captures])
     _insert(
         db,
         deliveries,
-        [{**_stored_row(d), "order_id": order_id} for order_id, order in found for d in order.deliveries],
+        [{**_stored_row(d), "order_row": order_row} for order_row, order in found for d in order.deliveries],
     )
     _insert(db, transitions, [transition_row(each) for v in verdicts for each in v.transitions])
 
@@ -106,23 +108,23 @@ def _insert(db: Connection, table: Table, rows: Sequence[Row]) -> None:
 def _merge(db: Connection, verdict: Verdict) -> list[Delivery]:
     """Add what the sidecars hold of an order; return the deliveries that were new to the rows."""
     order = verdict.order
-    here = and_(orders.c.account == order.account, orders.c.task_id == order.task_id)
-    order_id = db.scalar(select(orders.c.id).where(here))
-    if order_id is None:
+    here = and_(orders.c.account == order.account, orders.c.order_id == order.order_id)
+    order_row = db.scalar(select(orders.c.id).where(here))
+    if order_row is None:
         _restore(db, [verdict])
         return list(order.deliveries)
-    new = [delivery for delivery in order.deliveries if _merge_file(db, order_id, delivery)]
+    new = [delivery for delivery in order.deliveries if _merge_file(db, order_row, delivery)]
     if new:
         statement = upsert(captures).on_conflict_do_nothing()
-        db.execute(statement, [capture_row(order_id, capture) for capture in order.captures])
+        db.execute(statement, [capture_row(order_row, capture) for capture in order.captures])
         scenes = {(d.capture_id, d.scene_id) for d in new}
         history.append(db, [t for t in verdict.transitions if (t.capture_id, t.scene_id) in scenes])
         due = {"next_look_at": order.next_look_at, "state": order.state, "version": orders.c.version + 1}
-        db.execute(update(orders).where(orders.c.id == order_id).values(due))
+        db.execute(update(orders).where(orders.c.id == order_row).values(due))
     return new
 
 
-def _merge_file(db: Connection, order_id: int, found: Delivery) -> bool:
+def _merge_file(db: Connection, order_row: int, found: Delivery) -> bool:
     """Return whether the file was new; a row with its file stays, unless a newer version supersedes it."""
     row, key = _stored_row(found), key_of(found)
     taken = and_(deliveries.c.path_key == row["path_key"], ~IS_ROW)
@@ -135,7 +137,7 @@ def _merge_file(db: Connection, order_id: int, found: Delivery) -> bool:
     known = db.execute(select(deliveries.c.state, deliveries.c.stored_at).where(IS_ROW), key).one_or_none()
     state, stored_at = known or (None, None)
     if state is None:
-        db.execute(insert(deliveries).values(**row, order_id=order_id))
+        db.execute(insert(deliveries).values(**row, order_row=order_row))
     elif stored_at is None and state != DeliveryState.SUPERSEDED:
         db.execute(here, {**key, **row, "item": None})
     elif state == DeliveryState.STORED and found.state is DeliveryState.SUPERSEDED:

@@ -70,6 +70,7 @@ Row = dict[str, Any]
 def order_row(order: Order) -> Row:
     return {
         "account": order.account,
+        "order_id": order.order_id,
         "task_id": order.task_id,
         "task_name": order.task_name,
         "project_name": order.project_name,
@@ -77,6 +78,7 @@ def order_row(order: Order) -> Row:
         "placed_at": order.placed_at,
         "start": order.start,
         "end": order.end,
+        "reason": order.reason,
         **_status_row(order.status),
         "state": order.state,
         "final_at": order.final_at,
@@ -92,6 +94,7 @@ def order_row(order: Order) -> Row:
 def order_of(row: RowMapping, captures: tuple[Capture, ...], deliveries: tuple[Delivery, ...]) -> Order:
     return Order(
         account=row["account"],
+        order_id=row["order_id"],
         task_id=row["task_id"],
         status=_status_of(row, OrderPhase(row["phase"]) if row["phase"] else None),
         state=OrderState(row["state"]),
@@ -101,6 +104,7 @@ def order_of(row: RowMapping, captures: tuple[Capture, ...], deliveries: tuple[D
         placed_at=plausible(row["placed_at"]),
         start=plausible(row["start"]),
         end=plausible(row["end"]),
+        reason=row["reason"],
         document=row["document"],
         final_at=row["final_at"],
         last_seen_at=row["last_seen_at"],
@@ -114,9 +118,9 @@ def order_of(row: RowMapping, captures: tuple[Capture, ...], deliveries: tuple[D
     )
 
 
-def capture_row(order_id: int, capture: Capture) -> Row:
+def capture_row(order_row: int, capture: Capture) -> Row:
     return {
-        "order_id": order_id,
+        "order_row": order_row,
         "capture_id": capture.capture_id,
         **_status_row(capture.status),
         "start": capture.start,
@@ -124,6 +128,7 @@ def capture_row(order_id: int, capture: Capture) -> Row:
         "published_at": capture.published_at,
         "scenes_seen_at": capture.scenes_seen_at,
         "lacking": capture.lacking,
+        "parts_changed_at": capture.parts_changed_at,
     }
 
 
@@ -136,11 +141,13 @@ def capture_of(row: RowMapping) -> Capture:
         published_at=row["published_at"],
         scenes_seen_at=row["scenes_seen_at"],
         lacking=row["lacking"],
+        parts_changed_at=row["parts_changed_at"],
     )
 
 
 _DELIVERY_COLUMNS = (
     "account",
+    "order_id",
     "task_id",
     "capture_id",
     "scene_id",
@@ -222,12 +229,16 @@ def _refused_of(stored: Mapping[str, Any] | None) -> RefusedFile | None:
     return None if stored is None else RefusedFile(FileVersion.of(stored), stored["reason"])
 
 
+_PART_FACTS = ("collection", "grid", "product_version")
+
+
 def _scene_row(scene: SceneFacts) -> Row:
     return {
         "timestamp": utc(scene.timestamp).isoformat() if scene.timestamp else None,
         "satellite_name": scene.satellite_name,
         "product": scene.product,
         "footprint": scene.footprint,
+        **{name: getattr(scene, name) for name in _PART_FACTS if getattr(scene, name) is not None},
     }
 
 
@@ -238,4 +249,5 @@ def scene_of(stored: Mapping[str, Any]) -> SceneFacts:
         satellite_name=stored["satellite_name"],
         product=stored["product"],
         footprint=stored["footprint"],
+        **{name: stored.get(name) for name in _PART_FACTS},
     )

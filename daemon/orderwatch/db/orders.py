@@ -4,11 +4,22 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Insert, Update, and_, bindparam, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Update,
+    and_,
+    bindparam,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError, NoResultFound
 
-from orderwatch.core.model import Capture, Delivery, Order, OrderState
+from orderwatch.core.model import Capture, Delivery, Order, OrderKey, OrderState
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.watches import OrderTraits
@@ -26,11 +37,12 @@ from orderwatch.db.mappers import (
     transition_row,
 )
 from orderwatch.db.outbox import Notifications, Outbox
-from orderwatch.db.tables import accounts, captures, deliveries, orders, transitions
+from orderwatch.db.queries.order_ids import BY_ID, is_named
+from orderwatch.db.tables import accounts, captures, deliveries, intents, orders, transitions
 from orderwatch.errors import StaleOrderError
 from orderwatch.ports import AccountState
 
-_TRAITS = ("task_id", "project_name", "task_name", "placed_at", "word", "ours")
+_TRAITS = ("order_id", "task_id", "project_name", "task_name", "placed_at", "word", "ours")
 
 _WITH_ACCOUNT = orders.outerjoin(accounts, accounts.c.account == orders.c.account)
 _ORDERS = select(orders, accounts.c.listed_at).select_from(_WITH_ACCOUNT)
@@ -45,8 +57,8 @@ class Orders:
         self._database = database
         self._outbox = outbox
 
-    async def get(self, account: str, task_id: int) -> Order | None:
-        found = await self._load(and_(orders.c.account == account, orders.c.task_id == task_id))
+    async def get(self, account: str, order_id: str) -> Order | None:
+        found = await self._load(and_(orders.c.account == account, orders.c.order_id == order_id))
         return found[0] if found else None
 
     async def of_delivery(self, delivery: Delivery) -> Order | None:
@@ -59,12 +71,12 @@ class Orders:
 
         return await self._database.read_in_turn(work)
 
-    async def get_many(self, account: str, task_ids: Collection[int]) -> dict[int, Order]:
-        found = await self._load(and_(orders.c.account == account, orders.c.task_id.in_(task_ids)))
-        return {order.task_id: order for order in found}
+    async def get_many(self, account: str, order_ids: Collection[str]) -> dict[str, Order]:
+        found = await self._load(and_(orders.c.account == account, orders.c.order_id.in_(order_ids)))
+        return {order.order_id: order for order in found}
 
-    async def list_all(self, task_id: int | None = None) -> Sequence[Order]:
-        return await self._load(orders.c.task_id == task_id if task_id is not None else None)
+    async def list_all(self, name: str | None = None) -> Sequence[Order]:
+        return await self._load(None if name is None else is_named(name))
 
     async def watchable(
         self, account: str, due_by: datetime | None, beyond: datetime | None = None
@@ -87,9 +99,26 @@ class Orders:
         )
         return await self._database.scalar(query.limit(1)) is not None
 
-    async def unknown(self, account: str, task_ids: Collection[int]) -> Collection[int]:
-        query = select(orders.c.task_id).where(orders.c.account == account, orders.c.task_id.in_(task_ids))
-        return set(task_ids) - {row["task_id"] for row in await self._database.rows(query)}
+    async def unknown(self, account: str, keys: Collection[OrderKey]) -> Collection[OrderKey]:
+        ids = [key.order_id for key in keys]
+        query = select(orders.c.order_id).where(orders.c.account == account, orders.c.order_id.in_(ids))
+        known = {row["order_id"] for row in await self._database.rows(query)}
+        return {key for key in keys if key.order_id not in known}
+
+    async def adopt(self, account: str, keys: Collection[OrderKey]) -> bool:
+        tasks = [key.task_id for key in keys if key.task_id is not None]
+        query = select(orders.c.order_id, orders.c.task_id).where(
+            orders.c.account == account, orders.c.task_id.in_(tasks)
+        )
+        known = {row["task_id"]: row["order_id"] for row in await self._database.rows(query)} if tasks else {}
+        renamed = {
+            known[key.task_id]: key.order_id
+            for key in keys
+            if key.task_id in known and known[key.task_id] != key.order_id
+        }
+        if renamed:
+            await self._database.write(lambda db: _rename(db, account, renamed))
+        return bool(renamed)
 
     async def save(self, verdict: Verdict) -> None:
         await self._outbox.write(lambda db, notifications: write(db, notifications, verdict))
@@ -111,22 +140,22 @@ class Orders:
 
 def load(db: Connection, where: ColumnElement[bool] | None, rows: Sequence[int] | None = None) -> list[Order]:
     """Return these orders with captures and deliveries, by account and id, or in the order of these rows."""
-    query = _ORDERS.order_by(orders.c.account, orders.c.task_id)
+    query = _ORDERS.order_by(orders.c.account, *BY_ID)
     if where is not None:
         query = query.where(where)
     ids = rows if rows is not None else query.with_only_columns(orders.c.id).order_by(None)
     found = {row["id"]: row for row in db.execute(query).mappings()}
-    parts: dict[int, tuple[list[Capture], list[Delivery]]] = {order_id: ([], []) for order_id in found}
-    of_captures = select(captures).where(captures.c.order_id.in_(ids)).order_by(captures.c.id)
+    parts: dict[int, tuple[list[Capture], list[Delivery]]] = {order_row: ([], []) for order_row in found}
+    of_captures = select(captures).where(captures.c.order_row.in_(ids)).order_by(captures.c.id)
     for row in db.execute(of_captures).mappings():
-        parts[row["order_id"]][0].append(capture_of(row))
-    of_deliveries = select(deliveries).where(deliveries.c.order_id.in_(ids)).order_by(deliveries.c.id)
+        parts[row["order_row"]][0].append(capture_of(row))
+    of_deliveries = select(deliveries).where(deliveries.c.order_row.in_(ids)).order_by(deliveries.c.id)
     for row in db.execute(of_deliveries).mappings():
-        parts[row["order_id"]][1].append(delivery_of(row))
+        parts[row["order_row"]][1].append(delivery_of(row))
     return [
-        order_of(found[order_id], tuple(its_captures), tuple(its_deliveries))
-        for order_id in (rows if rows is not None else found)
-        for its_captures, its_deliveries in [parts[order_id]]
+        order_of(found[order_row], tuple(its_captures), tuple(its_deliveries))
+        for order_row in (rows if rows is not None else found)
+        for its_captures, its_deliveries in [parts[order_row]]
     ]
 
 
@@ -137,9 +166,9 @@ def write(db: Connection, notifications: Notifications, verdict: Verdict) -> Non
 
 
 def _write(db: Connection, verdict: Verdict) -> None:
-    order_id = _write_order(db, verdict.order)
-    _write_captures(db, order_id, verdict.order.captures)
-    queue(db, order_id, verdict.wanted)
+    order_row = _write_order(db, verdict.order)
+    _write_captures(db, order_row, verdict.order.captures)
+    queue(db, order_row, verdict.wanted)
     history.append(db, verdict.transitions)
 
 
@@ -149,27 +178,27 @@ def _write_order(db: Connection, order: Order) -> int:
         try:
             return _id_of(db, insert(orders).values(row))
         except IntegrityError as error:
-            raise StaleOrderError(f"order {order.task_id} was recorded meanwhile") from error
+            raise StaleOrderError(f"order {order.order_id} was recorded meanwhile") from error
     here = and_(
         orders.c.account == order.account,
-        orders.c.task_id == order.task_id,
+        orders.c.order_id == order.order_id,
         orders.c.version == order.version,
     )
     try:
         return _id_of(db, update(orders).where(here).values(row))
     except NoResultFound as error:
-        raise StaleOrderError(f"order {order.task_id} was written meanwhile") from error
+        raise StaleOrderError(f"order {order.order_id} was written meanwhile") from error
 
 
 def _id_of(db: Connection, statement: Insert | Update) -> int:
-    order_id: int = (db.execute(statement.returning(orders.c.id))).scalar_one()
-    return order_id
+    order_row: int = (db.execute(statement.returning(orders.c.id))).scalar_one()
+    return order_row
 
 
-def _write_captures(db: Connection, order_id: int, of_order: Collection[Capture]) -> None:
+def _write_captures(db: Connection, order_row: int, of_order: Collection[Capture]) -> None:
     if not of_order:
         return
-    rows, keys = [capture_row(order_id, c) for c in of_order], ["order_id", "capture_id"]
+    rows, keys = [capture_row(order_row, c) for c in of_order], ["order_row", "capture_id"]
     statement = upsert(captures)
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
@@ -193,6 +222,18 @@ def _insert_bare(db: Connection, verdicts: Collection[Verdict]) -> None:
         db.execute(insert(transitions), rows)
 
 
+def _rename(db: Connection, account: str, ids: Mapping[str, str]) -> None:
+    """Give orders, and all that is recorded of them, other ids. Partials, named by ids, begin again."""
+    for table in (orders, deliveries, transitions, intents):
+        here = update(table).where(table.c.account == account)
+        for old, new in ids.items():
+            db.execute(here.where(table.c.order_id == old).values(order_id=new))
+    of_orders = and_(orders.c.account == account, orders.c.order_id.in_(ids.values()))
+    db.execute(update(orders).where(of_orders).values(version=orders.c.version + 1))
+    unfinished = deliveries.c.order_row.in_(select(orders.c.id).where(of_orders))
+    db.execute(update(deliveries).where(unfinished, deliveries.c.stored_at.is_(None)).values(durable=0))
+
+
 _MAX_VANISHED = 10  # orders that may vanish from a list together without making it doubtful
 _MAX_VARIABLES = 10_000  # of one statement; SQLite takes 32,766
 
@@ -212,14 +253,14 @@ class Accounts:
     async def save_circuit(self, account: str, circuit: OpenCircuit | None) -> None:
         await self._database.execute(_save(account, **circuit_row(circuit)))
 
-    async def mark_listed(self, account: str, now: datetime, listed: Collection[int]) -> Collection[int]:
+    async def mark_listed(self, account: str, now: datetime, listed: Collection[str]) -> Collection[str]:
         of_account = orders.c.account == account
 
-        def work(db: Connection) -> Collection[int]:
-            rows = db.execute(select(orders.c.task_id, orders.c.listed).where(of_account)).all()
-            before = {task_id for task_id, shown in rows if shown}
+        def work(db: Connection) -> Collection[str]:
+            rows = db.execute(select(orders.c.order_id, orders.c.listed).where(of_account)).all()
+            before = {order_id for order_id, shown in rows if shown}
             vanished = before - set(listed)
-            returned = {task_id for task_id, shown in rows if not shown} & set(listed)
+            returned = {order_id for order_id, shown in rows if not shown} & set(listed)
             _set_orders(db, of_account, returned, listed=True)
             _set_orders(db, of_account, vanished, listed=False)
             if len(vanished) <= max(_MAX_VANISHED, len(before) - len(vanished)):  # else the list is doubtful
@@ -240,10 +281,10 @@ def _save(account: str, **values: Any) -> Insert:  # noqa: ANN401 - of any colum
 def _set_orders(
     db: Connection,
     where: ColumnElement[bool],
-    task_ids: Collection[int],
+    order_ids: Collection[str],
     **values: Any,  # noqa: ANN401 - of any column
 ) -> None:
-    ids = sorted(task_ids)
+    ids = sorted(order_ids)
     for start in range(0, len(ids), _MAX_VARIABLES):
-        some = orders.c.task_id.in_(ids[start : start + _MAX_VARIABLES])
+        some = orders.c.order_id.in_(ids[start : start + _MAX_VARIABLES])
         db.execute(update(orders).where(where, some).values(values))

@@ -186,22 +186,22 @@ class Notifications:
         self.written = True
 
     def _state_of(self, order: Order) -> OrderState | None:
-        here = and_(orders.c.account == order.account, orders.c.task_id == order.task_id)
+        here = and_(orders.c.account == order.account, orders.c.order_id == order.order_id)
         state: str | None = self._db.scalar(select(orders.c.state).where(here))
         return None if state is None else OrderState(state)
 
     def _names_of(self, delivery: Delivery) -> OrderNames:
-        names = select(orders.c.project_name, orders.c.task_name).where(
-            orders.c.account == delivery.account, orders.c.task_id == delivery.task_id
+        names = select(orders.c.task_id, orders.c.project_name, orders.c.task_name).where(
+            orders.c.account == delivery.account, orders.c.order_id == delivery.order_id
         )
         found = (self._db.execute(names)).first()
-        return OrderNames(delivery.account, delivery.task_id, *(found or (None, None)))
+        return OrderNames(delivery.account, delivery.order_id, *(found or (delivery.task_id, None, None)))
 
     def _was_parked(self, delivery: Delivery) -> bool:
         """Whether its last attempt ended so, as far as the history distinguishes a scene's attachments."""
         query = select(transitions.c.after, transitions.c.detail).where(
             transitions.c.account == delivery.account,
-            transitions.c.task_id == delivery.task_id,
+            transitions.c.order_id == delivery.order_id,
             transitions.c.capture_id == delivery.capture_id,
             transitions.c.scene_id == delivery.scene_id,
             transitions.c.subject == Subject.DELIVERY,

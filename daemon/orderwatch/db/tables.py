@@ -52,13 +52,15 @@ orders = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("account", String, nullable=False),
-    Column("task_id", BigInteger, nullable=False),
+    Column("order_id", String, nullable=False),  # as the provider writes it
+    Column("task_id", BigInteger),  # in v1 of the provider's API
     Column("task_name", String),
     Column("project_name", String),
     Column("product", String),
     Column("placed_at", UtcDateTime),
     Column("start", UtcDateTime),
     Column("end", UtcDateTime),
+    Column("reason", String),  # the provider's, for the status
     Column("word", String, nullable=False),  # the provider's status as received
     Column("phase", String),  # our reading of it
     Column("doubts", Integer, nullable=False),
@@ -73,7 +75,8 @@ orders = Table(
     Column("document", JSON, nullable=False),
     Column("priority", Float, nullable=False, server_default=text("0")),  # from the document
     Column("version", Integer, nullable=False),  # compare-and-set
-    UniqueConstraint("account", "task_id"),
+    UniqueConstraint("account", "order_id"),
+    Index("ix_orders_task", "account", "task_id"),
     Index("ix_orders_due", "account", "next_look_at"),
     Index("ix_orders_looked", "looked_at"),
     Index(
@@ -85,7 +88,7 @@ captures = Table(
     "captures",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("order_id", ForeignKey("orders.id", ondelete="CASCADE"), nullable=False),
+    Column("order_row", ForeignKey("orders.id", ondelete="CASCADE"), nullable=False),
     Column("capture_id", String, nullable=False),
     Column("word", String, nullable=False),
     Column("phase", String),
@@ -96,7 +99,8 @@ captures = Table(
     Column("published_at", UtcDateTime),
     Column("scenes_seen_at", UtcDateTime),
     Column("lacking", Boolean, nullable=False),
-    UniqueConstraint("order_id", "capture_id"),
+    Column("parts_changed_at", UtcDateTime),  # of a capture in parts, when a part was last new
+    UniqueConstraint("order_row", "capture_id"),
 )
 
 _UNLISTED = text("(item IS NULL) != (stored_at IS NULL)")  # a file in no item, or an item without the file
@@ -105,9 +109,10 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("order_id", ForeignKey("orders.id", ondelete="CASCADE"), nullable=False),
+    Column("order_row", ForeignKey("orders.id", ondelete="CASCADE"), nullable=False),
     Column("account", String, nullable=False),
-    Column("task_id", BigInteger, nullable=False),
+    Column("order_id", String, nullable=False),
+    Column("task_id", BigInteger),
     Column("capture_id", String, nullable=False),
     Column("scene_id", String, nullable=False),
     Column("attachment", String, nullable=False),
@@ -139,9 +144,9 @@ deliveries = Table(
     Column("stored_at", UtcDateTime),
     Column("read_at", UtcDateTime),  # last scrub or verification without damage
     Column("item", String),  # of the catalog, that lists its file
-    UniqueConstraint("order_id", "capture_id", "scene_id", "attachment", "version"),
+    UniqueConstraint("order_row", "capture_id", "scene_id", "attachment", "version"),
     Index("ix_deliveries_todo", "state", "not_before"),
-    Index("ix_deliveries_unlisted", "order_id", sqlite_where=_UNLISTED),
+    Index("ix_deliveries_unlisted", "order_row", sqlite_where=_UNLISTED),
 )
 
 transitions = Table(
@@ -150,7 +155,8 @@ transitions = Table(
     Column("id", Integer, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
     Column("account", String, nullable=False),
-    Column("task_id", BigInteger, nullable=False),
+    Column("order_id", String, nullable=False),
+    Column("task_id", BigInteger),
     Column("capture_id", String),
     Column("scene_id", String),
     Column("subject", String, nullable=False),
@@ -159,7 +165,7 @@ transitions = Table(
     Column("kind", String, nullable=False),
     Column("detail", String),
     Column("file", String),
-    Index("ix_transitions_order", "account", "task_id"),
+    Index("ix_transitions_order", "account", "order_id"),
     Index("ix_transitions_unknown", "account", "after", sqlite_where=text("kind = 'unknown'")),
 )
 
@@ -185,6 +191,7 @@ intents = Table(
     Column("ended_at", UtcDateTime),
     Column("searched_at", UtcDateTime),
     Column("before", JSON, nullable=False),  # ids of the orders listed before it was sent
+    Column("order_id", String),  # of the order that it became
     Column("task_id", BigInteger),
     Column("reason", String),
     # Of equal requests only one may be unsettled.
@@ -232,8 +239,8 @@ attention = Table(
     metadata,
     Column("key", String, primary_key=True),
     Column("account", String),  # of the order concerned, if any
-    Column("task_id", BigInteger),
+    Column("order_id", String),
     Column("facts", JSON, nullable=False),  # the concern as it was raised
     Column("acknowledged_at", UtcDateTime),
-    Index("ix_attention_order", "account", "task_id"),
+    Index("ix_attention_order", "account", "order_id"),
 )

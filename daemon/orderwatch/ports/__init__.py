@@ -3,6 +3,7 @@
 from orderwatch.ports.catalog import Catalog, CatalogFiles, SceneRead, Unlisted
 from orderwatch.ports.deliveries import Deliveries
 from orderwatch.ports.delivery_tree import (
+    NO_HEADERS,
     UNLIMITED,
     Checked,
     Checkpoint,
@@ -11,7 +12,10 @@ from orderwatch.ports.delivery_tree import (
     Extracted,
     Fetched,
     Inspector,
+    Publishable,
     Quarantined,
+    SmallFetched,
+    SmallFile,
     Start,
     Transport,
 )
@@ -24,6 +28,7 @@ from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Taski
 from orderwatch.ports.store import Store
 
 __all__ = [
+    "NO_HEADERS",
     "UNLIMITED",
     "UNMETERED",
     "AccountState",
@@ -53,8 +58,11 @@ __all__ = [
     "Orders",
     "Outbox",
     "Pinger",
+    "Publishable",
     "Quarantined",
     "SceneRead",
+    "SmallFetched",
+    "SmallFile",
     "Start",
     "Store",
     "Tasking",

@@ -11,7 +11,8 @@ class Unlisted(NamedTuple):
     """A scene whose item does not match its files; `item` is the item's path, None if there is none."""
 
     account: str
-    task_id: int
+    order_id: str
+    task_id: int | None
     scene_id: str
     item: str | None
 

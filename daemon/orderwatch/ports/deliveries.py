@@ -42,6 +42,25 @@ class Deliveries(Protocol):
         """
         ...
 
+    async def claim_more(
+        self, like: Delivery, now: datetime, attachments: Collection[str], limit: int
+    ) -> Sequence[Delivery]:
+        """Take more deliveries of the same capture that were never tried, of these attachments."""
+        ...
+
+    async def intend_all(
+        self, intended: Sequence[Delivery], paths: Sequence[str], root: str | None
+    ) -> Sequence[Delivery]:
+        """Write the intents to publish verified bytes of first versions; return them with their paths.
+
+        Each gets its path, or the next free name, in the same transaction.
+        """
+        ...
+
+    async def save_all(self, changes: Sequence[DeliveryUpdate]) -> None:
+        """Write deliveries of one order with their transitions, all or none of them; raises as `save`."""
+        ...
+
     async def save(self, change: DeliveryUpdate) -> None:
         """Write one delivery with its transition, if it has one.
 

@@ -1,6 +1,6 @@
 """Downloads and delivery trees, as the workers use them."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -8,8 +8,10 @@ from typing import NamedTuple, Protocol
 
 from orderwatch.core.deliveries.audit import Reading
 from orderwatch.core.deliveries.file_version import FileVersion
+from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 # The number of durable bytes from the first one on, and of all durable bytes.
 Checkpoint = Callable[[int, int], Awaitable[None]]
 
@@ -66,8 +68,34 @@ class _Unlimited:
 UNLIMITED: Connections = _Unlimited()
 
 
+class SmallFile(NamedTuple):
+    """A link that probably leads to a small file, with headers for its own origin, and its partial's name."""
+
+    delivery: Delivery
+    url: str
+    headers: Mapping[str, str]
+    part: str
+    promise: Promise
+
+
+class SmallFetched(NamedTuple):
+    """A small file that is durable as a partial and verified, and the host's description of it."""
+
+    checked: "Checked"
+    version: FileVersion
+
+
 class Transport(Protocol):
     """Downloads a link into a partial. Raises `TransferError`."""
+
+    async def fetch_small(
+        self, files: Sequence[SmallFile], connections: Connections = UNLIMITED
+    ) -> Sequence[SmallFetched | None]:
+        """Download files of one host side by side; None for each that needs an attempt of its own.
+
+        These are too large, or met an error, or were not requested after the host failed.
+        """
+        ...
 
     async def fetch(
         self,
@@ -79,10 +107,13 @@ class Transport(Protocol):
         checkpoint: Checkpoint,
         stored: FileVersion | None = None,
         connections: Connections = UNLIMITED,
+        promise: Promise = NO_PROMISE,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> Fetched | None:
         """Resume the partial named `part` after its durable bytes, and complete it.
 
-        Returns None if the server's file is certainly the `stored` one.
+        Returns None if the server's file is certainly the `stored` one. The `headers` are the account's: they
+        are sent to the origin of the link only, and no longer once a redirect has left it.
 
         `on_start` is awaited once before the first byte, `checkpoint` whenever more bytes became durable; the
         last ones need not be durable when this returns.
@@ -96,6 +127,15 @@ class Checked:
 
     size: int
     sha256: str
+
+
+class Publishable(NamedTuple):
+    """A verified partial, its path below the root, and its sidecar."""
+
+    part: str
+    path: str
+    sidecar: bytes
+    checked: Checked
 
 
 class Extracted(NamedTuple):
@@ -135,8 +175,13 @@ class Destination(Protocol):
         """Create the staging folders and check that the file system supports publishing."""
         ...
 
-    async def verify(self, part: str, delivery: Delivery, fetched: Fetched | None = None) -> Checked:
-        """Make the partial durable and verify it by its type; `fetched` has what was computed on the way."""
+    async def verify(
+        self, part: str, delivery: Delivery, fetched: Fetched | None = None, promise: Promise = NO_PROMISE
+    ) -> Checked:
+        """Make the partial durable, and verify it by its content and by what was promised.
+
+        `fetched` has what was computed on the way.
+        """
         ...
 
     async def publish(
@@ -146,6 +191,10 @@ class Destination(Protocol):
 
         Safe to repeat after a crash (`resumed`): True if the same bytes are there, or were there.
         """
+        ...
+
+    async def publish_all(self, files: Sequence[Publishable]) -> Sequence[bool]:
+        """Publish as `publish` does, each folder made durable once; False for each that was not."""
         ...
 
     async def holds(self, path: str, checked: Checked) -> bool:
@@ -170,7 +219,7 @@ class Destination(Protocol):
         """Move the partial to quarantine with the reason beside it."""
         ...
 
-    async def discard(self, part: str) -> None: ...
+    async def discard(self, *parts: str) -> None: ...
 
     async def sweep(self, keep: Collection[str], older: timedelta | None = None) -> int:
         """Remove partials that no row knows, and incomplete extractions; return how many.

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from orderwatch.core.model import Delivery, Order
+from orderwatch.core.model import Delivery, Order, OrderKey
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.watches import OrderTraits
@@ -13,18 +13,18 @@ from orderwatch.core.orders.watches import OrderTraits
 class Orders(Protocol):
     """The known orders with their captures and deliveries. Raises `DatabaseError`."""
 
-    async def get(self, account: str, task_id: int) -> Order | None: ...
+    async def get(self, account: str, order_id: str) -> Order | None: ...
 
     async def of_delivery(self, delivery: Delivery) -> Order | None:
         """Return the order of a delivery with its one capture, without deliveries."""
         ...
 
-    async def get_many(self, account: str, task_ids: Collection[int]) -> dict[int, Order]:
+    async def get_many(self, account: str, order_ids: Collection[str]) -> dict[str, Order]:
         """Return the known ones of these orders of the account, by id."""
         ...
 
-    async def list_all(self, task_id: int | None = None) -> Sequence[Order]:
-        """Return every order, or those with this id in any account, by account and id."""
+    async def list_all(self, name: str | None = None) -> Sequence[Order]:
+        """Return every order, or those with this order or task id in any account, by account and id."""
         ...
 
     async def watchable(
@@ -44,8 +44,15 @@ class Orders(Protocol):
         """Return whether orders placed by orderwatch are open."""
         ...
 
-    async def unknown(self, account: str, task_ids: Collection[int]) -> Collection[int]:
-        """Return those of these ids that no order of the account has."""
+    async def unknown(self, account: str, keys: Collection[OrderKey]) -> Collection[OrderKey]:
+        """Return those of these keys that no order of the account has."""
+        ...
+
+    async def adopt(self, account: str, keys: Collection[OrderKey]) -> bool:
+        """Give known orders the ids that another API has for their tasks; return whether there was one.
+
+        An order that both APIs of the provider show is one order, with one history.
+        """
         ...
 
     async def save(self, verdict: Verdict) -> None:
@@ -78,7 +85,7 @@ class Accounts(Protocol):
         """Write the account's open circuit breaker; None once it is closed."""
         ...
 
-    async def mark_listed(self, account: str, now: datetime, listed: Collection[int]) -> Collection[int]:
+    async def mark_listed(self, account: str, now: datetime, listed: Collection[str]) -> Collection[str]:
         """Record which orders the account's complete list showed; return those that vanished from it.
 
         These become due to be polled, unless so many vanished that the list is doubtful.

@@ -1,10 +1,12 @@
 """The provider, as the workers know it. Times are aware and in UTC."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from orderwatch.core.deliveries.checksum import Checksum
+from orderwatch.core.deliveries.promise import Promise
+from orderwatch.core.model import Capture, Delivery, Order
 from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot, SceneSnapshot
@@ -32,17 +34,23 @@ class Tasking(Protocol):
 
     orders_by_sku: bool
 
-    async def order(self, task_id: int) -> OrderSnapshot: ...
+    can_cancel: bool  # whether the provider offers a way to cancel
+
+    async def order(self, order_id: str) -> OrderSnapshot: ...
 
     def listing(self) -> AsyncIterator[ListPage]:
         """Yield every order of the account, page by page; raise if a page fails."""
         ...
 
-    def captures(self, task_id: int) -> AsyncIterator[CaptureSnapshot]:
+    def captures(self, order_id: str) -> AsyncIterator[CaptureSnapshot]:
         """Yield every capture of an order, of all pages; raise if a page fails.
 
         `LeftOutError` at the end if some cannot be read.
         """
+        ...
+
+    async def expect(self, order_ids: Collection[str]) -> None:
+        """Prepare to read the captures of these orders, if one request can serve several of them."""
         ...
 
     async def products(self) -> Sequence[Product]:
@@ -61,17 +69,18 @@ class Tasking(Protocol):
         """
         ...
 
-    async def cancel(self, task_id: int) -> OrderSnapshot:
+    async def cancel(self, order_id: str) -> OrderSnapshot:
         """Request once to cancel an order; raises as `place`, and `MissingError` for an unknown order."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """One attachment as the archive offers it. `url` is valid for one attempt and never stored.
+    """One attachment as the archive offers it.
 
-    If it is not `is_fresh`, it comes from an answer to an earlier call, and may have expired since.
-    `headers` are the account's, only for its own API; a redirect to another origin drops them.
+    `url` and `headers` are valid for one attempt and never stored. If it is not `is_fresh`, it comes from an
+    answer to an earlier call, and may have expired since. `headers` are the account's, for the link's own
+    origin. `size` (bytes), `checksum` and `media_type` are None if unknown.
     """
 
     file_name: str
@@ -83,12 +92,17 @@ class Offer:
     checksum: Checksum | None = None
     media_type: str | None = None
 
+    @property
+    def promise(self) -> Promise:
+        """What the file has to match."""
+        return Promise(media_type=self.media_type, size=self.size, checksum=self.checksum)
+
 
 class Archive(Protocol):
     """Scenes of published captures of one account. Raises `ProviderError`."""
 
-    async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]: ...
+    async def scenes(self, order: Order, capture: Capture) -> Sequence[SceneSnapshot]: ...
 
-    async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
+    async def offer(self, order: Order, delivery: Delivery) -> Offer:
         """Return a link that was not given out before; `MissingError` if the scene does not offer it."""
         ...

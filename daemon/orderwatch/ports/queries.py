@@ -14,7 +14,7 @@ from orderwatch.core.statistics import Counts, MetricCounts, Summary
 class Sort(StrEnum):
     """What a list of orders can be sorted by; orders without the value come last in both directions."""
 
-    TASK_ID = "task_id"
+    ORDER_ID = "order_id"
     NAME = "name"
     STATUS = "status"
     STATE = "state"
@@ -35,7 +35,7 @@ class Search:
     status: str | None = None  # the provider's, as received
     state: OrderState | None = None
     attention: bool = False  # only orders that need a person
-    sort: Sort = Sort.TASK_ID
+    sort: Sort = Sort.ORDER_ID
     descending: bool = False
     offset: int = 0
     limit: int = 100
@@ -62,7 +62,7 @@ class News(NamedTuple):
 
     newest: int  # number of a transition
     moves: Sequence[tuple[int, Transition]]
-    touched: Sequence[tuple[str, int]]
+    touched: Sequence[tuple[str, str]]
     fetching: Sequence[Delivery]
 
 
@@ -85,7 +85,7 @@ class OrderSearch(Protocol):
 class History(Protocol):
     """Every recorded transition, numbered in the order of recording. Raises `DatabaseError`."""
 
-    async def of_order(self, task_id: int, account: str | None = None) -> Sequence[Transition]:
+    async def of_order(self, name: str, account: str | None = None) -> Sequence[Transition]:
         """Return the transitions of the order, or of this id in any account, oldest first."""
         ...
 

@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
+from orderwatch.core.model import Capture, Delivery, Order
 from orderwatch.core.orders.snapshot import AttachmentSnapshot, SceneSnapshot
 from orderwatch.ports import Offer
-from orderwatch.provider.availability import Availability
 from orderwatch.provider.client import TELLURIC, HttpClient
-from orderwatch.provider.offered_links import OfferedLinks, Offers
+from orderwatch.provider.delivery.availability import Availability
+from orderwatch.provider.delivery.offered_links import LinkCache, OfferedLinks, Offers
 from orderwatch.provider.pagination import rows
 from orderwatch.provider.schemas import Attachment, RowSource, Scene, SchemaReader, read_time
 
 _SUFFIXES = {"delivery_zip": ".zip", "footprint": ".kml", "thumbnail": ".png", "preview": ".png"}
+_DEFAULT_ATTACHMENT = "delivery_zip"
 _UNREADABLE = Scene.model_construct(scene_id="")  # stands for all unreadable rows
 _NO_DATE = datetime.min.replace(tzinfo=UTC)
 
@@ -24,13 +26,13 @@ class TelluricApi:
     def __init__(self, http: HttpClient, reader: SchemaReader, monotonic: Callable[[], float]) -> None:
         self._http = http
         self._reader = reader
-        self._monotonic = monotonic
         self._availability = Availability(http.credentials.name, "telluric")
-        self._links: dict[str, OfferedLinks] = {}  # by capture
+        self._links = LinkCache("telluric", monotonic)
 
-    async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]:
-        scenes = await self._scenes(capture_id)
-        self._links_of(capture_id).keep(self._offers(scenes))
+    async def scenes(self, order: Order, capture: Capture) -> Sequence[SceneSnapshot]:
+        del order
+        scenes = await self._scenes(capture.capture_id)
+        self._links_of(capture.capture_id).keep(self._offers(scenes))
         return [
             SceneSnapshot(
                 scene_id=scene.scene_id,
@@ -40,16 +42,12 @@ class TelluricApi:
             for scene in scenes.values()
         ]
 
-    async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
-        return await self._links_of(capture_id).take(scene_id, attachment)
+    async def offer(self, order: Order, delivery: Delivery) -> Offer:
+        del order
+        return await self._links_of(delivery.capture_id).take(delivery.scene_id, delivery.attachment)
 
     def _links_of(self, capture_id: str) -> OfferedLinks:
-        self._links = {key: links for key, links in self._links.items() if links.is_needed}
-        links = self._links.get(capture_id)
-        if links is None:
-            links = OfferedLinks(partial(self._request, capture_id), self._monotonic)
-            self._links[capture_id] = links
-        return links
+        return self._links.of(capture_id, partial(self._request, capture_id))
 
     async def _request(self, capture_id: str) -> Offers:
         return self._offers(await self._scenes(capture_id))
@@ -106,4 +104,6 @@ def _to_snapshot(scene: Scene, attachment: Attachment) -> AttachmentSnapshot:
     file_name = attachment.file_name or f"{scene.scene_id}_{name}{_SUFFIXES.get(name, '')}"
     published = "\0".join((scene.scene_id, name, file_name, scene.last_modified or ""))
     fingerprint = hashlib.sha256(published.encode()).hexdigest()[:24]
-    return AttachmentSnapshot(name=name, file_name=file_name, fingerprint=fingerprint)
+    return AttachmentSnapshot(
+        name=name, file_name=file_name, fingerprint=fingerprint, is_default=name == _DEFAULT_ATTACHMENT
+    )

@@ -20,7 +20,9 @@ class Credentials:
     accounts_url: str
     api_url: str
     requests_per_second: float
-    api: str = "v1"
-    delivery_api: tuple[str, ...] = ("telluric",)
-    collections: tuple[str, ...] = ()
+    api: Literal["v1", "v2", "stapi"] = "v1"
+    delivery_api: tuple[str, ...] = (
+        "telluric",
+    )  # "telluric", "stac" or "deliverables", in order of preference
+    collections: tuple[str, ...] = ()  # of the archive
     archive_url: str = ""

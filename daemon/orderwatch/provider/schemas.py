@@ -137,6 +137,7 @@ class Task(ResponseRow):
     def to_snapshot(self, raw: object) -> OrderSnapshot:
         document = redact_secrets(raw)
         return OrderSnapshot(
+            order_id=str(self.task_id),
             **self.model_dump(exclude={"created_time"}),
             placed_at=self.created_time,
             phase=order_phase(self.status),

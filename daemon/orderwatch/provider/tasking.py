@@ -1,7 +1,8 @@
 """Reads, places and cancels orders, and reads their captures."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from functools import partial
+from urllib.parse import quote
 
 from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.request import Product
@@ -16,7 +17,9 @@ from orderwatch.provider.schemas import Capture, ProductRow, RowSource, SchemaRe
 
 
 class TaskingApi:
-    """`ports.Tasking` over the Tasking API."""
+    """`ports.Tasking` over the Tasking API; its order ids are numbers."""
+
+    can_cancel = True
 
     orders_by_sku = False
 
@@ -24,12 +27,12 @@ class TaskingApi:
         self._http = http
         self._reader = reader
 
-    async def order(self, task_id: int) -> OrderSnapshot:
-        path = f"/tasking/tasks/{task_id}"
+    async def order(self, order_id: str) -> OrderSnapshot:
+        path = f"/tasking/tasks/{quote(order_id, safe='')}"
         name = f"tasking: GET {path}"
         raw = (await self._http.request(TASKING, self._http.url(TASKING, path), name)).json()
-        task = self._reader.read(Task, raw, RowSource(f"order {task_id}"))
-        if task is None or task.task_id != task_id:
+        task = self._reader.read(Task, raw, RowSource(f"order {order_id}"))
+        if task is None or str(task.task_id) != order_id:
             raise AnswerError(f"{name}: the response is not this order")
         return task.to_snapshot(raw)
 
@@ -47,15 +50,20 @@ class TaskingApi:
         task = self._reader.read(Task, raw, RowSource("orders", position))
         return None if task is None else task.to_snapshot(raw)
 
-    async def captures(self, task_id: int) -> AsyncIterator[CaptureSnapshot]:
-        list_name, all_read = f"captures of order {task_id}", True
-        async for position, raw in rows(self._http, TASKING, f"/tasking/tasks/{task_id}/captures/"):
+    async def captures(self, order_id: str) -> AsyncIterator[CaptureSnapshot]:
+        list_name, all_read = f"captures of order {order_id}", True
+        async for position, raw in rows(
+            self._http, TASKING, f"/tasking/tasks/{quote(order_id, safe='')}/captures/"
+        ):
             if capture := self._reader.read(Capture, raw, RowSource(list_name, position)):
                 yield capture.to_snapshot()  # if it is listed twice, the later row counts
             else:
                 all_read = False
         if not all_read:
             raise LeftOutError("tasking: orderwatch cannot read a capture")
+
+    async def expect(self, order_ids: Collection[str]) -> None:
+        """Do nothing: this API has no captures of several orders."""
 
     async def products(self) -> Sequence[Product]:
         found = [
@@ -75,11 +83,13 @@ class TaskingApi:
         except MissingError as error:  # not a missing order
             raise RejectedError(str(error)) from error
 
-    async def cancel(self, task_id: int) -> OrderSnapshot:
-        return await self._send_order("PATCH", f"/tasking/tasks/{task_id}/cancel/", {}, task_id)
+    async def cancel(self, order_id: str) -> OrderSnapshot:
+        return await self._send_order(
+            "PATCH", f"/tasking/tasks/{quote(order_id, safe='')}/cancel/", {}, order_id
+        )
 
     async def _send_order(
-        self, method: str, path: str, document: Mapping[str, object], task_id: int | None = None
+        self, method: str, path: str, document: Mapping[str, object], order_id: str | None = None
     ) -> OrderSnapshot:
         """Send a change and return the order from the response. Raises `UnclearError` if it is another."""
         name = f"tasking: {method} {path}"
@@ -89,6 +99,6 @@ class TaskingApi:
         except AnswerError as error:
             raise UnclearError(str(error)) from error
         task = self._reader.read(Task, raw, RowSource(f"response to {method}"))
-        if task is None or task_id not in (None, task.task_id):
+        if task is None or order_id not in (None, str(task.task_id)):
             raise UnclearError(f"{name}: the response is not this order")
         return task.to_snapshot(raw)

@@ -61,7 +61,7 @@ class CatalogUpdater:
         self._store = store
         self._steady = steady
         self._failing: dict[str, _Failure] = {}  # logged, by root
-        self._skipped_until: dict[tuple[str, str, int, str], float] = {}  # scenes with an unexpected error
+        self._skipped_until: dict[tuple[str, str, str, str], float] = {}  # scenes with an unexpected error
         self._trees = trees
 
     def replace_trees(self, trees: Mapping[str | None, CatalogTree]) -> None:
@@ -171,11 +171,11 @@ class CatalogUpdater:
         """Yield scenes with their orders, in batches of orders."""
         for account, rows in groupby(sorted(unlisted, key=_scene_key), key=lambda scene: scene.account):
             of_account = list(rows)
-            ids = sorted({scene.task_id for scene in of_account})
+            ids = sorted({scene.order_id for scene in of_account})
             for start in range(0, len(ids), _BATCH_SIZE):
                 batch = set(ids[start : start + _BATCH_SIZE])
                 orders = await self._store.orders.get_many(account, batch)
-                yield [(orders[scene.task_id], scene) for scene in of_account if scene.task_id in orders]
+                yield [(orders[scene.order_id], scene) for scene in of_account if scene.order_id in orders]
 
     async def _write_collections(
         self, key: str | None, tree: CatalogTree, changed: Mapping[str, Entry | None]
@@ -225,9 +225,14 @@ def _existing(entries: Iterable[Entry | None]) -> list[Entry]:
     return [entry for entry in entries if entry is not None]
 
 
-def _scene_key(scene: Unlisted) -> tuple[str, int, str]:
-    return scene.account, scene.task_id, scene.scene_id
+def _scene_key(scene: Unlisted) -> tuple[str, str, str]:
+    return scene.account, scene.order_id, scene.scene_id
 
 
 def _log_fields(scene: Unlisted) -> dict[str, object]:
-    return {"account": scene.account, "task_id": scene.task_id, "scene_id": scene.scene_id}
+    return {
+        "account": scene.account,
+        "order_id": scene.order_id,
+        "task_id": scene.task_id,
+        "scene_id": scene.scene_id,
+    }

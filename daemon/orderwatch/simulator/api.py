@@ -206,12 +206,14 @@ def _faulty(
 def _facts(simulator: Simulator, request: web.Request) -> Document:
     capture_id = request.query.get("sceneset_id")
     owner = simulator.world.owner(capture_id) if capture_id else None
+    order_id = request.match_info.get("order_id")
+    owner = owner or simulator.world.order_with(order_id or "", simulator.seconds())
     task_id = owner.task_id if owner else request.match_info.get("task_id")
     return {
         "account": request[ENTRY].account,
         "path": request.path,
         "task_id": task_id,
-        "order_id": request.match_info.get("order_id"),
+        "order_id": order_id,
         "capture_id": capture_id,
         "limit": number(request, "limit"),
     }

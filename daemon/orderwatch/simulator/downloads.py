@@ -1,7 +1,5 @@
 """A download host: a catalog whose links carry their own token, with object storage behind it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import cast
 
 from aiohttp import hdrs, web
@@ -57,27 +55,9 @@ def _serving(simulator: Simulator) -> Handler:
         if place is None:
             return web.Response(status=404, text="no such scene\n")
         served = _file(simulator, place, cast("Attachment", link.attachment))
-        with _connected(simulator, place.scene.host) as accepted:
-            return await answer(simulator, request, served, fault) if accepted else _full(simulator)
+        return await answer(simulator, request, served, fault)
 
     return serve
-
-
-@contextmanager
-def _connected(simulator: Simulator, host: int) -> Iterator[bool]:
-    """Yield whether the host accepts another connection."""
-    most = simulator.scenario.downloads.connections
-    simulator.connections[host] += 1
-    try:
-        yield not most or simulator.connections[host] <= most
-    finally:
-        simulator.connections[host] -= 1
-
-
-def _full(simulator: Simulator) -> web.Response:
-    downloads = simulator.scenario.downloads
-    later = {} if downloads.retry_after is None else {hdrs.RETRY_AFTER: str(downloads.retry_after)}
-    return web.Response(status=downloads.refusal, headers=later, text="too many connections\n")
 
 
 def _file(simulator: Simulator, place: Place, name: Attachment) -> Served:
@@ -86,6 +66,7 @@ def _file(simulator: Simulator, place: Place, name: Attachment) -> Served:
         file_name=simulator.world.file_name(place, name),
         media_type=MEDIA_TYPES[name],
         last_modified=simulator.world.last_modified(place, simulator.seconds()),
+        host=place.scene.host,
     )
 
 

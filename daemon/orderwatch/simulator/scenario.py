@@ -58,7 +58,7 @@ class Account(Frozen):
     """Credentials; `name` is their name in `Simulator.config_toml`.
 
     Without `may_task` their tokens lack that scope: placing and cancelling is answered with 403. Without
-    `credit` a valid order is answered with 402.
+    `credit` a valid order is answered with 402. `api` and `delivery_api` are what its configuration uses.
     """
 
     name: str = "main"
@@ -68,6 +68,8 @@ class Account(Frozen):
     contracts: tuple[Contract, ...] = (Contract(),)
     may_task: bool = True
     credit: bool = True
+    api: Literal["v1", "v2"] = "v1"
+    delivery_api: tuple[Literal["telluric", "stac", "deliverables"], ...] = ("telluric",)
 
 
 class Product(Frozen):

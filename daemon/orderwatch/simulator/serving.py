@@ -2,6 +2,8 @@
 
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from email.utils import format_datetime
 from typing import NamedTuple
@@ -17,19 +19,43 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 class Served(NamedTuple):
-    """A file at this moment."""
+    """A file at this moment; `host` is the number of its download host, None at the API."""
 
     content: Content
     file_name: str
     media_type: str
     last_modified: datetime
+    host: int | None
 
 
 async def answer(
     simulator: Simulator, request: web.Request, served: Served, fault: Fault | None
 ) -> web.StreamResponse:
     """Answer a GET or HEAD request for the file, as its headers and the fault demand."""
-    return await _Response(simulator, served).answer(request, fault)
+    with _connected(simulator, served.host) as accepted:
+        if not accepted:
+            return _full(simulator)
+        return await _Response(simulator, served).answer(request, fault)
+
+
+@contextmanager
+def _connected(simulator: Simulator, host: int | None) -> Iterator[bool]:
+    """Yield whether the host accepts another connection."""
+    most = simulator.scenario.downloads.connections
+    if host is None:
+        yield True
+        return
+    simulator.connections[host] += 1
+    try:
+        yield not most or simulator.connections[host] <= most
+    finally:
+        simulator.connections[host] -= 1
+
+
+def _full(simulator: Simulator) -> web.Response:
+    downloads = simulator.scenario.downloads
+    later = {} if downloads.retry_after is None else {hdrs.RETRY_AFTER: str(downloads.retry_after)}
+    return web.Response(status=downloads.refusal, headers=later, text="too many connections\n")
 
 
 class _Response:

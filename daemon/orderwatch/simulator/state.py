@@ -5,7 +5,7 @@ import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -194,7 +194,7 @@ class Simulator:
     def config_toml(self, account: str = "main") -> str:
         """Return orderwatch's configuration tables for an account. Raises `KeyError` if unknown."""
         chosen = self.account(account)
-        settings = {
+        settings: dict[str, object] = {
             "credentials": chosen.kind,
             "client_id": chosen.client_id,
             "client_secret": chosen.client_secret,
@@ -202,6 +202,10 @@ class Simulator:
         if chosen.kind == "platform":
             usable = (contract for contract in chosen.contracts if contract.usable)
             settings["contract_id"] = next(usable, chosen.contracts[0]).contract_id
+        if chosen.api != "v1":
+            settings["api"] = chosen.api
+        if chosen.delivery_api != ("telluric",):
+            settings["delivery_api"] = chosen.delivery_api
         endpoints = {"token": self.token_url, "accounts": self.api_url, "api": self.api_url}
         return (
             _table(f"accounts.{_key(account)}", settings)
@@ -214,8 +218,8 @@ def _key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
 
 
-def _table(name: str, values: dict[str, str]) -> str:
-    # A JSON string is also a TOML string.
+def _table(name: str, values: Mapping[str, object]) -> str:
+    # A string of JSON is also one of TOML, and so is a list of them.
     return "".join([f"[{name}]\n", *(f"{key} = {json.dumps(value)}\n" for key, value in values.items())])
 
 

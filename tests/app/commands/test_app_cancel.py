@@ -51,6 +51,7 @@ async def test_what_is_over_otherwise_is_not_cancelled_and_fails(rigged: Rigged)
     assert (ended.code, lines(ended)) == (1, [problem])
     assert json.loads(ended.out) == {
         "account": "main",
+        "order_id": "8",
         "task_id": 8,
         "status": "completed",
         "sent": False,

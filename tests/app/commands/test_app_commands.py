@@ -271,7 +271,7 @@ async def test_a_database_folder_that_cannot_be_made_exits_3(rigged: Rigged) -> 
     [
         (("frobnicate",), "orderwatch"),
         (("--loud",), "orderwatch"),
-        (("status", "seven"), "orderwatch status"),
+        (("status", "7", "8"), "orderwatch status"),
         (("history",), "orderwatch history"),
         (("retry", "--all", "--task", "1"), "orderwatch retry"),
         (("once", "--delivery", "scene"), "orderwatch once"),

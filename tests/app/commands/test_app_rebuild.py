@@ -56,7 +56,7 @@ async def test_the_rows_of_the_files_are_as_they_were_and_nothing_is_fetched_aga
         assert looked.captures[0].status == order.captures[0].status
         async with open_store(at_home.rig.database) as store:
             assert await store.history.publication_lags(100) == []
-            details = [m.detail or "" for m in await store.history.of_order(7)]
+            details = [m.detail or "" for m in await store.history.of_order("7")]
         assert sum(detail.endswith("rebuilt from the tree") for detail in details) == 5
 
 

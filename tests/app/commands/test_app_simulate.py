@@ -51,9 +51,9 @@ class Play:
     def arguments(self, config: Path) -> tuple[str, ...]:
         return "simulate", "--scenario", f"{self.rig.folder}/scenario.toml", "--write-config", str(config)
 
-    async def begin(self) -> list[list[str]]:
+    async def begin(self, *options: str) -> list[list[str]]:
         """The commands that are told, as a shell reads them."""
-        self.simulator = await self.rig.start(*self.arguments(self.config))
+        self.simulator = await self.rig.start(*self.arguments(self.config), *options)
         async with asyncio.timeout(PATIENCE):
             while "status\n" not in (told := self.rig.log.read_text(encoding="utf-8")):
                 await asyncio.sleep(0.05)
@@ -110,6 +110,15 @@ async def test_a_player_is_told_what_to_call_and_plays_in_the_folder_of_the_file
     assert {p.name for p in play.folder.iterdir()} >= {"play.toml", "deliveries", "orderwatch.db"}
     assert {p.name for p in play.rig.folder.iterdir()} == {"daemon.log", "scenario.toml", "to play"}
     assert everything(*PRODUCTION) == before
+
+
+async def test_a_player_chooses_the_apis_of_the_accounts(rigged: Rigged) -> None:
+    play = Play(await rigged(Scenario()))
+    await play.begin("--api", "v2", "--delivery-api", "stac", "--delivery-api", "deliverables")
+    accounts = tomllib.loads(play.config.read_text(encoding="utf-8"))["accounts"]
+    assert {account["api"] for account in accounts.values()} == {"v2"}
+    assert all(account["delivery_api"] == ["stac", "deliverables"] for account in accounts.values())
+    assert await play.rig.terminated(play.simulator) == 0
 
 
 async def test_the_file_that_was_written_may_be_written_again_and_the_player_is_told_how_to_begin_anew(

@@ -205,7 +205,7 @@ async def test_the_history_tells_why_it_was_fetched_again(tmp_path: Path) -> Non
         path.unlink()
         await at_home.repair()
         async with open_store(at_home.rig.database) as store:
-            moves = [(m.before, m.after, m.detail) for m in await store.history.of_order(7) if m.scene_id]
+            moves = [(m.before, m.after, m.detail) for m in await store.history.of_order("7") if m.scene_id]
         assert ("stored", "wanted", "missing: the file does not exist; downloaded again") in moves
         assert moves[-1][:2] == ("fetching", "stored")
 
@@ -246,10 +246,11 @@ async def test_an_old_file_is_not_fetched_while_a_newer_version_is_on_its_way(tm
         first, path = await the_file(at_home)
         path.unlink()
         async with open_store(at_home.rig.database) as store:
-            order = await store.orders.get("main", 7)
+            order = await store.orders.get("main", "7")
             assert order is not None
             newer = Delivery(
                 account="main",
+                order_id="7",
                 task_id=7,
                 capture_id=first.capture_id,
                 scene_id=first.scene_id,
@@ -344,8 +345,8 @@ async def test_the_command_names_what_is_wrong_and_is_content_once_it_is_mended(
         assert (ended.code, told["checked"]) == (1, 2)
         assert {f["kind"] for f in told["findings"]} == {"missing", "changed"}
         assert set(told["findings"][0]) == {
-            "kind", "account", "task_id", "capture_id", "scene_id", "attachment", "root", "path", "detail",
-            "repair",
+            "kind", "account", "order_id", "task_id", "capture_id", "scene_id", "attachment", "root", "path",
+            "detail", "repair",
         }  # fmt: skip
         assert len(ended.err.splitlines()) == 2
         ended = await at_home.rig.call("verify", "--repair")

@@ -41,7 +41,8 @@ async def test_a_capture_that_moves_is_sent_to_who_listens_and_the_page_tells_it
                     await moved(viewer, "captured")
                     seconds[0] = 6
                     move = await moved(viewer, "published")
-                    assert (move["account"], move["task_id"], move["capture_id"]) == ("main", 7, CAPTURE)
+                    assert (move["account"], move["capture_id"]) == ("main", CAPTURE)
+                    assert (move["order_id"], move["task_id"]) == ("7", 7)
                     assert (await moved(viewer, "stored"))["subject"] == "delivery"
                 _, _, page = await asked(port, "/orders/main/7")
                 assert b"published" in page

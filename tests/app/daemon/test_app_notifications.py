@@ -91,7 +91,7 @@ async def test_once_tells_what_happened_and_what_failed_the_next_time(tmp_path: 
     assert first.ids == second.ids
     notes = json.loads(first.body)["notes"]
     assert [note["event"] for note in notes] == ["capture.changed", "delivery.stored", "delivery.stored"]
-    assert {note["task_id"] for note in notes} == {7}
+    assert {(note["order_id"], note["task_id"]) for note in notes} == {("7", 7)}
     assert all((tmp_path / "tree" / note["path"]).stat().st_size == note["size"] for note in notes[1:])
     assert b"http" not in first.body
     assert other.heard == []

@@ -23,7 +23,7 @@ from orderwatch.web.server.app import serving
 __all__ = ["events"]
 
 TOKEN = {"Authorization": "Bearer canary-token"}
-WORDS = {"account": "main", "task_id": "1", "name": "style.css"}
+WORDS = {"account": "main", "order_id": "1", "name": "style.css"}
 NEVER = ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE")
 SAFETY = {
     "x-content-type-options": "nosniff",

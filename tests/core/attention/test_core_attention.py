@@ -36,7 +36,7 @@ from orderwatch.core.orders.status import NO_STATUS
 from orderwatch.core.serializers import concern_to_dict
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-NAMES = OrderNames("main", 1, "Harbour", "Quay")
+NAMES = OrderNames("main", "1", 1, "Harbour", "Quay")
 PROBLEM = Problem(
     key="p", event="space.short", began_at=NOW - HOUR, facts={"root": "/srv", "reason": "full."}
 )
@@ -51,6 +51,7 @@ def scope(
 def an_order(**fields: Any) -> OrderFacts:  # noqa: ANN401 - of any field
     given = {
         "account": "main",
+        "order_id": "1",
         "task_id": 1,
         "project_name": "Harbour",
         "task_name": "Quay",
@@ -277,4 +278,4 @@ def test_the_heartbeats_own_failure_never_keeps_its_url_from_being_asked() -> No
 
 def test_concerns_are_found_by_their_order() -> None:
     lost = one(Evidence(orders=[an_order(state=OrderState.LOST)]))
-    assert by_order([lost, one(Evidence(problems=[PROBLEM]))]) == {("main", 1): [lost]}
+    assert by_order([lost, one(Evidence(problems=[PROBLEM]))]) == {("main", "1"): [lost]}

@@ -153,6 +153,14 @@ def test_a_layout_is_filled_in(layout: str, expected: str) -> None:
     assert place(layout, KNOWN, delivery()) == expected
 
 
+@pytest.mark.parametrize("order_id", ["000383", "0b1c2d3e-4f50-4678-9abc-def012345678", "23272"])
+def test_an_id_keeps_its_form_and_stands_for_a_task_id_that_there_is_not(order_id: str) -> None:
+    named = delivery(order_id=order_id, task_id=None)
+    assert place("{order_id}/{task_id}/{file_name}", KNOWN, named) == f"{order_id}/{order_id}/s1.zip"
+    numbered = replace(named, task_id=41)
+    assert place("{order_id}/{task_id}/{file_name}", KNOWN, numbered) == f"{order_id}/41/s1.zip"
+
+
 def test_the_date_of_a_capture_is_that_of_utc() -> None:
     tokyo = timezone(timedelta(hours=9))
     early = capture(start=datetime(2026, 11, 23, 8, 0, tzinfo=tokyo))
@@ -287,13 +295,19 @@ def test_different_names_do_not_collide() -> None:
         {"capture_id": "c2"},
         {"attachment": "thumbnail"},
         {"account": "other"},
-        {"task_id": 1},
+        {"order_id": "1"},
     ],
 )
 def test_other_bytes_have_another_partial(changed: dict[str, str | int]) -> None:
     one = delivery()
     other: Delivery = replace(one, **changed)  # type: ignore[arg-type]  # fields of a delivery
     assert partial_name(one) != partial_name(other)
+
+
+def test_a_partial_keeps_the_name_that_it_had_when_ids_were_numbers() -> None:
+    """Else every download would begin again at the upgrade."""
+    assert partial_name(delivery()) == "b7e1fbba1e4ca85ab1a76855.part"
+    assert partial_name(delivery(task_id=None)) == partial_name(delivery())
 
 
 def test_the_same_bytes_keep_their_partial_through_every_failure() -> None:

@@ -93,9 +93,9 @@ def test_a_sidecar_of_the_first_version_tells_when_it_was_published_at_the_lates
 
 
 def test_every_order_of_every_account_is_one_of_its_own() -> None:
-    verdicts = restored([found(), found("b", task_id=7), found("c", account="other")], LATER)
+    verdicts = restored([found(), found("b", order_id="7", task_id=7), found("c", account="other")], LATER)
     assert [(v.order.account, v.order.task_id, len(v.order.deliveries)) for v in verdicts] == [
-        ("main", 7, 1),
         ("main", 23272, 1),
+        ("main", 7, 1),
         ("other", 23272, 1),
     ]

@@ -36,6 +36,7 @@ DELIVERY = stored(
 def test_the_sidecar_tells_what_the_file_is() -> None:
     assert json.loads(sidecar(ORDER, DELIVERY, NOON)) == {
         "account": "main",
+        "order": "23272",
         "task": 23272,
         "task_name": "Köln",
         "project_name": "Harbour 1",
@@ -100,7 +101,8 @@ maybe_times = st.none() | times
 deliveries = st.builds(
     Delivery,
     account=texts,
-    task_id=numbers,
+    order_id=texts.filter(bool),
+    task_id=st.none() | numbers,
     capture_id=st.just("c1"),
     scene_id=texts,
     attachment=texts,
@@ -166,8 +168,9 @@ def changed(**fields: Any) -> bytes:  # noqa: ANN401 - of any field
     [
         *[
             (name, None, f"{name} is missing")
-            for name in ("account", "task", "scene", "version", "fingerprint", "size", "sha256", "stored_at")
+            for name in ("account", "scene", "version", "fingerprint", "size", "sha256", "stored_at")
         ],
+        ("order", 7, "order is not text"),
         ("task", "7", "task is not a valid number"),
         ("task", True, "task is not a valid number"),
         ("task", 2**63, "task is not a valid number"),
@@ -189,9 +192,30 @@ def test_a_sidecar_that_lacks_or_garbles_something_says_what(field: str, value: 
 def test_a_sidecar_of_the_first_version_is_read_too() -> None:
     old = json.loads(sidecar(ORDER, DELIVERY, NOON))
     del old["published_at"]
+    del old["order"]
     told = parse(json.dumps({**old, "of a later version": 1}).encode())
     assert told.published_at is None
     assert told.delivery.sha256 == "ab"
+    assert (told.delivery.order_id, told.delivery.task_id) == ("23272", 23272)
+    assert disagreements(told, DELIVERY) == []
+
+
+def test_a_sidecar_of_the_first_version_needs_its_task() -> None:
+    old = json.loads(sidecar(ORDER, DELIVERY, NOON))
+    del old["order"]
+    with pytest.raises(ValueError, match="task is missing"):
+        parse(json.dumps({**old, "task": None}).encode())
+
+
+@pytest.mark.parametrize("order_id", ["000383", "0b1c2d3e-4f50-4678-9abc-def012345678", "23272"])
+def test_an_order_without_a_task_id_is_described_by_its_order_id(order_id: str) -> None:
+    held = replace(DELIVERY, order_id=order_id, task_id=None)
+    written = sidecar(ORDER, held, NOON)
+    assert (json.loads(written)["order"], json.loads(written)["task"]) == (order_id, None)
+    told = parse(written)
+    assert (told.delivery.order_id, told.delivery.task_id) == (order_id, None)
+    assert disagreements(told, held) == []
+    assert disagreements(told, replace(held, order_id="383")) == ["order"]
 
 
 def test_what_a_row_has_otherwise_is_named_and_names_of_orders_may_change() -> None:

@@ -13,6 +13,7 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 def coming(durable: int, total: int | None = 1_000_000) -> Delivery:
     return Delivery(
         account="main",
+        order_id="1",
         task_id=1,
         capture_id="c",
         scene_id="s",

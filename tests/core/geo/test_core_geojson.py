@@ -22,6 +22,7 @@ def test_a_target_is_a_feature_with_what_is_known_of_its_order() -> None:
         "properties": {
             "kind": "target",
             "account": "main",
+            "order_id": "23272",
             "task_id": 23272,
             "task_name": "Quay",
             "project_name": "Harbour",

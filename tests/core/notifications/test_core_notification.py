@@ -30,9 +30,10 @@ from orderwatch.core.order_names import OrderNames
 from orderwatch.core.orders.observe import Verdict
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-NAMES = OrderNames("main", 5, "Harbour east", "Quay 5")
+NAMES = OrderNames("main", "5", 5, "Harbour east", "Quay 5")
 ORDER = Order(
     account="main",
+    order_id="5",
     task_id=5,
     status=TrackedStatus(word="completed", phase=None),
     project_name="Harbour east",
@@ -42,6 +43,7 @@ ORDER = Order(
 MOVE = Transition(
     at=NOW,
     account="main",
+    order_id="5",
     task_id=5,
     subject=Subject.CAPTURE,
     capture_id="c-1",
@@ -51,6 +53,7 @@ MOVE = Transition(
 )
 FETCHING = Delivery(
     account="main",
+    order_id="5",
     task_id=5,
     capture_id="c-1",
     scene_id="s-1",
@@ -81,6 +84,7 @@ def test_a_note_is_json_that_begins_with_id_event_and_time() -> None:
         "event": "capture.changed",
         "at": "2026-11-23T12:00:00Z",
         "account": "main",
+        "order_id": "5",
         "task_id": 5,
         "project_name": "Harbour east",
         "task_name": "Quay 5",

@@ -26,7 +26,7 @@ def problem(event: str, **facts: object) -> Problem:
         ("clock.wrong", "clock.right", {}),
         ("token.refresh_failed", "token.refresh_restored", {"account": "main", "audience": "api"}),
         ("watch.empty", "watch.matched", {"account": "main", "watch": "project_name = 'x'"}),
-        ("order.look_failed", "order.look_restored", {"account": "main", "task_id": 5}),
+        ("order.look_failed", "order.look_restored", {"account": "main", "order_id": "5"}),
         ("ordering.hindered", "ordering.unhindered", {"account": "main", "order": "x"}),
         (
             "intent.unclear",

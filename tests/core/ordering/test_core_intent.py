@@ -48,7 +48,8 @@ def just_like_it(task_id: int = 1, placed_at: datetime | None = NOON, **more: ob
         "end": ASKED.end,
         "document": {"target": ASKED.target},
     }
-    return replace(seen_order(), task_id=task_id, **(facts | more))  # type: ignore[arg-type]  # by name
+    keys = {"order_id": str(task_id), "task_id": task_id}
+    return replace(seen_order(), **(keys | facts | more))  # type: ignore[arg-type]  # by name
 
 
 def a_stranger(task_id: int) -> OrderSnapshot:
@@ -79,7 +80,7 @@ def test_what_is_sent_remembers_what_the_list_showed_before() -> None:
     before = replace(looked(lost(), LONG, LONG), reason="500", sends=1)
     after = sending(before, OrderList(NOON, [a_stranger(5), just_like_it(7), just_like_it(6)]), NOON + HOUR)
     assert (after.state, after.sends, after.sent_at) == (_S.SENDING, 2, NOON + HOUR)
-    assert after.before == (5, 7, 6)
+    assert after.before == ("5", "7", "6")
     assert (after.ended_at, after.searched_at, after.reason) == (None, None, None)
 
 
@@ -143,7 +144,7 @@ def test_a_list_that_proves_nothing_undoes_what_was_proven(stock: OrderList, wor
 
 
 def test_what_was_there_before_casts_no_doubt_whatever_it_is() -> None:
-    before = [replace(NAMELESS, task_id=5), just_like_it(6, product="90"), just_like_it(7)]
+    before = [replace(NAMELESS, order_id="5", task_id=5), just_like_it(6, product="90"), just_like_it(7)]
     assert looked(lost(before), LONG, LONG, stock=before).state is _S.ABSENT
 
 
@@ -161,7 +162,7 @@ def test_what_was_there_before_casts_no_doubt_whatever_it_is() -> None:
 )
 def test_what_became_of_it_is_like_it_new_and_of_no_other_intent(seen: OrderSnapshot, *, is_it: bool) -> None:
     intent = lost([just_like_it(5)])
-    assert found(intent, OrderList(NOON, [just_like_it(5), seen]), {6}) == (seen if is_it else None)
+    assert found(intent, OrderList(NOON, [just_like_it(5), seen]), {"6"}) == (seen if is_it else None)
 
 
 def test_of_two_that_could_be_it_the_one_that_is_dated_since_then_is() -> None:
@@ -172,7 +173,7 @@ def test_of_two_that_could_be_it_the_one_that_is_dated_since_then_is() -> None:
 def test_what_is_another_intents_casts_no_doubt() -> None:
     intent = lost()
     for _ in range(2):
-        intent, doubt = searched(intent, OrderList(NOON + LONG, [just_like_it(5)]), {5}, WAIT, WAIT)
+        intent, doubt = searched(intent, OrderList(NOON + LONG, [just_like_it(5)]), {"5"}, WAIT, WAIT)
         assert doubt is None
     assert intent.state is _S.ABSENT
 
@@ -187,14 +188,17 @@ def test_an_end_is_told_with_its_reason() -> None:
     intent = sending(an_intent(), OrderList(NOON, []), NOON)
     assert closed(intent, "400: no", refused=True) == replace(intent, state=_S.REFUSED, reason="400: no")
     assert closed(intent, "429", refused=False) == replace(intent, state=_S.UNSENT, reason="429")
-    assert placed(lost(), 7).reason is None
+    assert placed(lost(), just_like_it(7)).reason is None
 
 
 def test_the_history_tells_how_it_was_placed() -> None:
     by = "by ada@desk from quay.toml (sha256 d1), note: for the port"
     sent = sending(an_intent(), OrderList(NOON, []), NOON)
-    assert placed(sent, 7).words == f"placed {by}"
-    assert placed(unclear(sent, "500", NOON), 7).words == (
+    assert placed(sent, just_like_it(7)).words == f"placed {by}"
+    assert placed(unclear(sent, "500", NOON), just_like_it(7)).words == (
         f"placed {by}; the response was lost, and it was found in the provider's list"
     )
-    assert placed(an_intent(), 7).words == f"found in the provider's list, placed earlier; requested {by}"
+    assert (
+        placed(an_intent(), just_like_it(7)).words
+        == f"found in the provider's list, placed earlier; requested {by}"
+    )

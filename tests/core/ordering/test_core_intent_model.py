@@ -36,20 +36,20 @@ class Provider:
 
     now: datetime = NOON
     skew: timedelta = timedelta()  # of the times that it shows
-    shown_from: dict[int, datetime] = field(default_factory=dict)
+    shown_from: dict[str, datetime] = field(default_factory=dict)
     orders: list[OrderSnapshot] = field(default_factory=list)
-    of: dict[int, int | None] = field(default_factory=dict)
+    of: dict[str, int | None] = field(default_factory=dict)
 
     def take(self, intent: int | None, lag: int, **more: object) -> OrderSnapshot:
         task_id = len(self.orders) + 1
         seen = just_like_it(task_id, self.now + self.skew, **more)
         self.orders.append(seen)
-        self.shown_from[task_id] = self.now + lag * SECOND
-        self.of[task_id] = intent
+        self.shown_from[seen.order_id] = self.now + lag * SECOND
+        self.of[seen.order_id] = intent
         return seen
 
     def show(self, mood: str, fewer_than: int) -> OrderList:
-        rows = [seen for seen in self.orders if self.shown_from[seen.task_id] <= self.now]
+        rows = [seen for seen in self.orders if self.shown_from[seen.order_id] <= self.now]
         match mood:
             case "short":
                 return OrderList(self.now, rows[: max(0, fewer_than - 1)][::-1])
@@ -71,7 +71,7 @@ class Ordering(RuleBasedStateMachine):
         super().__init__()
         self.provider = Provider()
         self.intents: list[Intent] = []
-        self.shown_before: dict[int, set[int]] = {}  # when each was sent
+        self.shown_before: dict[int, set[str]] = {}  # when each was sent
         for _ in range(3):
             self.provider.take(None, 0, task_name="Another's")
 
@@ -100,8 +100,8 @@ class Ordering(RuleBasedStateMachine):
         if nameless(ASKED, stock) and not again:
             return
         if twins and not again:
-            if not any(intent.task_id == twins[0].task_id for intent in self.intents):
-                self.intents.append(placed(an_intent(), twins[0].task_id))
+            if not any(intent.order_id == twins[0].order_id for intent in self.intents):
+                self.intents.append(placed(an_intent(), twins[0]))
             return
         self.intents.append(an_intent())
         self._send(post, stock, lag)
@@ -113,9 +113,9 @@ class Ordering(RuleBasedStateMachine):
         waited = timedelta()
         for _ in range(9):
             stock = self.provider.show(mood, len(intent.before))
-            taken = {other.task_id for other in self.intents if other.task_id}
+            taken = {other.order_id for other in self.intents if other.order_id}
             if seen := found(intent, stock, taken):
-                self.intents[-1] = placed(intent, seen.task_id)
+                self.intents[-1] = placed(intent, seen)
                 return
             intent, doubt = searched(intent, stock, taken, WAIT, waited)
             self.intents[-1] = intent
@@ -132,12 +132,12 @@ class Ordering(RuleBasedStateMachine):
     def _send(self, post: str, stock: OrderList, lag: int) -> None:
         number = len(self.intents) - 1
         intent = self.intents[number] = sending(self.intents[number], stock, self.provider.now)
-        self.shown_before[number] = {shown.task_id for shown in stock.orders}
+        self.shown_before[number] = {shown.order_id for shown in stock.orders}
         seen = None
         if post in {"fine", "lost after", "killed after"}:
             seen = self.provider.take(number, lag)
         if post == "fine" and seen:
-            self.intents[number] = placed(intent, seen.task_id)
+            self.intents[number] = placed(intent, seen)
         elif post.startswith("lost"):
             self.intents[number] = unclear(intent, "500", self.provider.now)
         elif post in {"refused", "unsent"}:
@@ -155,8 +155,8 @@ class Ordering(RuleBasedStateMachine):
             if intent.state in {_S.ABSENT, _S.REFUSED, _S.UNSENT}:
                 assert not taken, f"said to be {intent.state}"
             if intent.state is _S.PLACED:
-                assert intent.task_id in self.provider.of
-                assert intent.task_id not in self.shown_before.get(number, ())
+                assert intent.order_id in self.provider.of
+                assert intent.order_id not in self.shown_before.get(number, ())
 
     @invariant()
     def never_one_order_for_two_intents(self) -> None:

@@ -33,6 +33,7 @@ def intent(state: IntentState = IntentState.PLACED, **more: Any) -> Intent:  # n
         "sent_at": NOON,
         "sends": 1,
         "standing_order": True,
+        "order_id": "41" if state is IntentState.PLACED else None,
         "task_id": 41 if state is IntentState.PLACED else None,
         **more,
     }

@@ -32,6 +32,7 @@ def an_order(
     )
     file = Delivery(
         account="main",
+        order_id="1",
         task_id=1,
         capture_id="c",
         scene_id="s",
@@ -42,6 +43,7 @@ def an_order(
     )
     return Order(
         account="main",
+        order_id="1",
         task_id=1,
         status=TrackedStatus(word=str(phase), phase=phase),
         state=state,

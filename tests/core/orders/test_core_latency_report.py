@@ -31,6 +31,7 @@ NONE = Figures(count=0, median=None, p90=None)
 def an_order(task_id: int = 1, **more: Any) -> OrderRow:  # noqa: ANN401 - of any field
     plain = OrderRow(
         account="main",
+        order_id=str(task_id),
         task_id=task_id,
         task_name="Quay",
         project_name="Harbour",
@@ -44,17 +45,17 @@ def an_order(task_id: int = 1, **more: Any) -> OrderRow:  # noqa: ANN401 - of an
 
 
 def a_capture(name: str = "c1", phase: str | None = "published", **more: Any) -> CaptureRow:  # noqa: ANN401 - as above
-    plain = CaptureRow("main", 1, name, phase, start=NOON + HOUR, published_at=NOON + 3 * HOUR)
+    plain = CaptureRow("main", "1", name, phase, start=NOON + HOUR, published_at=NOON + 3 * HOUR)
     return plain._replace(**more)
 
 
 def a_move(after: str, before: str | None = None, at: datetime = NOON, **more: Any) -> ChangeRow:  # noqa: ANN401 - as above
-    plain = ChangeRow(at, "main", 1, "c1", None, Subject.CAPTURE, before, after)
+    plain = ChangeRow(at, "main", "1", "c1", None, Subject.CAPTURE, before, after)
     return plain._replace(**more)
 
 
 def a_stored(version: int = 1, after: timedelta = MINUTE, **more: Any) -> StoredRow:  # noqa: ANN401 - as above
-    return StoredRow("main", 1, version, NOON, NOON + after)._replace(**more)
+    return StoredRow("main", "1", version, NOON, NOON + after)._replace(**more)
 
 
 def entered(*rows: OrderRow | ChangeRow | CaptureRow | StoredRow) -> ReportBuilder:
@@ -205,7 +206,7 @@ def test_overdue_is_what_ended_with_nothing_stored_the_oldest_end_first() -> Non
         an_order(6, end=NOON - 2 * DAY, state="lost"),
         an_order(1, account="other", end=NOON - DAY),
         a_stored(),
-        a_stored(2, task_id=2, published_at=None),
+        a_stored(2, order_id="2", published_at=None),
     ).report(NOON)
     assert [(o.account, o.task_id) for o in report.overdue] == [("main", 6), ("other", 1)]
 
@@ -227,7 +228,7 @@ class TestDwell:
         "other",
         [
             {"account": "other"},
-            {"task_id": 2},
+            {"order_id": "2"},
             {"capture_id": "c2"},
             {"subject": Subject.ORDER, "capture_id": None},
             {"subject": Subject.DELIVERY, "scene_id": "s1"},
@@ -276,7 +277,7 @@ class TestDwell:
         for task_id, word, pause in drawn:
             now += pause
             before, since = stands.get(task_id, (None, now))
-            moves.append(a_move(word, before, now, task_id=task_id))
+            moves.append(a_move(word, before, now, order_id=str(task_id)))
             if word == before:
                 continue  # something was done to it that did not move it
             if before is not None:

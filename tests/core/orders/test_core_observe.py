@@ -27,11 +27,13 @@ from tests.core.samples import (
 
 from orderwatch.core.deliveries import state_machine as local
 from orderwatch.core.deliveries.state_machine import Failure, FailureKind
+from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.model import (
     CapturePhase,
     Delivery,
     DeliveryState,
     Order,
+    OrderKey,
     OrderPhase,
     OrderState,
     Subject,
@@ -117,7 +119,7 @@ def test_the_first_look_records_order_capture_and_delivery_as_first() -> None:
         (Subject.DELIVERY, None, "wanted", _K.FIRST),
     ]
     assert verdict.transitions[-1].detail == "delivery_zip s1.zip"
-    assert [d.key for d in verdict.wanted] == [("main", 23272, "c1", "s1", ZIP, 1)]
+    assert [d.key for d in verdict.wanted] == [("main", "23272", "c1", "s1", ZIP, 1)]
 
 
 def test_a_skipped_state_is_recorded_as_a_skip() -> None:
@@ -367,7 +369,7 @@ class TestHalfALook:
         assert {order.status.doubts for order in later} == {1}
 
     def test_captures_alone_show_a_lost_order_again_and_that_is_recorded(self) -> None:
-        lost = observe_missing(after(look()).order, "main", 23272, NOON).order
+        lost = observe_missing(after(look()).order, "main", OrderKey("23272", 23272), NOON).order
         verdict = observe(lost, self.captures_only, NOON + HOUR, RULES)
         assert verdict.order.state is OrderState.OPEN
         assert kinds(verdict, Subject.ORDER) == [("lost", "in_progress", _K.ODD)]
@@ -400,16 +402,16 @@ def test_an_order_was_shown_last_by_a_look_or_by_the_list(
 class TestLost:
     def test_an_order_answered_with_404_is_lost_and_keeps_everything(self) -> None:
         known = after(published()).order
-        verdict = observe_missing(known, "main", 23272, NOON + HOUR)
+        verdict = observe_missing(known, "main", OrderKey("23272", 23272), NOON + HOUR)
         assert verdict.order == replace(known, state=OrderState.LOST, last_seen_at=NOON + HOUR)
         assert kinds(verdict, Subject.ORDER) == [("in_progress", "lost", _K.ODD)]
 
     def test_it_is_said_once(self) -> None:
-        lost = observe_missing(after(look()).order, "main", 23272, NOON).order
-        assert not observe_missing(lost, "main", 23272, NOON + HOUR).transitions
+        lost = observe_missing(after(look()).order, "main", OrderKey("23272", 23272), NOON).order
+        assert not observe_missing(lost, "main", OrderKey("23272", 23272), NOON + HOUR).transitions
 
     def test_an_order_never_seen_can_be_lost_too(self) -> None:
-        verdict = observe_missing(None, "main", 7, NOON)
+        verdict = observe_missing(None, "main", OrderKey("7", 7), NOON)
         assert (verdict.order.task_id, verdict.order.state) == (7, OrderState.LOST)
         assert kinds(verdict, Subject.ORDER) == [(None, "lost", _K.ODD)]
 
@@ -417,13 +419,13 @@ class TestLost:
         ("word", "state"), [("in_progress", OrderState.OPEN), ("completed", OrderState.SETTLING)]
     )
     def test_it_comes_back_as_what_it_is_shown_to_be(self, word: str, state: OrderState) -> None:
-        lost = observe_missing(after(look()).order, "main", 23272, NOON).order
+        lost = observe_missing(after(look()).order, "main", OrderKey("23272", 23272), NOON).order
         verdict = observe(lost, look(word), NOON + HOUR, RULES)
         assert verdict.order.state is state
         assert kinds(verdict, Subject.ORDER) == [("lost", word, _K.ODD)]
 
     def test_one_that_was_never_seen_comes_back_too(self) -> None:
-        lost = observe_missing(None, "main", 23272, NOON).order
+        lost = observe_missing(None, "main", OrderKey("23272", 23272), NOON).order
         verdict = observe(lost, published("completed"), NOON + HOUR, RULES)
         assert verdict.order.status.phase is _O.COMPLETED
         assert verdict.order.state is OrderState.SETTLING
@@ -510,7 +512,7 @@ class TestWanted:
     def test_only_attachments_the_operator_wants_are_wanted(self) -> None:
         shown = look(captures=[seen_capture()], scenes={"c1": (seen_scene("s1", "f1", ZIP, "thumbnail"),)})
         assert [d.attachment for d in after(shown).wanted] == [ZIP]
-        both = replace(RULES, attachments=frozenset({ZIP, "thumbnail"}))
+        both = replace(RULES, attachments=WantedAttachments(frozenset({ZIP, "thumbnail"})))
         assert {d.attachment for d in observe(None, shown, NOON, both).wanted} == {ZIP, "thumbnail"}
 
     def test_a_scene_that_offers_its_zip_later_is_wanted_then(self) -> None:

@@ -31,6 +31,7 @@ def an_order(
 ) -> Order:
     return Order(
         account="main",
+        order_id="1",
         task_id=1,
         status=TrackedStatus(word="in_progress", phase=OrderPhase.IN_PROGRESS),
         state=state,
@@ -49,6 +50,7 @@ def a_capture(phase: CapturePhase, start: datetime | None, published: datetime |
 def a_file(stored_at: datetime | None) -> Delivery:
     return Delivery(
         account="main",
+        order_id="1",
         task_id=1,
         capture_id="c",
         scene_id="s",

@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.samples import DAY, NOON, ZIP, order, seen_order
 
+from orderwatch.core.deliveries.wanted import WantedAttachments
+from orderwatch.core.model import OrderKey
 from orderwatch.core.orders.watches import DeliveryPlan, OrderTraits, Watch, WatchSet, traits_of
 
-USUAL = DeliveryPlan(attachments=frozenset({ZIP}), layout="{task_id}/{file_name}")
+USUAL = DeliveryPlan(attachments=WantedAttachments(frozenset({ZIP})), layout="{task_id}/{file_name}")
 SECOND = timedelta(seconds=1)
 HARBOUR = Watch(project_name="Harbour *")
-PREVIEWS = frozenset({"preview"})
+PREVIEWS = WantedAttachments(frozenset({"preview"}))
 
 
 def watched(*watches: Watch) -> WatchSet:
@@ -48,7 +50,7 @@ def test_names_match_shell_patterns_case_and_all_and_no_name_is_an_empty_one(
     task: str | None,
     expected: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    named = OrderTraits(1, project, task)
+    named = OrderTraits("1", 1, project, task)
     assert watched(watch).matches_new(named) is expected
     assert watched(watch).still_matches(named) is expected
 
@@ -68,7 +70,7 @@ def test_orders_placed_after_a_moment_are_wanted_and_those_of_which_nobody_says_
     placed_at: datetime | None,
     expected: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    placed = OrderTraits(1, "Harbour 1", "Quay", placed_at)
+    placed = OrderTraits("1", 1, "Harbour 1", "Quay", placed_at)
     for watch in (Watch(placed_after=NOON), replace(HARBOUR, placed_after=NOON)):
         assert watch.matches_new(placed) is expected
         assert watch.still_matches(placed) is expected
@@ -98,18 +100,18 @@ def test_the_status_chooses_what_is_taken_up_and_nothing_is_left_when_it_moves_o
     taken_up: bool,  # noqa: FBT001 - a table's column
 ) -> None:
     watch = replace(HARBOUR, status=words)
-    found = OrderTraits(1, "Harbour 1", status=status)
+    found = OrderTraits("1", 1, "Harbour 1", status=status)
     assert watch.matches_new(found) is taken_up
     assert watch.still_matches(found)
-    assert not watch.still_matches(OrderTraits(1, "Airport", status=status))
+    assert not watch.still_matches(OrderTraits("1", 1, "Airport", status=status))
 
 
 def test_a_status_alone_is_a_pattern_and_then_every_known_order_is_followed() -> None:
     watch = Watch(status=("received",))
     assert watch.by_pattern
-    assert watch.matches_new(OrderTraits(1, status="received"))
-    assert not watch.matches_new(OrderTraits(1, status="completed"))
-    assert watch.still_matches(OrderTraits(1, status="completed"))
+    assert watch.matches_new(OrderTraits("1", 1, status="received"))
+    assert not watch.matches_new(OrderTraits("1", 1, status="completed"))
+    assert watch.still_matches(OrderTraits("1", 1, status="completed"))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_a_status_alone_is_a_pattern_and_then_every_known_order_is_followed() ->
     ],
 )
 def test_explicit_ids_are_wanted_whatever_else_the_watch_says(watch: Watch) -> None:
-    by_id = OrderTraits(23272, None, "Pier", NOON - DAY, "completed")
+    by_id = OrderTraits("23272", 23272, None, "Pier", NOON - DAY, "completed")
     assert watch.matches_new(by_id)
     assert watch.still_matches(by_id)
     other = by_id._replace(task_id=1)
@@ -131,31 +133,38 @@ def test_explicit_ids_are_wanted_whatever_else_the_watch_says(watch: Watch) -> N
 def test_a_watch_of_ids_alone_wants_no_other_order_and_is_no_pattern() -> None:
     watch = Watch(task_ids=frozenset({7}))
     assert not watch.by_pattern
-    assert not watch.matches_new(OrderTraits(1, "Harbour 1", "Quay", NOON, "received"))
-    assert not watch.still_matches(OrderTraits(1))
+    assert not watch.matches_new(OrderTraits("1", 1, "Harbour 1", "Quay", NOON, "received"))
+    assert not watch.still_matches(OrderTraits("1", 1))
 
 
 def test_nothing_is_wanted_where_nothing_is_watched() -> None:
-    anything = OrderTraits(1, "Harbour 1", "Quay", NOON, "received")
+    anything = OrderTraits("1", 1, "Harbour 1", "Quay", NOON, "received")
     assert not watched().matches_new(anything)
     assert not watched().still_matches(anything)
     assert not Watch().matches_new(anything)
 
 
 def test_several_watches_want_together_what_each_wants() -> None:
-    both = watched(HARBOUR, Watch(task_ids=frozenset({7, 8})), Watch(task_ids=frozenset({9}), task_name="Q*"))
-    assert both.task_ids == {7, 8, 9}
-    assert both.patterns == (both.watches[0], both.watches[2])
-    wanted = [OrderTraits(1, "Harbour 1"), OrderTraits(7), OrderTraits(9), OrderTraits(2, None, "Quay")]
+    by_id = Watch(order_ids=frozenset({"7", "8"}), task_ids=frozenset({7, 8}))
+    by_both = Watch(order_ids=frozenset({"9"}), task_ids=frozenset({9}), task_name="Q*")
+    both = watched(HARBOUR, by_id, by_both)
+    assert both.order_keys == {OrderKey("7", 7), OrderKey("8", 8), OrderKey("9", 9)}
+    assert both.listed == (HARBOUR, by_both)
+    wanted = [
+        OrderTraits("1", 1, "Harbour 1"),
+        OrderTraits("7", 7),
+        OrderTraits("9", 9),
+        OrderTraits("2", 2, None, "Quay"),
+    ]
     assert all(map(both.matches_new, wanted))
     assert all(map(both.still_matches, wanted))
-    assert not both.matches_new(OrderTraits(2, "Airport", "Pier"))
+    assert not both.matches_new(OrderTraits("2", 2, "Airport", "Pier"))
 
 
 class TestPlan:
     """What becomes of a delivery: each part from the first watch that wants the order and says it."""
 
-    found = OrderTraits(7, "Harbour 1", "Quay")
+    found = OrderTraits("7", 7, "Harbour 1", "Quay")
     rooted = replace(HARBOUR, root="/harbour")
     laid_out = Watch(task_name="Q*", root="/quay", layout="{scene_id}/{file_name}")
     unpacked = Watch(task_name="Q*", extract=True)
@@ -220,8 +229,8 @@ def test_a_watch_is_shown_as_the_operator_wrote_it(watch: Watch, words: str) -> 
 def test_an_order_has_the_same_traits_in_the_list_and_in_our_books() -> None:
     listed = seen_order("received", placed_at=NOON)
     kept = order(task_name="Quay", project_name="Harbour 1", placed_at=NOON)
-    assert traits_of(listed) == OrderTraits(23272, "Harbour 1", "Quay", NOON, "received")
-    assert traits_of(kept) == OrderTraits(23272, "Harbour 1", "Quay", NOON, "in_progress")
+    assert traits_of(listed) == OrderTraits("23272", 23272, "Harbour 1", "Quay", NOON, "received")
+    assert traits_of(kept) == OrderTraits("23272", 23272, "Harbour 1", "Quay", NOON, "in_progress")
 
 
 names = st.none() | st.sampled_from(["Harbour 1", "Harbour 2", "Quay", ""])

@@ -134,7 +134,7 @@ class Shelf:
 def an_order(**given: object) -> Order:
     fields: dict[str, Any] = {"document": {"target": POINT}, **given}
     status = TrackedStatus(word="in_progress", phase=OrderPhase.IN_PROGRESS)
-    return Order(account="main", task_id=347586, status=status, **fields)
+    return Order(account="main", status=status, **{"order_id": "013163", **fields})
 
 
 def a_capture(capture_id: str = OUTCOME, start: datetime | None = CAPTURED_AT) -> Capture:
@@ -145,7 +145,7 @@ def a_capture(capture_id: str = OUTCOME, start: datetime | None = CAPTURED_AT) -
 def a_delivery(scene_id: str, attachment: str, capture_id: str = OUTCOME) -> Delivery:
     return Delivery(
         account="main",
-        task_id=347586,
+        order_id="013163",
         capture_id=capture_id,
         scene_id=scene_id,
         attachment=attachment,

@@ -14,6 +14,7 @@ import pytest
 from structlog.testing import LogCapture
 from tests.service.service_kit import MINUTE, USUAL, House, house, told, watching
 
+from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.core.orders.watches import Watch
 from orderwatch.simulator import Scenario
@@ -26,7 +27,7 @@ SIZE = 300_000
 SCENARIO = Scenario(orders=(told(41, {"size": SIZE}),))
 
 
-def extract_all(h: House, *, attachments: frozenset[str] = USUAL.attachments) -> None:
+def extract_all(h: House, *, attachments: WantedAttachments = USUAL.attachments) -> None:
     usual = replace(USUAL, extract=True, attachments=attachments)
     h.tools["main"] = replace(h.tools["main"], watched=watching(Watch(project_name="*"), usual=usual))
 
@@ -75,9 +76,9 @@ async def test_a_stored_zip_has_its_members_in_a_folder_beside_it(h: House, even
     assert_extracted(h, stored)
     [done] = said(events, "extraction.done")
     assert (done["folder"], done["members"]) == (str(folder_of(h, stored).relative_to(h.root)), 3)
-    assert [e["event"] for e in events.entries if e["event"] in {"extraction.done", "delivery.stored"}] == [
-        "extraction.done", "delivery.stored",
-    ]  # fmt: skip
+    told = [e for e in events.entries if e["event"] in {"extraction.done", "delivery.stored"}]
+    assert [e["event"] for e in told] == ["extraction.done", "delivery.stored"]
+    assert {(e["order_id"], e["task_id"]) for e in told} == {("41", 41)}
 
 
 async def test_nothing_is_extracted_where_it_is_not_wanted(tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ async def test_nothing_is_extracted_where_it_is_not_wanted(tmp_path: Path) -> No
 
 async def test_only_zips_are_extracted(tmp_path: Path) -> None:
     async with house(tmp_path, SCENARIO) as h:
-        attachments = frozenset({"preview", "thumbnail", "footprint"})
+        attachments = WantedAttachments(frozenset({"preview", "thumbnail", "footprint"}))
         extract_all(h, attachments=attachments)
         await h.look(h.tools["main"].watched)
         await h.fetch_all()

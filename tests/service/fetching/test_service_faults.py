@@ -10,7 +10,7 @@ import pytest
 from tests.service.service_kit import HOUR, MINUTE, House, house, told
 
 from orderwatch.core.deliveries.state_machine import RetryPolicy
-from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.ports import Archive, Offer
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.faults import Fault
@@ -139,8 +139,8 @@ class Late:
     archive: Archive
     house: House
 
-    async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
-        offer = await self.archive.offer(capture_id, scene_id, attachment)
+    async def offer(self, order: Order, delivery: Delivery) -> Offer:
+        offer = await self.archive.offer(order, delivery)
         self.house.time.move(HOUR)
         return offer
 

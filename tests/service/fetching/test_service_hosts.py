@@ -16,7 +16,7 @@ from tests.service.service_kit import HOUR, MINUTE, House, house, told
 from tests.service.tracking_kit import ALWAYS, fault, lie, work
 
 from orderwatch.core.deliveries.state_machine import RetryPolicy
-from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.core.model import Capture, Delivery, DeliveryState, Order
 from orderwatch.core.orders.snapshot import SceneSnapshot
 from orderwatch.ports import Archive, Offer
 from orderwatch.service.fetching.download_slots import DownloadSlots
@@ -117,13 +117,13 @@ class Entrance:
     url: str
     links: dict[str, str] = field(default_factory=dict)
 
-    async def scenes(self, capture_id: str) -> Sequence[SceneSnapshot]:
-        return await self.archive.scenes(capture_id)
+    async def scenes(self, order: Order, capture: Capture) -> Sequence[SceneSnapshot]:
+        return await self.archive.scenes(order, capture)
 
-    async def offer(self, capture_id: str, scene_id: str, attachment: str) -> Offer:
-        offer = await self.archive.offer(capture_id, scene_id, attachment)
-        self.links.setdefault(scene_id, offer.url)
-        return replace(offer, url=f"{self.url}{scene_id}")
+    async def offer(self, order: Order, delivery: Delivery) -> Offer:
+        offer = await self.archive.offer(order, delivery)
+        self.links.setdefault(delivery.scene_id, offer.url)
+        return replace(offer, url=f"{self.url}{delivery.scene_id}")
 
 
 async def test_files_whose_storage_does_not_answer_do_not_hold_the_others_of_their_links_host(

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
-from tests.service.service_kit import DAY, EVERYTHING, MINUTE, House, watching
+from tests.service.service_kit import (
+    DAY,
+    EVERYTHING,
+    MINUTE,
+    House,
+    by_id,
+    watching,
+)
 from tests.service.tracking_kit import (
     ALWAYS,
     BESIDE,
@@ -29,6 +36,7 @@ from tests.service.tracking_kit import (
 )
 
 from orderwatch.core.deliveries.partial_name import partial_name
+from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.model import DeliveryState
 from orderwatch.core.orders.watches import Watch, WatchSet
 from orderwatch.service.fetching.fetcher import recover
@@ -56,7 +64,7 @@ async def paths(h: House, task_id: int = SUBJECT) -> list[tuple[str | None, str 
 
 
 async def test_a_watch_has_its_own_attachments(tmp_path: Path) -> None:
-    watched = own(attachments=frozenset({"thumbnail", "footprint"}))
+    watched = own(attachments=WantedAttachments(frozenset({"thumbnail", "footprint"})))
     async with beside(tmp_path, course(SUBJECT, project_name=HARBOUR)) as h:
         await live(h, as_daemon(h, watched), BESIDE)
         assert await wanted(h) == {"thumbnail", "footprint"}
@@ -70,7 +78,7 @@ async def test_a_watch_has_its_own_attachments(tmp_path: Path) -> None:
 async def test_an_answer_without_names_does_not_change_what_is_wanted(tmp_path: Path) -> None:
     """The order is asked for by itself, and says neither project nor name."""
     async with beside(tmp_path, course(SUBJECT, project_name=HARBOUR)) as h:
-        poller = as_daemon(h, own(attachments=frozenset({"thumbnail"})))
+        poller = as_daemon(h, own(attachments=WantedAttachments(frozenset({"thumbnail"}))))
         await poller.sweep()
         hide(h, SUBJECT)
         lie(h, fault("task", "bare", **ALWAYS))
@@ -82,7 +90,7 @@ async def test_an_answer_without_names_does_not_change_what_is_wanted(tmp_path: 
 async def test_what_a_watch_wants_from_now_on_is_wanted_of_what_is_published_already(tmp_path: Path) -> None:
     async with beside(tmp_path, course(SUBJECT, project_name=HARBOUR)) as h:
         await live(h, as_daemon(h, watching(USUAL)), BESIDE)
-        more = own(attachments=frozenset({"delivery_zip", "preview"}))
+        more = own(attachments=WantedAttachments(frozenset({"delivery_zip", "preview"})))
         await as_daemon(h, more).sweep(everything=True)
         assert await wanted(h) == {"delivery_zip", "preview"}
         await work(h)
@@ -92,8 +100,12 @@ async def test_what_a_watch_wants_from_now_on_is_wanted_of_what_is_published_alr
 
 async def test_each_part_comes_from_the_first_watch_that_says_it(tmp_path: Path) -> None:
     watched = watching(
-        Watch(task_ids=frozenset({SUBJECT}), layout=FLAT),
-        Watch(project_name=HARBOUR, layout="never/{file_name}", attachments=frozenset({"preview"})),
+        by_id(SUBJECT, layout=FLAT),
+        Watch(
+            project_name=HARBOUR,
+            layout="never/{file_name}",
+            attachments=WantedAttachments(frozenset({"preview"})),
+        ),
         USUAL,
     )
     async with beside(tmp_path, order(project_name=HARBOUR, captures=[capture()])) as h:

@@ -136,6 +136,7 @@ async def queue_second_version(h: House, first: Delivery, fingerprint: str) -> N
     order = await h.the_order()
     second = Delivery(
         account=first.account,
+        order_id=str(first.task_id),
         task_id=first.task_id,
         capture_id=first.capture_id,
         scene_id=first.scene_id,

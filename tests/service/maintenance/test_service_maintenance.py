@@ -55,7 +55,7 @@ def said(events: LogCapture, *prefixes: str) -> list[str]:
 
 
 def an_order(task_id: int = 7, **fields: object) -> Order:
-    return Order(account="main", task_id=task_id, status=DONE, **fields)  # type: ignore[arg-type]  # by name
+    return Order(account="main", order_id=str(task_id), task_id=task_id, status=DONE, **fields)  # type: ignore[arg-type]  # by name
 
 
 @dataclass
@@ -75,7 +75,7 @@ class Tree:
         content = name.encode().ljust(SIZE)
         (self.root / name).write_bytes(content)
         return Delivery(
-            account="main", task_id=7, capture_id="c", scene_id=name, attachment="delivery_zip",
+            account="main", order_id="7", task_id=7, capture_id="c", scene_id=name, attachment="delivery_zip",
             file_name=name, fingerprint=name, state=DeliveryState.STORED, path=name, size=SIZE,
             sha256=hashlib.sha256(content).hexdigest(), stored_at=stored_at,
         )  # fmt: skip
@@ -201,18 +201,20 @@ async def test_history_and_documents_of_what_is_long_done_are_forgotten_and_noth
     for task_id, (state, final_at) in told_of.items():
         order = an_order(task_id, state=state, final_at=final_at, document={"a": 1})
         move = Transition(
-            at=final_at, account="main", task_id=task_id, subject=Subject.ORDER, before=None,
-            after="completed", kind=TransitionKind.FIRST,
+            at=final_at, account="main", order_id=str(task_id), task_id=task_id, subject=Subject.ORDER,
+            before=None, after="completed", kind=TransitionKind.FIRST,
         )  # fmt: skip
         await store.orders.save(Verdict(order=order, transitions=(move,)))
     await Retention(store, 1825 * DAY, lambda: False).run(NOW)
-    assert [len(await store.history.of_order(task_id)) for task_id in told_of] == [1, 1, 1]
+    assert [len(await store.history.of_order(str(task_id))) for task_id in told_of] == [1, 1, 1]
     await Retention(store, 1825 * DAY).run(NOW)
-    assert [len(await store.history.of_order(task_id)) for task_id in told_of] == [0, 1, 1]
+    assert [len(await store.history.of_order(str(task_id))) for task_id in told_of] == [0, 1, 1]
     orders = await store.orders.list_all()
     assert [dict(order.document) for order in orders] == [{}, {"a": 1}, {"a": 1}]
     assert await store.maintenance.prune(NOW - 1825 * DAY, 10) == 0
-    shown = OrderSnapshot(task_id=1, status="completed", phase=OrderPhase.COMPLETED, document={"a": 1})
+    shown = OrderSnapshot(
+        order_id="1", task_id=1, status="completed", phase=OrderPhase.COMPLETED, document={"a": 1}
+    )
     assert merge_snapshot(orders[0], shown) == orders[0]  # else each list would write it again
 
 
@@ -223,7 +225,7 @@ async def test_what_nobody_touched_for_an_hour_and_no_row_knows_is_swept_and_wor
     destination = FilesystemDestination(root)
     volume = MountGuard(str(root), destination, store, lambda: exclusive_lock(root / ".orderwatch" / "tree"))
     known = Delivery(
-        account="main", task_id=7, capture_id="c", scene_id="s", attachment="delivery_zip",
+        account="main", order_id="7", task_id=7, capture_id="c", scene_id="s", attachment="delivery_zip",
         file_name="f", fingerprint="f",
     )  # fmt: skip
     await store.orders.save(Verdict(order=an_order(), wanted=(known,)))

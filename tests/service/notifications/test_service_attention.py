@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from structlog.testing import LogCapture
+from tests.databases import new_database
+from tests.db.kit import an_order
 
 from orderwatch.core.attention.concern import Changes, Evidence, Scope
+from orderwatch.core.model import OrderPhase, TrackedStatus
 from orderwatch.core.notifications.problems import Problem
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.db.repositories import open_store
 from orderwatch.service.notifications.attention import AttentionTracker
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
@@ -47,3 +53,12 @@ async def test_an_error_of_our_own_is_said_once_and_meanwhile_nothing_is_called_
         ("warning", "attention.failing"),
         ("info", "attention.restored"),
     ]
+
+
+async def test_the_log_names_the_order_by_both_its_ids(tmp_path: Path, events: LogCapture) -> None:
+    async with open_store(new_database(tmp_path)) as store:
+        lost = TrackedStatus(word="rejected", phase=OrderPhase.REJECTED)
+        await store.orders.save(Verdict(order=an_order(7, status=lost, final_at=NOW)))
+        await AttentionTracker(store.attention, scope=lambda: SCOPE, now=lambda: NOW).update()
+    [raised] = [line for line in events.entries if line["event"] == "attention.raised"]
+    assert (raised["order_id"], raised["task_id"]) == ("7", 7)

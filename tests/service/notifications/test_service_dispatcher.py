@@ -62,7 +62,7 @@ class House:
             )
 
     async def happens(self, *words: str, task_id: int = 1) -> None:
-        known = await self.store.orders.get("main", task_id)
+        known = await self.store.orders.get("main", str(task_id))
         moves = tuple(a_move(word, task_id) for word in words)
         await self.store.orders.save(Verdict(order=known or an_order(task_id), transitions=moves))
 

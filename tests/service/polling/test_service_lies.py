@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
-from tests.service.service_kit import DAY, House, patterns, watching
+from tests.service.service_kit import (
+    DAY,
+    House,
+    by_id,
+    patterns,
+    watching,
+)
 from tests.service.tracking_kit import (
     ALWAYS,
     BESIDE,
@@ -40,8 +46,8 @@ BROKEN = ["html", "malformed", "huge", "page_loop", "foreign_next"]
 LONG = pytest.mark.long  # played by `make sweep`
 SOME = [*BROKEN[:1], *(pytest.param(kind, marks=LONG) for kind in BROKEN[1:])]
 ENDLESS = [pytest.param(kind, marks=() if kind in {"html", "page_loop"} else LONG) for kind in BROKEN]
-ANY, BY_ID = Watch(project_name="*"), Watch(task_ids=frozenset({BYSTANDER}))
-BOTH = Watch(task_ids=frozenset({SUBJECT, BYSTANDER}))
+ANY, BY_ID = Watch(project_name="*"), by_id(BYSTANDER)
+BOTH = by_id(SUBJECT, BYSTANDER)
 ACCOUNT = ("account.unavailable", "account.refused")
 
 

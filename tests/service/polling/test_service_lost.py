@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
-from tests.service.service_kit import DAY, HOUR, MINUTE, PACE, House, only, patterns, watching
+from tests.service.service_kit import (
+    DAY,
+    HOUR,
+    MINUTE,
+    PACE,
+    House,
+    by_id,
+    only,
+    patterns,
+    watching,
+)
 from tests.service.tracking_kit import (
     ALWAYS,
     BYSTANDER,
@@ -37,12 +47,12 @@ from orderwatch.core.model import OrderState
 from orderwatch.core.orders.watches import Watch, WatchSet
 
 PATTERN, BY_ID = patterns(project_name="*"), only(SUBJECT, BYSTANDER)
-BY_BOTH = watching(Watch(project_name="*"), Watch(task_ids=frozenset({SUBJECT})))
+BY_BOTH = watching(Watch(project_name="*"), by_id(SUBJECT))
 FAR = timedelta(days=10).total_seconds()
 PUBLISHED = capture((0, "processing"), (600, "published"))
 
 
-async def states(h: House) -> dict[int, str]:
+async def states(h: House) -> dict[int | None, str]:
     return {found.task_id: str(found.state) for found in await h.store.orders.list_all()}
 
 

@@ -26,9 +26,11 @@ from tests.service.tracking_kit import (
     neighbour,
     order,
     stored,
+    the_order,
     work,
 )
 
+from orderwatch.core.model import Capture, TrackedStatus
 from orderwatch.errors import UnavailableError
 from orderwatch.simulator.faults import Fault
 from orderwatch.simulator.journal import Entry
@@ -71,6 +73,7 @@ async def test_nothing_of_the_account_is_asked_while_it_was_told_to_wait(
         neighbour(h, PATTERN) as other,
     ):
         poller = as_daemon(h, PATTERN, connection)
+        unread = Capture(capture_id="any", status=TrackedStatus(word="published", phase=None))
         await live(h, poller, timedelta(seconds=300))
         await other.sweep()
         h.time.seconds = START
@@ -82,9 +85,9 @@ async def test_nothing_of_the_account_is_asked_while_it_was_told_to_wait(
             await other.sweep()
             await work(h)
             with pytest.raises(UnavailableError):
-                await connection.archive.scenes("any")
+                await connection.archive.scenes(await the_order(h), unread)
             with pytest.raises(UnavailableError):
-                await connection.tasking.order(SUBJECT)
+                await connection.tasking.order(str(SUBJECT))
             h.time.move(timedelta(seconds=90))
         since = told_off(h).at
         assert since >= START

@@ -44,7 +44,7 @@ def fault(**facts: object) -> Fault:
     return Fault.model_validate(facts)
 
 
-async def known(h: House) -> dict[int, str]:
+async def known(h: House) -> dict[int | None, str]:
     return {
         order.task_id: "lost" if order.state is OrderState.LOST else order.status.word
         for order in await h.store.orders.list_all()
@@ -185,7 +185,7 @@ async def test_every_word_on_the_way_is_in_the_history_and_skips_are_named(tmp_p
         for _ in range(3):
             await poller.sweep()
             h.time.move(10 * MINUTE)
-        moves = [(m.subject, m.before, m.after, m.kind) for m in await h.store.history.of_order(1)]
+        moves = [(m.subject, m.before, m.after, m.kind) for m in await h.store.history.of_order("1")]
         assert moves == [
             ("order", None, "received", "first"),
             ("capture", None, "planned", "first"),
@@ -287,7 +287,7 @@ async def test_an_order_that_answers_404_is_lost_and_comes_back(tmp_path: Path) 
         h.time.move(HOUR / 2)
         await poller.sweep(everything=True)
         assert (await h.the_order()).state is OrderState.OPEN
-        assert [(m.before, m.after, m.kind) for m in await h.store.history.of_order(1)] == [
+        assert [(m.before, m.after, m.kind) for m in await h.store.history.of_order("1")] == [
             (None, "in_progress", "first"),
             ("in_progress", "lost", "odd"),
             ("lost", "in_progress", "odd"),

@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
-from tests.service.service_kit import DAY, HOUR, MINUTE, PACE, house, only, patterns, watching
+from tests.service.service_kit import (
+    DAY,
+    HOUR,
+    MINUTE,
+    PACE,
+    by_id,
+    house,
+    only,
+    patterns,
+    watching,
+)
 from tests.service.tracking_kit import (
     ALWAYS,
     BESIDE,
@@ -125,7 +135,7 @@ async def test_two_looks_an_hour_apart_do_not_take_a_final_word_back(tmp_path: P
 
 async def test_looks_of_one_moment_are_one_doubt(tmp_path: Path) -> None:
     """Two watches of one order, a list and a look, in a clock that stands."""
-    twice = watching(Watch(project_name="*"), Watch(task_ids=frozenset({SUBJECT})))
+    twice = watching(Watch(project_name="*"), by_id(SUBJECT))
     async with beside(tmp_path, order(status=[[0, "canceled"], [600, "in_progress"]])) as h:
         await h.poller(twice).sweep()
         h.time.move(HOUR)

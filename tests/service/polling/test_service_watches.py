@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
-from tests.service.service_kit import DAY, HOUR, MINUTE, PACE, House, Time, only, patterns, watching
+from tests.service.service_kit import (
+    DAY,
+    HOUR,
+    MINUTE,
+    PACE,
+    House,
+    Time,
+    by_id,
+    only,
+    patterns,
+    watching,
+)
 from tests.service.tracking_kit import (
     ALWAYS,
     BESIDE,
@@ -32,11 +43,11 @@ from orderwatch.core.model import OrderState
 from orderwatch.core.orders.watches import Watch, WatchSet
 
 EPOCH = Time.epoch
-HERE = Watch(task_ids=frozenset({BYSTANDER}))
+HERE = by_id(BYSTANDER)
 WANDERING = course(SUBJECT, status=[[0, "received"], [600, "in_progress"], [1200, "completed"]])
 
 
-async def known(h: House) -> set[int]:
+async def known(h: House) -> set[int | None]:
     return {found.task_id for found in await h.store.orders.list_all()}
 
 
@@ -113,7 +124,7 @@ async def test_each_watch_finds_its_own_and_two_of_one_order_are_one(tmp_path: P
         twice = (
             Watch(project_name="Harbour"),
             Watch(task_name="Sim*", status=("in_progress",)),
-            Watch(task_ids=frozenset({SUBJECT})),
+            by_id(SUBJECT),
             Watch(project_name="Sim*"),
         )
         once, several = as_daemon(h, watching(twice[0])), as_daemon(h, watching(*twice))
@@ -195,7 +206,7 @@ async def test_a_delivery_of_an_order_no_longer_watched_still_comes(tmp_path: Pa
     """It was wanted when it was published."""
     async with beside(tmp_path, course(SUBJECT)) as h:
         h.time.seconds = 700
-        await as_daemon(h, watching(Watch(task_ids=frozenset({SUBJECT})))).sweep()
+        await as_daemon(h, watching(by_id(SUBJECT))).sweep()
         assert await h.moves(SUBJECT) == ["wanted"]
         await live(h, as_daemon(h, watching(HERE)), BESIDE)
         assert await h.moves(SUBJECT) == ["wanted", "fetching", "stored"]

@@ -15,7 +15,7 @@ from orderwatch.simulator import Scenario, Simulator
 from orderwatch.simulator.archive.settings import TileSet
 from orderwatch.simulator.assets.settings import Assets
 from orderwatch.simulator.faults import Fault, Match
-from orderwatch.simulator.scenario import Account, Contract
+from orderwatch.simulator.scenario import Account, Contract, Downloads
 
 OTHER = "cont.00000000-0000-0000-0000-000000000002"
 
@@ -193,3 +193,14 @@ async def test_what_only_people_see_is_served_as_well(start: Start, http: Http) 
     for name, rows in {"archive": 14, "deliverables": 4}.items():
         async with http.get(f"{simulator.api_url}/_sim/truth/{name}") as answer:
             assert len(await answer.json()) == rows
+
+
+async def test_the_bucket_refuses_more_connections_than_its_host_takes(start: Start, http: Http) -> None:
+    slow = scenario(Fault(on="download", kind="stall", seconds=60, at=10, match=Match(attachment="preview")))
+    downloads = Downloads(connections=1, retry_after=3)
+    simulator = await start(slow.model_copy(update={"downloads": downloads}))
+    assets = await assets_of(http, simulator)
+    async with http.get(assets["preview"]["href"]) as first:
+        assert first.status == 200
+        async with http.get(assets["thumbnail"]["href"]) as second:
+            assert (second.status, second.headers["Retry-After"]) == (429, "3")

@@ -7,7 +7,7 @@ from tests.simulator.simulator_kit import TASKS, Http, Start, get, headers
 from tests.simulator.v2_kit import ORDER, ORDERS
 
 from orderwatch.simulator import Scenario, Simulator
-from orderwatch.simulator.faults import Fault
+from orderwatch.simulator.faults import Fault, Match
 from orderwatch.simulator.orders import Order
 from orderwatch.simulator.scenario import Account, Contract
 from orderwatch.simulator.v2.settings import V2, Event
@@ -181,6 +181,14 @@ async def test_faults_hit_orders_by_their_id(start: Start, http: Http) -> None:
         assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
     async with http.get(f"{simulator.api_url}{ORDERS}", headers=good) as answer:
         assert (answer.status, answer.content_type) == (502, "text/html")
+
+
+async def test_a_fault_of_a_task_hits_its_order_in_v2(start: Start, http: Http) -> None:
+    fault = Fault(on="v2_events", kind="status", code=500, match=Match(task_id=8))
+    simulator = await start(Scenario(orders=(ORDER, Order(task_id=8)), faults=(fault,)))
+    good = await headers(http, simulator)
+    statuses = [(await get(http, simulator, f"{ORDERS}{n}/events", good))[0] for n in ("000383", "000384")]
+    assert statuses == [200, 500]
 
 
 async def test_lies_are_told_of_features_too(start: Start, http: Http) -> None:

@@ -9,7 +9,8 @@ from tests.transfer.transfer_kit import TRUTH, Asked, Row, head, host, reply
 
 from orderwatch.core.model import Delivery
 from orderwatch.errors import TransferError
-from orderwatch.transfer.http.first_bytes import HEAD_BYTES, check_first_bytes
+from orderwatch.transfer.http.first_bytes import check_first_bytes
+from orderwatch.transfer.kinds.leading_bytes import HEAD_BYTES
 
 DOUBT = "the download host sent a page, not a file"
 PAGE = b"<!DOCTYPE html><html><body>Please sign in</body></html>"

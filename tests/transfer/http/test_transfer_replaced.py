@@ -143,7 +143,9 @@ async def test_what_is_stored_is_one_file_of_the_hosts_and_never_two_halves(
     tmp_path: Path, delivery: Delivery, case: Case
 ) -> None:
     first_asked, replacements = STORIES[case.story]
-    async with trying(tmp_path, replace(delivery, attachment=case.kind), case.host, first_asked) as there:
+    async with trying(
+        tmp_path, replace(delivery, attachment=case.kind, file_name="scene"), case.host, first_asked
+    ) as there:
         stored = await there.bring(replacements, [case.cut, case.cut // 2 + 1])
         assert stored in there.versions
         if case.kind != "delivery_zip":
@@ -160,7 +162,9 @@ _VOUCHING = frozenset(KINDS) - _SILENT - {"weak tags only", "tags of the link", 
 async def test_a_host_with_ranges_that_vouches_for_its_file_sends_little_more_than_its_size(
     tmp_path: Path, delivery: Delivery, kind: str, host: str, cut: int
 ) -> None:
-    async with trying(tmp_path, replace(delivery, attachment=kind), host, LONG_AGO) as there:
+    async with trying(
+        tmp_path, replace(delivery, attachment=kind, file_name="scene"), host, LONG_AGO
+    ) as there:
         stored = await there.bring((), [cut, 1000, 5000])
         assert there.versions == [stored]
         assert there.host.sent <= 1.1 * len(stored)

@@ -67,7 +67,7 @@ def everywhere(data: bytes, field: int, value: int) -> bytes:
 
 def accept(folder: Path, data: bytes) -> None:
     (folder / "whole").write_bytes(data)
-    verify.check(folder / "whole", "delivery_zip", threading.Event())
+    verify.check_zip(folder / "whole", threading.Event())
 
 
 def refuse(folder: Path, data: bytes, words: str) -> None:

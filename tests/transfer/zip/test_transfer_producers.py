@@ -19,7 +19,7 @@ from orderwatch.errors import BadBytesError, NotExtractedError
 from orderwatch.transfer.zip.extract import extract, needed
 from orderwatch.transfer.zip.member import Member
 from orderwatch.transfer.zip.plan import plan_extract
-from orderwatch.transfer.zip.verify import check
+from orderwatch.transfer.zip.verify import check_zip
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -125,7 +125,7 @@ PRODUCERS = {
 
 def verify(folder: Path, data: bytes) -> None:
     (folder / "a.zip").write_bytes(data)
-    check(folder / "a.zip", "delivery_zip", threading.Event())
+    check_zip(folder / "a.zip", threading.Event())
 
 
 def unpack(folder: Path, data: bytes) -> dict[str, bytes]:

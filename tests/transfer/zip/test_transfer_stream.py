@@ -16,7 +16,7 @@ from tests.transfer.zip.test_transfer_verify import list_members, long_form, str
 
 from orderwatch.errors import BadBytesError
 from orderwatch.transfer.zip.stream import MemberScanner
-from orderwatch.transfer.zip.verify import check
+from orderwatch.transfer.zip.verify import check_zip
 
 CENTRAL, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
@@ -149,7 +149,7 @@ def test_only_members_whose_crc_is_unknown_are_read(tmp_path: Path) -> None:
     """Bytes that changed after they arrived are found by the digest of the file, not here."""
     path, stop = tmp_path / "whole", threading.Event()
     path.write_bytes(MIXED)
-    check(path, "delivery_zip", stop, scan(MIXED))
+    check_zip(path, stop, scan(MIXED))
     for start, size in list_members(MIXED):
         if not size:
             continue
@@ -158,12 +158,12 @@ def test_only_members_whose_crc_is_unknown_are_read(tmp_path: Path) -> None:
         path.write_bytes(spoiled)
         others = {place: crc for place, crc in scan(MIXED).items() if place != (start, size)}
         with pytest.raises(BadBytesError, match="cannot read the zip"):
-            check(path, "delivery_zip", stop, others)
+            check_zip(path, stop, others)
         if (start, size) in scan(MIXED):
-            check(path, "delivery_zip", stop, scan(MIXED))
+            check_zip(path, stop, scan(MIXED))
         else:
             with pytest.raises(BadBytesError, match="cannot read the zip"):
-                check(path, "delivery_zip", stop, {**others, (start, size): zlib.crc32(NOISE)})
+                check_zip(path, stop, {**others, (start, size): zlib.crc32(NOISE)})
 
 
 def test_a_known_crc_that_differs_from_the_directory_refuses_the_zip(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_known_crc_that_differs_from_the_directory_refuses_the_zip(tmp_path: P
     path.write_bytes(MIXED)
     for place, crc in scan(MIXED).items():
         with pytest.raises(BadBytesError, match="does not match its size and checksum"):
-            check(path, "delivery_zip", threading.Event(), {place: crc ^ 1})
+            check_zip(path, threading.Event(), {place: crc ^ 1})
 
 
 def test_a_stored_member_of_two_sizes_is_refused_though_its_crc_is_known(tmp_path: Path) -> None:
@@ -181,4 +181,4 @@ def test_a_stored_member_of_two_sizes_is_refused_though_its_crc_is_known(tmp_pat
         struct.pack_into("<I", spoiled, at, len(NOISE) - 1)
     (tmp_path / "whole").write_bytes(spoiled)
     with pytest.raises(BadBytesError, match="does not match its size and checksum"):
-        check(tmp_path / "whole", "delivery_zip", threading.Event(), scan(data))
+        check_zip(tmp_path / "whole", threading.Event(), scan(data))

@@ -12,9 +12,8 @@ from tests.transfer.transfer_kit import OTHER, TRUTH, sample_zip
 
 from orderwatch.core.model import Delivery
 from orderwatch.errors import BadBytesError, LostBytesError
-from orderwatch.simulator.attachments import content
 from orderwatch.transfer.tree.destination import FilesystemDestination
-from orderwatch.transfer.zip.verify import check, digest
+from orderwatch.transfer.zip.verify import check_zip, digest
 
 SMALL = sample_zip(5, 400)
 
@@ -65,14 +64,14 @@ def many_members(monkeypatch: pytest.MonkeyPatch) -> bytes:
         return zipped(*[(f"{number}.txt", b"x") for number in range(5)], comment=b"many")
 
 
-def accept(folder: Path, data: bytes, attachment: str = "delivery_zip") -> None:
+def accept(folder: Path, data: bytes) -> None:
     (folder / "whole").write_bytes(data)
-    check(folder / "whole", attachment, threading.Event())
+    check_zip(folder / "whole", threading.Event())
 
 
-def refuse(folder: Path, data: bytes, words: str, attachment: str = "delivery_zip") -> None:
+def refuse(folder: Path, data: bytes, words: str) -> None:
     with pytest.raises(BadBytesError, match=words) as caught:
-        accept(folder, data, attachment)
+        accept(folder, data)
     assert "\n" not in str(caught.value)
 
 
@@ -105,14 +104,8 @@ def test_a_zip64_with_its_own_end_records_is_accepted(
     refuse(tmp_path, data[: data.index(b"PK\x06\x06")], "incomplete")
 
 
-def test_an_empty_file_is_refused(tmp_path: Path) -> None:
-    refuse(tmp_path, b"", "empty")
-    refuse(tmp_path, b"", "empty", "thumbnail")
-    refuse(tmp_path, b"", "empty", "footprint")
-
-
 @pytest.mark.parametrize(
-    "data", [b"<!DOCTYPE html><html></html>", b'{"error": 1}', b"\0" * 100, b"PK", b"PK\3"]
+    "data", [b"", b"<!DOCTYPE html><html></html>", b'{"error": 1}', b"\0" * 100, b"PK", b"PK\3"]
 )
 def test_what_does_not_begin_like_a_zip_is_refused(tmp_path: Path, data: bytes) -> None:
     refuse(tmp_path, data, "wrong leading bytes|incomplete")
@@ -235,36 +228,10 @@ def test_two_zips_spliced_are_refused(tmp_path: Path) -> None:
         refuse(tmp_path, TRUTH[:at] + OTHER[at:], "cannot read")
 
 
-# Pictures and footprints
-
-
-SCENE = {"scene_id": "s", "footprint": {"coordinates": [[[0, 0], [0, 1], [1, 1], [0, 0]]]}}
-PICTURE = content("preview", SCENE, 1, 0)
-FOOTPRINT = content("footprint", SCENE, 1, 0)
-PNG = PICTURE.read(0, PICTURE.size)
-KML = FOOTPRINT.read(0, FOOTPRINT.size)
-
-
-@pytest.mark.parametrize("attachment", ["thumbnail", "preview", "footprint"])
-def test_other_attachments_are_taken_as_they_are_unless_they_are_a_page(
-    tmp_path: Path, attachment: str
-) -> None:
-    for good in (PNG, KML, KML + b"<!-- a comment -->", b"\xef\xbb\xbf<kml/>", b"\xff\xd8\xff a JPEG"):
-        accept(tmp_path, good, attachment)
-    for page in (b"<!DOCTYPE html><html></html>", b"\n<HTML>Sign in</HTML>"):
-        refuse(tmp_path, page, "a web page", attachment)
-    refuse(tmp_path, b"", "empty", attachment)
-
-
-def test_half_a_picture_is_refused(tmp_path: Path) -> None:
-    for length in range(8, len(PNG), 7):
-        refuse(tmp_path, PNG[:length], "incomplete", "preview")
-
-
 # Interrupting, and the destination's part
 
 
-@pytest.mark.parametrize("work", [digest, lambda path, stop: check(path, "delivery_zip", stop)])
+@pytest.mark.parametrize("work", [digest, check_zip])
 def test_a_long_check_ends_soon_after_it_is_told_to(
     tmp_path: Path, work: Callable[[Path, threading.Event], object]
 ) -> None:

@@ -33,7 +33,7 @@ def valid(path: str, status: int, body: bytes) -> None:
 async def test_every_path_answers_as_described_and_304_to_who_has_it(path: str, database: Path) -> None:
     async with served(database) as here:
         await fill(here.store)
-        url = path.format(account=quote(HOSTILE, safe=""), task_id=2)
+        url = path.format(account=quote(HOSTILE, safe=""), order_id="2")
         status, headers, body = await asked(here.port, url)
         assert status == 200
         valid(path, status, body)

@@ -188,8 +188,8 @@ async def test_a_look_that_moved_nothing_is_told_once_and_one_that_did_only_as_a
                 await scene.store.orders.save(Verdict(order=order, transitions=moves))
             await scene.look()
             (event, move), touched = taken(queue)
-            assert (event, move["task_id"]) == (None, 2)
-            assert touched == ("touched", {"orders": [["main", 1]]})
+            assert (event, move["order_id"], move["task_id"]) == (None, "2", 2)
+            assert touched == ("touched", {"orders": [["main", "1"]]})
             await scene.look()
             assert taken(queue) == []
 

@@ -163,12 +163,12 @@ def _gives_way(before: Delivery, after: Delivery) -> bool:
 
 async def _ranked(runtime: Runtime, deliveries: Collection[Delivery]) -> list[Delivery]:
     """Return the deliveries in the daemon's order."""
-    orders: dict[tuple[str, int], Order] = {}
+    orders: dict[tuple[str, str], Order] = {}
     for account in {d.account for d in deliveries}:
-        task_ids = {d.task_id for d in deliveries if d.account == account}
-        found = await runtime.store.orders.get_many(account, task_ids)
-        orders |= {(account, task_id): order for task_id, order in found.items()}
-    return sorted(deliveries, key=lambda d: machine.rank(orders[d.account, d.task_id], d))
+        order_ids = {d.order_id for d in deliveries if d.account == account}
+        found = await runtime.store.orders.get_many(account, order_ids)
+        orders |= {(account, order_id): order for order_id, order in found.items()}
+    return sorted(deliveries, key=lambda d: machine.rank(orders[d.account, d.order_id], d))
 
 
 def _awaits_better_bytes(delivery: Delivery) -> bool:
@@ -180,7 +180,7 @@ def _awaits_better_bytes(delivery: Delivery) -> bool:
 
 def _complaints(runtime: Runtime, unfinished: Iterable[Delivery]) -> list[str]:
     return [
-        f"order {d.task_id}, {d.scene_id}/{d.attachment}: {d.state}: {reason_of(runtime, d)}"
+        f"order {d.order_id}, {d.scene_id}/{d.attachment}: {d.state}: {reason_of(runtime, d)}"
         for d in unfinished
     ]
 

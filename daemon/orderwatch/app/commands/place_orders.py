@@ -189,23 +189,26 @@ def _accounts(orders: Sequence[PlaceRequest]) -> Collection[str]:
     return dict.fromkeys(one.account for one in orders)
 
 
-async def accounts_of(plan: Plan, task_id: int) -> list[str]:
-    """Return the configured accounts known to have this order."""
+async def orders_named(plan: Plan, name: str) -> list[tuple[str, str]]:
+    """Return account and id of the known orders with this order or task id, of configured accounts."""
     database = plan.database.path
     if schema_of(database) is not Schema.CURRENT:
         return []
     async with open_reader(database) as reader:
-        return [o.account for o in await reader.orders.list_all(task_id) if o.account in plan.accounts]
+        found = await reader.orders.list_all(name)
+    return [(order.account, order.order_id) for order in found if order.account in plan.accounts]
 
 
-async def read_order(plan: Plan, redactor: Redactor, account: str, task_id: int) -> OrderSnapshot:
+async def read_order(plan: Plan, redactor: Redactor, account: str, order_id: str) -> OrderSnapshot:
     """Read an order at the provider. Raises `ProviderError`, also if the account cannot task."""
     async with open_connection(plan.accounts[account], plan.network, redactor) as connection:
         await connection.require_tasking()
-        return await connection.tasking.order(task_id)
+        return await connection.tasking.order(order_id)
 
 
-async def cancel(plan: Plan, redactor: Redactor, account: str, task_id: int, act: Provenance) -> CancelResult:
+async def cancel(
+    plan: Plan, redactor: Redactor, account: str, order_id: str, act: Provenance
+) -> CancelResult:
     """Cancel an order, unless it is over. Raises `ProviderError`."""
     parts, settings = Factory(plan, random.SystemRandom(), Clock(), Wakeup()), plan.accounts[account]
     async with (
@@ -213,4 +216,4 @@ async def cancel(plan: Plan, redactor: Redactor, account: str, task_id: int, act
         open_connection(settings, plan.network, redactor, on_date=parts.clock.on_date) as connection,
     ):
         recorder = parts.recorder(parts.context(settings, store))
-        return await Canceller(connection.tasking, recorder, now=parts.clock.now).cancel(task_id, act)
+        return await Canceller(connection.tasking, recorder, now=parts.clock.now).cancel(order_id, act)

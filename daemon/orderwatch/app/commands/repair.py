@@ -68,7 +68,7 @@ async def _begin(store: Store, trees: Trees, finding: Finding, now: datetime) ->
     if not trees[finding.root].is_there():
         return Repair(finding, "its delivery tree no longer exists")
     latest = await judge(store, trees, finding.delivery, lambda _size: None)
-    order = await store.orders.get(finding.delivery.account, finding.delivery.task_id)
+    order = await store.orders.get(finding.delivery.account, finding.delivery.order_id)
     if latest is None or latest.delivery is None or order is None:
         return Repair(finding, "no longer applies", mended=True)
     try:

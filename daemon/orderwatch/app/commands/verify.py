@@ -84,7 +84,7 @@ async def _compare(tree: TreeInspector, delivery: Delivery, on_read: Callable[[i
 
 async def current_row(reader: Store, delivery: Delivery) -> Delivery | None:
     """Return the present row of a delivery."""
-    order = await reader.orders.get(delivery.account, delivery.task_id)
+    order = await reader.orders.get(delivery.account, delivery.order_id)
     return next((d for d in order.deliveries if d.key == delivery.key), None) if order else None
 
 

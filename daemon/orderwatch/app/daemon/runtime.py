@@ -152,12 +152,13 @@ class RuntimeBuilder:
         breaker: AccountBreaker,
         trees: Mapping[str | None, OpenTree],
     ) -> FetchContext:
-        host = urlsplit(account.settings.endpoints.api).hostname or ""
+        api = urlsplit(account.settings.endpoints.api)
+        host = api.hostname or ""
         options, network, meter = self.plan.download, self.plan.network, self.meter(account.name)
         partials = trees[None].destination.partials
         downloader = await self.resources.pool.open(
             self.stack,
-            ("downloader", account.name, host, options, partials, network),
+            ("downloader", account.name, host, api.scheme, options, partials, network),
             partial(
                 open_downloader,
                 host,
@@ -166,6 +167,7 @@ class RuntimeBuilder:
                 self.resources.bandwidth,
                 network=network,
                 meter=meter,
+                api_scheme=api.scheme,
             ),
         )
         return FetchContext(

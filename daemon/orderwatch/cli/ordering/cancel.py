@@ -8,7 +8,6 @@ import click
 
 from orderwatch.cli.common import (
     FAILED,
-    TASK_ID,
     Context,
     complain,
     configured,
@@ -28,36 +27,39 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("task_id", type=TASK_ID)
+@click.argument("order")
 @click.option("--account", metavar="NAME", help="Account of the order, if several may have it.")
 @click.option("--note", metavar="TEXT", callback=note_of, help="Reason, kept in the history of the order.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
 def cancel(
-    context: Context, task_id: int, account: str | None, note: str | None, *, yes: bool, as_json: bool
+    context: Context, order: str, account: str | None, note: str | None, *, yes: bool, as_json: bool
 ) -> None:
     """Cancel an order at the provider. Scenes that are already published are still delivered."""
     from orderwatch.app.commands import place_orders
 
     plan = context.plan(resolve=True)
     redactor = quiet(plan.settings)
-    whose = _account(plan, account, task_id)
-    seen = asyncio.run(place_orders.read_order(plan, redactor, whose, task_id))
+    whose, order_id = _order(plan, account, order)
+    seen = asyncio.run(place_orders.read_order(plan, redactor, whose, order_id))
     if not yes:
         ask(f"Cancel {_named(seen)}, which is {printable(seen.status)}?")
     act = Provenance(who=current_actor(), note=note)
     try:
-        done = asyncio.run(place_orders.cancel(plan, redactor, whose, task_id, act))
+        done = asyncio.run(place_orders.cancel(plan, redactor, whose, order_id, act))
     except KeyboardInterrupt:
-        complain([f"interrupted: order {task_id} may be cancelled or not; run the command again to find out"])
+        complain(
+            [f"interrupted: order {order_id} may be cancelled or not; run the command again to find out"]
+        )
         raise
     problem = _problem(done)
     if as_json:
         print_json(
             {
                 "account": whose,
-                "task_id": task_id,
+                "order_id": done.seen.order_id,
+                "task_id": done.seen.task_id,
                 "status": done.seen.status,
                 "sent": done.sent,
                 "problem": problem,
@@ -70,20 +72,20 @@ def cancel(
         sys.exit(FAILED)
 
 
-def _account(plan: "Plan", account: str | None, task_id: int) -> str:
+def _order(plan: "Plan", account: str | None, name: str) -> tuple[str, str]:
+    """Return account and id of the order with this order or task id, known or not."""
     from orderwatch.app.commands import place_orders
 
     demand_account(plan.accounts, account)
-    if account is not None:
-        return account
-    known = asyncio.run(place_orders.accounts_of(plan, task_id)) or list(plan.accounts)
-    if len(known) > 1:
-        raise click.UsageError(f"several accounts may have order {task_id}; specify --account")
-    return known[0]
+    known = asyncio.run(place_orders.orders_named(plan, name)) or [(each, name) for each in plan.accounts]
+    found = [(whose, order_id) for whose, order_id in known if account in (None, whose)]
+    if len(found) > 1:
+        raise click.UsageError(f"several accounts may have order {name}; specify --account")
+    return found[0] if found else (account or "", name)
 
 
 def _named(seen: OrderSnapshot) -> str:
-    return f'order {seen.task_id} "{printable(seen.task_name or "")}"'
+    return f'order {seen.order_id} "{printable(seen.task_name or "")}"'
 
 
 def _result(done: "CancelResult") -> str:
@@ -106,6 +108,6 @@ def _problem(done: "CancelResult") -> str | None:
     if done.lost is not None and not done.over:
         return (
             f"{_named(done.seen)} may be cancelled: the response was lost ({done.lost}), and its status "
-            f"is {status}; check again with `orderwatch cancel {done.seen.task_id}`"
+            f"is {status}; check again with `orderwatch cancel {done.seen.order_id}`"
         )
     return None

@@ -44,6 +44,7 @@ def result_to_dict(one: "PlaceResult") -> "JsonObject":
         "project_name": one.order.request.project_name,
         "fingerprint": fingerprint(one.order.account, one.order.request),
         "state": intent.state if intent else None,
+        "order_id": intent.order_id if intent else None,
         "task_id": intent.task_id if intent else None,
         "fresh": bool(one.outcome and one.outcome.fresh),
         "sends": intent.sends if intent else 0,
@@ -63,7 +64,7 @@ def result_line(outcome: "PlaceOutcome") -> str:
 
 def _placed(outcome: "PlaceOutcome") -> str:
     intent = outcome.intent
-    number = f"order {intent.task_id}"
+    number = f"order {intent.order_id}"
     if outcome.fresh and intent.sends:
         lost = ": the response was lost, but the provider's list shows it" if intent.ended_at else ""
         return f"is placed, as {number}{lost}"

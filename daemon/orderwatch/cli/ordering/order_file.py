@@ -78,7 +78,7 @@ def _so_far(intent: Intent | None) -> str:
         case None:
             return "new"
         case Intent(state=IntentState.PLACED):
-            return f"placed as {intent.task_id}"
+            return f"placed as {intent.order_id}"
         case Intent(state=IntentState.REFUSED | IntentState.UNSENT | IntentState.FORGOTTEN):
             return f"{intent.state} before"
         case _:

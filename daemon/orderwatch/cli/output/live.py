@@ -54,7 +54,7 @@ def orders_table(orders: Sequence[Order], more: Mapping[str, Callable[[Order], s
     for order in orders:
         stored = sum(d.state is DeliveryState.STORED for d in order.deliveries)
         table.add_row(
-            str(order.task_id),
+            str(order.order_id),
             in_a_line(title(order.project_name, order.task_name)),
             styled(order.status.word),
             _captures(order),

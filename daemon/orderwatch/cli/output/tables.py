@@ -151,7 +151,7 @@ def _title(order: Order, now: datetime | None) -> "Text":
     if order.next_look_at:
         facts.append(f"next poll {until(order.next_look_at, now)}")
     details = (", ".join(facts), "dim")
-    return Text.assemble((str(order.task_id), "bold"), " ", names, "  ", word, "  ", details)
+    return Text.assemble((str(order.order_id), "bold"), " ", names, "  ", word, "  ", details)
 
 
 def _capture_rows(order: Order, capture: Capture, now: datetime | None) -> "list[tuple[RenderableType, ...]]":

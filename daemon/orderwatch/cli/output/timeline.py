@@ -66,7 +66,7 @@ def _line(move: Transition, last: datetime | None) -> "Text":
 def _name(move: Transition) -> str:
     match move.subject:
         case Subject.ORDER:
-            return f"order    {move.task_id}"
+            return f"order    {move.order_id}"
         case Subject.CAPTURE:
             return f"capture  {(move.capture_id or '')[:8]}"
         case Subject.DELIVERY:

@@ -47,12 +47,12 @@ def unacknowledged(found: Sequence[Concern]) -> Sequence[Concern]:
     return [concern for concern in found if concern.acknowledged_at is None]
 
 
-def by_order(found: Sequence[Concern]) -> Mapping[tuple[str | None, int], Sequence[Concern]]:
+def by_order(found: Sequence[Concern]) -> Mapping[tuple[str | None, str], Sequence[Concern]]:
     """Returns the concerns about orders, by account and order."""
-    orders: dict[tuple[str | None, int], list[Concern]] = {}
+    orders: dict[tuple[str | None, str], list[Concern]] = {}
     for concern in found:
-        if concern.task_id is not None:
-            orders.setdefault((concern.account, concern.task_id), []).append(concern)
+        if concern.order_id is not None:
+            orders.setdefault((concern.account, concern.order_id), []).append(concern)
     return orders
 
 
@@ -108,8 +108,8 @@ def _all(evidence: Evidence, now: datetime, scope: Scope) -> Iterator[Concern]:
 
 def _of_problem(problem: Problem) -> Concern:
     reason = str(problem.facts.get("reason") or "").rstrip(".")
-    account, task_id = problem.facts.get("account"), problem.facts.get("task_id")
-    channel = problem.facts.get("channel")
+    account, channel = problem.facts.get("account"), problem.facts.get("channel")
+    order_id, task_id = problem.facts.get("order_id"), problem.facts.get("task_id")
     return Concern(
         key=concern_key(Reason.PROBLEM, problem.key),
         reason=Reason.PROBLEM,
@@ -118,6 +118,7 @@ def _of_problem(problem: Problem) -> Concern:
         remedy=remedies.of_problem(problem.event),
         name=problem.event,
         account=account if isinstance(account, str) else None,
+        order_id=order_id if isinstance(order_id, str) else None,
         task_id=task_id if isinstance(task_id, int) else None,
         channel=channel if isinstance(channel, str) else None,
     )
@@ -139,9 +140,10 @@ def _of_delivery(stuck: StuckDelivery, now: datetime, raised: Mapping[str, Raise
         reason=reason,
         since=stuck.since or now,
         text=sentence(text, (d.reason or "").rstrip(".")),
-        remedy=remedies.parked(d.task_id) if is_parked else remedies.given_up(d.task_id),
+        remedy=remedies.parked(d.order_id) if is_parked else remedies.given_up(d.order_id),
         name=d.attachment,
         account=d.account,
+        order_id=d.order_id,
         task_id=d.task_id,
         capture_id=d.capture_id,
         scene_id=d.scene_id,
@@ -162,6 +164,7 @@ def _of_intent(intent: Intent, now: datetime) -> Iterator[Concern]:
         remedy=remedies.UNCONFIRMED,
         name=request.task_name,
         account=intent.account,
+        order_id=intent.order_id,
         task_id=intent.task_id,
         project_name=request.project_name,
     )
@@ -178,6 +181,7 @@ def _of_word(unknown: UnknownWord, now: datetime) -> Concern:
         remedy=remedies.UNKNOWN_STATUS,
         name=unknown.word,
         account=names.account,
+        order_id=names.order_id,
         task_id=names.task_id,
         capture_id=unknown.capture_id,
         project_name=names.project_name,

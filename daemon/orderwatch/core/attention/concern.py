@@ -48,17 +48,13 @@ class Concern:
     remedy: str
     name: str | None = None
     account: str | None = None
+    order_id: str | None = None
     task_id: int | None = None
     capture_id: str | None = None
     scene_id: str | None = None
     project_name: str | None = None
     channel: str | None = None  # of a problem with a notification channel
     acknowledged_at: datetime | None = None
-
-    @property
-    def order_id(self) -> str | None:
-        """The order's key, as text."""
-        return None if self.task_id is None else str(self.task_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +70,13 @@ class OrderFacts:
     """The facts that decide whether an order needs a person."""
 
     account: str
-    task_id: int
+    order_id: str
+    task_id: int | None
     project_name: str | None
     task_name: str | None
     placed_at: datetime | None
     word: str
+    reason: str | None
     ours: bool
     phase: OrderPhase | None
     state: OrderState
@@ -96,7 +94,13 @@ class OrderFacts:
     def traits(self) -> OrderTraits:
         """The fields that decide whether it is watched."""
         return OrderTraits(
-            self.task_id, self.project_name, self.task_name, self.placed_at, self.word, self.ours
+            self.order_id,
+            self.task_id,
+            self.project_name,
+            self.task_name,
+            self.placed_at,
+            self.word,
+            self.ours,
         )
 
 

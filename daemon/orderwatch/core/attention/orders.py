@@ -19,20 +19,21 @@ _FAILED_PHASES = frozenset({OrderPhase.FAILED, OrderPhase.REJECTED, OrderPhase.E
 
 
 def of_order(order: OrderFacts, now: datetime) -> Iterator[Concern]:
-    names = OrderNames(order.account, order.task_id, order.project_name, order.task_name)
+    names = OrderNames(order.account, order.order_id, order.task_id, order.project_name, order.task_name)
     if order.state is OrderState.LOST:
         since = order.lost_at or order.last_seen_at or now
         text = f"{names} is lost: the provider answers 404"
         yield _concern(order, Reason.LOST, since, text, remedies.LOST)
     elif _has_failed(order, now):
-        text = f"{names} ended as {order.word} without any delivery"
+        why = f": {order.reason}" if order.reason else ""
+        text = f"{names} ended as {order.word} without any delivery{why}"
         yield _concern(order, Reason.ORDER_FAILED, order.final_at or now, text, remedies.ORDER_FAILED)
     elif order.end is not None and _is_overdue(order, order.end, now):
         text = f"{names} is overdue: its window is over, and nothing was delivered"
         yield _concern(order, Reason.OVERDUE, order.end, text, remedies.OVERDUE)
     elif late_since := _late_since(order, now):
         text = f"{names} is overdue: published files are not stored"
-        yield _concern(order, Reason.OVERDUE, late_since, text, remedies.late(order.task_id))
+        yield _concern(order, Reason.OVERDUE, late_since, text, remedies.late(order.order_id))
 
 
 def _has_failed(order: OrderFacts, now: datetime) -> bool:
@@ -67,13 +68,14 @@ def _is_history(order: OrderFacts) -> bool:
 
 def _concern(order: OrderFacts, reason: Reason, since: datetime, text: str, remedy: str) -> Concern:
     return Concern(
-        key=concern_key(reason, order.account, order.task_id),
+        key=concern_key(reason, order.account, order.order_id),
         reason=reason,
         since=since,
         text=sentence(text, ""),
         remedy=remedy,
         name=order.task_name,
         account=order.account,
+        order_id=order.order_id,
         task_id=order.task_id,
         project_name=order.project_name,
     )

@@ -43,22 +43,24 @@ _OF_PROBLEMS: Mapping[str, str] = {
 }
 
 
-def parked(task_id: int) -> str:
+def parked(order_id: str) -> str:
     """Returns what to do about a parked delivery of this order."""
     return (
         "Free disk space, make the delivery tree writable, or ask the provider for the file. "
-        f"orderwatch retries automatically, and immediately after `orderwatch retry --task {task_id}`."
+        f"orderwatch retries automatically, and immediately after `orderwatch retry --task {order_id}`."
     )
 
 
-def late(task_id: int) -> str:
+def late(order_id: str) -> str:
     """Returns what to do about an order whose published files are not stored."""
-    return f"`orderwatch explain {task_id}` shows why each file is missing. Ask the provider for those files."
+    return (
+        f"`orderwatch explain {order_id}` shows why each file is missing. Ask the provider for those files."
+    )
 
 
-def given_up(task_id: int) -> str:
+def given_up(order_id: str) -> str:
     """Returns what to do about a delivery of this order that was given up."""
-    return f"Ask the provider for the file. Then run `orderwatch retry --task {task_id}`."
+    return f"Ask the provider for the file. Then run `orderwatch retry --task {order_id}`."
 
 
 def of_problem(event: str) -> str:

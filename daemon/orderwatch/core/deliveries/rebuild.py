@@ -81,10 +81,10 @@ def taken_up(found: Iterable[Found]) -> tuple[list[Found], list[Refused]]:
 
 def restored(found: Sequence[Found], now: datetime) -> list[Verdict]:
     """Returns the orders to record, open and due now so that their status is soon polled."""
-    orders: defaultdict[tuple[str, int], list[Found]] = defaultdict(list)
+    orders: defaultdict[tuple[str, str], list[Found]] = defaultdict(list)
     for one in found:
         held = one.described.delivery
-        orders[held.account, held.task_id].append(one)
+        orders[held.account, held.order_id].append(one)
     return [_order(of_one, now) for _, of_one in sorted(orders.items())]
 
 
@@ -95,6 +95,7 @@ def _order(found: Sequence[Found], now: datetime) -> Verdict:
         captures[one.described.delivery.capture_id].append(one.described)
     order = Order(
         account=latest.delivery.account,
+        order_id=latest.delivery.order_id,
         task_id=latest.delivery.task_id,
         status=TrackedStatus(word=NO_STATUS, phase=None),
         task_name=latest.task_name,
@@ -164,6 +165,7 @@ def _move(
     return Transition(
         at=now,
         account=order.account,
+        order_id=order.order_id,
         task_id=order.task_id,
         capture_id=capture_id,
         scene_id=scene_id,

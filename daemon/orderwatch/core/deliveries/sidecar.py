@@ -13,7 +13,7 @@ V = TypeVar("V")
 _INTEGER_LIMIT = 2**63  # of the database
 _IDENTITY_FIELDS = {
     "account": "account",
-    "task": "task_id",
+    "order": "order_id",
     "capture": "capture_id",
     "scene": "scene_id",
     "attachment": "attachment",
@@ -30,6 +30,7 @@ def sidecar(order: Order, delivery: Delivery, stored_at: datetime) -> bytes:
     capture = order.capture(delivery.capture_id)
     content = {
         "account": delivery.account,
+        "order": delivery.order_id,
         "task": delivery.task_id,
         "task_name": order.task_name,
         "project_name": order.project_name,
@@ -41,6 +42,9 @@ def sidecar(order: Order, delivery: Delivery, stored_at: datetime) -> bytes:
         "scene": delivery.scene_id,
         "scene_timestamp": zulu(delivery.scene.timestamp) if delivery.scene.timestamp else None,
         "scene_product": delivery.scene.product,
+        "collection": delivery.scene.collection,
+        "grid": delivery.scene.grid,
+        "product_version": delivery.scene.product_version,
         "footprint": delivery.scene.footprint,
         "attachment": delivery.attachment,
         "version": delivery.version,
@@ -74,7 +78,8 @@ def parse(content: bytes) -> SidecarFacts:
     size = fields.number("size")
     delivery = Delivery(
         account=fields.text("account"),
-        task_id=fields.number("task"),
+        order_id=fields.maybe_text("order") or str(fields.number("task")),
+        task_id=fields.maybe_number("task"),
         capture_id=fields.text("capture"),
         scene_id=fields.text("scene"),
         attachment=fields.text("attachment"),
@@ -85,6 +90,9 @@ def parse(content: bytes) -> SidecarFacts:
             timestamp=plausible(fields.maybe_time("scene_timestamp")),
             satellite_name=satellite,
             product=fields.maybe_text("scene_product"),
+            collection=fields.maybe_text("collection"),
+            grid=fields.maybe_text("grid"),
+            product_version=fields.maybe_text("product_version"),
             footprint=fields.maybe_object("footprint"),
         ),
         state=DeliveryState.STORED,
@@ -108,7 +116,12 @@ def parse(content: bytes) -> SidecarFacts:
 def disagreements(described: SidecarFacts, delivery: Delivery) -> list[str]:
     """Returns the names of identifying fields in which the sidecar and the record differ."""
     there = described.delivery
-    return [name for name, of in _IDENTITY_FIELDS.items() if getattr(there, of) != getattr(delivery, of)]
+    is_same_task = there.task_id is not None and there.task_id == delivery.task_id  # of another API of theirs
+    return [
+        name
+        for name, of in _IDENTITY_FIELDS.items()
+        if getattr(there, of) != getattr(delivery, of) and not (name == "order" and is_same_task)
+    ]
 
 
 def zulu(time: datetime) -> str:
@@ -126,7 +139,12 @@ class _Fields:
         return _needed(name, self.maybe_text(name))
 
     def number(self, name: str, least: int = 0) -> int:
-        value: Any = _needed(name, self._fields.get(name))
+        return _needed(name, self.maybe_number(name, least))
+
+    def maybe_number(self, name: str, least: int = 0) -> int | None:
+        value = self._fields.get(name)
+        if value is None:
+            return None
         if type(value) is not int or not least <= value < _INTEGER_LIMIT:
             raise ValueError(f"{name} is not a valid number")
         return value

@@ -234,6 +234,7 @@ def _move(
     transition = Transition(
         at=now,
         account=delivery.account,
+        order_id=delivery.order_id,
         task_id=delivery.task_id,
         capture_id=delivery.capture_id,
         scene_id=delivery.scene_id,

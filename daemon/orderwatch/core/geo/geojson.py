@@ -49,6 +49,7 @@ def _feature(order: Order, kind: str, geometry: object, more: Mapping[str, objec
     properties = {
         "kind": kind,
         "account": order.account,
+        "order_id": order.order_id,
         "task_id": order.task_id,
         "task_name": order.task_name,
         "project_name": order.project_name,

@@ -12,7 +12,7 @@ from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.formatting import format_bytes
 from orderwatch.core.model import Delivery, DeliveryState, OrderState, Subject, Transition
 from orderwatch.core.notifications.problems import ProblemChange, words
-from orderwatch.core.order_names import OrderNames
+from orderwatch.core.order_names import OrderNames, names_of
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.watches import name_matches
 
@@ -78,7 +78,7 @@ class Channel:
 
 def to_document(note: Notification, note_id: str) -> Mapping[str, object]:
     """Returns the JSON object without empty fields, except for the account and order, which may be null."""
-    whose = {name: note.facts.get(name) for name in ("account", "task_id")}
+    whose = {name: note.facts.get(name) for name in ("account", "order_id", "task_id")}
     lead = {"id": note_id, "event": note.event, "at": zulu(note.at), **whose}
     return {**lead, **{k: v for k, v in note.facts.items() if v is not None and k not in lead}}
 
@@ -86,7 +86,7 @@ def to_document(note: Notification, note_id: str) -> Mapping[str, object]:
 def of_verdict(verdict: Verdict, before: OrderState | None) -> Sequence[Notification]:
     """Returns notifications of a poll's result; `before` is the order's earlier state, None for a new one."""
     order = verdict.order
-    names = OrderNames(order.account, order.task_id, order.project_name, order.task_name)
+    names = names_of(order)
     notes = [_of_move(names, move) for move in verdict.transitions if move.subject in _CHANGE_EVENTS]
     if order.state is OrderState.DONE and before is not OrderState.DONE:
         at = order.last_seen_at or max((m.at for m in verdict.transitions), default=None)

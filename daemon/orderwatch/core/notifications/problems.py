@@ -64,9 +64,9 @@ _PAIRS = (
     _pair("catalogue.failing", "the catalog of {root} is not updated", "catalogue.restored", by="root"),
     _pair(
         "catalogue.item_failed",
-        "scene {scene_id} of order {task_id} is missing in the catalog of {root}",
+        "scene {scene_id} of order {order_id} is missing in the catalog of {root}",
         "catalogue.item_restored",
-        by="root account task_id scene_id",
+        by="root account order_id scene_id",
     ),
     _pair("attention.failing", "what needs you cannot be determined", "attention.restored"),
     _Pair(
@@ -88,9 +88,9 @@ _PAIRS = (
     ),
     _pair(
         "order.look_failed",
-        "order {task_id} cannot be polled",
+        "order {order_id} cannot be polled",
         "order.look_restored",
-        by="account task_id",
+        by="account order_id",
     ),
     _pair(
         "delivery_api.gone",

@@ -55,7 +55,8 @@ class Intent:
     sent_at: datetime | None = None
     ended_at: datetime | None = None  # when it became unclear
     searched_at: datetime | None = None  # when a complete list last lacked it
-    before: tuple[int, ...] = ()
+    before: tuple[str, ...] = ()
+    order_id: str | None = None  # of the order that it became
     task_id: int | None = None
     reason: str | None = None
     fingerprint: str = ""
@@ -95,7 +96,7 @@ class Budget(NamedTuple):
 def alike(request: Request, stock: OrderList) -> list[OrderSnapshot]:
     """Returns the matching orders of the list, the oldest first and those that failed last."""
     found = [seen for seen in stock.orders if matches(request, seen)]
-    return sorted(found, key=lambda seen: (is_lost(seen), seen.placed_at or _MAX_TIME, seen.task_id))
+    return sorted(found, key=lambda seen: (is_lost(seen), seen.placed_at or _MAX_TIME, seen.order_id))
 
 
 def is_lost(seen: OrderSnapshot) -> bool:
@@ -119,7 +120,7 @@ def sending(intent: Intent, stock: OrderList, now: datetime) -> Intent:
         sent_at=now,
         ended_at=None,
         searched_at=None,
-        before=tuple(seen.task_id for seen in stock.orders),
+        before=tuple(seen.order_id for seen in stock.orders),
         reason=None,
     )
 
@@ -133,8 +134,15 @@ def unclear(intent: Intent, reason: str, now: datetime) -> Intent:
     return replace(intent, state=IntentState.UNCLEAR, ended_at=now, reason=reason)
 
 
-def placed(intent: Intent, task_id: int) -> Intent:
-    return replace(intent, state=IntentState.PLACED, task_id=task_id, before=(), reason=None)
+def placed(intent: Intent, seen: OrderSnapshot) -> Intent:
+    return replace(
+        intent,
+        state=IntentState.PLACED,
+        order_id=seen.order_id,
+        task_id=seen.task_id,
+        before=(),
+        reason=None,
+    )
 
 
 def closed(intent: Intent, reason: str, *, refused: bool) -> Intent:
@@ -148,15 +156,15 @@ def forgotten(intent: Intent, who: str) -> Intent:
     return replace(intent, state=IntentState.FORGOTTEN, before=(), reason=reason)
 
 
-def found(intent: Intent, stock: OrderList, taken: Collection[int]) -> OrderSnapshot | None:
+def found(intent: Intent, stock: OrderList, taken: Collection[str]) -> OrderSnapshot | None:
     """Returns the order of this intent: a matching one that is new and of no other intent."""
     since = (intent.sent_at or intent.written_at) - _CLOCK_TOLERANCE
-    new = [s for s in alike(intent.request, stock) if s.task_id not in {*taken, *intent.before}]
+    new = [s for s in alike(intent.request, stock) if s.order_id not in {*taken, *intent.before}]
     return min(new, key=lambda seen: seen.placed_at is not None and seen.placed_at < since, default=None)
 
 
 def searched(
-    intent: Intent, stock: OrderList, taken: Collection[int], wait: timedelta, waited: timedelta
+    intent: Intent, stock: OrderList, taken: Collection[str], wait: timedelta, waited: timedelta
 ) -> tuple[Intent, str | None]:
     """Returns the intent after a list without it, and why that proves nothing, if so.
 
@@ -170,15 +178,15 @@ def searched(
     return replace(intent, state=state, searched_at=stock.began), None
 
 
-def _doubt(intent: Intent, stock: OrderList, taken: Collection[int]) -> str | None:
+def _doubt(intent: Intent, stock: OrderList, taken: Collection[str]) -> str | None:
     if stock.unreadable:
         return f"{stock.unreadable} rows of the provider's list are unreadable"
-    shown = {seen.task_id: seen for seen in stock.orders}
+    shown = {seen.order_id: seen for seen in stock.orders}
     if gone := set(intent.before) - shown.keys():
         return f"the provider's list lacks orders that it showed before ({min(gone)})"
-    for task_id in shown.keys() - {*taken, *intent.before}:
-        if may_match(intent.request, shown[task_id]):
-            return f"order {task_id} is new and may be this order, although it differs"
+    for order_id in shown.keys() - {*taken, *intent.before}:
+        if may_match(intent.request, shown[order_id]):
+            return f"order {order_id} is new and may be this order, although it differs"
     return None
 
 

@@ -49,6 +49,7 @@ def _unchanged(order: Order, now: datetime, words: str) -> Transition:
     return Transition(
         at=now,
         account=order.account,
+        order_id=order.order_id,
         task_id=order.task_id,
         subject=Subject.ORDER,
         before=order.status.word,

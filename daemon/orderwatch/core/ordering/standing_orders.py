@@ -71,7 +71,7 @@ def _other(request: Request, intents: Iterable[Intent]) -> str | None:
             equivalent(request, intent.request)
             or (intent.standing_order and _have_one_name(request, intent.request))
         ):
-            known = f"as order {intent.task_id}" if intent.task_id else "and is not confirmed yet"
+            known = f"as order {intent.order_id}" if intent.order_id else "and is not confirmed yet"
             return f"changed since it was placed, {known}: restore it, or give it another task_name"
     return None
 

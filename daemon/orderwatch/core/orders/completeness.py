@@ -1,16 +1,18 @@
 """Which deliveries an order owes, and so whether it is done: by its outcome, not by the provider's status."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
     Delivery,
     DeliveryState,
     Order,
+    OrderKey,
     OrderPhase,
     OrderState,
     Subject,
@@ -18,6 +20,8 @@ from orderwatch.core.model import (
 )
 from orderwatch.core.orders.snapshot import AttachmentSnapshot, Observation, SceneSnapshot
 from orderwatch.core.orders.status import TransitionLog
+
+PARTS_SETTLE = timedelta(hours=6)  # tiles of one run are published within seconds, of a capture within hours
 
 
 def state_of(order: Order, now: datetime, grace: timedelta) -> OrderState:
@@ -50,8 +54,14 @@ def awaits_files(order: Order, capture: Capture) -> bool:
         return False
     wanted = order.deliveries_of(capture.capture_id)
     promised = capture.status.phase is not None and not capture.failed
-    owed = promised and (capture.lacking or not wanted)
+    owed = promised and (capture.lacking or not wanted or may_get_parts(capture))
     return owed or any(not d.state.settled for d in wanted)
+
+
+def may_get_parts(capture: Capture) -> bool:
+    """Returns whether another part may follow: until a look long after the last new one agrees."""
+    changed_at, seen_at = capture.parts_changed_at, capture.scenes_seen_at
+    return changed_at is not None and (seen_at is None or seen_at < changed_at + PARTS_SETTLE)
 
 
 class DisplayState(StrEnum):
@@ -85,23 +95,23 @@ def display_state(order: Order) -> DisplayState:
 _UNDER_WAY = {CapturePhase.CAPTURED, CapturePhase.PROCESSING, CapturePhase.PUBLISHED}
 
 
-def lacks_attachment(scenes: Collection[SceneSnapshot], names: frozenset[str]) -> bool:
-    """Returns whether a scene does not offer one of these attachments yet, or there is no scene."""
-    return not scenes or any(names - {a.name for a in scene.attachments} for scene in scenes)
-
-
 def queue_deliveries(
-    order: Order | None, observation: Observation, task_id: int, names: frozenset[str], log: TransitionLog
+    order: Order | None,
+    observation: Observation,
+    key: OrderKey,
+    wanted: WantedAttachments,
+    log: TransitionLog,
 ) -> tuple[Delivery, ...]:
-    """Returns the deliveries that are new or published again, of the attachments with these names."""
+    """Returns the deliveries that are new or published again, of the wanted attachments."""
     queued: list[Delivery] = []
     for capture_id, scenes in observation.scenes.items():
         known = sorted(order.deliveries_of(capture_id) if order else (), key=lambda d: d.version)
         latest = {(d.scene_id, d.attachment): d for d in known}
-        for key, (scene, attachment) in _offered(scenes, names).items():
+        for place, (scene, attachment) in _offered(scenes, wanted).items():
             offered = Delivery(
                 account=observation.account,
-                task_id=task_id,
+                order_id=key.order_id,
+                task_id=key.task_id,
                 capture_id=capture_id,
                 scene_id=scene.scene_id,
                 attachment=attachment.name,
@@ -109,7 +119,7 @@ def queue_deliveries(
                 fingerprint=attachment.fingerprint,
                 scene=scene.facts,
             )
-            old = latest.get(key)
+            old = latest.get(place)
             new = _renewed(offered, old)
             if new is None:
                 continue
@@ -130,9 +140,9 @@ def queue_deliveries(
 
 
 def _offered(
-    scenes: Iterable[SceneSnapshot], names: frozenset[str]
+    scenes: Iterable[SceneSnapshot], wanted: WantedAttachments
 ) -> dict[tuple[str, str], tuple[SceneSnapshot, AttachmentSnapshot]]:
-    return {(s.scene_id, a.name): (s, a) for s in scenes for a in s.attachments if a.name in names}
+    return {(s.scene_id, a.name): (s, a) for s in scenes for a in s.attachments if wanted.take(a)}
 
 
 def _renewed(offered: Delivery, latest: Delivery | None) -> Delivery | None:

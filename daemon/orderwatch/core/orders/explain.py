@@ -14,6 +14,7 @@ from orderwatch.core.formatting import (
 )
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
+from orderwatch.core.orders.completeness import PARTS_SETTLE, may_get_parts
 from orderwatch.core.orders.poll_schedule import Outlook, Pace, outlook
 from orderwatch.core.orders.publication_lag import Lags
 from orderwatch.core.orders.watches import Watch
@@ -88,7 +89,8 @@ def _provider_status(order: Order) -> str:
             f"{status.word}, contradicting its final status {status.phase} {status.doubts} times{since}; "
             "accepted after three times within an hour or more"
         )
-    return status.word if status.phase else f"{status.word}, an unknown status, which does not count as final"
+    word = status.word if status.phase else f"{status.word}, an unknown status, which does not count as final"
+    return f"{word}: {order.reason}" if order.reason else word
 
 
 def _state(order: Order, pace: Pace, now: datetime) -> str:
@@ -151,6 +153,9 @@ def _capture(order: Order, capture: Capture, now: datetime) -> str:
             parts.append("its scenes were not requested yet")
         elif capture.lacking or not order.deliveries_of(capture.capture_id):
             parts.append(f"its files were not all offered {ago(capture.scenes_seen_at, now)}")
+        elif capture.parts_changed_at is not None and may_get_parts(capture):
+            parts.append(f"its files come one by one, the last {ago(capture.parts_changed_at, now)}")
+            parts.append(f"complete if none follows for {format_duration(PARTS_SETTLE)}")
         else:
             parts.append(f"its scenes were requested {ago(capture.scenes_seen_at, now)}")
     return ", ".join(parts)

@@ -20,7 +20,8 @@ class OrderRow(NamedTuple):
     """An order without its document; `word` is the provider's status."""
 
     account: str
-    task_id: int
+    order_id: str
+    task_id: int | None
     task_name: str | None
     project_name: str | None
     product: str | None
@@ -33,7 +34,7 @@ class OrderRow(NamedTuple):
 class ChangeRow(NamedTuple):
     at: datetime
     account: str
-    task_id: int
+    order_id: str
     capture_id: str | None
     scene_id: str | None
     subject: str
@@ -43,7 +44,7 @@ class ChangeRow(NamedTuple):
 
 class CaptureRow(NamedTuple):
     account: str
-    task_id: int
+    order_id: str
     capture_id: str
     phase: str | None
     start: datetime | None
@@ -54,7 +55,7 @@ class StoredRow(NamedTuple):
     """A stored delivery; `published_at` is its capture's."""
 
     account: str
-    task_id: int
+    order_id: str
     version: int
     published_at: datetime | None
     stored_at: datetime
@@ -108,7 +109,7 @@ class _Spans:
     to_stored: list[timedelta] = field(default_factory=list)
 
 
-_OrderKey = tuple[str, int]
+_OrderKey = tuple[str, str]
 _GroupKey = tuple[str, str | None, str | None]
 
 
@@ -120,12 +121,12 @@ class ReportBuilder:
         self._groups: defaultdict[_GroupKey, _Spans] = defaultdict(_Spans)
         self._first_capture: dict[_OrderKey, datetime] = {}
         self._stored: set[_OrderKey] = set()
-        self._met: dict[tuple[str, int, str | None], datetime] = {}  # when captures were first seen
+        self._met: dict[tuple[str, str, str | None], datetime] = {}  # when captures were first seen
         self._entered: dict[tuple[object, ...], list[datetime]] = {}
         self._stays: defaultdict[tuple[Subject, str], list[timedelta]] = defaultdict(list)
 
     def order(self, row: OrderRow) -> None:
-        self._orders[row.account, row.task_id] = row
+        self._orders[row.account, row.order_id] = row
         self._group(row).orders += 1
 
     def move(self, row: ChangeRow) -> None:
@@ -135,7 +136,7 @@ class ReportBuilder:
         """
         if row.before == row.after:
             return  # an action that did not change the status
-        key = (row.subject, row.account, row.task_id, row.capture_id, row.scene_id)
+        key = (row.subject, row.account, row.order_id, row.capture_id, row.scene_id)
         left = (*key, row.before)
         if row.before is not None and (entered := self._entered.pop(left, [])):
             self._stays[Subject(row.subject), row.before].append(row.at - entered.pop(0))
@@ -143,19 +144,19 @@ class ReportBuilder:
                 self._entered[left] = entered
         self._entered.setdefault((*key, row.after), []).append(row.at)
         if row.subject == Subject.CAPTURE:
-            self._met.setdefault((row.account, row.task_id, row.capture_id), row.at)
+            self._met.setdefault((row.account, row.order_id, row.capture_id), row.at)
 
     def capture(self, row: CaptureRow) -> None:
         if row.start is None or row.phase not in _TAKEN_PHASES:
             return
-        key = row.account, row.task_id
+        key = row.account, row.order_id
         self._first_capture[key] = min(row.start, self._first_capture.get(key, row.start))
         met_at = self._met.get((*key, row.capture_id))
         if row.published_at is not None and met_at is not None and met_at < row.published_at:
             self._group(self._orders[key]).to_published.append(row.published_at - row.start)
 
     def stored(self, row: StoredRow) -> None:
-        key = row.account, row.task_id
+        key = row.account, row.order_id
         self._stored.add(key)
         if row.version == 1 and row.published_at is not None:
             self._group(self._orders[key]).to_stored.append(row.stored_at - row.published_at)

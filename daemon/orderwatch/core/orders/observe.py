@@ -3,15 +3,17 @@
 Any status change is legal, classified and recorded; published attachments are queued.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
     Delivery,
     Order,
+    OrderKey,
     OrderPhase,
     OrderState,
     Subject,
@@ -19,7 +21,7 @@ from orderwatch.core.model import (
     Transition,
     TransitionKind,
 )
-from orderwatch.core.orders.completeness import lacks_attachment, queue_deliveries, state_of
+from orderwatch.core.orders.completeness import queue_deliveries, state_of
 from orderwatch.core.orders.snapshot import CaptureSnapshot, Observation, OrderSnapshot, SceneSnapshot
 from orderwatch.core.orders.status import (
     CAPTURE_TRANSITIONS,
@@ -37,7 +39,7 @@ _PLACED_SHOWN_WITHIN = timedelta(hours=1)
 class Rules:
     """Which attachments are fetched, and when a contradicted final status is given up."""
 
-    attachments: frozenset[str]
+    attachments: WantedAttachments
     grace: timedelta
     doubts_needed: int = 3
     doubted_for: timedelta = timedelta(hours=1)
@@ -55,8 +57,8 @@ class Verdict:
 
 def observe(order: Order | None, observation: Observation, now: datetime, rules: Rules) -> Verdict:
     """Applies an observation. It is total and idempotent, and never makes a stored file unstored."""
-    task_id = _task_id(order, observation)
-    log = TransitionLog(observation.account, task_id, now)
+    key = _key(order, observation)
+    log = TransitionLog(observation.account, key, now)
     status_rules = StatusRules(
         now=now,
         again=order is not None and order.last_seen_at == now,
@@ -64,10 +66,13 @@ def observe(order: Order | None, observation: Observation, now: datetime, rules:
         doubted_for=rules.doubted_for,
     )
     status = _order_status(order, observation, status_rules, log)
-    captures = _captures(order, observation, status_rules, rules, log)
-    queued = queue_deliveries(order, observation, task_id, rules.attachments, log)
+    shown = _captures(order, observation, status_rules, log)
+    queued = queue_deliveries(order, observation, key, rules.attachments, log)
+    captures = _after_scenes(shown, observation, queued, now, rules)
     deliveries = {d.key: d for d in (*(order.deliveries if order else ()), *queued)}
-    known = order or Order(account=observation.account, task_id=task_id, status=status)
+    known = order or Order(
+        account=observation.account, order_id=key.order_id, task_id=key.task_id, status=status
+    )
     after = replace(
         merge_snapshot(known, observation.order),
         status=status,
@@ -85,13 +90,19 @@ def observe(order: Order | None, observation: Observation, now: datetime, rules:
     )
 
 
-def observe_missing(order: Order | None, account: str, task_id: int, now: datetime) -> Verdict:
+def observe_missing(order: Order | None, account: str, key: OrderKey, now: datetime) -> Verdict:
     """Records that the provider answers 404 for the order, and changes nothing else of it."""
     if order is not None and order.ours and order.looked_at is None and _is_young(order, now):
         return Verdict(order=order)  # the provider may show an order late that was placed from here
     if order is None:
         no_status: TrackedStatus[OrderPhase] = TrackedStatus(word="", phase=None)
-        after = Order(account=account, task_id=task_id, status=no_status, state=OrderState.LOST)
+        after = Order(
+            account=account,
+            order_id=key.order_id,
+            task_id=key.task_id,
+            status=no_status,
+            state=OrderState.LOST,
+        )
     else:
         after = replace(order, state=OrderState.LOST)
     after = replace(after, last_seen_at=now)
@@ -100,7 +111,8 @@ def observe_missing(order: Order | None, account: str, task_id: int, now: dateti
     transition = Transition(
         at=now,
         account=account,
-        task_id=task_id,
+        order_id=after.order_id,
+        task_id=after.task_id,
         subject=Subject.ORDER,
         before=order.status.word if order else None,
         after="lost",
@@ -123,12 +135,14 @@ def _state(observation: Observation, known: Order, after: Order, now: datetime, 
     return OrderState.SETTLING if closes and incomplete else state
 
 
-def _task_id(order: Order | None, observation: Observation) -> int:
-    if observation.order is not None:
-        return observation.order.task_id
-    if order is None:
+def _key(order: Order | None, observation: Observation) -> OrderKey:
+    seen = observation.order
+    if order is not None:
+        task_id = seen.task_id if seen and seen.task_id is not None else order.task_id
+        return OrderKey(order.order_id, task_id)
+    if seen is None:
         raise ValueError("an observation without the order's own row needs a known order")
-    return order.task_id
+    return OrderKey(seen.order_id, seen.task_id)
 
 
 def merge_snapshot(known: Order, seen: OrderSnapshot | None) -> Order:
@@ -141,12 +155,14 @@ def merge_snapshot(known: Order, seen: OrderSnapshot | None) -> Order:
     deleted = known.state is OrderState.DONE and not known.document
     return replace(
         known,
+        task_id=known.task_id if seen.task_id is None else seen.task_id,
         task_name=seen.task_name or known.task_name,
         project_name=seen.project_name or known.project_name,
         product=seen.product or known.product,
         placed_at=seen.placed_at or known.placed_at,
         start=seen.start or known.start,
         end=seen.end or known.end,
+        reason=seen.reason or known.reason,
         document={} if deleted else seen.document or known.document,
     )
 
@@ -179,8 +195,8 @@ def _log_found_again(status: TrackedStatus[OrderPhase], log: TransitionLog) -> N
 
 
 def _captures(
-    order: Order | None, observation: Observation, status_rules: StatusRules, rules: Rules, log: TransitionLog
-) -> tuple[Capture, ...]:
+    order: Order | None, observation: Observation, status_rules: StatusRules, log: TransitionLog
+) -> Sequence[Capture]:
     captures = {c.capture_id: c for c in (order.captures if order else ())}
     for shown in {c.capture_id: c for c in observation.captures or ()}.values():
         known = captures.get(shown.capture_id)
@@ -191,20 +207,39 @@ def _captures(
             log.add(Subject.CAPTURE, before, capture.status.word, kind, capture_id=shown.capture_id)
         if shown.phase is None:
             log.unknown.append(f"capture:{shown.status or NO_STATUS}")
-    scenes, now = observation.scenes, status_rules.now
+    return tuple(captures.values())
+
+
+def _after_scenes(
+    captures: Sequence[Capture],
+    observation: Observation,
+    queued: Sequence[Delivery],
+    now: datetime,
+    rules: Rules,
+) -> tuple[Capture, ...]:
+    scenes = observation.scenes
+    renewed = {delivery.capture_id for delivery in queued}
     return tuple(
-        _with_scenes(c, scenes[c.capture_id], now, rules) if c.capture_id in scenes else c
-        for c in captures.values()
+        _with_scenes(c, scenes[c.capture_id], now, rules, is_renewed=c.capture_id in renewed)
+        if c.capture_id in scenes
+        else c
+        for c in captures
     )
 
 
-def _with_scenes(capture: Capture, scenes: Collection[SceneSnapshot], now: datetime, rules: Rules) -> Capture:
+def _with_scenes(
+    capture: Capture, scenes: Collection[SceneSnapshot], now: datetime, rules: Rules, *, is_renewed: bool
+) -> Capture:
     """Returns the capture after its scenes were requested; one with scenes is published."""
+    changed_at = capture.parts_changed_at
+    if is_renewed and any(scene.is_part for scene in scenes):
+        changed_at = now
     return replace(
         capture,
         published_at=capture.published_at or (now if scenes else None),
         scenes_seen_at=now,
-        lacking=lacks_attachment(scenes, rules.attachments),
+        lacking=rules.attachments.are_lacking(scenes),
+        parts_changed_at=changed_at,
     )
 
 
@@ -223,5 +258,6 @@ def _capture(
         published_at=(known.published_at if known else None) or (status_rules.now if published else None),
         scenes_seen_at=known.scenes_seen_at if known else None,
         lacking=known.lacking if known else False,
+        parts_changed_at=known.parts_changed_at if known else None,
     )
     return capture, kind

@@ -20,7 +20,7 @@ class RecentChange:
     def name(self) -> str:
         """The file, else the scene, capture or order."""
         move = self.move
-        return move.file or move.scene_id or (move.capture_id or "")[:8] or str(move.task_id)
+        return move.file or move.scene_id or (move.capture_id or "")[:8] or str(move.order_id)
 
     @property
     def detail(self) -> str | None:
@@ -42,7 +42,7 @@ def fold_changes(moves: Iterable[Transition]) -> Sequence[RecentChange]:
     for move in moves:
         row = single_change(move)
         if move.file:
-            key = (move.account, move.task_id, move.scene_id, move.file)
+            key = (move.account, move.order_id, move.scene_id, move.file)
             earlier = rows[latest[key]] if key in latest else None
             if earlier is not None and earlier.move.after == move.before:
                 rows[latest[key]] = None

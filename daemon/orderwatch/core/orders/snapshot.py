@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from orderwatch.core.model import CapturePhase, OrderPhase, SceneFacts
+from orderwatch.core.model import CapturePhase, OrderKey, OrderPhase, SceneFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSnapshot:
-    task_id: int
-    order_id: str = ""
+    order_id: str
+    task_id: int | None = None
     status: str
     phase: OrderPhase | None
     task_name: str | None = None
@@ -22,8 +22,12 @@ class OrderSnapshot:
     placed_at: datetime | None = None
     start: datetime | None = None
     end: datetime | None = None
+    reason: str | None = None  # the provider's, for the status
     document: Mapping[str, object] = field(default_factory=dict)
-    reason: str | None = None
+
+    @property
+    def key(self) -> OrderKey:
+        return OrderKey(self.order_id, self.task_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +46,20 @@ class AttachmentSnapshot:
     name: str
     file_name: str
     fingerprint: str
-    is_default: bool = False  # wanted unless `attachments` is set
+    is_default: bool = False  # fetched unless the configuration chooses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneSnapshot:
-    """`scene_id` is empty if the row cannot be read; it has no attachments then."""
+    """`scene_id` is empty if the row cannot be read; it has no attachments then.
+
+    A part is one of several scenes of its capture that are published one by one.
+    """
 
     scene_id: str
     facts: SceneFacts
     attachments: tuple[AttachmentSnapshot, ...]
-    is_part: bool = False  # one of several tiles of a capture, which come one by one
+    is_part: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from orderwatch.core.model import (
     CapturePhase,
+    OrderKey,
     OrderPhase,
     P,
     Subject,
@@ -43,9 +44,9 @@ class StatusRules:
 class TransitionLog:
     """The status changes of one order at one time, and the statuses that orderwatch does not know."""
 
-    def __init__(self, account: str, task_id: int, now: datetime) -> None:
+    def __init__(self, account: str, key: OrderKey, now: datetime) -> None:
         self._account = account
-        self._task_id = task_id
+        self._key = key
         self._now = now
         self.transitions: list[Transition] = []
         self.unknown: list[str] = []
@@ -58,7 +59,8 @@ class TransitionLog:
             Transition(
                 at=self._now,
                 account=self._account,
-                task_id=self._task_id,
+                order_id=self._key.order_id,
+                task_id=self._key.task_id,
                 subject=subject,
                 before=before,
                 after=after,

@@ -7,7 +7,8 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from orderwatch.core.model import Order
+from orderwatch.core.deliveries.wanted import WantedAttachments
+from orderwatch.core.model import Order, OrderKey
 from orderwatch.core.orders.snapshot import OrderSnapshot
 
 _SEPARATORS = re.compile(r"[\s_-]+")
@@ -40,25 +41,32 @@ def _fits(pattern: str, text: str) -> bool:
 class OrderTraits(NamedTuple):
     """The fields that decide whether an order is watched; `status` is the provider's."""
 
-    task_id: int
+    order_id: str
+    task_id: int | None = None
     project_name: str | None = None
     task_name: str | None = None
     placed_at: datetime | None = None
     status: str = ""
     ours: bool = False  # placed by orderwatch
 
+    @property
+    def key(self) -> OrderKey:
+        return OrderKey(self.order_id, self.task_id)
+
 
 def traits_of(order: Order | OrderSnapshot) -> OrderTraits:
     status = order.status if isinstance(order, OrderSnapshot) else order.status.word
     ours = isinstance(order, Order) and order.ours
-    return OrderTraits(order.task_id, order.project_name, order.task_name, order.placed_at, status, ours)
+    return OrderTraits(
+        order.order_id, order.task_id, order.project_name, order.task_name, order.placed_at, status, ours
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPlan:
     """What is fetched, and where to; `root` is None for the delivery root."""
 
-    attachments: frozenset[str]
+    attachments: WantedAttachments
     layout: str
     root: str | None = None
     extract: bool = False
@@ -68,31 +76,47 @@ class DeliveryPlan:
 class Watch:
     """Orders by id, or by shell patterns over names and status; an absent name counts as an empty one.
 
+    `order_ids` can be requested one by one. `task_ids` that are none of them are found in the list.
+
     A date or status that the provider leaves out excludes nothing. `attachments`, `layout`, `root` and
     `extract` override the delivery settings if they are not None.
     """
 
+    order_ids: frozenset[str] = frozenset()
     task_ids: frozenset[int] = frozenset()
     project_name: str | None = None
     task_name: str | None = None
     placed_after: datetime | None = None
     status: tuple[str, ...] = ()
-    attachments: frozenset[str] | None = None
+    attachments: WantedAttachments | None = None
     layout: str | None = None
     root: str | None = None
     extract: bool | None = None
 
     @property
+    def needs_list(self) -> bool:
+        """Whether only the provider's list shows which orders it matches."""
+        return self.by_pattern or any(str(task_id) not in self.order_ids for task_id in self.task_ids)
+
+    @property
     def by_pattern(self) -> bool:
         return bool(self.project_name or self.task_name or self.placed_after or self.status)
 
+    @property
+    def order_keys(self) -> frozenset[OrderKey]:
+        numbers = {str(task_id): task_id for task_id in self.task_ids}
+        return frozenset(OrderKey(order_id, numbers.get(order_id)) for order_id in self.order_ids)
+
     def matches_new(self, order: OrderTraits) -> bool:
         """Returns whether a new order is watched."""
-        return order.task_id in self.task_ids or (self._fits(order) and self._has_status(order.status))
+        return self._has_id(order) or (self._fits(order) and self._has_status(order.status))
 
     def still_matches(self, order: OrderTraits) -> bool:
         """Returns whether a known order is still watched; its status only counted when it was new."""
-        return order.task_id in self.task_ids or self._fits(order)
+        return self._has_id(order) or self._fits(order)
+
+    def _has_id(self, order: OrderTraits) -> bool:
+        return order.order_id in self.order_ids or order.task_id in self.task_ids
 
     def _fits(self, order: OrderTraits) -> bool:
         return (
@@ -112,6 +136,7 @@ class Watch:
         """Returns the watch as it is written in the configuration."""
         named = {
             "task_ids": sorted(self.task_ids) or None,
+            "order_ids": sorted(self.order_ids - set(map(str, self.task_ids))) or None,
             "project_name": self.project_name,
             "task_name": self.task_name,
             "placed_after": self.placed_after and self.placed_after.isoformat(),
@@ -128,12 +153,19 @@ class WatchSet:
     watches: tuple[Watch, ...] = ()
 
     @property
-    def task_ids(self) -> frozenset[int]:
-        return frozenset().union(*(watch.task_ids for watch in self.watches))
+    def order_keys(self) -> frozenset[OrderKey]:
+        """The orders that can be requested one by one."""
+        return frozenset().union(*(watch.order_keys for watch in self.watches))
 
     @property
-    def patterns(self) -> tuple[Watch, ...]:
-        return tuple(watch for watch in self.watches if watch.by_pattern)
+    def listed(self) -> tuple[Watch, ...]:
+        """The watches that need the list."""
+        return tuple(watch for watch in self.watches if watch.needs_list)
+
+    @property
+    def extracts(self) -> bool:
+        """Whether zips of any order are extracted."""
+        return self.usual.extract or any(watch.extract for watch in self.watches)
 
     def matches_new(self, order: OrderTraits) -> bool:
         return any(watch.matches_new(order) for watch in self.watches)

@@ -23,12 +23,12 @@ from orderwatch.db.outbox import OPEN_PROBLEMS
 from orderwatch.db.tables import captures, deliveries, orders, transitions
 
 _STUCK = (DeliveryState.PARKED, DeliveryState.GIVEN_UP)
-_NAMES = (orders.c.account, orders.c.task_id, orders.c.project_name, orders.c.task_name)
+_NAMES = (orders.c.account, orders.c.order_id, orders.c.task_id, orders.c.project_name, orders.c.task_name)
 _FACTS = tuple(orders.c[name] for name in OrderFacts.__dataclass_fields__ if name in orders.c)
 
 _OF_SCENE = and_(
     transitions.c.account == deliveries.c.account,
-    transitions.c.task_id == deliveries.c.task_id,
+    transitions.c.order_id == deliveries.c.order_id,
     transitions.c.capture_id == deliveries.c.capture_id,
     transitions.c.scene_id == deliveries.c.scene_id,
 )
@@ -43,17 +43,17 @@ _DELIVERIES = (
     .where(deliveries.c.state.in_([*_STUCK, DeliveryState.FETCHING]))
 )
 
-_HAS_FILE = exists().where(deliveries.c.order_id == orders.c.id, deliveries.c.stored_at.is_not(None))
-_COMES = exists().where(deliveries.c.order_id == orders.c.id, deliveries.c.state.in_(UNFINISHED))
+_HAS_FILE = exists().where(deliveries.c.order_row == orders.c.id, deliveries.c.stored_at.is_not(None))
+_COMES = exists().where(deliveries.c.order_row == orders.c.id, deliveries.c.state.in_(UNFINISHED))
 _PENDING = exists().where(
-    captures.c.order_id == orders.c.id,
+    captures.c.order_row == orders.c.id,
     or_(captures.c.phase.is_(None), captures.c.phase.not_in([p for p in CapturePhase if p.final])),
 )
 _LOST_AT = (
     select(func.max(transitions.c.at))
     .where(
         transitions.c.account == orders.c.account,
-        transitions.c.task_id == orders.c.task_id,
+        transitions.c.order_id == orders.c.order_id,
         transitions.c.subject == Subject.ORDER,
         transitions.c.after == OrderState.LOST,
     )
@@ -67,17 +67,17 @@ _WANTED_AT = (
     .scalar_subquery()
 )
 _FAILS = and_(  # and is retried
-    deliveries.c.order_id == orders.c.id,
+    deliveries.c.order_row == orders.c.id,
     deliveries.c.state.in_([state for state in UNFINISHED if state not in _STUCK]),
     deliveries.c.attempts > 0,
 )
 _WITHOUT_FILES = and_(
-    captures.c.order_id == orders.c.id,
+    captures.c.order_row == orders.c.id,
     captures.c.phase == CapturePhase.PUBLISHED,
     or_(
         captures.c.lacking,
         ~exists().where(
-            deliveries.c.order_id == captures.c.order_id, deliveries.c.capture_id == captures.c.capture_id
+            deliveries.c.order_row == captures.c.order_row, deliveries.c.capture_id == captures.c.capture_id
         ),
     ),
 )
@@ -90,13 +90,13 @@ _IS_OWED = and_(
     or_(exists().where(_FAILS), exists().where(_WITHOUT_FILES)),
 )
 
-_OF_ORDER = and_(orders.c.account == transitions.c.account, orders.c.task_id == transitions.c.task_id)
+_OF_ORDER = and_(orders.c.account == transitions.c.account, orders.c.order_id == transitions.c.order_id)
 _FIRST_USES = (  # of statuses that were unknown when received, and are still in use
     select(func.min(transitions.c.id))
     .join_from(transitions, orders, _OF_ORDER)
     .outerjoin(
         captures,
-        and_(captures.c.order_id == orders.c.id, captures.c.capture_id == transitions.c.capture_id),
+        and_(captures.c.order_row == orders.c.id, captures.c.capture_id == transitions.c.capture_id),
     )
     .where(
         transitions.c.kind == TransitionKind.UNKNOWN,

@@ -21,29 +21,30 @@ from sqlalchemy import (
 from orderwatch.core.model import Order
 from orderwatch.db.database import Database
 from orderwatch.db.orders import load
+from orderwatch.db.queries.order_ids import BY_ID
 from orderwatch.db.tables import attention, captures, deliveries, orders, transitions
 from orderwatch.ports.queries import Choices, Found, Search, Sort
 
 _NEEDS_A_PERSON = exists().where(  # as of the daemon's last review
     attention.c.account == orders.c.account,
-    attention.c.task_id == orders.c.task_id,
+    attention.c.order_id == orders.c.order_id,
     attention.c.acknowledged_at.is_(None),
 )
 _LAST_TRANSITION = (
     select(func.max(transitions.c.id))
-    .where(transitions.c.account == orders.c.account, transitions.c.task_id == orders.c.task_id)
+    .where(transitions.c.account == orders.c.account, transitions.c.order_id == orders.c.order_id)
     .scalar_subquery()
 )
-_SORT_KEYS: dict[Sort, ColumnElement[Any]] = {
-    Sort.TASK_ID: orders.c.task_id,
-    Sort.NAME: func.lower(orders.c.task_name),
-    Sort.STATUS: orders.c.word,
-    Sort.STATE: orders.c.state,
-    Sort.START: orders.c.start,
-    Sort.END: orders.c.end,
-    Sort.NEXT_LOOK: orders.c.next_look_at,
-    Sort.MOVED: _LAST_TRANSITION,
-    Sort.ATTENTION: _NEEDS_A_PERSON,
+_SORT_KEYS: dict[Sort, tuple[ColumnElement[Any], ...]] = {
+    Sort.ORDER_ID: BY_ID,
+    Sort.NAME: (func.lower(orders.c.task_name),),
+    Sort.STATUS: (orders.c.word,),
+    Sort.STATE: (orders.c.state,),
+    Sort.START: (orders.c.start,),
+    Sort.END: (orders.c.end,),
+    Sort.NEXT_LOOK: (orders.c.next_look_at,),
+    Sort.MOVED: (_LAST_TRANSITION,),
+    Sort.ATTENTION: (_NEEDS_A_PERSON,),
 }
 
 
@@ -84,12 +85,12 @@ def _find(db: Connection, search: Search) -> Found:
 
 def _matching(search: Search, *more: Column[Any]) -> Select[Any]:
     """Select the rows of all orders found, sorted, with more columns."""
-    key = _SORT_KEYS[search.sort]
-    sorting = (key.desc() if search.descending else key.asc()).nulls_last()
-    query = select(orders.c.id, *more).where(_where(search)).order_by(sorting)
+    keys = _SORT_KEYS[search.sort]
+    sorting = [(key.desc() if search.descending else key.asc()).nulls_last() for key in keys]
+    query = select(orders.c.id, *more).where(_where(search)).order_by(*sorting)
     if search.sort is Sort.ATTENTION:
         query = query.order_by(_LAST_TRANSITION.desc().nulls_last())
-    return query.order_by(orders.c.task_id, orders.c.account)
+    return query.order_by(*BY_ID, orders.c.account)
 
 
 def _where(search: Search) -> ColumnElement[bool]:
@@ -108,9 +109,11 @@ def _where(search: Search) -> ColumnElement[bool]:
 def _mentions(text: str) -> ColumnElement[bool]:
     of_captures = _contains(text, captures.c.capture_id, captures.c.satellite_name)
     return or_(
-        _contains(text, cast(orders.c.task_id, String), orders.c.task_name, orders.c.project_name),
-        orders.c.id.in_(select(captures.c.order_id).where(of_captures)),
-        orders.c.id.in_(select(deliveries.c.order_id).where(_contains(text, deliveries.c.scene_id))),
+        _contains(
+            text, orders.c.order_id, cast(orders.c.task_id, String), orders.c.task_name, orders.c.project_name
+        ),
+        orders.c.id.in_(select(captures.c.order_row).where(of_captures)),
+        orders.c.id.in_(select(deliveries.c.order_row).where(_contains(text, deliveries.c.scene_id))),
     )
 
 

@@ -26,14 +26,14 @@ _RANKS = {  # of an order in the summary, by the first of its deliveries
     DeliveryState.WANTED: 3,
 }
 _RANKED = (
-    select(deliveries.c.order_id, func.min(case(_RANKS, value=deliveries.c.state)).label("rank"))
+    select(deliveries.c.order_row, func.min(case(_RANKS, value=deliveries.c.state)).label("rank"))
     .where(deliveries.c.state.in_(UNFINISHED))
-    .group_by(deliveries.c.order_id)
+    .group_by(deliveries.c.order_row)
     .subquery()
 )
 _FOREMOST = (
     select(orders.c.id)
-    .outerjoin_from(orders, _RANKED, _RANKED.c.order_id == orders.c.id)
+    .outerjoin_from(orders, _RANKED, _RANKED.c.order_row == orders.c.id)
     .where(or_(orders.c.state != OrderState.DONE, _RANKED.c.rank.is_not(None)))
     .order_by(_RANKED.c.rank.nulls_last(), orders.c.next_look_at.nulls_last(), orders.c.id)
 )
@@ -72,7 +72,7 @@ _REPORT_ORDERS = select(*(orders.c[name] for name in OrderRow._fields))
 _REPORT_CHANGES = select(*(transitions.c[name] for name in ChangeRow._fields)).order_by(transitions.c.id)
 _REPORT_CAPTURES = select(
     orders.c.account,
-    orders.c.task_id,
+    orders.c.order_id,
     captures.c.capture_id,
     captures.c.phase,
     captures.c.start,
@@ -81,7 +81,7 @@ _REPORT_CAPTURES = select(
 _REPORT_STORED = (
     select(
         deliveries.c.account,
-        deliveries.c.task_id,
+        deliveries.c.order_id,
         deliveries.c.version,
         captures.c.published_at,
         deliveries.c.stored_at,

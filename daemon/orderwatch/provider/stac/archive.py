@@ -6,10 +6,10 @@ from functools import partial
 from orderwatch.core.model import Capture, CapturePhase, Delivery, Order, TrackedStatus
 from orderwatch.core.orders.snapshot import SceneSnapshot
 from orderwatch.ports import Offer
-from orderwatch.provider.assets import AssetReader
-from orderwatch.provider.availability import Availability
 from orderwatch.provider.client import ARCHIVE, HttpClient
-from orderwatch.provider.offered_links import LinkCache, Offers, authorized
+from orderwatch.provider.delivery.assets import AssetReader
+from orderwatch.provider.delivery.availability import Availability
+from orderwatch.provider.delivery.offered_links import LinkCache, Offers, authorized
 from orderwatch.provider.schemas import SchemaReader
 from orderwatch.provider.stac.items import ItemReader, Scene
 from orderwatch.provider.stac.search import CaptureSearch

@@ -9,7 +9,7 @@ from pydantic import Field
 from orderwatch.core.model import SceneFacts
 from orderwatch.core.orders.snapshot import SceneSnapshot
 from orderwatch.ports import Offer
-from orderwatch.provider.assets import AssetReader, to_attachment
+from orderwatch.provider.delivery.assets import AssetReader, to_attachment
 from orderwatch.provider.schemas import (
     Geometry,
     ResponseRow,

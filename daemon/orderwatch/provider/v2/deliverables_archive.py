@@ -10,9 +10,9 @@ from orderwatch.core.model import Capture, CapturePhase, Delivery, Order, SceneF
 from orderwatch.core.orders.outcome_id import is_same_outcome
 from orderwatch.core.orders.snapshot import SceneSnapshot
 from orderwatch.ports import Offer
-from orderwatch.provider.assets import Asset, AssetReader, to_attachment
 from orderwatch.provider.client import ORDERS, HttpClient
-from orderwatch.provider.offered_links import LinkCache, Offers, authorized
+from orderwatch.provider.delivery.assets import Asset, AssetReader, to_attachment
+from orderwatch.provider.delivery.offered_links import LinkCache, Offers, authorized
 from orderwatch.provider.pagination import rows
 from orderwatch.provider.schemas import RowSource, SchemaReader
 from orderwatch.provider.v2.lists import PART_LIST, order_path

@@ -31,7 +31,7 @@ class OrderReader:
         known = self._events.add(row.order_id, filter(None, found))
         return OrderSnapshot(
             order_id=row.order_id,
-            task_id=row.parameters.task_id,  # type: ignore[arg-type]  # optional soon
+            task_id=row.parameters.task_id,
             status=row.status,
             phase=phase_of(row.status, known),
             task_name=row.order_name,

@@ -11,6 +11,7 @@ from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.deliveries.hosts import host_of
 from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.paths import place
+from orderwatch.core.deliveries.promise import NO_PROMISE
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.orders.watches import WatchSet, traits_of
 from orderwatch.errors import LinkExpiredError, UnavailableError
@@ -82,6 +83,7 @@ class Attempt:
         self._worker = worker or unsupervised()
         self._tree = context.trees[None]
         self._plan = context.watched.usual
+        self._promise = NO_PROMISE
 
     @property
     def delivery(self) -> Delivery:
@@ -119,7 +121,7 @@ class Attempt:
             await self._publication.finish_duplicate(newest_stored)
             return
         self._worker.expect_bytes(self.delivery.total or 0)
-        checked = await self._tree.destination.verify(self._part, self.delivery, fetched)
+        checked = await self._tree.destination.verify(self._part, self.delivery, fetched, self._promise)
         self._worker.progress()
         if earlier := await self.row.intend(checked):
             await self._publication.finish_duplicate(earlier)
@@ -162,12 +164,12 @@ class Attempt:
             await self.row.release_name()
         await self._tree.volume.ready()
 
-    async def _request_link(self) -> Offer:
+    async def _request_link(self, order: Order) -> Offer:
         """Request a link. If the scene was published again, discard the bytes of the former version."""
         before = self.delivery
         breaker = self._context.breaker
         try:
-            offer = await self._context.archive.offer(before.capture_id, before.scene_id, before.attachment)
+            offer = await self._context.archive.offer(order, before)
         except UnavailableError:
             breaker.on_link_failure()
             raise
@@ -194,25 +196,28 @@ class Attempt:
         Returns None if the server's bytes are those of the newest stored version.
         """
         while True:
-            offer = await self._request_link()
+            offer = await self._request_link(order)
             if self.delivery.path is None:
                 await self.row.reserve_name(place(self._plan.layout, order, self.delivery), self._plan.root)
+            self._promise = offer.promise
             try:
-                return await self._download(offer.url, newest_stored)
+                return await self._download(offer, newest_stored)
             except LinkExpiredError:
                 if offer.is_fresh:
                     raise
 
-    async def _download(self, url: str, newest_stored: Delivery | None) -> Fetched | None:
+    async def _download(self, offer: Offer, newest_stored: Delivery | None) -> Fetched | None:
         self._worker.expect_bytes(self.delivery.durable)
         fetched = await self._tree.transport.fetch(
-            url,
+            offer.url,
             self._part,
             self.delivery,
             on_start=self._on_start,
             checkpoint=self._checkpoint,
             stored=newest_stored.file_version if newest_stored else None,
             connections=self.visit,
+            promise=offer.promise,
+            headers=offer.headers,
         )
         self.visit.on_bytes()
         self.visit.leave()

@@ -11,6 +11,13 @@ from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.ports import Checked, Store
 
+_LOG_FIELDS = ("account", "order_id", "task_id", "capture_id", "scene_id", "attachment")
+
+
+def log_fields(delivery: Delivery) -> dict[str, object]:
+    """Return the fields that identify a delivery in the log."""
+    return {name: getattr(delivery, name) for name in _LOG_FIELDS}
+
 
 class DeliveryRecord:
     """`delivery` mirrors the row, including changes not saved yet."""
@@ -92,11 +99,4 @@ class DeliveryRecord:
     @property
     def log_fields(self) -> dict[str, object]:
         """The fields that identify the delivery in the log."""
-        d = self.delivery
-        return {
-            "account": d.account,
-            "task_id": d.task_id,
-            "capture_id": d.capture_id,
-            "scene_id": d.scene_id,
-            "attachment": d.attachment,
-        }
+        return log_fields(self.delivery)

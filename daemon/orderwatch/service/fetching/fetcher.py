@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -23,9 +23,11 @@ from orderwatch.errors import (
 from orderwatch.ports import Store
 from orderwatch.service.error_boundary import contain_errors
 from orderwatch.service.fetching.attempt import Attempt, AttemptTree, FetchContext
+from orderwatch.service.fetching.batch import MAX_FILES, Batch
 from orderwatch.service.fetching.download_slots import DownloadSlots, Slot
 from orderwatch.service.fetching.failures import FailureLog, classify
 from orderwatch.service.fetching.host_breaker import HostBreakers
+from orderwatch.service.fetching.small_attachments import SmallAttachments
 from orderwatch.service.liveness import MAX_SILENCE_SECONDS, Liveness, Worker
 from orderwatch.service.wakeup import Wakeup
 
@@ -62,6 +64,7 @@ class Fetcher:
         self._liveness = liveness or Liveness()
         self._max_silence = max_silence
         self._failure_log = FailureLog()
+        self._small = SmallAttachments()
         self._claiming = asyncio.Lock()
         self._ended_attempts = 0
         self._is_finding = False  # the last claim
@@ -87,8 +90,43 @@ class Fetcher:
                 return True
             delivery = await self._claim(ticket)
             if delivery is not None:
-                await self.fetch(delivery, slot, worker)
+                await self._fetch_with_others(delivery, slot, worker)
             return delivery is not None
+
+    async def _fetch_with_others(self, delivery: Delivery, slot: Slot, worker: Worker) -> None:
+        """Fetch a claimed delivery, together with more of its capture if their files are small."""
+        names = self._small.of(delivery.account)
+        is_first = (delivery.version, delivery.attempts, delivery.path) == (1, 0, None)
+        more: Sequence[Delivery] = ()
+        if (
+            delivery.attachment in names
+            and is_first
+            and not self._contexts[delivery.account].watched.extracts
+        ):
+            more = await self._store.deliveries.claim_more(delivery, self._now(), names, MAX_FILES - 1)
+        if more:
+            await self.fetch_batch([delivery, *more], worker)
+        else:
+            await self.fetch(delivery, slot, worker)
+
+    async def fetch_batch(self, deliveries: Sequence[Delivery], worker: Worker) -> None:
+        """Make one attempt at claimed deliveries of one capture; queue those again that it leaves."""
+        first = deliveries[0]
+        visit = self._host_breakers.visit(first, self._now)
+        batch = Batch(deliveries, self._contexts[first.account], visit=visit, worker=worker)
+        try:
+            with contextlib.suppress(UnexpectedError), contain_errors(account=first.account):
+                await batch.run()
+        finally:
+            self._ended_attempts += 1
+            await self._release(batch.left)
+        self._small.on_batch(batch.left)
+
+    async def _release(self, left: Sequence[Delivery]) -> None:
+        """Queue deliveries again; each for itself, since a cancelled write may have succeeded for some."""
+        for delivery in left:
+            with contextlib.suppress(StaleOrderError):
+                await self._store.deliveries.save(machine.released(delivery, self._now()))
 
     async def _claim(self, ticket: asyncio.Event) -> Delivery | None:
         """Claim the next delivery, if any.
@@ -149,11 +187,11 @@ class Fetcher:
                 await self._try(attempt)
         except asyncio.CancelledError:
             if attempt.delivery.state is DeliveryState.FETCHING:
-                with contextlib.suppress(StaleOrderError):  # the cancelled write may have succeeded
-                    await self._store.deliveries.save(machine.released(attempt.delivery, self._now()))
+                await self._release([attempt.delivery])
             raise
         finally:
             attempt.release()
+            self._small.on_attempt(attempt.delivery)
             self._ended_attempts += 1
             self._failure_log.forget(attempt.delivery)
         return attempt.delivery

@@ -21,6 +21,11 @@ from orderwatch.service.liveness import Worker
 log = structlog.get_logger()
 
 
+def stored_facts(delivery: Delivery) -> dict[str, object]:
+    """Return what the log says of a stored file."""
+    return {name: getattr(delivery, name) for name in ("path", "size", "sha256", "version")}
+
+
 class Publication:
     """Publishes one delivery, whose `row` it updates step by step."""
 
@@ -71,14 +76,7 @@ class Publication:
         self._worker.expect_bytes(checked.size)
         await self._row.mark_stored(await self._extraction.run(self._row.log_fields))
         await self._discard_partial()
-        stored = self._delivery
-        facts = {
-            "path": stored.path,
-            "size": stored.size,
-            "sha256": stored.sha256,
-            "version": stored.version,
-        }
-        log.info("delivery.stored", **self._row.log_fields, **facts)
+        log.info("delivery.stored", **self._row.log_fields, **stored_facts(self._delivery))
 
     async def resume(self, order: Order) -> None:
         """Publish after a crash between intent and record: the verified bytes may have their name already."""

@@ -150,7 +150,7 @@ class Scrub:
                 return
 
     async def _row(self, delivery: Delivery) -> Delivery | None:
-        order = await self._store.orders.get(delivery.account, delivery.task_id)
+        order = await self._store.orders.get(delivery.account, delivery.order_id)
         return next((d for d in order.deliveries if d.key == delivery.key), None) if order else None
 
     def _log_state(self) -> None:

@@ -82,6 +82,7 @@ def _facts(concern: Concern) -> dict[str, object]:
     facts = {
         "reason": str(concern.reason),
         "account": concern.account,
+        "order_id": concern.order_id,
         "task_id": concern.task_id,
         "capture_id": concern.capture_id,
         "scene_id": concern.scene_id,

@@ -11,7 +11,7 @@ from orderwatch.core.ordering.provenance import Provenance, provenance_of
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.snapshot import Observation, OrderSnapshot
 from orderwatch.core.orders.watches import traits_of
-from orderwatch.errors import ProviderError, UnclearError
+from orderwatch.errors import ProviderError, RejectedError, UnclearError
 from orderwatch.ports import Tasking
 from orderwatch.service.polling.recorder import Recorder
 
@@ -51,17 +51,19 @@ class Canceller:
         self._now = now
         self._sleep = sleep
 
-    async def cancel(self, task_id: int, provenance: Provenance) -> CancelResult:
+    async def cancel(self, order_id: str, provenance: Provenance) -> CancelResult:
         """Cancel an order; once begun it runs to its record even if the caller is cancelled."""
-        return await shielded(self._cancel(task_id, provenance))
+        return await shielded(self._cancel(order_id, provenance))
 
-    async def _cancel(self, task_id: int, provenance: Provenance) -> CancelResult:
-        before = CancelResult(await self._tasking.order(task_id), sent=False)
+    async def _cancel(self, order_id: str, provenance: Provenance) -> CancelResult:
+        if not self._tasking.can_cancel:
+            raise RejectedError("the provider offers no way to cancel an order")
+        before = CancelResult(await self._tasking.order(order_id), sent=False)
         if before.over:
             return before
         await self._record(before.seen, f"about to be cancelled {provenance.words}")
         try:
-            seen = await self._tasking.cancel(task_id)
+            seen = await self._tasking.cancel(order_id)
         except UnclearError as error:
             done = await self._look_up(before.seen, str(error))
             await self._record(
@@ -80,7 +82,7 @@ class Canceller:
         for pause in _LOOKUP_DELAYS_SECONDS:
             await self._sleep(pause)
             try:
-                seen = await self._tasking.order(seen.task_id)
+                seen = await self._tasking.order(seen.order_id)
             except ProviderError:
                 continue
             if _is_over(seen):
@@ -95,7 +97,7 @@ class Canceller:
                 order, look, self._now(), self._recorder.rules(traits_of(order or seen)), words
             )
 
-        await self._recorder.record(seen.task_id, decide, latest=self._now())
+        await self._recorder.record(seen.order_id, decide, latest=self._now())
 
 
 def _is_over(seen: OrderSnapshot) -> bool:

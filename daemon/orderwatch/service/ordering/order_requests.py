@@ -27,7 +27,7 @@ class OrderRequests:
             total = max(total, page.total or 0)
             for row in page.rows:
                 if snapshot := _read(row):
-                    found[snapshot.task_id] = snapshot
+                    found[snapshot.order_id] = snapshot
                 else:
                     unreadable += 1
         if len(found) + unreadable < total:

@@ -147,10 +147,10 @@ class Placer:
         """Return whether this account's list would show the intent's order."""
         return intent.contract == self._contract and (bool(self._contract) or intent.account == self._account)
 
-    async def _intents_by_order(self) -> dict[int, Intent]:
-        """Return the placed intents that this account's list would show, by task_id."""
+    async def _intents_by_order(self) -> dict[str, Intent]:
+        """Return the placed intents that this account's list would show, by order_id."""
         return {
-            i.task_id: i for i in await self._store.intents.list_all() if i.task_id and self._is_visible(i)
+            i.order_id: i for i in await self._store.intents.list_all() if i.order_id and self._is_visible(i)
         }
 
     async def _settle_safely(self, intent: Intent, resume: Intent | None) -> PlaceOutcome:
@@ -162,7 +162,7 @@ class Placer:
             return PlaceOutcome(intent, error=error)
 
     async def _existing(self, intent: Intent) -> PlaceOutcome:
-        order = await self._store.orders.get(intent.account, intent.task_id or 0)
+        order = await self._store.orders.get(intent.account, intent.order_id or "")
         return PlaceOutcome(intent, status=order.status.word if order else None)
 
     async def _send(self, intent: Intent) -> PlaceOutcome:
@@ -182,11 +182,11 @@ class Placer:
             refused = isinstance(error, RejectedError | RefusedError)
             after = intents.closed(intent, str(error), refused=refused)
             return PlaceOutcome(await self._save(intent, after), error=error)
-        if seen.task_id in {*intent.before, *await self._intents_by_order()}:
-            reason = f"the provider returned order {seen.task_id}, which existed before"
+        if seen.order_id in {*intent.before, *await self._intents_by_order()}:
+            reason = f"the provider returned order {seen.order_id}, which existed before"
             return await self._search_now(intent, UnclearError(reason))
         after = await self._record(intent, seen)
-        log.info("intent.placed", **_log_fields(after), task_id=after.task_id)
+        log.info("intent.placed", **_log_fields(after), **seen.key._asdict())
         return PlaceOutcome(after, fresh=True)
 
     async def _search_now(self, intent: Intent, error: UnclearError) -> PlaceOutcome:
@@ -197,7 +197,7 @@ class Placer:
 
     async def _adopt_existing(self, intent: Intent, seen: OrderSnapshot) -> PlaceOutcome:
         """Adopt an equivalent order, no matter who placed it."""
-        if owner := (await self._intents_by_order()).get(seen.task_id):
+        if owner := (await self._intents_by_order()).get(seen.order_id):
             return PlaceOutcome(owner, status=seen.status, over=intents.is_lost(seen))
         return await self._adopt(intent, seen)
 
@@ -205,12 +205,12 @@ class Placer:
         after = await self._record(intent, seen)
         over = intents.is_lost(seen)
         write_log = log.warning if over else log.info
-        write_log("intent.adopted", **_log_fields(after), task_id=after.task_id, status=seen.status)
+        write_log("intent.adopted", **_log_fields(after), **seen.key._asdict(), status=seen.status)
         return PlaceOutcome(after, fresh=True, status=seen.status, over=over)
 
     async def _record(self, intent: Intent, seen: OrderSnapshot) -> Intent:
         """Record the order, which is watched from now on, together with the placed intent."""
-        after = intents.placed(intent, seen.task_id)
+        after = intents.placed(intent, seen)
         look = Observation(account=self._account, order=seen, captures=None)
 
         def decide(order: Order | None) -> Verdict:
@@ -220,9 +220,9 @@ class Placer:
 
         try:
             write = partial(self._store.intents.settle, intent, after)
-            await self._recorder.record(seen.task_id, decide, write=write)
+            await self._recorder.record(seen.order_id, decide, write=write)
         except DatabaseError as error:
-            raise _unrecorded(after, f"placed as order {seen.task_id}", error) from error
+            raise _unrecorded(after, f"placed as order {seen.order_id}", error) from error
         return after
 
     async def _save(self, before: Intent, after: Intent) -> Intent:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
-from orderwatch.core.model import Order, OrderState
+from orderwatch.core.model import Order, OrderKey, OrderState
 from orderwatch.core.orders.observe import Rules, merge_snapshot, observe, observe_missing
 from orderwatch.core.orders.poll_schedule import is_idle, scenes_due
 from orderwatch.core.orders.snapshot import CaptureSnapshot, Observation, OrderSnapshot, SceneSnapshot
@@ -55,31 +55,34 @@ class OrderSync:
     def account(self) -> str:
         return self._recorder.account
 
-    async def sync(self, task_id: int, *, listed: bool | None, everything: bool) -> OrderSyncResult:
+    async def sync(self, key: OrderKey, *, listed: bool | None, everything: bool) -> OrderSyncResult:
         """Poll one order and record what was read, even before a failure.
 
         Raises `ProviderError` if every request failed. `listed`: the list has just shown the order, and its
         row is recorded; None if it could not be recorded, so that the order itself has to be requested.
         """
         self._worker.progress()
-        known = await self._store.orders.get(self._recorder.account, task_id)
+        order_id = key.order_id
+        known = await self._store.orders.get(self._recorder.account, order_id)
         try:
             is_list_enough = known is not None and self._is_list_enough(known, listed=listed)
-            seen = None if is_list_enough else await self._tasking.order(task_id)
+            seen = None if is_list_enough else await self._tasking.order(order_id)
+            if known is None and seen is not None:
+                known = await self._recorder.adopt(seen)
             observation = Observation(account=self._recorder.account, order=seen, captures=None)
             rules = self._recorder.rules(_traits(known, seen))
             now = self._now()
             idle = not everything and is_idle(observe(known, observation, now, rules).order, now)
-            captures, capture_error = (None, None) if idle else await self._captures(task_id, seen)
+            captures, capture_error = (None, None) if idle else await self._captures(order_id, seen)
         except MissingError:
-            await self._record_missing(task_id)
+            await self._record_missing(key)
             return OrderSyncResult(answered=True)
         observation = replace(observation, captures=captures)
         scenes, scene_error = await self._scenes(known, observation, rules, everything=everything)
         failed = capture_error or scene_error
         observation = replace(observation, scenes=scenes, whole=failed is None)
         await self._recorder.record(
-            task_id,
+            order_id,
             lambda order: observe(order, observation, self._now(), rules),
             latest=self._now() + self._pace.interval if failed else None,
         )
@@ -98,14 +101,14 @@ class OrderSync:
         is_recent = at is not None and timedelta(0) <= self._now() - at <= within
         return (listed or is_recent) and known.state is not OrderState.LOST
 
-    async def _record_missing(self, task_id: int) -> None:
+    async def _record_missing(self, key: OrderKey) -> None:
         account = self._recorder.account
         await self._recorder.record(
-            task_id, lambda order: observe_missing(order, account, task_id, self._now())
+            key.order_id, lambda order: observe_missing(order, account, key, self._now())
         )
 
     async def _captures(
-        self, task_id: int, seen: OrderSnapshot | None
+        self, order_id: str, seen: OrderSnapshot | None
     ) -> tuple[tuple[CaptureSnapshot, ...], ProviderError | None]:
         """Read the captures, up to a page that fails; returns them and the error.
 
@@ -113,12 +116,12 @@ class OrderSync:
         """
         captures = []
         try:
-            async for capture in self._tasking.captures(task_id):
+            async for capture in self._tasking.captures(order_id):
                 self._worker.progress()
                 captures.append(capture)  # kept even if a later page fails
         except MissingError as error:
             if seen is None:
-                await self._tasking.order(task_id)
+                await self._tasking.order(order_id)
             return tuple(captures), AnswerError(f"the order exists, but {error}")
         except ProviderError as error:
             return tuple(captures), error
@@ -139,7 +142,7 @@ class OrderSync:
                 is_requested or scenes_due(order, capture, now, self._pace)
             ):
                 try:
-                    found = tuple(await self._archive.scenes(capture.capture_id))
+                    found = tuple(await self._archive.scenes(order, capture))
                 except ProviderError as error:
                     failed.append(error)
                     continue
@@ -171,8 +174,8 @@ class SyncBatch:
         self._everything = everything
         self._should_stop = should_stop
         self._slots = asyncio.Semaphore(MAX_PARALLEL)
-        self.succeeded: set[int] = set()
-        self.failed: dict[int, ProviderError | UnexpectedError] = {}
+        self.succeeded: set[OrderKey] = set()
+        self.failed: dict[OrderKey, ProviderError | UnexpectedError] = {}
         self.consecutive_failures = 0
         self.answered = False
 
@@ -181,32 +184,34 @@ class SyncBatch:
         """Whether enough orders failed, and none succeeded, to suspect the account."""
         return self.consecutive_failures >= self._enough and not self.succeeded
 
-    async def run(self, due: Sequence[int], shown: Collection[int], skipped: Collection[int] = ()) -> None:
+    async def run(
+        self, due: Sequence[OrderKey], shown: Collection[str], skipped: Collection[str] = ()
+    ) -> None:
         """Poll the due orders. The list has just shown `shown`; rows of `skipped` are not recorded."""
         async with asyncio.TaskGroup() as tasks:
-            for task_id in due:
-                listed = None if task_id in skipped else task_id in shown
-                tasks.create_task(self._sync(task_id, listed=listed))
+            for key in due:
+                listed = None if key.order_id in skipped else key.order_id in shown
+                tasks.create_task(self._sync(key, listed=listed))
 
-    async def _sync(self, task_id: int, *, listed: bool | None) -> None:
+    async def _sync(self, key: OrderKey, *, listed: bool | None) -> None:
         async with self._slots:
             if self.consecutive_failures >= self._enough or self._should_stop():
                 return
             try:
-                with contain_errors(account=self._order_sync.account, task_id=task_id):
-                    result = await self._order_sync.sync(task_id, listed=listed, everything=self._everything)
+                with contain_errors(account=self._order_sync.account, **key._asdict()):
+                    result = await self._order_sync.sync(key, listed=listed, everything=self._everything)
             except UnexpectedError as error:  # not the account's fault
-                self.failed[task_id] = error
+                self.failed[key] = error
                 return
             except ProviderError as error:
-                self.failed[task_id] = error
+                self.failed[key] = error
                 self.consecutive_failures += 1
                 return
         self.answered |= result.answered
         if result.failed is None:
-            self.succeeded.add(task_id)
+            self.succeeded.add(key)
             self.consecutive_failures = 0 if result.answered else self.consecutive_failures
             return
-        self.failed[task_id] = result.failed
+        self.failed[key] = result.failed
         # A bad response beside a good one concerns this order only.
         self.consecutive_failures += isinstance(result.failed, UnavailableError | RefusedError)

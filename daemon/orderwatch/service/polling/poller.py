@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from orderwatch.core.model import OrderKey
 from orderwatch.core.orders.poll_schedule import Pace, farthest
 from orderwatch.core.orders.watches import WatchSet
 from orderwatch.errors import ProviderError, RefusedError, UnexpectedError
@@ -36,38 +37,38 @@ class OrderBackoff:
         self._account = account
         self._pace = pace
         self._now = now
-        self._failures: dict[int, _OrderFailure] = {}
+        self._failures: dict[str, _OrderFailure] = {}
 
-    def blocks_now(self, task_id: int) -> bool:
+    def blocks_now(self, order_id: str) -> bool:
         """Return whether the order must not be polled yet."""
-        failure = self._failures.get(task_id)
+        failure = self._failures.get(order_id)
         if failure is None or failure.at is None:
             return False
         # A time in the future means that the clock was set back.
         return timedelta(0) <= self._now() - failure.at < self._pause(failure)
 
-    def is_failing(self, task_id: int) -> bool:
+    def is_failing(self, order_id: str) -> bool:
         """Return whether the order's last poll failed."""
-        return task_id in self._failures
+        return order_id in self._failures
 
     def on_failure(
-        self, task_id: int, error: ProviderError | UnexpectedError, *, should_log: bool = True
+        self, key: OrderKey, error: ProviderError | UnexpectedError, *, should_log: bool = True
     ) -> None:
         """Count a failure; log it if it concerns this order only and is new."""
-        failure = self._failures.setdefault(task_id, _OrderFailure())
+        failure = self._failures.setdefault(key.order_id, _OrderFailure())
         failure.failures += 1
         failure.at = self._now()
         # One bug may raise at several places.
         logged = "unexpected" if isinstance(error, UnexpectedError) else str(error)
         if should_log and failure.logged != logged:
             failure.logged = logged
-            log.warning("order.look_failed", account=self._account, task_id=task_id, reason=str(error))
+            log.warning("order.look_failed", account=self._account, **key._asdict(), reason=str(error))
 
-    def on_success(self, task_id: int) -> None:
+    def on_success(self, key: OrderKey) -> None:
         """End the order's failure, if any."""
-        failure = self._failures.pop(task_id, None)
+        failure = self._failures.pop(key.order_id, None)
         if failure is not None and failure.logged is not None:
-            log.info("order.look_restored", account=self._account, task_id=task_id)
+            log.info("order.look_restored", account=self._account, **key._asdict())
 
     def on_clock_step(self, by: timedelta) -> None:
         """Shift pauses after the clock was set back, so that none gets longer."""
@@ -114,6 +115,7 @@ class Poller:
         self.recorder = Recorder(context, watched, todo=fetch_wakeup)
         self._account = context.account
         self._watched = watched
+        self._tasking = tasking
         self._list_sync = ListSync(context, tasking, self.recorder)
         self._order_sync = OrderSync(context, tasking, archive, self.recorder)
         self._breaker = breaker
@@ -180,9 +182,7 @@ class Poller:
     async def _list(self, done: SweepResult, *, everything: bool) -> ListResult | None:
         """Read the list: once per interval for patterns and own orders, else if it saves requests."""
         listing: ListResult | None = None
-        self._lists_regularly = bool(self._watched.patterns) or await self._store.orders.has_ours(
-            self._account
-        )
+        self._lists_regularly = bool(self._watched.listed) or await self._store.orders.has_ours(self._account)
         if self._lists_regularly:
             if everything or self._list_is_due():
                 listing = await self._list_sync.read()
@@ -190,7 +190,7 @@ class Poller:
         else:
             due = await self._due(everything=everything)
             if len(due) > self._list_sync.pages:
-                listing = await self._list_sync.read(due)
+                listing = await self._list_sync.read({key.order_id for key in due})
         if listing is None:
             return None
         done.requested = True
@@ -207,22 +207,22 @@ class Poller:
         """Return whether the time is within the last interval, and not in the future after a clock step."""
         return moment is not None and moment <= self._now() < moment + self._pace.interval
 
-    async def _due(self, *, everything: bool, skipped: Collection[int] = ()) -> list[int]:
+    async def _due(self, *, everything: bool, skipped: Collection[OrderKey] = ()) -> list[OrderKey]:
         """Return due orders in random order, so that a failing one does not always come first.
 
         Orders `skipped` by the list sync are due, to record them or to log why that fails.
         """
-        ids = self._watched.task_ids
-        due = set(await self._store.orders.unknown(self._account, ids)) if ids else set()
-        due |= set(skipped)
+        watched = self._watched.order_keys
+        unknown = await self._store.orders.unknown(self._account, watched) if watched else ()
+        due = {key.order_id: key for key in (*unknown, *skipped)}
         now = self._now()
         due_until, due_after = (None, None) if everything else (now, now + farthest(self._pace))
         for known in await self._store.orders.watchable(self._account, due_until, due_after):
             if self._watched.still_matches(known):
-                due.add(known.task_id)
+                due[known.order_id] = known.key
         if not everything:
-            due = {task_id for task_id in due if not self._backoff.blocks_now(task_id)}
-        return self._rng.sample(sorted(due), len(due))
+            due = {order_id: key for order_id, key in due.items() if not self._backoff.blocks_now(order_id)}
+        return [due[order_id] for order_id in self._rng.sample(sorted(due), len(due))]
 
     async def _sync_due(self, listing: ListResult, done: SweepResult, *, everything: bool) -> None:
         def should_stop() -> bool:
@@ -234,18 +234,20 @@ class Poller:
         enough = 1 if unsure and not done.answered else MAX_PARALLEL
         batch = SyncBatch(self._order_sync, enough=enough, everything=everything, should_stop=should_stop)
         due = await self._due(everything=everything, skipped=listing.skipped)
-        await batch.run(due, listing.shown, listing.skipped)
+        if due:
+            await self._tasking.expect([key.order_id for key in due])
+        await batch.run(due, listing.shown, {key.order_id for key in listing.skipped})
         done.looked = len(batch.succeeded)
         done.requested |= batch.answered or bool(batch.failed)
         done.answered |= batch.answered
-        for task_id in batch.succeeded:
-            self._backoff.on_success(task_id)
+        for key in batch.succeeded:
+            self._backoff.on_success(key)
         if batch.failed:
             await self._classify_failures(batch, done)
 
     async def _classify_failures(self, batch: SyncBatch, done: SweepResult) -> None:
         """Decide if failures concern single orders or the account; raises an error of the account."""
-        fresh = any(not self._backoff.is_failing(task_id) for task_id in batch.failed)
+        fresh = any(not self._backoff.is_failing(key.order_id) for key in batch.failed)
         if not done.answered or (
             fresh and batch.consecutive_failures
         ):  # the last answer may have come before the outage
@@ -254,9 +256,9 @@ class Poller:
         # If the same orders fail again while the account answers, the account has no new problem.
         is_new = self._breaker.is_open or fresh
         is_account_wide = batch.is_account_wide and is_new
-        for task_id, error in batch.failed.items():
+        for key, error in batch.failed.items():
             unexpected = isinstance(error, UnexpectedError)
-            self._backoff.on_failure(task_id, error, should_log=unexpected or not is_account_wide)
+            self._backoff.on_failure(key, error, should_log=unexpected or not is_account_wide)
         if is_account_wide:
             raise next(error for error in batch.failed.values() if isinstance(error, ProviderError))
-        done.problems += [f"order {task_id}: {error}" for task_id, error in batch.failed.items()]
+        done.problems += [f"order {key.order_id}: {error}" for key, error in batch.failed.items()]

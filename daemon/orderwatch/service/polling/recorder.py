@@ -8,7 +8,7 @@ from typing import NamedTuple
 import structlog
 
 from orderwatch.core.geo.invalid import InvalidGeometry, new_invalid
-from orderwatch.core.model import Order, OrderState, Subject, Transition, TransitionKind
+from orderwatch.core.model import Order, OrderKey, OrderState, Subject, Transition, TransitionKind
 from orderwatch.core.orders.observe import Rules, Verdict, merge_snapshot, observe
 from orderwatch.core.orders.poll_schedule import is_idle, next_look
 from orderwatch.core.orders.publication_lag import MAX_PUBLICATIONS, UNLEARNED, Lags, fit_lags
@@ -53,8 +53,8 @@ _EVENTS = {
 class PageResult(NamedTuple):
     """Orders with a doubted status, and those `skipped` because of an unexpected error."""
 
-    doubted: frozenset[int] = frozenset()
-    skipped: frozenset[int] = frozenset()
+    doubted: frozenset[OrderKey] = frozenset()
+    skipped: frozenset[OrderKey] = frozenset()
 
 
 class Recorder:
@@ -71,7 +71,7 @@ class Recorder:
         self._meter = context.meter
         self._lag_estimator = LagEstimator(context.store.history.publication_lags, context.now)
         self._unknown: set[str] = set()
-        self._invalid: set[tuple[int, InvalidGeometry]] = set()
+        self._invalid: set[tuple[str, InvalidGeometry]] = set()
 
     def rules(self, of: OrderTraits) -> Rules:
         """Return the rules for an order with these traits."""
@@ -83,7 +83,7 @@ class Recorder:
 
     async def record(
         self,
-        task_id: int,
+        order_id: str,
         decide: Callable[[Order | None], Verdict],
         *,
         latest: datetime | None = None,
@@ -95,7 +95,7 @@ class Recorder:
         write for callers that record more in the same transaction.
         """
         while True:
-            known = await self._store.orders.get(self.account, task_id)
+            known = await self._store.orders.get(self.account, order_id)
             verdict = decide(known)
             next_at = self._next_look(verdict)
             if latest is not None:
@@ -108,29 +108,40 @@ class Recorder:
             self._log_changes(known, verdict)
             return
 
+    async def adopt(self, seen: OrderSnapshot) -> Order | None:
+        """Return the known order that the provider shows under another id, which it has from now on."""
+        if not await self._store.orders.adopt(self.account, [seen.key]):
+            return None
+        return await self._store.orders.get(self.account, seen.order_id)
+
     async def record_page(self, rows: Sequence[OrderSnapshot]) -> PageResult:
         """Record a page of the list: all rows together, or one by one after an unexpected error."""
-        snapshots = {seen.task_id: seen for seen in rows}  # if an order is listed twice, the later row counts
+        snapshots = {
+            seen.order_id: seen for seen in rows
+        }  # if an order is listed twice, the later row counts
         try:
             with contain_errors(account=self.account):
                 return PageResult(doubted=await self._record_rows(snapshots))
         except UnexpectedError:
             pass
-        doubted: set[int] = set()
-        skipped: set[int] = set()
-        for task_id, seen in snapshots.items():
+        doubted: set[OrderKey] = set()
+        skipped: set[OrderKey] = set()
+        for order_id, seen in snapshots.items():
             try:
-                with contain_errors(account=self.account, task_id=task_id):
-                    doubted |= await self._record_rows({task_id: seen})
+                with contain_errors(account=self.account, **seen.key._asdict()):
+                    doubted |= await self._record_rows({order_id: seen})
             except UnexpectedError:
-                skipped.add(task_id)
+                skipped.add(seen.key)
         return PageResult(frozenset(doubted), frozenset(skipped))
 
-    async def _record_rows(self, snapshots: Mapping[int, OrderSnapshot]) -> frozenset[int]:
+    async def _record_rows(self, snapshots: Mapping[str, OrderSnapshot]) -> frozenset[OrderKey]:
         while True:
             known = await self._store.orders.get_many(self.account, snapshots)
+            new = [seen.key for seen in snapshots.values() if seen.order_id not in known]
+            if new and await self._store.orders.adopt(self.account, new):
+                continue
             verdicts = [
-                v for seen in snapshots.values() if (v := self._decide_on_row(known.get(seen.task_id), seen))
+                v for seen in snapshots.values() if (v := self._decide_on_row(known.get(seen.order_id), seen))
             ]
             try:
                 if verdicts:
@@ -138,8 +149,8 @@ class Recorder:
             except StaleOrderError:
                 continue
             for verdict in verdicts:
-                self._log_changes(known.get(verdict.order.task_id), verdict)
-            return frozenset(v.order.task_id for v in verdicts if v.order.status.doubts)
+                self._log_changes(known.get(verdict.order.order_id), verdict)
+            return frozenset(v.order.key for v in verdicts if v.order.status.doubts)
 
     def _decide_on_row(self, known: Order | None, seen: OrderSnapshot) -> Verdict | None:
         """Return the verdict on a row, None if it is not watched or unchanged; may make a poll due."""
@@ -191,6 +202,7 @@ class Recorder:
             write_log(
                 _EVENTS[transition.subject],
                 account=transition.account,
+                order_id=transition.order_id,
                 task_id=transition.task_id,
                 capture_id=transition.capture_id,
                 scene_id=transition.scene_id,
@@ -203,13 +215,13 @@ class Recorder:
             self._unknown.add(word)
             log.warning("status.unknown", account=self.account, word=word)
         for found in new_invalid(known, order, verdict.wanted):
-            if (order.task_id, found) not in self._invalid:  # a list and an order may differ in turn
-                self._invalid.add((order.task_id, found))
+            if (order.order_id, found) not in self._invalid:  # a list and an order may differ in turn
+                self._invalid.add((order.order_id, found))
                 log.warning(
-                    "geometry.invalid", account=self.account, task_id=order.task_id, **found._asdict()
+                    "geometry.invalid", account=self.account, **order.key._asdict(), **found._asdict()
                 )
         if order.state is OrderState.DONE and (known is None or known.state is not OrderState.DONE):
-            log.info("order.done", account=self.account, task_id=order.task_id)
+            log.info("order.done", account=self.account, **order.key._asdict())
         if verdict.wanted:
             self._todo.trigger()
 

@@ -35,7 +35,7 @@ def item(simulator: Simulator, tile: Tile, image: Image) -> Document:
 
 def taken(simulator: Simulator, tile: Tile) -> datetime:
     """Return when a tile was taken: not at the same moment as its neighbours."""
-    offset = _TILES_TAKE_SECONDS * tile.number / max(tile.capture.tile_set.count, 1)
+    offset = _TILES_TAKE_SECONDS * tile.number / max(tile.tile_set.count, 1)
     return simulator.world.moment(tile.capture.taken) + timedelta(seconds=offset)
 
 

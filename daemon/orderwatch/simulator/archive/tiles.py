@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from orderwatch.simulator.archive.settings import TileSet
 from orderwatch.simulator.assets.grid import Square, squares
 from orderwatch.simulator.assets.images import Image
 from orderwatch.simulator.orders import Capture, Order, exact_stamp
@@ -14,6 +15,7 @@ class Tile:
 
     order: Order
     capture: Capture
+    tile_set: TileSet
     collection: str
     number: int
     version: int
@@ -33,7 +35,7 @@ class Tile:
         """Return its image at a moment; None before it appears."""
         if at < self.appears:
             return None
-        tiles = self.capture.tile_set
+        tiles = self.tile_set
         remade = [second for second in tiles.remade if self.appears < second <= at]
         return Image(
             image_id=self.item_id,
@@ -61,7 +63,7 @@ def tiles(order: Order, capture: Capture) -> Iterator[Tile]:
             for version, second in enumerate((capture.published + lag, *wanted.newer)):
                 item_id = f"{start}_{_level(collection)}_MS_{square.name}_2_0_{version + 1}"
                 appears = second + number * wanted.interval
-                yield Tile(order, capture, collection, number, version, appears, square, item_id)
+                yield Tile(order, capture, wanted, collection, number, version, appears, square, item_id)
 
 
 def _level(collection: str) -> str:

@@ -16,6 +16,7 @@ from orderwatch.simulator.serving import Served, answer
 from orderwatch.simulator.state import Simulator
 
 PATHS = ("/assets/{collection}/{image_id}/{key}", "/deliverables/{image_id}/{key}")
+_BUCKET_HOST = 0
 BUCKET_PATH = BUCKET_PREFIX + "{folder:.+}/{file_name}"
 
 
@@ -37,7 +38,7 @@ def serving(simulator: Simulator) -> Handler:
             return json_response(refused.document, refused.status)
         if simulator.scenario.assets.answer == "redirect":
             return web.Response(status=302, headers={hdrs.LOCATION: signed(simulator, image, key)})
-        return await answer(simulator, request, _served(simulator, image, key), fault)
+        return await answer(simulator, request, _served(simulator, image, key, None), fault)
 
     return serve
 
@@ -59,7 +60,7 @@ def bucket(simulator: Simulator) -> Handler:
             return _error(403, "AccessDenied", "Request has expired")
         if image is None or f"{BUCKET_PREFIX}{image.bucket_path(key)}" != request.path:
             return _error(404, "NoSuchKey", "The specified key does not exist.")
-        return await answer(simulator, request, _served(simulator, image, key), fault)
+        return await answer(simulator, request, _served(simulator, image, key, _BUCKET_HOST), fault)
 
     return serve
 
@@ -78,12 +79,13 @@ def _permitted(simulator: Simulator, request: web.Request, found: tuple[Image, O
     return image
 
 
-def _served(simulator: Simulator, image: Image, key: str) -> Served:
+def _served(simulator: Simulator, image: Image, key: str, host: int | None) -> Served:
     return Served(
         content=content(image, key),
         file_name=image.file_name(key),
         media_type=kind_of(key).media_type,
         last_modified=simulator.world.moment(image.modified),
+        host=host,
     )
 
 
@@ -97,7 +99,7 @@ def _facts(found: tuple[Image, Order] | None, image_id: str, key: str) -> Docume
         "capture_id": image.capture_id,
         "task_id": order.task_id,
         "order_id": order.order_id,
-        "host": 0,
+        "host": _BUCKET_HOST,
     }
 
 

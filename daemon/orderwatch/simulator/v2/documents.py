@@ -16,7 +16,7 @@ _OTHER_EVENT_NAMES = {"id": "event_id", "type": "event_type"}
 _HEIGHT_M = 664.040039062
 
 
-def order(simulator: Simulator, order: Order, at: float, *, is_listed: bool = False) -> Document:
+def order_document(simulator: Simulator, order: Order, at: float, *, is_listed: bool = False) -> Document:
     """Return the feature of a visible order."""
     options = simulator.scenario.v2
     shown = events(order, at)
@@ -33,7 +33,7 @@ def order(simulator: Simulator, order: Order, at: float, *, is_listed: bool = Fa
         "product_name": "Standard Tasking" if order.sku.startswith("TSK") else "Archive Image",
         "status": words.order_word(order, options, at, is_listed=is_listed),
         "status_report": order.status_report,
-        "latest_event": event(simulator, order, shown[-1]) if shown else None,
+        "latest_event": event_document(simulator, order, shown[-1]) if shown else None,
         "created_at": _naive(simulator, order.created),
         "updated_at": _naive(simulator, words.last_change(order, options, at, is_listed=is_listed)),
         "parameters": _parameters(simulator, order, at),
@@ -51,7 +51,7 @@ def events(order: Order, at: float) -> list[Event]:
     return sorted((event for event in found if event.at <= at), key=lambda event: event.at)
 
 
-def event(simulator: Simulator, order: Order, event: Event) -> Document:
+def event_document(simulator: Simulator, order: Order, event: Event) -> Document:
     row = {
         "id": event.event_id or f"evt.{_uuid(f'{order.order_id}/{event.at}/{event.type}')}",
         "type": event.type,
@@ -66,7 +66,7 @@ def captures(order: Order, at: float) -> list[Capture]:
     return [c for c in order.captures if current(c.v2_status or c.status, at) is not None]
 
 
-def capture(simulator: Simulator, order: Order, capture: Capture, at: float) -> Document:
+def capture_document(simulator: Simulator, order: Order, capture: Capture, at: float) -> Document:
     options = simulator.scenario.v2
     row = {
         "capture_id": f"{options.capture_prefix}{capture.capture_id}",
@@ -84,7 +84,7 @@ def deliverables(simulator: Simulator, order: Order, at: float) -> list[Product]
     return [product for product in found if current(product.status, at) is not None]
 
 
-def deliverable(simulator: Simulator, product: Product, at: float) -> Document:
+def deliverable_document(simulator: Simulator, product: Product, at: float) -> Document:
     options, image = simulator.scenario.v2, product.image(at)
     row = {
         "deliverable_id": product.deliverable_id,

@@ -26,21 +26,23 @@ async def _orders(simulator: Simulator, request: web.Request) -> web.Response:
         found = [order for order in found if text in order.task_name]
 
     def show(order: Order) -> Document:
-        return documents.order(simulator, order, at, is_listed=True)
+        return documents.order_document(simulator, order, at, is_listed=True)
 
     return features(simulator, request, found, show)
 
 
 async def _order(simulator: Simulator, request: web.Request) -> web.Response:
     at = simulator.seconds()
-    return json_response(documents.order(simulator, _requested(simulator, request, at), at))
+    return json_response(documents.order_document(simulator, _requested(simulator, request, at), at))
 
 
 async def _events(simulator: Simulator, request: web.Request) -> web.Response:
     at = simulator.seconds()
     order = _requested(simulator, request, at)
     found = documents.events(order, at)
-    return enveloped(simulator, request, found, lambda event: documents.event(simulator, order, event))
+    return enveloped(
+        simulator, request, found, lambda event: documents.event_document(simulator, order, event)
+    )
 
 
 async def _captures(simulator: Simulator, request: web.Request) -> web.Response:
@@ -72,7 +74,7 @@ async def _deliverable(simulator: Simulator, request: web.Request) -> web.Respon
         raise Refused(404, {"message": "Not Found"})
     if simulator.world.order_with(product.order.order_id, at, contracts) is None:
         raise Refused(404, {"message": "Not Found"})
-    row, options = documents.deliverable(simulator, product, at), simulator.scenario.v2
+    row, options = documents.deliverable_document(simulator, product, at), simulator.scenario.v2
     is_nested = options.envelope == "features" if options.nested is None else options.nested
     return json_response(nested(row) if is_nested else row)
 
@@ -81,7 +83,7 @@ def _captures_of(simulator: Simulator, request: web.Request, orders: list[Order]
     found = [(order, capture) for order in orders for capture in documents.captures(order, at)]
 
     def show(row: tuple[Order, Capture]) -> Document:
-        return documents.capture(simulator, *row, at)
+        return documents.capture_document(simulator, *row, at)
 
     return enveloped(simulator, request, found, show)
 
@@ -90,7 +92,9 @@ def _deliverables_of(
     simulator: Simulator, request: web.Request, orders: list[Order], at: float
 ) -> web.Response:
     found = [product for order in orders for product in documents.deliverables(simulator, order, at)]
-    return enveloped(simulator, request, found, lambda product: documents.deliverable(simulator, product, at))
+    return enveloped(
+        simulator, request, found, lambda product: documents.deliverable_document(simulator, product, at)
+    )
 
 
 def _of_the_contract(simulator: Simulator, request: web.Request, at: float) -> list[Order]:
@@ -133,7 +137,7 @@ async def _place(simulator: Simulator, request: web.Request) -> web.Response:
         raise Refused(422, {"detail": errors})
     at = simulator.seconds()
     simulator.world, order = placing.placed(simulator.world, body, contract, at)
-    feature = documents.order(simulator, order, at)
+    feature = documents.order_document(simulator, order, at)
     match simulator.scenario.v2.created:
         case "feature":
             return json_response(feature, 201)

@@ -11,6 +11,7 @@ from orderwatch.core.network import Proxy
 from orderwatch.errors import TransferError
 
 _MAX_LENGTH_DIGITS = 18
+_LINE_BREAKS = frozenset("\r\n\0")
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -20,13 +21,18 @@ def configure(handle: pycurl.Curl, link: URL, headers: Mapping[str, str], proxy:
     # libcurl normalizes the path of its URL, even with PATH_AS_IS, which would break a signature.
     is_absolute = proxy is not None and link.scheme == "http"
     handle.setopt(pycurl.REQUEST_TARGET, _quoted(str(link) if is_absolute else link.raw_path_qs))
-    handle.setopt(
-        pycurl.HTTPHEADER, [f"{name}: {value}".encode("latin-1") for name, value in headers.items()]
-    )
+    handle.setopt(pycurl.HTTPHEADER, [_line(name, value) for name, value in headers.items()])
     handle.setopt(pycurl.PROXY, proxy.url if proxy else "")  # an unset one is read from the environment
     if proxy is not None and proxy.user is not None:
         handle.setopt(pycurl.PROXYUSERNAME, proxy.user.encode())
         handle.setopt(pycurl.PROXYPASSWORD, proxy.password.encode())
+
+
+def _line(name: str, value: str) -> bytes:
+    line = f"{name}: {value}"
+    if max(line) > "\xff" or not _LINE_BREAKS.isdisjoint(line):
+        raise TransferError("a header of the request has characters that no header may have")
+    return line.encode("latin-1")
 
 
 def check_length(headers: CIMultiDict[str]) -> None:

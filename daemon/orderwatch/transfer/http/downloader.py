@@ -1,17 +1,28 @@
 """Downloads the bytes behind a link into a partial: resume, minimum speed, parallel connections."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from orderwatch.core.deliveries.file_version import FileVersion
+from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
 from orderwatch.core.network import DIRECT, Network
 from orderwatch.errors import DiskError, TransferError
-from orderwatch.ports import UNLIMITED, UNMETERED, Checkpoint, Connections, Fetched, Meter, Start
-from orderwatch.transfer.http.first_bytes import check_first_bytes
+from orderwatch.ports import (
+    NO_HEADERS,
+    UNLIMITED,
+    UNMETERED,
+    Checkpoint,
+    Connections,
+    Fetched,
+    Meter,
+    SmallFetched,
+    SmallFile,
+    Start,
+)
 from orderwatch.transfer.http.job import Job
 from orderwatch.transfer.http.link_client import LinkClient, Response, open_link_client
 from orderwatch.transfer.http.parallel import SINGLE_CONNECTION, ParallelDownload, ParallelOptions
@@ -30,6 +41,7 @@ from orderwatch.transfer.http.response import (
     request_headers,
 )
 from orderwatch.transfer.http.segments import Segment, SegmentAllocator
+from orderwatch.transfer.http.small_files import SmallFiles
 from orderwatch.transfer.partial_file import open_partial
 from orderwatch.transfer.pools import Pools
 
@@ -87,15 +99,29 @@ class Downloader:
         checkpoint: Checkpoint,
         stored: FileVersion | None = None,
         connections: Connections = UNLIMITED,
+        promise: Promise = NO_PROMISE,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> Fetched | None:
         path, version = self._folder / part, delivery.file_version
         async with open_partial(path, delivery.durable, version, self._pools) as partial:
-            job = Job(url, delivery, partial, on_start, checkpoint, connections)
+            job = Job(url, delivery, partial, on_start, checkpoint, connections, promise, headers)
             if not partial.held.prefix or partial.held.prefix != delivery.total:
                 answer = await self._request(job, stored)
                 if isinstance(answer, Unchanged):
                     return None
             return Fetched(partial.held.prefix, *await partial.digests())
+
+    async def fetch_small(
+        self, files: Sequence[SmallFile], connections: Connections = UNLIMITED
+    ) -> Sequence[SmallFetched | None]:
+        batch = SmallFiles(
+            self._client,
+            self._folder,
+            files,
+            bandwidth=self._bandwidth,
+            meter=self._meter,
+        )
+        return await batch.fetch(self._client.threads, connections, self._options.parallel.connections)
 
     async def _request(self, job: Job, stored: FileVersion | None) -> Answer:
         """Request what is missing; again without the link's tag, or without a range, if the host needs it."""
@@ -113,14 +139,19 @@ class Downloader:
 
     async def _attempt(self, job: Job, stored: FileVersion | None) -> Answer:
         requested, known = job.missing_range, job.delivery
-        async with self._client.get(job.url, request_headers(requested, known)) as response:
-            answer = interpret(response.status, response.headers, requested, known, stored)
+        async with self._get(job, requested) as response:
+            answer = _answer(response, requested, known, stored)
             if isinstance(answer, Body):
+                if mismatch := job.promise.size_mismatch(answer.total, "the download host has"):
+                    raise TransferError(mismatch)
                 if answer.from_start or requested is None or requested.start == 0:
-                    check_first_bytes(known, response.first, answer.doubt)
+                    job.check(answer, response.first)
                 await job.begin(answer)
                 await self._receive(job, answer, response)
         return answer
+
+    def _get(self, job: Job, requested: ByteRange | None) -> AbstractAsyncContextManager[Response]:
+        return self._client.get(job.url, request_headers(requested, job.delivery), job.account_headers)
 
     async def _receive(self, job: Job, body: Body, response: Response) -> None:
         """Write this response, then request what it lacks; use more connections while each adds speed."""
@@ -174,13 +205,20 @@ class Downloader:
 
     async def _fetch_segment(self, job: Job, body: Body, segment: Segment, writer: PartialWriter) -> None:
         requested = ByteRange(segment.at, None if segment.stop == body.total else segment.stop)
-        async with self._client.get(job.url, request_headers(requested, job.delivery)) as response:
-            answer = interpret(response.status, response.headers, requested, job.delivery)
+        async with self._get(job, requested) as response:
+            answer = _answer(response, requested, job.delivery)
             if not isinstance(answer, Body) or answer.from_start:
                 if isinstance(answer, Body) and answer.version.differs_from(body.version):
                     raise FileChangedError("the file behind the link has changed")
                 raise TransferError("the download host no longer serves byte ranges")
             await writer.receive(response, segment)
+
+
+def _answer(
+    response: Response, requested: ByteRange | None, delivery: Delivery, stored: FileVersion | None = None
+) -> Answer:
+    status, headers = response.status, response.headers
+    return interpret(status, headers, requested, delivery, stored, is_authorized=response.is_authorized)
 
 
 @contextmanager
@@ -207,14 +245,16 @@ async def open_downloader(
     *,
     network: Network = DIRECT,
     meter: Meter = UNMETERED,
+    api_scheme: str = "https",
 ) -> AsyncIterator[Downloader]:
-    """Open a downloader with its own connections."""
+    """Open a downloader with its own connections; `api_host` and `api_scheme` are of the account's API."""
     async with open_link_client(
         api_host,
         stall_timeout=options.stall_timeout,
         min_speed=options.min_speed,
         network=network,
         meter=meter,
+        api_scheme=api_scheme,
     ) as client:
         pools = Pools()
         try:

@@ -18,11 +18,12 @@ from yarl import URL
 from orderwatch.core.network import Proxy
 from orderwatch.errors import HostError, TransferError
 from orderwatch.http_session import MAX_HEADER_BYTES
+from orderwatch.ports import NO_HEADERS
 from orderwatch.transfer.http.curl_errors import proxy_error, translated
 from orderwatch.transfer.http.curl_request import check_length, configure, parse_location, parse_url
-from orderwatch.transfer.http.first_bytes import HEAD_BYTES
 from orderwatch.transfer.http.host_policy import HostPolicy
 from orderwatch.transfer.http.stall_watch import Limits, StallWatch
+from orderwatch.transfer.kinds.leading_bytes import HEAD_BYTES
 
 _MAX_REDIRECTS = 5
 _MAX_REDIRECT_BODY_BYTES = 2**16  # read, so that the connection can be used again
@@ -51,11 +52,15 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The status and headers of a response, with the first bytes of its body."""
+    """The status and headers of a response, with the first bytes of its body.
+
+    `is_authorized` if the request had the account's headers.
+    """
 
     status: int
     headers: CIMultiDict[str]
     first: bytes
+    is_authorized: bool = False
 
 
 class Exchange:
@@ -80,6 +85,7 @@ class Exchange:
         self.received = 0  # bytes of bodies
         self._sockets: list[socket.socket] = []
         self._proxy: Proxy | None = None
+        self._account_headers = NO_HEADERS
         self._new_hop()
 
     def accept(self, sink: Sink) -> None:
@@ -99,17 +105,32 @@ class Exchange:
         if self._aborted.wait(seconds):
             raise TransferError("the download was stopped")
 
-    def run(self, handle: pycurl.Curl, url: str, headers: Mapping[str, str]) -> None:
-        """Send the request and follow redirects, each checked by the host policy. Raises `TransferError`."""
+    def run(
+        self,
+        handle: pycurl.Curl,
+        url: str,
+        headers: Mapping[str, str],
+        account_headers: Mapping[str, str] = NO_HEADERS,
+    ) -> None:
+        """Send the request and follow redirects, each checked by the host policy. Raises `TransferError`.
+
+        The account's headers are not sent after the first redirect to another origin.
+        """
         link = parse_url(url)
+        self._account_headers = account_headers
         try:
             for hop in range(_MAX_REDIRECTS + 1):
                 self._policy.check(link)
+                if self._account_headers:
+                    self._policy.check_account_headers(link)
                 self._new_hop()
-                self._request(handle, link, headers, reached=hop > 0)
+                self._request(handle, link, {**self._account_headers, **headers}, reached=hop > 0)
                 if not self._is_redirect:
                     return
-                link = link.join(parse_location(self._headers["Location"]))
+                target = link.join(parse_location(self._headers["Location"]))
+                if _origin(target) != _origin(link):
+                    self._account_headers = NO_HEADERS
+                link = target
             raise TransferError(f"more than {_MAX_REDIRECTS} redirects")
         finally:
             for opened in self._sockets:
@@ -182,7 +203,7 @@ class Exchange:
         self._handed_over = True
         first = b"".join(self._parts)
         check_length(self._headers)
-        self._on_head(Head(self._status or 0, self._headers, first))
+        self._on_head(Head(self._status or 0, self._headers, first, bool(self._account_headers)))
         self._sink = self._decision.get()
         if first:
             self._pass_on(first)
@@ -272,3 +293,7 @@ class Exchange:
             return pycurl.SOCKET_BAD
         self._sockets.append(opened)
         return opened  # pycurl duplicates it
+
+
+def _origin(link: URL) -> tuple[str, str | None, int | None]:
+    return link.scheme, link.host, link.port

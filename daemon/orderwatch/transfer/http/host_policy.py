@@ -12,11 +12,14 @@ from orderwatch.ssrf import Reach, is_local, literal, reach_of
 class HostPolicy:
     """Checks links and addresses; `api_host` is the host of the account's API. Blocking: resolves it.
 
+    `api_scheme` is how that API is reached: the account's headers go no less safely.
+
     With a proxy only the addresses in links are checked here: names are resolved by the proxy.
     """
 
-    def __init__(self, api_host: str, network: Network = DIRECT) -> None:
+    def __init__(self, api_host: str, network: Network = DIRECT, *, api_scheme: str = "https") -> None:
         self._api_host = api_host
+        self._api_scheme = api_scheme
         self._network = network
 
     def proxy_for(self, link: URL) -> Proxy | None:
@@ -35,6 +38,11 @@ class HostPolicy:
             raise TransferError("the link points to the proxy")
         if link.scheme == "http" and not is_local(host):
             raise TransferError("the link uses plain http")
+
+    def check_account_headers(self, link: URL) -> None:
+        """Raise `TransferError` for a link that would send the account's headers without encryption."""
+        if link.scheme != "https" and self._api_scheme == "https":
+            raise TransferError("the link uses plain http, which would expose the account's credentials")
 
     def allows(self, address: str) -> bool:
         """Return whether downloads from this IP address are allowed."""

@@ -1,12 +1,14 @@
 """One attempt at one file: what is known of it, and what is missing of it."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 from orderwatch.core.deliveries.file_version import FileVersion
 from orderwatch.core.deliveries.hosts import host_of
+from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
 from orderwatch.ports import Checkpoint, Connections, Start
+from orderwatch.transfer.http.first_bytes import check_first_bytes
 from orderwatch.transfer.http.response import Body, ByteRange, may_resume
 from orderwatch.transfer.partial_file import Partial
 
@@ -15,12 +17,14 @@ from orderwatch.transfer.partial_file import Partial
 class Job:
     """One attempt at one file."""
 
-    url: str
+    url: str = field(repr=False)
     delivery: Delivery
     partial: Partial
     on_start: Callable[[Start], Awaitable[None]]
     checkpoint: Checkpoint
     connections: Connections
+    promise: Promise = NO_PROMISE
+    account_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     begun: bool = False
     whole: bool = False  # the host has other bytes, or dislikes ranges
     disagreed: bool = False  # two of its connections have met two files
@@ -44,6 +48,10 @@ class Job:
             return ByteRange(held.prefix)
         start, stop = held.gaps(total)[0]
         return ByteRange(start, None if stop == total else stop)
+
+    def check(self, body: Body, first: bytes) -> None:
+        """Raise `TransferError` if a body from the first byte on does not begin the promised file."""
+        check_first_bytes(self.delivery, first, body.doubt, self.promise, body.total)
 
     async def begin(self, body: Body) -> None:
         """Drop bytes that are not continued, and record the server's metadata before the first byte."""

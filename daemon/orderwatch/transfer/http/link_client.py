@@ -10,7 +10,7 @@ from typing import Any
 from orderwatch.cancellation import shielded
 from orderwatch.core.network import DIRECT, Network
 from orderwatch.errors import TransferError
-from orderwatch.ports import UNMETERED, Meter
+from orderwatch.ports import NO_HEADERS, UNMETERED, Meter
 from orderwatch.transfer.http.exchange import Exchange, Head, Sink
 from orderwatch.transfer.http.handles import HandlePool
 from orderwatch.transfer.http.host_policy import HostPolicy
@@ -27,6 +27,7 @@ class Response:
         self.status = head.status
         self.headers = head.headers
         self.first = head.first
+        self.is_authorized = head.is_authorized
         self.exchange = exchange
         self._ended = ended
 
@@ -42,23 +43,28 @@ class LinkClient:
     def __init__(
         self, policy: HostPolicy, handles: HandlePool, limits: Limits, *, meter: Meter = UNMETERED
     ) -> None:
-        self._policy = policy
-        self._handles = handles
-        self._limits = limits
+        self.policy = policy
+        self.handles = handles
+        self.limits = limits
         self._meter = meter
-        self._threads = ThreadPoolExecutor(_MAX_CONNECTIONS, thread_name_prefix="download")
+        self.threads = ThreadPoolExecutor(_MAX_CONNECTIONS, thread_name_prefix="download")
 
     @asynccontextmanager
-    async def get(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Response]:
-        """Send a request; yields the response. Its body ends with the context."""
+    async def get(
+        self, url: str, headers: Mapping[str, str], account_headers: Mapping[str, str] = NO_HEADERS
+    ) -> AsyncIterator[Response]:
+        """Send a request; yields the response. Its body ends with the context.
+
+        Another origin than the link's does not receive the account's headers.
+        """
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Head] = loop.create_future()
 
         def on_head(head: Head) -> None:
             loop.call_soon_threadsafe(_set_result, answered, head)
 
-        exchange = Exchange(self._policy, self._limits, on_head, partial(self._meter.requested, "download"))
-        running = self._start(exchange, url, headers)
+        exchange = Exchange(self.policy, self.limits, on_head, partial(self._meter.requested, "download"))
+        running = self._start(exchange, url, headers, account_headers)
         ended = asyncio.wrap_future(running)
         try:
             both: list[asyncio.Future[Any]] = [answered, ended]
@@ -73,19 +79,19 @@ class LinkClient:
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._threads.shutdown(wait=False)
-        self._handles.close()
+        self.threads.shutdown(wait=False)
+        self.handles.close()
 
-    def _start(self, exchange: Exchange, url: str, headers: Mapping[str, str]) -> "Future[None]":
+    def _start(self, exchange: Exchange, url: str, *headers: Mapping[str, str]) -> "Future[None]":
         try:
-            return self._threads.submit(self._run, exchange, url, headers)
+            return self.threads.submit(self._run, exchange, url, *headers)
         except RuntimeError as error:
             exchange.abort()  # another thread may take it up
             raise TransferError("the system has no thread for the download") from error
 
-    def _run(self, exchange: Exchange, url: str, headers: Mapping[str, str]) -> None:
-        with self._handles.handle() as handle:
-            exchange.run(handle, url, headers)
+    def _run(self, exchange: Exchange, url: str, *headers: Mapping[str, str]) -> None:
+        with self.handles.handle() as handle:
+            exchange.run(handle, url, *headers)
 
 
 @asynccontextmanager
@@ -96,10 +102,12 @@ async def open_link_client(
     min_speed: int = 0,
     network: Network = DIRECT,
     meter: Meter = UNMETERED,
+    api_scheme: str = "https",
 ) -> AsyncIterator[LinkClient]:
     """Open a client for downloads; `api_host` is the account's API host, trusted by the host policy."""
     limits = Limits(stall=stall_timeout, connect=_CONNECT_TIMEOUT_SECONDS, min_speed=min_speed)
-    client = LinkClient(HostPolicy(api_host, network), HandlePool(network.ca_pem), limits, meter=meter)
+    policy = HostPolicy(api_host, network, api_scheme=api_scheme)
+    client = LinkClient(policy, HandlePool(network.ca_pem), limits, meter=meter)
     try:
         yield client
     finally:

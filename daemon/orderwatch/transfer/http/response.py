@@ -103,13 +103,18 @@ def interpret(
     requested: ByteRange | None,
     delivery: Delivery,
     stored: FileVersion | None = None,
+    *,
+    is_authorized: bool = False,
 ) -> Answer:
     """Return what follows a request for these bytes (None: the whole file). Raises `TransferError`.
 
-    `stored` is the newest stored version, which the whole file may equal.
+    `stored` is the newest stored version, which the whole file may equal. If the request had the account's
+    headers (`is_authorized`), 403 means that they have expired, not that there are too many connections.
     """
     if status in _EXPIRED_STATUSES:
         raise LinkExpiredError(f"the download host returned {status}")
+    if status == HTTPStatus.FORBIDDEN and is_authorized:
+        raise LinkExpiredError(f"the download host returned {status} to the account's credentials")
     if status == HTTPStatus.FORBIDDEN:
         raise ForbiddenError(f"the download host returned {status}")
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and requested:

@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 
 from orderwatch.cancellation import shielded
 from orderwatch.core.deliveries.paths import folder_beside
+from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.fsync import sync
-from orderwatch.ports import Checked, Extracted, Fetched, Quarantined
+from orderwatch.ports import Checked, Extracted, Fetched, Publishable, Quarantined
 from orderwatch.transfer.fsops import (
     DEFAULT_PERMISSIONS,
     Permissions,
@@ -29,14 +30,16 @@ from orderwatch.transfer.fsops import (
     translate_os_errors,
     write_durable,
 )
+from orderwatch.transfer.kinds.check import check_file
 from orderwatch.transfer.partial_file import control_file, remove_partial
 from orderwatch.transfer.tree.publish import holds, publish
 from orderwatch.transfer.tree.side_staging import extract_beside, recorded_partials, remove_beside
 from orderwatch.transfer.zip.extract import extract, needed
-from orderwatch.transfer.zip.verify import check, digest
+from orderwatch.transfer.zip.verify import digest
 
 R = TypeVar("R")
 
+_LANES = 4  # that publish the files of a batch side by side
 _MAX_THREADS = 16  # a separate pool: slow DNS lookups can occupy asyncio's default threads
 _STAT_BLOCK_BYTES = 512  # the unit of `st_blocks`
 
@@ -78,23 +81,22 @@ class FilesystemDestination:
     async def mark(self) -> str:
         return await self._in_thread("cannot mark the destination", self._mark)
 
-    async def verify(self, part: str, delivery: Delivery, fetched: Fetched | None = None) -> Checked:
+    async def verify(
+        self, part: str, delivery: Delivery, fetched: Fetched | None = None, promise: Promise = NO_PROMISE
+    ) -> Checked:
         stop = threading.Event()
         work = self._in_thread(
-            "cannot read the partial", self._verify, part, delivery.attachment, fetched, stop, stop=stop
+            "cannot read the partial", self._verify, part, delivery, fetched, promise, stop, stop=stop
         )
         return await work
 
     async def publish(
         self, part: str, path: str, sidecar: bytes, checked: Checked, *, resumed: bool = False
     ) -> bool:
-        final = self._root / path
-        if not final.is_relative_to(self._root) or ".." in final.parts:
-            raise ValueError(f"{path} leads out of the delivery root")
         work = partial(
             self._publish,
             self.partials / part,
-            final,
+            self._final(path),
             sidecar,
             size=checked.size,
             sha256=checked.sha256,
@@ -102,6 +104,18 @@ class FilesystemDestination:
             permissions=self.permissions,
         )
         return await self._in_thread("cannot publish the file", work)
+
+    async def publish_all(self, files: Sequence[Publishable]) -> Sequence[bool]:
+        lanes = [files[start::_LANES] for start in range(min(_LANES, len(files)))]
+        made = await asyncio.gather(
+            *(self._in_thread("cannot publish", self._publish_lane, lane) for lane in lanes)
+        )
+        folders = {(self._root / file.path).parent for file in files}
+        await self._in_thread("cannot flush the folder", _sync_all, folders)
+        done = [False] * len(files)
+        for start, results in enumerate(made):
+            done[start::_LANES] = results
+        return done
 
     async def holds(self, path: str, checked: Checked) -> bool:
         return await self._in_thread(
@@ -121,8 +135,8 @@ class FilesystemDestination:
     async def quarantine(self, part: str, reason: str) -> Quarantined:
         return await self._in_thread("cannot quarantine the partial", self._move_to_quarantine, part, reason)
 
-    async def discard(self, part: str) -> None:
-        await self._in_thread("cannot remove the partial", self._discard, part)
+    async def discard(self, *parts: str) -> None:
+        await self._in_thread("cannot remove the partial", self._discard, parts)
 
     async def sweep(self, keep: Collection[str], older: timedelta | None = None) -> int:
         return await self._in_thread("cannot clean up the staging folder", self._sweep, keep, older)
@@ -157,20 +171,50 @@ class FilesystemDestination:
         named.unlink()
         probe.unlink(missing_ok=True)
 
+    def _final(self, path: str) -> Path:
+        final = self._root / path
+        if not final.is_relative_to(self._root) or ".." in final.parts:
+            raise ValueError(f"{path} leads out of the delivery root")
+        return final
+
+    def _publish_lane(self, files: Sequence[Publishable]) -> list[bool]:
+        """Publish one file after another; a file that cannot be published does not end the others."""
+        done = []
+        for file in files:
+            try:
+                done.append(
+                    self._publish(
+                        self.partials / file.part,
+                        self._final(file.path),
+                        file.sidecar,
+                        size=file.checked.size,
+                        sha256=file.checked.sha256,
+                        resumed=False,
+                        permissions=self.permissions,
+                        is_flushed=False,
+                    )
+                )
+            except (OSError, DiskError):  # an attempt of its own finds out why
+                done.append(False)
+        return done
+
     def _publish(self, part: Path, final: Path, *args: Any, **more: Any) -> bool:  # noqa: ANN401 - those of `publish`
         """Publish, unless a symbolic link leads out of the tree."""
         if not final.parent.resolve().is_relative_to(self._root.resolve()):
             raise DiskError(f"a folder of {final} is a symbolic link that leads out of the delivery root")
         return publish(part, final, *args, **more)
 
-    def _verify(self, part: str, attachment: str, fetched: Fetched | None, stop: threading.Event) -> Checked:
+    def _verify(
+        self, part: str, delivery: Delivery, fetched: Fetched | None, promise: Promise, stop: threading.Event
+    ) -> Checked:
         path = self.partials / part
         with translate_os_errors("cannot flush the partial to disk", LostBytesError):
             sync(path)
         size = path.stat().st_size
         if fetched is None:
             fetched = Fetched(size, digest(path, stop))
-        check(path, attachment, stop, fetched.crcs)
+        if fetched.sha256 != delivery.sha256:  # else it was verified before its intent was recorded
+            check_file(path, delivery, fetched, stop, promise)
         return Checked(size=size, sha256=fetched.sha256)
 
     def _needed(self, part: str, path: str, stop: threading.Event) -> int:
@@ -200,9 +244,10 @@ class FilesystemDestination:
         path.replace(self._quarantine / part)
         return Quarantined(sha256, str((self._quarantine / part).relative_to(self._root)))
 
-    def _discard(self, part: str) -> None:
-        remove_beside(self.partials / part)
-        remove_partial(self.partials / part)
+    def _discard(self, parts: Sequence[str]) -> None:
+        for part in parts:
+            remove_beside(self.partials / part)
+            remove_partial(self.partials / part)
 
     def _sweep(self, keep: Collection[str], older: timedelta | None) -> int:
         kept = {*keep, *(control_file(self.partials / part).name for part in keep)}
@@ -227,6 +272,12 @@ class FilesystemDestination:
         running = asyncio.wrap_future(self._threads.submit(work, *args))
         with translate_os_errors(message):
             return await shielded(running, hurry=stop.set if stop else None)
+
+
+def _sync_all(folders: Collection[Path]) -> None:
+    for folder in folders:
+        if folder.is_dir():
+            sync(folder)
 
 
 def _idle_time(path: Path) -> timedelta:

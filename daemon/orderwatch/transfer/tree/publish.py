@@ -34,10 +34,12 @@ def publish(
     sha256: str,
     resumed: bool,
     permissions: Permissions = DEFAULT_PERMISSIONS,
+    is_flushed: bool = True,
 ) -> bool:
     """Link the partial, or its copy on another mount, to its final name, with its sidecar.
 
-    Returns False if another file has the name.
+    Returns False if another file has the name. Unless `is_flushed`, the caller flushes the folder before it
+    records the file.
 
     Safe to repeat after a crash (`resumed`): the same bytes under the name count as published.
     """
@@ -64,7 +66,8 @@ def publish(
     if not _link(staged, final) and not holds(final, size, sha256):
         beside.unlink()
         return False
-    sync(final.parent)
+    if is_flushed:
+        sync(final.parent)
     return True
 
 

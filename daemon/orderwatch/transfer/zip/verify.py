@@ -1,8 +1,7 @@
-"""Verifies that a complete partial is a valid file of its kind. Blocking: runs in a worker thread."""
+"""Verifies that a complete partial is a valid zip. Blocking: runs in a worker thread."""
 
 import hashlib
 import os
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,54 +16,36 @@ from orderwatch.transfer.zip.member import Member, mismatch
 from orderwatch.transfer.zip.reader import raise_if_stopped, read_member
 from orderwatch.transfer.zip.records import LOCAL_HEADER, SPANNING_MARKERS, STORED
 
-_HEAD_BYTES = 64  # enough to recognise a file type
 _ZIP_MAGICS = (LOCAL_HEADER, *SPANNING_MARKERS)
+_MAGIC_BYTES = 16  # enough for each of them
 _PARALLEL_FROM_BYTES, _THREADS = 32 * 2**20, 2
-_PNG_MAGIC = b"\x89PNG"
-_PNG_END = b"IEND\xaeB`\x82"
 _NONE_KNOWN: Mapping[tuple[int, int], int] = MappingProxyType({})
-_PAGE = re.compile(rb"\s*<(!doctype html|html)", re.IGNORECASE)
 
 
-def check(
-    path: Path,
-    attachment: str,
-    stop: threading.Event,
-    known_crcs: Mapping[tuple[int, int], int] = _NONE_KNOWN,
+def check_zip(
+    path: Path, stop: threading.Event, known_crcs: Mapping[tuple[int, int], int] = _NONE_KNOWN
 ) -> None:
-    """Check that the file is valid for its attachment type; raises `BadBytesError`.
+    """Check that the file is a valid zip; raises `BadBytesError`.
 
     `known_crcs` has the CRC-32 of packed bytes by their start and size: those stored members are not read.
     Raises `InterruptedError` soon after `stop` is set, as `digest` does: both can take minutes.
     """
     with path.open("rb") as file:
-        first = file.read(_HEAD_BYTES)
-        if not first:
-            raise BadBytesError("the file is empty")
-        size = path.stat().st_size
-        if attachment != "delivery_zip":
-            _check_picture_or_text(file, first, size)
-        elif first.startswith(_ZIP_MAGICS):
-            _check_zip(file, stop, known_crcs)
-        else:
+        if not file.read(_MAGIC_BYTES).startswith(_ZIP_MAGICS):
             raise BadBytesError("the downloaded file is not a zip: wrong leading bytes")
-
-
-def _check_picture_or_text(file: IO[bytes], first: bytes, size: int) -> None:
-    """Reject an HTML page and a truncated PNG; other contents are not checked."""
-    if _PAGE.match(first):
-        raise BadBytesError("the downloaded file is a web page")
-    if first.startswith(_PNG_MAGIC):
-        file.seek(max(0, size - len(_PNG_END)))
-        if file.read() != _PNG_END:
-            raise BadBytesError("the picture is incomplete")
+        members = list_members(file)
+        _read_members(file, list(_check_known(members, known_crcs)), stop)
 
 
 def digest(
-    path: Path, stop: threading.Event | None = None, on_bytes: Callable[[int], None] | None = None
+    path: Path,
+    stop: threading.Event | None = None,
+    on_bytes: Callable[[int], None] | None = None,
+    *,
+    algorithm: str = "sha256",
 ) -> str:
-    """Return the sha256 of the bytes on disk, past the page cache; `on_bytes` receives each block's size."""
-    found = hashlib.sha256()
+    """Return a digest of the bytes on disk, past the page cache; `on_bytes` receives each block's size."""
+    found = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb", buffering=0) as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         while block := file.read(BLOCK):
@@ -73,11 +54,6 @@ def digest(
                 on_bytes(len(block))
             raise_if_stopped(stop)
     return found.hexdigest()
-
-
-def _check_zip(file: IO[bytes], stop: threading.Event, known_crcs: Mapping[tuple[int, int], int]) -> None:
-    members = list_members(file)
-    _read_members(file, list(_check_known(members, known_crcs)), stop)
 
 
 def _check_known(members: Sequence[Member], known_crcs: Mapping[tuple[int, int], int]) -> Iterator[Member]:

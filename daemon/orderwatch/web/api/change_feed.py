@@ -51,7 +51,7 @@ class ChangeFeed:
         self._lock = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
         self._newest = 0
-        self._touched: set[tuple[str, int]] = set()
+        self._touched: set[tuple[str, str]] = set()
         self._speeds = SpeedMeter()
         self._transfers: Sequence[Progress] = ()
 
@@ -111,7 +111,7 @@ class ChangeFeed:
             self._newest, _MAX_LISTENER_LAG + 1, self._now() - _MAX_WRITE_DELAY
         )
         found = [of_move(number, move) for number, move in news.moves]
-        moved = {(move.account, move.task_id) for _, move in news.moves}
+        moved = {(move.account, move.order_id) for _, move in news.moves}
         if fresh := sorted(set(news.touched) - self._touched - moved):
             found.append(_event("touched", {"orders": fresh}))
         transfers = self._speeds.measured(news.fetching, self._now())

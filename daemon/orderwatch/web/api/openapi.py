@@ -47,7 +47,7 @@ _SEARCH = [
     _parameter("status", _LIMITED, "The provider's status."),
     _parameter("state", _one_of(OrderState), "The order's state in orderwatch."),
     _parameter("attention", {"type": "boolean", "default": False}, "Only orders that need a person."),
-    _parameter("sort", {**_one_of(Sort), "default": "task_id"}, "Orders without such a value are last."),
+    _parameter("sort", {**_one_of(Sort), "default": "order_id"}, "Orders without such a value are last."),
     _parameter("descending", {"type": "boolean", "default": False}, "Reverses the order."),
     _parameter(
         "offset",
@@ -62,7 +62,7 @@ _SEARCH = [
 ]
 _ORDER = [
     _parameter("account", _TEXT, "The account's name.", "path"),
-    _parameter("task_id", {"type": "integer", "minimum": 0}, "The order's id.", "path"),
+    _parameter("order_id", _TEXT, "The order's id.", "path"),
 ]
 _NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": MAX_ROW_NUMBER}
 _SINCE = [
@@ -79,7 +79,7 @@ def description() -> Schema:
         "info": {"title": "orderwatch", "version": orderwatch.__version__},
         "paths": {
             "/api/orders": _get("Orders, in pages.", OrdersJson, _SEARCH),
-            "/api/orders/{account}/{task_id}": _get("One order.", ExplainedOrderJson, _ORDER, missing=True),
+            "/api/orders/{account}/{order_id}": _get("One order.", ExplainedOrderJson, _ORDER, missing=True),
             "/api/attention": _get("What needs a person, and what to do.", AttentionJson),
             "/api/problems": _get("Problems that have begun and not ended.", ProblemsJson),
             "/api/accounts": _get("The accounts, and the daemon's last sign of life.", AccountsJson),

@@ -35,7 +35,7 @@ def search_of(query: Pairs) -> Search:
         status=given.get("status"),
         state=_among(given, "state", {str(state): state for state in OrderState}, None),
         attention=_among(given, "attention", _YES_NO, False),  # noqa: FBT003 - as below
-        sort=_among(given, "sort", {str(sort): sort for sort in Sort}, Sort.TASK_ID),
+        sort=_among(given, "sort", {str(sort): sort for sort in Sort}, Sort.ORDER_ID),
         descending=_among(given, "descending", _YES_NO, False),  # noqa: FBT003 - the default
         offset=_number(given, "offset", 0, MAX_OFFSET, 0),
         limit=_number(given, "limit", 1, MAX_LIMIT, 100),

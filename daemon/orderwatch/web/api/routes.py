@@ -37,7 +37,6 @@ from orderwatch.web.api.json_types import (
 )
 from orderwatch.web.api.openapi import description
 from orderwatch.web.api.params import ParameterError, nothing_of, query_of, search_of
-from orderwatch.web.row_numbers import number_of
 from orderwatch.web.server.etag import answered
 
 _JSON = "application/json"
@@ -55,7 +54,7 @@ def api(
     asked = _Api(records, explained, attention, changes, alive)
     handlers: Mapping[str, Handler] = {
         "/api/orders": asked.orders,
-        "/api/orders/{account}/{task_id}": asked.order,
+        "/api/orders/{account}/{order_id}": asked.order,
         "/api/attention": asked.attention,
         "/api/problems": asked.problems,
         "/api/accounts": asked.accounts,
@@ -121,13 +120,13 @@ class _Api:
 
     async def order(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
-        account, task_id = request.match_info["account"], number_of(request.match_info["task_id"])
-        order = await self._records.orders.get(account, task_id) if task_id is not None else None
+        account, order_id = request.match_info["account"], request.match_info["order_id"]
+        order = await self._records.orders.get(account, order_id)
         if order is None:
             return _error(HTTPStatus.NOT_FOUND, "no such order")
         facts = await self._explained(order)
         history = [
-            transition_to_dict(move) for move in await self._records.history.of_order(order.task_id, account)
+            transition_to_dict(move) for move in await self._records.history.of_order(order.order_id, account)
         ]
         return await _respond(request, ExplainedOrderJson(**explanation_to_dict(facts), history=history))
 

@@ -51,7 +51,7 @@ def templates() -> Environment:
 
 def page_of(order: Order | Transition | Concern) -> str:
     """Returns the path of the order's page, with the account quoted."""
-    return f"/orders/{quote(order.account or '', safe='')}/{order.task_id}"
+    return f"/orders/{quote(order.account or '', safe='')}/{quote(order.order_id or '', safe='')}"
 
 
 def _plain(text: str | None) -> str:
@@ -114,7 +114,7 @@ def _state_colour(order: Order) -> DisplayState:
 
 
 def _anchor(order: Order) -> str:
-    return f"order-{quote(order.account, safe='')}-{order.task_id}"
+    return f"order-{quote(order.account, safe='')}-{quote(order.order_id, safe='')}"
 
 
 _FILTERS: Mapping[str, Callable[..., object]] = {

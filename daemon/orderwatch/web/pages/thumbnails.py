@@ -7,12 +7,11 @@ from aiohttp import web
 
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.ports import Store
-from orderwatch.web.row_numbers import number_of
 from orderwatch.web.server.etag import tagged, unchanged
 
 _ATTACHMENTS = {"thumbnail", "preview"}
 _BEGINNINGS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
-_PARTS = ("account", "task_id", "capture_id", "scene_id", "attachment", "version")
+_PARTS = ("account", "order_id", "capture_id", "scene_id", "attachment", "version")
 _NONE = "404: no such picture\n"
 
 Read = Callable[[Delivery], Awaitable[bytes | None]]
@@ -50,8 +49,7 @@ class Thumbnails:
         return tagged(request, content, kind, delivery.sha256, zipped=False)
 
     async def _delivery(self, asked: tuple[str, ...]) -> Delivery | None:
-        account, number, *_ = asked
-        task_id = number_of(number)
-        order = await self._records.orders.get(account, task_id) if task_id is not None else None
+        account, order_id, *_ = asked
+        order = await self._records.orders.get(account, order_id)
         pictured = filter(is_pictured, order.deliveries if order else ())
         return next((d for d in pictured if tuple(map(str, d.key)) == asked), None)

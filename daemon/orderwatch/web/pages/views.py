@@ -60,7 +60,7 @@ class Views:
         self._atlas = OrderMap(self.records)
 
     def add_to(self, app: web.Application) -> None:
-        order = "/orders/{account:[^/]+}/{task_id:[0-9]{1,19}}"
+        order = "/orders/{account:[^/]+}/{order_id:[^/]+}"
         app.middlewares.append(self.error_pages)
         pages = {
             "/": self.board,
@@ -107,7 +107,7 @@ class Views:
     async def order(self, request: web.Request) -> Packed:
         """Returns the page of one order."""
         order = await self._requested_order(request)
-        moves = await self.records.history.of_order(order.task_id, order.account)
+        moves = await self.records.history.of_order(order.order_id, order.account)
         lags, now = await self.learned(), self.now()
         return await self._page(
             "order.html",
@@ -155,12 +155,10 @@ class Views:
         return web.Response(text=drawn, status=status, content_type="text/html")
 
     async def _requested_order(self, request: web.Request) -> Order:
-        task_id = number_of(request.match_info["task_id"])
-        if task_id is not None:
-            order = await self.records.orders.get(request.match_info["account"], task_id)
-            if order is not None:
-                return order
-        raise web.HTTPNotFound(text="404: no such order\n")
+        order = await self.records.orders.get(request.match_info["account"], request.match_info["order_id"])
+        if order is None:
+            raise web.HTTPNotFound(text="404: no such order\n")
+        return order
 
     async def _page(self, template: str, **facts: object) -> Packed:
         drawn = await self._drawn(template, **facts)

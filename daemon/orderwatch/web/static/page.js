@@ -136,8 +136,8 @@
     return document.querySelector(`tr[data-order="${CSS.escape(key)}"]`);
   }
 
-  function isMine({ account, task_id }) {
-    return mine.dataset.order === `${account}/${task_id}`;
+  function isMine({ account, order_id }) {
+    return mine.dataset.order === `${account}/${order_id}`;
   }
 
   function showStatus(text) {
@@ -167,7 +167,7 @@
     };
     events.onmessage = (event) => {
       const move = JSON.parse(event.data);
-      const key = `${move.account}/${move.task_id}`;
+      const key = `${move.account}/${move.order_id}`;
       if (mine && !isMine(move)) return;
       moved.add(key);
       later(250);
@@ -177,7 +177,7 @@
       if (mine ? JSON.parse(event.data).transfers.some(isMine) : document.getElementById("header")) later(5000);
     });
     events.addEventListener("touched", (event) => {
-      if (JSON.parse(event.data).orders.some(([account, task_id]) => (mine ? isMine({ account, task_id }) : rowOf(`${account}/${task_id}`)))) later(5000);
+      if (JSON.parse(event.data).orders.some(([account, order_id]) => (mine ? isMine({ account, order_id }) : rowOf(`${account}/${order_id}`)))) later(5000);
     });
   }
 

@@ -10,7 +10,7 @@ from orderwatch.core.model import Capture, Delivery, Order, SceneFacts
 from orderwatch.core.orders.snapshot import AttachmentSnapshot, SceneSnapshot
 from orderwatch.errors import MissingError, ProviderError, UnavailableError
 from orderwatch.ports import Offer
-from orderwatch.provider.fallback import FallbackArchive
+from orderwatch.provider.delivery.fallback import FallbackArchive
 
 
 def scene(scene_id: str, *names: str) -> SceneSnapshot:

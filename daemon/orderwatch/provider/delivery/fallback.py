@@ -1,20 +1,13 @@
 """Reads several archives in order: the next one where one has nothing."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from orderwatch.core.model import Capture, Delivery, Order
 from orderwatch.core.orders.snapshot import SceneSnapshot
 from orderwatch.errors import MissingError
-from orderwatch.ports import Offer
+from orderwatch.ports import Archive, Offer
 
 _MAX_CAPTURES = 10_000  # remembered; each one forgotten costs a request
-
-
-class Archive(Protocol):
-    async def scenes(self, order: Order, capture: Capture) -> Sequence[SceneSnapshot]: ...
-
-    async def offer(self, order: Order, delivery: Delivery) -> Offer: ...
 
 
 class FallbackArchive:

@@ -27,7 +27,7 @@ class OfferedLinks:
         request: Callable[[], Awaitable[Offers]],
         monotonic: Callable[[], float],
         *,
-        api: str = "telluric",
+        api: str,
     ) -> None:
         self._request = request
         self._monotonic = monotonic

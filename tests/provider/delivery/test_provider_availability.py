@@ -3,7 +3,7 @@
 import pytest
 from aioresponses import aioresponses as fake_network
 from structlog.testing import capture_logs
-from tests.provider.kit import CAPTURE_ID, SCENES, page
+from tests.provider.kit import SCENES, page, scenes_of
 
 from orderwatch.core.attention.remedies import of_problem
 from orderwatch.core.notifications.problems import begins, ends
@@ -19,10 +19,10 @@ async def look(net: fake_network, provider: Connection, *statuses: int) -> list[
     with capture_logs() as logs:
         for status in statuses:
             if status == 200:
-                await provider.archive.scenes(CAPTURE_ID)
+                await scenes_of(provider)
             else:
                 with pytest.raises(MissingError if status == 404 else UnavailableError):
-                    await provider.archive.scenes(CAPTURE_ID)
+                    await scenes_of(provider)
     return [line["event"] for line in logs if line["event"].startswith("delivery_api")]
 
 

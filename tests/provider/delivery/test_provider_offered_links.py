@@ -5,12 +5,20 @@ import asyncio
 import pytest
 from aioresponses import CallbackResult
 from aioresponses import aioresponses as fake_network
-from tests.provider.kit import CAPTURE_ID, SCENES, Desk, answer, page, sent
+from tests.provider.kit import (
+    SCENES,
+    Desk,
+    answer,
+    offer_of,
+    page,
+    scenes_of,
+    sent,
+)
 
 from orderwatch.errors import MissingError, UnavailableError
 from orderwatch.ports import Offer
 from orderwatch.provider.connection import Connection
-from orderwatch.provider.offered_links import FRESH_SECONDS
+from orderwatch.provider.delivery.offered_links import FRESH_SECONDS
 
 NAMES = [f"scene-{number}" for number in range(20)]
 
@@ -39,7 +47,7 @@ def requests(net: fake_network) -> int:
 
 
 async def offer(provider: Connection, name: str) -> Offer:
-    return await provider.archive.offer(CAPTURE_ID, name, "delivery_zip")
+    return await offer_of(provider, name)
 
 
 async def test_twenty_scenes_wanted_at_once_cost_one_request(net: fake_network, provider: Connection) -> None:
@@ -62,11 +70,11 @@ async def test_a_later_caller_uses_the_same_answer_and_knows_that_it_is_older(
 
 async def test_the_answer_to_a_poll_serves_too(net: fake_network, provider: Connection, desk: Desk) -> None:
     serve(net, "a", "b")
-    await provider.archive.scenes(CAPTURE_ID)
+    await scenes_of(provider)
     offers = await asyncio.gather(offer(provider, "a"), offer(provider, "b"))
     assert ([o.is_fresh for o in offers], requests(net)) == ([False, False], 1)
     assert (await offer(provider, "a")).is_fresh
-    await provider.archive.scenes(CAPTURE_ID)
+    await scenes_of(provider)
     desk.at += FRESH_SECONDS
     assert (await offer(provider, "b")).is_fresh
     assert requests(net) == 4

@@ -1,0 +1,136 @@
+"""One attempt at many small files of a capture: the steps of `Attempt`, each for all of them at once."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
+
+from orderwatch.core.deliveries import state_machine as machine
+from orderwatch.core.deliveries.hosts import host_of
+from orderwatch.core.deliveries.partial_name import partial_name
+from orderwatch.core.deliveries.paths import place
+from orderwatch.core.deliveries.sidecar import sidecar
+from orderwatch.core.model import Delivery, DeliveryState, Order
+from orderwatch.core.orders.watches import DeliveryPlan, traits_of
+from orderwatch.errors import DiskError, HeldError, MissingError, ProviderError, TransferError
+from orderwatch.ports import Checked, Publishable, SmallFile
+from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
+from orderwatch.service.fetching.delivery_record import log_fields
+from orderwatch.service.fetching.host_breaker import HostVisit
+from orderwatch.service.fetching.publication import stored_facts
+from orderwatch.service.liveness import Worker
+
+log = structlog.get_logger()
+
+MAX_FILES = 64
+MAX_FILE_BYTES = 2**20  # of a file that counts as small
+
+
+class Batch:
+    """Deliveries of one capture that were claimed together. `deliveries` mirror their rows."""
+
+    def __init__(
+        self, deliveries: Sequence[Delivery], context: FetchContext, *, visit: HostVisit, worker: Worker
+    ) -> None:
+        self.deliveries = {one.key: one for one in deliveries}
+        self._context = context
+        self._visit = visit
+        self._worker = worker
+        self._began = time.monotonic()
+
+    @property
+    def left(self) -> list[Delivery]:
+        """The deliveries that still need an attempt of their own."""
+        return [one for one in self.deliveries.values() if one.state is DeliveryState.FETCHING]
+
+    async def run(self) -> None:
+        """Download, verify, publish and record what needs no more than that; the rest is `left`."""
+        order = await self._context.store.orders.of_delivery(next(iter(self.deliveries.values())))
+        if order is None:
+            raise ValueError("deliveries without an order")
+        plan = self._context.watched.delivery_plan(traits_of(order))
+        tree = self._context.trees[plan.root]
+        try:
+            await tree.volume.ready()
+            tree.space.reserve(self, MAX_FILE_BYTES * len(self.deliveries))
+            files = await self._offered(order)
+            fetched = await self._fetch(tree, files)
+            intended = await self._intend(order, plan, fetched)
+            await self._publish(order, tree, intended)
+        except (ProviderError, TransferError, HeldError) as error:
+            log.debug("batch.ended", account=order.account, order_id=order.order_id, reason=str(error))
+        finally:
+            tree.space.release(self)
+            self._visit.leave()
+
+    async def _offered(self, order: Order) -> list[SmallFile]:
+        """Return the links to the files of one host that are still those of the deliveries."""
+        files = []
+        host = ""
+        for delivery in self.deliveries.values():
+            try:
+                offer = await self._context.archive.offer(order, delivery)
+            except MissingError:
+                continue
+            host = host or host_of(offer.url)
+            if offer.fingerprint == delivery.fingerprint and host_of(offer.url) == host:
+                named = replace(delivery, host=host)
+                files.append(SmallFile(named, offer.url, offer.headers, partial_name(named), offer.promise))
+        if files:
+            self._visit.enter(host)
+        return files
+
+    async def _fetch(self, tree: AttemptTree, files: Sequence[SmallFile]) -> list[tuple[Delivery, Checked]]:
+        self._worker.expect_bytes(MAX_FILE_BYTES * len(files))
+        results = await tree.transport.fetch_small(files, self._visit)
+        self._worker.progress()
+        found = []
+        for file, result in zip(files, results, strict=True):
+            if result is not None:
+                checked, version = result
+                described = file.delivery.described_by(version)
+                intended = replace(described, total=checked.size, size=checked.size, sha256=checked.sha256)
+                found.append((intended, checked))
+        if found:
+            self._visit.on_bytes()
+        self._visit.leave()
+        return found
+
+    async def _intend(
+        self, order: Order, plan: DeliveryPlan, fetched: Sequence[tuple[Delivery, Checked]]
+    ) -> list[tuple[Delivery, Checked]]:
+        """Write the intents: from here on a crash is recovered by the rows."""
+        if not fetched:
+            return []
+        verified = [delivery for delivery, _ in fetched]
+        paths = [place(plan.layout, order, delivery) for delivery in verified]
+        intended = await self._context.store.deliveries.intend_all(verified, paths, plan.root)
+        self.deliveries |= {one.key: one for one in intended}
+        return [(delivery, checked) for delivery, (_, checked) in zip(intended, fetched, strict=True)]
+
+    async def _publish(
+        self, order: Order, tree: AttemptTree, intended: Sequence[tuple[Delivery, Checked]]
+    ) -> None:
+        if not intended:
+            return
+        now = self._context.now()
+        published = await tree.destination.publish_all(
+            [
+                Publishable(partial_name(one), one.path or "", sidecar(order, one, now), checked)
+                for one, checked in intended
+            ]
+        )
+        stored = [one for (one, _), is_done in zip(intended, published, strict=True) if is_done]
+        changes = [machine.on_stored(one, now) for one in stored]
+        await self._context.store.deliveries.save_all(changes)
+        self.deliveries |= {change.delivery.key: change.delivery for change in changes}
+        with suppress(DiskError):  # the next start removes them
+            await tree.destination.discard(*map(partial_name, stored))
+        seconds = (time.monotonic() - self._began) / max(1, len(changes))
+        for change in changes:
+            await asyncio.sleep(0)  # a line takes a millisecond, and a batch has many
+            self._context.meter.stored(seconds)
+            log.info("delivery.stored", **log_fields(change.delivery), **stored_facts(change.delivery))

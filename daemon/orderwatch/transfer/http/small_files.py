@@ -1,0 +1,153 @@
+"""Downloads small files side by side: each is whole in memory, and then durable, before the next begins."""
+
+import asyncio
+import hashlib
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from orderwatch.cancellation import shielded
+from orderwatch.errors import HostError, LinkExpiredError, OrderwatchError, TransferError
+from orderwatch.ports import Checked, Connections, Fetched, Meter, SmallFetched, SmallFile
+from orderwatch.transfer.fsops import translate_os_errors, write_durable
+from orderwatch.transfer.http.exchange import Exchange, Head
+from orderwatch.transfer.http.first_bytes import check_first_bytes
+from orderwatch.transfer.http.link_client import LinkClient
+from orderwatch.transfer.http.rate_limit import RateLimit
+from orderwatch.transfer.http.response import Body, interpret, request_headers
+from orderwatch.transfer.kinds.check import check_file
+from orderwatch.transfer.partial_file import control_file
+
+MAX_SMALL_BYTES = 2**20
+
+
+class SmallFiles:
+    """One batch of small files of one host. `folder` holds the partials."""
+
+    def __init__(
+        self,
+        client: LinkClient,
+        folder: Path,
+        files: Sequence[SmallFile],
+        *,
+        bandwidth: RateLimit,
+        meter: Meter,
+    ) -> None:
+        self._client = client
+        self._folder = folder
+        self._bandwidth = bandwidth
+        self._meter = meter
+        self._results: list[SmallFetched | None] = [None] * len(files)
+        self._waiting: queue.SimpleQueue[tuple[int, SmallFile]] = queue.SimpleQueue()
+        for numbered in enumerate(files):
+            self._waiting.put(numbered)
+        self._exchanges: set[Exchange] = set()
+        self._stop = threading.Event()
+
+    async def fetch(
+        self, threads: ThreadPoolExecutor, connections: Connections, most: int
+    ) -> Sequence[SmallFetched | None]:
+        """Download them over up to `most` connections; None for each that needs an attempt of its own."""
+        loop = asyncio.get_running_loop()
+        others = 0
+        while others + 1 < min(most, len(self._results)) and connections.acquire():
+            others += 1
+        try:
+            lanes = [loop.run_in_executor(threads, self._run_lane) for _ in range(others + 1)]
+            await shielded(asyncio.gather(*lanes), hurry=self._halt)
+        finally:
+            for _ in range(others):
+                connections.release()
+        return self._results
+
+    def _halt(self) -> None:
+        self._stop.set()
+        for exchange in tuple(self._exchanges):
+            exchange.abort()
+
+    def _run_lane(self) -> None:
+        """Download one file after another until the host fails: attempts at single files decide the rest."""
+        while not self._stop.is_set():
+            try:
+                number, file = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                self._results[number] = self._fetch_one(file)
+            except (HostError, LinkExpiredError):
+                self._stop.set()
+            except (OrderwatchError, InterruptedError):
+                continue
+
+    def _fetch_one(self, file: SmallFile) -> SmallFetched | None:
+        body, content = self._download(file)
+        if body is None:
+            return None
+        path = self._folder / file.part
+        with translate_os_errors("cannot write the partial"):
+            path.unlink(missing_ok=True)  # never into the file of an earlier attempt, which may be published
+            control_file(path).unlink(missing_ok=True)
+            write_durable(path, content)
+        fetched = Fetched(len(content), hashlib.sha256(content).hexdigest())
+        check_file(path, file.delivery, fetched, self._stop, file.promise)
+        return SmallFetched(Checked(size=fetched.size, sha256=fetched.sha256), body.version)
+
+    def _download(self, file: SmallFile) -> tuple[Body | None, bytes]:
+        """Return the answer and the file; no answer if the file is not small."""
+        found: list[Body] = []
+        sink = _Memory()
+
+        def on_head(head: Head) -> None:
+            answer = interpret(
+                head.status, head.headers, None, file.delivery, is_authorized=head.is_authorized
+            )
+            if isinstance(answer, Body) and (answer.total or 0) <= MAX_SMALL_BYTES:
+                if mismatch := file.promise.size_mismatch(answer.total, "the download host has"):
+                    raise TransferError(mismatch)
+                check_first_bytes(file.delivery, head.first, answer.doubt, file.promise, answer.total)
+                found.append(answer)
+                exchange.accept(sink)
+            else:
+                exchange.abort()
+
+        exchange = Exchange(
+            self._client.policy, self._client.limits, on_head, partial(self._meter.requested, "download")
+        )
+        self._exchanges.add(exchange)
+        try:
+            with self._client.handles.handle() as handle:
+                exchange.run(handle, file.url, request_headers(None, file.delivery), file.headers)
+        finally:
+            self._exchanges.discard(exchange)
+        if sink.is_full:
+            return None, b""
+        content = b"".join(sink.chunks)
+        for _ in self._bandwidth.throttle(content, exchange.wait):
+            pass
+        self._meter.received(len(content))
+        return (found[0] if found else None), content
+
+
+class _Memory:
+    """Keeps the bytes of a small body."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.is_full = False
+        self._size = 0
+
+    def add(self, chunk: bytes) -> bool:
+        self._size += len(chunk)
+        self.is_full = self._size > MAX_SMALL_BYTES
+        if not self.is_full:
+            self.chunks.append(chunk)
+        return not self.is_full
+
+    def write(self, chunk: bytes) -> bool:
+        return self.add(chunk)
+
+    def flush(self) -> bool:
+        return True
