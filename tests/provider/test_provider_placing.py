@@ -97,6 +97,15 @@ async def test_what_is_placed_comes_back_as_the_provider_took_it(start: Start) -
     assert simulator.journal.leaks == []
 
 
+async def test_an_order_by_sku_is_not_sent(start: Start) -> None:
+    simulator, provider = await start(_scenario("place"))
+    with pytest.raises(RejectedError, match="product"):
+        await provider.tasking.place(
+            {key: BODY[key] for key in BODY if key != "product"} | {"sku": "TSKPOI-M"}
+        )
+    assert not sent_once(simulator, "place")
+
+
 @pytest.mark.parametrize("deed", DEEDS)
 @pytest.mark.parametrize(
     ("fault", "done"),

@@ -71,6 +71,8 @@ def products(context: Context, account: str | None, *, as_json: bool) -> None:
             for product in offered.products
         ]
         _print_rows(console(), rows)
+        for account_name in (offered.account for offered in found if offered.by_sku):
+            click.echo(f"{account_name}: orders by SKU, which only your contract lists")
     _end(found)
 
 

@@ -20,21 +20,21 @@ class ListedRow(NamedTuple):
 
 
 class ListPage(NamedTuple):
-    """`total` is the provider's count of all orders, None if it sends none."""
+    """`total` is the provider's count of all orders, None if it sends none.
+
+    It includes orders that are no taskings, of which the page had `left_out`.
+    """
 
     rows: Sequence[ListedRow]
     total: int | None
+    left_out: int = 0
 
 
 class Tasking(Protocol):
-    """Orders and captures of one account. Raises `ProviderError`.
-
-    `orders_by_sku`: it takes orders with a SKU, and none with a product.
-    """
-
-    orders_by_sku: bool
+    """Orders and captures of one account. Raises `ProviderError`."""
 
     can_cancel: bool  # whether the provider offers a way to cancel
+    orders_by_sku: bool  # whether an order has a SKU instead of a product
 
     async def order(self, order_id: str) -> OrderSnapshot: ...
 

@@ -11,17 +11,19 @@ from datetime import UTC, datetime
 from orderwatch.core.network import DIRECT, Network
 from orderwatch.errors import RefusedError
 from orderwatch.ports import UNMETERED, Archive, Meter, Tasking
-from orderwatch.provider.client import TASKING, HttpClient
+from orderwatch.provider.client import ORDERS, TASKING, HttpClient
 from orderwatch.provider.contracts import ContractsApi, explain_refusal, scope_problem
 from orderwatch.provider.credentials import Credentials
 from orderwatch.provider.delivery.archives import open_archive
 from orderwatch.provider.page_limits import PageLimits
-from orderwatch.provider.pagination import pages
+from orderwatch.provider.pagination import Page, pages
 from orderwatch.provider.rate_limiter import RateLimiter
 from orderwatch.provider.schemas import SchemaReader
 from orderwatch.provider.tasking import TaskingApi
 from orderwatch.provider.tokens import Tokens
 from orderwatch.provider.transport import open_session
+from orderwatch.provider.v2.lists import WHOLE_LIST
+from orderwatch.provider.v2.tasking import OrdersApi
 
 _PROBE_PAGES = 2  # an unreachable second page would hide most orders
 
@@ -45,12 +47,17 @@ class Connection:
         if self.contracts and (problem := await self.contracts.problem()):
             raise RefusedError(problem)
         read = 0
-        async for _ in pages(self.http, TASKING, "/tasking/tasks/", max_rows=1):
+        async for _ in self._order_pages():
             read += 1
             if read == _PROBE_PAGES:
                 break
         date = self.http.date
         return None if date is None else (self.now() - date).total_seconds()
+
+    def _order_pages(self) -> AsyncIterator[Page]:
+        if self.http.credentials.api == "v2":
+            return pages(self.http, ORDERS, "/v2/orders/", form=WHOLE_LIST, max_rows=1)
+        return pages(self.http, TASKING, "/tasking/tasks/", max_rows=1)
 
     async def require_tasking(self) -> None:
         """Raise `RefusedError` if these credentials, or their contract, cannot place orders."""
@@ -113,7 +120,9 @@ async def connect(
         )
         reader = SchemaReader(credentials.name)
         yield Connection(
-            tasking=TaskingApi(http, reader),
+            tasking=OrdersApi(http, reader, monotonic, sleep)
+            if credentials.api == "v2"
+            else TaskingApi(http, reader),
             archive=open_archive(http, reader, monotonic),
             contracts=ContractsApi(http, reader) if credentials.kind == "platform" else None,
             http=http,

@@ -20,7 +20,6 @@ class TaskingApi:
     """`ports.Tasking` over the Tasking API; its order ids are numbers."""
 
     can_cancel = True
-
     orders_by_sku = False
 
     def __init__(self, http: HttpClient, reader: SchemaReader) -> None:

@@ -174,8 +174,7 @@ def test_other_parameters_make_another_fingerprint(change: dict[str, Any]) -> No
 def shown(asked: Request, **changes: object) -> OrderSnapshot:
     """The order as the v2 list shows it, with the height that the service adds."""
     seen = OrderSnapshot(
-        order_id="1",
-        task_id=1,
+        order_id="013163",
         status="received",
         phase=None,
         task_name=asked.task_name,

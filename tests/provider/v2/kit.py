@@ -2,17 +2,15 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiohttp import web
-from tests.provider.hosts import Host as _Host
-from tests.provider.hosts import at, give_token
+from tests.provider.hosts import Host, at, give_token
 from tests.provider.kit import Desk
 
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot
 from orderwatch.errors import ProviderError
-from orderwatch.provider.schemas import SchemaReader
 from orderwatch.provider.v2.tasking import OrdersApi
 
 ORDER_ID = "013163"
@@ -51,8 +49,9 @@ class Api:
 
     @asynccontextmanager
     async def open(self, desk: Desk) -> AsyncIterator[OrdersApi]:
-        async with _Host(self.reply).serving() as url, desk.connect(at(url)) as connection:
-            yield OrdersApi(connection.http, SchemaReader("main"), desk.monotonic)
+        async with Host(self.reply).serving() as url, desk.connect(replace(at(url), api="v2")) as provider:
+            assert isinstance(provider.tasking, OrdersApi)
+            yield provider.tasking
 
 
 def refused(status: int, **body: object) -> Callable[[web.Request], web.StreamResponse]:

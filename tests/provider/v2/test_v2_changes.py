@@ -1,5 +1,6 @@
 """Placing and cancelling over the v2 API: one request, and an honest answer on whether it was done."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,8 +18,6 @@ from orderwatch.errors import (
     UnavailableError,
     UnclearError,
 )
-from orderwatch.provider.schemas import SchemaReader
-from orderwatch.provider.v2.tasking import OrdersApi
 
 BODY: dict[str, object] = {
     "task_name": "fields r001_c002",
@@ -148,11 +147,10 @@ async def test_a_lost_answer_is_unclear(desk: Desk) -> None:
     async with (
         Host(give_token).serving() as tokens,
         saying(b"") as url,
-        desk.connect(at(url, f"{tokens}/oauth/token")) as connection,
+        desk.connect(replace(at(url, f"{tokens}/oauth/token"), api="v2")) as provider,
     ):
-        tasking = OrdersApi(connection.http, SchemaReader("main"), desk.monotonic)
         with pytest.raises(UnclearError):
-            await tasking.place(BODY)
+            await provider.tasking.place(BODY)
 
 
 def orders(*answers: object) -> dict[str, Any]:

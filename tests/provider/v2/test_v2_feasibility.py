@@ -1,6 +1,7 @@
 """Whether an order could be carried out: requested of both APIs, and never more than that."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 from aiohttp import web
@@ -19,8 +20,6 @@ from orderwatch.errors import (
     RejectedError,
     UnavailableError,
 )
-from orderwatch.provider.schemas import SchemaReader
-from orderwatch.provider.v2.tasking import OrdersApi
 
 ASK = "POST /v2/analysis/opportunities"
 LOOK = "GET /v2/analysis/opportunities/analysis.1"
@@ -29,11 +28,9 @@ PENDING = {"analysis_id": "analysis.1", "status": "PENDING"}
 
 
 async def ask(desk: Desk, api: Api, body: dict[str, object] = BODY) -> Feasibility:
-    async with Host(api.reply).serving() as url, desk.connect(at(url)) as connection:
-        if "product" in body:
-            return await connection.tasking.feasibility(body)
-        tasking = OrdersApi(connection.http, SchemaReader("main"), desk.monotonic, desk.sleep)
-        return await tasking.feasibility(body)
+    version: Literal["v1", "v2"] = "v1" if "product" in body else "v2"
+    async with Host(api.reply).serving() as url, desk.connect(replace(at(url), api=version)) as provider:
+        return await provider.tasking.feasibility(body)
 
 
 def looks(*answers: object) -> Any:  # noqa: ANN401 - a reply

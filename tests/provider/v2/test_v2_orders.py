@@ -1,11 +1,13 @@
 """Orders of the v2 API: the list, one order, and what its events say."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.provider.hosts import Host, at
 from tests.provider.kit import Desk
 from tests.provider.v2.kit import (
     EVENTS,
@@ -237,6 +239,37 @@ async def test_every_page_is_read_in_any_envelope(desk: Desk, envelope: str, hon
     assert len(api.asked) == (1 if honours == 500 else 3)
 
 
+@pytest.mark.parametrize("status", [413, 504])
+async def test_a_page_that_is_too_large_is_halved_and_remembered(desk: Desk, status: int) -> None:
+    rows = [feature(f"{number:06}") for number in range(300)]
+    page = paged(rows)
+
+    def reply(request: web.Request) -> web.StreamResponse:
+        large = int(request.query["limit"]) > 200
+        return web.json_response({}, status=status) if large else page(request)
+
+    api = Api({LIST: reply})
+    async with api.open(desk) as tasking:
+        assert len(await listed(tasking)) == 300
+        api.asked.clear()
+        assert len(await listed(tasking)) == 300
+    queries = [one.partition("?")[2] for one in api.asked]
+    assert queries == ["limit=125&offset=0", "offset=125&limit=125", "offset=250&limit=125"]
+
+
+async def test_a_list_without_a_limit_gets_one_if_its_pages_are_too_large(desk: Desk) -> None:
+    events = [event("CaptureFailed", message=f"{number}") for number in range(3)]
+    page = paged(events, "results")
+
+    def reply(request: web.Request) -> web.StreamResponse:
+        return page(request) if "limit" in request.query else web.json_response({}, status=413)
+
+    api = Api({ORDER: feature(), EVENTS: reply})
+    async with api.open(desk) as tasking:
+        assert (await tasking.order(ORDER_ID)).reason is not None
+    assert api.asked[1:] == [EVENTS, f"{EVENTS}?limit=250&offset=0"]
+
+
 async def test_a_bare_list_is_one_page(desk: Desk) -> None:
     async with Api({LIST: [feature("1"), feature("2")]}).open(desk) as tasking:
         assert [seen and seen.order_id for seen in await listed(tasking)] == ["1", "2"]
@@ -322,3 +355,10 @@ async def test_a_document_holds_no_link_and_no_token(desk: Desk) -> None:
         preview="https://x/?token=canary", api_key="canary", status_report={"href": "s3://canary/x"}
     )
     assert "canary" not in json.dumps(dict((await order(desk, raw)).document))
+
+
+async def test_a_probe_reads_two_pages_of_orders(desk: Desk) -> None:
+    api = Api({LIST: paged([feature("1"), feature("2"), feature("3")], honours=1)})
+    async with Host(api.reply).serving() as url, desk.connect(replace(at(url), api="v2")) as provider:
+        await replace(provider, contracts=None).probe()
+    assert api.asked == [f"{LIST}?limit=1&offset=0", f"{LIST}?offset=1&limit=1"]

@@ -14,8 +14,8 @@ from orderwatch.core.model import CapturePhase, OrderPhase
 from orderwatch.core.ordering.matching import matches
 from orderwatch.core.ordering.request import from_body
 from orderwatch.errors import RejectedError, UnclearError
-from orderwatch.provider.schemas import SchemaReader
 from orderwatch.provider.v2.tasking import OrdersApi
+from orderwatch.service.ordering.order_requests import OrderRequests
 from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.scenario import CONTRACT
 
@@ -39,12 +39,11 @@ async def playing(
             client_id="sim-client",
             read_secret=lambda: "sim-secret",
             contract_id=CONTRACT,
+            api="v2",
         )
         async with desk.connect(access) as connection:
-            yield (
-                OrdersApi(connection.http, SchemaReader("main"), desk.monotonic, desk.sleep),
-                simulator,
-            )
+            assert isinstance(connection.tasking, OrdersApi)
+            yield connection.tasking, simulator
 
 
 @pytest.mark.parametrize("envelope", ["features", "results", "items", "list"])
@@ -105,6 +104,16 @@ async def test_lists_of_the_contract_show_what_each_order_does(desk: Desk) -> No
         assert len(simulator.journal.entries) == before + 2
 
 
+@pytest.mark.parametrize("page_max", [500, 2])
+async def test_a_list_with_archive_orders_is_complete(desk: Desk, page_max: int) -> None:
+    """Else no order could be placed: the list would seem to lack some."""
+    archived = {"sku": "ARCIMG-M.NN.NN", "target": AREA["target"]}
+    async with playing(desk, ({}, archived, archived, archived, {}), page_max=page_max) as (tasking, _):
+        found = await OrderRequests(tasking, lambda: desk.now).list_orders()
+    assert len(found.orders) == 2
+    assert found.unreadable == 0
+
+
 @pytest.mark.parametrize("created", ["feature", "wrapped"])
 async def test_a_placed_order_comes_back_and_is_found(desk: Desk, created: str) -> None:
     async with playing(desk, created=created) as (tasking, _):
@@ -144,7 +153,7 @@ async def test_an_order_that_is_no_task_is_deleted(desk: Desk, *, body: bool) ->
     async with playing(desk, (order,), cancel_body=body, cancel_after=0) as (tasking, _):
         (seen,) = await listed(tasking)
         assert seen is not None
-        assert not seen.task_id
+        assert seen.task_id is None
         assert (await tasking.cancel(seen.order_id)).phase is OrderPhase.CANCELED
 
 

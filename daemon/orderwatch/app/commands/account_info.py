@@ -41,6 +41,7 @@ class ProductInfo:
     """The products one account may order; `problem` is why they could not be read."""
 
     account: str
+    by_sku: bool = False  # it orders by SKU, and the provider does not list SKUs
     products: Sequence[Product] = ()
     problem: str | None = None
     refused: bool = False
@@ -65,6 +66,7 @@ async def read_products(plan: Plan, redactor: Redactor, names: Collection[str]) 
         info = ProductInfo(account=name)
         found.append(info)
         async with _recording_problem(info, plan, redactor) as connection:
+            info.by_sku = connection.tasking.orders_by_sku
             info.products = await connection.tasking.products()
     return found
 

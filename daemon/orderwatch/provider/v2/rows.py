@@ -29,7 +29,7 @@ def flat(raw: object) -> dict[str, object]:
     row = _present(raw)
     if isinstance(row.get("properties"), dict):
         if row.get("type") == "Feature":
-            del row["type"]  # an event has a type of its own
+            del row["type"]  # an event has another type
         row |= _present(row.pop("properties"))
     return row
 
@@ -116,7 +116,7 @@ class DeliverableRow(ResponseRow):
 
     @property
     def capture_id(self) -> str:
-        """The capture that shows it; without one, it counts as a capture of its own."""
+        """The capture that shows it; without one, it counts as a separate capture."""
         return outcome_id(self.capture) if self.capture else self.deliverable_id
 
     @property

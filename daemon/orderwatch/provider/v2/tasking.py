@@ -74,7 +74,7 @@ class OrdersApi:
         return seen
 
     async def _events(self, order_id: str) -> Sequence[object]:
-        """Return the order's events, as far as they can be read: they explain, and seldom decide."""
+        """Return the order's events, as far as they can be read: they explain, and rarely decide."""
         found: list[object] = []
         try:
             async for page in pages(self._http, ORDERS, order_path(order_id, "/events"), form=PART_LIST):
@@ -90,17 +90,20 @@ class OrdersApi:
         shown: set[str] = set()
         position = 0
         async for page in pages(self._http, ORDERS, _LIST, form=WHOLE_LIST):
-            listed = []
+            listed, left_out = [], 0
             for raw in page.rows:
                 position += 1
                 order_id = order_of(raw)
-                if is_archive_order(raw) or order_id in shown:
+                if is_archive_order(raw):
+                    left_out += 1
+                    continue
+                if order_id in shown:
                     continue
                 if order_id is not None:
                     shown.add(order_id)
                 read = partial(self._orders.read, raw, RowSource("orders", position))
                 listed.append(ListedRow(row_hash(raw), read))
-            yield ListPage(listed, page.total)
+            yield ListPage(listed, page.total, left_out)
 
     async def expect(self, order_ids: Collection[str]) -> None:
         await self._contract_lists.expect(order_ids)

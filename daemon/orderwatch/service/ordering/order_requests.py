@@ -22,16 +22,17 @@ class OrderRequests:
 
     async def list_orders(self) -> OrderList:
         """Read every order of the account; an incomplete list would prove nothing."""
-        began, found, unreadable, total = self._now(), {}, 0, 0
+        began, found, unreadable, left_out, total = self._now(), {}, 0, 0, 0
         async for page in self._tasking.listing():
             total = max(total, page.total or 0)
+            left_out += page.left_out
             for row in page.rows:
                 if snapshot := _read(row):
                     found[snapshot.order_id] = snapshot
                 else:
                     unreadable += 1
-        if len(found) + unreadable < total:
-            shown = len(found) + unreadable
+        shown = len(found) + unreadable + left_out
+        if shown < total:
             raise AnswerError(f"the provider's list counts {total} orders but contains {shown}")
         return OrderList(began, list(found.values()), unreadable)
 

@@ -147,6 +147,7 @@ def _is_worth_continuing(page: ListPage, listing: ListResult, order_ids: Collect
 
 def _estimate_pages(page: ListPage, listing: ListResult) -> int:
     """Estimate the pages of the whole list from one page."""
-    if page.total is None or not page.rows:
+    rows = len(page.rows) + page.left_out
+    if page.total is None or not rows:
         return listing.pages + 1
-    return max(listing.pages, -(-page.total // len(page.rows)))
+    return max(listing.pages, -(-page.total // rows))
