@@ -47,6 +47,14 @@ def account(line: str) -> str:
         ("[accounts.main]", "accounts.main.client_id: missing"),
         ("[accounts.main]", "accounts.main.client_secret: missing"),
         ("[accounts.main]", "accounts.main.contract_id: missing; required for platform credentials"),
+        (
+            account('delivery_api = "deliverables"'),
+            'accounts.main.delivery_api: "deliverables" requires api = "v2"',
+        ),
+        (
+            account('delivery_api = ["telluric", "deliverables"]'),
+            'accounts.main.delivery_api: "deliverables" requires api = "v2"',
+        ),
         (f"{GOOD}\ncolour = 1", "watch[0].colour: unknown key"),
         (f"colour = 1\n{GOOD}", "colour: unknown key"),
         (f"{GOOD}\n[polling]\nintervall = '5m'", "polling.intervall: unknown key"),

@@ -36,6 +36,7 @@ from tests.provider.kit import (
 from orderwatch.core.retry_after import http_date, retry_after
 from orderwatch.errors import AnswerError, MissingError, ProviderError, RefusedError, UnavailableError
 from orderwatch.provider.connection import Connection
+from orderwatch.provider.transport import InvalidRequestError
 
 TRANSIENT = [408, 429, 500, 502, 503, 504, 522, 524]
 
@@ -153,7 +154,8 @@ async def test_an_idle_connection_closed_by_the_server_costs_no_try(
     ("status", "error"),
     [
         (404, MissingError),
-        (400, AnswerError),
+        (400, InvalidRequestError),
+        (422, InvalidRequestError),
         (410, AnswerError),
         (418, AnswerError),
         (301, AnswerError),

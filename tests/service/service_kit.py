@@ -24,7 +24,7 @@ from orderwatch.ports import UNMETERED, Meter
 from orderwatch.ports import Store as StorePort
 from orderwatch.provider.connection import Connection, connect
 from orderwatch.provider.credentials import Credentials
-from orderwatch.provider.offered_links import FRESH_SECONDS
+from orderwatch.provider.delivery.offered_links import FRESH_SECONDS
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.account_context import AccountContext
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext

@@ -170,14 +170,10 @@ def _secrets(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _contradictions(data: Mapping[str, Any]) -> list[str]:
     """Return conflicts between keys, found in the raw data so that all problems are reported together."""
-    problems = []
+    problems: list[str] = []
     accounts = dict(_tables(data.get("accounts")))
     for name, account in accounts.items():
-        legacy = account.get("credentials", "platform") == "legacy"
-        if legacy and "contract_id" in account:
-            problems.append(f"accounts.{name}.contract_id: legacy credentials have no contract; remove it")
-        if not legacy and "contract_id" not in account:
-            problems.append(f"accounts.{name}.contract_id: missing; required for platform credentials")
+        problems += _odd_account(f"accounts.{name}", account)
     named = [(key, index, row) for key in ("watch", "order") for index, row in _rows(data.get(key))]
     for key, index, row in named:
         wanted = row.get("account")
@@ -199,6 +195,18 @@ def _contradictions(data: Mapping[str, Any]) -> list[str]:
                 f"watch[{index}]: selects no orders; set {', '.join(_SELECTORS[:-1])} or {_SELECTORS[-1]}"
             )
     return problems
+
+
+def _odd_account(location: str, account: Mapping[str, Any]) -> Iterator[str]:
+    legacy = account.get("credentials", "platform") == "legacy"
+    if legacy and "contract_id" in account:
+        yield f"{location}.contract_id: legacy credentials have no contract; remove it"
+    if not legacy and "contract_id" not in account:
+        yield f"{location}.contract_id: missing; required for platform credentials"
+    chosen = account.get("delivery_api")
+    is_used = "deliverables" in (chosen if isinstance(chosen, list) else [chosen])
+    if is_used and account.get("api", "v1") == "v1":
+        yield f'{location}.delivery_api: "deliverables" requires api = "v2"'
 
 
 def _odd_order_ids(location: str, watch: Mapping[str, Any], account: Mapping[str, Any]) -> Iterator[str]:

@@ -9,7 +9,8 @@ from orderwatch.core.model import Capture, Delivery, Order
 from orderwatch.core.orders.snapshot import AttachmentSnapshot, SceneSnapshot
 from orderwatch.ports import Offer
 from orderwatch.provider.client import TELLURIC, HttpClient
-from orderwatch.provider.offered_links import OfferedLinks, Offers
+from orderwatch.provider.delivery.availability import Availability
+from orderwatch.provider.delivery.offered_links import LinkCache, OfferedLinks, Offers
 from orderwatch.provider.pagination import rows
 from orderwatch.provider.schemas import Attachment, RowSource, Scene, SchemaReader, read_time
 
@@ -25,8 +26,8 @@ class TelluricApi:
     def __init__(self, http: HttpClient, reader: SchemaReader, monotonic: Callable[[], float]) -> None:
         self._http = http
         self._reader = reader
-        self._monotonic = monotonic
-        self._links: dict[str, OfferedLinks] = {}  # by capture
+        self._availability = Availability(http.credentials.name, "telluric")
+        self._links = LinkCache("telluric", monotonic)
 
     async def scenes(self, order: Order, capture: Capture) -> Sequence[SceneSnapshot]:
         del order
@@ -46,12 +47,7 @@ class TelluricApi:
         return await self._links_of(delivery.capture_id).take(delivery.scene_id, delivery.attachment)
 
     def _links_of(self, capture_id: str) -> OfferedLinks:
-        self._links = {key: links for key, links in self._links.items() if links.is_needed}
-        links = self._links.get(capture_id)
-        if links is None:
-            links = OfferedLinks(partial(self._request, capture_id), self._monotonic)
-            self._links[capture_id] = links
-        return links
+        return self._links.of(capture_id, partial(self._request, capture_id))
 
     async def _request(self, capture_id: str) -> Offers:
         return self._offers(await self._scenes(capture_id))
@@ -67,6 +63,10 @@ class TelluricApi:
         }
 
     async def _scenes(self, capture_id: str) -> dict[str, Scene]:
+        with self._availability.watch():
+            return await self._read_scenes(capture_id)
+
+    async def _read_scenes(self, capture_id: str) -> dict[str, Scene]:
         """Return the latest version of each scene by scene_id; its sceneset_id may not be the capture's."""
         found: dict[str, Scene] = {}
         list_name = f"scenes of capture {capture_id}"

@@ -47,7 +47,7 @@ class Api:
     """How to authorize requests to one of the provider's APIs."""
 
     name: str
-    audience: str
+    audience: str | None  # None: requests carry no credentials
     token_header: str
     needs_contract: bool
     may_redirect: bool = False  # between paths with and without a final slash
@@ -56,6 +56,8 @@ class Api:
 ACCOUNTS = Api("accounts", "api", "Authorization", needs_contract=False)
 CONTRACTS = Api("contracts", _API_AUDIENCE, "authorizationToken", needs_contract=False)
 TASKING = Api("tasking", _API_AUDIENCE, "authorizationToken", needs_contract=True)
+ARCHIVE = Api("archive", _API_AUDIENCE, "authorizationToken", needs_contract=True)
+FOREIGN_ARCHIVE = Api("archive", None, "", needs_contract=False)
 TELLURIC = Api("telluric", _API_AUDIENCE, "authorizationToken", needs_contract=True)
 ORDERS = Api("orders", _API_AUDIENCE, "authorizationToken", needs_contract=True, may_redirect=True)
 
@@ -98,19 +100,34 @@ class HttpClient:
         self._retried = LogThrottle()
 
     def url(self, api: Api, path: str, **query: str | int) -> URL:
-        base = self.credentials.accounts_url if api is ACCOUNTS else self.credentials.api_url
-        return URL(base.rstrip("/") + path).with_query(query)
+        return URL(self._base(api).rstrip("/") + path).with_query(query)
 
-    async def request(self, api: Api, url: URL, name: str) -> Reply:
+    def _base(self, api: Api) -> str:
+        if api is FOREIGN_ARCHIVE:
+            return self.credentials.archive_url
+        return self.credentials.accounts_url if api is ACCOUNTS else self.credentials.api_url
+
+    def is_own(self, url: URL) -> bool:
+        """Return whether the URL is at the account's own API, which alone gets its credentials."""
+        return _is_same_origin(url, URL(self.credentials.api_url))
+
+    async def authorization(self, api: Api) -> Mapping[str, str]:
+        """Return the headers that authorize requests, with a valid token. Raises `ProviderError`."""
+        return {} if api.audience is None else self._headers(api, await self._tokens.get(api.audience))
+
+    async def request(
+        self, api: Api, url: URL, name: str, document: Mapping[str, object] | None = None
+    ) -> Reply:
         """GET `url` and return a 2xx response, with at most three attempts. Raises `ProviderError`.
 
-        `name` identifies the request in errors and logs, which must not contain the URL.
+        With a `document` it is a POST; it may be repeated, so it must change nothing. `name` identifies the
+        request in errors and logs, which must not contain the URL.
         """
         self._check_endpoint(api, url, name)
         attempts, may_reconnect = 0, True
         while True:
             try:
-                reply = await self._try(api, url, name)
+                reply = await self._try(api, url, name, document)
             except (TransientError, TruncatedError) as error:
                 if may_reconnect and isinstance(error, DisconnectedError):
                     may_reconnect = False
@@ -151,12 +168,11 @@ class HttpClient:
 
     async def scope(self, api: Api) -> tuple[str, ...] | None:
         """Return the scope of the token for this API, None if unknown."""
-        return await self._tokens.scope(api.audience)
+        return None if api.audience is None else await self._tokens.scope(api.audience)
 
     def _check_endpoint(self, api: Api, url: URL, name: str) -> None:
         """Raise `AnswerError` unless the URL is the account's own endpoint, which alone gets credentials."""
-        own = self.url(api, "/")
-        if url.user is not None or (url.scheme, url.host, url.port) != (own.scheme, own.host, own.port):
+        if not _is_same_origin(url, self.url(api, "/")):
             raise AnswerError(f"{name}: the response points to another host")
 
     def _log_retry(self, attempts: int, reason: str) -> None:
@@ -169,17 +185,18 @@ class HttpClient:
         ceiling = min(BACKOFF_MAX_SECONDS, BACKOFF_MIN_SECONDS * 2.0 ** (attempts - 1))
         await self._sleep(self._rng.uniform(0.0, ceiling))
 
-    async def _try(self, api: Api, url: URL, name: str) -> Reply:
-        reply = await self._send_authorized(api, url, name, self._get)
-        if api.may_redirect and (target := _other_form(url, reply)):
-            reply = await self._send_authorized(api, target, name, self._get)
+    async def _try(self, api: Api, url: URL, name: str, document: Mapping[str, object] | None) -> Reply:
+        read = partial(self._read, document)
+        reply = await self._send_authorized(api, url, name, read)
+        if api.may_redirect and document is None and (target := _other_form(url, reply)):
+            reply = await self._send_authorized(api, target, name, read)
         reply.raise_for_status()
         return reply
 
     async def _send_authorized(self, api: Api, url: URL, name: str, send: SendRequest) -> Reply:
         """Send once; if the token is refused, once more with a new token."""
         reply, token = await self._send(api, url, name, send)
-        if reply.status == HTTPStatus.UNAUTHORIZED:
+        if reply.status == HTTPStatus.UNAUTHORIZED and api.audience is not None:
             self._tokens.invalidate(api.audience, token)
             reply, _ = await self._send(api, url, name, send)
         if reply.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
@@ -188,16 +205,21 @@ class HttpClient:
         return reply
 
     async def _explain_refusal(self, api: Api) -> str:
+        if api.audience is None:
+            return "the archive is at another host than the API, so it gets no credentials"
         # `explain` calls APIs without a contract, so this does not recurse.
         if api.needs_contract and self.credentials.kind == "platform":
             return await self._explain(self)
         return "the provider refuses the credentials; check client_id and client_secret"
 
-    async def _get(self, url: URL, name: str, headers: Mapping[str, str]) -> Reply:
-        return await exchange(self._session, "GET", url, name=name, headers=headers)
+    async def _read(
+        self, document: Mapping[str, object] | None, url: URL, name: str, headers: Mapping[str, str]
+    ) -> Reply:
+        method = "GET" if document is None else "POST"
+        return await exchange(self._session, method, url, name=name, headers=headers, document=document)
 
     async def _send(self, api: Api, url: URL, name: str, send: SendRequest) -> tuple[Reply, str]:
-        token = await self._tokens.get(api.audience)
+        token = "" if api.audience is None else await self._tokens.get(api.audience)
         host = url.host or ""
         await self._rate_limiter.acquire(host, name)
         reply = await metered(self._meter, api.name, send(url, name, self._headers(api, token)))
@@ -208,10 +230,16 @@ class HttpClient:
         return reply, token
 
     def _headers(self, api: Api, token: str) -> dict[str, str]:
+        if api.audience is None:
+            return {}
         headers = {api.token_header: f"Bearer {token}"}
         if api.needs_contract and self.credentials.kind == "platform" and self.credentials.contract_id:
             headers["X-Satellogic-Contract-Id"] = self.credentials.contract_id
         return headers
+
+
+def _is_same_origin(url: URL, own: URL) -> bool:
+    return url.user is None and (url.scheme, url.host, url.port) == (own.scheme, own.host, own.port)
 
 
 def _other_form(url: URL, reply: Reply) -> URL | None:

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from orderwatch.core.network import DIRECT, Network
 from orderwatch.errors import RefusedError
 from orderwatch.ports import UNMETERED, Archive, Meter, Tasking
-from orderwatch.provider.archive import TelluricApi
 from orderwatch.provider.client import ORDERS, TASKING, HttpClient
 from orderwatch.provider.contracts import ContractsApi, explain_refusal, scope_problem
 from orderwatch.provider.credentials import Credentials
+from orderwatch.provider.delivery.archives import open_archive
 from orderwatch.provider.page_limits import PageLimits
 from orderwatch.provider.pagination import Page, pages
 from orderwatch.provider.rate_limiter import RateLimiter
@@ -123,7 +123,7 @@ async def connect(
             tasking=OrdersApi(http, reader, monotonic, sleep)
             if credentials.api == "v2"
             else TaskingApi(http, reader),
-            archive=TelluricApi(http, reader, monotonic),
+            archive=open_archive(http, reader, monotonic),
             contracts=ContractsApi(http, reader) if credentials.kind == "platform" else None,
             http=http,
             rate_limiter=rate_limiter,

@@ -17,7 +17,13 @@ from yarl import URL
 from orderwatch.core.formatting import format_bytes
 from orderwatch.core.network import DIRECT, Network
 from orderwatch.core.retry_after import http_date, retry_after
-from orderwatch.errors import AnswerError, MissingError, ProviderError, ProxyError, UnavailableError
+from orderwatch.errors import (
+    AnswerError,
+    MissingError,
+    ProviderError,
+    ProxyError,
+    UnavailableError,
+)
 from orderwatch.http_session import new_connector, new_session
 from orderwatch.ports import Meter
 from orderwatch.provider.sanitize import parse
@@ -34,6 +40,7 @@ CLIENT_ERROR = range(400, 500)
 _SERVER_ERROR = range(500, 600)
 _TRANSIENT = frozenset({408, 429, 500, 503, 522})
 _TOO_SLOW = frozenset({502, 504, 524})  # gateway timeouts
+_INVALID = frozenset({400, 422})
 
 
 class TransientError(UnavailableError):
@@ -58,6 +65,10 @@ class TruncatedError(AnswerError):
 
 class OversizeError(AnswerError):
     """The response is larger than orderwatch reads or the server sends; request a smaller page."""
+
+
+class InvalidRequestError(AnswerError):
+    """The server rejects the request as invalid or unsupported (400, 422)."""
 
 
 class NotAllowedError(AnswerError):
@@ -116,6 +127,8 @@ class Reply:
             raise NotAllowedError(text)
         if self.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise OversizeError(text)
+        if self.status in _INVALID:
+            raise InvalidRequestError(text)
         raise AnswerError(text)
 
 

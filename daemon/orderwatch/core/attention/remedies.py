@@ -24,6 +24,10 @@ _OF_PROBLEMS: Mapping[str, str] = {
     "list.failed": _SEE_LOG,
     "watch.empty": "Check the names and patterns of this `[[watch]]`.",
     "order.look_failed": "Run `orderwatch explain` with the order's id.",
+    "delivery_api.gone": (
+        'Set `delivery_api = "stac"`, or `["telluric", "stac"]`. If it is the archive that is gone, correct '
+        "`endpoints.archive`."
+    ),
     "ordering.failed": _SEE_LOG,
     "ordering.hindered": "Correct this `[[order]]` in the configuration.",
     "downloads.failing": "Check that this host can reach the download host.",

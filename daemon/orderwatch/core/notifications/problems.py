@@ -92,6 +92,12 @@ _PAIRS = (
         "order.look_restored",
         by="account order_id",
     ),
+    _pair(
+        "delivery_api.gone",
+        "the {delivery_api} delivery API of account {account} is gone",
+        "delivery_api.restored",
+        by="account delivery_api",
+    ),
     _pair("ordering.failed", "account {account} cannot place orders", "ordering.restored", by="account"),
     _pair(
         "ordering.hindered",

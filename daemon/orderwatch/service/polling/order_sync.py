@@ -148,7 +148,7 @@ class OrderSync:
                     continue
                 scenes[capture.capture_id] = found
                 if not all(scene.scene_id for scene in found):
-                    failed.append(LeftOutError("telluric: orderwatch cannot read a scene"))
+                    failed.append(LeftOutError("the archive: orderwatch cannot read a scene"))
         return scenes, failed[0] if failed else None
 
 

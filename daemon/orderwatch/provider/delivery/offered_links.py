@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
+from yarl import URL
+
 from orderwatch.errors import MissingError, ProviderError
 from orderwatch.ports import Offer
+from orderwatch.provider.client import Api, HttpClient
 
 FRESH_SECONDS = 60.0  # links expire, but the provider states no time
 
@@ -16,12 +19,19 @@ Offers = Mapping[str, Mapping[str, Offer]]
 class OfferedLinks:
     """Gives out each link of the newest answer once, while it is fresh.
 
-    `request` requests an answer; `monotonic` is a clock in seconds.
+    `request` requests an answer of `api`; `monotonic` is a clock in seconds.
     """
 
-    def __init__(self, request: Callable[[], Awaitable[Offers]], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        request: Callable[[], Awaitable[Offers]],
+        monotonic: Callable[[], float],
+        *,
+        api: str,
+    ) -> None:
         self._request = request
         self._monotonic = monotonic
+        self._api = api
         self._turn = asyncio.Lock()
         self._answers = 0
         self._fresh_until = float("-inf")
@@ -66,7 +76,32 @@ class OfferedLinks:
 
     def _find(self, scene_id: str, attachment: str) -> Offer:
         if scene_id not in self._offers:
-            raise MissingError(f"telluric: scene {scene_id} is not in the archive")
+            raise MissingError(f"{self._api}: scene {scene_id} is not in the archive")
         if attachment not in self._offers[scene_id]:
-            raise MissingError(f"telluric: scene {scene_id} does not offer {attachment}")
+            raise MissingError(f"{self._api}: scene {scene_id} does not offer {attachment}")
         return self._offers[scene_id][attachment]
+
+
+class LinkCache:
+    """The links of each capture, or of another thing that one answer shows; unneeded ones are dropped."""
+
+    def __init__(self, api: str, monotonic: Callable[[], float]) -> None:
+        self._api = api
+        self._monotonic = monotonic
+        self._links: dict[str, OfferedLinks] = {}
+
+    def of(self, key: str, request: Callable[[], Awaitable[Offers]]) -> OfferedLinks:
+        """Return the links of one key; `request` is used if there are none yet."""
+        self._links = {known: links for known, links in self._links.items() if links.is_needed}
+        links = self._links.get(key)
+        if links is None:
+            links = OfferedLinks(request, self._monotonic, api=self._api)
+            self._links[key] = links
+        return links
+
+
+async def authorized(http: HttpClient, api: Api, offer: Offer) -> Offer:
+    """Return the offer with the account's headers if its link is at the account's own API."""
+    if not http.is_own(URL(offer.url, encoded=True)):
+        return offer
+    return replace(offer, headers=await http.authorization(api))

@@ -18,7 +18,7 @@ from tests.provider.kit import (
 from orderwatch.errors import MissingError, UnavailableError
 from orderwatch.ports import Offer
 from orderwatch.provider.connection import Connection
-from orderwatch.provider.offered_links import FRESH_SECONDS
+from orderwatch.provider.delivery.offered_links import FRESH_SECONDS
 
 NAMES = [f"scene-{number}" for number in range(20)]
 

@@ -1,0 +1,1 @@
+"""The archive as a STAC API: items are scenes, their assets are attachments."""
