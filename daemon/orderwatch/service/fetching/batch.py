@@ -1,5 +1,6 @@
 """One attempt at many small files of a capture: the steps of `Attempt`, each for all of them at once."""
 
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -138,10 +139,10 @@ class Batch:
     def _log_stored(stored: Sequence[Delivery]) -> None:
         """Log each file, or how many if they are many: a line costs as much as a small file."""
         are_many = len(stored) > MAX_LINES
-        for delivery in stored:
-            (log.debug if are_many else log.info)(
-                "delivery.stored", **log_fields(delivery), **stored_facts(delivery)
-            )
+        if not are_many or log.isEnabledFor(logging.DEBUG):
+            for delivery in stored:
+                write_log = log.debug if are_many else log.info
+                write_log("delivery.stored", **log_fields(delivery), **stored_facts(delivery))
         if are_many:
             some = stored[0]
             log.info(

@@ -1,5 +1,6 @@
 """Decides on observations of orders, records the verdicts in one transaction, and logs the changes."""
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -193,7 +194,24 @@ class Recorder:
         )
 
     def _log_changes(self, known: Order | None, verdict: Verdict) -> None:
-        order, queued = verdict.order, len(verdict.wanted)
+        order = verdict.order
+        self._log_transitions(known, verdict)
+        for word in set(verdict.unknown) - self._unknown:
+            self._unknown.add(word)
+            log.warning("status.unknown", account=self.account, word=word)
+        for found in new_invalid(known, order, verdict.wanted):
+            if (order.order_id, found) not in self._invalid:  # a list and an order may differ in turn
+                self._invalid.add((order.order_id, found))
+                log.warning(
+                    "geometry.invalid", account=self.account, **order.key._asdict(), **found._asdict()
+                )
+        if order.state is OrderState.DONE and (known is None or known.state is not OrderState.DONE):
+            log.info("order.done", account=self.account, **order.key._asdict())
+        if verdict.wanted:
+            self._todo.trigger()
+
+    def _log_transitions(self, known: Order | None, verdict: Verdict) -> None:
+        queued = len(verdict.wanted)
         for transition in verdict.transitions:
             if known is not None and (before := _last_observed(known, transition)) is not None:
                 self._meter.discovered(max(timedelta(0), transition.at - before))
@@ -201,6 +219,8 @@ class Recorder:
                 log.warning if transition.kind in {TransitionKind.ODD, TransitionKind.UNKNOWN} else log.info
             )
             if transition.subject is Subject.DELIVERY and queued > MAX_LINES:
+                if not log.isEnabledFor(logging.DEBUG):
+                    continue
                 write_log = log.debug
             write_log(
                 _EVENTS[transition.subject],
@@ -215,20 +235,7 @@ class Recorder:
                 detail=transition.detail,
             )
         if queued > MAX_LINES:
-            log.info("deliveries.wanted", account=self.account, **order.key._asdict(), count=queued)
-        for word in set(verdict.unknown) - self._unknown:
-            self._unknown.add(word)
-            log.warning("status.unknown", account=self.account, word=word)
-        for found in new_invalid(known, order, verdict.wanted):
-            if (order.order_id, found) not in self._invalid:  # a list and an order may differ in turn
-                self._invalid.add((order.order_id, found))
-                log.warning(
-                    "geometry.invalid", account=self.account, **order.key._asdict(), **found._asdict()
-                )
-        if order.state is OrderState.DONE and (known is None or known.state is not OrderState.DONE):
-            log.info("order.done", account=self.account, **order.key._asdict())
-        if verdict.wanted:
-            self._todo.trigger()
+            log.info("deliveries.wanted", account=self.account, **verdict.order.key._asdict(), count=queued)
 
 
 def _last_observed(known: Order, transition: Transition) -> datetime | None:
