@@ -29,13 +29,13 @@ ENDED = {"final_at": NOON, "looked_at": NOON - HOUR, "end": NOON}
     ],
 )
 def test_the_reason_is_requested_once_and_again_while_nothing_came(
-    phase: OrderPhase, facts: dict[str, Any], due: bool
+    phase: OrderPhase, facts: dict[str, Any], *, due: bool
 ) -> None:
     assert reason_due(order(phase, **ENDED | facts)) is due
 
 
 @pytest.mark.parametrize(("days", "history"), [(29, False), (31, True)])
-def test_an_order_first_seen_final_long_after_its_window_is_history(days: int, history: bool) -> None:
+def test_an_order_first_seen_final_long_after_its_window_is_history(days: int, *, history: bool) -> None:
     assert is_history(order(final_at=NOON, end=NOON - timedelta(days=days))) is history
     assert not is_history(order(final_at=NOON))
     assert not is_history(order(end=NOON))

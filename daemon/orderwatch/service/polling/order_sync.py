@@ -98,7 +98,7 @@ class OrderSync:
         """Request the order itself if the list is not enough; only its reason may stay unknown."""
         if known is None or not self._is_list_enough(known, listed=listed):
             return await self._tasking.order(order_id)
-        if not reason_due(known):
+        if not (self._tasking.gives_reasons and reason_due(known)):
             return None
         try:
             return await self._tasking.order(order_id)
