@@ -27,12 +27,13 @@ def is_history(order: Ended) -> bool:
 def reason_due(order: Order) -> bool:
     """Returns whether to request an order of which the list shows only that it ended, not why.
 
-    That is once after its end, and at every poll while it has brought nothing. Success needs no reason.
+    That is once after its end, since a reason that is known may be that of a capture before; and at every
+    poll while it has neither files nor a reason. Success needs no reason.
     """
-    if order.final_at is None or order.reason or order.status.phase is OrderPhase.COMPLETED:
+    if order.final_at is None or order.status.phase is OrderPhase.COMPLETED or is_history(order):
         return False
     is_new = order.looked_at is None or order.looked_at < order.final_at
-    return (is_new or not order.deliveries) and not is_history(order)
+    return is_new or not (order.deliveries or order.reason)
 
 
 def decided(held: TrackedStatus[OrderPhase] | None, seen: OrderPhase | None) -> OrderPhase | None:
