@@ -97,7 +97,7 @@ async def test_the_reason_of_an_end_costs_two_requests_once(rigged: Rigged) -> N
             {"at": LATE, "type": "OrderArchived"},
         )
     }
-    order = {
+    order: dict[str, object] = {
         "task_name": "partly",
         "status": ((0, "in_progress"), (LATE, "completed")),
         "captures": (partly,),
