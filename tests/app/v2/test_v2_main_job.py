@@ -118,6 +118,30 @@ async def test_the_reason_of_an_end_costs_two_requests_once(rigged: Rigged) -> N
     assert "closed: DeliverableFailed: no L1B today" in (await rig.call("explain", "347001")).out
 
 
+async def test_an_order_that_its_events_reject_needs_a_person_who_learns_why(rigged: Rigged) -> None:
+    """The list shows it as closed, which alone would mean to wait for late files."""
+    order = {
+        "task_name": "rejected",
+        "v2_status": ((0, "received"), (LATE, "closed")),
+        "events": (
+            {"at": LATE, "type": "OrderAnalysisFailed", "message": "never above the horizon"},
+            {"at": LATE, "type": "OrderArchived"},
+        ),
+    }
+    seconds = [0.0]
+    rig = await machine(rigged, seconds=seconds, orders=numbered(order))
+    for seconds[0] in (0.0, LATE):
+        assert (await rig.call("once")).code == 0
+    (concern,) = json.loads((await rig.call("status", "--json")).out)["attention"]
+    assert (concern["reason"], concern["order_id"], concern["task_id"]) == ("order_failed", "000383", 347001)
+    assert concern["text"] == (
+        "Order 000383 (Simulated project / rejected) ended as closed without any delivery: "
+        "OrderAnalysisFailed: never above the horizon."
+    )
+    assert (await rig.call("acknowledge", "--order", "347001")).code == 0
+    assert not json.loads((await rig.call("status", "--json")).out)["attention"]
+
+
 @pytest.mark.parametrize("watch", ['order_ids = ["000384"]', "task_ids = [347002]", 'task_name = "no*"'])
 async def test_an_order_is_watched_by_its_id_its_task_or_its_name(rigged: Rigged, watch: str) -> None:
     orders = numbered(
