@@ -1,5 +1,6 @@
 """One attempt at many small files of a capture: the steps of `Attempt`, each for all of them at once."""
 
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -137,19 +138,20 @@ class Batch:
     @staticmethod
     def _log_stored(stored: Sequence[Delivery]) -> None:
         """Log each file, or how many if they are many: a line costs as much as a small file."""
-        are_many = len(stored) > MAX_LINES
-        for delivery in stored:
-            (log.debug if are_many else log.info)(
-                "delivery.stored", **log_fields(delivery), **stored_facts(delivery)
-            )
-        if are_many:
-            some = stored[0]
-            log.info(
-                "deliveries.stored",
-                account=some.account,
-                order_id=some.order_id,
-                task_id=some.task_id,
-                capture_id=some.capture_id,
-                count=len(stored),
-                size=sum(delivery.size or 0 for delivery in stored),
-            )
+        if len(stored) <= MAX_LINES:
+            for delivery in stored:
+                log.info("delivery.stored", **log_fields(delivery), **stored_facts(delivery))
+            return
+        if log.isEnabledFor(logging.DEBUG):
+            for delivery in stored:
+                log.debug("delivery.stored", **log_fields(delivery), **stored_facts(delivery))
+        some = stored[0]
+        log.info(
+            "deliveries.stored",
+            account=some.account,
+            order_id=some.order_id,
+            task_id=some.task_id,
+            capture_id=some.capture_id,
+            count=len(stored),
+            size=sum(delivery.size or 0 for delivery in stored),
+        )
