@@ -18,12 +18,29 @@ PYTHON_PACKAGES = (
     "flask==3.1.3",
     "flask-cors==6.0.5",
 )
+STAPI_PACKAGES = (
+    "stapi-fastapi==0.8.0",
+    "stapi-pydantic==0.1.0",
+    "fastapi==0.165.0",
+    "geojson-pydantic==2.2.0",
+    "returns==0.30.0",
+    "uvicorn==0.54.0",
+)
 NODE_PACKAGES = ("azurite@3.37.0",)
 
 
 def python_programs(cache: Path) -> Path:
     """Return the folder of programs of a virtual environment with the packages."""
-    install = ("bin/pip", "install", "--quiet", "--disable-pip-version-check", *PYTHON_PACKAGES)
+    return _programs(cache, PYTHON_PACKAGES)
+
+
+def stapi_programs(cache: Path) -> Path:
+    """Return the same with stapi-fastapi, apart from the others."""
+    return _programs(cache, STAPI_PACKAGES)
+
+
+def _programs(cache: Path, packages: Sequence[str]) -> Path:
+    install = ("bin/pip", "install", "--quiet", "--disable-pip-version-check", *packages)
     return _installed(cache, (sys.executable, "-m", "venv", "."), install) / "bin"
 
 
