@@ -38,7 +38,7 @@ _CHARSET = re.compile(r';\s*charset\s*=\s*"?([\w.:-]+)', re.ASCII | re.IGNORECAS
 SUCCESS = range(200, 300)
 CLIENT_ERROR = range(400, 500)
 _SERVER_ERROR = range(500, 600)
-_TRANSIENT = frozenset({408, 429, 500, 503, 522})
+_TRANSIENT = frozenset({408, 429, 503, 522})
 _TOO_SLOW = frozenset({502, 504, 524})  # gateway timeouts
 _INVALID = frozenset({400, 422})
 
@@ -57,6 +57,14 @@ class TimeoutReplyError(TransientError):
     def __init__(self, message: str, *, wait: float = 0.0, answered: bool = False) -> None:
         super().__init__(message, wait=wait)
         self.answered = answered
+
+
+class FailedReplyError(TransientError):
+    """The server fails at this request (500), perhaps each time."""
+
+
+class UnsupportedError(UnavailableError):
+    """The server does not implement this request (501)."""
 
 
 class TruncatedError(AnswerError):
@@ -117,6 +125,10 @@ class Reply:
             return
         if self.status in _TOO_SLOW:
             raise TimeoutReplyError(text, wait=self.retry_after or 0.0, answered=True)
+        if self.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise FailedReplyError(text, wait=self.retry_after or 0.0)
+        if self.status == HTTPStatus.NOT_IMPLEMENTED:
+            raise UnsupportedError(text, wait=self.retry_after or 0.0)
         if self.status in _TRANSIENT:
             raise TransientError(text, wait=self.retry_after or 0.0)
         if self.status in _SERVER_ERROR:
