@@ -70,7 +70,7 @@ class Pgstac:
         return created
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = (self.programs / program, *arguments)
+        command = [str(self.programs / program), *arguments]
         environment = {**os.environ, **self.environment}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-2000:]

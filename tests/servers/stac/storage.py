@@ -23,7 +23,7 @@ class Storage:
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
-    stored: dict[tuple[str, str], bytes] = field(default_factory=dict)  # the newest by item and asset
+    newest: dict[tuple[str, str], bytes] = field(default_factory=dict)  # by item and asset
 
     def documents(self, simulator: Simulator, at: float) -> Iterator[Any]:
         """Yield the items that are visible at that second, and keep their assets."""
@@ -34,11 +34,11 @@ class Storage:
 
     def _document(self, simulator: Simulator, tile: Tile, image: Image) -> Any:  # noqa: ANN401 - JSON
         document = items.item(simulator, tile, image)
-        for (key, asset), address in zip(document["assets"].items(), cycle(("https", "both", "s3"))):
+        for key, address in zip(document["assets"], cycle(("https", "both", "s3")), strict=False):
             path = f"/{image.run}/{image.bucket_path(key)}"
             found = content(image, key)
-            self.files[path] = self.stored[tile.item_id, key] = found.read(0, found.size)
-            asset |= _links(address, f"{self.url}{path}", image.s3(key))
+            self.files[path] = self.newest[tile.item_id, key] = found.read(0, found.size)
+            document["assets"][key] |= _links(address, f"{self.url}{path}", image.s3(key))
         return document
 
     async def reply(self, request: web.Request) -> web.StreamResponse:

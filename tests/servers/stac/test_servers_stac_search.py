@@ -1,4 +1,4 @@
-"""A STAC server of others: every way it is set up, the adapter finds the same scenes as in the items themselves."""
+"""A STAC server of others: however it is set up, the adapter finds the scenes that were published."""
 
 import pytest
 from structlog.testing import capture_logs
