@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.provider.kit import PLATFORM, Desk
-from tests.servers.stac.pgstac import Options, Pgstac, StacServer, serving
+from tests.servers.stac.pgstac import COLLECTIONS, Options, Pgstac, StacServer, serving
 from tests.servers.stac.storage import Storage
 
 from orderwatch.core.orders.snapshot import SceneSnapshot
@@ -22,7 +22,6 @@ TAKEN = datetime(2026, 7, 14, 7, 40, 41, tzinfo=UTC)
 TARGET = {"type": "Point", "coordinates": [4.0333, 51.9555]}
 OUTCOME, NEIGHBOUR = "9d5d1c1e-6a0b-4d58-9a3e-0c1c2f8e7b11", "11111111-6a0b-4d58-9a3e-0c1c2f8e7b11"
 TILES, NEIGHBOURS, ASSETS = 120, 30, 7
-COLLECTIONS = "l1d-sr", "l1d"
 _VISIBLE_SECONDS = 10.0
 
 
