@@ -26,20 +26,18 @@ STAPI_PACKAGES = (
     "returns==0.30.0",
     "uvicorn==0.54.0",
 )
+STAC_PACKAGES = (
+    "stac-fastapi-pgstac==7.2.0",
+    "stac-fastapi-api==7.0.0",
+    "pypgstac[psycopg]==0.10.0",
+    "pystac-client==0.9.1",
+    "uvicorn==0.54.0",
+)
 NODE_PACKAGES = ("azurite@3.37.0",)
 
 
-def python_programs(cache: Path) -> Path:
+def python_programs(cache: Path, packages: Sequence[str] = PYTHON_PACKAGES) -> Path:
     """Return the folder of programs of a virtual environment with the packages."""
-    return _programs(cache, PYTHON_PACKAGES)
-
-
-def stapi_programs(cache: Path) -> Path:
-    """Return the same with stapi-fastapi, apart from the others."""
-    return _programs(cache, STAPI_PACKAGES)
-
-
-def _programs(cache: Path, packages: Sequence[str]) -> Path:
     install = ("bin/pip", "install", "--quiet", "--disable-pip-version-check", *packages)
     return _installed(cache, (sys.executable, "-m", "venv", "."), install) / "bin"
 

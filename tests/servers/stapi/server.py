@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.packages import stapi_programs
+from tests.servers.packages import STAPI_PACKAGES, python_programs
 from tests.servers.processes import listening, public_folder
 
 TOKEN = "canary-of-stapi"
@@ -57,7 +57,7 @@ class StapiServer:
 
 @contextmanager
 def stapi_server(cache: Path) -> Iterator[StapiServer]:
-    python = stapi_programs(cache) / "python"
+    python = python_programs(cache, STAPI_PACKAGES) / "python"
     with (
         public_folder() as folder,
         listening(lambda port: (python, _BACKEND, str(port), folder, TOKEN), folder) as port,
