@@ -1,6 +1,5 @@
 """Decides on observations of orders, records the verdicts in one transaction, and logs the changes."""
 
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,7 +8,6 @@ from typing import NamedTuple
 import structlog
 
 from orderwatch.core.geo.invalid import InvalidGeometry, new_invalid
-from orderwatch.core.log_throttle import MAX_LINES
 from orderwatch.core.model import Order, OrderKey, OrderState, Subject, Transition, TransitionKind
 from orderwatch.core.orders.observe import Rules, Verdict, merge_snapshot, observe
 from orderwatch.core.orders.poll_schedule import is_idle, next_look
@@ -19,6 +17,7 @@ from orderwatch.core.orders.watches import OrderTraits, WatchSet, traits_of
 from orderwatch.errors import StaleOrderError, UnexpectedError
 from orderwatch.service.account_context import AccountContext
 from orderwatch.service.error_boundary import contain_errors
+from orderwatch.service.log_volume import MAX_LINES, has_details
 from orderwatch.service.wakeup import Wakeup
 
 _REFIT = timedelta(hours=1)
@@ -215,13 +214,12 @@ class Recorder:
         for transition in verdict.transitions:
             if known is not None and (before := _last_observed(known, transition)) is not None:
                 self._meter.discovered(max(timedelta(0), transition.at - before))
-            write_log = (
-                log.warning if transition.kind in {TransitionKind.ODD, TransitionKind.UNKNOWN} else log.info
-            )
-            if transition.subject is Subject.DELIVERY and queued > MAX_LINES:
-                if not log.isEnabledFor(logging.DEBUG):
-                    continue
-                write_log = log.debug
+            is_one_of_many = transition.subject is Subject.DELIVERY and queued > MAX_LINES
+            if is_one_of_many and not has_details():
+                continue
+            write_log = log.debug if is_one_of_many else log.info
+            is_odd = transition.kind in {TransitionKind.ODD, TransitionKind.UNKNOWN}
+            write_log = log.warning if is_odd else write_log
             write_log(
                 _EVENTS[transition.subject],
                 account=transition.account,
