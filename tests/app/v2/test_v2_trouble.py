@@ -15,10 +15,10 @@ SUSPENDED = (Contract(status="SUSPENDED"),)
 
 
 async def attention(rig: Rig) -> list[Facts]:
-    """Return what needs a person; nothing while there is no database yet."""
+    """Return what needs a person of the account; nothing while there is no database yet."""
     ended = await rig.call("status", "--json")
     found: list[Facts] = json.loads(ended.out)["attention"] if ended.code == 0 else []
-    return found
+    return [concern for concern in found if concern["account"] == "main"]
 
 
 @pytest.mark.parametrize("answer", [401, 403])
