@@ -1,7 +1,7 @@
 """One attempt at many small files of a capture: the steps of `Attempt`, each for all of them at once."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -56,34 +56,37 @@ class Batch:
         try:
             await tree.volume.ready()
             tree.space.reserve(self, MAX_FILE_BYTES * len(self.deliveries))
-            files = await self._offered(order)
-            fetched = await self._fetch(tree, files)
-            intended = await self._intend(order, plan, fetched)
-            await self._publish(order, tree, intended)
-        except (ProviderError, TransferError, HeldError) as error:
+            for host, files in (await self._offered(order)).items():
+                fetched = await self._fetch(tree, host, files)
+                intended = await self._intend(order, plan, fetched)
+                await self._publish(order, tree, intended)
+        except (ProviderError, TransferError) as error:
             log.debug("batch.ended", account=order.account, order_id=order.order_id, reason=str(error))
         finally:
             tree.space.release(self)
             self._visit.leave()
 
-    async def _offered(self, order: Order) -> list[SmallFile]:
-        """Return the links to the files of one host that are still those of the deliveries."""
-        files = []
-        host = ""
+    async def _offered(self, order: Order) -> Mapping[str, Sequence[SmallFile]]:
+        """Return the links to files that are still those of the deliveries, by host."""
+        files: dict[str, list[SmallFile]] = {}
         for delivery in self.deliveries.values():
             try:
                 offer = await self._context.archive.offer(order, delivery)
             except MissingError:
                 continue
-            host = host or host_of(offer.url)
-            if offer.fingerprint == delivery.fingerprint and host_of(offer.url) == host:
-                named = replace(delivery, host=host)
-                files.append(SmallFile(named, offer.url, offer.headers, partial_name(named), offer.promise))
-        if files:
-            self._visit.enter(host)
+            if offer.fingerprint == delivery.fingerprint:
+                named = replace(delivery, host=host_of(offer.url))
+                file = SmallFile(named, offer.url, offer.headers, partial_name(named), offer.promise)
+                files.setdefault(named.host or "", []).append(file)
         return files
 
-    async def _fetch(self, tree: AttemptTree, files: Sequence[SmallFile]) -> list[tuple[Delivery, Checked]]:
+    async def _fetch(
+        self, tree: AttemptTree, host: str, files: Sequence[SmallFile]
+    ) -> list[tuple[Delivery, Checked]]:
+        try:
+            self._visit.enter(host)
+        except HeldError:  # a single attempt waits for the host
+            return []
         self._worker.expect_bytes(MAX_FILE_BYTES * len(files))
         results = await tree.transport.fetch_small(files, self._visit)
         self._worker.progress()
