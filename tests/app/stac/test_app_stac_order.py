@@ -20,12 +20,21 @@ async def test_120_tiles_of_one_capture_are_all_there_once_and_requested_once(
     print("SEARCHES", rig.searches())
     rig.assert_no_credentials_left()
     import sqlite3
+
     db = sqlite3.connect(rig.database)
-    print(db.execute("select before, after, detail, count(*) from transitions where subject='delivery' group by 1,2,case when detail='interrupted' then detail end").fetchall())
+    print(
+        db.execute(
+            "select before, after, detail, count(*) from transitions where subject='delivery' group by 1,2,case when detail='interrupted' then detail end"
+        ).fetchall()
+    )
     import collections
+
     print(collections.Counter(e["event"] for e in rig.events()))
     print([e for e in rig.events() if e["event"] in ("batch.ended", "deliveries.stored")][:20])
     print([e for e in rig.events() if e["level"] not in ("debug", "info")])
-    e = await rig.call("explain", "000383"); print(e.out[:3000], e.err)
-    e = await rig.call("status"); print(e.out[:3000], e.err)
-    e = await rig.call("history", "000383"); print(e.out[:1500], e.err)
+    e = await rig.call("explain", "000383")
+    print(e.out[:3000], e.err)
+    e = await rig.call("status")
+    print(e.out[:3000], e.err)
+    e = await rig.call("history", "000383")
+    print(e.out[:1500], e.err)
