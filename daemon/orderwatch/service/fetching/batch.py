@@ -1,6 +1,8 @@
 """One attempt at many small files of a capture: the steps of `Attempt`, each for all of them at once."""
 
+import logging
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -56,10 +58,10 @@ class Batch:
         try:
             await tree.volume.ready()
             tree.space.reserve(self, MAX_FILE_BYTES * len(self.deliveries))
-            for host, files in (await self._offered(order)).items():
-                fetched = await self._fetch(tree, host, files)
-                intended = await self._intend(order, plan, fetched)
-                await self._publish(order, tree, intended)
+            files = await self._offered(order)
+            fetched = await self._fetch(tree, files)
+            intended = await self._intend(order, plan, fetched)
+            await self._publish(order, tree, intended)
         except (ProviderError, TransferError) as error:
             log.debug("batch.ended", account=order.account, order_id=order.order_id, reason=str(error))
         finally:
@@ -67,26 +69,34 @@ class Batch:
             self._visit.leave()
 
     async def _offered(self, order: Order) -> Mapping[str, Sequence[SmallFile]]:
-        """Return the links to files that are still those of the deliveries, by host."""
-        files: dict[str, list[SmallFile]] = {}
+        """Return the links that are still those of the deliveries, by host."""
+        files: defaultdict[str, list[SmallFile]] = defaultdict(list)
         for delivery in self.deliveries.values():
             try:
                 offer = await self._context.archive.offer(order, delivery)
             except MissingError:
                 continue
             if offer.fingerprint == delivery.fingerprint:
-                named = replace(delivery, host=host_of(offer.url))
+                host = host_of(offer.url)
+                named = replace(delivery, host=host)
                 file = SmallFile(named, offer.url, offer.headers, partial_name(named), offer.promise)
-                files.setdefault(named.host or "", []).append(file)
+                files[host].append(file)
         return files
 
     async def _fetch(
-        self, tree: AttemptTree, host: str, files: Sequence[SmallFile]
+        self, tree: AttemptTree, files: Mapping[str, Sequence[SmallFile]]
     ) -> list[tuple[Delivery, Checked]]:
-        try:
-            self._visit.enter(host)
-        except HeldError:  # a single attempt waits for the host
-            return []
+        found: list[tuple[Delivery, Checked]] = []
+        for host, of_host in files.items():
+            with suppress(HeldError):
+                self._visit.enter(host)
+                found += await self._fetch_from_host(tree, of_host)
+        self._visit.leave()
+        return found
+
+    async def _fetch_from_host(
+        self, tree: AttemptTree, files: Sequence[SmallFile]
+    ) -> list[tuple[Delivery, Checked]]:
         self._worker.expect_bytes(MAX_FILE_BYTES * len(files))
         results = await tree.transport.fetch_small(files, self._visit)
         self._worker.progress()
@@ -99,7 +109,6 @@ class Batch:
                 found.append((intended, checked))
         if found:
             self._visit.on_bytes()
-        self._visit.leave()
         return found
 
     async def _intend(
@@ -140,19 +149,20 @@ class Batch:
     @staticmethod
     def _log_stored(stored: Sequence[Delivery]) -> None:
         """Log each file, or how many if they are many: a line costs as much as a small file."""
-        are_many = len(stored) > MAX_LINES
-        for delivery in stored:
-            (log.debug if are_many else log.info)(
-                "delivery.stored", **log_fields(delivery), **stored_facts(delivery)
-            )
-        if are_many:
-            some = stored[0]
-            log.info(
-                "deliveries.stored",
-                account=some.account,
-                order_id=some.order_id,
-                task_id=some.task_id,
-                capture_id=some.capture_id,
-                count=len(stored),
-                size=sum(delivery.size or 0 for delivery in stored),
-            )
+        if len(stored) <= MAX_LINES:
+            for delivery in stored:
+                log.info("delivery.stored", **log_fields(delivery), **stored_facts(delivery))
+            return
+        if log.is_enabled_for(logging.DEBUG):
+            for delivery in stored:
+                log.debug("delivery.stored", **log_fields(delivery), **stored_facts(delivery))
+        some = stored[0]
+        log.info(
+            "deliveries.stored",
+            account=some.account,
+            order_id=some.order_id,
+            task_id=some.task_id,
+            capture_id=some.capture_id,
+            count=len(stored),
+            size=sum(delivery.size or 0 for delivery in stored),
+        )
