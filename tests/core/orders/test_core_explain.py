@@ -161,7 +161,7 @@ def test_many_files_of_a_capture_are_a_line_for_each_state() -> None:
         published_at=NOON - HOUR, scenes_seen_at=NOON - MINUTE, parts_changed_at=NOON - 10 * MINUTE
     )
     found = told(final(captures=(published,), deliveries=tuple(tiles)))
-    assert found["40 stored"] == "40 kB, the last just now"
+    assert found["40 stored"] == "40.0 kB, the last just now"
     assert found["1 wanted"] == "for example delivery_zip s1.zip: wanted"
     assert found["1 parked"] == "for example delivery_zip s1.zip: parked, full"
     assert found["capture c1"].endswith(

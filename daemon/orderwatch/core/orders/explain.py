@@ -169,7 +169,7 @@ def _deliveries(deliveries: Sequence[Delivery], now: datetime) -> Iterator[Evide
         return
     for state in DeliveryState:
         if some := [delivery for delivery in deliveries if delivery.state is state]:
-            yield Evidence(topic=f"  {len(some)} {state}", text=_many(some, now))
+            yield Evidence(topic=f"  {len(some)} {state.replace('_', ' ')}", text=_many(some, now))
 
 
 def _many(deliveries: Sequence[Delivery], now: datetime) -> str:
