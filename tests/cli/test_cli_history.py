@@ -58,7 +58,9 @@ def test_days_are_lines_and_moves_are_told_in_words_below_them(told: Told) -> No
 
 
 def test_files_of_one_scene_are_told_apart(told: Told) -> None:
-    files = [a_move("given_up", file=f"{name} s.tif", detail="403", **OF_SCENE) for name in ("visual", "cloud")]
+    files = [
+        a_move("given_up", file=f"{name} s.tif", detail="403", **OF_SCENE) for name in ("visual", "cloud")
+    ]
     assert told(*files)[1:] == [
         "  12:00:00  scene    scene-1 visual  → given_up  403",
         "  12:00:00  scene    scene-1 cloud  → given_up  403",

@@ -49,7 +49,6 @@ async def test_explain_sums_up_tiles_and_says_when_they_are_complete(stac_rigged
     assert "its files come one by one, the last" in told
     assert "complete if none follows for 6 h" in told
     assert "84 stored" in told
-    assert "further parts of a capture" in told
     assert "settling: final since" in told
     assert ".tif" not in told
 

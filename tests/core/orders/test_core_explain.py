@@ -169,6 +169,14 @@ def test_many_files_of_a_capture_are_a_line_for_each_state() -> None:
     )
 
 
+def test_a_capture_whose_parts_have_settled_is_called_complete() -> None:
+    published = capture(published_at=NOON - DAY, scenes_seen_at=NOON - HOUR, parts_changed_at=NOON - 8 * HOUR)
+    found = told(final(captures=(published,), deliveries=(stored(),)))
+    assert found["capture c1"].endswith(
+        "its scenes were requested 1 h ago, complete: no file followed the last one, 8 h ago"
+    )
+
+
 def test_what_is_stored_says_where() -> None:
     there = replace(stored(), stored_at=NOON - HOUR, path="7/a.zip")
     published = capture(published_at=NOON - HOUR, scenes_seen_at=NOON - MINUTE)

@@ -158,6 +158,8 @@ def _capture(order: Order, capture: Capture, now: datetime) -> str:
             parts.append(f"complete if none follows for {format_duration(PARTS_SETTLE)}")
         else:
             parts.append(f"its scenes were requested {ago(capture.scenes_seen_at, now)}")
+            if capture.parts_changed_at is not None:
+                parts.append(f"complete: no file followed the last one, {ago(capture.parts_changed_at, now)}")
     return ", ".join(parts)
 
 
