@@ -1,5 +1,6 @@
 """Throttles log lines of repeated trouble to the first, 10th, 100th time, and so on."""
 
+import logging
 from collections import Counter
 from collections.abc import Hashable
 
@@ -27,3 +28,8 @@ def is_due(times: int) -> bool:
     while times >= 10 and times % 10 == 0:  # noqa: PLR2004 - powers of ten
         times //= 10
     return times == 1
+
+
+def has_details() -> bool:
+    """Returns whether lines at debug level are written, which cost as much as others."""
+    return logging.getLogger().isEnabledFor(logging.DEBUG)

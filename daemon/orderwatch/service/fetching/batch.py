@@ -1,6 +1,5 @@
 """One attempt at many small files of a capture: the steps of `Attempt`, each for all of them at once."""
 
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from orderwatch.core.deliveries.hosts import host_of
 from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.paths import place
 from orderwatch.core.deliveries.sidecar import sidecar
-from orderwatch.core.log_throttle import MAX_LINES
+from orderwatch.core.log_throttle import MAX_LINES, has_details
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.orders.watches import DeliveryPlan, traits_of
 from orderwatch.errors import DiskError, HeldError, MissingError, ProviderError, TransferError
@@ -153,7 +152,7 @@ class Batch:
             for delivery in stored:
                 log.info("delivery.stored", **log_fields(delivery), **stored_facts(delivery))
             return
-        if log.is_enabled_for(logging.DEBUG):
+        if has_details():
             for delivery in stored:
                 log.debug("delivery.stored", **log_fields(delivery), **stored_facts(delivery))
         some = stored[0]

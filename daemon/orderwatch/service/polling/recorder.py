@@ -1,6 +1,5 @@
 """Decides on observations of orders, records the verdicts in one transaction, and logs the changes."""
 
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,7 +8,7 @@ from typing import NamedTuple
 import structlog
 
 from orderwatch.core.geo.invalid import InvalidGeometry, new_invalid
-from orderwatch.core.log_throttle import MAX_LINES
+from orderwatch.core.log_throttle import MAX_LINES, has_details
 from orderwatch.core.model import Order, OrderKey, OrderState, Subject, Transition, TransitionKind
 from orderwatch.core.orders.observe import Rules, Verdict, merge_snapshot, observe
 from orderwatch.core.orders.poll_schedule import is_idle, next_look
@@ -216,7 +215,7 @@ class Recorder:
             if known is not None and (before := _last_observed(known, transition)) is not None:
                 self._meter.discovered(max(timedelta(0), transition.at - before))
             is_one_of_many = transition.subject is Subject.DELIVERY and queued > MAX_LINES
-            if is_one_of_many and not log.is_enabled_for(logging.DEBUG):
+            if is_one_of_many and not has_details():
                 continue
             write_log = log.debug if is_one_of_many else log.info
             is_odd = transition.kind in {TransitionKind.ODD, TransitionKind.UNKNOWN}
