@@ -18,6 +18,14 @@ PYTHON_PACKAGES = (
     "flask==3.1.3",
     "flask-cors==6.0.5",
 )
+STAPI_PACKAGES = (
+    "stapi-fastapi==0.8.0",
+    "stapi-pydantic==0.1.0",
+    "fastapi==0.165.0",
+    "geojson-pydantic==2.2.0",
+    "returns==0.30.0",
+    "uvicorn==0.54.0",
+)
 STAC_PACKAGES = (
     "stac-fastapi-pgstac==7.2.0",
     "stac-fastapi-api==7.0.0",

@@ -1,10 +1,7 @@
 """Throttles log lines of repeated trouble to the first, 10th, 100th time, and so on."""
 
-import logging
 from collections import Counter
 from collections.abc import Hashable
-
-MAX_LINES = 10  # about files of one order at one moment; more are summed up
 
 
 class LogThrottle:
@@ -28,8 +25,3 @@ def is_due(times: int) -> bool:
     while times >= 10 and times % 10 == 0:  # noqa: PLR2004 - powers of ten
         times //= 10
     return times == 1
-
-
-def has_details() -> bool:
-    """Returns whether lines at debug level are written, which cost as much as others."""
-    return logging.getLogger().isEnabledFor(logging.DEBUG)

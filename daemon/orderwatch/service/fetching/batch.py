@@ -13,7 +13,6 @@ from orderwatch.core.deliveries.hosts import host_of
 from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.paths import place
 from orderwatch.core.deliveries.sidecar import sidecar
-from orderwatch.core.log_throttle import MAX_LINES, has_details
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.orders.watches import DeliveryPlan, traits_of
 from orderwatch.errors import DiskError, HeldError, MissingError, ProviderError, TransferError
@@ -23,6 +22,7 @@ from orderwatch.service.fetching.delivery_record import log_fields
 from orderwatch.service.fetching.host_breaker import HostVisit
 from orderwatch.service.fetching.publication import stored_facts
 from orderwatch.service.liveness import Worker
+from orderwatch.service.log_volume import MAX_LINES, has_details
 
 log = structlog.get_logger()
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import structlog
 
 from orderwatch.core.geo.invalid import InvalidGeometry, new_invalid
-from orderwatch.core.log_throttle import MAX_LINES, has_details
 from orderwatch.core.model import Order, OrderKey, OrderState, Subject, Transition, TransitionKind
 from orderwatch.core.orders.observe import Rules, Verdict, merge_snapshot, observe
 from orderwatch.core.orders.poll_schedule import is_idle, next_look
@@ -18,6 +17,7 @@ from orderwatch.core.orders.watches import OrderTraits, WatchSet, traits_of
 from orderwatch.errors import StaleOrderError, UnexpectedError
 from orderwatch.service.account_context import AccountContext
 from orderwatch.service.error_boundary import contain_errors
+from orderwatch.service.log_volume import MAX_LINES, has_details
 from orderwatch.service.wakeup import Wakeup
 
 _REFIT = timedelta(hours=1)
