@@ -35,6 +35,7 @@ class Tasking(Protocol):
 
     can_cancel: bool  # whether the provider offers a way to cancel
     orders_by_sku: bool  # whether an order has a SKU instead of a product
+    gives_reasons: bool  # whether an order may name the reason of its end, which the list leaves out
 
     async def order(self, order_id: str) -> OrderSnapshot: ...
 
