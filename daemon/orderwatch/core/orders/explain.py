@@ -1,6 +1,6 @@
 """Explains the status of an order, line by line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from orderwatch.core.orders.poll_schedule import Outlook, Pace, outlook
 from orderwatch.core.orders.publication_lag import Lags
 from orderwatch.core.orders.watches import Watch
 
+_MAX_LINES = 14  # about the files of a capture: two tiles
 _OVERDUE_INTERVALS = 8  # an order whose polls fail is paused for six at most
 
 
@@ -66,8 +67,7 @@ def explain(facts: Facts) -> Iterator[Evidence]:
     yield Evidence(topic="polled", text=_polled(order, now))
     for capture in order.captures:
         yield Evidence(topic=f"capture {capture.capture_id[:8]}", text=_capture(order, capture, now))
-        for delivery in order.deliveries_of(capture.capture_id):
-            yield Evidence(topic=f"  {delivery.attachment}", text=_delivery(delivery, now))
+        yield from _deliveries(order.deliveries_of(capture.capture_id), now)
     if facts.trouble is not None:
         yield Evidence(topic="account", text=in_words(facts.trouble, now))
     found = awaited(facts)
@@ -158,7 +158,28 @@ def _capture(order: Order, capture: Capture, now: datetime) -> str:
             parts.append(f"complete if none follows for {format_duration(PARTS_SETTLE)}")
         else:
             parts.append(f"its scenes were requested {ago(capture.scenes_seen_at, now)}")
+            if capture.parts_changed_at is not None:
+                parts.append(f"complete: no file followed the last one, {ago(capture.parts_changed_at, now)}")
     return ", ".join(parts)
+
+
+def _deliveries(deliveries: Sequence[Delivery], now: datetime) -> Iterator[Evidence]:
+    """Yields a line for each delivery, or for each state if they are many."""
+    if len(deliveries) <= _MAX_LINES:
+        for delivery in deliveries:
+            yield Evidence(topic=f"  {delivery.attachment}", text=_delivery(delivery, now))
+        return
+    for state in DeliveryState:
+        if some := [delivery for delivery in deliveries if delivery.state is state]:
+            yield Evidence(topic=f"  {len(some)} {state.replace('_', ' ')}", text=_many(some, now))
+
+
+def _many(deliveries: Sequence[Delivery], now: datetime) -> str:
+    first, size = deliveries[0], sum(delivery.size or 0 for delivery in deliveries)
+    if first.state is DeliveryState.STORED:
+        last = max(delivery.stored_at or now for delivery in deliveries)
+        return f"{format_bytes(size)}, the last {ago(last, now)}"
+    return f"for example {first.attachment} {_delivery(first, now)}"
 
 
 def _delivery(delivery: Delivery, now: datetime) -> str:
