@@ -58,6 +58,11 @@ class Connection:
         date = self.http.date
         return None if date is None else (self.now() - date).total_seconds()
 
+    @property
+    def delivery_apis(self) -> tuple[str, ...]:
+        """The APIs that files come from beside that of the orders; none with STAPI."""
+        return () if self.http.credentials.api == "stapi" else self.http.credentials.delivery_api
+
     async def probe_delivery(self, delivery_api: str) -> str:
         """Return what one of its delivery APIs answers. Raises `ProviderError`."""
         return await probe(self.http, delivery_api)

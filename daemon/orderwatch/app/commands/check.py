@@ -98,7 +98,7 @@ async def _checks(plan: Plan, redactor: Redactor, stack: AsyncExitStack) -> Asyn
         contract = ContractCheck(name, credentials, connection.probe)
         yield credentials
         yield contract
-        for delivery_api in account.settings.delivery_api:
+        for delivery_api in connection.delivery_apis:
             yield DeliveryCheck(name, delivery_api, contract, connection.probe_delivery)
         yield ClockSkewCheck(name, partial(getattr, contract, "ahead"))
     for certificate in certificates(plan, utc_now):
