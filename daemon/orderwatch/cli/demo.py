@@ -29,6 +29,7 @@ from orderwatch.core.orders.completeness import is_complete
 from orderwatch.db.migrate import Schema, schema_of
 from orderwatch.db.repositories import Store, open_reader
 from orderwatch.errors import ConfigError
+from orderwatch.ports import Detail
 
 _TIMEOUT_SECONDS = 300.0  # on a quick machine the demonstration takes half a minute
 _FRAME_SECONDS = 0.2
@@ -87,7 +88,7 @@ async def run_demo(folder: Path | None, picture: Path | None, *, stay: bool) -> 
 async def _watch(reader: Store, view: View, daemon: asyncio.subprocess.Process) -> None:
     with view:
         while daemon.returncode is None:
-            orders = await reader.orders.list_all()
+            orders = await reader.orders.list_all(detail=Detail.LISTED)
             view.show(orders, await reader.history.after(view.last_move))
             done = orders and all(o.status.final and is_complete(o) for o in orders)
             if done and not await reader.catalog.unlisted(None):

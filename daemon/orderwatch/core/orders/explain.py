@@ -15,6 +15,7 @@ from orderwatch.core.formatting import (
 from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.completeness import PARTS_SETTLE, may_get_parts
+from orderwatch.core.orders.listed_files import files_in_words, listed_files
 from orderwatch.core.orders.poll_schedule import Outlook, Pace, outlook
 from orderwatch.core.orders.publication_lag import Lags
 from orderwatch.core.orders.watches import Watch
@@ -66,8 +67,11 @@ def explain(facts: Facts) -> Iterator[Evidence]:
     yield Evidence(topic="polled", text=_polled(order, now))
     for capture in order.captures:
         yield Evidence(topic=f"capture {capture.capture_id[:8]}", text=_capture(order, capture, now))
-        for delivery in order.deliveries_of(capture.capture_id):
+        files = listed_files(order, capture.capture_id)
+        for delivery in files.listed:
             yield Evidence(topic=f"  {delivery.attachment}", text=_delivery(delivery, now))
+        if files.others:
+            yield Evidence(topic="  files", text="; ".join(map(files_in_words, files.others)))
     if facts.trouble is not None:
         yield Evidence(topic="account", text=in_words(facts.trouble, now))
     found = awaited(facts)
@@ -151,7 +155,7 @@ def _capture(order: Order, capture: Capture, now: datetime) -> str:
         parts.append(f"seen published {ago(capture.published_at, now)}")
         if capture.scenes_seen_at is None:
             parts.append("its scenes were not requested yet")
-        elif capture.lacking or not order.deliveries_of(capture.capture_id):
+        elif capture.lacking or not order.files_of(capture.capture_id):
             parts.append(f"its files were not all offered {ago(capture.scenes_seen_at, now)}")
         elif capture.parts_changed_at is not None and may_get_parts(capture):
             parts.append(f"its files come one by one, the last {ago(capture.parts_changed_at, now)}")

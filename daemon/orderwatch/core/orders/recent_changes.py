@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from orderwatch.core.model import Transition
 
@@ -9,27 +10,37 @@ STEPS_PER_FILE = 4  # as a rule
 _MAX_WORDS = 4  # of one row
 
 
+class FoldedMove(NamedTuple):
+    """A status change, or the last of so many equal ones of the files of a capture."""
+
+    move: Transition
+    number: int
+
+
 @dataclass(frozen=True, slots=True)
 class RecentChange:
-    """A status change, and the statuses up to it, oldest first."""
+    """A status change, and the statuses up to it, oldest first; `number` files of a capture have it."""
 
     move: Transition
     words: tuple[str, ...]
+    number: int = 1
 
     @property
     def name(self) -> str:
-        """The file, else the scene, capture or order."""
+        """The file, else the scene, capture or order; or how many files."""
         move = self.move
+        if self.number > 1:
+            return f"{self.number} files of capture {(move.capture_id or '')[:8]}"
         return move.file or move.scene_id or (move.capture_id or "")[:8] or str(move.order_id)
 
     @property
     def detail(self) -> str | None:
-        return None if self.move.detail == self.move.file else self.move.detail
+        return None if self.move.detail == self.move.file or self.number > 1 else self.move.detail
 
 
-def single_change(move: Transition) -> RecentChange:
+def single_change(move: Transition, number: int = 1) -> RecentChange:
     """Returns a row for this status change alone."""
-    return RecentChange(move, (move.before, move.after) if move.before else (move.after,))
+    return RecentChange(move, (move.before, move.after) if move.before else (move.after,), number)
 
 
 def fold_changes(moves: Iterable[Transition]) -> Sequence[RecentChange]:
