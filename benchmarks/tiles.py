@@ -44,7 +44,7 @@ def capture(order: int, number: int) -> Capture:
         status=TrackedStatus(word="published", phase=CapturePhase.PUBLISHED),
         start=NOW - timedelta(hours=8 - number),
         satellite_name=f"newsat{15 + number}",
-        published_at=NOW - timedelta(hours=4 - number, seconds=order),
+        published_at=NOW - timedelta(hours=4 - number) + timedelta(seconds=order),
         scenes_seen_at=NOW,
     )
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from orderwatch.core.formatting import format_bytes
 from orderwatch.core.model import Delivery, DeliveryState, FileCount, Order
 
-MAX_LISTED = 20  # of a capture
+MAX_LISTED = 20  # of a capture with few files
+MAX_NAMED = 8  # of one with many
 NAMED = (DeliveryState.GIVEN_UP, DeliveryState.PARKED, DeliveryState.FETCHING, DeliveryState.WAITING)
 
 
@@ -23,7 +24,7 @@ def listed_files(order: Order, capture_id: str) -> ListedFiles:
     files, known = order.files_of(capture_id), order.deliveries_of(capture_id)
     if sum(some.number for some in files) <= MAX_LISTED:
         return ListedFiles(known, ())
-    named = sorted((d for d in known if d.state in NAMED), key=lambda d: NAMED.index(d.state))[:MAX_LISTED]
+    named = sorted((d for d in known if d.state in NAMED), key=lambda d: NAMED.index(d.state))[:MAX_NAMED]
     listed = Counter(delivery.state for delivery in named)
     others = [some._replace(number=some.number - listed[some.state]) for some in files]
     return ListedFiles(named, [some for some in others if some.number])

@@ -1,13 +1,14 @@
 """Recent status changes for display: the changes of one file become one row."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from orderwatch.core.model import Transition
 
-STEPS_PER_FILE = 4  # as a rule
 _MAX_WORDS = 4  # of one row
+_MAX_ALIKE = 6  # files of a capture with a row each
 
 
 class FoldedMove(NamedTuple):
@@ -46,8 +47,31 @@ def single_change(move: Transition, number: int = 1) -> RecentChange:
 def fold_changes(moves: Iterable[Transition]) -> Sequence[RecentChange]:
     """Returns rows for these status changes, oldest first; a file has one row, at its last change.
 
-    "wanted → fetching → stored": of many statuses the first and the last ones are kept.
+    "wanted → fetching → stored": of many statuses the first and the last ones are kept. Many files
+    of a capture that changed alike have one row together, at the last one's change.
     """
+    return _fold_files(_fold_steps(moves))
+
+
+def _fold_files(rows: Sequence[RecentChange]) -> Sequence[RecentChange]:
+    alike = [_alike(row) for row in rows]
+    numbers, last = Counter(alike), {key: place for place, key in enumerate(alike)}
+    return [
+        replace(row, number=numbers[key]) if numbers[key] > _MAX_ALIKE else row
+        for place, (row, key) in enumerate(zip(rows, alike, strict=True))
+        if numbers[key] <= _MAX_ALIKE or last[key] == place
+    ]
+
+
+def _alike(row: RecentChange) -> object:
+    """Returns what files that are shown together have in common."""
+    move = row.move
+    if not move.file or row.detail:
+        return id(row)
+    return move.account, move.order_id, move.capture_id, row.words
+
+
+def _fold_steps(moves: Iterable[Transition]) -> Sequence[RecentChange]:
     rows: list[RecentChange | None] = []
     latest: dict[object, int] = {}  # of each file: its row
     for move in moves:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
 
 from orderwatch.core.model import Capture, Delivery, DeliveryState, FileCount, Order
-from orderwatch.core.orders.listed_files import MAX_LISTED, NAMED
+from orderwatch.core.orders.listed_files import MAX_LISTED, MAX_NAMED, NAMED
 from orderwatch.db.mappers import capture_of, delivery_of, order_of
 from orderwatch.db.queries.order_ids import BY_ID
 from orderwatch.db.tables import accounts, captures, deliveries, orders
@@ -99,4 +99,4 @@ def _listed(of_orders: ColumnElement[bool]) -> Iterable[Select[Any]]:
     number = func.row_number().over(partition_by=of_capture, order_by=(urgency, deliveries.c.id))
     named = select(deliveries.c.id, number.label("number")).where(of_orders, deliveries.c.state.in_(NAMED))
     ranked = named.subquery()
-    yield select(ranked.c.id).where(ranked.c.number <= MAX_LISTED)
+    yield select(ranked.c.id).where(ranked.c.number <= MAX_NAMED)
