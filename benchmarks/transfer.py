@@ -27,6 +27,7 @@ RUNS = int(os.environ.get("BENCH_RUNS", "5"))
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
 LARGE_BYTES, FOUR_BYTES, SMALL_BYTES, LIMITED_BYTES = 2_000_000_000, 500_000_000, 5_000_000, 100_000_000
 SMALL_FILES, FILES_PER_ORDER = 200, 10
+TILE_BYTES, TILE_FILES = 50_000, 840  # of one capture
 BYTES_PER_CONNECTION = 10_000_000  # per second, from the host that limits each connection
 HERE = Path(__file__).parent
 
@@ -100,11 +101,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def scenario(names: Sequence[str], storage: str) -> str:
+def scenario(names: Sequence[str], storage: str, per_order: int) -> str:
     """Return orders whose published scenes have these files."""
     orders = []
-    for number, start in enumerate(range(0, len(names), FILES_PER_ORDER), 1):
-        scenes = ", ".join(f'{{ file_name = "{name}" }}' for name in names[start : start + FILES_PER_ORDER])
+    for number, start in enumerate(range(0, len(names), per_order), 1):
+        scenes = ", ".join(f'{{ file_name = "{name}" }}' for name in names[start : start + per_order])
         orders.append(
             f'[[orders]]\ntask_id = {number}\nstatus = [[0, "received"], [0, "completed"]]\n'
             f'[[orders.captures]]\nstatus = [[0, "published"]]\nscenes = [{scenes}]\n'
@@ -119,10 +120,11 @@ def orderwatch(
     *,
     storage: str,
     parallel: int,
+    per_order: int = FILES_PER_ORDER,
     python: str = sys.executable,
 ) -> Measurement:
     """Run a daemon until it has stored every file."""
-    (work / "scenario.toml").write_text(scenario(names, storage))
+    (work / "scenario.toml").write_text(scenario(names, storage, per_order))
     simulate = ["simulate", "--scenario", "scenario.toml", "--write-config", "config.toml"]
     with running(sys.executable, "-m", "orderwatch", *simulate, cwd=work, stdout=subprocess.DEVNULL):
         while not (work / "config.toml").exists():
@@ -155,6 +157,7 @@ def follow(daemon: "subprocess.Popen[str]", files: int) -> tuple[float, float]:
     for line in events(daemon):
         started = started or time.time()
         stored += line["event"] == "delivery.stored"
+        stored += line["count"] if line["event"] == "deliveries.stored" else 0
         if line["event"] in {"delivery.waiting", "delivery.parked", "delivery.given_up"}:
             print(line)
         if stored == files:
@@ -228,6 +231,7 @@ def make_files(folder: Path) -> dict[str, list[str]]:
         "large": (["large.zip"], LARGE_BYTES),
         "four": ([f"four{n}.zip" for n in range(4)], FOUR_BYTES),
         "small": ([f"small{n}.zip" for n in range(SMALL_FILES)], SMALL_BYTES),
+        "tiles": ([f"tile{n}.zip" for n in range(TILE_FILES)], TILE_BYTES),
         "limited": (["first.zip", "second.zip"], LIMITED_BYTES),
     }
     folder.mkdir()
@@ -237,8 +241,12 @@ def make_files(folder: Path) -> dict[str, list[str]]:
     return {group: names for group, (names, _) in groups.items()}
 
 
-def daemons(served: Host, names: Sequence[str], storage: str, parallel: int) -> dict[str, Way]:
-    ours = partial(orderwatch, served=served, names=names, storage=storage, parallel=parallel)
+def daemons(
+    served: Host, names: Sequence[str], storage: str, parallel: int, per_order: int = FILES_PER_ORDER
+) -> dict[str, Way]:
+    ours = partial(
+        orderwatch, served=served, names=names, storage=storage, parallel=parallel, per_order=per_order
+    )
     before = os.environ.get("BENCH_BEFORE")
     return {
         "orderwatch": ours,
@@ -255,7 +263,7 @@ def tools(served: Host, commands: dict[str, str]) -> dict[str, Way]:
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or ["large", "four", "small", "limited"]
+    wanted = sys.argv[1:] or ["large", "four", "small", "tiles", "limited"]
     print(f"{os.cpu_count()} cores, {RUNS} runs each")
     with TemporaryDirectory(dir=os.environ.get("BENCH_FOLDER")) as place:
         base = Path(place)
@@ -263,6 +271,7 @@ def main() -> None:
         files = make_files(base / "files")
         with host(base) as served:
             url, aria = served.url, f"aria2c -q --ca-certificate={base}/cert.pem --file-allocation=none"
+            (base / "tiles.txt").write_text("".join(f"{url}/{name}\n" for name in files["tiles"]))
             large, limited = f"curl -sfO {url}/large.zip", f"{url}/slow/first.zip"
             comparisons: dict[str, tuple[str, dict[str, Way]]] = {
                 "large": (
@@ -287,6 +296,11 @@ def main() -> None:
                             "xargs -P8 curl": url_list(files["small"], url, "xargs -P8 -n1 curl -sfO"),
                         },
                     ),
+                ),
+                "tiles": (
+                    f"{TILE_FILES} of {TILE_BYTES * SCALE / 1e3:.0f} kB, 8 at once",
+                    daemons(served, files["tiles"], url, 8, TILE_FILES)
+                    | tools(served, {"aria2c -j8": f"{aria} -j8 -i {base}/tiles.txt"}),
                 ),
                 "limited": (
                     f"a host that gives each connection {BYTES_PER_CONNECTION / 1e6:.0f} MB/s",

@@ -11,7 +11,7 @@ TASKS = "task_ids = [41001, 41002, 41003]"
 SCENES = 7
 ORDER_KEYS = {
     "account", "order_id", "task_id", "task_name", "project_name", "status", "state", "start", "end",
-    "last_seen_at", "next_look_at", "captures", "placed_at", "looked_at",
+    "reason", "last_seen_at", "next_look_at", "captures", "placed_at", "looked_at",
 }  # fmt: skip
 DELIVERY_KEYS = {
     "scene_id", "name", "file_name", "state", "path", "size", "sha256", "version", "attempts", "not_before",

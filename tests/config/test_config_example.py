@@ -18,6 +18,7 @@ _KEY = re.compile(r"(?m)^(?:# )?(\[|\w+ = )")
 
 # Keys whose example is no default: what only the operator knows, and which orders to watch.
 _OWN = {
+    "accounts.client_id",
     "accounts.contract_id",
     "accounts.endpoints.token",
     "delivery.attachments",  # absent, the API decides

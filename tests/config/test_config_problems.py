@@ -30,6 +30,14 @@ NO_ADDRESS = 'http.listen: must be "host:port", "unix:/absolute/path", or "" for
 A_MOMENT = "must be a date or time such as 2026-11-22 or 2026-11-22T08:00:00Z"
 
 
+STAPI = f"""
+[accounts.main]
+credentials = "bearer"
+client_secret = "{CANARY}"
+api = "stapi"
+"""
+
+
 def account(line: str) -> str:
     """The good configuration with one line of its account written otherwise."""
     key = line.split(" ", maxsplit=1)[0]
@@ -54,6 +62,29 @@ def account(line: str) -> str:
         (
             account('delivery_api = ["telluric", "deliverables"]'),
             'accounts.main.delivery_api: "deliverables" requires api = "v2"',
+        ),
+        (account('credentials = "bearer"'), 'accounts.main.credentials: "bearer" requires api = "stapi"'),
+        (
+            account('credentials = "oauth"'),
+            "accounts.main.contract_id: oauth credentials have no contract; remove it",
+        ),
+        (
+            account('api = "stapi"'),
+            'accounts.main.credentials: must be "oauth" or "bearer" for api = "stapi"',
+        ),
+        (account('api = "stapi"'), 'accounts.main.endpoints.api: missing; required for api = "stapi"'),
+        (
+            f"{STAPI}\ndelivery_api = 'stac'{WATCH}",
+            'accounts.main.delivery_api: api = "stapi" delivers by the links of an order; remove it',
+        ),
+        (
+            STAPI.replace("bearer", "oauth") + WATCH,
+            "accounts.main.endpoints.token: missing; required for oauth credentials",
+        ),
+        (STAPI.replace("bearer", "oauth") + WATCH, "accounts.main.client_id: missing"),
+        (
+            f"{STAPI}{WATCH}\n[[order]]\naccount = 'main'",
+            'order[0].account: api = "stapi" places no orders; remove the table',
         ),
         (f"{GOOD}\ncolour = 1", "watch[0].colour: unknown key"),
         (f"colour = 1\n{GOOD}", "colour: unknown key"),

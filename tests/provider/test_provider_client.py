@@ -36,7 +36,7 @@ from tests.provider.kit import (
 from orderwatch.core.retry_after import http_date, retry_after
 from orderwatch.errors import AnswerError, MissingError, ProviderError, RefusedError, UnavailableError
 from orderwatch.provider.connection import Connection
-from orderwatch.provider.transport import InvalidRequestError
+from orderwatch.provider.transport import InvalidRequestError, UnsupportedError
 
 TRANSIENT = [408, 429, 500, 502, 503, 504, 522, 524]
 
@@ -162,7 +162,7 @@ async def test_an_idle_connection_closed_by_the_server_costs_no_try(
         (302, AnswerError),
         (304, AnswerError),
         (307, AnswerError),
-        (501, UnavailableError),
+        (501, UnsupportedError),
         (520, UnavailableError),
         (777, AnswerError),
     ],

@@ -18,12 +18,27 @@ PYTHON_PACKAGES = (
     "flask==3.1.3",
     "flask-cors==6.0.5",
 )
+STAPI_PACKAGES = (
+    "stapi-fastapi==0.8.0",
+    "stapi-pydantic==0.1.0",
+    "fastapi==0.165.0",
+    "geojson-pydantic==2.2.0",
+    "returns==0.30.0",
+    "uvicorn==0.54.0",
+)
+STAC_PACKAGES = (
+    "stac-fastapi-pgstac==7.2.0",
+    "stac-fastapi-api==7.0.0",
+    "pypgstac[psycopg]==0.10.0",
+    "pystac-client==0.9.1",
+    "uvicorn==0.54.0",
+)
 NODE_PACKAGES = ("azurite@3.37.0",)
 
 
-def python_programs(cache: Path) -> Path:
+def python_programs(cache: Path, packages: Sequence[str] = PYTHON_PACKAGES) -> Path:
     """Return the folder of programs of a virtual environment with the packages."""
-    install = ("bin/pip", "install", "--quiet", "--disable-pip-version-check", *PYTHON_PACKAGES)
+    install = ("bin/pip", "install", "--quiet", "--disable-pip-version-check", *packages)
     return _installed(cache, (sys.executable, "-m", "venv", "."), install) / "bin"
 
 

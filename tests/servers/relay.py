@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 
 
@@ -26,7 +26,7 @@ class Relay:
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
         try:
-            with closing(writer):
+            with closing(writer), suppress(ConnectionRefusedError):  # the server has stopped
                 there = await asyncio.open_connection("127.0.0.1", self.server_port)
                 with closing(there[1]):
                     await _until_one_ends(

@@ -6,6 +6,7 @@ The real fetcher, files and sockets; a relay before the server cuts the first an
 import json
 import random
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,11 @@ def zip_file(seed: int, size: int) -> bytes:
 
 
 def picture(seed: int, size: int) -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + random.Random(seed).randbytes(size) + b"\0\0\0\0IEND\xaeB`\x82"
+    noise = random.Random(seed).randbytes(size)
+    chunks = ((b"IHDR", bytes(13)), (b"IDAT", noise), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4) for kind, data in chunks
+    )
 
 
 def outline(seed: int, size: int) -> bytes:

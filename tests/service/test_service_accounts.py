@@ -81,10 +81,16 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, str]]:
     seen: list[Mapping[str, str]] = []
 
     async def noted(
-        session: ClientSession, method: str, url: URL, *, name: str, headers: Mapping[str, str]
+        session: ClientSession,
+        method: str,
+        url: URL,
+        *,
+        name: str,
+        headers: Mapping[str, str],
+        document: Mapping[str, object] | None = None,
     ) -> Reply:
         seen.append(headers)
-        return await exchange(session, method, url, name=name, headers=headers)
+        return await exchange(session, method, url, name=name, headers=headers, document=document)
 
     monkeypatch.setattr(client, "exchange", noted)
     return seen

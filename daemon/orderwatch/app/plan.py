@@ -42,7 +42,8 @@ class AccountPlan:
     def endpoints(self) -> dict[str, str]:
         """The URLs of the APIs in use, by the name of their key."""
         endpoints = self.settings.endpoints
-        used = {"token": self.settings.token_url, "api": endpoints.api}
+        used = {"token": self.settings.token_url} if self.settings.token_url else {}
+        used["api"] = endpoints.api
         return used | ({"accounts": endpoints.accounts} if self.settings.credentials == "platform" else {})
 
 
@@ -150,10 +151,11 @@ def _account(name: str, settings: Settings) -> AccountPlan:
 
 
 def _contract(account: config.Account) -> str:
-    """Return whose list shows the account's orders; legacy credentials count as a contract each."""
+    """Return whose list shows the account's orders; other than platform credentials count as one each."""
     if account.contract_id is not None:
         return account.contract_id
-    return f"legacy.{sha256(account.client_id.get_secret_value().encode()).hexdigest()[:16]}"
+    owner = account.client_id.get_secret_value() or account.endpoints.api
+    return f"{account.credentials}.{sha256(owner.encode()).hexdigest()[:16]}"
 
 
 def _watch_set(account: str, settings: Settings) -> WatchSet:

@@ -84,8 +84,10 @@ def _chosen(plan: "Plan", account: str | None) -> Collection[str]:
 def _print_contracts(screen: "Console", info: "ContractInfo") -> None:
     scope = "scope unknown" if info.scope is None else f"scope {' '.join(info.scope)}"
     screen.print(plain(f"{info.account}: {info.credentials} credentials, {scope}"))
-    if info.credentials == "legacy":
-        screen.print(f"  no contracts: legacy credentials have none; can task: {_yes_no(info.may_task)}")
+    if info.credentials != "platform":
+        screen.print(
+            f"  no contracts: {info.credentials} credentials have none; can task: {_yes_no(info.may_task)}"
+        )
     rows = [
         (
             "  used" if contract.contract_id == info.contract_id else "",

@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from orderwatch.config.accounts import odd_account, odd_order_ids
 from orderwatch.config.environment import PREFIX, overridden, parse_value
 from orderwatch.config.notifications import KINDS, SECRETS, same_names
 from orderwatch.config.secrets import INDIRECT, why_unreadable
 from orderwatch.config.settings import PROBLEM_SEPARATOR, Settings
-from orderwatch.core.field_parsers import whole
 from orderwatch.core.validation_errors import place, sentence
 from orderwatch.errors import ConfigError
 
@@ -173,13 +173,15 @@ def _contradictions(data: Mapping[str, Any]) -> list[str]:
     problems: list[str] = []
     accounts = dict(_tables(data.get("accounts")))
     for name, account in accounts.items():
-        problems += _odd_account(f"accounts.{name}", account)
+        problems += odd_account(f"accounts.{name}", account)
     named = [(key, index, row) for key in ("watch", "order") for index, row in _rows(data.get(key))]
     for key, index, row in named:
         wanted = row.get("account")
         if isinstance(wanted, str) and wanted not in accounts:
             known = ", ".join(sorted(accounts)) or "none"
             problems.append(f"{key}[{index}].account: unknown account {wanted!r}; configured: {known}")
+        if key == "order" and accounts.get(str(wanted), {}).get("api") == "stapi":
+            problems.append(f'order[{index}].account: api = "stapi" places no orders; remove the table')
     first: dict[str, int] = {}
     for index, order in _rows(data.get("order")):
         names = [order.get(key) for key in ("account", "project_name", "task_name")]
@@ -189,7 +191,7 @@ def _contradictions(data: Mapping[str, Any]) -> list[str]:
     problems += _unknown_attachments(data, accounts)
     for index, watch in _rows(data.get("watch")):
         account = accounts.get(str(watch.get("account")), {})
-        problems += _odd_order_ids(f"watch[{index}]", watch, account)
+        problems += odd_order_ids(f"watch[{index}]", watch, account)
         if not any(watch.get(key) for key in _SELECTORS):
             problems.append(
                 f"watch[{index}]: selects no orders; set {', '.join(_SELECTORS[:-1])} or {_SELECTORS[-1]}"
@@ -197,32 +199,11 @@ def _contradictions(data: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _odd_account(location: str, account: Mapping[str, Any]) -> Iterator[str]:
-    legacy = account.get("credentials", "platform") == "legacy"
-    if legacy and "contract_id" in account:
-        yield f"{location}.contract_id: legacy credentials have no contract; remove it"
-    if not legacy and "contract_id" not in account:
-        yield f"{location}.contract_id: missing; required for platform credentials"
-    chosen = account.get("delivery_api")
-    is_used = "deliverables" in (chosen if isinstance(chosen, list) else [chosen])
-    if is_used and account.get("api", "v1") == "v1":
-        yield f'{location}.delivery_api: "deliverables" requires api = "v2"'
-
-
-def _odd_order_ids(location: str, watch: Mapping[str, Any], account: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the ids that v1 of the API cannot have, whose ids are numbers."""
-    ids = watch.get("order_ids")
-    if account.get("api", "v1") != "v1" or not isinstance(ids, list):
-        return
-    for index, order_id in enumerate(ids):
-        if isinstance(order_id, str) and order_id != str(whole(order_id)):
-            yield f'{location}.order_ids[{index}]: must be a number such as "23272" for api = "v1"'
-
-
 def _unknown_attachments(data: Mapping[str, Any], accounts: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names that telluric does not offer, unless an account also uses another API."""
     if any(
-        account.get("delivery_api", "telluric") not in ("telluric", ["telluric"])
+        account.get("api") == "stapi"
+        or account.get("delivery_api", "telluric") not in ("telluric", ["telluric"])
         for account in accounts.values()
     ):
         return

@@ -64,19 +64,22 @@ class Endpoints(Table):
 
 
 class Account(Table):
-    credentials: Literal["platform", "legacy"] = "platform"
-    client_id: Secret
+    credentials: Literal["platform", "legacy", "oauth", "bearer"] = "platform"
+    client_id: Secret = SecretStr("")  # required for all credentials but "bearer"
     client_secret: Secret
     contract_id: Annotated[str, Field(min_length=1)] | None = None
-    api: Literal["v1", "v2"] = "v1"
+    api: Literal["v1", "v2", "stapi"] = "v1"
     delivery_api: DeliveryApis = ("telluric",)
     collections: Words = ("l1d-sr", "l1d")
     endpoints: Endpoints = Endpoints()
 
     @property
     def token_url(self) -> str:
+        """The URL of the token endpoint, empty if the secret is the token."""
         hosts = {"platform": "auth.platform.satellogic.com", "legacy": "login.satellogic.com"}
-        return self.endpoints.token or f"https://{hosts[self.credentials]}/oauth/token"
+        if self.credentials in hosts:
+            return self.endpoints.token or f"https://{hosts[self.credentials]}/oauth/token"
+        return (self.credentials == "oauth" and self.endpoints.token) or ""
 
     @property
     def archive_url(self) -> str:

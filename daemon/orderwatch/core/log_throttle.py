@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Hashable
 
-MAX_LINES = 10  # about files of one order at one moment; more are summed up
-
 
 class LogThrottle:
     """Counts how often each trouble occurred in a row."""

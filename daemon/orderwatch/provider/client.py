@@ -47,7 +47,7 @@ class Api:
     """How to authorize requests to one of the provider's APIs."""
 
     name: str
-    audience: str | None  # None: requests carry no credentials
+    audience: str | None  # of the token, empty if it needs none; None: requests carry no credentials
     token_header: str
     needs_contract: bool
     may_redirect: bool = False  # between paths with and without a final slash
@@ -59,6 +59,7 @@ TASKING = Api("tasking", _API_AUDIENCE, "authorizationToken", needs_contract=Tru
 ARCHIVE = Api("archive", _API_AUDIENCE, "authorizationToken", needs_contract=True)
 FOREIGN_ARCHIVE = Api("archive", None, "", needs_contract=False)
 TELLURIC = Api("telluric", _API_AUDIENCE, "authorizationToken", needs_contract=True)
+STAPI = Api("stapi", "", "Authorization", needs_contract=False, may_redirect=True)
 ORDERS = Api("orders", _API_AUDIENCE, "authorizationToken", needs_contract=True, may_redirect=True)
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from orderwatch.core.network import DIRECT, Network
 from orderwatch.errors import RefusedError
 from orderwatch.ports import UNMETERED, Archive, Meter, Tasking
-from orderwatch.provider.client import ORDERS, TASKING, HttpClient
+from orderwatch.provider.client import ORDERS, STAPI, TASKING, HttpClient
 from orderwatch.provider.contracts import ContractsApi, explain_refusal, scope_problem
 from orderwatch.provider.credentials import Credentials
 from orderwatch.provider.delivery.archives import open_archive
@@ -19,6 +19,9 @@ from orderwatch.provider.page_limits import PageLimits
 from orderwatch.provider.pagination import Page, pages
 from orderwatch.provider.rate_limiter import RateLimiter
 from orderwatch.provider.schemas import SchemaReader
+from orderwatch.provider.stapi.archive import StapiArchive
+from orderwatch.provider.stapi.records import ORDER_LIST, OrderRecords
+from orderwatch.provider.stapi.tasking import NO_ORDERING, StapiTasking
 from orderwatch.provider.tasking import TaskingApi
 from orderwatch.provider.tokens import Tokens
 from orderwatch.provider.transport import open_session
@@ -55,12 +58,16 @@ class Connection:
         return None if date is None else (self.now() - date).total_seconds()
 
     def _order_pages(self) -> AsyncIterator[Page]:
+        if self.http.credentials.api == "stapi":
+            return pages(self.http, STAPI, "/orders", form=ORDER_LIST, max_rows=1)
         if self.http.credentials.api == "v2":
             return pages(self.http, ORDERS, "/v2/orders/", form=WHOLE_LIST, max_rows=1)
         return pages(self.http, TASKING, "/tasking/tasks/", max_rows=1)
 
     async def require_tasking(self) -> None:
         """Raise `RefusedError` if these credentials, or their contract, cannot place orders."""
+        if self.http.credentials.api == "stapi":
+            raise RefusedError(NO_ORDERING)
         problem = scope_problem(await self.scope())
         if problem is None and self.contracts:
             problem = await self.contracts.problem()
@@ -69,7 +76,7 @@ class Connection:
 
     async def scope(self) -> tuple[str, ...] | None:
         """Return the scope of the credentials, None if unknown."""
-        return await self.http.scope(TASKING)
+        return await self.http.scope(STAPI if self.http.credentials.api == "stapi" else TASKING)
 
 
 def _utc_now() -> datetime:
@@ -119,13 +126,27 @@ async def connect(
             meter=meter,
         )
         reader = SchemaReader(credentials.name)
+        tasking, archive = _open_apis(http, reader, monotonic, sleep)
         yield Connection(
-            tasking=OrdersApi(http, reader, monotonic, sleep)
-            if credentials.api == "v2"
-            else TaskingApi(http, reader),
-            archive=open_archive(http, reader, monotonic),
+            tasking=tasking,
+            archive=archive,
             contracts=ContractsApi(http, reader) if credentials.kind == "platform" else None,
             http=http,
             rate_limiter=rate_limiter,
             now=now,
         )
+
+
+def _open_apis(
+    http: HttpClient,
+    reader: SchemaReader,
+    monotonic: Callable[[], float],
+    sleep: Callable[[float], Awaitable[object]],
+) -> tuple[Tasking, Archive]:
+    if http.credentials.api == "stapi":
+        records = OrderRecords(http, reader, monotonic)
+        return StapiTasking(http, records), StapiArchive(http, reader, records, monotonic)
+    archive = open_archive(http, reader, monotonic)
+    if http.credentials.api == "v2":
+        return OrdersApi(http, reader, monotonic, sleep), archive
+    return TaskingApi(http, reader), archive

@@ -10,12 +10,12 @@ class Credentials:
     """Credentials, contract and endpoints of one account; URLs may end with a slash."""
 
     name: str
-    kind: Literal["platform", "legacy"]
+    kind: Literal["platform", "legacy", "oauth", "bearer"]  # bearer: the secret is the token
     client_id: str
     read_secret: Callable[[], str] = field(
         repr=False
     )  # called for each token, because the secret may be rotated
-    contract_id: str | None  # None for legacy credentials
+    contract_id: str | None  # None unless the kind is platform
     token_url: str
     accounts_url: str
     api_url: str

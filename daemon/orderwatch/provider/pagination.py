@@ -35,12 +35,14 @@ class ListForm(NamedTuple):
     """How a list is requested and answered.
 
     `envelopes` are the keys of the rows, the first that is there counts. Without `asks_page` the provider
-    decides the size of pages. So many empty pages in a row may be followed by others.
+    decides the size of pages; without `by_offset` only its links lead to them. So many empty pages in a row
+    may be followed by others.
     """
 
     envelopes: tuple[str, ...] = ("results",)
     page_rows: int = PAGE_ROWS
     asks_page: bool = True
+    by_offset: bool = True
     max_empty_pages: int = 0
 
 
@@ -120,7 +122,8 @@ class _ListReader:
     def first(self) -> URL:
         if not self.form.asks_page and self.limit == self.form.page_rows:
             return self.http.url(self.api, self.path, **self.filters)
-        return self.http.url(self.api, self.path, limit=self.limit, offset=0, **self.filters)
+        offset = {"offset": 0} if self.form.by_offset else {}
+        return self.http.url(self.api, self.path, limit=self.limit, **offset, **self.filters)
 
     async def request(self, url: URL) -> tuple[URL, object]:
         """Return the JSON of the page, and the URL that served it."""
@@ -221,9 +224,18 @@ def _parse_page(document: object, name: str, envelopes: tuple[str, ...]) -> tupl
     fields = document if isinstance(document, dict) else {}
     for key in envelopes:
         if isinstance(found := fields.get(key), list):
-            total = fields.get("count")
-            return Page(found, total if isinstance(total, int) else None), fields.get("next")
+            total = fields.get("count", fields.get("numberMatched"))
+            return Page(found, total if isinstance(total, int) else None), _next_link(fields)
     raise AnswerError(f"{name}: the response is not a list")
+
+
+def _next_link(fields: Mapping[str, object]) -> object:
+    """Return the address in `next`, or in the link with this relation as in GeoJSON of OGC and STAC."""
+    links = fields.get("links")
+    for link in links if isinstance(links, list) else ():
+        if isinstance(link, dict) and link.get("rel") == "next":
+            return link.get("href", "")
+    return fields.get("next")
 
 
 def _digest(found: list[object]) -> int:

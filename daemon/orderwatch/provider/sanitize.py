@@ -116,6 +116,7 @@ def _is_mixed(run: str) -> bool:
 
 
 MAX_MESSAGE_CHARS = 300
+MAX_REASON_CHARS = 500
 MAX_TEXT_CHARS = 2000
 
 # Keys that wrap messages; any other key is the field that a message is about.
@@ -173,6 +174,12 @@ def _one_line(text: str) -> str:
     if "bearer " in line.lower():
         return HIDDEN  # a short token is indistinguishable from a word
     return _truncate(" ".join(str(redact_secrets(word)) for word in line.split()), MAX_MESSAGE_CHARS)
+
+
+def reason_text(*texts: str | None) -> str | None:
+    """Return the texts that are there as one short reason, None without any."""
+    reason = "; ".join(dict.fromkeys(text for text in texts if text))
+    return _truncate(reason, MAX_REASON_CHARS) or None
 
 
 def _truncate(text: str, limit: int) -> str:

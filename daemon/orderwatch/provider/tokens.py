@@ -130,14 +130,16 @@ class Tokens:
             log.info("token.refresh_restored", account=self._credentials.name, audience=audience)
 
     async def _request_token(self, audience: str) -> _NewToken:
+        if self._credentials.kind == "bearer":
+            return self._given_token()
         url = URL(self._credentials.token_url)
         host = url.host or ""
         await self._rate_limiter.acquire(host, "token")
         document = {
             "client_id": self._credentials.client_id,
             "client_secret": self._credentials.read_secret(),
-            "audience": audience,
             "grant_type": "client_credentials",
+            **({"audience": audience} if audience else {}),
         }
         request = exchange(self._session, "POST", url, name="token", document=document)
         reply = await metered(self._meter, "token", request)
@@ -150,6 +152,14 @@ class Tokens:
         new = _parse(reply.json())
         self._learn_secret(new.token)
         return new
+
+    def _given_token(self) -> _NewToken:
+        """Return the secret as the token; it is read again after a refusal, because it may be rotated."""
+        token = self._credentials.read_secret()
+        if not _HEADER_SAFE.fullmatch(token):
+            raise RefusedError("token: client_secret is not a token")
+        self._learn_secret(token)
+        return _NewToken(token, DEFAULT_LIFETIME_SECONDS, None)
 
 
 def _without_size(error: ProviderError) -> ProviderError:

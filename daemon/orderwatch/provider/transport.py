@@ -38,9 +38,7 @@ _CHARSET = re.compile(r';\s*charset\s*=\s*"?([\w.:-]+)', re.ASCII | re.IGNORECAS
 SUCCESS = range(200, 300)
 CLIENT_ERROR = range(400, 500)
 _SERVER_ERROR = range(500, 600)
-_TRANSIENT = frozenset({408, 429, 500, 503, 522})
 _TOO_SLOW = frozenset({502, 504, 524})  # gateway timeouts
-_INVALID = frozenset({400, 422})
 
 
 class TransientError(UnavailableError):
@@ -59,6 +57,14 @@ class TimeoutReplyError(TransientError):
         self.answered = answered
 
 
+class FailedReplyError(TransientError):
+    """The server fails at this request (500), perhaps each time."""
+
+
+class UnsupportedError(UnavailableError):
+    """The server does not implement this request (501)."""
+
+
 class TruncatedError(AnswerError):
     """The body was truncated; retried within the call."""
 
@@ -73,6 +79,19 @@ class InvalidRequestError(AnswerError):
 
 class NotAllowedError(AnswerError):
     """The provider answers 405: it has no such request."""
+
+
+_UNAVAILABLE: Mapping[int, type[UnavailableError]] = {
+    **dict.fromkeys((408, 429, 503, 522), TransientError),
+    500: FailedReplyError,
+    501: UnsupportedError,
+}
+_UNUSABLE: Mapping[int, type[ProviderError]] = {
+    **dict.fromkeys((400, 422), InvalidRequestError),
+    404: MissingError,
+    405: NotAllowedError,
+    413: OversizeError,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +136,11 @@ class Reply:
             return
         if self.status in _TOO_SLOW:
             raise TimeoutReplyError(text, wait=self.retry_after or 0.0, answered=True)
-        if self.status in _TRANSIENT:
-            raise TransientError(text, wait=self.retry_after or 0.0)
+        if kind := _UNAVAILABLE.get(self.status):
+            raise kind(text, wait=self.retry_after or 0.0)
         if self.status in _SERVER_ERROR:
             raise UnavailableError(text, wait=self.retry_after or 0.0)
-        if self.status == HTTPStatus.NOT_FOUND:
-            raise MissingError(text)
-        if self.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            raise NotAllowedError(text)
-        if self.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            raise OversizeError(text)
-        if self.status in _INVALID:
-            raise InvalidRequestError(text)
-        raise AnswerError(text)
+        raise _UNUSABLE.get(self.status, AnswerError)(text)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """What downloads use again and again: threads take time to start, and new memory to be touched first."""
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from typing import Generic, TypeVar
 from orderwatch.transfer.blocks import Block
 
 _MAX_IDLE = 8
+_MAX_WRITERS = 4  # flushes that wait for the same disk; more threads only wait for each other
 
 T = TypeVar("T")
 
@@ -58,9 +60,10 @@ class Threads:
 
 
 class Pools:
-    """The blocks and threads of an account's downloads."""
+    """The blocks and threads of an account's downloads; small files are written by few at once."""
 
     def __init__(self) -> None:
+        self.writing = threading.BoundedSemaphore(_MAX_WRITERS)
         self.blocks = Pool(Block)
         self.threads = Pool(Threads, Threads.end)
 

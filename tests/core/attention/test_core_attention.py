@@ -57,6 +57,7 @@ def an_order(**fields: Any) -> OrderFacts:  # noqa: ANN401 - of any field
         "task_name": "Quay",
         "placed_at": None,
         "word": "in_progress",
+        "reason": None,
         "ours": False,
         "phase": OrderPhase.IN_PROGRESS,
         "state": OrderState.OPEN,

@@ -42,6 +42,7 @@ from orderwatch.core.model import (
 )
 from orderwatch.core.orders.completeness import awaits_files, state_of
 from orderwatch.core.orders.observe import Verdict, observe, observe_missing
+from orderwatch.core.orders.snapshot import Observation
 from orderwatch.core.orders.status import CAPTURE_TRANSITIONS, ORDER_TRANSITIONS, classify
 
 _O, _C, _K = OrderPhase, CapturePhase, TransitionKind
@@ -167,6 +168,25 @@ def test_a_name_missing_from_an_answer_is_not_forgotten() -> None:
 def test_a_new_name_is_taken_over() -> None:
     renamed = replace(look(), order=seen_order(project_name="Harbour 2"))
     assert after(look(), renamed).order.project_name == "Harbour 2"
+
+
+def reasoned(word: str, reason: str | None = None) -> Observation:
+    return replace(look(), order=seen_order(word, reason=reason))
+
+
+def test_a_status_change_is_recorded_with_its_reason() -> None:
+    verdict = after(reasoned("received"), reasoned("failed", "clouds"))
+    assert [(m.after, m.detail) for m in verdict.transitions] == [("failed", "clouds")]
+    assert verdict.order.reason == "clouds"
+
+
+def test_a_reason_known_before_is_not_that_of_the_next_status() -> None:
+    held = reasoned("received", "by hand")
+    assert after(held, reasoned("received")).order.reason == "by hand"
+    assert after(held, reasoned("")).order.reason == "by hand"
+    repeated = after(held, reasoned("in_progress", "by hand"))
+    assert [(m.after, m.detail) for m in repeated.transitions] == [("in_progress", None)]
+    assert after(held, reasoned("completed")).order.reason is None
 
 
 def test_captures_and_scenes_missing_from_an_answer_stay() -> None:

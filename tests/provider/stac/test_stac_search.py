@@ -19,7 +19,7 @@ from tests.provider.stac.stac_kit import (
     reading,
 )
 
-from orderwatch.errors import AnswerError, MissingError, RefusedError
+from orderwatch.errors import AnswerError, MissingError, RefusedError, UnavailableError
 from orderwatch.provider.stac.search import REMEMBER_SECONDS
 
 
@@ -203,6 +203,58 @@ async def test_where_the_filter_is_refused_place_and_time_find_the_items(status:
     assert [line["event"] for line in logs if line["event"].startswith("archive")] == [
         "archive.filter_refused"
     ]
+
+
+@pytest.mark.parametrize("status", [500, 501, 504])
+async def test_an_archive_that_fails_at_the_filter_each_time_is_searched_by_place(status: int) -> None:
+    async with reading(Shelf([*tiles(3), item("9_9", OTHER)], refusal=status)) as here:
+        assert await here.ids() == ids(tiles(3))
+        filtered = sum("filter" in body for body in here.shelf.bodies)
+        assert await here.ids() == ids(tiles(3))
+    assert sum("filter" in body for body in here.shelf.bodies) == filtered
+    assert here.shelf.places == 2
+
+
+async def test_an_archive_that_fails_at_a_filter_that_has_worked_is_down() -> None:
+    async with reading(Shelf(tiles(2))) as here:
+        assert await here.ids() == ids(tiles(2))
+        here.shelf.refusal = 500
+        with pytest.raises(UnavailableError, match="500"):
+            await here.ids()
+        here.shelf.refusal = None
+        assert await here.ids() == ids(tiles(2))
+    assert here.shelf.places == 0
+
+
+async def test_an_archive_that_fails_at_a_later_page_is_down() -> None:
+    class Torn(Shelf):
+        async def reply(self, request: web.Request) -> web.StreamResponse:
+            self.refusal = 500 if self.bodies else None
+            return await super().reply(request)
+
+    shelf = Torn(tiles(15), page_items=10)
+    async with reading(shelf) as here:
+        with pytest.raises(UnavailableError, match="500"):
+            await here.ids()
+    assert shelf.places == 0
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+async def test_an_archive_that_is_down_is_an_outage_and_no_refused_filter(status: int) -> None:
+    shelf = Shelf(tiles(1), answers=[web.Response(status=status) for _ in range(4)])
+    async with reading(shelf) as here:
+        with pytest.raises(UnavailableError, match=str(status)):
+            await here.ids()
+        shelf.answers.clear()
+        await here.ids()
+    assert "filter" in shelf.bodies[-1]
+
+
+async def test_without_place_and_time_a_filter_that_fails_is_an_outage() -> None:
+    order = an_order(document={"target": "nowhere"})
+    async with reading(Shelf(tiles(1), refusal=500)) as here:
+        with pytest.raises(UnavailableError, match="500"):
+            await here.ids(order, a_capture(start=None))
 
 
 async def test_a_refusal_is_remembered_for_six_hours() -> None:

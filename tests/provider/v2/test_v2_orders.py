@@ -24,7 +24,7 @@ from tests.provider.v2.kit import (
 from orderwatch.core.model import OrderPhase
 from orderwatch.core.orders.snapshot import OrderSnapshot
 from orderwatch.errors import AnswerError, MissingError
-from orderwatch.provider.v2.events import MAX_REASON_CHARS
+from orderwatch.provider.sanitize import MAX_REASON_CHARS
 
 LIST = "GET /v2/orders/"
 

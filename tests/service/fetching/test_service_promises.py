@@ -16,6 +16,7 @@ from tests.transfer.fetch_rig import RETRIES, Rig, assembled
 from tests.transfer.transfer_kit import Answer, Asked, Host, file, host, reply, sample_zip
 
 from orderwatch.core.deliveries.checksum import Checksum
+from orderwatch.core.formatting import format_bytes
 from orderwatch.core.model import Delivery
 from orderwatch.ports import Offer
 from orderwatch.transfer.http.downloader import DownloadOptions
@@ -79,7 +80,10 @@ async def test_a_file_of_another_size_is_downloaded_once_the_provider_corrects_t
     async with offered(tmp_path, file(ZIP), size=1_000) as (rig, offers, there):
         after = await attempt(rig)
         assert after.state is WAITING
-        assert after.reason == f"the provider promises 1,000 bytes, but the download host has {len(ZIP):,}"
+        assert (
+            after.reason
+            == f"the provider promises 1.0 kB, but the download host has {format_bytes(len(ZIP))}"
+        )
         offers.facts = {"size": len(ZIP)}
         assert (await attempt(rig)).state is STORED
     assert len(there.heard) == 2
@@ -90,7 +94,7 @@ async def test_a_promise_that_stays_wrong_ends_with_the_last_attempt(tmp_path: P
         while (after := await attempt(rig)).state is WAITING:
             assert rig.partial(after).stat().st_size == 0
         assert after.state is GIVEN_UP
-        assert "promises 1,000 bytes" in (after.reason or "")
+        assert "promises 1.0 kB" in (after.reason or "")
     assert len(there.heard) == RETRIES.max_attempts
 
 

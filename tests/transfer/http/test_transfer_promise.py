@@ -7,6 +7,7 @@ from tests.transfer.kinds.kinds_kit import sample
 from tests.transfer.transfer_kit import TRUTH, Answer, Row, file, host, reply
 
 from orderwatch.core.deliveries.promise import Promise
+from orderwatch.core.formatting import format_bytes
 from orderwatch.errors import TransferError
 
 TIFF = sample("cog-by-gdal.tif")
@@ -17,8 +18,8 @@ async def test_another_length_than_the_promised_size_is_refused_before_a_byte_is
     row.promise = Promise(size=1_000_000)
     async with host(file(TRUTH, etag='"one"')) as there:
         error = await row.fail(there.url)
-    size = f"{len(TRUTH):,}"
-    assert str(error) == f"the provider promises 1,000,000 bytes, but the download host has {size}"
+    size = format_bytes(len(TRUTH))
+    assert str(error) == f"the provider promises 1.0 MB, but the download host has {size}"
     assert row.starts == []
 
 

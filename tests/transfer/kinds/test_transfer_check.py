@@ -11,6 +11,7 @@ from tests.transfer.transfer_kit import PART, TRUTH
 
 from orderwatch.core.deliveries.checksum import Checksum
 from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
+from orderwatch.core.formatting import format_bytes
 from orderwatch.core.model import Delivery
 from orderwatch.errors import BadBytesError
 from orderwatch.ports import Fetched
@@ -115,7 +116,7 @@ def test_what_looks_like_an_error_is_the_file_if_it_has_the_promised_size(
 
 def test_another_size_than_the_promised_one_is_refused(tmp_path: Path, delivery: Delivery) -> None:
     check(tmp_path, delivery, TIFF, Promise(size=len(TIFF)))
-    words = f"the provider promises 1,000,000 bytes, but the downloaded file has {len(TIFF):,}"
+    words = f"the provider promises 1.0 MB, but the downloaded file has {format_bytes(len(TIFF))}"
     refuse(tmp_path, delivery, TIFF, words, Promise(size=1_000_000))
 
 

@@ -22,7 +22,7 @@ class ContractInfo:
     """
 
     account: str
-    credentials: Literal["platform", "legacy"]
+    credentials: Literal["platform", "legacy", "oauth", "bearer"]
     contract_id: str | None
     scope: tuple[str, ...] | None = None
     source: str | None = None

@@ -22,7 +22,7 @@ from orderwatch.db.repositories import Store, open_reader, open_store
 from orderwatch.errors import LockedError, ProviderError
 from orderwatch.ops.log import Redactor
 from orderwatch.service.clock import Clock
-from orderwatch.service.ordering.canceller import Canceller, CancelResult
+from orderwatch.service.ordering.canceller import Canceller, CancelResult, require_cancelling
 from orderwatch.service.ordering.placer import PlaceOutcome
 from orderwatch.service.wakeup import Wakeup
 
@@ -200,8 +200,9 @@ async def orders_named(plan: Plan, name: str) -> list[tuple[str, str]]:
 
 
 async def read_order(plan: Plan, redactor: Redactor, account: str, order_id: str) -> OrderSnapshot:
-    """Read an order at the provider. Raises `ProviderError`, also if the account cannot task."""
+    """Read an order at the provider. Raises `ProviderError`, also if the account cannot task or cancel."""
     async with open_connection(plan.accounts[account], plan.network, redactor) as connection:
+        require_cancelling(connection.tasking)
         await connection.require_tasking()
         return await connection.tasking.order(order_id)
 

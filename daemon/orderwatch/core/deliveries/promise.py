@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from orderwatch.core.deliveries.checksum import Checksum
+from orderwatch.core.formatting import format_bytes_pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,8 @@ class Promise:
         """Return in words how this size, as `source` has it, differs from the promised one."""
         if size is None or self.size is None or size == self.size:
             return None
-        return f"the provider promises {self.size:,} bytes, but {source} {size:,}"
+        promised, found = format_bytes_pair(self.size, size)
+        return f"the provider promises {promised}, but {source} {found}"
 
 
 NO_PROMISE = Promise()

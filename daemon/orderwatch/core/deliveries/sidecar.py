@@ -54,7 +54,9 @@ def sidecar(order: Order, delivery: Delivery, stored_at: datetime) -> bytes:
         "sha256": delivery.sha256,
         "stored_at": zulu(stored_at),
     }
-    return json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
+    # A line for each field: to indent what is inside takes ten times as long.
+    lines = [f'  "{name}": {json.dumps(value, ensure_ascii=False)}' for name, value in content.items()]
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,11 +148,13 @@ def _key(order: Order | None, observation: Observation) -> OrderKey:
 def merge_snapshot(known: Order, seen: OrderSnapshot | None) -> Order:
     """Returns the order with the fields of its snapshot; a field that is absent there changes nothing.
 
-    The document of a done order may have been deleted, and is not stored again.
+    A reason does not outlast its status. The document of a done order may have been deleted, and is not
+    stored again.
     """
     if seen is None:
         return known
     deleted = known.state is OrderState.DONE and not known.document
+    has_same_status = seen.status in {"", known.status.word}
     return replace(
         known,
         task_id=known.task_id if seen.task_id is None else seen.task_id,
@@ -162,7 +164,7 @@ def merge_snapshot(known: Order, seen: OrderSnapshot | None) -> Order:
         placed_at=seen.placed_at or known.placed_at,
         start=seen.start or known.start,
         end=seen.end or known.end,
-        reason=seen.reason or known.reason,
+        reason=seen.reason or (known.reason if has_same_status else None),
         document={} if deleted else seen.document or known.document,
     )
 
@@ -184,7 +186,8 @@ def _order_status(
     if lost:
         _log_found_again(status, log)
     elif kind is not None:
-        log.add(Subject.ORDER, held.word if held else None, status.word, kind)
+        reason = seen.reason if order is None or seen.reason != order.reason else None
+        log.add(Subject.ORDER, held.word if held else None, status.word, kind, detail=reason)
     if seen.phase is None:
         log.unknown.append(f"order:{seen.status or NO_STATUS}")
     return status

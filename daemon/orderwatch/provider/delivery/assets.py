@@ -77,6 +77,11 @@ class Asset:
     size: int | None = None
     checksum: str | None = None  # a multihash, as the provider writes it
 
+    @property
+    def place(self) -> str:
+        """Where the file is: its place in the bucket, or else its link without the query, which expires."""
+        return self.bucket_address or URL(self.url, encoded=True).with_query(None).human_repr()
+
     def to_offer(self, version: Iterable[str | None]) -> Offer:
         """Return the offer; `version` are the texts that are equal as long as the file is the same."""
         published = "\0".join(text or "" for text in (*version, self.name, self.file_name))

@@ -12,7 +12,12 @@ from orderwatch.core.orders.outcome_id import is_same_outcome, spellings
 from orderwatch.errors import AnswerError
 from orderwatch.provider.client import ARCHIVE, FOREIGN_ARCHIVE, ForbiddenReplyError, HttpClient
 from orderwatch.provider.stac.pagination import NAME, Body, search_pages
-from orderwatch.provider.transport import InvalidRequestError
+from orderwatch.provider.transport import (
+    FailedReplyError,
+    InvalidRequestError,
+    TimeoutReplyError,
+    UnsupportedError,
+)
 
 REMEMBER_SECONDS = 6 * 3600.0  # then the filter is tried again
 _MARGIN = timedelta(days=1)
@@ -25,6 +30,10 @@ class _IgnoredFilterError(AnswerError):
     """The answer holds items of other captures."""
 
 
+_REFUSALS = ForbiddenReplyError, InvalidRequestError, UnsupportedError, _IgnoredFilterError
+_FAILURES = FailedReplyError, TimeoutReplyError  # an outage, or how a server refuses a filter
+
+
 class CaptureSearch:
     """Searches of one account. `monotonic` is a clock in seconds."""
 
@@ -34,7 +43,7 @@ class CaptureSearch:
         self._url = URL(http.credentials.archive_url)
         self._api = ARCHIVE if http.is_own(self._url) else FOREIGN_ARCHIVE
         self._refused_until = float("-inf")
-        self._is_proven = False  # the filter has found items
+        self._is_proven = False  # the filter has found items of a capture
 
     async def items(self, order: Order, capture: Capture) -> Sequence[object]:
         """Return the capture's items, and those that do not show their capture. Raises `ProviderError`."""
@@ -42,11 +51,12 @@ class CaptureSearch:
             return await self._by_place(order, capture)
         try:
             found = await self._by_outcome(capture.capture_id)
-        except (ForbiddenReplyError, InvalidRequestError, _IgnoredFilterError) as error:
-            found = await self._by_place(order, capture)  # raises if the account is refused as such
+        except (*_REFUSALS, *_FAILURES) as error:
+            if isinstance(error, _FAILURES) and (self._is_proven or _place_body(order, capture) is None):
+                raise
+            found = await self._by_place(order, capture)  # raises if account or archive fail as such
             self._remember_refusal(str(error))
             return found
-        self._is_proven = self._is_proven or bool(found)
         if self._is_proven or _place_body(order, capture) is None:
             return found
         others = await self._by_place(order, capture)
@@ -82,6 +92,7 @@ class CaptureSearch:
         async for items in self._pages({"filter-lang": "cql2-json", "filter": condition}):
             if any(_shows(item, capture_id) is False for item in items):
                 raise _IgnoredFilterError(f"{NAME}: the answer holds other captures")
+            self._is_proven = self._is_proven or bool(items)
             found += items
         return found
 

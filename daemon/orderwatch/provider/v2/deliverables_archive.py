@@ -4,14 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from yarl import URL
-
 from orderwatch.core.model import Capture, CapturePhase, Delivery, Order, SceneFacts
 from orderwatch.core.orders.outcome_id import is_same_outcome
 from orderwatch.core.orders.snapshot import SceneSnapshot
 from orderwatch.ports import Offer
 from orderwatch.provider.client import ORDERS, HttpClient
-from orderwatch.provider.delivery.assets import Asset, AssetReader, to_attachment
+from orderwatch.provider.delivery.assets import AssetReader, to_attachment
 from orderwatch.provider.delivery.offered_links import LinkCache, Offers, authorized
 from orderwatch.provider.pagination import rows
 from orderwatch.provider.schemas import RowSource, SchemaReader
@@ -87,14 +85,10 @@ class DeliverablesArchive:
 
     def _scene(self, row: DeliverableRow) -> _Scene:
         assets = self._assets.read(row.deliverable_id, row.assets)
-        offers = {asset.name: asset.to_offer(_version(row.deliverable_id, asset)) for asset in assets}
+        offers = {
+            asset.name: asset.to_offer((row.deliverable_id, asset.place, asset.checksum)) for asset in assets
+        }
         return _Scene(row.deliverable_id, row.capture_id, row.processing_level, offers)
-
-
-def _version(deliverable_id: str, asset: Asset) -> Sequence[str | None]:
-    """Return what changes with the file: its place in the bucket or else its link, and its checksum."""
-    place = asset.bucket_address or URL(asset.url, encoded=True).with_query(None).human_repr()
-    return deliverable_id, place, asset.checksum
 
 
 def _offers(scenes: Sequence[_Scene]) -> Offers:

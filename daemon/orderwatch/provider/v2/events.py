@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from orderwatch.core.model import OrderPhase
-from orderwatch.provider.sanitize import message_text
+from orderwatch.provider.sanitize import message_text, reason_text
 from orderwatch.provider.v2.rows import EventRow
 from orderwatch.provider.v2.words import order_phase
 
-MAX_REASON_CHARS = 500
 _MAX_EVENTS = 20  # kept of one order
 _MAX_ORDERS = 10_000
 _MAX_TYPE_CHARS = 100
@@ -68,9 +67,7 @@ def reason_of(events: Sequence[Event], report: object) -> str | None:
     texts = [*failing, message_text(report)]
     if not any(texts):
         texts = [event.text for event in events if event.has_message][-1:]
-    reason = "; ".join(dict.fromkeys(text for text in texts if text))
-    shortened = reason if len(reason) <= MAX_REASON_CHARS else f"{reason[: MAX_REASON_CHARS - 1]}…"
-    return shortened or None
+    return reason_text(*texts)
 
 
 def _matters(event: Event) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from orderwatch.core.orders.snapshot import OrderSnapshot
-from orderwatch.provider.sanitize import redact_secrets
+from orderwatch.provider.geojson import order_document
 from orderwatch.provider.schemas import RowSource, SchemaReader
 from orderwatch.provider.v2.events import OrderEvents, phase_of, reason_of
 from orderwatch.provider.v2.rows import EventRow, OrderRow, flat
@@ -40,7 +40,7 @@ class OrderReader:
             placed_at=row.created_at,
             start=row.parameters.start,
             end=row.parameters.end,
-            document=_document(raw, row.geometry),
+            document=order_document(raw, row.geometry),
             reason=reason_of(known, row.status_report),
         )
 
@@ -50,11 +50,3 @@ def unwrapped(raw: object) -> object:
     if isinstance(raw, dict) and "order_id" not in flat(raw):
         return next((raw[key] for key in _WRAPPERS if isinstance(raw.get(key), dict)), raw)
     return raw
-
-
-def _document(raw: object, geometry: object) -> dict[str, object]:
-    """Return the order's fields, and its geometry as v1 names it."""
-    row = raw if isinstance(raw, dict) else {}
-    fields = row.get("properties")
-    document = redact_secrets(fields if isinstance(fields, dict) else row)
-    return {**document, "target": geometry} if isinstance(document, dict) else {}

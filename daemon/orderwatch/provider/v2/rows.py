@@ -8,6 +8,7 @@ from pydantic import AliasChoices, BeforeValidator, Field
 from orderwatch.core.field_parsers import whole
 from orderwatch.core.model import CapturePhase
 from orderwatch.core.orders.snapshot import CaptureSnapshot
+from orderwatch.provider.identifier import Id, identifier
 from orderwatch.provider.schemas import (
     Geometry,
     ResponseRow,
@@ -15,11 +16,9 @@ from orderwatch.provider.schemas import (
     Text,
     Time,
     capture_phase,
-    exact_text,
 )
 from orderwatch.provider.v2.words import deliverable_phase
 
-_MAX_ID_CHARS = 200
 _ID_KEYS = ("order_id", "capture_id", "id")
 _PREFIX = re.compile(r"[A-Za-z]+\.(?=\S)")  # of `cap.9d5d1c1e-…`
 
@@ -38,19 +37,11 @@ def _present(raw: object) -> dict[str, object]:
     return {key: value for key, value in raw.items() if value is not None} if isinstance(raw, dict) else {}
 
 
-def _id(value: object) -> str:
-    """Return an id as the provider writes it. Raises `ValueError` if it cannot be part of a path."""
-    text = exact_text(value)
-    if text is None or len(text) > _MAX_ID_CHARS or not text.isprintable() or not text.strip("."):
-        raise ValueError("expected an id")
-    return text
-
-
 def _reference(value: object) -> str | None:
     """Return the id in a field that holds an id, or an object with it."""
     row = flat(value)
     try:
-        return _id(next((row[key] for key in _ID_KEYS if key in row), value))
+        return identifier(next((row[key] for key in _ID_KEYS if key in row), value))
     except ValueError:
         return None
 
@@ -59,7 +50,6 @@ def _fields(value: object) -> dict[str, object]:
     return flat(value)
 
 
-Id = Annotated[str, BeforeValidator(_id)]
 Reference = Annotated[str | None, BeforeValidator(_reference)]
 Whole = Annotated[int | None, BeforeValidator(whole)]
 Fields = Annotated[dict[str, object], BeforeValidator(_fields)]
@@ -94,7 +84,7 @@ class EventRow(ResponseRow):
 class CaptureRow(ResponseRow):
     """`capture_id` is that of the archive, without a prefix such as `cap.`."""
 
-    capture_id: Annotated[str, BeforeValidator(lambda value: outcome_id(_id(value)))] = Field(
+    capture_id: Annotated[str, BeforeValidator(lambda value: outcome_id(identifier(value)))] = Field(
         validation_alias=AliasChoices("capture_id", "id")
     )
     status: Status = Field("", validation_alias=AliasChoices("status", "state"))

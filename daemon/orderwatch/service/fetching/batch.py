@@ -1,7 +1,8 @@
 """One attempt at many small files of a capture: the steps of `Attempt`, each for all of them at once."""
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -12,7 +13,6 @@ from orderwatch.core.deliveries.hosts import host_of
 from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.paths import place
 from orderwatch.core.deliveries.sidecar import sidecar
-from orderwatch.core.log_throttle import MAX_LINES
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.orders.watches import DeliveryPlan, traits_of
 from orderwatch.errors import DiskError, HeldError, MissingError, ProviderError, TransferError
@@ -22,6 +22,7 @@ from orderwatch.service.fetching.delivery_record import log_fields
 from orderwatch.service.fetching.host_breaker import HostVisit
 from orderwatch.service.fetching.publication import stored_facts
 from orderwatch.service.liveness import Worker
+from orderwatch.service.log_volume import MAX_LINES, has_details
 
 log = structlog.get_logger()
 
@@ -60,30 +61,41 @@ class Batch:
             fetched = await self._fetch(tree, files)
             intended = await self._intend(order, plan, fetched)
             await self._publish(order, tree, intended)
-        except (ProviderError, TransferError, HeldError) as error:
+        except (ProviderError, TransferError) as error:
             log.debug("batch.ended", account=order.account, order_id=order.order_id, reason=str(error))
         finally:
             tree.space.release(self)
             self._visit.leave()
 
-    async def _offered(self, order: Order) -> list[SmallFile]:
-        """Return the links to the files of one host that are still those of the deliveries."""
-        files = []
-        host = ""
+    async def _offered(self, order: Order) -> Mapping[str, Sequence[SmallFile]]:
+        """Return the links that are still those of the deliveries, by host."""
+        files: defaultdict[str, list[SmallFile]] = defaultdict(list)
         for delivery in self.deliveries.values():
             try:
                 offer = await self._context.archive.offer(order, delivery)
             except MissingError:
                 continue
-            host = host or host_of(offer.url)
-            if offer.fingerprint == delivery.fingerprint and host_of(offer.url) == host:
+            if offer.fingerprint == delivery.fingerprint:
+                host = host_of(offer.url)
                 named = replace(delivery, host=host)
-                files.append(SmallFile(named, offer.url, offer.headers, partial_name(named), offer.promise))
-        if files:
-            self._visit.enter(host)
+                file = SmallFile(named, offer.url, offer.headers, partial_name(named), offer.promise)
+                files[host].append(file)
         return files
 
-    async def _fetch(self, tree: AttemptTree, files: Sequence[SmallFile]) -> list[tuple[Delivery, Checked]]:
+    async def _fetch(
+        self, tree: AttemptTree, files: Mapping[str, Sequence[SmallFile]]
+    ) -> list[tuple[Delivery, Checked]]:
+        found: list[tuple[Delivery, Checked]] = []
+        for host, of_host in files.items():
+            with suppress(HeldError):
+                self._visit.enter(host)
+                found += await self._fetch_from_host(tree, of_host)
+        self._visit.leave()
+        return found
+
+    async def _fetch_from_host(
+        self, tree: AttemptTree, files: Sequence[SmallFile]
+    ) -> list[tuple[Delivery, Checked]]:
         self._worker.expect_bytes(MAX_FILE_BYTES * len(files))
         results = await tree.transport.fetch_small(files, self._visit)
         self._worker.progress()
@@ -96,7 +108,6 @@ class Batch:
                 found.append((intended, checked))
         if found:
             self._visit.on_bytes()
-        self._visit.leave()
         return found
 
     async def _intend(
@@ -137,19 +148,20 @@ class Batch:
     @staticmethod
     def _log_stored(stored: Sequence[Delivery]) -> None:
         """Log each file, or how many if they are many: a line costs as much as a small file."""
-        are_many = len(stored) > MAX_LINES
-        for delivery in stored:
-            (log.debug if are_many else log.info)(
-                "delivery.stored", **log_fields(delivery), **stored_facts(delivery)
-            )
-        if are_many:
-            some = stored[0]
-            log.info(
-                "deliveries.stored",
-                account=some.account,
-                order_id=some.order_id,
-                task_id=some.task_id,
-                capture_id=some.capture_id,
-                count=len(stored),
-                size=sum(delivery.size or 0 for delivery in stored),
-            )
+        if len(stored) <= MAX_LINES:
+            for delivery in stored:
+                log.info("delivery.stored", **log_fields(delivery), **stored_facts(delivery))
+            return
+        if has_details():
+            for delivery in stored:
+                log.debug("delivery.stored", **log_fields(delivery), **stored_facts(delivery))
+        some = stored[0]
+        log.info(
+            "deliveries.stored",
+            account=some.account,
+            order_id=some.order_id,
+            task_id=some.task_id,
+            capture_id=some.capture_id,
+            count=len(stored),
+            size=sum(delivery.size or 0 for delivery in stored),
+        )

@@ -56,8 +56,7 @@ class Canceller:
         return await shielded(self._cancel(order_id, provenance))
 
     async def _cancel(self, order_id: str, provenance: Provenance) -> CancelResult:
-        if not self._tasking.can_cancel:
-            raise RejectedError("the provider offers no way to cancel an order")
+        require_cancelling(self._tasking)
         before = CancelResult(await self._tasking.order(order_id), sent=False)
         if before.over:
             return before
@@ -98,6 +97,12 @@ class Canceller:
             )
 
         await self._recorder.record(seen.order_id, decide, latest=self._now())
+
+
+def require_cancelling(tasking: Tasking) -> None:
+    """Raise `RejectedError` if the provider offers no way to cancel."""
+    if not tasking.can_cancel:
+        raise RejectedError("the provider offers no way to cancel an order")
 
 
 def _is_over(seen: OrderSnapshot) -> bool:

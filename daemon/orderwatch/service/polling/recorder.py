@@ -8,7 +8,6 @@ from typing import NamedTuple
 import structlog
 
 from orderwatch.core.geo.invalid import InvalidGeometry, new_invalid
-from orderwatch.core.log_throttle import MAX_LINES
 from orderwatch.core.model import Order, OrderKey, OrderState, Subject, Transition, TransitionKind
 from orderwatch.core.orders.observe import Rules, Verdict, merge_snapshot, observe
 from orderwatch.core.orders.poll_schedule import is_idle, next_look
@@ -19,6 +18,7 @@ from orderwatch.errors import StaleOrderError, UnexpectedError
 from orderwatch.ports import Detail
 from orderwatch.service.account_context import AccountContext
 from orderwatch.service.error_boundary import contain_errors
+from orderwatch.service.log_volume import MAX_LINES, has_details
 from orderwatch.service.wakeup import Wakeup
 
 _REFIT = timedelta(hours=1)
@@ -194,29 +194,8 @@ class Recorder:
         )
 
     def _log_changes(self, known: Order | None, verdict: Verdict) -> None:
-        order, queued = verdict.order, len(verdict.wanted)
-        for transition in verdict.transitions:
-            if known is not None and (before := _last_observed(known, transition)) is not None:
-                self._meter.discovered(max(timedelta(0), transition.at - before))
-            write_log = (
-                log.warning if transition.kind in {TransitionKind.ODD, TransitionKind.UNKNOWN} else log.info
-            )
-            if transition.subject is Subject.DELIVERY and queued > MAX_LINES:
-                write_log = log.debug
-            write_log(
-                _EVENTS[transition.subject],
-                account=transition.account,
-                order_id=transition.order_id,
-                task_id=transition.task_id,
-                capture_id=transition.capture_id,
-                scene_id=transition.scene_id,
-                before=transition.before,
-                after=transition.after,
-                kind=transition.kind,
-                detail=transition.detail,
-            )
-        if queued > MAX_LINES:
-            log.info("deliveries.wanted", account=self.account, **order.key._asdict(), count=queued)
+        order = verdict.order
+        self._log_transitions(known, verdict)
         for word in set(verdict.unknown) - self._unknown:
             self._unknown.add(word)
             log.warning("status.unknown", account=self.account, word=word)
@@ -230,6 +209,32 @@ class Recorder:
             log.info("order.done", account=self.account, **order.key._asdict())
         if verdict.wanted:
             self._todo.trigger()
+
+    def _log_transitions(self, known: Order | None, verdict: Verdict) -> None:
+        queued = len(verdict.wanted)
+        for transition in verdict.transitions:
+            if known is not None and (before := _last_observed(known, transition)) is not None:
+                self._meter.discovered(max(timedelta(0), transition.at - before))
+            is_one_of_many = transition.subject is Subject.DELIVERY and queued > MAX_LINES
+            if is_one_of_many and not has_details():
+                continue
+            write_log = log.debug if is_one_of_many else log.info
+            is_odd = transition.kind in {TransitionKind.ODD, TransitionKind.UNKNOWN}
+            write_log = log.warning if is_odd else write_log
+            write_log(
+                _EVENTS[transition.subject],
+                account=transition.account,
+                order_id=transition.order_id,
+                task_id=transition.task_id,
+                capture_id=transition.capture_id,
+                scene_id=transition.scene_id,
+                before=transition.before,
+                after=transition.after,
+                kind=transition.kind,
+                detail=transition.detail,
+            )
+        if queued > MAX_LINES:
+            log.info("deliveries.wanted", account=self.account, **verdict.order.key._asdict(), count=queued)
 
 
 def _last_observed(known: Order, transition: Transition) -> datetime | None:

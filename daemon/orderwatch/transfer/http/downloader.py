@@ -118,6 +118,7 @@ class Downloader:
             self._client,
             self._folder,
             files,
+            writing=self._pools.writing,
             bandwidth=self._bandwidth,
             meter=self._meter,
         )

@@ -33,11 +33,13 @@ class SmallFiles:
         folder: Path,
         files: Sequence[SmallFile],
         *,
+        writing: threading.Semaphore,
         bandwidth: RateLimit,
         meter: Meter,
     ) -> None:
         self._client = client
         self._folder = folder
+        self._writing = writing
         self._bandwidth = bandwidth
         self._meter = meter
         self._results: list[SmallFetched | None] = [None] * len(files)
@@ -87,12 +89,13 @@ class SmallFiles:
         if body is None:
             return None
         path = self._folder / file.part
-        with translate_os_errors("cannot write the partial"):
-            path.unlink(missing_ok=True)  # never into the file of an earlier attempt, which may be published
-            control_file(path).unlink(missing_ok=True)
-            write_durable(path, content)
         fetched = Fetched(len(content), hashlib.sha256(content).hexdigest())
-        check_file(path, file.delivery, fetched, self._stop, file.promise)
+        with self._writing:
+            with translate_os_errors("cannot write the partial"):
+                path.unlink(missing_ok=True)  # never into the file of an earlier attempt: it may be published
+                control_file(path).unlink(missing_ok=True)
+                write_durable(path, content)
+            check_file(path, file.delivery, fetched, self._stop, file.promise)
         return SmallFetched(Checked(size=fetched.size, sha256=fetched.sha256), body.version)
 
     def _download(self, file: SmallFile) -> tuple[Body | None, bytes]:

@@ -3,6 +3,7 @@
 import os
 import threading
 
+from orderwatch.core.formatting import format_bytes_pair
 from orderwatch.errors import BadBytesError
 from orderwatch.transfer.zip.reader import raise_if_stopped
 
@@ -22,9 +23,8 @@ class BoundedFile:
     def require(self, at: int, size: int) -> None:
         """Raise unless the file has these bytes."""
         if at + size > self.size:
-            raise BadBytesError(
-                f"the {self._name} is incomplete: it has {self.size:,} bytes and needs {at + size:,}"
-            )
+            has, needs = format_bytes_pair(self.size, at + size)
+            raise BadBytesError(f"the {self._name} is incomplete: it has {has} and needs {needs}")
 
     def read(self, at: int, size: int) -> bytes:
         """Return these bytes."""

@@ -39,7 +39,8 @@ from orderwatch.transfer.zip.verify import digest
 
 R = TypeVar("R")
 
-_LANES = 4  # that publish the files of a batch side by side
+_LANES = 2  # that publish the files of a batch side by side; more wait for each other
+_MAX_BATCHES = 2
 _MAX_THREADS = 16  # a separate pool: slow DNS lookups can occupy asyncio's default threads
 _STAT_BLOCK_BYTES = 512  # the unit of `st_blocks`
 
@@ -55,6 +56,7 @@ class FilesystemDestination:
         self._quarantine = self._staging / "quarantine"
         self._extracting = self._staging / "extract"
         self._marker = self._staging / "volume"
+        self._publishing = asyncio.Semaphore(_MAX_BATCHES)
         self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="destination")
 
     def free(self) -> int:
@@ -106,6 +108,10 @@ class FilesystemDestination:
         return await self._in_thread("cannot publish the file", work)
 
     async def publish_all(self, files: Sequence[Publishable]) -> Sequence[bool]:
+        async with self._publishing:
+            return await self._publish_all(files)
+
+    async def _publish_all(self, files: Sequence[Publishable]) -> Sequence[bool]:
         lanes = [files[start::_LANES] for start in range(min(_LANES, len(files)))]
         made = await asyncio.gather(
             *(self._in_thread("cannot publish", self._publish_lane, lane) for lane in lanes)

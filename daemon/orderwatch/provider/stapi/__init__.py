@@ -1,0 +1,1 @@
+"""STAPI, the open Sensor Tasking API: orders with a status history, and links to their files."""
