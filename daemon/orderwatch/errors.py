@@ -106,6 +106,10 @@ class ForbiddenError(LinkExpiredError):
     """The download host answers 403: the link has expired, or there are too many connections."""
 
 
+class UnauthorizedError(LinkExpiredError):
+    """The link's host refuses the account's headers; request new ones."""
+
+
 class BusyHostError(TransferError):
     """The download host is busy; not the delivery's fault."""
 

@@ -17,7 +17,6 @@ from tests.patience import PATIENCE
 from orderwatch.core.serializers import order_to_dict
 from orderwatch.db.migrate import Schema, schema_of
 from orderwatch.db.repositories import open_reader
-from orderwatch.simulator.scenario import Scenario
 from orderwatch.simulator.server import Simulator
 
 Facts = dict[str, Any]
@@ -157,7 +156,7 @@ class Rig:
         return forks.Asked(arguments=wanted, out=str(out), err=str(err), environment=self.environment)
 
 
-Rigged = Callable[[Scenario], Awaitable[Rig]]
+Rigged = Callable[..., Awaitable[Rig]]  # of a scenario, and maybe of a clock of its seconds
 
 
 def _text(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,28 @@ def test_days_are_lines_and_moves_are_told_in_words_below_them(told: Told) -> No
         "2026-11-23  UTC",
         "  00:00:00  capture  45aab05b  planned → captured  + 11 h 58 min",
         "  03:10:00  scene    scene-1  → wanted  delivery_zip s.zip  + 3 h 10 min",
+    ]
+
+
+def test_files_of_one_scene_are_told_apart(told: Told) -> None:
+    files = [
+        a_move("given_up", file=f"{name} s.tif", detail="403", **OF_SCENE) for name in ("visual", "cloud")
+    ]
+    assert told(*files)[1:] == [
+        "  12:00:00  scene    scene-1 visual  → given_up  403",
+        "  12:00:00  scene    scene-1 cloud  → given_up  403",
+    ]
+
+
+def test_many_files_that_change_alike_are_one_line_of_each_day(told: Told) -> None:
+    def many(after: str, count: int, at: datetime = NOW) -> list[Transition]:
+        return [a_move(after, at=at, file=f"visual {n}.tif", **OF_SCENE) for n in range(count)]
+
+    assert told(*many("wanted", 15), *many("stored", 14), *many("stored", 20, NOW + 12 * HOUR))[1:] == [
+        "  12:00:00  15 files of capture 45aab05b  → wanted",
+        *["  12:00:00  scene    scene-1 visual  → stored"] * 14,
+        "2026-11-23  UTC",
+        "  00:00:00  20 files of capture 45aab05b  → stored  + 12 h",
     ]
 
 

@@ -187,7 +187,7 @@ def test_an_order_that_was_not_even_meant_yet_has_its_facts() -> None:
         (CancelResult(seen_order("canceled"), sent=True), 'order 23272 "Quay" is canceled', None),
         (
             CancelResult(seen_order("in_progress"), sent=True),
-            'the provider accepted the cancellation of order 23272 "Quay"; its status is in_progress',
+            'the provider accepted the request to cancel order 23272 "Quay"; its status is in_progress',
             None,
         ),
         (

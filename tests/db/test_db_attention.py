@@ -14,6 +14,7 @@ from orderwatch.core.model import (
     Capture,
     CapturePhase,
     DeliveryState,
+    OrderKey,
     OrderPhase,
     OrderState,
     Subject,
@@ -222,3 +223,18 @@ async def test_orders_that_need_a_person_come_first_or_alone(database: Path) -> 
         assert ([order.task_id for order in alone.orders], alone.total) == ([2], 1)
         await store.attention.acknowledge(found, [], NOW)
         assert (await gallery.search.find(Search(attention=True))).total == 0
+
+
+async def test_what_was_acknowledged_of_an_order_stays_so_under_its_other_id(database: Path) -> None:
+    failed: TrackedStatus[OrderPhase] = TrackedStatus(word="failed", phase=OrderPhase.FAILED)
+    order = replace(an_order(383), status=failed, final_at=NOW)
+    async with open_store(database) as store:
+        await store.orders.save(Verdict(order=order))
+        (concern,) = await raise_all(store)
+        await store.attention.acknowledge([concern], [], NOW)
+        assert await store.orders.adopt("main", [OrderKey("000007", 383)])
+        (renamed,) = await listed(store)
+        assert (renamed.order_id, renamed.acknowledged_at) == ("000007", NOW)
+        raised = (await store.attention.evidence(NOW)).raised
+        assert not changes([renamed], raised)
+        assert [known.concern.order_id for known in raised.values()] == ["000007"]

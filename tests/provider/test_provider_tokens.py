@@ -23,7 +23,7 @@ from tests.provider.kit import (
 )
 
 from orderwatch.errors import AnswerError, ProviderError, RefusedError, UnavailableError
-from orderwatch.provider.tokens import Tokens
+from orderwatch.provider.tokens import REJECT_PAUSE_SECONDS, Tokens
 from orderwatch.provider.transport import open_session
 
 
@@ -188,6 +188,23 @@ async def test_only_the_refused_token_is_dropped(desk: Desk) -> None:
         second = await tokens.get(AUDIENCE)
         tokens.invalidate(AUDIENCE, first)
         assert await tokens.get(AUDIENCE) == second != first
+
+
+async def test_tokens_that_downloads_are_refused_with_are_dropped_once_in_a_while(
+    net: fake_network, desk: Desk
+) -> None:
+    async with open_session() as session:
+        tokens = tokens_for(desk)(session)
+        first = await tokens.get(AUDIENCE)
+        tokens.reject(AUDIENCE, first)
+        second = await tokens.get(AUDIENCE)
+        tokens.reject(AUDIENCE, first)
+        tokens.reject(AUDIENCE, second)
+        assert await tokens.get(AUDIENCE) == second != first
+        desk.at += REJECT_PAUSE_SECONDS
+        tokens.reject(AUDIENCE, second)
+        assert await tokens.get(AUDIENCE) not in {first, second}
+    assert len(sent(net)) == 3
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ from orderwatch.service.account_context import AccountContext
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.fetcher import Fetcher
+from orderwatch.service.liveness import unsupervised
 from orderwatch.service.polling.poller import Poller
 from orderwatch.service.wakeup import Wakeup
 from orderwatch.simulator import Scenario, Simulator, serve
@@ -88,6 +89,8 @@ _DISK_CALLS = ("fsync", "fdatasync", "ftruncate", "link", "mkdir", "replace", "u
 _WRITES = {
     "checkpoint",
     "claim",
+    "claim_more",
+    "intend_all",
     "mark_listed",
     "reserve",
     "save",
@@ -118,7 +121,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Work:
-    what: Literal["round", "everything", "fetch", "fetch all", "together"]
+    what: Literal["round", "everything", "fetch", "batch", "fetch all", "together"]
     blow: Blow | None = None
 
 
@@ -315,6 +318,20 @@ class Process:
             await fetcher.fetch(delivery)
         return delivery is not None
 
+    async def fetch_batch(self) -> None:
+        """One attempt at what is next, together with what else of its capture was never tried."""
+        fetcher, now = self.house.fetcher, self.house.time.now()
+        first = await self.store.deliveries.claim(now, fetcher._open_accounts())
+        if first is None:
+            return
+        is_first = (first.version, first.attempts, first.path) == (1, 0, None)
+        if is_first and not self.house.tools["main"].watched.extracts:
+            names = {each.attachment for each in await self.house.deliveries()}
+            more = await self.store.deliveries.claim_more(first, now, names, _MOST_FETCHES)
+            await fetcher.fetch_batch([first, *more], unsupervised())
+        else:
+            await fetcher.fetch(first)
+
     async def fetch_all(self) -> None:
         for _ in range(_MOST_FETCHES):
             if not await self.fetch():
@@ -470,6 +487,8 @@ class Player:
                 return [partial(poller.sweep, everything=True)]
             case "fetch":
                 return [process.fetch]
+            case "batch":
+                return [process.fetch_batch]
             case "fetch all":
                 return [process.fetch_all]
             case _:

@@ -304,7 +304,13 @@ def told(task_id: int = 41, *scenes: Mapping[str, object], **more: object) -> To
 
 @asynccontextmanager
 async def house(
-    folder: Path, scenario: Scenario, *, retries: RetryPolicy = RETRIES, stall: float = 5.0, floor: int = 0
+    folder: Path,
+    scenario: Scenario,
+    *,
+    retries: RetryPolicy = RETRIES,
+    stall: float = 5.0,
+    floor: int = 0,
+    **access: Any,  # noqa: ANN401 - fields of the credentials
 ) -> AsyncIterator[House]:
     time = Time()
     root, database = folder / "deliveries", new_database(folder)
@@ -312,7 +318,7 @@ async def house(
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(serve(scenario, clock=time.read, now=time.now))
         rest = Rest()
-        connection = await stack.enter_async_context(connected(simulator, rest=rest))
+        connection = await stack.enter_async_context(connected(simulator, rest=rest, **access))
         store = await stack.enter_async_context(open_store(database))
         transport = await stack.enter_async_context(
             open_downloader(
@@ -320,6 +326,7 @@ async def house(
                 destination.partials,
                 DownloadOptions(stall_timeout=stall, min_speed=floor),
                 RateLimit(0),
+                api_scheme="http",
             )
         )
         disk = Disk(destination.partials)
@@ -360,7 +367,7 @@ async def connected(
     rest: Rest | Time | None = None,
     heard: Callable[[datetime], None] = lambda _date: None,
     meter: Meter = UNMETERED,
-    **changes: str | None,
+    **changes: Any,  # noqa: ANN401 - fields of the credentials
 ) -> AsyncIterator[Connection]:
     """A connection of its own; a `secret` that is called may be another one tomorrow."""
     rest = rest or Rest()
@@ -374,9 +381,10 @@ async def connected(
         accounts_url=simulator.api_url,
         api_url=simulator.api_url,
         requests_per_second=100_000,
+        archive_url=f"{simulator.api_url}/v2/archive/search",
     )
     async with connect(
-        replace(access, **changes),  # type: ignore[arg-type]  # by name
+        replace(access, **changes),
         rng=random.Random(7),
         learn_secret=lambda _secret: None,
         on_date=heard,

@@ -51,6 +51,7 @@ class Strange:
     at: str = "order"
     on: bool = True
     orders_by_sku: bool = False
+    gives_reasons: bool = False
     can_cancel: bool = True
 
     def _meet(self, at: str) -> None:

@@ -200,7 +200,9 @@ waits: st.SearchStrategy[Step] = st.builds(
 )
 works: st.SearchStrategy[Step] = st.builds(
     Work,
-    st.sampled_from(["together", "together", "fetch all", "fetch all", "round", "everything", "fetch"]),
+    st.sampled_from(
+        ["together", "together", "fetch all", "fetch all", "round", "everything", "fetch", "batch"]
+    ),
     blows,
 )
 ACTS: list[st.SearchStrategy[tuple[Step, ...]]] = [

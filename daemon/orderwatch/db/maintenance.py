@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, String, Table, and_, delete, func, insert, or_, select, type_coerce, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from orderwatch.core.deliveries.rebuild import under
 from orderwatch.core.model import SETTLED, Delivery, DeliveryState, OrderState
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db import history
@@ -108,11 +109,18 @@ def _insert(db: Connection, table: Table, rows: Sequence[Row]) -> None:
 def _merge(db: Connection, verdict: Verdict) -> list[Delivery]:
     """Add what the sidecars hold of an order; return the deliveries that were new to the rows."""
     order = verdict.order
-    here = and_(orders.c.account == order.account, orders.c.order_id == order.order_id)
-    order_row = db.scalar(select(orders.c.id).where(here))
-    if order_row is None:
+    is_it = or_(
+        orders.c.order_id == order.order_id,
+        and_(orders.c.task_id == order.task_id, orders.c.task_id.is_not(None)),
+    )
+    here = select(orders.c.id, orders.c.order_id).where(orders.c.account == order.account, is_it)
+    known = db.execute(here.order_by(orders.c.order_id != order.order_id)).first()
+    if known is None:
         _restore(db, [verdict])
         return list(order.deliveries)
+    order_row, order_id = known
+    verdict = under(verdict, order_id)
+    order = verdict.order
     new = [delivery for delivery in order.deliveries if _merge_file(db, order_row, delivery)]
     if new:
         statement = upsert(captures).on_conflict_do_nothing()

@@ -38,7 +38,8 @@ from orderwatch.db.mappers import (
 from orderwatch.db.outbox import Notifications, Outbox
 from orderwatch.db.queries.loading import ORDERS, load
 from orderwatch.db.queries.order_ids import is_named
-from orderwatch.db.tables import accounts, captures, deliveries, intents, orders, transitions
+from orderwatch.db.renaming import rename
+from orderwatch.db.tables import accounts, captures, orders, transitions
 from orderwatch.errors import StaleOrderError
 from orderwatch.ports import AccountState, Detail
 
@@ -119,7 +120,7 @@ class Orders:
             if key.task_id in known and known[key.task_id] != key.order_id
         }
         if renamed:
-            await self._database.write(lambda db: _rename(db, account, renamed))
+            await self._database.write(lambda db: rename(db, account, renamed))
         return bool(renamed)
 
     async def save(self, verdict: Verdict) -> None:
@@ -201,18 +202,6 @@ def _insert_bare(db: Connection, verdicts: Collection[Verdict]) -> None:
         raise StaleOrderError("an order was recorded meanwhile") from error
     if rows := [transition_row(transition) for v in verdicts for transition in v.transitions]:
         db.execute(insert(transitions), rows)
-
-
-def _rename(db: Connection, account: str, ids: Mapping[str, str]) -> None:
-    """Give orders, and all that is recorded of them, other ids. Partials, named by ids, begin again."""
-    for table in (orders, deliveries, transitions, intents):
-        here = update(table).where(table.c.account == account)
-        for old, new in ids.items():
-            db.execute(here.where(table.c.order_id == old).values(order_id=new))
-    of_orders = and_(orders.c.account == account, orders.c.order_id.in_(ids.values()))
-    db.execute(update(orders).where(of_orders).values(version=orders.c.version + 1))
-    unfinished = deliveries.c.order_row.in_(select(orders.c.id).where(of_orders))
-    db.execute(update(deliveries).where(unfinished, deliveries.c.stored_at.is_(None)).values(durable=0))
 
 
 _MAX_VANISHED = 10  # orders that may vanish from a list together without making it doubtful

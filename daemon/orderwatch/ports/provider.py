@@ -35,6 +35,7 @@ class Tasking(Protocol):
 
     can_cancel: bool  # whether the provider offers a way to cancel
     orders_by_sku: bool  # whether an order has a SKU instead of a product
+    gives_reasons: bool  # whether an order may name the reason of its end, which the list leaves out
 
     async def order(self, order_id: str) -> OrderSnapshot: ...
 
@@ -80,7 +81,8 @@ class Offer:
 
     `url` and `headers` are valid for one attempt and never stored. If it is not `is_fresh`, it comes from an
     answer to an earlier call, and may have expired since. `headers` are the account's, for the link's own
-    origin. `size` (bytes), `checksum` and `media_type` are None if unknown.
+    origin; after `on_refused` the next offer may have others. `size` (bytes), `checksum` and `media_type` are
+    None if unknown.
     """
 
     file_name: str
@@ -88,6 +90,7 @@ class Offer:
     url: str = field(repr=False)
     is_fresh: bool = True
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    on_refused: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
     size: int | None = None
     checksum: Checksum | None = None
     media_type: str | None = None

@@ -116,6 +116,12 @@ class HttpClient:
         """Return the headers that authorize requests, with a valid token. Raises `ProviderError`."""
         return {} if api.audience is None else self._headers(api, await self._tokens.get(api.audience))
 
+    def reject_authorization(self, api: Api, headers: Mapping[str, str]) -> None:
+        """Drop the token of headers that a download host refused."""
+        if api.audience is not None:
+            token = headers.get(api.token_header, "").removeprefix("Bearer ")
+            self._tokens.reject(api.audience, token)
+
     async def request(
         self, api: Api, url: URL, name: str, document: Mapping[str, object] | None = None
     ) -> Reply:

@@ -15,6 +15,7 @@ from orderwatch.provider.client import ORDERS, STAPI, TASKING, HttpClient
 from orderwatch.provider.contracts import ContractsApi, explain_refusal, scope_problem
 from orderwatch.provider.credentials import Credentials
 from orderwatch.provider.delivery.archives import open_archive
+from orderwatch.provider.delivery.probe import probe
 from orderwatch.provider.page_limits import PageLimits
 from orderwatch.provider.pagination import Page, pages
 from orderwatch.provider.rate_limiter import RateLimiter
@@ -56,6 +57,10 @@ class Connection:
                 break
         date = self.http.date
         return None if date is None else (self.now() - date).total_seconds()
+
+    async def probe_delivery(self, delivery_api: str) -> str:
+        """Return what one of its delivery APIs answers. Raises `ProviderError`."""
+        return await probe(self.http, delivery_api)
 
     def _order_pages(self) -> AsyncIterator[Page]:
         if self.http.credentials.api == "stapi":

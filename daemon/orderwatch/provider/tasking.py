@@ -21,6 +21,7 @@ class TaskingApi:
 
     can_cancel = True
     orders_by_sku = False
+    gives_reasons = False
 
     def __init__(self, http: HttpClient, reader: SchemaReader) -> None:
         self._http = http

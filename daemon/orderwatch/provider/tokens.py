@@ -22,6 +22,7 @@ DEFAULT_LIFETIME_SECONDS = 3600.0  # if the response has none
 MAX_LIFETIME_SECONDS = 86400.0  # as documented
 REFRESH_AT_FRACTION = 0.8  # of the lifetime
 REFRESH_RETRY_SECONDS = 60.0  # while the token is still valid
+REJECT_PAUSE_SECONDS = 600.0  # between tokens that downloads reject: a refusal may concern the files
 WARN_BEFORE_SECONDS = 1800.0  # with less left the account itself will fail soon and log it
 
 _HEADER_SAFE = re.compile(r"[!-~]+")
@@ -47,6 +48,7 @@ class _CachedToken:
     refresh_at: float = 0.0
     ends_at: float = 0.0
     scope: tuple[str, ...] | None = None
+    rejected_at: float = -math.inf
     requests: int = 0
     failing: bool = False
     failure: ProviderError = field(default_factory=lambda: TransientError("token: dropped"))
@@ -102,6 +104,13 @@ class Tokens:
         if slot.token == token:
             slot.token = None
             slot.failure = TransientError("token: dropped")
+
+    def reject(self, audience: str, token: str) -> None:
+        """Drop a token that a download was refused with, unless another one was dropped so lately."""
+        slot, now = self._slots[audience], self._monotonic()
+        if slot.token == token and now >= slot.rejected_at + REJECT_PAUSE_SECONDS:
+            slot.rejected_at = now
+            self.invalidate(audience, token)
 
     async def _refresh(self, slot: _CachedToken, audience: str) -> None:
         now = self._monotonic()

@@ -96,7 +96,16 @@ async def test_check_online_tries_everything(rigged: Rigged) -> None:
     assert ended.code == 0
     assert [line.split(":")[0].split()[:2] for line in ended.out.splitlines()[1:]] == [
         ["ok", what]
-        for what in ("schema", "destination", "space", "127.0.0.1", "credentials", "contract", "clock")
+        for what in (
+            "schema",
+            "destination",
+            "space",
+            "127.0.0.1",
+            "credentials",
+            "contract",
+            "telluric",
+            "clock",
+        )
     ]
     facts = json.loads((await rig.call("check", "--online", "--json")).out)
     assert {tuple(found) for found in facts["checks"]} == {("name", "ok", "detail", "advice", "refused")}

@@ -50,6 +50,20 @@ def test_each_delivery_and_each_name_is_taken_up_once_the_first_by_path() -> Non
     ]
 
 
+def test_an_order_that_sidecars_know_under_two_ids_is_one() -> None:
+    """Of v1, of v2 before the order was a task, and of v2."""
+    of_v1 = found("a/s1.zip", order_id="23272")
+    young = found("a/s2.zip", scene_id="s2", order_id="000383", task_id=None)
+    of_v2 = found("a/s3.zip", scene_id="s3", order_id="000383", stored_at=LATER)
+    copy = found("b/s1.zip", order_id="000383")
+    taken, refused = taken_up([of_v2, copy, young, of_v1])
+    assert [r.path for r in refused] == ["b/s1.zip"]
+    (verdict,) = restored(taken, LATER)
+    assert (verdict.order.order_id, verdict.order.task_id) == ("000383", 23272)
+    assert {d.order_id for d in verdict.order.deliveries} == {"000383"}
+    assert {d.task_id for d in verdict.order.deliveries} == {23272}
+
+
 def test_a_rebuilt_order_is_open_due_now_and_knows_what_was_stored() -> None:
     (verdict,) = restored(
         [found(root="/own"), found("a/s2.zip", scene_id="s2", name="Pier", stored_at=LATER)], LATER

@@ -154,6 +154,29 @@ def test_a_capture_that_brought_nothing_says_why(shown: Capture, words: str) -> 
     assert words in told(running(shown))["capture c1"]
 
 
+def test_many_files_of_a_capture_are_a_line_for_each_state() -> None:
+    tiles = [replace(stored(), scene_id=f"s{number}", size=1000) for number in range(40)]
+    tiles += [replace(delivery(), scene_id="late"), replace(delivery(DeliveryState.PARKED), reason="full")]
+    published = capture(
+        published_at=NOON - HOUR, scenes_seen_at=NOON - MINUTE, parts_changed_at=NOON - 10 * MINUTE
+    )
+    found = told(final(captures=(published,), deliveries=tuple(tiles)))
+    assert found["40 stored"] == "40.0 kB, the last just now"
+    assert found["1 wanted"] == "for example delivery_zip s1.zip: wanted"
+    assert found["1 parked"] == "for example delivery_zip s1.zip: parked, full"
+    assert found["capture c1"].endswith(
+        "its files come one by one, the last 10 min ago, complete if none follows for 6 h"
+    )
+
+
+def test_a_capture_whose_parts_have_settled_is_called_complete() -> None:
+    published = capture(published_at=NOON - DAY, scenes_seen_at=NOON - HOUR, parts_changed_at=NOON - 8 * HOUR)
+    found = told(final(captures=(published,), deliveries=(stored(),)))
+    assert found["capture c1"].endswith(
+        "its scenes were requested 1 h ago, complete: no file followed the last one, 8 h ago"
+    )
+
+
 def test_what_is_stored_says_where() -> None:
     there = replace(stored(), stored_at=NOON - HOUR, path="7/a.zip")
     published = capture(published_at=NOON - HOUR, scenes_seen_at=NOON - MINUTE)

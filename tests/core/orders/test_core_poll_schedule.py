@@ -20,6 +20,7 @@ from orderwatch.core.model import (
     OrderState,
     TrackedStatus,
 )
+from orderwatch.core.orders.completeness import PARTS_SETTLE, may_get_parts
 from orderwatch.core.orders.poll_schedule import Outlook, Pace, is_idle, next_look, outlook, scenes_due
 from orderwatch.core.orders.publication_lag import Lag, Lags
 
@@ -38,6 +39,7 @@ LATE = "late or republished scenes"
 AFTER_ALL = "late captures"
 AGAIN = "that the provider shows the order again"
 LAST = "the download of its last files"
+PARTS = "further parts of a capture"
 
 
 def about(minutes: float) -> Any:  # noqa: ANN401 - whatever pytest compares with
@@ -67,6 +69,11 @@ def planned(ahead: timedelta, capture_id: str = "c1") -> Capture:
 
 def shown(ago: timedelta, capture_id: str = "c1", **more: Any) -> Capture:  # noqa: ANN401 - of any field
     return capture(capture_id=capture_id, published_at=NOON - ago, **more)
+
+
+def in_parts(ago: timedelta, changed: timedelta, seen: timedelta = timedelta(0)) -> Capture:
+    """A capture whose parts come one by one, the last one that long ago."""
+    return shown(ago, parts_changed_at=NOON - changed, scenes_seen_at=NOON - seen)
 
 
 def lost(ago: timedelta) -> Order:
@@ -113,6 +120,23 @@ DECISIONS: list[tuple[str, Order, Any, str]] = [
     ("just final, all stored", settling(NOON, shown(HOUR), deliveries=(stored(),)), 5, LATE),
     ("just final without a capture", settling(NOON), 5, AFTER_ALL),
     ("final for two days without a capture", settling(NOON - 2 * DAY), 24 * 60, AFTER_ALL),
+    ("a part has just come", opened(in_parts(HOUR, 0 * HOUR), deliveries=(stored(),)), 5, PARTS),
+    ("... an hour ago", opened(in_parts(DAY, HOUR), deliveries=(stored(),)), about(70), FURTHER),
+    ("... five hours and a half", opened(in_parts(DAY, 5.5 * HOUR), deliveries=(stored(),)), 30, PARTS),
+    ("... and were enough", opened(in_parts(DAY, 6 * HOUR), deliveries=(stored(),)), about(70), FURTHER),
+    (
+        "final, a part has just come",
+        settling(NOON, in_parts(DAY, 0 * HOUR), deliveries=(stored(),)),
+        5,
+        PARTS,
+    ),
+    ("... an hour ago", settling(NOON - DAY, in_parts(DAY, HOUR), deliveries=(stored(),)), 5 * 60, PARTS),
+    (
+        "... beyond its grace",
+        settling(NOON - 15 * DAY, in_parts(DAY, 5 * HOUR), deliveries=(stored(),)),
+        60,
+        PARTS,
+    ),
     ("beyond its grace, not all stored", settling(NOON - 15 * DAY), 360, LAST),
     ("lost a minute after a look", lost(MINUTE), 5, AGAIN),
     ("lost, looked at two hours ago", lost(2 * HOUR), 30, AGAIN),
@@ -284,6 +308,21 @@ class TestScenesDue:
         assert not self.due(seen_again, NOON + 14 * MINUTE, stored())
         assert self.due(seen_again, NOON + 15 * MINUTE, stored())
 
+    def test_from_the_last_part_on_the_ladder_begins_again(self) -> None:
+        seen = replace(self.shown, parts_changed_at=NOON + DAY, scenes_seen_at=NOON + DAY)
+        known = order(captures=[seen], deliveries=[stored()], state=OrderState.SETTLING)
+        assert not scenes_due(known, seen, NOON + DAY + 4 * MINUTE, PACE)
+        assert scenes_due(known, seen, NOON + DAY + 5 * MINUTE, PACE)
+
+    def test_parts_are_confirmed_also_beyond_a_short_grace(self) -> None:
+        short = replace(PACE, grace=20 * MINUTE)
+        seen = replace(self.shown, parts_changed_at=NOON, scenes_seen_at=NOON + HOUR)
+        known = order(captures=[seen], deliveries=[stored()], state=OrderState.SETTLING)
+        assert not scenes_due(known, seen, NOON + PARTS_SETTLE - MINUTE, short)
+        assert scenes_due(known, seen, NOON + PARTS_SETTLE, short)
+        confirmed = replace(seen, scenes_seen_at=NOON + PARTS_SETTLE)
+        assert not scenes_due(known, confirmed, NOON + 6 * DAY, short)
+
     def test_beyond_a_short_grace_once_a_week(self) -> None:
         short = replace(PACE, grace=20 * MINUTE)
         seen = replace(self.shown, scenes_seen_at=NOON + 20 * MINUTE)
@@ -300,10 +339,17 @@ paces = st.builds(
 )
 moments = st.timedeltas(-100 * DAY, 100 * DAY).map(lambda delta: NOON + delta)
 captures = st.builds(
-    lambda phase, published, start, lacking: capture(
-        phase, published_at=published, start=start, lacking=lacking
+    lambda phase, published, changed, seen, start, lacking: capture(
+        phase,
+        published_at=published,
+        parts_changed_at=changed,
+        scenes_seen_at=seen,
+        start=start,
+        lacking=lacking,
     ),
     st.sampled_from(CapturePhase),
+    st.none() | moments,
+    st.none() | moments,
     st.none() | moments,
     st.none() | moments,
     st.booleans(),
@@ -384,6 +430,28 @@ def test_more_hazard_never_means_a_longer_pause(
     assert without is not None
     assert more is not None
     assert more <= without
+
+
+@given(
+    paces.filter(lambda pace: pace.interval >= MINUTE),
+    st.sampled_from([OrderState.OPEN, OrderState.SETTLING]),
+    st.timedeltas(timedelta(0), 100 * DAY),
+    spreads,
+)
+def test_parts_are_confirmed_soon_after_they_may_be(
+    pace: Pace, state: OrderState, final_for: timedelta, spread: float
+) -> None:
+    """Whatever the pace, and however long the order has been final."""
+    parts, now = in_parts(timedelta(0), timedelta(0)), NOON
+    phase = OrderPhase.IN_PROGRESS if state is OrderState.OPEN else OrderPhase.COMPLETED
+    while may_get_parts(parts):
+        known = order(phase, state, [parts], [stored()], final_at=NOON - final_for)
+        later = next_look(known, now, pace, spread)
+        assert later is not None
+        assert now < later <= NOON + 1.1 * PARTS_SETTLE + 2.2 * pace.interval
+        now = later
+        if scenes_due(known, parts, now, pace):
+            parts = replace(parts, scenes_seen_at=now)
 
 
 @given(paces, st.integers(0, 40))

@@ -18,6 +18,7 @@ from orderwatch.provider.connection import Connection
 from orderwatch.provider.credentials import Credentials
 from orderwatch.provider.schemas import SchemaReader
 from orderwatch.provider.stac.archive import StacArchive
+from orderwatch.provider.tokens import REJECT_PAUSE_SECONDS
 from orderwatch.provider.v2.deliverables_archive import DeliverablesArchive
 from orderwatch.simulator import Scenario, serve
 
@@ -42,6 +43,7 @@ class Play:
         self.stac = StacArchive(connection.http, SchemaReader("main"), desk.monotonic)
         self.deliverables = DeliverablesArchive(connection.http, SchemaReader("main"), desk.monotonic)
         self.hand = hand
+        self.desk = desk
         self.order: Order = an_order(order_id="000383", document={"target": TARGET})
         self.capture = a_capture(OUTCOME, EPOCH)
 
@@ -120,6 +122,18 @@ async def test_every_kind_of_link_is_followed(assets: Mapping[str, object]) -> N
                 offer = await archive.offer(play.order, play.delivery(key))
                 assert await fetched(offer) == offer.size
                 assert offer.checksum
+
+
+async def test_an_offer_whose_headers_are_refused_is_followed_by_one_with_others() -> None:
+    async with playing(scenario(tiles={"count": 1})) as play:
+        for archive in (play.stac, play.deliverables):
+            key = next(key for key in await play.read(archive) if key[1] == "visual")
+            refused = await archive.offer(play.order, play.delivery(key))
+            refused.on_refused()
+            renewed = await archive.offer(play.order, play.delivery(key))
+            assert renewed.headers.keys() == refused.headers.keys()
+            assert renewed.headers != refused.headers
+            play.desk.at += REJECT_PAUSE_SECONDS
 
 
 async def test_assets_of_a_bucket_alone_are_not_offered() -> None:

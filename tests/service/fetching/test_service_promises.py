@@ -34,12 +34,21 @@ class Offers:
     url: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     given: int = 0
+    refused: int = 0
 
     async def offer(self, *_: object) -> Offer:
         self.given += 1
-        headers = {"authorizationToken": f"Bearer canary{self.given}"}
-        names = self.delivery.file_name, self.delivery.fingerprint
-        return Offer(file_name=names[0], fingerprint=names[1], url=self.url, headers=headers, **self.facts)
+        return Offer(
+            file_name=self.delivery.file_name,
+            fingerprint=self.delivery.fingerprint,
+            url=self.url,
+            headers={"authorizationToken": f"Bearer canary{self.given}"},
+            on_refused=self.on_refused,
+            **self.facts,
+        )
+
+    def on_refused(self) -> None:
+        self.refused += 1
 
 
 @asynccontextmanager
@@ -136,3 +145,15 @@ def test_the_text_of_an_offer_has_neither_link_nor_headers() -> None:
     offer = Offer(file_name="a", fingerprint="f", url="https://x/?canary", headers={"a": "canary"})
     assert "canary" not in repr(offer)
     assert replace(offer, size=3).promise.size == 3
+
+
+@pytest.mark.parametrize(("status", "refused"), [(401, 1), (403, 1), (404, 0), (410, 0), (500, 0)])
+async def test_the_archive_learns_that_its_headers_were_refused(
+    tmp_path: Path, status: int, refused: int
+) -> None:
+    async with offered(tmp_path, reply(status)) as (rig, offers, there):
+        assert (await attempt(rig)).state is WAITING
+        assert offers.refused == refused
+        there.answers = [file(ZIP)]
+        assert (await attempt(rig)).state is STORED
+        assert offers.refused == refused

@@ -19,7 +19,7 @@ NAME = "Harbour/23272/capture/scene.zip"
 
 
 def sidecar(scene: str = "scene", version: int = 1, **more: object) -> bytes:
-    identity = {"account": "main", "task": 23272, "capture": "capture", "scene": scene}
+    identity = {"account": "main", "order": "23272", "task": 23272, "capture": "capture", "scene": scene}
     return json.dumps({**identity, "attachment": "delivery_zip", "version": version, **more}).encode()
 
 
@@ -168,7 +168,10 @@ async def test_a_folder_or_a_symbolic_link_under_the_name_is_foreign(
 
 @pytest.mark.parametrize(
     "foreign",
-    [b"", b"no json", b"[]", b"null", b"7", b'{"account": "main"}', sidecar("other"), sidecar(version=2)],
+    [
+        *(b"", b"no json", b"[]", b"null", b"7", b'{"account": "main"}'),
+        *(sidecar("other"), sidecar(version=2), sidecar(order="1")),
+    ],
 )
 async def test_a_foreign_sidecar_is_never_overwritten(
     destination: FilesystemDestination, root: Path, checked: Checked, foreign: bytes
@@ -186,6 +189,29 @@ async def test_a_folder_in_the_place_of_the_sidecar_is_foreign(
     (root / f"{NAME}.json").mkdir(parents=True)
     assert not await destination.publish(PART, NAME, SIDECAR, checked)
     assert not tree(root)
+
+
+async def test_the_sidecar_of_an_order_that_v1_does_not_know_is_not_that_of_another(
+    destination: FilesystemDestination, root: Path, checked: Checked
+) -> None:
+    foreign = sidecar(order="000384", task=None)
+    beside = root / f"{NAME}.json"
+    beside.parent.mkdir(parents=True)
+    beside.write_bytes(foreign)
+    assert not await destination.publish(PART, NAME, sidecar(order="000383", task=None), checked)
+    assert tree(root) == {f"{NAME}.json": foreign}
+
+
+async def test_a_sidecar_from_before_orders_had_ids_of_text_counts_as_an_earlier_try(
+    destination: FilesystemDestination, root: Path, checked: Checked
+) -> None:
+    former = json.loads(SIDECAR)
+    del former["order"]
+    beside = root / f"{NAME}.json"
+    beside.parent.mkdir(parents=True)
+    beside.write_text(json.dumps(former))
+    assert await destination.publish(PART, NAME, SIDECAR, checked)
+    assert tree(root) == PUBLISHED
 
 
 async def test_the_sidecar_of_an_earlier_try_is_replaced(

@@ -190,3 +190,18 @@ async def test_the_page_of_an_order_with_many_files_counts_them_and_names_those_
     assert "stuck.zip" in page.text
     assert sum(name == "tr" for name, _ in page.elements) == 2  # the heading, and the stuck one
     assert sum(name == "img" and "/pictures/" in str(facts["src"]) for name, facts in page.elements) == 6
+
+
+async def test_the_page_of_an_order_shows_the_reason_of_the_provider_as_text(database: Path) -> None:
+    orders = (an_order(None, order_id="000383", reason=HOSTILE), an_order(7))
+    async with served(database) as here:
+        for order in orders:
+            await here.store.orders.save(Verdict(order=order))
+        texts = [
+            Outline((await asked(here.port, f"/orders/main/{order.order_id}"))[2].decode()).text
+            for order in orders
+        ]
+    assert f"provider's reason: {HOSTILE}" in texts[0]
+    assert "order 000383 of account main" in texts[0]
+    assert "reason" not in texts[1]
+    assert "None" not in "".join(texts)

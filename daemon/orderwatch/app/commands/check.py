@@ -18,7 +18,12 @@ from orderwatch.errors import DatabaseError, DiskError
 from orderwatch.ops.log import Redactor
 from orderwatch.service.clock import utc_now
 from orderwatch.service.fetching.mount_guard import check_mounted
-from orderwatch.service.maintenance.checks.account import ClockSkewCheck, ContractCheck, CredentialsCheck
+from orderwatch.service.maintenance.checks.account import (
+    ClockSkewCheck,
+    ContractCheck,
+    CredentialsCheck,
+    DeliveryCheck,
+)
 from orderwatch.service.maintenance.checks.database import IntegrityCheck, SchemaCheck
 from orderwatch.service.maintenance.checks.finding import Check, CheckResult
 from orderwatch.service.maintenance.checks.route import RouteCheck
@@ -93,6 +98,8 @@ async def _checks(plan: Plan, redactor: Redactor, stack: AsyncExitStack) -> Asyn
         contract = ContractCheck(name, credentials, connection.probe)
         yield credentials
         yield contract
+        for delivery_api in account.settings.delivery_api:
+            yield DeliveryCheck(name, delivery_api, contract, connection.probe_delivery)
         yield ClockSkewCheck(name, partial(getattr, contract, "ahead"))
     for certificate in certificates(plan, utc_now):
         yield certificate

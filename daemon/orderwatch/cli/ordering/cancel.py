@@ -95,7 +95,8 @@ def _result(done: "CancelResult") -> str:
     if done.lost is not None:
         return f"{_named(done.seen)} is {status}: the response was lost, but the provider shows it"
     if not done.over:
-        return f"the provider accepted the cancellation of {_named(done.seen)}; its status is {status}"
+        why = f": {printable(done.seen.reason)}" if done.seen.reason else ""
+        return f"the provider accepted the request to cancel {_named(done.seen)}; its status is {status}{why}"
     return f"{_named(done.seen)} is {status}"
 
 

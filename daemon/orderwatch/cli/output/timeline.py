@@ -1,6 +1,6 @@
 """`history` for people: by day, in words, with the pauses between changes."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
@@ -19,6 +19,7 @@ _REMARKS = {
     TransitionKind.SKIP: "skip: a state in between was not seen",
     TransitionKind.UNKNOWN: "unknown status",
 }
+_MAX_LINES = 14  # of files that change alike; more are a line together
 _MIN_SHOWN_PAUSE = timedelta(minutes=1)  # shorter pauses are not shown
 
 
@@ -41,22 +42,38 @@ def _timeline(moves: Sequence[Transition]) -> "Table":
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     last: datetime | None = None
-    for move in moves:
+    for move, count in _runs(moves):
         if last is None or move.at.date() != last.date():
             table.add_row(f"{move.at:%Y-%m-%d}", "UTC", style="bold")
-        table.add_row(f"  {move.at:%H:%M:%S}", _line(move, last))
+        table.add_row(f"  {move.at:%H:%M:%S}", _line(move, count, last))
         last = move.at
     return table
 
 
-def _line(move: Transition, last: datetime | None) -> "Text":
+def _runs(moves: Sequence[Transition]) -> Iterator[tuple[Transition, int]]:
+    """Yield each change with 1, or the first of many files that change alike with their number."""
+    for _, run in groupby(moves, _likeness):
+        some = list(run)
+        if len(some) > _MAX_LINES and some[0].subject is Subject.DELIVERY:
+            yield some[0], len(some)
+        else:
+            yield from ((move, 1) for move in some)
+
+
+def _likeness(move: Transition) -> Hashable:
+    return move.at.date(), move.subject, move.capture_id, move.before, move.after
+
+
+def _line(move: Transition, count: int, last: datetime | None) -> "Text":
     """Return a change as a line: subject, states, remarks, and the pause before it."""
     from rich.text import Text
 
     before = f"{printable(move.before)} → " if move.before else "→ "
-    line = Text(f"{printable(_name(move))}  {before}")
+    name = _name(move) if count == 1 else f"{count} files of capture {(move.capture_id or '')[:8]}"
+    line = Text(f"{printable(name)}  {before}")
     line.append(printable(move.after), STYLES.get(move.after))
-    if remarks := "; ".join(filter(None, (_REMARKS.get(move.kind), move.detail))):
+    detail = move.detail if count == 1 else None
+    if remarks := "; ".join(filter(None, (_REMARKS.get(move.kind), detail))):
         line.append(f"  {printable(remarks)}", "dim")
     if last is not None and move.at - last > _MIN_SHOWN_PAUSE:
         line.append(f"  + {format_duration(move.at - last)}", "dim")
@@ -70,4 +87,5 @@ def _name(move: Transition) -> str:
         case Subject.CAPTURE:
             return f"capture  {(move.capture_id or '')[:8]}"
         case Subject.DELIVERY:
-            return f"scene    {move.scene_id or ''}"
+            attachment = "" if move.detail == move.file else (move.file or "").partition(" ")[0]
+            return f"scene    {move.scene_id or ''} {attachment}".rstrip()

@@ -7,13 +7,12 @@ from orderwatch.core.attention import remedies
 from orderwatch.core.attention.concern import Concern, OrderFacts, Reason, concern_key, sentence
 from orderwatch.core.model import OrderPhase, OrderState
 from orderwatch.core.order_names import OrderNames
+from orderwatch.core.orders.ending import is_history
 
 # From the end of the window to the publication of its last captures.
 _PUBLICATION_DELAY = timedelta(days=1)
 # From publication to storage, before a person is needed.
 _DELIVERY_TIME = timedelta(days=7)
-# An order that was first seen final so long after its window needs nobody.
-_HISTORY_AGE = timedelta(days=30)
 
 _FAILED_PHASES = frozenset({OrderPhase.FAILED, OrderPhase.REJECTED, OrderPhase.EXPIRED})
 
@@ -40,7 +39,7 @@ def _has_failed(order: OrderFacts, now: datetime) -> bool:
     """Returns whether a final order brought no file without being cancelled."""
     if order.final_at is None or order.has_file or order.is_coming:
         return False
-    if order.phase is OrderPhase.CANCELED or _is_history(order):
+    if order.phase is OrderPhase.CANCELED or is_history(order):
         return False
     waits = order.is_pending or order.phase not in _FAILED_PHASES
     return not waits or now >= order.final_at + _PUBLICATION_DELAY
@@ -55,15 +54,9 @@ def _is_overdue(order: OrderFacts, end: datetime, now: datetime) -> bool:
 
 def _late_since(order: OrderFacts, now: datetime) -> datetime | None:
     """Returns since when published files are not stored; None while that is not too long."""
-    lacking_since = None if _is_history(order) else order.lacking_since
+    lacking_since = None if is_history(order) else order.lacking_since
     since = min((at for at in (order.failing_since, lacking_since) if at is not None), default=None)
     return since if since is not None and now >= since + _DELIVERY_TIME else None
-
-
-def _is_history(order: OrderFacts) -> bool:
-    """Returns whether the order was first seen final long after its window."""
-    final_at, end = order.final_at, order.end
-    return final_at is not None and end is not None and end < final_at - _HISTORY_AGE
 
 
 def _concern(order: OrderFacts, reason: Reason, since: datetime, text: str, remedy: str) -> Concern:

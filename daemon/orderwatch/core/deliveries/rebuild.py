@@ -62,7 +62,7 @@ def taken_up(found: Iterable[Found]) -> tuple[list[Found], list[Refused]]:
     refused: list[Refused] = []
     deliveries: dict[object, Found] = {}
     places: set[str] = set()
-    for one in sorted(found, key=lambda f: (f.root or "", f.path)):
+    for one in sorted(_joined(found), key=lambda f: (f.root or "", f.path)):
         key, place = one.described.delivery.key, place_key(one.path, one.root)
         size = one.described.delivery.size
         if one.size != size:
@@ -77,6 +77,29 @@ def taken_up(found: Iterable[Found]) -> tuple[list[Found], list[Refused]]:
             deliveries[key] = one
             places.add(place)
     return taken, refused
+
+
+def _joined(found: Iterable[Found]) -> Iterator[Found]:
+    """Yields the files; an order that sidecars know under two ids gets the one of the newest of them."""
+    newest_last = sorted(found, key=lambda one: one.described.stored_at)
+    of_tasks = [d for one in newest_last if (d := one.described.delivery).task_id is not None]
+    tasks = {(d.account, d.order_id): d.task_id for d in of_tasks}
+    ids = {(d.account, d.task_id): d.order_id for d in of_tasks}
+    for one in newest_last:
+        held = one.described.delivery
+        task_id = tasks.get((held.account, held.order_id))
+        order_id = ids.get((held.account, task_id), held.order_id)
+        joined = replace(held, order_id=order_id, task_id=task_id)
+        yield replace(one, described=replace(one.described, delivery=joined))
+
+
+def under(verdict: Verdict, order_id: str) -> Verdict:
+    """Returns the verdict on the order under another of its ids."""
+    order = verdict.order
+    deliveries = tuple(replace(delivery, order_id=order_id) for delivery in order.deliveries)
+    transitions = tuple(replace(transition, order_id=order_id) for transition in verdict.transitions)
+    renamed = replace(order, order_id=order_id, deliveries=deliveries)
+    return replace(verdict, order=renamed, transitions=transitions)
 
 
 def restored(found: Sequence[Found], now: datetime) -> list[Verdict]:

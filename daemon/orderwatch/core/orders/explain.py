@@ -12,10 +12,10 @@ from orderwatch.core.formatting import (
     format_time,
     until,
 )
-from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
+from orderwatch.core.model import Capture, Delivery, DeliveryState, FileCount, Order, OrderState
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.completeness import PARTS_SETTLE, may_get_parts
-from orderwatch.core.orders.listed_files import files_in_words, listed_files
+from orderwatch.core.orders.listed_files import listed_files
 from orderwatch.core.orders.poll_schedule import Outlook, Pace, outlook
 from orderwatch.core.orders.publication_lag import Lags
 from orderwatch.core.orders.watches import Watch
@@ -67,11 +67,7 @@ def explain(facts: Facts) -> Iterator[Evidence]:
     yield Evidence(topic="polled", text=_polled(order, now))
     for capture in order.captures:
         yield Evidence(topic=f"capture {capture.capture_id[:8]}", text=_capture(order, capture, now))
-        files = listed_files(order, capture.capture_id)
-        for delivery in files.listed:
-            yield Evidence(topic=f"  {delivery.attachment}", text=_delivery(delivery, now))
-        if files.others:
-            yield Evidence(topic="  files", text="; ".join(map(files_in_words, files.others)))
+        yield from _deliveries(order, capture.capture_id, now)
     if facts.trouble is not None:
         yield Evidence(topic="account", text=in_words(facts.trouble, now))
     found = awaited(facts)
@@ -162,7 +158,30 @@ def _capture(order: Order, capture: Capture, now: datetime) -> str:
             parts.append(f"complete if none follows for {format_duration(PARTS_SETTLE)}")
         else:
             parts.append(f"its scenes were requested {ago(capture.scenes_seen_at, now)}")
+            if capture.parts_changed_at is not None:
+                parts.append(f"complete: no file followed the last one, {ago(capture.parts_changed_at, now)}")
     return ", ".join(parts)
+
+
+def _deliveries(order: Order, capture_id: str, now: datetime) -> Iterator[Evidence]:
+    """Yields a line for each delivery, or for each state if they are many."""
+    known = order.deliveries_of(capture_id)
+    if not listed_files(order, capture_id).others:
+        for delivery in known:
+            yield Evidence(topic=f"  {delivery.attachment}", text=_delivery(delivery, now))
+        return
+    files = {some.state: some for some in order.files_of(capture_id)}
+    for state in filter(files.__contains__, DeliveryState):
+        first = next((delivery for delivery in known if delivery.state is state), None)
+        topic = f"  {files[state].number} {state.replace('_', ' ')}"
+        yield Evidence(topic=topic, text=_many(files[state], first, now))
+
+
+def _many(files: FileCount, first: Delivery | None, now: datetime) -> str:
+    if files.state.settled or first is None:
+        last = f", the last {ago(files.stored_at, now)}" if files.stored_at else ""
+        return f"{format_bytes(files.size)}{last}"
+    return f"for example {first.attachment} {_delivery(first, now)}"
 
 
 def _delivery(delivery: Delivery, now: datetime) -> str:

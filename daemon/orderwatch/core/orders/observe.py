@@ -22,6 +22,7 @@ from orderwatch.core.model import (
     TransitionKind,
 )
 from orderwatch.core.orders.completeness import queue_deliveries, state_of
+from orderwatch.core.orders.ending import decided
 from orderwatch.core.orders.snapshot import CaptureSnapshot, Observation, OrderSnapshot, SceneSnapshot
 from orderwatch.core.orders.status import (
     CAPTURE_TRANSITIONS,
@@ -181,7 +182,7 @@ def _order_status(
         if lost:
             _log_found_again(held, log)
         return held
-    shown = TrackedStatus(word=seen.status, phase=seen.phase)
+    shown = TrackedStatus(word=seen.status, phase=decided(held, seen.phase))
     status, kind = update_status(held, shown, status_rules, ORDER_TRANSITIONS)
     if lost:
         _log_found_again(status, log)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orderwatch.core.model import Capture, Order, OrderPhase, OrderState
+from orderwatch.core.orders.completeness import PARTS_SETTLE, may_get_parts
 from orderwatch.core.orders.publication_lag import UNLEARNED, Lag, Lags
 
 _HOUR = timedelta(hours=1)
@@ -100,7 +101,7 @@ def scenes_due(order: Order, capture: Capture, now: datetime, pace: Pace) -> boo
     seen = capture.scenes_seen_at
     if seen is None or _is_owed(order, capture):
         return True
-    due = _rung_after(capture.published_at, seen, pace)
+    due = _scenes_due_after(capture, capture.published_at, seen, pace)
     if order.final_at is not None and seen < order.final_at + pace.grace:
         due = min(due, order.final_at + pace.grace)  # by the poll that closes the order
     return now >= (min(due, seen + _HOUR) if order.state is OrderState.OPEN else due)
@@ -134,7 +135,7 @@ def _open(order: Order, now: datetime, pace: Pace, lags: Lags, *, moved: bool) -
         return owed
     if moved:
         return Outlook(awaited="what follows a recent change", pause=pace.interval)
-    return _by_hazard(order, now, pace, lags.of(order.product))
+    return _parts_first(order, now, pace, _by_hazard(order, now, pace, lags.of(order.product)))
 
 
 def _settling(order: Order, now: datetime, pace: Pace, lags: Lags, *, moved: bool) -> Outlook:
@@ -144,15 +145,33 @@ def _settling(order: Order, now: datetime, pace: Pace, lags: Lags, *, moved: boo
     if moved or (doubted_at is not None and now < doubted_at + _DAY):
         return Outlook(awaited="what follows a recent change", pause=pace.interval)
     if any(not c.status.final for c in order.captures):
-        return _by_hazard(order, now, pace, lags.of(order.product))
+        return _parts_first(order, now, pace, _by_hazard(order, now, pace, lags.of(order.product)))
     since = order.final_at or now
     if now >= since + pace.grace:
         pause = max(pace.interval, min(pace.max_interval, (now - since - pace.grace) / 4))
-        return Outlook(awaited="the download of its last files", pause=pause)
+        last = Outlook(awaited="the download of its last files", pause=pause)
+        return _parts_first(order, now, pace, last)
     rungs = [_rung_after(since, now, pace)]
-    rungs += [_rung_after(c.published_at, now, pace) for c in order.captures if c.published_at]
+    rungs += [
+        _scenes_due_after(c, c.published_at, now, pace) for c in order.captures if c.published_at is not None
+    ]
     awaited = "late or republished scenes" if order.captures else "late captures"
-    return Outlook(awaited=awaited, pause=min(rungs) - now, exact=True)
+    late = Outlook(awaited=awaited, pause=min(rungs) - now, exact=True)
+    return _parts_first(order, now, pace, late)
+
+
+def _parts_first(order: Order, now: datetime, pace: Pace, later: Outlook) -> Outlook:
+    """Returns the outlook while captures may get parts: no later than the next request for their scenes."""
+    due = [
+        _scenes_due_after(c, c.published_at, now, pace)
+        for c in order.captures
+        if c.published_at is not None and not c.failed and may_get_parts(c)
+    ]
+    pause = max(pace.interval, min(due) - now) if due else None
+    if pause is None or (later.pause is not None and later.pause < pause):
+        return later
+    is_exact = order.state is OrderState.SETTLING
+    return Outlook(awaited="further parts of a capture", pause=pause, exact=is_exact)
 
 
 def _owed(order: Order, now: datetime, pace: Pace) -> Outlook | None:
@@ -224,6 +243,18 @@ def _pause_by_hazard(hazard: Callable[[float], float], pace: Pace, longest: time
         passed += step if gathered + more <= 1 else step * (1 - gathered) / more
         gathered += more
     return timedelta(seconds=min(max(passed, least), max(most, least)))
+
+
+def _scenes_due_after(capture: Capture, published_at: datetime, last: datetime, pace: Pace) -> datetime:
+    """Returns when to request a published capture's scenes after `last`.
+
+    Its ladder begins again when a part is new, and has a rung where the parts count as complete.
+    """
+    changed_at = capture.parts_changed_at
+    if changed_at is None:
+        return _rung_after(published_at, last, pace)
+    due, settles_at = _rung_after(changed_at, last, pace), changed_at + PARTS_SETTLE
+    return min(due, settles_at) if last < settles_at else due
 
 
 def _rung_after(since: datetime, last: datetime, pace: Pace) -> datetime:

@@ -1,6 +1,6 @@
 """Updates a status by the provider's: each change is classified, and a final status is sticky."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -23,6 +23,7 @@ ORDER_TRANSITIONS: Mapping[OrderPhase, frozenset[OrderPhase]] = {
     _O.RECEIVED: frozenset({_O.IN_PROGRESS, _O.REJECTED, _O.CANCELED, _O.FAILED, _O.EXPIRED, _O.CLOSED}),
     _O.IN_PROGRESS: frozenset({_O.COMPLETED, _O.FAILED, _O.REJECTED, _O.CANCELED, _O.EXPIRED, _O.CLOSED}),
 }
+LEAVES_OPEN: Collection[object] = {_O.CLOSED}  # how it ended, so that a further final phase is a step
 CAPTURE_TRANSITIONS: Mapping[CapturePhase, frozenset[CapturePhase]] = {
     _C.PLANNED: frozenset({_C.TASKED, _C.CAPTURED, _C.FAILED, _C.CANCELED, _C.REJECTED}),
     _C.TASKED: frozenset({_C.PLANNED, _C.CAPTURED, _C.FAILED, _C.CANCELED, _C.REJECTED}),
@@ -101,6 +102,8 @@ def classify(before: P | None, after: P | None, transitions: Mapping[P, frozense
     """Classifies the change between two phases; None stands for an unknown status."""
     if after is None:
         return TransitionKind.UNKNOWN
+    if before in LEAVES_OPEN and after.final:
+        return TransitionKind.STEP
     if before is None or before == after or after in transitions.get(before, ()):
         return TransitionKind.STEP
     return TransitionKind.SKIP if after in _reachable(before, transitions) else TransitionKind.ODD

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
-from orderwatch.core.model import Capture, Delivery, DeliveryState, FileCount, Order
-from orderwatch.core.orders.listed_files import MAX_LISTED, MAX_NAMED, NAMED
+from orderwatch.core.model import UNFINISHED, Capture, Delivery, DeliveryState, FileCount, Order
+from orderwatch.core.orders.listed_files import MAX_LISTED, MAX_NAMED
 from orderwatch.db.mappers import capture_of, delivery_of, order_of
 from orderwatch.db.queries.order_ids import BY_ID
 from orderwatch.db.tables import accounts, captures, deliveries, orders
@@ -81,7 +81,7 @@ def _deliveries(ids: Any, detail: Detail) -> Select[Any] | None:  # noqa: ANN401
 
 
 def _listed(of_orders: ColumnElement[bool]) -> Iterable[Select[Any]]:
-    """Select what `listed_files` shows: everything of captures with few files, and the first named ones."""
+    """Select what is shown: everything of captures with few files, else the first unfinished ones."""
     of_capture = (deliveries.c.order_row, deliveries.c.capture_id)
     few = (
         select(*of_capture)
@@ -95,8 +95,10 @@ def _listed(of_orders: ColumnElement[bool]) -> Iterable[Select[Any]]:
         deliveries,
         (deliveries.c.order_row == few.c.order_row) & (deliveries.c.capture_id == few.c.capture_id),
     )
-    urgency = case({state: number for number, state in enumerate(NAMED)}, value=deliveries.c.state)
-    number = func.row_number().over(partition_by=of_capture, order_by=(urgency, deliveries.c.id))
-    named = select(deliveries.c.id, number.label("number")).where(of_orders, deliveries.c.state.in_(NAMED))
+    of_state = (*of_capture, deliveries.c.state)
+    number = func.row_number().over(partition_by=of_state, order_by=deliveries.c.id)
+    named = select(deliveries.c.id, number.label("number")).where(
+        of_orders, deliveries.c.state.in_(UNFINISHED)
+    )
     ranked = named.subquery()
     yield select(ranked.c.id).where(ranked.c.number <= MAX_NAMED)

@@ -8,9 +8,9 @@ from orderwatch.core.model import UNFINISHED, DeliveryState, OrderState
 from orderwatch.core.orders.latency_report import CaptureRow, ChangeRow, OrderRow, ReportBuilder, StoredRow
 from orderwatch.core.statistics import Counts, MetricCounts, Summary
 from orderwatch.db.database import Database
-from orderwatch.db.due import CAPTURE_OF_DELIVERY
 from orderwatch.db.history import FETCHING
 from orderwatch.db.mappers import delivery_of, transition_of
+from orderwatch.db.queries.due import CAPTURE_OF_DELIVERY
 from orderwatch.db.queries.loading import COUNTED, load
 from orderwatch.db.tables import accounts, captures, deliveries, intents, orders, outbox, transitions
 from orderwatch.ports import Detail

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from yarl import URL
 
@@ -104,4 +105,5 @@ async def authorized(http: HttpClient, api: Api, offer: Offer) -> Offer:
     """Return the offer with the account's headers if its link is at the account's own API."""
     if not http.is_own(URL(offer.url, encoded=True)):
         return offer
-    return replace(offer, headers=await http.authorization(api))
+    headers = await http.authorization(api)
+    return replace(offer, headers=headers, on_refused=partial(http.reject_authorization, api, headers))

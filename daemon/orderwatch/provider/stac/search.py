@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import structlog
 from yarl import URL
@@ -40,8 +41,6 @@ class CaptureSearch:
     def __init__(self, http: HttpClient, monotonic: Callable[[], float]) -> None:
         self._http = http
         self._monotonic = monotonic
-        self._url = URL(http.credentials.archive_url)
-        self._api = ARCHIVE if http.is_own(self._url) else FOREIGN_ARCHIVE
         self._refused_until = float("-inf")
         self._is_proven = False  # the filter has found items of a capture
 
@@ -108,9 +107,14 @@ class CaptureSearch:
         ]
 
     def _pages(self, conditions: Body) -> AsyncIterator[list[object]]:
-        collections = list(self._http.credentials.collections)
-        body = {"collections": collections, **conditions} if collections else conditions
-        return search_pages(self._http, self._api, self._url, body)
+        return search_all(self._http, conditions)
+
+
+def search_all(http: HttpClient, conditions: Body = MappingProxyType({})) -> AsyncIterator[list[object]]:
+    """Yield the items of each page that meet the conditions, of the account's collections."""
+    collections, url = list(http.credentials.collections), URL(http.credentials.archive_url)
+    body = {"collections": collections, **conditions} if collections else conditions
+    return search_pages(http, ARCHIVE if http.is_own(url) else FOREIGN_ARCHIVE, url, body)
 
 
 def _shows(item: object, capture_id: str) -> bool | None:

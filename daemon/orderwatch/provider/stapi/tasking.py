@@ -22,6 +22,7 @@ class StapiTasking:
 
     can_cancel = False
     orders_by_sku = False
+    gives_reasons = False  # the list has them
 
     def __init__(self, http: HttpClient, records: OrderRecords) -> None:
         self._http = http

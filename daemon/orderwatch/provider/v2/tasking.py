@@ -46,6 +46,7 @@ class OrdersApi:
 
     can_cancel = True
     orders_by_sku = True
+    gives_reasons = True
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from orderwatch.core.deliveries.paths import place
 from orderwatch.core.deliveries.promise import NO_PROMISE
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.orders.watches import WatchSet, traits_of
-from orderwatch.errors import LinkExpiredError, UnavailableError
+from orderwatch.errors import LinkExpiredError, UnauthorizedError, UnavailableError
 from orderwatch.ports import (
     UNMETERED,
     Archive,
@@ -193,6 +193,8 @@ class Attempt:
     async def _fetch(self, order: Order, newest_stored: Delivery | None) -> Fetched | None:
         """Request a link and download; a link of an earlier answer that has expired is replaced.
 
+        Headers that its host refuses are reported, so that the next link has others.
+
         Returns None if the server's bytes are those of the newest stored version.
         """
         while True:
@@ -202,7 +204,9 @@ class Attempt:
             self._promise = offer.promise
             try:
                 return await self._download(offer, newest_stored)
-            except LinkExpiredError:
+            except LinkExpiredError as error:
+                if isinstance(error, UnauthorizedError):
+                    offer.on_refused()
                 if offer.is_fresh:
                     raise
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from orderwatch.core.model import Order, OrderKey, OrderState
+from orderwatch.core.orders.ending import reason_due
 from orderwatch.core.orders.observe import Rules, merge_snapshot, observe, observe_missing
 from orderwatch.core.orders.poll_schedule import is_idle, scenes_due
 from orderwatch.core.orders.snapshot import CaptureSnapshot, Observation, OrderSnapshot, SceneSnapshot
@@ -65,8 +66,7 @@ class OrderSync:
         order_id = key.order_id
         known = await self._store.orders.get(self._recorder.account, order_id)
         try:
-            is_list_enough = known is not None and self._is_list_enough(known, listed=listed)
-            seen = None if is_list_enough else await self._tasking.order(order_id)
+            seen = await self._order(known, order_id, listed=listed)
             if known is None and seen is not None:
                 known = await self._recorder.adopt(seen)
             observation = Observation(account=self._recorder.account, order=seen, captures=None)
@@ -91,6 +91,19 @@ class OrderSync:
         if failed is not None and not answered:
             raise failed
         return OrderSyncResult(answered=answered, failed=failed)
+
+    async def _order(
+        self, known: Order | None, order_id: str, *, listed: bool | None
+    ) -> OrderSnapshot | None:
+        """Request the order itself if the list is not enough; only its reason may stay unknown."""
+        if known is None or not self._is_list_enough(known, listed=listed):
+            return await self._tasking.order(order_id)
+        if not (self._tasking.gives_reasons and reason_due(known)):
+            return None
+        try:
+            return await self._tasking.order(order_id)
+        except ProviderError:
+            return None
 
     def _is_list_enough(self, known: Order, *, listed: bool | None) -> bool:
         """Return whether the list makes a request for the order itself unnecessary; not for a lost order."""

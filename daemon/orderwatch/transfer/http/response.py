@@ -16,6 +16,7 @@ from orderwatch.errors import (
     LinkExpiredError,
     RefusedBytesError,
     TransferError,
+    UnauthorizedError,
 )
 
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
@@ -111,10 +112,10 @@ def interpret(
     `stored` is the newest stored version, which the whole file may equal. If the request had the account's
     headers (`is_authorized`), 403 means that they have expired, not that there are too many connections.
     """
+    if is_authorized and status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise UnauthorizedError(f"the download host returned {status} to the account's credentials")
     if status in _EXPIRED_STATUSES:
         raise LinkExpiredError(f"the download host returned {status}")
-    if status == HTTPStatus.FORBIDDEN and is_authorized:
-        raise LinkExpiredError(f"the download host returned {status} to the account's credentials")
     if status == HTTPStatus.FORBIDDEN:
         raise ForbiddenError(f"the download host returned {status}")
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and requested:

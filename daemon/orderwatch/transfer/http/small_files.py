@@ -4,13 +4,20 @@ import asyncio
 import hashlib
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from orderwatch.cancellation import shielded
-from orderwatch.errors import HostError, LinkExpiredError, OrderwatchError, TransferError
+from orderwatch.errors import (
+    BusyHostError,
+    DiskError,
+    HostError,
+    LinkExpiredError,
+    OrderwatchError,
+    TransferError,
+)
 from orderwatch.ports import Checked, Connections, Fetched, Meter, SmallFetched, SmallFile
 from orderwatch.transfer.fsops import translate_os_errors, write_durable
 from orderwatch.transfer.http.exchange import Exchange, Head
@@ -58,11 +65,16 @@ class SmallFiles:
         while others + 1 < min(most, len(self._results)) and connections.acquire():
             others += 1
         try:
-            lanes = [loop.run_in_executor(threads, self._run_lane) for _ in range(others + 1)]
-            await shielded(asyncio.gather(*lanes), hurry=self._halt)
+            on_refused = partial(loop.call_soon_threadsafe, connections.on_refused)
+            lanes = [loop.run_in_executor(threads, self._run_lane)]
+            lanes += [loop.run_in_executor(threads, self._run_lane, on_refused) for _ in range(others)]
+            # Every lane has ended before the caller tries one of the files again.
+            ended = await shielded(asyncio.gather(*lanes, return_exceptions=True), hurry=self._halt)
         finally:
             for _ in range(others):
                 connections.release()
+        for error in filter(None, ended):
+            raise error
         return self._results
 
     def _halt(self) -> None:
@@ -70,8 +82,11 @@ class SmallFiles:
         for exchange in tuple(self._exchanges):
             exchange.abort()
 
-    def _run_lane(self) -> None:
-        """Download one file after another until the host fails: attempts at single files decide the rest."""
+    def _run_lane(self, on_refused: Callable[[], object] = lambda: None) -> None:
+        """Download one file after another until the host fails: attempts at single files decide the rest.
+
+        A lane whose connection is one too many leaves its file to the others.
+        """
         while not self._stop.is_set():
             try:
                 number, file = self._waiting.get_nowait()
@@ -79,7 +94,13 @@ class SmallFiles:
                 return
             try:
                 self._results[number] = self._fetch_one(file)
-            except (HostError, LinkExpiredError):
+            except BusyHostError as error:
+                self._waiting.put((number, file))
+                on_refused()
+                if error.wait:
+                    self._stop.set()
+                return
+            except (HostError, LinkExpiredError, DiskError):
                 self._stop.set()
             except (OrderwatchError, InterruptedError):
                 continue
@@ -120,6 +141,8 @@ class SmallFiles:
             self._client.policy, self._client.limits, on_head, partial(self._meter.requested, "download")
         )
         self._exchanges.add(exchange)
+        if self._stop.is_set():  # too late for `_halt`
+            exchange.abort()
         try:
             with self._client.handles.handle() as handle:
                 exchange.run(handle, file.url, request_headers(None, file.delivery), file.headers)

@@ -22,7 +22,7 @@ from orderwatch.transfer.fsops import (
 from orderwatch.transfer.tree.side_staging import copy_durable, side_name
 from orderwatch.transfer.zip.verify import digest
 
-_IDENTITY = ("account", "task", "capture", "scene", "attachment", "version")
+_IDENTITY = ("account", "capture", "scene", "attachment", "version")
 
 
 def publish(
@@ -93,6 +93,8 @@ def _is_free_for(beside: Path, sidecar: bytes) -> bool:
 
 def _identity(sidecar: bytes) -> list[Any] | None:
     try:
-        return [json.loads(sidecar)[name] for name in _IDENTITY]
+        facts = json.loads(sidecar)
+        order = facts["order"] if "order" in facts else facts["task"]  # before orders had ids of text
+        return [str(order), *(facts[name] for name in _IDENTITY)]
     except (ValueError, KeyError, TypeError):
         return None

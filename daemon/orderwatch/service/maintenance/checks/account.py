@@ -3,12 +3,13 @@
 from collections.abc import Awaitable, Callable
 
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
-from orderwatch.errors import AnswerError, ProviderError, RefusedError
+from orderwatch.errors import AnswerError, MissingError, ProviderError, RefusedError
 from orderwatch.service.maintenance.checks.finding import CheckResult, NamedCheck
 
 _MAX_SKEW_SECONDS = 30.0
 _RETRY_ADVICE = "try again later; check the network and the endpoint"
 
+_CONTRACTS_ADVICE = "`orderwatch contracts` lists the contracts you can use"
 _ENDPOINT_ADVICE = "check the endpoint; a gateway before it may alter responses"
 
 
@@ -46,22 +47,52 @@ class ContractCheck(NamedCheck):
         self._credentials = credentials
         self._request = request
         self.ahead: float | None = None  # seconds, None if unknown
+        self.is_usable = False  # not refused
 
     async def run(self) -> CheckResult | None:
-        self.ahead = None
+        self.ahead, self.is_usable = None, self._credentials.accepted
         if not self._credentials.accepted:
             return None
         try:
             self.ahead = await self._request()
         except RefusedError as error:
-            return self.bad(
-                str(error), "`orderwatch contracts` lists the contracts you can use", refused=True
-            )
+            self.is_usable = False
+            return self.bad(str(error), _CONTRACTS_ADVICE, refused=True)
         except AnswerError as error:
             return self.bad(str(error), _ENDPOINT_ADVICE)
         except ProviderError as error:
             return self.bad(str(error), _RETRY_ADVICE)
         return self.found("accepted")
+
+
+class DeliveryCheck(NamedCheck):
+    """Checks a delivery API, after the contract. `request` uses it and returns what it answers."""
+
+    def __init__(
+        self,
+        account: str,
+        delivery_api: str,
+        contract: ContractCheck,
+        request: Callable[[str], Awaitable[str]],
+    ) -> None:
+        super().__init__(f"{delivery_api} of {account}")
+        self._delivery_api = delivery_api
+        self._contract = contract
+        self._request = request
+
+    async def run(self) -> CheckResult | None:
+        if not self._contract.is_usable:
+            return None
+        try:
+            return self.found(await self._request(self._delivery_api))
+        except RefusedError as error:
+            return self.bad(str(error), _CONTRACTS_ADVICE, refused=True)
+        except MissingError as error:
+            return self.bad(str(error), "choose another `delivery_api`, or correct the endpoint")
+        except AnswerError as error:
+            return self.bad(str(error), _ENDPOINT_ADVICE)
+        except ProviderError as error:
+            return self.bad(str(error), _RETRY_ADVICE)
 
 
 class AccountCheck(NamedCheck):

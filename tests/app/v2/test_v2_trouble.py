@@ -1,0 +1,62 @@
+"""What an account with api = "v2" makes of a provider that refuses, fails and answers nonsense."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from tests.app.app_rig import Ended, Rigged
+from tests.app.v2.v2_kit import account, machine, published
+from tests.patience import PATIENCE
+
+from orderwatch.simulator.scenario import Contract
+
+ORDER = {"task_id": 7, "status": ((0, "in_progress"),), "captures": (published(),)}
+SUSPENDED = (Contract(status="SUSPENDED"),)
+
+
+def warnings(ended: Ended) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in ended.err.splitlines() if line.startswith("{")]
+    return [line for line in lines if line["level"] not in {"debug", "info"}]
+
+
+@pytest.mark.parametrize("answer", [401, 403])
+async def test_a_contract_that_is_unusable_needs_a_person(rigged: Rigged, answer: int) -> None:
+    refused = account(contracts=SUSPENDED)
+    rig = await machine(rigged, accounts=(refused,), orders=(ORDER,), v2={"wrong_contract": answer})
+    daemon = await rig.start("run")
+    async with asyncio.timeout(PATIENCE):
+        while "account.refused" not in (shown := (await rig.call("status", "--json")).out):
+            await asyncio.sleep(0.1)
+    (concern,) = [one for one in json.loads(shown)["attention"] if one["name"] == "account.refused"]
+    assert "is 'SUSPENDED', not 'ACTIVE'" in concern["text"]
+    assert len(rig.simulator.journal.find(path="/v2/orders/")) < 20
+    assert await rig.terminated(daemon) == 0
+    ended = await rig.call("once")
+    assert (ended.code, "is 'SUSPENDED', not 'ACTIVE'" in ended.err) == (4, True)
+
+
+@pytest.mark.parametrize("on", ["v2_orders", "v2_order", "v2_captures", "v2_deliverables", "v2_events"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "expire"},
+        {"kind": "status", "code": 429, "retry_after": 0},
+        {"kind": "html_error", "code": 502},
+        {"kind": "html"},
+        {"kind": "malformed"},
+    ],
+)
+async def test_no_fault_of_the_api_costs_a_file_or_makes_an_order_lost(
+    rigged: Rigged, on: str, fault: dict[str, object]
+) -> None:
+    rig = await machine(
+        rigged, watch='order_ids = ["000383"]', orders=(ORDER,), faults=({"on": on, **fault, "times": 2},)
+    )
+    for _ in range(4):
+        await rig.call("once")
+    (order,) = await rig.status()
+    assert (order["status"], order["state"]) == ("in_progress", "open")
+    assert len(rig.zips()) == 1
+    assert (await rig.call("verify")).code == 0
+    assert not json.loads((await rig.call("status", "--json")).out)["attention"]
