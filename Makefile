@@ -15,7 +15,7 @@ help:
 	@echo "make sweep   run EXAMPLES=400 random failures and restarts, and crashes and power cuts at every call; long"
 	@echo "make soak    run thirty days of an account in about fifteen minutes; fail if memory or log grow"
 	@echo "make check   run tests, lint, types and import rules"
-	@echo "make bench   measure cost and speed of polling, downloads, viewers and the catalog; about half an hour"
+	@echo "make bench   measure cost and speed of polling, downloads, viewers, many files and the catalog; about 40 minutes"
 	@echo "make format  format the code"
 	@echo "make docs    generate docs/configuration.md from the settings and config.example.toml"
 	@echo "make screenshots  generate the pictures of docs/; needs Debian's chromium"
@@ -66,6 +66,7 @@ check: lint types imports test
 bench: $(READY)
 	$(BIN)/python benchmarks/listing.py
 	$(BIN)/python benchmarks/cadence.py
+	$(BIN)/python -m benchmarks.files
 	$(BIN)/python -m benchmarks.pages 10000 1
 	$(BIN)/python -m benchmarks.pages 10000 10
 	$(BIN)/python benchmarks/transfer.py

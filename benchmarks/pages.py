@@ -1,9 +1,12 @@
-"""Measures what viewers cost a daemon with 10,000 orders: each request, and 50 viewers with live updates.
+"""Measures what viewers cost a daemon with 10,000 orders, and 50 more of 840 small files each.
+
+First each request, then 50 viewers with live updates.
 
 The daemon, the provider and the viewers are one process each. The provider regularly changes an order and
 publishes a file, from a host that limits each connection. Prints; asserts nothing.
 """
 
+import argparse
 import asyncio
 import os
 import random
@@ -23,6 +26,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import aiohttp
+from benchmarks import tiles
 from benchmarks.viewers import ViewerStats, run_viewers
 
 from orderwatch.core.model import (
@@ -45,6 +49,7 @@ from orderwatch.db.repositories import open_store
 from orderwatch.simulator import Scenario, serve
 
 VIEWERS = 50
+LARGE_ORDERS = 50
 MEASUREMENT_SECONDS = 20
 ROUNDS = 3
 SETTLING_SECONDS = 15  # until all viewers are connected
@@ -71,6 +76,11 @@ PATHS = (
     "/?offset=9900",
     "/map.json",
     "/orders/main/10001",
+    "/orders/main/000001",
+    "/orders/main/000001/map.json",
+    "/api/orders/main/000001",
+    "/?sort=state&descending=yes",
+    "/api/orders?state=settling&limit=50",
     "/events",
     "/metrics",
 )
@@ -162,6 +172,20 @@ def past_order(number: int, now: datetime, rng: random.Random) -> Verdict:
     return Verdict(order=order, transitions=tuple(replace(move, after=f"b{n}") for n in range(12)))
 
 
+def large_order(number: int, now: datetime) -> Verdict:
+    """Return a settling order of 840 stored files, which is polled after the measurements."""
+    verdict = tiles.order(number, DeliveryState.STORED)
+    status = TrackedStatus(word="completed", phase=OrderPhase.COMPLETED)
+    settling = replace(
+        verdict.order,
+        status=status,
+        state=OrderState.SETTLING,
+        final_at=now,
+        next_look_at=now + timedelta(days=1),
+    )
+    return replace(verdict, order=settling)
+
+
 async def fill(database: Path, count: int) -> None:
     now, rng = datetime.now(UTC), random.Random(1)
     upgrade(database)
@@ -170,6 +194,8 @@ async def fill(database: Path, count: int) -> None:
             await store.maintenance.restore(
                 [past_order(n, now, rng) for n in range(first, min(first + 1000, count))]
             )
+        for number in range(1, LARGE_ORDERS + 1):
+            await store.maintenance.restore([large_order(number, now)])
 
 
 def provide(pipe: Pipe, every: int) -> None:
@@ -309,10 +335,12 @@ async def watched(daemon: Daemon) -> float:
     return used
 
 
-async def measure(folder: Path, provider: Pipe) -> None:
+async def measure(folder: Path, provider: Pipe, *, has_viewers: bool) -> None:
     async with running(folder, provider) as daemon:
         await asyncio.sleep(10)
         await questions(daemon.base)
+        if not has_viewers:
+            return
         await asyncio.sleep(15)  # until orders move
         more, alone = [], await measured("no viewer", daemon)
         for _ in range(ROUNDS):
@@ -323,21 +351,28 @@ async def measure(folder: Path, provider: Pipe) -> None:
         print(f"  {VIEWERS} viewers cost {statistics.median(more):.1f} % of a core ({listed})")
 
 
-def main(count: int, every: int) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", type=int, nargs="?", default=10_000, help="past orders")
+    parser.add_argument("every", type=int, nargs="?", default=1, help="seconds between live orders")
+    parser.add_argument("--requests", action="store_true", help="measure requests only")
+    given = parser.parse_args()
     context = get_context("spawn")
     ours, theirs = context.Pipe()
-    provider = context.Process(target=provide, args=(theirs, every))
+    provider = context.Process(target=provide, args=(theirs, given.every))
     with TemporaryDirectory() as name:
         folder = Path(name)
-        asyncio.run(fill(folder / "orderwatch.db", count))
-        print(f"{count} past orders, {2 * count} captures, {4 * count} files; one more each {every} s:")
+        asyncio.run(fill(folder / "orderwatch.db", given.count))
+        print(
+            f"{given.count} past orders, {2 * given.count} captures, {4 * given.count} files; "
+            f"{LARGE_ORDERS} of {tiles.FILES_PER_ORDER} files; one more each {given.every} s:"
+        )
         provider.start()
         theirs.close()
-        asyncio.run(measure(folder, ours))
+        asyncio.run(measure(folder, ours, has_viewers=not given.requests))
     ours.send("")
     provider.join()
 
 
 if __name__ == "__main__":
-    count, every = [int(word) for word in sys.argv[1:3]] or (10_000, 1)
-    main(count, every)
+    main()

@@ -96,6 +96,7 @@ def test_no_field_of_a_value_is_left_out_of_its_row() -> None:
         "listed_at",  # of the account's last sweep
         "captures",
         "deliveries",
+        "counted",  # the deliveries, for a list
     }
     assert set(capture_row(1, capture)) - standing == _names(Capture) - {"status"} | {"order_row"}
     assert set(delivery_row(a_delivery())) == _names(Delivery) - {"root", "path"}  # taken through `reserve`

@@ -7,7 +7,8 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -29,15 +30,20 @@ from orderwatch.core.orders.completeness import is_complete
 from orderwatch.db.migrate import Schema, schema_of
 from orderwatch.db.repositories import Store, open_reader
 from orderwatch.errors import ConfigError
+from orderwatch.ports import Detail
 
 _TIMEOUT_SECONDS = 300.0  # on a quick machine the demonstration takes half a minute
 _FRAME_SECONDS = 0.2
+_MAX_FILES_OF_FOLDER = 8  # shown in the tree
+_LAST_PART_AFTER = timedelta(seconds=3)
 _PAGE_PORT = 8787  # unless it is in use
 
 _DELIVERY = """[delivery]
 attachments = ["delivery_zip", "thumbnail", "preview"]
 stac = true
 """
+_TILES = '[[watch]]\naccount = "tiles"\ntask_name = "*"\n'
+_ALL_TILES = f'{_TILES}[watch.delivery]\nattachments = ["*"]\n'
 _LOG = """
 [log]
 format = "json"
@@ -54,6 +60,7 @@ async def run_demo(folder: Path | None, picture: Path | None, *, stay: bool) -> 
         simulator = await stack.enter_async_context(_process(folder / "simulator.log", *simulate))
         await _until(config.exists, simulator, folder / "simulator.log")
         text = config.read_text(encoding="utf-8").replace("[delivery]\n", _DELIVERY)
+        text = text.replace(_TILES, _ALL_TILES)
         config.write_text(text + _LOG, encoding="utf-8")
         daemon = await stack.enter_async_context(
             _process(folder / "daemon.log", "run", "--config", str(config))
@@ -73,7 +80,9 @@ async def run_demo(folder: Path | None, picture: Path | None, *, stay: bool) -> 
             view.save_picture(picture)
         if daemon.returncode is None:
             concerns = await concerns_of(resolve(load(config, {}, resolve=False)), reader, datetime.now(UTC))
-            _print_result(folder, await reader.orders.list_all(), unacknowledged(concerns))
+            _print_result(
+                folder, await reader.orders.list_all(detail=Detail.LISTED), unacknowledged(concerns)
+            )
             if stay:
                 await _stay(page, daemon)
     if daemon.returncode != 0:
@@ -87,12 +96,20 @@ async def run_demo(folder: Path | None, picture: Path | None, *, stay: bool) -> 
 async def _watch(reader: Store, view: View, daemon: asyncio.subprocess.Process) -> None:
     with view:
         while daemon.returncode is None:
-            orders = await reader.orders.list_all()
+            orders = await reader.orders.list_all(detail=Detail.LISTED)
             view.show(orders, await reader.history.after(view.last_move))
-            done = orders and all(o.status.final and is_complete(o) for o in orders)
+            done = orders and all(_is_over(order, datetime.now(UTC)) for order in orders)
             if done and not await reader.catalog.unlisted(None):
                 return
             await asyncio.sleep(_FRAME_SECONDS)
+
+
+def _is_over(order: Order, now: datetime) -> bool:
+    """Return whether everything is stored. Unlike the daemon this does not wait hours for further tiles."""
+    parts = [at for capture in order.captures if (at := capture.parts_changed_at)]
+    captures = tuple(replace(capture, parts_changed_at=None) for capture in order.captures)
+    is_quiet = now - max(parts, default=datetime.min.replace(tzinfo=UTC)) > _LAST_PART_AFTER
+    return order.status.final and is_quiet and is_complete(replace(order, captures=captures))
 
 
 async def _stay(page: str, daemon: asyncio.subprocess.Process) -> None:
@@ -142,10 +159,11 @@ def _empty_folder(folder: Path) -> Path:
 
 
 def _print_result(folder: Path, orders: Sequence[Order], attention: Sequence[Concern]) -> None:
-    stored = [d for o in orders for d in o.deliveries if d.state is DeliveryState.STORED]
+    stored = [files for o in orders for files in o.files if files.state is DeliveryState.STORED]
     screen = console()
     screen.print(
-        f"\n[bold]{len(stored)} deliveries, {format_bytes(sum(d.size or 0 for d in stored))}[/], "
+        f"\n[bold]{sum(files.number for files in stored)} deliveries, "
+        f"{format_bytes(sum(files.size for files in stored))}[/], "
         "all verified, each with a sidecar (.json) beside it:"
     )
     screen.print(_tree(folder / "deliveries"), highlight=False)
@@ -171,13 +189,18 @@ def _print_result(folder: Path, orders: Sequence[Order], attention: Sequence[Con
 
 def _tree(root: Path) -> Tree:
     def grow(branch: Tree, folder: Path) -> None:
+        files = 0
         for path in sorted(folder.iterdir()):
             if path == root / "stac":
                 branch.add("stac  [dim]the STAC catalog[/]")
             elif path.is_dir() and not path.name.startswith("."):
                 grow(branch.add(path.name), path)
             elif path.is_file() and not path.with_suffix("").is_file():
-                branch.add(f"{path.name}  [dim]{format_bytes(path.stat().st_size)}[/]")
+                files += 1
+                if files <= _MAX_FILES_OF_FOLDER:
+                    branch.add(f"{path.name}  [dim]{format_bytes(path.stat().st_size)}[/]")
+        if files > _MAX_FILES_OF_FOLDER:
+            branch.add(f"[dim]and {files - _MAX_FILES_OF_FOLDER} more files[/]")
 
     tree = Tree(str(root))
     grow(tree, root)

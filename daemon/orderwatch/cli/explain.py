@@ -14,6 +14,7 @@ from orderwatch.core.orders.explain import Facts
 from orderwatch.core.orders.explain import explain as explained
 from orderwatch.core.serializers import explanation_to_dict
 from orderwatch.db.daemon_status import read_daemon_status
+from orderwatch.ports import Detail
 
 _TOPIC_WIDTH = 16
 
@@ -31,7 +32,7 @@ def explain(context: Context, order_id: str, *, as_json: bool) -> None:
 
     plan = context.plan(resolve=False)
     demand_current(plan.database.path)
-    found = asyncio.run(gather(plan, order_id, datetime.now(UTC)))
+    found = asyncio.run(gather(plan, order_id, datetime.now(UTC), Detail.ALL if as_json else Detail.LISTED))
     if as_json:
         print_json({"orders": [explanation_to_dict(facts) for facts in found]})
     else:

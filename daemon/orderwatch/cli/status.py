@@ -27,6 +27,7 @@ from orderwatch.core.model import OrderState, Transition
 from orderwatch.core.serializers import transition_to_dict
 from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import open_reader
+from orderwatch.ports import Detail
 
 
 @click.command()
@@ -68,7 +69,7 @@ def status(
         state=OrderState(state) if state else None,
         attention=attention,
     )
-    known = asyncio.run(_status(plan, filters))
+    known = asyncio.run(_status(plan, filters, Detail.ALL if as_json or as_geojson else Detail.LISTED))
     unknown = not known.orders and filters == Filters(order_id=order_id)
     if as_json:
         print_json(status_to_dict(known))
@@ -100,14 +101,15 @@ def history(context: Context, order_id: str, *, as_json: bool) -> None:
         raise unknown_order(order_id)
 
 
-async def _status(plan: Plan, filters: Filters) -> Known:
+async def _status(plan: Plan, filters: Filters, detail: Detail) -> Known:
     """Read what `status` shows; orders that need a person come first."""
     demand_current(plan.database.path)
     daemon = read_daemon_status(plan.database.path)
     async with open_reader(plan.database.path) as reader:
         found = unacknowledged(await concerns_of(plan, reader, datetime.now(UTC)))
         concerned = by_order(found)
-        orders = [o for o in await reader.orders.list_all(filters.order_id) if filters.takes(o, concerned)]
+        every = await reader.orders.list_all(filters.order_id, detail)
+        orders = [order for order in every if filters.takes(order, concerned)]
         shown = {(order.account, order.order_id) for order in orders}
         accounts = await reader.accounts.states()
         return Known(

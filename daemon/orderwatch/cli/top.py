@@ -22,7 +22,7 @@ from orderwatch.core.daemon_status import DaemonStatus
 from orderwatch.core.deliveries.bandwidth import Progress, SpeedMeter
 from orderwatch.core.formatting import until
 from orderwatch.core.model import Order, OrderState
-from orderwatch.core.orders.recent_changes import STEPS_PER_FILE, fold_changes
+from orderwatch.core.orders.recent_changes import fold_changes
 from orderwatch.core.statistics import Summary
 from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import Store, open_reader
@@ -30,6 +30,7 @@ from orderwatch.db.repositories import Store, open_reader
 _FRAME_SECONDS = 1.0
 _MAX_PLAIN_LINES = 50  # without a terminal
 _MAX_CONCERNS, _MAX_CHANGES = 3, 8
+_MAX_MOVES = 256  # status changes that are read for them: a batch of files has many
 _FIXED_LINES = 8  # header, and frames of orders (with headings), transfers and changes
 _MIN_LINES = (
     12  # with a problem, an order, a transfer and a move; each of these has its share of what is more
@@ -62,9 +63,7 @@ async def _top(plan: Plan) -> None:
 
 async def _summary(plan: Plan, reader: Store, most: int) -> Summary:
     found = await concerns_of(plan, reader, datetime.now(UTC))
-    return replace(
-        await reader.statistics.summary(most, STEPS_PER_FILE * _MAX_CHANGES), attention=unacknowledged(found)
-    )
+    return replace(await reader.statistics.summary(most, _MAX_MOVES), attention=unacknowledged(found))
 
 
 async def _watch(plan: Plan, reader: Store, screen: Console) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,7 +102,7 @@ def _print(audit: "VerifyReport", mended: Sequence[str]) -> None:
     screen = console()
     for line in mended:
         screen.print(plain(line, "green"), soft_wrap=True)
-    found = counted("finding", "findings", Flaw, [finding.kind for finding in audit.findings])
+    found = counted("finding", "findings", Flaw, Counter(finding.kind for finding in audit.findings))
     result = f"{found}; {len(mended)} mended" if mended else found
     files = "1 file" if audit.checked == 1 else f"{audit.checked} files"
     screen.print(f"read {files}, {format_bytes(audit.size)}: {result if audit.findings else 'all as stored'}")

@@ -1,6 +1,6 @@
 """Orders, captures and deliveries as values, and their states."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -226,6 +226,16 @@ class Capture:
         return self.status.final and self.status.phase is not CapturePhase.PUBLISHED
 
 
+class FileCount(NamedTuple):
+    """How many deliveries of a capture are in a state, their bytes, and when the last one was stored."""
+
+    capture_id: str
+    state: DeliveryState
+    number: int
+    size: int
+    stored_at: datetime | None
+
+
 _MAX_PRIORITY = 10**9
 
 
@@ -234,6 +244,7 @@ class Order:
     """A tasking order with its captures and deliveries.
 
     `order_id` is its key, as the provider writes it; `task_id` is its number in v1 of the API, if it has one.
+    In lists its deliveries are `counted`; `deliveries` then has some of them, or none.
     """
 
     account: str
@@ -258,6 +269,7 @@ class Order:
     version: int = 0
     captures: tuple[Capture, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
+    counted: tuple[FileCount, ...] | None = None
 
     @property
     def key(self) -> OrderKey:
@@ -281,6 +293,33 @@ class Order:
 
     def deliveries_of(self, capture_id: str) -> tuple[Delivery, ...]:
         return tuple(d for d in self.deliveries if d.capture_id == capture_id)
+
+    def files_of(self, capture_id: str) -> tuple[FileCount, ...]:
+        """Counts the deliveries of a capture by state."""
+        if self.counted is not None:
+            return tuple(f for f in self.counted if f.capture_id == capture_id)
+        return count_files(self.deliveries_of(capture_id))
+
+    @property
+    def files(self) -> tuple[FileCount, ...]:
+        """Counts the deliveries by capture and state."""
+        return count_files(self.deliveries) if self.counted is None else self.counted
+
+
+def count_files(deliveries: Iterable[Delivery]) -> tuple[FileCount, ...]:
+    found: dict[tuple[str, DeliveryState], list[Delivery]] = {}
+    for delivery in deliveries:
+        found.setdefault((delivery.capture_id, delivery.state), []).append(delivery)
+    return tuple(
+        FileCount(
+            capture_id,
+            state,
+            len(some),
+            sum(one.size or 0 for one in some),
+            max((one.stored_at for one in some if one.stored_at), default=None),
+        )
+        for (capture_id, state), some in found.items()
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

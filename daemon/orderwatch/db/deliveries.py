@@ -3,24 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
-from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    bindparam,
-    case,
-    false,
-    func,
-    insert,
-    or_,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -33,15 +17,12 @@ from orderwatch.db import history
 from orderwatch.db.database import Database
 from orderwatch.db.mappers import Row, delivery_of, delivery_row
 from orderwatch.db.outbox import Notifications, Outbox
-from orderwatch.db.tables import captures, deliveries, orders, trees
+from orderwatch.db.queries.due import IS_WANTED, next_due
+from orderwatch.db.tables import deliveries, orders, trees
 from orderwatch.errors import StaleOrderError
+from orderwatch.ports import PICTURES
 
-_RETRIED = (DeliveryState.WAITING, DeliveryState.PARKED)
-_MAX_QUERIES = 64  # of claims, kept for the present hosts and trees
 _KEY = ("account", "order_id", "capture_id", "scene_id", "attachment", "version")
-CAPTURE_OF_DELIVERY = and_(
-    captures.c.order_row == deliveries.c.order_row, captures.c.capture_id == deliveries.c.capture_id
-)
 OF_ORDER = and_(orders.c.account == bindparam("of_account"), orders.c.order_id == bindparam("of_order_id"))
 _IS_VERSION = and_(  # found by way of the order, which the index of the deliveries begins with
     deliveries.c.order_row == select(orders.c.id).where(OF_ORDER).scalar_subquery(),
@@ -51,13 +32,6 @@ IS_ROW = and_(_IS_VERSION, deliveries.c.version == bindparam("of_version"))
 
 # Built once, since to build a statement costs more than to execute it.
 _VERSIONS = select(deliveries).where(_IS_VERSION).order_by(deliveries.c.version)
-_IS_DUE = or_(
-    deliveries.c.state == DeliveryState.WANTED,
-    and_(
-        deliveries.c.state.in_(_RETRIED),
-        or_(deliveries.c.not_before <= bindparam("now"), deliveries.c.not_before > bindparam("beyond")),
-    ),
-)
 _CHANGE = update(deliveries).where(IS_ROW)
 _MOVE = _CHANGE.where(deliveries.c.state == bindparam("of_state"))
 _SAME_CAPTURE = (
@@ -65,7 +39,7 @@ _SAME_CAPTURE = (
     .where(
         deliveries.c.order_row == select(orders.c.id).where(OF_ORDER).scalar_subquery(),
         deliveries.c.capture_id == bindparam("of_capture_id"),
-        deliveries.c.state == DeliveryState.WANTED,
+        IS_WANTED,
         deliveries.c.version == 1,
         deliveries.c.attempts == 0,
         deliveries.c.durable == 0,
@@ -74,6 +48,26 @@ _SAME_CAPTURE = (
     )
     .order_by(deliveries.c.id)
     .limit(bindparam("limit"))
+)
+_NUMBERED_PICTURES = (
+    select(
+        deliveries.c.id,
+        func.row_number()
+        .over(partition_by=deliveries.c.capture_id, order_by=deliveries.c.id)
+        .label("number"),
+    )
+    .where(
+        deliveries.c.order_row == select(orders.c.id).where(OF_ORDER).scalar_subquery(),
+        deliveries.c.state == DeliveryState.STORED,
+        deliveries.c.attachment.in_(PICTURES),
+    )
+    .subquery()
+)
+_FIRST_PICTURES = (
+    select(deliveries)
+    .join(_NUMBERED_PICTURES, _NUMBERED_PICTURES.c.id == deliveries.c.id)
+    .where(_NUMBERED_PICTURES.c.number <= bindparam("limit"))
+    .order_by(deliveries.c.id)
 )
 _HAS_PATH = select(deliveries.c.id).where(deliveries.c.path_key == bindparam("of_path"))
 _RENEW_ORDER = (  # every older reading of the order becomes stale
@@ -101,6 +95,19 @@ class Deliveries:
     async def versions(self, delivery: Delivery) -> Sequence[Delivery]:
         return await self._database.read(lambda db: _versions(db, delivery))
 
+    async def versions_of(
+        self, account: str, order_id: str, capture_id: str, scene_id: str, attachment: str
+    ) -> Sequence[Delivery]:
+        names = (account, order_id, capture_id, scene_id, attachment)
+        key = {f"of_{name}": value for name, value in zip(_KEY[:-1], names, strict=True)}
+        rows = await self._database.read(lambda db: db.execute(_VERSIONS, key).mappings().all())
+        return [delivery_of(row) for row in rows]
+
+    async def pictures(self, account: str, order_id: str, limit: int) -> Sequence[Delivery]:
+        given = {"of_account": account, "of_order_id": order_id, "limit": limit}
+        rows = await self._database.read(lambda db: db.execute(_FIRST_PICTURES, given).mappings().all())
+        return [delivery_of(row) for row in rows]
+
     async def claim(
         self,
         now: datetime,
@@ -112,7 +119,7 @@ class Deliveries:
         doubted: Collection[HostKey] = (),
     ) -> Delivery | None:
         rooms = rooms or {}
-        query = _next_of(
+        query = next_due(
             tuple(resting), tuple(doubted), tuple((root, room is None) for root, room in rooms.items())
         )
         given: dict[str, object] = {"now": now, "beyond": beyond, "accounts": list(accounts)}
@@ -271,53 +278,3 @@ def _free_paths(db: Connection, paths: Sequence[str], root: str | None) -> list[
         taken.add(key)
         free.append(name)
     return free
-
-
-@lru_cache(maxsize=_MAX_QUERIES)
-def _next_of(
-    resting: tuple[HostKey, ...], doubted: tuple[HostKey, ...], roots: tuple[tuple[str | None, bool], ...]
-) -> Select[*tuple[Any, ...]]:
-    """Select the first delivery by `state_machine.rank`: rush orders, then by publication, then by size.
-
-    Before all others go those from doubted hosts, of these the one tried least. `roots` are marked if nothing
-    may be written there.
-    """
-    tried_least: list[ColumnElement[Any]] = []
-    if doubted:
-        is_doubted = _is_from(doubted)
-        tried = (deliveries.c.attempts, deliveries.c.not_before)
-        tried_least = [is_doubted.desc(), *(case((is_doubted, column)) for column in tried)]
-    first = (
-        select(deliveries.c.id)
-        .join_from(deliveries, orders, orders.c.id == deliveries.c.order_row)
-        .outerjoin(captures, CAPTURE_OF_DELIVERY)
-        .where(deliveries.c.account.in_(bindparam("accounts", expanding=True)))
-        .where(_IS_DUE, ~_is_from(resting), _fits(roots))
-        .order_by(
-            *tried_least,
-            orders.c.priority.desc(),
-            captures.c.published_at,
-            deliveries.c.attachment == "delivery_zip",
-            deliveries.c.total.nulls_last(),
-            deliveries.c.id,
-        )
-        .limit(1)
-    )
-    return select(deliveries).where(deliveries.c.id == first.scalar_subquery())
-
-
-def _is_from(ways: Collection[HostKey]) -> ColumnElement[bool]:
-    """Whether the delivery's last link led to one of these hosts."""
-    host = func.coalesce(deliveries.c.host, "")
-    each = [and_(deliveries.c.account == way.account, host == way.host) for way in ways]
-    return or_(*each) if each else false()
-
-
-def _fits(roots: Collection[tuple[str | None, bool]]) -> ColumnElement[bool]:
-    """Whether the delivery is not parked, has room, or lies below a root that is not configured any more."""
-    lacking = func.coalesce(deliveries.c.total - deliveries.c.durable, 1)
-    full = [
-        and_(deliveries.c.root.is_(root), true() if is_full else lacking > bindparam(f"room_{number}"))
-        for number, (root, is_full) in enumerate(roots)
-    ]
-    return or_(deliveries.c.state != DeliveryState.PARKED, ~or_(*full)) if full else true()

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Executable, and_, bindparam, func, insert, or_, select, tuple_
 
 from orderwatch.core.model import DeliveryState, Subject, Transition
+from orderwatch.core.orders.listed_files import MAX_LISTED
+from orderwatch.core.orders.recent_changes import FoldedMove
 from orderwatch.db.database import Database
 from orderwatch.db.mappers import delivery_of, transition_of, transition_row
 from orderwatch.db.queries.order_ids import is_named
@@ -24,6 +26,29 @@ _NEWEST_TIME = (  # of the transitions of an order
 )
 _INSERT = insert(transitions)
 FETCHING = select(deliveries).where(deliveries.c.state == DeliveryState.FETCHING).order_by(deliveries.c.id)
+
+_OF_ORDER = and_(
+    transitions.c.account == bindparam("of_account"), transitions.c.order_id == bindparam("of_order_id")
+)
+_IS_USUAL = and_(  # a step of a file that needs no remark
+    transitions.c.file.is_not(None),
+    or_(transitions.c.detail.is_(None), transitions.c.detail == transitions.c.file),
+)
+_STEP = (transitions.c.capture_id, transitions.c.before, transitions.c.after)
+_STEPS_OF_MANY = (
+    select(*_STEP, func.count().label("number"), func.max(transitions.c.id).label("last"))
+    .where(_OF_ORDER, _IS_USUAL)
+    .group_by(*_STEP)
+    .having(func.count() > MAX_LISTED)
+)
+_MANY = _STEPS_OF_MANY.subquery()
+_IS_OF_MANY = and_(_IS_USUAL, *(column.is_not_distinct_from(_MANY.c[column.name]) for column in _STEP))
+_UNFOLDED = (
+    select(transitions, _MANY.c.number)
+    .outerjoin(_MANY, _IS_OF_MANY)
+    .where(_OF_ORDER, or_(_MANY.c.last.is_(None), transitions.c.id == _MANY.c.last))
+    .order_by(transitions.c.id)
+)
 
 _SEEN_BEFORE = and_(  # a capture before its publication: so we know when it was published
     transitions.c.account == orders.c.account,
@@ -55,6 +80,25 @@ class History:
             of_named = tuple_(transitions.c.account, transitions.c.order_id).in_(named)
             query = query.where(or_(transitions.c.order_id == name, of_named))
         return [transition_of(row) for row in await self._database.rows(query)]
+
+    async def folded(self, order_id: str, account: str) -> Sequence[FoldedMove]:
+        given = {"of_account": account, "of_order_id": order_id}
+
+        def work(db: Connection) -> list[FoldedMove]:
+            rows = db.execute(_UNFOLDED, given).mappings()
+            return [FoldedMove(transition_of(row), row["number"] or 1) for row in rows]
+
+        return await self._database.read(work)
+
+    async def moved_at(self, order_id: str, account: str) -> datetime | None:
+        found: datetime | None = await self._database.scalar(
+            select(func.max(transitions.c.at)).where(
+                transitions.c.account == account,
+                transitions.c.order_id == order_id,
+                transitions.c.subject != Subject.DELIVERY,
+            )
+        )
+        return found
 
     async def after(self, number: int) -> Sequence[tuple[int, Transition]]:
         return await self._numbered(

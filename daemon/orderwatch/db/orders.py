@@ -31,22 +31,20 @@ from orderwatch.db.mappers import (
     capture_row,
     circuit_of,
     circuit_row,
-    delivery_of,
     order_of,
     order_row,
     transition_row,
 )
 from orderwatch.db.outbox import Notifications, Outbox
-from orderwatch.db.queries.order_ids import BY_ID, is_named
+from orderwatch.db.queries.loading import ORDERS, load
+from orderwatch.db.queries.order_ids import is_named
 from orderwatch.db.renaming import rename
-from orderwatch.db.tables import accounts, captures, deliveries, orders, transitions
+from orderwatch.db.tables import accounts, captures, orders, transitions
 from orderwatch.errors import StaleOrderError
-from orderwatch.ports import AccountState
+from orderwatch.ports import AccountState, Detail
 
 _TRAITS = ("order_id", "task_id", "project_name", "task_name", "placed_at", "word", "ours")
 
-_WITH_ACCOUNT = orders.outerjoin(accounts, accounts.c.account == orders.c.account)
-ORDERS = select(orders, accounts.c.listed_at).select_from(_WITH_ACCOUNT)
 _ORDER = ORDERS.where(OF_ORDER)
 _CAPTURE = select(captures).join(orders).where(OF_ORDER, captures.c.capture_id == bindparam("of_capture_id"))
 
@@ -58,8 +56,9 @@ class Orders:
         self._database = database
         self._outbox = outbox
 
-    async def get(self, account: str, order_id: str) -> Order | None:
-        found = await self._load(and_(orders.c.account == account, orders.c.order_id == order_id))
+    async def get(self, account: str, order_id: str, detail: Detail = Detail.ALL) -> Order | None:
+        of_order = and_(orders.c.account == account, orders.c.order_id == order_id)
+        found = await self._load(of_order, detail)
         return found[0] if found else None
 
     async def of_delivery(self, delivery: Delivery) -> Order | None:
@@ -72,12 +71,15 @@ class Orders:
 
         return await self._database.read_in_turn(work)
 
-    async def get_many(self, account: str, order_ids: Collection[str]) -> dict[str, Order]:
-        found = await self._load(and_(orders.c.account == account, orders.c.order_id.in_(order_ids)))
+    async def get_many(
+        self, account: str, order_ids: Collection[str], detail: Detail = Detail.ALL
+    ) -> dict[str, Order]:
+        chosen = and_(orders.c.account == account, orders.c.order_id.in_(order_ids))
+        found = await self._load(chosen, detail)
         return {order.order_id: order for order in found}
 
-    async def list_all(self, name: str | None = None) -> Sequence[Order]:
-        return await self._load(None if name is None else is_named(name))
+    async def list_all(self, name: str | None = None, detail: Detail = Detail.ALL) -> Sequence[Order]:
+        return await self._load(None if name is None else is_named(name), detail)
 
     async def watchable(
         self, account: str, due_by: datetime | None, beyond: datetime | None = None
@@ -135,29 +137,8 @@ class Orders:
 
         await self._outbox.write(work)
 
-    async def _load(self, where: ColumnElement[bool] | None) -> list[Order]:
-        return await self._database.read(lambda db: load(db, where))
-
-
-def load(db: Connection, where: ColumnElement[bool] | None, rows: Sequence[int] | None = None) -> list[Order]:
-    """Return these orders with captures and deliveries, by account and id, or in the order of these rows."""
-    query = ORDERS.order_by(orders.c.account, *BY_ID)
-    if where is not None:
-        query = query.where(where)
-    ids = rows if rows is not None else query.with_only_columns(orders.c.id).order_by(None)
-    found = {row["id"]: row for row in db.execute(query).mappings()}
-    parts: dict[int, tuple[list[Capture], list[Delivery]]] = {order_row: ([], []) for order_row in found}
-    of_captures = select(captures).where(captures.c.order_row.in_(ids)).order_by(captures.c.id)
-    for row in db.execute(of_captures).mappings():
-        parts[row["order_row"]][0].append(capture_of(row))
-    of_deliveries = select(deliveries).where(deliveries.c.order_row.in_(ids)).order_by(deliveries.c.id)
-    for row in db.execute(of_deliveries).mappings():
-        parts[row["order_row"]][1].append(delivery_of(row))
-    return [
-        order_of(found[order_row], tuple(its_captures), tuple(its_deliveries))
-        for order_row in (rows if rows is not None else found)
-        for its_captures, its_deliveries in [parts[order_row]]
-    ]
+    async def _load(self, where: ColumnElement[bool] | None, detail: Detail) -> list[Order]:
+        return await self._database.read(lambda db: load(db, where, detail=detail))
 
 
 def write(db: Connection, notifications: Notifications, verdict: Verdict) -> None:

@@ -147,6 +147,8 @@ deliveries = Table(
     UniqueConstraint("order_row", "capture_id", "scene_id", "attachment", "version"),
     Index("ix_deliveries_todo", "state", "not_before"),
     Index("ix_deliveries_scene", "order_row", "scene_id"),
+    Index("ix_deliveries_queue", "state", "order_row", "capture_id"),
+    Index("ix_deliveries_counted", "order_row", "capture_id", "state", "size", "stored_at"),  # without rows
     Index("ix_deliveries_unlisted", "root", "order_row", sqlite_where=_UNLISTED),
 )
 
@@ -191,6 +193,13 @@ transitions = Table(
     Column("detail", String),
     Column("file", String),
     Index("ix_transitions_order", "account", "order_id"),
+    Index(
+        "ix_transitions_scene",
+        "account",
+        "order_id",
+        "scene_id",
+        sqlite_where=text("scene_id IS NOT NULL"),
+    ),
     Index("ix_transitions_unknown", "account", "after", sqlite_where=text("kind = 'unknown'")),
 )
 

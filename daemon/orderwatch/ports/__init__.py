@@ -1,7 +1,7 @@
 """What the workers need of the world, as small protocols."""
 
 from orderwatch.ports.catalog import Catalog, CatalogFiles, Generation, SceneRead, Unlisted
-from orderwatch.ports.deliveries import Deliveries
+from orderwatch.ports.deliveries import PICTURES, Deliveries
 from orderwatch.ports.delivery_tree import (
     NO_HEADERS,
     UNLIMITED,
@@ -23,12 +23,13 @@ from orderwatch.ports.intents import Intents
 from orderwatch.ports.maintenance import Backup, Backups, Maintenance
 from orderwatch.ports.metrics import UNMETERED, Meter
 from orderwatch.ports.notifications import Attention, ChannelState, Notifier, Outbox, Pinger
-from orderwatch.ports.orders import Accounts, AccountState, Orders
+from orderwatch.ports.orders import Accounts, AccountState, Detail, Orders
 from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Tasking
 from orderwatch.ports.store import Store
 
 __all__ = [
     "NO_HEADERS",
+    "PICTURES",
     "UNLIMITED",
     "UNMETERED",
     "AccountState",
@@ -45,6 +46,7 @@ __all__ = [
     "Connections",
     "Deliveries",
     "Destination",
+    "Detail",
     "Extracted",
     "Fetched",
     "Generation",

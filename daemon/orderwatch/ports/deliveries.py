@@ -8,6 +8,9 @@ from orderwatch.core.deliveries.hosts import HostKey
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Delivery, DeliveryState
 
+PICTURES = frozenset({"thumbnail", "preview"})
+"""The attachments that are pictures for people."""
+
 
 class Deliveries(Protocol):
     """The deliveries of every order, and the volumes of the roots. Raises `DatabaseError`."""
@@ -22,6 +25,16 @@ class Deliveries(Protocol):
 
     async def versions(self, delivery: Delivery) -> Sequence[Delivery]:
         """Return every version of the same attachment, this one included, oldest first."""
+        ...
+
+    async def versions_of(
+        self, account: str, order_id: str, capture_id: str, scene_id: str, attachment: str
+    ) -> Sequence[Delivery]:
+        """Return every version of an attachment, oldest first."""
+        ...
+
+    async def pictures(self, account: str, order_id: str, limit: int) -> Sequence[Delivery]:
+        """Return the first stored pictures of an order, at most `limit` of a capture."""
         ...
 
     async def claim(

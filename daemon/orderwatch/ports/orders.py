@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
 from orderwatch.core.model import Delivery, Order, OrderKey
@@ -10,20 +11,31 @@ from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.watches import OrderTraits
 
 
+class Detail(Enum):
+    """Which deliveries of an order are read. Except with ALL, they are counted as well."""
+
+    ALL = auto()
+    LISTED = auto()  # those that are shown by name
+    SCENES = auto()  # one of each scene, for its footprint
+    NONE = auto()
+
+
 class Orders(Protocol):
     """The known orders with their captures and deliveries. Raises `DatabaseError`."""
 
-    async def get(self, account: str, order_id: str) -> Order | None: ...
+    async def get(self, account: str, order_id: str, detail: Detail = Detail.ALL) -> Order | None: ...
 
     async def of_delivery(self, delivery: Delivery) -> Order | None:
         """Return the order of a delivery with its one capture, without deliveries."""
         ...
 
-    async def get_many(self, account: str, order_ids: Collection[str]) -> dict[str, Order]:
+    async def get_many(
+        self, account: str, order_ids: Collection[str], detail: Detail = Detail.ALL
+    ) -> dict[str, Order]:
         """Return the known ones of these orders of the account, by id."""
         ...
 
-    async def list_all(self, name: str | None = None) -> Sequence[Order]:
+    async def list_all(self, name: str | None = None, detail: Detail = Detail.ALL) -> Sequence[Order]:
         """Return every order, or those with this order or task id in any account, by account and id."""
         ...
 

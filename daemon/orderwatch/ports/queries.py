@@ -8,7 +8,9 @@ from typing import NamedTuple, Protocol
 
 from orderwatch.core.model import Delivery, Order, OrderState, Transition
 from orderwatch.core.orders.latency_report import ReportBuilder
+from orderwatch.core.orders.recent_changes import FoldedMove
 from orderwatch.core.statistics import Counts, MetricCounts, Summary
+from orderwatch.ports.orders import Detail
 
 
 class Sort(StrEnum):
@@ -69,14 +71,14 @@ class News(NamedTuple):
 class OrderSearch(Protocol):
     """A page of orders at a time. Raises `DatabaseError`."""
 
-    async def find(self, search: Search) -> Found: ...
+    async def find(self, search: Search, detail: Detail = Detail.ALL) -> Found: ...
 
     async def versions(self, search: Search) -> Sequence[tuple[int, int]]:
         """Return the row and the version of each order of the page."""
         ...
 
     async def in_rows(self, rows: Sequence[int]) -> Mapping[int, Order]:
-        """Return the orders of these rows."""
+        """Return the orders of these rows, with one delivery of each scene."""
         ...
 
     async def choices(self) -> Choices: ...
@@ -87,6 +89,14 @@ class History(Protocol):
 
     async def of_order(self, name: str, account: str | None = None) -> Sequence[Transition]:
         """Return the transitions of the order, or of this id in any account, oldest first."""
+        ...
+
+    async def folded(self, order_id: str, account: str) -> Sequence[FoldedMove]:
+        """Return the transitions of the order, oldest first; the usual steps of many files are one each."""
+        ...
+
+    async def moved_at(self, order_id: str, account: str) -> datetime | None:
+        """Return when the order or a capture last changed."""
         ...
 
     async def after(self, number: int) -> Sequence[tuple[int, Transition]]:

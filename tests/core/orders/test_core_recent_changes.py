@@ -51,3 +51,13 @@ def test_moves_that_were_recorded_without_their_file_are_told_one_by_one() -> No
         ("s1", "wanted"),
         ("s1", "wanted → fetching"),
     ]
+
+
+def test_many_files_of_a_capture_that_moved_alike_are_one_row_where_the_last_one_moved() -> None:
+    files = [f"visual {n}.tif" for n in range(40)]
+    moves = [of(file, "wanted", "fetching", f"scene {n}") for n, file in enumerate(files)]
+    moves += [of(file, "fetching", "stored", f"scene {n}") for n, file in enumerate(files[:-1])]
+    failed = of(files[-1], "fetching", "waiting", "scene 39")
+    rows = fold_changes([*moves, failed, a_move("completed", before="in_progress")])
+    assert [(row.number, row.words[-1]) for row in rows] == [(39, "stored"), (1, "waiting"), (1, "completed")]
+    assert rows[0].name.startswith("39 files of capture")

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from tests.db.kit import an_order
+from tests.db.kit import a_delivery, an_order
 from tests.web.api_kit import HOSTILE, asked, fill, served, told
 
+from orderwatch.core.model import Capture, CapturePhase, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.daemon_status import alive_file
 from orderwatch.web.api.openapi import description
@@ -189,3 +190,25 @@ async def test_accounts_come_with_the_last_sign_of_life(database: Path) -> None:
             daemon = (await told(at.port, "/api/accounts"))["daemon"]
         assert daemon["running"]
         assert daemon["last_alive_at"].endswith("Z")
+
+
+async def test_a_page_of_orders_with_many_files_lists_them_all(database: Path) -> None:
+    async with served(database) as here:
+        orders = [
+            an_order(
+                number,
+                captures=(
+                    Capture(
+                        capture_id="capture-1",
+                        status=TrackedStatus(word="published", phase=CapturePhase.PUBLISHED),
+                    ),
+                ),
+                deliveries=tuple(a_delivery(f"{number}-{n}", number) for n in range(840)),
+            )
+            for number in (1, 2, 3)
+        ]
+        await here.store.maintenance.restore([Verdict(order=order) for order in orders])
+        page = await told(here.port, "/api/orders?sort=order_id&descending=true")
+    listed = {order["order_id"]: len(order["captures"][0]["deliveries"]) for order in page["orders"]}
+    assert list(listed.items()) == [("3", 840), ("2", 840), ("1", 840)]
+    assert page["total"] == 3

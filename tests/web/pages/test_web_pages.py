@@ -172,6 +172,26 @@ async def test_what_is_not_stored_is_not_shown(database: Path) -> None:
         assert await pictured(here, "x.png", DeliveryState.FETCHING) == 404
 
 
+async def test_the_page_of_an_order_with_many_files_counts_them_and_names_those_in_need(
+    database: Path,
+) -> None:
+    capture = Capture(
+        capture_id="capture-1", status=TrackedStatus(word="published", phase=CapturePhase.PUBLISHED)
+    )
+    stored = {"state": DeliveryState.STORED, "size": 50_000, "stored_at": NOW, "sha256": "0f" * 32}
+    files = [a_delivery(f"tile-{n}", attachment="thumbnail", **stored) for n in range(840)]  # type: ignore[arg-type]
+    files += [a_delivery("stuck", state=DeliveryState.PARKED, reason="no TIFF")]
+    order = an_order(captures=(capture,), deliveries=tuple(files))
+    async with served(database) as here:
+        await here.store.maintenance.restore([Verdict(order=order)])
+        _, _, body = await asked(here.port, "/orders/main/1")
+    page = Outline(body.decode())
+    assert "840 files stored, 42.0 MB" in page.text
+    assert "stuck.zip" in page.text
+    assert sum(name == "tr" for name, _ in page.elements) == 2  # the heading, and the stuck one
+    assert sum(name == "img" and "/pictures/" in str(facts["src"]) for name, facts in page.elements) == 6
+
+
 async def test_the_page_of_an_order_shows_the_reason_of_the_provider_as_text(database: Path) -> None:
     orders = (an_order(None, order_id="000383", reason=HOSTILE), an_order(7))
     async with served(database) as here:

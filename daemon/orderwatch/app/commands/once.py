@@ -15,6 +15,7 @@ from orderwatch.app.plan import Plan
 from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order
 from orderwatch.ops.log import Redactor
+from orderwatch.ports import Detail
 from orderwatch.service.catalog import CatalogUpdater
 from orderwatch.service.clock import utc_now
 from orderwatch.service.notifications.attention import AttentionTracker
@@ -166,7 +167,7 @@ async def _ranked(runtime: Runtime, deliveries: Collection[Delivery]) -> list[De
     orders: dict[tuple[str, str], Order] = {}
     for account in {d.account for d in deliveries}:
         order_ids = {d.order_id for d in deliveries if d.account == account}
-        found = await runtime.store.orders.get_many(account, order_ids)
+        found = await runtime.store.orders.get_many(account, order_ids, Detail.NONE)
         orders |= {(account, order_id): order for order_id, order in found.items()}
     return sorted(deliveries, key=lambda d: machine.rank(orders[d.account, d.order_id], d))
 

@@ -15,9 +15,11 @@ from orderwatch.cli.output.live import framed, move_line, orders_table, transfer
 from orderwatch.cli.output.tables import console
 from orderwatch.core.deliveries.bandwidth import SpeedMeter
 from orderwatch.core.model import DeliveryState, Order, Transition
-from orderwatch.core.orders.recent_changes import STEPS_PER_FILE, fold_changes, single_change
+from orderwatch.core.orders.recent_changes import fold_changes
 
 _MAX_CHANGES = 8
+_MAX_MOVES = 256  # status changes that they are made of
+_MAX_RUNNING = 6
 _PICTURE_WIDTH = 118
 
 
@@ -26,7 +28,7 @@ class View:
 
     def __init__(self) -> None:
         self.last_move = 0
-        self._recent: deque[Transition] = deque(maxlen=STEPS_PER_FILE * _MAX_CHANGES)
+        self._recent: deque[Transition] = deque(maxlen=_MAX_MOVES)
         self._speeds = SpeedMeter()
         self._console = console()
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
@@ -47,8 +49,9 @@ class View:
         for number, move in moves:
             self.last_move = number
             self._recent.append(move)
-            if not self._console.is_terminal:
-                self._console.print(move_line(single_change(move)), soft_wrap=True)
+        if not self._console.is_terminal:
+            for row in fold_changes(move for _, move in moves):
+                self._console.print(move_line(row), soft_wrap=True)
         frame, transfers = self._frame(orders)
         if self._console.is_terminal:
             self._live.update(frame)
@@ -66,7 +69,9 @@ class View:
         path.write_text(head + tail.partition("}")[2], encoding="utf-8")
 
     def _frame(self, orders: Sequence[Order]) -> tuple[RenderableType, int]:
-        running = [d for o in orders for d in o.deliveries if d.state is DeliveryState.FETCHING]
+        running = [d for o in orders for d in o.deliveries if d.state is DeliveryState.FETCHING][
+            :_MAX_RUNNING
+        ]
         going = self._speeds.measured(running, datetime.now(UTC))
         frame = Group(
             framed(orders_table(orders), "orders"),

@@ -52,13 +52,14 @@ def orders_table(orders: Sequence[Order], more: Mapping[str, Callable[[Order], s
     headings = ("order", "project / task", "status", "captures", "stored", *(more or ()))
     table = _table(*headings, giving={"project / task"})
     for order in orders:
-        stored = sum(d.state is DeliveryState.STORED for d in order.deliveries)
+        files = order.files
+        stored = sum(some.number for some in files if some.state is DeliveryState.STORED)
         table.add_row(
             str(order.order_id),
             in_a_line(title(order.project_name, order.task_name)),
             styled(order.status.word),
             _captures(order),
-            f"{stored} of {len(order.deliveries)}" if order.deliveries else "",
+            f"{stored} of {sum(some.number for some in files)}" if files else "",
             *(cell(order) for cell in (more or {}).values()),
         )
     return table

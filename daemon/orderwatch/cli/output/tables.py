@@ -12,8 +12,9 @@ from orderwatch.core.attention.attention import headline
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.daemon_status import DaemonStatus
 from orderwatch.core.formatting import ago, format_bytes, format_time, printable, until
-from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
+from orderwatch.core.model import Capture, Delivery, DeliveryState, FileCount, Order, OrderState
 from orderwatch.core.orders.explain import in_words
+from orderwatch.core.orders.listed_files import listed_files
 
 if TYPE_CHECKING:
     from rich.console import Console, Group, RenderableType
@@ -160,14 +161,16 @@ def _capture_rows(order: Order, capture: Capture, now: datetime | None) -> "list
         plain(f"{capture.capture_id[:8]}{satellite}"),
         styled(capture.status.word),
     ]
-    deliveries = order.deliveries_of(capture.capture_id)
-    if not deliveries:
-        return [(*first, "", "", "")]
-    rows: list[tuple[RenderableType, ...]] = []
-    for delivery in deliveries:
-        rows.append((*first, *_delivery_cells(delivery, now)))
-        first = ["", ""]
-    return rows
+    files = listed_files(order, capture.capture_id)
+    cells = [_count_cells(some) for some in files.others]
+    cells += [_delivery_cells(delivery, now) for delivery in files.listed]
+    empty: list[RenderableType] = ["", ""]
+    return [(*(empty if row else first), *rest) for row, rest in enumerate(cells or [("", "", "")])]
+
+
+def _count_cells(files: FileCount) -> "tuple[RenderableType, ...]":
+    size = format_bytes(files.size) if files.size else ""
+    return styled(files.state), size, f"{files.number} {'file' if files.number == 1 else 'files'}"
 
 
 def _delivery_cells(delivery: Delivery, now: datetime | None) -> "tuple[RenderableType, ...]":
@@ -179,15 +182,17 @@ def _delivery_cells(delivery: Delivery, now: datetime | None) -> "tuple[Renderab
 
 
 def _summary(orders: Sequence[Order]) -> str:
-    deliveries = [delivery for order in orders for delivery in order.deliveries]
-    summary = counted("order", "orders", OrderState, [order.state for order in orders])
+    summary = counted("order", "orders", OrderState, Counter(order.state for order in orders))
+    deliveries = Counter[str]()
+    for files in (files for order in orders for files in order.files):
+        deliveries[files.state] += files.number
     if not deliveries:
         return summary
-    return f"{summary} · {counted('delivery', 'deliveries', DeliveryState, [d.state for d in deliveries])}"
+    return f"{summary} · {counted('delivery', 'deliveries', DeliveryState, deliveries)}"
 
 
-def counted(one: str, many: str, states: Iterable[str], found: Sequence[str]) -> str:
+def counted(one: str, many: str, states: Iterable[str], counts: Counter[str]) -> str:
     """Return the number of items, and how many are in each state."""
-    counts = Counter(found)
     parts = ", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in states if counts[state])
-    return f"{len(found)} {one if len(found) == 1 else many}: {parts}"
+    number = counts.total()
+    return f"{number} {one if number == 1 else many}: {parts}"

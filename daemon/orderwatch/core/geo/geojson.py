@@ -17,16 +17,18 @@ def collection(orders: Iterable[Order]) -> dict[str, object]:
 
 def features(order: Order) -> list[Feature]:
     """Returns the target of an order, and the latest footprint of each scene, if they are valid."""
-    scenes = dict.fromkeys((d.capture_id, d.scene_id) for d in order.deliveries)
+    scenes: dict[tuple[str, str], list[Delivery]] = {}
+    for delivery in order.deliveries:
+        scenes.setdefault((delivery.capture_id, delivery.scene_id), []).append(delivery)
     drawn = [_feature(order, "target", order.document.get("target"), {})]
-    drawn += [_footprint(order, *scene) for scene in scenes]
+    drawn += [_footprint(order, *scene, files) for scene, files in scenes.items()]
     return [one for one in drawn if one is not None]
 
 
-def _footprint(order: Order, capture_id: str, scene_id: str) -> Feature | None:
+def _footprint(order: Order, capture_id: str, scene_id: str, files: Iterable[Delivery]) -> Feature | None:
     """Returns the footprint of a scene, with the states of its deliveries."""
     capture = order.capture(capture_id)
-    newest = _newest(d for d in order.deliveries_of(capture_id) if d.scene_id == scene_id)
+    newest = _newest(files)
     latest = max(newest, key=lambda d: d.version)
     scene, states = latest.scene, dict.fromkeys(d.state for d in newest)
     taken = scene.timestamp or (capture.start if capture else None)

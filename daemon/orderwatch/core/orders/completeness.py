@@ -52,10 +52,10 @@ def awaits_files(order: Order, capture: Capture) -> bool:
     """Returns whether files of a published capture are not stored yet."""
     if capture.published_at is None:
         return False
-    wanted = order.deliveries_of(capture.capture_id)
+    wanted = order.files_of(capture.capture_id)
     promised = capture.status.phase is not None and not capture.failed
     owed = promised and (capture.lacking or not wanted or may_get_parts(capture))
-    return owed or any(not d.state.settled for d in wanted)
+    return owed or any(not files.state.settled for files in wanted)
 
 
 def may_get_parts(capture: Capture) -> bool:
@@ -81,13 +81,17 @@ _STUCK = {DeliveryState.PARKED, DeliveryState.GIVEN_UP}
 
 def display_state(order: Order) -> DisplayState:
     phase, captures = order.status.phase, [c for c in order.captures if not c.failed]
-    if order.state is OrderState.LOST or phase in _FAILED or any(d.state in _STUCK for d in order.deliveries):
+    if (
+        order.state is OrderState.LOST
+        or phase in _FAILED
+        or any(files.state in _STUCK for files in order.files)
+    ):
         return DisplayState.TROUBLE
     if not is_complete(order) and any(c.status.phase in _UNDER_WAY for c in captures):
         return DisplayState.MOVING
     if any(not c.status.final for c in captures):
         return DisplayState.PLANNED
-    if any(d.state.settled for d in order.deliveries):
+    if any(files.state.settled for files in order.files):
         return DisplayState.STORED
     return DisplayState.ENDED if order.status.final else DisplayState.WAITING
 

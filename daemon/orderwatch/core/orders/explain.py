@@ -1,6 +1,6 @@
 """Explains the status of an order, line by line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,14 +12,14 @@ from orderwatch.core.formatting import (
     format_time,
     until,
 )
-from orderwatch.core.model import Capture, Delivery, DeliveryState, Order, OrderState
+from orderwatch.core.model import Capture, Delivery, DeliveryState, FileCount, Order, OrderState
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.completeness import PARTS_SETTLE, may_get_parts
+from orderwatch.core.orders.listed_files import listed_files
 from orderwatch.core.orders.poll_schedule import Outlook, Pace, outlook
 from orderwatch.core.orders.publication_lag import Lags
 from orderwatch.core.orders.watches import Watch
 
-_MAX_LINES = 14  # about the files of a capture: two tiles
 _OVERDUE_INTERVALS = 8  # an order whose polls fail is paused for six at most
 
 
@@ -67,7 +67,7 @@ def explain(facts: Facts) -> Iterator[Evidence]:
     yield Evidence(topic="polled", text=_polled(order, now))
     for capture in order.captures:
         yield Evidence(topic=f"capture {capture.capture_id[:8]}", text=_capture(order, capture, now))
-        yield from _deliveries(order.deliveries_of(capture.capture_id), now)
+        yield from _deliveries(order, capture.capture_id, now)
     if facts.trouble is not None:
         yield Evidence(topic="account", text=in_words(facts.trouble, now))
     found = awaited(facts)
@@ -151,7 +151,7 @@ def _capture(order: Order, capture: Capture, now: datetime) -> str:
         parts.append(f"seen published {ago(capture.published_at, now)}")
         if capture.scenes_seen_at is None:
             parts.append("its scenes were not requested yet")
-        elif capture.lacking or not order.deliveries_of(capture.capture_id):
+        elif capture.lacking or not order.files_of(capture.capture_id):
             parts.append(f"its files were not all offered {ago(capture.scenes_seen_at, now)}")
         elif capture.parts_changed_at is not None and may_get_parts(capture):
             parts.append(f"its files come one by one, the last {ago(capture.parts_changed_at, now)}")
@@ -163,22 +163,24 @@ def _capture(order: Order, capture: Capture, now: datetime) -> str:
     return ", ".join(parts)
 
 
-def _deliveries(deliveries: Sequence[Delivery], now: datetime) -> Iterator[Evidence]:
+def _deliveries(order: Order, capture_id: str, now: datetime) -> Iterator[Evidence]:
     """Yields a line for each delivery, or for each state if they are many."""
-    if len(deliveries) <= _MAX_LINES:
-        for delivery in deliveries:
+    known = order.deliveries_of(capture_id)
+    if not listed_files(order, capture_id).others:
+        for delivery in known:
             yield Evidence(topic=f"  {delivery.attachment}", text=_delivery(delivery, now))
         return
-    for state in DeliveryState:
-        if some := [delivery for delivery in deliveries if delivery.state is state]:
-            yield Evidence(topic=f"  {len(some)} {state.replace('_', ' ')}", text=_many(some, now))
+    files = {some.state: some for some in order.files_of(capture_id)}
+    for state in filter(files.__contains__, DeliveryState):
+        first = next((delivery for delivery in known if delivery.state is state), None)
+        topic = f"  {files[state].number} {state.replace('_', ' ')}"
+        yield Evidence(topic=topic, text=_many(files[state], first, now))
 
 
-def _many(deliveries: Sequence[Delivery], now: datetime) -> str:
-    first, size = deliveries[0], sum(delivery.size or 0 for delivery in deliveries)
-    if first.state is DeliveryState.STORED:
-        last = max(delivery.stored_at or now for delivery in deliveries)
-        return f"{format_bytes(size)}, the last {ago(last, now)}"
+def _many(files: FileCount, first: Delivery | None, now: datetime) -> str:
+    if files.state.settled or first is None:
+        last = f", the last {ago(files.stored_at, now)}" if files.stored_at else ""
+        return f"{format_bytes(files.size)}{last}"
     return f"for example {first.attachment} {_delivery(first, now)}"
 
 

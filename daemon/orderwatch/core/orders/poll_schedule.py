@@ -185,7 +185,7 @@ def _owed(order: Order, now: datetime, pace: Pace) -> Outlook | None:
 
 
 def _is_owed(order: Order, capture: Capture) -> bool:
-    return not capture.failed and (capture.lacking or not order.deliveries_of(capture.capture_id))
+    return not capture.failed and (capture.lacking or not order.files_of(capture.capture_id))
 
 
 def _by_hazard(order: Order, now: datetime, pace: Pace, lag: Lag) -> Outlook:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from orderwatch.core.model import Capture, CapturePhase, Delivery, Order, OrderState
+from orderwatch.core.model import Capture, CapturePhase, FileCount, Order, OrderState
 from orderwatch.core.orders.publication_lag import Lag
 
 _MARGIN_SHARE = 0.03  # of the length, on either side
@@ -113,7 +113,7 @@ def _times(order: Order, window: Span | None, rows: Sequence[Row]) -> Iterator[d
 
 
 def _row(order: Order, capture: Capture, now: datetime, lag: Lag) -> Row:
-    stored = _stored_at(order.deliveries_of(capture.capture_id))
+    stored = _stored_at(order.files_of(capture.capture_id))
     marks, spans = [], []
     start, published = capture.start, capture.published_at
     if start:
@@ -140,10 +140,10 @@ def _kind(capture: Capture, start: datetime, now: datetime) -> str:
     return "captured"
 
 
-def _stored_at(deliveries: Sequence[Delivery]) -> datetime | None:
+def _stored_at(files: Sequence[FileCount]) -> datetime | None:
     """Returns when the last of them was stored; None until all are."""
-    times = [d.stored_at for d in deliveries if d.stored_at]
-    return max(times) if times and all(d.state.settled for d in deliveries) else None
+    times = [some.stored_at for some in files if some.stored_at]
+    return max(times) if times and all(some.state.settled for some in files) else None
 
 
 def _shifted(time: datetime, by: timedelta) -> datetime:

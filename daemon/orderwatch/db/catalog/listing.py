@@ -13,7 +13,7 @@ from orderwatch.db.catalog import nodes as catalog_nodes
 from orderwatch.db.database import Database
 from orderwatch.db.deliveries import OF_ORDER
 from orderwatch.db.mappers import Row, UtcDateTime, capture_of, delivery_of, order_of
-from orderwatch.db.orders import ORDERS
+from orderwatch.db.queries.loading import ORDERS
 from orderwatch.db.tables import captures, deliveries, orders
 from orderwatch.ports import Generation, SceneRead, Unlisted
 

@@ -20,9 +20,10 @@ from sqlalchemy import (
 
 from orderwatch.core.model import Order
 from orderwatch.db.database import Database
-from orderwatch.db.orders import load
+from orderwatch.db.queries.loading import load
 from orderwatch.db.queries.order_ids import BY_ID
 from orderwatch.db.tables import attention, captures, deliveries, orders, transitions
+from orderwatch.ports import Detail
 from orderwatch.ports.queries import Choices, Found, Search, Sort
 
 _NEEDS_A_PERSON = exists().where(  # as of the daemon's last review
@@ -54,15 +55,15 @@ class OrderSearch:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find(self, search: Search) -> Found:
-        return await self._database.read(lambda db: _find(db, search))
+    async def find(self, search: Search, detail: Detail = Detail.ALL) -> Found:
+        return await self._database.read(lambda db: _find(db, search, detail))
 
     async def versions(self, search: Search) -> Sequence[tuple[int, int]]:
         query = _matching(search, orders.c.version).slice(search.offset, search.offset + search.limit)
         return [(row["id"], row["version"]) for row in await self._database.rows(query)]
 
     async def in_rows(self, rows: Sequence[int]) -> Mapping[int, Order]:
-        found = await self._database.read(lambda db: load(db, orders.c.id.in_(rows), rows))
+        found = await self._database.read(lambda db: load(db, orders.c.id.in_(rows), rows, Detail.SCENES))
         return dict(zip(rows, found, strict=True))
 
     async def choices(self) -> Choices:
@@ -72,7 +73,7 @@ class OrderSearch:
         return Choices(*(sorted({row[name] for row in rows if row[name]}) for name in columns))
 
 
-def _find(db: Connection, search: Search) -> Found:
+def _find(db: Connection, search: Search, detail: Detail) -> Found:
     query, page = _matching(search), slice(search.offset, search.offset + search.limit)
     if search.text:  # searching twice would cost more than reading every row
         every = db.execute(query).scalars().all()
@@ -80,7 +81,7 @@ def _find(db: Connection, search: Search) -> Found:
     else:
         ids = (db.execute(query.slice(page.start, page.stop))).scalars().all()
         total = db.scalar(select(func.count()).select_from(orders).where(_where(search))) or 0
-    return Found(load(db, orders.c.id.in_(ids), ids), total)
+    return Found(load(db, orders.c.id.in_(ids), ids, detail), total)
 
 
 def _matching(search: Search, *more: Column[Any]) -> Select[Any]:

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, case, func, or_, select
+from sqlalchemy import Connection, and_, case, func, or_, select
 
 from orderwatch.core.model import UNFINISHED, DeliveryState, OrderState
 from orderwatch.core.orders.latency_report import CaptureRow, ChangeRow, OrderRow, ReportBuilder, StoredRow
 from orderwatch.core.statistics import Counts, MetricCounts, Summary
 from orderwatch.db.database import Database
-from orderwatch.db.deliveries import CAPTURE_OF_DELIVERY
 from orderwatch.db.history import FETCHING
 from orderwatch.db.mappers import delivery_of, transition_of
-from orderwatch.db.orders import load
+from orderwatch.db.queries.due import CAPTURE_OF_DELIVERY
+from orderwatch.db.queries.loading import COUNTED, load
 from orderwatch.db.tables import accounts, captures, deliveries, intents, orders, outbox, transitions
+from orderwatch.ports import Detail
 
 _COUNT = func.count()
 _ORDERS = select(orders.c.state, _COUNT).group_by(orders.c.state)
@@ -46,20 +47,32 @@ _CAPTURES_BY_ACCOUNT = (
     .join_from(captures, orders)
     .group_by(orders.c.account, captures.c.phase)
 )
-_DELIVERIES_BY_ACCOUNT = select(
-    deliveries.c.account, deliveries.c.state, _COUNT, func.coalesce(func.sum(deliveries.c.size), 0)
-).group_by(deliveries.c.account, deliveries.c.state)
+_COUNTED = COUNTED.subquery()
+_DELIVERIES_BY_ACCOUNT = (
+    select(orders.c.account, _COUNTED.c.state, func.sum(_COUNTED.c.number), func.sum(_COUNTED.c.size))
+    .join_from(orders, _COUNTED, _COUNTED.c.order_row == orders.c.id)
+    .group_by(orders.c.account, _COUNTED.c.state)
+)
 _INTENTS_BY_ACCOUNT = select(intents.c.account, intents.c.state, _COUNT).group_by(
     intents.c.account, intents.c.state
 )
 _LISTED = select(accounts.c.account, accounts.c.listed_at).where(accounts.c.listed_at.is_not(None))
+_COMING = (  # captures with files that are not stored yet, from an index alone
+    select(deliveries.c.order_row, deliveries.c.capture_id)
+    .where(deliveries.c.state.in_(UNFINISHED - {DeliveryState.GIVEN_UP}))
+    .group_by(deliveries.c.state, deliveries.c.order_row, deliveries.c.capture_id)
+    .subquery()
+)
 _OLDEST = (  # publication of what is not stored yet
-    select(deliveries.c.account, func.min(captures.c.published_at))
-    .join_from(deliveries, captures, CAPTURE_OF_DELIVERY)
-    .where(
-        deliveries.c.state.in_(UNFINISHED - {DeliveryState.GIVEN_UP}), captures.c.published_at.is_not(None)
+    select(orders.c.account, func.min(captures.c.published_at))
+    .join_from(
+        _COMING,
+        captures,
+        and_(captures.c.order_row == _COMING.c.order_row, captures.c.capture_id == _COMING.c.capture_id),
     )
-    .group_by(deliveries.c.account)
+    .join(orders, orders.c.id == captures.c.order_row)
+    .where(captures.c.published_at.is_not(None))
+    .group_by(orders.c.account)
 )
 _LARGEST_PARKED = (  # an unknown size counts as one byte
     select(deliveries.c.root, func.max(func.coalesce(deliveries.c.total - deliveries.c.durable, 1)))
@@ -137,7 +150,7 @@ def _summary(db: Connection, limit: int, newest: int) -> Summary:
     rows = (db.execute(_FOREMOST.limit(limit))).scalars().all()
     return Summary(
         counts=_counts(db),
-        orders=load(db, orders.c.id.in_(rows), rows),
+        orders=load(db, orders.c.id.in_(rows), rows, Detail.NONE),
         running=[delivery_of(row) for row in db.execute(FETCHING).mappings()],
         moves=moves[::-1],
     )

@@ -16,7 +16,7 @@ from orderwatch.ports import Inspector, Store
 log = structlog.get_logger()
 
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
-_BATCH_SIZE = 50
+_BATCH_SIZE = 500  # one reading sorts all files
 
 Key = tuple[object, ...]
 
@@ -150,8 +150,8 @@ class Scrub:
                 return
 
     async def _row(self, delivery: Delivery) -> Delivery | None:
-        order = await self._store.orders.get(delivery.account, delivery.order_id)
-        return next((d for d in order.deliveries if d.key == delivery.key), None) if order else None
+        found = await self._store.deliveries.versions(delivery)
+        return next((row for row in found if row.key == delivery.key), None)
 
     def _log_state(self) -> None:
         """Log once per tree when damage is found, and once when all of it is repaired."""

@@ -15,6 +15,7 @@ from orderwatch.core.orders.publication_lag import MAX_PUBLICATIONS, UNLEARNED, 
 from orderwatch.core.orders.snapshot import Observation, OrderSnapshot
 from orderwatch.core.orders.watches import OrderTraits, WatchSet, traits_of
 from orderwatch.errors import StaleOrderError, UnexpectedError
+from orderwatch.ports import Detail
 from orderwatch.service.account_context import AccountContext
 from orderwatch.service.error_boundary import contain_errors
 from orderwatch.service.log_volume import MAX_LINES, has_details
@@ -137,7 +138,7 @@ class Recorder:
 
     async def _record_rows(self, snapshots: Mapping[str, OrderSnapshot]) -> frozenset[OrderKey]:
         while True:
-            known = await self._store.orders.get_many(self.account, snapshots)
+            known = await self._store.orders.get_many(self.account, snapshots, Detail.NONE)
             new = [seen.key for seen in snapshots.values() if seen.order_id not in known]
             if new and await self._store.orders.adopt(self.account, new):
                 continue

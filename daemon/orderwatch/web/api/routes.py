@@ -1,5 +1,6 @@
 """The paths of the API, and their handlers."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import wraps
@@ -22,8 +23,8 @@ from orderwatch.core.serializers import (
     transfer_to_dict,
     transition_to_dict,
 )
-from orderwatch.ports import Store
-from orderwatch.ports.queries import Search
+from orderwatch.ports import Detail, Store
+from orderwatch.ports.queries import Found, Search
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.events import events
 from orderwatch.web.api.json_types import (
@@ -40,6 +41,7 @@ from orderwatch.web.api.params import ParameterError, nothing_of, query_of, sear
 from orderwatch.web.server.etag import answered
 
 _JSON = "application/json"
+_MAX_FILES_AT_ONCE = 2000
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")  # in a path of the description
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Attention = Callable[[], Awaitable[Sequence[Concern]]]
@@ -104,10 +106,10 @@ class _Api:
 
     async def orders(self, request: web.Request) -> web.Response:
         search = search_of(request.query.items())
-        found = await self._records.search.find(search)
+        found = await self._found(search)
         following = _next_page(search, found.total)
         page = OrdersJson(
-            orders=[order_to_dict(order) for order in found.orders],
+            orders=await asyncio.to_thread(lambda: [order_to_dict(order) for order in found.orders]),
             total=found.total,
             limit=search.limit,
             offset=search.offset,
@@ -117,6 +119,15 @@ class _Api:
         if following is not None:
             response.headers[hdrs.LINK] = f'<{following}>; rel="next"'
         return response
+
+    async def _found(self, search: Search) -> Found:
+        """Returns a page; orders of many files one by one, so that the daemon's work has its turn between."""
+        counted = await self._records.search.find(search, Detail.NONE)
+        if sum(some.number for order in counted.orders for some in order.files) <= _MAX_FILES_AT_ONCE:
+            return await self._records.search.find(search)
+        get = self._records.orders.get
+        whole = [await get(order.account, order.order_id) for order in counted.orders]
+        return Found([order for order in whole if order is not None], counted.total)
 
     async def order(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
@@ -161,7 +172,7 @@ class _Api:
 
 
 async def _respond(request: web.Request, body: Mapping[str, object]) -> web.Response:
-    return await answered(request, orjson.dumps(body), _JSON)
+    return await answered(request, await asyncio.to_thread(orjson.dumps, body), _JSON)
 
 
 def _next_page(search: Search, total: int) -> str | None:

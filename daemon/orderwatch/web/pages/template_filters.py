@@ -11,11 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.deliveries.sidecar import zulu
 from orderwatch.core.formatting import ago, format_bytes, format_duration, format_time, printable, until
-from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, Transition
+from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, FileCount, Order, Transition
 from orderwatch.core.orders.completeness import DisplayState, display_state
+from orderwatch.core.orders.listed_files import files_in_words, listed_files
 from orderwatch.core.orders.publication_lag import Lag
 from orderwatch.core.orders.timeline import Span, Timeline, timeline
-from orderwatch.web.pages.thumbnails import is_pictured, picture_of
+from orderwatch.web.pages.thumbnails import picture_of
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 _OF_DELIVERIES = {
@@ -45,7 +46,6 @@ def templates() -> Environment:
         auto_reload=False,
     )
     found.filters |= _FILTERS
-    found.tests["pictured"] = is_pictured
     return found
 
 
@@ -90,13 +90,15 @@ def _percent(done: int, total: int | None) -> int:
 
 
 def _stored(order: Order) -> str:
-    if not order.deliveries:
+    files = order.files
+    if not files:
         return ""
-    return f"{sum(d.state.settled for d in order.deliveries)} of {len(order.deliveries)}"
+    stored = sum(some.number for some in files if some.state.settled)
+    return f"{stored} of {sum(some.number for some in files)}"
 
 
-def _delivery_colour(delivery: Delivery) -> DisplayState:
-    return _OF_DELIVERIES.get(delivery.state, DisplayState.MOVING)
+def _delivery_colour(files: Delivery | FileCount) -> DisplayState:
+    return _OF_DELIVERIES.get(files.state, DisplayState.MOVING)
 
 
 def _capture_colour(capture: Capture) -> DisplayState:
@@ -123,7 +125,9 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "amount": format_bytes,
     "anchor": _anchor,
     "capture_colour": _capture_colour,
+    "counted": files_in_words,
     "delivery_colour": _delivery_colour,
+    "files_of": listed_files,
     "folder_of": lambda path: str(PurePosixPath(path).parent),
     "in_words": _in_words,
     "moment": format_time,

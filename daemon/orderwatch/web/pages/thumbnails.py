@@ -6,10 +6,9 @@ from urllib.parse import quote
 from aiohttp import web
 
 from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.ports import Store
+from orderwatch.ports import PICTURES, Store
 from orderwatch.web.server.etag import tagged, unchanged
 
-_ATTACHMENTS = {"thumbnail", "preview"}
 _BEGINNINGS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 _PARTS = ("account", "order_id", "capture_id", "scene_id", "attachment", "version")
 _NONE = "404: no such picture\n"
@@ -18,7 +17,7 @@ Read = Callable[[Delivery], Awaitable[bytes | None]]
 
 
 def is_pictured(delivery: Delivery) -> bool:
-    return delivery.state is DeliveryState.STORED and delivery.attachment in _ATTACHMENTS
+    return delivery.state is DeliveryState.STORED and delivery.attachment in PICTURES
 
 
 def picture_of(delivery: Delivery) -> str:
@@ -49,7 +48,6 @@ class Thumbnails:
         return tagged(request, content, kind, delivery.sha256, zipped=False)
 
     async def _delivery(self, asked: tuple[str, ...]) -> Delivery | None:
-        account, order_id, *_ = asked
-        order = await self._records.orders.get(account, order_id)
-        pictured = filter(is_pictured, order.deliveries if order else ())
-        return next((d for d in pictured if tuple(map(str, d.key)) == asked), None)
+        *key, _ = asked
+        found = await self._records.deliveries.versions_of(*key)
+        return next((d for d in found if is_pictured(d) and tuple(map(str, d.key)) == asked), None)

@@ -20,7 +20,7 @@ from orderwatch.core.orders.publication_lag import Lags
 from orderwatch.core.orders.recent_changes import fold_changes, single_change
 from orderwatch.core.orders.timeline import timeline
 from orderwatch.errors import DatabaseError
-from orderwatch.ports import Store
+from orderwatch.ports import Detail, Store
 from orderwatch.ports.dashboard import Overview
 from orderwatch.ports.queries import Sort
 from orderwatch.web.pages.map import MAX_ORDERS, OrderMap, collection, features_of
@@ -33,6 +33,7 @@ from orderwatch.web.server.response_cache import ResponseCache
 _CHANGES_PER_PAGE = 200
 _MAP_INTERVAL_SECONDS = 5.0
 _ORDERS_PER_PAGE = 50
+_MAX_PICTURES = 6  # of a capture
 _LABELS = {"account": "Account", "project": "Project", "status": "Provider's status", "state": "State"}
 _GEOJSON = "application/geo+json"
 
@@ -82,7 +83,7 @@ class Views:
     async def board(self, request: web.Request) -> Packed:
         """Returns the summary, the map and the orders."""
         search = replace(parse_search(request.query), limit=_ORDERS_PER_PAGE)
-        found = await self.records.search.find(search)
+        found = await self.records.search.find(search, Detail.NONE)
         choices = await self.records.search.choices()
         end = search.offset + len(found.orders)
         named = zip(_LABELS, choices, strict=True)
@@ -106,8 +107,8 @@ class Views:
 
     async def order(self, request: web.Request) -> Packed:
         """Returns the page of one order."""
-        order = await self._requested_order(request)
-        moves = await self.records.history.of_order(order.order_id, order.account)
+        order = await self._requested_order(request, Detail.LISTED)
+        moves = await self.records.history.folded(order.order_id, order.account)
         lags, now = await self.learned(), self.now()
         return await self._page(
             "order.html",
@@ -116,7 +117,8 @@ class Views:
             concerns=by_order(await self.attention()),
             line=timeline(order, now, lags.of(order.product)),
             evidence=await self.explain(order),
-            history=[single_change(move) for move in reversed(moves)],
+            history=[single_change(*move) for move in reversed(moves)],
+            pictures=await self.records.deliveries.pictures(order.account, order.order_id, _MAX_PICTURES),
             of_many=False,
         )
 
@@ -134,7 +136,9 @@ class Views:
         return await packed(await self._atlas.map(parse_search(request.query)), _GEOJSON)
 
     async def map_of_order(self, request: web.Request) -> Packed:
-        return await packed(collection(features_of(await self._requested_order(request))), _GEOJSON)
+        return await packed(
+            collection(features_of(await self._requested_order(request, Detail.SCENES))), _GEOJSON
+        )
 
     @web.middleware
     async def error_pages(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -154,8 +158,9 @@ class Views:
         drawn = await self._drawn(template, here="", reason=reason)
         return web.Response(text=drawn, status=status, content_type="text/html")
 
-    async def _requested_order(self, request: web.Request) -> Order:
-        order = await self.records.orders.get(request.match_info["account"], request.match_info["order_id"])
+    async def _requested_order(self, request: web.Request, detail: Detail) -> Order:
+        account, order_id = request.match_info["account"], request.match_info["order_id"]
+        order = await self.records.orders.get(account, order_id, detail)
         if order is None:
             raise web.HTTPNotFound(text="404: no such order\n")
         return order
