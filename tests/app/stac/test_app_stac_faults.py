@@ -29,7 +29,13 @@ FAULTS: list[Mapping[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault['on']} {fault['kind']}")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fault, id=f"{fault['on']} {fault['kind']}", marks=pytest.mark.long if number % 3 else ())
+        for number, fault in enumerate(FAULTS)
+    ],
+)
 async def test_a_fault_that_passes_costs_no_file(stac_rigged: StacRigged, fault: Mapping[str, Any]) -> None:
     rig = await stac_rigged(scenario({"count": 12}, faults=[fault]))
     rig.set_up()
@@ -69,6 +75,7 @@ async def test_files_without_entitlement_end_as_given_up_and_cost_few_tokens(sta
     assert "403" in told
 
 
+@pytest.mark.long
 async def test_killed_again_and_again_it_ends_with_every_file_once(stac_rigged: StacRigged) -> None:
     rig = await stac_rigged(scenario({"count": 60, "grid_km": 2}))
     rig.set_up()

@@ -52,7 +52,7 @@ async def test_an_order_is_placed_once_whatever_the_answer(rigged: Rigged, creat
         {"kind": "reset", "late": True},
         {"kind": "status", "code": 502, "late": True},
         {"kind": "html_error", "code": 502, "late": True},
-        {"kind": "status", "code": 429},
+        pytest.param({"kind": "status", "code": 429}, marks=pytest.mark.long),  # waits for a minute
         {"kind": "malformed", "late": True},
     ],
 )

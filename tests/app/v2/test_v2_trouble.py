@@ -38,13 +38,20 @@ async def test_a_contract_that_is_unusable_needs_a_person(rigged: Rigged, answer
     assert (ended.code, "is 'SUSPENDED', not 'ACTIVE'" in ended.err) == (4, True)
 
 
-@pytest.mark.parametrize("on", ["v2_orders", "v2_order", "v2_captures", "v2_deliverables", "v2_events"])
+@pytest.mark.parametrize(
+    "on",
+    [
+        "v2_orders",
+        "v2_captures",
+        *(pytest.param(on, marks=pytest.mark.long) for on in ("v2_order", "v2_deliverables", "v2_events")),
+    ],
+)
 @pytest.mark.parametrize(
     "fault",
     [
         {"kind": "expire"},
-        {"kind": "status", "code": 429, "retry_after": 0},
-        {"kind": "html_error", "code": 502},
+        pytest.param({"kind": "status", "code": 429, "retry_after": 0}, marks=pytest.mark.long),
+        pytest.param({"kind": "html_error", "code": 502}, marks=pytest.mark.long),
         {"kind": "html"},
         {"kind": "malformed"},
     ],
