@@ -3,6 +3,7 @@
 from orderwatch.ports.catalog import Catalog, CatalogFiles, Generation, SceneRead, Unlisted
 from orderwatch.ports.deliveries import PICTURES, Deliveries
 from orderwatch.ports.delivery_tree import (
+    MAX_SMALL_BYTES,
     NO_HEADERS,
     UNLIMITED,
     Checked,
@@ -28,6 +29,7 @@ from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Taski
 from orderwatch.ports.store import Store
 
 __all__ = [
+    "MAX_SMALL_BYTES",
     "NO_HEADERS",
     "PICTURES",
     "UNLIMITED",

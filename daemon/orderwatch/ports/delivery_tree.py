@@ -68,6 +68,9 @@ class _Unlimited:
 UNLIMITED: Connections = _Unlimited()
 
 
+MAX_SMALL_BYTES = 2**20  # of a file that counts as small, and is whole in memory once
+
+
 class SmallFile(NamedTuple):
     """A link that probably leads to a small file, with headers for its own origin, and its partial's name."""
 

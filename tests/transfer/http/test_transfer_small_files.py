@@ -13,11 +13,18 @@ from tests.transfer.transfer_kit import Act, Answer, Asked, Host, file, reply, s
 from orderwatch.core.deliveries.checksum import Checksum
 from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
-from orderwatch.ports import NO_HEADERS, UNLIMITED, Checked, Connections, SmallFetched, SmallFile
+from orderwatch.ports import (
+    MAX_SMALL_BYTES,
+    NO_HEADERS,
+    UNLIMITED,
+    Checked,
+    Connections,
+    SmallFetched,
+    SmallFile,
+)
 from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
 from orderwatch.transfer.http.parallel import ParallelOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
-from orderwatch.transfer.http.small_files import MAX_SMALL_BYTES
 from orderwatch.transfer.partial_file import control_file
 
 CONTENT = {name: sample_zip(seed, 5_000) for seed, name in enumerate("abcdefgh")}

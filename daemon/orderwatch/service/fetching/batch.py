@@ -16,7 +16,7 @@ from orderwatch.core.deliveries.sidecar import sidecar
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.orders.watches import DeliveryPlan, traits_of
 from orderwatch.errors import DiskError, HeldError, MissingError, ProviderError, TransferError
-from orderwatch.ports import Checked, Publishable, SmallFile
+from orderwatch.ports import MAX_SMALL_BYTES, Checked, Publishable, SmallFile
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.delivery_record import log_fields
 from orderwatch.service.fetching.host_breaker import HostVisit
@@ -27,7 +27,6 @@ from orderwatch.service.log_volume import MAX_LINES, has_details
 log = structlog.get_logger()
 
 MAX_FILES = 64
-MAX_FILE_BYTES = 2**20  # of a file that counts as small
 
 
 class Batch:
@@ -56,7 +55,7 @@ class Batch:
         tree = self._context.trees[plan.root]
         try:
             await tree.volume.ready()
-            tree.space.reserve(self, MAX_FILE_BYTES * len(self.deliveries))
+            tree.space.reserve(self, MAX_SMALL_BYTES * len(self.deliveries))
             files = await self._offered(order)
             fetched = await self._fetch(tree, files)
             intended = await self._intend(order, plan, fetched)
@@ -96,7 +95,7 @@ class Batch:
     async def _fetch_from_host(
         self, tree: AttemptTree, files: Sequence[SmallFile]
     ) -> list[tuple[Delivery, Checked]]:
-        self._worker.expect_bytes(MAX_FILE_BYTES * len(files))
+        self._worker.expect_bytes(MAX_SMALL_BYTES * len(files))
         results = await tree.transport.fetch_small(files, self._visit)
         self._worker.progress()
         found = []

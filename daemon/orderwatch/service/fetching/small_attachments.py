@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.service.fetching.batch import MAX_FILE_BYTES
+from orderwatch.ports import MAX_SMALL_BYTES
 
 _DISTRUST = 16  # small files in a row, before an attachment that was not small is fetched in batches again
 
@@ -19,7 +19,7 @@ class SmallAttachments:
         if delivery.state is not DeliveryState.STORED or delivery.size is None:
             return
         key = delivery.account, delivery.attachment
-        is_small = delivery.size <= MAX_FILE_BYTES
+        is_small = delivery.size <= MAX_SMALL_BYTES
         self._missing[key] = max(0, self._missing.get(key, 1) - 1) if is_small else _DISTRUST
 
     def on_batch(self, left: Sequence[Delivery]) -> None:

@@ -18,7 +18,7 @@ from orderwatch.errors import (
     OrderwatchError,
     TransferError,
 )
-from orderwatch.ports import Checked, Connections, Fetched, Meter, SmallFetched, SmallFile
+from orderwatch.ports import MAX_SMALL_BYTES, Checked, Connections, Fetched, Meter, SmallFetched, SmallFile
 from orderwatch.transfer.fsops import translate_os_errors, write_durable
 from orderwatch.transfer.http.exchange import Exchange, Head
 from orderwatch.transfer.http.first_bytes import check_first_bytes
@@ -27,8 +27,6 @@ from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.http.response import Body, interpret, request_headers
 from orderwatch.transfer.kinds.check import check_file
 from orderwatch.transfer.partial_file import control_file
-
-MAX_SMALL_BYTES = 2**20
 
 
 class SmallFiles:
