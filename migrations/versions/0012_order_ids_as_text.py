@@ -17,18 +17,7 @@ _PROBLEMS = {"order.look_failed": 2, "catalogue.item_failed": 3}
 
 
 def upgrade() -> None:
-    for table, rest in {"captures": [], "deliveries": ["scene_id", "attachment", "version"]}.items():
-        op.execute(f"ALTER TABLE {table} RENAME COLUMN order_id TO order_row")
-        with op.batch_alter_table(table) as batch:
-            columns = ["capture_id", *rest]
-            batch.drop_constraint(f"uq_{table}_{'_'.join(['order_id', *columns])}", type_="unique")
-            batch.create_unique_constraint(
-                f"uq_{table}_{'_'.join(['order_row', *columns])}", ["order_row", *columns]
-            )
-            batch.drop_constraint(f"fk_{table}_order_id_orders", type_="foreignkey")
-            batch.create_foreign_key(
-                f"fk_{table}_order_row_orders", "orders", ["order_row"], ["id"], ondelete="CASCADE"
-            )
+    _rename_link("order_id", "order_row")
     op.drop_index("ix_transitions_order", "transitions")
     for table in ("orders", "deliveries", "transitions", "intents", "attention"):
         op.add_column(table, sa.Column("order_id", sa.String))
@@ -78,17 +67,20 @@ def downgrade() -> None:
     for table in ("orders", "deliveries", "transitions", "intents", "attention"):
         op.drop_column(table, "order_id")
     op.create_index("ix_transitions_order", "transitions", ["account", "task_id"])
+    _rename_link("order_row", "order_id")
+
+
+def _rename_link(before: str, after: str) -> None:
+    """Rename the foreign key to an order's row, and the constraints that are named after it."""
     for table, rest in {"captures": [], "deliveries": ["scene_id", "attachment", "version"]}.items():
-        op.execute(f"ALTER TABLE {table} RENAME COLUMN order_row TO order_id")
+        op.execute(f"ALTER TABLE {table} RENAME COLUMN {before} TO {after}")
         with op.batch_alter_table(table) as batch:
             columns = ["capture_id", *rest]
-            batch.drop_constraint(f"uq_{table}_{'_'.join(['order_row', *columns])}", type_="unique")
-            batch.create_unique_constraint(
-                f"uq_{table}_{'_'.join(['order_id', *columns])}", ["order_id", *columns]
-            )
-            batch.drop_constraint(f"fk_{table}_order_row_orders", type_="foreignkey")
+            batch.drop_constraint(f"uq_{table}_{'_'.join([before, *columns])}", type_="unique")
+            batch.create_unique_constraint(f"uq_{table}_{'_'.join([after, *columns])}", [after, *columns])
+            batch.drop_constraint(f"fk_{table}_{before}_orders", type_="foreignkey")
             batch.create_foreign_key(
-                f"fk_{table}_order_id_orders", "orders", ["order_id"], ["id"], ondelete="CASCADE"
+                f"fk_{table}_{after}_orders", "orders", [after], ["id"], ondelete="CASCADE"
             )
 
 
