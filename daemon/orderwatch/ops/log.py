@@ -116,7 +116,7 @@ def set_up(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("apscheduler", "asyncio", "alembic", "aiohttp.access"):
+    for chatty in ("apscheduler", "asyncio", "alembic", "aiohttp.access", "aiosqlite"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

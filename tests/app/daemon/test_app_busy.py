@@ -9,14 +9,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.app.stderr_log import StderrLog, logged
 from tests.app.upkeep_kit import Home, home
 from tests.patience import PATIENCE
 
 from orderwatch.app.daemon.lifecycle import run_daemon
 from orderwatch.app.factories import held_database
 from orderwatch.ops.log import Redactor
-
-Captured = pytest.CaptureFixture[str]
 
 pytestmark = pytest.mark.long
 
@@ -43,15 +42,14 @@ async def take(connection: sqlite3.Connection) -> None:
             return
 
 
-async def said(capfd: Captured, event: str) -> None:
+async def said(log: StderrLog, event: str) -> None:
     """Wait for it in the log, of which the rest is forgotten."""
     async with asyncio.timeout(PATIENCE):
-        while f'"{event}"' not in capfd.readouterr().err:
+        while event not in {line["event"] for line in log.take()}:
             await asyncio.sleep(0.001)
 
 
-def begun(at_home: Home, capfd: Captured) -> asyncio.Task[None]:
-    capfd.readouterr()
+def begun(at_home: Home) -> asyncio.Task[None]:
     return asyncio.create_task(run_daemon(at_home.settings, Redactor(), lambda: at_home.settings))
 
 
@@ -61,35 +59,35 @@ async def ended(daemon: asyncio.Task[None]) -> None:
         await daemon
 
 
-async def test_a_daemon_outlives_a_lock_and_stops_under_one(tmp_path: Path, capfd: Captured) -> None:
+async def test_a_daemon_outlives_a_lock_and_stops_under_one(tmp_path: Path) -> None:
     async with home(tmp_path) as at_home:
-        with held_database(at_home.settings.database), other(at_home) as holder:
-            daemon = begun(at_home, capfd)
-            await said(capfd, "token.minted")
+        with logged() as log, held_database(at_home.settings.database), other(at_home) as holder:
+            daemon = begun(at_home)
+            await said(log, "token.minted")
             await take(holder)
-            await said(capfd, "database.busy")
+            await said(log, "database.busy")
             holder.execute("ROLLBACK")
-            await said(capfd, "database.free")
+            await said(log, "database.free")
             await take(holder)
-            await said(capfd, "database.busy")
+            await said(log, "database.busy")
             await ended(daemon)
 
 
-async def test_a_daemon_that_begins_under_a_lock_can_be_stopped(tmp_path: Path, capfd: Captured) -> None:
+async def test_a_daemon_that_begins_under_a_lock_can_be_stopped(tmp_path: Path) -> None:
     async with home(tmp_path) as at_home:
-        with held_database(at_home.settings.database), other(at_home) as holder:
+        with logged() as log, held_database(at_home.settings.database), other(at_home) as holder:
             await take(holder)
-            daemon = begun(at_home, capfd)
-            await said(capfd, "database.busy")
+            daemon = begun(at_home)
+            await said(log, "database.busy")
             await ended(daemon)
 
 
-async def test_a_reload_under_a_lock_does_not_hold_up_a_stop(tmp_path: Path, capfd: Captured) -> None:
+async def test_a_reload_under_a_lock_does_not_hold_up_a_stop(tmp_path: Path) -> None:
     async with home(tmp_path) as at_home:
-        with held_database(at_home.settings.database), other(at_home) as holder:
-            daemon = begun(at_home, capfd)
-            await said(capfd, "token.minted")
+        with logged() as log, held_database(at_home.settings.database), other(at_home) as holder:
+            daemon = begun(at_home)
+            await said(log, "token.minted")
             await take(holder)
             os.kill(os.getpid(), signal.SIGHUP)
-            await said(capfd, "database.busy")
+            await said(log, "database.busy")
             await ended(daemon)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import pytest
 import structlog
 from tests.app.app_rig import Rig, Rigged
 from tests.app.reload_kit import guarded, reread
+from tests.app.stderr_log import StderrLog, logged
 from tests.doors import free_port
 from tests.doors import status as answered
 
@@ -21,7 +21,6 @@ from orderwatch.app.factories import held_database, set_up_log
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.scenario import Scenario
 
-Captured = pytest.CaptureFixture[str]
 status = partial(answered, path="/")
 
 
@@ -29,17 +28,14 @@ status = partial(answered, path="/")
 class AtWork:
     rig: Rig
     daemon: Daemon
-    capfd: Captured
+    log: StderrLog
 
     async def reload(self, **http: object) -> list[dict[str, Any]]:
         """Take this up; returns the lines that are logged meanwhile."""
         configure(self.rig, http)
-        self.capfd.readouterr()
+        self.log.take()
         await self.daemon.reload(partial(reread, self.rig))
-        return self.said()
-
-    def said(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.capfd.readouterr().err.splitlines()]
+        return self.log.take()
 
 
 def configure(rig: Rig, http: dict[str, object]) -> None:
@@ -49,27 +45,27 @@ def configure(rig: Rig, http: dict[str, object]) -> None:
 
 
 @asynccontextmanager
-async def at_work(rig: Rig, capfd: Captured, **http: object) -> AsyncIterator[AtWork]:
+async def at_work(rig: Rig, **http: object) -> AsyncIterator[AtWork]:
     configure(rig, http)
     settings, redactor = reread(rig), Redactor()
-    with guarded(), held_database(settings.database):
+    with logged() as log, guarded(), held_database(settings.database):
         set_up_log(settings, redactor)
         async with open_daemon(settings, redactor) as daemon:
             while not await status(settings.http.listen):
                 await asyncio.sleep(0)
-            yield AtWork(rig, daemon, capfd)
+            yield AtWork(rig, daemon, log)
 
 
 def events(said: Sequence[dict[str, Any]]) -> list[str]:
     return [line["event"] for line in said if line["event"].startswith(("config.", "http."))]
 
 
-async def test_token_names_and_address_are_taken_up(rigged: Rigged, capfd: Captured) -> None:
+async def test_token_names_and_address_are_taken_up(rigged: Rigged) -> None:
     first, second = (f"127.0.0.1:{free_port()}" for _ in range(2))
     rig = await rigged(Scenario())
     path, everywhere = f"unix:{rig.folder}/s", first.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - for a moment
-    async with at_work(rig, capfd, listen=everywhere) as work:
-        assert events(work.said()) == ["config.remark"]  # others can read it
+    async with at_work(rig, listen=everywhere) as work:
+        assert events(work.log.take()) == ["config.remark"]  # others can read it
         assert await status(first) == 200
         assert events(await work.reload(listen=first, token="canary-token")) == ["config.reloaded"]
         assert [await status(first, token) for token in ("", "canary-token")] == [401, 200]
@@ -84,11 +80,11 @@ async def test_token_names_and_address_are_taken_up(rigged: Rigged, capfd: Captu
             before = listen
 
 
-async def test_an_address_that_cannot_be_had_refuses_the_reload(rigged: Rigged, capfd: Captured) -> None:
+async def test_an_address_that_cannot_be_had_refuses_the_reload(rigged: Rigged) -> None:
     rig = await rigged(Scenario())
     listen = f"127.0.0.1:{free_port()}"
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        async with at_work(rig, capfd, listen=listen, token="canary-token") as work:
+        async with at_work(rig, listen=listen, token="canary-token") as work:
             for other in (f"127.0.0.1:{taken.getsockname()[1]}", f"unix:{rig.folder}/nowhere/s"):
                 before = work.daemon.supervisor.runtime
                 (refused,) = [
@@ -99,17 +95,17 @@ async def test_an_address_that_cannot_be_had_refuses_the_reload(rigged: Rigged, 
                 assert [await status(listen, token) for token in ("", "canary-token")] == [401, 200]
 
 
-async def test_the_token_is_in_no_log_line(rigged: Rigged, capfd: Captured) -> None:
+async def test_the_token_is_in_no_log_line(rigged: Rigged) -> None:
     rig = await rigged(Scenario())
     listen, kept = f"127.0.0.1:{free_port()}", rig.folder / "token"
     kept.touch(mode=0o600)
     kept.write_text("first-canary", encoding="utf-8")
     pointer = f"file:{kept}"
-    async with at_work(rig, capfd, listen=listen, token=pointer) as work:
+    async with at_work(rig, listen=listen, token=pointer) as work:
         kept.write_text("second-canary", encoding="utf-8")
         await work.reload(listen=listen, token=pointer)
         await work.reload(listen=listen, token="third-canary")
         structlog.get_logger().warning("told", text="first-canary second-canary third-canary canary")
-        (told,) = [line for line in work.said() if line["event"] == "told"]
+        (told,) = [line for line in work.log.take() if line["event"] == "told"]
         assert told["text"] == "… … … canary"
         assert [await status(listen, f"{n}-canary") for n in ("first", "second", "third")] == [401, 401, 200]
