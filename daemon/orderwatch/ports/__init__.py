@@ -21,6 +21,7 @@ from orderwatch.ports.delivery_tree import (
     Transport,
 )
 from orderwatch.ports.intents import Intents
+from orderwatch.ports.lanes import Lanes, Slot
 from orderwatch.ports.maintenance import Backup, Backups, Maintenance
 from orderwatch.ports.metrics import UNMETERED, Meter
 from orderwatch.ports.notifications import Attention, ChannelState, Notifier, Outbox, Pinger
@@ -54,6 +55,7 @@ __all__ = [
     "Generation",
     "Inspector",
     "Intents",
+    "Lanes",
     "ListPage",
     "ListedRow",
     "Maintenance",
@@ -66,6 +68,7 @@ __all__ = [
     "Publishable",
     "Quarantined",
     "SceneRead",
+    "Slot",
     "SmallFetched",
     "SmallFile",
     "Start",
