@@ -27,6 +27,7 @@ from orderwatch.ports.metrics import UNMETERED, Meter
 from orderwatch.ports.notifications import Attention, ChannelState, Notifier, Outbox, Pinger
 from orderwatch.ports.orders import Accounts, AccountState, Detail, Orders
 from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Tasking
+from orderwatch.ports.shifts import Duty, Shifts
 from orderwatch.ports.store import Store
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Deliveries",
     "Destination",
     "Detail",
+    "Duty",
     "Extracted",
     "Fetched",
     "Generation",
@@ -68,6 +70,7 @@ __all__ = [
     "Publishable",
     "Quarantined",
     "SceneRead",
+    "Shifts",
     "Slot",
     "SmallFetched",
     "SmallFile",
