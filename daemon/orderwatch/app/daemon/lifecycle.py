@@ -77,6 +77,7 @@ class Daemon:
 
     def begin(self, *works: Work) -> None:
         """Start the workers that no configuration changes."""
+        self.monitor.assign()
         self.schedule.planners = lambda: self.supervisor.runtime.watchers
         follow = self.supervisor.follow_roster
         self.supervisor.start(self.schedule.run, follow, *works, *self.monitor.works)

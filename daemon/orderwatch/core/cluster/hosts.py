@@ -26,6 +26,11 @@ class HostState(StrEnum):
     OTHER_VERSION = "other_version"  # than most hosts that run
     OTHER_CONFIGURATION = "other_configuration"
 
+    @property
+    def words(self) -> str:
+        """The state for display."""
+        return self.replace("_", " ")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostReport:
