@@ -32,6 +32,7 @@ _COMMANDS = {
     "top": "top",
     "history": "status",
     "explain": "explain",
+    "hosts": "hosts",
     "report": "report",
     "retry": "retry",
     "migrate": "database",

@@ -173,6 +173,17 @@ class AccountJson(TypedDict):
     trouble: TroubleJson | None
 
 
+class HostJson(TypedDict):
+    """One host that runs, or ran, on this database."""
+
+    host: str
+    version: str
+    seen_at: Annotated[Timestamp, "Its last sign of life."]
+    accounts: Annotated[list[str], "The accounts that it polls."]
+    downloads: Annotated[Count, "How many deliveries it downloads now."]
+    state: Annotated[str, "running, gone, other_version or other_configuration."]
+
+
 class DaemonJson(TypedDict):
     """Whether the daemon runs."""
 

@@ -9,10 +9,13 @@ from sqlalchemy import Connection
 from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.db.attention import Attention
 from orderwatch.db.catalog.listing import Catalog
+from orderwatch.db.cluster.guarded import GuardedDatabase
+from orderwatch.db.cluster.hosts import Hosts
+from orderwatch.db.cluster.lanes import Lanes
+from orderwatch.db.cluster.shifts import Shifts
 from orderwatch.db.database import Database, open_database, open_read_only
 from orderwatch.db.deliveries import Deliveries
 from orderwatch.db.engine import BUSY_TIMEOUT_SECONDS
-from orderwatch.db.guarded import GuardedDatabase
 from orderwatch.db.history import History
 from orderwatch.db.intents import Intents
 from orderwatch.db.maintenance import Maintenance
@@ -34,11 +37,14 @@ class Store:
     catalog: Catalog
     deliveries: Deliveries
     history: History
+    hosts: Hosts
     intents: Intents
+    lanes: Lanes
     maintenance: Maintenance
     orders: Orders
     outbox: Outbox
     search: OrderSearch
+    shifts: Shifts
     statistics: Statistics
 
 
@@ -79,10 +85,13 @@ def _store(database: Database, subscribers: Subscribers | None = None) -> Store:
         catalog=Catalog(database),
         deliveries=Deliveries(database, outbox),
         history=History(database),
+        hosts=Hosts(database),
         intents=Intents(database, outbox),
+        lanes=Lanes(database),
         maintenance=Maintenance(database),
         orders=Orders(database, outbox),
         outbox=outbox,
         search=OrderSearch(database),
+        shifts=Shifts(database),
         statistics=Statistics(database),
     )

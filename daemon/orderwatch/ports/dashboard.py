@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from orderwatch.core.attention.concern import Concern
+from orderwatch.core.cluster.hosts import HostReport
 from orderwatch.core.statistics import Counts
 
 
@@ -43,6 +44,7 @@ class Overview:
     trees: Sequence[TreeSeen]
     attention: Sequence[Concern]
     counts: Counts = field(default_factory=Counts)
+    hosts: Sequence[HostReport] = ()
 
     @property
     def is_well(self) -> bool:

@@ -8,6 +8,7 @@ from orderwatch.core.json_types import (
     Count,
     DaemonJson,
     ExplanationJson,
+    HostJson,
     OrderJson,
     ProblemJson,
     TransferJson,
@@ -48,6 +49,12 @@ class AccountsJson(TypedDict):
 
     daemon: DaemonJson
     accounts: list[AccountJson]
+
+
+class HostsJson(TypedDict):
+    """The hosts that run on this database."""
+
+    hosts: list[HostJson]
 
 
 class TransfersJson(TypedDict):

@@ -11,6 +11,7 @@ from orderwatch.web.api.json_types import (
     AttentionJson,
     ErrorJson,
     ExplainedOrderJson,
+    HostsJson,
     OrdersJson,
     ProblemsJson,
     TransfersJson,
@@ -25,6 +26,7 @@ _ANSWERS = (
     AttentionJson,
     ProblemsJson,
     AccountsJson,
+    HostsJson,
     TransfersJson,
     ErrorJson,
 )
@@ -83,6 +85,7 @@ def description() -> Schema:
             "/api/attention": _get("What needs a person, and what to do.", AttentionJson),
             "/api/problems": _get("Problems that have begun and not ended.", ProblemsJson),
             "/api/accounts": _get("The accounts, and the daemon's last sign of life.", AccountsJson),
+            "/api/hosts": _get("The hosts that run on this database, and what each does.", HostsJson),
             "/api/transfers": _get("Downloads in progress.", TransfersJson),
             "/api/events": _events(),
             "/api/openapi.json": _get("This description.", None),
