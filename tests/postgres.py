@@ -49,6 +49,11 @@ class Server:
         self.create(name, _TEMPLATE)
         return self.location(name)
 
+    def bare_database(self) -> PostgresServer:
+        """Create a database without tables."""
+        self.create(name := f"orderwatch_{next(self._numbers)}")
+        return self.location(name)
+
     def create(self, name: str, template: str = "template0") -> None:
         """Create a database as a copy."""
         self.sql("postgres", f'CREATE DATABASE "{name}" TEMPLATE "{template}"')

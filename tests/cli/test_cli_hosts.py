@@ -32,7 +32,8 @@ def beat(database: Path, seen_at: datetime, name: str = "harbour-1") -> None:
     asyncio.run(write())
 
 
-def test_without_a_daemon_it_is_said_plainly(database: Path, call: Call) -> None:
+@pytest.mark.usefixtures("database")
+def test_without_a_daemon_it_is_said_plainly(call: Call) -> None:
     assert call("hosts").output == "No daemon is running.\n"
     assert json.loads(call("hosts", "--json").output) == {"hosts": []}
 

@@ -187,7 +187,7 @@ def test_state_lives_where_systemd_says(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("STATE_DIRECTORY", f"{tmp_path}:/elsewhere")
     settings = load(written(tmp_path, GOOD), {})
     assert settings.delivery.root == tmp_path / "deliveries"
-    assert settings.database.path == tmp_path / "orderwatch.db"
+    assert settings.database.file == tmp_path / "orderwatch.db"
 
 
 def test_settings_are_frozen(path: Path, tmp_path: Path) -> None:

@@ -401,7 +401,7 @@ def test_many_problems_of_one_file_are_told_at_once(tmp_path: Path) -> None:
         layout = "{{colour}}/x"
         keep_free = "some"
         [database]
-        url = "postgresql://host/db"
+        url = "mysql://host/db"
         [log]
         level = "loud"
         [http]
@@ -531,12 +531,31 @@ class TestTheDestination:
         assert list(tmp_path.iterdir()) == [path]
 
     @pytest.mark.parametrize(
-        "url", ["sqlite:///relative.db", "sqlite://", "orderwatch.db", "postgresql://h/d", ""]
+        "url", ["sqlite:///relative.db", "sqlite://", "orderwatch.db", "mysql://h/d", ""]
     )
     def test_the_database_is_an_absolute_sqlite_file(self, tmp_path: Path, url: str) -> None:
         path = written(tmp_path, GOOD)
         (problem,) = problems(path, environ(tmp_path, ORDERWATCH_DATABASE__URL=url))
-        assert problem == 'database.url: must be "sqlite:////absolute/path.db"'
+        expected = '"sqlite:////absolute/path.db" or "postgresql://user@host/database"'
+        assert problem == f"database.url: must be {expected}"
+
+    @pytest.mark.parametrize(
+        "url", ["postgresql://h", "postgresql:///d", "postgresql://h:x/d", "postgresql://h/d?a=b"]
+    )
+    def test_a_server_has_a_host_and_a_database(self, tmp_path: Path, url: str) -> None:
+        (problem,) = problems(written(tmp_path, GOOD), environ(tmp_path, ORDERWATCH_DATABASE__URL=url))
+        assert problem.startswith('database.url: expected "postgresql://user@host/database"')
+
+    def test_the_password_of_a_server_is_in_no_text(self, tmp_path: Path) -> None:
+        url = "postgresql://me:canary%20word@db.example:6432/orders"
+        location = load(
+            written(tmp_path, GOOD), environ(tmp_path, ORDERWATCH_DATABASE__URL=url)
+        ).database.location
+        assert (str(location), getattr(location, "password", "")) == (
+            "postgresql://me@db.example:6432/orders",
+            "canary word",
+        )
+        assert "canary" not in repr(location)
 
 
 class TestWithoutResolving:

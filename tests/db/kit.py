@@ -30,7 +30,7 @@ from orderwatch.core.model import (
 )
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.postgres import run_blocking
+from orderwatch.db.engines.postgres import run_blocking
 from orderwatch.db.repositories import Store
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

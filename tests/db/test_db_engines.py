@@ -14,7 +14,7 @@ from tests.db.kit import NOW, a_delivery, a_move, an_order, elsewhere, held, wan
 
 from orderwatch.core.deliveries.state_machine import claimed
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.engine import inspect_engine, upgrade_engine
+from orderwatch.db.engines.sqlite import inspect_engine, upgrade_engine
 from orderwatch.db.repositories import Store, open_reader, open_store
 from orderwatch.errors import DatabaseError
 
@@ -238,7 +238,7 @@ import asyncio, sys
 from pathlib import Path
 from orderwatch.db.database import Database
 from orderwatch.db.writer import ThreadWorker, Writer
-from orderwatch.db.engine import reader_engine, writer_engine
+from orderwatch.db.engines.sqlite import reader_engine, writer_engine
 path, held = Path(sys.argv[1]), []
 async def leave_open():
     held.append(Database(reader_engine(path), Writer(writer_engine(path), ThreadWorker())))

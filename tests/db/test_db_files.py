@@ -13,7 +13,7 @@ from tests.databases import blank
 from tests.db.kit import a_delivery, an_order, facts, want
 
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.engine import inspect_engine
+from orderwatch.db.engines.sqlite import inspect_engine
 from orderwatch.db.migrate import HEAD, Schema, schema_of, upgrade
 from orderwatch.db.repositories import open_store
 from orderwatch.errors import DatabaseError

@@ -258,9 +258,11 @@ async def test_a_database_that_cannot_be_read_leaves_the_rest_to_be_shown(tmp_pa
         observed = Observed(h)
         observed.open()
         assert observed.live.work is not None
+        file = observed.live.work.database
+        assert isinstance(file, Path)
         await greenlet_spawn(h.store.database._readers.dispose)
-        observed.live.work.database.rename(tmp_path / "gone")
+        file.rename(tmp_path / "gone")
         assert await observed.value("orderwatch_database_readable") == 0
         assert await observed.value("orderwatch_tree_usable", root=str(h.root)) == 1
         assert await observed.value("orderwatch_orders", account="main", state="open") is None
-        (tmp_path / "gone").rename(observed.live.work.database)
+        (tmp_path / "gone").rename(file)

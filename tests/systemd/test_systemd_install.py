@@ -235,7 +235,7 @@ def test_for_one_user_everything_is_below_their_home(tmp_path: Path, monkeypatch
     settings = load(tmp_path / ".config/orderwatch/config.toml", {}, resolve=True)
     assert settings.accounts["main"].client_secret.get_secret_value() == "canary"
     assert settings.delivery.root == tmp_path / ".local/state/orderwatch/deliveries"
-    assert settings.database.path == tmp_path / ".local/state/orderwatch/orderwatch.db"
+    assert settings.database.file == tmp_path / ".local/state/orderwatch/orderwatch.db"
     unit = (tmp_path / ".config/systemd/user/orderwatch.service").read_text()
     assert "ExecStart=/home/jane/bin/orderwatch run --config %h/.config/orderwatch/config.toml" in unit
     assert CliRunner().invoke(cli, ["uninstall", "--user"]).exit_code == 0

@@ -31,7 +31,7 @@ def acknowledge(
     if (order is not None) is everything:
         raise click.UsageError("specify --order ID or --all")
     plan = context.plan(resolve=False)
-    demand_current(plan.database.path)
+    demand_current(plan.database.location)
     found = asyncio.run(_acknowledge(plan, order, Provenance(who=current_actor(), note=note)))
     if as_json:
         print_json({"acknowledged": [concern_to_dict(concern) for concern in found]})
@@ -47,5 +47,5 @@ def acknowledge(
 
 
 async def _acknowledge(plan: Plan, order: str | None, act: Provenance) -> Sequence[Concern]:
-    async with open_store(plan.database.path) as store:
+    async with open_store(plan.database.location) as store:
         return await attention.acknowledge(plan, store, order, act.words, datetime.now(UTC))

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
@@ -12,6 +11,7 @@ from orderwatch.cli.common import (
     demand_current,
     unknown_order,
 )
+from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.core.deliveries.state_machine import retry as queue_again
 from orderwatch.core.model import DeliveryState
 from orderwatch.db.repositories import Store, open_store
@@ -26,7 +26,7 @@ def retry(context: Context, order: str | None, capture: str | None, *, everythin
     """Re-queue deliveries that were parked or given up. A running daemon downloads them."""
     if [order is not None, capture is not None, everything].count(True) != 1:
         raise click.UsageError("specify --order ID, --capture ID or --all")
-    database = context.settings(resolve=False).database.path
+    database = context.settings(resolve=False).database.location
     demand_current(database)
     count = asyncio.run(_requeue(database, order, capture))
     if not count:
@@ -35,7 +35,7 @@ def retry(context: Context, order: str | None, capture: str | None, *, everythin
         click.echo("1 delivery re-queued" if count == 1 else f"{count} deliveries re-queued")
 
 
-async def _requeue(database: Path, order: str | None, capture: str | None) -> int:
+async def _requeue(database: DatabaseLocation, order: str | None, capture: str | None) -> int:
     async with open_store(database) as store:
         await _demand_known(store, order, capture)
         keys = {(one.account, one.order_id) for one in await store.orders.list_all(order)} if order else set()

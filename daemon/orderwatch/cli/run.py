@@ -29,7 +29,7 @@ def run(context: Context) -> None:
     with ExitStack() as stack:
         with extending():  # checking or migrating a large database takes time
             stack.enter_context(held_database(settings.database))
-        stack.enter_context(alive_file(settings.database.path))
+        stack.enter_context(alive_file(settings.database.location))
         asyncio.run(run_daemon(settings, redactor, lambda: context.settings(resolve=True)))
 
 
@@ -79,7 +79,7 @@ def once(context: Context, delivery: tuple[str, str] | None) -> None:
                 outcome = asyncio.run(run_once(resolve(settings), redactor, progress))
             else:
                 outcome = asyncio.run(run_delivery(resolve(settings), redactor, *delivery, progress))
-            touch_alive_file(settings.database.path)
+            touch_alive_file(settings.database.location)
     for path in outcome.already:
         click.echo(f"already stored: {path}")
     complain(outcome.problems)

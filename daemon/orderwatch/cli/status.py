@@ -103,9 +103,9 @@ def history(context: Context, order_id: str, *, as_json: bool) -> None:
 
 async def _status(plan: Plan, filters: Filters, detail: Detail) -> Known:
     """Read what `status` shows; orders that need a person come first."""
-    demand_current(plan.database.path)
-    daemon = read_daemon_status(plan.database.path)
-    async with open_reader(plan.database.path) as reader:
+    demand_current(plan.database.location)
+    daemon = read_daemon_status(plan.database.location)
+    async with open_reader(plan.database.location) as reader:
         found = unacknowledged(await concerns_of(plan, reader, datetime.now(UTC)))
         concerned = by_order(found)
         every = await reader.orders.list_all(filters.order_id, detail)
@@ -123,6 +123,6 @@ async def _status(plan: Plan, filters: Filters, detail: Detail) -> Known:
 
 
 async def _history(plan: Plan, order_id: str) -> list[Transition]:
-    demand_current(plan.database.path)
-    async with open_reader(plan.database.path) as reader:
+    demand_current(plan.database.location)
+    async with open_reader(plan.database.location) as reader:
         return list(await reader.history.of_order(order_id))

@@ -49,7 +49,7 @@ def top(context: Context) -> None:
 
 
 async def _top(plan: Plan) -> None:
-    database = plan.database.path
+    database = plan.database.location
     demand_current(database)
     screen = console()
     async with open_reader(database) as reader:
@@ -74,7 +74,7 @@ async def _watch(plan: Plan, reader: Store, screen: Console) -> None:
             now = datetime.now(UTC)
             going = speeds.measured(summary.running, now)
             live.update(
-                picture(summary, going, read_daemon_status(plan.database.path), now, screen.height),
+                picture(summary, going, read_daemon_status(plan.database.location), now, screen.height),
                 refresh=True,
             )
             await keys.pause(_FRAME_SECONDS)

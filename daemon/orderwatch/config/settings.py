@@ -31,9 +31,11 @@ from orderwatch.config.types import (
     Url,
     Words,
 )
+from orderwatch.core.database_location import DatabaseLocation, parse_server
 from orderwatch.core.listen_address import host_and_port, socket_of
 from orderwatch.core.network import is_loopback
 from orderwatch.core.ordering.order_file import Draft, read_draft
+from orderwatch.errors import DatabaseError
 
 _MIN_LEASE, _MAX_LEASE = timedelta(seconds=4), timedelta(minutes=10)
 
@@ -158,12 +160,21 @@ class Database(Table):
         return not self.url.startswith("sqlite:")
 
     @property
-    def path(self) -> Path:
+    def location(self) -> DatabaseLocation:
+        return parse_server(self.url) if self.is_shared else self.file
+
+    @property
+    def file(self) -> Path:
+        """The file of SQLite; `DatabaseError` if the database is on a server."""
+        if self.is_shared:
+            raise DatabaseError(
+                f"{parse_server(self.url)} is a server's; use PostgreSQL's own commands for this"
+            )
         return Path(self.url.removeprefix("sqlite:///"))
 
     @property
     def backups_path(self) -> Path:
-        return Path(self.backup_folder) if self.backup_folder else self.path.parent / "backups"
+        return Path(self.backup_folder) if self.backup_folder else self.file.parent / "backups"
 
 
 class Cluster(Table):

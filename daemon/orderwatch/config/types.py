@@ -20,6 +20,7 @@ from pydantic import (
 
 from orderwatch.config.quantities import duration, size, timetable
 from orderwatch.config.secrets import INDIRECT, resolve
+from orderwatch.core.database_location import parse_server
 from orderwatch.core.deliveries.bandwidth import Span
 from orderwatch.core.deliveries.paths import layout_problems
 from orderwatch.core.listen_address import listen_problem
@@ -95,9 +96,12 @@ def _some(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _database_url(url: str, info: ValidationInfo) -> str:
+    if url.startswith("postgresql:"):
+        parse_server(url)
+        return url
     match = _DATABASE.fullmatch(url)
     if match is None:
-        raise ValueError('must be "sqlite:////absolute/path.db"')
+        raise ValueError('must be "sqlite:////absolute/path.db" or "postgresql://user@host/database"')
     if (info.context or {}).get("resolve"):
         try_folder(Path(match[1]).parent)
     return url

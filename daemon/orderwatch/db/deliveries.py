@@ -14,11 +14,11 @@ from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.db import history
 from orderwatch.db.database import Database
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.mappers import Row, delivery_of, delivery_row
 from orderwatch.db.outbox import Notifications, Outbox
 from orderwatch.db.queries.due import IS_WANTED, next_due
 from orderwatch.db.tables import deliveries, orders, trees
-from orderwatch.db.upserts import upsert
 from orderwatch.errors import StaleOrderError
 from orderwatch.ports import PICTURES
 

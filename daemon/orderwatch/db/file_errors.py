@@ -41,7 +41,7 @@ def translated(failure: str) -> Iterator[None]:
 
 
 def _of_server(failure: str, cause: BaseException | None) -> DatabaseError:
-    from orderwatch.db import postgres  # noqa: PLC0415 - only with a server
+    from orderwatch.db.engines import postgres  # noqa: PLC0415 - only with a server
 
     kind = BusyError if postgres.is_passing(cause) else DatabaseError
     return kind(f"{failure}: {one_line(cause)}")

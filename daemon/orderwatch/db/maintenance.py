@@ -11,9 +11,9 @@ from orderwatch.core.orders.observe import Verdict
 from orderwatch.db import history
 from orderwatch.db.database import Database
 from orderwatch.db.deliveries import IS_ROW, key_of, path_row
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.mappers import Row, capture_row, delivery_of, delivery_row, order_row, transition_row
 from orderwatch.db.tables import captures, deliveries, orders, transitions
-from orderwatch.db.upserts import upsert
 
 _STORED_TIME = "%Y-%m-%d %H:%M:%f000"  # as `UtcDateTime` columns hold it
 

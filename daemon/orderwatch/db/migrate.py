@@ -24,7 +24,7 @@ from sqlalchemy.schema import CreateTable
 
 import orderwatch
 from orderwatch.core.database_location import DatabaseLocation, PostgresServer
-from orderwatch.db.engine import inspect_engine, upgrade_engine
+from orderwatch.db.engines.sqlite import inspect_engine, upgrade_engine
 from orderwatch.db.file_errors import one_line, translated
 from orderwatch.db.tables import metadata
 from orderwatch.errors import DatabaseError
@@ -144,6 +144,6 @@ def _revision(connection: Connection) -> tuple[Collection[str], str | None]:
 
 
 def _blocking(server: PostgresServer, work: Callable[[Connection], R]) -> R:
-    from orderwatch.db import postgres  # noqa: PLC0415 - an embedded database spares its dialect
+    from orderwatch.db.engines import postgres  # noqa: PLC0415 - an embedded database spares its dialect
 
     return postgres.run_blocking(server, work)

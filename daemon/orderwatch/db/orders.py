@@ -25,6 +25,7 @@ from orderwatch.core.orders.watches import OrderTraits
 from orderwatch.db import history
 from orderwatch.db.database import Database
 from orderwatch.db.deliveries import OF_ORDER, key_of, queue
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.mappers import (
     capture_of,
     capture_row,
@@ -39,7 +40,6 @@ from orderwatch.db.queries.loading import ORDERS, load
 from orderwatch.db.queries.order_ids import is_named
 from orderwatch.db.renaming import rename
 from orderwatch.db.tables import accounts, captures, orders, transitions
-from orderwatch.db.upserts import upsert
 from orderwatch.errors import StaleOrderError
 from orderwatch.ports import AccountState, Detail
 

@@ -25,8 +25,8 @@ from orderwatch.core.notifications.problems import Problem, ProblemChange
 from orderwatch.core.order_names import OrderNames
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.database import Database
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.tables import channels, notes, orders, outbox, problems, transitions
-from orderwatch.db.upserts import upsert
 from orderwatch.ports import ChannelState
 
 R = TypeVar("R")

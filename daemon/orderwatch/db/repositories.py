@@ -15,7 +15,7 @@ from orderwatch.db.cluster.lanes import Lanes
 from orderwatch.db.cluster.shifts import Shifts
 from orderwatch.db.database import Database, open_database, open_read_only
 from orderwatch.db.deliveries import Deliveries
-from orderwatch.db.engine import BUSY_TIMEOUT_SECONDS
+from orderwatch.db.engines.sqlite import BUSY_TIMEOUT_SECONDS
 from orderwatch.db.history import History
 from orderwatch.db.intents import Intents
 from orderwatch.db.maintenance import Maintenance

@@ -46,9 +46,10 @@ def work_gauges(work: Work, census: MetricCounts | None) -> Iterator[Metric]:
     yield _gauge("clock_ahead_seconds", "This host's clock minus the provider's.", ahead)
     readable = {(): float(census is not None)}
     yield _gauge("database_readable", "1 if the database could be read for this scrape.", readable)
-    yield _gauge("database_bytes", "Size of the database.", {(): _size(work.database)})
-    wal = {(): _size(Path(f"{work.database}-wal"))}
-    yield _gauge("wal_bytes", "Size of the database's write-ahead log.", wal)
+    if isinstance(work.database, Path):
+        yield _gauge("database_bytes", "Size of the database.", {(): _size(work.database)})
+        wal = {(): _size(Path(f"{work.database}-wal"))}
+        yield _gauge("wal_bytes", "Size of the database's write-ahead log.", wal)
     if census is not None:
         yield from _counts(census, list(work.accounts))
         yield from _notes(census.notes, work.channels)

@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from orderwatch.core.attention.concern import Concern
+from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.db.repositories import Store
 from orderwatch.provider.rate_limiter import Limiter
 from orderwatch.service.account_breaker import AccountBreaker
@@ -48,7 +48,7 @@ class Work:
     """The components of one plan: accounts by name, trees by root, and the names of channels."""
 
     store: Store
-    database: Path
+    database: DatabaseLocation
     clock: Clock
     accounts: Mapping[str, AccountAtWork]
     trees: Mapping[str, TreeAtWork]

@@ -99,7 +99,7 @@ class Daemon:
             self.resources.monitoring.metrics.reloaded(good=True)
 
     async def _apply(self, settings: Settings) -> None:
-        if settings.database.path != self.resources.database:
+        if settings.database.location != self.resources.database:
             raise ConfigError(["database.url: needs a restart"])
         learn_secrets(settings, self.resources.redactor)
         before = self.supervisor.runtime

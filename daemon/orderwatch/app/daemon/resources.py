@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from orderwatch.app.daemon.dashboard import Dashboard
 from orderwatch.app.daemon.resource_pool import ResourcePool
 from orderwatch.app.plan import Plan
+from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.db.cluster.shifts import fence_check
 from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import Store, guarded, open_dashboard_reader, open_store
@@ -83,7 +83,7 @@ class SweepLog:
 class Resources:
     """`slots` are those of all accounts; `log_listener` receives events once logging is set up with it."""
 
-    database: Path
+    database: DatabaseLocation
     store: Store
     redactor: Redactor
     bandwidth: RateLimit = field(default_factory=lambda: RateLimit(0))
@@ -118,7 +118,7 @@ class Resources:
 @asynccontextmanager
 async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) -> AsyncIterator[Resources]:
     """Open the database, which this process has locked; waits up to `patience` seconds while it is busy."""
-    database, clock = plan.database.path, Clock()
+    database, clock = plan.database.location, Clock()
     async with open_store(database, patience) as store, open_dashboard_reader(database) as reader:
         live = LiveState(liveness=Liveness(), loop=LoopLag())
         sweep_log, changes = SweepLog(clock.now), ChangeFeed(reader, clock.now)

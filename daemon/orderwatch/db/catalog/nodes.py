@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func
 
 from orderwatch.core.stac import CATALOGUE, Extent
 from orderwatch.core.stac_pages import Node, NodeState
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.mappers import Row
 from orderwatch.db.tables import UNLINKED, catalog_nodes
-from orderwatch.db.upserts import upsert
 from orderwatch.ports import Generation
 
 T = TypeVar("T")

@@ -11,8 +11,8 @@ from orderwatch.core.cluster.shifts import accounts_of
 from orderwatch.core.model import DeliveryState
 from orderwatch.db.cluster.moment import moment
 from orderwatch.db.database import Database
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.tables import deliveries, hosts, shifts
-from orderwatch.db.upserts import upsert
 
 
 class Hosts:

@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Connection, and_, select, update
 from orderwatch.core.cluster.shifts import rebalance, shifts_of
 from orderwatch.db.cluster.moment import moment
 from orderwatch.db.database import Database
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.tables import hosts, shifts
-from orderwatch.db.upserts import upsert
 from orderwatch.errors import LostShiftError
 from orderwatch.ports import Duty
 
