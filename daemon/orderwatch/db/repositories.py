@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from orderwatch.db.actions.actions import Actions
 from orderwatch.db.attention import Attention
 from orderwatch.db.catalog.listing import Catalog
 from orderwatch.db.database import Database, open_database, open_read_only
@@ -27,6 +28,7 @@ class Store:
 
     database: Database
     accounts: Accounts
+    actions: Actions
     attention: Attention
     catalog: Catalog
     deliveries: Deliveries
@@ -65,6 +67,7 @@ def _store(database: Database) -> Store:
     return Store(
         database=database,
         accounts=Accounts(database),
+        actions=Actions(database),
         attention=Attention(database, outbox),
         catalog=Catalog(database),
         deliveries=Deliveries(database, outbox),

@@ -1,5 +1,6 @@
 """What the workers need of the world, as small protocols."""
 
+from orderwatch.ports.actions import ActionNews, Actions
 from orderwatch.ports.catalog import Catalog, CatalogFiles, Generation, SceneRead, Unlisted
 from orderwatch.ports.deliveries import PICTURES, Deliveries
 from orderwatch.ports.delivery_tree import (
@@ -36,6 +37,8 @@ __all__ = [
     "UNMETERED",
     "AccountState",
     "Accounts",
+    "ActionNews",
+    "Actions",
     "Archive",
     "Attention",
     "Backup",

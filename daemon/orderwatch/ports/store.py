@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from orderwatch.ports.actions import Actions
 from orderwatch.ports.catalog import Catalog
 from orderwatch.ports.deliveries import Deliveries
 from orderwatch.ports.intents import Intents
@@ -16,6 +17,9 @@ class Store(Protocol):
 
     @property
     def accounts(self) -> Accounts: ...
+
+    @property
+    def actions(self) -> Actions: ...
 
     @property
     def attention(self) -> Attention: ...

@@ -56,6 +56,7 @@ async def open_daemon(settings: Settings, redactor: Redactor) -> AsyncIterator["
         log.info("daemon.started", version=orderwatch.__version__, accounts=list(plan.accounts))
         problems = await stack.enter_async_context(tracked_problems(plan.pace, store, listener, now=now))
         await recover(store, now)
+        await resources.action_watch.read()  # before any worker starts what is paused
         schedule = stack.enter_context(scheduled(resources))
         supervisor = await stack.enter_async_context(open_supervisor(resources, plan))
         monitor = Monitor(resources, supervisor, problems)

@@ -18,6 +18,8 @@ from orderwatch.ops.live_state import LiveState
 from orderwatch.ops.log import Redactor
 from orderwatch.ops.log_listener import LogListener
 from orderwatch.ops.metrics import Metrics
+from orderwatch.service.actions.controls import Controls
+from orderwatch.service.actions.watch import ActionWatch
 from orderwatch.service.clock import Clock
 from orderwatch.service.fetching.disk_budget import Reservations
 from orderwatch.service.fetching.download_slots import DownloadSlots
@@ -88,13 +90,15 @@ class Resources:
     slots: DownloadSlots = field(default_factory=lambda: DownloadSlots(0))
     clock: Clock
     rng: random.Random = field(default_factory=random.SystemRandom)
-    poll_wakeup: Wakeup = field(default_factory=Wakeup)
-    fetch_wakeup: Wakeup = field(default_factory=Wakeup)
+    poll_wakeup: Wakeup
+    fetch_wakeup: Wakeup
     notify_wakeup: Wakeup = field(default_factory=Wakeup)
     log_listener: LogListener
     sweep_log: SweepLog
     monitoring: Monitoring
     dashboard: Dashboard
+    controls: Controls
+    action_watch: ActionWatch
     host_breakers: HostBreakers = field(default_factory=HostBreakers)
     reservations: Reservations = field(default_factory=dict)
     pool: ResourcePool = field(default_factory=ResourcePool)
@@ -111,7 +115,8 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
     """Open the database, which this process has locked; waits up to `patience` seconds while it is busy."""
     database, clock = plan.database.path, Clock()
     async with open_store(database, patience) as store, open_dashboard_reader(database) as reader:
-        live = LiveState(liveness=Liveness(), loop=LoopLag())
+        controls = Controls()
+        live = LiveState(liveness=Liveness(), loop=LoopLag(), controls=controls)
         sweep_log, changes = SweepLog(clock.now), ChangeFeed(reader, clock.now)
         dashboard = Dashboard(reader=reader, live=live, now=clock.now, swept=sweep_log.swept)
         views = Views(
@@ -124,6 +129,7 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             now=clock.now,
             sharing=ResponseCache(lambda: changes.newest),
         )
+        poll_wakeup, fetch_wakeup = Wakeup(), Wakeup()
         thumbnails = Thumbnails(reader, dashboard.picture)
         api_routes = api(
             reader, dashboard.facts, dashboard.attention, changes, partial(read_daemon_status, database)
@@ -132,6 +138,10 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             database=database,
             store=store,
             clock=clock,
+            poll_wakeup=poll_wakeup,
+            fetch_wakeup=fetch_wakeup,
+            controls=controls,
+            action_watch=ActionWatch(store, controls, (poll_wakeup, fetch_wakeup), now=clock.now),
             sweep_log=sweep_log,
             monitoring=build_monitoring(live, add_static, views.add_to, thumbnails.add_to, api_routes),
             dashboard=dashboard,
