@@ -7,6 +7,8 @@ from typing import Protocol
 
 from orderwatch.core.actions.action import Action, RefreshAnswer
 from orderwatch.core.actions.pauses import NO_PAUSES, Pause, Pauses
+from orderwatch.core.attention.concern import Concern
+from orderwatch.core.model import Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +54,32 @@ class Actions(Protocol):
 
     async def get(self, numbers: Collection[int]) -> Sequence[Action]:
         """Return the actions with these numbers."""
+        ...
+
+
+class Operator(Protocol):
+    """Acts for a person. Raises `UnknownError` for names that are not known, and `DatabaseError`."""
+
+    async def refresh(self, *, order: str | None = None, account: str | None = None) -> Sequence[int]:
+        """Request a poll of one order, one account or all; return the numbers of the actions."""
+        ...
+
+    async def pause(self, account: str | None) -> Pause:
+        """Pause the downloads of all accounts, or all of one account; return the pause, new or not."""
+        ...
+
+    async def resume(self, account: str | None) -> Pause | None:
+        """End a pause and return it; None if there was none."""
+        ...
+
+    async def retry(
+        self, *, order: str | None = None, account: str | None = None, capture: str | None = None
+    ) -> Sequence[Delivery]:
+        """Queue parked and given-up deliveries again; return them."""
+        ...
+
+    async def acknowledge(
+        self, *, order: str | None = None, account: str | None = None, note: str | None = None
+    ) -> Sequence[Concern]:
+        """Acknowledge what needs a person; return it."""
         ...

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orderwatch.app.daemon.dashboard import Dashboard
 from orderwatch.app.daemon.resource_pool import ResourcePool
+from orderwatch.app.operator import Operator
 from orderwatch.app.plan import Plan
 from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import Store, open_dashboard_reader, open_store
@@ -29,6 +30,7 @@ from orderwatch.service.notifications.heartbeat import Heartbeat, is_useful
 from orderwatch.service.polling.poller import SweepResult
 from orderwatch.service.wakeup import Wakeup
 from orderwatch.transfer.http.rate_limit import RateLimit
+from orderwatch.web.actions.routes import ActionRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.pages.thumbnails import Thumbnails
@@ -119,6 +121,8 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
         live = LiveState(liveness=Liveness(), loop=LoopLag(), controls=controls)
         sweep_log, changes = SweepLog(clock.now), ChangeFeed(reader, clock.now)
         dashboard = Dashboard(reader=reader, live=live, now=clock.now, swept=sweep_log.swept)
+        poll_wakeup, fetch_wakeup = Wakeup(), Wakeup()
+        action_watch = ActionWatch(store, controls, (poll_wakeup, fetch_wakeup), now=clock.now)
         views = Views(
             records=reader,
             overview=dashboard.overview,
@@ -127,12 +131,14 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             explain=dashboard.explain,
             learned=dashboard.learned,
             now=clock.now,
-            sharing=ResponseCache(lambda: changes.newest),
+            sharing=ResponseCache(lambda: _newest(changes, action_watch)),
         )
-        poll_wakeup, fetch_wakeup = Wakeup(), Wakeup()
         thumbnails = Thumbnails(reader, dashboard.picture)
         api_routes = api(
             reader, dashboard.facts, dashboard.attention, changes, partial(read_daemon_status, database)
+        )
+        acts = ActionRoutes(
+            lambda who: Operator(plan=dashboard.plan, store=store, who=who, now=clock.now), reader.actions
         )
         resources = Resources(
             database=database,
@@ -141,12 +147,19 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             poll_wakeup=poll_wakeup,
             fetch_wakeup=fetch_wakeup,
             controls=controls,
-            action_watch=ActionWatch(store, controls, (poll_wakeup, fetch_wakeup), now=clock.now),
+            action_watch=action_watch,
             sweep_log=sweep_log,
-            monitoring=build_monitoring(live, add_static, views.add_to, thumbnails.add_to, api_routes),
+            monitoring=build_monitoring(
+                live, add_static, views.add_to, thumbnails.add_to, api_routes, acts.add_to
+            ),
             dashboard=dashboard,
             redactor=redactor,
             log_listener=LogListener(redactor),
         )
         resources.configure(plan)
         yield resources
+
+
+def _newest(changes: ChangeFeed, actions: ActionWatch) -> int | None:
+    """Return a number that grows with every change and every action; None without viewers."""
+    return None if changes.newest is None else changes.newest + actions.newest

@@ -37,6 +37,11 @@ class ActionWatch:
         self._pause = pause
         self._newest: int | None = None  # None before the first reading
 
+    @property
+    def newest(self) -> int:
+        """The number of the newest action that was noticed."""
+        return self._newest or 0
+
     async def run(self, worker: Worker) -> None:
         """Read the rows regularly, forever."""
         with worker:

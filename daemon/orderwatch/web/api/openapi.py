@@ -5,6 +5,7 @@ from functools import cache
 import orderwatch
 from orderwatch.core.model import OrderState
 from orderwatch.ports.queries import Sort
+from orderwatch.web.actions.description import ANSWERS, action_paths
 from orderwatch.web.api.json_schema import Schema, components, reference
 from orderwatch.web.api.json_types import (
     AccountsJson,
@@ -18,6 +19,10 @@ from orderwatch.web.api.json_types import (
 from orderwatch.web.api.params import MAX_CHARACTERS, MAX_LIMIT, MAX_OFFSET
 from orderwatch.web.row_numbers import MAX_ROW_NUMBER
 
+_SCHEMES: Schema = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The token of `[http]`."},
+    "basic": {"type": "http", "scheme": "basic", "description": "The token as the password of any user."},
+}
 _TEXT: Schema = {"type": "string"}
 _ANSWERS = (
     OrdersJson,
@@ -26,6 +31,7 @@ _ANSWERS = (
     ProblemsJson,
     AccountsJson,
     TransfersJson,
+    *ANSWERS,
     ErrorJson,
 )
 
@@ -86,8 +92,10 @@ def description() -> Schema:
             "/api/transfers": _get("Downloads in progress.", TransfersJson),
             "/api/events": _events(),
             "/api/openapi.json": _get("This description.", None),
+            **action_paths(),
         },
-        "components": {"schemas": components(_ANSWERS)},
+        "components": {"schemas": components(_ANSWERS), "securitySchemes": _SCHEMES},
+        "security": [{}, *({name: []} for name in _SCHEMES)],
     }
 
 

@@ -1,4 +1,4 @@
-"""The HTTP server: read-only, with limits on connections and time."""
+"""The HTTP server, with limits on connections and time."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from aiohttp.typedefs import Middleware
 
 from orderwatch.core.listen_address import host_and_port, socket_of
 from orderwatch.errors import DatabaseError
-from orderwatch.web.server.access_control import AccessControl
+from orderwatch.web.server.access_control import GUARD, AccessControl
 from orderwatch.web.server.backpressure import Backpressure
 from orderwatch.web.server.sockets import open_socket
 from orderwatch.web.server.sse import DEADLINE, STREAM_RESPONSE, STREAMS, Streams
@@ -58,17 +58,23 @@ class ServedPages:
 
 @asynccontextmanager
 async def serving(
-    address: str, pages: ServedPages, *, hosts: Sequence[str] = (), token: str = ""
+    address: str,
+    pages: ServedPages,
+    *,
+    hosts: Sequence[str] = (),
+    token: str = "",
+    actions: bool = False,
+    user_header: str = "",
 ) -> AsyncIterator[int]:
     """Serves at "host:port" or "unix:/path"; yields the port, 0 for a socket file.
 
-    `hosts` are additional names to accept; every request needs the `token`, if there is one. Raises
-    `OSError` if it cannot listen there.
+    The other arguments are those of `AccessControl`. Raises `OSError` if it cannot listen there.
     """
     host = "localhost" if socket_of(address) else host_and_port(address)[0]
+    guard = AccessControl(host, hosts, token, actions=actions, user_header=user_header)
     streams = Streams()
     runner = web.AppRunner(
-        _application(AccessControl(host, hosts, token), pages, streams),
+        _application(guard, pages, streams),
         access_log=None,
         logger=_ignored,
         keepalive_timeout=_CONNECTION_SECONDS,
@@ -118,6 +124,7 @@ def _application(guard: AccessControl, pages: ServedPages, streams: Streams) -> 
 
     app = web.Application(middlewares=[_guarded(guard)])
     app[STREAMS] = streams
+    app[GUARD] = guard
     app.router.add_get("/healthz", _reported(pages.health))
     app.router.add_get("/readyz", _reported(pages.readiness))
     app.router.add_get("/metrics", metrics)
