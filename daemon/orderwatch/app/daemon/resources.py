@@ -12,8 +12,9 @@ from orderwatch.app.daemon.dashboard import Dashboard
 from orderwatch.app.daemon.resource_pool import ResourcePool
 from orderwatch.app.operator import Operator
 from orderwatch.app.plan import Plan
+from orderwatch.db.cluster.shifts import fence_check
 from orderwatch.db.daemon_status import read_daemon_status
-from orderwatch.db.repositories import Store, open_dashboard_reader, open_store
+from orderwatch.db.repositories import Store, guarded, open_dashboard_reader, open_store
 from orderwatch.ops.health import Health
 from orderwatch.ops.live_state import LiveState
 from orderwatch.ops.log import Redactor
@@ -22,6 +23,7 @@ from orderwatch.ops.metrics import Metrics
 from orderwatch.service.actions.controls import Controls
 from orderwatch.service.actions.watch import ActionWatch
 from orderwatch.service.clock import Clock
+from orderwatch.service.cluster.roster import Roster, SoleRoster
 from orderwatch.service.fetching.disk_budget import Reservations
 from orderwatch.service.fetching.download_slots import DownloadSlots
 from orderwatch.service.fetching.host_breaker import HostBreakers
@@ -103,7 +105,14 @@ class Resources:
     action_watch: ActionWatch
     host_breakers: HostBreakers = field(default_factory=HostBreakers)
     reservations: Reservations = field(default_factory=dict)
+    roster: Roster = field(default_factory=SoleRoster)
     pool: ResourcePool = field(default_factory=ResourcePool)
+
+    def store_for(self, shift: str) -> Store:
+        """Return the store for work under this shift: it writes nothing once another host holds the shift."""
+        if isinstance(self.roster, SoleRoster):
+            return self.store
+        return guarded(self.store, fence_check(shift, partial(self.roster.fence, shift)))
 
     def configure(self, plan: Plan) -> None:
         """Apply what running downloads share and what the pages show, now and at every reload."""

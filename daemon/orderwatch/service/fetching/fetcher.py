@@ -124,7 +124,8 @@ class Fetcher:
         finally:
             self._ended_attempts += 1
             await self._release(batch.left)
-        self._small.on_batch(batch.left)
+        if self._controls.pauses.of_downloads(first.account) is None:  # else it ended early
+            self._small.on_batch(batch.left)
 
     async def _release(self, left: Sequence[Delivery]) -> None:
         """Queue deliveries again; each for itself, since a cancelled write may have succeeded for some."""
