@@ -33,6 +33,7 @@ STAC_PACKAGES = (
     "pystac-client==0.9.1",
     "uvicorn==0.54.0",
 )
+SCHEMATHESIS_PACKAGES = ("schemathesis==4.32.5",)
 NODE_PACKAGES = ("azurite@3.37.0",)
 
 

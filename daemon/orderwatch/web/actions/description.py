@@ -9,7 +9,7 @@ from orderwatch.web.actions.bodies import (
     TEXT_PATTERN,
     URL_PATTERN,
 )
-from orderwatch.web.api.json_schema import Schema, reference
+from orderwatch.web.api.json_schema import PLAIN_TEXT, Schema, reference, refusals
 from orderwatch.web.api.json_types import (
     AcknowledgedJson,
     ErrorJson,
@@ -75,11 +75,16 @@ def _post(summary: str, answer: type, members: Schema, choices: Sequence[str] = 
     body: Schema = {"type": "object", "additionalProperties": False, "properties": members}
     if choices:
         body["oneOf"] = [{"required": [name]} for name in choices]
-    answers: Schema = {"200": _answer(summary, answer)}
+    answers: Schema = refusals() | {"200": _answer(summary, answer)}
     answers |= {status: _answer(text, ErrorJson) for status, text in _REFUSALS.items()}
+    answers["403"] = {"description": _REFUSALS["403"], "content": {**_json(ErrorJson), **PLAIN_TEXT}}
     request = {"required": True, "content": {JSON: {"schema": body}}}
     return {"post": {"summary": summary, "requestBody": request, "responses": answers}}
 
 
 def _answer(text: str, answer: type) -> Schema:
-    return {"description": text, "content": {JSON: {"schema": reference(answer)}}}
+    return {"description": text, "content": _json(answer)}
+
+
+def _json(answer: type) -> Schema:
+    return {JSON: {"schema": reference(answer)}}

@@ -6,7 +6,7 @@ import orderwatch
 from orderwatch.core.model import OrderState
 from orderwatch.ports.queries import Sort
 from orderwatch.web.actions.description import ANSWERS, action_paths
-from orderwatch.web.api.json_schema import Schema, components, reference
+from orderwatch.web.api.json_schema import Schema, components, reference, refusals
 from orderwatch.web.api.json_types import (
     AccountsJson,
     AttentionJson,
@@ -45,7 +45,7 @@ def _parameter(name: str, schema: Schema, text: str, within: str = "query") -> S
     return {**parameter, "required": True} if within == "path" else parameter
 
 
-_LIMITED: Schema = {"type": "string", "maxLength": MAX_CHARACTERS}
+_LIMITED: Schema = {"type": "string", "maxLength": MAX_CHARACTERS, "pattern": r"^[^\u0000]*$"}
 _SEARCH = [
     _parameter("text", _LIMITED, "Part of an id or name of order, project, satellite, capture or scene."),
     _parameter("account", _LIMITED, "Only orders of this account."),
@@ -103,6 +103,7 @@ def _get(
     summary: str, answer: type | None, parameters: list[Schema] | None = None, *, missing: bool = False
 ) -> Schema:
     answers: Schema = {
+        **refusals(),
         "200": _answer(summary, reference(answer) if answer else {"type": "object"}),
         "304": {"description": "Nothing changed since `If-None-Match`."},
         "400": _answer("A parameter is invalid or unknown.", reference(ErrorJson)),
@@ -123,5 +124,9 @@ def _events() -> Schema:
         "`touched` and `transfers`; `lagged` if the viewer missed too much and must reload everything."
     )
     stream = {"description": text, "content": {"text/event-stream": {"schema": _TEXT}}}
-    answers = {"200": stream, "400": _answer("A parameter is invalid or unknown.", reference(ErrorJson))}
+    answers = {
+        **refusals(),
+        "200": stream,
+        "400": _answer("A parameter is invalid or unknown.", reference(ErrorJson)),
+    }
     return {"get": {"summary": "Status changes as they happen.", "parameters": _SINCE, "responses": answers}}
