@@ -31,6 +31,7 @@ _COMMANDS = {
     "acknowledge": "acting.acknowledge",
     "top": "top",
     "history": "status",
+    "log": "logs.log",
     "explain": "explain",
     "report": "report",
     "retry": "acting.retry",
