@@ -34,6 +34,7 @@ STAC_PACKAGES = (
     "uvicorn==0.54.0",
 )
 SCHEMATHESIS_PACKAGES = ("schemathesis==4.32.5",)
+APPRISE_PACKAGES = ("apprise==2.3.0",)
 NODE_PACKAGES = ("azurite@3.37.0",)
 
 
