@@ -11,6 +11,7 @@ from http import HTTPStatus
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
+from multidict import CIMultiDict
 
 from orderwatch.core.listen_address import host_and_port, socket_of
 from orderwatch.errors import DatabaseError
@@ -28,7 +29,8 @@ _ANSWER_TIMEOUT_SECONDS = 10.0
 _RETRY_AFTER_SECONDS = "30"
 
 _UNAUTHORIZED = "401: the token is required, as the password of any user\n"
-_AUTHENTICATE = 'Bearer realm="orderwatch", Basic realm="orderwatch", charset="UTF-8"'
+# One header each: Chromium reads only the first challenge of a header.
+_CHALLENGES = ('Bearer realm="orderwatch"', 'Basic realm="orderwatch", charset="UTF-8"')
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -193,7 +195,8 @@ def _check_access(request: web.Request, guard: AccessControl) -> None:
     if _is_cross_site(request) or (origin is not None and not guard.same(origin, hosts[0])):
         raise web.HTTPForbidden(text="403: requests of other sites are rejected\n")
     if not guard.admits(request.headers.get(hdrs.AUTHORIZATION, "")):
-        raise web.HTTPUnauthorized(text=_UNAUTHORIZED, headers={hdrs.WWW_AUTHENTICATE: _AUTHENTICATE})
+        headers = CIMultiDict((hdrs.WWW_AUTHENTICATE, challenge) for challenge in _CHALLENGES)
+        raise web.HTTPUnauthorized(text=_UNAUTHORIZED, headers=headers)
 
 
 def _is_cross_site(request: web.Request) -> bool:
