@@ -18,6 +18,8 @@ from orderwatch.db.migrate import HEAD, Schema, schema_of, upgrade
 from orderwatch.db.repositories import open_store
 from orderwatch.errors import DatabaseError
 
+pytestmark = pytest.mark.sqlite
+
 NEXT = f"{int(HEAD) + 1:04}"  # a schema that this code does not know yet
 
 

@@ -33,6 +33,7 @@ _COMMANDS = {
     "history": "status",
     "log": "logs.log",
     "explain": "explain",
+    "hosts": "hosts",
     "report": "report",
     "retry": "acting.retry",
     "refresh": "acting.refresh",

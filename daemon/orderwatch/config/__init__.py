@@ -1,5 +1,6 @@
 """Reads one TOML file, overridden by environment variables, into frozen settings; reports all problems."""
 
+from orderwatch.config.digest import digest_of
 from orderwatch.config.loader import load, reading_path
 from orderwatch.config.network import Network, read_certificates
 from orderwatch.config.permissions import owner_ids
@@ -27,6 +28,7 @@ __all__ = [
     "Settings",
     "Watch",
     "current",
+    "digest_of",
     "load",
     "owner_ids",
     "read_certificates",

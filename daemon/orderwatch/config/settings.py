@@ -1,6 +1,7 @@
 """The settings: every key with its type and default; `config.example.toml` documents them."""
 
 import os
+import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -43,6 +44,8 @@ from orderwatch.core.listen_address import host_and_port, socket_of
 from orderwatch.core.network import is_loopback
 from orderwatch.core.ordering.order_file import Draft, read_draft
 
+_MIN_LEASE, _MAX_LEASE = timedelta(seconds=4), timedelta(minutes=10)
+
 PROBLEM_SEPARATOR = "\n"  # each problem is reported separately
 
 
@@ -55,6 +58,12 @@ def _declared(table: object) -> Draft:
     if draft is None:
         raise ValueError(PROBLEM_SEPARATOR.join(problems))
     return draft
+
+
+def _long_enough(lease: timedelta) -> timedelta:
+    if not _MIN_LEASE <= lease <= _MAX_LEASE:
+        raise ValueError("must be between 4s and 10m")
+    return lease
 
 
 StandingOrder = Annotated[InstanceOf[Draft], BeforeValidator(_declared)]
@@ -153,12 +162,27 @@ class Database(Table):
     retain: Duration = timedelta(days=1825)
 
     @property
+    def is_shared(self) -> bool:
+        """Whether several hosts may use it: a file has one daemon."""
+        return not self.url.startswith("sqlite:")
+
+    @property
     def path(self) -> Path:
         return Path(self.url.removeprefix("sqlite:///"))
 
     @property
     def backups_path(self) -> Path:
         return Path(self.backup_folder) if self.backup_folder else self.path.parent / "backups"
+
+
+class Cluster(Table):
+    host: str = ""  # the machine's name
+    lease: Annotated[Duration, AfterValidator(_long_enough)] = timedelta(seconds=30)
+
+    @property
+    def name(self) -> str:
+        """The name of this host."""
+        return self.host or socket.gethostname()
 
 
 class Log(Table):
@@ -194,6 +218,7 @@ class Settings(Table):
     polling: Polling = Polling()
     delivery: Delivery
     database: Database
+    cluster: Cluster = Cluster()
     log: Log = Log()
     http: Http = Http()
     network: Network = Network()

@@ -205,6 +205,17 @@ class RequeuedJson(TypedDict):
     file_name: str
 
 
+class HostJson(TypedDict):
+    """One host that runs, or ran, on this database."""
+
+    host: str
+    version: str
+    seen_at: Annotated[Timestamp, "Its last sign of life."]
+    accounts: Annotated[list[str], "The accounts that it polls."]
+    downloads: Annotated[Count, "How many deliveries it downloads now."]
+    state: Annotated[str, "running, gone, other_version or other_configuration."]
+
+
 class DaemonJson(TypedDict):
     """Whether the daemon runs."""
 

@@ -6,6 +6,7 @@ from typing import cast
 from orderwatch.core.actions.action import Action
 from orderwatch.core.actions.pauses import Pause
 from orderwatch.core.attention.concern import Concern
+from orderwatch.core.cluster.hosts import HostReport
 from orderwatch.core.daemon_status import DaemonStatus
 from orderwatch.core.deliveries.bandwidth import Progress
 from orderwatch.core.deliveries.sidecar import zulu
@@ -16,6 +17,7 @@ from orderwatch.core.json_types import (
     DaemonJson,
     DeliveryJson,
     ExplanationJson,
+    HostJson,
     IntentJson,
     OrderJson,
     PauseJson,
@@ -92,6 +94,17 @@ def daemon_status_to_dict(daemon: DaemonStatus) -> DaemonJson:
 
 def account_to_dict(name: str, listed_at: datetime | None, trouble: OpenCircuit | None) -> AccountJson:
     return {"account": name, "listed_at": maybe_zulu(listed_at), "trouble": circuit_to_dict(trouble)}
+
+
+def host_to_dict(host: HostReport) -> HostJson:
+    return {
+        "host": host.host,
+        "version": host.version,
+        "seen_at": zulu(host.seen_at),
+        "accounts": list(host.accounts),
+        "downloads": host.downloads,
+        "state": host.state,
+    }
 
 
 def intent_to_dict(intent: Intent) -> IntentJson:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from orderwatch.core.deliveries import state_machine
@@ -19,6 +18,7 @@ from orderwatch.db.mappers import Row, delivery_of, delivery_row
 from orderwatch.db.outbox import Notifications, Outbox
 from orderwatch.db.queries.due import IS_WANTED, next_due
 from orderwatch.db.tables import deliveries, orders, trees
+from orderwatch.db.upserts import upsert
 from orderwatch.errors import StaleOrderError
 from orderwatch.ports import PICTURES
 

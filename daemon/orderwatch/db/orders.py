@@ -16,7 +16,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError, NoResultFound
 
 from orderwatch.core.model import Capture, Delivery, Order, OrderKey, OrderState
@@ -40,6 +39,7 @@ from orderwatch.db.queries.loading import ORDERS, load
 from orderwatch.db.queries.order_ids import is_named
 from orderwatch.db.renaming import rename
 from orderwatch.db.tables import accounts, captures, orders, transitions
+from orderwatch.db.upserts import upsert
 from orderwatch.errors import StaleOrderError
 from orderwatch.ports import AccountState, Detail
 

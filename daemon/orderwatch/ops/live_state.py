@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.db.repositories import Store
-from orderwatch.provider.rate_limiter import RateLimiter
+from orderwatch.provider.rate_limiter import Limiter
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.actions.controls import Controls
 from orderwatch.service.clock import Clock
@@ -28,7 +28,7 @@ class Begun(Protocol):
 
 class AccountAtWork(NamedTuple):
     breaker: AccountBreaker
-    pacer: RateLimiter
+    pacer: Limiter
 
 
 class TreeAtWork(NamedTuple):

@@ -21,6 +21,7 @@ from orderwatch.ports.delivery_tree import (
     Start,
     Transport,
 )
+from orderwatch.ports.hosts import Hosts
 from orderwatch.ports.intents import Intents
 from orderwatch.ports.lanes import Lanes, Slot
 from orderwatch.ports.maintenance import Backup, Backups, Maintenance
@@ -58,6 +59,7 @@ __all__ = [
     "Extracted",
     "Fetched",
     "Generation",
+    "Hosts",
     "Inspector",
     "Intents",
     "Lanes",

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from orderwatch.core.actions.pauses import NO_PAUSES, Pauses
 from orderwatch.core.attention.concern import Concern
+from orderwatch.core.cluster.hosts import HostReport
 from orderwatch.core.statistics import Counts
 
 
@@ -45,6 +46,7 @@ class Overview:
     attention: Sequence[Concern]
     pauses: Pauses = NO_PAUSES
     counts: Counts = field(default_factory=Counts)
+    hosts: Sequence[HostReport] = ()
 
     @property
     def is_well(self) -> bool:

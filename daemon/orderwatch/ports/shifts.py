@@ -25,6 +25,18 @@ class Shifts(Protocol):
         """Give shifts to other hosts, or to nobody; the work under them has stopped."""
         ...
 
+    async def claim(self, name: str, owner: str, lease: timedelta, now: datetime) -> int | None:
+        """Take one shift, for any process, if its lease is over; return its fence, None if it is held."""
+        ...
+
+    async def extend(self, name: str, owner: str, lease: timedelta, now: datetime) -> None:
+        """Renew the lease of a claimed shift, if this owner still holds it."""
+        ...
+
+    async def release(self, name: str, owner: str) -> None:
+        """End the lease of a claimed shift at once."""
+        ...
+
     async def holders(self) -> Mapping[str, str]:
         """Return the name of the host that holds each shift."""
         ...

@@ -5,11 +5,14 @@ from typing import Protocol
 from orderwatch.ports.actions import Actions
 from orderwatch.ports.catalog import Catalog
 from orderwatch.ports.deliveries import Deliveries
+from orderwatch.ports.hosts import Hosts
 from orderwatch.ports.intents import Intents
+from orderwatch.ports.lanes import Lanes
 from orderwatch.ports.maintenance import Maintenance
 from orderwatch.ports.notifications import Attention, Outbox
 from orderwatch.ports.orders import Accounts, Orders
 from orderwatch.ports.queries import History, OrderSearch, Statistics
+from orderwatch.ports.shifts import Shifts
 
 
 class Store(Protocol):
@@ -34,7 +37,13 @@ class Store(Protocol):
     def history(self) -> History: ...
 
     @property
+    def hosts(self) -> Hosts: ...
+
+    @property
     def intents(self) -> Intents: ...
+
+    @property
+    def lanes(self) -> Lanes: ...
 
     @property
     def maintenance(self) -> Maintenance: ...
@@ -47,6 +56,9 @@ class Store(Protocol):
 
     @property
     def search(self) -> OrderSearch: ...
+
+    @property
+    def shifts(self) -> Shifts: ...
 
     @property
     def statistics(self) -> Statistics: ...

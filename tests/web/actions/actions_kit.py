@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.conftest import CONFIG
-from tests.db.kit import NOW, a_delivery, an_order
+from tests.db.kit import MINUTE, NOW, a_delivery, an_order
 from tests.patience import PATIENCE
 
 from orderwatch.app.attention import concerns_of
@@ -104,6 +104,7 @@ async def acting(
             partial(attention, store),
             ChangeFeed(store, lambda: NOW),
             partial(read_daemon_status, database),
+            hosts=lambda: store.hosts.reports(MINUTE, NOW),
         )
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=[acts.add_to, reading])
         async with serving(

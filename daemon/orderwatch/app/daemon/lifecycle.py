@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import structlog
 
 import orderwatch
+from orderwatch.app.daemon.membership import joined
 from orderwatch.app.daemon.monitor import Monitor
 from orderwatch.app.daemon.resources import Resources, open_resources
 from orderwatch.app.daemon.scheduler import Schedule, scheduled
 from orderwatch.app.daemon.signals import SignalControl
-from orderwatch.app.daemon.supervisor import Supervisor, open_supervisor
+from orderwatch.app.daemon.supervisor import Supervisor, Work, open_supervisor
 from orderwatch.app.factories import learn_secrets, set_up_log
 from orderwatch.app.notifications import tracked_problems
 from orderwatch.app.plan import resolve
@@ -56,12 +57,14 @@ async def open_daemon(settings: Settings, redactor: Redactor) -> AsyncIterator["
         log.info("daemon.started", version=orderwatch.__version__, accounts=list(plan.accounts))
         problems = await stack.enter_async_context(tracked_problems(plan.pace, store, listener, now=now))
         await recover(store, now)
+        membership = joined(resources, shared=plan.database.is_shared)
+        resources, works = await stack.enter_async_context(membership)
         await resources.action_watch.read()  # before any worker starts what is paused
         schedule = stack.enter_context(scheduled(resources))
         supervisor = await stack.enter_async_context(open_supervisor(resources, plan))
         monitor = Monitor(resources, supervisor, problems)
         daemon = Daemon(resources, supervisor, schedule, monitor)
-        daemon.begin()
+        daemon.begin(*works)
         stack.enter_context(monitor.listening())
         yield daemon
 
@@ -73,10 +76,12 @@ class Daemon:
     schedule: Schedule
     monitor: Monitor
 
-    def begin(self) -> None:
+    def begin(self, *works: Work) -> None:
         """Start the workers that no configuration changes."""
+        self.monitor.assign()
         self.schedule.planners = lambda: self.supervisor.runtime.watchers
-        self.supervisor.start(self.schedule.run, self.supervisor.follow_roster, *self.monitor.works)
+        follow = self.supervisor.follow_roster
+        self.supervisor.start(self.schedule.run, follow, *works, *self.monitor.works)
         self._configure()
 
     async def reload(self, reread: Callable[[], Settings]) -> None:

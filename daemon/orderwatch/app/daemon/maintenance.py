@@ -52,9 +52,13 @@ class HeldTree(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceTargets:
-    """What is maintained and checked: `trees` by their key in the rows, `breakers` by account."""
+    """What is maintained and checked: `trees` by their key in the rows, `breakers` by account.
+
+    The catalog may be another host's work than the rest, so its writes have a store of their own.
+    """
 
     store: Store
+    catalog_store: Store
     trees: Mapping[str | None, HeldTree]
     breakers: Mapping[str, AccountBreaker]
     clock: Clock
@@ -79,7 +83,7 @@ def build_maintenance(plan: Plan, targets: MaintenanceTargets) -> MaintenanceTas
         Scrub(targets.store, _scrub_trees(plan, targets), plan.scrub),
         now=clock.now,
     )
-    catalog_updater = CatalogUpdater(targets.store, catalog_trees(plan, targets.trees))
+    catalog_updater = CatalogUpdater(targets.catalog_store, catalog_trees(plan, targets.trees))
     return MaintenanceTasks(
         maintenance, CheckRunner(_checks(plan, targets), clock.now), backups, catalog_updater
     )

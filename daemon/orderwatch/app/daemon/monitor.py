@@ -11,6 +11,7 @@ from orderwatch.app.daemon.resources import Resources
 from orderwatch.app.daemon.runtime import Runtime
 from orderwatch.app.daemon.supervisor import Supervisor, Work
 from orderwatch.core.attention.attention import headline
+from orderwatch.core.cluster.shifts import CATALOG, KEEPER
 from orderwatch.core.model import SETTLED, OrderState
 from orderwatch.core.notifications.problems import Problem
 from orderwatch.core.statistics import MetricCounts
@@ -47,9 +48,16 @@ class Monitor:
             resources.store.attention,
             scope=lambda: scope_of(supervisor.runtime.plan),
             now=resources.clock.now,
+            records=partial(resources.roster.holds, KEEPER),
         )
         live.attention = lambda: self._attention.current
         live.read_attention = self._attention.read
+
+    def assign(self) -> None:
+        """Have the supervisor run the work of one host at a time."""
+        tick, supervisor = self._resources.poll_wakeup, self._supervisor
+        supervisor.assign(KEEPER, partial(tick.run_on_each, self._tasks.maintenance.run_due))
+        supervisor.assign(CATALOG, partial(tick.run_on_each, self._tasks.catalog_updater.update))
 
     @property
     def works(self) -> Sequence[Work]:
@@ -59,9 +67,7 @@ class Monitor:
             observed.listener.run,
             self._problems.run,
             partial(self._resources.action_watch.run, observed.live.liveness.worker("actions", limit=60)),
-            partial(tick.run_on_each, self._tasks.maintenance.run_due),
             partial(tick.run_on_each, self._tasks.check_runner.run_due),
-            partial(tick.run_on_each, self._tasks.catalog_updater.update),
             partial(tick.run_on_each, self._attention.update),
             self._feed_watchdog,
             self._report_status,
@@ -147,4 +153,10 @@ def _is_orphan(runtime: Runtime, renewed: set[str], problem: Problem) -> bool:
 
 
 def _targets(resources: Resources, runtime: Runtime) -> MaintenanceTargets:
-    return MaintenanceTargets(resources.store, runtime.trees, runtime.breakers, resources.clock)
+    return MaintenanceTargets(
+        resources.store_for(KEEPER),
+        resources.store_for(CATALOG),
+        runtime.trees,
+        runtime.breakers,
+        resources.clock,
+    )

@@ -144,7 +144,12 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
         )
         thumbnails = Thumbnails(reader, dashboard.picture)
         api_routes = api(
-            reader, dashboard.facts, dashboard.attention, changes, partial(read_daemon_status, database)
+            reader,
+            dashboard.facts,
+            dashboard.attention,
+            changes,
+            partial(read_daemon_status, database),
+            hosts=dashboard.hosts,
         )
         acts = ActionRoutes(
             lambda who: Operator(plan=dashboard.plan, store=store, who=who, now=clock.now), reader.actions

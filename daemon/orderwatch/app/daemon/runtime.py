@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from orderwatch.app.daemon.resources import Resources, open_resources
-from orderwatch.app.factories import Factory, open_connection
+from orderwatch.app.factories import Factory, lanes_of, open_connection, ordering_turn
 from orderwatch.app.notifications import listen, open_dispatchers, open_heartbeat
 from orderwatch.app.plan import AccountPlan, Plan
 from orderwatch.core.attention.concern import Concern
@@ -139,9 +139,14 @@ class RuntimeBuilder:
 
     async def connection(self, account: AccountPlan) -> Connection:
         key = ("connection", account.name, account.settings, account.requests_per_second, self.plan.network)
-        on_date, meter = self.resources.clock.on_date, self.meter(account.name)
         opening = partial(
-            open_connection, account, self.plan.network, self.resources.redactor, on_date=on_date, meter=meter
+            open_connection,
+            account,
+            self.plan.network,
+            self.resources.redactor,
+            on_date=self.resources.clock.on_date,
+            meter=self.meter(account.name),
+            lanes=lanes_of(self.plan, self.resources.store),
         )
         return await self.resources.pool.open(self.stack, key, opening)
 
@@ -206,8 +211,10 @@ class RuntimeBuilder:
             )
             on_sweep = partial(self.resources.sweep_log.record, name)
             poller = self.parts.poller(context, connection, breaker, on_sweep)
-            ordering = replace(context, worker=self._worker(f"standing {name}", _LIST_SEARCH_SECONDS))
-            return poller, self.parts.standing_orders(ordering, poller.recorder, connection, breaker)
+            turn, store = ordering_turn(self.plan, store, self.resources.clock.now)
+            worker = self._worker(f"standing {name}", _LIST_SEARCH_SECONDS)
+            ordering = replace(context, store=store, worker=worker)
+            return poller, self.parts.standing_orders(ordering, poller.recorder, connection, breaker, turn)
 
         options = (account.watched, self.plan.polling, self.plan.ordering)
         key = ("work", name, connection, breaker, options, account.standing_orders)

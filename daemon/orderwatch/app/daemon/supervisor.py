@@ -56,6 +56,7 @@ class Supervisor:
         self._opened = opened  # the components of `runtime`
         self._watching: dict[object, asyncio.Task[None]] = {}
         self._turn = asyncio.Lock()  # a reload and a change of shifts both start and stop workers
+        self._assigned: dict[object, Assignment] = {}  # across reloads
         self._always: list[asyncio.Task[None]] = []
         self._pool: WorkerPool | None = None
         self._retiring: list[tuple[WorkerPool, AsyncExitStack]] = []
@@ -63,6 +64,10 @@ class Supervisor:
     def start(self, *works: Work) -> None:
         """Start workers that run across reloads, until `drain`."""
         self._always += [self._tasks.create_task(work()) for work in works]
+
+    def assign(self, shift: str, work: Work) -> None:
+        """Run this work across reloads, whenever this host holds the shift."""
+        self._assigned[shift] = Assignment(shift, work)
 
     async def apply(self, plan: Plan) -> None:
         """Apply another plan; raises `OrderwatchError` if that fails, and nothing changed.
@@ -73,7 +78,8 @@ class Supervisor:
             runtime = await opening.enter_async_context(build_runtime(self._resources, plan))
             async with self._resources.monitoring.listener.moved(_listen_address(plan.http)):
                 await listen(self._resources.store, plan.channels, self._resources.notify_wakeup)
-            await self._cancel(self._watching.keys() - _watchers(self._resources, runtime).keys())
+            assignments = self._assignments(runtime)
+            await self._cancel([w for w in self._watching if w not in assignments])
             await self._refresh_breakers(runtime)
             before, self._opened, self.runtime = self._opened, opening.pop_all(), runtime
             pool = self._pool
@@ -108,7 +114,7 @@ class Supervisor:
             await ticket.wait()
 
     async def _follow_once(self, roster: Roster) -> None:
-        assignments = _watchers(self._resources, self.runtime)
+        assignments = self._assignments(self.runtime)
         await self._cancel(
             [
                 watcher
@@ -131,12 +137,15 @@ class Supervisor:
     def begin(self) -> None:
         """Start the workers of `runtime` that do not run yet and whose shift this host holds."""
         _configure(self._resources, self.runtime)
-        for watcher, (shift, work) in _watchers(self._resources, self.runtime).items():
+        for watcher, (shift, work) in self._assignments(self.runtime).items():
             if watcher not in self._watching and self._resources.roster.holds(shift):
                 self._watching[watcher] = self._tasks.create_task(_until_lost(shift, work))
         parallel = self.runtime.plan.parallel
         if self._pool is None or self._pool[:2] != (self.runtime.fetcher, parallel):
             self._pool = self._start_pool(self.runtime.fetcher, parallel)
+
+    def _assignments(self, runtime: Runtime) -> Mapping[object, Assignment]:
+        return {**_watchers(self._resources, runtime), **self._assigned}
 
     async def drain(self) -> None:
         """Stop all workers; downloads get a few seconds to finish and resume after the next start."""

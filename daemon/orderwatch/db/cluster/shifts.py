@@ -3,13 +3,13 @@
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from orderwatch.core.cluster.shifts import rebalance, shifts_of
 from orderwatch.db.cluster.moment import moment
 from orderwatch.db.database import Database
 from orderwatch.db.tables import hosts, shifts
+from orderwatch.db.upserts import upsert
 from orderwatch.errors import LostShiftError
 from orderwatch.ports import Duty
 
@@ -40,6 +40,29 @@ class Shifts:
                 _hand_over(db, name, given[name], until)
 
         await self._database.write(work)
+
+    async def claim(self, name: str, owner: str, lease: timedelta, now: datetime) -> int | None:
+        def work(db: Connection) -> int | None:
+            at = moment(db, now)
+            held = select(shifts.c.owner).where(shifts.c.name == name, shifts.c.lease_until > at)
+            if db.scalar(held) is not None:
+                return None
+            _hand_over(db, name, owner, at + lease)
+            return _fences(db, owner)[name]
+
+        return await self._database.write(work)
+
+    async def extend(self, name: str, owner: str, lease: timedelta, now: datetime) -> None:
+        def work(db: Connection) -> None:
+            until = moment(db, now) + lease
+            db.execute(update(shifts).where(_is_owned(name, owner)).values(lease_until=until))
+
+        await self._database.write(work)
+
+    async def release(self, name: str, owner: str) -> None:
+        await self._database.execute(
+            update(shifts).where(_is_owned(name, owner)).values(owner=None, lease_until=None)
+        )
 
     async def holders(self) -> Mapping[str, str]:
         query = select(shifts.c.name, hosts.c.host).join(hosts, hosts.c.boot == shifts.c.owner)
@@ -77,6 +100,10 @@ def _hand_over(db: Connection, name: str, owner: str | None, until: datetime) ->
     row = {"owner": owner, "fence": shifts.c.fence + 1, "lease_until": until}
     first = upsert(shifts).values(name=name, owner=owner, fence=1, lease_until=until)
     db.execute(first.on_conflict_do_update(index_elements=["name"], set_=row))
+
+
+def _is_owned(name: str, owner: str) -> ColumnElement[bool]:
+    return and_(shifts.c.name == name, shifts.c.owner == owner)
 
 
 def _fences(db: Connection, boot: str) -> dict[str, int]:

@@ -1,12 +1,13 @@
 """Which shifts this host holds now."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 import structlog
 
 from orderwatch.ports import Shifts
+from orderwatch.service.cluster.own_lease import OwnLease
 from orderwatch.service.wakeup import Wakeup
 
 log = structlog.get_logger()
@@ -23,6 +24,10 @@ class Roster(Protocol):
 
     def fence(self, shift: str) -> int | None:
         """Return the fence that writes under this shift carry, None without the shift."""
+        ...
+
+    async def renew(self) -> None:
+        """Renew the leases, and take free shifts. Raises `DatabaseError`."""
         ...
 
     async def hand_over(self) -> None:
@@ -44,31 +49,29 @@ class SoleRoster:
         del shift
         return None
 
+    async def renew(self) -> None:
+        """Do nothing: there is no other host."""
+
     async def hand_over(self) -> None:
         """Do nothing: there is no other host."""
 
 
 class SharedRoster:
-    """The roster of one of several hosts; `renew` is called at each beat.
-
-    `is_sound` is False while this host's leases may be over by its own clock: then it holds nothing.
-    """
+    """The roster of one of several hosts; without a sound lease it holds nothing."""
 
     def __init__(
         self,
         shifts: Shifts,
         boot: str,
-        lease: timedelta,
+        lease: OwnLease,
         *,
         now: Callable[[], datetime],
-        is_sound: Callable[[], bool],
     ) -> None:
         self.renewed = Wakeup()
         self._shifts = shifts
         self._boot = boot
         self._lease = lease
         self._now = now
-        self._is_sound = is_sound
         self._held: Mapping[str, int] = {}
         self._give: Mapping[str, str | None] = {}
 
@@ -76,23 +79,21 @@ class SharedRoster:
         return self.fence(shift) is not None and shift not in self._give
 
     def fence(self, shift: str) -> int | None:
-        return self._held.get(shift) if self._is_sound() else None
+        return self._held.get(shift) if self._lease.is_sound else None
 
     async def renew(self) -> None:
-        """Renew the leases, and take free shifts. Raises `DatabaseError`."""
         before = self._held
-        self._held, self._give = await self._shifts.renew(self._boot, self._lease, self._now())
+        self._held, self._give = await self._shifts.renew(self._boot, self._lease.length, self._now())
         for shift in sorted(self._held.keys() - before.keys()):
             log.info("shift.taken", shift=shift)
         for shift in sorted(before.keys() - self._held.keys()):
             log.info("shift.lost", shift=shift)
-        self.renewed.trigger()
 
     async def hand_over(self) -> None:
         if not self._give:
             return
         given, self._give = self._give, {}
         self._held = {shift: fence for shift, fence in self._held.items() if shift not in given}
-        await self._shifts.give(self._boot, given, self._lease, self._now())
+        await self._shifts.give(self._boot, given, self._lease.length, self._now())
         for shift in sorted(given):
             log.info("shift.given", shift=shift)

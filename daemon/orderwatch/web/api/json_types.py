@@ -8,6 +8,7 @@ from orderwatch.core.json_types import (
     Count,
     DaemonJson,
     ExplanationJson,
+    HostJson,
     OrderJson,
     PauseJson,
     ProblemJson,
@@ -52,6 +53,12 @@ class AccountsJson(TypedDict):
     daemon: DaemonJson
     accounts: list[AccountJson]
     pauses: list[PauseJson]
+
+
+class HostsJson(TypedDict):
+    """The hosts that run on this database."""
+
+    hosts: list[HostJson]
 
 
 class TransfersJson(TypedDict):
