@@ -30,6 +30,7 @@ from orderwatch.provider.connection import Connection, connect
 from orderwatch.provider.credentials import Credentials
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.account_context import AccountContext
+from orderwatch.service.actions.controls import Controls
 from orderwatch.service.catalog import CatalogTree
 from orderwatch.service.clock import Clock
 from orderwatch.service.cluster.ordering_turn import OrderingTurn
@@ -91,7 +92,13 @@ class Factory:
     fetch_wakeup: Wakeup
 
     def context(
-        self, account: AccountPlan, store: Store, *, meter: Meter = UNMETERED, worker: Worker | None = None
+        self,
+        account: AccountPlan,
+        store: Store,
+        *,
+        controls: Controls | None = None,
+        meter: Meter = UNMETERED,
+        worker: Worker | None = None,
     ) -> AccountContext:
         return AccountContext(
             account=account.name,
@@ -99,6 +106,7 @@ class Factory:
             pace=self.plan.pace,
             now=self.clock.now,
             rng=self.rng,
+            controls=controls or Controls(),
             meter=meter,
             worker=worker or unsupervised(),
         )

@@ -63,7 +63,8 @@ async def _top(plan: Plan) -> None:
 
 async def _summary(plan: Plan, reader: Store, most: int) -> Summary:
     found = await concerns_of(plan, reader, datetime.now(UTC))
-    return replace(await reader.statistics.summary(most, _MAX_MOVES), attention=unacknowledged(found))
+    summary = await reader.statistics.summary(most, _MAX_MOVES)
+    return replace(summary, attention=unacknowledged(found), pauses=await reader.actions.pauses())
 
 
 async def _watch(plan: Plan, reader: Store, screen: Console) -> None:
@@ -113,8 +114,10 @@ def header(summary: Summary, *, is_running: bool) -> Text:
     ]
     if counts.given_up:
         parts.append(Text(f"{counts.given_up} given up", "bold red"))
-    if summary.attention or is_running:
-        parts.append(Text(headline(summary.attention), "bold red" if summary.attention else "green"))
+    if summary.attention or summary.pauses.all or is_running:
+        usual = "bold yellow" if summary.pauses.all else "green"
+        line = headline(summary.attention, summary.pauses)
+        parts.append(Text(line, "bold red" if summary.attention else usual))
     return Text(" · ").join(parts)
 
 

@@ -4,9 +4,18 @@ import os
 import socket
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, SecretStr, StrictBool, StrictInt
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    SecretStr,
+    StrictBool,
+    StrictInt,
+    model_validator,
+)
 
 from orderwatch.config import permissions
 from orderwatch.config.network import Network
@@ -196,6 +205,14 @@ class Http(Table):
     listen: Listen = "127.0.0.1:8787"
     token: MaybeSecret = SecretStr("")
     hosts: Words = ()
+    actions: StrictBool = False
+    user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")] = ""
+
+    @model_validator(mode="after")
+    def _require_token(self) -> Self:
+        if self.actions and not self.token.get_secret_value():
+            raise ValueError("actions = true needs a token: anyone who can reach the page could act")
+        return self
 
 
 class Ordering(Table):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from orderwatch.core.database_location import DatabaseLocation
+from orderwatch.db.actions.actions import Actions
 from orderwatch.db.attention import Attention
 from orderwatch.db.catalog.listing import Catalog
 from orderwatch.db.cluster.guarded import GuardedDatabase
@@ -33,6 +34,7 @@ class Store:
 
     database: Database
     accounts: Accounts
+    actions: Actions
     attention: Attention
     catalog: Catalog
     deliveries: Deliveries
@@ -81,6 +83,7 @@ def _store(database: Database, subscribers: Subscribers | None = None) -> Store:
     return Store(
         database=database,
         accounts=Accounts(database),
+        actions=Actions(database),
         attention=Attention(database, outbox),
         catalog=Catalog(database),
         deliveries=Deliveries(database, outbox),

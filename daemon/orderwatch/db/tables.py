@@ -291,6 +291,27 @@ attention = Table(
     Index("ix_attention_order", "account", "order_id"),
 )
 
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("account", String, primary_key=True),  # empty: the downloads of all accounts
+    Column("paused_at", UtcDateTime, nullable=False),
+    Column("who", String, nullable=False),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("account", String),
+    Column("order_id", String),
+    Column("who", String, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("answered_at", UtcDateTime),
+    Column("answer", Document),  # of a refresh
+)
+
 hosts = Table(
     "hosts",
     metadata,

@@ -1,7 +1,7 @@
 """Live objects that metrics and health read, through one object because a reload replaces half of them."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -10,6 +10,7 @@ from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.db.repositories import Store
 from orderwatch.provider.rate_limiter import Limiter
 from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.actions.controls import Controls
 from orderwatch.service.clock import Clock
 from orderwatch.service.fetching.mount_guard import MountGuard
 from orderwatch.service.liveness import Liveness, LoopLag
@@ -69,4 +70,5 @@ class LiveState:
     last_backup: Callable[[], datetime | None] = lambda: None
     attention: Callable[[], Sequence[Concern] | None] = lambda: None  # None until first read
     read_attention: Callable[[], Awaitable[Sequence[Concern] | None]] = _unread
+    controls: Controls = field(default_factory=Controls)
     work: Work | None = None

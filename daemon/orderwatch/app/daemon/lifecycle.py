@@ -59,6 +59,7 @@ async def open_daemon(settings: Settings, redactor: Redactor) -> AsyncIterator["
         await recover(store, now)
         membership = joined(resources, shared=plan.database.is_shared)
         resources, works = await stack.enter_async_context(membership)
+        await resources.action_watch.read()  # before any worker starts what is paused
         schedule = stack.enter_context(scheduled(resources))
         supervisor = await stack.enter_async_context(open_supervisor(resources, plan))
         monitor = Monitor(resources, supervisor, problems)

@@ -188,10 +188,21 @@ def begins_again(event: str) -> timedelta:
 
 def words(problem: Problem) -> str:
     """Returns the problem in words, without its reason."""
-    pair = _BEGINS.get(problem.event)
+    return words_of(problem.event, problem.facts)
+
+
+def words_of(event: str, facts: Mapping[str, object]) -> str:
+    """Returns the problem that an event begins in words."""
+    pair = _BEGINS.get(event)
     if pair is None:  # written by another version
-        return problem.event
-    return pair.begins[problem.event].format_map(_Fields(problem.facts))
+        return event
+    return pair.begins[event].format_map(_Fields(facts))
+
+
+def beginning_of(event: str) -> str | None:
+    """Returns the first event of the problem that this event ends, None if it ends none."""
+    pair = _ENDS.get(event)
+    return pair and next(iter(pair.begins))
 
 
 class _Fields(dict[str, object]):
