@@ -93,11 +93,30 @@ def running() -> Iterator[Server]:
         data = ["--username=orderwatch", "--auth=trust", "--no-sync", "--locale=C", "--encoding=UTF8"]
         run_unprivileged([binaries / "initdb", f"--pgdata={folder / 'data'}", *data])
         server = Server(binaries, free_port(), folder)
-        server.start()
-        try:
+        with ended_with_us(binaries, folder):
+            server.start()
             yield server
-        finally:
-            server.stop("immediate")
+
+
+@contextmanager
+def ended_with_us(binaries: Path, folder: Path) -> Iterator[None]:
+    """Stop the server at the end, also if this process is killed: then its pipe to the watcher ends."""
+    code = 'read _; "$0" stop --mode=immediate --silent --pgdata="$1/data"; rm -rf "$1"/*'
+    owner = unprivileged()
+    watcher = subprocess.Popen(
+        ["sh", "-c", code, binaries / "pg_ctl", folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        user=owner.pw_uid if owner else None,
+        group=owner.pw_gid if owner else None,
+        start_new_session=True,  # Ctrl-C is not for it
+    )
+    try:
+        yield
+    finally:
+        watcher.communicate()
 
 
 def find_binaries() -> Path:

@@ -12,6 +12,7 @@ from orderwatch.errors import BusyError, DatabaseError
 _MAX_REASON_CHARACTERS = 200  # a damaged file reports errors with its content
 _PASSING_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
 _POSTGRES = ("sqlalchemy.dialects.postgresql", "asyncpg")
+_AWAY = (TimeoutError, ConnectionError)  # of a server; a file causes none
 _PASSING_EXTENDED_CODES = {sqlite3.SQLITE_IOERR_SHMSIZE}  # a full disk, when the file of the locks grows
 
 
@@ -32,6 +33,8 @@ def translated(failure: str) -> Iterator[None]:
         UnicodeDecodeError,
     ) as error:  # damage garbles even the message
         cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, _AWAY):
+            raise BusyError(f"{failure}: {one_line(cause) or 'the server does not respond'}") from error
         if type(cause).__module__.startswith(_POSTGRES):
             raise _of_server(failure, cause) from error
         is_external = isinstance(cause, OSError | sqlite3.OperationalError)
