@@ -126,7 +126,7 @@ async def test_damage_anywhere_is_found_or_does_no_harm_but_is_never_a_traceback
     tmp_path: Path, database: Path
 ) -> None:
     async with open_store(database) as store:
-        await want(store, *(a_delivery(f"scene-{n}", reason="cut" * 100) for n in range(30)))
+        await want(store, *(a_delivery(f"scene-{n}", reason="cut" * 100) for n in range(90)))
     whole = read(database)
     chance = random.Random(20261122)
     reasons = []
