@@ -12,7 +12,7 @@ from tests.db.kit import NOW, a_delivery, a_move, an_order, facts, want
 
 from orderwatch.core.database_location import PostgresServer
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db import postgres as engine
+from orderwatch.db.engines import postgres as engine
 from orderwatch.db.repositories import Store, open_store
 from orderwatch.errors import StaleOrderError
 

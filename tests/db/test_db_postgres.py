@@ -10,7 +10,7 @@ from tests.db.kit import a_delivery, an_order, facts, held, want
 
 from orderwatch.core.database_location import PostgresServer
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db import postgres as engine
+from orderwatch.db.engines import postgres as engine
 from orderwatch.db.migrate import HEAD, Schema, schema_of, upgrade
 from orderwatch.db.repositories import Store, open_store
 from orderwatch.db.tables import metadata
