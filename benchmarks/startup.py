@@ -1,7 +1,7 @@
 """Measures how soon the daemon is ready and what it costs at rest. Prints; asserts nothing.
 
 `BENCH_BEFORE` names the Python of another build to be measured in turn with this one, `BENCH_RUNS` the runs
-of each. The provider is simulated in another process; the account has no order.
+of each. The provider is simulated in another process, the account has no order, and the database is there.
 """
 
 import os
@@ -79,13 +79,16 @@ def measure(python: str, folder: Path, account: str) -> Measurement:
     config = folder / "config.toml"
     config.touch(mode=0o600)
     config.write_text(account + SETTINGS.format(folder=folder), encoding="utf-8")
+    orderwatch = [python, "-m", "orderwatch", "--config", str(config)]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([*orderwatch, "migrate"], check=True, stdout=subprocess.DEVNULL, env=environment)  # noqa: S603 - ours
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
         notifications.bind(str(folder / "notify"))
         began = time.monotonic()
         process = subprocess.Popen(  # noqa: S603 - ours
-            [python, "-m", "orderwatch", "--config", str(config), "run"],
+            [*orderwatch, "run"],
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "NOTIFY_SOCKET": str(folder / "notify")},
+            env={**environment, "NOTIFY_SOCKET": str(folder / "notify")},
         )
         while b"READY=1" not in notifications.recv(4096):
             pass
