@@ -22,7 +22,6 @@ from orderwatch.config import Settings, remarks
 from orderwatch.errors import ConfigError, OrderwatchError
 from orderwatch.ops.log import Redactor
 from orderwatch.ops.systemd import extending, notify, reloading, set_status
-from orderwatch.service.fetching.fetcher import recover
 
 log = structlog.get_logger()
 
@@ -56,7 +55,6 @@ async def open_daemon(settings: Settings, redactor: Redactor) -> AsyncIterator["
         set_up_log(settings, redactor, [listener])
         log.info("daemon.started", version=orderwatch.__version__, accounts=list(plan.accounts))
         problems = await stack.enter_async_context(tracked_problems(plan.pace, store, listener, now=now))
-        await recover(store, now)
         membership = joined(resources, shared=plan.database.is_shared)
         resources, works = await stack.enter_async_context(membership)
         await resources.action_watch.read()  # before any worker starts what is paused
