@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Keep compiled files; otherwise each worker and process of the tests compiles them again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test pythons sweep soak check bench lint types imports format docs screenshots lock wheel clean
+.PHONY: help demo test pythons sweep soak check bench lint types imports format docs man screenshots lock wheel clean
 
 help:
 	@echo "make demo    run the daemon against the simulated provider"
@@ -17,7 +17,8 @@ help:
 	@echo "make check   run tests, lint, types and import rules"
 	@echo "make bench   measure cost and speed of polling, downloads, viewers, many files and the catalog; about 40 minutes"
 	@echo "make format  format the code"
-	@echo "make docs    generate docs/configuration.md from the settings and config.example.toml"
+	@echo "make docs    generate docs/configuration.md and config.schema.json from the settings and config.example.toml"
+	@echo "make man     generate man/orderwatch.1 from the commands"
 	@echo "make screenshots  generate the pictures of docs/; needs Debian's chromium"
 	@echo "make lock    renew the exact versions of all dependencies; needs uv"
 	@echo "make wheel   build the installable package into dist/"
@@ -88,6 +89,9 @@ format: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/configuration.py
+
+man: $(READY)
+	$(BIN)/python docs/manual.py
 
 screenshots: $(READY)
 	$(BIN)/python -m tests.browser.pictures

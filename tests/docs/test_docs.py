@@ -7,6 +7,7 @@ import pytest
 from tests.docs.catalogue import events
 
 from docs import configuration
+from orderwatch.config.schema import schema_text
 
 ROOT = Path(__file__).parents[2]
 EVENTS = events(ROOT / "daemon")
@@ -44,6 +45,10 @@ def test_every_file_that_a_page_links_to_is_there() -> None:
 
 def test_the_page_of_the_configuration_is_what_make_docs_writes() -> None:
     assert configuration.PAGE.read_text(encoding="utf-8") == configuration.page(), "run: make docs"
+
+
+def test_the_schema_that_the_example_names_is_what_make_docs_writes() -> None:
+    assert configuration.SCHEMA.read_text(encoding="utf-8") == schema_text(), "run: make docs"
 
 
 def test_the_lock_names_no_index_host() -> None:

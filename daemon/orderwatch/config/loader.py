@@ -15,8 +15,9 @@ from pydantic_core import ErrorDetails
 from orderwatch.config.accounts import odd_account, odd_order_ids
 from orderwatch.config.environment import PREFIX, overridden, parse_value
 from orderwatch.config.notifications import KINDS, SECRETS, same_names
+from orderwatch.config.reference import nearest_key
 from orderwatch.config.secrets import INDIRECT, why_unreadable
-from orderwatch.config.settings import PROBLEM_SEPARATOR, Settings
+from orderwatch.config.settings import FILLED_IN, PROBLEM_SEPARATOR, Settings
 from orderwatch.core.validation_errors import place, sentence
 from orderwatch.errors import ConfigError
 
@@ -76,8 +77,8 @@ def load(
     data, problems = _file(path)
     if resolve:
         problems += _readable_secrets(path, data)
-    for table in ("delivery", "database"):
-        data.setdefault(table, {})  # the default folders are tested too
+    for table in FILLED_IN:
+        data.setdefault(table, {})
     pointed_to = {text.removeprefix("env:") for _, text in _secrets(data) if text.startswith("env:")}
     values = {
         name: parse_value(text)
@@ -240,6 +241,9 @@ def _problems(details: ErrorDetails) -> Iterator[str]:
     if details["type"] == "extra_forbidden" and location in _RENAMED:
         yield f"{location}: unknown key; it is now {_RENAMED[location]}"
         return
+    if details["type"] == "extra_forbidden" and (nearest := _nearest(_place(details))):
+        yield f"{location}: unknown key; did you mean {nearest}?"
+        return
     message = _MESSAGES.get(details["type"]) or sentence(
         details["type"], details["msg"], details.get("ctx", {})
     )
@@ -247,3 +251,7 @@ def _problems(details: ErrorDetails) -> Iterator[str]:
         yield from (f"{location}.{problem}" for problem in message.split(PROBLEM_SEPARATOR))
     else:
         yield f"{location}: {message}"
+
+
+def _nearest(location: tuple[int | str, ...]) -> str | None:
+    return nearest_key(location[:-1], str(location[-1]))

@@ -35,9 +35,10 @@ from orderwatch.core.network import is_loopback
 from orderwatch.core.ordering.order_file import Draft, read_draft
 
 PROBLEM_SEPARATOR = "\n"  # each problem is reported separately
+FILLED_IN = ("delivery", "database")  # tables that the loader adds: their default folders are tested too
 
 
-def _declared(table: object) -> Draft:
+def read_standing_order(table: object) -> Draft:
     if not isinstance(table, dict):
         raise ValueError("must be a table")  # noqa: TRY004 - pydantic expects it
     draft, problems = read_draft(table)
@@ -48,7 +49,7 @@ def _declared(table: object) -> Draft:
     return draft
 
 
-StandingOrder = Annotated[InstanceOf[Draft], BeforeValidator(_declared)]
+StandingOrder = Annotated[InstanceOf[Draft], BeforeValidator(read_standing_order)]
 
 
 def state_directory() -> Path:
