@@ -49,6 +49,7 @@ _COMMANDS = {
     "demo": "simulate",
     "install": "setup.install",
     "uninstall": "setup.install",
+    "init": "setup.init",
     "completion": "setup.completion",
     "schema": "setup.schema",
 }

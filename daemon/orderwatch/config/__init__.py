@@ -1,6 +1,6 @@
 """Reads one TOML file, overridden by environment variables, into frozen settings; reports all problems."""
 
-from orderwatch.config.loader import load, reading_path
+from orderwatch.config.loader import load, load_text, reading_path
 from orderwatch.config.network import Network, read_certificates
 from orderwatch.config.permissions import owner_ids
 from orderwatch.config.secrets import current
@@ -28,6 +28,7 @@ __all__ = [
     "Watch",
     "current",
     "load",
+    "load_text",
     "owner_ids",
     "read_certificates",
     "reading_path",
