@@ -2,6 +2,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 # Keep compiled files; otherwise each worker and process of the tests compiles them again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -23,15 +24,27 @@ help:
 	@echo "make lock    renew the exact versions of all dependencies; needs uv"
 	@echo "make wheel   build the installable package into dist/"
 
-$(READY): requirements.lock pyproject.toml
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# What the product needs, without tools for tests. Python compiles the modules that are used when they are used.
+$(RUNS): requirements-run.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "orderwatch needs Python 3.11 or newer")'
-	@echo "setting up $(VENV) …"
+	@echo "1/3 creating the virtual environment $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "2/3 installing what orderwatch needs"
+	@rm -f $@
+	@{ $(PIP) install --no-compile --progress-bar off --require-hashes -r requirements-run.lock && touch $@; } \
+	  | sed -n 's/^Collecting \([^ ]*\).*/    \1/p'
+	@test -e $@ # a pipe ends with what its last command returns
+	@echo "3/3 installing orderwatch"
+	@$(PIP) install --quiet --no-compile --no-deps --no-build-isolation --editable . || { rm $@; exit 1; }
+
+$(READY): $(RUNS) requirements.lock
+	@echo "installing tools for tests into $(VENV) …"
+	@$(PIP) install --quiet --require-hashes -r requirements.lock
 	@touch $@
 
-demo: $(READY)
+demo: $(RUNS)
 	@$(BIN)/orderwatch demo
 
 test: $(READY)
@@ -96,11 +109,12 @@ man: $(READY)
 screenshots: $(READY)
 	$(BIN)/python -m tests.browser.pictures
 
+COMPILE := uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 lock:
-	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-header --upgrade --quiet --output-file requirements.lock
+	$(COMPILE) --group dev --upgrade --quiet --output-file requirements.lock
+	$(COMPILE) --group build --constraint requirements.lock --quiet --output-file requirements-run.lock
 
-wheel: $(READY)
+wheel: $(RUNS)
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:

@@ -1,6 +1,7 @@
 """What the documents say is so."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -51,5 +52,17 @@ def test_the_schema_that_the_example_names_is_what_make_docs_writes() -> None:
     assert configuration.SCHEMA.read_text(encoding="utf-8") == schema_text(), "run: make docs"
 
 
-def test_the_lock_names_no_index_host() -> None:
-    assert "://" not in (ROOT / "requirements.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-run.lock"])
+def test_a_lock_names_no_index_host(name: str) -> None:
+    assert "://" not in (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_what_the_product_needs_is_locked_alike_for_it_and_its_tests() -> None:
+    everything, product = (
+        set(re.findall(r"(?m)^([\w.-]+==\S+)", (ROOT / name).read_text(encoding="utf-8")))
+        for name in ("requirements.lock", "requirements-run.lock")
+    )
+    assert product < everything, "run: make lock"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[\[>=;]", line)[0].lower().replace(".", "-") for line in project["dependencies"]}
+    assert names <= {pin.split("==")[0] for pin in product}, "run: make lock"

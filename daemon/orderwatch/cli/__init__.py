@@ -30,6 +30,7 @@ _COMMANDS = {
     "status": "status",
     "acknowledge": "acknowledge",
     "top": "top",
+    "health": "setup.health",
     "history": "status",
     "explain": "explain",
     "report": "report",

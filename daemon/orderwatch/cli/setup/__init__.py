@@ -1,1 +1,1 @@
-"""Commands that prepare a host: configuration, service, shell."""
+"""Commands that prepare a host and test it: configuration, service, shell, health."""
