@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Keep compiled files; otherwise each worker and process of the tests compiles them again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test pythons sweep soak check bench lint types imports format docs man screenshots lock wheel clean
+.PHONY: help demo test pythons sweep soak check bench lint types imports format docs man screenshots lock wheel deb clean
 
 help:
 	@echo "make demo    run the daemon against the simulated provider"
@@ -23,6 +23,7 @@ help:
 	@echo "make screenshots  generate the pictures of docs/; needs Debian's chromium"
 	@echo "make lock    renew the exact versions of all dependencies; needs uv"
 	@echo "make wheel   build the installable package into dist/"
+	@echo "make deb     build a Debian package for this host's Python into dist/"
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -116,6 +117,9 @@ lock:
 
 wheel: $(RUNS)
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+deb: $(RUNS)
+	@sh deploy/debian/build.sh $(BIN)/python dist
 
 clean:
 	rm -rf $(VENV) $(VENV)-3.* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
