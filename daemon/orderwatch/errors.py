@@ -43,6 +43,10 @@ class StaleOrderError(OrderwatchError):
     """The row was changed since it was read; read it again."""
 
 
+class LostShiftError(OrderwatchError):
+    """Another host holds this work now; nothing was written, and the work stops here."""
+
+
 class ProviderError(OrderwatchError):
     """One request got no usable answer."""
 

@@ -1,20 +1,23 @@
 """The repositories of one database, opened together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqlalchemy import Connection
 
 from orderwatch.db.attention import Attention
 from orderwatch.db.catalog.listing import Catalog
 from orderwatch.db.database import Database, open_database, open_read_only
 from orderwatch.db.deliveries import Deliveries
 from orderwatch.db.engine import BUSY_TIMEOUT_SECONDS
+from orderwatch.db.guarded import GuardedDatabase
 from orderwatch.db.history import History
 from orderwatch.db.intents import Intents
 from orderwatch.db.maintenance import Maintenance
 from orderwatch.db.orders import Accounts, Orders
-from orderwatch.db.outbox import Outbox
+from orderwatch.db.outbox import Outbox, Subscribers
 from orderwatch.db.queries.order_search import OrderSearch
 from orderwatch.db.queries.statistics import Statistics
 
@@ -60,8 +63,13 @@ async def open_dashboard_reader(path: Path) -> AsyncIterator[Store]:
         yield store
 
 
-def _store(database: Database) -> Store:
-    outbox = Outbox(database)
+def guarded(store: Store, check: Callable[[Connection], object]) -> Store:
+    """Return the same store with a check in each writing transaction; its error undoes the write."""
+    return _store(GuardedDatabase(store.database, check), store.outbox.subscribers)
+
+
+def _store(database: Database, subscribers: Subscribers | None = None) -> Store:
+    outbox = Outbox(database, subscribers)
     return Store(
         database=database,
         accounts=Accounts(database),

@@ -38,6 +38,7 @@ accounts = Table(
     Column("until", UtcDateTime),
     Column("refused", Boolean),
     Column("reason", String),
+    Column("swept_at", UtcDateTime),  # of the last sweep that succeeded, on any host
 )
 
 trees = Table(
@@ -144,6 +145,9 @@ deliveries = Table(
     Column("stored_at", UtcDateTime),
     Column("read_at", UtcDateTime),  # last scrub or verification without damage
     Column("item", String),  # of the catalog, that lists its file
+    Column("owner", String),  # the boot of the host that fetches it
+    Column("fence", Integer, nullable=False, server_default=text("0")),  # counts its claims
+    Column("lease_until", UtcDateTime),
     UniqueConstraint("order_row", "capture_id", "scene_id", "attachment", "version"),
     Index("ix_deliveries_todo", "state", "not_before"),
     Index("ix_deliveries_scene", "order_row", "scene_id"),
@@ -277,4 +281,34 @@ attention = Table(
     Column("facts", JSON, nullable=False),  # the concern as it was raised
     Column("acknowledged_at", UtcDateTime),
     Index("ix_attention_order", "account", "order_id"),
+)
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("host", String, primary_key=True),
+    Column("boot", String, nullable=False),  # of its present process
+    Column("version", String, nullable=False),
+    Column("config_digest", String, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("facts", JSON, nullable=False),
+)
+
+shifts = Table(
+    "shifts",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("owner", String),  # a boot
+    Column("fence", Integer, nullable=False),
+    Column("lease_until", UtcDateTime),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("host", String, primary_key=True),  # of the API
+    Column("free_at", UtcDateTime, nullable=False),
+    Column("gap", Float, nullable=False),
+    Column("held_until", UtcDateTime),
 )

@@ -21,11 +21,13 @@ from orderwatch.ports.delivery_tree import (
     Transport,
 )
 from orderwatch.ports.intents import Intents
+from orderwatch.ports.lanes import Lanes, Slot
 from orderwatch.ports.maintenance import Backup, Backups, Maintenance
 from orderwatch.ports.metrics import UNMETERED, Meter
 from orderwatch.ports.notifications import Attention, ChannelState, Notifier, Outbox, Pinger
 from orderwatch.ports.orders import Accounts, AccountState, Detail, Orders
 from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Tasking
+from orderwatch.ports.shifts import Duty, Shifts
 from orderwatch.ports.store import Store
 
 __all__ = [
@@ -49,11 +51,13 @@ __all__ = [
     "Deliveries",
     "Destination",
     "Detail",
+    "Duty",
     "Extracted",
     "Fetched",
     "Generation",
     "Inspector",
     "Intents",
+    "Lanes",
     "ListPage",
     "ListedRow",
     "Maintenance",
@@ -66,6 +70,8 @@ __all__ = [
     "Publishable",
     "Quarantined",
     "SceneRead",
+    "Shifts",
+    "Slot",
     "SmallFetched",
     "SmallFile",
     "Start",

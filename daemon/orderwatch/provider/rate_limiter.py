@@ -5,6 +5,7 @@ import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
@@ -17,6 +18,28 @@ MAX_GAP_SECONDS = 10.0  # between two requests to an overloaded host
 GAP_GROWTH, GAP_SHRINKAGE = 2.0, 0.75
 
 
+class Limiter(Protocol):
+    """Limits the requests of one account, of this process or of all hosts."""
+
+    @property
+    def pause_left(self) -> float:
+        """Seconds until the current pause ends; 0 if there is none."""
+        ...
+
+    @property
+    def gap(self) -> float:
+        """Seconds between two requests to the slowest host."""
+        ...
+
+    async def acquire(self, host: str, name: str) -> None:
+        """Wait for permission to send one request. Raises `UnavailableError` if that would take long."""
+        ...
+
+    async def on_response(self, host: str, *, overloaded: bool, wait: float) -> None:
+        """Adapt to a response: `overloaded` or not, and how many seconds to pause."""
+        ...
+
+
 @dataclass(slots=True)
 class _Host:
     """One host: `gap` seconds between two requests grow after overload and shrink after success."""
@@ -27,7 +50,7 @@ class _Host:
 
 
 class RateLimiter:
-    """The requests of one account, at most `requests_per_second` to each host."""
+    """`Limiter` for the only process with this account: at most `requests_per_second` to each host."""
 
     def __init__(
         self,
@@ -70,14 +93,11 @@ class RateLimiter:
         state = self._hosts[host]
         async with state.queue:
             while (left := max(self.pause_left, state.free_at - self._monotonic())) > 0:
-                if self.pause_left > MAX_WAIT_SECONDS:
-                    message = f"{name}: the provider requires a pause of {self.pause_left:.0f} s more"
-                    raise UnavailableError(message, wait=self.pause_left)
+                raise_if_long(self.pause_left, name)
                 await self._sleep(left)
             state.free_at = self._monotonic() + state.gap
 
-    def on_response(self, host: str, *, overloaded: bool, wait: float) -> None:
-        """Adapt to a response: `overloaded` or not, and how many seconds to pause."""
+    async def on_response(self, host: str, *, overloaded: bool, wait: float) -> None:
         state = self._hosts[host]
         max_gap = max(self._min_gap, MAX_GAP_SECONDS)
         state.gap = min(
@@ -85,3 +105,9 @@ class RateLimiter:
         )
         if overloaded and wait:
             self.pause(wait)
+
+
+def raise_if_long(pause: float, name: str) -> None:
+    """Raise `UnavailableError` if a pause of so many seconds is too long to wait for."""
+    if pause > MAX_WAIT_SECONDS:
+        raise UnavailableError(f"{name}: the provider requires a pause of {pause:.0f} s more", wait=pause)

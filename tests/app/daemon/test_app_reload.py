@@ -141,7 +141,7 @@ def at_work(daemon: Daemon) -> dict[str, Any]:
         "swept": set(daemon.monitor._tasks.maintenance.sweeping.volumes),
         "pages": house.monitoring.listener._wanted,
         "shown": house.dashboard.plan.http,
-        "told": house.store.outbox._channels,
+        "told": house.store.outbox.subscribers.channels,
     }
 
 

@@ -75,7 +75,7 @@ class Daemon:
     def begin(self) -> None:
         """Start the workers that no configuration changes."""
         self.schedule.planners = lambda: self.supervisor.runtime.watchers
-        self.supervisor.start(self.schedule.run, *self.monitor.works)
+        self.supervisor.start(self.schedule.run, self.supervisor.follow_roster, *self.monitor.works)
         self._configure()
 
     async def reload(self, reread: Callable[[], Settings]) -> None:

@@ -11,14 +11,16 @@ from pathlib import Path
 from orderwatch.app.daemon.dashboard import Dashboard
 from orderwatch.app.daemon.resource_pool import ResourcePool
 from orderwatch.app.plan import Plan
+from orderwatch.db.cluster.shifts import fence_check
 from orderwatch.db.daemon_status import read_daemon_status
-from orderwatch.db.repositories import Store, open_dashboard_reader, open_store
+from orderwatch.db.repositories import Store, guarded, open_dashboard_reader, open_store
 from orderwatch.ops.health import Health
 from orderwatch.ops.live_state import LiveState
 from orderwatch.ops.log import Redactor
 from orderwatch.ops.log_listener import LogListener
 from orderwatch.ops.metrics import Metrics
 from orderwatch.service.clock import Clock
+from orderwatch.service.cluster.roster import Roster, SoleRoster
 from orderwatch.service.fetching.disk_budget import Reservations
 from orderwatch.service.fetching.download_slots import DownloadSlots
 from orderwatch.service.fetching.host_breaker import HostBreakers
@@ -97,7 +99,14 @@ class Resources:
     dashboard: Dashboard
     host_breakers: HostBreakers = field(default_factory=HostBreakers)
     reservations: Reservations = field(default_factory=dict)
+    roster: Roster = field(default_factory=SoleRoster)
     pool: ResourcePool = field(default_factory=ResourcePool)
+
+    def store_for(self, shift: str) -> Store:
+        """Return the store for work under this shift: it writes nothing once another host holds the shift."""
+        if isinstance(self.roster, SoleRoster):
+            return self.store
+        return guarded(self.store, fence_check(shift, partial(self.roster.fence, shift)))
 
     def configure(self, plan: Plan) -> None:
         """Apply what running downloads share and what the pages show, now and at every reload."""

@@ -12,6 +12,7 @@ from orderwatch.app.factories import Factory, open_connection
 from orderwatch.app.notifications import listen, open_dispatchers, open_heartbeat
 from orderwatch.app.plan import AccountPlan, Plan
 from orderwatch.core.attention.concern import Concern
+from orderwatch.core.cluster.shifts import account_shift, channel_shift
 from orderwatch.db.lock import exclusive_lock
 from orderwatch.db.repositories import Store
 from orderwatch.ops.log import Redactor
@@ -142,7 +143,8 @@ class RuntimeBuilder:
 
     async def breaker(self, account: AccountPlan, kept: Mapping[str, AccountState]) -> AccountBreaker:
         key = ("breaker", account.name, account.settings, self.plan.pace.interval)
-        making = partial(self.parts.breaker, account.name, self.resources.store, kept)
+        store = self.resources.store_for(account_shift(account.name))
+        making = partial(self.parts.breaker, account.name, store, kept)
         return await self.resources.pool.make(self.stack, key, making)
 
     async def tools(
@@ -194,9 +196,8 @@ class RuntimeBuilder:
 
         def make() -> tuple[Poller, StandingOrders]:
             polling = self._worker(f"poller {name}")
-            context = self.parts.context(
-                account, self.resources.store, meter=self.meter(name), worker=polling
-            )
+            store = self.resources.store_for(account_shift(name))
+            context = self.parts.context(account, store, meter=self.meter(name), worker=polling)
             on_sweep = partial(self.resources.sweep_log.record, name)
             poller = self.parts.poller(context, connection, breaker, on_sweep)
             ordering = replace(context, worker=self._worker(f"standing {name}", _LIST_SEARCH_SECONDS))
@@ -209,7 +210,8 @@ class RuntimeBuilder:
     async def dispatchers(self) -> Sequence[Dispatcher]:
         plan, resources = self.plan, self.resources
         key = ("dispatchers", tuple(plan.notifiers.items()), plan.network)
-        opening = partial(open_dispatchers, plan.notifiers, plan.network, resources.redactor, resources.store)
+        outboxes = {name: resources.store_for(channel_shift(name)).outbox for name in plan.notifiers}
+        opening = partial(open_dispatchers, plan.notifiers, plan.network, resources.redactor, outboxes)
         return await self.resources.pool.open(self.stack, key, partial(opening, now=resources.clock.now))
 
     async def heartbeat(self) -> Heartbeat | None:

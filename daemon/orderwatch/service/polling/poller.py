@@ -133,6 +133,7 @@ class Poller:
 
     async def run(self, tick: Wakeup) -> None:
         """Sweep at every wakeup, forever; known errors never end it."""
+        self._listed_at = None  # another host may have listed since
         with self._worker:
             while True:
                 self._worker.progress()
