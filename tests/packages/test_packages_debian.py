@@ -1,8 +1,6 @@
 """The Debian package in a fresh Debian: installed, used, upgraded, removed, purged."""
 
-import os
 import re
-import shutil
 import stat
 import subprocess
 import sys
@@ -11,70 +9,17 @@ from pathlib import Path
 
 import pytest
 from tests.packages import play
+from tests.packages.debian import Debian, fresh
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
-SUITE = re.compile(r"(?m)^VERSION_CODENAME=(\w+)$")
-ENTER = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
 HOME = "/etc/orderwatch"
-
-
-def missing() -> str | None:
-    """Why the package cannot be tried here."""
-    absent = [name for name in ("debootstrap", "dpkg-deb", "unshare") if shutil.which(name) is None]
-    if absent:
-        return f"not installed: {', '.join(absent)}"
-    return None if os.geteuid() == 0 else "only root may change the root directory"
-
-
-class Debian:
-    """A fresh Debian of this host's release in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        release = Path("/etc/os-release").read_text(encoding="utf-8")
-        suite = SUITE.findall(release)[0]
-        packages = "--include=python3,systemd,ca-certificates,tzdata"
-        made = subprocess.run(
-            ["debootstrap", "--variant=minbase", packages, suite, folder],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE,
-        )
-        if made.returncode:
-            pytest.skip(f"debootstrap failed: {made.stdout.splitlines()[-1]}")
-
-    def run(self, *words: str, secret: str = "", code: int = 0) -> str:
-        enter = ["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER, str(self.folder)]
-        done = subprocess.run(
-            [*enter, *words],
-            input=secret,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "ORDERWATCH_DELIVERY__KEEP_FREE": "0"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
-
-    def dpkg(self, word: str, package: Path | str) -> str:
-        if isinstance(package, Path):
-            shutil.copy(package, self.folder / package.name)
-            package = f"/{package.name}"
-        return self.run("dpkg", word, package)
-
-    def at(self, path: str) -> Path:
-        return self.folder / path.removeprefix("/")
 
 
 @pytest.fixture
 def debian(tmp_path: Path) -> Iterator[Debian]:
-    if reason := missing():
-        pytest.skip(reason)
-    yield Debian(tmp_path / "debian")
-    shutil.rmtree(tmp_path / "debian")
+    with fresh(tmp_path / "debian", "systemd", "ca-certificates", "tzdata") as made:
+        yield made
 
 
 @pytest.fixture
