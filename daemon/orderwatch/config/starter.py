@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 ACCOUNT = "main"
 SECRET_FILE = "main-secret"  # noqa: S105 - a file name; the service's unit passes it as a credential
@@ -18,11 +18,11 @@ class Starter:
     credentials: str
     client_id: str
     contract_id: str | None
-    api: str = "v1"
-    endpoints: Mapping[str, str] = field(default_factory=dict)
-    projects: Sequence[str] = ()
-    root: str | None = None
-    database_url: str | None = None
+    api: str
+    endpoints: Mapping[str, str]
+    projects: Sequence[str]
+    root: str
+    database_url: str | None
 
     def text(self, secret: str = f"credential:{SECRET_FILE}") -> str:
         """Return the file; with another `secret` it is for this process only."""

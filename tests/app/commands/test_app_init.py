@@ -114,6 +114,22 @@ async def test_without_a_terminal_what_is_missing_is_named_with_its_option(rigge
     assert nothing_is_left(rig)
 
 
+async def test_where_nothing_can_be_written_nothing_is_asked(rigged: Rigged) -> None:
+    rig = await rigged(Scenario())
+    ended = await rig.call("init", "--output", "/proc/orderwatch/config.toml")
+    assert (ended.code, ended.err.count("\n")) == (1, 1)
+    assert "cannot write /proc/orderwatch/config.toml" in ended.err
+    assert "choose another file with --output" in ended.err
+
+
+async def test_folders_of_the_service_that_cannot_be_written_are_not_needed_elsewhere(rigged: Rigged) -> None:
+    rig = await rigged(Scenario())
+    rig.environment["STATE_DIRECTORY"] = "/proc/nowhere"
+    rig.environment["ORDERWATCH_DELIVERY__KEEP_FREE"] = "0"
+    ended = await rig.call(*options(rig))
+    assert (ended.code, ended.err) == (0, "")
+
+
 @pytest.mark.parametrize("name", ["config.toml", "main-secret"])
 async def test_a_file_that_is_there_is_never_overwritten(rigged: Rigged, name: str) -> None:
     rig = await rigged(Scenario())

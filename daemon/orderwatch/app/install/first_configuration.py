@@ -10,6 +10,7 @@ from orderwatch.config.schema import SCHEMA_NAME, schema_text
 from orderwatch.config.starter import SECRET_FILE
 from orderwatch.errors import ConfigError, OrderwatchError
 from orderwatch.fsync import sync
+from orderwatch.transfer.write_probe import nearest_existing, try_unnamed
 
 _PRIVATE, _FOR_THE_GROUP = 0o600, 0o640
 _SERVICE_GROUP = "orderwatch"
@@ -23,6 +24,19 @@ def demand_absent(path: Path) -> None:
     secret = path.with_name(SECRET_FILE)
     if os.path.lexists(secret) and (not secret.is_file() or secret.stat().st_size):
         raise ConfigError([f"{secret} exists already and is never overwritten; move it away"])
+
+
+def demand_writable(path: Path) -> None:
+    """Raise `OrderwatchError` if the file cannot be created."""
+    try:
+        try_unnamed(nearest_existing(path.parent))
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> OrderwatchError:
+    advice = "run this as root, or choose another file with --output"
+    return OrderwatchError(f"cannot write {path}: {error.strerror}; {advice}")
 
 
 @contextmanager
@@ -45,8 +59,7 @@ def written(path: Path, text: str, secret: str) -> Iterator[None]:
         for target in made:
             target.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            advice = "run this as root, or choose another file with --output"
-            raise OrderwatchError(f"cannot write {path}: {error.strerror}; {advice}") from error
+            raise _unwritable(path, error) from error
         raise
 
 

@@ -75,15 +75,16 @@ def init(
 ) -> None:
     """Write a first configuration, and prove it.
 
-    Asks for id and secret, lists your contracts and projects, writes the configuration for your eyes only,
+    Asks for id and secret, lists your contracts and projects, writes a configuration that only you can read,
     and checks it. Without a terminal it takes everything from options, and the secret from a file,
     standard input, or the variable ORDERWATCH_ACCOUNTS__MAIN__CLIENT_SECRET. It never overwrites a file.
     """
-    from orderwatch.app.install.first_configuration import demand_absent, written
+    from orderwatch.app.install.first_configuration import demand_absent, demand_writable, written
     from orderwatch.config.starter import Starter
 
     path = (output or context.path).absolute()
     demand_absent(path)
+    demand_writable(path)
     is_system = path.parent == _SYSTEM_FOLDER
     starter = Starter(
         credentials=credentials,
@@ -93,7 +94,7 @@ def init(
         endpoints=_named(endpoints),
         projects=projects,
         database_url=None if is_system else f"sqlite:///{path.parent}/orderwatch.db",
-        root=None if root is None else str(root.absolute()),
+        root=str(root.absolute() if root else _usual_root(path, is_system=is_system)),
     )
     secret = questions.secret(secret_file)
     if credentials == "platform":
@@ -103,7 +104,9 @@ def init(
     found_projects = _count_projects(path, starter, secret)
     if not projects and sys.stdin.isatty():
         starter = replace(starter, projects=_chosen(found_projects))
-    starter = replace(starter, root=starter.root or str(_root(path, is_system=is_system)))
+    if root is None:
+        chosen = questions.text("Folder of the deliveries", "--root", starter.root)
+        starter = replace(starter, root=str(Path(chosen).expanduser().absolute()))
     plan, _ = _draft(path, starter, secret)
     found = plan.accounts["main"].settings.client_secret.get_secret_value()
     with written(path, starter.text(), found):
@@ -181,11 +184,10 @@ def _chosen(counts: Mapping[str, int]) -> Sequence[str]:
     return [glob.escape(name) for name in questions.several("Projects to watch", choices)]
 
 
-def _root(path: Path, *, is_system: bool) -> Path:
+def _usual_root(path: Path, *, is_system: bool) -> Path:
     from orderwatch.config.settings import state_directory
 
-    usual = (state_directory() if is_system else path.parent) / "deliveries"
-    return Path(questions.text("Folder of the deliveries", "--root", str(usual))).expanduser().absolute()
+    return (state_directory() if is_system else path.parent) / "deliveries"
 
 
 def _check_and_print_next_steps(path: Path, *, is_system: bool) -> None:
