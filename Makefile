@@ -27,14 +27,14 @@ help:
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-# What the product needs, without tools for tests. Python compiles the modules that are used when they are used.
+# What the product needs, without tools for tests; the lock is complete. Python compiles what is used when it is used.
 $(RUNS): requirements-run.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "orderwatch needs Python 3.11 or newer")'
 	@echo "1/3 creating the virtual environment $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "2/3 installing what orderwatch needs"
 	@rm -f $@
-	@{ $(PIP) install --no-compile --progress-bar off --require-hashes -r requirements-run.lock && touch $@; } \
+	@{ $(PIP) install --no-compile --no-deps --progress-bar off --require-hashes -r requirements-run.lock && touch $@; } \
 	  | sed -n 's/^Collecting \([^ ]*\).*/    \1/p'
 	@test -e $@ # a pipe ends with what its last command returns
 	@echo "3/3 installing orderwatch"
