@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.packages import containerfile, play
+from tests.packages import containerfile, images, play
 from tests.patience import PATIENCE
 
 BUILD, FINAL = containerfile.stages()
@@ -97,37 +97,9 @@ def test_the_steps_of_the_image_install_a_daemon_that_is_healthy(tmp_path: Path)
     assert not is_healthy()
 
 
-def _builder() -> str | None:
-    """A builder that is there and works: a client without its server builds nothing."""
-    for name in ("podman", "docker", "buildah"):
-        if (found := shutil.which(name)) and subprocess.run(
-            [found, "info"], capture_output=True, check=False, timeout=PATIENCE
-        ).returncode == 0:
-            return found
-    return None
-
-
 @pytest.mark.long
-def test_the_image_is_built_and_runs() -> None:
-    if (builder := _builder()) is None:
-        pytest.skip("no builder of images works here")
-    image = "localhost/orderwatch-test"
-    base = re.findall(r"(?m)^ARG PYTHON=(.+)$", containerfile.TEXT)
-    if subprocess.run(
-        [builder, "pull", *base], capture_output=True, check=False, timeout=PATIENCE
-    ).returncode:
-        pytest.skip(f"{base[0]} cannot be fetched here")
-    build = [builder, "build", "--file", "Containerfile", "--tag", image, "."]
-    subprocess.run(build, cwd=containerfile.ROOT, capture_output=True, check=True, timeout=PATIENCE)
-    if Path(builder).name == "buildah":
-        return
-    try:
-        run = [builder, "run", "--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop=ALL", image]  # noqa: S108 - in it
-        told = subprocess.run(
-            [*run, "--version"], capture_output=True, text=True, check=True, timeout=PATIENCE
-        )
-        assert told.stdout.startswith("orderwatch ")
-        demo = [*run, "demo", "--folder", "/tmp/demo"]  # noqa: S108 - in it
-        subprocess.run(demo, capture_output=True, check=True, timeout=PATIENCE)
-    finally:
-        subprocess.run([builder, "rmi", "--force", image], capture_output=True, check=False, timeout=PATIENCE)
+def test_the_image_is_built_and_plays_the_demonstration_as_its_user(tmp_path: Path) -> None:
+    (base,) = re.findall(r"(?m)^ARG PYTHON=(.+)$", containerfile.TEXT)
+    with images.built(tmp_path, base) as container:
+        assert container.run("id", "--user") == "10001\n"
+        assert "all verified" in container.run("orderwatch", "demo", "--folder", "/tmp/demo")  # noqa: S108 - in it
