@@ -38,11 +38,14 @@ $(RUNS): requirements-run.lock pyproject.toml
 	  | sed -n 's/^Collecting \([^ ]*\).*/    \1/p'
 	@test -e $@ # a pipe ends with what its last command returns
 	@echo "3/3 installing orderwatch"
-	@$(PIP) install --quiet --no-compile --no-deps --no-build-isolation --editable . || { rm $@; exit 1; }
+	@echo '$(CURDIR)/daemon' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/orderwatch.pth"
+	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m orderwatch "$$@"\n' > $(BIN)/orderwatch
+	@chmod +x $(BIN)/orderwatch
 
 $(READY): $(RUNS) requirements.lock
 	@echo "installing tools for tests into $(VENV) …"
 	@$(PIP) install --quiet --require-hashes -r requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(RUNS)
