@@ -12,7 +12,10 @@ import pytest
 from tests.packages import containerfile, images, play
 from tests.patience import PATIENCE
 
+from orderwatch.core.database_location import parse_server
+
 BUILD, FINAL = containerfile.stages()
+CLUSTER = (containerfile.ROOT / "deploy/compose.yaml").read_text(encoding="utf-8")
 COMPOSE = (containerfile.ROOT / "deploy/compose.single.yaml").read_text(encoding="utf-8")
 UNIT = (containerfile.ROOT / "systemd/orderwatch.service").read_text(encoding="utf-8")
 
@@ -55,9 +58,20 @@ def test_compose_publishes_the_page_on_loopback_and_takes_every_right_away() -> 
         assert all(f":{folder}\n" in COMPOSE for folder in json.loads(rest))
 
 
+def test_each_host_of_several_has_its_name_and_page_and_all_share_database_and_deliveries() -> None:
+    names = re.findall(r"ORDERWATCH_CLUSTER__HOST: (\w+)", CLUSTER)
+    assert names == re.findall(r"(?m)^  (\w+):\n    <<: \*host$", CLUSTER) == ["one", "two", "three"]
+    assert len(set(re.findall(r'ports: \["127\.0\.0\.1:(\d+):8787"\]', CLUSTER))) == len(names)
+    (url,) = re.findall(r"ORDERWATCH_DATABASE__URL: (\S+)", CLUSTER)
+    assert str(parse_server(url)) == url
+    assert "args: {EXTRAS: cluster}" in CLUSTER
+    for line in ("read_only: true", "cap_drop: [ALL]", 'security_opt: ["no-new-privileges:true"]'):
+        assert f"  {line}\n" in CLUSTER
+
+
 def test_the_daemon_may_end_as_slowly_as_under_systemd() -> None:
     (seconds,) = re.findall(r"(?m)^TimeoutStopSec=(\d+)$", UNIT)
-    assert f"stop_grace_period: {seconds}s\n" in COMPOSE
+    assert all(f"stop_grace_period: {seconds}s\n" in text for text in (COMPOSE, CLUSTER))
 
 
 @pytest.mark.long
