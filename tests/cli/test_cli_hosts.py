@@ -23,16 +23,21 @@ def database(tmp_path: Path) -> Path:
 def beat(database: Path, seen_at: datetime, name: str = "harbour-1") -> None:
     async def write() -> None:
         async with open_store(database) as store:
-            await store.hosts.beat(
-                Host(
-                    host=name, boot=name, version="1.0", config_digest="", seen_at=seen_at, accounts=["main"]
-                )
+            me = Host(
+                host=name,
+                boot=name,
+                version="1.0",
+                config_digest="",
+                seen_at=seen_at,
+                accounts=["main"],
             )
+            await store.hosts.beat(me)
 
     asyncio.run(write())
 
 
-def test_without_a_daemon_it_is_said_plainly(database: Path, call: Call) -> None:
+@pytest.mark.usefixtures("database")
+def test_without_a_daemon_it_is_said_plainly(call: Call) -> None:
     assert call("hosts").output == "No daemon is running.\n"
     assert json.loads(call("hosts", "--json").output) == {"hosts": []}
 
