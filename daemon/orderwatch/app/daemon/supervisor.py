@@ -65,9 +65,9 @@ class Supervisor:
         """Start workers that run across reloads, until `drain`."""
         self._always += [self._tasks.create_task(work()) for work in works]
 
-    def assign(self, shift: str, work: Work) -> None:
-        """Run this work across reloads, whenever this host holds the shift."""
-        self._assigned[shift] = Assignment(shift, work)
+    def assign(self, shift: str, *works: Work) -> None:
+        """Run these works across reloads, whenever this host holds the shift."""
+        self._assigned |= {work: Assignment(shift, work) for work in works}
 
     async def apply(self, plan: Plan) -> None:
         """Apply another plan; raises `OrderwatchError` if that fails, and nothing changed.
