@@ -21,7 +21,7 @@ from orderwatch.ops.log import Redactor
 from orderwatch.ops.log_listener import LogListener
 from orderwatch.ops.metrics import Metrics
 from orderwatch.service.actions.controls import Controls
-from orderwatch.service.actions.watch import ActionWatch
+from orderwatch.service.actions.watch import POLL_SECONDS, SHARED_POLL_SECONDS, ActionWatch
 from orderwatch.service.clock import Clock
 from orderwatch.service.cluster.own_lease import OwnLease
 from orderwatch.service.cluster.roster import Roster, SoleRoster
@@ -133,7 +133,10 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
         sweep_log, changes = SweepLog(clock.now), ChangeFeed(reader, clock.now)
         dashboard = Dashboard(reader=reader, live=live, now=clock.now, swept=sweep_log.swept)
         poll_wakeup, fetch_wakeup = Wakeup(), Wakeup()
-        action_watch = ActionWatch(store, controls, (poll_wakeup, fetch_wakeup), now=clock.now)
+        interval = SHARED_POLL_SECONDS if plan.database.is_shared else POLL_SECONDS
+        action_watch = ActionWatch(
+            store, controls, (poll_wakeup, fetch_wakeup), now=clock.now, interval=interval
+        )
         views = Views(
             records=reader,
             overview=dashboard.overview,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orderwatch.cancellation import shielded
-from orderwatch.core.deliveries.paths import folder_beside
+from orderwatch.core.deliveries.paths import folder_beside, safe_component
 from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError, LostBytesError, LostLeaseError
@@ -49,14 +49,15 @@ _STAT_BLOCK_BYTES = 512  # the unit of `st_blocks`
 class FilesystemDestination:
     """Final names below `root`, work in progress below `root/.orderwatch`.
 
-    Unless it is `shared` with other hosts, only this process writes there.
+    If other hosts share it, `shared_as` is the name of this one; else only this process writes there.
     """
 
     def __init__(
-        self, root: Path, permissions: Permissions = DEFAULT_PERMISSIONS, *, shared: bool = False
+        self, root: Path, permissions: Permissions = DEFAULT_PERMISSIONS, *, shared_as: str | None = None
     ) -> None:
         self._root = root
-        self._is_shared = shared
+        self._is_shared = shared_as is not None
+        self._suffix = "" if shared_as is None else f"-{safe_component(shared_as)}"  # of files of this host
         self._left: set[str] = set()  # partials that this process has written and closed
         self.permissions = permissions
         self._staging = root / ".orderwatch"
@@ -184,7 +185,7 @@ class FilesystemDestination:
         if (found := self._volume()) is not None:
             return found
         made = str(uuid.uuid4())
-        temporary = self._marker.with_suffix(f".{made}")
+        temporary = self._marker.with_name(f"volume.new{self._suffix}")
         write_durable(temporary, f"{made}\n".encode())
         try:
             link_exclusive(temporary, self._marker)
@@ -202,9 +203,7 @@ class FilesystemDestination:
         for folder in (self.partials, self._quarantine):
             make_folders(folder)
         self._staging.chmod(0o700)
-        for folder in (self.partials, self._staging):  # what older versions left
-            (folder / ".probe").unlink(missing_ok=True)
-        probe_links(self.partials, self.permissions)
+        probe_links(self.partials, self._staging, self._suffix, self.permissions)
 
     def _final(self, path: str) -> Path:
         final = self._root / path
