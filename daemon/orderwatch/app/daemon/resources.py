@@ -23,6 +23,7 @@ from orderwatch.ops.metrics import Metrics
 from orderwatch.service.actions.controls import Controls
 from orderwatch.service.actions.watch import POLL_SECONDS, SHARED_POLL_SECONDS, ActionWatch
 from orderwatch.service.clock import Clock
+from orderwatch.service.cluster.own_lease import OwnLease
 from orderwatch.service.cluster.roster import Roster, SoleRoster
 from orderwatch.service.fetching.disk_budget import Reservations
 from orderwatch.service.fetching.download_slots import DownloadSlots
@@ -105,6 +106,7 @@ class Resources:
     action_watch: ActionWatch
     host_breakers: HostBreakers = field(default_factory=HostBreakers)
     reservations: Reservations = field(default_factory=dict)
+    lease: OwnLease = field(default_factory=lambda: OwnLease(shared=False))
     roster: Roster = field(default_factory=SoleRoster)
     pool: ResourcePool = field(default_factory=ResourcePool)
 
