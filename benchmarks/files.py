@@ -212,7 +212,8 @@ class Known:
             now=lambda: NOW,
             sharing=ResponseCache(lambda: None),
         )
-        add = api(self.reader, facts, attention, changes, lambda: DaemonStatus(running=True))
+        hosts = partial(self.reader.hosts.reports, timedelta(seconds=30), NOW)
+        add = api(self.reader, facts, attention, changes, lambda: DaemonStatus(running=True), hosts=hosts)
         pages = ServedPages(health=unused, readiness=unused, metrics=unused, routes=(add, views.add_to))
         async with (
             serving("127.0.0.1:0", pages) as port,

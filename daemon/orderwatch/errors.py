@@ -39,8 +39,16 @@ class ProxyError(OrderwatchError):
         self.refused = refused
 
 
+class UnknownError(OrderwatchError):
+    """An operator names an order, a capture or an account that is not known."""
+
+
 class StaleOrderError(OrderwatchError):
     """The row was changed since it was read; read it again."""
+
+
+class LostShiftError(OrderwatchError):
+    """Another host holds this work now; nothing was written, and the work stops here."""
 
 
 class ProviderError(OrderwatchError):

@@ -160,7 +160,7 @@ async def test_the_gap_doubles_with_trouble_up_to_the_slowest_and_comes_back(des
     pacer = desk.pacer(1)
     found = []
     for overloaded in [*[True] * 5, *[False] * 10]:
-        pacer.on_response("a", overloaded=overloaded, wait=0)
+        await pacer.on_response("a", overloaded=overloaded, wait=0)
         found.append(await gap(desk, pacer))
     assert found[:5] == pytest.approx([2, 4, 8, MAX_GAP_SECONDS, MAX_GAP_SECONDS])
     assert found[5:8] == pytest.approx([7.5, 5.625, 4.21875])
@@ -169,7 +169,7 @@ async def test_the_gap_doubles_with_trouble_up_to_the_slowest_and_comes_back(des
 
 async def test_the_trouble_of_one_host_is_none_of_the_others(desk: Desk) -> None:
     pacer = desk.pacer(1)
-    pacer.on_response("a", overloaded=True, wait=0)
+    await pacer.on_response("a", overloaded=True, wait=0)
     assert await gap(desk, pacer, "b") == pytest.approx(1)
     assert await gap(desk, pacer, "a") == pytest.approx(2)
 
@@ -177,15 +177,15 @@ async def test_the_trouble_of_one_host_is_none_of_the_others(desk: Desk) -> None
 async def test_a_pace_below_the_slowest_is_kept_in_trouble_and_out_of_it(desk: Desk) -> None:
     pacer = desk.pacer(1 / 60)
     for overloaded in (True, False):
-        pacer.on_response("a", overloaded=overloaded, wait=0)
+        await pacer.on_response("a", overloaded=overloaded, wait=0)
         assert await gap(desk, pacer) == pytest.approx(60)
 
 
 async def test_only_an_overloaded_host_can_hold_the_account(desk: Desk) -> None:
     pacer = desk.pacer(1)
-    pacer.on_response("a", overloaded=False, wait=5)
+    await pacer.on_response("a", overloaded=False, wait=5)
     assert pacer.pause_left == 0
-    pacer.on_response("a", overloaded=True, wait=5)
+    await pacer.on_response("a", overloaded=True, wait=5)
     assert 5 <= pacer.pause_left <= 5.5
 
 
@@ -219,7 +219,7 @@ def test_whatever_happens_two_requests_to_a_host_are_never_too_close_and_none_is
                 case "pass":
                     desk.at += seconds
                 case _:
-                    pacer.on_response(host, overloaded=step == "slower", wait=0)
+                    await pacer.on_response(host, overloaded=step == "slower", wait=0)
 
     asyncio.run(play())
     assert all(apart >= 0.999 / pace for times in sent_at.values() for apart in gaps(times))

@@ -14,6 +14,7 @@ from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 from tests.patience import PATIENCE
 
 from orderwatch.core.attention.concern import Concern
+from orderwatch.core.cluster.hosts import HostReport
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, TrackedStatus
 from orderwatch.core.orders.explain import Evidence, Facts, explain
 from orderwatch.core.orders.observe import Verdict
@@ -48,6 +49,8 @@ async def served(
     *,
     seen: Overview | None = None,
     steadily: bool = False,
+    token: str = "",
+    actions: bool = False,
 ) -> AsyncIterator[Served]:
     """`seen` is the overview; `steadily` the watcher looks as often as in the daemon."""
     look = asyncio.Event()
@@ -87,6 +90,9 @@ async def served(
     async def unasked(*_asked: object) -> Any:  # noqa: ANN401 - nobody asks
         raise AssertionError
 
+    async def hosts() -> Sequence[HostReport]:
+        return await gallery.hosts.reports(MINUTE, now())
+
     async with open_store(database) as store, open_dashboard_reader(database) as gallery:
         changes = ChangeFeed(gallery, now, None if steadily else pause)
         views = Views(
@@ -100,10 +106,10 @@ async def served(
             sharing=ResponseCache(lambda: changes.newest),
         )
         thumbnails = Thumbnails(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
-        add = api(gallery, explained, attention, changes, partial(read_daemon_status, database))
+        add = api(gallery, explained, attention, changes, partial(read_daemon_status, database), hosts=hosts)
         routes = (add, views.add_to, thumbnails.add_to, add_static)
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
-        async with serving("127.0.0.1:0", pages) as port:
+        async with serving("127.0.0.1:0", pages, token=token, actions=actions) as port:
             yield Served(port, store, gallery, look)
 
 

@@ -2,32 +2,38 @@
 
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
 from orderwatch.app.notifications import learn_channels
 from orderwatch.app.plan import AccountPlan, Plan, proxy_of
 from orderwatch.config import Database, Settings, current
+from orderwatch.core.cluster.shifts import ORDERING
+from orderwatch.core.database_location import PostgresServer
 from orderwatch.core.network import Network
 from orderwatch.core.orders.watches import WatchSet
-from orderwatch.db.lock import create_folder, exclusive_lock, ordering_lock
+from orderwatch.db.cluster.shifts import fence_check
+from orderwatch.db.lock import database_lock, ordering_lock
 from orderwatch.db.migrate import Schema, schema_of, upgrade
-from orderwatch.db.repositories import Store
+from orderwatch.db.repositories import Store, guarded
 from orderwatch.errors import DatabaseError
 from orderwatch.ops.actor import current_actor
 from orderwatch.ops.log import Redactor, set_up
 from orderwatch.ops.log_listener import LogListener
-from orderwatch.ports import UNMETERED, AccountState, Meter
+from orderwatch.ports import UNMETERED, AccountState, Lanes, Meter
 from orderwatch.provider.connection import Connection, connect
 from orderwatch.provider.credentials import Credentials
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.account_context import AccountContext
+from orderwatch.service.actions.controls import Controls
 from orderwatch.service.catalog import CatalogTree
 from orderwatch.service.clock import Clock
+from orderwatch.service.cluster.ordering_turn import OrderingTurn
 from orderwatch.service.fetching.mount_guard import MountGuard
 from orderwatch.service.liveness import Worker, unsupervised
 from orderwatch.service.ordering.placer import Placer
@@ -46,6 +52,8 @@ def set_up_log(settings: Settings, redactor: Redactor, log_listeners: Sequence[L
 
 def learn_secrets(settings: Settings, redactor: Redactor) -> None:
     """Have the log redact every secret of these settings from now on."""
+    if isinstance(settings.database.location, PostgresServer) and settings.database.location.password:
+        redactor.learn(settings.database.location.password)
     for account in settings.accounts.values():
         redactor.learn(account.client_secret.get_secret_value())
     if token := settings.http.token.get_secret_value():
@@ -66,14 +74,11 @@ def learn_proxy(settings: Settings, redactor: Redactor) -> None:
 @contextmanager
 def held_database(database: Database) -> Iterator[None]:
     """Lock the database for this process and migrate it. Raises `LockedError` or `DatabaseError`."""
-    path = database.path
-    create_folder(path)
-    with exclusive_lock(path):
-        schema = schema_of(path, thorough=True)
-        if schema is not Schema.CURRENT:
+    with database_lock(database.location):
+        if schema_of(database.location, thorough=True) is not Schema.CURRENT:
             if database.migrate == "manual":
-                raise DatabaseError(f"{path} has an older schema; run: orderwatch migrate")
-            upgrade(path)
+                raise DatabaseError(f"{database.location} has an older schema; run: orderwatch migrate")
+            upgrade(database.location)
         yield
 
 
@@ -87,7 +92,13 @@ class Factory:
     fetch_wakeup: Wakeup
 
     def context(
-        self, account: AccountPlan, store: Store, *, meter: Meter = UNMETERED, worker: Worker | None = None
+        self,
+        account: AccountPlan,
+        store: Store,
+        *,
+        controls: Controls | None = None,
+        meter: Meter = UNMETERED,
+        worker: Worker | None = None,
     ) -> AccountContext:
         return AccountContext(
             account=account.name,
@@ -95,6 +106,7 @@ class Factory:
             pace=self.plan.pace,
             now=self.clock.now,
             rng=self.rng,
+            controls=controls or Controls(),
             meter=meter,
             worker=worker or unsupervised(),
         )
@@ -129,7 +141,12 @@ class Factory:
         )
 
     def standing_orders(
-        self, context: AccountContext, recorder: Recorder, connection: Connection, breaker: AccountBreaker
+        self,
+        context: AccountContext,
+        recorder: Recorder,
+        connection: Connection,
+        breaker: AccountBreaker,
+        turn: "Turn",
     ) -> StandingOrders:
         ordering, placer = self.plan.ordering, self.placer(context, recorder, connection)
         return StandingOrders(
@@ -142,7 +159,7 @@ class Factory:
             budget=self.plan.budget,
             resend=ordering.enabled and ordering.resend,
             may_order=connection.require_tasking,
-            turn=partial(ordering_lock, self.plan.database.path),
+            turn=turn,
         )
 
     def _watched(self, context: AccountContext) -> WatchSet:
@@ -157,8 +174,12 @@ async def open_connection(
     *,
     on_date: Callable[[datetime], None] = lambda _: None,
     meter: Meter = UNMETERED,
+    lanes: Lanes | None = None,
 ) -> AsyncIterator[Connection]:
-    """Open an account's connection to the provider; redact its secrets in the log from here on."""
+    """Open an account's connection to the provider; redact its secrets in the log from here on.
+
+    With `lanes` all hosts share the pace of requests.
+    """
     settings = account.settings
 
     def read_secret() -> str:
@@ -188,8 +209,33 @@ async def open_connection(
         learn_secret=redactor.learn_token,
         on_date=on_date,
         meter=meter,
+        lanes=lanes,
     ) as connection:
         yield connection
+
+
+Turn = Callable[[], AbstractAsyncContextManager[None]]
+"""Holds the turn to order; raises `LockedError` if another process holds it."""
+
+
+def ordering_turn(plan: Plan, store: Store, now: Callable[[], datetime]) -> tuple[Turn, Store]:
+    """Return the turn to order of all processes, and the store that writes intents only in it."""
+    if not plan.database.is_shared:
+        return partial(local_turn, plan.database.file), store
+    turn = OrderingTurn(store.shifts, plan.settings.cluster.lease, now=now)
+    return turn.hold, guarded(store, fence_check(ORDERING, lambda: turn.fence))
+
+
+@asynccontextmanager
+async def local_turn(database: Path) -> AsyncIterator[None]:
+    """Hold the turn of all processes on this machine."""
+    with ordering_lock(database):
+        yield
+
+
+def lanes_of(plan: Plan, store: Store) -> Lanes | None:
+    """Return the lanes that all hosts share; None for the only daemon of a file, which paces in memory."""
+    return store.lanes if plan.database.is_shared else None
 
 
 class GuardedTree(Protocol):

@@ -21,7 +21,7 @@ from orderwatch.errors import DatabaseError, NotifyError
 from orderwatch.notifiers import apprise, command, email, http, webhook
 from orderwatch.ops.log import Redactor
 from orderwatch.ops.log_listener import LogListener
-from orderwatch.ports import Notifier, Pinger
+from orderwatch.ports import Notifier, Outbox, Pinger
 from orderwatch.service.clock import utc_now
 from orderwatch.service.notifications.dispatcher import Dispatcher
 from orderwatch.service.notifications.heartbeat import Heartbeat
@@ -57,16 +57,16 @@ async def open_dispatchers(
     tables: Mapping[str, notifications.Notify],
     network: Network,
     redactor: Redactor,
-    store: Store,
+    outboxes: Mapping[str, Outbox],
     *,
     now: Callable[[], datetime] = utc_now,
     rng: random.Random | None = None,
 ) -> AsyncIterator[Sequence[Dispatcher]]:
-    """Open a dispatcher for each channel."""
+    """Open a dispatcher for each channel, with its outbox."""
     async with open_notifiers(tables, network, redactor) as notifiers:
         draws = rng or random.SystemRandom()
         yield [
-            Dispatcher(name, notifier, store.outbox, gather=tables[name].batch, now=now, rng=draws)
+            Dispatcher(name, notifier, outboxes[name], gather=tables[name].batch, now=now, rng=draws)
             for name, notifier in notifiers.items()
         ]
 
@@ -89,11 +89,19 @@ async def drained(dispatchers: Sequence[Dispatcher]) -> list[str]:
 
 @asynccontextmanager
 async def tracked_problems(
-    pace: Pace, store: Store, log_listener: LogListener, *, now: Callable[[], datetime] = utc_now
+    pace: Pace,
+    store: Store,
+    log_listener: LogListener,
+    *,
+    now: Callable[[], datetime] = utc_now,
+    host: str | None = None,
 ) -> AsyncIterator[ProblemTracker]:
-    """Track problems from the log, with those still open; the caller runs `run` or calls `settle`."""
+    """Track problems from the log, with those still open; the caller runs `run` or calls `settle`.
+
+    `host` is the name of this host, if there may be several.
+    """
     settling = max(_MAX_BACKOFF_INTERVALS * pace.interval, _MIN_SETTLE_PERIOD)
-    problems = ProblemTracker(store, now=now, settling=settling)
+    problems = ProblemTracker(store, now=now, settling=settling, host=host)
     with log_listener.forwarding_to(problems.on_event):
         await problems.load()
         try:

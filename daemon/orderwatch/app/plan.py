@@ -86,6 +86,11 @@ class Plan:
         return Permissions(file_mode=delivery.file_mode, folder_mode=delivery.folder_mode, uid=uid, gid=gid)
 
     @cached_property
+    def config_digest(self) -> str:
+        """A digest of what every host of a cluster has to have alike."""
+        return config.digest_of(self.settings)
+
+    @cached_property
     def network(self) -> Network:
         """Parse the proxy and read the CA file, once and when needed: some commands open no connection.
 

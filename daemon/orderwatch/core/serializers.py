@@ -3,7 +3,10 @@
 from datetime import datetime
 from typing import cast
 
+from orderwatch.core.actions.action import Action
+from orderwatch.core.actions.pauses import Pause
 from orderwatch.core.attention.concern import Concern
+from orderwatch.core.cluster.hosts import HostReport
 from orderwatch.core.daemon_status import DaemonStatus
 from orderwatch.core.deliveries.bandwidth import Progress
 from orderwatch.core.deliveries.sidecar import zulu
@@ -14,9 +17,13 @@ from orderwatch.core.json_types import (
     DaemonJson,
     DeliveryJson,
     ExplanationJson,
+    HostJson,
     IntentJson,
     OrderJson,
+    PauseJson,
     ProblemJson,
+    RefreshJson,
+    RequeuedJson,
     TransferJson,
     TransitionJson,
     TroubleJson,
@@ -52,12 +59,52 @@ def concern_to_dict(concern: Concern) -> ConcernJson:
     }
 
 
+def pause_to_dict(pause: Pause) -> PauseJson:
+    return {"account": pause.account, "paused_at": zulu(pause.paused_at), "who": pause.who}
+
+
+def refresh_to_dict(action: Action) -> RefreshJson:
+    answer = action.answer
+    return {
+        "account": action.account or "",
+        "order_id": action.order_id,
+        "done": answer is not None,
+        "polled": answer.polled if answer else 0,
+        "listed": answer.listed if answer else 0,
+        "changes": answer.changes if answer else 0,
+        "problems": list(answer.problems) if answer else [],
+    }
+
+
+def requeued_to_dict(delivery: Delivery) -> RequeuedJson:
+    return {
+        "account": delivery.account,
+        "order_id": delivery.order_id,
+        "task_id": delivery.task_id,
+        "capture_id": delivery.capture_id,
+        "scene_id": delivery.scene_id,
+        "name": delivery.attachment,
+        "file_name": delivery.file_name,
+    }
+
+
 def daemon_status_to_dict(daemon: DaemonStatus) -> DaemonJson:
     return {"running": daemon.running, "last_alive_at": maybe_zulu(daemon.last_alive_at)}
 
 
 def account_to_dict(name: str, listed_at: datetime | None, trouble: OpenCircuit | None) -> AccountJson:
     return {"account": name, "listed_at": maybe_zulu(listed_at), "trouble": circuit_to_dict(trouble)}
+
+
+def host_to_dict(host: HostReport) -> HostJson:
+    return {
+        "host": host.host,
+        "version": host.version,
+        "seen_at": zulu(host.seen_at),
+        "accounts": list(host.accounts),
+        "downloads": host.downloads,
+        "state": host.state,
+    }
 
 
 def intent_to_dict(intent: Intent) -> IntentJson:

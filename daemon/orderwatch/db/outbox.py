@@ -1,12 +1,12 @@
 """The outbox: notifications written in the transaction of what they report, kept until channels sent them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID, uuid4, uuid5
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate
@@ -25,6 +25,7 @@ from orderwatch.core.notifications.problems import Problem, ProblemChange
 from orderwatch.core.order_names import OrderNames
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.database import Database
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.tables import channels, notes, orders, outbox, problems, transitions
 from orderwatch.ports import ChannelState
 
@@ -35,16 +36,23 @@ _PROBLEM_NAMESPACE = UUID("6f1f7a0e-5b0c-4b57-9d6e-2f6f0a3c9b11")
 _ATTENTION_NAMESPACE = UUID("0c1b52c4-52d0-4e4e-8d0a-3f0f4a9d6c55")
 
 
+@dataclass(slots=True)
+class Subscribers:
+    """The channels that get notifications, and what wakes their dispatchers."""
+
+    channels: Sequence[Channel] = ()
+    wake: Callable[[], object] = bool
+
+
 class Outbox:
     """`ports.Outbox` over SQLite."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, subscribers: Subscribers | None = None) -> None:
         self._database = database
-        self._channels: Sequence[Channel] = ()
-        self._wake: Callable[[], object] = bool
+        self.subscribers = subscribers or Subscribers()
 
     def subscribe(self, subscribed: Sequence[Channel], wake: Callable[[], object] = bool) -> None:
-        self._channels, self._wake = tuple(subscribed), wake
+        self.subscribers.channels, self.subscribers.wake = tuple(subscribed), wake
 
     async def write(self, work: Callable[[Connection, "Notifications"], R]) -> R:
         """Run a unit of work that writes notifications too; wake the subscriber after it, if it wrote any."""
@@ -52,12 +60,12 @@ class Outbox:
 
         def unit(db: Connection) -> R:
             nonlocal notifications
-            notifications = Notifications(db, self._channels)
+            notifications = Notifications(db, self.subscribers.channels)
             return work(db, notifications)
 
         def wake() -> None:
             if notifications is not None and notifications.written:
-                self._wake()
+                self.subscribers.wake()
 
         return await self._database.write(unit, on_commit=wake)
 

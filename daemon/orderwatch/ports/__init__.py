@@ -1,5 +1,6 @@
 """What the workers need of the world, as small protocols."""
 
+from orderwatch.ports.actions import ActionNews, Actions, Operator
 from orderwatch.ports.catalog import Catalog, CatalogFiles, Generation, SceneRead, Unlisted
 from orderwatch.ports.deliveries import PICTURES, Deliveries
 from orderwatch.ports.delivery_tree import (
@@ -20,12 +21,15 @@ from orderwatch.ports.delivery_tree import (
     Start,
     Transport,
 )
+from orderwatch.ports.hosts import Hosts
 from orderwatch.ports.intents import Intents
+from orderwatch.ports.lanes import Lanes, Slot
 from orderwatch.ports.maintenance import Backup, Backups, Maintenance
 from orderwatch.ports.metrics import UNMETERED, Meter
 from orderwatch.ports.notifications import Attention, ChannelState, Notifier, Outbox, Pinger
 from orderwatch.ports.orders import Accounts, AccountState, Detail, Orders
 from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Tasking
+from orderwatch.ports.shifts import Duty, Shifts
 from orderwatch.ports.store import Store
 
 __all__ = [
@@ -36,6 +40,8 @@ __all__ = [
     "UNMETERED",
     "AccountState",
     "Accounts",
+    "ActionNews",
+    "Actions",
     "Archive",
     "Attention",
     "Backup",
@@ -49,23 +55,29 @@ __all__ = [
     "Deliveries",
     "Destination",
     "Detail",
+    "Duty",
     "Extracted",
     "Fetched",
     "Generation",
+    "Hosts",
     "Inspector",
     "Intents",
+    "Lanes",
     "ListPage",
     "ListedRow",
     "Maintenance",
     "Meter",
     "Notifier",
     "Offer",
+    "Operator",
     "Orders",
     "Outbox",
     "Pinger",
     "Publishable",
     "Quarantined",
     "SceneRead",
+    "Shifts",
+    "Slot",
     "SmallFetched",
     "SmallFile",
     "Start",

@@ -2,13 +2,17 @@
 
 from typing import Protocol
 
+from orderwatch.ports.actions import Actions
 from orderwatch.ports.catalog import Catalog
 from orderwatch.ports.deliveries import Deliveries
+from orderwatch.ports.hosts import Hosts
 from orderwatch.ports.intents import Intents
+from orderwatch.ports.lanes import Lanes
 from orderwatch.ports.maintenance import Maintenance
 from orderwatch.ports.notifications import Attention, Outbox
 from orderwatch.ports.orders import Accounts, Orders
 from orderwatch.ports.queries import History, OrderSearch, Statistics
+from orderwatch.ports.shifts import Shifts
 
 
 class Store(Protocol):
@@ -16,6 +20,9 @@ class Store(Protocol):
 
     @property
     def accounts(self) -> Accounts: ...
+
+    @property
+    def actions(self) -> Actions: ...
 
     @property
     def attention(self) -> Attention: ...
@@ -30,7 +37,13 @@ class Store(Protocol):
     def history(self) -> History: ...
 
     @property
+    def hosts(self) -> Hosts: ...
+
+    @property
     def intents(self) -> Intents: ...
+
+    @property
+    def lanes(self) -> Lanes: ...
 
     @property
     def maintenance(self) -> Maintenance: ...
@@ -43,6 +56,9 @@ class Store(Protocol):
 
     @property
     def search(self) -> OrderSearch: ...
+
+    @property
+    def shifts(self) -> Shifts: ...
 
     @property
     def statistics(self) -> Statistics: ...

@@ -18,7 +18,7 @@ from orderwatch.ports import UNMETERED, Meter
 from orderwatch.provider.credentials import Credentials
 from orderwatch.provider.page_limits import PageLimits
 from orderwatch.provider.placing import quote_refusal, raise_unless_done, send_once
-from orderwatch.provider.rate_limiter import MAX_WAIT_SECONDS, RateLimiter
+from orderwatch.provider.rate_limiter import MAX_WAIT_SECONDS, Limiter
 from orderwatch.provider.tokens import Tokens
 from orderwatch.provider.transport import (
     DisconnectedError,
@@ -75,7 +75,7 @@ class HttpClient:
         session: aiohttp.ClientSession,
         credentials: Credentials,
         tokens: Tokens,
-        rate_limiter: RateLimiter,
+        rate_limiter: Limiter,
         *,
         network: Network,
         page_limits: PageLimits,
@@ -233,7 +233,9 @@ class HttpClient:
         self.date = reply.date
         if reply.date is not None:
             self._on_date(reply.date)
-        self._rate_limiter.on_response(host, overloaded=reply.is_overload, wait=reply.retry_after or 0.0)
+        await self._rate_limiter.on_response(
+            host, overloaded=reply.is_overload, wait=reply.retry_after or 0.0
+        )
         return reply, token
 
     def _headers(self, api: Api, token: str) -> dict[str, str]:

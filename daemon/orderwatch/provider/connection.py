@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from orderwatch.core.network import DIRECT, Network
 from orderwatch.errors import RefusedError
-from orderwatch.ports import UNMETERED, Archive, Meter, Tasking
+from orderwatch.ports import UNMETERED, Archive, Lanes, Meter, Tasking
 from orderwatch.provider.client import ORDERS, STAPI, TASKING, HttpClient
 from orderwatch.provider.contracts import ContractsApi, explain_refusal, scope_problem
 from orderwatch.provider.credentials import Credentials
@@ -18,7 +18,7 @@ from orderwatch.provider.delivery.archives import open_archive
 from orderwatch.provider.delivery.probe import probe
 from orderwatch.provider.page_limits import PageLimits
 from orderwatch.provider.pagination import Page, pages
-from orderwatch.provider.rate_limiter import RateLimiter
+from orderwatch.provider.rate_limiter import Limiter, RateLimiter, SharedRateLimiter
 from orderwatch.provider.schemas import SchemaReader
 from orderwatch.provider.stapi.archive import StapiArchive
 from orderwatch.provider.stapi.records import ORDER_LIST, OrderRecords
@@ -40,7 +40,7 @@ class Connection:
     archive: Archive
     contracts: ContractsApi | None  # None for legacy credentials
     http: HttpClient = field(repr=False)
-    rate_limiter: RateLimiter = field(repr=False)
+    rate_limiter: Limiter = field(repr=False)
     now: Callable[[], datetime] = field(repr=False)
 
     async def probe(self) -> float | None:
@@ -107,18 +107,22 @@ async def connect(
     learn_secret: Callable[[str], None],
     on_date: Callable[[datetime], None] = lambda _date: None,
     meter: Meter = UNMETERED,
+    lanes: Lanes | None = None,
     now: Callable[[], datetime] = _utc_now,
     monotonic: Callable[[], float] = _boot_time,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> AsyncIterator[Connection]:
     """Open a connection; sends nothing before it is used. Every token goes to `learn_secret` first.
 
-    `on_date` receives the provider's time of every response.
+    `on_date` receives the provider's time of every response. With `lanes` all hosts share the pace.
     """
     async with open_session(network) as session:
-        rate_limiter = RateLimiter(
-            credentials.name, credentials.requests_per_second, monotonic=monotonic, sleep=sleep, rng=rng
-        )
+        rate_limiter: Limiter
+        pace = (credentials.name, credentials.requests_per_second)
+        if lanes is None:
+            rate_limiter = RateLimiter(*pace, monotonic=monotonic, sleep=sleep, rng=rng)
+        else:
+            rate_limiter = SharedRateLimiter(*pace, lanes, monotonic=monotonic, sleep=sleep, rng=rng)
         tokens = Tokens(
             session, credentials, rate_limiter, learn_secret=learn_secret, monotonic=monotonic, meter=meter
         )

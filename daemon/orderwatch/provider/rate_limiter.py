@@ -1,20 +1,45 @@
-"""Limits one account's requests: evenly spaced per host, and none during a pause."""
+"""Limits one account's requests: evenly spaced per API host, and none during a pause."""
 
 import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
-from orderwatch.errors import UnavailableError
+from orderwatch.errors import DatabaseError, UnavailableError
+from orderwatch.ports import Lanes
 
 log = structlog.get_logger()
 
 MAX_WAIT_SECONDS = 10.0  # a call that would wait longer fails with `UnavailableError`
 MAX_GAP_SECONDS = 10.0  # between two requests to an overloaded host
 GAP_GROWTH, GAP_SHRINKAGE = 2.0, 0.75
+
+
+class Limiter(Protocol):
+    """Limits the requests of one account, of this process or of all hosts."""
+
+    @property
+    def pause_left(self) -> float:
+        """Seconds until the current pause ends; 0 if there is none."""
+        ...
+
+    @property
+    def gap(self) -> float:
+        """Seconds between two requests to the slowest host."""
+        ...
+
+    async def acquire(self, host: str, name: str) -> None:
+        """Wait for permission to send one request. Raises `UnavailableError` if that would take long."""
+        ...
+
+    async def on_response(self, host: str, *, overloaded: bool, wait: float) -> None:
+        """Adapt to a response: `overloaded` or not, and how many seconds to pause."""
+        ...
 
 
 @dataclass(slots=True)
@@ -27,7 +52,7 @@ class _Host:
 
 
 class RateLimiter:
-    """The requests of one account, at most `requests_per_second` to each host."""
+    """`Limiter` for the only process with this account: at most `requests_per_second` to each host."""
 
     def __init__(
         self,
@@ -70,14 +95,11 @@ class RateLimiter:
         state = self._hosts[host]
         async with state.queue:
             while (left := max(self.pause_left, state.free_at - self._monotonic())) > 0:
-                if self.pause_left > MAX_WAIT_SECONDS:
-                    message = f"{name}: the provider requires a pause of {self.pause_left:.0f} s more"
-                    raise UnavailableError(message, wait=self.pause_left)
+                _raise_if_long(self.pause_left, name)
                 await self._sleep(left)
             state.free_at = self._monotonic() + state.gap
 
-    def on_response(self, host: str, *, overloaded: bool, wait: float) -> None:
-        """Adapt to a response: `overloaded` or not, and how many seconds to pause."""
+    async def on_response(self, host: str, *, overloaded: bool, wait: float) -> None:
         state = self._hosts[host]
         max_gap = max(self._min_gap, MAX_GAP_SECONDS)
         state.gap = min(
@@ -85,3 +107,81 @@ class RateLimiter:
         )
         if overloaded and wait:
             self.pause(wait)
+
+
+class SharedRateLimiter:
+    """`Limiter` with a lane in the database; without the database nothing is sent.
+
+    `gap` and `pause_left` are what this process has learned last.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        requests_per_second: float,
+        lanes: Lanes,
+        *,
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]],
+        rng: random.Random,
+    ) -> None:
+        self._account = account
+        self._min_gap = 1 / requests_per_second
+        self._max_gap = max(self._min_gap, MAX_GAP_SECONDS)
+        self._lanes = lanes
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._rng = rng
+        self._paused_until = float("-inf")
+        self._gaps: defaultdict[str, float] = defaultdict(lambda: self._min_gap)
+        self._queues: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @property
+    def pause_left(self) -> float:
+        return max(0.0, self._paused_until - self._monotonic())
+
+    @property
+    def gap(self) -> float:
+        return max(self._gaps.values(), default=self._min_gap)
+
+    async def acquire(self, host: str, name: str) -> None:
+        """Wait for the next slot of all hosts. Raises `UnavailableError` if that would take long."""
+        async with self._queues[host]:
+            while True:
+                _raise_if_long(self.pause_left, name)  # a long pause costs no statement per request
+                slot = await self._lanes.reserve(self._account, host, self._min_gap)
+                self._gaps[host] = slot.gap
+                if await self._is_held(slot.held, name):
+                    continue
+                if slot.wait <= 0:
+                    return
+                await self._sleep(slot.wait)
+                if not await self._is_held(await self._lanes.held(self._account), name):
+                    return  # no other host received a Retry-After meanwhile
+
+    async def on_response(self, host: str, *, overloaded: bool, wait: float) -> None:
+        with suppress(DatabaseError):  # the response counts for more; the next slot needs the database too
+            if overloaded and wait:
+                await self._hold(wait * self._rng.uniform(1.0, 1.1))
+            if overloaded or self._gaps[host] > self._min_gap:
+                factor = GAP_GROWTH if overloaded else GAP_SHRINKAGE
+                await self._lanes.scale(self._account, host, factor, (self._min_gap, self._max_gap))
+
+    async def _hold(self, seconds: float) -> None:
+        log.debug("provider.paused", account=self._account, seconds=seconds)
+        self._paused_until = max(self._paused_until, self._monotonic() + seconds)
+        await self._lanes.hold(self._account, seconds)
+
+    async def _is_held(self, seconds: float, name: str) -> bool:
+        """Wait while the account is held, and return whether it was."""
+        self._paused_until = max(self._paused_until, self._monotonic() + seconds)
+        _raise_if_long(seconds, name)
+        if seconds > 0:
+            await self._sleep(seconds)
+        return seconds > 0
+
+
+def _raise_if_long(pause: float, name: str) -> None:
+    """Raise `UnavailableError` if a pause of so many seconds is too long to wait for."""
+    if pause > MAX_WAIT_SECONDS:
+        raise UnavailableError(f"{name}: the provider requires a pause of {pause:.0f} s more", wait=pause)

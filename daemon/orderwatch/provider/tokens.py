@@ -15,7 +15,7 @@ from yarl import URL
 from orderwatch.errors import AnswerError, ProviderError, RefusedError
 from orderwatch.ports import UNMETERED, Meter
 from orderwatch.provider.credentials import Credentials
-from orderwatch.provider.rate_limiter import RateLimiter
+from orderwatch.provider.rate_limiter import Limiter
 from orderwatch.provider.transport import OversizeError, TimeoutReplyError, TransientError, exchange, metered
 
 DEFAULT_LIFETIME_SECONDS = 3600.0  # if the response has none
@@ -67,7 +67,7 @@ class Tokens:
         self,
         session: aiohttp.ClientSession,
         credentials: Credentials,
-        rate_limiter: RateLimiter,
+        rate_limiter: Limiter,
         *,
         learn_secret: Callable[[str], None],
         monotonic: Callable[[], float],
@@ -152,7 +152,9 @@ class Tokens:
         }
         request = exchange(self._session, "POST", url, name="token", document=document)
         reply = await metered(self._meter, "token", request)
-        self._rate_limiter.on_response(host, overloaded=reply.is_overload, wait=reply.retry_after or 0.0)
+        await self._rate_limiter.on_response(
+            host, overloaded=reply.is_overload, wait=reply.retry_after or 0.0
+        )
         if reply.status in _REFUSED:
             raise RefusedError(
                 f"token: {reply.status}: check client_id, client_secret and the token endpoint"

@@ -45,7 +45,7 @@ async def world(tmp_path: Path) -> AsyncIterator[MaintenanceTargets]:
         wanted = plan(tmp_path)
         house = await stack.enter_async_context(open_resources(wanted, Redactor()))
         tree = await RuntimeBuilder(house, wanted, stack).tree(wanted.roots[None])
-        yield MaintenanceTargets(house.store, {None: tree}, {}, house.clock)
+        yield MaintenanceTargets(house.store, house.store, {None: tree}, {}, house.clock)
 
 
 def said(events: LogCapture) -> list[str]:

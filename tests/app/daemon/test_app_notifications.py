@@ -110,7 +110,9 @@ async def test_what_the_log_says_reaches_the_webhook(tmp_path: Path) -> None:
         plan = resolve(settings)
         await listen(store, plan.channels, Wakeup())
         async with (
-            open_dispatchers(plan.notifiers, plan.network, redactor, store) as dispatchers,
+            open_dispatchers(
+                plan.notifiers, plan.network, redactor, dict.fromkeys(plan.notifiers, store.outbox)
+            ) as dispatchers,
             tracked_problems(plan.pace, store, log_listener) as problems,
         ):
             structlog.get_logger().warning("list.failed", account="main", reason=f"see {there.url}")

@@ -2,10 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,16 @@ from structlog.testing import LogCapture
 from tests.service.service_kit import DAY, HOUR, MINUTE, PACE, House, connected, house, new_gate, watching
 from tests.service.tracking_kit import OTHER, TASKS, as_daemon, fault, heard, lie, live, stored
 
+from orderwatch.app.factories import local_turn
 from orderwatch.core.ordering.intent import Budget, Intent, IntentState
 from orderwatch.core.ordering.order_file import Draft
 from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import Request
-from orderwatch.db.lock import ordering_lock
 from orderwatch.errors import UnavailableError
 from orderwatch.provider.connection import Connection
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.account_context import AccountContext
+from orderwatch.service.cluster.ordering_turn import OrderingTurn
 from orderwatch.service.ordering.placer import Placer
 from orderwatch.service.ordering.standing_orders import StandingOrders
 from orderwatch.service.polling.recorder import Recorder
@@ -57,7 +57,7 @@ def standing(
     connection: Connection | None = None,
     contract: str | None = None,
     breaker: AccountBreaker | None = None,
-    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+    turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> StandingOrders:
     """As a new process puts it together."""
     provider = connection or h.connection
@@ -339,11 +339,19 @@ async def test_an_account_in_trouble_is_left_alone_until_it_is_well(tmp_path: Pa
         assert len(sent(h)) == 1
 
 
-async def test_while_another_process_orders_nothing_is_done_and_the_next_ring_comes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shared", [False, True])
+async def test_while_another_process_orders_nothing_is_done_and_the_next_ring_comes(
+    tmp_path: Path, *, shared: bool
+) -> None:
     async with house(tmp_path, Scenario()) as h:
-        turn = partial(ordering_lock, tmp_path / "orderwatch.db")
+
+        def turn() -> AbstractAsyncContextManager[None]:
+            if shared:
+                return OrderingTurn(h.store.shifts, MINUTE, now=h.time.now).hold()
+            return local_turn(tmp_path / "orderwatch.db")
+
         of = standing(h, declared(h), turn=turn)
-        with turn():
+        async with turn():
             await of.process()
         assert (await intents(h), h.simulator.journal.entries) == ([], [])
         [problem] = await of.problems()
@@ -435,7 +443,7 @@ async def test_what_was_surely_not_taken_is_never_sent_again_by_itself_and_looke
 async def test_an_error_of_our_own_while_ordering_is_that_accounts_trouble_and_ends_nothing(
     tmp_path: Path, events: LogCapture
 ) -> None:
-    def broken() -> AbstractContextManager[None]:
+    def broken() -> AbstractAsyncContextManager[None]:
         if h.time.now() < h.time.epoch + HOUR:
             raise KeyError("canary")
         return nullcontext()

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from tests.db.kit import a_delivery, an_order
+from tests.db.kit import NOW, a_delivery, an_order
 from tests.web.api_kit import HOSTILE, asked, fill, served, told
 
+from orderwatch.core.cluster.hosts import Host
+from orderwatch.core.deliveries.sidecar import zulu
 from orderwatch.core.model import Capture, CapturePhase, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.daemon_status import alive_file
@@ -20,7 +22,7 @@ from orderwatch.web.api.openapi import description
 
 DESCRIBED: dict[str, Any] = json.loads(json.dumps(description()))
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-PLAIN = [path for path in DESCRIBED["paths"] if path != "/api/events"]
+PLAIN = [path for path, said in DESCRIBED["paths"].items() if "get" in said and path != "/api/events"]
 
 
 def valid(path: str, status: int, body: bytes) -> None:
@@ -190,6 +192,23 @@ async def test_accounts_come_with_the_last_sign_of_life(database: Path) -> None:
             daemon = (await told(at.port, "/api/accounts"))["daemon"]
         assert daemon["running"]
         assert daemon["last_alive_at"].endswith("Z")
+
+
+async def test_hosts_are_shown_with_what_each_does(database: Path) -> None:
+    async with served(database) as at:
+        assert await told(at.port, "/api/hosts") == {"hosts": []}
+        await at.store.hosts.beat(
+            Host(host="one", boot="b", version="1", config_digest="", seen_at=NOW, accounts=["main"])
+        )
+        [host] = (await told(at.port, "/api/hosts"))["hosts"]
+        assert host == {
+            "host": "one",
+            "version": "1",
+            "seen_at": zulu(NOW),
+            "accounts": ["main"],
+            "downloads": 0,
+            "state": "running",
+        }
 
 
 async def test_a_page_of_orders_with_many_files_lists_them_all(database: Path) -> None:

@@ -11,6 +11,7 @@ from tests.web.api_kit import Served, asked, served
 from tests.web.pages.test_web_pages import Outline
 
 from orderwatch.core.attention.concern import Concern, Reason
+from orderwatch.core.cluster.hosts import HostReport, HostState
 from orderwatch.core.model import DeliveryState, OrderState
 from orderwatch.core.statistics import Counts
 from orderwatch.ports.dashboard import AccountSeen, Overview, TreeSeen
@@ -48,6 +49,21 @@ async def test_where_all_is_well_it_says_so_and_when_it_looked_last(database: Pa
     assert accounts == "Accounts main fine; polled 3 min ago"
     assert transfers == "Transfers No downloads in progress."
     assert space == "Space /srv/deliveries 2.5 GB may be written"
+
+
+async def test_hosts_are_shown_only_if_there_are_several(database: Path) -> None:
+    one, two = (
+        HostReport(
+            host=name, version="1", seen_at=NOW - 3 * MINUTE, accounts=["main"], downloads=2, state=state
+        )
+        for name, state in (("one", HostState.RUNNING), ("two", HostState.GONE))
+    )
+    assert len(await shown(database, replace(WELL, hosts=[one]))) == 4
+    *_, hosts = await shown(database, replace(WELL, hosts=[one, two]))
+    assert hosts == (
+        "Hosts one running; polls 1 account, 2 downloads "
+        "two gone, last sign of life 3 min ago; polls 1 account, 2 downloads"
+    )
 
 
 async def test_what_needs_a_person_is_shown_with_its_age_and_what_to_do(database: Path) -> None:

@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from typing import NamedTuple
 
-from orderwatch.app.factories import Factory, held_database, open_connection
+from orderwatch.app.factories import Factory, held_database, lanes_of, open_connection, ordering_turn
 from orderwatch.app.plan import Plan
 from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.intent import Intent, forgotten
@@ -16,7 +16,6 @@ from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.ordering.request import KnownOrderNames, Request
 from orderwatch.core.ordering.standing_orders import marked, name_of, steps
 from orderwatch.core.orders.snapshot import OrderSnapshot
-from orderwatch.db.lock import ordering_lock
 from orderwatch.db.migrate import Schema, schema_of
 from orderwatch.db.repositories import Store, open_reader, open_store
 from orderwatch.errors import LockedError, ProviderError
@@ -127,7 +126,13 @@ async def place(
         placers = {}
         for account in _accounts(orders):
             connection = await stack.enter_async_context(
-                open_connection(plan.accounts[account], plan.network, redactor, on_date=parts.clock.on_date)
+                open_connection(
+                    plan.accounts[account],
+                    plan.network,
+                    redactor,
+                    on_date=parts.clock.on_date,
+                    lanes=lanes_of(plan, store),
+                )
             )
             context = parts.context(plan.accounts[account], store)
             placers[account] = parts.placer(context, parts.recorder(context), connection)
@@ -158,27 +163,36 @@ async def forget(plan: Plan, orders: Sequence[PlaceRequest]) -> list[Intent]:
 @asynccontextmanager
 async def open_order_store(plan: Plan) -> AsyncIterator[Store]:
     """Open the database, creating it if needed, with the turn to order; works beside a running daemon."""
-    database = plan.database.path
+    database = plan.database.location
     async with AsyncExitStack() as stack:
-        for left in range(round(_TURN_TIMEOUT_SECONDS / _TURN_RETRY_SECONDS), -1, -1):
-            try:
-                if schema_of(database) is not Schema.CURRENT:  # several processes may create it
-                    with held_database(plan.database):
-                        pass
-                stack.enter_context(ordering_lock(database))
-                break
-            except LockedError:
-                if not left:
-                    raise
-                await asyncio.sleep(_TURN_RETRY_SECONDS)
-        store = await stack.enter_async_context(open_store(database))
+        await _patiently(lambda: _create(plan))
+        opened = await stack.enter_async_context(open_store(database))
+        turn, store = ordering_turn(plan, opened, Clock().now)
+        await _patiently(lambda: stack.enter_async_context(turn()))
         store.outbox.subscribe(plan.channels)
         yield store
 
 
+async def _create(plan: Plan) -> None:
+    """Create the database if needed; several processes may do so at once."""
+    if schema_of(plan.database.location) is not Schema.CURRENT:
+        with held_database(plan.database):
+            pass
+
+
+async def _patiently(attempt: Callable[[], Awaitable[None]]) -> None:
+    """Await the attempt, again and again while another process has the lock."""
+    for _ in range(round(_TURN_TIMEOUT_SECONDS / _TURN_RETRY_SECONDS)):
+        with suppress(LockedError):
+            await attempt()
+            return
+        await asyncio.sleep(_TURN_RETRY_SECONDS)
+    await attempt()
+
+
 async def _intents(plan: Plan) -> Sequence[Intent]:
     """Return every intent; none without a database."""
-    database = plan.database.path
+    database = plan.database.location
     if schema_of(database) is not Schema.CURRENT:
         return []
     async with open_reader(database) as reader:
@@ -191,7 +205,7 @@ def _accounts(orders: Sequence[PlaceRequest]) -> Collection[str]:
 
 async def orders_named(plan: Plan, name: str) -> list[tuple[str, str]]:
     """Return account and id of the known orders with this order or task id, of configured accounts."""
-    database = plan.database.path
+    database = plan.database.location
     if schema_of(database) is not Schema.CURRENT:
         return []
     async with open_reader(database) as reader:
@@ -214,7 +228,9 @@ async def cancel(
     parts, settings = Factory(plan, random.SystemRandom(), Clock(), Wakeup()), plan.accounts[account]
     async with (
         open_order_store(plan) as store,
-        open_connection(settings, plan.network, redactor, on_date=parts.clock.on_date) as connection,
+        open_connection(
+            settings, plan.network, redactor, on_date=parts.clock.on_date, lanes=lanes_of(plan, store)
+        ) as connection,
     ):
         recorder = parts.recorder(parts.context(settings, store))
         return await Canceller(connection.tasking, recorder, now=parts.clock.now).cancel(order_id, act)

@@ -7,10 +7,12 @@ from datetime import datetime
 from pathlib import Path
 
 from orderwatch.app.attention import concerns_of
+from orderwatch.app.hosts import reports_of
 from orderwatch.app.order_facts import facts_of
 from orderwatch.app.plan import Plan
 from orderwatch.core.attention.attention import unacknowledged
 from orderwatch.core.attention.concern import Concern
+from orderwatch.core.cluster.hosts import HostReport
 from orderwatch.core.deliveries.disk_shortage import shortage
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.orders.explain import Evidence, Facts, explain
@@ -63,6 +65,10 @@ class Dashboard:
         """Return what needs a person now and is not acknowledged."""
         return unacknowledged(await concerns_of(self.plan, self.reader, self.now()))
 
+    async def hosts(self) -> Sequence[HostReport]:
+        """Return what each host does."""
+        return await reports_of(self.plan, self.reader, self.now())
+
     async def overview(self) -> Overview:
         """Return the present totals, accounts, trees and concerns."""
         work = self.live.work
@@ -85,7 +91,9 @@ class Dashboard:
                 for root, tree in (work.trees if work else {}).items()
             ],
             attention=await self.attention(),
+            pauses=await self.reader.actions.pauses(),
             counts=await self.reader.statistics.counts(),
+            hosts=await self.hosts(),
         )
 
 

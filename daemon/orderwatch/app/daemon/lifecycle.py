@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import structlog
 
 import orderwatch
+from orderwatch.app.daemon.membership import joined
 from orderwatch.app.daemon.monitor import Monitor
 from orderwatch.app.daemon.resources import Resources, open_resources
 from orderwatch.app.daemon.scheduler import Schedule, scheduled
 from orderwatch.app.daemon.signals import SignalControl
-from orderwatch.app.daemon.supervisor import Supervisor, open_supervisor
+from orderwatch.app.daemon.supervisor import Supervisor, Work, open_supervisor
 from orderwatch.app.factories import learn_secrets, set_up_log
 from orderwatch.app.notifications import tracked_problems
 from orderwatch.app.plan import resolve
@@ -54,13 +55,19 @@ async def open_daemon(settings: Settings, redactor: Redactor) -> AsyncIterator["
         store, listener, now = resources.store, resources.log_listener, resources.clock.now
         set_up_log(settings, redactor, [listener])
         log.info("daemon.started", version=orderwatch.__version__, accounts=list(plan.accounts))
-        problems = await stack.enter_async_context(tracked_problems(plan.pace, store, listener, now=now))
+        shared = plan.database.is_shared
+        host = plan.settings.cluster.name if shared else None
+        tracked = tracked_problems(plan.pace, store, listener, now=now, host=host)
+        problems = await stack.enter_async_context(tracked)
         await recover(store, now)
+        membership = joined(resources, shared=shared)
+        resources, works = await stack.enter_async_context(membership)
+        await resources.action_watch.read()  # before any worker starts what is paused
         schedule = stack.enter_context(scheduled(resources))
         supervisor = await stack.enter_async_context(open_supervisor(resources, plan))
         monitor = Monitor(resources, supervisor, problems)
         daemon = Daemon(resources, supervisor, schedule, monitor)
-        daemon.begin()
+        daemon.begin(*works)
         stack.enter_context(monitor.listening())
         yield daemon
 
@@ -72,10 +79,12 @@ class Daemon:
     schedule: Schedule
     monitor: Monitor
 
-    def begin(self) -> None:
+    def begin(self, *works: Work) -> None:
         """Start the workers that no configuration changes."""
+        self.monitor.assign()
         self.schedule.planners = lambda: self.supervisor.runtime.watchers
-        self.supervisor.start(self.schedule.run, *self.monitor.works)
+        follow = self.supervisor.follow_roster
+        self.supervisor.start(self.schedule.run, follow, *works, *self.monitor.works)
         self._configure()
 
     async def reload(self, reread: Callable[[], Settings]) -> None:
@@ -94,7 +103,7 @@ class Daemon:
             self.resources.monitoring.metrics.reloaded(good=True)
 
     async def _apply(self, settings: Settings) -> None:
-        if settings.database.path != self.resources.database:
+        if settings.database.location != self.resources.database:
             raise ConfigError(["database.url: needs a restart"])
         learn_secrets(settings, self.resources.redactor)
         before = self.supervisor.runtime

@@ -11,11 +11,13 @@ from orderwatch.app.daemon.resources import Resources
 from orderwatch.app.daemon.runtime import Runtime
 from orderwatch.app.daemon.supervisor import Supervisor, Work
 from orderwatch.core.attention.attention import headline
+from orderwatch.core.cluster.shifts import CATALOG, KEEPER
 from orderwatch.core.model import SETTLED, OrderState
 from orderwatch.core.notifications.problems import Problem
 from orderwatch.core.statistics import MetricCounts
 from orderwatch.errors import DatabaseError
 from orderwatch.ops import systemd
+from orderwatch.service.cluster.host_watch import HostWatch
 from orderwatch.service.notifications.attention import AttentionTracker
 from orderwatch.service.notifications.problem_tracker import ProblemTracker
 from orderwatch.service.wakeup import Wakeup
@@ -40,6 +42,9 @@ class Monitor:
         self._problems = problems
         self._status_wakeup = Wakeup()
         self._tasks = build_maintenance(supervisor.runtime.plan, _targets(resources, supervisor.runtime))
+        problems.holds = resources.roster.holds
+        lease = supervisor.runtime.plan.settings.cluster.lease
+        self._host_watch = HostWatch(resources.store.hosts, lease, problems, now=resources.clock.now)
         live = resources.monitoring.live
         live.problems = lambda: list(problems.open.values())
         live.last_backup = lambda: self._tasks.maintenance.last_backup
@@ -47,9 +52,20 @@ class Monitor:
             resources.store.attention,
             scope=lambda: scope_of(supervisor.runtime.plan),
             now=resources.clock.now,
+            records=partial(resources.roster.holds, KEEPER),
         )
         live.attention = lambda: self._attention.current
         live.read_attention = self._attention.read
+
+    def assign(self) -> None:
+        """Have the supervisor run the work of one host at a time."""
+        tick, roster = self._resources.poll_wakeup, self._resources.roster
+        self._supervisor.assign(
+            KEEPER,
+            partial(tick.run_on_each, self._tasks.maintenance.run_due),
+            partial(roster.renewed.run_on_each, self._host_watch.check),
+        )
+        self._supervisor.assign(CATALOG, partial(tick.run_on_each, self._tasks.catalog_updater.update))
 
     @property
     def works(self) -> Sequence[Work]:
@@ -58,9 +74,9 @@ class Monitor:
             observed.live.loop.run,
             observed.listener.run,
             self._problems.run,
-            partial(tick.run_on_each, self._tasks.maintenance.run_due),
+            partial(self._resources.action_watch.run, observed.live.liveness.worker("actions", limit=60)),
+            partial(self._resources.roster.renewed.run_on_each, self._problems.refresh),
             partial(tick.run_on_each, self._tasks.check_runner.run_due),
-            partial(tick.run_on_each, self._tasks.catalog_updater.update),
             partial(tick.run_on_each, self._attention.update),
             self._feed_watchdog,
             self._report_status,
@@ -121,8 +137,8 @@ class Monitor:
             counts = in_words(await self._resources.store.statistics.metric_counts())
         except DatabaseError as error:
             return str(error)
-        current = self._attention.current
-        return counts if current is None else f"{counts}; {headline(current)}"
+        current, pauses = self._attention.current, self._resources.controls.pauses
+        return counts if current is None else f"{counts}; {headline(current, pauses)}"
 
 
 def in_words(census: MetricCounts) -> str:
@@ -146,4 +162,10 @@ def _is_orphan(runtime: Runtime, renewed: set[str], problem: Problem) -> bool:
 
 
 def _targets(resources: Resources, runtime: Runtime) -> MaintenanceTargets:
-    return MaintenanceTargets(resources.store, runtime.trees, runtime.breakers, resources.clock)
+    return MaintenanceTargets(
+        resources.store_for(KEEPER),
+        resources.store_for(CATALOG),
+        runtime.trees,
+        runtime.breakers,
+        resources.clock,
+    )

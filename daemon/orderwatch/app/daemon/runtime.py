@@ -8,16 +8,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from orderwatch.app.daemon.resources import Resources, open_resources
-from orderwatch.app.factories import Factory, open_connection
+from orderwatch.app.factories import Factory, lanes_of, open_connection, ordering_turn
 from orderwatch.app.notifications import listen, open_dispatchers, open_heartbeat
 from orderwatch.app.plan import AccountPlan, Plan
 from orderwatch.core.attention.concern import Concern
+from orderwatch.core.cluster.shifts import account_shift, channel_shift
 from orderwatch.db.lock import exclusive_lock
 from orderwatch.db.repositories import Store
 from orderwatch.ops.log import Redactor
 from orderwatch.ports import AccountState, Meter
 from orderwatch.provider.connection import Connection
 from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.actions.controls import Controls
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.fetcher import Fetcher, recover
@@ -56,6 +58,7 @@ class Runtime:
     heartbeat: Heartbeat | None
     fetcher: Fetcher
     trees: Mapping[str | None, OpenTree]
+    controls: Controls
 
     @property
     def watchers(self) -> Sequence[Poller | StandingOrders]:
@@ -67,6 +70,7 @@ async def open_runtime(plan: Plan, redactor: Redactor) -> AsyncIterator[Runtime]
     """Open a runtime for a command, and recover what a killed process left."""
     async with open_resources(plan, redactor) as resources, build_runtime(resources, plan) as runtime:
         await listen(resources.store, plan.channels, resources.notify_wakeup)
+        await resources.action_watch.read()
         await recover(resources.store, resources.clock.now)
         yield runtime
 
@@ -100,6 +104,7 @@ async def build_runtime(resources: Resources, plan: Plan) -> AsyncIterator[Runti
             heartbeat=await builder.heartbeat(),
             fetcher=await builder.fetcher(tools),
             trees=trees,
+            controls=resources.controls,
         )
 
 
@@ -134,15 +139,21 @@ class RuntimeBuilder:
 
     async def connection(self, account: AccountPlan) -> Connection:
         key = ("connection", account.name, account.settings, account.requests_per_second, self.plan.network)
-        on_date, meter = self.resources.clock.on_date, self.meter(account.name)
         opening = partial(
-            open_connection, account, self.plan.network, self.resources.redactor, on_date=on_date, meter=meter
+            open_connection,
+            account,
+            self.plan.network,
+            self.resources.redactor,
+            on_date=self.resources.clock.on_date,
+            meter=self.meter(account.name),
+            lanes=lanes_of(self.plan, self.resources.store),
         )
         return await self.resources.pool.open(self.stack, key, opening)
 
     async def breaker(self, account: AccountPlan, kept: Mapping[str, AccountState]) -> AccountBreaker:
         key = ("breaker", account.name, account.settings, self.plan.pace.interval)
-        making = partial(self.parts.breaker, account.name, self.resources.store, kept)
+        store = self.resources.store_for(account_shift(account.name))
+        making = partial(self.parts.breaker, account.name, store, kept)
         return await self.resources.pool.make(self.stack, key, making)
 
     async def tools(
@@ -194,13 +205,16 @@ class RuntimeBuilder:
 
         def make() -> tuple[Poller, StandingOrders]:
             polling = self._worker(f"poller {name}")
+            store = self.resources.store_for(account_shift(name))
             context = self.parts.context(
-                account, self.resources.store, meter=self.meter(name), worker=polling
+                account, store, controls=self.resources.controls, meter=self.meter(name), worker=polling
             )
             on_sweep = partial(self.resources.sweep_log.record, name)
             poller = self.parts.poller(context, connection, breaker, on_sweep)
-            ordering = replace(context, worker=self._worker(f"standing {name}", _LIST_SEARCH_SECONDS))
-            return poller, self.parts.standing_orders(ordering, poller.recorder, connection, breaker)
+            turn, store = ordering_turn(self.plan, store, self.resources.clock.now)
+            worker = self._worker(f"standing {name}", _LIST_SEARCH_SECONDS)
+            ordering = replace(context, store=store, worker=worker)
+            return poller, self.parts.standing_orders(ordering, poller.recorder, connection, breaker, turn)
 
         options = (account.watched, self.plan.polling, self.plan.ordering)
         key = ("work", name, connection, breaker, options, account.standing_orders)
@@ -209,7 +223,8 @@ class RuntimeBuilder:
     async def dispatchers(self) -> Sequence[Dispatcher]:
         plan, resources = self.plan, self.resources
         key = ("dispatchers", tuple(plan.notifiers.items()), plan.network)
-        opening = partial(open_dispatchers, plan.notifiers, plan.network, resources.redactor, resources.store)
+        outboxes = {name: resources.store_for(channel_shift(name)).outbox for name in plan.notifiers}
+        opening = partial(open_dispatchers, plan.notifiers, plan.network, resources.redactor, outboxes)
         return await self.resources.pool.open(self.stack, key, partial(opening, now=resources.clock.now))
 
     async def heartbeat(self) -> Heartbeat | None:
@@ -232,6 +247,7 @@ class RuntimeBuilder:
             now=resources.clock.now,
             rng=resources.rng,
             host_breakers=resources.host_breakers,
+            controls=resources.controls,
             liveness=resources.monitoring.live.liveness,
             max_silence=self._patience,
         )

@@ -2,24 +2,37 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
+
+import structlog
 
 from orderwatch.app.daemon.resources import Resources
 from orderwatch.app.daemon.runtime import Runtime, build_runtime
 from orderwatch.app.notifications import listen
 from orderwatch.app.plan import Plan
 from orderwatch.config import Http, current
-from orderwatch.errors import DatabaseError
+from orderwatch.core.cluster.shifts import KEEPER, account_shift, channel_shift
+from orderwatch.errors import DatabaseError, LostShiftError
 from orderwatch.ops import live_state
 from orderwatch.ops.live_state import AccountAtWork, TreeAtWork
+from orderwatch.service.cluster.roster import Roster
 from orderwatch.service.fetching.fetcher import Fetcher
 from orderwatch.web.server.listener import ListenAddress
+
+log = structlog.get_logger()
 
 _STOP_GRACE_SECONDS = 3.0  # for downloads to finish
 
 Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Assignment(NamedTuple):
+    """What runs while this host holds the shift."""
+
+    shift: str
+    run: Work
 
 
 class WorkerPool(NamedTuple):
@@ -42,6 +55,8 @@ class Supervisor:
         self._tasks = tasks
         self._opened = opened  # the components of `runtime`
         self._watching: dict[object, asyncio.Task[None]] = {}
+        self._turn = asyncio.Lock()  # a reload and a change of shifts both start and stop workers
+        self._assigned: dict[object, Assignment] = {}  # across reloads
         self._always: list[asyncio.Task[None]] = []
         self._pool: WorkerPool | None = None
         self._retiring: list[tuple[WorkerPool, AsyncExitStack]] = []
@@ -50,21 +65,25 @@ class Supervisor:
         """Start workers that run across reloads, until `drain`."""
         self._always += [self._tasks.create_task(work()) for work in works]
 
+    def assign(self, shift: str, *works: Work) -> None:
+        """Run these works across reloads, whenever this host holds the shift."""
+        self._assigned |= {work: Assignment(shift, work) for work in works}
+
     async def apply(self, plan: Plan) -> None:
         """Apply another plan; raises `OrderwatchError` if that fails, and nothing changed.
 
         Running downloads finish under the old plan; workers whose settings did not change go on.
         """
-        async with AsyncExitStack() as opening:
+        async with self._turn, AsyncExitStack() as opening:
             runtime = await opening.enter_async_context(build_runtime(self._resources, plan))
             async with self._resources.monitoring.listener.moved(_listen_address(plan.http)):
                 await listen(self._resources.store, plan.channels, self._resources.notify_wakeup)
-            await self._cancel(self._watching.keys() - _watchers(self._resources, runtime).keys())
+            assignments = self._assignments(runtime)
+            await self._cancel([w for w in self._watching if w not in assignments])
             await self._refresh_breakers(runtime)
-            opened = opening.pop_all()
-        before, self._opened, self.runtime = self._opened, opened, runtime
-        pool = self._pool
-        self.begin()
+            before, self._opened, self.runtime = self._opened, opening.pop_all(), runtime
+            pool = self._pool
+            self.begin()
         if pool is None or pool is self._pool:
             await before.aclose()
         else:
@@ -84,19 +103,54 @@ class Supervisor:
             ):
                 breaker.trouble = trouble
 
+    async def follow_roster(self) -> None:
+        """Start and stop workers as this host gets and loses shifts."""
+        roster = self._resources.roster
+        while True:
+            ticket = roster.renewed.subscribe()
+            with suppress(DatabaseError):  # the next renewal follows it again
+                async with self._turn:
+                    await self._follow_once(roster)
+            await ticket.wait()
+
+    async def _follow_once(self, roster: Roster) -> None:
+        assignments = self._assignments(self.runtime)
+        await self._cancel(
+            [
+                watcher
+                for watcher, task in self._watching.items()
+                if task.done() or not roster.holds(assignments[watcher].shift)
+            ]
+        )
+        await self._follow_breakers()
+        self.begin()
+        await roster.hand_over()
+
+    async def _follow_breakers(self) -> None:
+        """Load the state of the breakers that another host's poller opens and closes."""
+        pollers, breakers = self.runtime.pollers, self.runtime.breakers
+        others = [name for name, poller in pollers.items() if poller not in self._watching]
+        kept = await self._resources.store.accounts.states() if others else {}
+        for name in others:
+            breakers[name].trouble = kept[name].trouble if name in kept else None
+
     def begin(self) -> None:
-        """Start the workers of `runtime` that do not run yet."""
+        """Start the workers of `runtime` that do not run yet and whose shift this host holds."""
         _configure(self._resources, self.runtime)
-        for watcher, work in _watchers(self._resources, self.runtime).items():
-            if watcher not in self._watching:
-                self._watching[watcher] = self._tasks.create_task(work())
+        for watcher, (shift, work) in self._assignments(self.runtime).items():
+            if watcher not in self._watching and self._resources.roster.holds(shift):
+                self._watching[watcher] = self._tasks.create_task(_until_lost(shift, work))
         parallel = self.runtime.plan.parallel
         if self._pool is None or self._pool[:2] != (self.runtime.fetcher, parallel):
             self._pool = self._start_pool(self.runtime.fetcher, parallel)
 
+    def _assignments(self, runtime: Runtime) -> Mapping[object, Assignment]:
+        return {**_watchers(self._resources, runtime), **self._assigned}
+
     async def drain(self) -> None:
         """Stop all workers; downloads get a few seconds to finish and resume after the next start."""
         self._resources.store.database.stop_waiting()
+        await self._turn.acquire()  # for good: nothing starts workers any more
         await self._cancel(self._watching.keys())
         for task in self._always:
             task.cancel()
@@ -158,16 +212,27 @@ async def open_supervisor(resources: Resources, plan: Plan) -> AsyncIterator[Sup
         await supervisor.close()
 
 
-def _watchers(resources: Resources, runtime: Runtime) -> Mapping[object, Work]:
-    """Return the `run` of each worker of this runtime."""
-    works: dict[object, Work] = {}
-    for watcher in runtime.watchers:
-        works[watcher] = partial(watcher.run, resources.poll_wakeup)
+async def _until_lost(shift: str, work: Work) -> None:
+    """Run until another host has the shift, as a refused write shows."""
+    try:
+        await work()
+    except* LostShiftError:
+        log.debug("shift.refused", shift=shift)
+
+
+def _watchers(resources: Resources, runtime: Runtime) -> Mapping[object, Assignment]:
+    """Return the shift and the `run` of each worker of this runtime."""
+    found: dict[object, Assignment] = {}
+    for watchers in (runtime.pollers, runtime.standing_orders):
+        for name, watcher in watchers.items():
+            run = partial(watcher.run, resources.poll_wakeup)
+            found[watcher] = Assignment(account_shift(name), run)
     for dispatcher in runtime.dispatchers:
-        works[dispatcher] = partial(dispatcher.run, resources.notify_wakeup)
+        run = partial(dispatcher.run, resources.notify_wakeup)
+        found[dispatcher] = Assignment(channel_shift(dispatcher.channel), run)
     if runtime.heartbeat is not None:
-        works[runtime.heartbeat] = runtime.heartbeat.run
-    return works
+        found[runtime.heartbeat] = Assignment(KEEPER, runtime.heartbeat.run)
+    return found
 
 
 def _configure(resources: Resources, runtime: Runtime) -> None:
@@ -196,4 +261,6 @@ def _configure(resources: Resources, runtime: Runtime) -> None:
 
 
 def _listen_address(http: Http) -> ListenAddress:
-    return ListenAddress(http.listen, http.hosts, current(http.token))
+    return ListenAddress(
+        http.listen, http.hosts, current(http.token), actions=http.actions, user_header=http.user_header
+    )

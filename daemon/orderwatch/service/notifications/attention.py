@@ -18,14 +18,23 @@ _UNLOGGED = {Reason.ORDER_FAILED, Reason.OVERDUE}
 
 
 class AttentionTracker:
-    """`current` are the concerns of the last update, None if unknown."""
+    """`current` are the concerns of the last update, None if unknown.
+
+    Of several hosts one `records` what is new and what is over.
+    """
 
     def __init__(
-        self, attention: Attention, *, scope: Callable[[], Scope], now: Callable[[], datetime]
+        self,
+        attention: Attention,
+        *,
+        scope: Callable[[], Scope],
+        now: Callable[[], datetime],
+        records: Callable[[], bool] = lambda: True,
     ) -> None:
         self._attention = attention
         self._scope = scope
         self._now = now
+        self._records = records
         self.current: Sequence[Concern] | None = None
         self._failing = False
         self._lock = asyncio.Lock()  # two updates at once would raise a concern twice
@@ -61,7 +70,7 @@ class AttentionTracker:
         now = self._now()
         evidence = await self._attention.evidence(now)
         found = concerns(evidence, now, self._scope())
-        if news := changes(found, evidence.raised):
+        if self._records() and (news := changes(found, evidence.raised)):
             await self._attention.record(news, now)
             for concern in news.raised:
                 _log_raised(concern)

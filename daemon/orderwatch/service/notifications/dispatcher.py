@@ -49,6 +49,7 @@ class Dispatcher:
 
     async def run(self, news: Wakeup) -> None:
         """Send forever; errors of the channel or a locked database never end it."""
+        self._batch = ()  # another host may have sent it since
         await self.load_state()
         while True:
             try:

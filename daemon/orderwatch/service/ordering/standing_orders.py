@@ -1,7 +1,7 @@
 """Places the standing orders of one account, each once and within the budget, and searches open intents."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 import structlog
@@ -44,7 +44,7 @@ class StandingOrders:
         budget: Budget,
         resend: bool,
         may_order: Callable[[], Awaitable[None]],
-        turn: Callable[[], AbstractContextManager[None]],
+        turn: Callable[[], AbstractAsyncContextManager[None]],
     ) -> None:
         self._account = context.account
         self._planner = StandingPlanner(
@@ -61,6 +61,7 @@ class StandingOrders:
         self._may_order = may_order
         self._turn = turn
         self._now = context.now
+        self._controls = context.controls
         self._worker = context.worker
         self._not_before: datetime | None = None
         self._blocked: dict[str, str] = {}  # logged reasons by name
@@ -74,7 +75,8 @@ class StandingOrders:
             while True:
                 self._worker.progress()
                 ticket = tick.subscribe()
-                await self.process()
+                if self._controls.pauses.of_polling(self._account) is None:
+                    await self.process()
                 await ticket.wait()
 
     def on_clock_step(self, by: timedelta) -> None:
@@ -128,7 +130,7 @@ class StandingOrders:
 
     async def _order_in_turn(self) -> None:
         try:
-            with self._turn():
+            async with self._turn():
                 plan = self._planner.plan(
                     await self._intents()
                 )  # another process may have changed rows before

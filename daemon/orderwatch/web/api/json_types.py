@@ -8,8 +8,12 @@ from orderwatch.core.json_types import (
     Count,
     DaemonJson,
     ExplanationJson,
+    HostJson,
     OrderJson,
+    PauseJson,
     ProblemJson,
+    RefreshJson,
+    RequeuedJson,
     TransferJson,
     TransitionJson,
 )
@@ -48,12 +52,49 @@ class AccountsJson(TypedDict):
 
     daemon: DaemonJson
     accounts: list[AccountJson]
+    pauses: list[PauseJson]
+
+
+class HostsJson(TypedDict):
+    """The hosts that run on this database."""
+
+    hosts: list[HostJson]
 
 
 class TransfersJson(TypedDict):
     """The downloads in progress."""
 
     transfers: list[TransferJson]
+
+
+class RefreshedJson(TypedDict):
+    """What a refresh found, by account."""
+
+    refreshed: list[RefreshJson]
+
+
+class PausedJson(TypedDict):
+    """The pause in effect."""
+
+    paused: PauseJson
+
+
+class ResumedJson(TypedDict):
+    """The pause that has ended."""
+
+    resumed: Annotated[PauseJson | None, "Null: nothing was paused."]
+
+
+class RequeuedFilesJson(TypedDict):
+    """The deliveries that are queued again."""
+
+    requeued: list[RequeuedJson]
+
+
+class AcknowledgedJson(TypedDict):
+    """What does not need a person any more."""
+
+    acknowledged: list[ConcernJson]
 
 
 class ErrorJson(TypedDict):

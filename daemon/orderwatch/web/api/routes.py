@@ -10,6 +10,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from orderwatch.core.attention.concern import Concern
+from orderwatch.core.cluster.hosts import HostReport
 from orderwatch.core.daemon_status import DaemonStatus
 from orderwatch.core.model import Order
 from orderwatch.core.orders.explain import Facts
@@ -18,7 +19,9 @@ from orderwatch.core.serializers import (
     concern_to_dict,
     daemon_status_to_dict,
     explanation_to_dict,
+    host_to_dict,
     order_to_dict,
+    pause_to_dict,
     problem_to_dict,
     transfer_to_dict,
     transition_to_dict,
@@ -32,6 +35,7 @@ from orderwatch.web.api.json_types import (
     AttentionJson,
     ErrorJson,
     ExplainedOrderJson,
+    HostsJson,
     OrdersJson,
     ProblemsJson,
     TransfersJson,
@@ -47,19 +51,27 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Attention = Callable[[], Awaitable[Sequence[Concern]]]
 Explained = Callable[[Order], Awaitable[Facts]]
 Alive = Callable[[], DaemonStatus]
+HostReports = Callable[[], Awaitable[Sequence[HostReport]]]
 
 
 def api(
-    records: Store, explained: Explained, attention: Attention, changes: ChangeFeed, alive: Alive
+    records: Store,
+    explained: Explained,
+    attention: Attention,
+    changes: ChangeFeed,
+    alive: Alive,
+    *,
+    hosts: HostReports,
 ) -> Callable[[web.Application], None]:
     """Returns a function that adds the paths to an application; `explained` gathers facts of an order."""
-    asked = _Api(records, explained, attention, changes, alive)
+    asked = _Api(records, explained, attention, changes, alive, hosts=hosts)
     handlers: Mapping[str, Handler] = {
         "/api/orders": asked.orders,
         "/api/orders/{account}/{order_id}": asked.order,
         "/api/attention": asked.attention,
         "/api/problems": asked.problems,
         "/api/accounts": asked.accounts,
+        "/api/hosts": asked.hosts,
         "/api/transfers": asked.transfers,
         "/api/events": events(records, changes),
         "/api/openapi.json": asked.openapi,
@@ -97,12 +109,15 @@ class _Api:
         attention: Attention,
         changes: ChangeFeed,
         alive: Alive,
+        *,
+        hosts: HostReports,
     ) -> None:
         self._records = records
         self._attention = attention
         self._explained = explained
         self._changes = changes
         self._alive = alive
+        self._hosts = hosts
 
     async def orders(self, request: web.Request) -> web.Response:
         search = search_of(request.query.items())
@@ -157,9 +172,15 @@ class _Api:
             account_to_dict(name, state.listed_at, state.trouble)
             for name, state in sorted((await self._records.accounts.states()).items())
         ]
+        pauses = [pause_to_dict(pause) for pause in (await self._records.actions.pauses()).all]
         return await _respond(
-            request, AccountsJson(daemon=daemon_status_to_dict(self._alive()), accounts=accounts)
+            request,
+            AccountsJson(daemon=daemon_status_to_dict(self._alive()), accounts=accounts, pauses=pauses),
         )
+
+    async def hosts(self, request: web.Request) -> web.Response:
+        nothing_of(request.query.items())
+        return await _respond(request, HostsJson(hosts=[host_to_dict(host) for host in await self._hosts()]))
 
     async def transfers(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())

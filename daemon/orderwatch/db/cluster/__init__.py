@@ -1,0 +1,1 @@
+"""Rows of the cluster: hosts, shifts, lanes."""

@@ -1,0 +1,1 @@
+"""What a host does as one of several."""

@@ -1,0 +1,56 @@
+"""The beat: each quarter of a lease this host shows that it lives, and renews its shifts."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from orderwatch.core.cluster.hosts import Host
+from orderwatch.errors import DatabaseError
+from orderwatch.ports import Hosts
+from orderwatch.service.cluster.own_lease import OwnLease
+from orderwatch.service.cluster.roster import Roster
+
+log = structlog.get_logger()
+
+_BEATS_PER_LEASE = 4
+
+
+class Beat:
+    """`me` returns this host under the plan in effect."""
+
+    def __init__(
+        self,
+        hosts: Hosts,
+        me: Callable[[], Host],
+        lease: OwnLease,
+        roster: Roster,
+        *,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._hosts = hosts
+        self._me = me
+        self._lease = lease
+        self._roster = roster
+        self._now = now
+        self._sleep = sleep
+
+    async def run(self) -> None:
+        """Beat forever."""
+        while True:
+            await self._sleep(self._lease.length.total_seconds() / _BEATS_PER_LEASE)
+            try:
+                await self.beat()
+            except DatabaseError as error:
+                log.debug("host.beat_failed", reason=str(error))
+
+    async def beat(self) -> None:
+        """Beat once. Raises `DatabaseError`."""
+        began_at = self._lease.steady()
+        await self._hosts.beat(replace(self._me(), seen_at=self._now()))
+        await self._roster.renew()
+        self._lease.renew(began_at)
+        self._roster.renewed.trigger()
