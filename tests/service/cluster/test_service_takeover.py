@@ -27,9 +27,7 @@ async def second(h: House, folder: Path) -> AsyncIterator[tuple[Store, Fetcher]]
     async with open_store(folder / "orderwatch.db") as store:
         tools = h.tools["main"]
         destination = FilesystemDestination(h.root, shared_as="b")
-        trees: dict[str | None, AttemptTree] = {
-            None: replace(tools.trees[None], destination=destination)
-        }
+        trees: dict[str | None, AttemptTree] = {None: replace(tools.trees[None], destination=destination)}
         contexts = {"main": replace(tools, store=store, trees=trees)}
         yield store, Fetcher(contexts, store, retries=RETRIES, now=h.time.now, rng=h.rng)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orderwatch.cancellation import shielded
+from orderwatch.core.deliveries.partial_name import stem_of
 from orderwatch.core.deliveries.paths import folder_beside, safe_component
 from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
@@ -273,11 +274,12 @@ class FilesystemDestination:
 
     def _move_to_quarantine(self, part: str, reason: str) -> Quarantined:
         path = self.partials / part
+        kept = self._quarantine / f"{stem_of(part)}.part"  # the last wrong bytes, of whichever claim
         sha256 = digest(path)
-        write_durable(self._quarantine / f"{part}.reason.txt", f"{reason}\nsha256 {sha256}\n".encode())
+        write_durable(kept.with_name(f"{kept.name}.reason.txt"), f"{reason}\nsha256 {sha256}\n".encode())
         control_file(path).unlink(missing_ok=True)  # before a new partial of this name could use it
-        path.replace(self._quarantine / part)
-        return Quarantined(sha256, str((self._quarantine / part).relative_to(self._root)))
+        path.replace(kept)
+        return Quarantined(sha256, str(kept.relative_to(self._root)))
 
     def _adopt(self, part: str, delivery: Delivery) -> None:
         whole = delivery.size or 0 if delivery.intended else 0
