@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from itertools import count
 
+import asyncpg
 import pytest
 from sqlalchemy import Connection, text
 from tests import postgres
@@ -97,3 +98,9 @@ async def test_a_writer_that_stops_in_its_turn_is_ended_by_the_server(
         await store.orders.save(Verdict(order=an_order()))
     assert facts(database, "SELECT count(*) FROM trees") == [(0,)]
     stopped.terminate()
+
+
+def test_a_connection_that_the_server_has_just_ended_is_waited_for() -> None:
+    """So a host that was stopped in its turn goes on; seen with asyncpg 0.32."""
+    ended = asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress")
+    assert engine.is_passing(ended)

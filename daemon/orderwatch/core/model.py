@@ -133,6 +133,10 @@ class SceneFacts:
     product_version: str | None = None
 
 
+Claim = tuple[tuple[str, str, str, str, str, int], int]
+"""The key of a delivery and its fence."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One version of one attachment of one scene.
@@ -177,6 +181,11 @@ class Delivery:
     @property
     def key(self) -> tuple[str, str, str, str, str, int]:
         return self.account, self.order_id, self.capture_id, self.scene_id, self.attachment, self.version
+
+    @property
+    def claim(self) -> Claim:
+        """Which claim of the delivery this is."""
+        return self.key, self.fence
 
     @property
     def file_version(self) -> FileVersion:

@@ -11,7 +11,7 @@ from orderwatch.core.deliveries import state_machine
 from orderwatch.core.deliveries.hosts import HostKey
 from orderwatch.core.deliveries.paths import alternative, place_key
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate
-from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.core.model import Claim, Delivery, DeliveryState
 from orderwatch.db import history
 from orderwatch.db.cluster import leases
 from orderwatch.db.cluster.leases import HAS_FENCE, NOBODYS
@@ -25,7 +25,7 @@ from orderwatch.db.outbox import Notifications, Outbox
 from orderwatch.db.queries.due import IS_WANTED, next_due
 from orderwatch.db.tables import deliveries, orders, trees
 from orderwatch.errors import StaleOrderError
-from orderwatch.ports import LEASE, PICTURES
+from orderwatch.ports import LEASE, PICTURES, Renewal
 
 _KEY = ("account", "order_id", "capture_id", "scene_id", "attachment", "version")
 OF_ORDER = and_(orders.c.account == bindparam("of_account"), orders.c.order_id == bindparam("of_order_id"))
@@ -160,11 +160,16 @@ class Deliveries:
         [taken] = await self._claim(lambda *_: [delivery], now, lease)
         return taken
 
-    async def renew(self, now: datetime, *, lease: timedelta = LEASE) -> int:
-        def work(db: Connection) -> int:
+    async def renew(
+        self, now: datetime, *, lease: timedelta = LEASE, abandoned: Collection[Claim] = ()
+    ) -> Renewal:
+        def work(db: Connection) -> Renewal:
             at = moment(db, now)
             leases.renew(db, self._boot, at + lease)
-            return len(_release(db, leases.lapsed(db, self._boot, at), now))
+            own = leases.own(db, self._boot)
+            left = [one for one in own if one.claim in abandoned]
+            released = _release(db, [*leases.lapsed(db, self._boot, at), *left], now)
+            return Renewal(len(released), frozenset(one.claim for one in own) - set(abandoned))
 
         return await self._database.write(work)
 

@@ -2,7 +2,7 @@
 
 from orderwatch.ports.actions import ActionNews, Actions, Operator
 from orderwatch.ports.catalog import Catalog, CatalogFiles, Generation, SceneRead, Unlisted
-from orderwatch.ports.deliveries import LEASE, PICTURES, Deliveries
+from orderwatch.ports.deliveries import LEASE, PICTURES, Deliveries, Renewal
 from orderwatch.ports.delivery_tree import (
     MAX_SMALL_BYTES,
     NO_HEADERS,
@@ -79,6 +79,7 @@ __all__ = [
     "Pinger",
     "Publishable",
     "Quarantined",
+    "Renewal",
     "SceneRead",
     "Shifts",
     "Slot",

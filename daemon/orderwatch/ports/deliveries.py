@@ -2,17 +2,24 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from orderwatch.core.deliveries.hosts import HostKey
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate
-from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.core.model import Claim, Delivery, DeliveryState
 
 PICTURES = frozenset({"thumbnail", "preview"})
 """The attachments that are pictures for people."""
 
 LEASE = timedelta(seconds=30)
 """For how long a claim lasts unless it is renewed."""
+
+
+class Renewal(NamedTuple):
+    """How many deliveries were queued again, and which ones this process fetches."""
+
+    released: int
+    held: frozenset[Claim]
 
 
 class Deliveries(Protocol):
@@ -81,8 +88,10 @@ class Deliveries(Protocol):
         """Take this delivery despite its pause; raises as `save`."""
         ...
 
-    async def renew(self, now: datetime, *, lease: timedelta = LEASE) -> int:
-        """Renew the leases of this process, and queue again what has none; return how many those are."""
+    async def renew(
+        self, now: datetime, *, lease: timedelta = LEASE, abandoned: Collection[Claim] = ()
+    ) -> Renewal:
+        """Renew the leases of this process; queue again what has none, and what it has abandoned."""
         ...
 
     async def hand_over(self, now: datetime) -> int:

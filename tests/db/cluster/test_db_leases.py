@@ -12,7 +12,7 @@ from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.db.repositories import Store, open_store
 from orderwatch.errors import StaleOrderError
-from orderwatch.ports import LEASE
+from orderwatch.ports import LEASE, Renewal
 
 OVER = timedelta(0)  # a lease that is over at once
 
@@ -50,7 +50,7 @@ async def test_what_a_live_host_fetches_is_not_taken_over_before_its_lease_ends(
     await beat(store)
     await claimed(store)
     assert await claim(other) is None
-    assert await other.deliveries.renew(NOW) == 0
+    assert (await other.deliveries.renew(NOW)).released == 0
 
 
 async def test_a_lease_that_ended_is_taken_over_and_the_interruption_is_recorded_once(
@@ -66,7 +66,7 @@ async def test_a_lease_that_ended_is_taken_over_and_the_interruption_is_recorded
         ("fetching", "wanted", "interrupted"),
         ("wanted", "fetching", None),
     ]
-    assert await other.deliveries.renew(NOW) == 0
+    assert (await other.deliveries.renew(NOW)).released == 0
 
 
 async def test_a_renewed_lease_is_kept(store: Store, other: Store) -> None:
@@ -91,7 +91,7 @@ async def test_a_host_that_starts_again_does_not_wait_for_the_lease_of_its_forme
     await store.hosts.beat(host)
     await claimed(store, lease=MINUTE)
     await other.hosts.beat(replace(host, boot=other.boot))
-    assert await other.deliveries.renew(NOW) == 1
+    assert (await other.deliveries.renew(NOW)).released == 1
     assert [d.state for d in await other.deliveries.in_states(*DeliveryState)] == [DeliveryState.WANTED]
 
 
@@ -100,7 +100,7 @@ async def test_no_process_takes_over_what_it_fetches_itself(store: Store) -> Non
     await want(store, a_delivery())
     await claimed(store, lease=OVER)
     assert await claim(store) is None
-    assert await store.deliveries.renew(NOW, lease=OVER) == 0
+    assert (await store.deliveries.renew(NOW, lease=OVER)).released == 0
 
 
 async def test_every_write_of_a_host_that_lost_its_lease_is_refused(store: Store, other: Store) -> None:
@@ -129,7 +129,7 @@ async def test_a_lost_fence_is_refused_before_anybody_claims_the_delivery(store:
     await want(store, a_delivery())
     await beat(store)
     lost = await claimed(store, lease=OVER)
-    assert await other.deliveries.renew(NOW) == 1
+    assert (await other.deliveries.renew(NOW)).released == 1
     with pytest.raises(StaleOrderError):
         await store.deliveries.checkpoint(replace(lost, durable=5), 5)
 
@@ -156,3 +156,13 @@ async def test_many_are_claimed_and_stored_together(store: Store) -> None:
     assert [(d.state, d.fence) for d in await store.deliveries.in_states(*DeliveryState)] == [
         (DeliveryState.STORED, 1)
     ] * 3
+
+
+async def test_what_a_process_has_abandoned_is_queued_again_by_its_claim(store: Store) -> None:
+    await want(store, a_delivery("a"), a_delivery("b"))
+    left, kept = await claimed(store), await claimed(store)
+    renewal = await store.deliveries.renew(NOW, abandoned=[left.claim])
+    assert renewal == Renewal(1, frozenset({kept.claim}))
+    again = await claimed(store)
+    assert again.key == left.key
+    assert (await store.deliveries.renew(NOW, abandoned=[left.claim])).released == 0

@@ -7,18 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from structlog.testing import LogCapture
 from tests.patience import PATIENCE
 from tests.service.service_kit import RETRIES, House, house, told
 
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.db.repositories import Store, open_store
+from orderwatch.db.tables import deliveries
+from orderwatch.ports import LEASE
+from orderwatch.service.cluster.own_lease import OwnLease
 from orderwatch.service.fetching.attempt import AttemptTree
+from orderwatch.service.fetching.download_slots import DownloadSlots
 from orderwatch.service.fetching.fetcher import Fetcher
+from orderwatch.service.wakeup import Wakeup
 from orderwatch.simulator import Scenario
 from orderwatch.transfer.tree.destination import FilesystemDestination
 
-SIZE = 3_000_000
+SIZE = 1_500_000
 
 
 @asynccontextmanager
@@ -115,4 +121,60 @@ async def test_what_a_host_published_before_it_died_is_taken_over_and_stored_onc
         assert taken.intended
         assert (await fetcher.fetch(taken)).state is DeliveryState.STORED
         assert len(h.downloads) == 1
+        await h.assert_all_stored()
+
+
+async def test_a_download_of_an_older_version_is_resumed_after_the_upgrade(tmp_path: Path) -> None:
+    """Its row has no owner and no fence, and its partial none in its name."""
+    async with house(tmp_path, scenario(1_000_000)) as h:
+        await h.look()
+        fetching = asyncio.create_task(h.fetcher.fetch(await h.claim()))
+        await durable(h)
+        fetching.cancel()
+        await asyncio.wait([fetching])
+        left = await h.the_delivery()
+        h.partial(left).rename(h.partial(replace(left, fence=0)))
+        await h.store.database.execute(
+            update(deliveries).values(state=DeliveryState.FETCHING, owner=None, lease_until=None, fence=0)
+        )
+        again = await h.fetch()
+        assert (again.state, again.fence) == (DeliveryState.STORED, 2)
+        assert h.downloads[-1].range == f"bytes={left.durable}-"
+        await h.assert_all_stored()
+
+
+async def test_a_host_without_a_beat_stops_its_download_and_continues_it_when_it_beats_again(
+    tmp_path: Path,
+) -> None:
+    at = 0.0
+    lease, todo, stopping = OwnLease(LEASE, lambda: at), Wakeup(), asyncio.Event()
+    lease.renew(at)
+
+    async def look(_: float) -> None:
+        await asyncio.sleep(0.01)
+
+    async with house(tmp_path, scenario(1_000_000)) as h:
+        await h.look()
+        fetcher = Fetcher(h.tools, h.store, retries=RETRIES, now=h.time.now, rng=h.rng, lease=lease)
+        working = [
+            asyncio.create_task(fetcher.work(todo, stopping, DownloadSlots(1))),
+            asyncio.create_task(lease.watch(todo.trigger, look)),
+        ]
+        await durable(h)
+        at += LEASE.total_seconds()
+        async with asyncio.timeout(PATIENCE):
+            while (left := await h.the_delivery()).state is not DeliveryState.WANTED:
+                await asyncio.sleep(0.01)
+        todo.trigger()
+        assert await fetcher.next() is None
+        lease.renew(at)
+        async with asyncio.timeout(PATIENCE):
+            while (await h.the_delivery()).state is not DeliveryState.STORED:
+                todo.trigger()
+                await asyncio.sleep(0.05)
+        assert h.downloads[-1].range == f"bytes={left.durable}-"
+        stopping.set()
+        todo.trigger()
+        await working[0]
+        working[1].cancel()
         await h.assert_all_stored()

@@ -158,7 +158,8 @@ async def _attempted(runtime: Runtime, delivery: Delivery) -> Delivery:
         before = delivery
         async with runtime.lease.term() as term:
             delivery = await runtime.store.deliveries.take(before, utc_now(), lease=runtime.lease.length)
-            delivery = await runtime.fetcher.fetch(delivery, may_act=term.may_act)
+            with runtime.lease.work_on([delivery]):
+                delivery = await runtime.fetcher.fetch(delivery, may_act=term.may_act)
         if delivery.state is not DeliveryState.WAITING or _gives_way(before, delivery):
             break
     return delivery

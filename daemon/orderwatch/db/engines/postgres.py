@@ -37,6 +37,7 @@ _SETTINGS = {
     "tcp_user_timeout": "30s",
 }
 # SQLSTATEs that pass: connection, resources, rollback, locks, operator's intervention, a turn too long
+_OF_CONNECTION = ("connection", "cannot switch to state")  # the latter: the server has just ended it
 _PASSING = ("08", "57", "53", "40", "55", "25P03")
 
 
@@ -100,7 +101,8 @@ def is_passing(cause: object) -> bool:
     state = getattr(cause, "sqlstate", None)
     if isinstance(state, str):
         return state.startswith(_PASSING)
-    return type(cause).__module__.startswith(("asyncpg", "sqlalchemy")) and "connection" in str(cause).lower()
+    is_driver = type(cause).__module__.startswith(("asyncpg", "sqlalchemy"))
+    return is_driver and any(words in str(cause).lower() for words in _OF_CONNECTION)
 
 
 def _engine(server: PostgresServer, isolation: str, **pool: Any) -> Engine:  # noqa: ANN401 - of a pool

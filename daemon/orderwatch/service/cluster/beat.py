@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 
 from orderwatch.core.cluster.hosts import Host
+from orderwatch.core.model import Claim
 from orderwatch.errors import DatabaseError
 from orderwatch.ports import Deliveries, Hosts
 from orderwatch.service.cluster.own_lease import OwnLease
@@ -38,6 +39,7 @@ class Beat:
         self._lease = lease
         self._roster = roster
         self._now = now
+        self._suspects: frozenset[Claim] = frozenset()  # nobody worked on them at the last beat
         self._sleep = sleep
 
     async def run(self) -> None:
@@ -54,12 +56,14 @@ class Beat:
         began_at, now = self._lease.steady(), self._now()
         if not self._lease.is_sound:  # after a pause other hosts may have taken over
             await self._deliveries.hand_over(now)
-        _, released = await asyncio.gather(  # in one transaction
+        abandoned = self._suspects - self._lease.claims
+        _, renewal = await asyncio.gather(  # in one transaction
             self._hosts.beat(replace(self._me(), seen_at=now)),
-            self._deliveries.renew(now, lease=self._lease.length),
+            self._deliveries.renew(now, lease=self._lease.length, abandoned=abandoned),
         )
-        if released:
-            log.info("recovery.done", released=released)
+        self._suspects = renewal.held - self._lease.claims
+        if renewal.released:
+            log.info("recovery.done", released=renewal.released)
         await self._roster.renew()
         self._lease.renew(began_at)
         self._roster.renewed.trigger()

@@ -5,12 +5,13 @@ over it is interrupted, and its `may_act` stays false even if the host beats aga
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 
 import structlog
 
+from orderwatch.core.model import Claim, Delivery
 from orderwatch.ports import LEASE
 from orderwatch.service.clock import steady as boot_time
 
@@ -34,6 +35,8 @@ class OwnLease:
         self.is_shared = shared
         self._renewed_at = float("-inf")
         self._terms: set[Term] = set()
+        self.claims: set[Claim] = set()
+        """What this process works on."""
 
     @property
     def is_sound(self) -> bool:
@@ -60,6 +63,17 @@ class OwnLease:
                 raise
         finally:
             self._terms.discard(term)
+
+    @contextmanager
+    def work_on(self, deliveries: Sequence[Delivery]) -> Iterator[None]:
+        """Have the beat keep these claims; what nobody works on is queued again."""
+        claims = {delivery.claim for delivery in deliveries}
+        added = claims - self.claims
+        self.claims |= added
+        try:
+            yield
+        finally:
+            self.claims -= added
 
     async def watch(
         self, on_end: Callable[[], None], sleep: Callable[[float], Awaitable[object]] = asyncio.sleep

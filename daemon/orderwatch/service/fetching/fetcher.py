@@ -98,7 +98,8 @@ class Fetcher:
                 return True
             delivery = await self._claim(ticket)
             if delivery is not None:
-                await self._fetch_with_others(delivery, slot, worker, term.may_act)
+                with self._lease.work_on([delivery]):
+                    await self._fetch_with_others(delivery, slot, worker, term.may_act)
         return delivery is not None
 
     async def _fetch_with_others(
@@ -117,7 +118,8 @@ class Fetcher:
                 delivery, self._now(), names, MAX_FILES - 1, lease=self._lease.length
             )
         if more:
-            await self.fetch_batch([delivery, *more], worker, may_act)
+            with self._lease.work_on(more):
+                await self.fetch_batch([delivery, *more], worker, may_act)
         else:
             await self.fetch(delivery, slot, worker, may_act)
 

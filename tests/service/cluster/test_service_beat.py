@@ -1,0 +1,69 @@
+from datetime import timedelta
+from pathlib import Path
+
+from structlog.testing import LogCapture
+from tests.service.service_kit import House, house, told
+
+from orderwatch.core.cluster.hosts import Host
+from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.service.cluster.beat import Beat
+from orderwatch.service.cluster.own_lease import OwnLease
+from orderwatch.service.cluster.roster import SoleRoster
+from orderwatch.simulator import Scenario
+
+SCENARIO = Scenario(orders=(told(41, {"size": 5000}),))
+
+
+class Beating:
+    """The beat of a process that works on what the test names."""
+
+    def __init__(self, h: House) -> None:
+        me = Host(host="a", boot=h.store.boot, version="1", config_digest="", seen_at=h.time.now())
+        self.at = 0.0
+        self.lease = OwnLease(timedelta(seconds=30), lambda: self.at)
+        self.beat = Beat(
+            h.store.hosts, h.store.deliveries, lambda: me, self.lease, SoleRoster(), now=h.time.now
+        ).beat
+
+
+async def after(h: House, delivery: Delivery) -> DeliveryState:
+    [row] = [d for d in await h.deliveries() if d.key == delivery.key]
+    return row.state
+
+
+async def test_a_claim_that_nobody_works_on_is_queued_again(tmp_path: Path, events: LogCapture) -> None:
+    """Its worker was interrupted while the database could not be written, or before it had its claim."""
+    async with house(tmp_path, SCENARIO) as h:
+        await h.look()
+        beating = Beating(h)
+        await beating.beat()
+        claim = await h.claim()
+        await beating.beat()
+        assert await after(h, claim) is DeliveryState.FETCHING  # its worker may be about to begin
+        await beating.beat()
+        assert await after(h, claim) is DeliveryState.WANTED
+        assert [e["released"] for e in events.entries if e["event"] == "recovery.done"] == [1]
+
+
+async def test_a_claim_that_is_worked_on_is_kept(tmp_path: Path) -> None:
+    async with house(tmp_path, SCENARIO) as h:
+        await h.look()
+        beating = Beating(h)
+        await beating.beat()
+        claim = await h.claim()
+        with beating.lease.work_on([claim]):
+            for _ in range(3):
+                await beating.beat()
+        assert await after(h, claim) is DeliveryState.FETCHING
+
+
+async def test_a_host_that_beats_again_after_its_lease_gives_back_what_it_fetched(tmp_path: Path) -> None:
+    async with house(tmp_path, SCENARIO) as h:
+        await h.look()
+        beating = Beating(h)
+        await beating.beat()
+        claim = await h.claim()
+        with beating.lease.work_on([claim]):
+            beating.at += 60
+            await beating.beat()
+        assert await after(h, claim) is DeliveryState.WANTED
