@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tests import postgres
 from tests.databases import new_database
 
 # The same examples in every run: a red build is red again elsewhere. `--hypothesis-profile=default` hunts.
@@ -43,3 +44,9 @@ def forks() -> Iterator[Path]:
         server.terminate()
         server.wait()
         server.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres.Server]:
+    with postgres.running() as running:
+        yield running

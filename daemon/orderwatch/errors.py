@@ -39,6 +39,10 @@ class ProxyError(OrderwatchError):
         self.refused = refused
 
 
+class UnknownError(OrderwatchError):
+    """An operator names an order, a capture or an account that is not known."""
+
+
 class StaleOrderError(OrderwatchError):
     """The row was changed since it was read; read it again."""
 

@@ -55,7 +55,7 @@ class Rig:
         self.simulator = simulator
         self.config = folder / "config.toml"
         self.tree = folder / "tree"
-        self.database = folder / "state" / "orderwatch.db"
+        self.database: Any = folder / "state" / "orderwatch.db"
         self.log = folder / "daemon.log"
         self.environment: dict[str, str] = {}
         self._running: list[Running] = []
@@ -108,9 +108,7 @@ class Rig:
 
     async def deliveries(self) -> list[Facts]:
         """The deliveries as `status --json` shows them, without a process each time."""
-        self._is_open = self._is_open or (
-            self.database.exists() and schema_of(self.database) is Schema.CURRENT
-        )
+        self._is_open = self._is_open or schema_of(self.database) is Schema.CURRENT
         if not self._is_open:
             return []
         async with open_reader(self.database) as reader:

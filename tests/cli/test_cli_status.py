@@ -145,6 +145,7 @@ def test_an_empty_database_is_said_to_be_empty(call: Call, database: Path) -> No
         "accounts": [],
         "intents": [],
         "problems": [],
+        "pauses": [],
     }
 
 

@@ -87,8 +87,11 @@ def account(line: str) -> str:
             'order[0].account: api = "stapi" places no orders; remove the table',
         ),
         (f"{GOOD}\ncolour = 1", "watch[0].colour: unknown key"),
+        (f"{GOOD}\n[log]\nparallel = 5", "log.parallel: unknown key; did you mean parallel of [delivery]?"),
+        (f"{GOOD}\n[delivry]\nparallel = 5", "delivry: unknown key; did you mean delivery?"),
+        (account("contract = 'c'"), "accounts.main.contract: unknown key; did you mean contract_id?"),
         (f"colour = 1\n{GOOD}", "colour: unknown key"),
-        (f"{GOOD}\n[polling]\nintervall = '5m'", "polling.intervall: unknown key"),
+        (f"{GOOD}\n[polling]\nintervall = '5m'", "polling.intervall: unknown key; did you mean interval?"),
         (f"{GOOD}\n[polling]\nslowest = '5m'", "polling.slowest: unknown key; it is now max_interval"),
         (f"{GOOD}\n[delivery]\nstall = '5s'", "delivery.stall: unknown key; it is now stall_timeout"),
         (f"{GOOD}\n[delivery]\nfloor = '4 kB'", "delivery.floor: unknown key; it is now min_speed"),
@@ -174,7 +177,7 @@ def account(line: str) -> str:
         (f"{GOOD}\n[[notify]]\nkind = 'webhook'\nurl = 'http://h.example/{CANARY}'", HTTPS),
         (f"{GOOD}\n[[notify]]\nkind = 'webhook'\nurl = '{CANARY}'", NO_URL),
         (f"{HOOK}\nevents = ['capture.move']", NO_EVENT),
-        (f"{HOOK}\nspeed = 5", "notify[0].speed: unknown key"),
+        (f"{HOOK}\nurll = 5", "notify[0].urll: unknown key; did you mean url?"),
         (
             f"{HOOK}\n[[notify]]\nkind = 'command'\ncommand = ['/bin/true']\nname = 'webhook'",
             "notify[1].name: 'webhook' is also used by notify[0]; choose another name",
@@ -401,7 +404,7 @@ def test_many_problems_of_one_file_are_told_at_once(tmp_path: Path) -> None:
         layout = "{{colour}}/x"
         keep_free = "some"
         [database]
-        url = "postgresql://host/db"
+        url = "mysql://host/db"
         [log]
         level = "loud"
         [http]
@@ -531,12 +534,31 @@ class TestTheDestination:
         assert list(tmp_path.iterdir()) == [path]
 
     @pytest.mark.parametrize(
-        "url", ["sqlite:///relative.db", "sqlite://", "orderwatch.db", "postgresql://h/d", ""]
+        "url", ["sqlite:///relative.db", "sqlite://", "orderwatch.db", "mysql://h/d", ""]
     )
     def test_the_database_is_an_absolute_sqlite_file(self, tmp_path: Path, url: str) -> None:
         path = written(tmp_path, GOOD)
         (problem,) = problems(path, environ(tmp_path, ORDERWATCH_DATABASE__URL=url))
-        assert problem == 'database.url: must be "sqlite:////absolute/path.db"'
+        expected = '"sqlite:////absolute/path.db" or "postgresql://user@host/database"'
+        assert problem == f"database.url: must be {expected}"
+
+    @pytest.mark.parametrize(
+        "url", ["postgresql://h", "postgresql:///d", "postgresql://h:x/d", "postgresql://h/d?a=b"]
+    )
+    def test_a_server_has_a_host_and_a_database(self, tmp_path: Path, url: str) -> None:
+        (problem,) = problems(written(tmp_path, GOOD), environ(tmp_path, ORDERWATCH_DATABASE__URL=url))
+        assert problem.startswith('database.url: expected "postgresql://user@host/database"')
+
+    def test_the_password_of_a_server_is_in_no_text(self, tmp_path: Path) -> None:
+        url = "postgresql://me:canary%20word@db.example:6432/orders"
+        location = load(
+            written(tmp_path, GOOD), environ(tmp_path, ORDERWATCH_DATABASE__URL=url)
+        ).database.location
+        assert (str(location), getattr(location, "password", "")) == (
+            "postgresql://me@db.example:6432/orders",
+            "canary word",
+        )
+        assert "canary" not in repr(location)
 
 
 class TestWithoutResolving:

@@ -36,7 +36,7 @@ class Job:
         self.final = settings.delivery.root / FINAL
         self.aside = settings.delivery.root / ".orderwatch" / "scene.zip"
         self._link = (config.parent / LINK).read_text(encoding="utf-8")
-        self._database = settings.database.path
+        self._database = settings.database.file
 
     @property
     def done(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 from tests.patience import PATIENCE
 
+from orderwatch.core.database_location import DatabaseLocation, PostgresServer
 from orderwatch.core.deliveries.file_version import FileVersion, RefusedFile
 from orderwatch.core.model import (
     Capture,
@@ -29,6 +30,7 @@ from orderwatch.core.model import (
 )
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.observe import Verdict
+from orderwatch.db.engines.postgres import run_blocking
 from orderwatch.db.repositories import Store
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -121,8 +123,10 @@ print("written")
     )
 
 
-def facts(database: Path, query: str) -> list[tuple[Any, ...]]:
-    """What a plain query of the file returns."""
+def facts(database: DatabaseLocation, query: str) -> list[tuple[Any, ...]]:
+    """What a plain query returns."""
+    if isinstance(database, PostgresServer):
+        return run_blocking(database, lambda db: [tuple(row) for row in db.exec_driver_sql(query)])
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     try:
         return connection.execute(query).fetchall()

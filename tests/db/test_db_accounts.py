@@ -135,6 +135,7 @@ async def test_more_orders_than_a_statement_takes_are_swept_all_the_same(
     assert await due(store) == {"1", "2", "3", "5", "6", "7"}
 
 
+@pytest.mark.sqlite
 def test_trouble_comes_back_as_it_was_kept(database: Path) -> None:
     with asyncio.Runner() as runner:
         opened = open_store(database)

@@ -19,6 +19,8 @@ from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.repositories import Store, open_store
 from orderwatch.errors import BusyError, DatabaseError
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture(autouse=True)
 def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Connection, select, update
 from tests.db.kit import NOW, a_delivery, a_move, an_order, apart, facts, held, want, write_from_elsewhere
 
@@ -155,6 +156,7 @@ class Fuzz:
         )
 
 
+@pytest.mark.sqlite
 async def test_calls_cancelled_at_any_moment_leave_no_lock_and_lose_nothing_acknowledged(
     store: Store, database: Path
 ) -> None:

@@ -15,6 +15,8 @@ from orderwatch.db.daemon_status import alive_file, read_daemon_status, touch_al
 from orderwatch.db.lock import exclusive_lock
 from orderwatch.errors import DatabaseError
 
+pytestmark = pytest.mark.sqlite
+
 _HOLD = """
 import sys
 from pathlib import Path

@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.util import greenlet_spawn
 from tests.databases import blank
 from tests.db.kit import NOW, a_delivery, a_move, an_order, elsewhere, held, want, write_from_elsewhere
 
 from orderwatch.core.deliveries.state_machine import claimed
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.engine import inspect_engine, upgrade_engine
+from orderwatch.db.engines.sqlite import inspect_engine, upgrade_engine
 from orderwatch.db.repositories import Store, open_reader, open_store
 from orderwatch.errors import DatabaseError
+
+pytestmark = pytest.mark.sqlite
 
 _INSERT = text(
     "INSERT INTO captures (order_row, capture_id, word, doubts, lacking)"
@@ -69,9 +72,8 @@ async def test_the_writer_has_one_connection_and_takes_the_file_before_it_reads(
 async def test_no_reading_connection_can_write(store: Store) -> None:
     assert await store.database.scalar(text("PRAGMA query_only")) == 1
     for statement in ("DELETE FROM orders", "CREATE TABLE mine (x)", "PRAGMA user_version=7"):
-        with pytest.raises(OperationalError, match="readonly"):
-            async with store.database._readers.begin() as connection:
-                await connection.execute(text(statement))
+        with pytest.raises(DatabaseError, match="readonly"):
+            await store.database.rows(text(statement))
 
 
 def test_the_inspecting_connection_cannot_write_and_the_upgrading_one_leaves_references_alone(
@@ -153,13 +155,14 @@ async def test_an_open_snapshot_stays_as_it_was_and_never_blocks_the_writer(
     (delivery,) = await want(store, a_delivery())
     count = text("SELECT (SELECT count(*) FROM transitions), (SELECT state FROM deliveries)")
     async with open_reader(database) as reader:
-        async with reader.database._readers.begin() as snapshot:
-            before = (await snapshot.execute(count)).one()
-            await store.deliveries.save(claimed(delivery, NOW))
-            assert write_from_elsewhere(database) == "written"
-            assert (await snapshot.execute(count)).one() == before == (0, "wanted")
-        async with reader.database._readers.begin() as snapshot:
-            assert (await snapshot.execute(count)).one() == (2, "fetching")
+        snapshot = await greenlet_spawn(reader.database._readers.connect)
+        before = (await greenlet_spawn(snapshot.execute, count)).one()
+        await store.deliveries.save(claimed(delivery, NOW))
+        assert write_from_elsewhere(database) == "written"
+        assert (await greenlet_spawn(snapshot.execute, count)).one() == before == (0, "wanted")
+        await greenlet_spawn(snapshot.close)
+        (after,) = await reader.database.rows(count)
+        assert list(after.values()) == [2, "fetching"]
 
 
 async def test_an_order_is_read_as_of_one_moment_while_it_is_being_rewritten(
@@ -234,10 +237,11 @@ def test_a_connection_that_nobody_closed_does_not_keep_the_process_from_ending(d
 import asyncio, sys
 from pathlib import Path
 from orderwatch.db.database import Database
-from orderwatch.db.engine import reader_engine, writer_engine
+from orderwatch.db.writer import ThreadWorker, Writer
+from orderwatch.db.engines.sqlite import reader_engine, writer_engine
 path, held = Path(sys.argv[1]), []
 async def leave_open():
-    held.append(Database(reader_engine(path), writer_engine(path)))
+    held.append(Database(reader_engine(path), Writer(writer_engine(path), ThreadWorker())))
     await held[0].check_writable()
     await held[0].rows(__import__("sqlalchemy").text("SELECT 1"))
 asyncio.run(leave_open())

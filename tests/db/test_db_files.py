@@ -13,10 +13,12 @@ from tests.databases import blank
 from tests.db.kit import a_delivery, an_order, facts, want
 
 from orderwatch.core.orders.observe import Verdict
-from orderwatch.db.engine import inspect_engine
+from orderwatch.db.engines.sqlite import inspect_engine
 from orderwatch.db.migrate import HEAD, Schema, schema_of, upgrade
 from orderwatch.db.repositories import open_store
 from orderwatch.errors import DatabaseError
+
+pytestmark = pytest.mark.sqlite
 
 NEXT = f"{int(HEAD) + 1:04}"  # a schema that this code does not know yet
 
@@ -124,7 +126,7 @@ async def test_damage_anywhere_is_found_or_does_no_harm_but_is_never_a_traceback
     tmp_path: Path, database: Path
 ) -> None:
     async with open_store(database) as store:
-        await want(store, *(a_delivery(f"scene-{n}", reason="cut" * 100) for n in range(30)))
+        await want(store, *(a_delivery(f"scene-{n}", reason="cut" * 100) for n in range(90)))
     whole = read(database)
     chance = random.Random(20261122)
     reasons = []

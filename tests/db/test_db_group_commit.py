@@ -20,6 +20,8 @@ from orderwatch.db.repositories import Store, open_store
 from orderwatch.db.tables import orders
 from orderwatch.errors import BusyError, DatabaseError, StaleOrderError
 
+pytestmark = pytest.mark.sqlite  # its thread is looked into
+
 _INSERT = text("INSERT INTO trees (root, volume) VALUES (:root, 'x')")
 
 

@@ -13,6 +13,8 @@ from tests.db.kit import elsewhere
 from orderwatch.db.lock import exclusive_lock, ordering_lock
 from orderwatch.errors import DatabaseError, LockedError
 
+pytestmark = pytest.mark.sqlite
+
 _HOLD = """
 import sys, time
 from pathlib import Path

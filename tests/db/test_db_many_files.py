@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.databases import new_database
 from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 
@@ -208,6 +209,7 @@ async def test_a_claim_does_not_read_the_whole_queue(tmp_path: Path) -> None:
     assert many < 2 * few
 
 
+@pytest.mark.sqlite
 async def test_counting_reads_no_row_of_a_delivery(store: Store, database: Path) -> None:
     await recorded(store, large_order())
     query = (

@@ -10,6 +10,8 @@ from orderwatch.core.model import Capture, CapturePhase, DeliveryState, TrackedS
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.repositories import Store
 
+pytestmark = pytest.mark.sqlite
+
 TAKEN = Capture(capture_id="capture-1", status=TrackedStatus(word="published", phase=CapturePhase.PUBLISHED))
 
 

@@ -49,6 +49,7 @@ class _Nowhere(tzinfo):
         return None
 
 
+@pytest.mark.sqlite
 def test_every_field_comes_back_as_it_was_written_and_written_over(database: Path) -> None:
     task_ids = itertools.count(1)
 
@@ -160,6 +161,7 @@ async def test_a_time_without_a_zone_is_refused_wherever_it_stands(store: Store,
     assert await store.orders.list_all() == []
 
 
+@pytest.mark.sqlite
 async def test_times_stand_in_the_file_as_sortable_text_in_utc(store: Store, database: Path) -> None:
     await want(store, a_delivery(not_before=NOW.astimezone(_BRAZIL)))
     assert facts(database, "SELECT not_before FROM deliveries") == [("2026-11-22 12:00:00.000000",)]

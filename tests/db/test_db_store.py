@@ -348,6 +348,7 @@ async def test_moves_are_numbered_over_all_orders_oldest_first(store: Store) -> 
     assert await store.history.after(numbered[1][0]) == numbered[2:]
 
 
+@pytest.mark.sqlite
 async def test_every_search_for_one_delivery_uses_an_index(store: Store, database: Path) -> None:
     """A checkpoint must not read all deliveries ever made while it holds the file."""
     (delivery,) = await want(store, a_delivery())

@@ -9,7 +9,9 @@ from tests.logs import events
 from tests.ops.observation_kit import Lasting, Observed
 from tests.service.service_kit import House, house, told
 
+from orderwatch.core.actions.pauses import Pause, Pauses
 from orderwatch.errors import UnavailableError
+from orderwatch.ports import ActionNews
 from orderwatch.simulator import Scenario
 
 __all__ = ["events"]
@@ -28,6 +30,8 @@ async def everything(h: House) -> Observed:
     await h.poller().sweep()
     await h.tools["main"].breaker.on_failure(UnavailableError("no answer"))
     observed.open("webhook")
+    pause = Pause(account=None, paused_at=h.time.now(), who="somebody")
+    observed.live.controls.apply(ActionNews(pauses=Pauses([pause])))
     return observed
 
 

@@ -15,9 +15,9 @@ from sqlalchemy.exc import OperationalError
 from tests.migrations.first import SEEN, TABLES, ask, at_head, columns, execute, rows, schema_in
 
 from orderwatch.core.model import OrderState
-from orderwatch.db import engine
 from orderwatch.db import migrate as upgrading
-from orderwatch.db.engine import inspect_engine, upgrade_engine
+from orderwatch.db.engines import sqlite as engine
+from orderwatch.db.engines.sqlite import inspect_engine, upgrade_engine
 from orderwatch.db.migrate import HEAD, Schema, migrations_folder, schema_of, upgrade
 from orderwatch.db.repositories import open_store
 from orderwatch.db.tables import metadata

@@ -48,6 +48,7 @@ class Receiver:
     port: int = 0
     answers: list[int | None] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""  # of each answer
     heard: list[Request] = field(default_factory=list)
     came: asyncio.Event = field(default_factory=asyncio.Event)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -59,7 +60,7 @@ class Receiver:
         self.came.set()
         if status is None:
             await self.closing.wait()
-        return web.Response(status=status or 500, headers=self.headers)
+        return web.Response(status=status or 500, headers=self.headers, body=self.body or None)
 
 
 @asynccontextmanager

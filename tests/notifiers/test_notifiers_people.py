@@ -87,16 +87,29 @@ async def test_nothing_is_sent_in_the_clear_where_tls_is_wanted() -> None:
 
 
 LIBRARY = """
+class Result:
+    def __init__(self, good):
+        self.good = good
+
+    def __bool__(self):
+        return self.good
+
+
 class Apprise:
+    body_maxlen = 200
+
     def add(self, url):
         self.url = url
         return url.startswith("chat://")
 
-    def notify(self, title, body):
+    def __iter__(self):
+        return iter([self])
+
+    def notify(self, title, body, body_format, notify_type):
         if "broken" in self.url:
             raise ValueError(self.url)
-        print(title)
-        return "full" not in self.url
+        print(title, body, body_format, notify_type, sep="|")
+        return Result("full" not in self.url)
 """
 
 
@@ -111,7 +124,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("library")
 async def test_apprise_is_given_title_and_text(capsys: pytest.CaptureFixture[str]) -> None:
     await apprise.Apprise(apprise.Settings(read_url=lambda: "chat://canary")).send([item(1)])
-    assert capsys.readouterr().out == "orderwatch: No. 1\n"
+    assert capsys.readouterr().out == "orderwatch: No. 1|12:00 UTC No. 1|text|info\n"
 
 
 @pytest.mark.usefixtures("library")

@@ -43,7 +43,7 @@ async def test_a_database_that_another_one_holds_is_told_without_waiting_long(tm
         observed = Observed(h)
         observed.open()
         assert observed.live.work is not None
-        other = sqlite3.connect(observed.live.work.database, isolation_level=None)
+        other = sqlite3.connect(str(observed.live.work.database), isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         report = await observed.health.soundness()
         assert report["reasons"] == ["database: no transaction within 0 s"]

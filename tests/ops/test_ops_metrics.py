@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
 from prometheus_client.parser import text_string_to_metric_families as families
+from sqlalchemy.util import greenlet_spawn
 from tests.logs import events
 from tests.ops.observation_kit import Lasting, Observed
 from tests.service.service_kit import EVERYTHING, MINUTE, SECRET, connected, house, new_gate, told
@@ -257,9 +258,11 @@ async def test_a_database_that_cannot_be_read_leaves_the_rest_to_be_shown(tmp_pa
         observed = Observed(h)
         observed.open()
         assert observed.live.work is not None
-        await h.store.database._readers.dispose()
-        observed.live.work.database.rename(tmp_path / "gone")
+        file = observed.live.work.database
+        assert isinstance(file, Path)
+        await greenlet_spawn(h.store.database._readers.dispose)
+        file.rename(tmp_path / "gone")
         assert await observed.value("orderwatch_database_readable") == 0
         assert await observed.value("orderwatch_tree_usable", root=str(h.root)) == 1
         assert await observed.value("orderwatch_orders", account="main", state="open") is None
-        (tmp_path / "gone").rename(observed.live.work.database)
+        (tmp_path / "gone").rename(file)

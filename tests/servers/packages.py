@@ -33,6 +33,8 @@ STAC_PACKAGES = (
     "pystac-client==0.9.1",
     "uvicorn==0.54.0",
 )
+SCHEMATHESIS_PACKAGES = ("schemathesis==4.32.5",)
+APPRISE_PACKAGES = ("apprise==2.3.0",)
 NODE_PACKAGES = ("azurite@3.37.0",)
 
 

@@ -27,6 +27,7 @@ from orderwatch.provider.credentials import Credentials
 from orderwatch.provider.delivery.offered_links import FRESH_SECONDS
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.account_context import AccountContext
+from orderwatch.service.actions.controls import Controls
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.fetcher import Fetcher, recover
@@ -144,6 +145,7 @@ class House:
     todo: Wakeup = field(default_factory=Wakeup)
     rng: random.Random = field(default_factory=lambda: random.Random(7))
     rest: Rest = field(default_factory=Rest)  # of the connection
+    controls: Controls = field(default_factory=Controls)
 
     def poller(
         self,
@@ -156,7 +158,13 @@ class House:
     ) -> Poller:
         provider, now = connection or self.connection, self.time.now
         context = AccountContext(
-            account=account, store=self.store, pace=PACE, now=now, rng=self.rng, meter=meter
+            account=account,
+            store=self.store,
+            pace=PACE,
+            now=now,
+            rng=self.rng,
+            meter=meter,
+            controls=self.controls,
         )
         return Poller(
             context,
@@ -345,17 +353,29 @@ async def house(
             now=time.now,
         )
         by_account = {"main": tools}
+        controls = Controls()
         fetcher = Fetcher(
             by_account,
             store,
             retries=retries,
             now=time.now,
             rng=random.Random(7),
+            controls=controls,
         )
         await tree.volume.open()
         await recover(store, time.now)
         yield House(
-            simulator, time, root, store, connection, destination, fetcher, disk, by_account, rest=rest
+            simulator,
+            time,
+            root,
+            store,
+            connection,
+            destination,
+            fetcher,
+            disk,
+            by_account,
+            rest=rest,
+            controls=controls,
         )
 
 

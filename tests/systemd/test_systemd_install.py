@@ -67,6 +67,7 @@ def test_everything_is_written_with_its_mode(tmp_path: Path) -> None:
         "etc/sysusers.d/orderwatch.conf": 0o644,
         "etc/tmpfiles.d/orderwatch.conf": 0o644,
         "etc/orderwatch/.installed.json": 0o644,
+        "etc/orderwatch/config.schema.json": 0o644,
         "etc/orderwatch/config.toml": 0o640,
         "etc/orderwatch/main-secret": 0o640,
         WRAPPER: 0o755,
@@ -225,6 +226,7 @@ def test_for_one_user_everything_is_below_their_home(tmp_path: Path, monkeypatch
     assert files(tmp_path) == {
         ".config/systemd/user/orderwatch.service": 0o644,
         ".config/orderwatch/.installed.json": 0o644,
+        ".config/orderwatch/config.schema.json": 0o644,
         ".config/orderwatch/config.toml": 0o600,
         ".config/orderwatch/main-secret": 0o600,
         ".local/bin/orderwatch": 0o755,
@@ -235,7 +237,7 @@ def test_for_one_user_everything_is_below_their_home(tmp_path: Path, monkeypatch
     settings = load(tmp_path / ".config/orderwatch/config.toml", {}, resolve=True)
     assert settings.accounts["main"].client_secret.get_secret_value() == "canary"
     assert settings.delivery.root == tmp_path / ".local/state/orderwatch/deliveries"
-    assert settings.database.path == tmp_path / ".local/state/orderwatch/orderwatch.db"
+    assert settings.database.file == tmp_path / ".local/state/orderwatch/orderwatch.db"
     unit = (tmp_path / ".config/systemd/user/orderwatch.service").read_text()
     assert "ExecStart=/home/jane/bin/orderwatch run --config %h/.config/orderwatch/config.toml" in unit
     assert CliRunner().invoke(cli, ["uninstall", "--user"]).exit_code == 0

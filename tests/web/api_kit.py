@@ -49,6 +49,8 @@ async def served(
     *,
     seen: Overview | None = None,
     steadily: bool = False,
+    token: str = "",
+    actions: bool = False,
 ) -> AsyncIterator[Served]:
     """`seen` is the overview; `steadily` the watcher looks as often as in the daemon."""
     look = asyncio.Event()
@@ -107,7 +109,7 @@ async def served(
         add = api(gallery, explained, attention, changes, partial(read_daemon_status, database), hosts=hosts)
         routes = (add, views.add_to, thumbnails.add_to, add_static)
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
-        async with serving("127.0.0.1:0", pages) as port:
+        async with serving("127.0.0.1:0", pages, token=token, actions=actions) as port:
             yield Served(port, store, gallery, look)
 
 

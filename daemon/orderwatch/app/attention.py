@@ -1,6 +1,6 @@
 """Attention under one plan: what needs a person, for its accounts and watched orders."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from orderwatch.app.plan import Plan
@@ -31,15 +31,14 @@ def _knows(subject: Subject, word: str) -> bool:
 
 
 async def acknowledge(
-    plan: Plan, store: Store, order: str | None, words: str, now: datetime
+    plan: Plan, store: Store, keys: Collection[tuple[str, str]] | None, words: str, now: datetime
 ) -> Sequence[Concern]:
-    """Acknowledge what needs a person, of all orders or of one by its order or task id; return that.
+    """Acknowledge what needs a person, of all orders or of those with these accounts and ids; return that.
 
     Each order's history records it, with `words`.
     """
     found = unacknowledged(await concerns_of(plan, store, now))
-    keys = {(one.account, one.order_id) for one in await store.orders.list_all(order)} if order else set()
-    chosen = [one for one in found if order is None or (one.account, one.order_id) in keys]
+    chosen = [one for one in found if keys is None or (one.account, one.order_id) in keys]
     moves = [move for concern in chosen if (move := await _move(store, concern, words, now))]
     await store.attention.acknowledge(chosen, moves, now)
     return chosen

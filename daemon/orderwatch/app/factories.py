@@ -14,10 +14,11 @@ from orderwatch.app.notifications import learn_channels
 from orderwatch.app.plan import AccountPlan, Plan, proxy_of
 from orderwatch.config import Database, Settings, current
 from orderwatch.core.cluster.shifts import ORDERING
+from orderwatch.core.database_location import PostgresServer
 from orderwatch.core.network import Network
 from orderwatch.core.orders.watches import WatchSet
 from orderwatch.db.cluster.shifts import fence_check
-from orderwatch.db.lock import create_folder, exclusive_lock, ordering_lock
+from orderwatch.db.lock import database_lock, ordering_lock
 from orderwatch.db.migrate import Schema, schema_of, upgrade
 from orderwatch.db.repositories import Store, guarded
 from orderwatch.errors import DatabaseError
@@ -29,6 +30,7 @@ from orderwatch.provider.connection import Connection, connect
 from orderwatch.provider.credentials import Credentials
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.account_context import AccountContext
+from orderwatch.service.actions.controls import Controls
 from orderwatch.service.catalog import CatalogTree
 from orderwatch.service.clock import Clock
 from orderwatch.service.cluster.ordering_turn import OrderingTurn
@@ -50,6 +52,8 @@ def set_up_log(settings: Settings, redactor: Redactor, log_listeners: Sequence[L
 
 def learn_secrets(settings: Settings, redactor: Redactor) -> None:
     """Have the log redact every secret of these settings from now on."""
+    if isinstance(settings.database.location, PostgresServer) and settings.database.location.password:
+        redactor.learn(settings.database.location.password)
     for account in settings.accounts.values():
         redactor.learn(account.client_secret.get_secret_value())
     if token := settings.http.token.get_secret_value():
@@ -70,14 +74,11 @@ def learn_proxy(settings: Settings, redactor: Redactor) -> None:
 @contextmanager
 def held_database(database: Database) -> Iterator[None]:
     """Lock the database for this process and migrate it. Raises `LockedError` or `DatabaseError`."""
-    path = database.path
-    create_folder(path)
-    with exclusive_lock(path):
-        schema = schema_of(path, thorough=True)
-        if schema is not Schema.CURRENT:
+    with database_lock(database.location):
+        if schema_of(database.location, thorough=True) is not Schema.CURRENT:
             if database.migrate == "manual":
-                raise DatabaseError(f"{path} has an older schema; run: orderwatch migrate")
-            upgrade(path)
+                raise DatabaseError(f"{database.location} has an older schema; run: orderwatch migrate")
+            upgrade(database.location)
         yield
 
 
@@ -91,7 +92,13 @@ class Factory:
     fetch_wakeup: Wakeup
 
     def context(
-        self, account: AccountPlan, store: Store, *, meter: Meter = UNMETERED, worker: Worker | None = None
+        self,
+        account: AccountPlan,
+        store: Store,
+        *,
+        controls: Controls | None = None,
+        meter: Meter = UNMETERED,
+        worker: Worker | None = None,
     ) -> AccountContext:
         return AccountContext(
             account=account.name,
@@ -99,6 +106,7 @@ class Factory:
             pace=self.plan.pace,
             now=self.clock.now,
             rng=self.rng,
+            controls=controls or Controls(),
             meter=meter,
             worker=worker or unsupervised(),
         )
@@ -213,7 +221,7 @@ Turn = Callable[[], AbstractAsyncContextManager[None]]
 def ordering_turn(plan: Plan, store: Store, now: Callable[[], datetime]) -> tuple[Turn, Store]:
     """Return the turn to order of all processes, and the store that writes intents only in it."""
     if not plan.database.is_shared:
-        return partial(local_turn, plan.database.path), store
+        return partial(local_turn, plan.database.file), store
     turn = OrderingTurn(store.shifts, plan.settings.cluster.lease, now=now)
     return turn.hold, guarded(store, fence_check(ORDERING, lambda: turn.fence))
 

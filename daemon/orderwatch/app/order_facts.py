@@ -16,7 +16,7 @@ from orderwatch.ports import Detail
 
 async def gather(plan: Plan, order_id: str, now: datetime, detail: Detail) -> Sequence[Facts]:
     """Return the facts about the orders with this id, at most one per account."""
-    async with open_reader(plan.database.path) as reader:
+    async with open_reader(plan.database.location) as reader:
         return [
             await facts_of(plan, reader, order, now)
             for order in await reader.orders.list_all(order_id, detail)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.core.formatting import printable
 from orderwatch.db.migrate import Schema, schema_of
 from orderwatch.errors import (
@@ -118,7 +119,7 @@ def unknown_order(order: str, why: str = "no order with that id has been seen") 
     return click.ClickException(f"order {order} is unknown: {why}; orderwatch status lists the known ones")
 
 
-def demand_current(database: Path) -> None:
+def demand_current(database: DatabaseLocation) -> None:
     """Check the schema: commands beside the daemon never migrate. Raises `DatabaseError`."""
     match schema_of(database):
         case Schema.NONE:

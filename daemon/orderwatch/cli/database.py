@@ -8,7 +8,7 @@ import click
 
 from orderwatch.cli.common import Context, configured, demand_current, quiet
 from orderwatch.core.formatting import escape_name, format_bytes
-from orderwatch.db.lock import create_folder, exclusive_lock
+from orderwatch.db.lock import database_lock
 from orderwatch.db.migrate import HEAD, Schema, schema_of, upgrade
 
 _PATH = click.Path(path_type=Path)
@@ -18,9 +18,8 @@ _PATH = click.Path(path_type=Path)
 @configured
 def migrate(context: Context) -> None:
     """Migrate the database to this version's schema. `run` does so unless `migrate = "manual"`."""
-    database = context.settings(resolve=False).database.path
-    create_folder(database)
-    with exclusive_lock(database):
+    database = context.settings(resolve=False).database.location
+    with database_lock(database):
         if schema_of(database, thorough=True) is Schema.CURRENT:
             click.echo(f"{database} is already at schema {HEAD}")
             return
@@ -39,7 +38,7 @@ def backup(context: Context, to: Path | None) -> None:
     from orderwatch.app.commands.restore import back_up
 
     settings = context.settings(resolve=False)
-    demand_current(settings.database.path)
+    demand_current(settings.database.file)
     made = asyncio.run(back_up(settings.database, to, datetime.now(UTC)))
     click.echo(f"{escape_name(str(made.path))}, {format_bytes(made.size)}")
 
@@ -60,5 +59,5 @@ def restore(context: Context, path: Path) -> None:
     done = put_back(plan, path, datetime.now(UTC))
     if done.aside is not None:
         click.echo(f"the former database is now {escape_name(str(done.aside))}")
-    click.echo(f"{plan.database.path} is restored; {done.files} files in the trees were registered")
+    click.echo(f"{plan.database.location} is restored; {done.files} files in the trees were registered")
     click.echo("next: run orderwatch verify, then start the daemon, which polls every open order at once")

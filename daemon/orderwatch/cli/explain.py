@@ -31,12 +31,12 @@ def explain(context: Context, order_id: str, *, as_json: bool) -> None:
     from orderwatch.app.order_facts import gather
 
     plan = context.plan(resolve=False)
-    demand_current(plan.database.path)
+    demand_current(plan.database.location)
     found = asyncio.run(gather(plan, order_id, datetime.now(UTC), Detail.ALL if as_json else Detail.LISTED))
     if as_json:
         print_json({"orders": [explanation_to_dict(facts) for facts in found]})
     else:
-        _print(found, read_daemon_status(plan.database.path))
+        _print(found, read_daemon_status(plan.database.location))
     if not found:
         if order_id in {
             i for watch in plan.settings.watch for i in (*watch.order_ids, *map(str, watch.task_ids))

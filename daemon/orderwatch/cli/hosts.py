@@ -28,7 +28,7 @@ def hosts(context: Context, forget: str | None, *, as_json: bool) -> None:
     Several hosts need a PostgreSQL database; with a file there is at most one.
     """
     plan = context.plan(resolve=False)
-    demand_current(plan.database.path)
+    demand_current(plan.database.location)
     found = asyncio.run(_read(plan, forget))
     if as_json:
         print_json({"hosts": [host_to_dict(host) for host in found]})

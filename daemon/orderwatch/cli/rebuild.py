@@ -41,7 +41,7 @@ def rebuild(context: Context, *, as_json: bool) -> None:
         )
     else:
         click.echo(
-            f"{plan.database.path} contains {done.orders} orders with {done.deliveries} stored files,"
+            f"{plan.database.location} contains {done.orders} orders with {done.deliveries} stored files,"
             f" {format_bytes(done.size)}; the files were not read: run orderwatch verify"
         )
     for one in done.refused:

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from orderwatch.cli.common import Context, configured, demand_current, print_json
 from orderwatch.cli.output.tables import console, plain, styled, title
+from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.core.formatting import ago, format_duration, format_time
 from orderwatch.core.orders.latency_report import Figures, Group, OrderRow, Report, ReportBuilder
 from orderwatch.core.report_serializers import report_to_dict
@@ -30,7 +30,7 @@ _FIGURE_WIDTH = 11
 @configured
 def report(context: Context, *, as_json: bool) -> None:
     """Report how long orders took and which are overdue."""
-    database = context.settings(resolve=False).database.path
+    database = context.settings(resolve=False).database.location
     demand_current(database)
     found = asyncio.run(_report(database))
     if as_json:
@@ -56,7 +56,7 @@ def print_report(report: Report) -> None:
     _print_overdue(screen, report)
 
 
-async def _report(database: Path) -> Report:
+async def _report(database: DatabaseLocation) -> Report:
     builder = ReportBuilder()
     async with open_reader(database) as reader:
         await reader.statistics.fill_report(builder)

@@ -1,13 +1,15 @@
 """`run` and `once`."""
 
 import asyncio
+import gc
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import click
 
+import orderwatch.ops.plain_structlog  # noqa: F401 - before structlog
 from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured
-from orderwatch.cli.output.progress import shown
 from orderwatch.config import Settings
 from orderwatch.errors import RefusedError
 from orderwatch.ops.log import Redactor, redact_crash
@@ -18,16 +20,26 @@ from orderwatch.ops.systemd import extending
 @configured
 def run(context: Context) -> None:
     """Run the daemon in the foreground. SIGTERM and SIGINT stop it; SIGHUP reloads the configuration."""
-    from orderwatch.app.daemon.lifecycle import run_daemon
-    from orderwatch.app.factories import held_database
-    from orderwatch.db.daemon_status import alive_file
+    with _uncollected():
+        from orderwatch.app.daemon.lifecycle import run_daemon
+        from orderwatch.app.factories import held_database
+        from orderwatch.db.daemon_status import alive_file
 
     settings, redactor = begin(context)
     with ExitStack() as stack:
         with extending():  # checking or migrating a large database takes time
             stack.enter_context(held_database(settings.database))
-        stack.enter_context(alive_file(settings.database.path))
+        stack.enter_context(alive_file(settings.database.location))
         asyncio.run(run_daemon(settings, redactor, lambda: context.settings(resolve=True)))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from walking what is imported, now and later: it stays for good."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 def _scene_and_attachment(
@@ -57,6 +69,7 @@ def once(context: Context, delivery: tuple[str, str] | None) -> None:
     from orderwatch.app.commands.once import run_delivery, run_once
     from orderwatch.app.factories import held_database
     from orderwatch.app.plan import resolve
+    from orderwatch.cli.output.progress import shown
     from orderwatch.db.daemon_status import touch_alive_file
 
     with shown("fetching", "fetched") as progress:  # first, so that log lines appear above the bar
@@ -66,7 +79,7 @@ def once(context: Context, delivery: tuple[str, str] | None) -> None:
                 outcome = asyncio.run(run_once(resolve(settings), redactor, progress))
             else:
                 outcome = asyncio.run(run_delivery(resolve(settings), redactor, *delivery, progress))
-            touch_alive_file(settings.database.path)
+            touch_alive_file(settings.database.location)
     for path in outcome.already:
         click.echo(f"already stored: {path}")
     complain(outcome.problems)

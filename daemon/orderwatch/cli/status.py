@@ -37,7 +37,9 @@ from orderwatch.ports import Detail
 @click.option("--state", type=click.Choice([str(s) for s in OrderState]), help="Only orders in this state.")
 @click.option("--attention", is_flag=True, help="Only what needs your attention.")
 @click.option(
-    "--check", is_flag=True, help="Exit with 1 if something needs your attention or no daemon is running."
+    "--check",
+    is_flag=True,
+    help="Exit with 1 if something needs your attention, waits under a pause, or no daemon is running.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @click.option("--geojson", "as_geojson", is_flag=True, help="Print targets and footprints as GeoJSON.")
@@ -79,7 +81,8 @@ def status(
         print_status(known, datetime.now(UTC), empty=filters.empty)
     if order_id is not None and unknown:
         raise unknown_order(order_id)
-    if check and (known.attention or known.daemon.warning(datetime.now(UTC))):
+    is_held = known.pauses.hold(known.orders)
+    if check and (known.attention or is_held or known.daemon.warning(datetime.now(UTC))):
         sys.exit(FAILED)
 
 
@@ -103,9 +106,9 @@ def history(context: Context, order_id: str, *, as_json: bool) -> None:
 
 async def _status(plan: Plan, filters: Filters, detail: Detail) -> Known:
     """Read what `status` shows; orders that need a person come first."""
-    demand_current(plan.database.path)
-    daemon = read_daemon_status(plan.database.path)
-    async with open_reader(plan.database.path) as reader:
+    demand_current(plan.database.location)
+    daemon = read_daemon_status(plan.database.location)
+    async with open_reader(plan.database.location) as reader:
         found = unacknowledged(await concerns_of(plan, reader, datetime.now(UTC)))
         concerned = by_order(found)
         every = await reader.orders.list_all(filters.order_id, detail)
@@ -119,10 +122,11 @@ async def _status(plan: Plan, filters: Filters, detail: Detail) -> Known:
             problems=list((await reader.outbox.problems()).values()),
             attention=[concern for concern in found if filters.takes_concern(concern, shown)],
             daemon=daemon,
+            pauses=await reader.actions.pauses(),
         )
 
 
 async def _history(plan: Plan, order_id: str) -> list[Transition]:
-    demand_current(plan.database.path)
-    async with open_reader(plan.database.path) as reader:
+    demand_current(plan.database.location)
+    async with open_reader(plan.database.location) as reader:
         return list(await reader.history.of_order(order_id))

@@ -49,7 +49,7 @@ def top(context: Context) -> None:
 
 
 async def _top(plan: Plan) -> None:
-    database = plan.database.path
+    database = plan.database.location
     demand_current(database)
     screen = console()
     async with open_reader(database) as reader:
@@ -63,7 +63,8 @@ async def _top(plan: Plan) -> None:
 
 async def _summary(plan: Plan, reader: Store, most: int) -> Summary:
     found = await concerns_of(plan, reader, datetime.now(UTC))
-    return replace(await reader.statistics.summary(most, _MAX_MOVES), attention=unacknowledged(found))
+    summary = await reader.statistics.summary(most, _MAX_MOVES)
+    return replace(summary, attention=unacknowledged(found), pauses=await reader.actions.pauses())
 
 
 async def _watch(plan: Plan, reader: Store, screen: Console) -> None:
@@ -74,7 +75,7 @@ async def _watch(plan: Plan, reader: Store, screen: Console) -> None:
             now = datetime.now(UTC)
             going = speeds.measured(summary.running, now)
             live.update(
-                picture(summary, going, read_daemon_status(plan.database.path), now, screen.height),
+                picture(summary, going, read_daemon_status(plan.database.location), now, screen.height),
                 refresh=True,
             )
             await keys.pause(_FRAME_SECONDS)
@@ -113,8 +114,10 @@ def header(summary: Summary, *, is_running: bool) -> Text:
     ]
     if counts.given_up:
         parts.append(Text(f"{counts.given_up} given up", "bold red"))
-    if summary.attention or is_running:
-        parts.append(Text(headline(summary.attention), "bold red" if summary.attention else "green"))
+    if summary.attention or summary.pauses.all or is_running:
+        usual = "bold yellow" if summary.pauses.all else "green"
+        line = headline(summary.attention, summary.pauses)
+        parts.append(Text(line, "bold red" if summary.attention else usual))
     return Text(" · ").join(parts)
 
 

@@ -64,7 +64,7 @@ def verify(context: Context, *, repair: bool, as_json: bool) -> None:
 def _read(plan: "Plan", *, plain: bool) -> "VerifyReport":
     from orderwatch.app.commands.verify import verify as read_all
 
-    demand_current(plan.database.path)
+    demand_current(plan.database.location)
     with shown(plain=plain) as progress:
         return asyncio.run(read_all(plan, progress))
 

@@ -4,9 +4,18 @@ import os
 import socket
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, SecretStr, StrictBool, StrictInt
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    SecretStr,
+    StrictBool,
+    StrictInt,
+    model_validator,
+)
 
 from orderwatch.config import permissions
 from orderwatch.config.network import Network
@@ -31,16 +40,19 @@ from orderwatch.config.types import (
     Url,
     Words,
 )
+from orderwatch.core.database_location import DatabaseLocation, parse_server
 from orderwatch.core.listen_address import host_and_port, socket_of
 from orderwatch.core.network import is_loopback
 from orderwatch.core.ordering.order_file import Draft, read_draft
+from orderwatch.errors import DatabaseError
 
 _MIN_LEASE, _MAX_LEASE = timedelta(seconds=4), timedelta(minutes=10)
 
 PROBLEM_SEPARATOR = "\n"  # each problem is reported separately
+FILLED_IN = ("delivery", "database")  # tables that the loader adds: their default folders are tested too
 
 
-def _declared(table: object) -> Draft:
+def read_standing_order(table: object) -> Draft:
     if not isinstance(table, dict):
         raise ValueError("must be a table")  # noqa: TRY004 - pydantic expects it
     draft, problems = read_draft(table)
@@ -57,7 +69,7 @@ def _long_enough(lease: timedelta) -> timedelta:
     return lease
 
 
-StandingOrder = Annotated[InstanceOf[Draft], BeforeValidator(_declared)]
+StandingOrder = Annotated[InstanceOf[Draft], BeforeValidator(read_standing_order)]
 
 
 def state_directory() -> Path:
@@ -158,12 +170,21 @@ class Database(Table):
         return not self.url.startswith("sqlite:")
 
     @property
-    def path(self) -> Path:
+    def location(self) -> DatabaseLocation:
+        return parse_server(self.url) if self.is_shared else self.file
+
+    @property
+    def file(self) -> Path:
+        """The file of SQLite; `DatabaseError` if the database is on a server."""
+        if self.is_shared:
+            raise DatabaseError(
+                f"{parse_server(self.url)} is a server's; use PostgreSQL's own commands for this"
+            )
         return Path(self.url.removeprefix("sqlite:///"))
 
     @property
     def backups_path(self) -> Path:
-        return Path(self.backup_folder) if self.backup_folder else self.path.parent / "backups"
+        return Path(self.backup_folder) if self.backup_folder else self.file.parent / "backups"
 
 
 class Cluster(Table):
@@ -185,6 +206,14 @@ class Http(Table):
     listen: Listen = "127.0.0.1:8787"
     token: MaybeSecret = SecretStr("")
     hosts: Words = ()
+    actions: StrictBool = False
+    user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")] = ""
+
+    @model_validator(mode="after")
+    def _require_token(self) -> Self:
+        if self.actions and not self.token.get_secret_value():
+            raise ValueError("actions = true needs a token: anyone who can reach the page could act")
+        return self
 
 
 class Ordering(Table):

@@ -20,6 +20,7 @@ from pydantic import (
 
 from orderwatch.config.quantities import duration, size, timetable
 from orderwatch.config.secrets import INDIRECT, resolve
+from orderwatch.core.database_location import parse_server
 from orderwatch.core.deliveries.bandwidth import Span
 from orderwatch.core.deliveries.paths import layout_problems
 from orderwatch.core.listen_address import listen_problem
@@ -95,9 +96,12 @@ def _some(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _database_url(url: str, info: ValidationInfo) -> str:
+    if url.startswith("postgresql:"):
+        parse_server(url)
+        return url
     match = _DATABASE.fullmatch(url)
     if match is None:
-        raise ValueError('must be "sqlite:////absolute/path.db"')
+        raise ValueError('must be "sqlite:////absolute/path.db" or "postgresql://user@host/database"')
     if (info.context or {}).get("resolve"):
         try_folder(Path(match[1]).parent)
     return url
@@ -143,7 +147,7 @@ def _unless_empty(secret: SecretStr, info: ValidationInfo) -> SecretStr:
     return resolve(secret, info) if secret.get_secret_value() else secret
 
 
-def _moment(value: object) -> object:
+def moment(value: object) -> object:
     """Parse a TOML date or time, or ISO 8601 text; UTC unless it has a time zone."""
     if isinstance(value, str):
         try:
@@ -167,7 +171,7 @@ MaybeSecret = Annotated[SecretStr, AfterValidator(_unless_empty)]
 SecretUrl = Annotated[SecretStr, AfterValidator(resolve), AfterValidator(_web_address)]
 MaybeSecretUrl = Annotated[SecretStr, AfterValidator(_unless_empty), AfterValidator(_web_address)]
 Pattern = Annotated[str, Field(min_length=1)]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
+Moment = Annotated[datetime, BeforeValidator(moment)]
 Attachments = Annotated[tuple[Pattern, ...], AfterValidator(_some)]
 OrderIds = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S+$")], ...],

@@ -173,6 +173,38 @@ class AccountJson(TypedDict):
     trouble: TroubleJson | None
 
 
+class PauseJson(TypedDict):
+    """What an operator has paused."""
+
+    account: Annotated[str | None, "Null: the downloads of all accounts."]
+    paused_at: Timestamp
+    who: str
+
+
+class RefreshJson(TypedDict):
+    """What a refresh of one account or order found."""
+
+    account: str
+    order_id: Annotated[str | None, "Null: every open order of the account."]
+    done: Annotated[bool, "False while the daemon continues."]
+    polled: Annotated[Count, "Orders that were requested."]
+    listed: Annotated[Count, "Orders that the list showed."]
+    changes: Annotated[Count, "Status changes that were recorded."]
+    problems: list[str]
+
+
+class RequeuedJson(TypedDict):
+    """A delivery that is queued again."""
+
+    account: str
+    order_id: str
+    task_id: int | None
+    capture_id: str
+    scene_id: str
+    name: Annotated[str, "The attachment's name."]
+    file_name: str
+
+
 class HostJson(TypedDict):
     """One host that runs, or ran, on this database."""
 

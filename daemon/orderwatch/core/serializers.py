@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import cast
 
+from orderwatch.core.actions.action import Action
+from orderwatch.core.actions.pauses import Pause
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.hosts import HostReport
 from orderwatch.core.daemon_status import DaemonStatus
@@ -18,7 +20,10 @@ from orderwatch.core.json_types import (
     HostJson,
     IntentJson,
     OrderJson,
+    PauseJson,
     ProblemJson,
+    RefreshJson,
+    RequeuedJson,
     TransferJson,
     TransitionJson,
     TroubleJson,
@@ -51,6 +56,35 @@ def concern_to_dict(concern: Concern) -> ConcernJson:
         "since": zulu(concern.since),
         "text": concern.text,
         "remedy": concern.remedy,
+    }
+
+
+def pause_to_dict(pause: Pause) -> PauseJson:
+    return {"account": pause.account, "paused_at": zulu(pause.paused_at), "who": pause.who}
+
+
+def refresh_to_dict(action: Action) -> RefreshJson:
+    answer = action.answer
+    return {
+        "account": action.account or "",
+        "order_id": action.order_id,
+        "done": answer is not None,
+        "polled": answer.polled if answer else 0,
+        "listed": answer.listed if answer else 0,
+        "changes": answer.changes if answer else 0,
+        "problems": list(answer.problems) if answer else [],
+    }
+
+
+def requeued_to_dict(delivery: Delivery) -> RequeuedJson:
+    return {
+        "account": delivery.account,
+        "order_id": delivery.order_id,
+        "task_id": delivery.task_id,
+        "capture_id": delivery.capture_id,
+        "scene_id": delivery.scene_id,
+        "name": delivery.attachment,
+        "file_name": delivery.file_name,
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from orderwatch.core.actions.pauses import NO_PAUSES, Pauses
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order, OrderState, Transition
 
@@ -46,6 +47,7 @@ class Summary:
     running: Sequence[Delivery] = ()
     moves: Sequence[Transition] = ()
     attention: Sequence[Concern] = ()  # not acknowledged
+    pauses: Pauses = NO_PAUSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

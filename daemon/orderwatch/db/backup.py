@@ -16,7 +16,7 @@ from pathlib import Path
 
 from orderwatch.cancellation import shielded
 from orderwatch.core.formatting import format_bytes_pair
-from orderwatch.db.engine import side_connection
+from orderwatch.db.engines.sqlite import side_connection
 from orderwatch.db.file_errors import translated
 from orderwatch.db.migrate import Schema, schema_of
 from orderwatch.errors import DatabaseError

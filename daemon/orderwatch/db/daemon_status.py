@@ -8,21 +8,30 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from orderwatch.core.daemon_status import DaemonStatus
-from orderwatch.db.file_errors import translated
+from sqlalchemy import func, select
 
+from orderwatch.core.daemon_status import DaemonStatus
+from orderwatch.core.database_location import DatabaseLocation, PostgresServer
+from orderwatch.db.cluster.moment import DATABASE_CLOCK
+from orderwatch.db.file_errors import translated
+from orderwatch.db.tables import hosts
+
+_SILENCE = timedelta(minutes=1)  # of every host: none runs
 _FLOCK = "hhqqi4x"  # struct flock of fcntl(2): type, whence, start, length, pid
 
 
 @contextmanager
-def alive_file(database: Path) -> Iterator[None]:
-    """Show readers that the daemon runs, until the context or the process ends.
+def alive_file(database: DatabaseLocation) -> Iterator[None]:
+    """Show readers that the daemon runs, until the context or the process ends; on a server its row does.
 
-    For the holder of `exclusive_lock` only. Raises `DatabaseError` if the file cannot be created.
+    For the holder of `database_lock` only. Raises `DatabaseError` if the file cannot be created.
     """
+    if isinstance(database, PostgresServer):
+        yield
+        return
     with translated(f"{_alive_path(database)} cannot be written"):
         handle = _open(_alive_path(database))
     with os.fdopen(handle):
@@ -33,14 +42,18 @@ def alive_file(database: Path) -> Iterator[None]:
         touch_alive_file(database)
 
 
-def touch_alive_file(database: Path) -> None:
+def touch_alive_file(database: DatabaseLocation) -> None:
     """Touch the file, or create it; failures are ignored."""
+    if isinstance(database, PostgresServer):
+        return
     with suppress(OSError):
         _alive_path(database).touch(0o644)
 
 
-def read_daemon_status(database: Path) -> DaemonStatus:
+def read_daemon_status(database: DatabaseLocation) -> DaemonStatus:
     """Return whether a daemon runs on this database, and when it was alive last; raises `DatabaseError`."""
+    if isinstance(database, PostgresServer):
+        return _of_hosts(database)
     with translated(f"{_alive_path(database)} cannot be read"):
         try:
             handle = os.open(_alive_path(database), os.O_RDONLY | os.O_CLOEXEC)
@@ -50,6 +63,16 @@ def read_daemon_status(database: Path) -> DaemonStatus:
             answer = fcntl.fcntl(handle, fcntl.F_OFD_GETLK, _lock(fcntl.F_RDLCK))
             at = datetime.fromtimestamp(os.fstat(handle).st_mtime, UTC)
     return DaemonStatus(running=struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK, last_alive_at=at)
+
+
+def _of_hosts(server: PostgresServer) -> DaemonStatus:
+    from orderwatch.db.engines import postgres  # noqa: PLC0415 - an embedded database spares its dialect
+
+    with translated(f"{server} cannot be read"):
+        at, now = postgres.run_blocking(
+            server, lambda db: db.execute(select(func.max(hosts.c.seen_at), DATABASE_CLOCK)).one()
+        )
+    return DaemonStatus(running=at is not None and now.replace(tzinfo=UTC) - at < _SILENCE, last_alive_at=at)
 
 
 def _alive_path(database: Path) -> Path:

@@ -1,26 +1,26 @@
-"""The database file: many readers, one writer, and retries while another process keeps it busy."""
+"""The database: many readers, one writer, and retries while it is busy or away."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, Executable, RowMapping
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
 
 from orderwatch.cancellation import shielded
-from orderwatch.db.engine import (
+from orderwatch.core.database_location import DatabaseLocation, PostgresServer
+from orderwatch.db.engines.sqlite import (
     BUSY_TIMEOUT_SECONDS,
     RETRIED_BUSY_TIMEOUT_SECONDS,
     reader_engine,
     writer_engine,
 )
 from orderwatch.db.file_errors import translated
-from orderwatch.db.writer import Writer
+from orderwatch.db.writer import GreenletWorker, ThreadWorker, Writer
 from orderwatch.errors import BusyError, DatabaseError
 
 log = structlog.get_logger()
@@ -35,20 +35,20 @@ _MIN_RETRY_SECONDS, _MAX_RETRY_SECONDS = 0.1, 3.0
 class Database:
     """Runs units of work: reads as snapshots side by side, writes as transactions one after the other.
 
-    A cancelled caller never leaves a unit half-way. While SQLite is busy a unit is run again, for
+    A cancelled caller never leaves a unit half-way. While the database is busy a unit is run again, for
     `retry_seconds` at most (0: never, `math.inf`: without end). Raises `DatabaseError`.
     """
 
     def __init__(
         self,
-        readers: AsyncEngine,
-        writer: Engine | None = None,
+        readers: Engine,
+        writer: Writer | None = None,
         retry_seconds: float = 0.0,
         *,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._readers = readers
-        self._writer = None if writer is None else Writer(writer)
+        self._writer = writer
         self._retry_seconds = retry_seconds
         self._steady = steady
         self._stopping = asyncio.Event()
@@ -109,17 +109,20 @@ class Database:
         await shielded(self._close())
 
     async def _close(self) -> None:
-        await self._readers.dispose()
+        await greenlet_spawn(self._readers.dispose)
         if self._writer is not None:
-            await asyncio.to_thread(self._writer.close)
+            await self._writer.close()
 
     async def _read(self, work: Work[R]) -> R:
         return await shielded(self._read_snapshot(work))
 
     async def _read_snapshot(self, work: Work[R]) -> R:
+        def unit() -> R:
+            with self._readers.begin() as db:
+                return work(db)
+
         with translated("the database cannot be read"):
-            async with self._readers.begin() as db:
-                return await db.run_sync(work)
+            return await greenlet_spawn(unit)
 
     async def _run(self, attempt: Callable[[], Awaitable[R]]) -> R:
         """Run the unit; `BusyError` if it is busy for too long."""
@@ -167,10 +170,10 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(path: Path, retry_seconds: float = 0.0) -> AsyncIterator[Database]:
+async def open_database(location: DatabaseLocation, retry_seconds: float = 0.0) -> AsyncIterator[Database]:
     """Open a database at head."""
     busy = RETRIED_BUSY_TIMEOUT_SECONDS if retry_seconds else BUSY_TIMEOUT_SECONDS
-    database = Database(reader_engine(path, busy), writer_engine(path, busy), retry_seconds)
+    database = Database(_readers(location, busy), _writer(location, busy), retry_seconds)
     try:
         yield database
     finally:
@@ -178,13 +181,31 @@ async def open_database(path: Path, retry_seconds: float = 0.0) -> AsyncIterator
 
 
 @asynccontextmanager
-async def open_read_only(path: Path, busy_timeout: float = BUSY_TIMEOUT_SECONDS) -> AsyncIterator[Database]:
+async def open_read_only(
+    location: DatabaseLocation, busy_timeout: float = BUSY_TIMEOUT_SECONDS
+) -> AsyncIterator[Database]:
     """Open a database at head for reading, beside a running daemon or inside it."""
-    database = Database(reader_engine(path, busy_timeout))
+    database = Database(_readers(location, busy_timeout))
     try:
         yield database
     finally:
         await database.close()
+
+
+def _readers(location: DatabaseLocation, busy: float) -> Engine:
+    if isinstance(location, PostgresServer):
+        from orderwatch.db.engines import postgres  # noqa: PLC0415 - an embedded database spares its dialect
+
+        return postgres.reader_engine(location)
+    return reader_engine(location, busy)
+
+
+def _writer(location: DatabaseLocation, busy: float) -> Writer:
+    if isinstance(location, PostgresServer):
+        from orderwatch.db.engines import postgres  # noqa: PLC0415 - see above
+
+        return Writer(postgres.writer_engine(location), GreenletWorker())
+    return Writer(writer_engine(location, busy), ThreadWorker())
 
 
 def _is_cancelled() -> bool:

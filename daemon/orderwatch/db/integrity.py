@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from orderwatch.cancellation import shielded
-from orderwatch.db.engine import side_connection
+from orderwatch.db.engines.sqlite import side_connection
 from orderwatch.db.file_errors import one_line, translated
 from orderwatch.errors import BusyError
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from orderwatch.core.database_location import DatabaseLocation, PostgresServer
 from orderwatch.db.file_errors import translated
 from orderwatch.errors import LockedError
 
@@ -14,6 +15,17 @@ def create_folder(database: Path) -> None:
     """Create the folder of the database and of its lock."""
     with translated(f"{database.parent} cannot be created"):
         database.parent.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def database_lock(location: DatabaseLocation) -> Iterator[None]:
+    """Hold the lock of a database file, in a folder that is created; a server has several daemons."""
+    if isinstance(location, PostgresServer):
+        yield
+        return
+    create_folder(location)
+    with exclusive_lock(location):
+        yield
 
 
 @contextmanager

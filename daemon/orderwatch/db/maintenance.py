@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, String, Table, and_, delete, func, insert, or_, select, type_coerce, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from orderwatch.core.deliveries.rebuild import under
 from orderwatch.core.model import SETTLED, Delivery, DeliveryState, OrderState
@@ -12,6 +11,7 @@ from orderwatch.core.orders.observe import Verdict
 from orderwatch.db import history
 from orderwatch.db.database import Database
 from orderwatch.db.deliveries import IS_ROW, key_of, path_row
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.mappers import Row, capture_row, delivery_of, delivery_row, order_row, transition_row
 from orderwatch.db.tables import captures, deliveries, orders, transitions
 
@@ -53,7 +53,7 @@ class Maintenance:
         query = select(deliveries).where(
             deliveries.c.state.in_(SETTLED),
             deliveries.c.path.is_not(None),
-            or_(*(deliveries.c.root.is_(root) for root in roots)),
+            or_(*(deliveries.c.root.is_not_distinct_from(root) for root in roots)),
             read_at < before,
         )
         rows = await self._database.rows(query.order_by(read_at, deliveries.c.id).limit(limit))

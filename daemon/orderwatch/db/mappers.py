@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import DateTime, Dialect, RowMapping
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import JSON, DateTime, Dialect, RowMapping, Text
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from orderwatch.core.deliveries.file_version import FileVersion, RefusedFile
 from orderwatch.core.model import (
@@ -46,14 +46,37 @@ class UtcDateTime(TypeDecorator[datetime]):
         del dialect
         return None if value is None else utc(value).replace(tzinfo=None)
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], datetime | None]:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
         """Parse as aware at once: a page has thousands of times, and naive ones in between cost ten times."""
-        del dialect, coltype
-        return _moment
+        del coltype
+        return _moment if dialect.name == "sqlite" else _aware
 
 
 def _moment(stored: str | None) -> datetime | None:
     return None if stored is None else datetime.fromisoformat(f"{stored}+00:00")
+
+
+def _aware(stored: datetime | None) -> datetime | None:
+    return None if stored is None else stored.replace(tzinfo=UTC)
+
+
+class Document(TypeDecorator[Any]):
+    """A JSON document, NULL for None.
+
+    PostgreSQL keeps it as text, because its own JSON has no NaN, and fails to read U+0000.
+    """
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return self.impl_instance if dialect.name == "sqlite" else dialect.type_descriptor(Text())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401 - of any JSON
+        return value if value is None or dialect.name == "sqlite" else json.dumps(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401 - of any JSON
+        return value if value is None or dialect.name == "sqlite" else parse_json(value)
 
 
 def parse_json(stored: str) -> object:

@@ -16,7 +16,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError, NoResultFound
 
 from orderwatch.core.model import Capture, Delivery, Order, OrderKey, OrderState
@@ -26,6 +25,7 @@ from orderwatch.core.orders.watches import OrderTraits
 from orderwatch.db import history
 from orderwatch.db.database import Database
 from orderwatch.db.deliveries import OF_ORDER, key_of, queue
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.mappers import (
     capture_of,
     capture_row,

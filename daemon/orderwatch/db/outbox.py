@@ -7,7 +7,6 @@ from typing import TypeVar
 from uuid import UUID, uuid4, uuid5
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate
@@ -26,6 +25,7 @@ from orderwatch.core.notifications.problems import Problem, ProblemChange
 from orderwatch.core.order_names import OrderNames
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.database import Database
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.tables import channels, notes, orders, outbox, problems, transitions
 from orderwatch.ports import ChannelState
 

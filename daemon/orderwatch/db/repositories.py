@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import Connection
 
+from orderwatch.core.database_location import DatabaseLocation
+from orderwatch.db.actions.actions import Actions
 from orderwatch.db.attention import Attention
 from orderwatch.db.catalog.listing import Catalog
 from orderwatch.db.cluster.guarded import GuardedDatabase
@@ -15,7 +16,7 @@ from orderwatch.db.cluster.lanes import Lanes
 from orderwatch.db.cluster.shifts import Shifts
 from orderwatch.db.database import Database, open_database, open_read_only
 from orderwatch.db.deliveries import Deliveries
-from orderwatch.db.engine import BUSY_TIMEOUT_SECONDS
+from orderwatch.db.engines.sqlite import BUSY_TIMEOUT_SECONDS
 from orderwatch.db.history import History
 from orderwatch.db.intents import Intents
 from orderwatch.db.maintenance import Maintenance
@@ -29,10 +30,11 @@ _DASHBOARD_BUSY_TIMEOUT_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Store:
-    """`ports.Store` over SQLite."""
+    """`ports.Store` over both engines."""
 
     database: Database
     accounts: Accounts
+    actions: Actions
     attention: Attention
     catalog: Catalog
     deliveries: Deliveries
@@ -49,23 +51,25 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(path: Path, retry_seconds: float = 0.0) -> AsyncIterator[Store]:
+async def open_store(location: DatabaseLocation, retry_seconds: float = 0.0) -> AsyncIterator[Store]:
     """Open a database at head to read and write; see `Database` for `retry_seconds`."""
-    async with open_database(path, retry_seconds) as database:
+    async with open_database(location, retry_seconds) as database:
         yield _store(database)
 
 
 @asynccontextmanager
-async def open_reader(path: Path, busy_timeout: float = BUSY_TIMEOUT_SECONDS) -> AsyncIterator[Store]:
+async def open_reader(
+    location: DatabaseLocation, busy_timeout: float = BUSY_TIMEOUT_SECONDS
+) -> AsyncIterator[Store]:
     """Open a database at head for reading, with its own connections; every write raises `DatabaseError`."""
-    async with open_read_only(path, busy_timeout) as database:
+    async with open_read_only(location, busy_timeout) as database:
         yield _store(database)
 
 
 @asynccontextmanager
-async def open_dashboard_reader(path: Path) -> AsyncIterator[Store]:
+async def open_dashboard_reader(location: DatabaseLocation) -> AsyncIterator[Store]:
     """Open it for viewers: they get an error soon rather than wait, and workers never wait for them."""
-    async with open_reader(path, _DASHBOARD_BUSY_TIMEOUT_SECONDS) as store:
+    async with open_reader(location, _DASHBOARD_BUSY_TIMEOUT_SECONDS) as store:
         yield store
 
 
@@ -79,6 +83,7 @@ def _store(database: Database, subscribers: Subscribers | None = None) -> Store:
     return Store(
         database=database,
         accounts=Accounts(database),
+        actions=Actions(database),
         attention=Attention(database, outbox),
         catalog=Catalog(database),
         deliveries=Deliveries(database, outbox),

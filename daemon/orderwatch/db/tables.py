@@ -1,7 +1,8 @@
 """The tables. No URL, token or secret is ever stored in them."""
 
+from typing import Any
+
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -12,12 +13,13 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    TextClause,
     UniqueConstraint,
     false,
     text,
 )
 
-from orderwatch.db.mappers import UtcDateTime
+from orderwatch.db.mappers import Document, UtcDateTime
 
 metadata = MetaData(
     naming_convention={
@@ -27,6 +29,12 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def _where(condition: TextClause) -> dict[str, Any]:
+    """Return the options of a partial index: an engine that is not named would index every row."""
+    return {"sqlite_where": condition, "postgresql_where": condition}
+
 
 accounts = Table(
     "accounts",
@@ -73,7 +81,7 @@ orders = Table(
     Column("listed", Boolean, nullable=False, server_default=false()),  # by the last whole list
     Column("next_look_at", UtcDateTime),
     Column("ours", Boolean, nullable=False, server_default=false()),  # placed by orderwatch
-    Column("document", JSON, nullable=False),
+    Column("document", Document, nullable=False),
     Column("priority", Float, nullable=False, server_default=text("0")),  # from the document
     Column("version", Integer, nullable=False),  # compare-and-set
     UniqueConstraint("account", "order_id"),
@@ -120,7 +128,7 @@ deliveries = Table(
     Column("version", Integer, nullable=False),
     Column("file_name", String, nullable=False),
     Column("fingerprint", String, nullable=False),
-    Column("scene", JSON, nullable=False),
+    Column("scene", Document, nullable=False),
     Column("state", String, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("barren", Integer, key="attempts_without_progress", nullable=False),
@@ -136,7 +144,7 @@ deliveries = Table(
     Column("host_date", String),
     Column("tag_changes", Integer, nullable=False, server_default=text("0")),
     Column("refused_sha256", String),
-    Column("refused", JSON(none_as_null=True)),  # the file whose bytes were wrong twice, and why
+    Column("refused", Document),  # the file whose bytes were wrong twice, and why
     Column("root", String),  # of a watch with its own root; NULL is the default root
     Column("path", String),
     Column("path_key", String, unique=True),  # a path has at most one delivery
@@ -153,7 +161,7 @@ deliveries = Table(
     Index("ix_deliveries_scene", "order_row", "scene_id"),
     Index("ix_deliveries_queue", "state", "order_row", "capture_id"),
     Index("ix_deliveries_counted", "order_row", "capture_id", "state", "size", "stored_at"),  # without rows
-    Index("ix_deliveries_unlisted", "root", "order_row", sqlite_where=_UNLISTED),
+    Index("ix_deliveries_unlisted", "root", "order_row", **_where(_UNLISTED)),
 )
 
 UNLINKED = text("state != 'linked'")
@@ -177,7 +185,7 @@ catalog_nodes = Table(
     UniqueConstraint("root", "path"),
     Index("ix_catalog_nodes_parent", "root", "parent"),
     Index("ix_catalog_nodes_number", "root", "head", "number"),
-    Index("ix_catalog_nodes_unlinked", "root", "parent", sqlite_where=UNLINKED),
+    Index("ix_catalog_nodes_unlinked", "root", "parent", **_where(UNLINKED)),
 )
 
 transitions = Table(
@@ -202,9 +210,9 @@ transitions = Table(
         "account",
         "order_id",
         "scene_id",
-        sqlite_where=text("scene_id IS NOT NULL"),
+        **_where(text("scene_id IS NOT NULL")),
     ),
-    Index("ix_transitions_unknown", "account", "after", sqlite_where=text("kind = 'unknown'")),
+    Index("ix_transitions_unknown", "account", "after", **_where(text("kind = 'unknown'"))),
 )
 
 _OPEN = text("state IN ('sending', 'unclear', 'absent')")
@@ -216,7 +224,7 @@ intents = Table(
     Column("account", String, nullable=False),
     Column("contract", String),
     Column("fingerprint", String, nullable=False),
-    Column("request", JSON, nullable=False),  # the body of the request
+    Column("request", Document, nullable=False),  # the body of the request
     Column("who", String, nullable=False),
     Column("source", String),
     Column("digest", String),
@@ -228,12 +236,12 @@ intents = Table(
     Column("sent_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
     Column("searched_at", UtcDateTime),
-    Column("before", JSON, nullable=False),  # ids of the orders listed before it was sent
+    Column("before", Document, nullable=False),  # ids of the orders listed before it was sent
     Column("order_id", String),  # of the order that it became
     Column("task_id", BigInteger),
     Column("reason", String),
     # Of equal requests only one may be unsettled.
-    Index("uq_intents_open", "account", "fingerprint", unique=True, sqlite_where=_OPEN),
+    Index("uq_intents_open", "account", "fingerprint", unique=True, **_where(_OPEN)),
 )
 
 notes = Table(
@@ -243,7 +251,7 @@ notes = Table(
     Column("id", String, nullable=False, unique=True),  # the same in every retry
     Column("event", String, nullable=False),
     Column("at", UtcDateTime, nullable=False),
-    Column("document", JSON, nullable=False),  # the JSON that is sent
+    Column("document", Document, nullable=False),  # the JSON that is sent
 )
 
 outbox = Table(
@@ -269,7 +277,7 @@ problems = Table(
     Column("key", String, primary_key=True),
     Column("event", String, nullable=False),  # its last log event
     Column("began_at", UtcDateTime, nullable=False),
-    Column("facts", JSON, nullable=False),
+    Column("facts", Document, nullable=False),
 )
 
 attention = Table(
@@ -278,9 +286,30 @@ attention = Table(
     Column("key", String, primary_key=True),
     Column("account", String),  # of the order concerned, if any
     Column("order_id", String),
-    Column("facts", JSON, nullable=False),  # the concern as it was raised
+    Column("facts", Document, nullable=False),  # the concern as it was raised
     Column("acknowledged_at", UtcDateTime),
     Index("ix_attention_order", "account", "order_id"),
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("account", String, primary_key=True),  # empty: the downloads of all accounts
+    Column("paused_at", UtcDateTime, nullable=False),
+    Column("who", String, nullable=False),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("account", String),
+    Column("order_id", String),
+    Column("who", String, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("answered_at", UtcDateTime),
+    Column("answer", Document),  # of a refresh
 )
 
 hosts = Table(
@@ -291,7 +320,7 @@ hosts = Table(
     Column("version", String, nullable=False),
     Column("config_digest", String, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
-    Column("facts", JSON, nullable=False),
+    Column("facts", Document, nullable=False),
 )
 
 shifts = Table(

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.util import greenlet_spawn
 
 from orderwatch.cancellation import shielded
 from orderwatch.db.file_errors import translated
@@ -35,12 +36,61 @@ class _Unit(Generic[R]):
         self.on_commit()
 
 
-class Writer:
-    """The only writer of the database: one thread, one connection. Raises `DatabaseError`."""
+class Worker(Protocol):
+    """Runs blocking code of the engine beside the event loop."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def start(self, work: Callable[[], None]) -> "asyncio.Future[None]":
+        """Begin the work; `RuntimeError` once it is closed."""
+        ...
+
+    async def close(self, dispose: Callable[[], None]) -> None:
+        """Run this last."""
+        ...
+
+
+class ThreadWorker:
+    """For a driver that blocks: one thread."""
+
+    def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
+
+    def start(self, work: Callable[[], None]) -> "asyncio.Future[None]":
+        return asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def close(self, dispose: Callable[[], None]) -> None:
+        def end() -> None:
+            self._thread.shutdown()
+            dispose()
+
+        await asyncio.to_thread(end)
+
+
+class GreenletWorker:
+    """For a driver that awaits: a greenlet of SQLAlchemy."""
+
+    def __init__(self) -> None:
+        self._last: asyncio.Future[None] | None = None
+        self._is_closed = False
+
+    def start(self, work: Callable[[], None]) -> "asyncio.Future[None]":
+        if self._is_closed:
+            raise RuntimeError("closed")
+        self._last = asyncio.ensure_future(greenlet_spawn(work))
+        return self._last
+
+    async def close(self, dispose: Callable[[], None]) -> None:
+        self._is_closed = True
+        if self._last is not None:
+            await self._last
+        await greenlet_spawn(dispose)
+
+
+class Writer:
+    """The only writer of the database in this process: one connection. Raises `DatabaseError`."""
+
+    def __init__(self, engine: Engine, worker: Worker) -> None:
+        self._engine = engine
+        self._worker = worker
         self._waiting: list[_Unit[Any]] = []
         self._is_writing = False
 
@@ -55,10 +105,9 @@ class Writer:
             self._begin()
         return await shielded(unit.end, hurry=partial(self._withdraw, unit))
 
-    def close(self) -> None:
-        """Close the connection. Blocking."""
-        self._thread.shutdown()
-        self._engine.dispose()
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._worker.close(self._engine.dispose)
 
     def _withdraw(self, unit: _Unit[Any]) -> None:
         if unit in self._waiting:
@@ -69,8 +118,8 @@ class Writer:
         """Write all units that wait now."""
         units, self._waiting = self._waiting, []
         try:
-            writing = asyncio.get_running_loop().run_in_executor(self._thread, self._write, units)
-        except RuntimeError:  # the thread is shut down
+            writing = self._worker.start(partial(self._write, units))
+        except RuntimeError:  # the worker is closed
             for unit in units:
                 unit.end.set_exception(DatabaseError("the database is closed"))
             return

@@ -11,6 +11,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 import orderwatch
+from orderwatch.core.actions.pauses import Pauses
 from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.core.deliveries.disk_shortage import shortage
 from orderwatch.core.model import CapturePhase, DeliveryState, OrderState
@@ -38,17 +39,19 @@ def process_gauges(live: LiveState) -> Iterator[Metric]:
     yield _gauge("last_backup_timestamp_seconds", "Time of the last backup of the database.", backup)
 
 
-def work_gauges(work: Work, census: MetricCounts | None) -> Iterator[Metric]:
+def work_gauges(work: Work, census: MetricCounts | None, pauses: Pauses) -> Iterator[Metric]:
     """Yield metrics of the present configuration; counts only if the database is readable."""
     yield from _accounts(work.accounts)
+    yield from _pauses(pauses, work.accounts)
     yield from _trees(work.trees, census.largest_parked if census else {})
     ahead = {(): work.clock.ahead().total_seconds()}
     yield _gauge("clock_ahead_seconds", "This host's clock minus the provider's.", ahead)
     readable = {(): float(census is not None)}
     yield _gauge("database_readable", "1 if the database could be read for this scrape.", readable)
-    yield _gauge("database_bytes", "Size of the database.", {(): _size(work.database)})
-    wal = {(): _size(Path(f"{work.database}-wal"))}
-    yield _gauge("wal_bytes", "Size of the database's write-ahead log.", wal)
+    if isinstance(work.database, Path):
+        yield _gauge("database_bytes", "Size of the database.", {(): _size(work.database)})
+        wal = {(): _size(Path(f"{work.database}-wal"))}
+        yield _gauge("wal_bytes", "Size of the database's write-ahead log.", wal)
     if census is not None:
         yield from _counts(census, list(work.accounts))
         yield from _notes(census.notes, work.channels)
@@ -96,6 +99,21 @@ def _accounts(accounts: Mapping[str, AccountAtWork]) -> Iterator[Metric]:
         held,
         "account",
     )
+
+
+def _pauses(pauses: Pauses, accounts: Iterable[str]) -> Iterator[Metric]:
+    found = {
+        (name, what): pause
+        for name in accounts
+        for what, pause in (
+            ("polling", pauses.of_polling(name)),
+            ("downloads", pauses.of_downloads(name)),
+        )
+    }
+    states = {key: float(pause is not None) for key, pause in found.items()}
+    yield _gauge("paused", "1 while an operator has paused it.", states, "account", "what")
+    began = {key: pause.paused_at if pause else None for key, pause in found.items()}
+    yield _gauge("paused_timestamp_seconds", "When it was paused.", _moments(began), "account", "what")
 
 
 def _trees(trees: Mapping[str, TreeAtWork], parked: Mapping[str | None, int]) -> Iterator[Metric]:

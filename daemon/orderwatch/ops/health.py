@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
+from orderwatch.core.actions.pauses import Pause, Pauses
 from orderwatch.core.deliveries.disk_shortage import shortage
 from orderwatch.core.deliveries.sidecar import zulu
+from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.db.repositories import Store
 from orderwatch.errors import DatabaseError, DiskError
 from orderwatch.ops.live_state import LiveState, TreeAtWork, Work
@@ -32,7 +34,11 @@ class Health:
     async def readiness(self) -> Report:
         """Report whether a scene published now would be stored, and the open problems."""
         work, reasons = self._live.work, await self._unsound()
-        reasons += ["starting"] if work is None else [*await _not_storing(work), *_not_accepted(work)]
+        reasons += (
+            ["starting"]
+            if work is None
+            else [*await _not_storing(work), *_not_accepted(work, self._live.controls.pauses)]
+        )
         problems = [{"event": p.event, "began_at": zulu(p.began_at)} for p in self._live.problems()]
         return {**_report(reasons), "problems": problems}
 
@@ -75,14 +81,20 @@ async def _not_storing(work: Work) -> list[str]:
     return [f"{root}: {trouble}" for root, trouble in troubles.items() if trouble]
 
 
-def _not_accepted(work: Work) -> list[str]:
+def _not_accepted(work: Work, pauses: Pauses) -> list[str]:
     if any(at_work.breaker.accepted for at_work in work.accounts.values()):
         return []
     failures = {name: at_work.breaker.trouble for name, at_work in work.accounts.items()}
     return [
-        f"account {name}: {trouble.reason if trouble else 'not requested yet'}"
+        f"account {name}: {_why_not_accepted(trouble, pauses.of_polling(name))}"
         for name, trouble in failures.items()
     ]
+
+
+def _why_not_accepted(trouble: OpenCircuit | None, pause: Pause | None) -> str:
+    if pause is not None:
+        return pause.reason
+    return trouble.reason if trouble else "not requested yet"
 
 
 def _trouble(tree: TreeAtWork, needed: int) -> str | None:

@@ -1,15 +1,16 @@
 """Live objects that metrics and health read, through one object because a reload replaces half of them."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from orderwatch.core.attention.concern import Concern
+from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.db.repositories import Store
 from orderwatch.provider.rate_limiter import Limiter
 from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.actions.controls import Controls
 from orderwatch.service.clock import Clock
 from orderwatch.service.fetching.mount_guard import MountGuard
 from orderwatch.service.liveness import Liveness, LoopLag
@@ -48,7 +49,7 @@ class Work:
     """The components of one plan: accounts by name, trees by root, and the names of channels."""
 
     store: Store
-    database: Path
+    database: DatabaseLocation
     clock: Clock
     accounts: Mapping[str, AccountAtWork]
     trees: Mapping[str, TreeAtWork]
@@ -69,4 +70,5 @@ class LiveState:
     last_backup: Callable[[], datetime | None] = lambda: None
     attention: Callable[[], Sequence[Concern] | None] = lambda: None  # None until first read
     read_attention: Callable[[], Awaitable[Sequence[Concern] | None]] = _unread
+    controls: Controls = field(default_factory=Controls)
     work: Work | None = None

@@ -173,7 +173,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from process_gauges(self._live)
         if self._live.work is not None:
-            yield from work_gauges(self._live.work, self._census)
+            yield from work_gauges(self._live.work, self._census, self._live.controls.pauses)
 
     async def _count(self) -> None:
         """Read the counts at most every few seconds."""

@@ -1,5 +1,6 @@
 """What the workers need of the world, as small protocols."""
 
+from orderwatch.ports.actions import ActionNews, Actions, Operator
 from orderwatch.ports.catalog import Catalog, CatalogFiles, Generation, SceneRead, Unlisted
 from orderwatch.ports.deliveries import PICTURES, Deliveries
 from orderwatch.ports.delivery_tree import (
@@ -39,6 +40,8 @@ __all__ = [
     "UNMETERED",
     "AccountState",
     "Accounts",
+    "ActionNews",
+    "Actions",
     "Archive",
     "Attention",
     "Backup",
@@ -66,6 +69,7 @@ __all__ = [
     "Meter",
     "Notifier",
     "Offer",
+    "Operator",
     "Orders",
     "Outbox",
     "Pinger",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from orderwatch.core.actions.pauses import NO_PAUSES, Pauses
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.hosts import HostReport
 from orderwatch.core.statistics import Counts
@@ -43,14 +44,20 @@ class Overview:
     accounts: Sequence[AccountSeen]
     trees: Sequence[TreeSeen]
     attention: Sequence[Concern]
+    pauses: Pauses = NO_PAUSES
     counts: Counts = field(default_factory=Counts)
     hosts: Sequence[HostReport] = ()
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing needs a person, every account answers and every tree is usable."""
+        """Whether nothing needs a person or is paused, every account answers and every tree is usable."""
         accounts = all(account.state == "fine" for account in self.accounts)
-        return not self.attention and accounts and all(tree.is_fine for tree in self.trees)
+        return (
+            not self.attention
+            and not self.pauses.all
+            and accounts
+            and all(tree.is_fine for tree in self.trees)
+        )
 
     @property
     def verdict(self) -> str:
@@ -60,6 +67,9 @@ class Overview:
         if self.is_well:
             return "All is well"
         number = len(self.attention)
+        if not number and self.pauses.all:
+            words = self.pauses.words
+            return words[0].upper() + words[1:]
         if not number:
             return "An account or a delivery tree has a problem"
         return f"{number} things need you" if number > 1 else "One thing needs you"

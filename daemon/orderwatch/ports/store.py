@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from orderwatch.ports.actions import Actions
 from orderwatch.ports.catalog import Catalog
 from orderwatch.ports.deliveries import Deliveries
 from orderwatch.ports.hosts import Hosts
@@ -19,6 +20,9 @@ class Store(Protocol):
 
     @property
     def accounts(self) -> Accounts: ...
+
+    @property
+    def actions(self) -> Actions: ...
 
     @property
     def attention(self) -> Attention: ...

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.ports import UNMETERED, Meter, Store
+from orderwatch.service.actions.controls import Controls
 from orderwatch.service.liveness import Worker, unsupervised
 
 
@@ -20,4 +21,5 @@ class AccountContext:
     now: Callable[[], datetime]
     rng: random.Random
     meter: Meter = UNMETERED
+    controls: Controls = field(default_factory=Controls)
     worker: Worker = field(default_factory=unsupervised)

@@ -187,7 +187,7 @@ async def test_with_a_daemon_at_work_repair_leaves_the_fetching_to_it(tmp_path: 
         delivery, path = await the_file(at_home)
         path.unlink()
         at_home.rig.simulator.journal.clear()
-        with exclusive_lock(at_home.settings.database.path):
+        with exclusive_lock(at_home.settings.database.file):
             done = (await at_home.repair())[delivery.path or ""]
             assert done.detail == "queued again: the running daemon downloads it"
             assert await at_home.found() == set()

@@ -154,7 +154,11 @@ def told(settings: Settings, daemon: Daemon) -> dict[str, Any]:
     return {
         "accounts": watched,
         "fetched": watched,
-        "watching": {*map(id, app.watchers), *map(id, app.dispatchers)},
+        "watching": {
+            *map(id, app.watchers),
+            *map(id, app.dispatchers),
+            *map(id, daemon.supervisor._assigned),
+        },
         "paces": {plan.pace},
         "contracts": {name: account.contract for name, account in plan.accounts.items()},
         "roots": {root / ".orderwatch" / "partial" for root in plan.roots.values()},
@@ -216,6 +220,6 @@ async def test_a_heartbeat_that_is_taken_out_leaves_no_problem_for_ever(rigged: 
 
 def taken(settings: Settings, daemon: Daemon) -> Settings:
     """The one that was read, unless it wants another database."""
-    if settings.database.path != daemon.resources.database:
+    if settings.database.location != daemon.resources.database:
         raise ConfigError(["another database"])
     return settings

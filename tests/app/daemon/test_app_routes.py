@@ -100,6 +100,11 @@ async def test_every_route_is_answered_only_as_it_may_be(
     async with served(tmp_path, database) as house:
         assert {"/", "/metrics", "/api/events", "/static/style.css"} < set(house.paths)
         for resource, path in zip(house.resources, house.paths, strict=True):
+            if path.startswith("/api/actions/"):
+                assert {route.method for route in resource} == {"POST"}, path
+                assert (await house.asked("GET", path, **TOKEN)).status == 405, path
+                assert (await house.asked("POST", path, **TOKEN)).status == 403, path
+                continue
             assert {route.method for route in resource} == {"GET", "HEAD"}, path
             got, head = await house.asked("GET", path, **TOKEN), await house.asked("HEAD", path, **TOKEN)
             assert got.status == 200 or path.startswith("/pictures/") or path == "/readyz", path

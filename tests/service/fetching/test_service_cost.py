@@ -18,7 +18,7 @@ MAX_STATEMENTS = 19  # from the claim to the stored file, with the beginnings of
 def engines(h: House) -> tuple[Engine, Engine]:
     writer = h.store.database._writer
     assert writer is not None
-    return h.store.database._readers.sync_engine, writer._engine
+    return h.store.database._readers, writer._engine
 
 
 async def test_a_delivery_is_claimed_and_stored_with_few_statements(tmp_path: Path) -> None:

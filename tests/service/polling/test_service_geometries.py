@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from structlog.testing import LogCapture
-from tests.service.service_kit import DAY, patterns
+from tests.service.service_kit import HOUR, patterns
 from tests.service.tracking_kit import (
     SUBJECT,
     as_daemon,
@@ -46,8 +46,8 @@ async def test_an_invalid_target_and_footprint_are_logged_once_and_delivered(
     async with beside(tmp_path, order(captures=[capture()])) as h:
         honest = {each.name: getattr(h.simulator.world, each.name) for each in fields(World)}
         h.simulator.world = Misplaced(**honest, shape=BOW_TIE)
-        await live(h, as_daemon(h, patterns(project_name="*")), DAY)
-        await live(h, as_daemon(h, patterns(project_name="*")), DAY)  # after a restart
+        await live(h, as_daemon(h, patterns(project_name="*")), 8 * HOUR)
+        await live(h, as_daemon(h, patterns(project_name="*")), 8 * HOUR)  # after a restart
         logged = [entry for entry in events.entries if entry["event"] == "geometry.invalid"]
         assert [(entry["task_id"], entry["kind"]) for entry in logged] == [
             (SUBJECT, "target"),
@@ -59,5 +59,5 @@ async def test_an_invalid_target_and_footprint_are_logged_once_and_delivered(
         (delivery,) = (await the_order(h)).deliveries
         assert delivery.scene.footprint == BOW_TIE
         h.simulator.world = Misplaced(**honest, shape=LINE)
-        await live(h, as_daemon(h, patterns(project_name="*")), DAY)
+        await live(h, as_daemon(h, patterns(project_name="*")), 8 * HOUR)
         assert heard(events, "geometry.invalid") == ["geometry.invalid"] * 3  # the target changed

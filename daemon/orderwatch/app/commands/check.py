@@ -10,6 +10,7 @@ from orderwatch.app.commands.routes import routes
 from orderwatch.app.daemon.maintenance import certificates
 from orderwatch.app.factories import open_connection
 from orderwatch.app.plan import Plan
+from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.db.integrity import find_damage
 from orderwatch.db.migrate import Schema as SchemaState
 from orderwatch.db.migrate import schema_of
@@ -60,7 +61,7 @@ def copied_into(root: Path) -> str | None:
 
 
 async def _known(plan: Plan) -> dict[Path, str]:
-    path = plan.database.path
+    path = plan.database.location
     try:
         if schema_of(path) is not SchemaState.CURRENT:
             return {}
@@ -82,9 +83,9 @@ async def run_checks(plan: Plan, redactor: Redactor) -> list[CheckResult]:
 
 
 async def _checks(plan: Plan, redactor: Redactor, stack: AsyncExitStack) -> AsyncIterator[Check]:
-    path = plan.database.path
+    path = plan.database.location
     yield SchemaCheck(partial(_schema, path))
-    if path.exists():
+    if isinstance(path, Path) and path.exists():
         yield IntegrityCheck(partial(find_damage, path))
     absent = await unmounted(plan)
     for root in plan.roots.values():
@@ -105,7 +106,7 @@ async def _checks(plan: Plan, redactor: Redactor, stack: AsyncExitStack) -> Asyn
         yield certificate
 
 
-async def _schema(path: Path) -> str:
+async def _schema(path: DatabaseLocation) -> str:
     details = {
         SchemaState.NONE: f"the first start creates {path}",
         SchemaState.BEHIND: f"the next start migrates {path}",

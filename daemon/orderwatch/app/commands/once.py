@@ -44,7 +44,9 @@ async def run_once(plan: Plan, redactor: Redactor, progress: Progress = UNWATCHE
     outcome = OnceResult()
     async with open_runtime(plan, redactor) as runtime:
         await _poll(runtime, outcome)
-        for standing in runtime.standing_orders.values():
+        for name, standing in runtime.standing_orders.items():
+            if runtime.controls.pauses.of_polling(name) is not None:
+                continue
             await _place_standing_orders(standing)
             outcome.problems += await standing.problems()
             outcome.refused |= standing.refused
@@ -97,7 +99,10 @@ async def _place_standing_orders(standing: StandingOrders) -> None:
 
 
 async def _poll(runtime: Runtime, outcome: OnceResult) -> None:
-    for poller in runtime.pollers.values():
+    for name, poller in runtime.pollers.items():
+        if (pause := runtime.controls.pauses.of_polling(name)) is not None:
+            outcome.problems.append(pause.reason)
+            continue
         done = await poller.sweep(everything=True)
         outcome.problems += done.problems
         outcome.refused |= done.refused
@@ -119,7 +124,7 @@ async def fetch_all(runtime: Runtime, deliveries: Iterable[Delivery], progress: 
     If a host limits connections, deliveries that gave way are fetched one by one afterwards.
     """
     slots = asyncio.Semaphore(runtime.plan.parallel)
-    chosen = await _ranked(runtime, [d for d in deliveries if d.account in runtime.plan.accounts])
+    chosen = await _ranked(runtime, [d for d in deliveries if _may_fetch(runtime, d)])
     gave_way: list[Delivery] = []
 
     async def attempt(delivery: Delivery, seen: DownloadProgress) -> None:
@@ -136,6 +141,11 @@ async def fetch_all(runtime: Runtime, deliveries: Iterable[Delivery], progress: 
                 downloads.create_task(attempt(delivery, seen))
         for delivery in gave_way:
             seen.ended(await _attempted(runtime, delivery))
+
+
+def _may_fetch(runtime: Runtime, delivery: Delivery) -> bool:
+    is_paused = runtime.controls.pauses.of_downloads(delivery.account) is not None
+    return delivery.account in runtime.plan.accounts and not is_paused
 
 
 async def _attempted(runtime: Runtime, delivery: Delivery) -> Delivery:
@@ -190,4 +200,6 @@ def reason_of(runtime: Runtime, delivery: Delivery) -> str:
     """Return why a delivery is not stored."""
     if delivery.account not in runtime.plan.accounts:
         return f"account {delivery.account} is not in the configuration"
+    if (pause := runtime.controls.pauses.of_downloads(delivery.account)) is not None:
+        return pause.reason
     return delivery.reason or "not downloaded yet"

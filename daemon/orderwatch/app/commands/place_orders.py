@@ -163,7 +163,7 @@ async def forget(plan: Plan, orders: Sequence[PlaceRequest]) -> list[Intent]:
 @asynccontextmanager
 async def open_order_store(plan: Plan) -> AsyncIterator[Store]:
     """Open the database, creating it if needed, with the turn to order; works beside a running daemon."""
-    database = plan.database.path
+    database = plan.database.location
     async with AsyncExitStack() as stack:
         await _patiently(lambda: _create(plan))
         opened = await stack.enter_async_context(open_store(database))
@@ -175,7 +175,7 @@ async def open_order_store(plan: Plan) -> AsyncIterator[Store]:
 
 async def _create(plan: Plan) -> None:
     """Create the database if needed; several processes may do so at once."""
-    if schema_of(plan.database.path) is not Schema.CURRENT:
+    if schema_of(plan.database.location) is not Schema.CURRENT:
         with held_database(plan.database):
             pass
 
@@ -192,7 +192,7 @@ async def _patiently(attempt: Callable[[], Awaitable[None]]) -> None:
 
 async def _intents(plan: Plan) -> Sequence[Intent]:
     """Return every intent; none without a database."""
-    database = plan.database.path
+    database = plan.database.location
     if schema_of(database) is not Schema.CURRENT:
         return []
     async with open_reader(database) as reader:
@@ -205,7 +205,7 @@ def _accounts(orders: Sequence[PlaceRequest]) -> Collection[str]:
 
 async def orders_named(plan: Plan, name: str) -> list[tuple[str, str]]:
     """Return account and id of the known orders with this order or task id, of configured accounts."""
-    database = plan.database.path
+    database = plan.database.location
     if schema_of(database) is not Schema.CURRENT:
         return []
     async with open_reader(database) as reader:

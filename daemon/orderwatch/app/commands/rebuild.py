@@ -40,7 +40,7 @@ def held_for_rebuild(plan: Plan) -> Iterator[None]:
 
     Raises `LockedError`, `DatabaseError`, or `DiskError` if a tree is missing.
     """
-    path = plan.database.path
+    path = plan.database.file
     create_folder(path)
     with exclusive_lock(path), held_trees(plan):
         _prepare(path)
@@ -61,10 +61,10 @@ def held_trees(plan: Plan) -> Iterator[None]:
 
 async def rebuild(plan: Plan, now: datetime, progress: Progress = UNWATCHED) -> Rebuilt:
     """Write the contents of the sidecars in one transaction; reads only sidecars and file sizes."""
-    path = plan.database.path
+    path = plan.database.location
     async with open_reader(path) as reader:
         if await reader.orders.has_any():
-            raise DatabaseError(_move_away(path, "already contains orders"))
+            raise DatabaseError(_move_away(plan.database.file, "already contains orders"))
     taken, refused = await described(plan, progress)
     verdicts = restored(taken, now)
     async with open_store(path) as store:
@@ -149,5 +149,5 @@ async def rebuild_catalog(plan: Plan, redactor: Redactor) -> list[str] | None:
 
 
 async def _unlist(plan: Plan) -> None:
-    async with open_store(plan.database.path) as store:
+    async with open_store(plan.database.location) as store:
         await store.catalog.unlist_all()

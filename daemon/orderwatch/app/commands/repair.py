@@ -36,7 +36,7 @@ async def begin_repair(plan: Plan, audit: VerifyReport, now: datetime) -> list[R
     """Quarantine files, rewrite sidecars and queue deliveries again; works beside a running daemon."""
     held = [f.delivery for f in audit.findings if f.delivery is not None]
     trees = {key: TreeInspector(root) for key, root in all_roots(plan, held).items()}
-    async with open_store(plan.database.path) as store:
+    async with open_store(plan.database.location) as store:
         return [await _begin(store, trees, finding, now) for finding in audit.findings]
 
 

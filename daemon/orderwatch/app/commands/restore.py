@@ -30,9 +30,9 @@ async def back_up(database: Database, to: Path | None, now: datetime) -> Backup:
     """Make a backup beside the nightly ones, or a copy at a new path. Raises `DatabaseError`."""
     if to is None:
         # The daemon removes the oldest.
-        return await Backups(database.path, database.backups_path, keep=0).make(now)
+        return await Backups(database.file, database.backups_path, keep=0).make(now)
     stop = threading.Event()
-    return await shielded(asyncio.to_thread(copy_database, database.path, to, stop), hurry=stop.set)
+    return await shielded(asyncio.to_thread(copy_database, database.file, to, stop), hurry=stop.set)
 
 
 def restore(plan: Plan, backup: Path, now: datetime) -> Restored:
@@ -41,7 +41,7 @@ def restore(plan: Plan, backup: Path, now: datetime) -> Restored:
     Raises `LockedError` while a daemon runs, `DatabaseError` if the backup is damaged, and `DiskError` if a
     tree is missing; nothing is changed then.
     """
-    path = plan.database.path
+    path = plan.database.file
     create_folder(path)
     with exclusive_lock(path), held_trees(plan):
         check_backup(backup)
@@ -54,5 +54,5 @@ def restore(plan: Plan, backup: Path, now: datetime) -> Restored:
 
 async def _take_up(plan: Plan, now: datetime) -> int:
     taken, _ = await described(plan)
-    async with open_store(plan.database.path) as store:
+    async with open_store(plan.database.location) as store:
         return len(await store.maintenance.merge(restored(taken, now), now))

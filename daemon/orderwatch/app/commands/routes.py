@@ -41,7 +41,7 @@ def _urls(plan: Plan) -> Iterator[str]:
 async def _download_urls(plan: Plan) -> list[str]:
     """Return a URL for each host of earlier links; none if the database is not readable."""
     with suppress(DatabaseError):
-        if schema_of(plan.database.path) is Schema.CURRENT:
-            async with open_reader(plan.database.path) as reader:
+        if schema_of(plan.database.location) is Schema.CURRENT:
+            async with open_reader(plan.database.location) as reader:
                 return [f"https://{host}" for host in await reader.deliveries.hosts()]
     return []

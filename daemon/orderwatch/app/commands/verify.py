@@ -27,7 +27,7 @@ class VerifyReport:
 
 async def verify(plan: Plan, progress: Progress) -> VerifyReport:
     """Read every stored file in every tree, then find files that no row knows."""
-    async with open_reader(plan.database.path) as reader:
+    async with open_reader(plan.database.location) as reader:
         kept = [d for d in await reader.deliveries.in_states(*SETTLED) if d.path is not None]
         roots = all_roots(plan, kept)
         trees = {key: TreeInspector(root) for key, root in roots.items()}

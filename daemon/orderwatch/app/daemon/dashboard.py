@@ -88,6 +88,7 @@ class Dashboard:
                 for root, tree in (work.trees if work else {}).items()
             ],
             attention=await self.attention(),
+            pauses=await self.reader.actions.pauses(),
             counts=await self.reader.statistics.counts(),
             hosts=await self.hosts(),
         )

@@ -62,6 +62,7 @@ async def open_daemon(settings: Settings, redactor: Redactor) -> AsyncIterator["
         await recover(store, now)
         membership = joined(resources, shared=shared)
         resources, works = await stack.enter_async_context(membership)
+        await resources.action_watch.read()  # before any worker starts what is paused
         schedule = stack.enter_context(scheduled(resources))
         supervisor = await stack.enter_async_context(open_supervisor(resources, plan))
         monitor = Monitor(resources, supervisor, problems)
@@ -102,7 +103,7 @@ class Daemon:
             self.resources.monitoring.metrics.reloaded(good=True)
 
     async def _apply(self, settings: Settings) -> None:
-        if settings.database.path != self.resources.database:
+        if settings.database.location != self.resources.database:
             raise ConfigError(["database.url: needs a restart"])
         learn_secrets(settings, self.resources.redactor)
         before = self.supervisor.runtime

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from orderwatch.app.factories import catalog_trees
 from orderwatch.app.plan import Plan
+from orderwatch.config import Database
+from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.db.backup import Backups
 from orderwatch.db.integrity import find_damage
@@ -75,7 +77,7 @@ class MaintenanceTasks:
 def build_maintenance(plan: Plan, targets: MaintenanceTargets) -> MaintenanceTasks:
     """Create the maintenance tasks and the checks."""
     database, clock = plan.database, targets.clock
-    backups = Backups(database.path, database.backups_path, database.backups)
+    backups = backups_of(database)
     maintenance = Maintenance(
         NightlyBackup(backups),
         Retention(targets.store, database.retain, lambda: clock.confirmed),
@@ -89,10 +91,18 @@ def build_maintenance(plan: Plan, targets: MaintenanceTargets) -> MaintenanceTas
     )
 
 
+def backups_of(database: Database) -> Backups:
+    """Return the nightly backups of a file; a server's database has none of ours."""
+    if database.is_shared:
+        return Backups(Path(), Path(), keep=0)
+    return Backups(database.file, database.backups_path, database.backups)
+
+
 def adjust(tasks: MaintenanceTasks, plan: Plan, targets: MaintenanceTargets) -> None:
     """Apply another plan; problems that are open stay open and are ended once."""
     database = plan.database
-    tasks.backups.folder, tasks.backups.keep = database.backups_path, database.backups
+    renewed = backups_of(database)
+    tasks.backups.folder, tasks.backups.keep = renewed.folder, renewed.keep
     tasks.maintenance.retention.after = database.retain
     tasks.maintenance.sweeping.volumes = [tree.volume for tree in targets.trees.values()]
     tasks.maintenance.scrub.trees = _scrub_trees(plan, targets)
@@ -119,7 +129,7 @@ def certificates(plan: Plan, now: Callable[[], datetime]) -> Iterator[Certificat
 
 
 def _checks(plan: Plan, targets: MaintenanceTargets) -> list[Check]:
-    path, clock = plan.database.path, targets.clock
+    path, clock = plan.database.location, targets.clock
     checks: list[Check] = []
     for key, tree in targets.trees.items():
         root = str(plan.roots[key])
@@ -130,7 +140,7 @@ def _checks(plan: Plan, targets: MaintenanceTargets) -> list[Check]:
     return [
         *checks,
         SchemaCheck(partial(_schema, path)),
-        IntegrityCheck(partial(_damage, path, clock.now)),
+        *([IntegrityCheck(partial(_damage, path, clock.now))] if isinstance(path, Path) else []),
         *(AccountCheck(name, partial(_trouble, breaker)) for name, breaker in targets.breakers.items()),
         ClockSkewCheck("the provider", lambda: clock.ahead().total_seconds()),
         *certificates(plan, clock.now),
@@ -144,7 +154,7 @@ def _scrub_trees(plan: Plan, targets: MaintenanceTargets) -> dict[str | None, Sc
     }
 
 
-async def _schema(path: Path) -> str:
+async def _schema(path: DatabaseLocation) -> str:
     await asyncio.to_thread(schema_of, path)  # may wait for the database
     return f"is {HEAD}, the current one"
 

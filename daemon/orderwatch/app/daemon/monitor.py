@@ -75,6 +75,7 @@ class Monitor:
             observed.listener.run,
             self._problems.run,
             partial(self._resources.roster.renewed.run_on_each, self._problems.refresh),
+            partial(self._resources.action_watch.run, observed.live.liveness.worker("actions", limit=60)),
             partial(tick.run_on_each, self._tasks.check_runner.run_due),
             partial(tick.run_on_each, self._attention.update),
             self._feed_watchdog,
@@ -136,8 +137,8 @@ class Monitor:
             counts = in_words(await self._resources.store.statistics.metric_counts())
         except DatabaseError as error:
             return str(error)
-        current = self._attention.current
-        return counts if current is None else f"{counts}; {headline(current)}"
+        current, pauses = self._attention.current, self._resources.controls.pauses
+        return counts if current is None else f"{counts}; {headline(current, pauses)}"
 
 
 def in_words(census: MetricCounts) -> str:

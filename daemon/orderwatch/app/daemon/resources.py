@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from orderwatch.app.daemon.dashboard import Dashboard
 from orderwatch.app.daemon.resource_pool import ResourcePool
+from orderwatch.app.operator import Operator
 from orderwatch.app.plan import Plan
+from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.db.cluster.shifts import fence_check
 from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import Store, guarded, open_dashboard_reader, open_store
@@ -19,6 +20,8 @@ from orderwatch.ops.live_state import LiveState
 from orderwatch.ops.log import Redactor
 from orderwatch.ops.log_listener import LogListener
 from orderwatch.ops.metrics import Metrics
+from orderwatch.service.actions.controls import Controls
+from orderwatch.service.actions.watch import ActionWatch
 from orderwatch.service.clock import Clock
 from orderwatch.service.cluster.roster import Roster, SoleRoster
 from orderwatch.service.fetching.disk_budget import Reservations
@@ -29,6 +32,7 @@ from orderwatch.service.notifications.heartbeat import Heartbeat, is_useful
 from orderwatch.service.polling.poller import SweepResult
 from orderwatch.service.wakeup import Wakeup
 from orderwatch.transfer.http.rate_limit import RateLimit
+from orderwatch.web.actions.routes import ActionRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.pages.thumbnails import Thumbnails
@@ -83,20 +87,22 @@ class SweepLog:
 class Resources:
     """`slots` are those of all accounts; `log_listener` receives events once logging is set up with it."""
 
-    database: Path
+    database: DatabaseLocation
     store: Store
     redactor: Redactor
     bandwidth: RateLimit = field(default_factory=lambda: RateLimit(0))
     slots: DownloadSlots = field(default_factory=lambda: DownloadSlots(0))
     clock: Clock
     rng: random.Random = field(default_factory=random.SystemRandom)
-    poll_wakeup: Wakeup = field(default_factory=Wakeup)
-    fetch_wakeup: Wakeup = field(default_factory=Wakeup)
+    poll_wakeup: Wakeup
+    fetch_wakeup: Wakeup
     notify_wakeup: Wakeup = field(default_factory=Wakeup)
     log_listener: LogListener
     sweep_log: SweepLog
     monitoring: Monitoring
     dashboard: Dashboard
+    controls: Controls
+    action_watch: ActionWatch
     host_breakers: HostBreakers = field(default_factory=HostBreakers)
     reservations: Reservations = field(default_factory=dict)
     roster: Roster = field(default_factory=SoleRoster)
@@ -118,11 +124,14 @@ class Resources:
 @asynccontextmanager
 async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) -> AsyncIterator[Resources]:
     """Open the database, which this process has locked; waits up to `patience` seconds while it is busy."""
-    database, clock = plan.database.path, Clock()
+    database, clock = plan.database.location, Clock()
     async with open_store(database, patience) as store, open_dashboard_reader(database) as reader:
-        live = LiveState(liveness=Liveness(), loop=LoopLag())
+        controls = Controls()
+        live = LiveState(liveness=Liveness(), loop=LoopLag(), controls=controls)
         sweep_log, changes = SweepLog(clock.now), ChangeFeed(reader, clock.now)
         dashboard = Dashboard(reader=reader, live=live, now=clock.now, swept=sweep_log.swept)
+        poll_wakeup, fetch_wakeup = Wakeup(), Wakeup()
+        action_watch = ActionWatch(store, controls, (poll_wakeup, fetch_wakeup), now=clock.now)
         views = Views(
             records=reader,
             overview=dashboard.overview,
@@ -131,7 +140,7 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             explain=dashboard.explain,
             learned=dashboard.learned,
             now=clock.now,
-            sharing=ResponseCache(lambda: changes.newest),
+            sharing=ResponseCache(lambda: _newest(changes, action_watch)),
         )
         thumbnails = Thumbnails(reader, dashboard.picture)
         api_routes = api(
@@ -142,15 +151,29 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             partial(read_daemon_status, database),
             hosts=dashboard.hosts,
         )
+        acts = ActionRoutes(
+            lambda who: Operator(plan=dashboard.plan, store=store, who=who, now=clock.now), reader.actions
+        )
         resources = Resources(
             database=database,
             store=store,
             clock=clock,
+            poll_wakeup=poll_wakeup,
+            fetch_wakeup=fetch_wakeup,
+            controls=controls,
+            action_watch=action_watch,
             sweep_log=sweep_log,
-            monitoring=build_monitoring(live, add_static, views.add_to, thumbnails.add_to, api_routes),
+            monitoring=build_monitoring(
+                live, add_static, views.add_to, thumbnails.add_to, api_routes, acts.add_to
+            ),
             dashboard=dashboard,
             redactor=redactor,
             log_listener=LogListener(redactor),
         )
         resources.configure(plan)
         yield resources
+
+
+def _newest(changes: ChangeFeed, actions: ActionWatch) -> int | None:
+    """Return a number that grows with every change and every action; None without viewers."""
+    return None if changes.newest is None else changes.newest + actions.newest

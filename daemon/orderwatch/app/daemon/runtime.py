@@ -19,6 +19,7 @@ from orderwatch.ops.log import Redactor
 from orderwatch.ports import AccountState, Meter
 from orderwatch.provider.connection import Connection
 from orderwatch.service.account_breaker import AccountBreaker
+from orderwatch.service.actions.controls import Controls
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.fetcher import Fetcher, recover
@@ -57,6 +58,7 @@ class Runtime:
     heartbeat: Heartbeat | None
     fetcher: Fetcher
     trees: Mapping[str | None, OpenTree]
+    controls: Controls
 
     @property
     def watchers(self) -> Sequence[Poller | StandingOrders]:
@@ -68,6 +70,7 @@ async def open_runtime(plan: Plan, redactor: Redactor) -> AsyncIterator[Runtime]
     """Open a runtime for a command, and recover what a killed process left."""
     async with open_resources(plan, redactor) as resources, build_runtime(resources, plan) as runtime:
         await listen(resources.store, plan.channels, resources.notify_wakeup)
+        await resources.action_watch.read()
         await recover(resources.store, resources.clock.now)
         yield runtime
 
@@ -101,6 +104,7 @@ async def build_runtime(resources: Resources, plan: Plan) -> AsyncIterator[Runti
             heartbeat=await builder.heartbeat(),
             fetcher=await builder.fetcher(tools),
             trees=trees,
+            controls=resources.controls,
         )
 
 
@@ -202,7 +206,9 @@ class RuntimeBuilder:
         def make() -> tuple[Poller, StandingOrders]:
             polling = self._worker(f"poller {name}")
             store = self.resources.store_for(account_shift(name))
-            context = self.parts.context(account, store, meter=self.meter(name), worker=polling)
+            context = self.parts.context(
+                account, store, controls=self.resources.controls, meter=self.meter(name), worker=polling
+            )
             on_sweep = partial(self.resources.sweep_log.record, name)
             poller = self.parts.poller(context, connection, breaker, on_sweep)
             turn, store = ordering_turn(self.plan, store, self.resources.clock.now)
@@ -241,6 +247,7 @@ class RuntimeBuilder:
             now=resources.clock.now,
             rng=resources.rng,
             host_breakers=resources.host_breakers,
+            controls=resources.controls,
             liveness=resources.monitoring.live.liveness,
             max_silence=self._patience,
         )

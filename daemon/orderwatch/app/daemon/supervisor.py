@@ -261,4 +261,6 @@ def _configure(resources: Resources, runtime: Runtime) -> None:
 
 
 def _listen_address(http: Http) -> ListenAddress:
-    return ListenAddress(http.listen, http.hosts, current(http.token))
+    return ListenAddress(
+        http.listen, http.hosts, current(http.token), actions=http.actions, user_header=http.user_header
+    )

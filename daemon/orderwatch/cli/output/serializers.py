@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+from orderwatch.core.actions.pauses import NO_PAUSES, Pauses
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.daemon_status import DaemonStatus
 from orderwatch.core.json_types import (
@@ -11,6 +12,7 @@ from orderwatch.core.json_types import (
     DaemonJson,
     IntentJson,
     OrderJson,
+    PauseJson,
     ProblemJson,
 )
 from orderwatch.core.model import Order
@@ -22,6 +24,7 @@ from orderwatch.core.serializers import (
     daemon_status_to_dict,
     intent_to_dict,
     order_to_dict,
+    pause_to_dict,
     problem_to_dict,
 )
 from orderwatch.ports import AccountState
@@ -39,6 +42,7 @@ class StatusJson(TypedDict):
     accounts: list[AccountJson]
     intents: list[IntentJson]
     problems: list[ProblemJson]
+    pauses: list[PauseJson]
 
 
 class ContractJson(TypedDict):
@@ -95,6 +99,7 @@ class Known(NamedTuple):
     problems: Sequence[Problem] = ()
     attention: Sequence[Concern] = ()
     daemon: DaemonStatus = DaemonStatus(running=True)
+    pauses: Pauses = NO_PAUSES
 
 
 def status_to_dict(known: Known) -> StatusJson:
@@ -107,6 +112,7 @@ def status_to_dict(known: Known) -> StatusJson:
         ],
         "intents": [intent_to_dict(intent) for intent in known.intents],
         "problems": [problem_to_dict(problem) for problem in known.problems],
+        "pauses": [pause_to_dict(pause) for pause in known.pauses.all],
     }
 
 

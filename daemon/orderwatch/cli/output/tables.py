@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orderwatch.cli.filters import NOTHING_KNOWN
 from orderwatch.cli.output.serializers import Known
+from orderwatch.core.actions.pauses import Pause, Pauses
 from orderwatch.core.attention.attention import headline
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.daemon_status import DaemonStatus
@@ -46,6 +47,7 @@ def print_status(known: Known, now: datetime, *, empty: str = NOTHING_KNOWN) -> 
     then = now if screen.is_terminal else None
     print_warning(screen, known.daemon, now)
     print_attention(screen, known.attention, then)
+    print_pauses(screen, known.pauses, then)
     if known.orders:
         screen.print(status_table(known.orders, then))
         screen.print(f"\n{_summary(known.orders)}")
@@ -71,6 +73,21 @@ def print_attention(screen: "Console", found: Sequence[Concern], now: datetime |
     for concern in found:
         screen.print(concern_line(concern, now), soft_wrap=True)
     screen.print()
+
+
+def print_pauses(screen: "Console", pauses: Pauses, now: datetime | None) -> None:
+    """Print what is paused, and how to continue."""
+    for pause in pauses.all:
+        screen.print(pause_line(pause, now), soft_wrap=True)
+    if pauses.all:
+        screen.print()
+
+
+def pause_line(pause: Pause, now: datetime | None) -> "Text":
+    """Return a pause as a line."""
+    from rich.text import Text
+
+    return Text.assemble(plain(pause.line(now), "bold yellow"), " ", plain(f"{pause.remedy}.", "dim"))
 
 
 def concern_line(concern: Concern, now: datetime | None) -> "Text":

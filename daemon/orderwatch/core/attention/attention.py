@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from orderwatch.core.actions.pauses import NO_PAUSES, Pauses
 from orderwatch.core.attention import remedies
 from orderwatch.core.attention.concern import (
     Changes,
@@ -61,13 +62,14 @@ def beyond_heartbeat(found: Sequence[Concern]) -> Sequence[Concern]:
     return [concern for concern in found if concern.name != "heartbeat.failing"]
 
 
-def headline(found: Sequence[Concern]) -> str:
-    """Returns the headline for unacknowledged concerns."""
+def headline(found: Sequence[Concern], pauses: Pauses = NO_PAUSES) -> str:
+    """Returns the headline for unacknowledged concerns and pauses."""
     if not found:
-        return "all is well"
+        return pauses.words or "all is well"
     numbers = Counter(concern.reason for concern in found)
     parts = ", ".join(_counted(reason, numbers[reason]) for reason in Reason if reason in numbers)
-    return f"{len(found)} {'thing needs' if len(found) == 1 else 'things need'} you: {parts}"
+    line = f"{len(found)} {'thing needs' if len(found) == 1 else 'things need'} you: {parts}"
+    return f"{line}; {pauses.words}" if pauses.all else line
 
 
 def _counted(reason: Reason, number: int) -> str:

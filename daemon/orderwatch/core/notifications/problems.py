@@ -213,11 +213,22 @@ def begins_again(event: str) -> timedelta:
 
 def words(problem: Problem) -> str:
     """Returns the problem in words, without its reason."""
-    pair = _BEGINS.get(problem.event)
+    return words_of(problem.event, problem.facts)
+
+
+def words_of(event: str, facts: Mapping[str, object]) -> str:
+    """Returns the problem that an event begins in words."""
+    pair = _BEGINS.get(event)
     if pair is None:  # written by another version
-        return problem.event
-    text = pair.begins[problem.event].format_map(_Fields(problem.facts))
-    return f"{text} on host {problem.facts[ON_HOST]}" if ON_HOST in problem.facts else text
+        return event
+    text = pair.begins[event].format_map(_Fields(facts))
+    return f"{text} on host {facts[ON_HOST]}" if ON_HOST in facts else text
+
+
+def beginning_of(event: str) -> str | None:
+    """Returns the first event of the problem that this event ends, None if it ends none."""
+    pair = _ENDS.get(event)
+    return pair and next(iter(pair.begins))
 
 
 class _Fields(dict[str, object]):

@@ -33,7 +33,7 @@ class Catalog:
         query = (
             select(*(deliveries.c[name] for name in Unlisted._fields))
             .where(deliveries.c.item.is_(None) != deliveries.c.stored_at.is_(None))
-            .where(deliveries.c.root.is_(root))
+            .where(deliveries.c.root.is_not_distinct_from(root))
             .distinct()
         )
         return [Unlisted(**row) for row in await self._database.rows(query)]
@@ -112,7 +112,11 @@ def _scenes(db: Connection, root: str | None, unlisted: Collection[Unlisted]) ->
     files: defaultdict[tuple[int, str], list[Delivery]] = defaultdict(list)
     items: dict[tuple[int, str], str | None] = {}
     of_scenes = _of_pairs(deliveries.c.order_row, deliveries.c.scene_id)
-    its_files = select(deliveries).join_from(_PAIRS, deliveries, of_scenes).where(deliveries.c.root.is_(root))
+    its_files = (
+        select(deliveries)
+        .join_from(_PAIRS, deliveries, of_scenes)
+        .where(deliveries.c.root.is_not_distinct_from(root))
+    )
     for row in db.execute(its_files, _pairs(keys)).mappings():
         key = row["order_row"], row["scene_id"]
         files[key].append(delivery_of(row))

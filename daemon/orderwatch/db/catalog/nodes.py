@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from orderwatch.core.stac import CATALOGUE, Extent
 from orderwatch.core.stac_pages import Node, NodeState
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.mappers import Row
 from orderwatch.db.tables import UNLINKED, catalog_nodes
 from orderwatch.ports import Generation

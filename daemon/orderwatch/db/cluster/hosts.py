@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from orderwatch.core.cluster.hosts import Host, HostReport, host_states
 from orderwatch.core.cluster.shifts import accounts_of
 from orderwatch.core.model import DeliveryState
 from orderwatch.db.cluster.moment import moment
 from orderwatch.db.database import Database
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.tables import deliveries, hosts, shifts
 
 

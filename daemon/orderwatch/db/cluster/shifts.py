@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from orderwatch.core.cluster.shifts import rebalance, shifts_of
 from orderwatch.db.cluster.moment import moment
 from orderwatch.db.database import Database
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.tables import hosts, shifts
 from orderwatch.errors import LostShiftError
 from orderwatch.ports import Duty

@@ -148,7 +148,10 @@ def _fits(roots: Collection[tuple[str | None, bool]]) -> ColumnElement[bool]:
     """Whether the delivery is not parked, has room, or lies below a root that is not configured any more."""
     lacking = func.coalesce(deliveries.c.total - deliveries.c.durable, 1)
     full = [
-        and_(deliveries.c.root.is_(root), true() if is_full else lacking > bindparam(f"room_{number}"))
+        and_(
+            deliveries.c.root.is_not_distinct_from(root),
+            true() if is_full else lacking > bindparam(f"room_{number}"),
+        )
         for number, (root, is_full) in enumerate(roots)
     ]
     return or_(deliveries.c.state != DeliveryState.PARKED, ~or_(*full)) if full else true()

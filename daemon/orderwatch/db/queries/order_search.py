@@ -122,4 +122,4 @@ def _contains(text: str, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
     """SQLite's LIKE ignores case in ASCII only, and distinguishes composed accents from combining ones."""
     cases = {text} if text.isascii() else {text, text.lower(), text.upper(), text.title()}
     forms = {unicodedata.normalize(form, case) for case in cases for form in ("NFC", "NFD")}
-    return or_(*(column.contains(form, autoescape=True) for column in columns for form in sorted(forms)))
+    return or_(*(column.icontains(form, autoescape=True) for column in columns for form in sorted(forms)))

@@ -21,6 +21,7 @@ from orderwatch.errors import (
     UnexpectedError,
 )
 from orderwatch.ports import Store
+from orderwatch.service.actions.controls import Controls
 from orderwatch.service.error_boundary import contain_errors
 from orderwatch.service.fetching.attempt import Attempt, AttemptTree, FetchContext
 from orderwatch.service.fetching.batch import MAX_FILES, Batch
@@ -51,6 +52,7 @@ class Fetcher:
         now: Callable[[], datetime],
         rng: random.Random,
         host_breakers: HostBreakers | None = None,
+        controls: Controls | None = None,
         liveness: Liveness | None = None,
         max_silence: float = MAX_SILENCE_SECONDS,
     ) -> None:
@@ -61,6 +63,7 @@ class Fetcher:
         self._now = now
         self._rng = rng
         self._host_breakers = host_breakers or HostBreakers()
+        self._controls = controls or Controls()
         self._liveness = liveness or Liveness()
         self._max_silence = max_silence
         self._failure_log = FailureLog()
@@ -115,12 +118,14 @@ class Fetcher:
         visit = self._host_breakers.visit(first, self._now)
         batch = Batch(deliveries, self._contexts[first.account], visit=visit, worker=worker)
         try:
-            with contextlib.suppress(UnexpectedError), contain_errors(account=first.account):
-                await batch.run()
+            async with self._controls.until_paused(first.account):
+                with contextlib.suppress(UnexpectedError), contain_errors(account=first.account):
+                    await batch.run()
         finally:
             self._ended_attempts += 1
             await self._release(batch.left)
-        self._small.on_batch(batch.left)
+        if self._controls.pauses.of_downloads(first.account) is None:  # else it ended early
+            self._small.on_batch(batch.left)
 
     async def _release(self, left: Sequence[Delivery]) -> None:
         """Queue deliveries again; each for itself, since a cancelled write may have succeeded for some."""
@@ -164,11 +169,15 @@ class Fetcher:
         )
 
     def _open_accounts(self) -> list[str]:
-        """Return the accounts that may request links; while a breaker is open only the poller tries."""
+        """Return the accounts that are not paused and may request links.
+
+        While a breaker is open only the poller tries.
+        """
         return [
             name
             for name, context in self._contexts.items()
             if not (context.breaker.is_open or context.breaker.is_suspect)
+            and self._controls.pauses.of_downloads(name) is None
         ]
 
     async def _space_by_root(self) -> dict[str | None, int | None]:
@@ -183,11 +192,14 @@ class Fetcher:
         visit = self._host_breakers.visit(delivery, self._now)
         attempt = Attempt(delivery, self._contexts[delivery.account], visit=visit, worker=worker)
         try:
-            async with _release_slot_when_slow(attempt, slot):
+            async with (
+                self._controls.until_paused(delivery.account),
+                _release_slot_when_slow(attempt, slot),
+            ):
                 await self._try(attempt)
+            await self._release_if_interrupted(attempt)
         except asyncio.CancelledError:
-            if attempt.delivery.state is DeliveryState.FETCHING:
-                await self._release([attempt.delivery])
+            await self._release_if_interrupted(attempt)
             raise
         finally:
             attempt.release()
@@ -195,6 +207,10 @@ class Fetcher:
             self._ended_attempts += 1
             self._failure_log.forget(attempt.delivery)
         return attempt.delivery
+
+    async def _release_if_interrupted(self, attempt: Attempt) -> None:
+        if attempt.delivery.state is DeliveryState.FETCHING:
+            await self._release([attempt.delivery])
 
     async def _try(self, attempt: Attempt) -> None:
         try:

@@ -61,6 +61,7 @@ class StandingOrders:
         self._may_order = may_order
         self._turn = turn
         self._now = context.now
+        self._controls = context.controls
         self._worker = context.worker
         self._not_before: datetime | None = None
         self._blocked: dict[str, str] = {}  # logged reasons by name
@@ -74,7 +75,8 @@ class StandingOrders:
             while True:
                 self._worker.progress()
                 ticket = tick.subscribe()
-                await self.process()
+                if self._controls.pauses.of_polling(self._account) is None:
+                    await self.process()
                 await ticket.wait()
 
     def on_clock_step(self, by: timedelta) -> None:

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from orderwatch.core.actions.action import Action, RefreshAnswer
 from orderwatch.core.model import OrderKey
 from orderwatch.core.orders.poll_schedule import Pace, farthest
 from orderwatch.core.orders.watches import WatchSet
 from orderwatch.errors import ProviderError, RefusedError, UnexpectedError
-from orderwatch.ports import Archive, Tasking
+from orderwatch.ports import Archive, Detail, Tasking
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.account_context import AccountContext
 from orderwatch.service.polling.list_sync import ListResult, ListSync
@@ -125,6 +126,7 @@ class Poller:
         self._rng = context.rng
         self._meter = context.meter
         self._on_sweep = on_sweep
+        self._controls = context.controls
         self._worker = context.worker
         self._backoff = OrderBackoff(context.account, context.pace, context.now)
         self._lists_regularly = False  # the list is read once per interval
@@ -138,6 +140,12 @@ class Poller:
             while True:
                 self._worker.progress()
                 ticket = tick.subscribe()
+                for action in self._controls.refreshes_of(self._account):
+                    await self._answer(action)
+                if self._controls.pauses.of_polling(self._account) is not None:
+                    self._worker.idle()
+                    await ticket.wait()
+                    continue
                 done = await self.sweep()
                 self._on_sweep(done)
                 if not done.postponed:
@@ -149,15 +157,44 @@ class Poller:
         self._breaker.on_clock_step(by)
         self._backoff.on_clock_step(by)
 
-    async def sweep(self, *, everything: bool = False) -> SweepResult:
-        """Poll every due order; with `everything`, every open order."""
+    async def _answer(self, action: Action) -> None:
+        """Poll what was requested now, whatever is due, and record the answer."""
+        pause, before = self._controls.pauses.of_polling(self._account), self.recorder.changes
+        if pause is not None:
+            answer = RefreshAnswer(problems=(pause.reason,))
+        else:
+            only = None if action.order_id is None else await self._key(action.order_id)
+            done = await self.sweep(everything=True, only=only)
+            self._on_sweep(done)
+            answer = RefreshAnswer(
+                polled=done.looked,
+                listed=done.listed,
+                changes=self.recorder.changes - before,
+                problems=tuple(done.problems),
+            )
+        await self._store.actions.answer(action.number, answer, self._now())
+        self._controls.on_answer(action)
+        log.info(
+            "refresh.done",
+            account=self._account,
+            who=action.who,
+            polled=answer.polled,
+            changes=answer.changes,
+        )
+
+    async def _key(self, order_id: str) -> OrderKey:
+        known = await self._store.orders.get(self._account, order_id, Detail.NONE)
+        return OrderKey(order_id, None) if known is None else known.key
+
+    async def sweep(self, *, everything: bool = False, only: OrderKey | None = None) -> SweepResult:
+        """Poll every due order; with `everything`, every open order, or `only` one."""
         done = SweepResult()
         if self._breaker.blocks_now and not everything:
             return done
         try:
             await self.recorder.refit_lags()
-            listing = await self._list(done, everything=everything)
-            await self._sync_due(listing or ListResult(), done, everything=everything)
+            listing = None if only else await self._list(done, everything=everything)
+            await self._sync_due(listing or ListResult(), done, everything=everything, only=only)
             if not done.requested and self._should_probe():
                 await self._list_sync.probe()
                 done.answered = True
@@ -225,16 +262,20 @@ class Poller:
             due = {order_id: key for order_id, key in due.items() if not self._backoff.blocks_now(order_id)}
         return [due[order_id] for order_id in self._rng.sample(sorted(due), len(due))]
 
-    async def _sync_due(self, listing: ListResult, done: SweepResult, *, everything: bool) -> None:
+    async def _sync_due(
+        self, listing: ListResult, done: SweepResult, *, everything: bool, only: OrderKey | None
+    ) -> None:
         def should_stop() -> bool:
-            """Stop once the list is due again; the remaining orders are polled after it."""
+            """Stop once people wait or the list is due again; the remaining orders are polled after it."""
             done.postponed |= not everything and self._lists_regularly and self._list_is_due()
+            done.postponed |= self._controls.pauses.of_polling(self._account) is not None
+            done.postponed |= not everything and bool(self._controls.refreshes_of(self._account))
             return done.postponed
 
         unsure = self._breaker.is_open or self._breaker.is_suspect
         enough = 1 if unsure and not done.answered else MAX_PARALLEL
         batch = SyncBatch(self._order_sync, enough=enough, everything=everything, should_stop=should_stop)
-        due = await self._due(everything=everything, skipped=listing.skipped)
+        due = [only] if only else await self._due(everything=everything, skipped=listing.skipped)
         if due:
             await self._tasking.expect([key.order_id for key in due])
         await batch.run(due, listing.shown, {key.order_id for key in listing.skipped})

@@ -74,6 +74,7 @@ class Recorder:
         self._lag_estimator = LagEstimator(context.store.history.publication_lags, context.now)
         self._unknown: set[str] = set()
         self._invalid: set[tuple[str, InvalidGeometry]] = set()
+        self.changes = 0  # status changes recorded so far
 
     def rules(self, of: OrderTraits) -> Rules:
         """Return the rules for an order with these traits."""
@@ -195,6 +196,7 @@ class Recorder:
 
     def _log_changes(self, known: Order | None, verdict: Verdict) -> None:
         order = verdict.order
+        self.changes += len(verdict.transitions)
         self._log_transitions(known, verdict)
         for word in set(verdict.unknown) - self._unknown:
             self._unknown.add(word)

@@ -1,34 +1,33 @@
 """Our errors in place of libcurl's, whose texts may contain the link."""
 
-import os
+from __future__ import annotations
 
-import pycurl
+import os
 
 from orderwatch.core.network import Proxy
 from orderwatch.errors import HostError, TransferError
-
-_UNREACHABLE = {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST}
-_TEXTS: dict[object, str] = {
-    pycurl.E_OPERATION_TIMEDOUT: "the download host did not respond",
-    pycurl.E_GOT_NOTHING: "the download was interrupted",
-    pycurl.E_PARTIAL_FILE: "the download was interrupted",
-    pycurl.E_RECV_ERROR: "the download was interrupted",
-    pycurl.E_SEND_ERROR: "the download was interrupted",
-    pycurl.E_PEER_FAILED_VERIFICATION: "the certificate of the download host is not trusted",
-    pycurl.E_SSL_CONNECT_ERROR: "the TLS handshake with the download host failed",
-}
+from orderwatch.transfer.http import libcurl
 
 
-def translated(error: pycurl.error, handle: pycurl.Curl, *, reached: bool) -> TransferError:
+def translated(error: libcurl.error, handle: libcurl.Curl, *, reached: bool) -> TransferError:
     """Return the error of a request; `reached` if its host, or one before a redirect, answered."""
-    code = error.args[0]
-    if code == pycurl.E_URL_MALFORMAT:
-        return TransferError("the link is not a URL")
-    if code in _UNREACHABLE:
-        number = handle.getinfo(pycurl.OS_ERRNO)
-        reason = os.strerror(number) if number else "no route"
-        return HostError(f"cannot connect to the download host: {reason}", reached=reached)
-    return HostError(_TEXTS.get(code, f"the download failed: libcurl error {code}"), reached=reached)
+    match code := error.args[0]:
+        case libcurl.E_URL_MALFORMAT:
+            return TransferError("the link is not a URL")
+        case libcurl.E_COULDNT_CONNECT | libcurl.E_COULDNT_RESOLVE_HOST:
+            number = handle.getinfo(libcurl.OS_ERRNO)
+            text = f"cannot connect to the download host: {os.strerror(number) if number else 'no route'}"
+        case libcurl.E_OPERATION_TIMEDOUT:
+            text = "the download host did not respond"
+        case libcurl.E_GOT_NOTHING | libcurl.E_PARTIAL_FILE | libcurl.E_RECV_ERROR | libcurl.E_SEND_ERROR:
+            text = "the download was interrupted"
+        case libcurl.E_PEER_FAILED_VERIFICATION:
+            text = "the certificate of the download host is not trusted"
+        case libcurl.E_SSL_CONNECT_ERROR:
+            text = "the TLS handshake with the download host failed"
+        case _:
+            text = f"the download failed: libcurl error {code}"
+    return HostError(text, reached=reached)
 
 
 def proxy_error(proxy: Proxy, status: int) -> TransferError:

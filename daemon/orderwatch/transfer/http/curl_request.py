@@ -1,31 +1,33 @@
 """What one request of libcurl sends: the exact link, headers made by us, the proxy."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from urllib.parse import quote
 
-import pycurl
 from multidict import CIMultiDict
 from yarl import URL
 
 from orderwatch.core.network import Proxy
 from orderwatch.errors import TransferError
+from orderwatch.transfer.http import libcurl
 
 _MAX_LENGTH_DIGITS = 18
 _LINE_BREAKS = frozenset("\r\n\0")
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 
 
-def configure(handle: pycurl.Curl, link: URL, headers: Mapping[str, str], proxy: Proxy | None) -> None:
+def configure(handle: libcurl.Curl, link: URL, headers: Mapping[str, str], proxy: Proxy | None) -> None:
     """Set what this request sends, and by which way."""
-    handle.setopt(pycurl.URL, _quoted(str(link)))
+    handle.setopt(libcurl.URL, _quoted(str(link)))
     # libcurl normalizes the path of its URL, even with PATH_AS_IS, which would break a signature.
     is_absolute = proxy is not None and link.scheme == "http"
-    handle.setopt(pycurl.REQUEST_TARGET, _quoted(str(link) if is_absolute else link.raw_path_qs))
-    handle.setopt(pycurl.HTTPHEADER, [_line(name, value) for name, value in headers.items()])
-    handle.setopt(pycurl.PROXY, proxy.url if proxy else "")  # an unset one is read from the environment
+    handle.setopt(libcurl.REQUEST_TARGET, _quoted(str(link) if is_absolute else link.raw_path_qs))
+    handle.setopt(libcurl.HTTPHEADER, [_line(name, value) for name, value in headers.items()])
+    handle.setopt(libcurl.PROXY, proxy.url if proxy else "")  # an unset one is read from the environment
     if proxy is not None and proxy.user is not None:
-        handle.setopt(pycurl.PROXYUSERNAME, proxy.user.encode())
-        handle.setopt(pycurl.PROXYPASSWORD, proxy.password.encode())
+        handle.setopt(libcurl.PROXYUSERNAME, proxy.user.encode())
+        handle.setopt(libcurl.PROXYPASSWORD, proxy.password.encode())
 
 
 def _line(name: str, value: str) -> bytes:

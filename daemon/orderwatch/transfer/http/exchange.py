@@ -1,5 +1,7 @@
 """One GET by libcurl, in a thread: redirects, host checks, time limits and errors. Blocking."""
 
+from __future__ import annotations
+
 import queue
 import re
 import socket
@@ -11,7 +13,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, ParamSpec, Protocol
 
-import pycurl
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -19,6 +20,7 @@ from orderwatch.core.network import Proxy
 from orderwatch.errors import HostError, TransferError
 from orderwatch.http_session import MAX_HEADER_BYTES
 from orderwatch.ports import NO_HEADERS
+from orderwatch.transfer.http import libcurl
 from orderwatch.transfer.http.curl_errors import proxy_error, translated
 from orderwatch.transfer.http.curl_request import check_length, configure, parse_location, parse_url
 from orderwatch.transfer.http.host_policy import HostPolicy
@@ -107,7 +109,7 @@ class Exchange:
 
     def run(
         self,
-        handle: pycurl.Curl,
+        handle: libcurl.Curl,
         url: str,
         headers: Mapping[str, str],
         account_headers: Mapping[str, str] = NO_HEADERS,
@@ -136,15 +138,15 @@ class Exchange:
             for opened in self._sockets:
                 opened.close()
 
-    def _request(self, handle: pycurl.Curl, link: URL, headers: Mapping[str, str], *, reached: bool) -> None:
+    def _request(self, handle: libcurl.Curl, link: URL, headers: Mapping[str, str], *, reached: bool) -> None:
         self._proxy = self._policy.proxy_for(link)
         configure(handle, link, headers, self._proxy)
-        handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(self._limits.connect * 1000))
-        handle.setopt(pycurl.HEADERFUNCTION, self._on_header)
-        handle.setopt(pycurl.WRITEFUNCTION, self._on_write)
-        handle.setopt(pycurl.XFERINFOFUNCTION, self._on_progress)
-        handle.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
-        handle.setopt(pycurl.PREREQFUNCTION, self._on_connected)
+        handle.setopt(libcurl.CONNECTTIMEOUT_MS, int(self._limits.connect * 1000))
+        handle.setopt(libcurl.HEADERFUNCTION, self._on_header)
+        handle.setopt(libcurl.WRITEFUNCTION, self._on_write)
+        handle.setopt(libcurl.XFERINFOFUNCTION, self._on_progress)
+        handle.setopt(libcurl.OPENSOCKETFUNCTION, self._open_socket)
+        handle.setopt(libcurl.PREREQFUNCTION, self._on_connected)
         failure = self._perform(handle, reached=reached)
         self._report_answer()
         if self._proxy is not None and self._status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
@@ -159,20 +161,20 @@ class Exchange:
         if not self._has_head:  # libcurl accepts an end among the headers
             raise HostError("the download was interrupted", reached=True)
 
-    def _perform(self, handle: pycurl.Curl, *, reached: bool) -> Exception | None:
+    def _perform(self, handle: libcurl.Curl, *, reached: bool) -> Exception | None:
         """Return the error that ended the request, if one did."""
         try:
             handle.perform()
-        except pycurl.error as error:
+        except libcurl.error as error:
             failure = self._error or self._translated(error, handle, reached=reached)
             failure.__cause__ = failure.__cause__ or error
             return failure
         return None
 
-    def _translated(self, error: pycurl.error, handle: pycurl.Curl, *, reached: bool) -> TransferError:
+    def _translated(self, error: libcurl.error, handle: libcurl.Curl, *, reached: bool) -> TransferError:
         if self._obstacle is not None and not self._is_connected:
             return HostError(f"cannot connect to the download host: {self._obstacle}", reached=reached)
-        tunnel = handle.getinfo(pycurl.HTTP_CONNECTCODE)
+        tunnel = handle.getinfo(libcurl.HTTP_CONNECTCODE)
         if self._proxy is not None and not self._is_connected and tunnel != HTTPStatus.OK:
             return proxy_error(self._proxy, tunnel)
         has_answered = self._is_connected and self._status is not None
@@ -280,17 +282,17 @@ class Exchange:
         self._is_connected = True
         self._status, self._headers, self._has_head = None, CIMultiDict(), False  # they were a proxy's
         self._watch.on_connected()
-        return pycurl.PREREQFUNC_OK
+        return libcurl.PREREQFUNC_OK
 
     def _open_socket(self, _purpose: int, address: Any) -> socket.socket | int:  # noqa: ANN401 - of pycurl
         if self._proxy is None and not self._policy.allows(str(address.addr[0])):
             self._obstacle = "its address is not public"
-            return pycurl.SOCKET_BAD
+            return libcurl.SOCKET_BAD
         try:
             opened = socket.socket(address.family, address.socktype, address.protocol)
         except OSError as error:
             self._obstacle = error.strerror
-            return pycurl.SOCKET_BAD
+            return libcurl.SOCKET_BAD
         self._sockets.append(opened)
         return opened  # pycurl duplicates it
 

@@ -16,6 +16,18 @@ Schema = dict[str, object]
 _REFERENCE = "#/components/schemas/{model}"
 
 
+PLAIN_TEXT: Schema = {"text/plain": {"schema": {"type": "string"}}}
+
+
+def refusals() -> Schema:
+    """Returns the answers to requests that are rejected before they are read, as text."""
+    return {
+        "401": {"description": "The token is missing or wrong.", "content": PLAIN_TEXT},
+        "403": {"description": "The request is of another site.", "content": PLAIN_TEXT},
+        "421": {"description": "The `Host` is not a name of this server.", "content": PLAIN_TEXT},
+    }
+
+
 def reference(answer: type) -> Schema:
     """Returns a reference to the schema of a TypedDict."""
     return {"$ref": _REFERENCE.format(model=_component_name(answer))}

@@ -10,7 +10,10 @@ from orderwatch.core.json_types import (
     ExplanationJson,
     HostJson,
     OrderJson,
+    PauseJson,
     ProblemJson,
+    RefreshJson,
+    RequeuedJson,
     TransferJson,
     TransitionJson,
 )
@@ -49,6 +52,7 @@ class AccountsJson(TypedDict):
 
     daemon: DaemonJson
     accounts: list[AccountJson]
+    pauses: list[PauseJson]
 
 
 class HostsJson(TypedDict):
@@ -61,6 +65,36 @@ class TransfersJson(TypedDict):
     """The downloads in progress."""
 
     transfers: list[TransferJson]
+
+
+class RefreshedJson(TypedDict):
+    """What a refresh found, by account."""
+
+    refreshed: list[RefreshJson]
+
+
+class PausedJson(TypedDict):
+    """The pause in effect."""
+
+    paused: PauseJson
+
+
+class ResumedJson(TypedDict):
+    """The pause that has ended."""
+
+    resumed: Annotated[PauseJson | None, "Null: nothing was paused."]
+
+
+class RequeuedFilesJson(TypedDict):
+    """The deliveries that are queued again."""
+
+    requeued: list[RequeuedJson]
+
+
+class AcknowledgedJson(TypedDict):
+    """What does not need a person any more."""
+
+    acknowledged: list[ConcernJson]
 
 
 class ErrorJson(TypedDict):

@@ -5,7 +5,8 @@ from functools import cache
 import orderwatch
 from orderwatch.core.model import OrderState
 from orderwatch.ports.queries import Sort
-from orderwatch.web.api.json_schema import Schema, components, reference
+from orderwatch.web.actions.description import ANSWERS, action_paths
+from orderwatch.web.api.json_schema import Schema, components, reference, refusals
 from orderwatch.web.api.json_types import (
     AccountsJson,
     AttentionJson,
@@ -19,6 +20,10 @@ from orderwatch.web.api.json_types import (
 from orderwatch.web.api.params import MAX_CHARACTERS, MAX_LIMIT, MAX_OFFSET
 from orderwatch.web.row_numbers import MAX_ROW_NUMBER
 
+_SCHEMES: Schema = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The token of `[http]`."},
+    "basic": {"type": "http", "scheme": "basic", "description": "The token as the password of any user."},
+}
 _TEXT: Schema = {"type": "string"}
 _ANSWERS = (
     OrdersJson,
@@ -28,6 +33,7 @@ _ANSWERS = (
     AccountsJson,
     HostsJson,
     TransfersJson,
+    *ANSWERS,
     ErrorJson,
 )
 
@@ -41,7 +47,7 @@ def _parameter(name: str, schema: Schema, text: str, within: str = "query") -> S
     return {**parameter, "required": True} if within == "path" else parameter
 
 
-_LIMITED: Schema = {"type": "string", "maxLength": MAX_CHARACTERS}
+_LIMITED: Schema = {"type": "string", "maxLength": MAX_CHARACTERS, "pattern": r"^[^\u0000]*$"}
 _SEARCH = [
     _parameter("text", _LIMITED, "Part of an id or name of order, project, satellite, capture or scene."),
     _parameter("account", _LIMITED, "Only orders of this account."),
@@ -89,8 +95,10 @@ def description() -> Schema:
             "/api/transfers": _get("Downloads in progress.", TransfersJson),
             "/api/events": _events(),
             "/api/openapi.json": _get("This description.", None),
+            **action_paths(),
         },
-        "components": {"schemas": components(_ANSWERS)},
+        "components": {"schemas": components(_ANSWERS), "securitySchemes": _SCHEMES},
+        "security": [{}, *({name: []} for name in _SCHEMES)],
     }
 
 
@@ -98,6 +106,7 @@ def _get(
     summary: str, answer: type | None, parameters: list[Schema] | None = None, *, missing: bool = False
 ) -> Schema:
     answers: Schema = {
+        **refusals(),
         "200": _answer(summary, reference(answer) if answer else {"type": "object"}),
         "304": {"description": "Nothing changed since `If-None-Match`."},
         "400": _answer("A parameter is invalid or unknown.", reference(ErrorJson)),
@@ -118,5 +127,9 @@ def _events() -> Schema:
         "`touched` and `transfers`; `lagged` if the viewer missed too much and must reload everything."
     )
     stream = {"description": text, "content": {"text/event-stream": {"schema": _TEXT}}}
-    answers = {"200": stream, "400": _answer("A parameter is invalid or unknown.", reference(ErrorJson))}
+    answers = {
+        **refusals(),
+        "200": stream,
+        "400": _answer("A parameter is invalid or unknown.", reference(ErrorJson)),
+    }
     return {"get": {"summary": "Status changes as they happen.", "parameters": _SINCE, "responses": answers}}

@@ -21,6 +21,7 @@ from orderwatch.core.serializers import (
     explanation_to_dict,
     host_to_dict,
     order_to_dict,
+    pause_to_dict,
     problem_to_dict,
     transfer_to_dict,
     transition_to_dict,
@@ -171,8 +172,10 @@ class _Api:
             account_to_dict(name, state.listed_at, state.trouble)
             for name, state in sorted((await self._records.accounts.states()).items())
         ]
+        pauses = [pause_to_dict(pause) for pause in (await self._records.actions.pauses()).all]
         return await _respond(
-            request, AccountsJson(daemon=daemon_status_to_dict(self._alive()), accounts=accounts)
+            request,
+            AccountsJson(daemon=daemon_status_to_dict(self._alive()), accounts=accounts, pauses=pauses),
         )
 
     async def hosts(self, request: web.Request) -> web.Response:

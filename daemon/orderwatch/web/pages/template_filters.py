@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path, PurePosixPath
+from shlex import quote as quote_for_shell
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -56,6 +57,11 @@ def page_of(order: Order | Transition | Concern) -> str:
 
 def _plain(text: str | None) -> str:
     return printable(text or "")
+
+
+def _shell_word(text: str | None) -> str:
+    """Returns text as one word of a command to copy."""
+    return quote_for_shell(printable(text or ""))
 
 
 def _timeline(order: Order, now: datetime, lag: Lag) -> Timeline | None:
@@ -120,6 +126,7 @@ def _anchor(order: Order) -> str:
 
 
 _FILTERS: Mapping[str, Callable[..., object]] = {
+    "shell_word": _shell_word,
     "ago": ago,
     "ahead": until,
     "amount": format_bytes,

@@ -23,6 +23,7 @@ from orderwatch.errors import DatabaseError
 from orderwatch.ports import Detail, Store
 from orderwatch.ports.dashboard import Overview
 from orderwatch.ports.queries import Sort
+from orderwatch.web.actions.access import shown_actions
 from orderwatch.web.pages.map import MAX_ORDERS, OrderMap, collection, features_of
 from orderwatch.web.pages.search_params import COLUMNS, link_of, narrows, parse_search, turned
 from orderwatch.web.pages.template_filters import templates
@@ -91,6 +92,7 @@ class Views:
         return await self._page(
             "board.html",
             here="orders",
+            acting=shown_actions(request),
             overview=overview,
             concerns=by_order(overview.attention),
             transfers=await self.transfers(),
@@ -113,6 +115,7 @@ class Views:
         return await self._page(
             "order.html",
             here="order",
+            acting=shown_actions(request),
             order=order,
             concerns=by_order(await self.attention()),
             line=timeline(order, now, lags.of(order.product)),

@@ -1,4 +1,4 @@
-"""The HTTP server: read-only, with limits on connections and time."""
+"""The HTTP server, with limits on connections and time."""
 
 import asyncio
 import json
@@ -11,10 +11,11 @@ from http import HTTPStatus
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
+from multidict import CIMultiDict
 
 from orderwatch.core.listen_address import host_and_port, socket_of
 from orderwatch.errors import DatabaseError
-from orderwatch.web.server.access_control import AccessControl
+from orderwatch.web.server.access_control import GUARD, AccessControl
 from orderwatch.web.server.backpressure import Backpressure
 from orderwatch.web.server.sockets import open_socket
 from orderwatch.web.server.sse import DEADLINE, STREAM_RESPONSE, STREAMS, Streams
@@ -28,7 +29,8 @@ _ANSWER_TIMEOUT_SECONDS = 10.0
 _RETRY_AFTER_SECONDS = "30"
 
 _UNAUTHORIZED = "401: the token is required, as the password of any user\n"
-_AUTHENTICATE = 'Bearer realm="orderwatch", Basic realm="orderwatch", charset="UTF-8"'
+# One header each: Chromium reads only the first challenge of a header.
+_CHALLENGES = ('Bearer realm="orderwatch"', 'Basic realm="orderwatch", charset="UTF-8"')
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -58,17 +60,23 @@ class ServedPages:
 
 @asynccontextmanager
 async def serving(
-    address: str, pages: ServedPages, *, hosts: Sequence[str] = (), token: str = ""
+    address: str,
+    pages: ServedPages,
+    *,
+    hosts: Sequence[str] = (),
+    token: str = "",
+    actions: bool = False,
+    user_header: str = "",
 ) -> AsyncIterator[int]:
     """Serves at "host:port" or "unix:/path"; yields the port, 0 for a socket file.
 
-    `hosts` are additional names to accept; every request needs the `token`, if there is one. Raises
-    `OSError` if it cannot listen there.
+    The other arguments are those of `AccessControl`. Raises `OSError` if it cannot listen there.
     """
     host = "localhost" if socket_of(address) else host_and_port(address)[0]
+    guard = AccessControl(host, hosts, token, actions=actions, user_header=user_header)
     streams = Streams()
     runner = web.AppRunner(
-        _application(AccessControl(host, hosts, token), pages, streams),
+        _application(guard, pages, streams),
         access_log=None,
         logger=_ignored,
         keepalive_timeout=_CONNECTION_SECONDS,
@@ -118,6 +126,7 @@ def _application(guard: AccessControl, pages: ServedPages, streams: Streams) -> 
 
     app = web.Application(middlewares=[_guarded(guard)])
     app[STREAMS] = streams
+    app[GUARD] = guard
     app.router.add_get("/healthz", _reported(pages.health))
     app.router.add_get("/readyz", _reported(pages.readiness))
     app.router.add_get("/metrics", metrics)
@@ -186,7 +195,8 @@ def _check_access(request: web.Request, guard: AccessControl) -> None:
     if _is_cross_site(request) or (origin is not None and not guard.same(origin, hosts[0])):
         raise web.HTTPForbidden(text="403: requests of other sites are rejected\n")
     if not guard.admits(request.headers.get(hdrs.AUTHORIZATION, "")):
-        raise web.HTTPUnauthorized(text=_UNAUTHORIZED, headers={hdrs.WWW_AUTHENTICATE: _AUTHENTICATE})
+        headers = CIMultiDict((hdrs.WWW_AUTHENTICATE, challenge) for challenge in _CHALLENGES)
+        raise web.HTTPUnauthorized(text=_UNAUTHORIZED, headers=headers)
 
 
 def _is_cross_site(request: web.Request) -> bool:

@@ -21,11 +21,13 @@ _LISTEN_ERRORS = (OSError, UnicodeError)  # the latter for an invalid name
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """Where to listen, "" for nowhere; with additional names and the token."""
+    """Where to listen, "" for nowhere; and the arguments of `AccessControl`."""
 
     listen: str = ""
     hosts: tuple[str, ...] = ()
     token: str = field(default="", repr=False)
+    actions: bool = False
+    user_header: str = ""
 
 
 class Listener:
@@ -107,7 +109,14 @@ class Listener:
     async def _opened(self, wanted: ListenAddress) -> AsyncExitStack:
         async with AsyncExitStack() as opening:
             if wanted.listen:
-                server = serving(wanted.listen, self._pages, hosts=wanted.hosts, token=wanted.token)
+                server = serving(
+                    wanted.listen,
+                    self._pages,
+                    hosts=wanted.hosts,
+                    token=wanted.token,
+                    actions=wanted.actions,
+                    user_header=wanted.user_header,
+                )
                 await opening.enter_async_context(server)
             return opening.pop_all()
 

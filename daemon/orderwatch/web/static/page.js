@@ -181,6 +181,7 @@
     });
   }
 
+  document.addEventListener("acted", () => later(250));
   document.addEventListener("visibilitychange", () => { if (unread) read(); });
   setInterval(() => later(0), 60_000); // "2 min ago" grows old
   listen();

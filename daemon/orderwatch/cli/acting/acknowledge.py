@@ -2,20 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import click
 
-from orderwatch.app import attention
 from orderwatch.app.plan import Plan
-from orderwatch.cli.common import Context, configured, demand_current, print_json
+from orderwatch.cli.acting.common import acting
+from orderwatch.cli.common import Context, configured, print_json
 from orderwatch.cli.ordering.common import note_of
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.formatting import printable
-from orderwatch.core.ordering.provenance import Provenance
 from orderwatch.core.serializers import concern_to_dict
-from orderwatch.db.repositories import open_store
-from orderwatch.ops.actor import current_actor
 
 
 @click.command()
@@ -31,8 +27,7 @@ def acknowledge(
     if (order is not None) is everything:
         raise click.UsageError("specify --order ID or --all")
     plan = context.plan(resolve=False)
-    demand_current(plan.database.path)
-    found = asyncio.run(_acknowledge(plan, order, Provenance(who=current_actor(), note=note)))
+    found = asyncio.run(_acknowledge(plan, order, note))
     if as_json:
         print_json({"acknowledged": [concern_to_dict(concern) for concern in found]})
     else:
@@ -46,6 +41,6 @@ def acknowledge(
         click.echo("nothing needs attention")
 
 
-async def _acknowledge(plan: Plan, order: str | None, act: Provenance) -> Sequence[Concern]:
-    async with open_store(plan.database.path) as store:
-        return await attention.acknowledge(plan, store, order, act.words, datetime.now(UTC))
+async def _acknowledge(plan: Plan, order: str | None, note: str | None) -> Sequence[Concern]:
+    async with acting(plan) as operator:
+        return await operator.acknowledge(order=order, note=note)

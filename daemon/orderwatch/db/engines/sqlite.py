@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, QueuePool, create_engine, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from orderwatch.db.mappers import parse_json
@@ -30,16 +29,16 @@ def writer_engine(path: Path, busy: float = BUSY_TIMEOUT_SECONDS) -> Engine:
     return engine
 
 
-def reader_engine(path: Path, busy: float = BUSY_TIMEOUT_SECONDS) -> AsyncEngine:
-    """Reads a consistent snapshot and cannot write."""
-    engine = create_async_engine(
+def reader_engine(path: Path, busy: float = BUSY_TIMEOUT_SECONDS) -> Engine:
+    """Reads a consistent snapshot and cannot write; for `greenlet_spawn`, over aiosqlite."""
+    engine = create_engine(
         _url(path, "rw").set(drivername="sqlite+aiosqlite"),
         **_pool(busy, size=_MAX_READERS),
         poolclass=AsyncAdaptedQueuePool,
         json_deserializer=parse_json,
     )
-    _set_up(engine.sync_engine, "PRAGMA query_only=ON")
-    _begin(engine.sync_engine, "BEGIN")
+    _set_up(engine, "PRAGMA query_only=ON")
+    _begin(engine, "BEGIN")
     return engine
 
 

@@ -1,0 +1,1 @@
+"""`log` and where it reads."""

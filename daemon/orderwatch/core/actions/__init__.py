@@ -1,0 +1,1 @@
+"""What people do beside a running daemon: actions and pauses."""

@@ -1,0 +1,1 @@
+"""Actions and pauses of people, as rows."""

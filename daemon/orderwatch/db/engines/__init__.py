@@ -1,0 +1,1 @@
+"""The engines: a file of SQLite, or a PostgreSQL server."""

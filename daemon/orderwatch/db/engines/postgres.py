@@ -1,0 +1,138 @@
+"""Connections to PostgreSQL through asyncpg: one writer's turn over all hosts, readers on snapshots.
+
+A writing transaction begins with the cluster's advisory lock, so that units that read and then write stay
+right, and numbers of rows commit in order.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool
+from sqlalchemy.util import greenlet_spawn
+
+from orderwatch.core.database_location import PostgresServer
+from orderwatch.db.mappers import parse_json
+from orderwatch.errors import BusyError, ConfigError, DatabaseError
+
+R = TypeVar("R")
+
+_TURN = 6_823_947  # the key of the advisory lock that writers hold; any number, the same on all hosts
+_MAX_READERS = 4
+_CONNECT_TIMEOUT_SECONDS = 10.0
+_STATEMENT_TIMEOUT_SECONDS = 60.0  # of the client: the server may be gone without a word
+_SETTINGS = {
+    "application_name": "orderwatch",
+    "timezone": "UTC",
+    "idle_in_transaction_session_timeout": "5s",  # a host that is stopped in its turn holds the others
+    "statement_timeout": "60s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "30s",
+}
+# SQLSTATEs that pass: connection, resources, rollback, locks, operator's intervention, a turn too long
+_PASSING = ("08", "57", "53", "40", "55", "25P03")
+
+
+def writer_engine(server: PostgresServer) -> Engine:
+    """The engine that writes: one connection, and the cluster's turn in each transaction."""
+    engine = _engine(server, "READ COMMITTED", pool_size=1, max_overflow=0, poolclass=AsyncAdaptedQueuePool)
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
+
+    return engine
+
+
+def reader_engine(server: PostgresServer) -> Engine:
+    """Reads a consistent snapshot and cannot write."""
+    pool: dict[str, Any] = {"pool_size": _MAX_READERS, "max_overflow": 0, "poolclass": AsyncAdaptedQueuePool}
+    engine = _engine(server, "REPEATABLE READ", **pool)
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+    return engine
+
+
+def run_blocking(server: PostgresServer, work: Callable[[Connection], R]) -> R:
+    """Run one unit in a transaction in the cluster's turn. Blocking; also inside of a running event loop."""
+
+    def unit() -> R:
+        engine = _engine(server, "READ COMMITTED", poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
+            return work(connection)
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(greenlet_spawn(unit))).result()
+
+
+def is_passing(cause: object) -> bool:
+    """Return whether an error of PostgreSQL, or of the way to it, passes without anyone's help."""
+    state = getattr(cause, "sqlstate", None)
+    if isinstance(state, str):
+        return state.startswith(_PASSING)
+    return type(cause).__module__.startswith(("asyncpg", "sqlalchemy")) and "connection" in str(cause).lower()
+
+
+def _engine(server: PostgresServer, isolation: str, **pool: Any) -> Engine:  # noqa: ANN401 - of a pool
+    async def connect(**_: object) -> Any:  # noqa: ANN401 - asyncpg's, if it is installed
+        return await _connect(server)
+
+    engine = create_engine(
+        URL.create("postgresql+asyncpg"),
+        connect_args={"async_creator_fn": connect},
+        isolation_level=isolation,
+        json_deserializer=parse_json,
+        **pool,
+    )
+    event.listen(engine, "before_cursor_execute", _without_nul, retval=True)
+    return engine
+
+
+async def _connect(server: PostgresServer) -> Any:  # noqa: ANN401 - see above
+    try:
+        import asyncpg  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise ConfigError(["database.url: PostgreSQL needs: pip install 'orderwatch[cluster]'"]) from None
+    try:
+        return await asyncpg.connect(
+            host=server.host,
+            port=server.port,
+            user=server.user,
+            password=server.password or os.environ.get("PGPASSWORD"),
+            database=server.name,
+            timeout=_CONNECT_TIMEOUT_SECONDS,
+            command_timeout=_STATEMENT_TIMEOUT_SECONDS,
+            server_settings=_SETTINGS,
+        )
+    except (OSError, TimeoutError) as error:
+        raise BusyError(f"{server} cannot be reached: {str(error) or 'it does not respond'}") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        kind = BusyError if is_passing(error) else DatabaseError
+        raise kind(f"{server} cannot be opened: {error}") from error
+
+
+def _without_nul(
+    _connection: object, _cursor: object, statement: str, given: object, *_: object
+) -> tuple[str, object]:
+    return statement, _plain(given)
+
+
+def _plain(given: object) -> object:
+    """Replace NUL in texts, which PostgreSQL has not; keys of paths and texts of the provider may have it."""
+    match given:
+        case str():
+            return given.replace("\0", "\ufffd")
+        case list():
+            return [_plain(each) for each in given]
+        case tuple():
+            return tuple(map(_plain, given))
+    return given

@@ -1,0 +1,1 @@
+"""Actions of people beside the daemon: pauses and refreshes."""

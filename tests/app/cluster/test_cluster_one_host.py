@@ -1,0 +1,40 @@
+"""One daemon on PostgreSQL does the same as on a file."""
+
+import json
+from collections import Counter
+
+from tests import postgres
+from tests.app.app_rig import Rigged, sha256
+
+from orderwatch.simulator.scenario import load
+
+TASKS = "task_ids = [41001, 41002, 41003]"
+SCENES = 7
+
+
+async def test_every_zip_arrives_once_and_commands_and_a_restart_know_it(
+    rigged: Rigged, server: postgres.Server
+) -> None:
+    rig = await rigged(load("plain"))
+    rig.configure(TASKS)
+    rig.database = server.bare_database()
+    rig.environment["ORDERWATCH_DATABASE__URL"] = str(rig.database)
+    daemon = await rig.start("run")
+    deliveries = await rig.until_stored(SCENES)
+    assert {d["scene_id"]: sha256(rig.tree / d["path"]) for d in deliveries} == await rig.truth()
+    (host,) = json.loads((await rig.call("hosts", "--json")).out)["hosts"]
+    assert (host["state"], host["accounts"]) == ("running", ["main"])
+    assert await rig.terminated(daemon) == 0
+    downloads = Counter(entry.path for entry in rig.simulator.journal.find(listener="download"))
+    assert set(downloads.values()) == {1}
+
+    rig.simulator.journal.clear()
+    assert (await rig.call("once")).code == 0
+    assert not rig.simulator.journal.find(listener="download")
+    assert {d["state"] for d in await rig.deliveries()} == {"stored"}
+    for command in (["history", "41001"], ["explain", "41001"], ["report"], ["verify"], ["retry", "--all"]):
+        ended = await rig.call(*command)
+        assert ended.code == 0, ended.err
+    refused = await rig.call("backup")
+    assert refused.code == 3
+    assert "use PostgreSQL's own commands" in refused.err

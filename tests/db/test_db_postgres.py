@@ -1,0 +1,99 @@
+"""What PostgreSQL does otherwise than SQLite, and would be noticed late."""
+
+import asyncio
+from dataclasses import replace
+from itertools import count
+
+import pytest
+from sqlalchemy import Connection, text
+from tests import postgres
+from tests.db.kit import a_delivery, an_order, facts, held, want
+
+from orderwatch.core.database_location import PostgresServer
+from orderwatch.core.orders.observe import Verdict
+from orderwatch.db.engines import postgres as engine
+from orderwatch.db.migrate import HEAD, Schema, schema_of, upgrade
+from orderwatch.db.repositories import Store, open_store
+from orderwatch.db.tables import metadata
+from orderwatch.errors import DatabaseError
+
+
+@pytest.fixture
+def database(server: postgres.Server) -> PostgresServer:
+    return server.new_database()
+
+
+async def test_every_partial_index_of_sqlite_is_partial_here(database: PostgresServer) -> None:
+    found = facts(database, "SELECT indexname FROM pg_indexes WHERE indexdef LIKE '% WHERE %'")
+    partial = {
+        index.name
+        for table in metadata.tables.values()
+        for index in table.indexes
+        if index.dialect_options["sqlite"]["where"] is not None
+    }
+    assert "uq_intents_open" in partial
+    assert {name for (name,) in found} == partial
+
+
+async def test_three_hosts_that_start_at_once_create_the_schema_once(server: postgres.Server) -> None:
+    server.create("started_at_once")
+    location = server.location("started_at_once")
+    await asyncio.gather(*(asyncio.to_thread(upgrade, location) for _ in range(3)))
+    assert schema_of(location) is Schema.CURRENT
+    assert facts(location, "SELECT version_num FROM alembic_version") == [(HEAD,)]
+
+
+def test_a_host_refuses_a_newer_schema(database: PostgresServer, server: postgres.Server) -> None:
+    server.sql(database.name, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(DatabaseError, match="schema 9999, newer than this version's"):
+        schema_of(database)
+
+
+async def test_a_text_with_nul_is_kept_without_it_and_can_be_written_again(database: PostgresServer) -> None:
+    async with open_store(database) as store:
+        await want(store, a_delivery("s1", reason="a\0b"))
+        order = await held(store)
+        assert [d.reason for d in order.deliveries] == ["a\ufffdb"]
+        document: dict[str, object] = {"deep": ["\0", {"k\0": 1}]}
+        await store.orders.save(Verdict(order=replace(order, document=document)))
+        assert (await held(store)).document == document
+        assert facts(database, "SELECT count(*) FROM orders WHERE document LIKE '%deep%'") == [(1,)]
+
+
+async def test_no_reading_transaction_can_write(database: PostgresServer) -> None:
+    async with open_store(database) as store:
+        with pytest.raises(DatabaseError, match="read-only transaction"):
+            await store.database.rows(text("DELETE FROM orders RETURNING id"))
+
+
+async def test_writers_of_several_hosts_take_turns_so_that_what_is_read_stays_true(
+    database: PostgresServer,
+) -> None:
+    """At READ COMMITTED without the turn, a budget of three was overspent in each round of eight."""
+    numbers = count()
+
+    def spend(db: Connection) -> None:
+        used = db.execute(text("SELECT count(*) FROM trees")).scalar_one()
+        if used < 3:
+            db.execute(text("INSERT INTO trees VALUES (:root, 'x')"), {"root": f"/{next(numbers)}"})
+
+    async with open_store(database) as one, open_store(database) as two, open_store(database) as three:
+        stores: tuple[Store, ...] = (one, two, three)
+        for _ in range(4):
+            await asyncio.gather(*(store.database.write(spend) for store in stores))
+    assert facts(database, "SELECT count(*) FROM trees") == [(3,)]
+
+
+async def test_a_writer_that_stops_in_its_turn_is_ended_by_the_server(
+    database: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = {**engine._SETTINGS, "idle_in_transaction_session_timeout": "300ms"}
+    monkeypatch.setattr(engine, "_SETTINGS", short)
+    stopped = await engine._connect(database)
+    turn = f"SELECT pg_advisory_xact_lock({engine._TURN})"
+    for statement in ("BEGIN", turn, "INSERT INTO trees VALUES ('a', 'b')"):
+        await stopped.execute(statement)
+    async with open_store(database) as store:
+        await store.orders.save(Verdict(order=an_order()))
+    assert facts(database, "SELECT count(*) FROM trees") == [(0,)]
+    stopped.terminate()
