@@ -45,10 +45,10 @@ async def until(rig: Rig, reached: Callable[[dict[str, Facts]], bool]) -> dict[s
 
 
 def shared(*names: str) -> Callable[[dict[str, Facts]], bool]:
-    """Whether these hosts run and poll four accounts together, as many each."""
+    """Whether these hosts live and poll four accounts together, as many each."""
 
     def reached(seen: dict[str, Facts]) -> bool:
-        running = {name: facts for name, facts in seen.items() if facts["state"] == "running"}
+        running = {name: facts for name, facts in seen.items() if facts["state"] != "gone"}
         polled = sorted(account for facts in running.values() for account in facts["accounts"])
         each = {len(facts["accounts"]) for facts in running.values()}
         return running.keys() == set(names) and len(polled) == len(set(polled)) == 4 and len(each) == 1
