@@ -137,6 +137,24 @@ def link_exclusive(source: Path, target: Path) -> None:
         _rename_exclusive(source, target)
 
 
+def probe_links(folder: Path, permissions: Permissions = DEFAULT_PERMISSIONS) -> None:
+    """Raise `DiskError` unless a file gets another name, and no file replaces another one that way."""
+    probe = folder / f".probe-{uuid.uuid4().hex}"
+    one, two = probe.with_suffix(".one"), probe.with_suffix(".two")
+    try:
+        for path in (one, two):
+            write_durable(path, b"", permissions)
+        link_exclusive(one, probe)
+        try:
+            link_exclusive(two, probe)
+        except FileExistsError:
+            return
+        raise DiskError("the file system replaces a file by a link; it cannot be used")
+    finally:
+        for path in (probe, one, two):
+            path.unlink(missing_ok=True)
+
+
 def _rename_exclusive(source: Path, target: Path) -> None:
     """Rename without overwriting; Python has no function for it."""
     libc = ctypes.CDLL(None, use_errno=True)

@@ -155,9 +155,8 @@ async def _attempted(runtime: Runtime, delivery: Delivery) -> Delivery:
             move = machine.retry(delivery, utc_now())
             await runtime.store.deliveries.save(move)
             delivery = move.delivery
-        move = machine.claimed(delivery, utc_now())
-        await runtime.store.deliveries.save(move)
-        before, delivery = delivery, await runtime.fetcher.fetch(move.delivery)
+        before, delivery = delivery, await runtime.store.deliveries.take(delivery, utc_now())
+        delivery = await runtime.fetcher.fetch(delivery)
         if delivery.state is not DeliveryState.WAITING or _gives_way(before, delivery):
             break
     return delivery

@@ -22,7 +22,6 @@ from orderwatch.config import Settings, remarks
 from orderwatch.errors import ConfigError, OrderwatchError
 from orderwatch.ops.log import Redactor
 from orderwatch.ops.systemd import extending, notify, reloading, set_status
-from orderwatch.service.fetching.fetcher import recover
 
 log = structlog.get_logger()
 
@@ -59,7 +58,6 @@ async def open_daemon(settings: Settings, redactor: Redactor) -> AsyncIterator["
         host = plan.settings.cluster.name if shared else None
         tracked = tracked_problems(plan.pace, store, listener, now=now, host=host)
         problems = await stack.enter_async_context(tracked)
-        await recover(store, now)
         membership = joined(resources, shared=shared)
         resources, works = await stack.enter_async_context(membership)
         await resources.action_watch.read()  # before any worker starts what is paused

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
-from uuid import uuid4
 
 import orderwatch
 from orderwatch.app.daemon.resources import Resources
@@ -31,14 +30,14 @@ async def joined(resources: Resources, *, shared: bool) -> AsyncIterator[Members
 
     Unless the database is `shared` with other hosts, this one holds every shift.
     """
-    boot, store, now = uuid4().hex, resources.store, resources.clock.now
-    lease = OwnLease(resources.dashboard.plan.settings.cluster.lease)
+    store, boot, now = resources.store, resources.store.boot, resources.clock.now
+    lease = OwnLease(resources.dashboard.plan.settings.cluster.lease, shared=shared)
     roster = SharedRoster(store.shifts, boot, lease, now=now) if shared else SoleRoster()
-    beat = Beat(store.hosts, lambda: _host(resources, boot), lease, roster, now=now)
+    beat = Beat(store.hosts, store.deliveries, lambda: _host(resources, boot), lease, roster, now=now)
     await beat.beat()
     watching = [partial(lease.watch, roster.renewed.trigger)] if shared else []
     try:
-        yield Membership(replace(resources, roster=roster), [beat.run, *watching])
+        yield Membership(replace(resources, lease=lease, roster=roster), [beat.run, *watching])
     finally:
         with suppress(DatabaseError):  # the lease ends by itself
             await store.hosts.leave(boot)

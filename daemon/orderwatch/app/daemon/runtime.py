@@ -13,7 +13,7 @@ from orderwatch.app.notifications import listen, open_dispatchers, open_heartbea
 from orderwatch.app.plan import AccountPlan, Plan
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.shifts import account_shift, channel_shift
-from orderwatch.db.lock import exclusive_lock
+from orderwatch.db.lock import exclusive_lock, shared_lock
 from orderwatch.db.repositories import Store
 from orderwatch.ops.log import Redactor
 from orderwatch.ports import AccountState, Meter
@@ -22,7 +22,7 @@ from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.actions.controls import Controls
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.disk_budget import DiskBudget
-from orderwatch.service.fetching.fetcher import Fetcher, recover
+from orderwatch.service.fetching.fetcher import Fetcher
 from orderwatch.service.fetching.mount_guard import MountGuard
 from orderwatch.service.liveness import Worker, liveness_limit
 from orderwatch.service.notifications.dispatcher import Dispatcher
@@ -67,11 +67,11 @@ class Runtime:
 
 @asynccontextmanager
 async def open_runtime(plan: Plan, redactor: Redactor) -> AsyncIterator[Runtime]:
-    """Open a runtime for a command, and recover what a killed process left."""
+    """Open a runtime for a command, and queue again what a killed process was downloading."""
     async with open_resources(plan, redactor) as resources, build_runtime(resources, plan) as runtime:
         await listen(resources.store, plan.channels, resources.notify_wakeup)
         await resources.action_watch.read()
-        await recover(resources.store, resources.clock.now)
+        await resources.store.deliveries.renew(resources.clock.now())
         yield runtime
 
 
@@ -126,9 +126,10 @@ class RuntimeBuilder:
 
     @asynccontextmanager
     async def _tree(self, root: Path) -> AsyncIterator[OpenTree]:
-        destination = FilesystemDestination(root, self.plan.permissions)
-        lock = partial(exclusive_lock, root / ".orderwatch" / "tree")
-        volume = MountGuard(_resolved(root), destination, self.resources.store, lock)
+        shared = self.plan.database.is_shared
+        destination = FilesystemDestination(root, self.plan.permissions, shared=shared)
+        lock = partial(shared_lock if shared else exclusive_lock, root / ".orderwatch" / "tree")
+        volume = MountGuard(_resolved(root), destination, self.resources.store, lock, shared=shared)
         keep_free = self.plan.keep_free
         space = DiskBudget(destination.free, keep_free, destination.device, self.resources.reservations)
         try:
@@ -247,6 +248,7 @@ class RuntimeBuilder:
             now=resources.clock.now,
             rng=resources.rng,
             host_breakers=resources.host_breakers,
+            lease=resources.lease,
             controls=resources.controls,
             liveness=resources.monitoring.live.liveness,
             max_silence=self._patience,
