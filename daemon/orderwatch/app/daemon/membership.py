@@ -11,10 +11,13 @@ from orderwatch.app.daemon.resources import Resources
 from orderwatch.app.daemon.supervisor import Work
 from orderwatch.app.plan import Plan
 from orderwatch.core.cluster.hosts import Host
+from orderwatch.core.cluster.shifts import account_shift
 from orderwatch.errors import DatabaseError
+from orderwatch.ports import Accounts
 from orderwatch.service.cluster.beat import Beat
 from orderwatch.service.cluster.own_lease import OwnLease
 from orderwatch.service.cluster.roster import SharedRoster, SoleRoster
+from orderwatch.service.cluster.shared_sweeps import SharedSweeps
 
 
 class Membership(NamedTuple):
@@ -36,11 +39,18 @@ async def joined(resources: Resources, *, shared: bool) -> AsyncIterator[Members
     beat = Beat(store.hosts, store.deliveries, lambda: _host(resources, boot), lease, roster, now=now)
     await beat.beat()
     watching = [partial(lease.watch, roster.renewed.trigger)] if shared else []
+    resources = replace(resources, lease=lease, roster=roster)
+    if shared:
+        resources.sweep_log.shared = SharedSweeps(partial(_accounts_of, resources), now=now)
     try:
-        yield Membership(replace(resources, lease=lease, roster=roster), [beat.run, *watching])
+        yield Membership(resources, [beat.run, *watching])
     finally:
         with suppress(DatabaseError):  # the lease ends by itself
             await store.hosts.leave(boot)
+
+
+def _accounts_of(resources: Resources, account: str) -> Accounts:
+    return resources.store_for(account_shift(account)).accounts
 
 
 def _host(resources: Resources, boot: str) -> Host:
