@@ -16,6 +16,7 @@ from orderwatch.db import history
 from orderwatch.db.cluster import leases
 from orderwatch.db.cluster.leases import HAS_FENCE, NOBODYS
 from orderwatch.db.cluster.moment import moment
+from orderwatch.db.cluster.wakeups import wake_hosts
 from orderwatch.db.database import Database
 from orderwatch.db.engines.changes import count_changed
 from orderwatch.db.engines.upserts import upsert
@@ -255,6 +256,7 @@ def queue(db: Connection, order_row: int, wanted: Collection[Delivery]) -> None:
     statement, keys = upsert(deliveries), ["order_row", *_KEY[2:]]
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+    wake_hosts(db)
 
 
 def path_row(path: str | None, root: str | None) -> Row:
@@ -310,6 +312,8 @@ def _write_all(db: Connection, changes: Sequence[DeliveryUpdate], lease: Row | N
         raise StaleOrderError(f"delivery {changes[0].delivery.scene_id} was written meanwhile")
     history.append(db, transitions)
     db.execute(_RENEW_ORDER, key_of(changes[0].delivery))
+    if any(transition.after == DeliveryState.WANTED for transition in transitions):
+        wake_hosts(db)
 
 
 def _claim(db: Connection, found: Sequence[Delivery], now: datetime, lease: Row) -> list[Delivery]:

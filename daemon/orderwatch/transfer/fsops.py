@@ -137,21 +137,27 @@ def link_exclusive(source: Path, target: Path) -> None:
         _rename_exclusive(source, target)
 
 
-def probe_links(folder: Path, permissions: Permissions = DEFAULT_PERMISSIONS) -> None:
-    """Raise `DiskError` unless a file gets another name, and no file replaces another one that way."""
-    probe = folder / f".probe-{uuid.uuid4().hex}"
-    one, two = probe.with_suffix(".one"), probe.with_suffix(".two")
+def probe_links(
+    source: Path, target: Path, suffix: str = "", permissions: Permissions = DEFAULT_PERMISSIONS
+) -> None:
+    """Raise `DiskError` unless a link leads from one folder to the other and never replaces a file."""
+    probe, other, named = (
+        source / f".probe{suffix}",
+        source / f".probe.second{suffix}",
+        target / f".probe{suffix}",
+    )
+    named.unlink(missing_ok=True)  # of a crash
+    for path in (probe, other):
+        write_durable(path, b"", permissions)
+    link_exclusive(probe, named)
     try:
-        for path in (one, two):
-            write_durable(path, b"", permissions)
-        link_exclusive(one, probe)
-        try:
-            link_exclusive(two, probe)
-        except FileExistsError:
-            return
-        raise DiskError("the file system replaces a file by a link; it cannot be used")
+        link_exclusive(other, named)
+    except FileExistsError:
+        return
+    else:
+        raise DiskError("the file system lets a link replace another file, so nothing is safe there")
     finally:
-        for path in (probe, one, two):
+        for path in (named, probe, other):
             path.unlink(missing_ok=True)
 
 

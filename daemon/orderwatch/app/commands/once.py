@@ -155,8 +155,10 @@ async def _attempted(runtime: Runtime, delivery: Delivery) -> Delivery:
             move = machine.retry(delivery, utc_now())
             await runtime.store.deliveries.save(move)
             delivery = move.delivery
-        before, delivery = delivery, await runtime.store.deliveries.take(delivery, utc_now())
-        delivery = await runtime.fetcher.fetch(delivery)
+        before = delivery
+        async with runtime.lease.term() as term:
+            delivery = await runtime.store.deliveries.take(before, utc_now(), lease=runtime.lease.length)
+            delivery = await runtime.fetcher.fetch(delivery, may_act=term.may_act)
         if delivery.state is not DeliveryState.WAITING or _gives_way(before, delivery):
             break
     return delivery

@@ -6,12 +6,11 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-import orderwatch
 from orderwatch.app.daemon.resources import Resources
 from orderwatch.app.daemon.supervisor import Work
-from orderwatch.app.plan import Plan
-from orderwatch.core.cluster.hosts import Host
+from orderwatch.app.daemon.this_host import this_host
 from orderwatch.core.cluster.shifts import account_shift
+from orderwatch.db.cluster.wakeups import run_on_wakeup
 from orderwatch.errors import DatabaseError
 from orderwatch.ports import Accounts
 from orderwatch.service.cluster.beat import Beat
@@ -36,9 +35,10 @@ async def joined(resources: Resources, *, shared: bool) -> AsyncIterator[Members
     store, boot, now = resources.store, resources.store.boot, resources.clock.now
     lease = OwnLease(resources.dashboard.plan.settings.cluster.lease, shared=shared)
     roster = SharedRoster(store.shifts, boot, lease, now=now) if shared else SoleRoster()
-    beat = Beat(store.hosts, store.deliveries, lambda: _host(resources, boot), lease, roster, now=now)
+    beat = Beat(store.hosts, store.deliveries, lambda: this_host(resources, boot), lease, roster, now=now)
     await beat.beat()
-    watching = [partial(lease.watch, roster.renewed.trigger)] if shared else []
+    waking = partial(run_on_wakeup, resources.database, resources.fetch_wakeup.trigger)
+    watching = [partial(lease.watch, roster.renewed.trigger), waking] if shared else []
     resources = replace(resources, lease=lease, roster=roster)
     if shared:
         resources.sweep_log.shared = SharedSweeps(partial(_accounts_of, resources), now=now)
@@ -51,17 +51,3 @@ async def joined(resources: Resources, *, shared: bool) -> AsyncIterator[Members
 
 def _accounts_of(resources: Resources, account: str) -> Accounts:
     return resources.store_for(account_shift(account)).accounts
-
-
-def _host(resources: Resources, boot: str) -> Host:
-    """Return this host under the plan in effect."""
-    plan: Plan = resources.dashboard.plan
-    return Host(
-        host=plan.settings.cluster.name,
-        boot=boot,
-        version=orderwatch.__version__,
-        config_digest=plan.config_digest,
-        seen_at=resources.clock.now(),
-        accounts=sorted(plan.accounts),
-        channels=sorted(plan.notifiers),
-    )

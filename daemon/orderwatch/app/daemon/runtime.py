@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from orderwatch.app.daemon.resources import Resources, open_resources
+from orderwatch.app.daemon.this_host import visiting
 from orderwatch.app.factories import Factory, lanes_of, open_connection, ordering_turn
 from orderwatch.app.notifications import listen, open_dispatchers, open_heartbeat
 from orderwatch.app.plan import AccountPlan, Plan
@@ -20,6 +21,7 @@ from orderwatch.ports import AccountState, Meter
 from orderwatch.provider.connection import Connection
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.actions.controls import Controls
+from orderwatch.service.cluster.own_lease import OwnLease
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.fetcher import Fetcher
@@ -59,6 +61,7 @@ class Runtime:
     fetcher: Fetcher
     trees: Mapping[str | None, OpenTree]
     controls: Controls
+    lease: OwnLease
 
     @property
     def watchers(self) -> Sequence[Poller | StandingOrders]:
@@ -68,10 +71,13 @@ class Runtime:
 @asynccontextmanager
 async def open_runtime(plan: Plan, redactor: Redactor) -> AsyncIterator[Runtime]:
     """Open a runtime for a command, and queue again what a killed process was downloading."""
-    async with open_resources(plan, redactor) as resources, build_runtime(resources, plan) as runtime:
-        await listen(resources.store, plan.channels, resources.notify_wakeup)
+    async with (
+        open_resources(plan, redactor) as opened,
+        visiting(opened, shared=plan.database.is_shared) as resources,
+        build_runtime(resources, plan) as runtime,
+    ):
+        await listen(resources.store, plan.channels, resources.notify_wakeup, shared=plan.database.is_shared)
         await resources.action_watch.read()
-        await resources.store.deliveries.renew(resources.clock.now())
         yield runtime
 
 
@@ -105,6 +111,7 @@ async def build_runtime(resources: Resources, plan: Plan) -> AsyncIterator[Runti
             fetcher=await builder.fetcher(tools),
             trees=trees,
             controls=resources.controls,
+            lease=resources.lease,
         )
 
 
@@ -127,7 +134,8 @@ class RuntimeBuilder:
     @asynccontextmanager
     async def _tree(self, root: Path) -> AsyncIterator[OpenTree]:
         shared = self.plan.database.is_shared
-        destination = FilesystemDestination(root, self.plan.permissions, shared=shared)
+        host = self.plan.settings.cluster.name if shared else None
+        destination = FilesystemDestination(root, self.plan.permissions, shared_as=host)
         lock = partial(shared_lock if shared else exclusive_lock, root / ".orderwatch" / "tree")
         volume = MountGuard(_resolved(root), destination, self.resources.store, lock, shared=shared)
         keep_free = self.plan.keep_free

@@ -31,7 +31,7 @@ class OwnLease:
     ) -> None:
         self.length = length
         self.steady = steady
-        self._is_shared = shared
+        self.is_shared = shared
         self._renewed_at = float("-inf")
         self._terms: set[Term] = set()
 
@@ -39,7 +39,7 @@ class OwnLease:
     def is_sound(self) -> bool:
         """Whether no other host can hold what this one does, whatever happened to the database."""
         lasts = self.length.total_seconds() * (1 - _MARGIN)
-        return not self._is_shared or self.steady() - self._renewed_at < lasts
+        return not self.is_shared or self.steady() - self._renewed_at < lasts
 
     def renew(self, began_at: float) -> None:
         """Record a beat by when it began: the lease never counts as longer than it is."""

@@ -28,6 +28,8 @@ def adopt(part: Path, durable: int, *, may_rename: Callable[[str], bool]) -> Non
     for other in former:
         remove_beside(other)
         remove_partial(other)
+    for path in _of_former_claims(part, "*"):  # what was staged beside them
+        path.unlink(missing_ok=True)
 
 
 def newest_first(parts: list[Path]) -> list[Path]:
@@ -36,9 +38,12 @@ def newest_first(parts: list[Path]) -> list[Path]:
 
 
 def _former(part: Path) -> list[Path]:
-    own = fence_of(part.name)
-    found = part.parent.glob(f"{stem_of(part.name)}.*part")
-    return newest_first([path for path in found if fence_of(path.name) < own])
+    return newest_first(_of_former_claims(part, "*part"))
+
+
+def _of_former_claims(part: Path, pattern: str) -> list[Path]:
+    found = part.parent.glob(f"{stem_of(part.name)}.{pattern}")
+    return [path for path in found if fence_of(path.name) < fence_of(part.name)]
 
 
 def _rename(former: Path, part: Path) -> None:

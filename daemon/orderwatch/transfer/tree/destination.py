@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orderwatch.cancellation import shielded
-from orderwatch.core.deliveries.paths import folder_beside
+from orderwatch.core.deliveries.partial_name import stem_of
+from orderwatch.core.deliveries.paths import folder_beside, safe_component
 from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError, LostBytesError, LostLeaseError
@@ -49,14 +50,15 @@ _STAT_BLOCK_BYTES = 512  # the unit of `st_blocks`
 class FilesystemDestination:
     """Final names below `root`, work in progress below `root/.orderwatch`.
 
-    Unless it is `shared` with other hosts, only this process writes there.
+    If other hosts share it, `shared_as` is the name of this one; else only this process writes there.
     """
 
     def __init__(
-        self, root: Path, permissions: Permissions = DEFAULT_PERMISSIONS, *, shared: bool = False
+        self, root: Path, permissions: Permissions = DEFAULT_PERMISSIONS, *, shared_as: str | None = None
     ) -> None:
         self._root = root
-        self._is_shared = shared
+        self._is_shared = shared_as is not None
+        self._suffix = "" if shared_as is None else f"-{safe_component(shared_as)}"  # of files of this host
         self._left: set[str] = set()  # partials that this process has written and closed
         self.permissions = permissions
         self._staging = root / ".orderwatch"
@@ -184,7 +186,7 @@ class FilesystemDestination:
         if (found := self._volume()) is not None:
             return found
         made = str(uuid.uuid4())
-        temporary = self._marker.with_suffix(f".{made}")
+        temporary = self._marker.with_name(f"volume.new{self._suffix}")
         write_durable(temporary, f"{made}\n".encode())
         try:
             link_exclusive(temporary, self._marker)
@@ -202,9 +204,7 @@ class FilesystemDestination:
         for folder in (self.partials, self._quarantine):
             make_folders(folder)
         self._staging.chmod(0o700)
-        for folder in (self.partials, self._staging):  # what older versions left
-            (folder / ".probe").unlink(missing_ok=True)
-        probe_links(self.partials, self.permissions)
+        probe_links(self.partials, self._staging, self._suffix, self.permissions)
 
     def _final(self, path: str) -> Path:
         final = self._root / path
@@ -274,11 +274,12 @@ class FilesystemDestination:
 
     def _move_to_quarantine(self, part: str, reason: str) -> Quarantined:
         path = self.partials / part
+        kept = self._quarantine / f"{stem_of(part)}.part"  # the last wrong bytes, of whichever claim
         sha256 = digest(path)
-        write_durable(self._quarantine / f"{part}.reason.txt", f"{reason}\nsha256 {sha256}\n".encode())
+        write_durable(kept.with_name(f"{kept.name}.reason.txt"), f"{reason}\nsha256 {sha256}\n".encode())
         control_file(path).unlink(missing_ok=True)  # before a new partial of this name could use it
-        path.replace(self._quarantine / part)
-        return Quarantined(sha256, str((self._quarantine / part).relative_to(self._root)))
+        path.replace(kept)
+        return Quarantined(sha256, str(kept.relative_to(self._root)))
 
     def _adopt(self, part: str, delivery: Delivery) -> None:
         whole = delivery.size or 0 if delivery.intended else 0
