@@ -67,11 +67,11 @@ class Rig:
         self.config.touch(mode=0o600)
         self.config.write_text(text, encoding="utf-8")
 
-    async def start(self, *arguments: str) -> Running:
-        """Our command in the background, its log appended to `daemon.log`."""
+    async def start(self, *arguments: str, program: str = "") -> Running:
+        """Our command in the background, its log appended to `daemon.log`; or another program."""
         assert self._forks is not None
         self.log.touch()
-        process = await forks.start(self._forks, self._asked(arguments, self.log, self.log))
+        process = await forks.start(self._forks, self._asked(arguments, self.log, self.log, program))
         self._running.append(process)
         return process
 
@@ -149,9 +149,11 @@ class Rig:
                 process.kill()
             await process.wait()
 
-    def _asked(self, arguments: tuple[str, ...], out: Path, err: Path) -> forks.Asked:
+    def _asked(self, arguments: tuple[str, ...], out: Path, err: Path, program: str = "") -> forks.Asked:
         wanted = ["--config", str(self.config), *arguments]
-        return forks.Asked(arguments=wanted, out=str(out), err=str(err), environment=self.environment)
+        return forks.Asked(
+            program=program, arguments=wanted, out=str(out), err=str(err), environment=self.environment
+        )
 
 
 Rigged = Callable[..., Awaitable[Rig]]  # of a scenario, and maybe of a clock of its seconds

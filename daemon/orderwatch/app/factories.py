@@ -1,7 +1,7 @@
 """Creates the parts from a plan, for the daemon and for commands."""
 
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -121,7 +121,7 @@ class Factory:
         context: AccountContext,
         connection: Connection,
         breaker: AccountBreaker,
-        on_sweep: Callable[[SweepResult], object],
+        on_sweep: Callable[[SweepResult], Awaitable[None]],
     ) -> Poller:
         watched, tasking, archive = self._watched(context), connection.tasking, connection.archive
         return Poller(

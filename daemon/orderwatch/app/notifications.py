@@ -71,9 +71,15 @@ async def open_dispatchers(
         ]
 
 
-async def listen(store: Store, channels: Sequence[Channel], notify_wakeup: Wakeup) -> None:
-    """Have the store write notifications for these channels and no others from now on."""
-    await store.outbox.retain([channel.name for channel in channels])
+async def listen(
+    store: Store, channels: Sequence[Channel], notify_wakeup: Wakeup, *, shared: bool = False
+) -> None:
+    """Have the store write notifications for these channels and no others from now on.
+
+    If the database is `shared`, another host may have channels that are not configured here.
+    """
+    if not shared:
+        await store.outbox.retain([channel.name for channel in channels])
     store.outbox.subscribe(channels, notify_wakeup.trigger)
 
 

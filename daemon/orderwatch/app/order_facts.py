@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from orderwatch.app.plan import Plan
+from orderwatch.core.cluster.shifts import account_shift
 from orderwatch.core.model import Order
 from orderwatch.core.orders.explain import DiskRoom, Facts
 from orderwatch.core.orders.publication_lag import MAX_PUBLICATIONS, Lags, fit_lags
@@ -37,6 +38,7 @@ async def facts_of(plan: Plan, reader: Store, order: Order, now: datetime, lags:
         lags=fit_lags(await reader.history.publication_lags(MAX_PUBLICATIONS)) if lags is None else lags,
         trouble=accounts[order.account].trouble if order.account in accounts else None,
         rooms=(_room(plan.roots[root], plan.keep_free),),
+        host=(await reader.shifts.holders()).get(account_shift(order.account)),
     )
 
 

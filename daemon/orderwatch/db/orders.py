@@ -217,11 +217,14 @@ class Accounts:
     async def states(self) -> Mapping[str, AccountState]:
         rows = await self._database.rows(select(accounts))
         return {
-            row["account"]: AccountState(listed_at=row["listed_at"], trouble=circuit_of(row)) for row in rows
+            row["account"]: AccountState(row["listed_at"], circuit_of(row), row["swept_at"]) for row in rows
         }
 
     async def save_circuit(self, account: str, circuit: OpenCircuit | None) -> None:
         await self._database.execute(_save(account, **circuit_row(circuit)))
+
+    async def mark_swept(self, account: str, now: datetime) -> None:
+        await self._database.execute(_save(account, swept_at=now))
 
     async def mark_listed(self, account: str, now: datetime, listed: Collection[str]) -> Collection[str]:
         of_account = orders.c.account == account

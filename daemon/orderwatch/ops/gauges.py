@@ -33,16 +33,18 @@ def process_gauges(live: LiveState) -> Iterator[Metric]:
     yield _gauge("loop_lag_max_seconds", "Longest delay of the event loop since the last scrape.", worst)
     late = {(): float(len(live.loop.late()) + len(live.liveness.late()))}
     yield _gauge("late_workers", "Workers that make no progress.", late)
-    yield from _problems(list(live.problems()))
-    yield from _attention(live.attention())
+    if live.work is None or live.work.is_keeper:
+        yield from _problems(list(live.problems()))
+        yield from _attention(live.attention())
     backup = _moments({(): live.last_backup()})
     yield _gauge("last_backup_timestamp_seconds", "Time of the last backup of the database.", backup)
 
 
 def work_gauges(work: Work, census: MetricCounts | None, pauses: Pauses) -> Iterator[Metric]:
     """Yield metrics of the present configuration; counts only if the database is readable."""
-    yield from _accounts(work.accounts)
-    yield from _pauses(pauses, work.accounts)
+    yield from _accounts(work.polled)
+    if work.is_keeper:
+        yield from _pauses(pauses, work.accounts)
     yield from _trees(work.trees, census.largest_parked if census else {})
     ahead = {(): work.clock.ahead().total_seconds()}
     yield _gauge("clock_ahead_seconds", "This host's clock minus the provider's.", ahead)
@@ -52,7 +54,7 @@ def work_gauges(work: Work, census: MetricCounts | None, pauses: Pauses) -> Iter
         yield _gauge("database_bytes", "Size of the database.", {(): _size(work.database)})
         wal = {(): _size(Path(f"{work.database}-wal"))}
         yield _gauge("wal_bytes", "Size of the database's write-ahead log.", wal)
-    if census is not None:
+    if census is not None and work.is_keeper:
         yield from _counts(census, list(work.accounts))
         yield from _notes(census.notes, work.channels)
 

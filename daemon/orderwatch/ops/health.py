@@ -82,9 +82,10 @@ async def _not_storing(work: Work) -> list[str]:
 
 
 def _not_accepted(work: Work, pauses: Pauses) -> list[str]:
-    if any(at_work.breaker.accepted for at_work in work.accounts.values()):
+    polled = work.polled  # the others are another host's
+    if any(at_work.breaker.accepted for at_work in polled.values()):
         return []
-    failures = {name: at_work.breaker.trouble for name, at_work in work.accounts.items()}
+    failures = {name: at_work.breaker.trouble for name, at_work in polled.items()}
     return [
         f"account {name}: {_why_not_accepted(trouble, pauses.of_polling(name))}"
         for name, trouble in failures.items()

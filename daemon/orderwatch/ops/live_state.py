@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from orderwatch.core.attention.concern import Concern
+from orderwatch.core.cluster.shifts import KEEPER, account_shift
 from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.db.repositories import Store
 from orderwatch.provider.rate_limiter import Limiter
@@ -46,7 +47,10 @@ class TreeAtWork(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """The components of one plan: accounts by name, trees by root, and the names of channels."""
+    """The components of one plan: accounts by name, trees by root, and the names of channels.
+
+    Of several hosts each holds some of the shifts, and has a name.
+    """
 
     store: Store
     database: DatabaseLocation
@@ -54,6 +58,18 @@ class Work:
     accounts: Mapping[str, AccountAtWork]
     trees: Mapping[str, TreeAtWork]
     channels: Collection[str] = ()
+    holds: Callable[[str], bool] = lambda _: True  # a shift, by its name
+    host: str | None = None  # if there may be several
+
+    @property
+    def is_keeper(self) -> bool:
+        """Whether this host reports what all hosts share."""
+        return self.holds(KEEPER)
+
+    @property
+    def polled(self) -> Mapping[str, AccountAtWork]:
+        """The accounts that this host polls."""
+        return {name: at_work for name, at_work in self.accounts.items() if self.holds(account_shift(name))}
 
 
 async def _unread() -> None:

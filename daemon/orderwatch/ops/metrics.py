@@ -126,6 +126,21 @@ def _closed(code: int | None) -> str:
     return str(code) if code in _KNOWN_CODES else "other"
 
 
+class _OfHost(CollectorRegistry):
+    """The metrics of one of several hosts: each sample has its name."""
+
+    def __init__(self, registry: CollectorRegistry, host: str) -> None:
+        super().__init__()
+        self._all = registry
+        self._host = host
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._all.collect():
+            samples = [s._replace(labels={**s.labels, "host": self._host}) for s in metric.samples]
+            metric.samples = samples
+            yield metric
+
+
 _COUNTS_MAX_AGE_SECONDS = 5.0
 
 
@@ -168,7 +183,8 @@ class Metrics(Collector):
         """Return all metrics in a format that the `Accept` header allows, with its content type."""
         await self._count()
         encode, kind = choose_encoder(accept)
-        return encode(self._registry), kind
+        host = self._live.work and self._live.work.host
+        return encode(_OfHost(self._registry, host) if host else self._registry), kind
 
     def collect(self) -> Iterator[Metric]:
         yield from process_gauges(self._live)

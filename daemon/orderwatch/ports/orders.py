@@ -80,10 +80,14 @@ class Orders(Protocol):
 
 
 class AccountState(NamedTuple):
-    """When an account's complete list was read last, and its failure while its circuit breaker is open."""
+    """When an account's complete list was read last, and its failure while its circuit breaker is open.
+
+    `swept_at` is the time of the last good sweep, recorded if there are several hosts.
+    """
 
     listed_at: datetime | None
     trouble: OpenCircuit | None
+    swept_at: datetime | None = None
 
 
 class Accounts(Protocol):
@@ -95,6 +99,10 @@ class Accounts(Protocol):
 
     async def save_circuit(self, account: str, circuit: OpenCircuit | None) -> None:
         """Write the account's open circuit breaker; None once it is closed."""
+        ...
+
+    async def mark_swept(self, account: str, now: datetime) -> None:
+        """Record a good sweep over the account."""
         ...
 
     async def mark_listed(self, account: str, now: datetime, listed: Collection[str]) -> Collection[str]:

@@ -141,7 +141,7 @@ async def test_a_reload_tells_the_new_channels_and_forgets_the_old_ones(tmp_path
             await crew.apply(resolve(configured(tmp_path, renewed)))
             assert await house.store.outbox.pending() == {}
             house.monitoring.live.read_attention = nothing
-            house.sweep_log.record("main", SweepResult(answered=True))
+            await house.sweep_log.record("main", SweepResult(answered=True))
             await house.store.outbox.record_problems([change])
             async with asyncio.timeout(PATIENCE):
                 while len(new.heard) < 2:

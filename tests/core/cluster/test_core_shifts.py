@@ -52,6 +52,13 @@ def test_an_account_is_never_given_to_a_host_without_it_in_its_configuration() -
     assert rebalance("one", {"one": FOUR, "two": frozenset({"account/d"})}, held).give == {"account/d": "two"}
 
 
+def test_a_command_that_visits_gets_no_shift() -> None:
+    everything = shifts_of(["a"], ["hook"])
+    hosts = {"one": everything, "command": shifts_of([], [])}
+    assert rebalance("one", hosts, {}).take == everything
+    assert rebalance("one", hosts, dict.fromkeys(everything, "one")) == (frozenset(), {})
+
+
 def test_an_account_that_a_reload_removed_is_given_up() -> None:
     moves = rebalance("one", {"one": frozenset({"account/a"})}, {"account/a": "one", "account/b": "one"})
     assert moves.give == {"account/b": None}

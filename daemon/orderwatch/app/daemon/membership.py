@@ -9,11 +9,14 @@ from typing import NamedTuple
 from orderwatch.app.daemon.resources import Resources
 from orderwatch.app.daemon.supervisor import Work
 from orderwatch.app.daemon.this_host import this_host
+from orderwatch.core.cluster.shifts import account_shift
 from orderwatch.db.cluster.wakeups import run_on_wakeup
 from orderwatch.errors import DatabaseError
+from orderwatch.ports import Accounts
 from orderwatch.service.cluster.beat import Beat
 from orderwatch.service.cluster.own_lease import OwnLease
 from orderwatch.service.cluster.roster import SharedRoster, SoleRoster
+from orderwatch.service.cluster.shared_sweeps import SharedSweeps
 
 
 class Membership(NamedTuple):
@@ -36,8 +39,15 @@ async def joined(resources: Resources, *, shared: bool) -> AsyncIterator[Members
     await beat.beat()
     waking = partial(run_on_wakeup, resources.database, resources.fetch_wakeup.trigger)
     watching = [partial(lease.watch, roster.renewed.trigger), waking] if shared else []
+    resources = replace(resources, lease=lease, roster=roster)
+    if shared:
+        resources.sweep_log.shared = SharedSweeps(partial(_accounts_of, resources), now=now)
     try:
-        yield Membership(replace(resources, lease=lease, roster=roster), [beat.run, *watching])
+        yield Membership(resources, [beat.run, *watching])
     finally:
         with suppress(DatabaseError):  # the lease ends by itself
             await store.hosts.leave(boot)
+
+
+def _accounts_of(resources: Resources, account: str) -> Accounts:
+    return resources.store_for(account_shift(account)).accounts

@@ -44,7 +44,14 @@ class Monitor:
         self._tasks = build_maintenance(supervisor.runtime.plan, _targets(resources, supervisor.runtime))
         problems.holds = resources.roster.holds
         lease = supervisor.runtime.plan.settings.cluster.lease
-        self._host_watch = HostWatch(resources.store.hosts, lease, problems, now=resources.clock.now)
+        self._host_watch = HostWatch(
+            resources.store.hosts,
+            lease,
+            problems,
+            now=resources.clock.now,
+            on_agreement=self._forget_channels,
+        )
+        self._retained: tuple[str, ...] | None = None  # channels, when the others were forgotten
         live = resources.monitoring.live
         live.problems = lambda: list(problems.open.values())
         live.last_backup = lambda: self._tasks.maintenance.last_backup
@@ -65,6 +72,8 @@ class Monitor:
             partial(tick.run_on_each, self._tasks.maintenance.run_due),
             partial(roster.renewed.run_on_each, self._host_watch.check),
         )
+        if self._resources.sweep_log.shared is not None:
+            self._supervisor.assign(KEEPER, partial(tick.run_on_each, self._feed_heartbeat))
         self._supervisor.assign(CATALOG, partial(tick.run_on_each, self._tasks.catalog_updater.update))
 
     @property
@@ -104,6 +113,19 @@ class Monitor:
         self._problems.require_confirmation(partial(_is_orphan, runtime, renewed))
         if runtime.heartbeat is not before.heartbeat:
             self._problems.require_confirmation(lambda problem: problem.event == "heartbeat.failing")
+
+    async def _forget_channels(self) -> None:
+        """Forget channels that no host has configured any more, once for each configuration."""
+        names = tuple(channel.name for channel in self._supervisor.runtime.plan.channels)
+        if names != self._retained:
+            with suppress(DatabaseError):  # retried at the next check
+                await self._resources.store.outbox.retain(names)
+                self._retained = names
+
+    async def _feed_heartbeat(self) -> None:
+        runtime, shared = self._supervisor.runtime, self._resources.sweep_log.shared
+        if shared is not None:
+            await shared.feed(runtime.heartbeat, self._resources.store.accounts, runtime.plan.pace.interval)
 
     async def _feed_watchdog(self) -> None:
         """Feed the service manager's watchdog while all workers make progress."""

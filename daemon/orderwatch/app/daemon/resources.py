@@ -25,6 +25,7 @@ from orderwatch.service.actions.watch import POLL_SECONDS, SHARED_POLL_SECONDS, 
 from orderwatch.service.clock import Clock
 from orderwatch.service.cluster.own_lease import OwnLease
 from orderwatch.service.cluster.roster import Roster, SoleRoster
+from orderwatch.service.cluster.shared_sweeps import SharedSweeps
 from orderwatch.service.fetching.disk_budget import Reservations
 from orderwatch.service.fetching.download_slots import DownloadSlots
 from orderwatch.service.fetching.host_breaker import HostBreakers
@@ -70,17 +71,22 @@ def build_monitoring(live: LiveState, *routes: Routes) -> Monitoring:
 class SweepLog:
     """Records the results of sweeps, and reports them to the present heartbeat.
 
-    `swept` is the time of each account's last successful sweep.
+    `swept` is the time of each account's last successful sweep. Of several hosts each shares its good sweeps
+    with the one that keeps the heartbeat.
     """
 
     now: Callable[[], datetime]
     heartbeat: Heartbeat | None = None
     swept: dict[str, datetime] = field(default_factory=dict)
+    shared: SharedSweeps | None = None
 
-    def record(self, account: str, done: SweepResult) -> None:
+    async def record(self, account: str, done: SweepResult) -> None:
         if done.complete:
             self.swept[account] = self.now()
-        if self.heartbeat is not None:
+        if self.shared is not None:
+            if done.complete and not done.problems:
+                await self.shared.mark(account)
+        elif self.heartbeat is not None:
             self.heartbeat.on_sweep(account, is_useful(done))
 
 

@@ -76,7 +76,7 @@ async def open_runtime(plan: Plan, redactor: Redactor) -> AsyncIterator[Runtime]
         visiting(opened, shared=plan.database.is_shared) as resources,
         build_runtime(resources, plan) as runtime,
     ):
-        await listen(resources.store, plan.channels, resources.notify_wakeup)
+        await listen(resources.store, plan.channels, resources.notify_wakeup, shared=plan.database.is_shared)
         await resources.action_watch.read()
         yield runtime
 

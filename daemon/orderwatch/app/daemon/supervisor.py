@@ -77,7 +77,7 @@ class Supervisor:
         async with self._turn, AsyncExitStack() as opening:
             runtime = await opening.enter_async_context(build_runtime(self._resources, plan))
             async with self._resources.monitoring.listener.moved(_listen_address(plan.http)):
-                await listen(self._resources.store, plan.channels, self._resources.notify_wakeup)
+                await _listen(self._resources, plan)
             assignments = self._assignments(runtime)
             await self._cancel([w for w in self._watching if w not in assignments])
             await self._refresh_breakers(runtime)
@@ -206,7 +206,7 @@ async def open_supervisor(resources: Resources, plan: Plan) -> AsyncIterator[Sup
     )
     try:
         async with tasks:
-            await listen(resources.store, plan.channels, resources.notify_wakeup)
+            await _listen(resources, plan)
             resources.monitoring.listener.listen(_listen_address(plan.http))
             supervisor.begin()
             yield supervisor
@@ -261,7 +261,14 @@ def _configure(resources: Resources, runtime: Runtime) -> None:
             for key, tree in runtime.trees.items()
         },
         channels=[channel.name for channel in plan.channels],
+        holds=resources.roster.holds,
+        host=plan.settings.cluster.name if plan.database.is_shared else None,
     )
+
+
+async def _listen(resources: Resources, plan: Plan) -> None:
+    shared = plan.database.is_shared
+    await listen(resources.store, plan.channels, resources.notify_wakeup, shared=shared)
 
 
 def _listen_address(http: Http) -> ListenAddress:

@@ -27,8 +27,12 @@ def accounts_of(shifts: Iterable[str]) -> list[str]:
 
 
 def shifts_of(accounts: Iterable[str], channels: Iterable[str]) -> frozenset[str]:
-    """Returns every shift that a host with this configuration can hold for long."""
-    return frozenset({KEEPER, CATALOG, *map(account_shift, accounts), *map(channel_shift, channels)})
+    """Returns every shift that a host with this configuration can hold for long.
+
+    A command that visits has no accounts, and gets none.
+    """
+    of_accounts = frozenset(map(account_shift, accounts))
+    return of_accounts and of_accounts | {KEEPER, CATALOG, *map(channel_shift, channels)}
 
 
 class Moves(NamedTuple):

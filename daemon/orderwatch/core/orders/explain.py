@@ -43,6 +43,7 @@ class Facts:
     lags: Lags
     trouble: OpenCircuit | None  # of its account
     rooms: tuple[DiskRoom, ...]
+    host: str | None = None  # that polls its account, if there may be several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,8 @@ def explain(facts: Facts) -> Iterator[Evidence]:
     yield Evidence(topic="state", text=_state(order, facts.pace, now))
     yield Evidence(topic="watched", text=_watched(facts))
     yield Evidence(topic="polled", text=_polled(order, now))
+    if facts.host is not None:
+        yield Evidence(topic="host", text=f"{facts.host} polls account {order.account}")
     for capture in order.captures:
         yield Evidence(topic=f"capture {capture.capture_id[:8]}", text=_capture(order, capture, now))
         yield from _deliveries(order, capture.capture_id, now)

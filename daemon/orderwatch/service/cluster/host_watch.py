@@ -1,6 +1,6 @@
 """Watches the other hosts, on the host that holds the keeper's shift."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -34,15 +34,25 @@ class OpenProblems(Protocol):
 
 
 class HostWatch:
-    """Logs once when a host is gone or differs, and once when that is over, whichever keeper began it."""
+    """Logs once when a host is gone or differs, and once when that is over, whichever keeper began it.
+
+    `on_agreement` is called while every known host runs with the same configuration.
+    """
 
     def __init__(
-        self, hosts: Hosts, lease: timedelta, problems: OpenProblems, *, now: Callable[[], datetime]
+        self,
+        hosts: Hosts,
+        lease: timedelta,
+        problems: OpenProblems,
+        *,
+        now: Callable[[], datetime],
+        on_agreement: Callable[[], Awaitable[None]],
     ) -> None:
         self._hosts = hosts
         self._lease = lease
         self._problems = problems
         self._now = now
+        self._on_agreement = on_agreement
 
     async def check(self) -> None:
         """Check every host once; the next check repeats it if the database cannot be read."""
@@ -55,6 +65,8 @@ class HostWatch:
         self._log_different(states)
         live = {host for host, state in states.items() if state is not HostState.GONE}
         self._problems.end_where(lambda problem: is_of_gone_host(problem, live))
+        if live and set(states.values()) == {HostState.RUNNING}:
+            await self._on_agreement()
 
     def _log_gone(self, found: Sequence[Host], states: Mapping[str, HostState]) -> None:
         known = self._known(_GONE)

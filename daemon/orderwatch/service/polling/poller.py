@@ -1,6 +1,6 @@
 """Polls the orders of one account: lists them if that saves requests, then polls due orders."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -96,6 +96,10 @@ class SweepResult:
     refused: bool = False
 
 
+async def _unreported(_: SweepResult) -> None:
+    """Report to nobody: only the daemon has a heartbeat."""
+
+
 class Poller:
     """Sweeps over one account. Its worker is also that of list sync and order sync.
 
@@ -111,7 +115,7 @@ class Poller:
         breaker: AccountBreaker,
         *,
         fetch_wakeup: Wakeup,
-        on_sweep: Callable[[SweepResult], object] = lambda _: None,
+        on_sweep: Callable[[SweepResult], Awaitable[None]] = _unreported,
     ) -> None:
         self.recorder = Recorder(context, watched, todo=fetch_wakeup)
         self._account = context.account
@@ -147,7 +151,7 @@ class Poller:
                     await ticket.wait()
                     continue
                 done = await self.sweep()
-                self._on_sweep(done)
+                await self._on_sweep(done)
                 if not done.postponed:
                     await ticket.wait()
 
@@ -165,7 +169,7 @@ class Poller:
         else:
             only = None if action.order_id is None else await self._key(action.order_id)
             done = await self.sweep(everything=True, only=only)
-            self._on_sweep(done)
+            await self._on_sweep(done)
             answer = RefreshAnswer(
                 polled=done.looked,
                 listed=done.listed,
