@@ -52,9 +52,9 @@ def build(stage: list[Step], folder: Path, python: str) -> Path:
                 _copy(ROOT / source, work / Path(source).name)
         elif step.instruction == "RUN":
             line = step.rest.replace("/opt/orderwatch", str(target))
-            words = shlex.split(line)
-            words[0] = python if words[0] == "python" else words[0]
-            subprocess.run(words, cwd=work, check=True, capture_output=True, timeout=PATIENCE)
+            named = f'python() {{ "{python}" "$@"; }}; {line}'
+            shell = ["sh", "-ec", named]  # an ARG without a value is empty
+            subprocess.run(shell, cwd=work, check=True, capture_output=True, timeout=PATIENCE)
     return target
 
 
