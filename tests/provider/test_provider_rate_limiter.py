@@ -131,7 +131,7 @@ async def test_who_waits_already_is_held_by_a_hold_that_begins(desk: Desk) -> No
         await Desk.sleep(desk, seconds)
         pacer.pause(600)
 
-    pacer._sleep = throttled
+    pacer.sleep = throttled
     with pytest.raises(UnavailableError) as caught:
         await queue(desk, pacer, "aa")
     assert caught.value.wait >= 600

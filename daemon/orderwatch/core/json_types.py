@@ -125,8 +125,8 @@ class ExplanationJson(OrderJson):
     evidence: list[EvidenceJson]
 
 
-class TransferJson(TypedDict):
-    """One download in progress."""
+class DeliveryNamesJson(TypedDict):
+    """Which file of which order it is."""
 
     account: str
     order_id: str
@@ -135,6 +135,11 @@ class TransferJson(TypedDict):
     scene_id: str
     name: Annotated[str, "The attachment's name."]
     file_name: str
+
+
+class TransferJson(DeliveryNamesJson):
+    """One download in progress."""
+
     bytes: Annotated[Count, "Bytes that are on disk."]
     total: Annotated[Count | None, "The size of the file in bytes."]
     bytes_per_second: float | None
@@ -193,16 +198,8 @@ class RefreshJson(TypedDict):
     problems: list[str]
 
 
-class RequeuedJson(TypedDict):
+class RequeuedJson(DeliveryNamesJson):
     """A delivery that is queued again."""
-
-    account: str
-    order_id: str
-    task_id: int | None
-    capture_id: str
-    scene_id: str
-    name: Annotated[str, "The attachment's name."]
-    file_name: str
 
 
 class HostJson(TypedDict):

@@ -16,6 +16,7 @@ from orderwatch.core.json_types import (
     ConcernJson,
     DaemonJson,
     DeliveryJson,
+    DeliveryNamesJson,
     ExplanationJson,
     HostJson,
     IntentJson,
@@ -77,6 +78,10 @@ def refresh_to_dict(action: Action) -> RefreshJson:
 
 
 def requeued_to_dict(delivery: Delivery) -> RequeuedJson:
+    return {**_names_of(delivery)}
+
+
+def _names_of(delivery: Delivery) -> DeliveryNamesJson:
     return {
         "account": delivery.account,
         "order_id": delivery.order_id,
@@ -172,13 +177,7 @@ def _delivery_to_dict(delivery: Delivery) -> DeliveryJson:
 def transfer_to_dict(going: Progress) -> TransferJson:
     delivery = going.delivery
     return {
-        "account": delivery.account,
-        "order_id": delivery.order_id,
-        "task_id": delivery.task_id,
-        "capture_id": delivery.capture_id,
-        "scene_id": delivery.scene_id,
-        "name": delivery.attachment,
-        "file_name": delivery.file_name,
+        **_names_of(delivery),
         "bytes": delivery.durable,
         "total": delivery.total,
         "bytes_per_second": going.speed,

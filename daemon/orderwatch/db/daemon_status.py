@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from orderwatch.core.daemon_status import DaemonStatus
 from orderwatch.core.database_location import DatabaseLocation, PostgresServer
 from orderwatch.db.cluster.moment import DATABASE_CLOCK
+from orderwatch.db.engines import postgres
 from orderwatch.db.file_errors import translated
 from orderwatch.db.tables import hosts
 
@@ -66,8 +67,6 @@ def read_daemon_status(database: DatabaseLocation) -> DaemonStatus:
 
 
 def _of_hosts(server: PostgresServer) -> DaemonStatus:
-    from orderwatch.db.engines import postgres  # noqa: PLC0415 - an embedded database spares its dialect
-
     with translated(f"{server} cannot be read"):
         at, now = postgres.run_blocking(
             server, lambda db: db.execute(select(func.max(hosts.c.seen_at), DATABASE_CLOCK)).one()

@@ -13,6 +13,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from orderwatch.cancellation import shielded
 from orderwatch.core.database_location import DatabaseLocation, PostgresServer
+from orderwatch.db.engines import postgres
 from orderwatch.db.engines.sqlite import (
     BUSY_TIMEOUT_SECONDS,
     RETRIED_BUSY_TIMEOUT_SECONDS,
@@ -194,16 +195,12 @@ async def open_read_only(
 
 def _readers(location: DatabaseLocation, busy: float) -> Engine:
     if isinstance(location, PostgresServer):
-        from orderwatch.db.engines import postgres  # noqa: PLC0415 - an embedded database spares its dialect
-
         return postgres.reader_engine(location)
     return reader_engine(location, busy)
 
 
 def _writer(location: DatabaseLocation, busy: float) -> Writer:
     if isinstance(location, PostgresServer):
-        from orderwatch.db.engines import postgres  # noqa: PLC0415 - see above
-
         return Writer(postgres.writer_engine(location), GreenletWorker())
     return Writer(writer_engine(location, busy), ThreadWorker())
 

@@ -39,7 +39,7 @@ IS_ROW = and_(_IS_VERSION, deliveries.c.version == bindparam("of_version"))
 _VERSIONS = select(deliveries).where(_IS_VERSION).order_by(deliveries.c.version)
 _CHANGE = update(deliveries).where(IS_ROW, HAS_FENCE)
 _MOVE = _CHANGE.where(deliveries.c.state == bindparam("of_state"))
-_CLAIM = _MOVE.values(fence=deliveries.c.fence + 1)
+_NEXT_CLAIM = _MOVE.values(fence=deliveries.c.fence + 1)
 _FENCE = select(deliveries.c.state, deliveries.c.fence).where(IS_ROW)
 _SAME_CAPTURE = (
     select(deliveries)
@@ -298,22 +298,26 @@ def _write(db: Connection, change: DeliveryUpdate) -> None:
     _change(db, [row])
 
 
-def _write_all(db: Connection, changes: Sequence[DeliveryUpdate], lease: Row | None = None) -> None:
+def _write_all(db: Connection, changes: Sequence[DeliveryUpdate], owned: Row | None = None) -> None:
     """Write deliveries of one order that changed their state, by few statements.
 
-    With a `lease` they are claimed: each has the next fence.
+    With an owner and its lease, or `NOBODYS`, each gets the next fence.
     """
     if not changes:
         return
     transitions = [change.transition for change in changes if change.transition is not None]
-    owned = NOBODYS if lease is None else lease
     rows = [
-        {**_fenced(change.delivery), **delivery_row(change.delivery), **owned, "of_state": transition.before}
+        {
+            **_fenced(change.delivery),
+            **delivery_row(change.delivery),
+            **(owned or NOBODYS),
+            "of_state": transition.before,
+        }
         for change, transition in zip(changes, transitions, strict=True)
     ]
     if any(row["stored_at"] is not None for row in rows):
         rows = [{**row, "item": None} for row in rows]  # listed again, or taken out of its item
-    if count_changed(db, _MOVE if lease is None else _CLAIM, rows) != len(rows):
+    if count_changed(db, _MOVE if owned is None else _NEXT_CLAIM, rows) != len(rows):
         raise StaleOrderError(f"delivery {changes[0].delivery.scene_id} was written meanwhile")
     history.append(db, transitions)
     db.execute(_RENEW_ORDER, key_of(changes[0].delivery))
@@ -345,8 +349,7 @@ def _release(db: Connection, lapsed: Sequence[Delivery], now: datetime) -> list[
     released = []
     for delivery in lapsed:
         change = state_machine.released(delivery, now)
-        _write(db, change)
-        db.execute(_CHANGE.values(fence=deliveries.c.fence + 1), _fenced(delivery))
+        _write_all(db, [change], NOBODYS)
         released.append(replace(change.delivery, fence=delivery.fence + 1))
     return released
 

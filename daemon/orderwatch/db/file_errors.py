@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from orderwatch.db.engines import postgres
 from orderwatch.errors import BusyError, DatabaseError
 
 _MAX_REASON_CHARACTERS = 200  # a damaged file reports errors with its content
@@ -44,8 +45,6 @@ def translated(failure: str) -> Iterator[None]:
 
 
 def _of_server(failure: str, cause: BaseException | None) -> DatabaseError:
-    from orderwatch.db.engines import postgres  # noqa: PLC0415 - only with a server
-
     kind = BusyError if postgres.is_passing(cause) else DatabaseError
     return kind(f"{failure}: {one_line(cause)}")
 

@@ -1,9 +1,8 @@
 """Migrations: upgrading the database to this code's schema, all or nothing."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from enum import Enum, auto
 from pathlib import Path
-from typing import TypeVar
 
 from sqlalchemy import (
     Column,
@@ -24,12 +23,11 @@ from sqlalchemy.schema import CreateTable
 
 import orderwatch
 from orderwatch.core.database_location import DatabaseLocation, PostgresServer
+from orderwatch.db.engines import postgres
 from orderwatch.db.engines.sqlite import inspect_engine, upgrade_engine
 from orderwatch.db.file_errors import one_line, translated
 from orderwatch.db.tables import metadata
 from orderwatch.errors import DatabaseError
-
-R = TypeVar("R")
 
 HEAD = "0016"  # the newest revision in migrations/; a test holds the two together
 
@@ -54,7 +52,7 @@ def schema_of(location: DatabaseLocation, *, thorough: bool = False) -> Schema:
     """
     with translated(f"{location} cannot be read as a database"):
         if isinstance(location, PostgresServer):
-            tables, found = _blocking(location, _revision)
+            tables, found = postgres.run_blocking(location, _revision)
         elif not location.exists():
             return Schema.NONE
         else:
@@ -76,7 +74,7 @@ def upgrade(location: DatabaseLocation, revision: str = "head") -> None:
     try:
         with translated(failed):
             if isinstance(location, PostgresServer):
-                _blocking(location, lambda connection: _create_or_migrate(connection, revision))
+                postgres.run_blocking(location, lambda connection: _create_or_migrate(connection, revision))
             else:
                 _upgrade_file(location, revision)
     except (CommandError, IntegrityError) as error:
@@ -141,9 +139,3 @@ def _revision(connection: Connection) -> tuple[Collection[str], str | None]:
     # max and CAST: one word comes back, whatever the table holds.
     found: str | None = connection.execute(select(cast(func.max(_VERSIONS.c.version_num), Text))).scalar_one()
     return tables, found
-
-
-def _blocking(server: PostgresServer, work: Callable[[Connection], R]) -> R:
-    from orderwatch.db.engines import postgres  # noqa: PLC0415 - an embedded database spares its dialect
-
-    return postgres.run_blocking(server, work)

@@ -5,7 +5,7 @@ import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Protocol
 
 import structlog
@@ -51,30 +51,37 @@ class _Host:
     queue: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class RateLimiter:
-    """`Limiter` for the only process with this account: at most `requests_per_second` to each host."""
+@dataclass(eq=False)
+class _AccountLimiter:
+    """What limiters share: the limits of the gap between two requests, and the pause of the account."""
 
-    def __init__(
-        self,
-        account: str,
-        requests_per_second: float,
-        *,
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], Awaitable[object]],
-        rng: random.Random,
-    ) -> None:
-        self._account = account
-        self._min_gap = 1 / requests_per_second
-        self._monotonic = monotonic
-        self._sleep = sleep
-        self._rng = rng
+    account: str
+    requests_per_second: float
+    _: KW_ONLY
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], Awaitable[object]]
+    rng: random.Random
+
+    def __post_init__(self) -> None:
+        self._min_gap = 1 / self.requests_per_second
+        self._max_gap = max(self._min_gap, MAX_GAP_SECONDS)
         self._paused_until = float("-inf")
-        self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(self._min_gap))
 
     @property
     def pause_left(self) -> float:
         """Seconds until the current pause ends; 0 if there is none."""
-        return max(0.0, self._paused_until - self._monotonic())
+        return max(0.0, self._paused_until - self.monotonic())
+
+    def _pause_for(self, seconds: float) -> None:
+        self._paused_until = max(self._paused_until, self.monotonic() + seconds)
+
+
+class RateLimiter(_AccountLimiter):
+    """`Limiter` for the only process with this account: at most `requests_per_second` to each host."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(self._min_gap))
 
     @property
     def gap(self) -> float:
@@ -83,9 +90,8 @@ class RateLimiter:
 
     def pause(self, seconds: float) -> None:
         """Pause every request of the account, as the provider's Retry-After demands."""
-        log.debug("provider.paused", account=self._account, seconds=seconds)
-        until = self._monotonic() + seconds * self._rng.uniform(1.0, 1.1)
-        self._paused_until = max(self._paused_until, until)
+        log.debug("provider.paused", account=self.account, seconds=seconds)
+        self._pause_for(seconds * self.rng.uniform(1.0, 1.1))
 
     async def acquire(self, host: str, name: str) -> None:
         """Wait for permission to send one request. Raises `UnavailableError` if that would take long.
@@ -94,51 +100,32 @@ class RateLimiter:
         """
         state = self._hosts[host]
         async with state.queue:
-            while (left := max(self.pause_left, state.free_at - self._monotonic())) > 0:
+            while (left := max(self.pause_left, state.free_at - self.monotonic())) > 0:
                 _raise_if_long(self.pause_left, name)
-                await self._sleep(left)
-            state.free_at = self._monotonic() + state.gap
+                await self.sleep(left)
+            state.free_at = self.monotonic() + state.gap
 
     async def on_response(self, host: str, *, overloaded: bool, wait: float) -> None:
         state = self._hosts[host]
-        max_gap = max(self._min_gap, MAX_GAP_SECONDS)
-        state.gap = min(
-            max_gap, max(self._min_gap, state.gap * (GAP_GROWTH if overloaded else GAP_SHRINKAGE))
-        )
+        gap = state.gap * (GAP_GROWTH if overloaded else GAP_SHRINKAGE)
+        state.gap = min(self._max_gap, max(self._min_gap, gap))
         if overloaded and wait:
             self.pause(wait)
 
 
-class SharedRateLimiter:
+@dataclass(eq=False)
+class SharedRateLimiter(_AccountLimiter):
     """`Limiter` with a lane in the database; without the database nothing is sent.
 
     `gap` and `pause_left` are what this process has learned last.
     """
 
-    def __init__(
-        self,
-        account: str,
-        requests_per_second: float,
-        lanes: Lanes,
-        *,
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], Awaitable[object]],
-        rng: random.Random,
-    ) -> None:
-        self._account = account
-        self._min_gap = 1 / requests_per_second
-        self._max_gap = max(self._min_gap, MAX_GAP_SECONDS)
-        self._lanes = lanes
-        self._monotonic = monotonic
-        self._sleep = sleep
-        self._rng = rng
-        self._paused_until = float("-inf")
+    lanes: Lanes
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._gaps: defaultdict[str, float] = defaultdict(lambda: self._min_gap)
         self._queues: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-
-    @property
-    def pause_left(self) -> float:
-        return max(0.0, self._paused_until - self._monotonic())
 
     @property
     def gap(self) -> float:
@@ -149,35 +136,35 @@ class SharedRateLimiter:
         async with self._queues[host]:
             while True:
                 _raise_if_long(self.pause_left, name)  # a long pause costs no statement per request
-                slot = await self._lanes.reserve(self._account, host, self._min_gap)
+                slot = await self.lanes.reserve(self.account, host, self._min_gap)
                 self._gaps[host] = slot.gap
                 if await self._is_held(slot.held, name):
                     continue
                 if slot.wait <= 0:
                     return
-                await self._sleep(slot.wait)
-                if not await self._is_held(await self._lanes.held(self._account), name):
+                await self.sleep(slot.wait)
+                if not await self._is_held(await self.lanes.held(self.account), name):
                     return  # no other host received a Retry-After meanwhile
 
     async def on_response(self, host: str, *, overloaded: bool, wait: float) -> None:
         with suppress(DatabaseError):  # the response counts for more; the next slot needs the database too
             if overloaded and wait:
-                await self._hold(wait * self._rng.uniform(1.0, 1.1))
+                await self._hold(wait * self.rng.uniform(1.0, 1.1))
             if overloaded or self._gaps[host] > self._min_gap:
                 factor = GAP_GROWTH if overloaded else GAP_SHRINKAGE
-                await self._lanes.scale(self._account, host, factor, (self._min_gap, self._max_gap))
+                await self.lanes.scale(self.account, host, factor, (self._min_gap, self._max_gap))
 
     async def _hold(self, seconds: float) -> None:
-        log.debug("provider.paused", account=self._account, seconds=seconds)
-        self._paused_until = max(self._paused_until, self._monotonic() + seconds)
-        await self._lanes.hold(self._account, seconds)
+        log.debug("provider.paused", account=self.account, seconds=seconds)
+        self._pause_for(seconds)
+        await self.lanes.hold(self.account, seconds)
 
     async def _is_held(self, seconds: float, name: str) -> bool:
         """Wait while the account is held, and return whether it was."""
-        self._paused_until = max(self._paused_until, self._monotonic() + seconds)
+        self._pause_for(seconds)
         _raise_if_long(seconds, name)
         if seconds > 0:
-            await self._sleep(seconds)
+            await self.sleep(seconds)
         return seconds > 0
 
 

@@ -140,6 +140,12 @@ async def paced(rigged: Rigged, server: postgres.Server, pace: int, scenario: Sc
     return rig
 
 
+async def until_sent(rig: Rig, requests: int) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while len(sent_at(rig)) < requests:
+            await asyncio.sleep(0.05)
+
+
 def sent_at(rig: Rig) -> list[float]:
     return sorted(entry.at for entry in rig.simulator.journal.find(path="/tasking/tasks/41001"))
 
@@ -150,9 +156,7 @@ async def test_four_hosts_together_keep_the_pace_of_one_also_when_one_is_killed(
 ) -> None:
     rig = await paced(rigged, server, 10, load("plain"))
     processes = await requesters(rig, 60)
-    async with asyncio.timeout(PATIENCE):
-        while len(sent_at(rig)) < 300:
-            await asyncio.sleep(0.1)
+    await until_sent(rig, 300)
     processes[0].kill()
     for process in processes:
         await process.wait()
@@ -168,9 +172,7 @@ async def test_a_retry_after_that_one_host_receives_holds_all(
 ) -> None:
     rig = await paced(rigged, server, 20, load("plain"))
     processes = await requesters(rig, 20)
-    async with asyncio.timeout(PATIENCE):
-        while len(sent_at(rig)) < 50:
-            await asyncio.sleep(0.05)
+    await until_sent(rig, 50)
     rig.simulator.faults = Faults([Fault(on="task", kind="status", code=429, retry_after=5)])
     for process in processes:
         await process.wait()

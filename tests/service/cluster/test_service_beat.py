@@ -1,3 +1,5 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,13 +33,19 @@ async def after(h: House, delivery: Delivery) -> DeliveryState:
     return row.state
 
 
-async def test_a_claim_that_nobody_works_on_is_queued_again(tmp_path: Path, events: LogCapture) -> None:
-    """Its worker was interrupted while the database could not be written, or before it had its claim."""
+@asynccontextmanager
+async def with_a_claim(tmp_path: Path) -> AsyncIterator[tuple[House, Beating, Delivery]]:
+    """A host that has beaten once, and then claimed a delivery."""
     async with house(tmp_path, SCENARIO) as h:
         await h.look()
         beating = Beating(h)
         await beating.beat()
-        claim = await h.claim()
+        yield h, beating, await h.claim()
+
+
+async def test_a_claim_that_nobody_works_on_is_queued_again(tmp_path: Path, events: LogCapture) -> None:
+    """Its worker was interrupted while the database could not be written, or before it had its claim."""
+    async with with_a_claim(tmp_path) as (h, beating, claim):
         await beating.beat()
         assert await after(h, claim) is DeliveryState.FETCHING  # its worker may be about to begin
         await beating.beat()
@@ -46,11 +54,7 @@ async def test_a_claim_that_nobody_works_on_is_queued_again(tmp_path: Path, even
 
 
 async def test_a_claim_that_is_worked_on_is_kept(tmp_path: Path) -> None:
-    async with house(tmp_path, SCENARIO) as h:
-        await h.look()
-        beating = Beating(h)
-        await beating.beat()
-        claim = await h.claim()
+    async with with_a_claim(tmp_path) as (h, beating, claim):
         with beating.lease.work_on([claim]):
             for _ in range(3):
                 await beating.beat()
@@ -58,11 +62,7 @@ async def test_a_claim_that_is_worked_on_is_kept(tmp_path: Path) -> None:
 
 
 async def test_a_host_that_beats_again_after_its_lease_gives_back_what_it_fetched(tmp_path: Path) -> None:
-    async with house(tmp_path, SCENARIO) as h:
-        await h.look()
-        beating = Beating(h)
-        await beating.beat()
-        claim = await h.claim()
+    async with with_a_claim(tmp_path) as (h, beating, claim):
         with beating.lease.work_on([claim]):
             beating.at += 60
             await beating.beat()

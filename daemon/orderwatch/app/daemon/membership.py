@@ -1,19 +1,17 @@
 """Joins this host to those that share a database: its row, its beat, its shifts."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from orderwatch.app.daemon.resources import Resources
 from orderwatch.app.daemon.supervisor import Work
-from orderwatch.app.daemon.this_host import this_host
+from orderwatch.app.daemon.this_host import seen, this_host
 from orderwatch.core.cluster.shifts import account_shift
 from orderwatch.db.cluster.wakeups import run_on_wakeup
-from orderwatch.errors import DatabaseError
 from orderwatch.ports import Accounts
-from orderwatch.service.cluster.beat import Beat
 from orderwatch.service.cluster.own_lease import OwnLease
 from orderwatch.service.cluster.roster import SharedRoster, SoleRoster
 from orderwatch.service.cluster.shared_sweeps import SharedSweeps
@@ -28,25 +26,20 @@ class Membership(NamedTuple):
 
 @asynccontextmanager
 async def joined(resources: Resources, *, shared: bool) -> AsyncIterator[Membership]:
-    """Beat once, and leave at the end, so that other hosts take over at once.
+    """Beat once, and leave at the end.
 
     Unless the database is `shared` with other hosts, this one holds every shift.
     """
-    store, boot, now = resources.store, resources.store.boot, resources.clock.now
+    store, now = resources.store, resources.clock.now
     lease = OwnLease(resources.dashboard.plan.settings.cluster.lease, shared=shared)
-    roster = SharedRoster(store.shifts, boot, lease, now=now) if shared else SoleRoster()
-    beat = Beat(store.hosts, store.deliveries, lambda: this_host(resources, boot), lease, roster, now=now)
-    await beat.beat()
-    waking = partial(run_on_wakeup, resources.database, resources.fetch_wakeup.trigger)
-    watching = [partial(lease.watch, roster.renewed.trigger), waking] if shared else []
+    roster = SharedRoster(store.shifts, store.boot, lease, now=now) if shared else SoleRoster()
     resources = replace(resources, lease=lease, roster=roster)
-    if shared:
-        resources.sweep_log.shared = SharedSweeps(partial(_accounts_of, resources), now=now)
-    try:
+    async with seen(resources, partial(this_host, resources), lease, roster) as beat:
+        waking = partial(run_on_wakeup, resources.database, resources.fetch_wakeup.trigger)
+        watching = [partial(lease.watch, roster.renewed.trigger), waking] if shared else []
+        if shared:
+            resources.sweep_log.shared = SharedSweeps(partial(_accounts_of, resources), now=now)
         yield Membership(resources, [beat.run, *watching])
-    finally:
-        with suppress(DatabaseError):  # the lease ends by itself
-            await store.hosts.leave(boot)
 
 
 def _accounts_of(resources: Resources, account: str) -> Accounts:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -13,37 +13,49 @@ from orderwatch.core.cluster.hosts import Host
 from orderwatch.errors import DatabaseError
 from orderwatch.service.cluster.beat import Beat
 from orderwatch.service.cluster.own_lease import OwnLease
-from orderwatch.service.cluster.roster import SoleRoster
+from orderwatch.service.cluster.roster import Roster, SoleRoster
 
 
 @asynccontextmanager
 async def visiting(resources: Resources, *, shared: bool) -> AsyncIterator[Resources]:
     """Beat beside the daemons, for a command that downloads; return its resources. It holds no shifts."""
-    store, now = resources.store, resources.clock.now
+    store = resources.store
     if not shared:
-        await store.deliveries.renew(now())
+        await store.deliveries.renew(resources.clock.now())
         yield resources
         return
     lease = OwnLease(resources.dashboard.plan.settings.cluster.lease)
-    me = replace(this_host(resources, store.boot), accounts=(), channels=())
+    me = replace(this_host(resources), accounts=(), channels=())
     me = replace(me, host=f"{me.host} (command {os.getpid()})")
-    beat = Beat(store.hosts, store.deliveries, lambda: me, lease, SoleRoster(), now=now)
+    async with seen(resources, lambda: me, lease, SoleRoster()) as beat:
+        beating = asyncio.create_task(beat.run())
+        try:
+            yield replace(resources, lease=lease)
+        finally:
+            beating.cancel()
+
+
+@asynccontextmanager
+async def seen(
+    resources: Resources, me: Callable[[], Host], lease: OwnLease, roster: Roster
+) -> AsyncIterator[Beat]:
+    """Beat once, and yield the beat to run; leave at the end, so that other hosts take over at once."""
+    store = resources.store
+    beat = Beat(store.hosts, store.deliveries, me, lease, roster, now=resources.clock.now)
     await beat.beat()
-    beating = asyncio.create_task(beat.run())
     try:
-        yield replace(resources, lease=lease)
+        yield beat
     finally:
-        beating.cancel()
         with suppress(DatabaseError):  # the lease ends by itself
             await store.hosts.leave(store.boot)
 
 
-def this_host(resources: Resources, boot: str) -> Host:
+def this_host(resources: Resources) -> Host:
     """Return this host under the plan in effect."""
     plan: Plan = resources.dashboard.plan
     return Host(
         host=plan.settings.cluster.name,
-        boot=boot,
+        boot=resources.store.boot,
         version=orderwatch.__version__,
         config_digest=plan.config_digest,
         seen_at=resources.clock.now(),

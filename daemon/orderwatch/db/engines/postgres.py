@@ -36,8 +36,8 @@ _SETTINGS = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "30s",
 }
-# SQLSTATEs that pass: connection, resources, rollback, locks, operator's intervention, a turn too long
 _OF_CONNECTION = ("connection", "cannot switch to state")  # the latter: the server has just ended it
+# SQLSTATEs that pass: connection, resources, rollback, locks, operator's intervention, a turn too long
 _PASSING = ("08", "57", "53", "40", "55", "25P03")
 
 
@@ -45,10 +45,7 @@ def writer_engine(server: PostgresServer) -> Engine:
     """The engine that writes: one connection, and the cluster's turn in each transaction."""
     engine = _engine(server, "READ COMMITTED", pool_size=1, max_overflow=0, poolclass=AsyncAdaptedQueuePool)
 
-    @event.listens_for(engine, "begin")
-    def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
-
+    event.listen(engine, "begin", _take_turn)
     return engine
 
 
@@ -69,8 +66,8 @@ def run_blocking(server: PostgresServer, work: Callable[[Connection], R]) -> R:
 
     def unit() -> R:
         engine = _engine(server, "READ COMMITTED", poolclass=NullPool)
+        event.listen(engine, "begin", _take_turn)
         with engine.begin() as connection:
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
             return work(connection)
 
     with ThreadPoolExecutor(1) as thread:
@@ -105,6 +102,11 @@ def is_passing(cause: object) -> bool:
     return is_driver and any(words in str(cause).lower() for words in _OF_CONNECTION)
 
 
+def _take_turn(connection: Connection) -> None:
+    """Wait until no other host writes; the turn ends with the transaction."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
+
+
 def _engine(server: PostgresServer, isolation: str, **pool: Any) -> Engine:  # noqa: ANN401 - of a pool
     async def connect(**_: object) -> Any:  # noqa: ANN401 - asyncpg's, if it is installed
         return await _connect(server)
@@ -136,7 +138,7 @@ async def _connect(server: PostgresServer) -> Any:  # noqa: ANN401 - see above
             command_timeout=_STATEMENT_TIMEOUT_SECONDS,
             server_settings=_SETTINGS,
         )
-    except (OSError, TimeoutError) as error:
+    except OSError as error:
         raise BusyError(f"{server} cannot be reached: {str(error) or 'it does not respond'}") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         kind = BusyError if is_passing(error) else DatabaseError
