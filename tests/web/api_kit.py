@@ -47,7 +47,7 @@ async def served(
     database: Path,
     now: Callable[[], datetime] = lambda: NOW,
     *,
-    seen: Overview | None = None,
+    seen: Overview | Callable[[], Overview] | None = None,
     steadily: bool = False,
     token: str = "",
     actions: bool = False,
@@ -76,7 +76,7 @@ async def served(
 
     async def overview() -> Overview:
         if seen:
-            return seen
+            return seen() if callable(seen) else seen
         account = AccountSeen(name=HOSTILE, state="fine", swept_at=NOW)
         tree = TreeSeen(root="/deliveries", usable=True, room=10**9)
         return Overview(accounts=[account], trees=[tree], attention=[])
