@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from orderwatch.config.accounts import odd_account, odd_order_ids
 from orderwatch.config.environment import PREFIX, overridden, parse_value
 from orderwatch.config.notifications import KINDS, SECRETS, same_names
+from orderwatch.config.s3 import odd_roots
 from orderwatch.config.secrets import INDIRECT, why_unreadable
 from orderwatch.config.settings import PROBLEM_SEPARATOR, Settings
 from orderwatch.core.validation_errors import place, sentence
@@ -144,7 +145,8 @@ def _readable_secrets(path: Path, data: Mapping[str, Any]) -> list[str]:
 
 
 def _is_public(location: str, text: str) -> bool:
-    return location.endswith(".client_id") or (location == "network.proxy" and "@" not in text)
+    is_name = location.endswith((".client_id", ".access_key_id"))
+    return is_name or (location == "network.proxy" and "@" not in text)
 
 
 def _secrets(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -165,6 +167,8 @@ def _secrets(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         written += [(f"heartbeat.{key}", heartbeat.get(key)) for key in ("url", "fail_url")]
     if isinstance(network := data.get("network"), dict):
         written.append(("network.proxy", network.get("proxy")))
+    if isinstance(s3 := data.get("s3"), dict):
+        written += [(f"s3.{key}", s3.get(key)) for key in ("access_key_id", "secret_access_key")]
     yield from ((location, text) for location, text in written if isinstance(text, str) and text)
 
 
@@ -189,6 +193,7 @@ def _contradictions(data: Mapping[str, Any]) -> list[str]:
             problems.append(f"order[{index}].task_name: is also used by order[{before}]; choose another name")
     problems += same_names([*_rows(data.get("notify"))])
     problems += _unknown_attachments(data, accounts)
+    problems += odd_roots(data.get("delivery"), _rows(data.get("watch")))
     for index, watch in _rows(data.get("watch")):
         account = accounts.get(str(watch.get("account")), {})
         problems += odd_order_ids(f"watch[{index}]", watch, account)

@@ -20,6 +20,7 @@ from orderwatch.ports.delivery_tree import (
     SmallFile,
     Start,
     Transport,
+    unnoticed,
 )
 from orderwatch.ports.hosts import Hosts
 from orderwatch.ports.intents import Intents
@@ -85,4 +86,5 @@ __all__ = [
     "Tasking",
     "Transport",
     "Unlisted",
+    "unnoticed",
 ]

@@ -155,6 +155,10 @@ class Quarantined(NamedTuple):
     path: str
 
 
+def unnoticed(_size: int) -> None:
+    """Ignore the progress."""
+
+
 class Destination(Protocol):
     """A delivery tree and its staging folder, on one file system. Raises `DiskError`, `BadBytesError`."""
 
@@ -188,11 +192,19 @@ class Destination(Protocol):
         ...
 
     async def publish(
-        self, part: str, path: str, sidecar: bytes, checked: Checked, *, resumed: bool = False
+        self,
+        part: str,
+        path: str,
+        sidecar: bytes,
+        checked: Checked,
+        *,
+        resumed: bool = False,
+        on_bytes: Callable[[int], object] = unnoticed,
     ) -> bool:
         """Give the partial its final name with the sidecar beside it; False if another file has the name.
 
         Safe to repeat after a crash (`resumed`): True if the same bytes are there, or were there.
+        `on_bytes` is called as bytes are sent, if the tree is on another machine.
         """
         ...
 

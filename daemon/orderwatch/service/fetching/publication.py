@@ -69,6 +69,7 @@ class Publication:
             sidecar(order, self._delivery, self._now()),
             checked,
             resumed=resumed,
+            on_bytes=lambda _size: self._worker.progress(),
         ):
             number += 1
             log.warning("delivery.name_taken", **self._row.log_fields, path=self._delivery.path)

@@ -20,7 +20,7 @@ from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.fsync import sync
-from orderwatch.ports import Checked, Extracted, Fetched, Publishable, Quarantined
+from orderwatch.ports import Checked, Extracted, Fetched, Publishable, Quarantined, unnoticed
 from orderwatch.transfer.fsops import (
     DEFAULT_PERMISSIONS,
     Permissions,
@@ -74,6 +74,9 @@ class FilesystemDestination:
         with translate_os_errors("cannot read the device of the destination"):
             return self.partials.stat().st_dev
 
+    async def close(self) -> None:
+        """Nothing runs in the background."""
+
     async def volume(self) -> str | None:
         return await self._in_thread("cannot use the destination", self._volume)
 
@@ -93,8 +96,16 @@ class FilesystemDestination:
         return await work
 
     async def publish(
-        self, part: str, path: str, sidecar: bytes, checked: Checked, *, resumed: bool = False
+        self,
+        part: str,
+        path: str,
+        sidecar: bytes,
+        checked: Checked,
+        *,
+        resumed: bool = False,
+        on_bytes: Callable[[int], object] = unnoticed,
     ) -> bool:
+        del on_bytes  # linking takes no time
         work = partial(
             self._publish,
             self.partials / part,
