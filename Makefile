@@ -2,11 +2,12 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 # Keep compiled files; otherwise each worker and process of the tests compiles them again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test pythons sweep soak check bench lint types imports format docs screenshots lock wheel clean
+.PHONY: help demo test pythons sweep soak check bench lint types imports format docs man screenshots lock wheel deb clean
 
 help:
 	@echo "make demo    run the daemon against the simulated provider"
@@ -17,20 +18,37 @@ help:
 	@echo "make check   run tests, lint, types and import rules"
 	@echo "make bench   measure cost and speed of polling, downloads, viewers, many files and the catalog; about 40 minutes"
 	@echo "make format  format the code"
-	@echo "make docs    generate docs/configuration.md from the settings and config.example.toml"
+	@echo "make docs    generate docs/configuration.md and config.schema.json from the settings and config.example.toml"
+	@echo "make man     generate man/orderwatch.1 from the commands"
 	@echo "make screenshots  generate the pictures of docs/; needs Debian's chromium"
 	@echo "make lock    renew the exact versions of all dependencies; needs uv"
 	@echo "make wheel   build the installable package into dist/"
+	@echo "make deb     build a Debian package for this host's Python into dist/"
 
-$(READY): requirements.lock pyproject.toml
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# What the product needs, without tools for tests; the lock is complete. Python compiles what is used when it is used.
+$(RUNS): requirements-run.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "orderwatch needs Python 3.11 or newer")'
-	@echo "setting up $(VENV) …"
+	@echo "1/3 creating the virtual environment $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "2/3 installing what orderwatch needs"
+	@rm -f $@
+	@{ $(PIP) install --no-compile --no-deps --progress-bar off --require-hashes -r requirements-run.lock && touch $@; } \
+	  | sed -n 's/^Collecting \([^ ]*\).*/    \1/p'
+	@test -e $@ # a pipe ends with what its last command returns
+	@echo "3/3 installing orderwatch"
+	@echo '$(CURDIR)/daemon' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/orderwatch.pth"
+	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m orderwatch "$$@"\n' > $(BIN)/orderwatch
+	@chmod +x $(BIN)/orderwatch
+
+$(READY): $(RUNS) requirements.lock
+	@echo "installing tools for tests into $(VENV) …"
+	@$(PIP) install --quiet --require-hashes -r requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY)
+demo: $(RUNS)
 	@$(BIN)/orderwatch demo
 
 test: $(READY)
@@ -89,15 +107,22 @@ format: $(READY)
 docs: $(READY)
 	$(BIN)/python docs/configuration.py
 
+man: $(READY)
+	$(BIN)/python docs/manual.py
+
 screenshots: $(READY)
 	$(BIN)/python -m tests.browser.pictures
 
+COMPILE := uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 lock:
-	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-header --upgrade --quiet --output-file requirements.lock
+	$(COMPILE) --group dev --upgrade --quiet --output-file requirements.lock
+	$(COMPILE) --group build --constraint requirements.lock --quiet --output-file requirements-run.lock
 
-wheel: $(READY)
+wheel: $(RUNS)
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+deb: $(RUNS)
+	@sh deploy/debian/build.sh $(BIN)/python dist
 
 clean:
 	rm -rf $(VENV) $(VENV)-3.* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

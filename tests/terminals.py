@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def shown_on(ours: int) -> str:
@@ -23,9 +23,14 @@ def shown_on(ours: int) -> str:
 
 
 class Window:
-    """One of our commands on a terminal of its own."""
+    """One of our commands on a terminal of its own; `program` is what runs its words."""
 
-    def __init__(self, words: Sequence[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        program: Sequence[str] = (sys.executable, "-m", "orderwatch"),
+    ) -> None:
         prefixes = ("ORDERWATCH_", "FORCE_", "NO_", "TTY_", "COLUMNS", "LINES")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(prefixes)}
         self._ours, self._theirs = pty.openpty()
@@ -33,7 +38,7 @@ class Window:
         self._former = termios.tcgetattr(self._theirs)
         self._shown = ""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "orderwatch", *words],
+            [*program, *words],
             stdin=self._theirs,
             stdout=self._theirs,
             stderr=self._theirs,

@@ -47,6 +47,10 @@ class StaleOrderError(OrderwatchError):
     """The row was changed since it was read; read it again."""
 
 
+class LostLeaseError(StaleOrderError):
+    """Another host may have taken over what this one worked on; it stops without publishing."""
+
+
 class LostShiftError(OrderwatchError):
     """Another host holds this work now; nothing was written, and the work stops here."""
 

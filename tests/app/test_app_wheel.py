@@ -55,11 +55,11 @@ def test_the_installed_wheel_runs_the_demo_to_its_end(wheel: Path, tmp_path: Pat
     )
     assert found.returncode == 0, found.stderr
     assert found.stdout.startswith("The page: http://127.0.0.1:")
-    assert "24 deliveries" in found.stdout
+    assert "108 deliveries" in found.stdout
     assert "Next steps" in found.stdout
     tree = tmp_path / "demo" / "deliveries"
     zips = {str(path.relative_to(tree)) for path in tree.rglob("*.zip")}
-    assert len(zips) == 8
+    assert len(zips) == 20
     validate(tree)
     assert zips <= set(listed(tree))
 

@@ -71,15 +71,28 @@ async def test_without_scripts_the_pages_say_the_same_and_the_table_is_searched_
         await expect(rows).to_have_count(3)
 
 
-async def test_the_keyboard_reaches_everything_and_may_pass_by_the_map(
+async def test_the_keyboard_reaches_everything_and_a_slash_the_search(
     demonstration: int, browser: Browser
 ) -> None:
     async with visiting(browser, demonstration) as visit:
         await visit.to("/")
         await visit.drawn()
-        stops = [await visit.next_stop() for _ in range(24)]
+        stops = [await visit.next_stop() for _ in range(30)]
         assert stops[0] == "Skip to the content"
-        wanted = ["Events", "Skip the map", "Search", "Project", "State", "State", "Timeline", "Breakwater"]
+        wanted = ["Events", "Search", "Project", "Columns", "all", "State", "Timeline", "Breakwater"]
         assert [stop for stop in stops if stop in wanted] == wanted
-        await visit.page.get_by_role("link", name="Skip the map").press("Enter")
-        assert await visit.next_stop() == "Search"
+        await visit.page.keyboard.press("/")
+        await expect(visit.page.get_by_label("Search")).to_be_focused()
+
+
+async def test_columns_that_were_chosen_are_kept_by_the_browser_and_sort_in_the_address(
+    demonstration: int, browser: Browser
+) -> None:
+    async with visiting(browser, demonstration) as visit:
+        await visit.to("/")
+        await visit.page.get_by_text("Columns", exact=True).click()
+        await visit.page.get_by_label("Priority").check()
+        await expect(visit.page.get_by_role("columnheader", name="Priority")).to_be_visible()
+        await visit.to("/")
+        await visit.page.get_by_role("link", name="Priority").click()
+        await expect(visit.page).to_have_url(f"{visit.base}/?sort=priority&descending=yes&column=priority")

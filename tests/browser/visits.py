@@ -38,7 +38,10 @@ class Visit:
         await self.page.goto(self.base + path)
 
     async def drawn(self) -> None:
-        """Until the map shows land and orders."""
+        """Until the map shows land and orders; it is folded on a phone."""
+        await self.page.evaluate(
+            "document.querySelectorAll('#fold').forEach((fold) => { fold.open = true; })"
+        )
         await expect(self.page.locator("#map[data-land=drawn][data-drawn]")).to_have_count(1)
 
     async def next_stop(self) -> str:

@@ -79,7 +79,7 @@ OVERVIEW = Overview(
 TROUBLED = Overview(
     accounts=[
         AccountSeen(name="main", state="fine", swept_at=NOW - timedelta(seconds=40)),
-        AccountSeen(name="survey", state="refused", swept_at=NOW - 3 * HOUR),
+        AccountSeen(name="survey", state="refused", swept_at=NOW - 3 * HOUR, retry_at=NOW + 0.15 * HOUR),
     ],
     trees=[TreeSeen(root="/srv/deliveries", usable=False, room=None)],
     attention=[

@@ -23,11 +23,15 @@ def database(tmp_path: Path) -> Path:
 def beat(database: Path, seen_at: datetime, name: str = "harbour-1") -> None:
     async def write() -> None:
         async with open_store(database) as store:
-            await store.hosts.beat(
-                Host(
-                    host=name, boot=name, version="1.0", config_digest="", seen_at=seen_at, accounts=["main"]
-                )
+            me = Host(
+                host=name,
+                boot=name,
+                version="1.0",
+                config_digest="",
+                seen_at=seen_at,
+                accounts=["main"],
             )
+            await store.hosts.beat(me)
 
     asyncio.run(write())
 

@@ -145,8 +145,14 @@ def test_a_name_that_overrides_nothing_is_refused_by_its_own_name(
 
 def test_an_unknown_key_within_a_table_is_an_unknown_key(path: Path, tmp_path: Path) -> None:
     assert problems(path, environ(tmp_path, ORDERWATCH_DELIVERY__PARALEL="2")) == [
-        "delivery.paralel: unknown key"
+        "delivery.paralel: unknown key; did you mean parallel?"
     ]
+
+
+def test_a_mistyped_table_is_answered_with_the_nearest(path: Path, tmp_path: Path) -> None:
+    (problem,) = problems(path, environ(tmp_path, ORDERWATCH_POLING__INTERVAL="5m"))
+    assert problem.startswith("environment ORDERWATCH_POLING__INTERVAL: overrides no known setting; ")
+    assert problem.endswith("did you mean ORDERWATCH_POLLING__INTERVAL?")
 
 
 def test_a_wrong_value_is_a_problem_like_any_other(path: Path, tmp_path: Path) -> None:

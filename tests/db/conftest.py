@@ -11,14 +11,21 @@ from orderwatch.db.repositories import Store, open_store
 
 __all__ = ["events", "store"]
 
-ENGINES = "sqlite", "postgresql"
+OFTEN_ON_BOTH = {"test_db_claims", "test_db_intents", "test_db_outbox", "test_db_shifts", "test_db_leases"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Play each test on both engines, but for those that are about the file of SQLite."""
+    """Play each test on both engines, but for those that are about the file of SQLite.
+
+    Outside the sweep PostgreSQL has those of the modules where the engines differ most.
+    """
     if "engine" in metafunc.fixturenames:
         of_file = any(metafunc.definition.iter_markers("sqlite"))
-        metafunc.parametrize("engine", ENGINES[:1] if of_file else ENGINES, ids=None if of_file else str)
+        is_quick = metafunc.module.__name__.rpartition(".")[2] in OFTEN_ON_BOTH
+        other = pytest.param("postgresql", marks=() if is_quick else pytest.mark.long)
+        metafunc.parametrize(
+            "engine", ["sqlite"] if of_file else ["sqlite", other], ids=None if of_file else str
+        )
 
 
 @pytest.fixture

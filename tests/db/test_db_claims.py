@@ -31,7 +31,7 @@ async def claim_all(store: Store, *accounts: str) -> list[str]:
 async def test_a_claim_takes_the_oldest_and_records_that_it_is_being_fetched(store: Store) -> None:
     oldest, _ = await want(store, a_delivery("z"), a_delivery("a"))
     taken = await store.deliveries.claim(NOW, ["main"])
-    assert taken == replace(oldest, state=_S.FETCHING)
+    assert taken == replace(oldest, state=_S.FETCHING, fence=1)
     assert await row_of(store, oldest) == taken
     (move,) = await store.history.of_order("1")
     assert (move.at, move.before, move.after, move.scene_id) == (NOW, "wanted", "fetching", "z")
@@ -100,9 +100,9 @@ async def scenes_that_fit(store: Store, rooms: dict[str | None, int | None]) -> 
     return found
 
 
-async def test_only_wanted_waiting_and_parked_deliveries_are_claimed(store: Store) -> None:
+async def test_only_what_nobody_fetches_and_is_not_settled_is_claimed(store: Store) -> None:
     await want(store, *(a_delivery(state, state=state, not_before=NOW) for state in DeliveryState))
-    assert await claim_all(store, "main") == ["wanted", "waiting", "parked"]
+    assert await claim_all(store, "main") == ["wanted", "fetching", "waiting", "parked"]
 
 
 async def test_only_deliveries_of_the_accounts_asked_for_are_claimed(store: Store) -> None:

@@ -182,6 +182,7 @@ class DatabaseAndModel(RuleBasedStateMachine):
         order = self.order
         may.sort(key=lambda delivery: machine.rank(order, delivery))
         move = machine.claimed(may[0], self.now)
+        move = replace(move, delivery=replace(move.delivery, fence=move.delivery.fence + 1))
         assert taken == move.delivery
         self._moved(move)
 

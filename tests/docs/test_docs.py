@@ -1,12 +1,14 @@
 """What the documents say is so."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from tests.docs.catalogue import events
 
 from docs import configuration
+from orderwatch.config.schema import schema_text
 
 ROOT = Path(__file__).parents[2]
 EVENTS = events(ROOT / "daemon")
@@ -46,5 +48,21 @@ def test_the_page_of_the_configuration_is_what_make_docs_writes() -> None:
     assert configuration.PAGE.read_text(encoding="utf-8") == configuration.page(), "run: make docs"
 
 
-def test_the_lock_names_no_index_host() -> None:
-    assert "://" not in (ROOT / "requirements.lock").read_text(encoding="utf-8")
+def test_the_schema_that_the_example_names_is_what_make_docs_writes() -> None:
+    assert configuration.SCHEMA.read_text(encoding="utf-8") == schema_text(), "run: make docs"
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-run.lock"])
+def test_a_lock_names_no_index_host(name: str) -> None:
+    assert "://" not in (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_what_the_product_needs_is_locked_alike_for_it_and_its_tests() -> None:
+    everything, product = (
+        set(re.findall(r"(?m)^([\w.-]+==\S+)", (ROOT / name).read_text(encoding="utf-8")))
+        for name in ("requirements.lock", "requirements-run.lock")
+    )
+    assert product < everything, "run: make lock"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[\[>=;]", line)[0].lower().replace(".", "-") for line in project["dependencies"]}
+    assert names <= {pin.split("==")[0] for pin in product}, "run: make lock"

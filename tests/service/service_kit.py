@@ -30,7 +30,7 @@ from orderwatch.service.account_context import AccountContext
 from orderwatch.service.actions.controls import Controls
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.disk_budget import DiskBudget
-from orderwatch.service.fetching.fetcher import Fetcher, recover
+from orderwatch.service.fetching.fetcher import Fetcher
 from orderwatch.service.fetching.mount_guard import MountGuard
 from orderwatch.service.polling.poller import Poller
 from orderwatch.service.wakeup import Wakeup
@@ -228,7 +228,8 @@ class House:
     async def restart(self) -> None:
         """What a new process does first."""
         await new_volume(self.destination, self.root, self.store).open()
-        await recover(self.store, self.time.now)
+        await self.store.deliveries.hand_over(self.time.now())
+        await self.store.deliveries.renew(self.time.now())
 
     def partial(self, delivery: Delivery) -> Path:
         return self.destination.partials / partial_name(delivery)
@@ -363,7 +364,7 @@ async def house(
             controls=controls,
         )
         await tree.volume.open()
-        await recover(store, time.now)
+        await store.deliveries.renew(time.now())
         yield House(
             simulator,
             time,

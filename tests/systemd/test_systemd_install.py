@@ -67,6 +67,7 @@ def test_everything_is_written_with_its_mode(tmp_path: Path) -> None:
         "etc/sysusers.d/orderwatch.conf": 0o644,
         "etc/tmpfiles.d/orderwatch.conf": 0o644,
         "etc/orderwatch/.installed.json": 0o644,
+        "etc/orderwatch/config.schema.json": 0o644,
         "etc/orderwatch/config.toml": 0o640,
         "etc/orderwatch/main-secret": 0o640,
         WRAPPER: 0o755,
@@ -225,6 +226,7 @@ def test_for_one_user_everything_is_below_their_home(tmp_path: Path, monkeypatch
     assert files(tmp_path) == {
         ".config/systemd/user/orderwatch.service": 0o644,
         ".config/orderwatch/.installed.json": 0o644,
+        ".config/orderwatch/config.schema.json": 0o644,
         ".config/orderwatch/config.toml": 0o600,
         ".config/orderwatch/main-secret": 0o600,
         ".local/bin/orderwatch": 0o755,

@@ -7,7 +7,7 @@ import asyncio
 import json
 import random
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -77,6 +77,10 @@ class OneRow:
 
     async def save(self, move: DeliveryUpdate) -> None:
         self.row = move.delivery
+
+    async def save_all(self, moves: Sequence[DeliveryUpdate]) -> None:
+        for move in moves:
+            await self.save(move)
 
     async def checkpoint(self, delivery: Delivery, *_: object) -> None:
         self.row = delivery

@@ -89,11 +89,19 @@ async def drained(dispatchers: Sequence[Dispatcher]) -> list[str]:
 
 @asynccontextmanager
 async def tracked_problems(
-    pace: Pace, store: Store, log_listener: LogListener, *, now: Callable[[], datetime] = utc_now
+    pace: Pace,
+    store: Store,
+    log_listener: LogListener,
+    *,
+    now: Callable[[], datetime] = utc_now,
+    host: str | None = None,
 ) -> AsyncIterator[ProblemTracker]:
-    """Track problems from the log, with those still open; the caller runs `run` or calls `settle`."""
+    """Track problems from the log, with those still open; the caller runs `run` or calls `settle`.
+
+    `host` is the name of this host, if there may be several.
+    """
     settling = max(_MAX_BACKOFF_INTERVALS * pace.interval, _MIN_SETTLE_PERIOD)
-    problems = ProblemTracker(store, now=now, settling=settling)
+    problems = ProblemTracker(store, now=now, settling=settling, host=host)
     with log_listener.forwarding_to(problems.on_event):
         await problems.load()
         try:

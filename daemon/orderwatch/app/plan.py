@@ -11,6 +11,7 @@ from orderwatch import config
 from orderwatch.config import Settings, notifications, owner_ids
 from orderwatch.core.deliveries.bandwidth import limit_at
 from orderwatch.core.deliveries.delivery_root import BucketRoot, DeliveryRoot, parse_root
+from orderwatch.core.deliveries.paths import safe_component
 from orderwatch.core.deliveries.state_machine import RetryPolicy
 from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.network import Network, Proxy, parse_download_network, parse_no_proxy, parse_proxy
@@ -76,7 +77,15 @@ class Plan:
 
     def folder(self, root: DeliveryRoot) -> Path:
         """Return the folder of this machine where deliveries of a root are downloaded."""
-        return self.database.spool_path / root.name if isinstance(root, BucketRoot) else root
+        if not isinstance(root, BucketRoot):
+            return root
+        spool = self.database.spool_path
+        return (spool / safe_component(self.shared_as) if self.shared_as else spool) / root.name
+
+    @property
+    def shared_as(self) -> str | None:
+        """The name of this host if several of them share the database."""
+        return self.settings.cluster.name if self.database.is_shared else None
 
     @property
     def has_buckets(self) -> bool:

@@ -30,6 +30,7 @@ _COMMANDS = {
     "status": "status",
     "acknowledge": "acting.acknowledge",
     "top": "top",
+    "health": "setup.health",
     "history": "status",
     "log": "logs.log",
     "explain": "explain",
@@ -52,8 +53,11 @@ _COMMANDS = {
     "notify": "notify",
     "simulate": "simulate",
     "demo": "simulate",
-    "install": "install",
-    "uninstall": "install",
+    "install": "setup.install",
+    "uninstall": "setup.install",
+    "init": "setup.init",
+    "completion": "setup.completion",
+    "schema": "setup.schema",
 }
 _ERRNO: dict[type[OrderwatchError], int] = {  # the service manager shows why the daemon ended
     ConfigError: errno.EINVAL,
@@ -79,6 +83,15 @@ class _Commands(click.Group):
         module = importlib.import_module(f"orderwatch.cli.{_COMMANDS[cmd_name]}")
         command: click.Command = getattr(module, cmd_name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name similar commands when there is none of this name."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=_COMMANDS, ctx=ctx) from None
 
 
 @click.group(

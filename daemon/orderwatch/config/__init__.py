@@ -1,7 +1,7 @@
 """Reads one TOML file, overridden by environment variables, into frozen settings; reports all problems."""
 
 from orderwatch.config.digest import digest_of
-from orderwatch.config.loader import load, reading_path
+from orderwatch.config.loader import load, load_text, reading_path
 from orderwatch.config.network import Network, read_certificates
 from orderwatch.config.permissions import owner_ids
 from orderwatch.config.s3 import S3
@@ -32,6 +32,7 @@ __all__ = [
     "current",
     "digest_of",
     "load",
+    "load_text",
     "owner_ids",
     "read_certificates",
     "reading_path",

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from orderwatch.config.settings import Settings
@@ -20,8 +21,16 @@ def overridden(data: dict[str, Any], values: Mapping[str, object]) -> tuple[dict
         except (IndexError, TypeError):
             known = False
         if not known:
-            problems.append(f"environment {name}: overrides no known setting")
+            problems.append(f"environment {name}: overrides no known setting{_advice(keys)}")
     return data, problems
+
+
+def _advice(keys: list[str]) -> str:
+    first, *rest = keys
+    nearest = get_close_matches(first.lower(), Settings.model_fields, n=1)
+    if not nearest or nearest[0] == first.lower():
+        return ""
+    return f"; did you mean {PREFIX}{'__'.join([nearest[0].upper(), *rest])}?"
 
 
 def _with_value(into: object, keys: list[str], value: object) -> object:

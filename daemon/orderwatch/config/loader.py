@@ -14,11 +14,11 @@ from pydantic_core import ErrorDetails
 
 from orderwatch.config.accounts import odd_account, odd_order_ids
 from orderwatch.config.environment import PREFIX, overridden, parse_value
-from orderwatch.config.notifications import KINDS, SECRETS, same_names
+from orderwatch.config.notifications import SECRETS, same_names
+from orderwatch.config.problems import location_of, problems_of
 from orderwatch.config.s3 import odd_roots
 from orderwatch.config.secrets import INDIRECT, why_unreadable
-from orderwatch.config.settings import PROBLEM_SEPARATOR, Settings
-from orderwatch.core.validation_errors import place, sentence
+from orderwatch.config.settings import FILLED_IN, Settings
 from orderwatch.errors import ConfigError
 
 # Alone or in a URL, which cannot contain angle brackets; "<me@example.com>" is an address.
@@ -46,23 +46,9 @@ def unfilled(value: object, place: str = "") -> Iterator[str]:
         yield f"{place}: is not filled in; replace the text in angle brackets with your value"
 
 
-_RENAMED = {  # keys of configurations written before the first release
-    "polling.slowest": "max_interval",
-    "delivery.stall": "stall_timeout",
-    "delivery.floor": "min_speed",
-    "delivery.retry_first": "retry_min",
-    "delivery.retry_slowest": "retry_max",
-    "ordering.in_all": "max_total",
-    "ordering.per_day": "max_per_day",
-    "ordering.absent_after": "confirm_lost_after",
-}
 _ATTACHMENTS = ("delivery_zip", "footprint", "thumbnail", "preview")  # of telluric
 _SELECTORS = ("task_ids", "order_ids", "project_name", "task_name", "placed_after", "status")
 _TEXT_ERRORS = {"string_type", "path_type", "literal_error", "value_error"}
-_MESSAGES = {
-    "union_tag_invalid": f"must be one of: {', '.join(KINDS)}",
-    "union_tag_not_found": "missing",
-}
 
 
 def load(
@@ -73,12 +59,26 @@ def load(
     With `resolve`, placeholders are errors, secrets are fetched and the folders are tested; commands that
     only read need none of it. Without `credentials`, secrets that only the daemon can read are skipped.
     """
+    data = _parsed(path, _text(path))
     context = {"resolve": resolve, "credentials": credentials, "folder": path.absolute().parent}
-    data, problems = _file(path)
-    if resolve:
-        problems += _readable_secrets(path, data)
-    for table in ("delivery", "database"):
-        data.setdefault(table, {})  # the default folders are tested too
+    return _settings(path, data, environ, context, _readable_secrets(path, data) if resolve else [])
+
+
+def load_text(path: Path, text: str, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings of a file that is not written yet, with resolved secrets, as `load` does."""
+    context = {"resolve": True, "credentials": True, "folder": path.absolute().parent}
+    return _settings(path, _parsed(path, text), environ, context, [])
+
+
+def _settings(
+    path: Path,
+    data: dict[str, Any],
+    environ: Mapping[str, str],
+    context: Mapping[str, object],
+    problems: list[str],
+) -> Settings:
+    for table in FILLED_IN:
+        data.setdefault(table, {})
     pointed_to = {text.removeprefix("env:") for _, text in _secrets(data) if text.startswith("env:")}
     values = {
         name: parse_value(text)
@@ -90,8 +90,8 @@ def load(
     if texts := {name: environ[name] for name in values if _must_be_text(name, values[name], wrong)}:
         merged, more = overridden(data, {**values, **texts})
         settings, wrong = _validated(merged, context)
-    problems += [*more, *(unfilled(merged) if resolve else ()), *_contradictions(merged)]
-    problems += [line for details in wrong for line in _problems(details)]
+    problems += [*more, *(unfilled(merged) if context["resolve"] else ()), *_contradictions(merged)]
+    problems += [line for details in wrong for line in problems_of(details)]
     if settings is None or problems:
         raise ConfigError([f"{path}: {problem}" for problem in problems])
     return settings
@@ -112,7 +112,7 @@ def _must_be_text(name: str, value: object, wrong: Iterable[ErrorDetails]) -> bo
         return False
     location = name.removeprefix(PREFIX).lower()
     return any(
-        details["type"] in _TEXT_ERRORS and "__".join(map(str, _place(details))).lower() == location
+        details["type"] in _TEXT_ERRORS and "__".join(map(str, location_of(details))).lower() == location
         for details in wrong
     )
 
@@ -122,13 +122,18 @@ def reading_path(given: str | None, environ: Mapping[str, str] = os.environ) -> 
     return Path(given or environ.get(f"{PREFIX}CONFIG") or "/etc/orderwatch/config.toml")
 
 
-def _file(path: Path) -> tuple[dict[str, Any], list[str]]:
+def _text(path: Path) -> str:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")), []
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError([f"{path}: {why_unreadable(error)}"]) from error
     except UnicodeError as error:
         raise ConfigError([f"{path}: is not UTF-8 text"]) from error
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # huge numbers and deep nesting raise no TOMLDecodeError
         raise ConfigError([f"{path}: is not TOML: {error}"]) from error
 
@@ -230,25 +235,3 @@ def _tables(value: object) -> Iterator[tuple[str, dict[str, Any]]]:
 def _rows(value: object) -> Iterator[tuple[int, dict[str, Any]]]:
     if isinstance(value, list):
         yield from ((index, table) for index, table in enumerate(value) if isinstance(table, dict))
-
-
-def _place(details: ErrorDetails) -> tuple[int | str, ...]:
-    """Return the location in the file; pydantic adds a channel's kind after its index."""
-    place = details["loc"]
-    return (*place[:2], *place[3:]) if place[0] == "notify" else place
-
-
-def _problems(details: ErrorDetails) -> Iterator[str]:
-    location = place(_place(details))
-    if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:
-        location += ".kind"
-    if details["type"] == "extra_forbidden" and location in _RENAMED:
-        yield f"{location}: unknown key; it is now {_RENAMED[location]}"
-        return
-    message = _MESSAGES.get(details["type"]) or sentence(
-        details["type"], details["msg"], details.get("ctx", {})
-    )
-    if details["loc"][0] == "order" and details["type"] == "value_error":
-        yield from (f"{location}.{problem}" for problem in message.split(PROBLEM_SEPARATOR))
-    else:
-        yield f"{location}: {message}"

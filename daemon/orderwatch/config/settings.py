@@ -50,9 +50,10 @@ from orderwatch.errors import DatabaseError
 _MIN_LEASE, _MAX_LEASE = timedelta(seconds=4), timedelta(minutes=10)
 
 PROBLEM_SEPARATOR = "\n"  # each problem is reported separately
+FILLED_IN = ("delivery", "database")  # tables that the loader adds: their default folders are tested too
 
 
-def _declared(table: object) -> Draft:
+def read_standing_order(table: object) -> Draft:
     if not isinstance(table, dict):
         raise ValueError("must be a table")  # noqa: TRY004 - pydantic expects it
     draft, problems = read_draft(table)
@@ -69,7 +70,7 @@ def _long_enough(lease: timedelta) -> timedelta:
     return lease
 
 
-StandingOrder = Annotated[InstanceOf[Draft], BeforeValidator(_declared)]
+StandingOrder = Annotated[InstanceOf[Draft], BeforeValidator(read_standing_order)]
 
 
 def state_directory() -> Path:

@@ -161,7 +161,7 @@ def _unless_empty(secret: SecretStr, info: ValidationInfo) -> SecretStr:
     return resolve(secret, info) if secret.get_secret_value() else secret
 
 
-def _moment(value: object) -> object:
+def moment(value: object) -> object:
     """Parse a TOML date or time, or ISO 8601 text; UTC unless it has a time zone."""
     if isinstance(value, str):
         try:
@@ -185,7 +185,7 @@ MaybeSecret = Annotated[SecretStr, AfterValidator(_unless_empty)]
 SecretUrl = Annotated[SecretStr, AfterValidator(resolve), AfterValidator(_web_address)]
 MaybeSecretUrl = Annotated[SecretStr, AfterValidator(_unless_empty), AfterValidator(_web_address)]
 Pattern = Annotated[str, Field(min_length=1)]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
+Moment = Annotated[datetime, BeforeValidator(moment)]
 Attachments = Annotated[tuple[Pattern, ...], AfterValidator(_some)]
 OrderIds = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S+$")], ...],

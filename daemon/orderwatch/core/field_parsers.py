@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 
 _MAX_NAME_CHARACTERS = 200
 _MAX_AGE_CHARACTERS = 100
@@ -101,9 +102,14 @@ def whole(value: object) -> int | None:
 def unknown_keys(keys: Iterable[str], known: Collection[str]) -> list[str]:
     """Returns a problem for each unknown key."""
     unknown = [key for key in keys if key not in known]
-    problems = [f"{shown(key)}: unknown key; known are {', '.join(known)}" for key in unknown]
+    problems = [f"{shown(key)}: unknown key; {_advice(key, known)}" for key in unknown]
     more = len(problems) - _MAX_SHOWN_KEYS
     return [*problems[:_MAX_SHOWN_KEYS], f"and {more} more unknown keys"] if more > 0 else problems
+
+
+def _advice(key: str, known: Collection[str]) -> str:
+    nearest = get_close_matches(key, known, n=1)
+    return f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
 
 
 def shown(text: str, longest: int = _MAX_SHOWN_CHARACTERS) -> str:

@@ -172,6 +172,7 @@ class Delivery:
     size: int | None = None
     sha256: str | None = None
     stored_at: datetime | None = None
+    fence: int = 0  # counts the claims: what an older one writes is refused
 
     @property
     def key(self) -> tuple[str, str, str, str, str, int]:

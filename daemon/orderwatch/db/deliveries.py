@@ -1,10 +1,10 @@
 """The deliveries: the queue of what is to be fetched, and where the files are."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from orderwatch.core.deliveries import state_machine
@@ -13,14 +13,19 @@ from orderwatch.core.deliveries.paths import alternative, place_key
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Delivery, DeliveryState
 from orderwatch.db import history
+from orderwatch.db.cluster import leases
+from orderwatch.db.cluster.leases import HAS_FENCE, NOBODYS
+from orderwatch.db.cluster.moment import moment
+from orderwatch.db.cluster.wakeups import wake_hosts
 from orderwatch.db.database import Database
+from orderwatch.db.engines.changes import count_changed
 from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.mappers import Row, delivery_of, delivery_row
 from orderwatch.db.outbox import Notifications, Outbox
 from orderwatch.db.queries.due import IS_WANTED, next_due
 from orderwatch.db.tables import deliveries, orders, trees
 from orderwatch.errors import StaleOrderError
-from orderwatch.ports import PICTURES
+from orderwatch.ports import LEASE, PICTURES
 
 _KEY = ("account", "order_id", "capture_id", "scene_id", "attachment", "version")
 OF_ORDER = and_(orders.c.account == bindparam("of_account"), orders.c.order_id == bindparam("of_order_id"))
@@ -32,8 +37,10 @@ IS_ROW = and_(_IS_VERSION, deliveries.c.version == bindparam("of_version"))
 
 # Built once, since to build a statement costs more than to execute it.
 _VERSIONS = select(deliveries).where(_IS_VERSION).order_by(deliveries.c.version)
-_CHANGE = update(deliveries).where(IS_ROW)
+_CHANGE = update(deliveries).where(IS_ROW, HAS_FENCE)
 _MOVE = _CHANGE.where(deliveries.c.state == bindparam("of_state"))
+_CLAIM = _MOVE.values(fence=deliveries.c.fence + 1)
+_FENCE = select(deliveries.c.state, deliveries.c.fence).where(IS_ROW)
 _SAME_CAPTURE = (
     select(deliveries)
     .where(
@@ -76,11 +83,12 @@ _RENEW_ORDER = (  # every older reading of the order becomes stale
 
 
 class Deliveries:
-    """`ports.Deliveries` over SQLite."""
+    """`ports.Deliveries` over both engines; `boot` owns what it claims."""
 
-    def __init__(self, database: Database, outbox: Outbox) -> None:
+    def __init__(self, database: Database, outbox: Outbox, boot: str) -> None:
         self._database = database
         self._outbox = outbox
+        self._boot = boot
 
     async def in_states(self, *states: DeliveryState, account: str | None = None) -> Sequence[Delivery]:
         query = select(deliveries).where(deliveries.c.state.in_(states)).order_by(deliveries.c.id)
@@ -117,6 +125,7 @@ class Deliveries:
         *,
         resting: Collection[HostKey] = (),
         doubted: Collection[HostKey] = (),
+        lease: timedelta = LEASE,
     ) -> Delivery | None:
         rooms = rooms or {}
         query = next_due(
@@ -125,26 +134,54 @@ class Deliveries:
         given: dict[str, object] = {"now": now, "beyond": beyond, "accounts": list(accounts)}
         given |= {f"room_{number}": room for number, room in enumerate(rooms.values()) if room is not None}
 
-        def work(db: Connection) -> Delivery | None:
-            row = db.execute(query, given).mappings().first()
-            if row is None:
-                return None
-            claimed = state_machine.claimed(delivery_of(row), now)
-            _write(db, claimed)
-            return claimed.delivery
+        def find(db: Connection, at: datetime) -> list[Delivery]:
+            row = db.execute(query, {**given, "boot": self._boot, "at": at}).mappings().first()
+            return [] if row is None else [delivery_of(row)]
 
-        return await self._database.write(work)
+        return next(iter(await self._claim(find, now, lease)), None)
 
     async def claim_more(
-        self, like: Delivery, now: datetime, attachments: Collection[str], limit: int
+        self,
+        like: Delivery,
+        now: datetime,
+        attachments: Collection[str],
+        limit: int,
+        *,
+        lease: timedelta = LEASE,
     ) -> Sequence[Delivery]:
         given = {**key_of(like), "attachments": list(attachments), "limit": limit}
 
+        def find(db: Connection, _: datetime) -> list[Delivery]:
+            return [delivery_of(row) for row in db.execute(_SAME_CAPTURE, given).mappings()]
+
+        return await self._claim(find, now, lease)
+
+    async def take(self, delivery: Delivery, now: datetime, *, lease: timedelta = LEASE) -> Delivery:
+        [taken] = await self._claim(lambda *_: [delivery], now, lease)
+        return taken
+
+    async def renew(self, now: datetime, *, lease: timedelta = LEASE) -> int:
+        def work(db: Connection) -> int:
+            at = moment(db, now)
+            leases.renew(db, self._boot, at + lease)
+            return len(_release(db, leases.lapsed(db, self._boot, at), now))
+
+        return await self._database.write(work)
+
+    async def hand_over(self, now: datetime) -> int:
+        return await self._database.write(lambda db: len(_release(db, leases.own(db, self._boot), now)))
+
+    async def _claim(
+        self, find: Callable[[Connection, datetime], list[Delivery]], now: datetime, lease: timedelta
+    ) -> list[Delivery]:
+        """Claim what is found, once, even if the unit runs again after its commit: the answer may be lost."""
+        claimed: list[Delivery] = []
+
         def work(db: Connection) -> list[Delivery]:
-            found = [delivery_of(row) for row in db.execute(_SAME_CAPTURE, given).mappings()]
-            changes = [state_machine.claimed(one, now) for one in found]
-            _write_all(db, changes)
-            return [change.delivery for change in changes]
+            if not _is_committed(db, claimed):
+                at = moment(db, now)
+                claimed[:] = _claim(db, find(db, at), now, {"owner": self._boot, "lease_until": at + lease})
+            return claimed
 
         return await self._database.write(work)
 
@@ -155,8 +192,8 @@ class Deliveries:
             placed = []
             for delivery, path in zip(intended, _free_paths(db, paths, root), strict=True):
                 placed.append(replace(delivery, path=path, root=root))
-            rows = [{**key_of(one), **delivery_row(one), **path_row(one.path, root)} for one in placed]
-            db.execute(_CHANGE, rows)
+            rows = [{**_fenced(one), **delivery_row(one), **path_row(one.path, root)} for one in placed]
+            _change(db, rows)
             return placed
 
         return await self._database.write(work)
@@ -199,14 +236,16 @@ class Deliveries:
         return True
 
     async def _change(self, delivery: Delivery, row: Row) -> None:
-        await self._database.write(lambda db: db.execute(_CHANGE, {**key_of(delivery), **row}))
+        await self._database.write(lambda db: _change(db, [{**_fenced(delivery), **row}]))
 
     async def volume(self, root: str) -> str | None:
         volume: str | None = await self._database.scalar(select(trees.c.volume).where(trees.c.root == root))
         return volume
 
     async def save_volume(self, root: str, volume: str) -> None:
-        await self._database.execute(insert(trees).values(root=root, volume=volume))
+        await self._database.execute(
+            upsert(trees).values(root=root, volume=volume).on_conflict_do_nothing()  # another host was first
+        )
 
 
 def queue(db: Connection, order_row: int, wanted: Collection[Delivery]) -> None:
@@ -217,6 +256,7 @@ def queue(db: Connection, order_row: int, wanted: Collection[Delivery]) -> None:
     statement, keys = upsert(deliveries), ["order_row", *_KEY[2:]]
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+    wake_hosts(db)
 
 
 def path_row(path: str | None, root: str | None) -> Row:
@@ -232,38 +272,78 @@ def _versions(db: Connection, delivery: Delivery) -> list[Delivery]:
     return [delivery_of(row) for row in db.execute(_VERSIONS, key_of(delivery)).mappings()]
 
 
+def _fenced(delivery: Delivery) -> Row:
+    """Return the parameters of `_CHANGE`: no host writes what another one has claimed since."""
+    return {**key_of(delivery), "of_fence": delivery.fence}
+
+
+def _change(db: Connection, rows: Sequence[Row]) -> None:
+    if count_changed(db, _CHANGE, rows) != len(rows):
+        raise StaleOrderError("a delivery was claimed meanwhile")
+
+
 def _write(db: Connection, change: DeliveryUpdate) -> None:
     delivery, transition = change.delivery, change.transition
-    key, row = key_of(delivery), delivery_row(delivery)
-    if delivery.stored_at is not None:
-        row["item"] = None  # to be listed again; what is no longer stored has to be taken out of its item
-    if transition is None:
-        changed = db.execute(_CHANGE, {**key, **row})
-    else:
-        changed = db.execute(_MOVE, {**key, **row, "of_state": transition.before})
-    if changed.rowcount != 1:
-        raise StaleOrderError(f"delivery {delivery.scene_id} was written meanwhile")
     if transition is not None:
-        history.append(db, [transition])
-        db.execute(_RENEW_ORDER, key)
+        _write_all(db, [change])
+        return
+    row = {**_fenced(delivery), **delivery_row(delivery)}
+    if delivery.stored_at is not None:
+        row["item"] = None  # to be listed again
+    _change(db, [row])
 
 
-def _write_all(db: Connection, changes: Sequence[DeliveryUpdate]) -> None:
-    """Write deliveries of one order that changed their state, by few statements."""
+def _write_all(db: Connection, changes: Sequence[DeliveryUpdate], lease: Row | None = None) -> None:
+    """Write deliveries of one order that changed their state, by few statements.
+
+    With a `lease` they are claimed: each has the next fence.
+    """
     if not changes:
         return
     transitions = [change.transition for change in changes if change.transition is not None]
+    owned = NOBODYS if lease is None else lease
     rows = [
-        {**key_of(change.delivery), **delivery_row(change.delivery), "of_state": transition.before}
+        {**_fenced(change.delivery), **delivery_row(change.delivery), **owned, "of_state": transition.before}
         for change, transition in zip(changes, transitions, strict=True)
     ]
     if any(row["stored_at"] is not None for row in rows):
-        rows = [{**row, "item": None} for row in rows]
-    changed = db.execute(_MOVE, rows)
-    if changed.rowcount != len(rows):
-        raise StaleOrderError("a delivery was written meanwhile")
+        rows = [{**row, "item": None} for row in rows]  # listed again, or taken out of its item
+    if count_changed(db, _MOVE if lease is None else _CLAIM, rows) != len(rows):
+        raise StaleOrderError(f"delivery {changes[0].delivery.scene_id} was written meanwhile")
     history.append(db, transitions)
     db.execute(_RENEW_ORDER, key_of(changes[0].delivery))
+    if any(transition.after == DeliveryState.WANTED for transition in transitions):
+        wake_hosts(db)
+
+
+def _claim(db: Connection, found: Sequence[Delivery], now: datetime, lease: Row) -> list[Delivery]:
+    """Claim deliveries of one order; the lease of those that are being fetched is over."""
+    lapsed = [one for one in found if one.state is DeliveryState.FETCHING]
+    free = [one for one in found if one.state is not DeliveryState.FETCHING]
+    changes = [state_machine.claimed(one, now) for one in (*free, *_release(db, lapsed, now))]
+    _write_all(db, changes, lease)
+    return [replace(change.delivery, fence=change.delivery.fence + 1) for change in changes]
+
+
+def _is_committed(db: Connection, claimed: Sequence[Delivery]) -> bool:
+    """Return whether a claim that is run again was committed: only the answer was lost."""
+    if not claimed:
+        return False
+    rows = [db.execute(_FENCE, key_of(one)).one_or_none() for one in claimed]
+    return [tuple(row) if row else None for row in rows] == [
+        (DeliveryState.FETCHING, one.fence) for one in claimed
+    ]
+
+
+def _release(db: Connection, lapsed: Sequence[Delivery], now: datetime) -> list[Delivery]:
+    """Queue again what nobody fetches any more; what its former owner writes later is refused."""
+    released = []
+    for delivery in lapsed:
+        change = state_machine.released(delivery, now)
+        _write(db, change)
+        db.execute(_CHANGE.values(fence=deliveries.c.fence + 1), _fenced(delivery))
+        released.append(replace(change.delivery, fence=delivery.fence + 1))
+    return released
 
 
 def _free_paths(db: Connection, paths: Sequence[str], root: str | None) -> list[str]:

@@ -39,6 +39,13 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def shared_lock(path: Path) -> Iterator[None]:
+    """Hold the lock of a tree together with the other hosts of a cluster, against a daemon alone."""
+    with _held(path, f"a daemon with another database holds {path}; stop it first", fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
 def ordering_lock(database: Path) -> Iterator[None]:
     """Hold the lock of placing and cancelling, the daemon too; `LockedError` as above."""
     with _held(
@@ -48,13 +55,13 @@ def ordering_lock(database: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _held(path: Path, reason: str) -> Iterator[None]:
+def _held(path: Path, reason: str, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
     with translated(f"{path} cannot be locked"):
         # Read-only: a command run by root may have made the file, and the daemon still can lock it.
         handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     with os.fdopen(handle):
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise LockedError(reason) from error
         yield

@@ -197,12 +197,14 @@ _DELIVERY_COLUMNS = (
     "size",
     "sha256",
     "stored_at",
+    "fence",
 )
+_WRITTEN_APART = {"root", "path", "fence"}
 
 
 def delivery_row(delivery: Delivery) -> Row:
-    """Return everything but root and path, which only `Deliveries.reserve` writes."""
-    row = {name: getattr(delivery, name) for name in _DELIVERY_COLUMNS if name not in {"root", "path"}}
+    """Return everything but what only `Deliveries.reserve` and its claims write."""
+    row = {name: getattr(delivery, name) for name in _DELIVERY_COLUMNS if name not in _WRITTEN_APART}
     refused = delivery.refused and {"reason": delivery.refused.reason, **delivery.refused.version.facts()}
     return {**row, "state": delivery.state, "scene": _scene_row(delivery.scene), "refused": refused}
 

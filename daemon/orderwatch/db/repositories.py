@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from uuid import uuid4
 
 from sqlalchemy import Connection
 
@@ -30,8 +31,9 @@ _DASHBOARD_BUSY_TIMEOUT_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Store:
-    """`ports.Store` over both engines."""
+    """`ports.Store` over both engines. `boot` identifies this process: a new one at each start."""
 
+    boot: str
     database: Database
     accounts: Accounts
     actions: Actions
@@ -75,18 +77,19 @@ async def open_dashboard_reader(location: DatabaseLocation) -> AsyncIterator[Sto
 
 def guarded(store: Store, check: Callable[[Connection], object]) -> Store:
     """Return the same store with a check in each writing transaction; its error undoes the write."""
-    return _store(GuardedDatabase(store.database, check), store.outbox.subscribers)
+    return _store(GuardedDatabase(store.database, check), store.outbox.subscribers, store.boot)
 
 
-def _store(database: Database, subscribers: Subscribers | None = None) -> Store:
-    outbox = Outbox(database, subscribers)
+def _store(database: Database, subscribers: Subscribers | None = None, boot: str | None = None) -> Store:
+    outbox, boot = Outbox(database, subscribers), boot or uuid4().hex
     return Store(
+        boot=boot,
         database=database,
         accounts=Accounts(database),
         actions=Actions(database),
         attention=Attention(database, outbox),
         catalog=Catalog(database),
-        deliveries=Deliveries(database, outbox),
+        deliveries=Deliveries(database, outbox, boot),
         history=History(database),
         hosts=Hosts(database),
         intents=Intents(database, outbox),

@@ -2,7 +2,7 @@
 
 from orderwatch.ports.actions import ActionNews, Actions, Operator
 from orderwatch.ports.catalog import Catalog, CatalogFiles, Generation, SceneRead, Unlisted
-from orderwatch.ports.deliveries import PICTURES, Deliveries
+from orderwatch.ports.deliveries import LEASE, PICTURES, Deliveries
 from orderwatch.ports.delivery_tree import (
     MAX_SMALL_BYTES,
     NO_HEADERS,
@@ -14,12 +14,14 @@ from orderwatch.ports.delivery_tree import (
     Extracted,
     Fetched,
     Inspector,
+    MayAct,
     Publishable,
     Quarantined,
     SmallFetched,
     SmallFile,
     Start,
     Transport,
+    always,
     unnoticed,
 )
 from orderwatch.ports.hosts import Hosts
@@ -34,6 +36,7 @@ from orderwatch.ports.shifts import Duty, Shifts
 from orderwatch.ports.store import Store
 
 __all__ = [
+    "LEASE",
     "MAX_SMALL_BYTES",
     "NO_HEADERS",
     "PICTURES",
@@ -67,6 +70,7 @@ __all__ = [
     "ListPage",
     "ListedRow",
     "Maintenance",
+    "MayAct",
     "Meter",
     "Notifier",
     "Offer",
@@ -86,5 +90,6 @@ __all__ = [
     "Tasking",
     "Transport",
     "Unlisted",
+    "always",
     "unnoticed",
 ]

@@ -12,11 +12,15 @@ from orderwatch.core.statistics import Counts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSeen:
-    """`state` is fine, unavailable or refused; `swept_at` is the end of the last complete sweep."""
+    """`state` is fine, unavailable or refused; `swept_at` is the end of the last complete sweep.
+
+    `retry_at` is when an account that is not fine is requested again.
+    """
 
     name: str
     state: str
     swept_at: datetime | None
+    retry_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

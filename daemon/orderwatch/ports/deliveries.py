@@ -1,7 +1,7 @@
 """The deliveries as rows: the queue of what is to be fetched, and where the files are."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from orderwatch.core.deliveries.hosts import HostKey
@@ -11,9 +11,16 @@ from orderwatch.core.model import Delivery, DeliveryState
 PICTURES = frozenset({"thumbnail", "preview"})
 """The attachments that are pictures for people."""
 
+LEASE = timedelta(seconds=30)
+"""For how long a claim lasts unless it is renewed."""
+
 
 class Deliveries(Protocol):
-    """The deliveries of every order, and the volumes of the roots. Raises `DatabaseError`."""
+    """The deliveries of every order, and the volumes of the roots. Raises `DatabaseError`.
+
+    Each claim has a lease and a fence. When the lease is over, another process may claim the delivery; from
+    then on every write that has the former fence raises `StaleOrderError`.
+    """
 
     async def in_states(self, *states: DeliveryState, account: str | None = None) -> Sequence[Delivery]:
         """Return the deliveries in these states, oldest first, of one account or of all."""
@@ -46,8 +53,11 @@ class Deliveries(Protocol):
         *,
         resting: Collection[HostKey] = (),
         doubted: Collection[HostKey] = (),
+        lease: timedelta = LEASE,
     ) -> Delivery | None:
         """Take the next delivery that may be fetched now and mark it as being fetched; None if there is none.
+
+        Deliveries whose lease is over are queued again first.
 
         A backoff that ends later than `beyond` was set by a wrong clock, and is over. A parked delivery must
         fit: `rooms` are the bytes that may be written below each root, None if nothing may. Deliveries from
@@ -56,9 +66,27 @@ class Deliveries(Protocol):
         ...
 
     async def claim_more(
-        self, like: Delivery, now: datetime, attachments: Collection[str], limit: int
+        self,
+        like: Delivery,
+        now: datetime,
+        attachments: Collection[str],
+        limit: int,
+        *,
+        lease: timedelta = LEASE,
     ) -> Sequence[Delivery]:
         """Take more deliveries of the same capture that were never tried, of these attachments."""
+        ...
+
+    async def take(self, delivery: Delivery, now: datetime, *, lease: timedelta = LEASE) -> Delivery:
+        """Take this delivery despite its pause; raises as `save`."""
+        ...
+
+    async def renew(self, now: datetime, *, lease: timedelta = LEASE) -> int:
+        """Renew the leases of this process, and queue again what has none; return how many those are."""
+        ...
+
+    async def hand_over(self, now: datetime) -> int:
+        """Queue again what this process still fetches; return how many those are."""
         ...
 
     async def intend_all(
@@ -77,7 +105,8 @@ class Deliveries(Protocol):
     async def save(self, change: DeliveryUpdate) -> None:
         """Write one delivery with its transition, if it has one.
 
-        Raises `StaleOrderError` if the row is not in the state that the transition leaves.
+        Raises `StaleOrderError` if the row is not in the state that the transition leaves, or was claimed
+        since the delivery was read.
         """
         ...
 

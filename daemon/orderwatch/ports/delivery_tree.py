@@ -11,6 +11,15 @@ from orderwatch.core.deliveries.file_version import FileVersion
 from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
 
+MayAct = Callable[[], bool]
+"""Whether no other host can have taken over the work; for any thread."""
+
+
+def always() -> bool:
+    """Return that there is no other host."""
+    return True
+
+
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 # The number of durable bytes from the first one on, and of all durable bytes.
 Checkpoint = Callable[[int, int], Awaitable[None]]
@@ -191,6 +200,17 @@ class Destination(Protocol):
         """
         ...
 
+    async def adopt(self, part: str, delivery: Delivery) -> None:
+        """Continue with the durable bytes of the delivery's former claims, and remove their partials.
+
+        A file that another process may still have open is copied, never written to.
+        """
+        ...
+
+    def leave(self, part: str) -> None:
+        """Stop using the partial: this process has closed it."""
+        ...
+
     async def publish(
         self,
         part: str,
@@ -199,16 +219,18 @@ class Destination(Protocol):
         checked: Checked,
         *,
         resumed: bool = False,
+        may_act: MayAct = always,
         on_bytes: Callable[[int], object] = unnoticed,
     ) -> bool:
         """Give the partial its final name with the sidecar beside it; False if another file has the name.
 
-        Safe to repeat after a crash (`resumed`): True if the same bytes are there, or were there.
-        `on_bytes` is called as bytes are sent, if the tree is on another machine.
+        Safe to repeat after a crash (`resumed`): True if the same bytes are there, or were there. Raises
+        `LostLeaseError` if it may not act when it is about to. `on_bytes` is called as bytes are sent, if the
+        tree is on another machine.
         """
         ...
 
-    async def publish_all(self, files: Sequence[Publishable]) -> Sequence[bool]:
+    async def publish_all(self, files: Sequence[Publishable], may_act: MayAct = always) -> Sequence[bool]:
         """Publish as `publish` does, each folder made durable once; False for each that was not."""
         ...
 
@@ -238,6 +260,8 @@ class Destination(Protocol):
 
     async def sweep(self, keep: Collection[str], older: timedelta | None = None) -> int:
         """Remove partials that no row knows, and incomplete extractions; return how many.
+
+        Of each delivery to `keep`, by the stem of its partials' names, the newest partial stays.
 
         While downloads go on, only partials that were not written for this long (`older`).
         """

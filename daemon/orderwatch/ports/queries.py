@@ -20,9 +20,15 @@ class Sort(StrEnum):
     NAME = "name"
     STATUS = "status"
     STATE = "state"
+    PRODUCT = "product"
+    PRIORITY = "priority"
+    PLACED = "placed"
     START = "start"
     END = "end"
     NEXT_LOOK = "next_look"
+    CAPTURES = "captures"  # how many
+    STORED = "stored"  # how many files
+    BYTES = "bytes"  # of stored files
     MOVED = "moved"  # by the last recorded transition
     ATTENTION = "attention"  # orders that need a person, then by the last transition
 

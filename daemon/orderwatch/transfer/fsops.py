@@ -137,6 +137,30 @@ def link_exclusive(source: Path, target: Path) -> None:
         _rename_exclusive(source, target)
 
 
+def probe_links(
+    source: Path, target: Path, suffix: str = "", permissions: Permissions = DEFAULT_PERMISSIONS
+) -> None:
+    """Raise `DiskError` unless a link leads from one folder to the other and never replaces a file."""
+    probe, other, named = (
+        source / f".probe{suffix}",
+        source / f".probe.second{suffix}",
+        target / f".probe{suffix}",
+    )
+    named.unlink(missing_ok=True)  # of a crash
+    for path in (probe, other):
+        write_durable(path, b"", permissions)
+    link_exclusive(probe, named)
+    try:
+        link_exclusive(other, named)
+    except FileExistsError:
+        return
+    else:
+        raise DiskError("the file system lets a link replace another file, so nothing is safe there")
+    finally:
+        for path in (named, probe, other):
+            path.unlink(missing_ok=True)
+
+
 def _rename_exclusive(source: Path, target: Path) -> None:
     """Rename without overwriting; Python has no function for it."""
     libc = ctypes.CDLL(None, use_errno=True)

@@ -387,7 +387,8 @@ async def test_what_failed_is_named_and_wanted_again_by_retry(rigged: Rigged) ->
         ended = await rig.call("retry", *words)
         assert (ended.code, ended.out) == (1, "")
         assert f"{words[1]} is unknown" in ended.err
-    assert (await rig.call("retry", "--all")).out == "1 delivery re-queued\n"
+    advice = "; no daemon is running: orderwatch run or once downloads"
+    assert (await rig.call("retry", "--all")).out == f"1 delivery re-queued{advice}\n"
     assert (await rig.call("retry", "--task", "7")).out == "no delivery is parked or given up\n"
     assert (await rig.call("once")).code == 0
     assert (await rig.deliveries())[0]["state"] == "stored"

@@ -113,7 +113,7 @@ def test_an_expected_age_is_passed_on_as_it_is(age: object) -> None:
         ("end", "2026-12-01T00:00:59Z", "less than a minute"),
         ("end", "2028-12-02T00:00:00Z", "more than two years"),
         ("target", POINT | {"type": "MultiPolygon"}, "split it"),
-        ("task-name", "Quay", "known are task_name"),
+        ("task-name", "Quay", "did you mean task_name?"),
     ],
 )
 def test_what_cannot_be_ordered_is_said_under_its_key(key: str, value: object, said: str) -> None:

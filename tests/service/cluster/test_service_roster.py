@@ -46,7 +46,8 @@ class Cluster:
         )
         lease = OwnLease(LEASE, steady=lambda: self.at)
         roster = SharedRoster(self.store.shifts, me.boot, lease, now=self.now)
-        return Member(roster, lease, Beat(self.store.hosts, lambda: me, lease, roster, now=self.now))
+        hosts, deliveries = self.store.hosts, self.store.deliveries
+        return Member(roster, lease, Beat(hosts, deliveries, lambda: me, lease, roster, now=self.now))
 
     async def states(self) -> dict[str, HostState]:
         return {seen.host: seen.state for seen in await self.store.hosts.reports(LEASE, self.now())}

@@ -39,7 +39,6 @@ from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.model import DeliveryState
 from orderwatch.core.orders.watches import Watch, WatchSet
-from orderwatch.service.fetching.fetcher import recover
 from orderwatch.service.fetching.mount_guard import sweep_partials
 
 USUAL = Watch(project_name="*")
@@ -248,7 +247,7 @@ async def test_a_crash_between_intent_and_name_ends_in_one_file_whatever_became_
         assert intended.intended
         if gone:
             h.tools["main"] = replace(h.tools["main"], trees={None: h.tools["main"].trees[None]})
-        await recover(h.store, h.time.now)
+        await h.store.deliveries.hand_over(h.time.now())
         await live(h, as_daemon(h, EVERYTHING), BESIDE)
         [(where, path)] = await paths(h)
         assert where == (None if gone else str(root))

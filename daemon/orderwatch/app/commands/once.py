@@ -154,9 +154,10 @@ async def _attempted(runtime: Runtime, delivery: Delivery) -> Delivery:
             move = machine.retry(delivery, utc_now())
             await runtime.store.deliveries.save(move)
             delivery = move.delivery
-        move = machine.claimed(delivery, utc_now())
-        await runtime.store.deliveries.save(move)
-        before, delivery = delivery, await runtime.fetcher.fetch(move.delivery)
+        before = delivery
+        async with runtime.lease.term() as term:
+            delivery = await runtime.store.deliveries.take(before, utc_now(), lease=runtime.lease.length)
+            delivery = await runtime.fetcher.fetch(delivery, may_act=term.may_act)
         if delivery.state is not DeliveryState.WAITING or _gives_way(before, delivery):
             break
     return delivery

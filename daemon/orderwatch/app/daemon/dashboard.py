@@ -83,7 +83,10 @@ class Dashboard:
         return Overview(
             accounts=[
                 AccountSeen(
-                    name=name, state=at.breaker.state, swept_at=self.swept.get(name) or listed.get(name)
+                    name=name,
+                    state=at.breaker.state,
+                    swept_at=self.swept.get(name) or listed.get(name),
+                    retry_at=at.breaker.trouble.until if at.breaker.trouble else None,
                 )
                 for name, at in accounts.items()
             ],

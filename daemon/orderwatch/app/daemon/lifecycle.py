@@ -22,7 +22,6 @@ from orderwatch.config import Settings, remarks
 from orderwatch.errors import ConfigError, OrderwatchError
 from orderwatch.ops.log import Redactor
 from orderwatch.ops.systemd import extending, notify, reloading, set_status
-from orderwatch.service.fetching.fetcher import recover
 
 log = structlog.get_logger()
 
@@ -55,9 +54,11 @@ async def open_daemon(settings: Settings, redactor: Redactor) -> AsyncIterator["
         store, listener, now = resources.store, resources.log_listener, resources.clock.now
         set_up_log(settings, redactor, [listener])
         log.info("daemon.started", version=orderwatch.__version__, accounts=list(plan.accounts))
-        problems = await stack.enter_async_context(tracked_problems(plan.pace, store, listener, now=now))
-        await recover(store, now)
-        membership = joined(resources, shared=plan.database.is_shared)
+        shared = plan.database.is_shared
+        host = plan.settings.cluster.name if shared else None
+        tracked = tracked_problems(plan.pace, store, listener, now=now, host=host)
+        problems = await stack.enter_async_context(tracked)
+        membership = joined(resources, shared=shared)
         resources, works = await stack.enter_async_context(membership)
         await resources.action_watch.read()  # before any worker starts what is paused
         schedule = stack.enter_context(scheduled(resources))

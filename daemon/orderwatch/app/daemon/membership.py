@@ -5,13 +5,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
-from uuid import uuid4
 
-import orderwatch
 from orderwatch.app.daemon.resources import Resources
 from orderwatch.app.daemon.supervisor import Work
-from orderwatch.app.plan import Plan
-from orderwatch.core.cluster.hosts import Host
+from orderwatch.app.daemon.this_host import this_host
+from orderwatch.db.cluster.wakeups import run_on_wakeup
 from orderwatch.errors import DatabaseError
 from orderwatch.service.cluster.beat import Beat
 from orderwatch.service.cluster.own_lease import OwnLease
@@ -31,28 +29,15 @@ async def joined(resources: Resources, *, shared: bool) -> AsyncIterator[Members
 
     Unless the database is `shared` with other hosts, this one holds every shift.
     """
-    boot, store, now = uuid4().hex, resources.store, resources.clock.now
-    lease = OwnLease(resources.dashboard.plan.settings.cluster.lease)
+    store, boot, now = resources.store, resources.store.boot, resources.clock.now
+    lease = OwnLease(resources.dashboard.plan.settings.cluster.lease, shared=shared)
     roster = SharedRoster(store.shifts, boot, lease, now=now) if shared else SoleRoster()
-    beat = Beat(store.hosts, lambda: _host(resources, boot), lease, roster, now=now)
+    beat = Beat(store.hosts, store.deliveries, lambda: this_host(resources, boot), lease, roster, now=now)
     await beat.beat()
-    watching = [partial(lease.watch, roster.renewed.trigger)] if shared else []
+    waking = partial(run_on_wakeup, resources.database, resources.fetch_wakeup.trigger)
+    watching = [partial(lease.watch, roster.renewed.trigger), waking] if shared else []
     try:
-        yield Membership(replace(resources, roster=roster), [beat.run, *watching])
+        yield Membership(replace(resources, lease=lease, roster=roster), [beat.run, *watching])
     finally:
         with suppress(DatabaseError):  # the lease ends by itself
             await store.hosts.leave(boot)
-
-
-def _host(resources: Resources, boot: str) -> Host:
-    """Return this host under the plan in effect."""
-    plan: Plan = resources.dashboard.plan
-    return Host(
-        host=plan.settings.cluster.name,
-        boot=boot,
-        version=orderwatch.__version__,
-        config_digest=plan.config_digest,
-        seen_at=resources.clock.now(),
-        accounts=sorted(plan.accounts),
-        channels=sorted(plan.notifiers),
-    )

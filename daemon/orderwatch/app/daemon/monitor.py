@@ -18,6 +18,7 @@ from orderwatch.core.notifications.problems import Problem
 from orderwatch.core.statistics import MetricCounts
 from orderwatch.errors import DatabaseError
 from orderwatch.ops import systemd
+from orderwatch.service.cluster.host_watch import HostWatch
 from orderwatch.service.notifications.attention import AttentionTracker
 from orderwatch.service.notifications.problem_tracker import ProblemTracker
 from orderwatch.service.wakeup import Wakeup
@@ -42,6 +43,9 @@ class Monitor:
         self._problems = problems
         self._status_wakeup = Wakeup()
         self._tasks = build_maintenance(supervisor.runtime.plan, _targets(resources, supervisor.runtime))
+        problems.holds = resources.roster.holds
+        lease = supervisor.runtime.plan.settings.cluster.lease
+        self._host_watch = HostWatch(resources.store.hosts, lease, problems, now=resources.clock.now)
         live = resources.monitoring.live
         live.problems = lambda: list(problems.open.values())
         live.last_backup = lambda: self._tasks.maintenance.last_backup
@@ -56,9 +60,13 @@ class Monitor:
 
     def assign(self) -> None:
         """Have the supervisor run the work of one host at a time."""
-        tick, supervisor = self._resources.poll_wakeup, self._supervisor
-        supervisor.assign(KEEPER, partial(tick.run_on_each, self._tasks.maintenance.run_due))
-        supervisor.assign(CATALOG, partial(tick.run_on_each, self._tasks.catalog_updater.update))
+        tick, roster = self._resources.poll_wakeup, self._resources.roster
+        self._supervisor.assign(
+            KEEPER,
+            partial(tick.run_on_each, self._tasks.maintenance.run_due),
+            partial(roster.renewed.run_on_each, self._host_watch.check),
+        )
+        self._supervisor.assign(CATALOG, partial(tick.run_on_each, self._tasks.catalog_updater.update))
 
     @property
     def works(self) -> Sequence[Work]:
@@ -68,6 +76,7 @@ class Monitor:
             observed.listener.run,
             self._problems.run,
             partial(self._resources.action_watch.run, observed.live.liveness.worker("actions", limit=60)),
+            partial(self._resources.roster.renewed.run_on_each, self._problems.refresh),
             partial(tick.run_on_each, self._tasks.check_runner.run_due),
             partial(tick.run_on_each, self._attention.update),
             self._feed_watchdog,

@@ -21,8 +21,9 @@ from orderwatch.ops.log import Redactor
 from orderwatch.ops.log_listener import LogListener
 from orderwatch.ops.metrics import Metrics
 from orderwatch.service.actions.controls import Controls
-from orderwatch.service.actions.watch import ActionWatch
+from orderwatch.service.actions.watch import POLL_SECONDS, SHARED_POLL_SECONDS, ActionWatch
 from orderwatch.service.clock import Clock
+from orderwatch.service.cluster.own_lease import OwnLease
 from orderwatch.service.cluster.roster import Roster, SoleRoster
 from orderwatch.service.fetching.disk_budget import Reservations
 from orderwatch.service.fetching.download_slots import DownloadSlots
@@ -105,6 +106,7 @@ class Resources:
     action_watch: ActionWatch
     host_breakers: HostBreakers = field(default_factory=HostBreakers)
     reservations: Reservations = field(default_factory=dict)
+    lease: OwnLease = field(default_factory=lambda: OwnLease(shared=False))
     roster: Roster = field(default_factory=SoleRoster)
     pool: ResourcePool = field(default_factory=ResourcePool)
 
@@ -131,7 +133,10 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
         sweep_log, changes = SweepLog(clock.now), ChangeFeed(reader, clock.now)
         dashboard = Dashboard(reader=reader, live=live, now=clock.now, swept=sweep_log.swept)
         poll_wakeup, fetch_wakeup = Wakeup(), Wakeup()
-        action_watch = ActionWatch(store, controls, (poll_wakeup, fetch_wakeup), now=clock.now)
+        interval = SHARED_POLL_SECONDS if plan.database.is_shared else POLL_SECONDS
+        action_watch = ActionWatch(
+            store, controls, (poll_wakeup, fetch_wakeup), now=clock.now, interval=interval
+        )
         views = Views(
             records=reader,
             overview=dashboard.overview,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from orderwatch.app.daemon.resources import Resources, open_resources
+from orderwatch.app.daemon.this_host import visiting
 from orderwatch.app.factories import Factory, lanes_of, open_connection, ordering_turn
 from orderwatch.app.notifications import listen, open_dispatchers, open_heartbeat
 from orderwatch.app.plan import AccountPlan, Plan, resolved
@@ -16,16 +17,17 @@ from orderwatch.app.trees.tree import StagedDestination, Tree
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.shifts import account_shift, channel_shift
 from orderwatch.core.deliveries.delivery_root import BucketRoot, DeliveryRoot
-from orderwatch.db.lock import exclusive_lock
+from orderwatch.db.lock import exclusive_lock, shared_lock
 from orderwatch.db.repositories import Store
 from orderwatch.ops.log import Redactor
 from orderwatch.ports import AccountState, Meter
 from orderwatch.provider.connection import Connection
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.actions.controls import Controls
+from orderwatch.service.cluster.own_lease import OwnLease
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.disk_budget import DiskBudget
-from orderwatch.service.fetching.fetcher import Fetcher, recover
+from orderwatch.service.fetching.fetcher import Fetcher
 from orderwatch.service.fetching.mount_guard import MountGuard
 from orderwatch.service.liveness import Worker, liveness_limit
 from orderwatch.service.notifications.dispatcher import Dispatcher
@@ -65,6 +67,7 @@ class Runtime:
     fetcher: Fetcher
     trees: Mapping[str | None, OpenTree]
     controls: Controls
+    lease: OwnLease
 
     @property
     def watchers(self) -> Sequence[Poller | StandingOrders]:
@@ -73,11 +76,14 @@ class Runtime:
 
 @asynccontextmanager
 async def open_runtime(plan: Plan, redactor: Redactor) -> AsyncIterator[Runtime]:
-    """Open a runtime for a command, and recover what a killed process left."""
-    async with open_resources(plan, redactor) as resources, build_runtime(resources, plan) as runtime:
+    """Open a runtime for a command, and queue again what a killed process was downloading."""
+    async with (
+        open_resources(plan, redactor) as opened,
+        visiting(opened, shared=plan.database.is_shared) as resources,
+        build_runtime(resources, plan) as runtime,
+    ):
         await listen(resources.store, plan.channels, resources.notify_wakeup)
         await resources.action_watch.read()
-        await recover(resources.store, resources.clock.now)
         yield runtime
 
 
@@ -111,6 +117,7 @@ async def build_runtime(resources: Resources, plan: Plan) -> AsyncIterator[Runti
             fetcher=await builder.fetcher(tools),
             trees=trees,
             controls=resources.controls,
+            lease=resources.lease,
         )
 
 
@@ -141,8 +148,11 @@ class RuntimeBuilder:
     @asynccontextmanager
     async def _tree(self, tree: Tree) -> AsyncIterator[OpenTree]:
         destination = tree.destination(self.plan.permissions)
-        lock = partial(exclusive_lock, tree.folder / ".orderwatch" / "tree")
-        volume = MountGuard(resolved(tree.root), destination, self.resources.store, lock)
+        lock = partial(
+            shared_lock if tree.is_shared else exclusive_lock, tree.folder / ".orderwatch" / "tree"
+        )
+        root, store = resolved(tree.root), self.resources.store
+        volume = MountGuard(root, destination, store, lock, shared=tree.is_shared)
         keep_free = self.plan.keep_free
         space = DiskBudget(destination.free, keep_free, destination.device, self.resources.reservations)
         try:
@@ -262,6 +272,7 @@ class RuntimeBuilder:
             now=resources.clock.now,
             rng=resources.rng,
             host_breakers=resources.host_breakers,
+            lease=resources.lease,
             controls=resources.controls,
             liveness=resources.monitoring.live.liveness,
             max_silence=self._patience,

@@ -65,9 +65,9 @@ class Supervisor:
         """Start workers that run across reloads, until `drain`."""
         self._always += [self._tasks.create_task(work()) for work in works]
 
-    def assign(self, shift: str, work: Work) -> None:
-        """Run this work across reloads, whenever this host holds the shift."""
-        self._assigned[shift] = Assignment(shift, work)
+    def assign(self, shift: str, *works: Work) -> None:
+        """Run these works across reloads, whenever this host holds the shift."""
+        self._assigned |= {work: Assignment(shift, work) for work in works}
 
     async def apply(self, plan: Plan) -> None:
         """Apply another plan; raises `OrderwatchError` if that fails, and nothing changed.
@@ -148,7 +148,10 @@ class Supervisor:
         return {**_watchers(self._resources, runtime), **self._assigned}
 
     async def drain(self) -> None:
-        """Stop all workers; downloads get a few seconds to finish and resume after the next start."""
+        """Stop all workers; downloads resume after the next start, or at once on another host.
+
+        If there is no other host they get a few seconds to finish.
+        """
         self._resources.store.database.stop_waiting()
         await self._turn.acquire()  # for good: nothing starts workers any more
         await self._cancel(self._watching.keys())
@@ -159,7 +162,8 @@ class Supervisor:
             self._stop(pool)
         workers = [worker for pool in pools for worker in pool.workers]
         if workers:
-            await asyncio.wait(workers, timeout=_STOP_GRACE_SECONDS)
+            grace = 0.0 if self._resources.lease.is_shared else _STOP_GRACE_SECONDS
+            await asyncio.wait(workers, timeout=grace)
         for worker in workers:
             worker.cancel()
 

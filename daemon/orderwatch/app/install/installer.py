@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from orderwatch.app.install.unit_files import Piece, Place, pieces
+from orderwatch.config.schema import SCHEMA_NAME
 from orderwatch.errors import OrderwatchError
 
 Say = Callable[[str], None]
@@ -179,7 +180,9 @@ class Installer:
 def shown(place: Place) -> Iterator[str]:
     """Yield what `install` would write, as text."""
     for piece in pieces(place):
-        if piece.text:
+        if piece.path.name == SCHEMA_NAME:
+            yield f"# --- {piece.path}: the output of `orderwatch schema`\n"
+        elif piece.text:
             yield f"# --- {piece.path} (mode {piece.mode:04o})\n{piece.text}"
 
 

@@ -5,7 +5,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-import orderwatch
+from orderwatch.config.schema import SCHEMA_NAME, schema_text
+from orderwatch.packaged import read_packaged
 
 _PACKAGED_COMMAND = "/opt/orderwatch/bin/orderwatch"  # in the files of systemd/
 _ROOT_LINE = 'root = "/var/lib/orderwatch/deliveries"'
@@ -78,7 +79,7 @@ def pieces(place: Place) -> list[Piece]:
     ours = [Piece(path=place.units / "orderwatch.service", text=_unit(place))]
     dropins = place.units / "orderwatch.service.d"
     if place.systemd >= _MIN_RELOAD_NOTIFY_VERSION:
-        text = _fitted(_read("systemd/orderwatch.service.d/10-v254.conf"), place)
+        text = _fitted(read_packaged("systemd/orderwatch.service.d/10-v254.conf"), place)
         ours.append(Piece(path=dropins / "10-v254.conf", text=text))
     if place.home is None:
         if place.deliveries is not None:
@@ -86,9 +87,10 @@ def pieces(place: Place) -> list[Piece]:
             ours.append(Piece(path=dropins / "20-deliveries.conf", text=text))
         for kind in ("sysusers", "tmpfiles"):
             path = Path(f"/etc/{kind}.d/orderwatch.conf")
-            ours.append(Piece(path=path, text=_read(f"systemd/orderwatch.{kind}")))
+            ours.append(Piece(path=path, text=read_packaged(f"systemd/orderwatch.{kind}")))
     if place.command != place.wrapper:
         ours.append(Piece(path=place.wrapper, text=_wrapper(place), mode=0o755, optional=True))
+    ours.append(Piece(path=place.configuration / SCHEMA_NAME, text=schema_text()))
     return [*ours, *_theirs(place)]
 
 
@@ -105,7 +107,7 @@ def why_hidden(*paths: Path) -> list[str]:
 
 def _unit(place: Place) -> str:
     name = "orderwatch-user.service" if place.home else "orderwatch.service"
-    return _fitted(_read(f"systemd/{name}"), place)
+    return _fitted(read_packaged(f"systemd/{name}"), place)
 
 
 def _fitted(text: str, place: Place) -> str:
@@ -126,7 +128,7 @@ def _wrapper(place: Place) -> str:
 
 def _theirs(place: Place) -> list[Piece]:
     """Return the example configuration with this machine's paths, and an empty secret."""
-    text = _read("config.example.toml")
+    text = read_packaged("config.example.toml")
     deliveries = place.deliveries or place.state / "deliveries"
     text = re.sub(rf"(?m)^{re.escape(_ROOT_LINE)}", lambda _: f"root = {_toml(deliveries)}", text)
     secret = place.configuration / "main-secret"
@@ -140,13 +142,6 @@ def _theirs(place: Place) -> list[Piece]:
         Piece(path=path, text=text, mode=mode, theirs=True),
         Piece(path=secret, text="", mode=mode, theirs=True),
     ]
-
-
-def _read(name: str) -> str:
-    """Read a file of the repository; an installed package contains it."""
-    package = Path(orderwatch.__file__).parent
-    inside = package / name
-    return (inside if inside.exists() else package.parent.parent / name).read_text(encoding="utf-8")
 
 
 def _quoted(path: Path) -> str:

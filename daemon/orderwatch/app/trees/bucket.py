@@ -28,21 +28,32 @@ class ObjectStore:
         self._bucket = bucket
         self._sender = Sender()
 
-    def tree(self, root: BucketRoot, spool: Path) -> "BucketTree":
-        return BucketTree(self._bucket(root), spool, self._sender)
+    def tree(self, root: BucketRoot, spool: Path, *, has_others: bool) -> "BucketTree":
+        """Return a tree, into which other hosts may write too; the spool is only this host's."""
+        return BucketTree(self._bucket(root), spool, self._sender, has_others=has_others)
 
 
 class BucketTree:
-    """`folder` is the spool."""
+    """`folder` is the spool, which belongs to this host alone."""
 
-    def __init__(self, bucket: Bucket, spool: Path, sender: Sender) -> None:
+    is_shared = False
+
+    def __init__(self, bucket: Bucket, spool: Path, sender: Sender, *, has_others: bool) -> None:
         self.root = bucket.root
         self.folder = spool
         self._bucket = bucket
         self._sender = sender
+        self._has_others = has_others
 
     def destination(self, permissions: Permissions) -> S3Destination:
-        return S3Destination(self._bucket, self.folder, permissions, now=utc_now, sender=self._sender)
+        return S3Destination(
+            self._bucket,
+            self.folder,
+            permissions,
+            now=utc_now,
+            sender=self._sender,
+            has_others=self._has_others,
+        )
 
     def inspector(self, *, is_whole: bool = True) -> S3Inspector:
         return S3Inspector(self._bucket, self.folder, is_whole=is_whole)

@@ -13,12 +13,19 @@ from orderwatch.transfer.write_probe import try_unnamed, try_writing
 
 
 class FolderTree:
-    def __init__(self, root: Path) -> None:
+    """`shared_as` is the name of this host, if others write there too."""
+
+    def __init__(self, root: Path, shared_as: str | None = None) -> None:
         self.root = root
         self.folder = root
+        self._shared_as = shared_as
+
+    @property
+    def is_shared(self) -> bool:
+        return self._shared_as is not None
 
     def destination(self, permissions: Permissions) -> FilesystemDestination:
-        return FilesystemDestination(self.root, permissions)
+        return FilesystemDestination(self.root, permissions, shared_as=self._shared_as)
 
     def inspector(self, *, is_whole: bool = True) -> TreeInspector:
         del is_whole  # reading costs nothing but time

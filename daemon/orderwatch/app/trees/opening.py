@@ -37,9 +37,9 @@ def open_object_store(settings: config.S3, network: Network) -> "AbstractAsyncCo
 def tree_of(plan: Plan, root: DeliveryRoot, store: "ObjectStore | None" = None) -> Tree:
     """Return the tree of a root; a bucket needs the object store."""
     if not isinstance(root, BucketRoot):
-        return FolderTree(root)
+        return FolderTree(root, plan.shared_as)
     assert store is not None, "a bucket needs its store"  # noqa: S101 - a fault of ours
-    return store.tree(root, plan.folder(root))
+    return store.tree(root, plan.folder(root), has_others=plan.database.is_shared)
 
 
 def inner_trees(root: DeliveryRoot, roots: Mapping[str | None, DeliveryRoot]) -> list[str]:

@@ -33,6 +33,11 @@ class Tree(Protocol):
     @property
     def folder(self) -> Path: ...
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other hosts write into the folder too."""
+        ...
+
     def destination(self, permissions: Permissions) -> StagedDestination: ...
 
     def inspector(self, *, is_whole: bool = True) -> TreeAudit:

@@ -41,6 +41,8 @@ _OF_PROBLEMS: Mapping[str, str] = {
     "config.refused": "Correct the configuration and reload it. `orderwatch check` lists every problem.",
     "http.unavailable": "Choose another `[http] listen`, or stop the process that uses the address.",
     "notify.failing": "Test this `[[notify]]` channel with `orderwatch notify --test`.",
+    "host.gone": "Start it. If it is gone for good, run `orderwatch hosts --forget NAME`.",
+    "host.differs": "Install the same version and the same configuration on every host, and reload it.",
     "heartbeat.failing": "Check `[heartbeat] url`, and that this host can reach it.",
 }
 

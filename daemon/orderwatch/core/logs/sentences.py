@@ -16,7 +16,7 @@ _TEXTS: Mapping[str, tuple[str, ...]] = {
     "config.reloaded": ("the configuration was applied",),
     "config.remark": ("{detail}",),
     "config.idle": ("{detail}",),
-    "recovery.done": ("{released} downloads of the last process continue",),
+    "recovery.done": ("{released} downloads of a process that ended continue",),
     "action.noticed": (
         "{who}: {action} of order {order_id}, account {account}",
         "{who}: {action} of order {order_id}",
@@ -50,6 +50,7 @@ _TEXTS: Mapping[str, tuple[str, ...]] = {
     "delivery.waiting": ("order {order_id}: {attachment} of scene {scene_id} waits: {reason}",),
     "delivery.parked": ("order {order_id}: {attachment} of scene {scene_id} is parked: {reason}",),
     "delivery.given_up": ("order {order_id}: {attachment} of scene {scene_id} was given up: {reason}",),
+    "delivery.lost": ("order {order_id}: another host continues the download of scene {scene_id}",),
     "delivery.same_bytes": ("order {order_id}: scene {scene_id} was published again with the same bytes",),
     "account.recovered": ("the provider answers account {account} again, after {lasted_seconds}",),
     "account.still_troubled": ("account {account} still has its problem: {reason}",),

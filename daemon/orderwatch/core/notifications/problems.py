@@ -136,6 +136,8 @@ _PAIRS = (
         by="channel",
         lasts="notify.still_failing",
     ),
+    _pair("host.gone", "host {host} shows no sign of life", "host.returned", "host.forgotten", by="host"),
+    _pair("host.differs", "host {host} differs from the others", "host.agrees", by="host"),
     _pair("heartbeat.failing", "the heartbeat URL does not respond", "heartbeat.restored"),
 )
 
@@ -143,6 +145,29 @@ _BEGINS = {event: pair for pair in _PAIRS for event in pair.begins}
 _LASTS = {event: pair for pair in _PAIRS for event in pair.lasts}
 _ENDS = {event: pair for pair in _PAIRS for event in pair.ends}
 BEGINS = frozenset(_BEGINS)
+ON_HOST = "on_host"  # the field of a problem that is a host's own, if there are several hosts
+_OWN = frozenset(
+    event
+    for event, pair in (_BEGINS | _LASTS | _ENDS).items()
+    if next(iter(pair.begins))
+    in {
+        "tree.unusable",
+        "attention.failing",
+        "clock.wrong",
+        "token.refresh_failed",
+        "downloads.failing",
+        "space.short",
+        "database.busy",
+        "backup.failed",
+        "config.refused",
+        "http.unavailable",
+    }
+)
+
+
+def located(event: str, fields: Mapping[str, object], host: str | None) -> Mapping[str, object]:
+    """Returns the fields of an event with the name of this host, if the problem is the host's own."""
+    return {**fields, ON_HOST: host} if host is not None and event in _OWN else fields
 
 
 def begins(event: str, fields: Mapping[str, object]) -> str | None:
@@ -196,7 +221,8 @@ def words_of(event: str, facts: Mapping[str, object]) -> str:
     pair = _BEGINS.get(event)
     if pair is None:  # written by another version
         return event
-    return pair.begins[event].format_map(_Fields(facts))
+    text = pair.begins[event].format_map(_Fields(facts))
+    return f"{text} on host {facts[ON_HOST]}" if ON_HOST in facts else text
 
 
 def beginning_of(event: str) -> str | None:
@@ -213,4 +239,6 @@ class _Fields(dict[str, object]):
 def _key(pair: _Pair, fields: Mapping[str, object]) -> str:
     """Returns the key, as JSON so that it is unambiguous."""
     first = next(iter(pair.begins))
-    return json.dumps([first, *(fields.get(name) for name in pair.by)], ensure_ascii=False, default=str)
+    where = [fields[ON_HOST]] if ON_HOST in fields else []
+    parts = [first, *(fields.get(name) for name in pair.by), *where]
+    return json.dumps(parts, ensure_ascii=False, default=str)

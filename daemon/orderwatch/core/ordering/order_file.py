@@ -20,7 +20,7 @@ _MAX_DIGITS = 4000  # int() has a limit near it
 _NUMBER_TOO_LONG = "contains a number with thousands of digits; write a shorter one"
 _TOO_DEEP = "is nested too deep; write an order as the examples do"
 _DRAFT_READERS = {"account": read_name, "note": read_note}
-_FILE_KEYS = (*KEYS, *_DRAFT_READERS)
+FILE_KEYS = (*KEYS, *_DRAFT_READERS)
 _FEATURE_KEYS = {"type", "id", "bbox", "geometry", "properties", "crs"}
 _JSON = re.compile(r"\s*(\{|\[\s*[{\]])")
 _FEATURES = "write a Feature or a FeatureCollection, with task_name, product and so on in its properties"
@@ -136,7 +136,7 @@ def _of_geojson(document: Mapping[str, object]) -> tuple[list[_Order], list[str]
         case {"type": "Feature"}:
             return [_of_feature(document)], []
         case {"type": "FeatureCollection", "features": [_, *_] as features}:
-            astray = [key for key in document if key in _FILE_KEYS]
+            astray = [key for key in document if key in FILE_KEYS]
             problems = [f"{key}: must be in the properties of each Feature" for key in astray]
             return [_of_feature(feature) for feature in features], [*_crs_problems(document), *problems]
         case {"type": "FeatureCollection"}:
@@ -168,7 +168,7 @@ def read_draft(
     order: Mapping[str, object], known: Callable[[str | None], KnownOrderNames | None] = lambda _account: None
 ) -> tuple[Draft | None, list[str]]:
     """Returns the order of a table, or every problem; `known` as for `read_orders`."""
-    problems = unknown_keys(order, _FILE_KEYS)
+    problems = unknown_keys(order, FILE_KEYS)
     own: dict[str, str | None] = {}
     wrong = []
     for key, read in _DRAFT_READERS.items():

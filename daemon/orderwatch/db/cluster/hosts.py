@@ -10,6 +10,7 @@ from orderwatch.core.cluster.hosts import Host, HostReport, host_states
 from orderwatch.core.cluster.shifts import accounts_of
 from orderwatch.core.model import DeliveryState
 from orderwatch.db.cluster.moment import moment
+from orderwatch.db.cluster.wakeups import wake_hosts
 from orderwatch.db.database import Database
 from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.tables import deliveries, hosts, shifts
@@ -30,7 +31,11 @@ class Hosts:
         await self._database.write(work)
 
     async def leave(self, boot: str) -> None:
-        await self._database.execute(delete(hosts).where(hosts.c.boot == boot))
+        def work(db: Connection) -> None:
+            db.execute(delete(hosts).where(hosts.c.boot == boot))
+            wake_hosts(db)
+
+        await self._database.write(work)
 
     async def forget(self, host: str) -> bool:
         forgotten = delete(hosts).where(hosts.c.host == host)

@@ -84,9 +84,13 @@ def fence_check(name: str, fence: Callable[[], int | None]) -> Callable[[Connect
 
 
 def _live_hosts(db: Connection, since: datetime) -> dict[str, Collection[str]]:
-    """Return the shifts that each live host can hold, by its boot."""
+    """Return the shifts that each live host can hold, by its boot; commands, without accounts, hold none."""
     rows = db.execute(select(hosts.c.boot, hosts.c.facts).where(hosts.c.seen_at > since))
-    return {boot: shifts_of(facts.get("accounts", ()), facts.get("channels", ())) for boot, facts in rows}
+    return {
+        boot: shifts_of(facts["accounts"], facts.get("channels", ()))
+        for boot, facts in rows
+        if facts.get("accounts")
+    }
 
 
 def _holders(db: Connection, at: datetime, live: Collection[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, create_engine, event
@@ -23,6 +24,7 @@ R = TypeVar("R")
 _TURN = 6_823_947  # the key of the advisory lock that writers hold; any number, the same on all hosts
 _MAX_READERS = 4
 _CONNECT_TIMEOUT_SECONDS = 10.0
+_RECONNECT_SECONDS = 1.0
 _STATEMENT_TIMEOUT_SECONDS = 60.0  # of the client: the server may be gone without a word
 _SETTINGS = {
     "application_name": "orderwatch",
@@ -72,6 +74,25 @@ def run_blocking(server: PostgresServer, work: Callable[[Connection], R]) -> R:
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(greenlet_spawn(unit))).result()
+
+
+async def run_on_notification(server: PostgresServer, channel: str, on_notified: Callable[[], None]) -> None:
+    """Call `on_notified` at each notification, and at each new connection, forever."""
+    while True:
+        with suppress(BusyError, DatabaseError):
+            connection = await _connect(server)
+            ended = asyncio.Event()
+            connection.add_termination_listener(lambda _, ended=ended: ended.set())
+            try:
+                await connection.add_listener(channel, lambda *_: on_notified())
+                on_notified()
+                await ended.wait()
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+            finally:
+                connection.terminate()
+        await asyncio.sleep(_RECONNECT_SECONDS)
 
 
 def is_passing(cause: object) -> bool:

@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from orderwatch.core.deliveries.hosts import HostKey
 from orderwatch.core.model import DeliveryState
+from orderwatch.db.cluster.leases import LAPSED
 from orderwatch.db.tables import captures, deliveries, orders
 
 _RETRIED = (DeliveryState.WAITING, DeliveryState.PARKED)
@@ -29,6 +30,7 @@ CAPTURE_OF_DELIVERY = and_(
     captures.c.order_row == deliveries.c.order_row, captures.c.capture_id == deliveries.c.capture_id
 )
 IS_WANTED = deliveries.c.state == DeliveryState.WANTED
+_ALL_WANTED = select(deliveries.c.id).where(IS_WANTED)
 
 # The first wanted delivery of each capture, each found by a step in the index from the one before.
 _here, _next = deliveries.alias("here"), deliveries.alias("next")
@@ -53,7 +55,8 @@ def next_due(
     """Select the due delivery to fetch next: rush orders, then by publication, then by size.
 
     Before all others go those from doubted hosts, of these the one tried least. `roots` are marked if nothing
-    may be written there. Parameters: `accounts`, `now`, `beyond`, and `room_N` for the Nth root.
+    may be written there. What no live host fetches any more is due. Parameters: `accounts`, `now`, `beyond`,
+    those of `LAPSED`, and `room_N` for the Nth root.
     """
     is_fit = and_(_IS_OF_ACCOUNTS, ~_is_from(resting), _fits(roots))
     tried_least: list[ColumnElement[Any]] = []
@@ -61,9 +64,9 @@ def next_due(
         is_doubted = _is_from(doubted)
         tried = (deliveries.c.attempts, deliveries.c.not_before)
         tried_least = [is_doubted.desc(), *(case((is_doubted, column)) for column in tried)]
-        among = union_all(select(deliveries.c.id).where(IS_WANTED, is_fit), *_retried(is_fit, None))
+        among = union_all(_ALL_WANTED.where(is_fit), LAPSED, *_retried(is_fit, None))
     else:
-        among = union_all(_foremost_wanted(is_fit), *_retried(is_fit, _MAX_RETRIED))
+        among = union_all(_foremost_wanted(is_fit), LAPSED, *_retried(is_fit, _MAX_RETRIED))
     first = (
         select(deliveries.c.id)
         .join_from(deliveries, orders, orders.c.id == deliveries.c.order_row)

@@ -18,7 +18,7 @@ from sqlalchemy import (
     select,
 )
 
-from orderwatch.core.model import Order
+from orderwatch.core.model import SETTLED, Order
 from orderwatch.db.database import Database
 from orderwatch.db.queries.loading import load
 from orderwatch.db.queries.order_ids import BY_ID
@@ -36,14 +36,22 @@ _LAST_TRANSITION = (
     .where(transitions.c.account == orders.c.account, transitions.c.order_id == orders.c.order_id)
     .scalar_subquery()
 )
+_CAPTURES = select(func.count()).where(captures.c.order_row == orders.c.id).scalar_subquery()
+_STORED = and_(deliveries.c.order_row == orders.c.id, deliveries.c.state.in_(SETTLED))
 _SORT_KEYS: dict[Sort, tuple[ColumnElement[Any], ...]] = {
     Sort.ORDER_ID: BY_ID,
     Sort.NAME: (func.lower(orders.c.task_name),),
     Sort.STATUS: (orders.c.word,),
     Sort.STATE: (orders.c.state,),
+    Sort.PRODUCT: (orders.c.product,),
+    Sort.PRIORITY: (orders.c.priority,),
+    Sort.PLACED: (orders.c.placed_at,),
     Sort.START: (orders.c.start,),
     Sort.END: (orders.c.end,),
     Sort.NEXT_LOOK: (orders.c.next_look_at,),
+    Sort.CAPTURES: (_CAPTURES,),
+    Sort.STORED: (select(func.count()).where(_STORED).scalar_subquery(),),
+    Sort.BYTES: (select(func.sum(deliveries.c.size)).where(_STORED).scalar_subquery(),),
     Sort.MOVED: (_LAST_TRANSITION,),
     Sort.ATTENTION: (_NEEDS_A_PERSON,),
 }

@@ -1,4 +1,4 @@
-"""Notices what people do beside the daemon: reads the rows twice a second, and wakes the workers."""
+"""Notices what people do beside the daemon: reads the rows regularly, and wakes the workers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
@@ -14,7 +14,8 @@ from orderwatch.service.wakeup import Wakeup
 
 log = structlog.get_logger()
 
-_POLL_SECONDS = 0.4  # people get an answer within a second
+POLL_SECONDS = 0.4  # people get an answer within a second
+SHARED_POLL_SECONDS = 1.5  # of each host on one database
 _MAX_AGE = timedelta(minutes=10)  # of a refresh; who requested it waits no longer
 
 
@@ -28,12 +29,14 @@ class ActionWatch:
         wakeups: Collection[Wakeup],
         *,
         now: Callable[[], datetime],
+        interval: float = POLL_SECONDS,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._controls = controls
         self._wakeups = wakeups
         self._now = now
+        self._interval = interval
         self._pause = pause
         self._newest: int | None = None  # None before the first reading
 
@@ -48,7 +51,7 @@ class ActionWatch:
             while True:
                 worker.progress()
                 await self.read()
-                await self._pause(_POLL_SECONDS)
+                await self._pause(self._interval)
 
     async def read(self) -> None:
         """Read what is new, if anything is."""

@@ -1,4 +1,4 @@
-"""The beat: each quarter of a lease this host shows that it lives, and renews its shifts."""
+"""The beat: each quarter of a lease this host shows that it lives, and renews its leases and shifts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ import structlog
 
 from orderwatch.core.cluster.hosts import Host
 from orderwatch.errors import DatabaseError
-from orderwatch.ports import Hosts
+from orderwatch.ports import Deliveries, Hosts
 from orderwatch.service.cluster.own_lease import OwnLease
 from orderwatch.service.cluster.roster import Roster
 
@@ -24,6 +24,7 @@ class Beat:
     def __init__(
         self,
         hosts: Hosts,
+        deliveries: Deliveries,
         me: Callable[[], Host],
         lease: OwnLease,
         roster: Roster,
@@ -32,6 +33,7 @@ class Beat:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._hosts = hosts
+        self._deliveries = deliveries
         self._me = me
         self._lease = lease
         self._roster = roster
@@ -49,8 +51,15 @@ class Beat:
 
     async def beat(self) -> None:
         """Beat once. Raises `DatabaseError`."""
-        began_at = self._lease.steady()
-        await self._hosts.beat(replace(self._me(), seen_at=self._now()))
+        began_at, now = self._lease.steady(), self._now()
+        if not self._lease.is_sound:  # after a pause other hosts may have taken over
+            await self._deliveries.hand_over(now)
+        _, released = await asyncio.gather(  # in one transaction
+            self._hosts.beat(replace(self._me(), seen_at=now)),
+            self._deliveries.renew(now, lease=self._lease.length),
+        )
+        if released:
+            log.info("recovery.done", released=released)
         await self._roster.renew()
         self._lease.renew(began_at)
         self._roster.renewed.trigger()

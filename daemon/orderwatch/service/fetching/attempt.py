@@ -20,12 +20,14 @@ from orderwatch.ports import (
     Archive,
     Destination,
     Fetched,
+    MayAct,
     Meter,
     Offer,
     Quarantined,
     Start,
     Store,
     Transport,
+    always,
 )
 from orderwatch.service.account_breaker import AccountBreaker
 from orderwatch.service.fetching.delivery_record import DeliveryRecord
@@ -64,7 +66,8 @@ class FetchContext:
 class Attempt:
     """Downloads, verifies and publishes a claimed delivery, and updates its `row` step by step.
 
-    `visit` counts its connections to the download host; `worker` records progress.
+    `visit` counts its connections to the download host; `worker` records progress. It publishes only while
+    it `may_act`.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Attempt:
         *,
         visit: HostVisit,
         worker: Worker | None = None,
+        may_act: MayAct = always,
     ) -> None:
         self.row = DeliveryRecord(delivery, context.store, context.now)
         self.visit = visit
@@ -81,6 +85,7 @@ class Attempt:
         self._began = time.monotonic()
         self._context = context
         self._worker = worker or unsupervised()
+        self._may_act = may_act
         self._tree = context.trees[None]
         self._plan = context.watched.usual
         self._promise = NO_PROMISE
@@ -102,6 +107,7 @@ class Attempt:
             self._tree.space,
             now=self._context.now,
             worker=self._worker,
+            may_act=self._may_act,
         )
 
     async def run(self) -> None:
@@ -109,6 +115,7 @@ class Attempt:
         order = await self._order()
         self._plan = self._context.watched.delivery_plan(traits_of(order))
         await self._choose_tree()
+        await self._tree.destination.adopt(self._part, self.delivery)
         if self.delivery.intended:
             await self._publication.resume(order)
             self._count_stored()
@@ -142,6 +149,7 @@ class Attempt:
         """Release the reserved connection and disk space."""
         self.visit.leave()
         self._tree.space.release(self.delivery.key)
+        self._tree.destination.leave(self._part)
 
     def _count_stored(self) -> None:
         self._context.meter.stored(time.monotonic() - self._began)

@@ -16,7 +16,7 @@ from orderwatch.core.deliveries.sidecar import sidecar
 from orderwatch.core.model import Delivery, DeliveryState, Order
 from orderwatch.core.orders.watches import DeliveryPlan, traits_of
 from orderwatch.errors import DiskError, HeldError, MissingError, ProviderError, TransferError
-from orderwatch.ports import MAX_SMALL_BYTES, Checked, Publishable, SmallFile
+from orderwatch.ports import MAX_SMALL_BYTES, Checked, MayAct, Publishable, SmallFile, always
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.delivery_record import log_fields
 from orderwatch.service.fetching.host_breaker import HostVisit
@@ -33,12 +33,19 @@ class Batch:
     """Deliveries of one capture that were claimed together. `deliveries` mirror their rows."""
 
     def __init__(
-        self, deliveries: Sequence[Delivery], context: FetchContext, *, visit: HostVisit, worker: Worker
+        self,
+        deliveries: Sequence[Delivery],
+        context: FetchContext,
+        *,
+        visit: HostVisit,
+        worker: Worker,
+        may_act: MayAct = always,
     ) -> None:
         self.deliveries = {one.key: one for one in deliveries}
         self._context = context
         self._visit = visit
         self._worker = worker
+        self._may_act = may_act
         self._began = time.monotonic()
 
     @property
@@ -131,7 +138,8 @@ class Batch:
             [
                 Publishable(partial_name(one), one.path or "", sidecar(order, one, now), checked)
                 for one, checked in intended
-            ]
+            ],
+            may_act=self._may_act,
         )
         stored = [one for (one, _), is_done in zip(intended, published, strict=True) if is_done]
         changes = [machine.on_stored(one, now) for one in stored]

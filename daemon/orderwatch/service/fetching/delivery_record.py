@@ -76,12 +76,13 @@ class DeliveryRecord:
         await self._apply(machine.on_duplicate(self.delivery, self._now(), same.version))
 
     async def mark_stored(self, reason: str | None) -> None:
-        """Record the delivery as stored; former versions first, so that a crash in between is recovered."""
-        now = self._now()
-        for former in await self._stored_siblings() if self.delivery.version > 1 else ():
-            if former.version < self.delivery.version:
-                await self._store.deliveries.save(machine.on_superseded(former, now, self.delivery.version))
-        await self._apply(machine.on_stored(self.delivery, now, reason))
+        """Record the delivery as stored, and former versions as superseded by it."""
+        now, own = self._now(), self.delivery
+        siblings = await self._stored_siblings() if own.version > 1 else ()
+        former = [machine.on_superseded(d, now, own.version) for d in siblings if d.version < own.version]
+        change = machine.on_stored(own, now, reason)
+        await self._store.deliveries.save_all([*former, change])
+        self.delivery = change.delivery
 
     async def _apply(self, change: DeliveryUpdate) -> None:
         await self._store.deliveries.save(change)

@@ -20,8 +20,9 @@ from orderwatch.errors import (
     TransferError,
     UnexpectedError,
 )
-from orderwatch.ports import Store
+from orderwatch.ports import MayAct, Store, always
 from orderwatch.service.actions.controls import Controls
+from orderwatch.service.cluster.own_lease import OwnLease
 from orderwatch.service.error_boundary import contain_errors
 from orderwatch.service.fetching.attempt import Attempt, AttemptTree, FetchContext
 from orderwatch.service.fetching.batch import MAX_FILES, Batch
@@ -34,6 +35,7 @@ from orderwatch.service.wakeup import Wakeup
 
 log = structlog.get_logger()
 
+_ENDS_OF_BATCHES = (UnexpectedError, StaleOrderError)  # its deliveries are queued again
 _MAX_HOST_WAIT = timedelta(hours=1)  # the longest Retry-After that is honoured
 
 
@@ -52,6 +54,7 @@ class Fetcher:
         now: Callable[[], datetime],
         rng: random.Random,
         host_breakers: HostBreakers | None = None,
+        lease: OwnLease | None = None,
         controls: Controls | None = None,
         liveness: Liveness | None = None,
         max_silence: float = MAX_SILENCE_SECONDS,
@@ -63,6 +66,7 @@ class Fetcher:
         self._now = now
         self._rng = rng
         self._host_breakers = host_breakers or HostBreakers()
+        self._lease = lease or OwnLease(shared=False)
         self._controls = controls or Controls()
         self._liveness = liveness or Liveness()
         self._max_silence = max_silence
@@ -87,16 +91,19 @@ class Fetcher:
     ) -> bool:
         """Download the next delivery; returns False if there is none."""
         worker.idle()  # waiting for a slot is no hang: its holder is supervised itself
-        async with slots.slot() as slot:
+        delivery = None
+        async with slots.slot() as slot, self._lease.term() as term:
             worker.progress()
             if stopping.is_set():
                 return True
             delivery = await self._claim(ticket)
             if delivery is not None:
-                await self._fetch_with_others(delivery, slot, worker)
-            return delivery is not None
+                await self._fetch_with_others(delivery, slot, worker, term.may_act)
+        return delivery is not None
 
-    async def _fetch_with_others(self, delivery: Delivery, slot: Slot, worker: Worker) -> None:
+    async def _fetch_with_others(
+        self, delivery: Delivery, slot: Slot, worker: Worker, may_act: MayAct
+    ) -> None:
         """Fetch a claimed delivery, together with more of its capture if their files are small."""
         names = self._small.of(delivery.account)
         is_first = (delivery.version, delivery.attempts, delivery.path) == (1, 0, None)
@@ -106,20 +113,25 @@ class Fetcher:
             and is_first
             and not self._contexts[delivery.account].watched.extracts
         ):
-            more = await self._store.deliveries.claim_more(delivery, self._now(), names, MAX_FILES - 1)
+            more = await self._store.deliveries.claim_more(
+                delivery, self._now(), names, MAX_FILES - 1, lease=self._lease.length
+            )
         if more:
-            await self.fetch_batch([delivery, *more], worker)
+            await self.fetch_batch([delivery, *more], worker, may_act)
         else:
-            await self.fetch(delivery, slot, worker)
+            await self.fetch(delivery, slot, worker, may_act)
 
-    async def fetch_batch(self, deliveries: Sequence[Delivery], worker: Worker) -> None:
+    async def fetch_batch(
+        self, deliveries: Sequence[Delivery], worker: Worker, may_act: MayAct = always
+    ) -> None:
         """Make one attempt at claimed deliveries of one capture; queue those again that it leaves."""
         first = deliveries[0]
         visit = self._host_breakers.visit(first, self._now)
-        batch = Batch(deliveries, self._contexts[first.account], visit=visit, worker=worker)
+        context = self._contexts[first.account]
+        batch = Batch(deliveries, context, visit=visit, worker=worker, may_act=may_act)
         try:
             async with self._controls.until_paused(first.account):
-                with contextlib.suppress(UnexpectedError), contain_errors(account=first.account):
+                with contextlib.suppress(*_ENDS_OF_BATCHES), contain_errors(account=first.account):
                     await batch.run()
         finally:
             self._ended_attempts += 1
@@ -157,6 +169,8 @@ class Fetcher:
 
     async def next(self) -> Delivery | None:
         """Claim the delivery that is due next; None if none can be downloaded now."""
+        if not self._lease.is_sound:
+            return None
         now = self._now()
         self._host_breakers.forget(now, self._max_wait)
         return await self._store.deliveries.claim(
@@ -166,6 +180,7 @@ class Fetcher:
             await self._space_by_root(),
             resting=self._host_breakers.resting(now),
             doubted=self._host_breakers.doubted(),
+            lease=self._lease.length,
         )
 
     def _open_accounts(self) -> list[str]:
@@ -186,17 +201,25 @@ class Fetcher:
         return {root: await _space_of(tree) for root, tree in trees.items()}
 
     async def fetch(
-        self, delivery: Delivery, slot: Slot | None = None, worker: Worker | None = None
+        self,
+        delivery: Delivery,
+        slot: Slot | None = None,
+        worker: Worker | None = None,
+        may_act: MayAct = always,
     ) -> Delivery:
-        """Make one attempt at a claimed delivery; returns its new state. Releases the slot if it is slow."""
+        """Make one attempt at a claimed delivery; returns its new state. Releases the slot if it is slow.
+
+        Once `may_act` returns False, another host may have taken over, and nothing is published.
+        """
         visit = self._host_breakers.visit(delivery, self._now)
-        attempt = Attempt(delivery, self._contexts[delivery.account], visit=visit, worker=worker)
+        context = self._contexts[delivery.account]
+        attempt = Attempt(delivery, context, visit=visit, worker=worker, may_act=may_act)
         try:
             async with (
                 self._controls.until_paused(delivery.account),
                 _release_slot_when_slow(attempt, slot),
             ):
-                await self._try(attempt)
+                await self._try_under_fence(attempt)
             await self._release_if_interrupted(attempt)
         except asyncio.CancelledError:
             await self._release_if_interrupted(attempt)
@@ -211,6 +234,12 @@ class Fetcher:
     async def _release_if_interrupted(self, attempt: Attempt) -> None:
         if attempt.delivery.state is DeliveryState.FETCHING:
             await self._release([attempt.delivery])
+
+    async def _try_under_fence(self, attempt: Attempt) -> None:
+        try:
+            await self._try(attempt)
+        except StaleOrderError as error:
+            log.info("delivery.lost", **attempt.row.log_fields, reason=str(error))
 
     async def _try(self, attempt: Attempt) -> None:
         try:
@@ -238,15 +267,6 @@ class Fetcher:
         if isinstance(error, HostError) and not failure.progressed:
             attempt.visit.on_failure(error, self._retries.retry_max, self._rng.random())
         self._failure_log.record(attempt, failure)
-
-
-async def recover(store: Store, now: Callable[[], datetime]) -> None:
-    """Release the deliveries that a killed process was downloading. Call at the start, under the lock."""
-    held = await store.deliveries.in_states(DeliveryState.FETCHING)
-    for delivery in held:
-        await store.deliveries.save(machine.released(delivery, now()))
-    if held:
-        log.info("recovery.done", released=len(held))
 
 
 async def _space_of(tree: AttemptTree) -> int | None:

@@ -20,7 +20,10 @@ _STALE_AFTER = timedelta(hours=1)  # a partial unchanged for this long is unused
 
 
 class MountGuard:
-    """Guards one tree. `lock` locks it for this process, or raises `LockedError`."""
+    """Guards one tree, maybe `shared` with other hosts.
+
+    `lock` locks it for this process, or raises `LockedError`.
+    """
 
     def __init__(
         self,
@@ -28,11 +31,14 @@ class MountGuard:
         destination: Destination,
         store: Store,
         lock: Callable[[], AbstractContextManager[None]],
+        *,
+        shared: bool = False,
     ) -> None:
         self._root = root
         self._destination = destination
         self._store = store
         self._lock = lock
+        self._sweep_age = _STALE_AFTER if shared else None  # at the start nobody else downloads
         self._slot = asyncio.Lock()
         self._checking = SharedRun(self._check)
         self._stack = ExitStack()
@@ -122,7 +128,7 @@ class MountGuard:
 
     async def _sweep(self) -> None:
         """Remove the partials of a killed process, before the first attempt creates new ones."""
-        swept = await sweep_partials(self._destination, self._store)
+        swept = await sweep_partials(self._destination, self._store, self._sweep_age)
         self._swept = True
         if swept:
             log.info("tree.swept", root=self._root, partials=swept)

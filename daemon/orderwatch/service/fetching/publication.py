@@ -12,7 +12,7 @@ from orderwatch.core.deliveries.sidecar import sidecar
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.orders.watches import DeliveryPlan
 from orderwatch.errors import DiskError, LostBytesError
-from orderwatch.ports import Checked, Destination
+from orderwatch.ports import Checked, Destination, MayAct, always
 from orderwatch.service.fetching.delivery_record import DeliveryRecord
 from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.extract import Extraction
@@ -38,6 +38,7 @@ class Publication:
         *,
         now: Callable[[], datetime],
         worker: Worker,
+        may_act: MayAct = always,
     ) -> None:
         self._row = row
         self._plan = plan
@@ -45,6 +46,7 @@ class Publication:
         self._space = space
         self._now = now
         self._worker = worker
+        self._may_act = may_act
 
     @property
     def _delivery(self) -> Delivery:
@@ -69,6 +71,7 @@ class Publication:
             sidecar(order, self._delivery, self._now()),
             checked,
             resumed=resumed,
+            may_act=self._may_act,
             on_bytes=lambda _size: self._worker.progress(),
         ):
             number += 1

@@ -8,7 +8,17 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from orderwatch.core.notifications.problems import Problem, ProblemChange, begins, begins_again, begun, ends
+from orderwatch.core.cluster.problems import shift_of
+from orderwatch.core.notifications.problems import (
+    ON_HOST,
+    Problem,
+    ProblemChange,
+    begins,
+    begins_again,
+    begun,
+    ends,
+    located,
+)
 from orderwatch.core.ordering.intent import IntentState
 from orderwatch.errors import DatabaseError
 from orderwatch.ports import Store
@@ -23,15 +33,23 @@ class ProblemTracker:
 
     A problem that was open at the start is not notified again when it begins again; if it does not begin
     again within `settling`, it is over.
+
+    Of several hosts only the one that would log the end of a problem ends it by silence. `refresh` takes over
+    what the others have recorded; `host` is the name of this one.
     """
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime], settling: timedelta) -> None:
+    def __init__(
+        self, store: Store, *, now: Callable[[], datetime], settling: timedelta, host: str | None = None
+    ) -> None:
         self._store = store
         self._now = now
         self._settling = settling
+        self._host = host
+        self.holds: Callable[[str], bool] = lambda _: host is None  # a shift, by its name
         self._loop = asyncio.get_running_loop()
         self._open: dict[str, Problem] = {}
         self.open: Mapping[str, Problem] = MappingProxyType(self._open)
+        self._owned: set[str] = set()  # at the last refresh, or begun here
         self._unconfirmed: dict[str, float] = {}  # deadline by the loop's clock
         self._before_load: (
             list[tuple[str, Mapping[str, object], datetime]] | None
@@ -43,6 +61,7 @@ class ProblemTracker:
     def on_event(self, event: str, level: str, fields: Mapping[str, object]) -> None:
         """Receive a log event; it is processed in the event loop."""
         del level
+        fields = located(event, fields, self._host)
         if begins(event, fields) or ends(event, fields):
             with suppress(RuntimeError):  # the loop is closed; the next start detects the problem again
                 self._loop.call_soon_threadsafe(self._process, event, fields, self._now())
@@ -50,7 +69,8 @@ class ProblemTracker:
     async def load(self) -> None:
         """Load the open problems of the last process. Raises `DatabaseError`."""
         self._open.update(await self._store.outbox.problems())
-        self.require_confirmation()
+        self.require_confirmation(self._owns)
+        self._owned = {key for key, problem in self._open.items() if self._owns(problem)}
         events, self._before_load = self._before_load or [], None
         for event, fields, at in events:
             self._process(event, fields, at)
@@ -62,6 +82,36 @@ class ProblemTracker:
             if which(problem):
                 within = max(self._settling, begins_again(problem.event))
                 self._unconfirmed[key] = now + within.total_seconds()
+
+    def find(self, event: str) -> list[Problem]:
+        """Return the open problems that began with this event."""
+        return [problem for problem in self._open.values() if problem.event == event]
+
+    def end_where(self, is_over: Callable[[Problem], bool]) -> None:
+        """End these problems now."""
+        for key in [key for key, problem in self._open.items() if is_over(problem)]:
+            self._end(key, self._now())
+
+    async def refresh(self) -> None:
+        """Take over what other hosts recorded; what this one owns now has to begin again here, or is over."""
+        try:
+            recorded = await self._store.outbox.problems()
+        except DatabaseError:
+            return
+        if self._unwritten:
+            return  # the rows are older than what happened here
+        for key in self._open.keys() - recorded.keys():
+            self._unconfirmed.pop(key, None)
+            del self._open[key]
+        self._open.update(recorded)
+        owned = {key for key, problem in self._open.items() if self._owns(problem)}
+        gained, self._owned = owned - self._owned, owned
+        self.require_confirmation(lambda problem: problem.key in gained)
+
+    def _owns(self, problem: Problem) -> bool:
+        """Return whether this host would log the end of the problem."""
+        on_host = problem.facts.get(ON_HOST)
+        return on_host == self._host if on_host is not None else self.holds(shift_of(problem))
 
     async def run(self) -> None:
         """Write changes in order, forever; waits while the database cannot be written."""
@@ -82,7 +132,7 @@ class ProblemTracker:
         """End the problems that have not begun again by their deadline."""
         for key in [key for key, until in self._unconfirmed.items() if until <= at]:
             del self._unconfirmed[key]
-            if not self._is_of_intent(key):
+            if key in self._open and self._owns(self._open[key]) and not self._is_of_intent(key):
                 self._end(key, self._now())
         await self.review()
 
@@ -109,6 +159,7 @@ class ProblemTracker:
             self._unconfirmed.pop(key, None)
             if change := begun(self._open.get(key), event, fields, at):
                 self._open[key] = change.problem
+                self._owned.add(key)
                 self._enqueue(change)
         elif key := ends(event, fields):
             self._end(key, at)

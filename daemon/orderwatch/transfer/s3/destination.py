@@ -7,8 +7,17 @@ from pathlib import Path
 
 from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
-from orderwatch.errors import DiskError, NotExtractedError
-from orderwatch.ports import Checked, Extracted, Fetched, Publishable, Quarantined, unnoticed
+from orderwatch.errors import DiskError, LostLeaseError, NotExtractedError
+from orderwatch.ports import (
+    Checked,
+    Extracted,
+    Fetched,
+    MayAct,
+    Publishable,
+    Quarantined,
+    always,
+    unnoticed,
+)
 from orderwatch.transfer.fsops import Permissions
 from orderwatch.transfer.s3.bucket import Bucket
 from orderwatch.transfer.s3.conditions import prove_conditions
@@ -23,7 +32,10 @@ _NOT_EXTRACTED = "zips are not extracted in a bucket"
 
 
 class S3Destination:
-    """Final names below the root of the bucket, work in progress in the folder `spool`."""
+    """Final names below the root of the bucket, work in progress in the folder `spool`.
+
+    `has_others` if other hosts write into the bucket too.
+    """
 
     def __init__(
         self,
@@ -33,6 +45,7 @@ class S3Destination:
         *,
         now: Callable[[], datetime],
         sender: Sender,
+        has_others: bool = False,
     ) -> None:
         self._bucket = bucket
         self._folder = spool
@@ -40,6 +53,7 @@ class S3Destination:
         self._marker = Marker(bucket)
         self._now = now
         self._sender = sender
+        self._has_others = has_others
         self._small = asyncio.Semaphore(_MAX_SMALL_UPLOADS)
         self._uploading: set[str] = set()  # paths
         self.partials = self._spool.partials
@@ -73,6 +87,14 @@ class S3Destination:
     ) -> Checked:
         return await self._spool.verify(part, delivery, fetched, promise)
 
+    async def adopt(self, part: str, delivery: Delivery) -> None:
+        """Continue with this host's former partial, unless what is durable may be in another host's spool."""
+        if not self._has_others:
+            await self._spool.adopt(part, delivery)
+
+    def leave(self, part: str) -> None:
+        self._spool.leave(part)
+
     async def publish(
         self,
         part: str,
@@ -81,10 +103,11 @@ class S3Destination:
         checked: Checked,
         *,
         resumed: bool = False,
+        may_act: MayAct = always,
         on_bytes: Callable[[int], object] = unnoticed,
     ) -> bool:
         source = self.partials / part
-        work = Publication(self._bucket, self._sender, source, path, sidecar, checked, on_bytes)
+        work = Publication(self._bucket, self._sender, source, path, sidecar, checked, may_act, on_bytes)
         self._uploading.add(path)
         try:
             return await work.run(resumed=resumed)
@@ -94,14 +117,14 @@ class S3Destination:
         finally:
             self._uploading.discard(path)
 
-    async def publish_all(self, files: Sequence[Publishable]) -> Sequence[bool]:
-        return await asyncio.gather(*map(self._publish_small, files))
+    async def publish_all(self, files: Sequence[Publishable], may_act: MayAct = always) -> Sequence[bool]:
+        return await asyncio.gather(*(self._publish_small(file, may_act) for file in files))
 
-    async def _publish_small(self, file: Publishable) -> bool:
+    async def _publish_small(self, file: Publishable, may_act: MayAct) -> bool:
         async with self._small:
             try:
-                return await self.publish(*file)
-            except DiskError:  # an attempt of its own finds out why
+                return await self.publish(*file, may_act=may_act)
+            except (DiskError, LostLeaseError):  # an attempt of its own finds out why
                 return False
 
     async def holds(self, path: str, checked: Checked) -> bool:

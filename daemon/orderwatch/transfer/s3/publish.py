@@ -14,8 +14,8 @@ from pathlib import Path
 
 from orderwatch.core.deliveries.audit import sidecar_of
 from orderwatch.core.deliveries.sidecar import identity
-from orderwatch.errors import LostBytesError
-from orderwatch.ports import Checked
+from orderwatch.errors import LostBytesError, LostLeaseError
+from orderwatch.ports import Checked, MayAct
 from orderwatch.transfer.s3.bucket import Bucket, Found
 from orderwatch.transfer.s3.errors import S3Error
 from orderwatch.transfer.s3.upload import PART_BYTES, Reader, Sender
@@ -46,6 +46,7 @@ class Publication:
     path: str
     sidecar: bytes
     checked: Checked
+    may_act: MayAct
     on_bytes: Callable[[int], object]
     _is_described: bool = field(default=False, init=False)
     _has_described: bool = field(default=False, init=False)  # there was no sidecar before
@@ -94,6 +95,7 @@ class Publication:
         content, crc = await asyncio.to_thread(reader.read, self.checked.size)
         reader.require(self.checked)
         await self._describe()
+        self._require_lease()
         with _undecided():
             if not await self.bucket.put(self.path, content, crc, sha256=self.checked.sha256):
                 raise _UndecidedError
@@ -102,6 +104,7 @@ class Publication:
     async def _upload(self) -> None:
         """Upload in parts. Uploads of the same key are of attempts that are over, or are fenced by it."""
         await self._require_own_sidecar()
+        self._require_lease()
         async for other in self.bucket.uploads(self.path):
             if other.path == self.path:
                 await self.bucket.abort(self.path, other.id)
@@ -117,6 +120,7 @@ class Publication:
                 )
             reader.require(self.checked)
             await self._describe()
+            self._require_lease()
             with _undecided():
                 await self.bucket.complete(self.path, upload, parts, reader.crc)
         except Exception:
@@ -128,6 +132,7 @@ class Publication:
         """Write the sidecar, or replace one that an earlier attempt at the same delivery has written."""
         if self._is_described:
             return
+        self._require_lease()
         path, crc = sidecar_of(self.path), zlib_library.crc32(self.sidecar)
         if await self.bucket.put(path, self.sidecar, crc):
             self._has_described = True
@@ -136,6 +141,10 @@ class Publication:
             if etag is None or not await self.bucket.put(path, self.sidecar, crc, instead_of=etag):
                 raise S3Error(f"{self.bucket.root / path} was changed meanwhile")
         self._is_described = True
+
+    def _require_lease(self) -> None:
+        if not self.may_act():
+            raise LostLeaseError("this host's lease is over")
 
     async def _require_own_sidecar(self) -> str | None:
         """Return the ETag of the sidecar that is there, None without one; it must be of the same delivery."""

@@ -3,9 +3,7 @@
 import asyncio
 import errno
 import os
-import shutil
 import threading
-import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,25 +13,29 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orderwatch.cancellation import shielded
-from orderwatch.core.deliveries.paths import folder_beside
+from orderwatch.core.deliveries.partial_name import stem_of
+from orderwatch.core.deliveries.paths import folder_beside, safe_component
 from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
-from orderwatch.errors import DiskError, LostBytesError
+from orderwatch.errors import DiskError, LostBytesError, LostLeaseError
 from orderwatch.fsync import sync
-from orderwatch.ports import Checked, Extracted, Fetched, Publishable, Quarantined, unnoticed
+from orderwatch.ports import Checked, Extracted, Fetched, MayAct, Publishable, Quarantined, always, unnoticed
 from orderwatch.transfer.fsops import (
     DEFAULT_PERMISSIONS,
     Permissions,
     free_space,
     link_exclusive,
     make_folders,
+    probe_links,
     translate_os_errors,
     write_durable,
 )
 from orderwatch.transfer.kinds.check import check_file
 from orderwatch.transfer.partial_file import control_file, remove_partial
+from orderwatch.transfer.tree.adoption import adopt
 from orderwatch.transfer.tree.publish import holds, publish
-from orderwatch.transfer.tree.side_staging import extract_beside, recorded_partials, remove_beside
+from orderwatch.transfer.tree.side_staging import extract_beside, remove_beside
+from orderwatch.transfer.tree.sweeping import sweep
 from orderwatch.transfer.zip.extract import extract, needed
 from orderwatch.transfer.zip.verify import digest
 
@@ -46,10 +48,18 @@ _STAT_BLOCK_BYTES = 512  # the unit of `st_blocks`
 
 
 class FilesystemDestination:
-    """Final names below `root`, work in progress below `root/.orderwatch`."""
+    """Final names below `root`, work in progress below `root/.orderwatch`.
 
-    def __init__(self, root: Path, permissions: Permissions = DEFAULT_PERMISSIONS) -> None:
+    If other hosts share it, `shared_as` is the name of this one; else only this process writes there.
+    """
+
+    def __init__(
+        self, root: Path, permissions: Permissions = DEFAULT_PERMISSIONS, *, shared_as: str | None = None
+    ) -> None:
         self._root = root
+        self._is_shared = shared_as is not None
+        self._suffix = "" if shared_as is None else f"-{safe_component(shared_as)}"  # of files of this host
+        self._left: set[str] = set()  # partials that this process has written and closed
         self.permissions = permissions
         self._staging = root / ".orderwatch"
         self.partials = self._staging / "partial"
@@ -95,6 +105,14 @@ class FilesystemDestination:
         )
         return await work
 
+    async def adopt(self, part: str, delivery: Delivery) -> None:
+        if delivery.fence > 1 or delivery.durable:
+            await self._in_thread("cannot continue the partial", self._adopt, part, delivery)
+
+    def leave(self, part: str) -> None:
+        if self._is_shared:
+            self._left.add(part)
+
     async def publish(
         self,
         part: str,
@@ -103,6 +121,7 @@ class FilesystemDestination:
         checked: Checked,
         *,
         resumed: bool = False,
+        may_act: MayAct = always,
         on_bytes: Callable[[int], object] = unnoticed,
     ) -> bool:
         del on_bytes  # linking takes no time
@@ -115,17 +134,18 @@ class FilesystemDestination:
             sha256=checked.sha256,
             resumed=resumed,
             permissions=self.permissions,
+            may_act=may_act,
         )
         return await self._in_thread("cannot publish the file", work)
 
-    async def publish_all(self, files: Sequence[Publishable]) -> Sequence[bool]:
+    async def publish_all(self, files: Sequence[Publishable], may_act: MayAct = always) -> Sequence[bool]:
         async with self._publishing:
-            return await self._publish_all(files)
+            return await self._publish_all(files, may_act)
 
-    async def _publish_all(self, files: Sequence[Publishable]) -> Sequence[bool]:
+    async def _publish_all(self, files: Sequence[Publishable], may_act: MayAct) -> Sequence[bool]:
         lanes = [files[start::_LANES] for start in range(min(_LANES, len(files)))]
         made = await asyncio.gather(
-            *(self._in_thread("cannot publish", self._publish_lane, lane) for lane in lanes)
+            *(self._in_thread("cannot publish", self._publish_lane, lane, may_act) for lane in lanes)
         )
         folders = {(self._root / file.path).parent for file in files}
         await self._in_thread("cannot flush the folder", _sync_all, folders)
@@ -170,9 +190,17 @@ class FilesystemDestination:
     def _mark(self) -> str:
         if (found := self._volume()) is not None:
             return found
-        made, temporary = str(uuid.uuid4()), self._marker.with_suffix(".new")
+        made = str(uuid.uuid4())
+        temporary = self._marker.with_name(f"volume.new{self._suffix}")
         write_durable(temporary, f"{made}\n".encode())
-        temporary.replace(self._marker)
+        try:
+            link_exclusive(temporary, self._marker)
+        except FileExistsError:
+            if (found := self._volume()) is not None:
+                return found  # of another host, which was first
+            temporary.replace(self._marker)  # an empty one
+        finally:
+            temporary.unlink(missing_ok=True)
         sync(self._staging)
         return made
 
@@ -181,12 +209,7 @@ class FilesystemDestination:
         for folder in (self.partials, self._quarantine):
             make_folders(folder)
         self._staging.chmod(0o700)
-        probe, named = self.partials / ".probe", self._staging / ".probe"
-        named.unlink(missing_ok=True)
-        write_durable(probe, b"", self.permissions)
-        link_exclusive(probe, named)
-        named.unlink()
-        probe.unlink(missing_ok=True)
+        probe_links(self.partials, self._staging, self._suffix, self.permissions)
 
     def _final(self, path: str) -> Path:
         final = self._root / path
@@ -194,7 +217,7 @@ class FilesystemDestination:
             raise ValueError(f"{path} leads out of the delivery root")
         return final
 
-    def _publish_lane(self, files: Sequence[Publishable]) -> list[bool]:
+    def _publish_lane(self, files: Sequence[Publishable], may_act: MayAct) -> list[bool]:
         """Publish one file after another; a file that cannot be published does not end the others."""
         done = []
         for file in files:
@@ -209,9 +232,10 @@ class FilesystemDestination:
                         resumed=False,
                         permissions=self.permissions,
                         is_flushed=False,
+                        may_act=may_act,
                     )
                 )
-            except (OSError, DiskError):  # an attempt of its own finds out why
+            except (OSError, DiskError, LostLeaseError):  # an attempt of its own finds out why
                 done.append(False)
         return done
 
@@ -255,32 +279,30 @@ class FilesystemDestination:
 
     def _move_to_quarantine(self, part: str, reason: str) -> Quarantined:
         path = self.partials / part
+        kept = self._quarantine / f"{stem_of(part)}.part"  # the last wrong bytes, of whichever claim
         sha256 = digest(path)
-        write_durable(self._quarantine / f"{part}.reason.txt", f"{reason}\nsha256 {sha256}\n".encode())
+        write_durable(kept.with_name(f"{kept.name}.reason.txt"), f"{reason}\nsha256 {sha256}\n".encode())
         control_file(path).unlink(missing_ok=True)  # before a new partial of this name could use it
-        path.replace(self._quarantine / part)
-        return Quarantined(sha256, str((self._quarantine / part).relative_to(self._root)))
+        path.replace(kept)
+        return Quarantined(sha256, str(kept.relative_to(self._root)))
+
+    def _adopt(self, part: str, delivery: Delivery) -> None:
+        whole = delivery.size or 0 if delivery.intended else 0
+
+        def may_rename(former: str) -> bool:  # nobody writes into a verified partial
+            return not self._is_shared or delivery.intended or former in self._left
+
+        adopt(self.partials / part, max(delivery.durable, whole), may_rename=may_rename)
 
     def _discard(self, parts: Sequence[str]) -> None:
         for part in parts:
             remove_beside(self.partials / part)
             remove_partial(self.partials / part)
+            self._left.discard(part)
 
     def _sweep(self, keep: Collection[str], older: timedelta | None) -> int:
-        kept = {*keep, *(control_file(self.partials / part).name for part in keep)}
-        unknown = [path for path in self.partials.iterdir() if path.name not in kept]
-        if older is not None:
-            unknown = [path for path in unknown if _idle_time(path) > older]
-        for path in unknown:
-            path.unlink(missing_ok=True)
-        stale = [part for part in recorded_partials(self.partials) if part.name not in keep]
-        removed = len(unknown) + sum(map(remove_beside, stale))
-        if older is not None:
-            return removed
-        half = list(self._extracting.iterdir()) if self._extracting.is_dir() else []
-        for folder in half:
-            shutil.rmtree(folder)
-        return removed + len(half)
+        extracting = self._extracting if self._is_shared or older is None else None
+        return sweep(self.partials, extracting, keep, older)
 
     async def _in_thread(
         self, message: str, work: Callable[..., R], *args: object, stop: threading.Event | None = None
@@ -295,11 +317,3 @@ def _sync_all(folders: Collection[Path]) -> None:
     for folder in folders:
         if folder.is_dir():
             sync(folder)
-
-
-def _idle_time(path: Path) -> timedelta:
-    """Return the time since the last change; zero if the file is missing."""
-    try:
-        return timedelta(seconds=time.time() - path.stat().st_mtime)
-    except FileNotFoundError:
-        return timedelta(0)

@@ -4,11 +4,13 @@ The order of the steps is the crash protocol of docs/design.md; each flush preve
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from orderwatch.core.deliveries.sidecar import identity
-from orderwatch.errors import LostBytesError
+from orderwatch.errors import LostBytesError, LostLeaseError
 from orderwatch.fsync import sync
+from orderwatch.ports import MayAct, always
 from orderwatch.transfer.fsops import (
     DEFAULT_PERMISSIONS,
     Permissions,
@@ -32,11 +34,12 @@ def publish(
     resumed: bool,
     permissions: Permissions = DEFAULT_PERMISSIONS,
     is_flushed: bool = True,
+    may_act: MayAct = always,
 ) -> bool:
     """Link the partial, or its copy on another mount, to its final name, with its sidecar.
 
     Returns False if another file has the name. Unless `is_flushed`, the caller flushes the folder before it
-    records the file.
+    records the file. Raises `LostLeaseError` unless it `may_act` at the last moment.
 
     Safe to repeat after a crash (`resumed`): the same bytes under the name count as published.
     """
@@ -55,22 +58,35 @@ def publish(
         return True  # published before the crash, and moved by its reader since
     elif copy is not None:
         copy_durable(part, copy, sha256)
-    if staged.exists() and apply_permissions(staged, permissions):
-        with translate_os_errors("cannot flush the partial to disk", LostBytesError):
-            sync(staged)
+    _apply_permissions(staged, permissions)
     write_durable(staged.with_suffix(".json"), sidecar, permissions)
+    if not may_act():
+        raise LostLeaseError("this host's lease is over")
     staged.with_suffix(".json").replace(beside)
     if not _link(staged, final) and not holds(final, size, sha256):
-        beside.unlink()
+        _remove_sidecar(beside, sidecar)
         return False
     if is_flushed:
         sync(final.parent)
     return True
 
 
+def _remove_sidecar(beside: Path, sidecar: bytes) -> None:
+    """Remove the sidecar, unless another claim has replaced it."""
+    with suppress(FileNotFoundError):
+        if beside.read_bytes() == sidecar:
+            beside.unlink()
+
+
 def holds(path: Path, size: int, sha256: str) -> bool:
     """Return whether the file at this path has exactly these bytes."""
     return path.is_file() and not path.is_symlink() and path.stat().st_size == size and digest(path) == sha256
+
+
+def _apply_permissions(staged: Path, permissions: Permissions) -> None:
+    if staged.exists() and apply_permissions(staged, permissions):
+        with translate_os_errors("cannot flush the partial to disk", LostBytesError):
+            sync(staged)
 
 
 def _link(part: Path, final: Path) -> bool:

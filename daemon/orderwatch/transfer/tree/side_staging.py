@@ -6,6 +6,7 @@ Each partial with such files has a record, so that they are found again after a 
 import os
 import shutil
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 from orderwatch.errors import DiskError
@@ -63,6 +64,27 @@ def remove_beside(part: Path) -> bool:
         shutil.rmtree(_beside(part, folder, _EXTRACTED))
     record.unlink()
     return True
+
+
+def move_beside(former: Path, part: Path) -> None:
+    """Rename what was staged for a partial together with it; what was extracted is removed."""
+    try:
+        folder = Path(os.fsdecode(_record_of(former).read_bytes()))
+    except FileNotFoundError:
+        return
+    _record(part, folder)
+    for suffix in (_COPY, _SIDECAR):
+        if (staged := _beside(former, folder, suffix)).exists():
+            staged.replace(_beside(part, folder, suffix))
+    remove_beside(former)
+
+
+def record_age(part: Path, now: float) -> timedelta:
+    """Return for how long the partial has had its record."""
+    try:
+        return timedelta(seconds=now - _record_of(part).stat().st_mtime)
+    except FileNotFoundError:
+        return timedelta(0)
 
 
 def recorded_partials(partials: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import hdrs, web
 
+from orderwatch.core.formatting import format_bytes
 from orderwatch.web.api.params import MAX_CHARACTERS, ParameterError
 
 MAX_NOTE_CHARACTERS = 1000
@@ -66,5 +67,5 @@ async def _read(request: web.Request) -> bytes:
     async for chunk in request.content.iter_any():
         raw += chunk
         if len(raw) > _MAX_BODY_BYTES:
-            raise ParameterError(f"the body must have at most {_MAX_BODY_BYTES} bytes")
+            raise ParameterError(f"the body must have at most {format_bytes(_MAX_BODY_BYTES)}")
     return bytes(raw)

@@ -1,28 +1,44 @@
 """Converts searches to and from URLs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlencode
+
+from multidict import MultiMapping
 
 from orderwatch.core.model import OrderState
 from orderwatch.ports.queries import Search, Sort
 
-COLUMNS = (
-    (Sort.NAME, "Order"),
-    (Sort.ATTENTION, "State"),
-    (Sort.STATUS, "Provider's status"),
-    (None, "Captures"),
-    (None, "Stored"),
-    (Sort.MOVED, "Timeline"),
-    (Sort.NEXT_LOOK, "Next poll"),
-)
+COLUMNS = {
+    Sort.NAME: "Order",
+    Sort.ATTENTION: "State",
+    Sort.STATUS: "Provider's status",
+    Sort.PRODUCT: "Product",
+    Sort.PRIORITY: "Priority",
+    Sort.PLACED: "Placed",
+    Sort.END: "Window end",
+    Sort.CAPTURES: "Captures",
+    Sort.STORED: "Stored",
+    Sort.BYTES: "Size",
+    Sort.MOVED: "Timeline",
+    Sort.NEXT_LOOK: "Next poll",
+}
+OPTIONAL = (Sort.PRODUCT, Sort.PRIORITY, Sort.PLACED, Sort.END, Sort.BYTES)
 _MAX_CHARACTERS = 200
 _MAX_OFFSET = 10**6
 
 
 _DEFAULT_SEARCH = Search(sort=Sort.ATTENTION, descending=True)
 _NAMES = ("text", "account", "project", "status", "state", "attention", "offset")
-_LATEST_FIRST = {Sort.MOVED, Sort.ATTENTION}
+_LATEST_FIRST = {
+    Sort.MOVED,
+    Sort.ATTENTION,
+    Sort.PRIORITY,
+    Sort.PLACED,
+    Sort.CAPTURES,
+    Sort.STORED,
+    Sort.BYTES,
+}
 
 
 def parse_search(query: Mapping[str, str]) -> Search:
@@ -42,11 +58,17 @@ def parse_search(query: Mapping[str, str]) -> Search:
     return replace(found, sort=Sort(sort), descending="descending" in given) if sort in set(Sort) else found
 
 
-def link_of(search: Search, page: str = "/") -> str:
+def parse_columns(query: MultiMapping[str]) -> tuple[Sort, ...]:
+    """Returns the optional columns to show, in the order of the table."""
+    return tuple(column for column in OPTIONAL if column in query.getall("column", []))
+
+
+def link_of(search: Search, page: str = "/", columns: Sequence[Sort] = ()) -> str:
     given = {name: _text(value) for name in _NAMES if (value := getattr(search, name))}
     if (search.sort, search.descending) != (_DEFAULT_SEARCH.sort, _DEFAULT_SEARCH.descending):
         given |= {"sort": search.sort} | ({"descending": "yes"} if search.descending else {})
-    return f"{page}?{urlencode(given)}" if given else page
+    pairs = [*given.items(), *(("column", column) for column in columns)]
+    return f"{page}?{urlencode(pairs)}" if pairs else page
 
 
 def turned(search: Search, sort: Sort) -> Search:

@@ -103,6 +103,10 @@ def _stored(order: Order) -> str:
     return f"{stored} of {sum(some.number for some in files)}"
 
 
+def _stored_bytes(order: Order) -> str:
+    return format_bytes(sum(some.size for some in order.files if some.state.settled) or None)
+
+
 def _delivery_colour(files: Delivery | FileCount) -> DisplayState:
     return _OF_DELIVERIES.get(files.state, DisplayState.MOVING)
 
@@ -145,6 +149,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "plain": _plain,
     "span": lambda seconds: format_duration(timedelta(seconds=seconds)),
     "stored": _stored,
+    "stored_bytes": _stored_bytes,
     "tick": _tick,
     "timeline": _timeline,
     "state_colour": _state_colour,

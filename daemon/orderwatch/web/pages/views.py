@@ -25,7 +25,16 @@ from orderwatch.ports.dashboard import Overview
 from orderwatch.ports.queries import Sort
 from orderwatch.web.actions.access import shown_actions
 from orderwatch.web.pages.map import MAX_ORDERS, OrderMap, collection, features_of
-from orderwatch.web.pages.search_params import COLUMNS, link_of, narrows, parse_search, turned
+from orderwatch.web.pages.search_params import (
+    COLUMNS,
+    OPTIONAL,
+    link_of,
+    narrows,
+    parse_columns,
+    parse_search,
+    turned,
+)
+from orderwatch.web.pages.state_links import state_links
 from orderwatch.web.pages.template_filters import templates
 from orderwatch.web.row_numbers import number_of
 from orderwatch.web.server.etag import Packed, packed, sent
@@ -84,11 +93,15 @@ class Views:
     async def board(self, request: web.Request) -> Packed:
         """Returns the summary, the map and the orders."""
         search = replace(parse_search(request.query), limit=_ORDERS_PER_PAGE)
+        extra = parse_columns(request.query)
+        hidden = set(OPTIONAL) - set(extra)
         found = await self.records.search.find(search, Detail.NONE)
         choices = await self.records.search.choices()
         end = search.offset + len(found.orders)
+        more = link_of(replace(search, offset=end), columns=extra)
         named = zip(_LABELS, choices, strict=True)
         overview = await self.overview()
+        needing = any(concern.order_id for concern in overview.attention)
         return await self._page(
             "board.html",
             here="orders",
@@ -98,10 +111,17 @@ class Views:
             transfers=await self.transfers(),
             search=search,
             found=found,
-            more=link_of(replace(search, offset=end)) if found.orders and end < found.total else None,
+            more=more if found.orders and end < found.total else None,
             map=link_of(replace(search, sort=Sort.ATTENTION, descending=True, offset=0), "/map.json"),
             drawn=MAX_ORDERS,
-            columns=[(word, label, word and link_of(turned(search, word))) for word, label in COLUMNS],
+            columns=[
+                (column, label, link_of(turned(search, column), columns=extra))
+                for column, label in COLUMNS.items()
+                if column not in hidden
+            ],
+            extra=extra,
+            optional=[(column, COLUMNS[column]) for column in OPTIONAL],
+            states=state_links(search, extra, overview.counts.orders, needing=needing),
             filtered=narrows(search),
             choices=[(name, _LABELS[name], values) for name, values in named],
             lags=await self.learned(),

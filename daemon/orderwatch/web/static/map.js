@@ -75,6 +75,11 @@
     else if (due === null) due = setTimeout(() => { due = null; draw(); }, pause);
   }
 
+  function fit() {
+    const bounds = layer.getBounds();
+    if (bounds.isValid()) map.fitBounds(bounds, { padding: [30, 30], maxZoom: 10, animate: false });
+  }
+
   async function draw() {
     if (document.hidden) return document.addEventListener("visibilitychange", draw, { once: true });
     from = place.dataset.features;
@@ -88,8 +93,7 @@
     const found = JSON.parse(raw);
     many = found.features.length > 300;
     layer.addData(found.features.map(unfold));
-    const bounds = layer.getBounds();
-    if (fitted !== asked && bounds.isValid()) map.fitBounds(bounds, { padding: [30, 30], maxZoom: 10, animate: false });
+    if (fitted !== asked) fit();
     fitted = asked;
     pin();
     place.dataset.drawn = String(layer.getLayers().length);
@@ -97,6 +101,12 @@
 
   fetch("/static/land.json").then((answer) => answer.json()).then((found) => { shape = found; drawLand(); place.dataset.land = "drawn"; });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawLand(); layer.setStyle(styleOf); pin(); });
+  const fold = document.getElementById("fold");
+  if (fold) fold.addEventListener("toggle", () => {
+    if (!fold.open) return;
+    map.invalidateSize({ pan: false });
+    fit();
+  });
   map.on("zoomend", pin);
   document.addEventListener("orders-moved", later);
   draw();

@@ -108,6 +108,7 @@
     row.animate({ backgroundColor: [colour, "transparent"] }, 2500);
   }
 
+  const wide = matchMedia("(min-width: 80rem)"); // else the map is below the table, and must stay within reach
   const watcher = new IntersectionObserver((seen) => {
     for (const one of seen) if (one.isIntersecting) further(one.target);
   }, { rootMargin: "600px" });
@@ -115,7 +116,9 @@
   function follow() {
     watcher.disconnect();
     const more = document.getElementById("more");
-    if (more) watcher.observe(more);
+    if (!more) return;
+    more.onclick = (event) => { event.preventDefault(); further(more); };
+    if (wide.matches) watcher.observe(more);
   }
 
   async function further(more) {
@@ -145,12 +148,42 @@
     link.hidden = !text;
   }
 
+  function keep(name, value) {
+    try { localStorage.setItem(name, value); } catch { /* the browser keeps nothing */ }
+  }
+
+  function kept(name) {
+    try { return localStorage.getItem(name); } catch { return null; }
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const field = document.querySelector("input[type=search]");
+    if (event.key !== "/" || !field || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.nodeName)) return;
+    event.preventDefault();
+    field.focus();
+  });
+
+  const fold = document.getElementById("fold");
+  if (fold) {
+    fold.open = (kept("map") || (wide.matches ? "open" : "closed")) === "open";
+    fold.addEventListener("toggle", () => keep("map", fold.open ? "open" : "closed"));
+  }
+
   if (form) {
+    const columns = new URLSearchParams(kept("view") || "").getAll("column"); // only these: a filter must not hide orders unseen
+    if (!location.search && columns.length) {
+      for (const box of form.elements) if (box.name === "column") box.checked = columns.includes(box.value);
+      const query = new URLSearchParams(columns.map((column) => ["column", column]));
+      url = shown = `${location.pathname}?${query}`;
+      history.replaceState(null, "", url);
+      later(0);
+    }
     form.classList.add("live");
     const show = () => {
       const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
       url = `${form.action.split("?")[0]}?${query}`;
       history.replaceState(null, "", url);
+      keep("view", new URL(url).search);
       later(150);
     };
     form.addEventListener("input", show);

@@ -1,0 +1,1 @@
+"""Commands that prepare a host and test it: configuration, service, shell, health."""
