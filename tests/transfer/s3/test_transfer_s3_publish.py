@@ -10,7 +10,7 @@ from orderwatch.ports import Publishable
 from orderwatch.transfer.s3.upload import MAX_PARTS, PART_BYTES, part_sizes
 
 BOTH = {PATH, f"{PATH}.json"}
-SIZES = pytest.mark.parametrize("size", [0, 1000, LARGE])
+SIZES = pytest.mark.parametrize("size", [pytest.param(0, marks=pytest.mark.long), 1000, LARGE])
 
 
 @SIZES

@@ -33,7 +33,7 @@ _EXPLAINED: Mapping[str, str] = {
     "InvalidObjectState": "the object is archived",
 }
 _BY_STATUS: Mapping[int, str] = {
-    HTTPStatus.FORBIDDEN: _EXPLAINED["AccessDenied"],
+    HTTPStatus.FORBIDDEN: "access is denied: check rights, credentials and this host's clock",
     HTTPStatus.NOT_FOUND: "not found",
     HTTPStatus.SERVICE_UNAVAILABLE: _EXPLAINED["SlowDown"],
 }
