@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
+import botocore.session
 import pytest
 from tests.patience import PATIENCE
 
@@ -23,12 +24,13 @@ from orderwatch.transfer.s3.client import Access
 
 KEY, SECRET = "orderwatch-tests", "canary-of-the-secret-access-key"
 _PORTS = ("master.port", "volume.port", "filer.port", "s3.port")
+_BUCKET = "deliveries"
 _GRPC = ".grpc"
 _PAUSE_SECONDS = 0.05
 
 
 class Server:
-    """A running server. It makes the bucket when the first object is written; each costs it a second."""
+    """A running server with one bucket: each costs it a second."""
 
     def __init__(self, port: int) -> None:
         self.endpoint = f"http://127.0.0.1:{port}"
@@ -36,7 +38,7 @@ class Server:
         self._numbers = count(1)
 
     def new_root(self) -> BucketRoot:
-        return BucketRoot("deliveries", f"test/{next(self._numbers)}")
+        return BucketRoot(_BUCKET, f"test/{next(self._numbers)}")
 
     @property
     def settings(self) -> str:
@@ -82,8 +84,10 @@ def running() -> Iterator[Server]:
             start_new_session=True,
         )
         try:
+            server = Server(ports["s3.port"])
             _await_answer(ports["s3.port"])
-            yield Server(ports["s3.port"])
+            _create_bucket(server)
+            yield server
         finally:
             process.communicate()
 
@@ -107,6 +111,18 @@ def _identities() -> dict[str, object]:
     keys = [{"accessKey": KEY, "secretKey": SECRET}]
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     return {"identities": [{"name": "tests", "credentials": keys, "actions": actions}]}
+
+
+def _create_bucket(server: Server) -> None:
+    client = botocore.session.get_session().create_client(
+        "s3",
+        region_name=server.access.region,
+        endpoint_url=server.endpoint,
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
+    )
+    client.create_bucket(Bucket=_BUCKET)
+    client.close()
 
 
 def _await_answer(port: int) -> None:

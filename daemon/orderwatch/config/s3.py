@@ -57,7 +57,7 @@ def odd_roots(delivery: object, watches: Iterator[tuple[int, Mapping[str, Any]]]
         tables.append((f"watch[{index}].delivery", own if isinstance(own, dict) else {}))
     for place, table in tables:
         root, extract = (table.get(key, usual.get(key)) for key in ("root", "extract"))
-        if not isinstance(root, str) or not root.startswith(SCHEME):
+        if table.keys().isdisjoint({"root", "extract"}) or not str(root).startswith(SCHEME):
             continue
         if extract is True:
             key = "extract" if "extract" in table else "root"

@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
     SecretStr,
     ValidationInfo,
@@ -197,6 +198,7 @@ Root = Annotated[
     Path | BucketRoot,
     PlainValidator(_root),
     AfterValidator(usable_root),
+    PlainSerializer(str),
     WithJsonSchema({"type": "string"}),
 ]
 Layout = Annotated[str, AfterValidator(_layout)]

@@ -25,9 +25,12 @@ class Home:
     def __post_init__(self) -> None:
         self.root = self.server.new_root()
 
-    def configure(self, watch: str = EVERYTHING, *, delivery: str = "", more: str = "") -> None:
-        more = f"{self.server.settings}{more}"
-        self.rig.configure(watch, delivery=delivery, more=more, root=str(self.root))
+    def configure(
+        self, watch: str = EVERYTHING, *, delivery: str = "", more: str = "", endpoint: str = ""
+    ) -> None:
+        """Write the configuration; the store is behind another `endpoint` if there is one."""
+        table = self.server.settings.replace(self.server.endpoint, endpoint or self.server.endpoint)
+        self.rig.configure(watch, delivery=delivery, more=f"{table}{more}", root=str(self.root))
 
     @property
     def spool(self) -> Path:

@@ -77,6 +77,7 @@ class S3Destination:
     async def prepare(self) -> None:
         """Create the spool, and prove that the store does not overwrite. Raises `UnsafeStoreError`."""
         await self._spool.prepare()
+        await self._marker.read()  # while the store is away, nobody waits for it
         await prove_conditions(self._bucket)
 
     async def close(self) -> None:
