@@ -98,7 +98,6 @@ async def served(
         views = Views(
             records=gallery,
             overview=overview,
-            attention=attention,
             transfers=changes.transfers,
             explain=evidence,
             learned=learned,

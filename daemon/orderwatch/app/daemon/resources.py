@@ -146,7 +146,6 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
         views = Views(
             records=reader,
             overview=dashboard.overview,
-            attention=dashboard.attention,
             transfers=changes.transfers,
             explain=dashboard.explain,
             learned=dashboard.learned,

@@ -1,6 +1,5 @@
 """The pages of the site."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -8,11 +7,8 @@ from functools import partial
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
-from jinja2 import Environment
 
-import orderwatch
 from orderwatch.core.attention.attention import by_order
-from orderwatch.core.attention.concern import Concern
 from orderwatch.core.deliveries.bandwidth import Progress
 from orderwatch.core.model import Order
 from orderwatch.core.orders.explain import Evidence
@@ -25,6 +21,7 @@ from orderwatch.ports.dashboard import Overview
 from orderwatch.ports.queries import Sort
 from orderwatch.web.actions.access import shown_actions
 from orderwatch.web.pages.map import MAX_ORDERS, OrderMap, collection, features_of
+from orderwatch.web.pages.page_renderer import PageRenderer
 from orderwatch.web.pages.search_params import (
     COLUMNS,
     OPTIONAL,
@@ -35,7 +32,6 @@ from orderwatch.web.pages.search_params import (
     turned,
 )
 from orderwatch.web.pages.state_links import state_links
-from orderwatch.web.pages.template_filters import templates
 from orderwatch.web.row_numbers import number_of
 from orderwatch.web.server.etag import Packed, packed, sent
 from orderwatch.web.server.response_cache import ResponseCache
@@ -58,16 +54,16 @@ class Views:
 
     records: Store
     overview: Callable[[], Awaitable[Overview]]
-    attention: Callable[[], Awaitable[Sequence[Concern]]]
     transfers: Callable[[], Awaitable[Sequence[Progress]]]
     explain: Explain
     learned: Callable[[], Awaitable[Lags]]
     now: Callable[[], datetime]
     sharing: ResponseCache
-    _templates: Environment = field(default_factory=templates)
+    _renderer: PageRenderer = field(init=False)
     _atlas: OrderMap = field(init=False)
 
     def __post_init__(self) -> None:
+        self._renderer = PageRenderer(self.overview, self.now)
         self._atlas = OrderMap(self.records)
 
     def add_to(self, app: web.Application) -> None:
@@ -102,7 +98,7 @@ class Views:
         named = zip(_LABELS, choices, strict=True)
         overview = await self.overview()
         needing = any(concern.order_id for concern in overview.attention)
-        return await self._page(
+        return await self._renderer.page(
             "board.html",
             here="orders",
             acting=shown_actions(request),
@@ -131,13 +127,14 @@ class Views:
         """Returns the page of one order."""
         order = await self._requested_order(request, Detail.LISTED)
         moves = await self.records.history.folded(order.order_id, order.account)
-        lags, now = await self.learned(), self.now()
-        return await self._page(
+        lags, now, overview = await self.learned(), self.now(), await self.overview()
+        return await self._renderer.page(
             "order.html",
-            here="order",
+            here="orders",
             acting=shown_actions(request),
             order=order,
-            concerns=by_order(await self.attention()),
+            overview=overview,
+            concerns=by_order(overview.attention),
             line=timeline(order, now, lags.of(order.product)),
             evidence=await self.explain(order),
             history=[single_change(*move) for move in reversed(moves)],
@@ -152,7 +149,7 @@ class Views:
         )
         older = f"/events?before={moves[-1][0]}" if len(moves) == _CHANGES_PER_PAGE else None
         rows = list(reversed(fold_changes(move for _, move in reversed(moves))))
-        return await self._page("events.html", here="events", moves=rows, of_many=True, older=older)
+        return await self._renderer.page("events.html", here="events", moves=rows, of_many=True, older=older)
 
     async def map(self, request: web.Request) -> Packed:
         """Returns the matching orders for the map, as GeoJSON."""
@@ -178,7 +175,7 @@ class Views:
             return await self._error_page("unreadable.html", HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
     async def _error_page(self, template: str, status: HTTPStatus, reason: str) -> web.Response:
-        drawn = await self._drawn(template, here="", reason=reason)
+        drawn = await self._renderer.error_page(template, reason)
         return web.Response(text=drawn, status=status, content_type="text/html")
 
     async def _requested_order(self, request: web.Request, detail: Detail) -> Order:
@@ -187,16 +184,6 @@ class Views:
         if order is None:
             raise web.HTTPNotFound(text="404: no such order\n")
         return order
-
-    async def _page(self, template: str, **facts: object) -> Packed:
-        drawn = await self._drawn(template, **facts)
-        return await packed(drawn.encode(), "text/html; charset=utf-8")
-
-    async def _drawn(self, template: str, **facts: object) -> str:
-        draw = partial(
-            self._templates.get_template(template).render, now=self.now(), version=orderwatch.__version__
-        )
-        return await asyncio.to_thread(draw, **facts)  # does not block the loop
 
 
 def _is_browser(request: web.Request) -> bool:
