@@ -1,18 +1,18 @@
 """Data of the pages and the API under the plan in effect."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from orderwatch.app.attention import concerns_of
 from orderwatch.app.hosts import reports_of
 from orderwatch.app.order_facts import facts_of
 from orderwatch.app.plan import Plan
+from orderwatch.app.trees.folder import FolderTree
 from orderwatch.core.attention.attention import unacknowledged
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.hosts import HostReport
+from orderwatch.core.deliveries.delivery_root import BucketRoot, parse_root
 from orderwatch.core.deliveries.disk_shortage import shortage
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.orders.explain import Evidence, Facts, explain
@@ -58,8 +58,12 @@ class Dashboard:
         """Return the bytes of a stored file, None if it cannot be read or is too large."""
         if delivery.path is None:
             return None
-        root = Path(delivery.root) if delivery.root else self.plan.roots[None]
-        return await asyncio.to_thread(_read, root, delivery.path)
+        root = parse_root(delivery.root) if delivery.root else self.plan.roots[None]
+        if not isinstance(root, BucketRoot):
+            return await FolderTree(root).picture(delivery.path, _MAX_PICTURE_BYTES)
+        trees = self.live.work.trees.values() if self.live.work else ()
+        read = next((tree.picture for tree in trees if tree.key == delivery.root), None)
+        return await read(delivery.path, _MAX_PICTURE_BYTES) if read else None
 
     async def attention(self) -> Sequence[Concern]:
         """Return what needs a person now and is not acknowledged."""
@@ -103,14 +107,3 @@ def _seen(root: str, tree: TreeAtWork, needed: int) -> TreeSeen:
     except DiskError:
         return TreeSeen(root=root, usable=False, room=None)
     return TreeSeen(root=root, usable=tree.volume.usable, room=room, shortage=shortage(room, needed))
-
-
-def _read(root: Path, path: str) -> bytes | None:
-    """Read a file of the tree; a link that leads outside is not followed."""
-    try:
-        found = (root / path).resolve(strict=True)
-        if not found.is_relative_to(root.resolve()) or found.stat().st_size > _MAX_PICTURE_BYTES:
-            return None
-        return found.read_bytes()
-    except OSError:
-        return None
