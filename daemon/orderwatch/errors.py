@@ -162,6 +162,10 @@ class LostBytesError(DiskError):
     """A sync failed, so the partial cannot be trusted; start over on a new inode."""
 
 
+class StoredFileError(OrderwatchError):
+    """A stored file is gone, or not as it was stored; it is not served."""
+
+
 class NotifyError(OrderwatchError):
     """A channel did not accept its notifications; retry after at least `wait` seconds."""
 
