@@ -49,7 +49,7 @@ async def served(
     database: Path,
     now: Callable[[], datetime] = lambda: NOW,
     *,
-    seen: Overview | None = None,
+    seen: Overview | Callable[[], Overview] | None = None,
     steadily: bool = False,
     token: str = "",
     actions: bool = False,
@@ -79,7 +79,7 @@ async def served(
 
     async def overview() -> Overview:
         if seen:
-            return seen
+            return seen() if callable(seen) else seen
         account = AccountSeen(name=HOSTILE, state="fine", swept_at=NOW)
         tree = TreeSeen(root="/deliveries", usable=True, room=10**9)
         return Overview(accounts=[account], trees=[tree], attention=[])
