@@ -27,10 +27,12 @@ from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.publication_lag import fit_lags
 from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import Store, open_store
+from orderwatch.transfer.tree.stored_file import open_stored
 from orderwatch.web.actions.access import KEY_HEADER, action_key
 from orderwatch.web.actions.routes import ActionRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
+from orderwatch.web.files.routes import FileRoutes
 from orderwatch.web.server.app import ServedPages, serving
 
 TOKEN = "canary-token"
@@ -106,9 +108,11 @@ async def acting(
             partial(read_daemon_status, database),
             hosts=lambda: store.hosts.reports(MINUTE, NOW),
         )
-        pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=[acts.add_to, reading])
+        files = FileRoutes(store, lambda delivery: open_stored(database.parent, delivery))
+        routes = [acts.add_to, reading, files.add_to]
+        pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving(
-            "127.0.0.1:0", pages, token=token, actions=actions, user_header=user_header
+            "127.0.0.1:0", pages, token=token, actions=actions, files=True, user_header=user_header
         ) as port:
             yield Acted(port, store)
 

@@ -37,6 +37,7 @@ from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.web.actions.routes import ActionRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
+from orderwatch.web.files.routes import FileRoutes
 from orderwatch.web.pages.thumbnails import Thumbnails
 from orderwatch.web.pages.views import Views
 from orderwatch.web.server.app import Routes, ServedPages
@@ -152,7 +153,7 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             now=clock.now,
             sharing=ResponseCache(lambda: _newest(changes, action_watch)),
         )
-        thumbnails = Thumbnails(reader, dashboard.picture)
+        thumbnails, files = Thumbnails(reader, dashboard.picture), FileRoutes(reader, dashboard.open_file)
         api_routes = api(
             reader,
             dashboard.facts,
@@ -174,7 +175,7 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             action_watch=action_watch,
             sweep_log=sweep_log,
             monitoring=build_monitoring(
-                live, add_static, views.add_to, thumbnails.add_to, api_routes, acts.add_to
+                live, add_static, views.add_to, thumbnails.add_to, files.add_to, api_routes, acts.add_to
             ),
             dashboard=dashboard,
             redactor=redactor,

@@ -17,6 +17,7 @@ from orderwatch.core.orders.completeness import DisplayState, display_state
 from orderwatch.core.orders.listed_files import files_in_words, listed_files
 from orderwatch.core.orders.publication_lag import Lag
 from orderwatch.core.orders.timeline import Span, Timeline, timeline
+from orderwatch.web.files.routes import file_of
 from orderwatch.web.pages.text_filters import TEXT_FILTERS
 from orderwatch.web.pages.thumbnails import picture_of
 
@@ -150,6 +151,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "capture_colour": _capture_colour,
     "counted": files_in_words,
     "delivery_colour": _delivery_colour,
+    "file_link": file_of,
     "files_of": listed_files,
     "folder_of": lambda path: str(PurePosixPath(path).parent),
     "in_words": _in_words,

@@ -35,6 +35,7 @@ from orderwatch.web.pages.search_params import (
 )
 from orderwatch.web.pages.state_links import state_links
 from orderwatch.web.row_numbers import number_of
+from orderwatch.web.server.access_control import GUARD
 from orderwatch.web.server.etag import Packed, packed, sent
 from orderwatch.web.server.response_cache import ResponseCache
 
@@ -142,6 +143,7 @@ class Views:
             "order.html",
             here="orders",
             acting=shown_actions(request),
+            files_served=request.app[GUARD].files,
             order=order,
             overview=overview,
             concerns=by_order(overview.attention),
