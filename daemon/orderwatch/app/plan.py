@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 
 from orderwatch import config
 from orderwatch.config import Settings, notifications, owner_ids
-from orderwatch.core.deliveries.bandwidth import limit_at
+from orderwatch.core.deliveries.bandwidth import Allowance, allowance_at, limit_at
 from orderwatch.core.deliveries.state_machine import RetryPolicy
 from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.network import Network, Proxy, parse_download_network, parse_no_proxy, parse_proxy
@@ -18,6 +18,7 @@ from orderwatch.core.ordering.intent import Budget
 from orderwatch.core.ordering.order_file import Draft
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
+from orderwatch.core.queue.report import Limits
 from orderwatch.errors import ConfigError
 from orderwatch.service.clock import utc_now
 from orderwatch.transfer.fsops import Permissions
@@ -77,6 +78,16 @@ class Plan:
         """Return the watches of an account; none when it is not configured any more."""
         known = self.accounts.get(account)
         return known.watched if known else WatchSet(usual=self.delivery, watches=())
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.accounts.keys(), self.parallel, self.allowance())
+
+    def allowance(self, now: Callable[[], datetime] = utc_now) -> Allowance:
+        """Return the present limit of all downloads, and its next change, by this host's local time."""
+        local = now().astimezone().replace(tzinfo=None)  # so that a change of the offset is accounted for
+        found = allowance_at(self.settings.delivery.bandwidth, local)
+        return found._replace(until=found.until and found.until.astimezone(UTC))
 
     @property
     def permissions(self) -> Permissions:

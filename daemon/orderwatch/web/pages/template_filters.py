@@ -17,6 +17,7 @@ from orderwatch.core.orders.completeness import DisplayState, display_state
 from orderwatch.core.orders.listed_files import files_in_words, listed_files
 from orderwatch.core.orders.publication_lag import Lag
 from orderwatch.core.orders.timeline import Span, Timeline, timeline
+from orderwatch.core.queue.report import QueueOrder, Why
 from orderwatch.web.pages.thumbnails import picture_of
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -32,6 +33,12 @@ _OF_CAPTURES = {
     CapturePhase.CAPTURED: DisplayState.MOVING,
     CapturePhase.PROCESSING: DisplayState.MOVING,
     CapturePhase.PUBLISHED: DisplayState.STORED,
+}
+_OF_REASONS = {
+    Why.FETCHING: DisplayState.MOVING,
+    Why.TURN: DisplayState.WAITING,
+    Why.RETRY: DisplayState.MOVING,
+    Why.PAUSED: DisplayState.WAITING,
 }
 
 
@@ -50,7 +57,7 @@ def templates() -> Environment:
     return found
 
 
-def page_of(order: Order | Transition | Concern) -> str:
+def page_of(order: Order | Transition | Concern | Delivery | QueueOrder) -> str:
     """Returns the path of the order's page, with the account quoted."""
     return f"/orders/{quote(order.account or '', safe='')}/{quote(order.order_id or '', safe='')}"
 
@@ -153,6 +160,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "tick": _tick,
     "timeline": _timeline,
     "state_colour": _state_colour,
+    "why_colour": lambda why: _OF_REASONS.get(why, DisplayState.TROUBLE),
     "width": _width,
     "zulu": zulu,
 }
