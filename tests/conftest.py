@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from tests import postgres
+from tests import object_store, postgres
 from tests.databases import new_database
 
 # The same examples in every run: a red build is red again elsewhere. `--hypothesis-profile=default` hunts.
@@ -49,4 +49,10 @@ def forks() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[postgres.Server]:
     with postgres.running() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[object_store.Server]:
+    with object_store.running() as running:
         yield running

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
 from orderwatch.app.notifications import learn_channels
 from orderwatch.app.plan import AccountPlan, Plan, proxy_of
+from orderwatch.app.trees.tree import Tree
 from orderwatch.config import Database, Settings, current
 from orderwatch.core.cluster.shifts import ORDERING
 from orderwatch.core.database_location import PostgresServer
@@ -25,7 +26,7 @@ from orderwatch.errors import DatabaseError
 from orderwatch.ops.actor import current_actor
 from orderwatch.ops.log import Redactor, set_up
 from orderwatch.ops.log_listener import LogListener
-from orderwatch.ports import UNMETERED, AccountState, Lanes, Meter
+from orderwatch.ports import UNMETERED, AccountState, Check, Lanes, Meter
 from orderwatch.provider.connection import Connection, connect
 from orderwatch.provider.credentials import Credentials
 from orderwatch.service.account_breaker import AccountBreaker
@@ -41,7 +42,6 @@ from orderwatch.service.ordering.standing_orders import StandingOrders
 from orderwatch.service.polling.poller import Poller, SweepResult
 from orderwatch.service.polling.recorder import Recorder
 from orderwatch.service.wakeup import Wakeup
-from orderwatch.transfer.tree.catalog_files import CatalogWriter
 
 
 def set_up_log(settings: Settings, redactor: Redactor, log_listeners: Sequence[LogListener] = ()) -> None:
@@ -59,6 +59,8 @@ def learn_secrets(settings: Settings, redactor: Redactor) -> None:
     if token := settings.http.token.get_secret_value():
         redactor.learn(token)
     learn_proxy(settings, redactor)
+    if key := settings.s3.secret_access_key.get_secret_value():
+        redactor.learn(key)
     learn_channels(settings, redactor)
 
 
@@ -131,13 +133,16 @@ class Factory:
     def recorder(self, context: AccountContext) -> Recorder:
         return Recorder(context, self._watched(context), todo=self.fetch_wakeup)
 
-    def placer(self, context: AccountContext, recorder: Recorder, connection: Connection) -> Placer:
+    def placer(
+        self, context: AccountContext, recorder: Recorder, connection: Connection, before_send: Check
+    ) -> Placer:
         return Placer(
             context,
             connection.tasking,
             recorder,
             contract=self.plan.accounts[context.account].contract,
             wait=self.plan.ordering.confirm_lost_after,
+            before_send=before_send,
         )
 
     def standing_orders(
@@ -148,7 +153,8 @@ class Factory:
         breaker: AccountBreaker,
         turn: "Turn",
     ) -> StandingOrders:
-        ordering, placer = self.plan.ordering, self.placer(context, recorder, connection)
+        ordering = self.plan.ordering
+        placer = self.placer(context, recorder, connection, turn.require)
         return StandingOrders(
             context,
             self.plan.accounts[context.account].standing_orders,
@@ -159,7 +165,7 @@ class Factory:
             budget=self.plan.budget,
             resend=ordering.enabled and ordering.resend,
             may_order=connection.require_tasking,
-            turn=turn,
+            turn=turn.hold,
         )
 
     def _watched(self, context: AccountContext) -> WatchSet:
@@ -214,16 +220,23 @@ async def open_connection(
         yield connection
 
 
-Turn = Callable[[], AbstractAsyncContextManager[None]]
-"""Holds the turn to order; raises `LockedError` if another process holds it."""
+class Turn(NamedTuple):
+    """The turn to order, and the store that writes intents only in it.
+
+    `hold` raises `LockedError` if another process has it, `require` raises `ProviderError` if one may.
+    """
+
+    hold: Callable[[], AbstractAsyncContextManager[None]]
+    store: Store
+    require: Check
 
 
-def ordering_turn(plan: Plan, store: Store, now: Callable[[], datetime]) -> tuple[Turn, Store]:
-    """Return the turn to order of all processes, and the store that writes intents only in it."""
-    if not plan.database.is_shared:
-        return partial(local_turn, plan.database.file), store
+def ordering_turn(plan: Plan, store: Store, now: Callable[[], datetime]) -> Turn:
+    """Return the turn to order of all processes."""
+    if not plan.database.is_shared:  # a lock of this machine lasts as long as the process
+        return Turn(partial(local_turn, plan.database.file), store, bool)
     turn = OrderingTurn(store.shifts, plan.settings.cluster.lease, now=now)
-    return turn.hold, guarded(store, fence_check(ORDERING, lambda: turn.fence))
+    return Turn(turn.hold, guarded(store, fence_check(ORDERING, lambda: turn.fence)), turn.require)
 
 
 @asynccontextmanager
@@ -240,6 +253,9 @@ def lanes_of(plan: Plan, store: Store) -> Lanes | None:
 
 class GuardedTree(Protocol):
     @property
+    def tree(self) -> Tree: ...
+
+    @property
     def volume(self) -> MountGuard: ...
 
 
@@ -247,8 +263,8 @@ def catalog_trees(plan: Plan, trees: Mapping[str | None, GuardedTree]) -> dict[s
     """Return each tree's catalog by its key; none when `stac` is disabled."""
     if not plan.keeps_catalog:
         return {}
-    roots, permissions = plan.roots, plan.permissions
+    permissions = plan.permissions
     return {
-        key: CatalogTree(str(roots[key]), CatalogWriter(roots[key], permissions), tree.volume.ready)
-        for key, tree in trees.items()
+        key: CatalogTree(str(plan.roots[key]), held.tree.catalog_files(permissions), held.volume.ready)
+        for key, held in trees.items()
     }

@@ -27,10 +27,12 @@ from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.publication_lag import fit_lags
 from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import Store, open_store
+from orderwatch.transfer.tree.stored_file import open_stored
 from orderwatch.web.actions.access import KEY_HEADER, action_key
 from orderwatch.web.actions.routes import ActionRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
+from orderwatch.web.files.routes import FileRoutes
 from orderwatch.web.pages.page_renderer import PageRenderer
 from orderwatch.web.queue.queue_reader import QueueReader
 from orderwatch.web.queue.routes import QueueRoutes
@@ -116,10 +118,11 @@ async def acting(
         )
         renderer = PageRenderer(unasked, lambda: NOW)
         planned = QueueRoutes(queue.read, renderer, ResponseCache(lambda: None))
-        routes = [acts.add_to, reading, planned.add_to]
+        files = FileRoutes(store, lambda delivery: open_stored(database.parent, delivery))
+        routes = [acts.add_to, reading, planned.add_to, files.add_to]
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving(
-            "127.0.0.1:0", pages, token=token, actions=actions, user_header=user_header
+            "127.0.0.1:0", pages, token=token, actions=actions, files=True, user_header=user_header
         ) as port:
             yield Acted(port, store)
 

@@ -10,6 +10,7 @@ from orderwatch.app.daemon.maintenance import MaintenanceTargets, adjust, build_
 from orderwatch.app.daemon.resources import Resources
 from orderwatch.app.daemon.runtime import Runtime
 from orderwatch.app.daemon.supervisor import Supervisor, Work
+from orderwatch.app.plan import resolved
 from orderwatch.core.attention.attention import headline
 from orderwatch.core.cluster.shifts import CATALOG, KEEPER
 from orderwatch.core.model import SETTLED, OrderState
@@ -175,7 +176,7 @@ def in_words(census: MetricCounts) -> str:
 def _is_orphan(runtime: Runtime, renewed: set[str], problem: Problem) -> bool:
     """Return whether nothing would log the end of this problem."""
     account, root, channel = (problem.facts.get(name) for name in ("account", "root", "channel"))
-    roots = {str(form) for path in runtime.plan.roots.values() for form in (path, path.resolve())}
+    roots = {form for root in runtime.plan.roots.values() for form in (str(root), resolved(root))}
     return (
         (account is not None and account not in runtime.plan.accounts)
         or (account in renewed and problem.event in _RESET_BY_RELOAD)

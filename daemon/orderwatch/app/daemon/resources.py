@@ -37,6 +37,7 @@ from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.web.actions.routes import ActionRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
+from orderwatch.web.files.routes import FileRoutes
 from orderwatch.web.pages.page_renderer import PageRenderer
 from orderwatch.web.pages.thumbnails import Thumbnails
 from orderwatch.web.pages.views import Views
@@ -164,7 +165,7 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             now=clock.now,
         )
         queue_routes = QueueRoutes(queue.read, renderer, sharing)
-        thumbnails = Thumbnails(reader, dashboard.picture)
+        thumbnails, files = Thumbnails(reader, dashboard.picture), FileRoutes(reader, dashboard.open_file)
         api_routes = api(
             reader,
             dashboard.facts,
@@ -191,6 +192,7 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
                 views.add_to,
                 queue_routes.add_to,
                 thumbnails.add_to,
+                files.add_to,
                 api_routes,
                 acts.add_to,
             ),

@@ -18,6 +18,7 @@ from orderwatch.web.api.json_types import (
     TransfersJson,
 )
 from orderwatch.web.api.params import MAX_CHARACTERS, MAX_LIMIT, MAX_OFFSET
+from orderwatch.web.files.description import file_paths
 from orderwatch.web.queue.json_types import QueueJson
 from orderwatch.web.row_numbers import MAX_ROW_NUMBER
 
@@ -102,6 +103,7 @@ def description() -> Schema:
             "/api/events": _events(),
             "/api/openapi.json": _get("This description.", None),
             **action_paths(),
+            **file_paths(),
         },
         "components": {"schemas": components(_ANSWERS), "securitySchemes": _SCHEMES},
         "security": [{}, *({name: []} for name in _SCHEMES)],

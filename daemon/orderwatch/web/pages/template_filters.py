@@ -18,6 +18,7 @@ from orderwatch.core.orders.listed_files import files_in_words, listed_files
 from orderwatch.core.orders.publication_lag import Lag
 from orderwatch.core.orders.timeline import Span, Timeline, timeline
 from orderwatch.core.queue.report import QueueOrder, Why
+from orderwatch.web.files.routes import file_of
 from orderwatch.web.pages.thumbnails import picture_of
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -145,6 +146,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "capture_colour": _capture_colour,
     "counted": files_in_words,
     "delivery_colour": _delivery_colour,
+    "file_link": file_of,
     "files_of": listed_files,
     "folder_of": lambda path: str(PurePosixPath(path).parent),
     "in_words": _in_words,
