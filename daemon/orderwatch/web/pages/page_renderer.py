@@ -28,6 +28,7 @@ class PageLink(NamedTuple):
 
 NAVIGATION = (
     PageLink("orders", "/", "Orders"),
+    PageLink("queue", "/queue", "Queue"),
     PageLink("events", "/events", "Events"),
 )
 

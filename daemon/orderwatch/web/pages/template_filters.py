@@ -17,6 +17,7 @@ from orderwatch.core.orders.completeness import DisplayState, display_state
 from orderwatch.core.orders.listed_files import files_in_words, listed_files
 from orderwatch.core.orders.publication_lag import Lag
 from orderwatch.core.orders.timeline import Span, Timeline, timeline
+from orderwatch.core.queue.report import QueueOrder, Why
 from orderwatch.web.files.routes import file_of
 from orderwatch.web.pages.text_filters import TEXT_FILTERS
 from orderwatch.web.pages.thumbnails import picture_of
@@ -36,6 +37,12 @@ _OF_CAPTURES = {
     CapturePhase.PUBLISHED: DisplayState.STORED,
 }
 _CARDS = {"tree": "/#space", "space": "/#space", "host": "/#hosts"}  # by the subject of a problem's event
+_OF_REASONS = {
+    Why.FETCHING: DisplayState.MOVING,
+    Why.TURN: DisplayState.WAITING,
+    Why.RETRY: DisplayState.MOVING,
+    Why.PAUSED: DisplayState.WAITING,
+}
 
 
 @cache
@@ -53,7 +60,7 @@ def templates() -> Environment:
     return found
 
 
-def page_of(order: Order | Transition | Concern) -> str:
+def page_of(order: Order | Transition | Concern | Delivery | QueueOrder) -> str:
     """Returns the path of the order's page, with the account quoted."""
     return f"/orders/{quote(order.account or '', safe='')}/{quote(order.order_id or '', safe='')}"
 
@@ -168,6 +175,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "tick": _tick,
     "timeline": _timeline,
     "state_colour": _state_colour,
+    "why_colour": lambda why: _OF_REASONS.get(why, DisplayState.TROUBLE),
     "width": _width,
     "zulu": zulu,
     **TEXT_FILTERS,

@@ -209,7 +209,7 @@
     };
     events.addEventListener("lagged", () => { reloadAll = true; later(1000); });
     events.addEventListener("transfers", (event) => {
-      if (mine ? JSON.parse(event.data).transfers.some(isMine) : document.getElementById("header")) later(5000);
+      if (mine ? JSON.parse(event.data).transfers.some(isMine) : document.querySelector("#header, #queue")) later(5000);
     });
     events.addEventListener("touched", (event) => {
       if (JSON.parse(event.data).orders.some(([account, order_id]) => (mine ? isMine({ account, order_id }) : rowOf(`${account}/${order_id}`)))) later(5000);
