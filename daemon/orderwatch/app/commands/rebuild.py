@@ -9,7 +9,8 @@ from pathlib import Path
 from orderwatch.app.commands.progress import UNWATCHED, Progress
 from orderwatch.app.commands.verify import within
 from orderwatch.app.daemon.runtime import open_runtime
-from orderwatch.app.factories import catalog_trees, held_database
+from orderwatch.app.factories import catalog_trees
+from orderwatch.app.held_database import held_database
 from orderwatch.app.plan import Plan
 from orderwatch.core.deliveries.audit import sidecar_of
 from orderwatch.core.deliveries.rebuild import Found, Refused, restored, sort_out, taken_up
