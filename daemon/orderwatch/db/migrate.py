@@ -52,7 +52,7 @@ def schema_of(location: DatabaseLocation, *, thorough: bool = False) -> Schema:
     """
     with translated(f"{location} cannot be read as a database"):
         if isinstance(location, PostgresServer):
-            tables, found = postgres.run_blocking(location, _revision)
+            tables, found = postgres.run_blocking(location, _revision, reading=True)
         elif not location.exists():
             return Schema.NONE
         else:

@@ -61,12 +61,16 @@ def reader_engine(server: PostgresServer) -> Engine:
     return engine
 
 
-def run_blocking(server: PostgresServer, work: Callable[[Connection], R]) -> R:
-    """Run one unit in a transaction in the cluster's turn. Blocking; also inside of a running event loop."""
+def run_blocking(server: PostgresServer, work: Callable[[Connection], R], *, reading: bool = False) -> R:
+    """Run one unit in a transaction. Blocking; also inside of a running event loop.
+
+    Unless it is only `reading`, it has the cluster's turn.
+    """
 
     def unit() -> R:
         engine = _engine(server, "READ COMMITTED", poolclass=NullPool)
-        event.listen(engine, "begin", _take_turn)
+        if not reading:
+            event.listen(engine, "begin", _take_turn)
         with engine.begin() as connection:
             return work(connection)
 
