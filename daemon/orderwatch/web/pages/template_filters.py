@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path, PurePosixPath
 from shlex import quote as quote_for_shell
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.deliveries.sidecar import zulu
@@ -18,6 +17,9 @@ from orderwatch.core.orders.listed_files import files_in_words, listed_files
 from orderwatch.core.orders.publication_lag import Lag
 from orderwatch.core.orders.timeline import Span, Timeline, timeline
 from orderwatch.web.pages.thumbnails import picture_of
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 _OF_DELIVERIES = {
@@ -36,8 +38,10 @@ _OF_CAPTURES = {
 
 
 @cache
-def templates() -> Environment:
+def templates() -> "Environment":
     """Returns the templates: escaped, strict about missing values, and compiled once."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - with the first viewer
+
     found = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
