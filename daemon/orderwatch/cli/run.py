@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 def run(context: Context) -> None:
     """Run the daemon in the foreground. SIGTERM and SIGINT stop it; SIGHUP reloads the configuration."""
     with _uncollected():
-        import orderwatch.ops.plain_structlog  # noqa: F401 - before structlog
+        import orderwatch.ops.plain_structlog
+        import orderwatch.plain_aiohttp  # noqa: F401 - these two before what they import
         from orderwatch.app.daemon.lifecycle import run_daemon
         from orderwatch.app.held_database import held_database
         from orderwatch.db.daemon_status import alive_file
