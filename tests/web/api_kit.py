@@ -21,6 +21,7 @@ from orderwatch.core.orders.explain import Evidence, Facts, explain
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.publication_lag import Lags, fit_lags
+from orderwatch.core.orders.watches import Watch
 from orderwatch.core.queue.report import Limits
 from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import Store, open_dashboard_reader, open_store
@@ -75,7 +76,7 @@ async def served(
             now=now(),
             order=order,
             moved_at=None,
-            watches=(),
+            watches=(Watch(task_name="*"),),
             pace=Pace(interval=MINUTE, max_interval=MINUTE, grace=MINUTE),
             lags=fit_lags([]),
             trouble=None,

@@ -160,6 +160,34 @@ async def test_an_object_that_appears_at_the_last_moment_is_not_overwritten(
     assert await rig.uploads() == 0
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_a_sidecar_is_removed_only_under_the_lease_and_if_nobody_has_replaced_it(
+    rig: Rig, proxy: Proxy, *, is_replaced: bool
+) -> None:
+    """The name is taken at the last moment, while another host takes over the delivery."""
+    by_another_host = SIDECAR.replace(b"}", b', "stored_at": "later"}')
+    is_mine = [True]
+
+    async def take(seen: Seen) -> web.Response | None:
+        if seen.kind == "put" and not seen.is_answered and not seen.path.endswith(".json"):
+            proxy.meddle = _pass
+            await rig.put(PATH, b"of somebody else")
+            is_mine[0] = is_replaced
+            if is_replaced:
+                await rig.put(f"{PATH}.json", by_another_host)
+        return None
+
+    proxy.meddle = take
+    part, checked = rig.partial(1000)
+    publish = rig.destination.publish(part, PATH, SIDECAR, checked, may_act=lambda: is_mine[0])
+    if is_replaced:
+        assert not await publish
+    else:
+        with pytest.raises(LostLeaseError):
+            await publish
+    assert await rig.content(f"{PATH}.json") == (by_another_host if is_replaced else SIDECAR)
+
+
 @SIZES
 async def test_a_host_whose_lease_is_over_publishes_nothing(rig: Rig, size: int) -> None:
     for number in range(1, 9):

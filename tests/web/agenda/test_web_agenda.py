@@ -57,7 +57,7 @@ async def test_a_month_has_its_days_and_a_day_everything(database: Path) -> None
         assert '<a href="/agenda" aria-current="page">Agenda</a>' in shown
         assert "November 2026" in shown
         assert 'href="/agenda?month=2026-12" rel="next"' in shown
-        assert '<time datetime="2026-11-23T12:00:00Z">12:00</time>' in shown
+        assert 'datetime="2026-11-23T12:00:00Z" title="2026-11-23 12:00:00 UTC">12:00</time>' in shown
         assert "capture planned, NewSat-9" in shown
         assert "<script>'" not in shown
         assert "window closes" in await page(here, "/agenda?day=2026-12-01")

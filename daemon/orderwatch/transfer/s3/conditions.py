@@ -49,7 +49,7 @@ async def _knows_checksums(bucket: Bucket, path: str) -> bool:
 
 async def _put(bucket: Bucket, path: str, content: bytes) -> bool:
     try:
-        return await bucket.put(path, content, zlib_library.crc32(content))
+        return await bucket.put(path, content, zlib_library.crc32(content)) is not None
     except S3Error as error:
         raise _refused(bucket, error, "a PUT") from error
 
@@ -59,6 +59,8 @@ async def _complete(bucket: Bucket, path: str, content: bytes) -> bool:
     try:
         upload = await bucket.create_upload(path, sha256="")
         part = await bucket.send_part(path, upload, 1, content, crc)
+        async for _ in bucket.arrivals(path, upload):  # maintenance needs this right
+            pass
         try:
             await bucket.complete(path, upload, [part], crc)
         except S3Error as error:

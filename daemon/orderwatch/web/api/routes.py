@@ -43,6 +43,7 @@ from orderwatch.web.api.openapi import description
 from orderwatch.web.api.params import nothing_of, query_of, search_of
 from orderwatch.web.server.etag import answered
 
+API = "/api/"
 _MAX_FILES_AT_ONCE = 2000
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")  # in a path of the description
 Attention = Callable[[], Awaitable[Sequence[Concern]]]
@@ -75,10 +76,22 @@ def api(
     }
 
     def add(app: web.Application) -> None:
+        app.middlewares.append(_json_not_found)
         for path, handler in handlers.items():
             app.router.add_get(_PLACEHOLDER.sub(r"{\1:[^/]+}", path), with_json_errors(handler))
 
     return add
+
+
+@web.middleware
+async def _json_not_found(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers unknown paths of the API with JSON, to browsers too."""
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        if not request.path.startswith(API):
+            raise
+        return error(HTTPStatus.NOT_FOUND, "no such resource")
 
 
 class _Api:

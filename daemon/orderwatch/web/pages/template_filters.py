@@ -10,9 +10,9 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orderwatch.core.agenda.entries import Entry, EntryKind
-from orderwatch.core.attention.concern import Concern
+from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.core.deliveries.sidecar import zulu
-from orderwatch.core.formatting import ago, format_bytes, format_duration, format_time, printable, until
+from orderwatch.core.formatting import format_bytes, format_duration, format_time, printable
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, FileCount, Order, Transition
 from orderwatch.core.orders.completeness import DisplayState, display_state
 from orderwatch.core.orders.listed_files import files_in_words, listed_files
@@ -20,6 +20,7 @@ from orderwatch.core.orders.publication_lag import Lag
 from orderwatch.core.orders.timeline import Span, Timeline, timeline
 from orderwatch.core.queue.report import QueueOrder, Why
 from orderwatch.web.files.routes import file_of
+from orderwatch.web.pages.text_filters import TEXT_FILTERS
 from orderwatch.web.pages.thumbnails import picture_of
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -36,6 +37,7 @@ _OF_CAPTURES = {
     CapturePhase.PROCESSING: DisplayState.MOVING,
     CapturePhase.PUBLISHED: DisplayState.STORED,
 }
+_CARDS = {"tree": "/#space", "space": "/#space", "host": "/#hosts"}  # by the subject of a problem's event
 _OF_REASONS = {
     Why.FETCHING: DisplayState.MOVING,
     Why.TURN: DisplayState.WAITING,
@@ -67,6 +69,16 @@ def templates() -> Environment:
 def page_of(order: Order | Transition | Concern | Delivery | QueueOrder | Entry) -> str:
     """Returns the path of the order's page, with the account quoted."""
     return f"/orders/{quote(order.account or '', safe='')}/{quote(order.order_id or '', safe='')}"
+
+
+def cause_of(concern: Concern) -> str | None:
+    """Returns where the page shows what a concern is about."""
+    if concern.order_id is not None and concern.account is not None:
+        return f"{page_of(concern)}#why"
+    if concern.account is not None:
+        return f"/?account={quote(concern.account, safe='')}"
+    subject = (concern.name or "").partition(".")[0]
+    return _CARDS.get(subject) if concern.reason is Reason.PROBLEM else None
 
 
 def _plain(text: str | None) -> str:
@@ -151,10 +163,10 @@ def _anchor(order: Order) -> str:
 
 _FILTERS: Mapping[str, Callable[..., object]] = {
     "shell_word": _shell_word,
-    "ago": ago,
-    "ahead": until,
     "amount": format_bytes,
     "anchor": _anchor,
+    "cause": cause_of,
+    "capture_anchor": lambda capture: f"capture-{quote(capture.capture_id, safe='')}",
     "capture_colour": _capture_colour,
     "counted": files_in_words,
     "delivery_colour": _delivery_colour,
@@ -164,6 +176,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "in_words": _in_words,
     "moment": format_time,
     "name_of": lambda path: PurePosixPath(path).name,
+    "number": "{:,}".format,
     "page": page_of,
     "percent": _percent,
     "thumbnail": picture_of,
@@ -178,4 +191,5 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "why_colour": lambda why: _OF_REASONS.get(why, DisplayState.TROUBLE),
     "width": _width,
     "zulu": zulu,
+    **TEXT_FILTERS,
 }
