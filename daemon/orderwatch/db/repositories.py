@@ -23,6 +23,7 @@ from orderwatch.db.intents import Intents
 from orderwatch.db.maintenance import Maintenance
 from orderwatch.db.orders import Accounts, Orders
 from orderwatch.db.outbox import Outbox, Subscribers
+from orderwatch.db.queries.agenda import Agenda
 from orderwatch.db.queries.order_search import OrderSearch
 from orderwatch.db.queries.queue import Queue
 from orderwatch.db.queries.statistics import Statistics
@@ -38,6 +39,7 @@ class Store:
     database: Database
     accounts: Accounts
     actions: Actions
+    agenda: Agenda
     attention: Attention
     catalog: Catalog
     deliveries: Deliveries
@@ -89,6 +91,7 @@ def _store(database: Database, subscribers: Subscribers | None = None, boot: str
         database=database,
         accounts=Accounts(database),
         actions=Actions(database),
+        agenda=Agenda(database),
         attention=Attention(database, outbox),
         catalog=Catalog(database),
         deliveries=Deliveries(database, outbox, boot),
