@@ -1,12 +1,12 @@
 """What looks after a tree in a bucket: marker, sweeping, inspection, quarantine, the catalog."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
 from tests.object_store import Server
-from tests.store_proxy import Seen, error, proxying
+from tests.store_proxy import Seen, error, listed, proxying
 from tests.transfer.s3.s3_kit import PATH, SIDECAR, Rig, content_of
 
 from orderwatch.core.deliveries.audit import Reading
@@ -16,6 +16,7 @@ from orderwatch.transfer.s3.catalog_files import S3CatalogFiles
 from orderwatch.transfer.s3.client import open_buckets
 from orderwatch.transfer.s3.inspector import S3Inspector
 from orderwatch.transfer.s3.marker import Marker
+from orderwatch.transfer.s3.sweeping import abort_stale_uploads
 
 
 async def test_a_tree_gets_one_marker(rig: Rig) -> None:
@@ -49,6 +50,26 @@ async def test_a_store_that_is_away_is_looked_at_in_the_background(rig: Rig, buc
         assert await marker.read() is None
         assert len(proxy.seen) == 2
         await marker.close()
+
+
+async def test_an_upload_that_still_receives_parts_is_not_aborted(rig: Rig, bucket_server: Server) -> None:
+    """Another host may send a large file for longer than a day."""
+    upload = await rig.bucket.create_upload(PATH, "0")
+
+    async def begun_long_ago(seen: Seen) -> web.Response | None:
+        begun = datetime.now(UTC) - timedelta(days=2)
+        key = rig.bucket.root.key(PATH)
+        return listed(key, upload, begun) if "uploads" in seen.query else None
+
+    async with proxying(bucket_server) as proxy, open_buckets(proxy.access) as bucket:
+        proxy.meddle = begun_long_ago
+        behind = bucket(rig.bucket.root)
+        await rig.bucket.send_part(PATH, upload, 1, b"", crc=0)
+        assert await abort_stale_uploads(behind, datetime.now(UTC)) == 0
+        assert await rig.uploads() == 1
+        assert await abort_stale_uploads(behind, datetime.now(UTC) + timedelta(days=1, minutes=1)) == 1
+        assert await rig.uploads() == 0
+        assert await abort_stale_uploads(behind, datetime.now(UTC)) == 0  # complete, or aborted meanwhile
 
 
 async def test_uploads_of_yesterday_are_aborted_and_partials_that_no_row_knows_are_removed(rig: Rig) -> None:
@@ -100,6 +121,34 @@ async def test_a_wrong_object_is_kept_in_the_quarantine_of_this_machine(rig: Rig
     await inspector.write_sidecar(f"{PATH}.json", SIDECAR, "some")
     with pytest.raises(DiskError, match="meanwhile"):
         await inspector.write_sidecar(f"{PATH}.json", SIDECAR, "some")
+
+
+async def test_an_object_that_changes_at_the_last_moment_is_not_deleted(
+    rig: Rig, bucket_server: Server
+) -> None:
+    async def change(seen: Seen) -> web.Response | None:
+        if seen.kind == "delete" and not seen.is_answered:
+            await rig.put(PATH, b"another")
+        return None
+
+    await rig.put(PATH, b"wrong")
+    async with proxying(bucket_server) as proxy, open_buckets(proxy.access) as bucket:
+        proxy.meddle = change
+        with pytest.raises(DiskError, match="meanwhile"):
+            await S3Inspector(bucket(rig.bucket.root), rig.spool).quarantine(PATH, "changed")
+        page = "stac/catalog.0.json"
+        files = S3CatalogFiles(bucket(rig.bucket.root))
+        await files.write({page: {MARK: 1}})
+
+        async def replace(seen: Seen) -> web.Response | None:
+            if seen.kind == "delete" and not seen.is_answered:
+                await rig.put(page, b"another")
+            return None
+
+        proxy.meddle = replace
+        await files.remove([page])
+    assert await rig.content(PATH) == b"another"
+    assert await rig.content(page) == b"another"
 
 
 async def test_the_catalog_is_written_over_its_own_objects_only(rig: Rig) -> None:

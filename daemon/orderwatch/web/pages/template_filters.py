@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path, PurePosixPath
 from shlex import quote as quote_for_shell
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.core.deliveries.sidecar import zulu
@@ -17,9 +16,13 @@ from orderwatch.core.orders.completeness import DisplayState, display_state
 from orderwatch.core.orders.listed_files import files_in_words, listed_files
 from orderwatch.core.orders.publication_lag import Lag
 from orderwatch.core.orders.timeline import Span, Timeline, timeline
+from orderwatch.core.queue.report import QueueOrder, Why
 from orderwatch.web.files.routes import file_of
 from orderwatch.web.pages.text_filters import TEXT_FILTERS
 from orderwatch.web.pages.thumbnails import picture_of
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 _OF_DELIVERIES = {
@@ -36,11 +39,19 @@ _OF_CAPTURES = {
     CapturePhase.PUBLISHED: DisplayState.STORED,
 }
 _CARDS = {"tree": "/#space", "space": "/#space", "host": "/#hosts"}  # by the subject of a problem's event
+_OF_REASONS = {
+    Why.FETCHING: DisplayState.MOVING,
+    Why.TURN: DisplayState.WAITING,
+    Why.RETRY: DisplayState.MOVING,
+    Why.PAUSED: DisplayState.WAITING,
+}
 
 
 @cache
-def templates() -> Environment:
+def templates() -> "Environment":
     """Returns the templates: escaped, strict about missing values, and compiled once."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - with the first viewer
+
     found = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -53,7 +64,7 @@ def templates() -> Environment:
     return found
 
 
-def page_of(order: Order | Transition | Concern) -> str:
+def page_of(order: Order | Transition | Concern | Delivery | QueueOrder) -> str:
     """Returns the path of the order's page, with the account quoted."""
     return f"/orders/{quote(order.account or '', safe='')}/{quote(order.order_id or '', safe='')}"
 
@@ -168,6 +179,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "tick": _tick,
     "timeline": _timeline,
     "state_colour": _state_colour,
+    "why_colour": lambda why: _OF_REASONS.get(why, DisplayState.TROUBLE),
     "width": _width,
     "zulu": zulu,
     **TEXT_FILTERS,

@@ -209,7 +209,7 @@
     };
     events.addEventListener("lagged", () => { reloadAll = true; later(1000); });
     events.addEventListener("transfers", (event) => {
-      if (mine ? JSON.parse(event.data).transfers.some(isMine) : document.getElementById("header")) later(5000);
+      if (mine ? JSON.parse(event.data).transfers.some(isMine) : document.querySelector("#header, #queue")) later(5000);
     });
     events.addEventListener("attention", () => later(250)); // the verdict of every page
     events.addEventListener("touched", (event) => {
