@@ -205,7 +205,6 @@ class Known:
         views = Views(
             records=self.reader,
             overview=overview,
-            attention=attention,
             transfers=changes.transfers,
             explain=evidence,
             learned=learned,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from tests import databases, postgres
+from tests import databases, object_store, postgres
 from tests.databases import new_database
 
 # The same examples in every run: a red build is red again elsewhere. `--hypothesis-profile=default` hunts.
@@ -53,3 +53,9 @@ def forks() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def server() -> postgres.Server:
     return databases.server()
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[object_store.Server]:
+    with object_store.running() as running:
+        yield running

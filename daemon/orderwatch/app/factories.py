@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from orderwatch.app.notifications import learn_channels
 from orderwatch.app.plan import AccountPlan, Plan, proxy_of
+from orderwatch.app.trees.tree import Tree
 from orderwatch.config import Settings, current
 from orderwatch.core.cluster.shifts import ORDERING
 from orderwatch.core.database_location import PostgresServer
@@ -39,7 +40,6 @@ from orderwatch.service.ordering.standing_orders import StandingOrders
 from orderwatch.service.polling.poller import Poller, SweepResult
 from orderwatch.service.polling.recorder import Recorder
 from orderwatch.service.wakeup import Wakeup
-from orderwatch.transfer.tree.catalog_files import CatalogWriter
 
 
 def set_up_log(settings: Settings, redactor: Redactor, log_listeners: Sequence[LogListener] = ()) -> None:
@@ -57,6 +57,8 @@ def learn_secrets(settings: Settings, redactor: Redactor) -> None:
     if token := settings.http.token.get_secret_value():
         redactor.learn(token)
     learn_proxy(settings, redactor)
+    if key := settings.s3.secret_access_key.get_secret_value():
+        redactor.learn(key)
     learn_channels(settings, redactor)
 
 
@@ -238,6 +240,9 @@ def lanes_of(plan: Plan, store: Store) -> Lanes | None:
 
 class GuardedTree(Protocol):
     @property
+    def tree(self) -> Tree: ...
+
+    @property
     def volume(self) -> MountGuard: ...
 
 
@@ -245,8 +250,8 @@ def catalog_trees(plan: Plan, trees: Mapping[str | None, GuardedTree]) -> dict[s
     """Return each tree's catalog by its key; none when `stac` is disabled."""
     if not plan.keeps_catalog:
         return {}
-    roots, permissions = plan.roots, plan.permissions
+    permissions = plan.permissions
     return {
-        key: CatalogTree(str(roots[key]), CatalogWriter(roots[key], permissions), tree.volume.ready)
-        for key, tree in trees.items()
+        key: CatalogTree(str(plan.roots[key]), held.tree.catalog_files(permissions), held.volume.ready)
+        for key, held in trees.items()
     }

@@ -5,15 +5,17 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
-import orderwatch.ops.plain_structlog  # noqa: F401 - before structlog
 from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured
-from orderwatch.config import Settings
 from orderwatch.errors import RefusedError
-from orderwatch.ops.log import Redactor, redact_crash
 from orderwatch.ops.systemd import extending
+
+if TYPE_CHECKING:
+    from orderwatch.config import Settings
+    from orderwatch.ops.log import Redactor
 
 
 @click.command()
@@ -21,6 +23,8 @@ from orderwatch.ops.systemd import extending
 def run(context: Context) -> None:
     """Run the daemon in the foreground. SIGTERM and SIGINT stop it; SIGHUP reloads the configuration."""
     with _uncollected():
+        import orderwatch.ops.plain_structlog
+        import orderwatch.plain_aiohttp  # noqa: F401 - these two before what they import
         from orderwatch.app.daemon.lifecycle import run_daemon
         from orderwatch.app.held_database import held_database
         from orderwatch.db.daemon_status import alive_file
@@ -89,9 +93,10 @@ def once(context: Context, delivery: tuple[str, str] | None) -> None:
         sys.exit(FAILED)
 
 
-def begin(context: Context) -> tuple[Settings, Redactor]:
+def begin(context: Context) -> "tuple[Settings, Redactor]":
     """Read the configuration with its secrets, and redact these in logs and tracebacks from here on."""
     from orderwatch.app.factories import set_up_log
+    from orderwatch.ops.log import Redactor, redact_crash
 
     settings = context.settings(resolve=True)
     redactor = Redactor()

@@ -20,6 +20,7 @@ from pydantic import (
 from orderwatch.config import permissions
 from orderwatch.config.network import Network
 from orderwatch.config.notifications import Heartbeat, Notify, names_of
+from orderwatch.config.s3 import S3
 from orderwatch.config.types import (
     Attachments,
     DatabaseUrl,
@@ -186,6 +187,11 @@ class Database(Table):
     def backups_path(self) -> Path:
         return Path(self.backup_folder) if self.backup_folder else self.file.parent / "backups"
 
+    @property
+    def spool_path(self) -> Path:
+        """The folder of this machine for deliveries on their way into a bucket."""
+        return (state_directory() if self.is_shared else self.file.parent) / "spool"
+
 
 class Cluster(Table):
     host: str = ""  # the machine's name
@@ -207,6 +213,7 @@ class Http(Table):
     token: MaybeSecret = SecretStr("")
     hosts: Words = ()
     actions: StrictBool = False
+    files: StrictBool = False
     user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")] = ""
 
     @model_validator(mode="after")
@@ -229,6 +236,7 @@ class Settings(Table):
     watch: tuple[Watch, ...] = ()
     polling: Polling = Polling()
     delivery: Delivery
+    s3: S3 = S3()
     database: Database
     cluster: Cluster = Cluster()
     log: Log = Log()
@@ -252,10 +260,13 @@ def remarks(settings: Settings) -> list[str]:
     if settings.order and not settings.ordering.enabled:
         found.append("order: [ordering] enabled is false, so no standing order is placed")
     if _open_to_others(settings.http):
+        files = " and download every stored file" if settings.http.files else ""
         found.append(
-            f"http.listen: anyone who can reach {settings.http.listen} can read all orders; "
+            f"http.listen: anyone who can reach {settings.http.listen} can read all orders{files}; "
             f"set [http] token, or listen on loopback"
         )
+    if settings.s3.is_unencrypted:
+        found.append("s3.endpoint: http:// leaves deliveries unencrypted on the network; use https://")
     return found
 
 

@@ -56,6 +56,13 @@ class Found(NamedTuple):
     total: int
 
 
+class FoundRows(NamedTuple):
+    """Row and version of each order of a page, and the number of all matches."""
+
+    versions: Sequence[tuple[int, int]]
+    total: int
+
+
 class Choices(NamedTuple):
     """The values to filter by: those that some order has."""
 
@@ -79,13 +86,9 @@ class OrderSearch(Protocol):
 
     async def find(self, search: Search, detail: Detail = Detail.ALL) -> Found: ...
 
-    async def versions(self, search: Search) -> Sequence[tuple[int, int]]:
-        """Return the row and the version of each order of the page."""
-        ...
+    async def versions(self, search: Search) -> FoundRows: ...
 
-    async def in_rows(self, rows: Sequence[int]) -> Mapping[int, Order]:
-        """Return the orders of these rows, with one delivery of each scene."""
-        ...
+    async def in_rows(self, rows: Sequence[int], detail: Detail) -> Mapping[int, Order]: ...
 
     async def choices(self) -> Choices: ...
 

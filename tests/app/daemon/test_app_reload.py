@@ -162,7 +162,7 @@ def told(settings: Settings, daemon: Daemon) -> dict[str, Any]:
         },
         "paces": {plan.pace},
         "contracts": {name: account.contract for name, account in plan.accounts.items()},
-        "roots": {root / ".orderwatch" / "partial" for root in plan.roots.values()},
+        "roots": {plan.folder(root) / ".orderwatch" / "partial" for root in plan.roots.values()},
         "ways": {tree.space for tree in app.trees.values()},
         "rights": {plan.permissions},
         "keep_free": {settings.delivery.keep_free},

@@ -81,6 +81,16 @@ async def test_token_names_and_address_are_taken_up(rigged: Rigged) -> None:
             before = listen
 
 
+async def test_files_are_served_as_soon_as_the_configuration_allows_it(rigged: Rigged) -> None:
+    rig = await rigged(Scenario())
+    listen = f"127.0.0.1:{free_port()}"
+    async with at_work(rig, listen=listen) as work:
+        path = "/files/main/1/capture-1/scene-1/delivery_zip/1"
+        assert await answered(listen, path=path) == 403
+        await work.reload(listen=listen, files=True)
+        assert await answered(listen, path=path) == 404
+
+
 async def test_an_address_that_cannot_be_had_refuses_the_reload(rigged: Rigged) -> None:
     rig = await rigged(Scenario())
     listen = f"127.0.0.1:{free_port()}"

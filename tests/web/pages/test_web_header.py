@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.db.kit import MINUTE, NOW, a_delivery, want
 from tests.db.test_db_engines import overwrite
-from tests.web.api_kit import Served, asked, served
+from tests.web.api_kit import Served, asked, fill, served
 from tests.web.pages.test_web_pages import Outline
 
 from orderwatch.core.attention.concern import Concern, Reason
@@ -15,6 +15,7 @@ from orderwatch.core.cluster.hosts import HostReport, HostState
 from orderwatch.core.model import DeliveryState, OrderState
 from orderwatch.core.statistics import Counts
 from orderwatch.ports.dashboard import AccountSeen, Overview, TreeSeen
+from orderwatch.web.pages.page_renderer import NAVIGATION
 
 MAIN = AccountSeen(name="main", state="fine", swept_at=NOW - 3 * MINUTE)
 TREE = TreeSeen(root="/srv/deliveries", usable=True, room=2_500_000_000)
@@ -74,15 +75,22 @@ async def test_what_needs_a_person_is_shown_with_its_age_and_what_to_do(database
     assert verdict.startswith("2 things need you")
 
 
-async def test_title_and_icon_say_it_too(database: Path) -> None:
-    async with served(database, seen=replace(WELL, attention=[SHORT])) as here:
-        page = (await asked(here.port, "/"))[2].decode()
-    assert "<title>(1) One thing needs you · orderwatch</title>" in page
-    assert 'href="/static/icon-attention.svg"' in page
-    async with served(database, seen=WELL) as here:
-        page = (await asked(here.port, "/"))[2].decode()
-    assert "<title>All is well · orderwatch</title>" in page
-    assert "icon-attention" not in page
+@pytest.mark.parametrize(
+    ("attention", "count", "words", "icon"),
+    [([SHORT], "(1) ", "One thing needs you", "icon-attention.svg"), ([], "", "All is well", "icon.svg")],
+)
+async def test_title_icon_and_headline_of_every_page_have_the_verdict(
+    database: Path, attention: list[Concern], count: str, words: str, icon: str
+) -> None:
+    async with served(database, seen=replace(WELL, attention=attention)) as here:
+        await fill(here.store)
+        for path in (*(entry.path for entry in NAVIGATION), "/orders/main/1", "/nothing"):
+            page = (await asked(here.port, path, Accept="text/html"))[2].decode()
+            title = page.partition("<title>")[2].partition("</title>")[0]
+            assert title.startswith(count), path
+            assert title.endswith(f"{words} · orderwatch"), path
+            assert f'id="icon" href="/static/{icon}"' in page, path
+            assert words in Outline(page.partition("<body>")[2]).text, path
 
 
 async def test_of_many_things_the_first_are_shown_and_where_the_others_are(database: Path) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from typing import BinaryIO
 
 from orderwatch.app.attention import concerns_of
 from orderwatch.app.hosts import reports_of
@@ -13,15 +13,17 @@ from orderwatch.app.plan import Plan
 from orderwatch.core.attention.attention import unacknowledged
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.hosts import HostReport
+from orderwatch.core.deliveries.delivery_root import BucketRoot, DeliveryRoot, parse_root
 from orderwatch.core.deliveries.disk_shortage import shortage
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.orders.explain import Evidence, Facts, explain
 from orderwatch.core.orders.publication_lag import Lags
 from orderwatch.db.repositories import Store
-from orderwatch.errors import DiskError
+from orderwatch.errors import DiskError, StoredFileError
 from orderwatch.ops.live_state import LiveState, TreeAtWork
 from orderwatch.ports.dashboard import AccountSeen, Overview, TreeSeen
 from orderwatch.service.polling.recorder import LagEstimator
+from orderwatch.transfer.tree.stored_file import open_stored
 
 _MAX_PICTURE_BYTES = 20_000_000
 
@@ -56,10 +58,31 @@ class Dashboard:
 
     async def picture(self, delivery: Delivery) -> bytes | None:
         """Return the bytes of a stored file, None if it cannot be read or is too large."""
-        if delivery.path is None:
+        if (delivery.size or 0) > _MAX_PICTURE_BYTES:
             return None
-        root = Path(delivery.root) if delivery.root else self.plan.roots[None]
-        return await asyncio.to_thread(_read, root, delivery.path)
+        root = self._root_of(delivery)
+        if not isinstance(root, BucketRoot):
+            return await asyncio.to_thread(self._read, delivery)
+        trees = self.live.work.trees.values() if self.live.work else ()
+        read = next((tree.picture for tree in trees if tree.key == delivery.root), None)
+        return await read(delivery.path, _MAX_PICTURE_BYTES) if read and delivery.path else None
+
+    def open_file(self, delivery: Delivery) -> BinaryIO:
+        """Open a stored file; blocks. Raises `StoredFileError`."""
+        root = self._root_of(delivery)
+        if isinstance(root, BucketRoot):
+            raise StoredFileError("the file is in S3; fetch it from there")
+        return open_stored(root, delivery)
+
+    def _root_of(self, delivery: Delivery) -> DeliveryRoot:
+        return parse_root(delivery.root) if delivery.root else self.plan.roots[None]
+
+    def _read(self, delivery: Delivery) -> bytes | None:
+        try:
+            with self.open_file(delivery) as file:
+                return file.read()
+        except (StoredFileError, OSError):
+            return None
 
     async def attention(self) -> Sequence[Concern]:
         """Return what needs a person now and is not acknowledged."""
@@ -103,14 +126,3 @@ def _seen(root: str, tree: TreeAtWork, needed: int) -> TreeSeen:
     except DiskError:
         return TreeSeen(root=root, usable=False, room=None)
     return TreeSeen(root=root, usable=tree.volume.usable, room=room, shortage=shortage(room, needed))
-
-
-def _read(root: Path, path: str) -> bytes | None:
-    """Read a file of the tree; a link that leads outside is not followed."""
-    try:
-        found = (root / path).resolve(strict=True)
-        if not found.is_relative_to(root.resolve()) or found.stat().st_size > _MAX_PICTURE_BYTES:
-            return None
-        return found.read_bytes()
-    except OSError:
-        return None

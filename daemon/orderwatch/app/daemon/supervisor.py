@@ -256,7 +256,12 @@ def _configure(resources: Resources, runtime: Runtime) -> None:
         },
         trees={
             str(plan.roots[key]): TreeAtWork(
-                key, tree.volume, tree.destination.free, tree.space.available, tree.space.keep_free
+                key,
+                tree.volume,
+                tree.destination.free,
+                tree.space.available,
+                tree.space.keep_free,
+                tree.tree.picture,
             )
             for key, tree in runtime.trees.items()
         },
@@ -273,5 +278,10 @@ async def _listen(resources: Resources, plan: Plan) -> None:
 
 def _listen_address(http: Http) -> ListenAddress:
     return ListenAddress(
-        http.listen, http.hosts, current(http.token), actions=http.actions, user_header=http.user_header
+        http.listen,
+        http.hosts,
+        current(http.token),
+        actions=http.actions,
+        files=http.files,
+        user_header=http.user_header,
     )

@@ -1,6 +1,5 @@
 """The pages of the site."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -8,23 +7,23 @@ from functools import partial
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
-from jinja2 import Environment
 
-import orderwatch
 from orderwatch.core.attention.attention import by_order
-from orderwatch.core.attention.concern import Concern
 from orderwatch.core.deliveries.bandwidth import Progress
 from orderwatch.core.model import Order
-from orderwatch.core.orders.explain import Evidence
+from orderwatch.core.orders.explain import Evidence, gist
 from orderwatch.core.orders.publication_lag import Lags
-from orderwatch.core.orders.recent_changes import fold_changes, single_change
+from orderwatch.core.orders.recent_changes import changes_by_subject, fold_changes
 from orderwatch.core.orders.timeline import timeline
 from orderwatch.errors import DatabaseError
 from orderwatch.ports import Detail, Store
 from orderwatch.ports.dashboard import Overview
 from orderwatch.ports.queries import Sort
 from orderwatch.web.actions.access import shown_actions
+from orderwatch.web.api.routes import API
 from orderwatch.web.pages.map import MAX_ORDERS, OrderMap, collection, features_of
+from orderwatch.web.pages.order_rows import OrderRows, TableFacts
+from orderwatch.web.pages.page_renderer import PageRenderer
 from orderwatch.web.pages.search_params import (
     COLUMNS,
     OPTIONAL,
@@ -35,8 +34,8 @@ from orderwatch.web.pages.search_params import (
     turned,
 )
 from orderwatch.web.pages.state_links import state_links
-from orderwatch.web.pages.template_filters import templates
 from orderwatch.web.row_numbers import number_of
+from orderwatch.web.server.access_control import GUARD
 from orderwatch.web.server.etag import Packed, packed, sent
 from orderwatch.web.server.response_cache import ResponseCache
 
@@ -58,16 +57,18 @@ class Views:
 
     records: Store
     overview: Callable[[], Awaitable[Overview]]
-    attention: Callable[[], Awaitable[Sequence[Concern]]]
     transfers: Callable[[], Awaitable[Sequence[Progress]]]
     explain: Explain
     learned: Callable[[], Awaitable[Lags]]
     now: Callable[[], datetime]
     sharing: ResponseCache
-    _templates: Environment = field(default_factory=templates)
+    _renderer: PageRenderer = field(init=False)
+    _rows: OrderRows = field(init=False)
     _atlas: OrderMap = field(init=False)
 
     def __post_init__(self) -> None:
+        self._renderer = PageRenderer(self.overview, self.now)
+        self._rows = OrderRows(self.records)
         self._atlas = OrderMap(self.records)
 
     def add_to(self, app: web.Application) -> None:
@@ -95,23 +96,29 @@ class Views:
         search = replace(parse_search(request.query), limit=_ORDERS_PER_PAGE)
         extra = parse_columns(request.query)
         hidden = set(OPTIONAL) - set(extra)
-        found = await self.records.search.find(search, Detail.NONE)
+        found = await self.records.search.versions(search)
         choices = await self.records.search.choices()
-        end = search.offset + len(found.orders)
+        end = search.offset + len(found.versions)
         more = link_of(replace(search, offset=end), columns=extra)
         named = zip(_LABELS, choices, strict=True)
         overview = await self.overview()
+        facts = TableFacts(
+            now=self.now(),
+            concerns=by_order(overview.attention),
+            lags=await self.learned(),
+            extra=extra,
+        )
         needing = any(concern.order_id for concern in overview.attention)
-        return await self._page(
+        return await self._renderer.page(
             "board.html",
             here="orders",
             acting=shown_actions(request),
             overview=overview,
-            concerns=by_order(overview.attention),
             transfers=await self.transfers(),
             search=search,
-            found=found,
-            more=more if found.orders and end < found.total else None,
+            total=found.total,
+            rows=await self._rows.rows(found, facts),
+            more=more if found.versions and end < found.total else None,
             map=link_of(replace(search, sort=Sort.ATTENTION, descending=True, offset=0), "/map.json"),
             drawn=MAX_ORDERS,
             columns=[
@@ -124,23 +131,26 @@ class Views:
             states=state_links(search, extra, overview.counts.orders, needing=needing),
             filtered=narrows(search),
             choices=[(name, _LABELS[name], values) for name, values in named],
-            lags=await self.learned(),
         )
 
     async def order(self, request: web.Request) -> Packed:
         """Returns the page of one order."""
         order = await self._requested_order(request, Detail.LISTED)
         moves = await self.records.history.folded(order.order_id, order.account)
-        lags, now = await self.learned(), self.now()
-        return await self._page(
+        evidence = await self.explain(order)
+        lags, now, overview = await self.learned(), self.now(), await self.overview()
+        return await self._renderer.page(
             "order.html",
-            here="order",
+            here="orders",
             acting=shown_actions(request),
+            files_served=request.app[GUARD].files,
             order=order,
-            concerns=by_order(await self.attention()),
+            overview=overview,
+            concerns=by_order(overview.attention),
             line=timeline(order, now, lags.of(order.product)),
-            evidence=await self.explain(order),
-            history=[single_change(*move) for move in reversed(moves)],
+            evidence=evidence,
+            gist=gist(evidence),
+            history=changes_by_subject(moves),
             pictures=await self.records.deliveries.pictures(order.account, order.order_id, _MAX_PICTURES),
             of_many=False,
         )
@@ -152,7 +162,7 @@ class Views:
         )
         older = f"/events?before={moves[-1][0]}" if len(moves) == _CHANGES_PER_PAGE else None
         rows = list(reversed(fold_changes(move for _, move in reversed(moves))))
-        return await self._page("events.html", here="events", moves=rows, of_many=True, older=older)
+        return await self._renderer.page("events.html", here="events", moves=rows, of_many=True, older=older)
 
     async def map(self, request: web.Request) -> Packed:
         """Returns the matching orders for the map, as GeoJSON."""
@@ -171,14 +181,14 @@ class Views:
         except web.HTTPNotFound as missing:
             if not _is_browser(request):
                 raise
-            return await self._error_page("missing.html", HTTPStatus.NOT_FOUND, (missing.text or "").strip())
+            return await self._error_page("missing.html", HTTPStatus.NOT_FOUND, _words(missing))
         except DatabaseError as error:
             if not _is_browser(request):
                 raise
             return await self._error_page("unreadable.html", HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
     async def _error_page(self, template: str, status: HTTPStatus, reason: str) -> web.Response:
-        drawn = await self._drawn(template, here="", reason=reason)
+        drawn = await self._renderer.error_page(template, reason)
         return web.Response(text=drawn, status=status, content_type="text/html")
 
     async def _requested_order(self, request: web.Request, detail: Detail) -> Order:
@@ -188,16 +198,12 @@ class Views:
             raise web.HTTPNotFound(text="404: no such order\n")
         return order
 
-    async def _page(self, template: str, **facts: object) -> Packed:
-        drawn = await self._drawn(template, **facts)
-        return await packed(drawn.encode(), "text/html; charset=utf-8")
 
-    async def _drawn(self, template: str, **facts: object) -> str:
-        draw = partial(
-            self._templates.get_template(template).render, now=self.now(), version=orderwatch.__version__
-        )
-        return await asyncio.to_thread(draw, **facts)  # does not block the loop
+def _words(missing: web.HTTPNotFound) -> str:
+    """Returns what is missing, as a sentence."""
+    _, _, what = (missing.text or "").strip().partition(": ")
+    return "No page has this address." if what == "Not Found" else f"{what.capitalize()}."
 
 
 def _is_browser(request: web.Request) -> bool:
-    return "text/html" in request.headers.get(hdrs.ACCEPT, "")
+    return not request.path.startswith(API) and "text/html" in request.headers.get(hdrs.ACCEPT, "")

@@ -17,12 +17,13 @@ from orderwatch.core.listen_address import host_and_port, socket_of
 from orderwatch.errors import DatabaseError
 from orderwatch.web.server.access_control import GUARD, AccessControl
 from orderwatch.web.server.backpressure import Backpressure
+from orderwatch.web.server.downloads import DOWNLOADS, Downloads
 from orderwatch.web.server.sockets import open_socket
 from orderwatch.web.server.sse import DEADLINE, STREAM_RESPONSE, STREAMS, Streams
 
 log = structlog.get_logger()
 
-_MAX_CONNECTIONS = 128  # without streams
+_MAX_CONNECTIONS = 128  # without streams and downloads
 _CONNECTION_SECONDS = 15.0  # a connection carries one answer
 _LINGER_SECONDS = 45.0  # in addition, for a slow client to read the answer
 _ANSWER_TIMEOUT_SECONDS = 10.0
@@ -31,13 +32,14 @@ _RETRY_AFTER_SECONDS = "30"
 _UNAUTHORIZED = "401: the token is required, as the password of any user\n"
 # One header each: Chromium reads only the first challenge of a header.
 _CHALLENGES = ('Bearer realm="orderwatch"', 'Basic realm="orderwatch", charset="UTF-8"')
-_HEADERS = {
+_HEADERS = {  # unless an answer has its own
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    hdrs.CACHE_CONTROL: "no-store",
 }
 
 # Invalid requests are not a problem of the daemon; aiohttp would log a traceback for each.
@@ -66,6 +68,7 @@ async def serving(
     hosts: Sequence[str] = (),
     token: str = "",
     actions: bool = False,
+    files: bool = False,
     user_header: str = "",
 ) -> AsyncIterator[int]:
     """Serves at "host:port" or "unix:/path"; yields the port, 0 for a socket file.
@@ -73,10 +76,10 @@ async def serving(
     The other arguments are those of `AccessControl`. Raises `OSError` if it cannot listen there.
     """
     host = "localhost" if socket_of(address) else host_and_port(address)[0]
-    guard = AccessControl(host, hosts, token, actions=actions, user_header=user_header)
-    streams = Streams()
+    guard = AccessControl(host, hosts, token, actions=actions, files=files, user_header=user_header)
+    streams, downloads = Streams(), Downloads()
     runner = web.AppRunner(
-        _application(guard, pages, streams),
+        _application(guard, pages, streams, downloads),
         access_log=None,
         logger=_ignored,
         keepalive_timeout=_CONNECTION_SECONDS,
@@ -86,20 +89,21 @@ async def serving(
     await runner.setup()
     try:
         assert runner.server is not None  # noqa: S101 - it is set up
-        async with open_socket(address, _bounded(runner.server, streams)) as port:
+        async with open_socket(address, _bounded(runner.server, streams, downloads)) as port:
             yield port
     finally:
         streams.end()
+        downloads.end()
         await runner.cleanup()
 
 
-def _bounded(server: web.Server, streams: Streams) -> Callable[[], asyncio.Protocol]:
+def _bounded(server: web.Server, streams: Streams, downloads: Downloads) -> Callable[[], asyncio.Protocol]:
     """Returns a protocol factory that limits connections, and ends slow ones."""
     loop = asyncio.get_running_loop()
 
     def connect() -> asyncio.Protocol:
         streams.end_disconnected()
-        if len(server.connections) - len(streams) >= _MAX_CONNECTIONS:
+        if len(server.connections) - len(streams) - len(downloads) >= _MAX_CONNECTIONS:
             return _Refusal()
         handler = server()
         loop.call_later(_CONNECTION_SECONDS, expire, handler)
@@ -107,7 +111,7 @@ def _bounded(server: web.Server, streams: Streams) -> Callable[[], asyncio.Proto
 
     def expire(handler: web.RequestHandler) -> None:
         transport = handler.transport
-        if transport is not None and not streams.held(handler):
+        if transport is not None and not (streams.held(handler) or downloads.held(handler)):
             handler.force_close()
             loop.call_later(_LINGER_SECONDS, transport.abort)
 
@@ -119,13 +123,16 @@ class _Refusal(asyncio.Protocol):
         transport.close()
 
 
-def _application(guard: AccessControl, pages: ServedPages, streams: Streams) -> web.Application:
+def _application(
+    guard: AccessControl, pages: ServedPages, streams: Streams, downloads: Downloads
+) -> web.Application:
     async def metrics(request: web.Request) -> web.Response:
         body, kind = await pages.metrics(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: kind})
 
     app = web.Application(middlewares=[_guarded(guard)])
     app[STREAMS] = streams
+    app[DOWNLOADS] = downloads
     app[GUARD] = guard
     app.router.add_get("/healthz", _reported(pages.health))
     app.router.add_get("/readyz", _reported(pages.readiness))
@@ -169,7 +176,7 @@ def _guarded(guard: AccessControl) -> Middleware:
             log.exception("http.failed", path=request.path)
             response = web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, text="500: see the log\n")
         answer: web.StreamResponse = request.get(STREAM_RESPONSE, response)  # unless a stream has begun
-        if not outgoing.admits(request, answer):
+        if not answer.prepared and not outgoing.admits(request, answer):
             answer = _unavailable(request, "too many answers are waiting for slow clients")
         answer.force_close()
         return answer
@@ -209,5 +216,5 @@ def _is_cross_site(request: web.Request) -> bool:
 async def _set_headers(request: web.Request, response: web.StreamResponse) -> None:
     del request
     response.headers.popall(hdrs.SERVER, None)
-    response.headers.update(_HEADERS)
-    response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
