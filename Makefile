@@ -90,6 +90,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.pages 10000 10
 	$(BIN)/python benchmarks/transfer.py
 	$(BIN)/python benchmarks/catalogue.py
+	$(BIN)/python benchmarks/store.py
 
 bench-s3: $(READY)
 	$(BIN)/python -m benchmarks.s3

@@ -1,6 +1,6 @@
 """Measures what viewers cost a daemon with 10,000 orders, and 50 more of 840 small files each.
 
-First each request, then 50 viewers with live updates.
+First 50 viewers with live updates, then Chromium's first paint, then each request.
 
 The daemon, the provider and the viewers are one process each. The provider regularly changes an order and
 publishes a file, from a host that limits each connection. Prints; asserts nothing.
@@ -14,7 +14,7 @@ import socket
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,8 @@ from typing import NamedTuple
 import aiohttp
 from benchmarks import tiles
 from benchmarks.viewers import ViewerStats, run_viewers
+from playwright.async_api import Browser
+from tests.browser.visits import chromium
 
 from orderwatch.core.model import (
     Capture,
@@ -57,6 +59,8 @@ ATTEMPTS = 9
 INTERVAL_SECONDS = 2.0  # between two reads of the list
 FILE_BYTES, BYTES_PER_SECOND = 12_000_000, 4_000_000  # per connection
 QUIET_SECONDS = 45  # before the first order changes
+PARTS = ("viewers", "paint", "requests")
+PAINTED = ("/", "/events", "/orders/main/10001")
 PATHS = (
     "/api/orders",
     "/api/orders?state=open",
@@ -335,27 +339,58 @@ async def watched(daemon: Daemon) -> float:
     return used
 
 
-async def measure(folder: Path, provider: Pipe, *, has_viewers: bool) -> None:
+async def rounds(daemon: Daemon) -> None:
+    more, alone = [], await measured("no viewer", daemon)
+    for _ in range(ROUNDS):
+        seen, before = await watched(daemon), alone
+        alone = await measured("no viewer", daemon)
+        more.append(seen - (before + alone) / 2)
+    listed = ", ".join(f"{one:.1f}" for one in sorted(more))
+    print(f"  {VIEWERS} viewers cost {statistics.median(more):.1f} % of a core ({listed})")
+
+
+async def paints(base: str) -> None:
+    """Print when Chromium paints a page, each time with an empty cache, and with a full one."""
+    async with chromium() as browser:
+        for path in PAINTED:
+            times = [await painted(browser, base + path) for _ in range(ATTEMPTS)]
+            for name, seconds in zip(("empty cache", "full cache"), zip(*times, strict=True), strict=True):
+                median, least, most = statistics.median(seconds), min(seconds), max(seconds)
+                print(f"  {path:24} painted after {median:.2f} s ({least:.2f}-{most:.2f}), {name}")
+
+
+async def painted(browser: Browser, address: str) -> tuple[float, float]:
+    """Return the seconds from the request to the first contentful paint, of a first and a second visit."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    seconds = []
+    for _ in range(2):
+        await page.goto(address, wait_until="load")
+        await page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+        seconds.append(
+            await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1000
+        )
+    await context.close()
+    first, second = seconds
+    return first, second
+
+
+async def measure(folder: Path, provider: Pipe, parts: Collection[str]) -> None:
     async with running(folder, provider) as daemon:
-        await asyncio.sleep(10)
-        await questions(daemon.base)
-        if not has_viewers:
-            return
-        await asyncio.sleep(15)  # until orders move
-        more, alone = [], await measured("no viewer", daemon)
-        for _ in range(ROUNDS):
-            seen, before = await watched(daemon), alone
-            alone = await measured("no viewer", daemon)
-            more.append(seen - (before + alone) / 2)
-        listed = ", ".join(f"{one:.1f}" for one in sorted(more))
-        print(f"  {VIEWERS} viewers cost {statistics.median(more):.1f} % of a core ({listed})")
+        await asyncio.sleep(QUIET_SECONDS - 10 if "viewers" in parts else 10)  # until orders move
+        if "viewers" in parts:
+            await rounds(daemon)
+        if "paint" in parts:
+            await paints(daemon.base)
+        if "requests" in parts:
+            await questions(daemon.base)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int, nargs="?", default=10_000, help="past orders")
     parser.add_argument("every", type=int, nargs="?", default=1, help="seconds between live orders")
-    parser.add_argument("--requests", action="store_true", help="measure requests only")
+    parser.add_argument("--only", choices=PARTS, help="measure this part alone")
     given = parser.parse_args()
     context = get_context("spawn")
     ours, theirs = context.Pipe()
@@ -369,7 +404,7 @@ def main() -> None:
         )
         provider.start()
         theirs.close()
-        asyncio.run(measure(folder, ours, has_viewers=not given.requests))
+        asyncio.run(measure(folder, ours, [given.only] if given.only else PARTS))
     ours.send("")
     provider.join()
 

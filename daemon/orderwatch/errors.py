@@ -166,6 +166,10 @@ class UnsafeStoreError(DiskError):
     """The object store would overwrite objects, so nothing may be stored in it (exit 2 at a start)."""
 
 
+class StoredFileError(OrderwatchError):
+    """A stored file is gone, or not as it was stored; it is not served."""
+
+
 class NotifyError(OrderwatchError):
     """A channel did not accept its notifications; retry after at least `wait` seconds."""
 

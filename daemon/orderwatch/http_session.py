@@ -1,11 +1,13 @@
 """Opens HTTP sessions with the settings that all of them share, through the proxy if one is configured."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from orderwatch.core.network import DIRECT, Network, Proxy, rejects_credentials
@@ -17,11 +19,37 @@ _TUNNEL_TIMEOUT_SECONDS = 30.0  # until the proxy has connected to the host
 _PROXY_AUTHORIZATION = "Proxy-Authorization"
 
 
+class Connector(aiohttp.TCPConnector):
+    """Calls `on_connected` when the connection of a request is open; if it raises, nothing is sent."""
+
+    on_connected: Callable[[], object] = bool
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as the base class has it
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        try:
+            self.on_connected()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
 def new_connector(
-    network: Network, *, limit: int, resolver: AbstractResolver | None = None
-) -> aiohttp.TCPConnector:
+    network: Network,
+    *,
+    limit: int,
+    resolver: AbstractResolver | None = None,
+    on_connected: Callable[[], object] = bool,
+) -> Connector:
     """Return a connector that trusts the certificate authorities of the network."""
-    return aiohttp.TCPConnector(limit=limit, resolver=resolver, ssl=tls_context(network.ca_pem, "http/1.1"))
+    connector = Connector(limit=limit, resolver=resolver, ssl=tls_context(network.ca_pem, "http/1.1"))
+    connector.on_connected = on_connected
+    return connector
 
 
 def new_session(

@@ -23,6 +23,11 @@ def test_pages_that_others_can_read_are_remarked(tmp_path: Path, listen: str) ->
     ]
 
 
+def test_files_that_others_can_download_are_remarked_too(tmp_path: Path) -> None:
+    [remark] = remarked(tmp_path, 'listen = "0.0.0.0:80"\nfiles = true')
+    assert "can read all orders and download every stored file; set [http] token" in remark
+
+
 @pytest.mark.parametrize(
     "http",
     [

@@ -8,6 +8,7 @@ from tests.ordering.ordering_kit import LONG, Desk
 
 from orderwatch.core.ordering.intent import IntentState
 from orderwatch.core.orders.snapshot import OrderSnapshot
+from orderwatch.ports import Check
 from orderwatch.simulator.faults import Fault
 
 _S = IntentState
@@ -90,9 +91,9 @@ async def test_an_answer_with_an_older_order_is_no_proof_that_this_one_was_taken
     async with desk.process() as process:
         place = process.tasking.place
 
-        async def stale(body: Mapping[str, object]) -> OrderSnapshot:
+        async def stale(body: Mapping[str, object], before_send: Check = bool) -> OrderSnapshot:
             if taken:
-                await place(body)
+                await place(body, before_send)
             return await process.tasking.order(str(desk.held()[0]))
 
         process.tasking.place = stale  # type: ignore[method-assign]  # a cache that knows better

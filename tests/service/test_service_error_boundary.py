@@ -33,7 +33,7 @@ from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot, SceneSnapshot
 from orderwatch.core.orders.watches import WatchSet
 from orderwatch.errors import DatabaseError, OrderwatchError
-from orderwatch.ports import Archive, ListedRow, ListPage, Offer, Tasking
+from orderwatch.ports import Archive, Check, ListedRow, ListPage, Offer, Tasking
 from orderwatch.provider.connection import Connection
 from orderwatch.service.error_boundary import contain_errors
 from orderwatch.simulator.scenario import Order as Told
@@ -106,8 +106,8 @@ class Strange:
     async def feasibility(self, body: Mapping[str, object]) -> Feasibility:
         return await self.tasking.feasibility(body)
 
-    async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
-        return await self.tasking.place(body)
+    async def place(self, body: Mapping[str, object], before_send: Check = bool) -> OrderSnapshot:
+        return await self.tasking.place(body, before_send)
 
     async def cancel(self, order_id: str) -> OrderSnapshot:
         return await self.tasking.cancel(order_id)

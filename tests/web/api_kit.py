@@ -15,18 +15,28 @@ from tests.patience import PATIENCE
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.hosts import HostReport
+from orderwatch.core.deliveries.bandwidth import Allowance
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, TrackedStatus
 from orderwatch.core.orders.explain import Evidence, Facts, explain
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.publication_lag import Lags, fit_lags
+from orderwatch.core.orders.watches import Watch
+from orderwatch.core.queue.report import Limits
 from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import Store, open_dashboard_reader, open_store
 from orderwatch.ports.dashboard import AccountSeen, Overview, TreeSeen
+from orderwatch.transfer.tree.stored_file import open_stored
+from orderwatch.web.agenda.agenda_reader import AgendaReader
+from orderwatch.web.agenda.routes import AgendaRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
+from orderwatch.web.files.routes import FileRoutes
+from orderwatch.web.pages.page_renderer import PageRenderer
 from orderwatch.web.pages.thumbnails import Thumbnails
 from orderwatch.web.pages.views import Views
+from orderwatch.web.queue.queue_reader import QueueReader
+from orderwatch.web.queue.routes import QueueRoutes
 from orderwatch.web.server.app import ServedPages, serving
 from orderwatch.web.server.response_cache import ResponseCache
 from orderwatch.web.server.static import add_static
@@ -47,10 +57,12 @@ async def served(
     database: Path,
     now: Callable[[], datetime] = lambda: NOW,
     *,
-    seen: Overview | None = None,
+    seen: Overview | Callable[[], Overview] | None = None,
     steadily: bool = False,
     token: str = "",
     actions: bool = False,
+    files: bool = False,
+    limits: Limits | None = None,
 ) -> AsyncIterator[Served]:
     """`seen` is the overview; `steadily` the watcher looks as often as in the daemon."""
     look = asyncio.Event()
@@ -64,7 +76,7 @@ async def served(
             now=now(),
             order=order,
             moved_at=None,
-            watches=(),
+            watches=(Watch(task_name="*"),),
             pace=Pace(interval=MINUTE, max_interval=MINUTE, grace=MINUTE),
             lags=fit_lags([]),
             trouble=None,
@@ -76,7 +88,7 @@ async def served(
 
     async def overview() -> Overview:
         if seen:
-            return seen
+            return seen() if callable(seen) else seen
         account = AccountSeen(name=HOSTILE, state="fine", swept_at=NOW)
         tree = TreeSeen(root="/deliveries", usable=True, room=10**9)
         return Overview(accounts=[account], trees=[tree], attention=[])
@@ -104,11 +116,23 @@ async def served(
             now=now,
             sharing=ResponseCache(lambda: changes.newest),
         )
+        queue = QueueReader(
+            records=gallery,
+            transfers=changes.transfers,
+            limits=lambda: limits or Limits({"main", HOSTILE}, 4, Allowance(0)),
+            now=now,
+        )
+        renderer, sharing = PageRenderer(overview, now), ResponseCache(lambda: changes.newest)
+        queue_routes = QueueRoutes(queue.read, renderer, sharing)
+        agenda = AgendaReader(records=gallery, learned=learned, now=now)
+        agenda_routes = AgendaRoutes(agenda.read, gallery, renderer, sharing, now)
+        stored = FileRoutes(gallery, lambda delivery: open_stored(database.parent, delivery))
         thumbnails = Thumbnails(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
         add = api(gallery, explained, attention, changes, partial(read_daemon_status, database), hosts=hosts)
-        routes = (add, views.add_to, thumbnails.add_to, add_static)
+        planned = (queue_routes.add_to, agenda_routes.add_to)
+        routes = (add, views.add_to, *planned, thumbnails.add_to, stored.add_to, add_static)
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
-        async with serving("127.0.0.1:0", pages, token=token, actions=actions) as port:
+        async with serving("127.0.0.1:0", pages, token=token, actions=actions, files=files) as port:
             yield Served(port, store, gallery, look)
 
 
@@ -131,12 +155,14 @@ async def fill(store: Store) -> None:
     await store.orders.save(Verdict(order=an_order(3, start=NOW)))
 
 
-async def asked(port: int, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+async def asked(
+    port: int, path: str, method: str = "GET", **headers: str
+) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body to its end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{lines}\r\n".encode())
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{lines}\r\n".encode())
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     finally:
         writer.close()

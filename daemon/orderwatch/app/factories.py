@@ -1,32 +1,30 @@
 """Creates the parts from a plan, for the daemon and for commands."""
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
 from orderwatch.app.notifications import learn_channels
 from orderwatch.app.plan import AccountPlan, Plan, proxy_of
 from orderwatch.app.trees.tree import Tree
-from orderwatch.config import Database, Settings, current
+from orderwatch.config import Settings, current
 from orderwatch.core.cluster.shifts import ORDERING
 from orderwatch.core.database_location import PostgresServer
 from orderwatch.core.network import Network
 from orderwatch.core.orders.watches import WatchSet
 from orderwatch.db.cluster.shifts import fence_check
-from orderwatch.db.lock import database_lock, ordering_lock
-from orderwatch.db.migrate import Schema, schema_of, upgrade
+from orderwatch.db.lock import ordering_lock
 from orderwatch.db.repositories import Store, guarded
-from orderwatch.errors import DatabaseError
 from orderwatch.ops.actor import current_actor
 from orderwatch.ops.log import Redactor, set_up
 from orderwatch.ops.log_listener import LogListener
-from orderwatch.ports import UNMETERED, AccountState, Lanes, Meter
+from orderwatch.ports import UNMETERED, AccountState, Check, Lanes, Meter
 from orderwatch.provider.connection import Connection, connect
 from orderwatch.provider.credentials import Credentials
 from orderwatch.service.account_breaker import AccountBreaker
@@ -71,17 +69,6 @@ def learn_proxy(settings: Settings, redactor: Redactor) -> None:
         redactor.learn(proxy.password)
         redactor.learn(quote(proxy.password, safe=""))
         redactor.learn((proxy.authorization or "").removeprefix("Basic "))
-
-
-@contextmanager
-def held_database(database: Database) -> Iterator[None]:
-    """Lock the database for this process and migrate it. Raises `LockedError` or `DatabaseError`."""
-    with database_lock(database.location):
-        if schema_of(database.location, thorough=True) is not Schema.CURRENT:
-            if database.migrate == "manual":
-                raise DatabaseError(f"{database.location} has an older schema; run: orderwatch migrate")
-            upgrade(database.location)
-        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +120,16 @@ class Factory:
     def recorder(self, context: AccountContext) -> Recorder:
         return Recorder(context, self._watched(context), todo=self.fetch_wakeup)
 
-    def placer(self, context: AccountContext, recorder: Recorder, connection: Connection) -> Placer:
+    def placer(
+        self, context: AccountContext, recorder: Recorder, connection: Connection, before_send: Check
+    ) -> Placer:
         return Placer(
             context,
             connection.tasking,
             recorder,
             contract=self.plan.accounts[context.account].contract,
             wait=self.plan.ordering.confirm_lost_after,
+            before_send=before_send,
         )
 
     def standing_orders(
@@ -150,7 +140,8 @@ class Factory:
         breaker: AccountBreaker,
         turn: "Turn",
     ) -> StandingOrders:
-        ordering, placer = self.plan.ordering, self.placer(context, recorder, connection)
+        ordering = self.plan.ordering
+        placer = self.placer(context, recorder, connection, turn.require)
         return StandingOrders(
             context,
             self.plan.accounts[context.account].standing_orders,
@@ -161,7 +152,7 @@ class Factory:
             budget=self.plan.budget,
             resend=ordering.enabled and ordering.resend,
             may_order=connection.require_tasking,
-            turn=turn,
+            turn=turn.hold,
         )
 
     def _watched(self, context: AccountContext) -> WatchSet:
@@ -216,16 +207,23 @@ async def open_connection(
         yield connection
 
 
-Turn = Callable[[], AbstractAsyncContextManager[None]]
-"""Holds the turn to order; raises `LockedError` if another process holds it."""
+class Turn(NamedTuple):
+    """The turn to order, and the store that writes intents only in it.
+
+    `hold` raises `LockedError` if another process has it, `require` raises `ProviderError` if one may.
+    """
+
+    hold: Callable[[], AbstractAsyncContextManager[None]]
+    store: Store
+    require: Check
 
 
-def ordering_turn(plan: Plan, store: Store, now: Callable[[], datetime]) -> tuple[Turn, Store]:
-    """Return the turn to order of all processes, and the store that writes intents only in it."""
-    if not plan.database.is_shared:
-        return partial(local_turn, plan.database.file), store
+def ordering_turn(plan: Plan, store: Store, now: Callable[[], datetime]) -> Turn:
+    """Return the turn to order of all processes."""
+    if not plan.database.is_shared:  # a lock of this machine lasts as long as the process
+        return Turn(partial(local_turn, plan.database.file), store, bool)
     turn = OrderingTurn(store.shifts, plan.settings.cluster.lease, now=now)
-    return turn.hold, guarded(store, fence_check(ORDERING, lambda: turn.fence))
+    return Turn(turn.hold, guarded(store, fence_check(ORDERING, lambda: turn.fence)), turn.require)
 
 
 @asynccontextmanager

@@ -213,6 +213,7 @@ class Http(Table):
     token: MaybeSecret = SecretStr("")
     hosts: Words = ()
     actions: StrictBool = False
+    files: StrictBool = False
     user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")] = ""
 
     @model_validator(mode="after")
@@ -259,8 +260,9 @@ def remarks(settings: Settings) -> list[str]:
     if settings.order and not settings.ordering.enabled:
         found.append("order: [ordering] enabled is false, so no standing order is placed")
     if _open_to_others(settings.http):
+        files = " and download every stored file" if settings.http.files else ""
         found.append(
-            f"http.listen: anyone who can reach {settings.http.listen} can read all orders; "
+            f"http.listen: anyone who can reach {settings.http.listen} can read all orders{files}; "
             f"set [http] token, or listen on loopback"
         )
     if settings.s3.is_unencrypted:

@@ -13,6 +13,7 @@ from posixpath import dirname, relpath
 from typing import Any, NamedTuple
 
 from orderwatch.core.deliveries.audit import sidecar_of
+from orderwatch.core.deliveries.media_types import media_type
 from orderwatch.core.deliveries.sidecar import zulu
 from orderwatch.core.geo.bbox import Bbox, bbox
 from orderwatch.core.geo.geometry import drawable
@@ -26,17 +27,6 @@ STAC_VERSION = "1.1.0"
 _FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 _SHA256_MULTIHASH = "1220"  # the prefix of a multihash
 _MAX_NAME_CHARACTERS = 80
-_MEDIA_TYPES = {
-    ".zip": "application/zip",
-    ".json": "application/json",
-    ".geojson": "application/geo+json",
-    ".kml": "application/vnd.google-earth.kml+xml",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-}
 _ROLES = {"thumbnail": "thumbnail", "preview": "overview", "footprint": "metadata"}
 
 
@@ -145,7 +135,7 @@ def _assets(files: Iterable[Delivery]) -> Iterator[tuple[str, Document]]:
             key,
             {
                 "href": f"../../../{path}",
-                "type": _media_type(path),
+                "type": media_type(path),
                 "title": PurePosixPath(path).name,
                 "roles": [_ROLES.get(held.attachment, "data")],
                 "file:checksum": f"{_SHA256_MULTIHASH}{held.sha256}",
@@ -156,7 +146,7 @@ def _assets(files: Iterable[Delivery]) -> Iterator[tuple[str, Document]]:
             f"{key}.sidecar",
             {
                 "href": f"../../../{sidecar_of(path)}",
-                "type": _media_type(".json"),
+                "type": media_type(".json"),
                 "title": PurePosixPath(sidecar_of(path)).name,
                 "roles": ["metadata"],
             },
@@ -165,10 +155,6 @@ def _assets(files: Iterable[Delivery]) -> Iterator[tuple[str, Document]]:
 
 def _newest(files: Sequence[Delivery]) -> Delivery:
     return max(files, key=lambda held: (held.version, held.attachment, held.capture_id))
-
-
-def _media_type(path: str) -> str:
-    return _MEDIA_TYPES.get(PurePosixPath(f"x{path}").suffix.lower(), "application/octet-stream")
 
 
 def _slug(project_name: str | None) -> str:

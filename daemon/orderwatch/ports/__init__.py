@@ -31,7 +31,7 @@ from orderwatch.ports.maintenance import Backup, Backups, Maintenance
 from orderwatch.ports.metrics import UNMETERED, Meter
 from orderwatch.ports.notifications import Attention, ChannelState, Notifier, Outbox, Pinger
 from orderwatch.ports.orders import Accounts, AccountState, Detail, Orders
-from orderwatch.ports.provider import Archive, ListedRow, ListPage, Offer, Tasking
+from orderwatch.ports.provider import Archive, Check, ListedRow, ListPage, Offer, Tasking
 from orderwatch.ports.shifts import Duty, Shifts
 from orderwatch.ports.store import Store
 
@@ -53,6 +53,7 @@ __all__ = [
     "Catalog",
     "CatalogFiles",
     "ChannelState",
+    "Check",
     "Checked",
     "Checkpoint",
     "Connections",

@@ -11,6 +11,9 @@ from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot, SceneSnapshot
 
+Check = Callable[[], object]
+"""Raises if the caller may not go on."""
+
 
 class ListedRow(NamedTuple):
     """One row of the list: equal marks are equal rows. `read` parses it; None if it cannot be read."""
@@ -62,9 +65,10 @@ class Tasking(Protocol):
         """Return whether an order could be carried out; places nothing."""
         ...
 
-    async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
+    async def place(self, body: Mapping[str, object], before_send: Check = bool) -> OrderSnapshot:
         """Send one order, once; return it as the provider accepted it.
 
+        `before_send` runs last, when the connection is open; if it raises, nothing is sent.
         `UnclearError` if it may have been accepted, `RejectedError` if the provider rejected it. Every other
         `ProviderError` means that nothing was placed.
         """

@@ -1,6 +1,6 @@
 """Reading for people: a page of orders at a time, the history, and statistics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -56,6 +56,13 @@ class Found(NamedTuple):
     total: int
 
 
+class FoundRows(NamedTuple):
+    """Row and version of each order of a page, and the number of all matches."""
+
+    versions: Sequence[tuple[int, int]]
+    total: int
+
+
 class Choices(NamedTuple):
     """The values to filter by: those that some order has."""
 
@@ -66,11 +73,12 @@ class Choices(NamedTuple):
 
 
 class News(NamedTuple):
-    """New transitions with their numbers, the polled orders (account and id), and what is being fetched."""
+    """New transitions with their numbers, the polled orders (account and id), and what is as it is now."""
 
     newest: int  # number of a transition
     moves: Sequence[tuple[int, Transition]]
     touched: Sequence[tuple[str, str]]
+    attention: Collection[str]  # keys of recorded concerns that are not acknowledged
     fetching: Sequence[Delivery]
 
 
@@ -79,13 +87,9 @@ class OrderSearch(Protocol):
 
     async def find(self, search: Search, detail: Detail = Detail.ALL) -> Found: ...
 
-    async def versions(self, search: Search) -> Sequence[tuple[int, int]]:
-        """Return the row and the version of each order of the page."""
-        ...
+    async def versions(self, search: Search) -> FoundRows: ...
 
-    async def in_rows(self, rows: Sequence[int]) -> Mapping[int, Order]:
-        """Return the orders of these rows, with one delivery of each scene."""
-        ...
+    async def in_rows(self, rows: Sequence[int], detail: Detail) -> Mapping[int, Order]: ...
 
     async def choices(self) -> Choices: ...
 

@@ -29,8 +29,8 @@ class Shifts(Protocol):
         """Take one shift, for any process, if its lease is over; return its fence, None if it is held."""
         ...
 
-    async def extend(self, name: str, owner: str, lease: timedelta, now: datetime) -> None:
-        """Renew the lease of a claimed shift, if this owner still holds it."""
+    async def extend(self, name: str, owner: str, lease: timedelta, now: datetime) -> bool:
+        """Renew the lease of a claimed shift, if this owner still holds it; return whether it does."""
         ...
 
     async def release(self, name: str, owner: str) -> None:

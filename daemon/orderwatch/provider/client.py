@@ -14,7 +14,7 @@ from yarl import URL
 from orderwatch.core.log_throttle import LogThrottle, is_due
 from orderwatch.core.network import Network
 from orderwatch.errors import AnswerError, RefusedError
-from orderwatch.ports import UNMETERED, Meter
+from orderwatch.ports import UNMETERED, Check, Meter
 from orderwatch.provider.credentials import Credentials
 from orderwatch.provider.page_limits import PageLimits
 from orderwatch.provider.placing import quote_refusal, raise_unless_done, send_once
@@ -160,15 +160,16 @@ class HttpClient:
         document: Mapping[str, object] | None,
         *,
         unclear: Collection[int] = (),
+        before_send: Check = bool,
     ) -> Reply:
         """Send `document` and return a 2xx response. Retried only if the token was refused.
 
         Raises `UnclearError` if the request may have taken effect, as after the statuses `unclear`;
         `RejectedError` and `MissingError` quote the provider. Any other `ProviderError` means that it had no
-        effect.
+        effect. `before_send` runs when the connection is open; what it raises ends the call.
         """
         self._check_endpoint(api, url, name)
-        send = partial(send_once, method, document, network=self._network)
+        send = partial(send_once, method, document, network=self._network, before_send=before_send)
         reply = await self._send_authorized(api, url, name, send)
         raise_unless_done(reply, unclear)
         return reply

@@ -14,6 +14,7 @@ from orderwatch.errors import (
     UnavailableError,
     UnclearError,
 )
+from orderwatch.ports import Check
 from orderwatch.provider.sanitize import refusal_text
 from orderwatch.provider.transport import CLIENT_ERROR, SUCCESS, Reply, exchange, open_session
 
@@ -30,14 +31,16 @@ async def send_once(
     headers: Mapping[str, str],
     *,
     network: Network,
+    before_send: Check = bool,
 ) -> Reply:
     """Send over a new connection, because the server may be closing an idle one.
 
     Raises `UnclearError` if it may have arrived without a complete response, `UnavailableError` if it did not
-    arrive. A refusal is returned with its body.
+    arrive. A refusal is
+    returned with its body. `before_send` runs when the connection is open; if it raises, nothing is sent.
     """
     try:
-        async with open_session(network) as session:
+        async with open_session(network, before_send) as session:
             reply = await exchange(
                 session, method, url, name=name, headers=headers, document=document, with_refusal=True
             )

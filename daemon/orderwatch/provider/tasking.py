@@ -8,7 +8,7 @@ from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot
 from orderwatch.errors import AnswerError, LeftOutError, MissingError, RejectedError, UnclearError
-from orderwatch.ports import ListedRow, ListPage
+from orderwatch.ports import Check, ListedRow, ListPage
 from orderwatch.provider.client import TASKING, HttpClient
 from orderwatch.provider.feasibility import feasibility_of_task
 from orderwatch.provider.pagination import pages, rows
@@ -75,11 +75,11 @@ class TaskingApi:
     async def feasibility(self, body: Mapping[str, object]) -> Feasibility:
         return await feasibility_of_task(self._http, body)
 
-    async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
+    async def place(self, body: Mapping[str, object], before_send: Check = bool) -> OrderSnapshot:
         if "sku" in body:
             raise RejectedError("the v1 API takes orders with a product; replace sku by product")
         try:
-            return await self._send_order("POST", "/tasking/tasks/", body)
+            return await self._send_order("POST", "/tasking/tasks/", body, before_send=before_send)
         except MissingError as error:  # not a missing order
             raise RejectedError(str(error)) from error
 
@@ -89,11 +89,17 @@ class TaskingApi:
         )
 
     async def _send_order(
-        self, method: str, path: str, document: Mapping[str, object], order_id: str | None = None
+        self,
+        method: str,
+        path: str,
+        document: Mapping[str, object],
+        order_id: str | None = None,
+        before_send: Check = bool,
     ) -> OrderSnapshot:
         """Send a change and return the order from the response. Raises `UnclearError` if it is another."""
         name = f"tasking: {method} {path}"
-        reply = await self._http.send(TASKING, method, self._http.url(TASKING, path), name, document)
+        url = self._http.url(TASKING, path)
+        reply = await self._http.send(TASKING, method, url, name, document, before_send=before_send)
         try:
             raw = reply.json()
         except AnswerError as error:

@@ -25,7 +25,7 @@ from orderwatch.errors import (
     UnavailableError,
 )
 from orderwatch.http_session import new_connector, new_session
-from orderwatch.ports import Meter
+from orderwatch.ports import Check, Meter
 from orderwatch.provider.sanitize import parse
 
 MAX_BODY_BYTES = 16 * 2**20  # after decompression
@@ -144,10 +144,15 @@ class Reply:
 
 
 @asynccontextmanager
-async def open_session(network: Network = DIRECT) -> AsyncIterator[aiohttp.ClientSession]:
-    """Open a session that ignores proxy variables and keeps no cookies."""
+async def open_session(
+    network: Network = DIRECT, before_send: Check = bool
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """Open a session that ignores proxy variables and keeps no cookies.
+
+    `before_send` runs before each request, when its connection is open.
+    """
     headers = {"Accept": "application/json", "User-Agent": "orderwatch"}
-    connector = new_connector(network, limit=MAX_CONNECTIONS)
+    connector = new_connector(network, limit=MAX_CONNECTIONS, on_connected=before_send)
     async with new_session(connector, TIMEOUT, network=network, headers=headers) as session:
         yield session
 

@@ -291,7 +291,7 @@ async def test_the_turn_of_another_process_is_waited_for_a_while(
     monkeypatch.setattr(place_orders, "_TURN_RETRY_SECONDS", 0.01)
     monkeypatch.setattr(place_orders, "_TURN_TIMEOUT_SECONDS", 0.03)
     with ordering_lock(rig.database), pytest.raises(LockedError, match="another process is placing orders"):
-        async with place_orders.open_order_store(plan):
+        async with place_orders.open_ordering(plan):
             pass
     monkeypatch.setattr(place_orders, "_TURN_TIMEOUT_SECONDS", 30.0)
     entered = asyncio.create_task(_enter(plan))
@@ -302,5 +302,5 @@ async def test_the_turn_of_another_process_is_waited_for_a_while(
 
 
 async def _enter(plan: Plan) -> bool:
-    async with place_orders.open_order_store(plan):
+    async with place_orders.open_ordering(plan):
         return True

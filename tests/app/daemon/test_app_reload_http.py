@@ -17,7 +17,8 @@ from tests.doors import free_port
 from tests.doors import status as answered
 
 from orderwatch.app.daemon.lifecycle import Daemon, open_daemon
-from orderwatch.app.factories import held_database, set_up_log
+from orderwatch.app.factories import set_up_log
+from orderwatch.app.held_database import held_database
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.scenario import Scenario
 
@@ -78,6 +79,16 @@ async def test_token_names_and_address_are_taken_up(rigged: Rigged) -> None:
             assert events(await work.reload(listen=listen)) == ["config.reloaded"]
             assert (await status(before), await status(listen) if listen else 200) == (0, 200)
             before = listen
+
+
+async def test_files_are_served_as_soon_as_the_configuration_allows_it(rigged: Rigged) -> None:
+    rig = await rigged(Scenario())
+    listen = f"127.0.0.1:{free_port()}"
+    async with at_work(rig, listen=listen) as work:
+        path = "/files/main/1/capture-1/scene-1/delivery_zip/1"
+        assert await answered(listen, path=path) == 403
+        await work.reload(listen=listen, files=True)
+        assert await answered(listen, path=path) == 404
 
 
 async def test_an_address_that_cannot_be_had_refuses_the_reload(rigged: Rigged) -> None:

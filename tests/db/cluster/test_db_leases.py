@@ -1,8 +1,12 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 
 import pytest
+from sqlalchemy import Connection
 from tests.db.kit import MINUTE, NOW, a_delivery, row_of, want
 
 from orderwatch.core.cluster.hosts import Host
@@ -10,10 +14,13 @@ from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.core.deliveries import state_machine as machine
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.db.database import Database, Work
+from orderwatch.db.deliveries import Deliveries
 from orderwatch.db.repositories import Store, open_store
 from orderwatch.errors import StaleOrderError
 from orderwatch.ports import LEASE, Renewal
 
+R = TypeVar("R")
 OVER = timedelta(0)  # a lease that is over at once
 
 
@@ -166,3 +173,51 @@ async def test_what_a_process_has_abandoned_is_queued_again_by_its_claim(store: 
     again = await claimed(store)
     assert again.key == left.key
     assert (await store.deliveries.renew(NOW, abandoned=[left.claim])).released == 0
+
+
+class RolledBack(Database):
+    """Runs the next unit, undoes it as if another unit of the transaction failed, and runs it again."""
+
+    def __init__(self, database: Database, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._database = database
+        self._meanwhile: Callable[[], Awaitable[object]] | None = meanwhile
+
+    async def write(self, work: Work[R], on_commit: Callable[[], object] = bool) -> R:
+        if (meanwhile := self._meanwhile) is not None:
+            self._meanwhile = None
+            with suppress(UndoneError):
+                await self._database.write(partial(_undone, work))
+            await meanwhile()
+        return await self._database.write(work, on_commit)
+
+
+class UndoneError(Exception):
+    """Ends a transaction."""
+
+
+def _undone(work: Work[object], db: Connection) -> None:
+    work(db)
+    raise UndoneError
+
+
+async def test_a_claim_that_was_rolled_back_is_not_taken_for_that_of_another_host(
+    store: Store, other: Store
+) -> None:
+    """Both would have the same fence."""
+    await want(store, a_delivery())
+    await beat(other)
+    undone = RolledBack(store.database, lambda: claim(other))
+    again = Deliveries(undone, store.outbox, store.boot)
+    assert await again.claim(NOW, ["main"]) is None
+
+
+async def test_a_claim_that_was_rolled_back_is_not_taken_for_that_of_another_worker(store: Store) -> None:
+    await want(store, a_delivery())
+    deliveries = Deliveries(store.database, store.outbox, store.boot)
+
+    async def other_claims() -> None:
+        deliveries._database = store.database
+        assert await deliveries.claim(NOW, ["main"]) is not None
+
+    deliveries._database = RolledBack(store.database, other_claims)
+    assert await deliveries.claim(NOW, ["main"]) is None

@@ -109,7 +109,7 @@ async def test_a_list_with_archive_orders_is_complete(desk: Desk, page_max: int)
     """Else no order could be placed: the list would seem to lack some."""
     archived = {"sku": "ARCIMG-M.NN.NN", "target": AREA["target"]}
     async with playing(desk, ({}, archived, archived, archived, {}), page_max=page_max) as (tasking, _):
-        found = await OrderRequests(tasking, lambda: desk.now).list_orders()
+        found = await OrderRequests(tasking, lambda: desk.now, bool).list_orders()
     assert len(found.orders) == 2
     assert found.unreadable == 0
 

@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from typing import NamedTuple
 
-from orderwatch.app.factories import Factory, held_database, lanes_of, open_connection, ordering_turn
+from orderwatch.app.factories import Factory, Turn, lanes_of, open_connection, ordering_turn
+from orderwatch.app.held_database import held_database
 from orderwatch.app.plan import Plan
 from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.intent import Intent, forgotten
@@ -17,7 +18,7 @@ from orderwatch.core.ordering.request import KnownOrderNames, Request
 from orderwatch.core.ordering.standing_orders import marked, name_of, steps
 from orderwatch.core.orders.snapshot import OrderSnapshot
 from orderwatch.db.migrate import Schema, schema_of
-from orderwatch.db.repositories import Store, open_reader, open_store
+from orderwatch.db.repositories import open_reader, open_store
 from orderwatch.errors import LockedError, ProviderError
 from orderwatch.ops.log import Redactor
 from orderwatch.service.clock import Clock
@@ -122,7 +123,7 @@ async def place(
     """
     parts = Factory(plan, random.SystemRandom(), Clock(), Wakeup())
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_order_store(plan))
+        turn = await stack.enter_async_context(open_ordering(plan))
         placers = {}
         for account in _accounts(orders):
             connection = await stack.enter_async_context(
@@ -131,11 +132,11 @@ async def place(
                     plan.network,
                     redactor,
                     on_date=parts.clock.on_date,
-                    lanes=lanes_of(plan, store),
+                    lanes=lanes_of(plan, turn.store),
                 )
             )
-            context = parts.context(plan.accounts[account], store)
-            placers[account] = parts.placer(context, parts.recorder(context), connection)
+            context = parts.context(plan.accounts[account], turn.store)
+            placers[account] = parts.placer(context, parts.recorder(context), connection, turn.require)
         for one in orders:
             intent = Intent(
                 account=one.account, request=one.request, provenance=one.act, written_at=parts.clock.now()
@@ -151,26 +152,26 @@ async def place(
 async def forget(plan: Plan, orders: Sequence[PlaceRequest]) -> list[Intent]:
     """Stop searching for the unconfirmed intents of these orders; return them."""
     left = []
-    async with open_order_store(plan) as store:
+    async with open_ordering(plan) as turn:
         for one in orders:
-            for intent in await store.intents.list_all(one.account, unsettled=True):
+            for intent in await turn.store.intents.list_all(one.account, unsettled=True):
                 if equivalent(intent.request, one.request):
-                    await store.intents.update(intent, forgotten(intent, one.act.who))
+                    await turn.store.intents.update(intent, forgotten(intent, one.act.who))
                     left.append(intent)
     return left
 
 
 @asynccontextmanager
-async def open_order_store(plan: Plan) -> AsyncIterator[Store]:
-    """Open the database, creating it if needed, with the turn to order; works beside a running daemon."""
+async def open_ordering(plan: Plan) -> AsyncIterator[Turn]:
+    """Open the database, creating it if needed, and hold the turn to order; works beside a running daemon."""
     database = plan.database.location
     async with AsyncExitStack() as stack:
         await _patiently(lambda: _create(plan))
         opened = await stack.enter_async_context(open_store(database))
-        turn, store = ordering_turn(plan, opened, Clock().now)
-        await _patiently(lambda: stack.enter_async_context(turn()))
-        store.outbox.subscribe(plan.channels)
-        yield store
+        turn = ordering_turn(plan, opened, Clock().now)
+        await _patiently(lambda: stack.enter_async_context(turn.hold()))
+        turn.store.outbox.subscribe(plan.channels)
+        yield turn
 
 
 async def _create(plan: Plan) -> None:
@@ -227,10 +228,10 @@ async def cancel(
     """Cancel an order, unless it is over. Raises `ProviderError`."""
     parts, settings = Factory(plan, random.SystemRandom(), Clock(), Wakeup()), plan.accounts[account]
     async with (
-        open_order_store(plan) as store,
+        open_ordering(plan) as turn,
         open_connection(
-            settings, plan.network, redactor, on_date=parts.clock.on_date, lanes=lanes_of(plan, store)
+            settings, plan.network, redactor, on_date=parts.clock.on_date, lanes=lanes_of(plan, turn.store)
         ) as connection,
     ):
-        recorder = parts.recorder(parts.context(settings, store))
+        recorder = parts.recorder(parts.context(settings, turn.store))
         return await Canceller(connection.tasking, recorder, now=parts.clock.now).cancel(order_id, act)

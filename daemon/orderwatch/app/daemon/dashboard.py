@@ -1,27 +1,29 @@
 """Data of the pages and the API under the plan in effect."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import BinaryIO
 
 from orderwatch.app.attention import concerns_of
 from orderwatch.app.hosts import reports_of
 from orderwatch.app.order_facts import facts_of
 from orderwatch.app.plan import Plan
-from orderwatch.app.trees.folder import FolderTree
 from orderwatch.core.attention.attention import unacknowledged
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.hosts import HostReport
-from orderwatch.core.deliveries.delivery_root import BucketRoot, parse_root
+from orderwatch.core.deliveries.delivery_root import BucketRoot, DeliveryRoot, parse_root
 from orderwatch.core.deliveries.disk_shortage import shortage
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.orders.explain import Evidence, Facts, explain
 from orderwatch.core.orders.publication_lag import Lags
 from orderwatch.db.repositories import Store
-from orderwatch.errors import DiskError
+from orderwatch.errors import DiskError, StoredFileError
 from orderwatch.ops.live_state import LiveState, TreeAtWork
 from orderwatch.ports.dashboard import AccountSeen, Overview, TreeSeen
 from orderwatch.service.polling.recorder import LagEstimator
+from orderwatch.transfer.tree.stored_file import open_stored
 
 _MAX_PICTURE_BYTES = 20_000_000
 
@@ -56,18 +58,44 @@ class Dashboard:
 
     async def picture(self, delivery: Delivery) -> bytes | None:
         """Return the bytes of a stored file, None if it cannot be read or is too large."""
-        if delivery.path is None:
+        if (delivery.size or 0) > _MAX_PICTURE_BYTES:
             return None
-        root = parse_root(delivery.root) if delivery.root else self.plan.roots[None]
+        root = self._root_of(delivery)
         if not isinstance(root, BucketRoot):
-            return await FolderTree(root).picture(delivery.path, _MAX_PICTURE_BYTES)
+            return await asyncio.to_thread(self._read, delivery)
         trees = self.live.work.trees.values() if self.live.work else ()
         read = next((tree.picture for tree in trees if tree.key == delivery.root), None)
-        return await read(delivery.path, _MAX_PICTURE_BYTES) if read else None
+        return await read(delivery.path, _MAX_PICTURE_BYTES) if read and delivery.path else None
+
+    def open_file(self, delivery: Delivery) -> BinaryIO:
+        """Open a stored file; blocks. Raises `StoredFileError`."""
+        root = self._root_of(delivery)
+        if isinstance(root, BucketRoot):
+            raise StoredFileError("the file is in S3; fetch it from there")
+        return open_stored(root, delivery)
+
+    def _root_of(self, delivery: Delivery) -> DeliveryRoot:
+        return parse_root(delivery.root) if delivery.root else self.plan.roots[None]
+
+    def _read(self, delivery: Delivery) -> bytes | None:
+        try:
+            with self.open_file(delivery) as file:
+                return file.read()
+        except (StoredFileError, OSError):
+            return None
 
     async def attention(self) -> Sequence[Concern]:
         """Return what needs a person now and is not acknowledged."""
         return unacknowledged(await concerns_of(self.plan, self.reader, self.now()))
+
+    async def _reviewed(self) -> Sequence[Concern]:
+        """Return what needs a person as of the last review, without what was acknowledged since.
+
+        Computed now if that review failed, so that the page never shows a green light that nothing supports.
+        """
+        if self.live.attention() is None:
+            return await self.attention()
+        return await self.reader.attention.recorded()
 
     async def hosts(self) -> Sequence[HostReport]:
         """Return what each host does."""
@@ -94,7 +122,7 @@ class Dashboard:
                 _seen(root, tree, parked.get(tree.key, 0))
                 for root, tree in (work.trees if work else {}).items()
             ],
-            attention=await self.attention(),
+            attention=await self._reviewed(),
             pauses=await self.reader.actions.pauses(),
             counts=await self.reader.statistics.counts(),
             hosts=await self.hosts(),

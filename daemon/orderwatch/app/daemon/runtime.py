@@ -236,9 +236,9 @@ class RuntimeBuilder:
             )
             on_sweep = partial(self.resources.sweep_log.record, name)
             poller = self.parts.poller(context, connection, breaker, on_sweep)
-            turn, store = ordering_turn(self.plan, store, self.resources.clock.now)
+            turn = ordering_turn(self.plan, store, self.resources.clock.now)
             worker = self._worker(f"standing {name}", _LIST_SEARCH_SECONDS)
-            ordering = replace(context, store=store, worker=worker)
+            ordering = replace(context, store=turn.store, worker=worker)
             return poller, self.parts.standing_orders(ordering, poller.recorder, connection, breaker, turn)
 
         options = (account.watched, self.plan.polling, self.plan.ordering)

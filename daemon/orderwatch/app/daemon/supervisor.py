@@ -278,5 +278,10 @@ async def _listen(resources: Resources, plan: Plan) -> None:
 
 def _listen_address(http: Http) -> ListenAddress:
     return ListenAddress(
-        http.listen, http.hosts, current(http.token), actions=http.actions, user_header=http.user_header
+        http.listen,
+        http.hosts,
+        current(http.token),
+        actions=http.actions,
+        files=http.files,
+        user_header=http.user_header,
     )

@@ -52,12 +52,14 @@ class Shifts:
 
         return await self._database.write(work)
 
-    async def extend(self, name: str, owner: str, lease: timedelta, now: datetime) -> None:
-        def work(db: Connection) -> None:
+    async def extend(self, name: str, owner: str, lease: timedelta, now: datetime) -> bool:
+        def work(db: Connection) -> bool:
             until = moment(db, now) + lease
-            db.execute(update(shifts).where(_is_owned(name, owner)).values(lease_until=until))
+            return bool(
+                db.execute(update(shifts).where(_is_owned(name, owner)).values(lease_until=until)).rowcount
+            )
 
-        await self._database.write(work)
+        return await self._database.write(work)
 
     async def release(self, name: str, owner: str) -> None:
         await self._database.execute(

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Select,
     and_,
     bindparam,
@@ -25,7 +26,7 @@ from orderwatch.db.tables import captures, deliveries, orders
 
 _RETRIED = (DeliveryState.WAITING, DeliveryState.PARKED)
 _MAX_RETRIED = 1000  # of a state, that are compared with one another
-_MAX_QUERIES = 64  # kept for the present hosts and trees
+_MAX_QUERIES = 64  # kept for the present accounts, hosts and trees
 CAPTURE_OF_DELIVERY = and_(
     captures.c.order_row == deliveries.c.order_row, captures.c.capture_id == deliveries.c.capture_id
 )
@@ -48,6 +49,8 @@ _HEADS = _HEADS.union_all(
 
 @lru_cache(_MAX_QUERIES)
 def next_due(
+    dialect: str,
+    accounts: tuple[str, ...],
     resting: tuple[HostKey, ...],
     doubted: tuple[HostKey, ...],
     roots: tuple[tuple[str | None, bool], ...],
@@ -55,23 +58,26 @@ def next_due(
     """Select the due delivery to fetch next: rush orders, then by publication, then by size.
 
     Before all others go those from doubted hosts, of these the one tried least. `roots` are marked if nothing
-    may be written there. What no live host fetches any more is due. Parameters: `accounts`, `now`, `beyond`,
-    those of `LAPSED`, and `room_N` for the Nth root.
+    may be written there. What no live host fetches any more is due. Parameters: `now`, `beyond`, those of
+    `LAPSED`, and `room_N` for the Nth root.
     """
-    is_fit = and_(_IS_OF_ACCOUNTS, ~_is_from(resting), _fits(roots))
+    # Not IN, whose parameters SQLAlchemy writes into the text of the statement at each execution.
+    is_of_accounts = or_(false(), *(deliveries.c.account == name for name in accounts))
+    is_fit = and_(is_of_accounts, ~_is_from(resting), _fits(roots))
     tried_least: list[ColumnElement[Any]] = []
+    wanted, limit = _ALL_WANTED.where(is_fit), None
     if doubted:
         is_doubted = _is_from(doubted)
         tried = (deliveries.c.attempts, deliveries.c.not_before)
         tried_least = [is_doubted.desc(), *(case((is_doubted, column)) for column in tried)]
-        among = union_all(_ALL_WANTED.where(is_fit), LAPSED, *_retried(is_fit, None))
-    else:
-        among = union_all(_foremost_wanted(is_fit), LAPSED, *_retried(is_fit, _MAX_RETRIED))
+    elif dialect == "sqlite":  # PostgreSQL reads the whole queue sooner than it steps from capture to capture
+        wanted, limit = _foremost_wanted(is_fit), _MAX_RETRIED
+    among = union_all(wanted, LAPSED, *_retried(is_fit, limit))
     first = (
         select(deliveries.c.id)
         .join_from(deliveries, orders, orders.c.id == deliveries.c.order_row)
         .outerjoin(captures, CAPTURE_OF_DELIVERY)
-        .where(deliveries.c.id.in_(among), is_fit)
+        .where(_is_among(among, dialect), is_fit)
         .order_by(
             *tried_least,
             orders.c.priority.desc(),
@@ -85,7 +91,11 @@ def next_due(
     return select(deliveries).where(deliveries.c.id == first.scalar_subquery())
 
 
-_IS_OF_ACCOUNTS = deliveries.c.account.in_(bindparam("accounts", expanding=True))
+def _is_among(ids: CompoundSelect[Any], dialect: str) -> ColumnElement[bool]:
+    """Whether the delivery is one of these; PostgreSQL without statistics would select them for each row."""
+    if dialect == "sqlite":
+        return deliveries.c.id.in_(ids)
+    return deliveries.c.id == func.any(func.array(ids.scalar_subquery()))
 
 
 def _foremost_wanted(is_fit: ColumnElement[bool]) -> Select[Any]:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Select,
@@ -24,7 +23,7 @@ from orderwatch.db.queries.loading import load
 from orderwatch.db.queries.order_ids import BY_ID
 from orderwatch.db.tables import attention, captures, deliveries, orders, transitions
 from orderwatch.ports import Detail
-from orderwatch.ports.queries import Choices, Found, Search, Sort
+from orderwatch.ports.queries import Choices, Found, FoundRows, Search, Sort
 
 _NEEDS_A_PERSON = exists().where(  # as of the daemon's last review
     attention.c.account == orders.c.account,
@@ -66,12 +65,11 @@ class OrderSearch:
     async def find(self, search: Search, detail: Detail = Detail.ALL) -> Found:
         return await self._database.read(lambda db: _find(db, search, detail))
 
-    async def versions(self, search: Search) -> Sequence[tuple[int, int]]:
-        query = _matching(search, orders.c.version).slice(search.offset, search.offset + search.limit)
-        return [(row["id"], row["version"]) for row in await self._database.rows(query)]
+    async def versions(self, search: Search) -> FoundRows:
+        return await self._database.read(lambda db: _versions(db, search))
 
-    async def in_rows(self, rows: Sequence[int]) -> Mapping[int, Order]:
-        found = await self._database.read(lambda db: load(db, orders.c.id.in_(rows), rows, Detail.SCENES))
+    async def in_rows(self, rows: Sequence[int], detail: Detail) -> Mapping[int, Order]:
+        found = await self._database.read(lambda db: load(db, orders.c.id.in_(rows), rows, detail))
         return dict(zip(rows, found, strict=True))
 
     async def choices(self) -> Choices:
@@ -82,21 +80,32 @@ class OrderSearch:
 
 
 def _find(db: Connection, search: Search, detail: Detail) -> Found:
-    query, page = _matching(search), slice(search.offset, search.offset + search.limit)
-    if search.text:  # searching twice would cost more than reading every row
-        every = db.execute(query).scalars().all()
-        ids, total = every[page], len(every)
-    else:
-        ids = (db.execute(query.slice(page.start, page.stop))).scalars().all()
-        total = db.scalar(select(func.count()).select_from(orders).where(_where(search))) or 0
+    ids, total = _rows(db, search)
     return Found(load(db, orders.c.id.in_(ids), ids, detail), total)
 
 
-def _matching(search: Search, *more: Column[Any]) -> Select[Any]:
-    """Select the rows of all orders found, sorted, with more columns."""
+def _versions(db: Connection, search: Search) -> FoundRows:
+    ids, total = _rows(db, search)
+    # Apart from the sorting, which would read every order's document with its version.
+    query = select(orders.c.id, orders.c.version).where(orders.c.id.in_(ids))
+    versions = {row["id"]: row["version"] for row in db.execute(query).mappings()}
+    return FoundRows([(row, versions[row]) for row in ids], total)
+
+
+def _rows(db: Connection, search: Search) -> tuple[Sequence[int], int]:
+    query, page = _matching(search), slice(search.offset, search.offset + search.limit)
+    if search.text:  # searching twice would cost more than reading every row
+        every = db.execute(query).scalars().all()
+        return every[page], len(every)
+    total = db.scalar(select(func.count()).select_from(orders).where(_where(search))) or 0
+    return db.execute(query.slice(page.start, page.stop)).scalars().all(), total
+
+
+def _matching(search: Search) -> Select[Any]:
+    """Select the rows of all orders found, sorted."""
     keys = _SORT_KEYS[search.sort]
     sorting = [(key.desc() if search.descending else key.asc()).nulls_last() for key in keys]
-    query = select(orders.c.id, *more).where(_where(search)).order_by(*sorting)
+    query = select(orders.c.id).where(_where(search)).order_by(*sorting)
     if search.sort is Sort.ATTENTION:
         query = query.order_by(_LAST_TRANSITION.desc().nulls_last())
     return query.order_by(*BY_ID, orders.c.account)

@@ -8,7 +8,7 @@ from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.request import Product
 from orderwatch.core.orders.snapshot import CaptureSnapshot, OrderSnapshot
 from orderwatch.errors import RejectedError
-from orderwatch.ports import ListedRow, ListPage
+from orderwatch.ports import Check, ListedRow, ListPage
 from orderwatch.provider.client import STAPI, HttpClient
 from orderwatch.provider.pagination import pages
 from orderwatch.provider.row_hash import row_hash
@@ -62,8 +62,8 @@ class StapiTasking:
         del body
         raise RejectedError(NO_ORDERING)
 
-    async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
-        del body
+    async def place(self, body: Mapping[str, object], before_send: Check = bool) -> OrderSnapshot:
+        del body, before_send
         raise RejectedError(NO_ORDERING)
 
     async def cancel(self, order_id: str) -> OrderSnapshot:

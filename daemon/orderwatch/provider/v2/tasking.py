@@ -17,7 +17,7 @@ from orderwatch.errors import (
     RejectedError,
     UnclearError,
 )
-from orderwatch.ports import ListedRow, ListPage
+from orderwatch.ports import Check, ListedRow, ListPage
 from orderwatch.provider.client import ORDERS, TASKING, ForbiddenReplyError, HttpClient
 from orderwatch.provider.feasibility import feasibility_of_feature
 from orderwatch.provider.pagination import pages
@@ -136,13 +136,15 @@ class OrdersApi:
     async def feasibility(self, body: Mapping[str, object]) -> Feasibility:
         return await feasibility_of_feature(self._http, body, self._sleep)
 
-    async def place(self, body: Mapping[str, object]) -> OrderSnapshot:
+    async def place(self, body: Mapping[str, object], before_send: Check = bool) -> OrderSnapshot:
         if "sku" not in body:
             raise RejectedError("the v2 API takes orders with a sku; replace product by sku")
         name = f"orders: POST {_LIST}"
         url = self._http.url(ORDERS, _LIST)
         try:
-            reply = await self._http.send(ORDERS, "POST", url, name, to_feature(body), unclear=_MAYBE_PLACED)
+            reply = await self._http.send(
+                ORDERS, "POST", url, name, to_feature(body), unclear=_MAYBE_PLACED, before_send=before_send
+            )
         except MissingError as error:  # not a missing order
             raise RejectedError(str(error)) from error
         try:

@@ -7,7 +7,7 @@ from datetime import datetime
 from orderwatch.core.ordering.intent import OrderList
 from orderwatch.core.orders.snapshot import OrderSnapshot
 from orderwatch.errors import AnswerError, UnexpectedError
-from orderwatch.ports import ListedRow, Tasking
+from orderwatch.ports import Check, ListedRow, Tasking
 from orderwatch.service.error_boundary import contain_errors
 
 _STOP_TIMEOUT_SECONDS = 5.0  # for a request under way when orderwatch stops
@@ -16,9 +16,10 @@ _STOP_TIMEOUT_SECONDS = 5.0  # for a request under way when orderwatch stops
 class OrderRequests:
     """Requests of one account. Raises `ProviderError`."""
 
-    def __init__(self, tasking: Tasking, now: Callable[[], datetime]) -> None:
+    def __init__(self, tasking: Tasking, now: Callable[[], datetime], before_send: Check) -> None:
         self._tasking = tasking
         self._now = now
+        self._before_send = before_send
 
     async def list_orders(self) -> OrderList:
         """Read every order of the account; an incomplete list would prove nothing."""
@@ -38,7 +39,7 @@ class OrderRequests:
 
     async def place(self, body: Mapping[str, object], stopping: asyncio.Event) -> OrderSnapshot:
         """Place an order. Raises `TimeoutError` if it does not end soon after `stopping` is set."""
-        request = asyncio.ensure_future(self._tasking.place(body))
+        request = asyncio.ensure_future(self._tasking.place(body, self._before_send))
         stop = asyncio.ensure_future(stopping.wait())
         await asyncio.wait({request, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()

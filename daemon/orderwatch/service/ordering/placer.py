@@ -21,12 +21,13 @@ from orderwatch.core.orders.watches import traits_of
 from orderwatch.errors import (
     AnswerError,
     DatabaseError,
+    LostShiftError,
     ProviderError,
     RefusedError,
     RejectedError,
     UnclearError,
 )
-from orderwatch.ports import Tasking
+from orderwatch.ports import Check, Tasking
 from orderwatch.service.account_context import AccountContext
 from orderwatch.service.ordering.order_requests import OrderRequests
 from orderwatch.service.polling.recorder import Recorder
@@ -60,7 +61,8 @@ class Placer:
     """Places and searches intents. Callers hold the ordering lock, so no other process is sending.
 
     An order that the provider may have accepted is sent again only after two complete lists lacked it, the
-    second one after `wait`, and only if the user agreed.
+    second one after `wait`, and only if the user agreed. `before_send` raises `ProviderError` if
+    another process may have the lock by now.
     """
 
     def __init__(
@@ -71,9 +73,10 @@ class Placer:
         *,
         contract: str | None = None,
         wait: timedelta,
+        before_send: Check = bool,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self.requests = OrderRequests(tasking, context.now)
+        self.requests = OrderRequests(tasking, context.now, before_send)
         self._recorder = recorder
         self._account = context.account
         self._store = context.store
@@ -221,7 +224,7 @@ class Placer:
         try:
             write = partial(self._store.intents.settle, intent, after)
             await self._recorder.record(seen.order_id, decide, write=write)
-        except DatabaseError as error:
+        except (DatabaseError, LostShiftError) as error:
             raise _unrecorded(after, f"placed as order {seen.order_id}", error) from error
         return after
 
@@ -229,15 +232,18 @@ class Placer:
         if after != before:
             try:
                 await self._store.intents.update(before, after)
-            except DatabaseError as error:
+            except (DatabaseError, LostShiftError) as error:
                 raise _unrecorded(after, f"{after.state}: {after.reason}", error) from error
         if after.state in _EVENTS and after.state is not before.state:
             log.warning(_EVENTS[after.state], **_log_fields(after), reason=after.reason)
         return after
 
 
-def _unrecorded(intent: Intent, what: str, error: DatabaseError) -> DatabaseError:
-    return DatabaseError(
+def _unrecorded(
+    intent: Intent, what: str, error: DatabaseError | LostShiftError
+) -> DatabaseError | LostShiftError:
+    kind = LostShiftError if isinstance(error, LostShiftError) else DatabaseError
+    return kind(
         f'"{intent.request.task_name}" is {what}, but the database cannot record it: {error}; once it can, '
         "place it again, without --again: orderwatch will search for it and not place it twice"
     )

@@ -7,7 +7,7 @@ import orjson
 from orderwatch.core.geo.geojson import Feature, features
 from orderwatch.core.model import Order
 from orderwatch.core.orders.completeness import display_state
-from orderwatch.ports import Store
+from orderwatch.ports import Detail, Store
 from orderwatch.ports.queries import Search, Sort
 from orderwatch.web.pages.template_filters import page_of
 
@@ -24,12 +24,14 @@ class OrderMap:
     async def map(self, search: Search) -> bytes:
         """Returns a FeatureCollection of the matching orders, the `MAX_ORDERS` last changed at most."""
         newest = replace(search, sort=Sort.MOVED, descending=True, offset=0, limit=MAX_ORDERS)
-        versions = await self._records.search.versions(newest)
+        versions = (await self._records.search.versions(newest)).versions
         held = self._drawn
         drawn = {row: held[row] for row, version in versions if row in held and held[row][0] == version}
         lacking = [row for row, _ in versions if row not in drawn]
         for first in range(0, len(lacking), _ORDERS_PER_QUERY):
-            found = await self._records.search.in_rows(lacking[first : first + _ORDERS_PER_QUERY])
+            found = await self._records.search.in_rows(
+                lacking[first : first + _ORDERS_PER_QUERY], Detail.SCENES
+            )
             drawn |= {row: (order.version, features_of(order)) for row, order in found.items()}
         self._drawn = drawn if len(self._drawn) > MAX_ORDERS else self._drawn | drawn
         return collection(*(drawn[row][1] for row, _ in versions))

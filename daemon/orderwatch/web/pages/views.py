@@ -11,16 +11,18 @@ from aiohttp import hdrs, web
 from orderwatch.core.attention.attention import by_order
 from orderwatch.core.deliveries.bandwidth import Progress
 from orderwatch.core.model import Order
-from orderwatch.core.orders.explain import Evidence
+from orderwatch.core.orders.explain import Evidence, gist
 from orderwatch.core.orders.publication_lag import Lags
-from orderwatch.core.orders.recent_changes import fold_changes, single_change
+from orderwatch.core.orders.recent_changes import changes_by_subject, fold_changes
 from orderwatch.core.orders.timeline import timeline
 from orderwatch.errors import DatabaseError
 from orderwatch.ports import Detail, Store
 from orderwatch.ports.dashboard import Overview
 from orderwatch.ports.queries import Sort
 from orderwatch.web.actions.access import shown_actions
+from orderwatch.web.api.routes import API
 from orderwatch.web.pages.map import MAX_ORDERS, OrderMap, collection, features_of
+from orderwatch.web.pages.order_rows import OrderRows, TableFacts
 from orderwatch.web.pages.page_renderer import PageRenderer
 from orderwatch.web.pages.search_params import (
     COLUMNS,
@@ -33,6 +35,7 @@ from orderwatch.web.pages.search_params import (
 )
 from orderwatch.web.pages.state_links import state_links
 from orderwatch.web.row_numbers import number_of
+from orderwatch.web.server.access_control import GUARD
 from orderwatch.web.server.etag import Packed, packed, sent
 from orderwatch.web.server.response_cache import ResponseCache
 
@@ -60,10 +63,12 @@ class Views:
     now: Callable[[], datetime]
     sharing: ResponseCache
     _renderer: PageRenderer = field(init=False)
+    _rows: OrderRows = field(init=False)
     _atlas: OrderMap = field(init=False)
 
     def __post_init__(self) -> None:
         self._renderer = PageRenderer(self.overview, self.now)
+        self._rows = OrderRows(self.records)
         self._atlas = OrderMap(self.records)
 
     def add_to(self, app: web.Application) -> None:
@@ -91,23 +96,29 @@ class Views:
         search = replace(parse_search(request.query), limit=_ORDERS_PER_PAGE)
         extra = parse_columns(request.query)
         hidden = set(OPTIONAL) - set(extra)
-        found = await self.records.search.find(search, Detail.NONE)
+        found = await self.records.search.versions(search)
         choices = await self.records.search.choices()
-        end = search.offset + len(found.orders)
+        end = search.offset + len(found.versions)
         more = link_of(replace(search, offset=end), columns=extra)
         named = zip(_LABELS, choices, strict=True)
         overview = await self.overview()
+        facts = TableFacts(
+            now=self.now(),
+            concerns=by_order(overview.attention),
+            lags=await self.learned(),
+            extra=extra,
+        )
         needing = any(concern.order_id for concern in overview.attention)
         return await self._renderer.page(
             "board.html",
             here="orders",
             acting=shown_actions(request),
             overview=overview,
-            concerns=by_order(overview.attention),
             transfers=await self.transfers(),
             search=search,
-            found=found,
-            more=more if found.orders and end < found.total else None,
+            total=found.total,
+            rows=await self._rows.rows(found, facts),
+            more=more if found.versions and end < found.total else None,
             map=link_of(replace(search, sort=Sort.ATTENTION, descending=True, offset=0), "/map.json"),
             drawn=MAX_ORDERS,
             columns=[
@@ -120,24 +131,26 @@ class Views:
             states=state_links(search, extra, overview.counts.orders, needing=needing),
             filtered=narrows(search),
             choices=[(name, _LABELS[name], values) for name, values in named],
-            lags=await self.learned(),
         )
 
     async def order(self, request: web.Request) -> Packed:
         """Returns the page of one order."""
         order = await self._requested_order(request, Detail.LISTED)
         moves = await self.records.history.folded(order.order_id, order.account)
+        evidence = await self.explain(order)
         lags, now, overview = await self.learned(), self.now(), await self.overview()
         return await self._renderer.page(
             "order.html",
             here="orders",
             acting=shown_actions(request),
+            files_served=request.app[GUARD].files,
             order=order,
             overview=overview,
             concerns=by_order(overview.attention),
             line=timeline(order, now, lags.of(order.product)),
-            evidence=await self.explain(order),
-            history=[single_change(*move) for move in reversed(moves)],
+            evidence=evidence,
+            gist=gist(evidence),
+            history=changes_by_subject(moves),
             pictures=await self.records.deliveries.pictures(order.account, order.order_id, _MAX_PICTURES),
             of_many=False,
         )
@@ -168,7 +181,7 @@ class Views:
         except web.HTTPNotFound as missing:
             if not _is_browser(request):
                 raise
-            return await self._error_page("missing.html", HTTPStatus.NOT_FOUND, (missing.text or "").strip())
+            return await self._error_page("missing.html", HTTPStatus.NOT_FOUND, _words(missing))
         except DatabaseError as error:
             if not _is_browser(request):
                 raise
@@ -186,5 +199,11 @@ class Views:
         return order
 
 
+def _words(missing: web.HTTPNotFound) -> str:
+    """Returns what is missing, as a sentence."""
+    _, _, what = (missing.text or "").strip().partition(": ")
+    return "No page has this address." if what == "Not Found" else f"{what.capitalize()}."
+
+
 def _is_browser(request: web.Request) -> bool:
-    return "text/html" in request.headers.get(hdrs.ACCEPT, "")
+    return not request.path.startswith(API) and "text/html" in request.headers.get(hdrs.ACCEPT, "")

@@ -17,7 +17,8 @@ class AccessControl:
     """The names that the server at `host` accepts; one that listens everywhere accepts every address.
 
     `hosts` are additional names, e.g. a reverse proxy's; every request needs the `token`, if there is one.
-    With `actions` and a token, requests may act; `user_header` is where a reverse proxy names the user.
+    With `actions` and a token, requests may act; with `files` they get stored files. `user_header` is where a
+    reverse proxy names the user.
     """
 
     def __init__(
@@ -27,10 +28,12 @@ class AccessControl:
         token: str = "",
         *,
         actions: bool = False,
+        files: bool = False,
         user_header: str = "",
     ) -> None:
         self.token = token
         self.acts = actions and bool(token)
+        self.files = files
         self.user_header = user_header
         self._token = token.encode()
         self._names = _LOOPBACK | {host.lower()} | {name.lower() for name in hosts}

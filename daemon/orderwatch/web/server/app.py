@@ -17,27 +17,28 @@ from orderwatch.core.listen_address import host_and_port, socket_of
 from orderwatch.errors import DatabaseError
 from orderwatch.web.server.access_control import GUARD, AccessControl
 from orderwatch.web.server.backpressure import Backpressure
+from orderwatch.web.server.connections import MAX_AGE_SECONDS, Connections
+from orderwatch.web.server.downloads import DOWNLOADS
 from orderwatch.web.server.sockets import open_socket
-from orderwatch.web.server.sse import DEADLINE, STREAM_RESPONSE, STREAMS, Streams
+from orderwatch.web.server.sse import DEADLINE, STREAM_RESPONSE, STREAMS
 
 log = structlog.get_logger()
 
-_MAX_CONNECTIONS = 128  # without streams
-_CONNECTION_SECONDS = 15.0  # a connection carries one answer
-_LINGER_SECONDS = 45.0  # in addition, for a slow client to read the answer
+_MAX_CONNECTIONS = 128  # without streams and downloads
 _ANSWER_TIMEOUT_SECONDS = 10.0
 _RETRY_AFTER_SECONDS = "30"
 
 _UNAUTHORIZED = "401: the token is required, as the password of any user\n"
 # One header each: Chromium reads only the first challenge of a header.
 _CHALLENGES = ('Bearer realm="orderwatch"', 'Basic realm="orderwatch", charset="UTF-8"')
-_HEADERS = {
+_HEADERS = {  # unless an answer has its own
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    hdrs.CACHE_CONTROL: "no-store",
 }
 
 # Invalid requests are not a problem of the daemon; aiohttp would log a traceback for each.
@@ -66,6 +67,7 @@ async def serving(
     hosts: Sequence[str] = (),
     token: str = "",
     actions: bool = False,
+    files: bool = False,
     user_header: str = "",
 ) -> AsyncIterator[int]:
     """Serves at "host:port" or "unix:/path"; yields the port, 0 for a socket file.
@@ -73,59 +75,34 @@ async def serving(
     The other arguments are those of `AccessControl`. Raises `OSError` if it cannot listen there.
     """
     host = "localhost" if socket_of(address) else host_and_port(address)[0]
-    guard = AccessControl(host, hosts, token, actions=actions, user_header=user_header)
-    streams = Streams()
+    guard = AccessControl(host, hosts, token, actions=actions, files=files, user_header=user_header)
+    connections = Connections()
     runner = web.AppRunner(
-        _application(guard, pages, streams),
+        _application(guard, pages, connections),
         access_log=None,
         logger=_ignored,
-        keepalive_timeout=_CONNECTION_SECONDS,
+        keepalive_timeout=MAX_AGE_SECONDS,
         lingering_time=1.0,
         shutdown_timeout=1.0,
     )
     await runner.setup()
     try:
         assert runner.server is not None  # noqa: S101 - it is set up
-        async with open_socket(address, _bounded(runner.server, streams)) as port:
+        async with open_socket(address, connections.bounded(runner.server)) as port:
             yield port
     finally:
-        streams.end()
+        connections.end()
         await runner.cleanup()
 
 
-def _bounded(server: web.Server, streams: Streams) -> Callable[[], asyncio.Protocol]:
-    """Returns a protocol factory that limits connections, and ends slow ones."""
-    loop = asyncio.get_running_loop()
-
-    def connect() -> asyncio.Protocol:
-        streams.end_disconnected()
-        if len(server.connections) - len(streams) >= _MAX_CONNECTIONS:
-            return _Refusal()
-        handler = server()
-        loop.call_later(_CONNECTION_SECONDS, expire, handler)
-        return handler
-
-    def expire(handler: web.RequestHandler) -> None:
-        transport = handler.transport
-        if transport is not None and not streams.held(handler):
-            handler.force_close()
-            loop.call_later(_LINGER_SECONDS, transport.abort)
-
-    return connect
-
-
-class _Refusal(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
-
-
-def _application(guard: AccessControl, pages: ServedPages, streams: Streams) -> web.Application:
+def _application(guard: AccessControl, pages: ServedPages, connections: Connections) -> web.Application:
     async def metrics(request: web.Request) -> web.Response:
         body, kind = await pages.metrics(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: kind})
 
-    app = web.Application(middlewares=[_guarded(guard)])
-    app[STREAMS] = streams
+    app = web.Application(middlewares=[_guarded(guard, connections)])
+    app[STREAMS] = connections.streams
+    app[DOWNLOADS] = connections.downloads
     app[GUARD] = guard
     app.router.add_get("/healthz", _reported(pages.health))
     app.router.add_get("/readyz", _reported(pages.readiness))
@@ -149,15 +126,16 @@ def _reported(ask: Callable[[], Awaitable[Report]]) -> Callable[[web.Request], A
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def _guarded(guard: AccessControl) -> Middleware:
+def _guarded(guard: AccessControl, connections: Connections) -> Middleware:
     outgoing = Backpressure()
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             _check_access(request, guard)
-            async with asyncio.timeout(_ANSWER_TIMEOUT_SECONDS) as request[DEADLINE]:
-                response = await handler(request)
+            with connections.answering(request):
+                async with asyncio.timeout(_ANSWER_TIMEOUT_SECONDS) as request[DEADLINE]:
+                    response = await handler(request)
         except TimeoutError:
             response = _unavailable(request, "no answer in time")
         except DatabaseError as error:  # logged by the workers
@@ -169,9 +147,10 @@ def _guarded(guard: AccessControl) -> Middleware:
             log.exception("http.failed", path=request.path)
             response = web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, text="500: see the log\n")
         answer: web.StreamResponse = request.get(STREAM_RESPONSE, response)  # unless a stream has begun
-        if not outgoing.admits(request, answer):
+        if not answer.prepared and not outgoing.admits(request, answer):
             answer = _unavailable(request, "too many answers are waiting for slow clients")
-        answer.force_close()
+        if answer.prepared or not connections.may_stay(request):
+            answer.force_close()
         return answer
 
     return middleware
@@ -209,5 +188,5 @@ def _is_cross_site(request: web.Request) -> bool:
 async def _set_headers(request: web.Request, response: web.StreamResponse) -> None:
     del request
     response.headers.popall(hdrs.SERVER, None)
-    response.headers.update(_HEADERS)
-    response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)

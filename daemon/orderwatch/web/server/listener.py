@@ -27,6 +27,7 @@ class ListenAddress:
     hosts: tuple[str, ...] = ()
     token: str = field(default="", repr=False)
     actions: bool = False
+    files: bool = False
     user_header: str = ""
 
 
@@ -115,6 +116,7 @@ class Listener:
                     hosts=wanted.hosts,
                     token=wanted.token,
                     actions=wanted.actions,
+                    files=wanted.files,
                     user_header=wanted.user_header,
                 )
                 await opening.enter_async_context(server)

@@ -1,0 +1,1 @@
+"""Stored files over HTTP, if `[http] files` allows it."""
