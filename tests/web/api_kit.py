@@ -27,6 +27,8 @@ from orderwatch.transfer.tree.stored_file import open_stored
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.files.routes import FileRoutes
+from orderwatch.web.pages.gallery import GalleryPages
+from orderwatch.web.pages.page_renderer import PageRenderer
 from orderwatch.web.pages.thumbnails import Thumbnails
 from orderwatch.web.pages.views import Views
 from orderwatch.web.server.app import ServedPages, serving
@@ -98,6 +100,7 @@ async def served(
 
     async with open_store(database) as store, open_dashboard_reader(database) as gallery:
         changes = ChangeFeed(gallery, now, None if steadily else pause)
+        sharing = ResponseCache(lambda: changes.newest)
         views = Views(
             records=gallery,
             overview=overview,
@@ -105,12 +108,14 @@ async def served(
             explain=evidence,
             learned=learned,
             now=now,
-            sharing=ResponseCache(lambda: changes.newest),
+            sharing=sharing,
         )
+        frame = PageRenderer(overview, now)
+        pictures = GalleryPages(records=gallery, renderer=frame, sharing=sharing)
         stored = FileRoutes(gallery, lambda delivery: open_stored(database.parent, delivery))
         thumbnails = Thumbnails(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
         add = api(gallery, explained, attention, changes, partial(read_daemon_status, database), hosts=hosts)
-        routes = (add, views.add_to, thumbnails.add_to, stored.add_to, add_static)
+        routes = (add, views.add_to, pictures.add_to, thumbnails.add_to, stored.add_to, add_static)
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving("127.0.0.1:0", pages, token=token, actions=actions, files=files) as port:
             yield Served(port, store, gallery, look)

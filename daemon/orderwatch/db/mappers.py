@@ -10,6 +10,7 @@ from sqlalchemy import JSON, DateTime, Dialect, RowMapping, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from orderwatch.core.deliveries.file_version import FileVersion, RefusedFile
+from orderwatch.core.deliveries.pictures import pictured_at
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -206,7 +207,13 @@ def delivery_row(delivery: Delivery) -> Row:
     """Return everything but what only `Deliveries.reserve` and its claims write."""
     row = {name: getattr(delivery, name) for name in _DELIVERY_COLUMNS if name not in _WRITTEN_APART}
     refused = delivery.refused and {"reason": delivery.refused.reason, **delivery.refused.version.facts()}
-    return {**row, "state": delivery.state, "scene": _scene_row(delivery.scene), "refused": refused}
+    return {
+        **row,
+        "state": delivery.state,
+        "scene": _scene_row(delivery.scene),
+        "refused": refused,
+        "pictured_at": pictured_at(delivery),
+    }
 
 
 def delivery_of(row: RowMapping) -> Delivery:
@@ -254,7 +261,7 @@ def _refused_of(stored: Mapping[str, Any] | None) -> RefusedFile | None:
     return None if stored is None else RefusedFile(FileVersion.of(stored), stored["reason"])
 
 
-_PART_FACTS = ("collection", "grid", "product_version")
+_OPTIONAL_FACTS = ("collection", "grid", "product_version", "cloud_cover")
 
 
 def _scene_row(scene: SceneFacts) -> Row:
@@ -263,7 +270,7 @@ def _scene_row(scene: SceneFacts) -> Row:
         "satellite_name": scene.satellite_name,
         "product": scene.product,
         "footprint": scene.footprint,
-        **{name: getattr(scene, name) for name in _PART_FACTS if getattr(scene, name) is not None},
+        **{name: getattr(scene, name) for name in _OPTIONAL_FACTS if getattr(scene, name) is not None},
     }
 
 
@@ -274,5 +281,5 @@ def scene_of(stored: Mapping[str, Any]) -> SceneFacts:
         satellite_name=stored["satellite_name"],
         product=stored["product"],
         footprint=stored["footprint"],
-        **{name: stored.get(name) for name in _PART_FACTS},
+        **{name: stored.get(name) for name in _OPTIONAL_FACTS},
     )

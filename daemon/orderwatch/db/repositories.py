@@ -23,6 +23,7 @@ from orderwatch.db.intents import Intents
 from orderwatch.db.maintenance import Maintenance
 from orderwatch.db.orders import Accounts, Orders
 from orderwatch.db.outbox import Outbox, Subscribers
+from orderwatch.db.queries.gallery import Gallery
 from orderwatch.db.queries.order_search import OrderSearch
 from orderwatch.db.queries.statistics import Statistics
 
@@ -40,6 +41,7 @@ class Store:
     attention: Attention
     catalog: Catalog
     deliveries: Deliveries
+    gallery: Gallery
     history: History
     hosts: Hosts
     intents: Intents
@@ -90,6 +92,7 @@ def _store(database: Database, subscribers: Subscribers | None = None, boot: str
         attention=Attention(database, outbox),
         catalog=Catalog(database),
         deliveries=Deliveries(database, outbox, boot),
+        gallery=Gallery(database),
         history=History(database),
         hosts=Hosts(database),
         intents=Intents(database, outbox),

@@ -5,6 +5,7 @@ from typing import Protocol
 from orderwatch.ports.actions import Actions
 from orderwatch.ports.catalog import Catalog
 from orderwatch.ports.deliveries import Deliveries
+from orderwatch.ports.gallery import Gallery
 from orderwatch.ports.hosts import Hosts
 from orderwatch.ports.intents import Intents
 from orderwatch.ports.lanes import Lanes
@@ -35,6 +36,9 @@ class Store(Protocol):
 
     @property
     def history(self) -> History: ...
+
+    @property
+    def gallery(self) -> Gallery: ...
 
     @property
     def hosts(self) -> Hosts: ...

@@ -38,6 +38,8 @@ from orderwatch.web.actions.routes import ActionRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.files.routes import FileRoutes
+from orderwatch.web.pages.gallery import GalleryPages
+from orderwatch.web.pages.page_renderer import PageRenderer
 from orderwatch.web.pages.thumbnails import Thumbnails
 from orderwatch.web.pages.views import Views
 from orderwatch.web.server.app import Routes, ServedPages
@@ -144,6 +146,7 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
         action_watch = ActionWatch(
             store, controls, (poll_wakeup, fetch_wakeup), now=clock.now, interval=interval
         )
+        sharing = ResponseCache(lambda: _newest(changes, action_watch))
         views = Views(
             records=reader,
             overview=dashboard.overview,
@@ -151,9 +154,12 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             explain=dashboard.explain,
             learned=dashboard.learned,
             now=clock.now,
-            sharing=ResponseCache(lambda: _newest(changes, action_watch)),
+            sharing=sharing,
         )
+        frame = PageRenderer(dashboard.overview, clock.now)
+        gallery = GalleryPages(records=reader, renderer=frame, sharing=sharing)
         thumbnails, files = Thumbnails(reader, dashboard.picture), FileRoutes(reader, dashboard.open_file)
+        pages = [add_static, *(part.add_to for part in (views, gallery, thumbnails, files))]
         api_routes = api(
             reader,
             dashboard.facts,
@@ -174,9 +180,7 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             controls=controls,
             action_watch=action_watch,
             sweep_log=sweep_log,
-            monitoring=build_monitoring(
-                live, add_static, views.add_to, thumbnails.add_to, files.add_to, api_routes, acts.add_to
-            ),
+            monitoring=build_monitoring(live, *pages, api_routes, acts.add_to),
             dashboard=dashboard,
             redactor=redactor,
             log_listener=LogListener(redactor),

@@ -28,6 +28,7 @@ class PageLink(NamedTuple):
 
 NAVIGATION = (
     PageLink("orders", "/", "Orders"),
+    PageLink("gallery", "/gallery", "Gallery"),
     PageLink("events", "/events", "Events"),
 )
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orderwatch.core.attention.concern import Concern
+from orderwatch.core.deliveries.pictures import largest_picture
 from orderwatch.core.deliveries.sidecar import zulu
 from orderwatch.core.formatting import ago, format_bytes, format_duration, format_time, printable, until
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, FileCount, Order, Transition
@@ -51,7 +52,7 @@ def templates() -> Environment:
     return found
 
 
-def page_of(order: Order | Transition | Concern) -> str:
+def page_of(order: Order | Delivery | Transition | Concern) -> str:
     """Returns the path of the order's page, with the account quoted."""
     return f"/orders/{quote(order.account or '', safe='')}/{quote(order.order_id or '', safe='')}"
 
@@ -142,6 +143,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "file_link": file_of,
     "files_of": listed_files,
     "folder_of": lambda path: str(PurePosixPath(path).parent),
+    "largest": largest_picture,
     "in_words": _in_words,
     "moment": format_time,
     "name_of": lambda path: PurePosixPath(path).name,
