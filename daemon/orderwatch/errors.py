@@ -162,6 +162,10 @@ class LostBytesError(DiskError):
     """A sync failed, so the partial cannot be trusted; start over on a new inode."""
 
 
+class UnsafeStoreError(DiskError):
+    """The object store would overwrite objects, so nothing may be stored in it (exit 2 at a start)."""
+
+
 class StoredFileError(OrderwatchError):
     """A stored file is gone, or not as it was stored; it is not served."""
 

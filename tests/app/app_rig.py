@@ -27,7 +27,7 @@ interval = "300ms"
 requests_per_second = 200
 
 [delivery]
-root = "{folder}/tree"
+root = "{root}"
 keep_free = "0"
 retry_min = "200ms"
 stall_timeout = "5s"
@@ -61,8 +61,9 @@ class Rig:
         self._running: list[Running] = []
         self._is_open = False  # the database is there, at head
 
-    def configure(self, watch: str, delivery: str = "", more: str = "") -> None:
-        settings = SETTINGS.format(folder=self.folder, delivery=delivery, more=more)
+    def configure(self, watch: str, delivery: str = "", more: str = "", root: str = "") -> None:
+        root = root or f"{self.folder}/tree"
+        settings = SETTINGS.format(folder=self.folder, root=root, delivery=delivery, more=more)
         text = f"{self.simulator.config_toml()}\n[[watch]]\naccount = 'main'\n{watch}\n{settings}"
         self.config.touch(mode=0o600)
         self.config.write_text(text, encoding="utf-8")

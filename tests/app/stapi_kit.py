@@ -32,7 +32,9 @@ class Machine:
         text = CONFIG.format(token=self.token, url=self.url, watch=watch)
         path = self.folder / "config.toml"
         path.touch(mode=0o600)
-        path.write_text(text + SETTINGS.format(folder=self.folder, delivery="", more=""))
+        path.write_text(
+            text + SETTINGS.format(folder=self.folder, root=f"{self.folder}/tree", delivery="", more="")
+        )
 
     async def call(self, *arguments: str) -> Ended:
         out, err = self.folder / "out", self.folder / "err"

@@ -33,8 +33,9 @@ class Job:
 
     def __init__(self, config: Path) -> None:
         settings: Settings = load(config)
-        self.final = settings.delivery.root / FINAL
-        self.aside = settings.delivery.root / ".orderwatch" / "scene.zip"
+        root = Path(str(settings.delivery.root))
+        self.final = root / FINAL
+        self.aside = root / ".orderwatch" / "scene.zip"
         self._link = (config.parent / LINK).read_text(encoding="utf-8")
         self._database = settings.database.file
 

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from tests.service.service_kit import House
 
+from orderwatch.app.trees.folder import FolderTree
 from orderwatch.core.attention.concern import Concern
 from orderwatch.ops.health import Health
 from orderwatch.ops.live_state import AccountAtWork, LiveState, TreeAtWork, Work
@@ -55,7 +56,12 @@ class Observed:
             accounts={"main": AccountAtWork(tools.breaker, h.connection.rate_limiter)},
             trees={
                 str(h.root): TreeAtWork(
-                    None, tree.volume, h.destination.free, tree.space.available, tree.space.keep_free
+                    None,
+                    tree.volume,
+                    h.destination.free,
+                    tree.space.available,
+                    tree.space.keep_free,
+                    FolderTree(h.root).picture,
                 )
             },
             channels=channels,

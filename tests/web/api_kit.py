@@ -15,11 +15,14 @@ from tests.patience import PATIENCE
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.hosts import HostReport
+from orderwatch.core.deliveries.bandwidth import Allowance
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, TrackedStatus
 from orderwatch.core.orders.explain import Evidence, Facts, explain
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.publication_lag import Lags, fit_lags
+from orderwatch.core.orders.watches import Watch
+from orderwatch.core.queue.report import Limits
 from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import Store, open_dashboard_reader, open_store
 from orderwatch.ports.dashboard import AccountSeen, Overview, TreeSeen
@@ -31,6 +34,8 @@ from orderwatch.web.pages.gallery import GalleryPages
 from orderwatch.web.pages.page_renderer import PageRenderer
 from orderwatch.web.pages.thumbnails import Thumbnails
 from orderwatch.web.pages.views import Views
+from orderwatch.web.queue.queue_reader import QueueReader
+from orderwatch.web.queue.routes import QueueRoutes
 from orderwatch.web.server.app import ServedPages, serving
 from orderwatch.web.server.response_cache import ResponseCache
 from orderwatch.web.server.static import add_static
@@ -56,6 +61,7 @@ async def served(
     token: str = "",
     actions: bool = False,
     files: bool = False,
+    limits: Limits | None = None,
 ) -> AsyncIterator[Served]:
     """`seen` is the overview; `steadily` the watcher looks as often as in the daemon."""
     look = asyncio.Event()
@@ -69,7 +75,7 @@ async def served(
             now=now(),
             order=order,
             moved_at=None,
-            watches=(),
+            watches=(Watch(task_name="*"),),
             pace=Pace(interval=MINUTE, max_interval=MINUTE, grace=MINUTE),
             lags=fit_lags([]),
             trouble=None,
@@ -110,12 +116,20 @@ async def served(
             now=now,
             sharing=sharing,
         )
-        frame = PageRenderer(overview, now)
-        pictures = GalleryPages(records=gallery, renderer=frame, sharing=sharing)
+        queue = QueueReader(
+            records=gallery,
+            transfers=changes.transfers,
+            limits=lambda: limits or Limits({"main", HOSTILE}, 4, Allowance(0)),
+            now=now,
+        )
+        renderer = PageRenderer(overview, now)
+        queue_routes = QueueRoutes(queue.read, renderer, sharing)
+        pictures = GalleryPages(records=gallery, renderer=renderer, sharing=sharing)
         stored = FileRoutes(gallery, lambda delivery: open_stored(database.parent, delivery))
         thumbnails = Thumbnails(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
         add = api(gallery, explained, attention, changes, partial(read_daemon_status, database), hosts=hosts)
-        routes = (add, views.add_to, pictures.add_to, thumbnails.add_to, stored.add_to, add_static)
+        parts = (views, queue_routes, pictures, thumbnails, stored)
+        routes = (add, *(part.add_to for part in parts), add_static)
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving("127.0.0.1:0", pages, token=token, actions=actions, files=files) as port:
             yield Served(port, store, gallery, look)

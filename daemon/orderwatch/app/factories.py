@@ -1,8 +1,8 @@
 """Creates the parts from a plan, for the daemon and for commands."""
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -12,16 +12,15 @@ from urllib.parse import quote
 
 from orderwatch.app.notifications import learn_channels
 from orderwatch.app.plan import AccountPlan, Plan, proxy_of
-from orderwatch.config import Database, Settings, current
+from orderwatch.app.trees.tree import Tree
+from orderwatch.config import Settings, current
 from orderwatch.core.cluster.shifts import ORDERING
 from orderwatch.core.database_location import PostgresServer
 from orderwatch.core.network import Network
 from orderwatch.core.orders.watches import WatchSet
 from orderwatch.db.cluster.shifts import fence_check
-from orderwatch.db.lock import database_lock, ordering_lock
-from orderwatch.db.migrate import Schema, schema_of, upgrade
+from orderwatch.db.lock import ordering_lock
 from orderwatch.db.repositories import Store, guarded
-from orderwatch.errors import DatabaseError
 from orderwatch.ops.actor import current_actor
 from orderwatch.ops.log import Redactor, set_up
 from orderwatch.ops.log_listener import LogListener
@@ -41,7 +40,6 @@ from orderwatch.service.ordering.standing_orders import StandingOrders
 from orderwatch.service.polling.poller import Poller, SweepResult
 from orderwatch.service.polling.recorder import Recorder
 from orderwatch.service.wakeup import Wakeup
-from orderwatch.transfer.tree.catalog_files import CatalogWriter
 
 
 def set_up_log(settings: Settings, redactor: Redactor, log_listeners: Sequence[LogListener] = ()) -> None:
@@ -59,6 +57,8 @@ def learn_secrets(settings: Settings, redactor: Redactor) -> None:
     if token := settings.http.token.get_secret_value():
         redactor.learn(token)
     learn_proxy(settings, redactor)
+    if key := settings.s3.secret_access_key.get_secret_value():
+        redactor.learn(key)
     learn_channels(settings, redactor)
 
 
@@ -69,17 +69,6 @@ def learn_proxy(settings: Settings, redactor: Redactor) -> None:
         redactor.learn(proxy.password)
         redactor.learn(quote(proxy.password, safe=""))
         redactor.learn((proxy.authorization or "").removeprefix("Basic "))
-
-
-@contextmanager
-def held_database(database: Database) -> Iterator[None]:
-    """Lock the database for this process and migrate it. Raises `LockedError` or `DatabaseError`."""
-    with database_lock(database.location):
-        if schema_of(database.location, thorough=True) is not Schema.CURRENT:
-            if database.migrate == "manual":
-                raise DatabaseError(f"{database.location} has an older schema; run: orderwatch migrate")
-            upgrade(database.location)
-        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +240,9 @@ def lanes_of(plan: Plan, store: Store) -> Lanes | None:
 
 class GuardedTree(Protocol):
     @property
+    def tree(self) -> Tree: ...
+
+    @property
     def volume(self) -> MountGuard: ...
 
 
@@ -258,8 +250,8 @@ def catalog_trees(plan: Plan, trees: Mapping[str | None, GuardedTree]) -> dict[s
     """Return each tree's catalog by its key; none when `stac` is disabled."""
     if not plan.keeps_catalog:
         return {}
-    roots, permissions = plan.roots, plan.permissions
+    permissions = plan.permissions
     return {
-        key: CatalogTree(str(roots[key]), CatalogWriter(roots[key], permissions), tree.volume.ready)
-        for key, tree in trees.items()
+        key: CatalogTree(str(plan.roots[key]), held.tree.catalog_files(permissions), held.volume.ready)
+        for key, held in trees.items()
     }

@@ -37,7 +37,7 @@ async def facts_of(plan: Plan, reader: Store, order: Order, now: datetime, lags:
         pace=plan.pace,
         lags=fit_lags(await reader.history.publication_lags(MAX_PUBLICATIONS)) if lags is None else lags,
         trouble=accounts[order.account].trouble if order.account in accounts else None,
-        rooms=(_room(plan.roots[root], plan.keep_free),),
+        rooms=(_room(plan.folder(plan.roots[root]), plan.keep_free),),
         host=(await reader.shifts.holders()).get(account_shift(order.account)),
     )
 

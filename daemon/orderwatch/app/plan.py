@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 
 from orderwatch import config
 from orderwatch.config import Settings, notifications, owner_ids
-from orderwatch.core.deliveries.bandwidth import limit_at
+from orderwatch.core.deliveries.bandwidth import Allowance, allowance_at, limit_at
+from orderwatch.core.deliveries.delivery_root import BucketRoot, DeliveryRoot, parse_root
+from orderwatch.core.deliveries.paths import safe_component
 from orderwatch.core.deliveries.state_machine import RetryPolicy
 from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.network import Network, Proxy, parse_download_network, parse_no_proxy, parse_proxy
@@ -18,6 +20,7 @@ from orderwatch.core.ordering.intent import Budget
 from orderwatch.core.ordering.order_file import Draft
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
+from orderwatch.core.queue.report import Limits
 from orderwatch.errors import ConfigError
 from orderwatch.service.clock import utc_now
 from orderwatch.transfer.fsops import Permissions
@@ -61,7 +64,7 @@ class Plan:
     ordering: config.Ordering
     budget: Budget
     delivery: DeliveryPlan
-    roots: Mapping[str | None, Path]
+    roots: Mapping[str | None, DeliveryRoot]
     keep_free: int
     parallel: int
     retries: RetryPolicy
@@ -73,10 +76,36 @@ class Plan:
     channels: tuple[Channel, ...]
     heartbeat: notifications.Heartbeat
 
+    def folder(self, root: DeliveryRoot) -> Path:
+        """Return the folder of this machine where deliveries of a root are downloaded."""
+        if not isinstance(root, BucketRoot):
+            return root
+        spool = self.database.spool_path
+        return (spool / safe_component(self.shared_as) if self.shared_as else spool) / root.name
+
+    @property
+    def shared_as(self) -> str | None:
+        """The name of this host if several of them share the database."""
+        return self.settings.cluster.name if self.database.is_shared else None
+
+    @property
+    def has_buckets(self) -> bool:
+        return any(isinstance(root, BucketRoot) for root in self.roots.values())
+
     def watched(self, account: str) -> WatchSet:
         """Return the watches of an account; none when it is not configured any more."""
         known = self.accounts.get(account)
         return known.watched if known else WatchSet(usual=self.delivery, watches=())
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.accounts.keys(), self.parallel, self.allowance())
+
+    def allowance(self, now: Callable[[], datetime] = utc_now) -> Allowance:
+        """Return the present limit of all downloads, and its next change, by this host's local time."""
+        local = now().astimezone().replace(tzinfo=None)  # so that a change of the offset is accounted for
+        found = allowance_at(self.settings.delivery.bandwidth, local)
+        return found._replace(until=found.until and found.until.astimezone(UTC))
 
     @property
     def permissions(self) -> Permissions:
@@ -197,20 +226,25 @@ def _watch(watch: config.Watch, settings: Settings) -> Watch:
     )
 
 
-def _roots(settings: Settings) -> dict[str | None, Path]:
+def _roots(settings: Settings) -> dict[str | None, DeliveryRoot]:
     """Return the delivery root under None, and each watch's other root under its resolved path."""
-    roots: dict[str | None, Path] = {None: settings.delivery.root}
+    roots: dict[str | None, DeliveryRoot] = {None: settings.delivery.root}
     for watch in settings.watch:
         if (key := _root_key(watch, settings)) is not None:
-            roots[key] = Path(key)
+            roots[key] = parse_root(key)
     return roots
 
 
 def _root_key(watch: config.Watch, settings: Settings) -> str | None:
     root = watch.delivery.root
-    if root is None or root.resolve() == settings.delivery.root.resolve():
+    if root is None or resolved(root) == resolved(settings.delivery.root):
         return None
-    return str(root.resolve())
+    return resolved(root)
+
+
+def resolved(root: DeliveryRoot) -> str:
+    """Return the same text for every name of a root."""
+    return str(root) if isinstance(root, BucketRoot) else str(root.resolve())
 
 
 def _retries(delivery: config.Delivery) -> RetryPolicy:

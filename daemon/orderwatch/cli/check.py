@@ -105,11 +105,14 @@ async def _unmounted(plan: "Plan") -> list[str]:
 
 def _nested_mounts(plan: "Plan") -> list[str]:
     """Return a note for each tree with folders that are separate mounts."""
-    from orderwatch.app.commands.check import copied_into
+    from orderwatch.app.trees.folder import copied_into
+    from orderwatch.core.deliveries.delivery_root import BucketRoot
     from orderwatch.errors import DiskError
 
     notes = []
     for root in plan.roots.values():
+        if isinstance(root, BucketRoot):
+            continue
         try:
             found = copied_into(root)
         except DiskError as error:

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
@@ -45,8 +44,8 @@ def rebuild(context: Context, *, as_json: bool) -> None:
             f" {format_bytes(done.size)}; the files were not read: run orderwatch verify"
         )
     for one in done.refused:
-        root = plan.roots[None] if one.root is None else Path(one.root)
-        complain([f"refused: {escape_name(str(root / one.path))}: {one.detail}"])
+        root = plan.roots[None] if one.root is None else one.root
+        complain([f"refused: {escape_name(f'{root}/{one.path}')}: {one.detail}"])
     if done.refused:
         sys.exit(FAILED)
 
@@ -72,4 +71,4 @@ def rebuild_catalog(context: Context) -> None:
     complain(problems)
     if problems:
         sys.exit(FAILED)
-    click.echo(f"the catalog is written: {plan.roots[None] / 'catalog.json'}")
+    click.echo(f"the catalog is written: {plan.roots[None]}/catalog.json")

@@ -5,7 +5,6 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -31,9 +30,12 @@ if TYPE_CHECKING:
 @click.option(
     "--repair", is_flag=True, help="Quarantine wrong files and download them again; rewrite sidecars."
 )
+@click.option(
+    "--whole", is_flag=True, help="Also read objects in S3; otherwise their stored checksums are compared."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 @configured
-def verify(context: Context, *, repair: bool, as_json: bool) -> None:
+def verify(context: Context, *, repair: bool, whole: bool, as_json: bool) -> None:
     """Re-read every stored file and report what is wrong.
 
     Reports missing, changed, unreadable and orphaned files. Works beside a running daemon.
@@ -45,28 +47,29 @@ def verify(context: Context, *, repair: bool, as_json: bool) -> None:
     if repair:
         settings, redactor = begin(context)
         plan = resolve(settings)
-        audit = _read(plan, plain=as_json)
+        audit = _read(plan, is_whole=whole, plain=as_json)
         repairs = _repair(plan, redactor, audit, plain=as_json)
     else:
         plan = context.plan(resolve=False)
-        audit = _read(plan, plain=as_json)
+        audit = _read(plan, is_whole=whole, plain=as_json)
     lines = _lines(audit, repairs, plan)
     if as_json:
         print_json(_facts(audit, repairs))
     else:
-        _print(audit, [line for line, mended in lines if mended])
+        verb = "read" if whole or not plan.has_buckets else "looked at"
+        _print(audit, verb, [line for line, mended in lines if mended])
     left = [line for line, mended in lines if not mended]
     complain(left)
     if left:
         sys.exit(FAILED)
 
 
-def _read(plan: "Plan", *, plain: bool) -> "VerifyReport":
+def _read(plan: "Plan", *, is_whole: bool, plain: bool) -> "VerifyReport":
     from orderwatch.app.commands.verify import verify as read_all
 
     demand_current(plan.database.location)
     with shown(plain=plain) as progress:
-        return asyncio.run(read_all(plan, progress))
+        return asyncio.run(read_all(plan, progress, is_whole=is_whole))
 
 
 def _repair(plan: "Plan", redactor: Redactor, audit: "VerifyReport", *, plain: bool) -> "Sequence[Repair]":
@@ -93,11 +96,11 @@ def _lines(audit: "VerifyReport", repairs: "Sequence[Repair]", plan: "Plan") -> 
 
 
 def _line(finding: Finding, plan: "Plan") -> str:
-    root = plan.roots[None] if finding.root is None else Path(finding.root)
-    return f"{finding.kind}: {escape_name(str(root / finding.path))}: {finding.detail}"
+    place = f"{plan.roots[None] if finding.root is None else finding.root}/{finding.path}".removesuffix("/.")
+    return f"{finding.kind}: {escape_name(place)}: {finding.detail}"
 
 
-def _print(audit: "VerifyReport", mended: Sequence[str]) -> None:
+def _print(audit: "VerifyReport", verb: str, mended: Sequence[str]) -> None:
     """Print what was repaired and the totals; unrepaired findings go to stderr."""
     screen = console()
     for line in mended:
@@ -105,7 +108,8 @@ def _print(audit: "VerifyReport", mended: Sequence[str]) -> None:
     found = counted("finding", "findings", Flaw, Counter(finding.kind for finding in audit.findings))
     result = f"{found}; {len(mended)} mended" if mended else found
     files = "1 file" if audit.checked == 1 else f"{audit.checked} files"
-    screen.print(f"read {files}, {format_bytes(audit.size)}: {result if audit.findings else 'all as stored'}")
+    size = format_bytes(audit.size) if verb == "read" else f"read {format_bytes(audit.size)}"
+    screen.print(f"{verb} {files}, {size}: {result if audit.findings else 'all as stored'}")
 
 
 def _facts(audit: "VerifyReport", repairs: "Sequence[Repair]") -> JsonObject:

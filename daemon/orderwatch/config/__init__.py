@@ -4,6 +4,7 @@ from orderwatch.config.digest import digest_of
 from orderwatch.config.loader import load, load_text, reading_path
 from orderwatch.config.network import Network, read_certificates
 from orderwatch.config.permissions import owner_ids
+from orderwatch.config.s3 import S3
 from orderwatch.config.secrets import current
 from orderwatch.config.settings import (
     Account,
@@ -18,6 +19,7 @@ from orderwatch.config.settings import (
 )
 
 __all__ = [
+    "S3",
     "Account",
     "Database",
     "Delivery",

@@ -16,6 +16,7 @@ from orderwatch.config.accounts import odd_account, odd_order_ids
 from orderwatch.config.environment import PREFIX, overridden, parse_value
 from orderwatch.config.notifications import SECRETS, same_names
 from orderwatch.config.problems import location_of, problems_of
+from orderwatch.config.s3 import odd_roots
 from orderwatch.config.secrets import INDIRECT, why_unreadable
 from orderwatch.config.settings import FILLED_IN, Settings
 from orderwatch.errors import ConfigError
@@ -149,7 +150,8 @@ def _readable_secrets(path: Path, data: Mapping[str, Any]) -> list[str]:
 
 
 def _is_public(location: str, text: str) -> bool:
-    return location.endswith(".client_id") or (location == "network.proxy" and "@" not in text)
+    is_name = location.endswith((".client_id", ".access_key_id"))
+    return is_name or (location == "network.proxy" and "@" not in text)
 
 
 def _secrets(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -170,6 +172,8 @@ def _secrets(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         written += [(f"heartbeat.{key}", heartbeat.get(key)) for key in ("url", "fail_url")]
     if isinstance(network := data.get("network"), dict):
         written.append(("network.proxy", network.get("proxy")))
+    if isinstance(s3 := data.get("s3"), dict):
+        written += [(f"s3.{key}", s3.get(key)) for key in ("access_key_id", "secret_access_key")]
     yield from ((location, text) for location, text in written if isinstance(text, str) and text)
 
 
@@ -194,6 +198,7 @@ def _contradictions(data: Mapping[str, Any]) -> list[str]:
             problems.append(f"order[{index}].task_name: is also used by order[{before}]; choose another name")
     problems += same_names([*_rows(data.get("notify"))])
     problems += _unknown_attachments(data, accounts)
+    problems += odd_roots(data.get("delivery"), _rows(data.get("watch")))
     for index, watch in _rows(data.get("watch")):
         account = accounts.get(str(watch.get("account")), {})
         problems += odd_order_ids(f"watch[{index}]", watch, account)

@@ -20,6 +20,7 @@ from pydantic import (
 from orderwatch.config import permissions
 from orderwatch.config.network import Network
 from orderwatch.config.notifications import Heartbeat, Notify, names_of
+from orderwatch.config.s3 import S3
 from orderwatch.config.types import (
     Attachments,
     DatabaseUrl,
@@ -186,6 +187,11 @@ class Database(Table):
     def backups_path(self) -> Path:
         return Path(self.backup_folder) if self.backup_folder else self.file.parent / "backups"
 
+    @property
+    def spool_path(self) -> Path:
+        """The folder of this machine for deliveries on their way into a bucket."""
+        return (state_directory() if self.is_shared else self.file.parent) / "spool"
+
 
 class Cluster(Table):
     host: str = ""  # the machine's name
@@ -230,6 +236,7 @@ class Settings(Table):
     watch: tuple[Watch, ...] = ()
     polling: Polling = Polling()
     delivery: Delivery
+    s3: S3 = S3()
     database: Database
     cluster: Cluster = Cluster()
     log: Log = Log()
@@ -258,6 +265,8 @@ def remarks(settings: Settings) -> list[str]:
             f"http.listen: anyone who can reach {settings.http.listen} can read all orders{files}; "
             f"set [http] token, or listen on loopback"
         )
+    if settings.s3.is_unencrypted:
+        found.append("s3.endpoint: http:// leaves deliveries unencrypted on the network; use https://")
     return found
 
 

@@ -14,14 +14,19 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
+    PlainValidator,
     SecretStr,
     ValidationInfo,
+    WithJsonSchema,
 )
+from pydantic_core import PydanticCustomError
 
 from orderwatch.config.quantities import duration, size, timetable
 from orderwatch.config.secrets import INDIRECT, resolve
 from orderwatch.core.database_location import parse_server
 from orderwatch.core.deliveries.bandwidth import Span
+from orderwatch.core.deliveries.delivery_root import BucketRoot, DeliveryRoot, parse_root
 from orderwatch.core.deliveries.paths import layout_problems
 from orderwatch.core.listen_address import listen_problem
 from orderwatch.core.network import is_loopback
@@ -35,8 +40,18 @@ _DISK_ERRNOS = {
 }  # may recover without us
 
 
-def usable_root(root: Path, info: ValidationInfo) -> Path:
-    """Validate a delivery root; with `context["resolve"]` it must be writable."""
+def _root(value: object) -> DeliveryRoot:
+    if isinstance(value, Path | BucketRoot):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("path_type", "Input is not a valid path")
+    return parse_root(value)
+
+
+def usable_root(root: DeliveryRoot, info: ValidationInfo) -> DeliveryRoot:
+    """Validate a delivery root; with `context["resolve"]` a folder must be writable."""
+    if isinstance(root, BucketRoot):
+        return root
     if not root.is_absolute():
         raise ValueError("must be an absolute path")
     if (info.context or {}).get("resolve"):
@@ -179,7 +194,13 @@ OrderIds = Annotated[
 ]
 DeliveryApi = Literal["telluric", "stac", "deliverables"]
 DeliveryApis = Annotated[tuple[DeliveryApi, ...], AfterValidator(_some), BeforeValidator(one_or_more)]
-Root = Annotated[Path, AfterValidator(usable_root)]
+Root = Annotated[
+    Path | BucketRoot,
+    PlainValidator(_root),
+    AfterValidator(usable_root),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string"}),
+]
 Layout = Annotated[str, AfterValidator(_layout)]
 Words = Annotated[tuple[Pattern, ...], BeforeValidator(one_or_more)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]

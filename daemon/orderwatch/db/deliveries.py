@@ -130,13 +130,12 @@ class Deliveries:
         lease: timedelta = LEASE,
     ) -> Delivery | None:
         rooms = rooms or {}
-        query = next_due(
-            tuple(resting), tuple(doubted), tuple((root, room is None) for root, room in rooms.items())
-        )
+        roots = tuple((root, room is None) for root, room in rooms.items())
         given: dict[str, object] = {"now": now, "beyond": beyond, "accounts": list(accounts)}
         given |= {f"room_{number}": room for number, room in enumerate(rooms.values()) if room is not None}
 
         def find(db: Connection, at: datetime) -> list[Delivery]:
+            query = next_due(db.dialect.name, tuple(resting), tuple(doubted), roots)
             row = db.execute(query, {**given, "boot": self._boot, "at": at}).mappings().first()
             return [] if row is None else [delivery_of(row)]
 

@@ -25,6 +25,7 @@ from orderwatch.db.orders import Accounts, Orders
 from orderwatch.db.outbox import Outbox, Subscribers
 from orderwatch.db.queries.gallery import Gallery
 from orderwatch.db.queries.order_search import OrderSearch
+from orderwatch.db.queries.queue import Queue
 from orderwatch.db.queries.statistics import Statistics
 
 _DASHBOARD_BUSY_TIMEOUT_SECONDS = 2.0
@@ -49,6 +50,7 @@ class Store:
     maintenance: Maintenance
     orders: Orders
     outbox: Outbox
+    queue: Queue
     search: OrderSearch
     shifts: Shifts
     statistics: Statistics
@@ -100,6 +102,7 @@ def _store(database: Database, subscribers: Subscribers | None = None, boot: str
         maintenance=Maintenance(database),
         orders=Orders(database, outbox),
         outbox=outbox,
+        queue=Queue(database),
         search=OrderSearch(database),
         shifts=Shifts(database),
         statistics=Statistics(database),

@@ -32,8 +32,8 @@ metadata = MetaData(
 
 
 def _where(condition: TextClause) -> dict[str, Any]:
-    """Return the options of a partial index: an engine that is not named would index every row."""
-    return {"sqlite_where": condition, "postgresql_where": condition}
+    """Return the options of a partial index; `postgres.with_conditions` translates them."""
+    return {"sqlite_where": condition}
 
 
 accounts = Table(

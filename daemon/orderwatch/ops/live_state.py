@@ -35,6 +35,8 @@ class AccountAtWork(NamedTuple):
 class TreeAtWork(NamedTuple):
     """`free` is the free space of the disk, `room` what downloads may use, in bytes; both raise `DiskError`.
 
+    `picture` reads a file of the tree up to a size, None if that is not possible.
+
     `key` is the root's key in the rows, None for the default root.
     """
 
@@ -43,6 +45,7 @@ class TreeAtWork(NamedTuple):
     free: Callable[[], int]
     room: Callable[[], int]
     keep_free: int
+    picture: Callable[[str, int], Awaitable[bytes | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,7 +116,11 @@ def set_up(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("apscheduler", "asyncio", "alembic", "aiohttp.access", "aiosqlite"):
+    # botocore and aiobotocore log signed headers.
+    for chatty in (
+        *("apscheduler", "asyncio", "alembic", "aiohttp.access", "aiosqlite"),
+        *("botocore", "aiobotocore"),
+    ):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -22,6 +22,7 @@ from orderwatch.ports.delivery_tree import (
     Start,
     Transport,
     always,
+    unnoticed,
 )
 from orderwatch.ports.hosts import Hosts
 from orderwatch.ports.intents import Intents
@@ -91,4 +92,5 @@ __all__ = [
     "Transport",
     "Unlisted",
     "always",
+    "unnoticed",
 ]

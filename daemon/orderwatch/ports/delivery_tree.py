@@ -164,6 +164,10 @@ class Quarantined(NamedTuple):
     path: str
 
 
+def unnoticed(_size: int) -> None:
+    """Ignore the progress."""
+
+
 class Destination(Protocol):
     """A delivery tree and its staging folder, on one file system. Raises `DiskError`, `BadBytesError`."""
 
@@ -216,11 +220,13 @@ class Destination(Protocol):
         *,
         resumed: bool = False,
         may_act: MayAct = always,
+        on_bytes: Callable[[int], object] = unnoticed,
     ) -> bool:
         """Give the partial its final name with the sidecar beside it; False if another file has the name.
 
         Safe to repeat after a crash (`resumed`): True if the same bytes are there, or were there. Raises
-        `LostLeaseError` if it may not act when it is about to.
+        `LostLeaseError` if it may not act when it is about to. `on_bytes` is called as bytes are sent, if the
+        tree is on another machine.
         """
         ...
 

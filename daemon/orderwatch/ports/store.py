@@ -13,6 +13,7 @@ from orderwatch.ports.maintenance import Maintenance
 from orderwatch.ports.notifications import Attention, Outbox
 from orderwatch.ports.orders import Accounts, Orders
 from orderwatch.ports.queries import History, OrderSearch, Statistics
+from orderwatch.ports.queue import Queue
 from orderwatch.ports.shifts import Shifts
 
 
@@ -57,6 +58,9 @@ class Store(Protocol):
 
     @property
     def outbox(self) -> Outbox: ...
+
+    @property
+    def queue(self) -> Queue: ...
 
     @property
     def search(self) -> OrderSearch: ...

@@ -15,7 +15,8 @@ from tests.app.reload_kit import guarded, reread
 
 from orderwatch.app.daemon.lifecycle import Daemon, open_daemon
 from orderwatch.app.daemon.signals import SignalControl
-from orderwatch.app.factories import held_database, set_up_log
+from orderwatch.app.factories import set_up_log
+from orderwatch.app.held_database import held_database
 from orderwatch.app.plan import resolve
 from orderwatch.config import Settings
 from orderwatch.errors import ConfigError
@@ -161,7 +162,7 @@ def told(settings: Settings, daemon: Daemon) -> dict[str, Any]:
         },
         "paces": {plan.pace},
         "contracts": {name: account.contract for name, account in plan.accounts.items()},
-        "roots": {root / ".orderwatch" / "partial" for root in plan.roots.values()},
+        "roots": {plan.folder(root) / ".orderwatch" / "partial" for root in plan.roots.values()},
         "ways": {tree.space for tree in app.trees.values()},
         "rights": {plan.permissions},
         "keep_free": {settings.delivery.keep_free},

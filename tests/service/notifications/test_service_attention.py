@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from structlog.testing import LogCapture
-from tests.databases import new_database
+from tests.databases import of_either_engine
 from tests.db.kit import an_order
 
 from orderwatch.core.attention.concern import Changes, Evidence, Scope
@@ -56,7 +56,7 @@ async def test_an_error_of_our_own_is_said_once_and_meanwhile_nothing_is_called_
 
 
 async def test_the_log_names_the_order_by_both_its_ids(tmp_path: Path, events: LogCapture) -> None:
-    async with open_store(new_database(tmp_path)) as store:
+    async with open_store(of_either_engine(tmp_path)) as store:
         lost = TrackedStatus(word="rejected", phase=OrderPhase.REJECTED)
         await store.orders.save(Verdict(order=an_order(7, status=lost, final_at=NOW)))
         await AttentionTracker(store.attention, scope=lambda: SCOPE, now=lambda: NOW).update()

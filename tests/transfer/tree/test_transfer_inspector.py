@@ -98,7 +98,7 @@ async def test_a_walk_shows_every_file_but_staging_other_trees_and_lost_and_foun
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(b"xy")
     (root / "link").symlink_to(root.parent)
-    walked = await tree.walk([root / "own"])
+    walked = await tree.walk(["own"])
     assert sorted(walked.files) == ["a/.orderwatch/g", "a/b/c.zip", "a/own/h", "d", "link"]
     assert walked.files["d"] == 2
     assert walked.errors == {}
@@ -123,10 +123,10 @@ async def test_a_folder_that_cannot_be_walked_is_told_and_the_others_are_walked(
 
 
 async def test_an_empty_folder_is_no_tree(root: Path, tree: TreeInspector) -> None:
-    assert not tree.is_there()
-    assert not TreeInspector(root / "nothing").is_there()
+    assert await tree.absence()
+    assert await TreeInspector(root / "nothing").absence()
     (root / ".orderwatch").mkdir()
-    assert tree.is_there()
+    assert await tree.absence() is None
 
 
 async def test_what_is_set_aside_writes_over_nothing(root: Path, tree: TreeInspector) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.transfer.transfer_kit import OTHER, PART, TRUTH
 
-from orderwatch.app.commands.check import copied_into
+from orderwatch.app.trees.folder import copied_into
 from orderwatch.errors import DiskError
 from orderwatch.ports import Checked
 from orderwatch.transfer.tree import publish as publishing

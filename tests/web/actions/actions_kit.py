@@ -33,7 +33,11 @@ from orderwatch.web.actions.routes import ActionRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.files.routes import FileRoutes
+from orderwatch.web.pages.page_renderer import PageRenderer
+from orderwatch.web.queue.queue_reader import QueueReader
+from orderwatch.web.queue.routes import QueueRoutes
 from orderwatch.web.server.app import ServedPages, serving
+from orderwatch.web.server.response_cache import ResponseCache
 
 TOKEN = "canary-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -100,16 +104,22 @@ async def acting(
         acts = ActionRoutes(
             lambda who: Operator(plan=plan, store=store, who=who, now=lambda: NOW), store.actions
         )
+        changes = ChangeFeed(store, lambda: NOW)
         reading = api(
             store,
             explained,
             partial(attention, store),
-            ChangeFeed(store, lambda: NOW),
+            changes,
             partial(read_daemon_status, database),
             hosts=lambda: store.hosts.reports(MINUTE, NOW),
         )
+        queue = QueueReader(
+            records=store, transfers=changes.transfers, limits=lambda: plan.limits, now=lambda: NOW
+        )
+        renderer = PageRenderer(unasked, lambda: NOW)
+        planned = QueueRoutes(queue.read, renderer, ResponseCache(lambda: None))
         files = FileRoutes(store, lambda delivery: open_stored(database.parent, delivery))
-        routes = [acts.add_to, reading, files.add_to]
+        routes = [acts.add_to, reading, planned.add_to, files.add_to]
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving(
             "127.0.0.1:0", pages, token=token, actions=actions, files=True, user_header=user_header

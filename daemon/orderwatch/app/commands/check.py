@@ -1,7 +1,6 @@
 """Runs the daemon's checks before it starts. Creates nothing, which would belong to the wrong user."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -9,8 +8,11 @@ from pathlib import Path
 from orderwatch.app.commands.routes import routes
 from orderwatch.app.daemon.maintenance import certificates
 from orderwatch.app.factories import open_connection
-from orderwatch.app.plan import Plan
+from orderwatch.app.plan import Plan, resolved
+from orderwatch.app.trees.opening import open_trees
+from orderwatch.app.trees.tree import Tree
 from orderwatch.core.database_location import DatabaseLocation
+from orderwatch.core.deliveries.delivery_root import BucketRoot, DeliveryRoot
 from orderwatch.db.integrity import find_damage
 from orderwatch.db.migrate import Schema as SchemaState
 from orderwatch.db.migrate import schema_of
@@ -29,46 +31,41 @@ from orderwatch.service.maintenance.checks.database import IntegrityCheck, Schem
 from orderwatch.service.maintenance.checks.finding import Check, CheckResult
 from orderwatch.service.maintenance.checks.route import RouteCheck
 from orderwatch.service.maintenance.checks.tree import SpaceCheck, TreeCheck
-from orderwatch.transfer.fsops import Permissions, translate_os_errors
-from orderwatch.transfer.tree.destination import FilesystemDestination
-from orderwatch.transfer.tree.nested_mounts import nested_mounts
-from orderwatch.transfer.write_probe import available_space, try_unnamed, try_writing
+from orderwatch.transfer.fsops import DEFAULT_PERMISSIONS, Permissions
+from orderwatch.transfer.write_probe import available_space
 
 
-async def unmounted(plan: Plan) -> dict[Path, str]:
-    """Return a problem for each root that is not mounted, as far as the database is readable."""
-    found: dict[Path, str] = {}
-    for root, volume in (await _known(plan)).items():
+async def unmounted(plan: Plan) -> dict[DeliveryRoot, str]:
+    """Return a problem for each folder that is not mounted, as far as the database is readable."""
+    folders = {key: root for key, root in plan.roots.items() if not isinstance(root, BucketRoot)}
+    async with open_trees(plan, folders) as trees:
+        return await _absent(plan, trees)
+
+
+async def _absent(plan: Plan, trees: Mapping[str | None, Tree]) -> dict[DeliveryRoot, str]:
+    """Return a problem for each tree that is another one than the database knows."""
+    found: dict[DeliveryRoot, str] = {}
+    known = await _known(plan)
+    for tree in trees.values():
+        if tree.root not in known:
+            continue
+        destination = tree.destination(DEFAULT_PERMISSIONS)
         try:
-            await check_mounted(str(root), volume, FilesystemDestination(root))
+            await check_mounted(str(tree.root), known[tree.root], destination)
         except DiskError as error:
-            found[root] = str(error)
+            found[tree.root] = str(error)
+        finally:
+            await destination.close()
     return found
 
 
-def copied_into(root: Path) -> str | None:
-    """Return a remark about the folders of a tree that are separate mounts; None without any.
-
-    Raises `DiskError` if one cannot be written.
-    """
-    mounts = nested_mounts(root)
-    for mount in mounts:
-        with translate_os_errors(f"cannot use {root / mount}"):
-            try_unnamed(root / mount)
-    if not mounts:
-        return None
-    return f"files are copied, not linked, into folders that are separate mounts: {', '.join(mounts)}"
-
-
-async def _known(plan: Plan) -> dict[Path, str]:
+async def _known(plan: Plan) -> dict[DeliveryRoot, str]:
     path = plan.database.location
     try:
         if schema_of(path) is not SchemaState.CURRENT:
             return {}
         async with open_reader(path) as reader:
-            known = {
-                root: await reader.deliveries.volume(str(root.resolve())) for root in plan.roots.values()
-            }
+            known = {root: await reader.deliveries.volume(resolved(root)) for root in plan.roots.values()}
     except DatabaseError:
         return {}
     return {root: volume for root, volume in known.items() if volume is not None}
@@ -87,10 +84,11 @@ async def _checks(plan: Plan, redactor: Redactor, stack: AsyncExitStack) -> Asyn
     yield SchemaCheck(partial(_schema, path))
     if isinstance(path, Path) and path.exists():
         yield IntegrityCheck(partial(find_damage, path))
-    absent = await unmounted(plan)
-    for root in plan.roots.values():
-        yield TreeCheck(str(root), partial(_ready, root, plan.permissions, absent.get(root)))
-        yield SpaceCheck(str(root), partial(_room, root, plan.keep_free))
+    trees = await stack.enter_async_context(open_trees(plan, plan.roots))
+    absent = await _absent(plan, trees)
+    for tree in trees.values():
+        yield TreeCheck(str(tree.root), partial(_ready, tree, plan.permissions, absent.get(tree.root)))
+        yield SpaceCheck(str(tree.folder), partial(_room, tree.folder, plan.keep_free))
     for host, proxy in (await routes(plan)).items():
         yield RouteCheck(host, proxy)
     for name, account in plan.accounts.items():
@@ -115,13 +113,11 @@ async def _schema(path: DatabaseLocation) -> str:
     return details[schema_of(path)]
 
 
-async def _ready(root: Path, permissions: Permissions, absent: str | None) -> str:
+async def _ready(tree: Tree, permissions: Permissions, absent: str | None) -> str:
     if absent is not None:
         raise DiskError(absent)
-    found = await asyncio.to_thread(try_writing, root, permissions)
-    copied = await asyncio.to_thread(copied_into, root)
-    return f"{found}; {copied}" if copied else found
+    return await tree.try_writing(permissions)
 
 
-def _room(root: Path, keep_free: int) -> int:
-    return max(0, available_space(root) - keep_free)
+def _room(folder: Path, keep_free: int) -> int:
+    return max(0, available_space(folder) - keep_free)

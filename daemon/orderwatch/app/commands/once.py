@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from orderwatch.app.attention import scope_of
 from orderwatch.app.commands.progress import UNWATCHED, DownloadProgress, Progress, with_progress
@@ -86,7 +85,7 @@ async def run_delivery(
             await fetch_all(runtime, unfinished, progress)
             left = [d for d in await _named(runtime, scene_id, attachment) if not d.state.settled]
             return OnceResult(problems=_complaints(runtime, left))
-        return OnceResult(already=[str((d.root or plan.roots[None]) / Path(d.path)) for d in known if d.path])
+        return OnceResult(already=[f"{d.root or plan.roots[None]}/{d.path}" for d in known if d.path])
 
 
 async def _place_standing_orders(standing: StandingOrders) -> None:

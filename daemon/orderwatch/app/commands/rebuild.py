@@ -7,11 +7,14 @@ from datetime import datetime
 from pathlib import Path
 
 from orderwatch.app.commands.progress import UNWATCHED, Progress
-from orderwatch.app.commands.verify import within
 from orderwatch.app.daemon.runtime import open_runtime
-from orderwatch.app.factories import catalog_trees, held_database
+from orderwatch.app.factories import catalog_trees
+from orderwatch.app.held_database import held_database
 from orderwatch.app.plan import Plan
+from orderwatch.app.trees.opening import inner_trees, open_trees
+from orderwatch.app.trees.tree import Tree
 from orderwatch.core.deliveries.audit import sidecar_of
+from orderwatch.core.deliveries.delivery_root import BucketRoot, DeliveryRoot
 from orderwatch.core.deliveries.rebuild import Found, Refused, restored, sort_out, taken_up
 from orderwatch.core.deliveries.sidecar import parse
 from orderwatch.db.lock import create_folder, exclusive_lock
@@ -49,18 +52,32 @@ def held_for_rebuild(plan: Plan) -> Iterator[None]:
 
 @contextmanager
 def held_trees(plan: Plan) -> Iterator[None]:
-    """Lock every configured tree for this process. Raises `LockedError` or `DiskError`."""
+    """Lock every configured tree for this process. Raises `LockedError`, or `DiskError` without a folder."""
     with ExitStack() as stack:
         for root in plan.roots.values():
-            if not TreeInspector(root).is_there():
-                raise DiskError(f"there is no delivery tree at {root}: is its disk mounted?")
-            if (staging := root / ".orderwatch").is_dir():
+            if not isinstance(root, BucketRoot) and not TreeInspector(root).is_there():
+                raise _missing(root)
+            if (staging := plan.folder(root) / ".orderwatch").is_dir():
                 stack.enter_context(exclusive_lock(staging / "tree"))
         yield
 
 
+async def require_trees(plan: Plan) -> None:
+    """Raise `DiskError` if a tree is missing, also one in a bucket."""
+    async with open_trees(plan, plan.roots) as trees:
+        for tree in trees.values():
+            if await tree.inspector().absence():
+                raise _missing(tree.root)
+
+
+def _missing(root: DeliveryRoot) -> DiskError:
+    remedy = "are bucket and prefix right?" if isinstance(root, BucketRoot) else "is its disk mounted?"
+    return DiskError(f"there is no delivery tree at {root}: {remedy}")
+
+
 async def rebuild(plan: Plan, now: datetime, progress: Progress = UNWATCHED) -> Rebuilt:
     """Write the contents of the sidecars in one transaction; reads only sidecars and file sizes."""
+    await require_trees(plan)
     path = plan.database.location
     async with open_reader(path) as reader:
         if await reader.orders.has_any():
@@ -95,18 +112,21 @@ def _move_away(path: Path, why: str) -> str:
 
 async def described(plan: Plan, progress: Progress = UNWATCHED) -> tuple[list[Found], list[Refused]]:
     """Return every file with its sidecar once, and the refused rest of the trees."""
-    found, refused = await _walk(plan.roots, progress)
+    async with open_trees(plan, plan.roots) as trees:
+        found, refused = await _walk(trees, plan.roots, progress)
     taken, more = taken_up(found)
     return taken, sorted([*refused, *more], key=lambda one: (one.root or "", one.path))
 
 
-async def _walk(roots: Mapping[str | None, Path], progress: Progress) -> tuple[list[Found], list[Refused]]:
+async def _walk(
+    trees: Mapping[str | None, Tree], roots: Mapping[str | None, DeliveryRoot], progress: Progress
+) -> tuple[list[Found], list[Refused]]:
     found: list[Found] = []
     refused: list[Refused] = []
     files = size = 0  # of the sidecars
     for key, root in roots.items():
-        tree = TreeInspector(root)
-        walked = await tree.walk(within(key, roots))
+        tree = trees[key].inspector()
+        walked = await tree.walk(inner_trees(root, roots))
         refused += [Refused(root=key, path=path, detail=why) for path, why in walked.errors.items()]
         described, rest = sort_out(walked.files)
         refused += [Refused(root=key, path=path, detail=_why_not(path)) for path in rest]

@@ -9,8 +9,9 @@ from orderwatch.app.commands.once import fetch_all, reason_of
 from orderwatch.app.commands.progress import UNWATCHED, Progress
 from orderwatch.app.commands.verify import Trees, VerifyReport, all_roots, current_row, judge
 from orderwatch.app.daemon.runtime import open_runtime
-from orderwatch.app.factories import held_database
+from orderwatch.app.held_database import held_database
 from orderwatch.app.plan import Plan
+from orderwatch.app.trees.opening import open_trees
 from orderwatch.core.deliveries.audit import Finding, Remedy, remedy, sidecar_of
 from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.sidecar import sidecar
@@ -19,7 +20,7 @@ from orderwatch.core.model import UNFINISHED, Delivery, Order
 from orderwatch.db.repositories import Store, open_store
 from orderwatch.errors import DiskError, LockedError, OrderwatchError, StaleOrderError
 from orderwatch.ops.log import Redactor
-from orderwatch.transfer.tree.inspector import TreeInspector
+from orderwatch.ports.tree_audit import TreeAudit
 
 
 @dataclass(slots=True)
@@ -35,9 +36,12 @@ class Repair:
 async def begin_repair(plan: Plan, audit: VerifyReport, now: datetime) -> list[Repair]:
     """Quarantine files, rewrite sidecars and queue deliveries again; works beside a running daemon."""
     held = [f.delivery for f in audit.findings if f.delivery is not None]
-    trees = {key: TreeInspector(root) for key, root in all_roots(plan, held).items()}
-    async with open_store(plan.database.location) as store:
-        return [await _begin(store, trees, finding, now) for finding in audit.findings]
+    async with (
+        open_trees(plan, all_roots(plan, held)) as trees,
+        open_store(plan.database.location) as store,
+    ):
+        inspectors = {key: tree.inspector() for key, tree in trees.items()}
+        return [await _begin(store, inspectors, finding, now) for finding in audit.findings]
 
 
 async def finish_repair(
@@ -65,21 +69,27 @@ async def _begin(store: Store, trees: Trees, finding: Finding, now: datetime) ->
     """Judge a finding again before anything is moved: reading the tree may have taken hours."""
     if finding.delivery is None:
         return Repair(finding, "left untouched")
-    if not trees[finding.root].is_there():
-        return Repair(finding, "its delivery tree no longer exists")
-    latest = await judge(store, trees, finding.delivery, lambda _size: None)
-    order = await store.orders.get(finding.delivery.account, finding.delivery.order_id)
-    if latest is None or latest.delivery is None or order is None:
-        return Repair(finding, "no longer applies", mended=True)
     try:
-        return await _mend(store, trees[latest.root], latest, order, now)
+        if await trees[finding.root].absence():
+            return Repair(finding, "its delivery tree no longer exists")
+        return await _mend_again(store, trees, finding, finding.delivery, now)
     except DiskError as error:
         return Repair(finding, str(error))
     except StaleOrderError:
         return Repair(finding, "it was changed meanwhile: verify again")
 
 
-async def _mend(store: Store, tree: TreeInspector, finding: Finding, order: Order, now: datetime) -> Repair:
+async def _mend_again(
+    store: Store, trees: Trees, finding: Finding, delivery: Delivery, now: datetime
+) -> Repair:
+    latest = await judge(store, trees, delivery, lambda _size: None)
+    order = await store.orders.get(delivery.account, delivery.order_id)
+    if latest is None or latest.delivery is None or order is None:
+        return Repair(finding, "no longer applies", mended=True)
+    return await _mend(store, trees[latest.root], latest, order, now)
+
+
+async def _mend(store: Store, tree: TreeAudit, finding: Finding, order: Order, now: datetime) -> Repair:
     held = finding.delivery
     what, detail = remedy(finding, order)
     if held is None or held.path is None or what is Remedy.NONE:
@@ -110,8 +120,9 @@ async def _fetch_again(plan: Plan, redactor: Redactor, repairs: Sequence[Repair]
                     f"{row.state}: {reason_of(runtime, row)}" if row else "its order no longer exists"
                 )
                 continue
-            trees = {key: TreeInspector(root) for key, root in all_roots(plan, [row]).items()}
-            found = await judge(runtime.store, trees, row, lambda _size: None) if row.path else None
+            async with open_trees(plan, all_roots(plan, [row])) as trees:
+                inspectors = {key: tree.inspector() for key, tree in trees.items()}
+                found = await judge(runtime.store, inspectors, row, lambda _size: None) if row.path else None
             repair.mended = found is None
             repair.detail = found.detail if found else _stored_as(row, repair.finding)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from orderwatch.app.commands.rebuild import described, held_trees
+from orderwatch.app.commands.rebuild import described, held_trees, require_trees
 from orderwatch.app.plan import Plan
 from orderwatch.cancellation import shielded
 from orderwatch.config import Database
@@ -44,6 +44,7 @@ def restore(plan: Plan, backup: Path, now: datetime) -> Restored:
     path = plan.database.file
     create_folder(path)
     with exclusive_lock(path), held_trees(plan):
+        asyncio.run(require_trees(plan))
         check_backup(backup)
         aside = replace_database(backup, path, now)
         if schema_of(path) is Schema.BEHIND:

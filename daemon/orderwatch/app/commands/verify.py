@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from orderwatch.app.commands.progress import Progress
 from orderwatch.app.plan import Plan
+from orderwatch.app.trees.opening import inner_trees, open_trees
 from orderwatch.core.deliveries.audit import Finding, Flaw, judge_file, judge_sidecar, orphans, sidecar_of
+from orderwatch.core.deliveries.delivery_root import DeliveryRoot, parse_root
 from orderwatch.core.model import SETTLED, Delivery, DeliveryState
 from orderwatch.db.repositories import Store, open_reader
-from orderwatch.transfer.tree.inspector import TreeInspector, WalkResult
+from orderwatch.errors import DiskError
+from orderwatch.ports.tree_audit import TreeAudit, WalkResult
 
-Trees = Mapping[str | None, TreeInspector]
-
-_NOT_MOUNTED = "no delivery tree exists here: is its disk mounted? (the daemon creates one when it starts)"
+Trees = Mapping[str | None, TreeAudit]
 
 
 @dataclass(slots=True)
@@ -25,22 +25,41 @@ class VerifyReport:
     findings: list[Finding] = field(default_factory=list)
 
 
-async def verify(plan: Plan, progress: Progress) -> VerifyReport:
-    """Read every stored file in every tree, then find files that no row knows."""
+async def verify(plan: Plan, progress: Progress, *, is_whole: bool = True) -> VerifyReport:
+    """Read every stored file in every tree, then find files that no row knows.
+
+    If not `is_whole`, files in buckets are not read: the checksums that are stored with them are compared.
+    """
     async with open_reader(plan.database.location) as reader:
         kept = [d for d in await reader.deliveries.in_states(*SETTLED) if d.path is not None]
         roots = all_roots(plan, kept)
-        trees = {key: TreeInspector(root) for key, root in roots.items()}
-        there = {key: tree for key, tree in trees.items() if tree.is_there()}
-        audit = await _read_all(reader, there, [d for d in kept if d.root in there], progress)
-        gone = dict.fromkeys(d.root for d in kept if d.root not in there)
-        audit.findings += [
-            Finding(kind=Flaw.UNREADABLE, root=key, path=".", detail=_NOT_MOUNTED) for key in gone
-        ]
-        for key in there.keys() & plan.roots.keys():
-            walked = await there[key].walk(within(key, roots))
-            audit.findings += await _unknown_files(reader, key, walked)
+        async with open_trees(plan, roots) as trees:
+            inspectors = {key: tree.inspector(is_whole=is_whole) for key, tree in trees.items()}
+            return await _verify(plan, reader, inspectors, kept, progress)
+
+
+async def _verify(
+    plan: Plan, reader: Store, trees: Trees, kept: Sequence[Delivery], progress: Progress
+) -> VerifyReport:
+    absent = {key: await _absence(tree) for key, tree in trees.items()}
+    there = {key: tree for key, tree in trees.items() if absent[key] is None}
+    audit = await _read_all(reader, there, [d for d in kept if d.root in there], progress)
+    gone = dict.fromkeys(d.root for d in kept if d.root not in there)
+    audit.findings += [
+        Finding(kind=Flaw.UNREADABLE, root=key, path=".", detail=absent[key] or "") for key in gone
+    ]
+    roots = all_roots(plan, kept)
+    for key in there.keys() & plan.roots.keys():
+        walked = await there[key].walk(inner_trees(roots[key], roots))
+        audit.findings += await _unknown_files(reader, key, walked)
     return audit
+
+
+async def _absence(tree: TreeAudit) -> str | None:
+    try:
+        return await tree.absence()
+    except DiskError as error:
+        return str(error)
 
 
 async def _read_all(
@@ -75,7 +94,7 @@ async def judge(
     return None
 
 
-async def _compare(tree: TreeInspector, delivery: Delivery, on_read: Callable[[int], None]) -> Finding | None:
+async def _compare(tree: TreeAudit, delivery: Delivery, on_read: Callable[[int], None]) -> Finding | None:
     path = delivery.path or ""
     if found := judge_file(delivery, await tree.read(path, delivery.size, on_read)):
         return found
@@ -98,18 +117,12 @@ def is_same_file(one: Delivery, other: Delivery) -> bool:
     )
 
 
-def all_roots(plan: Plan, deliveries: Iterable[Delivery]) -> dict[str | None, Path]:
+def all_roots(plan: Plan, deliveries: Iterable[Delivery]) -> dict[str | None, DeliveryRoot]:
     """Return the configured roots, and earlier ones that rows still name."""
-    left: dict[str | None, Path] = {d.root: Path(d.root) for d in deliveries if d.root is not None}
+    left: dict[str | None, DeliveryRoot] = {
+        d.root: parse_root(d.root) for d in deliveries if d.root is not None
+    }
     return {**left, **plan.roots}
-
-
-def within(key: str | None, roots: Mapping[str | None, Path]) -> list[Path]:
-    """Return the other trees inside this one, as paths below it."""
-    root = roots[key]
-    real = root.resolve()
-    others = {path.resolve() for path in roots.values()} - {real}
-    return [root / path.relative_to(real) for path in others if path.is_relative_to(real)]
 
 
 async def _unknown_files(reader: Store, root: str | None, walked: WalkResult) -> list[Finding]:

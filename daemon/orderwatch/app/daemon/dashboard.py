@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import BinaryIO
 
 from orderwatch.app.attention import concerns_of
@@ -14,6 +13,7 @@ from orderwatch.app.plan import Plan
 from orderwatch.core.attention.attention import unacknowledged
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.hosts import HostReport
+from orderwatch.core.deliveries.delivery_root import BucketRoot, DeliveryRoot, parse_root
 from orderwatch.core.deliveries.disk_shortage import shortage
 from orderwatch.core.model import Delivery, Order
 from orderwatch.core.orders.explain import Evidence, Facts, explain
@@ -60,12 +60,22 @@ class Dashboard:
         """Return the bytes of a stored file, None if it cannot be read or is too large."""
         if (delivery.size or 0) > _MAX_PICTURE_BYTES:
             return None
-        return await asyncio.to_thread(self._read, delivery)
+        root = self._root_of(delivery)
+        if not isinstance(root, BucketRoot):
+            return await asyncio.to_thread(self._read, delivery)
+        trees = self.live.work.trees.values() if self.live.work else ()
+        read = next((tree.picture for tree in trees if tree.key == delivery.root), None)
+        return await read(delivery.path, _MAX_PICTURE_BYTES) if read and delivery.path else None
 
     def open_file(self, delivery: Delivery) -> BinaryIO:
         """Open a stored file; blocks. Raises `StoredFileError`."""
-        root = Path(delivery.root) if delivery.root else self.plan.roots[None]
+        root = self._root_of(delivery)
+        if isinstance(root, BucketRoot):
+            raise StoredFileError("the file is in S3; fetch it from there")
         return open_stored(root, delivery)
+
+    def _root_of(self, delivery: Delivery) -> DeliveryRoot:
+        return parse_root(delivery.root) if delivery.root else self.plan.roots[None]
 
     def _read(self, delivery: Delivery) -> bytes | None:
         try:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from orderwatch.app.factories import catalog_trees
 from orderwatch.app.plan import Plan
+from orderwatch.app.trees.tree import Tree
 from orderwatch.config import Database
 from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.core.orders.circuit_breaker import OpenCircuit
@@ -31,7 +32,6 @@ from orderwatch.service.maintenance.checks.finding import Check
 from orderwatch.service.maintenance.checks.tree import SpaceCheck, TreeCheck
 from orderwatch.service.maintenance.maintenance import Maintenance, NightlyBackup, PartialSweep, Retention
 from orderwatch.service.maintenance.scrub import Scrub, ScrubTree
-from orderwatch.transfer.tree.inspector import TreeInspector
 
 _SUNDAY = 6
 # Events that make a check due early, with its kind.
@@ -44,6 +44,9 @@ _CHECK_KIND_BY_EVENT = {
 
 class HeldTree(Protocol):
     """A delivery tree locked by this process, and its disk budget."""
+
+    @property
+    def tree(self) -> Tree: ...
 
     @property
     def space(self) -> DiskBudget: ...
@@ -149,8 +152,8 @@ def _checks(plan: Plan, targets: MaintenanceTargets) -> list[Check]:
 
 def _scrub_trees(plan: Plan, targets: MaintenanceTargets) -> dict[str | None, ScrubTree]:
     return {
-        key: ScrubTree(str(plan.roots[key]), TreeInspector(plan.roots[key]), tree.volume.ready)
-        for key, tree in targets.trees.items()
+        key: ScrubTree(str(plan.roots[key]), held.tree.inspector(), held.volume.ready)
+        for key, held in targets.trees.items()
     }
 
 

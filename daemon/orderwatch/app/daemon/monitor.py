@@ -10,10 +10,12 @@ from orderwatch.app.daemon.maintenance import MaintenanceTargets, adjust, build_
 from orderwatch.app.daemon.resources import Resources
 from orderwatch.app.daemon.runtime import Runtime
 from orderwatch.app.daemon.supervisor import Supervisor, Work
+from orderwatch.app.plan import resolved
 from orderwatch.core.attention.attention import headline
 from orderwatch.core.cluster.shifts import CATALOG, KEEPER
 from orderwatch.core.model import SETTLED, OrderState
 from orderwatch.core.notifications.problems import Problem
+from orderwatch.core.queue.backlog import TO_COME
 from orderwatch.core.statistics import MetricCounts
 from orderwatch.errors import DatabaseError
 from orderwatch.ops import systemd
@@ -167,14 +169,14 @@ def in_words(census: MetricCounts) -> str:
     """Return the status line of the service."""
     orders = sum(n for (_, state), n in census.orders.items() if state == OrderState.OPEN)
     stored = sum(n for (_, state), n in census.deliveries.items() if state in SETTLED)
-    to_come = sum(census.deliveries.values()) - stored
+    to_come = sum(n for (_, state), n in census.deliveries.items() if state in TO_COME)
     return f"{orders} orders open, {to_come} deliveries to come, {stored} stored"
 
 
 def _is_orphan(runtime: Runtime, renewed: set[str], problem: Problem) -> bool:
     """Return whether nothing would log the end of this problem."""
     account, root, channel = (problem.facts.get(name) for name in ("account", "root", "channel"))
-    roots = {str(form) for path in runtime.plan.roots.values() for form in (path, path.resolve())}
+    roots = {form for root in runtime.plan.roots.values() for form in (str(root), resolved(root))}
     return (
         (account is not None and account not in runtime.plan.accounts)
         or (account in renewed and problem.event in _RESET_BY_RELOAD)

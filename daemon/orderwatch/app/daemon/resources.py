@@ -42,6 +42,8 @@ from orderwatch.web.pages.gallery import GalleryPages
 from orderwatch.web.pages.page_renderer import PageRenderer
 from orderwatch.web.pages.thumbnails import Thumbnails
 from orderwatch.web.pages.views import Views
+from orderwatch.web.queue.queue_reader import QueueReader
+from orderwatch.web.queue.routes import QueueRoutes
 from orderwatch.web.server.app import Routes, ServedPages
 from orderwatch.web.server.listener import Listener
 from orderwatch.web.server.response_cache import ResponseCache
@@ -156,10 +158,17 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             now=clock.now,
             sharing=sharing,
         )
-        frame = PageRenderer(dashboard.overview, clock.now)
-        gallery = GalleryPages(records=reader, renderer=frame, sharing=sharing)
+        renderer = PageRenderer(dashboard.overview, clock.now)
+        gallery = GalleryPages(records=reader, renderer=renderer, sharing=sharing)
+        queue = QueueReader(
+            records=reader,
+            transfers=changes.transfers,
+            limits=lambda: dashboard.plan.limits,
+            now=clock.now,
+        )
+        queue_routes = QueueRoutes(queue.read, renderer, sharing)
         thumbnails, files = Thumbnails(reader, dashboard.picture), FileRoutes(reader, dashboard.open_file)
-        pages = [add_static, *(part.add_to for part in (views, gallery, thumbnails, files))]
+        pages = [add_static, *(part.add_to for part in (views, queue_routes, gallery, thumbnails, files))]
         api_routes = api(
             reader,
             dashboard.facts,

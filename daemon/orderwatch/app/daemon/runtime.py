@@ -4,16 +4,19 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from orderwatch.app.daemon.resources import Resources, open_resources
 from orderwatch.app.daemon.this_host import visiting
 from orderwatch.app.factories import Factory, lanes_of, open_connection, ordering_turn
 from orderwatch.app.notifications import listen, open_dispatchers, open_heartbeat
-from orderwatch.app.plan import AccountPlan, Plan
+from orderwatch.app.plan import AccountPlan, Plan, resolved
+from orderwatch.app.trees.opening import open_object_store, tree_of
+from orderwatch.app.trees.tree import StagedDestination, Tree
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.shifts import account_shift, channel_shift
+from orderwatch.core.deliveries.delivery_root import BucketRoot, DeliveryRoot
 from orderwatch.db.lock import exclusive_lock, shared_lock
 from orderwatch.db.repositories import Store
 from orderwatch.ops.log import Redactor
@@ -32,7 +35,9 @@ from orderwatch.service.notifications.heartbeat import Heartbeat
 from orderwatch.service.ordering.standing_orders import StandingOrders
 from orderwatch.service.polling.poller import Poller
 from orderwatch.transfer.http.downloader import Downloader, open_downloader
-from orderwatch.transfer.tree.destination import FilesystemDestination
+
+if TYPE_CHECKING:
+    from orderwatch.app.trees.bucket import ObjectStore
 
 _LIST_SEARCH_SECONDS = 1800.0  # a search may read several whole lists
 
@@ -41,7 +46,8 @@ _LIST_SEARCH_SECONDS = 1800.0  # a search may read several whole lists
 class OpenTree:
     """A delivery tree locked by this process, and its disk budget."""
 
-    destination: FilesystemDestination
+    tree: Tree
+    destination: StagedDestination
     space: DiskBudget
     volume: MountGuard
 
@@ -127,24 +133,34 @@ class RuntimeBuilder:
     def parts(self) -> Factory:
         return Factory(self.plan, self.resources.rng, self.resources.clock, self.resources.fetch_wakeup)
 
-    async def tree(self, root: Path) -> OpenTree:
+    async def tree(self, root: DeliveryRoot) -> OpenTree:
         """Lock the tree for this process as soon as it is usable."""
-        return await self.resources.pool.open(self.stack, ("tree", _resolved(root)), lambda: self._tree(root))
+        store = await self._object_store() if isinstance(root, BucketRoot) else None
+        tree = tree_of(self.plan, root, store)
+        key = ("tree", resolved(root), tree.folder, store)
+        return await self.resources.pool.open(self.stack, key, lambda: self._tree(tree))
+
+    async def _object_store(self) -> "ObjectStore":
+        settings, network = self.plan.settings.s3, self.plan.network
+        opening = partial(open_object_store, settings, network)
+        return await self.resources.pool.open(self.stack, ("object store", settings, network), opening)
 
     @asynccontextmanager
-    async def _tree(self, root: Path) -> AsyncIterator[OpenTree]:
-        shared = self.plan.database.is_shared
-        host = self.plan.settings.cluster.name if shared else None
-        destination = FilesystemDestination(root, self.plan.permissions, shared_as=host)
-        lock = partial(shared_lock if shared else exclusive_lock, root / ".orderwatch" / "tree")
-        volume = MountGuard(_resolved(root), destination, self.resources.store, lock, shared=shared)
+    async def _tree(self, tree: Tree) -> AsyncIterator[OpenTree]:
+        destination = tree.destination(self.plan.permissions)
+        lock = partial(
+            shared_lock if tree.is_shared else exclusive_lock, tree.folder / ".orderwatch" / "tree"
+        )
+        root, store = resolved(tree.root), self.resources.store
+        volume = MountGuard(root, destination, store, lock, shared=tree.is_shared)
         keep_free = self.plan.keep_free
         space = DiskBudget(destination.free, keep_free, destination.device, self.resources.reservations)
         try:
             await volume.open()
-            yield OpenTree(destination, space, volume)
+            yield OpenTree(tree, destination, space, volume)
         finally:
             volume.abandon()
+            await destination.close()
 
     async def connection(self, account: AccountPlan) -> Connection:
         key = ("connection", account.name, account.settings, account.requests_per_second, self.plan.network)
@@ -272,8 +288,3 @@ class RuntimeBuilder:
 
     def _worker(self, name: str, more: float = 0.0) -> Worker:
         return self.resources.monitoring.live.liveness.worker(name, self._patience + more)
-
-
-def _resolved(root: Path) -> str:
-    """Return the same path for every name of a folder."""
-    return str(root.resolve())

@@ -256,7 +256,12 @@ def _configure(resources: Resources, runtime: Runtime) -> None:
         },
         trees={
             str(plan.roots[key]): TreeAtWork(
-                key, tree.volume, tree.destination.free, tree.space.available, tree.space.keep_free
+                key,
+                tree.volume,
+                tree.destination.free,
+                tree.space.available,
+                tree.space.keep_free,
+                tree.tree.picture,
             )
             for key, tree in runtime.trees.items()
         },

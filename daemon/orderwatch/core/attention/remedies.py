@@ -13,7 +13,9 @@ _CHECK = "Run `orderwatch check --online`."
 _OF_PROBLEMS: Mapping[str, str] = {
     "account.unavailable": f"Check the network and the provider's status page. {_CHECK}",
     "account.refused": f"Check `client_id`, `client_secret` and `contract_id`. {_CHECK}",
-    "tree.unusable": "Mount the volume, or make it writable for the daemon's user.",
+    "tree.unusable": (
+        "Mount the volume, or make it writable for the daemon's user. For a bucket, check `[s3]`."
+    ),
     "tree.damaged": "Run `orderwatch verify --repair`.",
     "catalogue.failing": "Make the folder of the catalog writable for the daemon's user.",
     "clock.wrong": "Set this host's clock (NTP).",

@@ -12,6 +12,7 @@ V = TypeVar("V")
 
 _INTEGER_LIMIT = 2**63  # of the database
 _ALL_PERCENT = 100
+_NAMES = ("account", "capture", "scene", "attachment", "version")  # of a delivery, beside its order
 _IDENTITY_FIELDS = {
     "account": "account",
     "order": "order_id",
@@ -116,6 +117,16 @@ def parse(content: bytes) -> SidecarFacts:
         satellite_name=satellite,
         published_at=fields.maybe_time("published_at"),
     )
+
+
+def identity(content: bytes) -> list[Any] | None:
+    """Returns what names the delivery of a sidecar, None if it is no sidecar."""
+    try:
+        facts = json.loads(content)
+        order = facts["order"] if "order" in facts else facts["task"]  # before orders had ids of text
+        return [str(order), *(facts[name] for name in _NAMES)]
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def disagreements(described: SidecarFacts, delivery: Delivery) -> list[str]:

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import structlog
 
+from orderwatch.core.deliveries.delivery_root import SCHEME
 from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.model import UNFINISHED
-from orderwatch.errors import DatabaseError, DiskError, LockedError
+from orderwatch.errors import ConfigError, DatabaseError, DiskError, LockedError, UnsafeStoreError
 from orderwatch.ports import Destination, Store
 from orderwatch.shared_run import SharedRun
 
@@ -52,9 +53,14 @@ class MountGuard:
         return self._marker is not None
 
     async def open(self) -> None:
-        """Open at the start: log an unusable tree; raise `LockedError` if another process has it."""
+        """Open at the start: log an unusable tree; raise `LockedError` if another process has it.
+
+        Raises `ConfigError` if nothing may ever be stored there.
+        """
         try:
             await self._acquire()
+        except UnsafeStoreError as error:
+            raise ConfigError([str(error)]) from error
         except DiskError as error:
             self._log_state(error)
 
@@ -145,6 +151,12 @@ async def check_mounted(root: str, known: str, destination: Destination) -> None
     found = await destination.volume()
     if found == known:
         return
+    if root.startswith(SCHEME):
+        what = "the marker is another one" if found else "the marker is missing"
+        raise DiskError(
+            f"{root} is not the delivery tree of this database: {what}; if you replaced it on purpose, put"
+            f" {known} into {root}/.orderwatch/volume"
+        )
     what = "another volume is mounted there" if found else "its marker is missing"
     raise DiskError(
         f"the delivery volume is not mounted at {root}: {what}; if you replaced it on purpose, run:"

@@ -72,6 +72,7 @@ class Publication:
             checked,
             resumed=resumed,
             may_act=self._may_act,
+            on_bytes=lambda _size: self._worker.progress(),
         ):
             number += 1
             log.warning("delivery.name_taken", **self._row.log_fields, path=self._delivery.path)

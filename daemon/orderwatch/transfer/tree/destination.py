@@ -19,7 +19,7 @@ from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError, LostBytesError, LostLeaseError
 from orderwatch.fsync import sync
-from orderwatch.ports import Checked, Extracted, Fetched, MayAct, Publishable, Quarantined, always
+from orderwatch.ports import Checked, Extracted, Fetched, MayAct, Publishable, Quarantined, always, unnoticed
 from orderwatch.transfer.fsops import (
     DEFAULT_PERMISSIONS,
     Permissions,
@@ -84,6 +84,9 @@ class FilesystemDestination:
         with translate_os_errors("cannot read the device of the destination"):
             return self.partials.stat().st_dev
 
+    async def close(self) -> None:
+        """Nothing runs in the background."""
+
     async def volume(self) -> str | None:
         return await self._in_thread("cannot use the destination", self._volume)
 
@@ -119,7 +122,9 @@ class FilesystemDestination:
         *,
         resumed: bool = False,
         may_act: MayAct = always,
+        on_bytes: Callable[[int], object] = unnoticed,
     ) -> bool:
+        del on_bytes  # linking takes no time
         work = partial(
             self._publish,
             self.partials / part,

@@ -6,7 +6,6 @@ import stat
 import threading
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -16,6 +15,7 @@ from orderwatch.cancellation import shielded
 from orderwatch.core.deliveries.audit import Reading
 from orderwatch.core.deliveries.paths import alternative
 from orderwatch.fsync import sync
+from orderwatch.ports.tree_audit import WalkResult
 from orderwatch.transfer.fsops import is_other_mount, make_folders, move, translate_os_errors, write_durable
 from orderwatch.transfer.partial_file import remove_partial
 from orderwatch.transfer.tree.side_staging import HIDDEN_PREFIX, remove_beside
@@ -26,15 +26,8 @@ R = TypeVar("R")
 _STAGING = ".orderwatch"
 _REASON_SUFFIX = ".reason.txt"
 _MAX_SIDECAR_BYTES = 16 * 2**20  # a longer file is not a sidecar
+_NOT_MOUNTED = "no delivery tree exists here: is its disk mounted? (the daemon creates one when it starts)"
 _LOST_AND_FOUND = "lost+found"  # every ext4 volume has one
-
-
-@dataclass(slots=True)
-class WalkResult:
-    """Sizes in bytes by path below the root, and errors by path."""
-
-    files: dict[str, int] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
 
 
 class TreeInspector:
@@ -44,8 +37,12 @@ class TreeInspector:
         self._root = root
         self._staging = root / _STAGING
 
+    async def absence(self) -> str | None:
+        """Return why there is nothing at the root; an empty folder may be an unmounted disk."""
+        return None if await _in_thread(lambda _stop: self.is_there()) else _NOT_MOUNTED
+
     def is_there(self) -> bool:
-        """Return whether the root holds anything; an empty folder may be an unmounted disk."""
+        """Return whether the root holds anything. Blocking."""
         try:
             with os.scandir(self._root) as entries:
                 return any(True for _ in entries)
@@ -59,9 +56,10 @@ class TreeInspector:
         """Return the content (None if missing or unreadable) and the error, if any."""
         return await _in_thread(lambda _stop: _read_sidecar(self._root / path))
 
-    async def walk(self, exclude: Collection[Path]) -> WalkResult:
-        """List every file except those in staging and below the folders `exclude`."""
-        return await _in_thread(partial(_walk, self._root, [self._staging, *exclude]))
+    async def walk(self, exclude: Collection[str]) -> WalkResult:
+        """List every file except those in staging and below the paths `exclude`."""
+        folders = [self._staging, *(self._root / path for path in exclude)]
+        return await _in_thread(partial(_walk, self._root, folders))
 
     async def quarantine(self, path: str, reason: str) -> None:
         """Move the file at a path, if any, into quarantine, with the reason beside it."""

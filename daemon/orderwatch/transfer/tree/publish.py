@@ -3,12 +3,11 @@
 The order of the steps is the crash protocol of docs/design.md; each flush prevents a loss that was tested.
 """
 
-import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+from orderwatch.core.deliveries.sidecar import identity
 from orderwatch.errors import LostBytesError, LostLeaseError
 from orderwatch.fsync import sync
 from orderwatch.ports import MayAct, always
@@ -23,8 +22,6 @@ from orderwatch.transfer.fsops import (
 )
 from orderwatch.transfer.tree.side_staging import copy_durable, side_name
 from orderwatch.transfer.zip.verify import digest
-
-_IDENTITY = ("account", "capture", "scene", "attachment", "version")
 
 
 def publish(
@@ -104,13 +101,4 @@ def _is_free_for(beside: Path, sidecar: bytes) -> bool:
     """Return whether there is no sidecar, or one of an earlier attempt at the same delivery."""
     if not os.path.lexists(beside):
         return True
-    return beside.is_file() and _identity(beside.read_bytes()) == _identity(sidecar)
-
-
-def _identity(sidecar: bytes) -> list[Any] | None:
-    try:
-        facts = json.loads(sidecar)
-        order = facts["order"] if "order" in facts else facts["task"]  # before orders had ids of text
-        return [str(order), *(facts[name] for name in _IDENTITY)]
-    except (ValueError, KeyError, TypeError):
-        return None
+    return beside.is_file() and identity(beside.read_bytes()) == identity(sidecar)

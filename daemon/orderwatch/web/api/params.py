@@ -59,6 +59,12 @@ def query_of(search: Search, offset: int) -> str:
     return urlencode({name: value for name, value in given.items() if value is not None})
 
 
+def part_of(query: Pairs) -> tuple[int, int]:
+    """Returns offset and limit of a part."""
+    given = _once(query, ("offset", "limit"))
+    return _number(given, "offset", 0, MAX_OFFSET, 0), _number(given, "limit", 1, MAX_LIMIT, 100)
+
+
 def after_of(query: Pairs) -> int | None:
     given = _once(query, ("after",))
     return _number(given, "after", 0, MAX_ROW_NUMBER, 0) if given else None

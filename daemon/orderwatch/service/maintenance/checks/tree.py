@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from orderwatch.core.deliveries.delivery_root import SCHEME
 from orderwatch.core.deliveries.disk_shortage import shortage
 from orderwatch.core.formatting import format_bytes
 from orderwatch.errors import BusyError, DiskError
@@ -16,12 +17,17 @@ class TreeCheck(NamedCheck):
     def __init__(self, root: str, ready: Callable[[], Awaitable[str | None]]) -> None:
         super().__init__(f"destination {root}")
         self._ready = ready
+        self._remedy = (
+            "check [s3], the bucket and the rights of docs/s3.md"
+            if root.startswith(SCHEME)
+            else "mount it, or make it writable for the daemon's user"
+        )
 
     async def run(self) -> CheckResult:
         try:
             found = await self._ready()
         except DiskError as error:
-            return self.bad(str(error), "mount it, or make it writable for the daemon's user")
+            return self.bad(str(error), self._remedy)
         return self.found(found or "writable")
 
 

@@ -1,0 +1,1 @@
+"""The delivery trees of a configuration, in folders and in buckets."""
