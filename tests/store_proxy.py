@@ -45,7 +45,8 @@ class Seen:
         return "abort" if "uploadId=" in self.query else self.method.lower()
 
 
-async def _never(_: Seen) -> web.Response | None:
+async def never(_: Seen) -> web.Response | None:
+    """Meddle with nothing."""
     return None
 
 
@@ -59,7 +60,7 @@ class Proxy:
 
     server: Server
     port: int = 0
-    meddle: Meddle = _never
+    meddle: Meddle = never
     seen: list[Seen] = field(default_factory=list)
 
     @property

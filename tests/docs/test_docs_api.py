@@ -53,7 +53,7 @@ async def test_its_commands_are_answered(command: str, database: Path) -> None:
 def test_the_named_events_are_those_of_the_description() -> None:
     told = set(rows(PAGE)) - DESCRIBED.keys()
     said = DESCRIBED["/api/events"]["get"]["responses"]["200"]["description"]
-    assert told == {"touched", "transfers", "lagged"}
+    assert told == {"touched", "attention", "transfers", "lagged"}
     assert all(name in said for name in told)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from uuid import uuid4
+from secrets import token_hex
 
 from sqlalchemy import Connection
 
@@ -28,6 +28,7 @@ from orderwatch.db.queries.order_search import OrderSearch
 from orderwatch.db.queries.queue import Queue
 from orderwatch.db.queries.statistics import Statistics
 
+_BOOT_BYTES = 6  # of chance: each row that is being fetched has it
 _DASHBOARD_BUSY_TIMEOUT_SECONDS = 2.0
 
 
@@ -85,7 +86,7 @@ def guarded(store: Store, check: Callable[[Connection], object]) -> Store:
 
 
 def _store(database: Database, subscribers: Subscribers | None = None, boot: str | None = None) -> Store:
-    outbox, boot = Outbox(database, subscribers), boot or uuid4().hex
+    outbox, boot = Outbox(database, subscribers), boot or token_hex(_BOOT_BYTES)
     return Store(
         boot=boot,
         database=database,

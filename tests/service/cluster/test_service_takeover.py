@@ -28,9 +28,9 @@ SIZE = 1_500_000
 
 
 @asynccontextmanager
-async def second(h: House, folder: Path) -> AsyncIterator[tuple[Store, Fetcher]]:
+async def second(h: House) -> AsyncIterator[tuple[Store, Fetcher]]:
     """Another host beside that of the house."""
-    async with open_store(folder / "orderwatch.db") as store:
+    async with open_store(h.database) as store:
         tools = h.tools["main"]
         destination = FilesystemDestination(h.root, shared_as="b")
         trees: dict[str | None, AttemptTree] = {None: replace(tools.trees[None], destination=destination)}
@@ -68,7 +68,7 @@ async def claimed(store: Store, h: House) -> Delivery:
 async def test_an_attempt_that_lost_its_fence_stops_and_the_other_host_continues_its_bytes(
     tmp_path: Path, events: LogCapture
 ) -> None:
-    async with house(tmp_path, scenario(1_000_000)) as h, second(h, tmp_path) as (store, fetcher):
+    async with house(tmp_path, scenario(1_000_000)) as h, second(h) as (store, fetcher):
         await h.look()
         share(h)
         losing = asyncio.create_task(h.fetcher.fetch(await h.claim()))
@@ -103,7 +103,7 @@ async def test_what_a_host_published_before_it_died_is_taken_over_and_stored_onc
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, recorded: bool
 ) -> None:
     """Between the final name and its record, or between the intent and the name."""
-    async with house(tmp_path, scenario(10**9)) as h, second(h, tmp_path) as (store, fetcher):
+    async with house(tmp_path, scenario(10**9)) as h, second(h) as (store, fetcher):
         await h.look()
         share(h)
         destination = h.tools["main"].trees[None].destination

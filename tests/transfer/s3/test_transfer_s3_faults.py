@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from tests.object_store import KEY, SECRET, Server
-from tests.store_proxy import CutError, Proxy, Seen, error, proxying
+from tests.store_proxy import CutError, Proxy, Seen, error, never, proxying
 from tests.transfer.s3.s3_kit import LARGE, PATH, SIDECAR, Rig, content_of
 
 from orderwatch.errors import DiskError, LostLeaseError, UnsafeStoreError
@@ -149,7 +149,7 @@ async def test_an_object_that_appears_at_the_last_moment_is_not_overwritten(
     async def appear(seen: Seen) -> web.Response | None:
         is_last = seen.kind == "complete" or (seen.kind == "put" and not seen.path.endswith(".json"))
         if is_last and not seen.is_answered and "/other" not in seen.path:
-            proxy.meddle = _pass
+            proxy.meddle = never
             await rig.put(PATH, b"of somebody else")
         return None
 
@@ -170,7 +170,7 @@ async def test_a_sidecar_is_removed_only_under_the_lease_and_if_nobody_has_repla
 
     async def take(seen: Seen) -> web.Response | None:
         if seen.kind == "put" and not seen.is_answered and not seen.path.endswith(".json"):
-            proxy.meddle = _pass
+            proxy.meddle = never
             await rig.put(PATH, b"of somebody else")
             is_mine[0] = is_replaced
             if is_replaced:
@@ -264,7 +264,3 @@ async def test_a_store_that_knows_no_checksums_of_whole_objects_is_used_without_
 
 
 _DONE = "<CompleteMultipartUploadResult><ETag>0</ETag></CompleteMultipartUploadResult>"
-
-
-async def _pass(_: Seen) -> web.Response | None:
-    return None

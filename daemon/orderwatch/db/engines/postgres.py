@@ -9,14 +9,14 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, create_engine, event
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import greenlet_spawn
 
 from orderwatch.core.database_location import PostgresServer
-from orderwatch.db.mappers import parse_json
 from orderwatch.errors import BusyError, ConfigError, DatabaseError
 
 R = TypeVar("R")
@@ -61,12 +61,16 @@ def reader_engine(server: PostgresServer) -> Engine:
     return engine
 
 
-def run_blocking(server: PostgresServer, work: Callable[[Connection], R]) -> R:
-    """Run one unit in a transaction in the cluster's turn. Blocking; also inside of a running event loop."""
+def run_blocking(server: PostgresServer, work: Callable[[Connection], R], *, reading: bool = False) -> R:
+    """Run one unit in a transaction. Blocking; also inside of a running event loop.
+
+    Unless it is only `reading`, it has the cluster's turn.
+    """
 
     def unit() -> R:
         engine = _engine(server, "READ COMMITTED", poolclass=NullPool)
-        event.listen(engine, "begin", _take_turn)
+        if not reading:
+            event.listen(engine, "begin", _take_turn)
         with engine.begin() as connection:
             return work(connection)
 
@@ -93,6 +97,18 @@ async def run_on_notification(server: PostgresServer, channel: str, on_notified:
         await asyncio.sleep(_RECONNECT_SECONDS)
 
 
+def with_conditions(metadata: MetaData) -> MetaData:
+    """Give partial indexes their condition on PostgreSQL too, or it would index every row.
+
+    Tables that name the engine would load it at each start of a daemon without a server.
+    """
+    for index in chain.from_iterable(table.indexes for table in metadata.tables.values()):
+        condition = index.dialect_options["sqlite"]["where"]
+        if condition is not None:
+            index.dialect_kwargs["postgresql_where"] = condition
+    return metadata
+
+
 def is_passing(cause: object) -> bool:
     """Return whether an error of PostgreSQL, or of the way to it, passes without anyone's help."""
     state = getattr(cause, "sqlstate", None)
@@ -115,7 +131,6 @@ def _engine(server: PostgresServer, isolation: str, **pool: Any) -> Engine:  # n
         URL.create("postgresql+asyncpg"),
         connect_args={"async_creator_fn": connect},
         isolation_level=isolation,
-        json_deserializer=parse_json,
         **pool,
     )
     event.listen(engine, "before_cursor_execute", _without_nul, retval=True)

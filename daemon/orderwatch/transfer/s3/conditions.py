@@ -10,6 +10,7 @@ from orderwatch.transfer.s3.errors import S3Error
 from orderwatch.transfer.zip.decompress import zlib_library
 
 FOLDER = ".orderwatch"
+PROBE = f"{FOLDER}/probe-"
 
 _FIRST, _SECOND = b"first\n", b"second\n"
 
@@ -19,7 +20,7 @@ async def prove_conditions(bucket: Bucket) -> None:
 
     This proves it for requests in turn. No test proves it for requests at the same moment.
     """
-    path = f"{FOLDER}/probe-{uuid.uuid4().hex}"
+    path = f"{PROBE}{uuid.uuid4().hex}"
     try:
         if not await _put(bucket, path, _FIRST) or await _put(bucket, path, _SECOND):
             raise _unsafe(bucket, "a PUT")

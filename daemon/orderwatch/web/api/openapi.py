@@ -142,7 +142,8 @@ def _answer(text: str, schema: Schema) -> Schema:
 def _events() -> Schema:
     text = (
         "Server-sent events: each recorded status change without a name and with its number as `id`; also "
-        "`touched` and `transfers`; `lagged` if the viewer missed too much and must reload everything."
+        "`touched`, `attention` and `transfers`; `lagged` if the viewer missed too much and must reload "
+        "everything."
     )
     stream = {"description": text, "content": {"text/event-stream": {"schema": _TEXT}}}
     answers = {

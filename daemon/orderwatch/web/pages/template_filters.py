@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path, PurePosixPath
 from shlex import quote as quote_for_shell
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orderwatch.core.agenda.entries import Entry, EntryKind
 from orderwatch.core.attention.concern import Concern, Reason
@@ -22,6 +21,9 @@ from orderwatch.core.queue.report import QueueOrder, Why
 from orderwatch.web.files.routes import file_of
 from orderwatch.web.pages.text_filters import TEXT_FILTERS
 from orderwatch.web.pages.thumbnails import picture_of
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 _OF_DELIVERIES = {
@@ -52,8 +54,10 @@ _OF_ENTRIES = {
 
 
 @cache
-def templates() -> Environment:
+def templates() -> "Environment":
     """Returns the templates: escaped, strict about missing values, and compiled once."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - with the first viewer
+
     found = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
