@@ -70,13 +70,13 @@ class Host:
 
 
 @contextmanager
-def host(folder: Path) -> Iterator[Host]:
+def host(folder: Path, rate: int = BYTES_PER_CONNECTION) -> Iterator[Host]:
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem"]
     run("openssl", "req", "-x509", *key, "-out", "cert.pem", "-days", "2", *names, cwd=folder)
     port = free_port()
     configuration = folder / "nginx.conf"
-    configuration.write_text(NGINX.format(folder=folder, port=port, rate=BYTES_PER_CONNECTION))
+    configuration.write_text(NGINX.format(folder=folder, port=port, rate=rate))
     with running("nginx", "-c", str(configuration)):
         time.sleep(0.5)
         yield Host(folder, f"https://localhost:{port}")
