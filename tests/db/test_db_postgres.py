@@ -3,11 +3,13 @@
 import asyncio
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import asyncpg
 import pytest
 from sqlalchemy import Connection, text
 from tests import postgres
+from tests.databases import new_database
 from tests.db.kit import a_delivery, an_order, facts, held, want
 
 from orderwatch.core.database_location import PostgresServer
@@ -17,6 +19,7 @@ from orderwatch.db.migrate import HEAD, Schema, schema_of, upgrade
 from orderwatch.db.repositories import Store, open_store
 from orderwatch.db.tables import metadata
 from orderwatch.errors import DatabaseError
+from orderwatch.ports.queries import Search, Sort
 
 
 @pytest.fixture
@@ -104,3 +107,22 @@ def test_a_connection_that_the_server_has_just_ended_is_waited_for() -> None:
     """So a host that was stopped in its turn goes on; seen with asyncpg 0.32."""
     ended = asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress")
     assert engine.is_passing(ended)
+
+
+async def test_another_locale_of_the_database_changes_no_order_and_no_search(
+    server: postgres.Server, tmp_path: Path
+) -> None:
+    """Nor does an update of the locale damage an index, as it does one that is sorted by it."""
+    unicode = "ENCODING UTF8 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'PG_UNICODE_FAST' LOCALE 'C'"
+    server.sql("postgres", f'CREATE DATABASE "other_locale" TEMPLATE template0 {unicode}')
+    upgrade(location := server.location("other_locale"))
+    assert facts(location, "SELECT lower('\u00c4')") == [("ä",)]  # the locale is in effect
+    async with open_store(location) as there, open_store(new_database(tmp_path)) as here:
+        found = []
+        for store in (there, here):
+            for number, name in enumerate(("quay 9", "Quay 10", "ärger", "Ärger", "Zebra"), start=8):
+                await store.orders.save(Verdict(order=an_order(number, task_name=name, product=name)))
+            searches = [Search(sort=sort) for sort in Sort] + [Search(text="Ä"), Search(text="qUAY 1")]
+            pages = [await store.search.find(search) for search in searches]
+            found.append([[order.order_id for order in page.orders] for page in pages])
+    assert found[0] == found[1]
