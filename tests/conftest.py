@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from tests import object_store, postgres
+from tests import databases, object_store, postgres
 from tests.databases import new_database
 
 # The same examples in every run: a red build is red again elsewhere. `--hypothesis-profile=default` hunts.
@@ -21,6 +21,10 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+def pytest_unconfigure() -> None:
+    databases.stop_server()
 
 
 @pytest.fixture
@@ -47,9 +51,8 @@ def forks() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[postgres.Server]:
-    with postgres.running() as running:
-        yield running
+def server() -> postgres.Server:
+    return databases.server()
 
 
 @pytest.fixture(scope="session")

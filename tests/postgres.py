@@ -54,6 +54,14 @@ class Server:
         self.create(name := f"orderwatch_{next(self._numbers)}")
         return self.location(name)
 
+    def take_over(self, server: PostgresServer) -> PostgresServer:
+        """Return a copy of a database as it is now, and end whoever is connected to it for good."""
+        self.sql("postgres", f'ALTER DATABASE "{server.name}" WITH ALLOW_CONNECTIONS false')
+        others = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname ="
+        self.sql("postgres", f"{others} '{server.name}'")
+        self.create(name := f"orderwatch_{next(self._numbers)}", server.name)
+        return self.location(name)
+
     def create(self, name: str, template: str = "template0") -> None:
         """Create a database as a copy."""
         self.sql("postgres", f'CREATE DATABASE "{name}" TEMPLATE "{template}"')

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from io import BytesIO
 
 import aiohttp
@@ -13,6 +14,10 @@ from orderwatch.transfer.s3.client import Access
 
 _HOP = {"transfer-encoding", "connection", "content-length", "content-encoding", "date", "server"}
 _ERROR = "<Error><Code>{}</Code><Message>of the tests, with a canary-in-the-message</Message></Error>"
+_UPLOADS = (
+    "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated><Upload><Key>{key}</Key>"
+    "<UploadId>{upload}</UploadId><Initiated>{begun}</Initiated></Upload></ListMultipartUploadsResult>"
+)
 _MAX_BYTES = 2**26
 
 Meddle = Callable[["Seen"], Awaitable[web.Response | None]]
@@ -40,7 +45,8 @@ class Seen:
         return "abort" if "uploadId=" in self.query else self.method.lower()
 
 
-async def _never(_: Seen) -> web.Response | None:
+async def never(_: Seen) -> web.Response | None:
+    """Meddle with nothing."""
     return None
 
 
@@ -54,7 +60,7 @@ class Proxy:
 
     server: Server
     port: int = 0
-    meddle: Meddle = _never
+    meddle: Meddle = never
     seen: list[Seen] = field(default_factory=list)
 
     @property
@@ -98,6 +104,12 @@ class Proxy:
 def error(status: int, code: str) -> web.Response:
     """Return an answer of S3."""
     return web.Response(status=status, text=_ERROR.format(code), content_type="application/xml")
+
+
+def listed(key: str, upload: str, begun: datetime) -> web.Response:
+    """Return an answer of S3 that lists one upload."""
+    text = _UPLOADS.format(key=key, upload=upload, begun=begun.isoformat())
+    return web.Response(text=text, content_type="application/xml")
 
 
 @asynccontextmanager

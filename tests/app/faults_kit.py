@@ -21,7 +21,7 @@ from tests.notifiers.receiver import Receiver, receiver
 from tests.patience import PATIENCE
 
 from orderwatch.app.daemon.lifecycle import Daemon, open_daemon
-from orderwatch.app.factories import held_database
+from orderwatch.app.held_database import held_database
 from orderwatch.config import load
 from orderwatch.core.notifications.problems import begins, ends
 from orderwatch.ops.log import Redactor

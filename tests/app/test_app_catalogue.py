@@ -18,7 +18,7 @@ from tests.logs import events
 from tests.patience import PATIENCE
 
 from orderwatch.app.commands.rebuild import rebuild_catalog
-from orderwatch.app.factories import held_database
+from orderwatch.app.held_database import held_database
 from orderwatch.app.plan import resolve
 from orderwatch.config import load
 from orderwatch.core.deliveries.state_machine import on_loss

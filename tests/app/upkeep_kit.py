@@ -14,7 +14,7 @@ from orderwatch.app.commands.once import run_once
 from orderwatch.app.commands.rebuild import Rebuilt, held_for_rebuild, rebuild
 from orderwatch.app.commands.repair import Repair, begin_repair, finish_repair
 from orderwatch.app.commands.verify import VerifyReport, verify
-from orderwatch.app.factories import held_database
+from orderwatch.app.held_database import held_database
 from orderwatch.app.plan import resolve
 from orderwatch.config import Settings, load
 from orderwatch.core.model import Delivery, DeliveryState, Order

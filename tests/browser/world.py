@@ -8,6 +8,7 @@ from tests.browser.rows import HOUR, Placed, Taken, verdict
 from tests.db.kit import NOW
 
 from orderwatch.core.attention.concern import Concern, Reason
+from orderwatch.core.attention.remedies import of_problem
 from orderwatch.core.model import DeliveryState, OrderState
 from orderwatch.core.statistics import Counts
 from orderwatch.db.repositories import Store
@@ -90,7 +91,7 @@ TROUBLED = Overview(
             account="survey",
             since=NOW - 3 * HOUR,
             text="The provider refuses account survey: 401.",
-            remedy="Check client_id, client_secret and contract_id.",
+            remedy=of_problem("account.refused"),
         ),
         Concern(
             key="2",
@@ -98,9 +99,16 @@ TROUBLED = Overview(
             name="tree.unusable",
             since=NOW - 0.2 * HOUR,
             text="Nothing can be written below /srv/deliveries: the volume is not mounted.",
-            remedy="Mount the volume, or make it writable for the daemon's user.",
+            remedy=of_problem("tree.unusable"),
         ),
     ],
+)
+
+EMPTY = replace(
+    TROUBLED,
+    accounts=[replace(TROUBLED.accounts[1], swept_at=None)],
+    trees=OVERVIEW.trees,
+    attention=TROUBLED.attention[:1],
 )
 
 

@@ -30,6 +30,7 @@ from orderwatch.core.model import (
     TrackedStatus,
 )
 from orderwatch.core.orders.observe import Verdict
+from orderwatch.core.queue.backlog import Backlog
 from orderwatch.core.statistics import Counts, Summary
 from orderwatch.db.daemon_status import alive_file
 from orderwatch.db.repositories import open_store
@@ -54,6 +55,7 @@ GLANCE = Summary(
     running=[RUNNING],
     moves=[a_move("completed", before="in_progress")],
     attention=[SHORT],
+    backlog=Backlog(files=3, sized=1, size=750_000, estimate=2_000_000_000),
 )
 
 
@@ -67,7 +69,8 @@ def shown(glance: Summary, height: int = 24, width: int = 100, daemon: DaemonSta
 
 def test_the_first_lines_say_how_much_there_is_of_what_and_what_is_wrong_since_when() -> None:
     first, second, *rest = shown(GLANCE)
-    assert first == "2 orders open · 3 deliveries to come · 40 stored · 1 thing needs you: 1 problem"
+    totals = "2 orders open · 3 deliveries to come, about 2.0 GB · 40 stored"
+    assert first == f"{totals} · 1 thing needs you: 1 problem"
     assert second == "  problem 3 min ago There is too little room below /srv. Make room."
     assert "orders, 3 of 3" in rest[0]
     assert any("Quay" in line and "in 5 min" in line for line in rest)
@@ -176,7 +179,7 @@ async def test_without_a_terminal_it_is_printed_once(database: Path, call: Call)
         beside = await asyncio.to_thread(call, "top")
     assert done.stdout.startswith("No daemon is running, and none has left a sign of life.\n")
     assert "0 stored\n" in done.stdout
-    assert beside.stdout.startswith("1 order open · 1 delivery to come · 0 stored · all is well\n")
+    assert beside.stdout.startswith("1 order open · 1 delivery to come, 750.0 kB · 0 stored · all is well\n")
     assert "Quay \ufffd[2J" in done.stdout
     assert "scene-1.zip" in done.stdout
     assert "\x1b" not in done.stdout

@@ -4,18 +4,20 @@ import asyncio
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from tests import postgres
 from tests.databases import new_database
-from tests.db.kit import a_delivery, an_order, facts, held, want
+from tests.db.kit import NOW, a_delivery, an_order, facts, held, want
 
 from orderwatch.core.database_location import PostgresServer
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.engines import postgres as engine
 from orderwatch.db.migrate import HEAD, Schema, schema_of, upgrade
+from orderwatch.db.queries.due import next_due
 from orderwatch.db.repositories import Store, open_store
 from orderwatch.db.tables import metadata
 from orderwatch.errors import DatabaseError
@@ -126,3 +128,31 @@ async def test_another_locale_of_the_database_changes_no_order_and_no_search(
             pages = [await store.search.find(search) for search in searches]
             found.append([[order.order_id for order in page.orders] for page in pages])
     assert found[0] == found[1]
+
+
+async def test_a_claim_on_a_new_server_without_statistics_reads_the_queue_a_few_times(
+    database: PostgresServer,
+) -> None:
+    """It holds the turn of all hosts meanwhile."""
+    queued = 120
+    async with open_store(database) as store:
+        await want(store, *(a_delivery(f"s{n}", capture_id=f"c{n}") for n in range(queued)))
+        plan = await store.database.read(_explained_claim)
+    assert _rows_read(plan) < 20 * queued
+
+
+def _explained_claim(db: Connection) -> Any:  # noqa: ANN401 - a document
+    """The executed plan of the query that each claim begins with."""
+    sent: list[tuple[str, Any]] = []
+    event.listen(db, "before_cursor_execute", lambda *call: sent.append((call[2], call[3])))
+    given = {"now": NOW, "beyond": NOW, "room_0": 10**12, "boot": "b", "at": NOW}
+    db.execute(next_due("postgresql", ("main",), (), (), ((None, False),)), given)
+    [(statement, parameters)] = sent
+    [explained] = db.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters).scalar_one()
+    return explained["Plan"]
+
+
+def _rows_read(plan: Any) -> int:  # noqa: ANN401 - a document
+    """Rows of every step of a plan, as often as it ran."""
+    read: float = plan["Actual Rows"] * plan["Actual Loops"] + plan.get("Rows Removed by Join Filter", 0)
+    return round(read + sum(_rows_read(part) for part in plan.get("Plans", ())))

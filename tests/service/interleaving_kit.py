@@ -21,12 +21,13 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import structlog
 from structlog import DropEvent
 from structlog.typing import EventDict, Processor
-from tests.databases import new_database
+from tests import databases
+from tests.databases import of_either_engine
 from tests.service.service_kit import (
     DAY,
     HOUR,
@@ -39,7 +40,8 @@ from tests.service.service_kit import (
     new_volume,
 )
 
-from orderwatch.core.deliveries import state_machine as machine
+from orderwatch.core.database_location import DatabaseLocation, PostgresServer
+from orderwatch.core.deliveries import state_machine
 from orderwatch.core.deliveries.wanted import WantedAttachments
 from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState
 from orderwatch.core.orders.snapshot import AttachmentSnapshot
@@ -102,7 +104,6 @@ _DECEITS = {"words", "vanished"}
 _MOST_FETCHES = 100  # in a row; more is a loop without end
 _MOST_ROUNDS = 150
 _STALL = 5.0  # seconds
-DATABASE = "orderwatch.db"
 
 
 # What a script is made of
@@ -263,18 +264,31 @@ def _counted_call(call: Callable[..., object], reach: Callable[[Where], None]) -
 # What a kill leaves
 
 
-def take_image(folder: Path, into: Path) -> None:
+class Machine(NamedTuple):
+    """What outlives a process: a folder with the tree, and the database."""
+
+    folder: Path
+    database: DatabaseLocation
+
+
+def take_image(machine: Machine, into: Path) -> Machine:
     """What is committed, and the tree with its hard links, as another process would find them now."""
     into.mkdir()
-    with (
-        closing(sqlite3.connect(folder / DATABASE)) as live,
-        closing(sqlite3.connect(into / DATABASE)) as copy,
-    ):
-        live.backup(copy)
+    image = Machine(into, _image_of(machine.database, into))
     twins: dict[int, Path] = {}
-    for path in sorted((folder / "deliveries").rglob("*")):
+    for path in sorted((machine.folder / "deliveries").rglob("*")):
         with suppress(FileNotFoundError):  # another worker goes on while we copy
-            _copy(path, into / path.relative_to(folder), twins)
+            _copy(path, into / path.relative_to(machine.folder), twins)
+    return image
+
+
+def _image_of(database: DatabaseLocation, folder: Path) -> DatabaseLocation:
+    if isinstance(database, PostgresServer):
+        return databases.server().take_over(database)
+    image = folder / database.name
+    with closing(sqlite3.connect(database)) as live, closing(sqlite3.connect(image)) as copy:
+        live.backup(copy)
+    return image
 
 
 def _copy(path: Path, to: Path, twins: dict[int, Path]) -> None:
@@ -341,15 +355,16 @@ class Process:
 
 @asynccontextmanager
 async def process(
-    folder: Path, simulator: Simulator, time: Time, tale: Tale, moments: Moments
+    machine: Machine, simulator: Simulator, time: Time, tale: Tale, moments: Moments
 ) -> AsyncIterator[Process]:
     """Everything that is opened once per start, as the composition root does; recovery is the caller's."""
-    destination = FilesystemDestination(folder / "deliveries")
+    root = machine.folder / "deliveries"
+    destination = FilesystemDestination(root)
     disk = Disk(destination.partials)
     rng, todo, now = random.Random(tale.seed), Wakeup(), time.now
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(connected(simulator, rest=time))
-        real = await stack.enter_async_context(open_store(folder / DATABASE))
+        real = await stack.enter_async_context(open_store(machine.database))
         transport = await stack.enter_async_context(
             open_downloader(
                 "127.0.0.1", destination.partials, DownloadOptions(stall_timeout=_STALL), RateLimit(0)
@@ -374,7 +389,7 @@ async def process(
                     destination=destination,
                     transport=transport,
                     space=DiskBudget(lambda: disk.size, 0),
-                    volume=new_volume(destination, folder / "deliveries", store),
+                    volume=new_volume(destination, root, store),
                 )
             },
             store=store,
@@ -383,7 +398,8 @@ async def process(
         house = House(
             simulator=simulator,
             time=time,
-            root=folder / "deliveries",
+            root=root,
+            database=machine.database,
             store=real,
             connection=connection,
             destination=destination,
@@ -421,8 +437,7 @@ class Player:
         self._loop = asyncio.get_running_loop()
         self._struck = asyncio.Event()
         self._stack = AsyncExitStack()
-        self._folder = self.folders / "0"
-        self._image: Path | None = None  # what a kill left, until the next start takes it up
+        self._image: Machine | None = None  # what a kill left, until the next start takes it up
         self._images = 0
         self._bug: Exception | None = None  # of our own, in a thread that would call it a disk's
         self._cut: Blow | None = None  # a power cut that the next start has to find
@@ -436,7 +451,8 @@ class Player:
         return self._process.house
 
     async def begin(self) -> None:
-        new_database(self._folder)
+        folder = self.folders / "0"
+        self._machine = Machine(folder, of_either_engine(folder))
         self._misbehave(())
         await self._start(None)
 
@@ -515,7 +531,7 @@ class Player:
 
     async def _retry(self) -> None:
         for delivery in await self.house.store.deliveries.in_states(*STRANDED):
-            await self.house.store.deliveries.save(machine.retry(delivery, self.time.now()))
+            await self.house.store.deliveries.save(state_machine.retry(delivery, self.time.now()))
 
     # Blows
 
@@ -561,9 +577,9 @@ class Player:
 
     def _photograph(self) -> None:
         self._images += 1
-        self._image = self.folders / str(self._images)
+        folder = self.folders / str(self._images)
         try:
-            take_image(self._folder, self._image)
+            self._image = take_image(self._machine, folder)
         except Exception as error:  # noqa: BLE001 - it is raised where nobody takes it for the product's
             self._bug = error
 
@@ -574,12 +590,12 @@ class Player:
     async def _stop(self) -> None:
         await self._stack.aclose()
         if self._image is not None:
-            self._folder, self._image = self._image, None
+            self._machine, self._image = self._image, None
 
     async def _start(self, blow: Blow | None) -> None:
         """Open everything and recover; where that is cut short, the next start does it."""
         while True:
-            opened = process(self._folder, self.simulator, self.time, self.tale, self.moments)
+            opened = process(self._machine, self.simulator, self.time, self.tale, self.moments)
             self._process = await self._stack.enter_async_context(opened)
             if self._cut is not None:
                 await cut_power(self.house, names=self._cut.at % 2 == 0)

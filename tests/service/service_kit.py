@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from tests.databases import new_database
+from tests.databases import of_either_engine
 
+from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate, RetryPolicy
 from orderwatch.core.deliveries.wanted import WantedAttachments
@@ -136,6 +137,7 @@ class House:
     simulator: Simulator
     time: Time
     root: Path
+    database: DatabaseLocation
     store: Store
     connection: Connection
     destination: FilesystemDestination
@@ -322,7 +324,7 @@ async def house(
     **access: Any,  # noqa: ANN401 - fields of the credentials
 ) -> AsyncIterator[House]:
     time = Time()
-    root, database = folder / "deliveries", new_database(folder)
+    root, database = folder / "deliveries", of_either_engine(folder)
     destination = FilesystemDestination(root)
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(serve(scenario, clock=time.read, now=time.now))
@@ -369,6 +371,7 @@ async def house(
             simulator,
             time,
             root,
+            database,
             store,
             connection,
             destination,

@@ -15,20 +15,28 @@ from tests.patience import PATIENCE
 
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.hosts import HostReport
+from orderwatch.core.deliveries.bandwidth import Allowance
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, Order, TrackedStatus
 from orderwatch.core.orders.explain import Evidence, Facts, explain
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.publication_lag import Lags, fit_lags
+from orderwatch.core.orders.watches import Watch
+from orderwatch.core.queue.report import Limits
 from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import Store, open_dashboard_reader, open_store
 from orderwatch.ports.dashboard import AccountSeen, Overview, TreeSeen
 from orderwatch.transfer.tree.stored_file import open_stored
+from orderwatch.web.agenda.agenda_reader import AgendaReader
+from orderwatch.web.agenda.routes import AgendaRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.files.routes import FileRoutes
+from orderwatch.web.pages.page_renderer import PageRenderer
 from orderwatch.web.pages.thumbnails import Thumbnails
 from orderwatch.web.pages.views import Views
+from orderwatch.web.queue.queue_reader import QueueReader
+from orderwatch.web.queue.routes import QueueRoutes
 from orderwatch.web.server.app import ServedPages, serving
 from orderwatch.web.server.response_cache import ResponseCache
 from orderwatch.web.server.static import add_static
@@ -54,6 +62,7 @@ async def served(
     token: str = "",
     actions: bool = False,
     files: bool = False,
+    limits: Limits | None = None,
 ) -> AsyncIterator[Served]:
     """`seen` is the overview; `steadily` the watcher looks as often as in the daemon."""
     look = asyncio.Event()
@@ -67,7 +76,7 @@ async def served(
             now=now(),
             order=order,
             moved_at=None,
-            watches=(),
+            watches=(Watch(task_name="*"),),
             pace=Pace(interval=MINUTE, max_interval=MINUTE, grace=MINUTE),
             lags=fit_lags([]),
             trouble=None,
@@ -107,10 +116,21 @@ async def served(
             now=now,
             sharing=ResponseCache(lambda: changes.newest),
         )
+        queue = QueueReader(
+            records=gallery,
+            transfers=changes.transfers,
+            limits=lambda: limits or Limits({"main", HOSTILE}, 4, Allowance(0)),
+            now=now,
+        )
+        renderer, sharing = PageRenderer(overview, now), ResponseCache(lambda: changes.newest)
+        queue_routes = QueueRoutes(queue.read, renderer, sharing)
+        agenda = AgendaReader(records=gallery, learned=learned, now=now)
+        agenda_routes = AgendaRoutes(agenda.read, gallery, renderer, sharing, now)
         stored = FileRoutes(gallery, lambda delivery: open_stored(database.parent, delivery))
         thumbnails = Thumbnails(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
         add = api(gallery, explained, attention, changes, partial(read_daemon_status, database), hosts=hosts)
-        routes = (add, views.add_to, thumbnails.add_to, stored.add_to, add_static)
+        planned = (queue_routes.add_to, agenda_routes.add_to)
+        routes = (add, views.add_to, *planned, thumbnails.add_to, stored.add_to, add_static)
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving("127.0.0.1:0", pages, token=token, actions=actions, files=files) as port:
             yield Served(port, store, gallery, look)

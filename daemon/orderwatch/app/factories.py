@@ -1,8 +1,8 @@
 """Creates the parts from a plan, for the daemon and for commands."""
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,16 +13,14 @@ from urllib.parse import quote
 from orderwatch.app.notifications import learn_channels
 from orderwatch.app.plan import AccountPlan, Plan, proxy_of
 from orderwatch.app.trees.tree import Tree
-from orderwatch.config import Database, Settings, current
+from orderwatch.config import Settings, current
 from orderwatch.core.cluster.shifts import ORDERING
 from orderwatch.core.database_location import PostgresServer
 from orderwatch.core.network import Network
 from orderwatch.core.orders.watches import WatchSet
 from orderwatch.db.cluster.shifts import fence_check
-from orderwatch.db.lock import database_lock, ordering_lock
-from orderwatch.db.migrate import Schema, schema_of, upgrade
+from orderwatch.db.lock import ordering_lock
 from orderwatch.db.repositories import Store, guarded
-from orderwatch.errors import DatabaseError
 from orderwatch.ops.actor import current_actor
 from orderwatch.ops.log import Redactor, set_up
 from orderwatch.ops.log_listener import LogListener
@@ -71,17 +69,6 @@ def learn_proxy(settings: Settings, redactor: Redactor) -> None:
         redactor.learn(proxy.password)
         redactor.learn(quote(proxy.password, safe=""))
         redactor.learn((proxy.authorization or "").removeprefix("Basic "))
-
-
-@contextmanager
-def held_database(database: Database) -> Iterator[None]:
-    """Lock the database for this process and migrate it. Raises `LockedError` or `DatabaseError`."""
-    with database_lock(database.location):
-        if schema_of(database.location, thorough=True) is not Schema.CURRENT:
-            if database.migrate == "manual":
-                raise DatabaseError(f"{database.location} has an older schema; run: orderwatch migrate")
-            upgrade(database.location)
-        yield
 
 
 @dataclass(frozen=True, slots=True)

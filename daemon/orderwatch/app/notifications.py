@@ -18,7 +18,6 @@ from orderwatch.core.notifications.notification import Channel, OutboxItem, samp
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.db.repositories import Store
 from orderwatch.errors import DatabaseError, NotifyError
-from orderwatch.notifiers import apprise, command, email, http, webhook
 from orderwatch.ops.log import Redactor
 from orderwatch.ops.log_listener import LogListener
 from orderwatch.ports import Notifier, Outbox, Pinger
@@ -140,6 +139,8 @@ async def _pinger(
     if not secret.get_secret_value():
         yield None
         return
+    from orderwatch.notifiers import http
+
     url, allow_private = _reader(secret, redactor), heartbeat.allow_private
     async with http.connect(url, network, allow_private=allow_private) as pinger:
         yield pinger
@@ -150,6 +151,8 @@ def _notifier(
 ) -> AbstractAsyncContextManager[Notifier]:
     match table:
         case notifications.Webhook():
+            from orderwatch.notifiers import webhook
+
             secret = _reader(table.secret, redactor) if table.secret.get_secret_value() else None
             url = _reader(table.url, redactor)
             allow_private = table.allow_private
@@ -158,9 +161,13 @@ def _notifier(
             )
             return webhook.connect(known, utc_now)
         case notifications.Command():
+            from orderwatch.notifiers import command
+
             limit = table.timeout.total_seconds()
             return command.connect(command.Settings(command=table.command, timeout=limit))
         case notifications.Email():
+            from orderwatch.notifiers import email
+
             return email.connect(
                 email.Settings(
                     host=table.host,
@@ -174,6 +181,8 @@ def _notifier(
                 )
             )
         case notifications.Apprise():
+            from orderwatch.notifiers import apprise
+
             return apprise.connect(apprise.Settings(read_url=_reader(table.url, redactor)))
 
 

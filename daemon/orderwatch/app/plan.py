@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 
 from orderwatch import config
 from orderwatch.config import Settings, notifications, owner_ids
-from orderwatch.core.deliveries.bandwidth import limit_at
+from orderwatch.core.deliveries.bandwidth import Allowance, allowance_at, limit_at
 from orderwatch.core.deliveries.delivery_root import BucketRoot, DeliveryRoot, parse_root
 from orderwatch.core.deliveries.paths import safe_component
 from orderwatch.core.deliveries.state_machine import RetryPolicy
@@ -20,6 +20,7 @@ from orderwatch.core.ordering.intent import Budget
 from orderwatch.core.ordering.order_file import Draft
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
+from orderwatch.core.queue.report import Limits
 from orderwatch.errors import ConfigError
 from orderwatch.service.clock import utc_now
 from orderwatch.transfer.fsops import Permissions
@@ -100,6 +101,16 @@ class Plan:
         """Return the watches of an account; none when it is not configured any more."""
         known = self.accounts.get(account)
         return known.watched if known else WatchSet(usual=self.delivery, watches=())
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.accounts.keys(), self.parallel, self.allowance())
+
+    def allowance(self, now: Callable[[], datetime] = utc_now) -> Allowance:
+        """Return the present limit of all downloads, and its next change, by this host's local time."""
+        local = now().astimezone().replace(tzinfo=None)  # so that a change of the offset is accounted for
+        found = allowance_at(self.settings.delivery.bandwidth, local)
+        return found._replace(until=found.until and found.until.astimezone(UTC))
 
     @property
     def permissions(self) -> Permissions:

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.core.formatting import printable
-from orderwatch.db.migrate import Schema, schema_of
 from orderwatch.errors import (
     BusyError,
     ConfigError,
@@ -25,6 +23,7 @@ from orderwatch.errors import (
 if TYPE_CHECKING:
     from orderwatch.app.plan import Plan
     from orderwatch.config import Settings
+    from orderwatch.core.database_location import DatabaseLocation
     from orderwatch.ops.log import Redactor
 
 
@@ -119,8 +118,10 @@ def unknown_order(order: str, why: str = "no order with that id has been seen") 
     return click.ClickException(f"order {order} is unknown: {why}; orderwatch status lists the known ones")
 
 
-def demand_current(database: DatabaseLocation) -> None:
+def demand_current(database: "DatabaseLocation") -> None:
     """Check the schema: commands beside the daemon never migrate. Raises `DatabaseError`."""
+    from orderwatch.db.migrate import Schema, schema_of
+
     match schema_of(database):
         case Schema.NONE:
             raise DatabaseError(f"there is no database at {database} yet; orderwatch run or once creates it")

@@ -5,15 +5,17 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
-import orderwatch.ops.plain_structlog  # noqa: F401 - before structlog
 from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured
-from orderwatch.config import Settings
 from orderwatch.errors import RefusedError
-from orderwatch.ops.log import Redactor, redact_crash
 from orderwatch.ops.systemd import extending
+
+if TYPE_CHECKING:
+    from orderwatch.config import Settings
+    from orderwatch.ops.log import Redactor
 
 
 @click.command()
@@ -21,14 +23,16 @@ from orderwatch.ops.systemd import extending
 def run(context: Context) -> None:
     """Run the daemon in the foreground. SIGTERM and SIGINT stop it; SIGHUP reloads the configuration."""
     with _uncollected():
+        import orderwatch.ops.plain_structlog
+        import orderwatch.plain_aiohttp  # noqa: F401 - these two before what they import
         from orderwatch.app.daemon.lifecycle import run_daemon
-        from orderwatch.app.factories import held_database
+        from orderwatch.app.held_database import held_database
         from orderwatch.db.daemon_status import alive_file
 
     settings, redactor = begin(context)
     with ExitStack() as stack:
         with extending():  # checking or migrating a large database takes time
-            stack.enter_context(held_database(settings.database))
+            stack.enter_context(held_database(settings.database, patient=True))
         stack.enter_context(alive_file(settings.database.location))
         asyncio.run(run_daemon(settings, redactor, lambda: context.settings(resolve=True)))
 
@@ -67,7 +71,7 @@ def once(context: Context, delivery: tuple[str, str] | None) -> None:
     Polls every watched open order, and downloads every queued delivery.
     """
     from orderwatch.app.commands.once import run_delivery, run_once
-    from orderwatch.app.factories import held_database
+    from orderwatch.app.held_database import held_database
     from orderwatch.app.plan import resolve
     from orderwatch.cli.output.progress import shown
     from orderwatch.db.daemon_status import touch_alive_file
@@ -89,9 +93,10 @@ def once(context: Context, delivery: tuple[str, str] | None) -> None:
         sys.exit(FAILED)
 
 
-def begin(context: Context) -> tuple[Settings, Redactor]:
+def begin(context: Context) -> "tuple[Settings, Redactor]":
     """Read the configuration with its secrets, and redact these in logs and tracebacks from here on."""
     from orderwatch.app.factories import set_up_log
+    from orderwatch.ops.log import Redactor, redact_crash
 
     settings = context.settings(resolve=True)
     redactor = Redactor()

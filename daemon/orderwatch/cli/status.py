@@ -114,7 +114,7 @@ async def _status(plan: Plan, filters: Filters, detail: Detail) -> Known:
         every = await reader.orders.list_all(filters.order_id, detail)
         orders = [order for order in every if filters.takes(order, concerned)]
         shown = {(order.account, order.order_id) for order in orders}
-        accounts = await reader.accounts.states()
+        accounts, narrowed = await reader.accounts.states(), filters != Filters()
         return Known(
             orders=sorted(orders, key=lambda order: (order.account, order.order_id) not in concerned),
             accounts={name: state for name, state in accounts.items() if name in plan.accounts},
@@ -123,6 +123,7 @@ async def _status(plan: Plan, filters: Filters, detail: Detail) -> Known:
             attention=[concern for concern in found if filters.takes_concern(concern, shown)],
             daemon=daemon,
             pauses=await reader.actions.pauses(),
+            backlog=None if narrowed else (await reader.queue.totals(datetime.now(UTC))).backlog,
         )
 
 

@@ -19,7 +19,7 @@ from orderwatch.cli.output.live import framed, in_a_line, move_line, orders_tabl
 from orderwatch.cli.output.tables import concern_line, console, plain
 from orderwatch.core.attention.attention import headline, unacknowledged
 from orderwatch.core.daemon_status import DaemonStatus
-from orderwatch.core.deliveries.bandwidth import Progress, SpeedMeter
+from orderwatch.core.deliveries.bandwidth import Progress, SpeedMeter, total_speed
 from orderwatch.core.formatting import until
 from orderwatch.core.model import Order, OrderState
 from orderwatch.core.orders.recent_changes import fold_changes
@@ -62,9 +62,15 @@ async def _top(plan: Plan) -> None:
 
 
 async def _summary(plan: Plan, reader: Store, most: int) -> Summary:
-    found = await concerns_of(plan, reader, datetime.now(UTC))
+    now = datetime.now(UTC)
+    found = await concerns_of(plan, reader, now)
     summary = await reader.statistics.summary(most, _MAX_MOVES)
-    return replace(summary, attention=unacknowledged(found), pauses=await reader.actions.pauses())
+    return replace(
+        summary,
+        attention=unacknowledged(found),
+        pauses=await reader.actions.pauses(),
+        backlog=(await reader.queue.totals(now)).backlog,
+    )
 
 
 async def _watch(plan: Plan, reader: Store, screen: Console) -> None:
@@ -93,23 +99,25 @@ def picture(
     running, moves = going[:share], fold_changes(summary.moves)[-min(share, _MAX_CHANGES) :]
     left = height - _FIXED_LINES - len(first) - len(concerns) - max(1, len(running)) - max(1, len(moves))
     orders = summary.orders[: max(1, left)]
+    pace = summary.backlog.pace_words(total_speed(going))
     under_way = sum(n for state, n in summary.counts.orders.items() if state is not OrderState.DONE)
     return Group(
         *first,
         in_a_line(header(summary, is_running=warning is None)),
         *concerns,
         framed(_orders(orders, now), f"orders, {len(orders)} of {under_way}" if under_way else "orders"),
-        framed(transfers_table(running), f"transfers, {len(going)}"),
+        framed(transfers_table(running), f"transfers, {len(going)}{pace and f': {pace}'}"),
         framed(Group(*map(move_line, moves)), "recent changes"),
     )
 
 
 def header(summary: Summary, *, is_running: bool) -> Text:
     """Return the totals, and whether something needs attention if a daemon is running."""
-    counts = summary.counts
+    counts, backlog = summary.counts, summary.backlog
+    size = f", {backlog.size_words}" if backlog.files else ""
     parts = [
         Text(f"{_number(counts.open, 'order', 'orders')} open", "bold"),
-        Text(f"{_number(counts.to_come, 'delivery', 'deliveries')} to come"),
+        Text(f"{_number(backlog.files, 'delivery', 'deliveries')} to come{size}"),
         Text(f"{counts.stored} stored", "green"),
     ]
     if counts.given_up:

@@ -78,10 +78,10 @@ def refresh_to_dict(action: Action) -> RefreshJson:
 
 
 def requeued_to_dict(delivery: Delivery) -> RequeuedJson:
-    return {**_names_of(delivery)}
+    return {**names_of(delivery)}
 
 
-def _names_of(delivery: Delivery) -> DeliveryNamesJson:
+def names_of(delivery: Delivery) -> DeliveryNamesJson:
     return {
         "account": delivery.account,
         "order_id": delivery.order_id,
@@ -177,7 +177,7 @@ def _delivery_to_dict(delivery: Delivery) -> DeliveryJson:
 def transfer_to_dict(going: Progress) -> TransferJson:
     delivery = going.delivery
     return {
-        **_names_of(delivery),
+        **names_of(delivery),
         "bytes": delivery.durable,
         "total": delivery.total,
         "bytes_per_second": going.speed,

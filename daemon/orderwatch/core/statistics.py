@@ -6,7 +6,8 @@ from datetime import datetime
 
 from orderwatch.core.actions.pauses import NO_PAUSES, Pauses
 from orderwatch.core.attention.concern import Concern
-from orderwatch.core.model import UNFINISHED, Delivery, DeliveryState, Order, OrderState, Transition
+from orderwatch.core.model import Delivery, DeliveryState, Order, OrderState, Transition
+from orderwatch.core.queue.backlog import TO_COME, Backlog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +24,8 @@ class Counts:
 
     @property
     def to_come(self) -> int:
-        """The number of deliveries that are not stored yet."""
-        return sum(self.deliveries.get(state, 0) for state in UNFINISHED) - self.given_up
+        """The number of deliveries that are still downloaded."""
+        return sum(self.deliveries.get(state, 0) for state in TO_COME)
 
     @property
     def stored(self) -> int:
@@ -48,6 +49,7 @@ class Summary:
     moves: Sequence[Transition] = ()
     attention: Sequence[Concern] = ()  # not acknowledged
     pauses: Pauses = NO_PAUSES
+    backlog: Backlog = field(default_factory=Backlog)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,11 +128,11 @@ class Deliveries:
     ) -> Delivery | None:
         rooms = rooms or {}
         roots = tuple((root, room is None) for root, room in rooms.items())
-        query = next_due(tuple(accounts), tuple(resting), tuple(doubted), roots)
         given: dict[str, object] = {"now": now, "beyond": beyond}
         given |= {f"room_{number}": room for number, room in enumerate(rooms.values()) if room is not None}
 
         def find(db: Connection, at: datetime) -> list[Delivery]:
+            query = next_due(db.dialect.name, tuple(accounts), tuple(resting), tuple(doubted), roots)
             row = db.execute(query, {**given, "boot": self._boot, "at": at}).mappings().first()
             return [] if row is None else [delivery_of(row)]
 

@@ -52,7 +52,7 @@ def schema_of(location: DatabaseLocation, *, thorough: bool = False) -> Schema:
     """
     with translated(f"{location} cannot be read as a database"):
         if isinstance(location, PostgresServer):
-            tables, found = postgres.run_blocking(location, _revision)
+            tables, found = postgres.run_blocking(location, _revision, reading=True)
         elif not location.exists():
             return Schema.NONE
         else:
@@ -93,7 +93,7 @@ def _create_or_migrate(connection: Connection, revision: str) -> None:
     """Migrate a database on a server; a new one begins at head: no server has an older schema than 0015."""
     tables, found = _revision(connection)
     if not tables:
-        metadata.create_all(connection)
+        postgres.with_conditions(metadata).create_all(connection)
         connection.execute(CreateTable(_VERSIONS))
         connection.execute(insert(_VERSIONS).values(version_num=HEAD))
     elif found != HEAD or revision != "head":

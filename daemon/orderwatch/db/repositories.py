@@ -23,7 +23,9 @@ from orderwatch.db.intents import Intents
 from orderwatch.db.maintenance import Maintenance
 from orderwatch.db.orders import Accounts, Orders
 from orderwatch.db.outbox import Outbox, Subscribers
+from orderwatch.db.queries.agenda import Agenda
 from orderwatch.db.queries.order_search import OrderSearch
+from orderwatch.db.queries.queue import Queue
 from orderwatch.db.queries.statistics import Statistics
 
 _BOOT_BYTES = 6  # of chance: each row that is being fetched has it
@@ -38,6 +40,7 @@ class Store:
     database: Database
     accounts: Accounts
     actions: Actions
+    agenda: Agenda
     attention: Attention
     catalog: Catalog
     deliveries: Deliveries
@@ -48,6 +51,7 @@ class Store:
     maintenance: Maintenance
     orders: Orders
     outbox: Outbox
+    queue: Queue
     search: OrderSearch
     shifts: Shifts
     statistics: Statistics
@@ -88,6 +92,7 @@ def _store(database: Database, subscribers: Subscribers | None = None, boot: str
         database=database,
         accounts=Accounts(database),
         actions=Actions(database),
+        agenda=Agenda(database),
         attention=Attention(database, outbox),
         catalog=Catalog(database),
         deliveries=Deliveries(database, outbox, boot),
@@ -98,6 +103,7 @@ def _store(database: Database, subscribers: Subscribers | None = None, boot: str
         maintenance=Maintenance(database),
         orders=Orders(database, outbox),
         outbox=outbox,
+        queue=Queue(database),
         search=OrderSearch(database),
         shifts=Shifts(database),
         statistics=Statistics(database),

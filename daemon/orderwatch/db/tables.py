@@ -35,8 +35,8 @@ TEXT = String().with_variant(String(collation="C"), "postgresql")
 
 
 def _where(condition: TextClause) -> dict[str, Any]:
-    """Return the options of a partial index: an engine that is not named would index every row."""
-    return {"sqlite_where": condition, "postgresql_where": condition}
+    """Return the options of a partial index; `postgres.with_conditions` translates them."""
+    return {"sqlite_where": condition}
 
 
 accounts = Table(

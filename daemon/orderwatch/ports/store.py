@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from orderwatch.ports.actions import Actions
+from orderwatch.ports.agenda import Agenda
 from orderwatch.ports.catalog import Catalog
 from orderwatch.ports.deliveries import Deliveries
 from orderwatch.ports.hosts import Hosts
@@ -12,6 +13,7 @@ from orderwatch.ports.maintenance import Maintenance
 from orderwatch.ports.notifications import Attention, Outbox
 from orderwatch.ports.orders import Accounts, Orders
 from orderwatch.ports.queries import History, OrderSearch, Statistics
+from orderwatch.ports.queue import Queue
 from orderwatch.ports.shifts import Shifts
 
 
@@ -23,6 +25,9 @@ class Store(Protocol):
 
     @property
     def actions(self) -> Actions: ...
+
+    @property
+    def agenda(self) -> Agenda: ...
 
     @property
     def attention(self) -> Attention: ...
@@ -53,6 +58,9 @@ class Store(Protocol):
 
     @property
     def outbox(self) -> Outbox: ...
+
+    @property
+    def queue(self) -> Queue: ...
 
     @property
     def search(self) -> OrderSearch: ...

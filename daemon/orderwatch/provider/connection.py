@@ -15,19 +15,12 @@ from orderwatch.provider.client import ORDERS, STAPI, TASKING, HttpClient
 from orderwatch.provider.contracts import ContractsApi, explain_refusal, scope_problem
 from orderwatch.provider.credentials import Credentials
 from orderwatch.provider.delivery.archives import open_archive
-from orderwatch.provider.delivery.probe import probe
 from orderwatch.provider.page_limits import PageLimits
 from orderwatch.provider.pagination import Page, pages
 from orderwatch.provider.rate_limiter import Limiter, RateLimiter, SharedRateLimiter
 from orderwatch.provider.schemas import SchemaReader
-from orderwatch.provider.stapi.archive import StapiArchive
-from orderwatch.provider.stapi.records import ORDER_LIST, OrderRecords
-from orderwatch.provider.stapi.tasking import NO_ORDERING, StapiTasking
-from orderwatch.provider.tasking import TaskingApi
 from orderwatch.provider.tokens import Tokens
 from orderwatch.provider.transport import open_session
-from orderwatch.provider.v2.lists import WHOLE_LIST
-from orderwatch.provider.v2.tasking import OrdersApi
 
 _PROBE_PAGES = 2  # an unreachable second page would hide most orders
 
@@ -65,18 +58,26 @@ class Connection:
 
     async def probe_delivery(self, delivery_api: str) -> str:
         """Return what one of its delivery APIs answers. Raises `ProviderError`."""
+        from orderwatch.provider.delivery.probe import probe
+
         return await probe(self.http, delivery_api)
 
     def _order_pages(self) -> AsyncIterator[Page]:
         if self.http.credentials.api == "stapi":
+            from orderwatch.provider.stapi.records import ORDER_LIST
+
             return pages(self.http, STAPI, "/orders", form=ORDER_LIST, max_rows=1)
         if self.http.credentials.api == "v2":
+            from orderwatch.provider.v2.lists import WHOLE_LIST
+
             return pages(self.http, ORDERS, "/v2/orders/", form=WHOLE_LIST, max_rows=1)
         return pages(self.http, TASKING, "/tasking/tasks/", max_rows=1)
 
     async def require_tasking(self) -> None:
         """Raise `RefusedError` if these credentials, or their contract, cannot place orders."""
         if self.http.credentials.api == "stapi":
+            from orderwatch.provider.stapi.tasking import NO_ORDERING
+
             raise RefusedError(NO_ORDERING)
         problem = scope_problem(await self.scope())
         if problem is None and self.contracts:
@@ -158,9 +159,17 @@ def _open_apis(
     sleep: Callable[[float], Awaitable[object]],
 ) -> tuple[Tasking, Archive]:
     if http.credentials.api == "stapi":
+        from orderwatch.provider.stapi.archive import StapiArchive
+        from orderwatch.provider.stapi.records import OrderRecords
+        from orderwatch.provider.stapi.tasking import StapiTasking
+
         records = OrderRecords(http, reader, monotonic)
         return StapiTasking(http, records), StapiArchive(http, reader, records, monotonic)
     archive = open_archive(http, reader, monotonic)
     if http.credentials.api == "v2":
+        from orderwatch.provider.v2.tasking import OrdersApi
+
         return OrdersApi(http, reader, monotonic, sleep), archive
+    from orderwatch.provider.tasking import TaskingApi
+
     return TaskingApi(http, reader), archive

@@ -12,7 +12,6 @@ from orderwatch.errors import AnswerError, UnavailableError, UnclearError
 from orderwatch.provider.client import ORDERS, TASKING, Api, HttpClient
 from orderwatch.provider.sanitize import redact_secrets
 from orderwatch.provider.schemas import exact_text
-from orderwatch.provider.v2.rows import flat
 
 _V1 = "/tasking/analysis/can-add-order/"
 _V2 = "/v2/analysis/opportunities"
@@ -32,6 +31,8 @@ async def feasibility_of_feature(
     http: HttpClient, body: Mapping[str, object], sleep: Callable[[float], Awaitable[object]]
 ) -> Feasibility:
     """Request it of the v2 API, for an order by SKU, and wait for the result. Raises `ProviderError`."""
+    from orderwatch.provider.v2.rows import flat  # noqa: PLC0415 - v1 does without v2
+
     answer = await _post(http, ORDERS, _V2, to_feature(body))
     analysis_id = exact_text(flat(answer).get("analysis_id", flat(answer).get("id")))
     for _ in range(_MAX_LOOKS):

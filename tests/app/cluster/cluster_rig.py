@@ -1,15 +1,19 @@
-"""Several daemons as processes: one provider, one PostgreSQL, one tree."""
+"""Several daemons as processes: one provider, one database, one tree."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sqlalchemy import text
 from tests import forks
 from tests.app.app_rig import Rig
+from tests.app.cluster.trees import Tree
 from tests.forks import Running
 from tests.patience import PATIENCE
 
-from orderwatch.core.database_location import PostgresServer
+from orderwatch.core.database_location import DatabaseLocation, PostgresServer
+from orderwatch.db.repositories import open_reader
 from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene
 from orderwatch.simulator.server import Simulator
 
@@ -25,14 +29,24 @@ class Host(NamedTuple):
 class Cluster(Rig):
     """Hosts with one configuration."""
 
-    def __init__(self, folder: Path, simulator: Simulator, forks: Path, database: PostgresServer) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        simulator: Simulator,
+        forks: Path,
+        database: DatabaseLocation,
+        tree: Tree,
+    ) -> None:
         super().__init__(folder, simulator, forks)
         self.database = database
+        self.delivered = tree
         self.environment = {
-            "ORDERWATCH_DATABASE__URL": f"postgresql://{database.user}@127.0.0.1:{database.port}/{database.name}",
             "ORDERWATCH_CLUSTER__LEASE": f"{LEASE_SECONDS:.0f}s",
+            "ORDERWATCH_DELIVERY__ROOT": tree.root,
             "ORDERWATCH_HTTP__LISTEN": "",
         }
+        if isinstance(database, PostgresServer):
+            self.environment["ORDERWATCH_DATABASE__URL"] = str(database)
 
     async def host(self, name: str) -> Host:
         """Start a daemon as this host."""
@@ -60,6 +74,12 @@ class Cluster(Rig):
         async with asyncio.timeout(PATIENCE):
             while self.simulator.journal.count(listener="download") < count:
                 await asyncio.sleep(0.01)
+
+    async def times_stored(self) -> Sequence[str]:
+        """The scene of each change to `stored` in the history."""
+        query = text("SELECT scene_id FROM transitions WHERE after = 'stored'")
+        async with open_reader(self.database) as reader:
+            return [row["scene_id"] for row in await reader.database.rows(query)]
 
 
 def scenes(count: int, size: int, rate: str) -> Scenario:

@@ -14,7 +14,7 @@ from tests.app.upkeep_kit import Home, home
 from tests.patience import PATIENCE
 
 from orderwatch.app.daemon.lifecycle import run_daemon
-from orderwatch.app.factories import held_database
+from orderwatch.app.held_database import held_database
 from orderwatch.ops.log import Redactor
 
 pytestmark = pytest.mark.long

@@ -14,7 +14,8 @@ from tests.patience import PATIENCE
 from tests.web.api_kit import Viewer, asked, viewing
 
 from orderwatch.app.daemon.lifecycle import open_daemon
-from orderwatch.app.factories import held_database, set_up_log
+from orderwatch.app.factories import set_up_log
+from orderwatch.app.held_database import held_database
 from orderwatch.config import load
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.scenario import Capture, Order, Scenario, Scene

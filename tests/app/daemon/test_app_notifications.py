@@ -20,7 +20,7 @@ from tests.patience import PATIENCE
 from orderwatch.app.commands.once import run_once
 from orderwatch.app.daemon.resources import open_resources
 from orderwatch.app.daemon.supervisor import open_supervisor
-from orderwatch.app.factories import held_database
+from orderwatch.app.held_database import held_database
 from orderwatch.app.notifications import (
     learn_channels,
     listen,

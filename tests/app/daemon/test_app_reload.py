@@ -15,7 +15,8 @@ from tests.app.reload_kit import guarded, reread
 
 from orderwatch.app.daemon.lifecycle import Daemon, open_daemon
 from orderwatch.app.daemon.signals import SignalControl
-from orderwatch.app.factories import held_database, set_up_log
+from orderwatch.app.factories import set_up_log
+from orderwatch.app.held_database import held_database
 from orderwatch.app.plan import resolve
 from orderwatch.config import Settings
 from orderwatch.errors import ConfigError

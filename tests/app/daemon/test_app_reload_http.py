@@ -17,7 +17,8 @@ from tests.doors import free_port
 from tests.doors import status as answered
 
 from orderwatch.app.daemon.lifecycle import Daemon, open_daemon
-from orderwatch.app.factories import held_database, set_up_log
+from orderwatch.app.factories import set_up_log
+from orderwatch.app.held_database import held_database
 from orderwatch.ops.log import Redactor
 from orderwatch.simulator.scenario import Scenario
 

@@ -61,6 +61,14 @@ class Home:
             assert [upload async for upload in bucket.uploads()] == []
         assert list((self.spool / "partial").iterdir()) == []
 
+    async def forget_everything(self) -> None:
+        """Empty the bucket, the spool and the database."""
+        async with self.bucket() as bucket:
+            for path in [path async for path, _ in bucket.files()]:
+                await bucket.delete(path)
+        for path in (p for p in self.rig.database.parent.rglob("*") if p.is_file()):
+            path.unlink()
+
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()

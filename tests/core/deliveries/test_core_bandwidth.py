@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderwatch.core.deliveries.bandwidth import Span, limit_at, overlapping
+from orderwatch.core.deliveries.bandwidth import Allowance, Span, allowance_at, limit_at, overlapping
 
 DAY = Span(time(8), time(18), 5)
 NIGHT = Span(time(22), time(6), 9)
@@ -48,3 +48,26 @@ EVERY_MINUTE = [time(hour, minute) for hour in range(24) for minute in range(60)
 def test_spans_overlap_exactly_where_some_minute_is_in_both(a: Span, b: Span) -> None:
     shared = any(a.covers(at) and b.covers(at) for at in EVERY_MINUTE)
     assert bool(overlapping([a, b])) is shared
+
+
+AT = datetime(2026, 12, 1, 7)  # noqa: DTZ001 - local time
+
+
+@pytest.mark.parametrize(
+    ("hour", "found"),
+    [
+        (7, Allowance(0, AT.replace(hour=8), 5)),
+        (8, Allowance(5, AT.replace(hour=18), 0)),
+        (23, Allowance(9, AT.replace(day=2, hour=6), 0)),
+        (6, Allowance(0, AT.replace(hour=8), 5)),
+    ],
+)
+def test_the_next_change_is_found_also_after_midnight(hour: int, found: Allowance) -> None:
+    assert allowance_at([DAY, NIGHT], AT.replace(hour=hour)) == found
+
+
+def test_a_limit_that_never_changes_has_no_end() -> None:
+    assert allowance_at([], AT) == Allowance(0)
+    assert allowance_at([Span(time(0), time(0), 7)], AT) == Allowance(7)
+    assert allowance_at([Span(time(0), time(12), 7), Span(time(12), time(0), 7)], AT) == Allowance(7)
+    assert (Allowance(5_000_000).words, Allowance(0).words) == ("5.0 MB/s", "no limit")

@@ -1,9 +1,11 @@
 """What moved: named by its file, one row for each."""
 
-from tests.db.kit import a_move
+from dataclasses import replace
+
+from tests.db.kit import MINUTE, NOW, a_move
 
 from orderwatch.core.model import Subject, Transition
-from orderwatch.core.orders.recent_changes import fold_changes
+from orderwatch.core.orders.recent_changes import FoldedMove, changes_by_subject, fold_changes
 
 ZIP, FOOTPRINT = "delivery_zip a.zip", "footprint a.geojson"
 
@@ -61,3 +63,24 @@ def test_many_files_of_a_capture_that_moved_alike_are_one_row_where_the_last_one
     rows = fold_changes([*moves, failed, a_move("completed", before="in_progress")])
     assert [(row.number, row.words[-1]) for row in rows] == [(39, "stored"), (1, "waiting"), (1, "completed")]
     assert rows[0].name.startswith("39 files of capture")
+
+
+def test_the_history_is_by_capture_and_a_file_or_many_alike_are_one_row_each() -> None:
+    one = replace(of(ZIP, "wanted", "fetching"), capture_id="c1")
+    many = replace(of("visual 1.tif", "wanted", "fetching"), capture_id="c2")
+    moves = [
+        FoldedMove(a_move("received"), 1),
+        FoldedMove(one, 1),
+        FoldedMove(many, 40),
+        FoldedMove(replace(many, before="fetching", after="stored"), 40),
+        FoldedMove(replace(one, before="fetching", after="stored", at=NOW + MINUTE), 1),
+        FoldedMove(a_move("completed"), 1),
+    ]
+    assert [
+        (subject.capture_id, [(" → ".join(row.words), row.number) for row in subject.rows])
+        for subject in changes_by_subject(moves)
+    ] == [
+        (None, [("completed", 1), ("received", 1)]),
+        ("c1", [("wanted → fetching → stored", 1)]),
+        ("c2", [("wanted → fetching → stored", 40)]),
+    ]

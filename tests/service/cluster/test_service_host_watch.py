@@ -1,12 +1,12 @@
 """The keeper's eye on the other hosts, and what it makes of their problems."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
-from tests.databases import new_database
+from tests.databases import of_either_engine
 from tests.logs import events
 
 from orderwatch.core.cluster.hosts import Host
@@ -60,12 +60,14 @@ class Keeper:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(new_database(tmp_path)) as opened:
+    async with open_store(of_either_engine(tmp_path)) as opened:
         yield opened
 
 
-async def beat(store: Store, name: str, at: datetime, digest: str = "same") -> None:
-    me = Host(host=name, boot=name, version="1", config_digest=digest, seen_at=at)
+async def beat(
+    store: Store, name: str, at: datetime, digest: str = "same", accounts: Sequence[str] = ("main",)
+) -> None:
+    me = Host(host=name, boot=name, version="1", config_digest=digest, seen_at=at, accounts=accounts)
     await store.hosts.beat(me)
 
 
@@ -82,6 +84,19 @@ async def test_a_host_without_a_sign_of_life_is_a_problem_until_it_returns(
     await beat(store, "two", keeper.at)
     assert await keeper.check() == ["host.returned two"]
     assert await keeper.open() == []
+
+
+async def test_a_command_that_was_killed_is_forgotten_after_its_lease(
+    store: Store, events: LogCapture
+) -> None:
+    keeper = Keeper(store, events, "one", KEEPER)
+    await beat(store, "one (command 7)", START, accounts=())
+    assert await keeper.check() == []
+    assert [host.host for host in await store.hosts.reports(LEASE, keeper.at)] == ["one (command 7)"]
+    keeper.at += LEASE
+    assert await store.hosts.reports(LEASE, keeper.at) == []
+    assert await keeper.check() == []
+    assert (await store.hosts.list_all(keeper.at))[0] == []
 
 
 async def test_what_one_keeper_began_the_next_one_ends(store: Store, events: LogCapture) -> None:

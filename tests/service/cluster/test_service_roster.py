@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
-from tests.databases import new_database
+from tests.databases import of_either_engine
 from tests.logs import events
 
 from orderwatch.core.cluster.hosts import Host, HostState
@@ -73,7 +73,7 @@ class Member:
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
-    async with open_store(new_database(tmp_path)) as store:
+    async with open_store(of_either_engine(tmp_path)) as store:
         yield Cluster(store)
 
 

@@ -28,9 +28,9 @@ SIZE = 1_500_000
 
 
 @asynccontextmanager
-async def second(h: House, folder: Path) -> AsyncIterator[tuple[Store, Fetcher]]:
+async def second(h: House) -> AsyncIterator[tuple[Store, Fetcher]]:
     """Another host beside that of the house."""
-    async with open_store(folder / "orderwatch.db") as store:
+    async with open_store(h.database) as store:
         tools = h.tools["main"]
         destination = FilesystemDestination(h.root, shared_as="b")
         trees: dict[str | None, AttemptTree] = {None: replace(tools.trees[None], destination=destination)}
@@ -68,7 +68,7 @@ async def claimed(store: Store, h: House) -> Delivery:
 async def test_an_attempt_that_lost_its_fence_stops_and_the_other_host_continues_its_bytes(
     tmp_path: Path, events: LogCapture
 ) -> None:
-    async with house(tmp_path, scenario(1_000_000)) as h, second(h, tmp_path) as (store, fetcher):
+    async with house(tmp_path, scenario(1_000_000)) as h, second(h) as (store, fetcher):
         await h.look()
         share(h)
         losing = asyncio.create_task(h.fetcher.fetch(await h.claim()))
@@ -82,6 +82,20 @@ async def test_an_attempt_that_lost_its_fence_stops_and_the_other_host_continues
         assert h.downloads[-1].range == f"bytes={taken.durable}-"
         await h.assert_all_stored()
         assert await h.moves(41) == ["wanted", "fetching", "wanted", "fetching", "stored"]
+
+
+async def test_a_stopped_writer_that_goes_on_never_changes_a_published_file(tmp_path: Path) -> None:
+    """It still has its partial open when another host has published the bytes that it had received."""
+    async with house(tmp_path, scenario(1_000_000)) as h, second(h) as (store, fetcher):
+        await h.look()
+        share(h)
+        stopped = asyncio.create_task(h.fetcher.fetch(await h.claim()))
+        await durable(h)
+        with h.partial(await h.the_delivery()).open("r+b", buffering=0) as writer:
+            assert (await fetcher.fetch(await claimed(store, h))).state is DeliveryState.STORED
+            writer.write(b"late")
+        await stopped
+        await h.assert_all_stored()
 
 
 async def test_a_host_that_may_not_act_any_more_publishes_nothing_and_queues_the_delivery_again(
@@ -103,7 +117,7 @@ async def test_what_a_host_published_before_it_died_is_taken_over_and_stored_onc
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, recorded: bool
 ) -> None:
     """Between the final name and its record, or between the intent and the name."""
-    async with house(tmp_path, scenario(10**9)) as h, second(h, tmp_path) as (store, fetcher):
+    async with house(tmp_path, scenario(10**9)) as h, second(h) as (store, fetcher):
         await h.look()
         share(h)
         destination = h.tools["main"].trees[None].destination

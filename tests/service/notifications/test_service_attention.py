@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from structlog.testing import LogCapture
-from tests.databases import new_database
+from tests.databases import of_either_engine
 from tests.db.kit import an_order
 
-from orderwatch.core.attention.concern import Changes, Evidence, Scope
+from orderwatch.core.attention.concern import Changes, Concern, Evidence, Scope
 from orderwatch.core.model import OrderPhase, TrackedStatus
 from orderwatch.core.notifications.problems import Problem
 from orderwatch.core.orders.observe import Verdict
@@ -30,6 +30,9 @@ class Records:
         began: list[Any] = [now, 7 if self.odd else now - timedelta(hours=1)]
         problems = [Problem(key=str(at), event="clock.wrong", began_at=at, facts={}) for at in began]
         return Evidence(problems=problems)
+
+    async def recorded(self) -> Sequence[Concern]:
+        return ()
 
     async def record(self, changes: Changes, at: datetime) -> None: ...
 
@@ -56,7 +59,7 @@ async def test_an_error_of_our_own_is_said_once_and_meanwhile_nothing_is_called_
 
 
 async def test_the_log_names_the_order_by_both_its_ids(tmp_path: Path, events: LogCapture) -> None:
-    async with open_store(new_database(tmp_path)) as store:
+    async with open_store(of_either_engine(tmp_path)) as store:
         lost = TrackedStatus(word="rejected", phase=OrderPhase.REJECTED)
         await store.orders.save(Verdict(order=an_order(7, status=lost, final_at=NOW)))
         await AttentionTracker(store.attention, scope=lambda: SCOPE, now=lambda: NOW).update()

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from structlog.testing import LogCapture
@@ -14,6 +13,7 @@ from tests.db.kit import a_move, an_order
 from tests.notifiers.receiver import Receiver, receiver
 from tests.patience import PATIENCE
 
+from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.core.notifications.notification import Channel, OutboxItem
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.repositories import Store, open_store
@@ -72,7 +72,7 @@ class House:
 
 
 @asynccontextmanager
-async def house(database: Path) -> AsyncIterator[House]:
+async def house(database: DatabaseLocation) -> AsyncIterator[House]:
     async with open_store(database) as store:
         news = Wakeup()
         store.outbox.subscribe([Channel(name=name, events=("*",)) for name in ("one", "two")], news.trigger)
@@ -103,7 +103,7 @@ def said(events: LogCapture) -> list[str]:
 
 
 async def test_a_webhook_that_fails_for_a_while_is_told_everything_in_order_with_equal_ids(
-    database: Path, events: LogCapture
+    database: DatabaseLocation, events: LogCapture
 ) -> None:
     async with house(database) as home, receiver(500, 302, 503, 500) as there, receiver() as other:
         home.store.outbox.subscribe([Channel(name="one", events=("*",))], home.news.trigger)
@@ -120,7 +120,7 @@ async def test_a_webhook_that_fails_for_a_while_is_told_everything_in_order_with
     assert said(events) == ["notify.failing", "notify.restored"]
 
 
-async def test_notes_come_in_the_order_in_which_things_happened(database: Path) -> None:
+async def test_notes_come_in_the_order_in_which_things_happened(database: DatabaseLocation) -> None:
     async with house(database) as home, receiver(500) as there, home.telling(there) as dispatcher:
         await home.happens("a", "b")
         await home.happens("c", task_id=2)
@@ -133,7 +133,7 @@ async def test_notes_come_in_the_order_in_which_things_happened(database: Path) 
         assert there.heard[0].ids == there.heard[1].ids == expected
 
 
-async def test_a_channel_that_hangs_delays_no_other(database: Path) -> None:
+async def test_a_channel_that_hangs_delays_no_other(database: DatabaseLocation) -> None:
     async with (
         house(database) as home,
         receiver(None) as hanging,
@@ -151,7 +151,7 @@ async def test_a_channel_that_hangs_delays_no_other(database: Path) -> None:
     assert len(ids(there)) == 2
 
 
-async def test_a_crash_between_sending_and_writing_repeats_the_same_ids(database: Path) -> None:
+async def test_a_crash_between_sending_and_writing_repeats_the_same_ids(database: DatabaseLocation) -> None:
     async with receiver() as there:
         async with house(database) as home, home.telling(there) as dispatcher:
             await home.happens("a")
@@ -170,7 +170,7 @@ async def test_a_crash_between_sending_and_writing_repeats_the_same_ids(database
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
 
 
-async def test_a_database_that_others_hold_ends_no_teller(database: Path) -> None:
+async def test_a_database_that_others_hold_ends_no_teller(database: DatabaseLocation) -> None:
     async with house(database) as home, receiver() as there, home.telling(there) as dispatcher:
         home.store.outbox.subscribe([Channel(name="one", events=("*",))], home.news.trigger)
         await home.happens("a")
@@ -187,7 +187,7 @@ async def test_a_database_that_others_hold_ends_no_teller(database: Path) -> Non
     assert [request.ids for request in there.heard] == [there.heard[0].ids] * 2
 
 
-async def test_nothing_is_told_twice_of_a_look_that_shows_nothing_new(database: Path) -> None:
+async def test_nothing_is_told_twice_of_a_look_that_shows_nothing_new(database: DatabaseLocation) -> None:
     async with house(database) as home, receiver() as there, home.telling(there) as dispatcher:
         await home.happens("a")
         await dispatcher.drain()
@@ -196,7 +196,9 @@ async def test_nothing_is_told_twice_of_a_look_that_shows_nothing_new(database: 
         assert len(there.heard) == 1
 
 
-async def test_pauses_grow_up_to_an_hour_and_outlive_a_restart(database: Path, events: LogCapture) -> None:
+async def test_pauses_grow_up_to_an_hour_and_outlive_a_restart(
+    database: DatabaseLocation, events: LogCapture
+) -> None:
     async with receiver(*[500] * 15) as there:
         async with house(database) as home, home.telling(there) as dispatcher:
             await home.happens("a")
@@ -218,7 +220,7 @@ async def test_pauses_grow_up_to_an_hour_and_outlive_a_restart(database: Path, e
     assert said(events) == ["notify.failing", "notify.still_failing", "notify.restored"]
 
 
-async def test_a_receiver_that_asks_to_wait_is_left_alone_so_long(database: Path) -> None:
+async def test_a_receiver_that_asks_to_wait_is_left_alone_so_long(database: DatabaseLocation) -> None:
     async with (
         house(database) as home,
         receiver(429, Retry_After="600") as there,
@@ -229,7 +231,9 @@ async def test_a_receiver_that_asks_to_wait_is_left_alone_so_long(database: Path
         assert (await home.store.outbox.state("one")).not_before == NOW + timedelta(seconds=600)
 
 
-async def test_notes_that_are_too_old_are_dropped_and_said(database: Path, events: LogCapture) -> None:
+async def test_notes_that_are_too_old_are_dropped_and_said(
+    database: DatabaseLocation, events: LogCapture
+) -> None:
     async with house(database) as home, receiver(500, 500) as there, home.telling(there) as dispatcher:
         await home.happens("old", "old too")
         await dispatcher.send_batch()
@@ -240,14 +244,14 @@ async def test_notes_that_are_too_old_are_dropped_and_said(database: Path, event
     assert events.entries[1]["count"] == 2
 
 
-async def test_at_most_a_hundred_notes_go_at_once(database: Path) -> None:
+async def test_at_most_a_hundred_notes_go_at_once(database: DatabaseLocation) -> None:
     async with house(database) as home, receiver() as there, home.telling(there) as dispatcher:
         await home.happens(*map(str, range(101)))
         await dispatcher.drain()
     assert [len(request.ids) for request in there.heard] == [100, 1]
 
 
-async def test_a_notifier_that_never_comes_back_is_a_failure(database: Path) -> None:
+async def test_a_notifier_that_never_comes_back_is_a_failure(database: DatabaseLocation) -> None:
     class Hanging:
         async def send(self, items: Sequence[OutboxItem]) -> None:
             raise TimeoutError(items)
@@ -283,7 +287,11 @@ class Odd:
     ids=["one note", "the channel"],
 )
 async def test_an_error_of_our_own_costs_one_note_or_the_channel_alone(
-    database: Path, events: LogCapture, odd: set[object], sent: list[object], events_said: list[str]
+    database: DatabaseLocation,
+    events: LogCapture,
+    odd: set[object],
+    sent: list[object],
+    events_said: list[str],
 ) -> None:
     async with house(database) as home:
         for task_id in (1, 2, 3):
@@ -305,7 +313,7 @@ async def test_an_error_of_our_own_costs_one_note_or_the_channel_alone(
 
 
 async def test_a_note_that_an_error_of_our_own_falls_on_holds_up_none_that_comes_after(
-    database: Path, events: LogCapture
+    database: DatabaseLocation, events: LogCapture
 ) -> None:
     sent: list[str] = []
 

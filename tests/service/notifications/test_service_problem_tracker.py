@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.databases import new_database
+from tests.databases import of_either_engine
 
+from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.core.notifications.notification import Channel
 from orderwatch.core.notifications.problems import Problem, ProblemChange
 from orderwatch.core.ordering.intent import Intent, IntentState
@@ -54,7 +55,7 @@ class Process:
 
 
 @asynccontextmanager
-async def process(database: Path, clock: Clock) -> AsyncIterator[Process]:
+async def process(database: DatabaseLocation, clock: Clock) -> AsyncIterator[Process]:
     async with open_store(database) as store:
         store.outbox.subscribe([Channel(name="all", events=("*",))])
         started = Process(store, clock)
@@ -62,7 +63,7 @@ async def process(database: Path, clock: Clock) -> AsyncIterator[Process]:
         yield started
 
 
-async def test_a_problem_is_told_when_it_begins_and_when_it_ends(database: Path) -> None:
+async def test_a_problem_is_told_when_it_begins_and_when_it_ends(database: DatabaseLocation) -> None:
     clock = Clock()
     async with process(database, clock) as life:
         await life.says("account.unavailable", **MAIN)
@@ -78,7 +79,7 @@ async def test_a_problem_is_told_when_it_begins_and_when_it_ends(database: Path)
         assert await life.store.outbox.problems() == {}
 
 
-async def test_a_refusal_after_an_outage_is_the_same_problem_told_anew(database: Path) -> None:
+async def test_a_refusal_after_an_outage_is_the_same_problem_told_anew(database: DatabaseLocation) -> None:
     async with process(database, Clock()) as life:
         await life.says("account.unavailable", **MAIN)
         await life.says("account.refused", account="main", reason="401")
@@ -90,7 +91,7 @@ async def test_a_refusal_after_an_outage_is_the_same_problem_told_anew(database:
         ]
 
 
-async def test_what_begins_again_after_a_restart_is_not_told_again(database: Path) -> None:
+async def test_what_begins_again_after_a_restart_is_not_told_again(database: DatabaseLocation) -> None:
     clock = Clock()
     async with process(database, clock) as first:
         await first.says("watch.empty", account="main", watch="x", orders=3)
@@ -104,7 +105,7 @@ async def test_what_begins_again_after_a_restart_is_not_told_again(database: Pat
         assert len(await second.told()) == 2
 
 
-async def test_what_is_heard_before_the_database_was_read_counts_too(database: Path) -> None:
+async def test_what_is_heard_before_the_database_was_read_counts_too(database: DatabaseLocation) -> None:
     clock = Clock()
     async with process(database, clock) as first:
         await first.says("account.refused", **MAIN)
@@ -117,7 +118,7 @@ async def test_what_is_heard_before_the_database_was_read_counts_too(database: P
         assert second.events == ["account.refused"]
 
 
-async def test_what_does_not_begin_again_after_a_restart_is_over(database: Path) -> None:
+async def test_what_does_not_begin_again_after_a_restart_is_over(database: DatabaseLocation) -> None:
     clock = Clock()
     async with process(database, clock) as first:
         await first.says("list.failed", **MAIN)
@@ -129,7 +130,7 @@ async def test_what_does_not_begin_again_after_a_restart_is_over(database: Path)
         assert (await second.told())[1] == ("problem.ended", "list.failed")
 
 
-async def test_what_shows_itself_late_has_more_time_after_a_restart(database: Path) -> None:
+async def test_what_shows_itself_late_has_more_time_after_a_restart(database: DatabaseLocation) -> None:
     clock = Clock()
     async with process(database, clock) as first:
         for event in ("list.failed", "downloads.failing"):
@@ -142,7 +143,7 @@ async def test_what_shows_itself_late_has_more_time_after_a_restart(database: Pa
         assert second.events == []
 
 
-async def test_what_is_written_again_is_the_same_note(database: Path) -> None:
+async def test_what_is_written_again_is_the_same_note(database: DatabaseLocation) -> None:
     change = ProblemChange(Problem(key="k", event="clock.wrong", began_at=NOW, facts={}), NOW)
     async with open_store(database) as store:
         store.outbox.subscribe([Channel(name="all", events=("*",))])
@@ -152,7 +153,7 @@ async def test_what_is_written_again_is_the_same_note(database: Path) -> None:
     assert [item.document["event"] for item in items] == ["problem.began", "problem.ended"]
 
 
-async def test_what_is_doubted_at_a_reload_may_begin_again(database: Path) -> None:
+async def test_what_is_doubted_at_a_reload_may_begin_again(database: DatabaseLocation) -> None:
     async with process(database, Clock()) as life:
         for event in ("list.failed", "account.refused"):
             await life.says(event, **MAIN)
@@ -161,7 +162,7 @@ async def test_what_is_doubted_at_a_reload_may_begin_again(database: Path) -> No
         assert life.events == ["account.refused"]
 
 
-async def test_another_thread_may_be_heard(database: Path) -> None:
+async def test_another_thread_may_be_heard(database: DatabaseLocation) -> None:
     async with process(database, Clock()) as life:
         await asyncio.to_thread(life.problems.on_event, "clock.wrong", "warning", {"ahead_seconds": 90})
         await life.problems.flush()
@@ -178,7 +179,7 @@ async def test_a_busy_database_loses_nothing_and_keeps_the_order(tmp_path: Path)
                 raise DatabaseError("locked")
             await super().record_problems(changes)
 
-    async with open_store(new_database(tmp_path)) as store:
+    async with open_store(of_either_engine(tmp_path)) as store:
         store.outbox.__class__ = Busy
         store.outbox.subscribe([Channel(name="all", events=("*",))])
         life = Process(store, Clock())
@@ -199,7 +200,9 @@ async def test_a_busy_database_loses_nothing_and_keeps_the_order(tmp_path: Path)
         ]
 
 
-async def test_an_unclear_order_lasts_over_restarts_until_a_command_settles_it(database: Path) -> None:
+async def test_an_unclear_order_lasts_over_restarts_until_a_command_settles_it(
+    database: DatabaseLocation,
+) -> None:
     clock = Clock()
     request = Request(
         task_name="Quay 5",

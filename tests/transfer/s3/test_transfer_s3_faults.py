@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from tests.object_store import KEY, SECRET, Server
-from tests.store_proxy import CutError, Proxy, Seen, error, proxying
+from tests.store_proxy import CutError, Proxy, Seen, error, never, proxying
 from tests.transfer.s3.s3_kit import LARGE, PATH, SIDECAR, Rig, content_of
 
 from orderwatch.errors import DiskError, LostLeaseError, UnsafeStoreError
@@ -149,7 +149,7 @@ async def test_an_object_that_appears_at_the_last_moment_is_not_overwritten(
     async def appear(seen: Seen) -> web.Response | None:
         is_last = seen.kind == "complete" or (seen.kind == "put" and not seen.path.endswith(".json"))
         if is_last and not seen.is_answered and "/other" not in seen.path:
-            proxy.meddle = _pass
+            proxy.meddle = never
             await rig.put(PATH, b"of somebody else")
         return None
 
@@ -158,6 +158,34 @@ async def test_an_object_that_appears_at_the_last_moment_is_not_overwritten(
     assert await rig.content(PATH) == b"of somebody else"
     assert await rig.paths() == {PATH}
     assert await rig.uploads() == 0
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_a_sidecar_is_removed_only_under_the_lease_and_if_nobody_has_replaced_it(
+    rig: Rig, proxy: Proxy, *, is_replaced: bool
+) -> None:
+    """The name is taken at the last moment, while another host takes over the delivery."""
+    by_another_host = SIDECAR.replace(b"}", b', "stored_at": "later"}')
+    is_mine = [True]
+
+    async def take(seen: Seen) -> web.Response | None:
+        if seen.kind == "put" and not seen.is_answered and not seen.path.endswith(".json"):
+            proxy.meddle = never
+            await rig.put(PATH, b"of somebody else")
+            is_mine[0] = is_replaced
+            if is_replaced:
+                await rig.put(f"{PATH}.json", by_another_host)
+        return None
+
+    proxy.meddle = take
+    part, checked = rig.partial(1000)
+    publish = rig.destination.publish(part, PATH, SIDECAR, checked, may_act=lambda: is_mine[0])
+    if is_replaced:
+        assert not await publish
+    else:
+        with pytest.raises(LostLeaseError):
+            await publish
+    assert await rig.content(f"{PATH}.json") == (by_another_host if is_replaced else SIDECAR)
 
 
 @SIZES
@@ -236,7 +264,3 @@ async def test_a_store_that_knows_no_checksums_of_whole_objects_is_used_without_
 
 
 _DONE = "<CompleteMultipartUploadResult><ETag>0</ETag></CompleteMultipartUploadResult>"
-
-
-async def _pass(_: Seen) -> web.Response | None:
-    return None

@@ -1,13 +1,16 @@
 """Publishing into a real object store: once, right, and never over another object."""
 
 import asyncio
+import tracemalloc
+import zlib
+from pathlib import Path
 
 import pytest
 from tests.transfer.s3.s3_kit import LARGE, OTHERS_SIDECAR, PATH, SIDECAR, Rig, content_of
 
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.ports import Publishable
-from orderwatch.transfer.s3.upload import MAX_PARTS, PART_BYTES, part_sizes
+from orderwatch.transfer.s3.upload import MAX_PARTS, PART_BYTES, Reader, Sender, part_sizes
 
 BOTH = {PATH, f"{PATH}.json"}
 SIZES = pytest.mark.parametrize("size", [pytest.param(0, marks=pytest.mark.long), 1000, LARGE])
@@ -120,6 +123,35 @@ async def test_other_bytes_than_were_sent_are_refused_by_the_store(rig: Rig) -> 
     with pytest.raises(DiskError, match="other bytes arrived"):
         await rig.bucket.complete(PATH, upload, [part], crc=1)
     assert await rig.paths() == set()
+
+
+async def test_whole_files_and_parts_share_the_room_in_memory(tmp_path: Path) -> None:
+    path, sender, held = tmp_path / "file", Sender(), 0
+    path.write_bytes(bytes(PART_BYTES))
+    is_full = asyncio.Event()
+
+    async def hold(_: int) -> None:
+        nonlocal held
+        async with sender.reading(Reader(path), PART_BYTES):
+            held += 1
+            assert held <= 8
+            if held == 8:
+                is_full.set()
+            await is_full.wait()
+            held -= 1
+
+    await asyncio.gather(*map(hold, range(12)))
+    assert held == 0
+
+
+async def test_bytes_are_sent_without_a_copy_of_them(rig: Rig) -> None:
+    content = bytes(PART_BYTES)
+    tracemalloc.start()
+    try:
+        await rig.bucket.put(PATH, content, zlib.crc32(content))
+        assert tracemalloc.get_traced_memory()[1] < PART_BYTES // 2
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_file_has_at_most_ten_thousand_parts() -> None:

@@ -1,21 +1,28 @@
 """What looks after a tree in a bucket: marker, sweeping, inspection, quarantine, the catalog."""
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
 from tests.object_store import Server
-from tests.store_proxy import Seen, error, proxying
+from tests.store_proxy import Seen, error, listed, proxying
 from tests.transfer.s3.s3_kit import PATH, SIDECAR, Rig, content_of
 
 from orderwatch.core.deliveries.audit import Reading
+from orderwatch.core.deliveries.partial_name import partial_name
+from orderwatch.core.model import Delivery
 from orderwatch.core.stac import MARK
 from orderwatch.errors import DiskError
+from orderwatch.transfer.fsops import DEFAULT_PERMISSIONS
 from orderwatch.transfer.s3.catalog_files import S3CatalogFiles
 from orderwatch.transfer.s3.client import open_buckets
+from orderwatch.transfer.s3.destination import S3Destination
 from orderwatch.transfer.s3.inspector import S3Inspector
 from orderwatch.transfer.s3.marker import Marker
+from orderwatch.transfer.s3.sweeping import abort_stale_uploads
+from orderwatch.transfer.s3.upload import Sender
 
 
 async def test_a_tree_gets_one_marker(rig: Rig) -> None:
@@ -51,6 +58,26 @@ async def test_a_store_that_is_away_is_looked_at_in_the_background(rig: Rig, buc
         await marker.close()
 
 
+async def test_an_upload_that_still_receives_parts_is_not_aborted(rig: Rig, bucket_server: Server) -> None:
+    """Another host may send a large file for longer than a day."""
+    upload = await rig.bucket.create_upload(PATH, "0")
+
+    async def begun_long_ago(seen: Seen) -> web.Response | None:
+        begun = datetime.now(UTC) - timedelta(days=2)
+        key = rig.bucket.root.key(PATH)
+        return listed(key, upload, begun) if "uploads" in seen.query else None
+
+    async with proxying(bucket_server) as proxy, open_buckets(proxy.access) as bucket:
+        proxy.meddle = begun_long_ago
+        behind = bucket(rig.bucket.root)
+        await rig.bucket.send_part(PATH, upload, 1, b"", crc=0)
+        assert await abort_stale_uploads(behind, datetime.now(UTC)) == 0
+        assert await rig.uploads() == 1
+        assert await abort_stale_uploads(behind, datetime.now(UTC) + timedelta(days=1, minutes=1)) == 1
+        assert await rig.uploads() == 0
+        assert await abort_stale_uploads(behind, datetime.now(UTC)) == 0  # complete, or aborted meanwhile
+
+
 async def test_uploads_of_yesterday_are_aborted_and_partials_that_no_row_knows_are_removed(rig: Rig) -> None:
     await rig.bucket.create_upload(PATH, "0")
     rig.partial(10, "0123.part")
@@ -59,6 +86,25 @@ async def test_uploads_of_yesterday_are_aborted_and_partials_that_no_row_knows_a
     rig.now[0] += timedelta(days=1, minutes=1)
     assert await rig.destination.sweep(()) == 1
     assert await rig.uploads() == 0
+
+
+async def test_one_of_several_hosts_continues_only_a_verified_partial_of_its_own(rig: Rig) -> None:
+    """The bytes that the row counts as durable may be in another host's spool."""
+    one = S3Destination(
+        rig.bucket, rig.spool, DEFAULT_PERMISSIONS, now=lambda: rig.now[0], sender=Sender(), has_others=True
+    )
+    before = Delivery(
+        account="main", order_id="1", task_id=1, capture_id="c", scene_id="s", attachment="preview",
+        file_name="s.png", fingerprint="s, first", fence=1,
+    )  # fmt: skip
+    part, checked = rig.partial(1000, partial_name(before))
+    now = replace(before, fence=2, durable=500)
+    await one.adopt(partial_name(now), now)
+    assert not (one.partials / partial_name(now)).exists()
+    now = replace(now, fence=3, path=PATH, size=checked.size, sha256=checked.sha256)
+    await one.adopt(partial_name(now), now)
+    assert (one.partials / partial_name(now)).read_bytes() == content_of(1000)
+    assert not (one.partials / part).exists()
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
@@ -100,6 +146,34 @@ async def test_a_wrong_object_is_kept_in_the_quarantine_of_this_machine(rig: Rig
     await inspector.write_sidecar(f"{PATH}.json", SIDECAR, "some")
     with pytest.raises(DiskError, match="meanwhile"):
         await inspector.write_sidecar(f"{PATH}.json", SIDECAR, "some")
+
+
+async def test_an_object_that_changes_at_the_last_moment_is_not_deleted(
+    rig: Rig, bucket_server: Server
+) -> None:
+    async def change(seen: Seen) -> web.Response | None:
+        if seen.kind == "delete" and not seen.is_answered:
+            await rig.put(PATH, b"another")
+        return None
+
+    await rig.put(PATH, b"wrong")
+    async with proxying(bucket_server) as proxy, open_buckets(proxy.access) as bucket:
+        proxy.meddle = change
+        with pytest.raises(DiskError, match="meanwhile"):
+            await S3Inspector(bucket(rig.bucket.root), rig.spool).quarantine(PATH, "changed")
+        page = "stac/catalog.0.json"
+        files = S3CatalogFiles(bucket(rig.bucket.root))
+        await files.write({page: {MARK: 1}})
+
+        async def replace(seen: Seen) -> web.Response | None:
+            if seen.kind == "delete" and not seen.is_answered:
+                await rig.put(page, b"another")
+            return None
+
+        proxy.meddle = replace
+        await files.remove([page])
+    assert await rig.content(PATH) == b"another"
+    assert await rig.content(page) == b"another"
 
 
 async def test_the_catalog_is_written_over_its_own_objects_only(rig: Rig) -> None:

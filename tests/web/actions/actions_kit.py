@@ -24,16 +24,22 @@ from orderwatch.core.model import DeliveryState, Order
 from orderwatch.core.orders.explain import Facts
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.poll_schedule import Pace
-from orderwatch.core.orders.publication_lag import fit_lags
+from orderwatch.core.orders.publication_lag import Lags, fit_lags
 from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import Store, open_store
 from orderwatch.transfer.tree.stored_file import open_stored
 from orderwatch.web.actions.access import KEY_HEADER, action_key
 from orderwatch.web.actions.routes import ActionRoutes
+from orderwatch.web.agenda.agenda_reader import AgendaReader
+from orderwatch.web.agenda.routes import AgendaRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.files.routes import FileRoutes
+from orderwatch.web.pages.page_renderer import PageRenderer
+from orderwatch.web.queue.queue_reader import QueueReader
+from orderwatch.web.queue.routes import QueueRoutes
 from orderwatch.web.server.app import ServedPages, serving
+from orderwatch.web.server.response_cache import ResponseCache
 
 TOKEN = "canary-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -91,6 +97,9 @@ async def acting(
             rooms=(),
         )
 
+    async def learned() -> Lags:
+        return fit_lags([])
+
     async def unasked(*_asked: object) -> Any:  # noqa: ANN401 - nobody asks
         raise AssertionError
 
@@ -100,16 +109,25 @@ async def acting(
         acts = ActionRoutes(
             lambda who: Operator(plan=plan, store=store, who=who, now=lambda: NOW), store.actions
         )
+        changes = ChangeFeed(store, lambda: NOW)
         reading = api(
             store,
             explained,
             partial(attention, store),
-            ChangeFeed(store, lambda: NOW),
+            changes,
             partial(read_daemon_status, database),
             hosts=lambda: store.hosts.reports(MINUTE, NOW),
         )
+        queue = QueueReader(
+            records=store, transfers=changes.transfers, limits=lambda: plan.limits, now=lambda: NOW
+        )
+        renderer = PageRenderer(unasked, lambda: NOW)
+        agenda = AgendaReader(records=store, learned=learned, now=lambda: NOW)
+        sharing = ResponseCache(lambda: None)
+        planned = QueueRoutes(queue.read, renderer, sharing)
+        dated = AgendaRoutes(agenda.read, store, renderer, sharing, lambda: NOW)
         files = FileRoutes(store, lambda delivery: open_stored(database.parent, delivery))
-        routes = [acts.add_to, reading, files.add_to]
+        routes = [acts.add_to, reading, planned.add_to, dated.add_to, files.add_to]
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving(
             "127.0.0.1:0", pages, token=token, actions=actions, files=True, user_header=user_header

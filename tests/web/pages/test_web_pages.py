@@ -1,7 +1,9 @@
 """The pages as they are without a script: what they say, and that names stay text."""
 
 import html
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
@@ -11,11 +13,23 @@ from tests.db.kit import MINUTE, NOW, a_delivery, a_move, an_order
 from tests.db.many import many
 from tests.web.api_kit import HOSTILE, Served, asked, fill, served
 
+from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.core.model import Capture, CapturePhase, DeliveryState, TrackedStatus
 from orderwatch.core.orders.observe import Verdict
+from orderwatch.ports.dashboard import Overview
 
 WHOSE = f"/orders/{quote(HOSTILE, safe='')}/2"
 PNG = b"\x89PNG\r\n\x1a\n and so on"
+
+LOST = Concern(
+    key="a",
+    reason=Reason.LOST,
+    account="main",
+    order_id="1",
+    since=NOW,
+    text="Order 1 is lost.",
+    remedy="Ask `me`.",
+)
 
 
 class Outline(HTMLParser):
@@ -42,7 +56,7 @@ async def outline(database: Path, path: str) -> Outline:
         return Outline(body.decode())
 
 
-@pytest.mark.parametrize("path", ["/", "/events", WHOSE])
+@pytest.mark.parametrize("path", ["/", "/events", "/queue", "/agenda", WHOSE])
 async def test_a_name_is_shown_as_text_and_never_as_markup(database: Path, path: str) -> None:
     page = await outline(database, path)
     scripts = [told for tag, told in page.elements if tag == "script"]
@@ -51,7 +65,7 @@ async def test_a_name_is_shown_as_text_and_never_as_markup(database: Path, path:
     assert HOSTILE in page.text or path == "/events"
 
 
-@pytest.mark.parametrize("path", ["/", "/events", WHOSE])
+@pytest.mark.parametrize("path", ["/", "/events", "/queue", "/agenda", WHOSE])
 async def test_a_page_asks_nobody_else_for_anything(database: Path, path: str) -> None:
     page = await outline(database, path)
     links = [
@@ -85,7 +99,7 @@ async def test_a_file_and_its_order_say_the_same_of_it_and_a_lost_order_is_not_s
     async with served(database) as here:
         await many(here.store, NOW)
         pages = {n: (await asked(here.port, f"/orders/main/{n}"))[2].decode() for n in (17, 133)}
-    assert 'title="given up"' in pages[17].partition('class="files"')[2]
+    assert "</i>given up</span>" in pages[17].partition('class="files"')[2]
     assert "given_up" not in Outline(pages[17].partition('id="explain"')[0]).text
     assert " ".join(Outline(pages[17]).text.split()).count("· seen just now") == 1
     assert "· lost · polled just now" in " ".join(Outline(pages[133]).text.split())
@@ -122,6 +136,28 @@ async def test_a_browser_is_shown_the_way_back(database: Path, path: str) -> Non
         status, headers, body = await asked(here.port, path, Accept="text/html,*/*;q=0.8")
         assert (status, headers["content-type"]) == (404, "text/html; charset=utf-8")
         assert ("a", {"href": "/"}) in Outline(body.decode()).elements
+
+
+async def test_an_order_begins_with_why_and_what_to_do_first(database: Path) -> None:
+    seen = Overview(accounts=[], trees=[], attention=[])
+    for attention, words in (
+        ([LOST], ["Why, and what", "Order 1 is lost. Ask me."]),
+        ([], ["Nothing to do"]),
+    ):
+        async with served(database, seen=replace(seen, attention=attention)) as here:
+            await here.store.orders.save(Verdict(order=an_order(1 if attention else 2)))
+            page = (await asked(here.port, f"/orders/main/{1 if attention else 2}"))[2].decode()
+        why = " ".join(Outline(page.partition('id="why"')[2].partition("</section>")[0]).text.split())
+        assert all(word in why for word in words), why
+        assert "the first capture" in why
+
+
+@pytest.mark.parametrize("path", ["/api/nothing", "/api/orders/main/9"])
+async def test_a_browser_is_answered_with_json_below_the_api(database: Path, path: str) -> None:
+    async with served(database) as here:
+        status, headers, body = await asked(here.port, path, Accept="text/html,*/*;q=0.8")
+    assert (status, headers["content-type"].partition(";")[0]) == (404, "application/json")
+    assert "error" in json.loads(body)
 
 
 async def test_the_map_is_geojson_and_told_once(database: Path) -> None:

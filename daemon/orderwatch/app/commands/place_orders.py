@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from typing import NamedTuple
 
-from orderwatch.app.factories import Factory, Turn, held_database, lanes_of, open_connection, ordering_turn
+from orderwatch.app.factories import Factory, Turn, lanes_of, open_connection, ordering_turn
+from orderwatch.app.held_database import held_database
 from orderwatch.app.plan import Plan
 from orderwatch.core.ordering.feasibility import Feasibility
 from orderwatch.core.ordering.intent import Intent, forgotten

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from orderwatch.app.commands.progress import UNWATCHED, Progress
 from orderwatch.app.daemon.runtime import open_runtime
-from orderwatch.app.factories import catalog_trees, held_database
+from orderwatch.app.factories import catalog_trees
+from orderwatch.app.held_database import held_database
 from orderwatch.app.plan import Plan
 from orderwatch.app.trees.opening import inner_trees, open_trees
 from orderwatch.app.trees.tree import Tree

@@ -9,7 +9,7 @@ from orderwatch.app.commands.once import fetch_all, reason_of
 from orderwatch.app.commands.progress import UNWATCHED, Progress
 from orderwatch.app.commands.verify import Trees, VerifyReport, all_roots, current_row, judge
 from orderwatch.app.daemon.runtime import open_runtime
-from orderwatch.app.factories import held_database
+from orderwatch.app.held_database import held_database
 from orderwatch.app.plan import Plan
 from orderwatch.app.trees.opening import open_trees
 from orderwatch.core.deliveries.audit import Finding, Remedy, remedy, sidecar_of

@@ -15,6 +15,7 @@ from orderwatch.core.attention.attention import headline
 from orderwatch.core.cluster.shifts import CATALOG, KEEPER
 from orderwatch.core.model import SETTLED, OrderState
 from orderwatch.core.notifications.problems import Problem
+from orderwatch.core.queue.backlog import TO_COME
 from orderwatch.core.statistics import MetricCounts
 from orderwatch.errors import DatabaseError
 from orderwatch.ops import systemd
@@ -167,7 +168,7 @@ def in_words(census: MetricCounts) -> str:
     """Return the status line of the service."""
     orders = sum(n for (_, state), n in census.orders.items() if state == OrderState.OPEN)
     stored = sum(n for (_, state), n in census.deliveries.items() if state in SETTLED)
-    to_come = sum(census.deliveries.values()) - stored
+    to_come = sum(n for (_, state), n in census.deliveries.items() if state in TO_COME)
     return f"{orders} orders open, {to_come} deliveries to come, {stored} stored"
 
 

@@ -35,11 +35,16 @@ from orderwatch.service.polling.poller import SweepResult
 from orderwatch.service.wakeup import Wakeup
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.web.actions.routes import ActionRoutes
+from orderwatch.web.agenda.agenda_reader import AgendaReader
+from orderwatch.web.agenda.routes import AgendaRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.files.routes import FileRoutes
+from orderwatch.web.pages.page_renderer import PageRenderer
 from orderwatch.web.pages.thumbnails import Thumbnails
 from orderwatch.web.pages.views import Views
+from orderwatch.web.queue.queue_reader import QueueReader
+from orderwatch.web.queue.routes import QueueRoutes
 from orderwatch.web.server.app import Routes, ServedPages
 from orderwatch.web.server.listener import Listener
 from orderwatch.web.server.response_cache import ResponseCache
@@ -144,6 +149,7 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
         action_watch = ActionWatch(
             store, controls, (poll_wakeup, fetch_wakeup), now=clock.now, interval=interval
         )
+        sharing = ResponseCache(lambda: _newest(changes, action_watch))
         views = Views(
             records=reader,
             overview=dashboard.overview,
@@ -151,8 +157,18 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             explain=dashboard.explain,
             learned=dashboard.learned,
             now=clock.now,
-            sharing=ResponseCache(lambda: _newest(changes, action_watch)),
+            sharing=sharing,
         )
+        renderer = PageRenderer(dashboard.overview, clock.now)
+        queue = QueueReader(
+            records=reader,
+            transfers=changes.transfers,
+            limits=lambda: dashboard.plan.limits,
+            now=clock.now,
+        )
+        queue_routes = QueueRoutes(queue.read, renderer, sharing)
+        agenda = AgendaReader(records=reader, learned=dashboard.learned, now=clock.now)
+        agenda_routes = AgendaRoutes(agenda.read, reader, renderer, sharing, clock.now)
         thumbnails, files = Thumbnails(reader, dashboard.picture), FileRoutes(reader, dashboard.open_file)
         api_routes = api(
             reader,
@@ -175,7 +191,15 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             action_watch=action_watch,
             sweep_log=sweep_log,
             monitoring=build_monitoring(
-                live, add_static, views.add_to, thumbnails.add_to, files.add_to, api_routes, acts.add_to
+                live,
+                add_static,
+                views.add_to,
+                queue_routes.add_to,
+                agenda_routes.add_to,
+                thumbnails.add_to,
+                files.add_to,
+                api_routes,
+                acts.add_to,
             ),
             dashboard=dashboard,
             redactor=redactor,

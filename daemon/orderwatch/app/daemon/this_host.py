@@ -14,6 +14,7 @@ from orderwatch.errors import DatabaseError
 from orderwatch.service.cluster.beat import Beat
 from orderwatch.service.cluster.own_lease import OwnLease
 from orderwatch.service.cluster.roster import Roster, SoleRoster
+from orderwatch.service.cluster.visitors import forget_visitors
 
 
 @asynccontextmanager
@@ -27,6 +28,8 @@ async def visiting(resources: Resources, *, shared: bool) -> AsyncIterator[Resou
     lease = OwnLease(resources.dashboard.plan.settings.cluster.lease)
     me = replace(this_host(resources), accounts=(), channels=())
     me = replace(me, host=f"{me.host} (command {os.getpid()})")
+    found, at = await store.hosts.list_all(me.seen_at)
+    await forget_visitors(store.hosts, found, at, lease.length)
     async with seen(resources, lambda: me, lease, SoleRoster()) as beat:
         beating = asyncio.create_task(beat.run())
         try:
@@ -46,7 +49,8 @@ async def seen(
     try:
         yield beat
     finally:
-        with suppress(DatabaseError):  # the lease ends by itself
+        # The lease ends by itself. A stop does not wait for a database that is away: its unit is cancelled.
+        with suppress(DatabaseError, asyncio.CancelledError):
             await store.hosts.leave(store.boot)
 
 

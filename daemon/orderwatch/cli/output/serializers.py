@@ -18,6 +18,7 @@ from orderwatch.core.json_types import (
 from orderwatch.core.model import Order
 from orderwatch.core.notifications.problems import Problem
 from orderwatch.core.ordering.intent import Intent
+from orderwatch.core.queue.backlog import Backlog
 from orderwatch.core.serializers import (
     account_to_dict,
     concern_to_dict,
@@ -90,7 +91,7 @@ class ProductsJson(TypedDict):
 class Known(NamedTuple):
     """What `status` shows: accounts by name, unconfirmed intents, open problems.
 
-    `attention` is what needs a person and is not acknowledged.
+    `attention` is what needs a person and is not acknowledged; the `backlog` is that of all orders.
     """
 
     orders: Sequence[Order]
@@ -100,6 +101,7 @@ class Known(NamedTuple):
     attention: Sequence[Concern] = ()
     daemon: DaemonStatus = DaemonStatus(running=True)
     pauses: Pauses = NO_PAUSES
+    backlog: Backlog | None = None
 
 
 def status_to_dict(known: Known) -> StatusJson:

@@ -51,6 +51,8 @@ def print_status(known: Known, now: datetime, *, empty: str = NOTHING_KNOWN) -> 
     if known.orders:
         screen.print(status_table(known.orders, then))
         screen.print(f"\n{_summary(known.orders)}")
+        if known.backlog is not None and known.backlog.files:
+            screen.print(known.backlog.words)
     else:
         screen.print(empty)
     for name, state in known.accounts.items():

@@ -19,6 +19,11 @@ class Host:
     accounts: Sequence[str] = ()
     channels: Sequence[str] = ()
 
+    @property
+    def is_visitor(self) -> bool:
+        """Whether it is a command that runs beside the daemons, and holds no shifts."""
+        return not self.accounts
+
 
 class HostState(StrEnum):
     RUNNING = "running"

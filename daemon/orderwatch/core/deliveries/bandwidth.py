@@ -1,7 +1,7 @@
 """The speed and progress of downloads, and bandwidth limits by time of day."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from itertools import combinations
@@ -13,7 +13,7 @@ from orderwatch.core.model import Delivery
 _SPEED_WINDOW = timedelta(seconds=10)
 _MAX_SAMPLE_AGE = timedelta(minutes=1)  # a page without JavaScript is reloaded every 30 seconds
 _MIN_SPEED_WINDOW = timedelta(milliseconds=100)
-_MAX_SECONDS_LEFT = 365 * 86_400.0
+MAX_SECONDS_LEFT = 365 * 86_400.0
 
 _Samples = deque[tuple[datetime, int]]
 
@@ -29,7 +29,7 @@ class Progress(NamedTuple):
         """The seconds left, None if they are unknown."""
         if not self.speed or self.delivery.total is None:
             return None
-        return min((self.delivery.total - self.delivery.durable) / self.speed, _MAX_SECONDS_LEFT)
+        return min((self.delivery.total - self.delivery.durable) / self.speed, MAX_SECONDS_LEFT)
 
     @property
     def words(self) -> str:
@@ -42,6 +42,12 @@ class Progress(NamedTuple):
         if self.left is None:
             return "" if self.speed is None else "0 B/s"
         return f"{format_bytes(self.speed)}/s, {format_duration(timedelta(seconds=round(self.left)))} left"
+
+
+def total_speed(transfers: Iterable[Progress]) -> float | None:
+    """Returns the sum of the speeds, None if none is known."""
+    known = [transfer.speed for transfer in transfers if transfer.speed is not None]
+    return sum(known) if known else None
 
 
 class SpeedMeter:
@@ -90,6 +96,39 @@ class Span:
 def limit_at(spans: Sequence[Span], at: time) -> int:
     """Returns the limit in bytes per second at this time of day, 0 for none."""
     return next((span.limit for span in spans if span.covers(at)), 0)
+
+
+class Allowance(NamedTuple):
+    """The limit in bytes per second, 0 for none; if it changes, `until` when, and what it is `then`."""
+
+    limit: int
+    until: datetime | None = None
+    then: int = 0
+
+    @property
+    def words(self) -> str:
+        """The limit for display."""
+        return _limit_words(self.limit)
+
+    @property
+    def next_words(self) -> str:
+        """The limit after that for display."""
+        return _limit_words(self.then)
+
+
+def _limit_words(limit: int) -> str:
+    return f"{format_bytes(limit)}/s" if limit else "no limit"
+
+
+def allowance_at(spans: Sequence[Span], now: datetime) -> Allowance:
+    """Returns the limit at this local time, which has no zone, and the next change within a day."""
+    limit = limit_at(spans, now.time())
+    edges = {edge for span in spans for edge in (span.start, span.end)}
+    for edge in sorted(edges, key=lambda edge: (edge <= now.time(), edge)):
+        if (then := limit_at(spans, edge)) != limit:
+            day = now.date() + timedelta(days=edge <= now.time())
+            return Allowance(limit, datetime.combine(day, edge), then)
+    return Allowance(limit)
 
 
 def overlapping(spans: Sequence[Span]) -> list[tuple[Span, Span]]:

@@ -1,6 +1,6 @@
 """Explains the status of an order, line by line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -50,6 +50,14 @@ class Facts:
 class Evidence:
     topic: str
     text: str
+
+
+_GIST = frozenset({"account", "awaited", "next poll"})
+
+
+def gist(evidence: Iterable[Evidence]) -> Sequence[Evidence]:
+    """Returns the lines that answer first why an order is as it is: what it waits for, and until when."""
+    return [line for line in evidence if line.topic in _GIST]
 
 
 def awaited(facts: Facts) -> Outlook:

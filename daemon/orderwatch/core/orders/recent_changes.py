@@ -44,13 +44,33 @@ def single_change(move: Transition, number: int = 1) -> RecentChange:
     return RecentChange(move, (move.before, move.after) if move.before else (move.after,), number)
 
 
+class SubjectChanges(NamedTuple):
+    """Changes of one capture and its files, or of the order itself without `capture_id`; newest first."""
+
+    capture_id: str | None
+    rows: Sequence[RecentChange]
+
+
+def changes_by_subject(moves: Iterable[FoldedMove]) -> Sequence[SubjectChanges]:
+    """Returns the changes of one order, oldest first, by their subject: the order first, then each capture.
+
+    A file has one row, and so have many files with the same steps.
+    """
+    subjects: dict[str | None, list[RecentChange]] = {None: []}
+    for row in _fold_steps(moves):
+        subjects.setdefault(row.move.capture_id, []).append(row)
+    order, *captures = subjects.items()
+    last_first = sorted(captures, key=lambda one: one[1][-1].move.at, reverse=True)
+    return [SubjectChanges(name, rows[::-1]) for name, rows in (order, *last_first)]
+
+
 def fold_changes(moves: Iterable[Transition]) -> Sequence[RecentChange]:
     """Returns rows for these status changes, oldest first; a file has one row, at its last change.
 
     "wanted → fetching → stored": of many statuses the first and the last ones are kept. Many files
     of a capture that changed alike have one row together, at the last one's change.
     """
-    return _fold_files(_fold_steps(moves))
+    return _fold_files(_fold_steps(FoldedMove(move, 1) for move in moves))
 
 
 def _fold_files(rows: Sequence[RecentChange]) -> Sequence[RecentChange]:
@@ -71,17 +91,18 @@ def _alike(row: RecentChange) -> object:
     return move.account, move.order_id, move.capture_id, row.words
 
 
-def _fold_steps(moves: Iterable[Transition]) -> Sequence[RecentChange]:
+def _fold_steps(moves: Iterable[FoldedMove]) -> Sequence[RecentChange]:
     rows: list[RecentChange | None] = []
-    latest: dict[object, int] = {}  # of each file: its row
-    for move in moves:
-        row = single_change(move)
+    latest: dict[object, int] = {}  # of each file, or of so many files of a capture: its row
+    for move, number in moves:
+        row = single_change(move, number)
         if move.file:
-            key = (move.account, move.order_id, move.scene_id, move.file)
+            file = (move.scene_id, move.file) if number == 1 else None
+            key = (move.account, move.order_id, move.capture_id, file, number)
             earlier = rows[latest[key]] if key in latest else None
             if earlier is not None and earlier.move.after == move.before:
                 rows[latest[key]] = None
-                row = RecentChange(move, _shortened((*earlier.words, move.after)))
+                row = RecentChange(move, _shortened((*earlier.words, move.after)), number)
             latest[key] = len(rows)
         rows.append(row)
     return [row for row in rows if row is not None]

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, select
 
-from orderwatch.core.cluster.hosts import Host, HostReport, host_states
+from orderwatch.core.cluster.hosts import Host, HostReport, HostState, host_states
 from orderwatch.core.cluster.shifts import accounts_of
 from orderwatch.core.model import DeliveryState
 from orderwatch.db.cluster.moment import moment
@@ -66,6 +66,7 @@ def _reports(db: Connection, lease: timedelta, now: datetime) -> list[HostReport
             state=states[host.host],
         )
         for host in found
+        if not (host.is_visitor and states[host.host] is HostState.GONE)
     ]
 
 

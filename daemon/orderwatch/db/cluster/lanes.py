@@ -3,10 +3,10 @@
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Float, and_, func, select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from orderwatch.db.cluster.moment import DATABASE_CLOCK
 from orderwatch.db.database import Database
+from orderwatch.db.engines.upserts import upsert
 from orderwatch.db.tables import lanes
 from orderwatch.ports import Slot
 
@@ -24,7 +24,7 @@ class Lanes:
             if held := _held(db, account):
                 return Slot(wait=0.0, gap=min_gap, held=held)
             first = {"account": account, "host": host, "free_at": DATABASE_CLOCK, "gap": min_gap}
-            db.execute(insert(lanes).values(first).on_conflict_do_nothing())
+            db.execute(upsert(lanes).values(first).on_conflict_do_nothing())
             return _reserve(db, account, host, min_gap) or Slot(wait=0.0, gap=min_gap, held=min_gap)
 
         return await self._database.write(work)

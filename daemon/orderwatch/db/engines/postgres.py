@@ -10,9 +10,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, MetaData, create_engine, event, text
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import greenlet_spawn
 
@@ -67,12 +68,16 @@ def reader_engine(server: PostgresServer) -> Engine:
     return engine
 
 
-def run_blocking(server: PostgresServer, work: Callable[[Connection], R]) -> R:
-    """Run one unit in a transaction in the cluster's turn. Blocking; also inside of a running event loop."""
+def run_blocking(server: PostgresServer, work: Callable[[Connection], R], *, reading: bool = False) -> R:
+    """Run one unit in a transaction. Blocking; also inside of a running event loop.
+
+    Unless it is only `reading`, it has the cluster's turn.
+    """
 
     def unit() -> R:
         engine = _engine(server, "READ COMMITTED", poolclass=NullPool)
-        event.listen(engine, "begin", _take_turn)
+        if not reading:
+            event.listen(engine, "begin", _take_turn)
         with engine.begin() as connection:
             return work(connection)
 
@@ -97,6 +102,18 @@ async def run_on_notification(server: PostgresServer, channel: str, on_notified:
             finally:
                 connection.terminate()
         await asyncio.sleep(_RECONNECT_SECONDS)
+
+
+def with_conditions(metadata: MetaData) -> MetaData:
+    """Give partial indexes their condition on PostgreSQL too, or it would index every row.
+
+    Tables that name the engine would load it at each start of a daemon without a server.
+    """
+    for index in chain.from_iterable(table.indexes for table in metadata.tables.values()):
+        condition = index.dialect_options["sqlite"]["where"]
+        if condition is not None:
+            index.dialect_kwargs["postgresql_where"] = condition
+    return metadata
 
 
 def _is_committed(number: str, db: Connection) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Select,
     and_,
     bindparam,
@@ -48,6 +49,7 @@ _HEADS = _HEADS.union_all(
 
 @lru_cache(_MAX_QUERIES)
 def next_due(
+    dialect: str,
     accounts: tuple[str, ...],
     resting: tuple[HostKey, ...],
     doubted: tuple[HostKey, ...],
@@ -63,18 +65,19 @@ def next_due(
     is_of_accounts = or_(false(), *(deliveries.c.account == name for name in accounts))
     is_fit = and_(is_of_accounts, ~_is_from(resting), _fits(roots))
     tried_least: list[ColumnElement[Any]] = []
+    wanted, limit = _ALL_WANTED.where(is_fit), None
     if doubted:
         is_doubted = _is_from(doubted)
         tried = (deliveries.c.attempts, deliveries.c.not_before)
         tried_least = [is_doubted.desc(), *(case((is_doubted, column)) for column in tried)]
-        among = union_all(_ALL_WANTED.where(is_fit), LAPSED, *_retried(is_fit, None))
-    else:
-        among = union_all(_foremost_wanted(is_fit), LAPSED, *_retried(is_fit, _MAX_RETRIED))
+    elif dialect == "sqlite":  # PostgreSQL reads the whole queue sooner than it steps from capture to capture
+        wanted, limit = _foremost_wanted(is_fit), _MAX_RETRIED
+    among = union_all(wanted, LAPSED, *_retried(is_fit, limit))
     first = (
         select(deliveries.c.id)
         .join_from(deliveries, orders, orders.c.id == deliveries.c.order_row)
         .outerjoin(captures, CAPTURE_OF_DELIVERY)
-        .where(deliveries.c.id.in_(among), is_fit)
+        .where(_is_among(among, dialect), is_fit)
         .order_by(
             *tried_least,
             orders.c.priority.desc(),
@@ -86,6 +89,13 @@ def next_due(
         .limit(1)
     )
     return select(deliveries).where(deliveries.c.id == first.scalar_subquery())
+
+
+def _is_among(ids: CompoundSelect[Any], dialect: str) -> ColumnElement[bool]:
+    """Whether the delivery is one of these; PostgreSQL without statistics would select them for each row."""
+    if dialect == "sqlite":
+        return deliveries.c.id.in_(ids)
+    return deliveries.c.id == func.any(func.array(ids.scalar_subquery()))
 
 
 def _foremost_wanted(is_fit: ColumnElement[bool]) -> Select[Any]:

@@ -11,6 +11,7 @@ from orderwatch.core.cluster.problems import is_of_gone_host
 from orderwatch.core.notifications.problems import Problem
 from orderwatch.errors import DatabaseError
 from orderwatch.ports import Hosts
+from orderwatch.service.cluster.visitors import forget_visitors
 
 log = structlog.get_logger()
 
@@ -58,6 +59,7 @@ class HostWatch:
         """Check every host once; the next check repeats it if the database cannot be read."""
         try:
             found, at = await self._hosts.list_all(self._now())
+            found = await forget_visitors(self._hosts, found, at, self._lease)
         except DatabaseError:
             return
         states = host_states(found, at, self._lease)

@@ -89,14 +89,17 @@ class Bucket:
 
     async def put(
         self, path: str, content: bytes, crc: int, *, sha256: str | None = None, instead_of: str | None = None
-    ) -> bool:
-        """Store a new object, or one in place of the one with this ETag; False if another is there."""
+    ) -> str | None:
+        """Store a new object, or one in place of the one with this ETag; return its ETag.
+
+        Return None if another object is there.
+        """
         condition: dict[str, Any] = {"IfMatch": instead_of} if instead_of else {"IfNoneMatch": "*"}
         try:
             with translate_s3_errors(f"cannot write {self.root / path}"):
-                await self._client.put_object(
+                stored = await self._client.put_object(
                     **self._at(path),
-                    Body=BytesIO(content),
+                    Body=_Body(content),
                     ContentLength=len(content),
                     ChecksumCRC32=_text(crc),
                     ContentType=content_type(path),
@@ -105,14 +108,21 @@ class Bucket:
                 )
         except S3Error as error:
             if error.status == HTTPStatus.PRECONDITION_FAILED:
+                return None
+            raise
+        return stored["ETag"]
+
+    async def delete(self, path: str, etag: str | None = None) -> bool:
+        """Delete an object, if it is there; with an ETag, only this one: False if it is not there."""
+        condition: dict[str, Any] = {"IfMatch": etag} if etag else {}
+        try:
+            with translate_s3_errors(f"cannot delete {self.root / path}"):
+                await self._client.delete_object(**self._at(path), **condition)
+        except S3Error as error:
+            if etag and error.status in {HTTPStatus.PRECONDITION_FAILED, HTTPStatus.NOT_FOUND}:
                 return False
             raise
         return True
-
-    async def delete(self, path: str) -> None:
-        """Delete an object, if it is there."""
-        with translate_s3_errors(f"cannot delete {self.root / path}"):
-            await self._client.delete_object(**self._at(path))
 
     async def files(self, folder: str = "") -> AsyncIterator[tuple[str, int]]:
         """Yield the path and size of every object below a folder of the root."""
@@ -134,6 +144,14 @@ class Bucket:
                 for entry in page.get("Uploads", ()):
                     yield Upload(self.root.path(entry["Key"]), entry["UploadId"], entry["Initiated"])
 
+    async def arrivals(self, path: str, upload: str) -> AsyncIterator[datetime]:
+        """Yield when each part of an upload arrived."""
+        with translate_s3_errors(f"cannot list the parts of an upload of {self.root / path}"):
+            pages = self._client.get_paginator("list_parts").paginate(**self._at(path), UploadId=upload)
+            async for page in pages:
+                for part in page.get("Parts", ()):
+                    yield part["LastModified"]
+
     async def create_upload(self, path: str, sha256: str) -> str:
         """Begin an upload in parts; returns its id."""
         with translate_s3_errors(f"cannot upload {self.root / path}"):
@@ -151,7 +169,7 @@ class Bucket:
                 **self._at(path),
                 UploadId=upload,
                 PartNumber=number,
-                Body=BytesIO(content),
+                Body=_Body(content),
                 ContentLength=len(content),
                 **self._crc(ChecksumCRC32=_text(crc)),
             )
@@ -186,6 +204,17 @@ class Bucket:
 
     def _at(self, path: str) -> Any:  # noqa: ANN401 - arguments of any request
         return {"Bucket": self.root.bucket, "Key": self.root.key(path)}
+
+
+class _Body(BytesIO):
+    """Bytes to send. `getbuffer`, by which aiohttp learns their number, would copy them."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._content = content
+
+    def getbuffer(self) -> memoryview:
+        return memoryview(self._content)
 
 
 def content_type(path: str) -> str:

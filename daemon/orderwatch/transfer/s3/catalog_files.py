@@ -53,11 +53,12 @@ class S3CatalogFiles:
             )
 
     async def _put(self, path: str, content: bytes, instead_of: str | None = None) -> bool:
-        return await self._bucket.put(path, content, zlib_library.crc32(content), instead_of=instead_of)
+        stored = await self._bucket.put(path, content, zlib_library.crc32(content), instead_of=instead_of)
+        return stored is not None
 
     async def _remove(self, path: str) -> None:
-        if await self._own(path) is not None:
-            await self._bucket.delete(path)
+        if etag := await self._own(path):
+            await self._bucket.delete(path, etag)
 
     async def _own(self, path: str) -> str | None:
         """Return the ETag of an object that the catalog has written; a delivery never counts."""

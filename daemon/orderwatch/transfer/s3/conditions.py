@@ -10,6 +10,7 @@ from orderwatch.transfer.s3.errors import S3Error
 from orderwatch.transfer.zip.decompress import zlib_library
 
 FOLDER = ".orderwatch"
+PROBE = f"{FOLDER}/probe-"
 
 _FIRST, _SECOND = b"first\n", b"second\n"
 
@@ -19,7 +20,7 @@ async def prove_conditions(bucket: Bucket) -> None:
 
     This proves it for requests in turn. No test proves it for requests at the same moment.
     """
-    path = f"{FOLDER}/probe-{uuid.uuid4().hex}"
+    path = f"{PROBE}{uuid.uuid4().hex}"
     try:
         if not await _put(bucket, path, _FIRST) or await _put(bucket, path, _SECOND):
             raise _unsafe(bucket, "a PUT")
@@ -49,7 +50,7 @@ async def _knows_checksums(bucket: Bucket, path: str) -> bool:
 
 async def _put(bucket: Bucket, path: str, content: bytes) -> bool:
     try:
-        return await bucket.put(path, content, zlib_library.crc32(content))
+        return await bucket.put(path, content, zlib_library.crc32(content)) is not None
     except S3Error as error:
         raise _refused(bucket, error, "a PUT") from error
 
@@ -59,6 +60,8 @@ async def _complete(bucket: Bucket, path: str, content: bytes) -> bool:
     try:
         upload = await bucket.create_upload(path, sha256="")
         part = await bucket.send_part(path, upload, 1, content, crc)
+        async for _ in bucket.arrivals(path, upload):  # maintenance needs this right
+            pass
         try:
             await bucket.complete(path, upload, [part], crc)
         except S3Error as error:

@@ -23,11 +23,11 @@ from orderwatch.transfer.s3.bucket import Bucket
 from orderwatch.transfer.s3.conditions import prove_conditions
 from orderwatch.transfer.s3.marker import Marker
 from orderwatch.transfer.s3.publish import Publication, is_same
+from orderwatch.transfer.s3.sweeping import abort_stale_uploads
 from orderwatch.transfer.s3.upload import Sender
 from orderwatch.transfer.tree.destination import FilesystemDestination
 
 _MAX_SMALL_UPLOADS = 16  # side by side
-_STALE_UPLOAD_AFTER = timedelta(days=1)  # longer than any upload takes
 _NOT_EXTRACTED = "zips are not extracted in a bucket"
 
 
@@ -55,7 +55,6 @@ class S3Destination:
         self._sender = sender
         self._has_others = has_others
         self._small = asyncio.Semaphore(_MAX_SMALL_UPLOADS)
-        self._uploading: set[str] = set()  # paths
         self.partials = self._spool.partials
         self.permissions = permissions
 
@@ -89,8 +88,11 @@ class S3Destination:
         return await self._spool.verify(part, delivery, fetched, promise)
 
     async def adopt(self, part: str, delivery: Delivery) -> None:
-        """Continue with this host's former partial, unless what is durable may be in another host's spool."""
-        if not self._has_others:
+        """Continue with this host's former partial, unless what is durable may be in another host's spool.
+
+        A verified one is always continued: it is verified again, so one that is not whole is found out.
+        """
+        if delivery.intended or not self._has_others:
             await self._spool.adopt(part, delivery)
 
     def leave(self, part: str) -> None:
@@ -109,14 +111,11 @@ class S3Destination:
     ) -> bool:
         source = self.partials / part
         work = Publication(self._bucket, self._sender, source, path, sidecar, checked, may_act, on_bytes)
-        self._uploading.add(path)
         try:
             return await work.run(resumed=resumed)
         except DiskError:
             self._marker.forget()  # perhaps the store is away
             raise
-        finally:
-            self._uploading.discard(path)
 
     async def publish_all(self, files: Sequence[Publishable], may_act: MayAct = always) -> Sequence[bool]:
         return await asyncio.gather(*(self._publish_small(file, may_act) for file in files))
@@ -146,13 +145,5 @@ class S3Destination:
         await self._spool.discard(*parts)
 
     async def sweep(self, keep: Collection[str], older: timedelta | None = None) -> int:
-        """Remove partials that no row knows, and uploads that were begun over a day ago."""
-        return await self._spool.sweep(keep, older) + await self._abort_stale_uploads()
-
-    async def _abort_stale_uploads(self) -> int:
-        before, count = self._now() - _STALE_UPLOAD_AFTER, 0
-        async for upload in self._bucket.uploads():
-            if upload.begun_at < before and upload.path not in self._uploading:
-                await self._bucket.abort(upload.path, upload.id)
-                count += 1
-        return count
+        """Remove partials that no row knows, and uploads that received nothing for a day."""
+        return await self._spool.sweep(keep, older) + await abort_stale_uploads(self._bucket, self._now())

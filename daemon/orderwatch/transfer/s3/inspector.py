@@ -88,9 +88,8 @@ class S3Inspector:
         await self._fetch(path, found.size)
         copy = f"{_INTO}/{PurePosixPath(path).name}"
         await self._local.quarantine(copy, f"{reason}\nwas {self._bucket.root / path}")
-        if await self._bucket.head(path) != found:
+        if await self._bucket.head(path) != found or not await self._bucket.delete(path, found.etag):
             raise DiskError(f"{self._bucket.root / path} was changed meanwhile: verify again")
-        await self._bucket.delete(path)
 
     async def write_sidecar(self, path: str, content: bytes, temporary: str) -> None:
         del temporary  # an object is complete, or not there

@@ -4,7 +4,6 @@ The order of the steps is the crash protocol of docs/s3.md: whatever of them a k
 next attempt adopts or repeats it.
 """
 
-import asyncio
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -49,15 +48,16 @@ class Publication:
     may_act: MayAct
     on_bytes: Callable[[int], object]
     _is_described: bool = field(default=False, init=False)
-    _has_described: bool = field(default=False, init=False)  # there was no sidecar before
+    _created: str | None = field(default=None, init=False)  # the ETag of a sidecar that was not there before
 
     async def run(self, *, resumed: bool) -> bool:
         """Publish; returns False if another file has the name."""
         try:
             await self._run(resumed=resumed)
         except _NameTakenError:
-            if self._has_described:
-                await self.bucket.delete(sidecar_of(self.path))
+            if self._created:
+                self._require_lease()
+                await self.bucket.delete(sidecar_of(self.path), self._created)
             return False
         return True
 
@@ -92,13 +92,13 @@ class Publication:
 
     async def _put(self) -> None:
         reader = Reader(self.part)
-        content, crc = await asyncio.to_thread(reader.read, self.checked.size)
-        reader.require(self.checked)
-        await self._describe()
-        self._require_lease()
-        with _undecided():
-            if not await self.bucket.put(self.path, content, crc, sha256=self.checked.sha256):
-                raise _UndecidedError
+        async with self.sender.reading(reader, self.checked.size) as (content, crc):
+            reader.require(self.checked)
+            await self._describe()
+            self._require_lease()
+            with _undecided():
+                if not await self.bucket.put(self.path, content, crc, sha256=self.checked.sha256):
+                    raise _UndecidedError
         self.on_bytes(self.checked.size)
 
     async def _upload(self) -> None:
@@ -134,9 +134,8 @@ class Publication:
             return
         self._require_lease()
         path, crc = sidecar_of(self.path), zlib_library.crc32(self.sidecar)
-        if await self.bucket.put(path, self.sidecar, crc):
-            self._has_described = True
-        else:
+        self._created = await self.bucket.put(path, self.sidecar, crc)
+        if self._created is None:
             etag = await self._require_own_sidecar()
             if etag is None or not await self.bucket.put(path, self.sidecar, crc, instead_of=etag):
                 raise S3Error(f"{self.bucket.root / path} was changed meanwhile")

@@ -1,9 +1,10 @@
-"""Sends a file to a bucket: small ones at once, others in parts, whose number in memory is limited."""
+"""Sends files to a bucket, small ones whole and others in parts; the bytes in memory are limited."""
 
 import asyncio
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,7 +63,7 @@ class Reader:
 
 
 class Sender:
-    """Sends the parts of all files of a process."""
+    """Reads and sends all files of a process."""
 
     def __init__(self) -> None:
         self._room = asyncio.Condition()
@@ -90,8 +91,16 @@ class Sender:
             raise group.exceptions[0] from group
         return sorted(sent)
 
+    @asynccontextmanager
+    async def reading(self, reader: Reader, size: int) -> AsyncIterator[Block]:
+        """Read the next bytes once there is room for them in memory; it is theirs until the end."""
+        block = await self._take(reader, size)
+        try:
+            yield block
+        finally:
+            await self._give(size)
+
     async def _take(self, reader: Reader, size: int) -> Block:
-        """Read the next part once there is room for it in memory."""
         async with self._room:
             await self._room.wait_for(lambda: self._has_room(size))
             self._buffered += size

@@ -6,6 +6,7 @@ import orderwatch
 from orderwatch.core.model import OrderState
 from orderwatch.ports.queries import Sort
 from orderwatch.web.actions.description import ANSWERS, action_paths
+from orderwatch.web.agenda.json_types import AgendaJson
 from orderwatch.web.api.json_schema import Schema, components, reference, refusals
 from orderwatch.web.api.json_types import (
     AccountsJson,
@@ -19,6 +20,7 @@ from orderwatch.web.api.json_types import (
 )
 from orderwatch.web.api.params import MAX_CHARACTERS, MAX_LIMIT, MAX_OFFSET
 from orderwatch.web.files.description import file_paths
+from orderwatch.web.queue.json_types import QueueJson
 from orderwatch.web.row_numbers import MAX_ROW_NUMBER
 
 _SCHEMES: Schema = {
@@ -34,6 +36,8 @@ _ANSWERS = (
     AccountsJson,
     HostsJson,
     TransfersJson,
+    QueueJson,
+    AgendaJson,
     *ANSWERS,
     ErrorJson,
 )
@@ -49,6 +53,18 @@ def _parameter(name: str, schema: Schema, text: str, within: str = "query") -> S
 
 
 _LIMITED: Schema = {"type": "string", "maxLength": MAX_CHARACTERS, "pattern": r"^[^\u0000]*$"}
+_PART = [
+    _parameter(
+        "offset",
+        {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0},
+        "The number of entries before the part.",
+    ),
+    _parameter(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 100},
+        "The number of entries of the part.",
+    ),
+]
 _SEARCH = [
     _parameter("text", _LIMITED, "Part of an id or name of order, project, satellite, capture or scene."),
     _parameter("account", _LIMITED, "Only orders of this account."),
@@ -58,16 +74,14 @@ _SEARCH = [
     _parameter("attention", {"type": "boolean", "default": False}, "Only orders that need a person."),
     _parameter("sort", {**_one_of(Sort), "default": "order_id"}, "Orders without such a value are last."),
     _parameter("descending", {"type": "boolean", "default": False}, "Reverses the order."),
-    _parameter(
-        "offset",
-        {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0},
-        "The number of orders before the page.",
-    ),
-    _parameter(
-        "limit",
-        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 100},
-        "The number of orders on the page.",
-    ),
+    *_PART,
+]
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_PERIOD = [
+    _parameter("since", _TIME, "The begin of the period; by default seven days ago."),
+    _parameter("until", _TIME, "Its end; by default in thirty days."),
+    _parameter("account", _LIMITED, "Only orders of this account."),
+    _parameter("project", _LIMITED, "Only orders of this project."),
 ]
 _ORDER = [
     _parameter("account", _TEXT, "The account's name.", "path"),
@@ -94,6 +108,8 @@ def description() -> Schema:
             "/api/accounts": _get("The accounts, and the daemon's last sign of life.", AccountsJson),
             "/api/hosts": _get("The hosts that run on this database, and what each does.", HostsJson),
             "/api/transfers": _get("Downloads in progress.", TransfersJson),
+            "/api/queue": _get("What is still to be downloaded, and why it waits.", QueueJson, _PART),
+            "/api/agenda": _get("Windows, captures and publications of a period.", AgendaJson, _PERIOD),
             "/api/events": _events(),
             "/api/openapi.json": _get("This description.", None),
             **action_paths(),
@@ -126,7 +142,8 @@ def _answer(text: str, schema: Schema) -> Schema:
 def _events() -> Schema:
     text = (
         "Server-sent events: each recorded status change without a name and with its number as `id`; also "
-        "`touched` and `transfers`; `lagged` if the viewer missed too much and must reload everything."
+        "`touched`, `attention` and `transfers`; `lagged` if the viewer missed too much and must reload "
+        "everything."
     )
     stream = {"description": text, "content": {"text/event-stream": {"schema": _TEXT}}}
     answers = {

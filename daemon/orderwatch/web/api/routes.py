@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import wraps
 from http import HTTPStatus
 
 import orjson
@@ -28,12 +27,12 @@ from orderwatch.core.serializers import (
 )
 from orderwatch.ports import Detail, Store
 from orderwatch.ports.queries import Found, Search
+from orderwatch.web.api.answers import JSON, Handler, error, respond, with_json_errors
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.events import events
 from orderwatch.web.api.json_types import (
     AccountsJson,
     AttentionJson,
-    ErrorJson,
     ExplainedOrderJson,
     HostsJson,
     OrdersJson,
@@ -41,13 +40,12 @@ from orderwatch.web.api.json_types import (
     TransfersJson,
 )
 from orderwatch.web.api.openapi import description
-from orderwatch.web.api.params import ParameterError, nothing_of, query_of, search_of
+from orderwatch.web.api.params import nothing_of, query_of, search_of
 from orderwatch.web.server.etag import answered
 
-_JSON = "application/json"
+API = "/api/"
 _MAX_FILES_AT_ONCE = 2000
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")  # in a path of the description
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Attention = Callable[[], Awaitable[Sequence[Concern]]]
 Explained = Callable[[Order], Awaitable[Facts]]
 Alive = Callable[[], DaemonStatus]
@@ -78,27 +76,22 @@ def api(
     }
 
     def add(app: web.Application) -> None:
+        app.middlewares.append(_json_not_found)
         for path, handler in handlers.items():
-            app.router.add_get(_PLACEHOLDER.sub(r"{\1:[^/]+}", path), _with_json_errors(handler))
+            app.router.add_get(_PLACEHOLDER.sub(r"{\1:[^/]+}", path), with_json_errors(handler))
 
     return add
 
 
-def _with_json_errors(handler: Handler) -> Handler:
-    """Returns a handler that answers invalid parameters with JSON."""
-
-    @wraps(handler)
-    async def answer(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except ParameterError as error:
-            return _error(HTTPStatus.BAD_REQUEST, str(error))
-
-    return answer
-
-
-def _error(status: HTTPStatus, text: str) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(ErrorJson(error=text)), content_type=_JSON)
+@web.middleware
+async def _json_not_found(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers unknown paths of the API with JSON, to browsers too."""
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        if not request.path.startswith(API):
+            raise
+        return error(HTTPStatus.NOT_FOUND, "no such resource")
 
 
 class _Api:
@@ -130,7 +123,7 @@ class _Api:
             offset=search.offset,
             next=following,
         )
-        response = await _respond(request, page)
+        response = await respond(request, page)
         if following is not None:
             response.headers[hdrs.LINK] = f'<{following}>; rel="next"'
         return response
@@ -149,22 +142,22 @@ class _Api:
         account, order_id = request.match_info["account"], request.match_info["order_id"]
         order = await self._records.orders.get(account, order_id)
         if order is None:
-            return _error(HTTPStatus.NOT_FOUND, "no such order")
+            return error(HTTPStatus.NOT_FOUND, "no such order")
         facts = await self._explained(order)
         history = [
             transition_to_dict(move) for move in await self._records.history.of_order(order.order_id, account)
         ]
-        return await _respond(request, ExplainedOrderJson(**explanation_to_dict(facts), history=history))
+        return await respond(request, ExplainedOrderJson(**explanation_to_dict(facts), history=history))
 
     async def attention(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
         concerns = [concern_to_dict(concern) for concern in await self._attention()]
-        return await _respond(request, AttentionJson(attention=concerns))
+        return await respond(request, AttentionJson(attention=concerns))
 
     async def problems(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
         problems = [problem_to_dict(problem) for problem in (await self._records.outbox.problems()).values()]
-        return await _respond(request, ProblemsJson(problems=problems))
+        return await respond(request, ProblemsJson(problems=problems))
 
     async def accounts(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
@@ -173,27 +166,23 @@ class _Api:
             for name, state in sorted((await self._records.accounts.states()).items())
         ]
         pauses = [pause_to_dict(pause) for pause in (await self._records.actions.pauses()).all]
-        return await _respond(
+        return await respond(
             request,
             AccountsJson(daemon=daemon_status_to_dict(self._alive()), accounts=accounts, pauses=pauses),
         )
 
     async def hosts(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
-        return await _respond(request, HostsJson(hosts=[host_to_dict(host) for host in await self._hosts()]))
+        return await respond(request, HostsJson(hosts=[host_to_dict(host) for host in await self._hosts()]))
 
     async def transfers(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
         transfers = [transfer_to_dict(transfer) for transfer in await self._changes.transfers()]
-        return await _respond(request, TransfersJson(transfers=transfers))
+        return await respond(request, TransfersJson(transfers=transfers))
 
     async def openapi(self, request: web.Request) -> web.Response:
         nothing_of(request.query.items())
-        return await answered(request, orjson.dumps(description()), _JSON)
-
-
-async def _respond(request: web.Request, body: Mapping[str, object]) -> web.Response:
-    return await answered(request, await asyncio.to_thread(orjson.dumps, body), _JSON)
+        return await answered(request, orjson.dumps(description()), JSON)
 
 
 def _next_page(search: Search, total: int) -> str | None:

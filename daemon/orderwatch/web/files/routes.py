@@ -68,5 +68,5 @@ def _wanted(request: web.Request, delivery: Delivery) -> ByteRange | None:
     except UnsatisfiableError as error:
         headers = {hdrs.CONTENT_RANGE: f"bytes */{size}"}
         raise web.HTTPRequestRangeNotSatisfiable(
-            text=f"416: the file has {size} bytes\n", headers=headers
+            text="416: the file ends before this range begins\n", headers=headers
         ) from error

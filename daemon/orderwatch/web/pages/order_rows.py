@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from jinja2 import Environment
 from markupsafe import Markup
 
 from orderwatch.core.attention.concern import Concern, Reason
@@ -48,9 +47,8 @@ class _Row(NamedTuple):
 
 
 class OrderRows:
-    def __init__(self, records: Store, engine: Environment | None = None) -> None:
+    def __init__(self, records: Store) -> None:
         self._records = records
-        self._template = (engine or templates()).get_template("row.html")
         self._kept: dict[tuple[int, tuple[Sort, ...]], _Row] = {}  # the last used ones last
 
     async def rows(self, found: FoundRows, facts: TableFacts) -> Sequence[Markup]:
@@ -71,12 +69,16 @@ class OrderRows:
 
     def _row(self, order: Order, facts: TableFacts) -> _Row:
         names = (order.account, order.order_id)
-        html = self._template.render(
-            order=order,
-            now=facts.now,
-            lag=facts.lags.of(order.product),
-            concerns=facts.concerns.get(names, ()),
-            extra=facts.extra,
+        html = (
+            templates()
+            .get_template("row.html")
+            .render(
+                order=order,
+                now=facts.now,
+                lag=facts.lags.of(order.product),
+                concerns=facts.concerns.get(names, ()),
+                extra=facts.extra,
+            )
         )
         return _Row(names, order.version, facts.reasons(names), facts.now, Markup(html))  # noqa: S704 - escaped
 

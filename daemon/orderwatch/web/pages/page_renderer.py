@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
-
-from jinja2 import Environment
 
 import orderwatch
 from orderwatch.errors import DatabaseError
@@ -28,6 +26,8 @@ class PageLink(NamedTuple):
 
 NAVIGATION = (
     PageLink("orders", "/", "Orders"),
+    PageLink("queue", "/queue", "Queue"),
+    PageLink("agenda", "/agenda", "Agenda"),
     PageLink("events", "/events", "Events"),
 )
 
@@ -38,7 +38,6 @@ class PageRenderer:
 
     _overview: Callable[[], Awaitable[Overview]]
     _now: Callable[[], datetime]
-    _templates: Environment = field(default_factory=templates)
 
     async def page(self, template: str, *, here: str, **facts: object) -> Packed:
         """Returns a page for several viewers; `here` is its entry of the navigation."""
@@ -56,7 +55,7 @@ class PageRenderer:
 
     async def _draw(self, template: str, **facts: object) -> str:
         draw = partial(
-            self._templates.get_template(template).render,
+            templates().get_template(template).render,
             now=self._now(),
             version=orderwatch.__version__,
             navigation=NAVIGATION,

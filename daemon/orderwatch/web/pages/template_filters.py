@@ -5,20 +5,25 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path, PurePosixPath
 from shlex import quote as quote_for_shell
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from orderwatch.core.attention.concern import Concern
+from orderwatch.core.agenda.entries import Entry, EntryKind
+from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.core.deliveries.sidecar import zulu
-from orderwatch.core.formatting import ago, format_bytes, format_duration, format_time, printable, until
+from orderwatch.core.formatting import format_bytes, format_duration, format_time, printable
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, FileCount, Order, Transition
 from orderwatch.core.orders.completeness import DisplayState, display_state
 from orderwatch.core.orders.listed_files import files_in_words, listed_files
 from orderwatch.core.orders.publication_lag import Lag
 from orderwatch.core.orders.timeline import Span, Timeline, timeline
+from orderwatch.core.queue.report import QueueOrder, Why
 from orderwatch.web.files.routes import file_of
+from orderwatch.web.pages.text_filters import TEXT_FILTERS
 from orderwatch.web.pages.thumbnails import picture_of
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 _OF_DELIVERIES = {
@@ -34,11 +39,25 @@ _OF_CAPTURES = {
     CapturePhase.PROCESSING: DisplayState.MOVING,
     CapturePhase.PUBLISHED: DisplayState.STORED,
 }
+_CARDS = {"tree": "/#space", "space": "/#space", "host": "/#hosts"}  # by the subject of a problem's event
+_OF_REASONS = {
+    Why.FETCHING: DisplayState.MOVING,
+    Why.TURN: DisplayState.WAITING,
+    Why.RETRY: DisplayState.MOVING,
+    Why.PAUSED: DisplayState.WAITING,
+}
+_OF_ENTRIES = {
+    EntryKind.WINDOW: DisplayState.WAITING,
+    EntryKind.CAPTURE: DisplayState.PLANNED,
+    EntryKind.PUBLICATION: DisplayState.MOVING,
+}
 
 
 @cache
-def templates() -> Environment:
+def templates() -> "Environment":
     """Returns the templates: escaped, strict about missing values, and compiled once."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - with the first viewer
+
     found = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -51,9 +70,19 @@ def templates() -> Environment:
     return found
 
 
-def page_of(order: Order | Transition | Concern) -> str:
+def page_of(order: Order | Transition | Concern | Delivery | QueueOrder | Entry) -> str:
     """Returns the path of the order's page, with the account quoted."""
     return f"/orders/{quote(order.account or '', safe='')}/{quote(order.order_id or '', safe='')}"
+
+
+def cause_of(concern: Concern) -> str | None:
+    """Returns where the page shows what a concern is about."""
+    if concern.order_id is not None and concern.account is not None:
+        return f"{page_of(concern)}#why"
+    if concern.account is not None:
+        return f"/?account={quote(concern.account, safe='')}"
+    subject = (concern.name or "").partition(".")[0]
+    return _CARDS.get(subject) if concern.reason is Reason.PROBLEM else None
 
 
 def _plain(text: str | None) -> str:
@@ -126,16 +155,22 @@ def _state_colour(order: Order) -> DisplayState:
     return DisplayState.ENDED if found is DisplayState.TROUBLE else found
 
 
+def _entry_colour(entry: Entry) -> DisplayState:
+    if entry.void or entry.state == "late":
+        return DisplayState.TROUBLE
+    return DisplayState.STORED if entry.state == "published" else _OF_ENTRIES[entry.kind]
+
+
 def _anchor(order: Order) -> str:
     return f"order-{quote(order.account, safe='')}-{quote(order.order_id, safe='')}"
 
 
 _FILTERS: Mapping[str, Callable[..., object]] = {
     "shell_word": _shell_word,
-    "ago": ago,
-    "ahead": until,
     "amount": format_bytes,
     "anchor": _anchor,
+    "cause": cause_of,
+    "capture_anchor": lambda capture: f"capture-{quote(capture.capture_id, safe='')}",
     "capture_colour": _capture_colour,
     "counted": files_in_words,
     "delivery_colour": _delivery_colour,
@@ -145,6 +180,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "in_words": _in_words,
     "moment": format_time,
     "name_of": lambda path: PurePosixPath(path).name,
+    "number": "{:,}".format,
     "page": page_of,
     "percent": _percent,
     "thumbnail": picture_of,
@@ -155,6 +191,9 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "tick": _tick,
     "timeline": _timeline,
     "state_colour": _state_colour,
+    "entry_colour": _entry_colour,
+    "why_colour": lambda why: _OF_REASONS.get(why, DisplayState.TROUBLE),
     "width": _width,
     "zulu": zulu,
+    **TEXT_FILTERS,
 }

@@ -11,15 +11,16 @@ from aiohttp import hdrs, web
 from orderwatch.core.attention.attention import by_order
 from orderwatch.core.deliveries.bandwidth import Progress
 from orderwatch.core.model import Order
-from orderwatch.core.orders.explain import Evidence
+from orderwatch.core.orders.explain import Evidence, gist
 from orderwatch.core.orders.publication_lag import Lags
-from orderwatch.core.orders.recent_changes import fold_changes, single_change
+from orderwatch.core.orders.recent_changes import changes_by_subject, fold_changes
 from orderwatch.core.orders.timeline import timeline
 from orderwatch.errors import DatabaseError
 from orderwatch.ports import Detail, Store
 from orderwatch.ports.dashboard import Overview
 from orderwatch.ports.queries import Sort
 from orderwatch.web.actions.access import shown_actions
+from orderwatch.web.api.routes import API
 from orderwatch.web.pages.map import MAX_ORDERS, OrderMap, collection, features_of
 from orderwatch.web.pages.order_rows import OrderRows, TableFacts
 from orderwatch.web.pages.page_renderer import PageRenderer
@@ -136,6 +137,7 @@ class Views:
         """Returns the page of one order."""
         order = await self._requested_order(request, Detail.LISTED)
         moves = await self.records.history.folded(order.order_id, order.account)
+        evidence = await self.explain(order)
         lags, now, overview = await self.learned(), self.now(), await self.overview()
         return await self._renderer.page(
             "order.html",
@@ -146,8 +148,9 @@ class Views:
             overview=overview,
             concerns=by_order(overview.attention),
             line=timeline(order, now, lags.of(order.product)),
-            evidence=await self.explain(order),
-            history=[single_change(*move) for move in reversed(moves)],
+            evidence=evidence,
+            gist=gist(evidence),
+            history=changes_by_subject(moves),
             pictures=await self.records.deliveries.pictures(order.account, order.order_id, _MAX_PICTURES),
             of_many=False,
         )
@@ -178,7 +181,7 @@ class Views:
         except web.HTTPNotFound as missing:
             if not _is_browser(request):
                 raise
-            return await self._error_page("missing.html", HTTPStatus.NOT_FOUND, (missing.text or "").strip())
+            return await self._error_page("missing.html", HTTPStatus.NOT_FOUND, _words(missing))
         except DatabaseError as error:
             if not _is_browser(request):
                 raise
@@ -196,5 +199,11 @@ class Views:
         return order
 
 
+def _words(missing: web.HTTPNotFound) -> str:
+    """Returns what is missing, as a sentence."""
+    _, _, what = (missing.text or "").strip().partition(": ")
+    return "No page has this address." if what == "Not Found" else f"{what.capitalize()}."
+
+
 def _is_browser(request: web.Request) -> bool:
-    return "text/html" in request.headers.get(hdrs.ACCEPT, "")
+    return not request.path.startswith(API) and "text/html" in request.headers.get(hdrs.ACCEPT, "")

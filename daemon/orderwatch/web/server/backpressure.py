@@ -18,9 +18,12 @@ class Backpressure:
     def admits(self, request: web.Request, answer: web.StreamResponse) -> bool:
         """Returns whether the answer may be written now; one above the limit only while nothing waits."""
         size = answer.content_length or 0
-        waiting = sum(transport.get_write_buffer_size() for transport in self._transports)
-        if size > _SMALL_ANSWER_BYTES and waiting and waiting + size > _MAX_WAITING_BYTES:
+        if size > _SMALL_ANSWER_BYTES and not self._has_room(size):
             return False
         if isinstance(request.transport, asyncio.WriteTransport):
             self._transports.add(request.transport)
         return True
+
+    def _has_room(self, size: int) -> bool:
+        waiting = sum(transport.get_write_buffer_size() for transport in self._transports)
+        return not waiting or waiting + size <= _MAX_WAITING_BYTES

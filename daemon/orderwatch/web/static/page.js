@@ -40,6 +40,7 @@
   }
 
   function replace(fresh) {
+    document.dispatchEvent(new CustomEvent("page-read", { detail: fresh }));
     const held = moved;
     const focused = document.activeElement;
     const redrawn = reloadAll || held.size > 0 || mapOf(document) !== mapOf(fresh);
@@ -72,8 +73,9 @@
       old.nodeValue = fresh.nodeValue;
       return;
     }
-    for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
-    for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    const folds = old.nodeName === "DETAILS"; // the viewer opened or closed it
+    for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !(folds && name === "open")) old.removeAttribute(name);
+    for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value && !(folds && name === "open")) old.setAttribute(name, value);
     const named = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
     let at = old.firstChild;
     for (const child of [...fresh.childNodes]) {
@@ -207,8 +209,9 @@
     };
     events.addEventListener("lagged", () => { reloadAll = true; later(1000); });
     events.addEventListener("transfers", (event) => {
-      if (mine ? JSON.parse(event.data).transfers.some(isMine) : document.getElementById("header")) later(5000);
+      if (mine ? JSON.parse(event.data).transfers.some(isMine) : document.querySelector("#header, #queue")) later(5000);
     });
+    events.addEventListener("attention", () => later(250)); // the verdict of every page
     events.addEventListener("touched", (event) => {
       if (JSON.parse(event.data).orders.some(([account, order_id]) => (mine ? isMine({ account, order_id }) : rowOf(`${account}/${order_id}`)))) later(5000);
     });

@@ -1,0 +1,1 @@
+"""The queue: its page, and its path of the API."""
