@@ -1,6 +1,7 @@
 """What PostgreSQL does otherwise than SQLite, and would be noticed late."""
 
 import asyncio
+import socket
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests import postgres
 from tests.databases import new_database
 from tests.db.kit import NOW, a_delivery, an_order, facts, held, want
 
+from orderwatch.config.settings import _MIN_LEASE
 from orderwatch.core.database_location import PostgresServer
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.engines import postgres as engine
@@ -156,3 +158,21 @@ def _rows_read(plan: Any) -> int:  # noqa: ANN401 - a document
     """Rows of every step of a plan, as often as it ran."""
     read: float = plan["Actual Rows"] * plan["Actual Loops"] + plan.get("Rows Removed by Join Filter", 0)
     return round(read + sum(_rows_read(part) for part in plan.get("Plans", ())))
+
+
+async def test_a_connection_that_only_listens_notices_a_server_that_is_gone_without_a_word(
+    database: PostgresServer,
+) -> None:
+    """The kernel's probes end it; asyncpg 0.32 leaves them off."""
+    connection = await engine._connect(database)
+    way = connection._transport.get_extra_info("socket")
+    assert way.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    found = {name: way.getsockopt(*name) for name in engine._SOCKET_OPTIONS}
+    assert found == engine._SOCKET_OPTIONS
+    await connection.close()
+
+
+def test_a_host_that_is_stopped_in_its_turn_ends_no_lease_of_another() -> None:
+    """Another one has beaten up to a quarter of a lease before, and its own is over a sixth early."""
+    held = float(engine._SETTINGS["idle_in_transaction_session_timeout"].removesuffix("s"))
+    assert held < _MIN_LEASE.total_seconds() * (1 - 1 / 4 - 1 / 6)
