@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import update
+from sqlalchemy import Interval, literal, update
 from tests.databases import ON_POSTGRES, of_either_engine
 
 from orderwatch.core.database_location import DatabaseLocation
@@ -84,9 +84,10 @@ EVERYTHING = patterns(project_name="*")
 async def age_beats(store: Store, by: timedelta) -> None:
     """Have time pass for the leases of hosts and shifts on PostgreSQL, whose clock no test moves."""
     if ON_POSTGRES:
+        span = literal(by, Interval())
         await store.database.execute(
-            update(hosts).values(seen_at=hosts.c.seen_at - by),
-            update(shifts).values(lease_until=shifts.c.lease_until - by),
+            update(hosts).values(seen_at=hosts.c.seen_at - span),
+            update(shifts).values(lease_until=shifts.c.lease_until - span),
         )
 
 
