@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Keep compiled files; otherwise each worker and process of the tests compiles them again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-postgres pythons sweep chaos soak check bench lint types imports format docs man screenshots lock wheel deb clean
+.PHONY: help demo test test-postgres pythons sweep chaos soak check bench bench-s3 lint types imports format docs man screenshots lock wheel deb clean
 
 help:
 	@echo "make demo    run the daemon against the simulated provider"
@@ -19,6 +19,7 @@ help:
 	@echo "make soak    run thirty days of an account in about fifteen minutes; fail if memory or log grow"
 	@echo "make check   run tests, lint, types and import rules"
 	@echo "make bench   measure cost and speed of polling, downloads, viewers, many files and the catalog; about 40 minutes"
+	@echo "make bench-s3  compare deliveries into S3 with aws s3 cp, in BENCH_AWS; about 10 minutes"
 	@echo "make format  format the code"
 	@echo "make docs    generate docs/configuration.md and config.schema.json from the settings and config.example.toml"
 	@echo "make man     generate man/orderwatch.1 from the commands"
@@ -101,7 +102,11 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.pages 10000 10
 	$(BIN)/python benchmarks/transfer.py
 	$(BIN)/python benchmarks/catalogue.py
+	$(BIN)/python benchmarks/store.py
 	$(BIN)/python -m benchmarks.cluster
+
+bench-s3: $(READY)
+	$(BIN)/python -m benchmarks.s3
 
 lint: $(READY)
 	$(BIN)/ruff check .
