@@ -89,6 +89,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.pages 10000 10
 	$(BIN)/python benchmarks/transfer.py
 	$(BIN)/python benchmarks/catalogue.py
+	$(BIN)/python benchmarks/store.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -17,7 +17,6 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.util import greenlet_spawn
 
 from orderwatch.core.database_location import PostgresServer
-from orderwatch.db.mappers import parse_json
 from orderwatch.errors import BusyError, ConfigError, DatabaseError
 
 R = TypeVar("R")
@@ -132,7 +131,6 @@ def _engine(server: PostgresServer, isolation: str, **pool: Any) -> Engine:  # n
         URL.create("postgresql+asyncpg"),
         connect_args={"async_creator_fn": connect},
         isolation_level=isolation,
-        json_deserializer=parse_json,
         **pool,
     )
     event.listen(engine, "before_cursor_execute", _without_nul, retval=True)
