@@ -40,7 +40,6 @@ _VERSIONS = select(deliveries).where(_IS_VERSION).order_by(deliveries.c.version)
 _CHANGE = update(deliveries).where(IS_ROW, HAS_FENCE)
 _MOVE = _CHANGE.where(deliveries.c.state == bindparam("of_state"))
 _NEXT_CLAIM = _MOVE.values(fence=deliveries.c.fence + 1)
-_HOLDER = select(deliveries.c.state, deliveries.c.fence, deliveries.c.owner).where(IS_ROW)
 _SAME_CAPTURE = (
     select(deliveries)
     .where(
@@ -89,7 +88,6 @@ class Deliveries:
         self._database = database
         self._outbox = outbox
         self._boot = boot
-        self._claimants: dict[Claim, list[Delivery]] = {}  # of claims under way, the unit that was last
 
     async def in_states(self, *states: DeliveryState, account: str | None = None) -> Sequence[Delivery]:
         query = select(deliveries).where(deliveries.c.state.in_(states)).order_by(deliveries.c.id)
@@ -179,38 +177,11 @@ class Deliveries:
     async def _claim(
         self, find: Callable[[Connection, datetime], list[Delivery]], now: datetime, lease: timedelta
     ) -> list[Delivery]:
-        """Claim what is found, once, even if the unit runs again after its commit: the answer may be lost."""
-        claimed: list[Delivery] = []
-
         def work(db: Connection) -> list[Delivery]:
-            if not self._is_committed(db, claimed):
-                self._forget(claimed)
-                at = moment(db, now)
-                claimed[:] = _claim(db, find(db, at), now, {"owner": self._boot, "lease_until": at + lease})
-                self._claimants.update((one.claim, claimed) for one in claimed)
-            return claimed
+            at = moment(db, now)
+            return _claim(db, find(db, at), now, {"owner": self._boot, "lease_until": at + lease})
 
-        try:
-            return await self._database.write(work)
-        finally:
-            self._forget(claimed)
-
-    def _is_committed(self, db: Connection, claimed: list[Delivery]) -> bool:
-        """Return whether a claim that is run again was committed: only the answer was lost.
-
-        Otherwise another host, or another unit of this one, may have made a claim with the same fence since.
-        """
-        if not claimed or any(self._claimants.get(one.claim) is not claimed for one in claimed):
-            return False
-        rows = [db.execute(_HOLDER, key_of(one)).one_or_none() for one in claimed]
-        return [tuple(row) if row else None for row in rows] == [
-            (DeliveryState.FETCHING, one.fence, self._boot) for one in claimed
-        ]
-
-    def _forget(self, claimed: list[Delivery]) -> None:
-        for one in claimed:
-            if self._claimants.get(one.claim) is claimed:
-                del self._claimants[one.claim]
+        return await self._database.write(work)
 
     async def intend_all(
         self, intended: Sequence[Delivery], paths: Sequence[str], root: str | None
