@@ -27,6 +27,8 @@ from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import Store, open_dashboard_reader, open_store
 from orderwatch.ports.dashboard import AccountSeen, Overview, TreeSeen
 from orderwatch.transfer.tree.stored_file import open_stored
+from orderwatch.web.agenda.agenda_reader import AgendaReader
+from orderwatch.web.agenda.routes import AgendaRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.files.routes import FileRoutes
@@ -122,10 +124,13 @@ async def served(
         )
         renderer, sharing = PageRenderer(overview, now), ResponseCache(lambda: changes.newest)
         queue_routes = QueueRoutes(queue.read, renderer, sharing)
+        agenda = AgendaReader(records=gallery, learned=learned, now=now)
+        agenda_routes = AgendaRoutes(agenda.read, gallery, renderer, sharing, now)
         stored = FileRoutes(gallery, lambda delivery: open_stored(database.parent, delivery))
         thumbnails = Thumbnails(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
         add = api(gallery, explained, attention, changes, partial(read_daemon_status, database), hosts=hosts)
-        routes = (add, views.add_to, queue_routes.add_to, thumbnails.add_to, stored.add_to, add_static)
+        planned = (queue_routes.add_to, agenda_routes.add_to)
+        routes = (add, views.add_to, *planned, thumbnails.add_to, stored.add_to, add_static)
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving("127.0.0.1:0", pages, token=token, actions=actions, files=files) as port:
             yield Served(port, store, gallery, look)

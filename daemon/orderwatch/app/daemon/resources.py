@@ -35,6 +35,8 @@ from orderwatch.service.polling.poller import SweepResult
 from orderwatch.service.wakeup import Wakeup
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.web.actions.routes import ActionRoutes
+from orderwatch.web.agenda.agenda_reader import AgendaReader
+from orderwatch.web.agenda.routes import AgendaRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.files.routes import FileRoutes
@@ -165,6 +167,8 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             now=clock.now,
         )
         queue_routes = QueueRoutes(queue.read, renderer, sharing)
+        agenda = AgendaReader(records=reader, learned=dashboard.learned, now=clock.now)
+        agenda_routes = AgendaRoutes(agenda.read, reader, renderer, sharing, clock.now)
         thumbnails, files = Thumbnails(reader, dashboard.picture), FileRoutes(reader, dashboard.open_file)
         api_routes = api(
             reader,
@@ -191,6 +195,7 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
                 add_static,
                 views.add_to,
                 queue_routes.add_to,
+                agenda_routes.add_to,
                 thumbnails.add_to,
                 files.add_to,
                 api_routes,
