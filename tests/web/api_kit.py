@@ -125,7 +125,7 @@ async def served(
         renderer = PageRenderer(overview, now)
         queue_routes = QueueRoutes(queue.read, renderer, sharing)
         pictures = GalleryPages(records=gallery, renderer=renderer, sharing=sharing)
-        stored = FileRoutes(gallery, lambda delivery: open_stored(database.parent, delivery))
+        stored = FileRoutes(gallery, lambda delivery: open_stored(database.parent, delivery), no_link)
         thumbnails = Thumbnails(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
         add = api(gallery, explained, attention, changes, partial(read_daemon_status, database), hosts=hosts)
         parts = (views, queue_routes, pictures, thumbnails, stored)
@@ -133,6 +133,10 @@ async def served(
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving("127.0.0.1:0", pages, token=token, actions=actions, files=files) as port:
             yield Served(port, store, gallery, look)
+
+
+async def no_link(*_asked: object) -> None:
+    """Every file is on this machine."""
 
 
 def _read(folder: Path, delivery: Delivery) -> bytes | None:

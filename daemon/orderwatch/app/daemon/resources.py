@@ -167,7 +167,10 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             now=clock.now,
         )
         queue_routes = QueueRoutes(queue.read, renderer, sharing)
-        thumbnails, files = Thumbnails(reader, dashboard.picture), FileRoutes(reader, dashboard.open_file)
+        thumbnails, files = (
+            Thumbnails(reader, dashboard.picture),
+            FileRoutes(reader, dashboard.open_file, dashboard.link),
+        )
         pages = [add_static, *(part.add_to for part in (views, queue_routes, gallery, thumbnails, files))]
         api_routes = api(
             reader,
