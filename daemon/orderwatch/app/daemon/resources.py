@@ -171,7 +171,8 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
         queue_routes = QueueRoutes(queue.read, renderer, sharing)
         agenda = AgendaReader(records=reader, learned=dashboard.learned, now=clock.now)
         agenda_routes = AgendaRoutes(agenda.read, reader, renderer, sharing, clock.now)
-        thumbnails, files = Thumbnails(reader, dashboard.picture), FileRoutes(reader, dashboard.open_file)
+        thumbnails = Thumbnails(reader, dashboard.picture)
+        files = FileRoutes(reader, dashboard.open_file, dashboard.link)
         parts = (views, queue_routes, agenda_routes, gallery, thumbnails, files)
         pages = [add_static, *(part.add_to for part in parts)]
         api_routes = api(
