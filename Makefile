@@ -7,16 +7,19 @@ READY := $(VENV)/.ready
 # Keep compiled files; otherwise each worker and process of the tests compiles them again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test pythons sweep soak check bench lint types imports format docs man screenshots lock wheel deb clean
+.PHONY: help demo test test-postgres pythons sweep chaos soak check bench bench-s3 lint types imports format docs man screenshots lock wheel deb clean
 
 help:
 	@echo "make demo    run the daemon against the simulated provider"
 	@echo "make test    run every test"
+	@echo "make test-postgres  run the tests of the services on PostgreSQL, and the same ones on SQLite"
 	@echo "make pythons run every test on every installed Python from 3.11 to 3.14; name the missing ones"
 	@echo "make sweep   run EXAMPLES=400 random failures and restarts, and crashes and power cuts at every call; long"
+	@echo "make chaos   kill and stop four daemons at random, for SEEDS=10 seeds, and one daemon on SQLite; about 40 minutes"
 	@echo "make soak    run thirty days of an account in about fifteen minutes; fail if memory or log grow"
 	@echo "make check   run tests, lint, types and import rules"
 	@echo "make bench   measure cost and speed of polling, downloads, viewers, many files and the catalog; about 40 minutes"
+	@echo "make bench-s3  compare deliveries into S3 with aws s3 cp, in BENCH_AWS; about 10 minutes"
 	@echo "make format  format the code"
 	@echo "make docs    generate docs/configuration.md and config.schema.json from the settings and config.example.toml"
 	@echo "make man     generate man/orderwatch.1 from the commands"
@@ -54,6 +57,12 @@ demo: $(RUNS)
 test: $(READY)
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m "not long"
 
+# The counts are the same: what is about the file of SQLite is left out of both.
+test-postgres: $(READY)
+	for engine in sqlite postgresql; do \
+	  TEST_ENGINE=$$engine $(BIN)/python -m pytest -q -n 4 --dist worksteal -m "not sqlite and not long" tests/service || exit 1; \
+	done
+
 # Each has a separate virtual environment beside this one.
 PYTHONS ?= 3.11 3.12 3.13 3.14
 pythons:
@@ -74,6 +83,10 @@ sweep: $(READY)
 	  tests/provider/test_provider_mutations.py tests/provider/test_provider_sockets.py
 	FUZZ_SECONDS=$(FUZZ) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m long
 
+SEEDS ?= 10
+chaos: $(READY)
+	SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -s -m long tests/app/cluster/test_app_chaos.py
+
 # Memory, descriptors and log over DAYS simulated days; three days take a minute and a half.
 DAYS ?= 30
 soak: $(READY)
@@ -89,6 +102,11 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.pages 10000 10
 	$(BIN)/python benchmarks/transfer.py
 	$(BIN)/python benchmarks/catalogue.py
+	$(BIN)/python benchmarks/store.py
+	$(BIN)/python -m benchmarks.cluster
+
+bench-s3: $(READY)
+	$(BIN)/python -m benchmarks.s3
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -70,13 +70,13 @@ class Host:
 
 
 @contextmanager
-def host(folder: Path) -> Iterator[Host]:
+def host(folder: Path, rate: int = BYTES_PER_CONNECTION) -> Iterator[Host]:
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem"]
     run("openssl", "req", "-x509", *key, "-out", "cert.pem", "-days", "2", *names, cwd=folder)
     port = free_port()
     configuration = folder / "nginx.conf"
-    configuration.write_text(NGINX.format(folder=folder, port=port, rate=BYTES_PER_CONNECTION))
+    configuration.write_text(NGINX.format(folder=folder, port=port, rate=rate))
     with running("nginx", "-c", str(configuration)):
         time.sleep(0.5)
         yield Host(folder, f"https://localhost:{port}")
@@ -122,6 +122,7 @@ def orderwatch(
     parallel: int,
     per_order: int = FILES_PER_ORDER,
     python: str = sys.executable,
+    settings: Mapping[str, str] | None = None,
 ) -> Measurement:
     """Run a daemon until it has stored every file."""
     (work / "scenario.toml").write_text(scenario(names, storage, per_order))
@@ -129,19 +130,21 @@ def orderwatch(
     with running(sys.executable, "-m", "orderwatch", *simulate, cwd=work, stdout=subprocess.DEVNULL):
         while not (work / "config.toml").exists():
             time.sleep(0.05)
-        settings = {
+        environment = {
+            **served.environment,
             "ORDERWATCH_DELIVERY__PARALLEL": str(parallel),
             "ORDERWATCH_DELIVERY__KEEP_FREE": "0",
             "ORDERWATCH_LOG__FORMAT": "json",
             "ORDERWATCH_POLLING__INTERVAL": "5m",
             "ORDERWATCH_POLLING__REQUESTS_PER_SECOND": "1000",
+            **(settings or {}),
         }
         command = [python, str(HERE / "watched_daemon.py"), "--config", "config.toml", "run"]
         began = time.time()
         with running(
             *command,
             cwd=work,
-            env={**served.environment, **settings},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         ) as daemon:

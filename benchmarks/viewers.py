@@ -112,24 +112,30 @@ async def _events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[str, byt
             name, data = "", b""
 
 
+async def watch(base: str, seen: ViewerStats) -> None:
+    """Be a viewer with connections of its own, kept open as a browser keeps them."""
+    async with aiohttp.ClientSession(
+        base,
+        timeout=aiohttp.ClientTimeout(total=None),
+        headers={"Connection": "keep-alive"},
+        auto_decompress=False,
+    ) as session:
+        await Viewer(session, seen).run()
+
+
 def run_viewers(base: str, count: int, pipe: Pipe) -> None:
     """Run `count` viewers until the second message in the pipe; the first one resets the statistics."""
 
     async def run() -> None:
         os.nice(10)  # their work is not measured
         seen = ViewerStats()
-        unbounded = aiohttp.ClientTimeout(total=None)
-        connector = aiohttp.TCPConnector(limit=0, force_close=True)
-        async with aiohttp.ClientSession(
-            base, timeout=unbounded, connector=connector, auto_decompress=False
-        ) as session:
-            viewers = [asyncio.create_task(Viewer(session, seen).run()) for _ in range(count)]
-            await asyncio.to_thread(pipe.recv)
-            seen.__init__()  # type: ignore[misc]
-            await asyncio.to_thread(pipe.recv)
-            for viewer in viewers:
-                viewer.cancel()
-            await asyncio.wait(viewers)
+        viewers = [asyncio.create_task(watch(base, seen)) for _ in range(count)]
+        await asyncio.to_thread(pipe.recv)
+        seen.__init__()  # type: ignore[misc]
+        await asyncio.to_thread(pipe.recv)
+        for viewer in viewers:
+            viewer.cancel()
+        await asyncio.wait(viewers)
         pipe.send(seen)
 
     asyncio.run(run())

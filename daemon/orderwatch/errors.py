@@ -21,7 +21,10 @@ class DatabaseError(OrderwatchError):
 
 
 class BusyError(DatabaseError):
-    """The database is temporarily unusable (locked, full disk); nothing was written (exit 1)."""
+    """The database is temporarily unusable (locked, full disk, away); exit 1.
+
+    Nothing was written, unless its text says that this is unknown.
+    """
 
 
 class LockedError(OrderwatchError):

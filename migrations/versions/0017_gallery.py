@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from orderwatch.core.model import plausible
-from orderwatch.db.mappers import Document, UtcDateTime
+from orderwatch.db.mappers import DOCUMENT, UtcDateTime
 
 revision = "0017"
 down_revision = "0016"
@@ -19,7 +19,7 @@ _PICTURED = sa.text("pictured_at IS NOT NULL")
 _deliveries = sa.table(
     "deliveries",
     sa.column("id", sa.Integer),
-    sa.column("scene", Document),
+    sa.column("scene", DOCUMENT),
     sa.column("state", sa.String),
     sa.column("attachment", sa.String),
     sa.column("stored_at", UtcDateTime),

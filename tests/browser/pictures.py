@@ -48,7 +48,7 @@ class Shot(NamedTuple):
 
 _SCREENS: Mapping[str, ViewportSize] = {"desk": ViewportSize(width=1280, height=900), "phone": PHONE}
 _SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-_PAGES = {  # of each world
+PAGES = {  # of each world
     "demonstration": {
         "board": "/",
         "order": "/orders/main/52102",
@@ -94,7 +94,7 @@ async def _troubled(database: Path) -> Overview:
 async def draw(folder: Path, kind: str, shots: Iterable[Shot]) -> None:
     """Write these shots; `kind` is png or webp."""
     async with chromium() as browser:
-        for name, pages in _PAGES.items():
+        for name, pages in PAGES.items():
             with TemporaryDirectory() as kept:
                 async with world(name, Path(kept)) as here:
                     for shot in (shot for shot in shots if shot.page in pages):
@@ -122,7 +122,7 @@ async def _picture(page: Page, kind: str) -> bytes:
 if __name__ == "__main__":
     every = [
         Shot(page, screen, scheme)
-        for pages in _PAGES.values()
+        for pages in PAGES.values()
         for page in pages
         for screen in _SCREENS
         for scheme in _SCHEMES

@@ -76,7 +76,7 @@ async def test_every_page_has_its_part_whole(gallery: Store, sort: Sort) -> None
 
 async def test_news_are_what_changed_and_was_polled_since(gallery: Store, store: Store) -> None:
     newest = await gallery.history.newest_number()
-    assert await gallery.history.news(newest, 5, NOW) == News(newest, [], [("main", "3")], [])
+    assert await gallery.history.news(newest, 5, NOW) == News(newest, [], [("main", "3")], frozenset(), [])
     order = await store.orders.get("main", "3")
     assert order is not None
     move = a_move("completed", 3)

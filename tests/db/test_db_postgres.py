@@ -123,8 +123,8 @@ def _explained_claim(db: Connection) -> Any:  # noqa: ANN401 - a document
     """The executed plan of the query that each claim begins with."""
     sent: list[tuple[str, Any]] = []
     event.listen(db, "before_cursor_execute", lambda *call: sent.append((call[2], call[3])))
-    given = {"now": NOW, "beyond": NOW, "accounts": ["main"], "room_0": 10**12, "boot": "b", "at": NOW}
-    db.execute(next_due("postgresql", (), (), ((None, False),)), given)
+    given = {"now": NOW, "beyond": NOW, "room_0": 10**12, "boot": "b", "at": NOW}
+    db.execute(next_due("postgresql", ("main",), (), (), ((None, False),)), given)
     [(statement, parameters)] = sent
     [explained] = db.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters).scalar_one()
     return explained["Plan"]

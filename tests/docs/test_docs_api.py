@@ -53,14 +53,14 @@ async def test_its_commands_are_answered(command: str, database: Path) -> None:
 def test_the_named_events_are_those_of_the_description() -> None:
     told = set(rows(PAGE)) - DESCRIBED.keys()
     said = DESCRIBED["/api/events"]["get"]["responses"]["200"]["description"]
-    assert told == {"touched", "transfers", "lagged"}
+    assert told == {"touched", "attention", "transfers", "lagged"}
     assert all(name in said for name in told)
 
 
 async def test_the_pages_are_there(database: Path) -> None:
     page = (DOCS / "page.md").read_text(encoding="utf-8")
     paths = [row for row in rows(page) if row.startswith("/")]
-    assert len(paths) == 6
+    assert len(paths) == 8
     async with served(database) as here:
         await fill(here.store)
         for path in paths:

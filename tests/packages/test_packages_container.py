@@ -64,7 +64,12 @@ def test_each_host_of_several_has_its_name_and_page_and_all_share_database_and_d
     assert len(set(re.findall(r'ports: \["127\.0\.0\.1:(\d+):8787"\]', CLUSTER))) == len(names)
     (url,) = re.findall(r"ORDERWATCH_DATABASE__URL: (\S+)", CLUSTER)
     assert str(parse_server(url)) == url
-    assert "args: {EXTRAS: cluster}" in CLUSTER
+    assert 'args: {EXTRAS: "cluster,s3"}' in CLUSTER
+    (root,) = re.findall(r"ORDERWATCH_DELIVERY__ROOT: (\S+)", CLUSTER)
+    assert f" -bucket={root.removeprefix('s3://').partition('/')[0]} " in CLUSTER
+    assert (
+        re.findall(r'volumes: \[\*config, "(\w+):/var/lib/orderwatch"\]', CLUSTER) == names
+    )  # of each alone
     for line in ("read_only: true", "cap_drop: [ALL]", 'security_opt: ["no-new-privileges:true"]'):
         assert f"  {line}\n" in CLUSTER
 

@@ -27,6 +27,8 @@ from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import Store, open_dashboard_reader, open_store
 from orderwatch.ports.dashboard import AccountSeen, Overview, TreeSeen
 from orderwatch.transfer.tree.stored_file import open_stored
+from orderwatch.web.agenda.agenda_reader import AgendaReader
+from orderwatch.web.agenda.routes import AgendaRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.files.routes import FileRoutes
@@ -124,11 +126,13 @@ async def served(
         )
         renderer = PageRenderer(overview, now)
         queue_routes = QueueRoutes(queue.read, renderer, sharing)
+        agenda = AgendaReader(records=gallery, learned=learned, now=now)
+        agenda_routes = AgendaRoutes(agenda.read, gallery, renderer, sharing, now)
         pictures = GalleryPages(records=gallery, renderer=renderer, sharing=sharing)
         stored = FileRoutes(gallery, lambda delivery: open_stored(database.parent, delivery), no_link)
         thumbnails = Thumbnails(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
         add = api(gallery, explained, attention, changes, partial(read_daemon_status, database), hosts=hosts)
-        parts = (views, queue_routes, pictures, thumbnails, stored)
+        parts = (views, queue_routes, agenda_routes, pictures, thumbnails, stored)
         routes = (add, *(part.add_to for part in parts), add_static)
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving("127.0.0.1:0", pages, token=token, actions=actions, files=files) as port:

@@ -89,6 +89,11 @@ class Plan:
         return self.settings.cluster.name if self.database.is_shared else None
 
     @property
+    def lives_for(self) -> timedelta:
+        """How long a host lives without a beat; the only one of a file lives while it holds the lock."""
+        return self.settings.cluster.lease if self.database.is_shared else timedelta.max
+
+    @property
     def has_buckets(self) -> bool:
         return any(isinstance(root, BucketRoot) for root in self.roots.values())
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
+from orderwatch.core.attention.attention import ranked
 from orderwatch.core.attention.concern import Changes, Concern, Evidence, Raised, Reason
 from orderwatch.core.model import Transition
 from orderwatch.db import history
@@ -28,6 +29,11 @@ class Attention:
             return evidence(db, now, _raised(db))
 
         return await self._database.read(work)
+
+    async def recorded(self) -> Sequence[Concern]:
+        query = select(attention).where(attention.c.acknowledged_at.is_(None))
+        rows = await self._database.rows(query)
+        return ranked(_raised_of(row).concern for row in rows)
 
     async def record(self, changes: Changes, at: datetime) -> None:
         def work(db: Connection, notifications: Notifications) -> None:

@@ -21,6 +21,7 @@ from orderwatch.db.engines.sqlite import (
     writer_engine,
 )
 from orderwatch.db.file_errors import translated
+from orderwatch.db.units import Unit
 from orderwatch.db.writer import GreenletWorker, ThreadWorker, Writer
 from orderwatch.errors import BusyError, DatabaseError
 
@@ -31,13 +32,15 @@ Work = Callable[[Connection], R]
 """A unit of work, which must change nothing but the database, since it may be run again."""
 
 _MIN_RETRY_SECONDS, _MAX_RETRY_SECONDS = 0.1, 3.0
+_MIN_OUTCOME_SECONDS = 15.0  # longer than a server keeps the turn for a host that has fallen silent
 
 
 class Database:
     """Runs units of work: reads as snapshots side by side, writes as transactions one after the other.
 
     A cancelled caller never leaves a unit half-way. While the database is busy a unit is run again, for
-    `retry_seconds` at most (0: never, `math.inf`: without end). Raises `DatabaseError`.
+    `retry_seconds` at most (0: never, `math.inf`: without end). When the answer to a commit is lost, the
+    database is asked for it, for some seconds in any case. Raises `DatabaseError`.
     """
 
     def __init__(
@@ -82,7 +85,8 @@ class Database:
         """
         if self._writer is None:
             raise DatabaseError("the database is open for reading only")
-        return await self._run(partial(self._writer.write, work, on_commit))
+        unit = Unit(work)
+        return await self._run(partial(self._writer.write, unit, on_commit), unit)
 
     async def rows(self, query: Executable) -> list[RowMapping]:
         """Read all rows of one query."""
@@ -125,29 +129,35 @@ class Database:
         with translated("the database cannot be read"):
             return await greenlet_spawn(unit)
 
-    async def _run(self, attempt: Callable[[], Awaitable[R]]) -> R:
+    async def _run(self, attempt: Callable[[], Awaitable[R]], unit: Unit[R] | None = None) -> R:
         """Run the unit; `BusyError` if it is busy for too long."""
         try:
             done = await attempt()
-        except BusyError as error:
-            if not self._retry_seconds:
+        except DatabaseError as error:
+            is_lost = unit is not None and unit.may_be_committed
+            seconds = max(self._retry_seconds, _MIN_OUTCOME_SECONDS if is_lost else 0)
+            if not seconds or not (is_lost or isinstance(error, BusyError)):
                 raise
             self._report_busy(error)
             self._retrying += 1
             try:
-                done = await self._retry(attempt, error)
+                done = await self._retry(attempt, error, seconds)
+            except DatabaseError as last:
+                if unit is not None and unit.may_be_committed:
+                    raise BusyError(f"{last}; it is unknown whether the change was written") from last
+                raise
             finally:
                 self._retrying -= 1
         self._report_free()
         return done
 
-    async def _retry(self, attempt: Callable[[], Awaitable[R]], error: BusyError) -> R:
+    async def _retry(self, attempt: Callable[[], Awaitable[R]], error: DatabaseError, seconds: float) -> R:
         """Run it until it is done; a cancelled caller does not wait, since the next start can catch up."""
         began, pause = self._steady(), _MIN_RETRY_SECONDS
         while True:
             if self._stopping.is_set() or _is_cancelled():
                 raise asyncio.CancelledError from error
-            if self._steady() - began > self._retry_seconds:
+            if self._steady() - began > seconds:
                 raise error
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
@@ -158,7 +168,7 @@ class Database:
             except BusyError as again:
                 error = again
 
-    def _report_busy(self, error: BusyError) -> None:
+    def _report_busy(self, error: DatabaseError) -> None:
         if self.trouble is None:
             self.trouble, self._busy_since = str(error), self._steady()
             log.error("database.busy", reason=self.trouble)

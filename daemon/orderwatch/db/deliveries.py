@@ -20,15 +20,15 @@ from orderwatch.db.cluster.moment import moment
 from orderwatch.db.cluster.wakeups import wake_hosts
 from orderwatch.db.database import Database
 from orderwatch.db.engines.changes import count_changed
-from orderwatch.db.engines.upserts import upsert
-from orderwatch.db.mappers import Row, delivery_of, delivery_row
+from orderwatch.db.engines.upserts import upsert, upsert_rows
+from orderwatch.db.mappers import DELIVERY_KEY, Row, delivery_facts, delivery_of, delivery_row
 from orderwatch.db.outbox import Notifications, Outbox
 from orderwatch.db.queries.due import IS_WANTED, next_due
 from orderwatch.db.tables import deliveries, orders, trees
 from orderwatch.errors import StaleOrderError
 from orderwatch.ports import LEASE, Renewal
 
-_KEY = ("account", "order_id", "capture_id", "scene_id", "attachment", "version")
+_UNIQUE = ("order_row", "capture_id", "scene_id", "attachment", "version")
 OF_ORDER = and_(orders.c.account == bindparam("of_account"), orders.c.order_id == bindparam("of_order_id"))
 _IS_VERSION = and_(  # found by way of the order, which the index of the deliveries begins with
     deliveries.c.order_row == select(orders.c.id).where(OF_ORDER).scalar_subquery(),
@@ -41,7 +41,6 @@ _VERSIONS = select(deliveries).where(_IS_VERSION).order_by(deliveries.c.version)
 _CHANGE = update(deliveries).where(IS_ROW, HAS_FENCE)
 _MOVE = _CHANGE.where(deliveries.c.state == bindparam("of_state"))
 _NEXT_CLAIM = _MOVE.values(fence=deliveries.c.fence + 1)
-_HOLDER = select(deliveries.c.state, deliveries.c.fence, deliveries.c.owner).where(IS_ROW)
 _SAME_CAPTURE = (
     select(deliveries)
     .where(
@@ -77,7 +76,7 @@ _FIRST_PICTURES = (
     .where(_NUMBERED_PICTURES.c.number <= bindparam("limit"))
     .order_by(deliveries.c.id)
 )
-_HAS_PATH = select(deliveries.c.id).where(deliveries.c.path_key == bindparam("of_path"))
+_TAKEN = select(deliveries.c.path_key).where(deliveries.c.path_key.in_(bindparam("keys", expanding=True)))
 _RENEW_ORDER = (  # every older reading of the order becomes stale
     update(orders).where(OF_ORDER).values(version=orders.c.version + 1)
 )
@@ -90,7 +89,6 @@ class Deliveries:
         self._database = database
         self._outbox = outbox
         self._boot = boot
-        self._claimants: dict[Claim, list[Delivery]] = {}  # of claims under way, the unit that was last
 
     async def in_states(self, *states: DeliveryState, account: str | None = None) -> Sequence[Delivery]:
         query = select(deliveries).where(deliveries.c.state.in_(states)).order_by(deliveries.c.id)
@@ -109,7 +107,7 @@ class Deliveries:
         self, account: str, order_id: str, capture_id: str, scene_id: str, attachment: str
     ) -> Sequence[Delivery]:
         names = (account, order_id, capture_id, scene_id, attachment)
-        key = {f"of_{name}": value for name, value in zip(_KEY[:-1], names, strict=True)}
+        key = {f"of_{name}": value for name, value in zip(DELIVERY_KEY[:-1], names, strict=True)}
         rows = await self._database.read(lambda db: db.execute(_VERSIONS, key).mappings().all())
         return [delivery_of(row) for row in rows]
 
@@ -131,11 +129,11 @@ class Deliveries:
     ) -> Delivery | None:
         rooms = rooms or {}
         roots = tuple((root, room is None) for root, room in rooms.items())
-        given: dict[str, object] = {"now": now, "beyond": beyond, "accounts": list(accounts)}
+        given: dict[str, object] = {"now": now, "beyond": beyond}
         given |= {f"room_{number}": room for number, room in enumerate(rooms.values()) if room is not None}
 
         def find(db: Connection, at: datetime) -> list[Delivery]:
-            query = next_due(db.dialect.name, tuple(resting), tuple(doubted), roots)
+            query = next_due(db.dialect.name, tuple(accounts), tuple(resting), tuple(doubted), roots)
             row = db.execute(query, {**given, "boot": self._boot, "at": at}).mappings().first()
             return [] if row is None else [delivery_of(row)]
 
@@ -180,38 +178,11 @@ class Deliveries:
     async def _claim(
         self, find: Callable[[Connection, datetime], list[Delivery]], now: datetime, lease: timedelta
     ) -> list[Delivery]:
-        """Claim what is found, once, even if the unit runs again after its commit: the answer may be lost."""
-        claimed: list[Delivery] = []
-
         def work(db: Connection) -> list[Delivery]:
-            if not self._is_committed(db, claimed):
-                self._forget(claimed)
-                at = moment(db, now)
-                claimed[:] = _claim(db, find(db, at), now, {"owner": self._boot, "lease_until": at + lease})
-                self._claimants.update((one.claim, claimed) for one in claimed)
-            return claimed
+            at = moment(db, now)
+            return _claim(db, find(db, at), now, {"owner": self._boot, "lease_until": at + lease})
 
-        try:
-            return await self._database.write(work)
-        finally:
-            self._forget(claimed)
-
-    def _is_committed(self, db: Connection, claimed: list[Delivery]) -> bool:
-        """Return whether a claim that is run again was committed: only the answer was lost.
-
-        Otherwise another host, or another unit of this one, may have made a claim with the same fence since.
-        """
-        if not claimed or any(self._claimants.get(one.claim) is not claimed for one in claimed):
-            return False
-        rows = [db.execute(_HOLDER, key_of(one)).one_or_none() for one in claimed]
-        return [tuple(row) if row else None for row in rows] == [
-            (DeliveryState.FETCHING, one.fence, self._boot) for one in claimed
-        ]
-
-    def _forget(self, claimed: list[Delivery]) -> None:
-        for one in claimed:
-            if self._claimants.get(one.claim) is claimed:
-                del self._claimants[one.claim]
+        return await self._database.write(work)
 
     async def intend_all(
         self, intended: Sequence[Delivery], paths: Sequence[str], root: str | None
@@ -220,7 +191,7 @@ class Deliveries:
             placed = []
             for delivery, path in zip(intended, _free_paths(db, paths, root), strict=True):
                 placed.append(replace(delivery, path=path, root=root))
-            rows = [{**_fenced(one), **delivery_row(one), **path_row(one.path, root)} for one in placed]
+            rows = [{**_fenced(one), **delivery_facts(one), **path_row(one.path, root)} for one in placed]
             _change(db, rows)
             return placed
 
@@ -281,9 +252,7 @@ def queue(db: Connection, order_row: int, wanted: Collection[Delivery]) -> None:
     if not wanted:
         return
     rows = [{**delivery_row(one), **path_row(None, None), "order_row": order_row} for one in wanted]
-    statement, keys = upsert(deliveries), ["order_row", *_KEY[2:]]
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+    db.execute(upsert_rows(deliveries, tuple(rows[0]), _UNIQUE), rows)
     wake_hosts(db)
 
 
@@ -293,7 +262,7 @@ def path_row(path: str | None, root: str | None) -> Row:
 
 def key_of(delivery: Delivery) -> Row:
     """Return the parameters of `IS_ROW` and `OF_ORDER` for this delivery."""
-    return {f"of_{name}": getattr(delivery, name) for name in _KEY}
+    return {f"of_{name}": getattr(delivery, name) for name in DELIVERY_KEY}
 
 
 def _versions(db: Connection, delivery: Delivery) -> list[Delivery]:
@@ -315,7 +284,7 @@ def _write(db: Connection, change: DeliveryUpdate) -> None:
     if transition is not None:
         _write_all(db, [change])
         return
-    row = {**_fenced(delivery), **delivery_row(delivery)}
+    row = {**_fenced(delivery), **delivery_facts(delivery)}
     if delivery.stored_at is not None:
         row["item"] = None  # to be listed again
     _change(db, [row])
@@ -332,7 +301,7 @@ def _write_all(db: Connection, changes: Sequence[DeliveryUpdate], owned: Row | N
     rows = [
         {
             **_fenced(change.delivery),
-            **delivery_row(change.delivery),
+            **delivery_facts(change.delivery),
             **(owned or NOBODYS),
             "of_state": transition.before,
         }
@@ -369,13 +338,18 @@ def _release(db: Connection, lapsed: Sequence[Delivery], now: datetime) -> list[
 
 def _free_paths(db: Connection, paths: Sequence[str], root: str | None) -> list[str]:
     """Return these paths, each with another name where a delivery has it already."""
-    taken: set[str] = set()
+    taken = _taken(db, [place_key(path, root) for path in paths])
     free = []
     for path in paths:
         name, number = path, 1
-        while (key := place_key(name, root)) in taken or db.scalar(_HAS_PATH, {"of_path": key}):
+        while (key := place_key(name, root)) in taken:
             number += 1
             name = alternative(path, number)
+            taken |= _taken(db, [place_key(name, root)])
         taken.add(key)
         free.append(name)
     return free
+
+
+def _taken(db: Connection, keys: Sequence[str]) -> set[str | None]:
+    return set(db.scalars(_TAKEN, {"keys": keys}))

@@ -11,10 +11,11 @@ from orderwatch.core.orders.recent_changes import FoldedMove
 from orderwatch.db.database import Database
 from orderwatch.db.mappers import delivery_of, transition_of, transition_row
 from orderwatch.db.queries.order_ids import is_named
-from orderwatch.db.tables import captures, deliveries, orders, transitions
+from orderwatch.db.tables import attention, captures, deliveries, orders, transitions
 from orderwatch.ports.queries import News
 
 _MAX_WRITER_WAIT = timedelta(seconds=10)
+_CONCERNS = select(attention.c.key).where(attention.c.acknowledged_at.is_(None))
 _NEWEST_NUMBER = select(func.max(transitions.c.id))
 _NEWEST_TIME = (  # of the transitions of an order
     select(transitions.c.at)
@@ -123,6 +124,7 @@ class History:
                 newest=db.scalar(_NEWEST_NUMBER) or 0,
                 moves=[(row["id"], transition_of(row)) for row in db.execute(recorded).mappings()],
                 touched=[(account, order_id) for account, order_id in db.execute(polled)],
+                attention=frozenset(db.execute(_CONCERNS).scalars()),
                 fetching=[delivery_of(row) for row in db.execute(FETCHING).mappings()],
             )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import JSON, DateTime, Dialect, RowMapping, Text
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator
 
 from orderwatch.core.deliveries.file_version import FileVersion, RefusedFile
 from orderwatch.core.deliveries.pictures import pictured_at
@@ -61,23 +61,27 @@ def _aware(stored: datetime | None) -> datetime | None:
     return None if stored is None else stored.replace(tzinfo=UTC)
 
 
-class Document(TypeDecorator[Any]):
-    """A JSON document, NULL for None.
+class _JsonText(TypeDecorator[Any]):
+    """A JSON document as text, NULL for None."""
 
-    PostgreSQL keeps it as text, because its own JSON has no NaN, and fails to read U+0000.
-    """
-
-    impl = JSON(none_as_null=True)
+    impl = Text
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return self.impl_instance if dialect.name == "sqlite" else dialect.type_descriptor(Text())
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401 - of any JSON
+        del dialect
+        return None if value is None else to_json(value)
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401 - of any JSON
-        return value if value is None or dialect.name == "sqlite" else json.dumps(value)
+    def process_result_value(self, value: str | None, dialect: Dialect) -> object:
+        del dialect
+        return None if value is None else parse_json(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401 - of any JSON
-        return value if value is None or dialect.name == "sqlite" else parse_json(value)
+
+# PostgreSQL keeps documents as text, because its own JSON has no NaN, and fails to read U+0000.
+DOCUMENT = JSON(none_as_null=True).with_variant(_JsonText(), "postgresql")
+
+
+to_json = json.JSONEncoder(separators=(",", ":")).encode
+"""Write a document in few bytes."""
 
 
 def parse_json(stored: str) -> object:
@@ -200,12 +204,19 @@ _DELIVERY_COLUMNS = (
     "stored_at",
     "fence",
 )
+DELIVERY_KEY = ("account", "order_id", "capture_id", "scene_id", "attachment", "version")
 _WRITTEN_APART = {"root", "path", "fence"}
+_FACTS = tuple(name for name in _DELIVERY_COLUMNS if name not in {*DELIVERY_KEY, *_WRITTEN_APART})
 
 
 def delivery_row(delivery: Delivery) -> Row:
     """Return everything but what only `Deliveries.reserve` and its claims write."""
-    row = {name: getattr(delivery, name) for name in _DELIVERY_COLUMNS if name not in _WRITTEN_APART}
+    return {**{name: getattr(delivery, name) for name in DELIVERY_KEY}, **delivery_facts(delivery)}
+
+
+def delivery_facts(delivery: Delivery) -> Row:
+    """Return what may change of a delivery: its row without its key."""
+    row = {name: getattr(delivery, name) for name in _FACTS}
     refused = delivery.refused and {"reason": delivery.refused.reason, **delivery.refused.version.facts()}
     return {
         **row,

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Executable,
     Insert,
-    Update,
     and_,
     bindparam,
     insert,
@@ -25,8 +25,9 @@ from orderwatch.core.orders.watches import OrderTraits
 from orderwatch.db import history
 from orderwatch.db.database import Database
 from orderwatch.db.deliveries import OF_ORDER, key_of, queue
-from orderwatch.db.engines.upserts import upsert
+from orderwatch.db.engines.upserts import upsert, upsert_rows
 from orderwatch.db.mappers import (
+    Row,
     capture_of,
     capture_row,
     circuit_of,
@@ -46,6 +47,8 @@ from orderwatch.ports import AccountState, Detail
 _TRAITS = ("order_id", "task_id", "project_name", "task_name", "placed_at", "word", "ours")
 
 _ORDER = ORDERS.where(OF_ORDER)
+_NEW = insert(orders).returning(orders.c.id)
+_CHANGE = update(orders).where(OF_ORDER, orders.c.version == bindparam("of_version")).returning(orders.c.id)
 _CAPTURE = select(captures).join(orders).where(OF_ORDER, captures.c.capture_id == bindparam("of_capture_id"))
 
 
@@ -158,32 +161,26 @@ def _write_order(db: Connection, order: Order) -> int:
     row = {**order_row(order), "version": order.version + 1}
     if order.version == 0:
         try:
-            return _id_of(db, insert(orders).values(row))
+            return _id_of(db, _NEW, row)
         except IntegrityError as error:
             raise StaleOrderError(f"order {order.order_id} was recorded meanwhile") from error
-    here = and_(
-        orders.c.account == order.account,
-        orders.c.order_id == order.order_id,
-        orders.c.version == order.version,
-    )
+    key = {"of_account": row.pop("account"), "of_order_id": row.pop("order_id"), "of_version": order.version}
     try:
-        return _id_of(db, update(orders).where(here).values(row))
+        return _id_of(db, _CHANGE, {**row, **key})
     except NoResultFound as error:
         raise StaleOrderError(f"order {order.order_id} was written meanwhile") from error
 
 
-def _id_of(db: Connection, statement: Insert | Update) -> int:
-    order_row: int = (db.execute(statement.returning(orders.c.id))).scalar_one()
+def _id_of(db: Connection, statement: Executable, row: Row) -> int:
+    order_row: int = db.execute(statement, row).scalar_one()
     return order_row
 
 
 def _write_captures(db: Connection, order_row: int, of_order: Collection[Capture]) -> None:
     if not of_order:
         return
-    rows, keys = [capture_row(order_row, c) for c in of_order], ["order_row", "capture_id"]
-    statement = upsert(captures)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    db.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+    rows = [capture_row(order_row, capture) for capture in of_order]
+    db.execute(upsert_rows(captures, tuple(rows[0]), ("order_row", "capture_id")), rows)
 
 
 def _is_bare(verdict: Verdict) -> bool:

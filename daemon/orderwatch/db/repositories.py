@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from uuid import uuid4
+from secrets import token_hex
 
 from sqlalchemy import Connection
 
@@ -23,11 +23,13 @@ from orderwatch.db.intents import Intents
 from orderwatch.db.maintenance import Maintenance
 from orderwatch.db.orders import Accounts, Orders
 from orderwatch.db.outbox import Outbox, Subscribers
+from orderwatch.db.queries.agenda import Agenda
 from orderwatch.db.queries.gallery import Gallery
 from orderwatch.db.queries.order_search import OrderSearch
 from orderwatch.db.queries.queue import Queue
 from orderwatch.db.queries.statistics import Statistics
 
+_BOOT_BYTES = 6  # of chance: each row that is being fetched has it
 _DASHBOARD_BUSY_TIMEOUT_SECONDS = 2.0
 
 
@@ -39,6 +41,7 @@ class Store:
     database: Database
     accounts: Accounts
     actions: Actions
+    agenda: Agenda
     attention: Attention
     catalog: Catalog
     deliveries: Deliveries
@@ -85,12 +88,13 @@ def guarded(store: Store, check: Callable[[Connection], object]) -> Store:
 
 
 def _store(database: Database, subscribers: Subscribers | None = None, boot: str | None = None) -> Store:
-    outbox, boot = Outbox(database, subscribers), boot or uuid4().hex
+    outbox, boot = Outbox(database, subscribers), boot or token_hex(_BOOT_BYTES)
     return Store(
         boot=boot,
         database=database,
         accounts=Accounts(database),
         actions=Actions(database),
+        agenda=Agenda(database),
         attention=Attention(database, outbox),
         catalog=Catalog(database),
         deliveries=Deliveries(database, outbox, boot),

@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-from orderwatch.db.mappers import Document, UtcDateTime
+from orderwatch.db.mappers import DOCUMENT, UtcDateTime
 
 metadata = MetaData(
     naming_convention={
@@ -81,7 +81,7 @@ orders = Table(
     Column("listed", Boolean, nullable=False, server_default=false()),  # by the last whole list
     Column("next_look_at", UtcDateTime),
     Column("ours", Boolean, nullable=False, server_default=false()),  # placed by orderwatch
-    Column("document", Document, nullable=False),
+    Column("document", DOCUMENT, nullable=False),
     Column("priority", Float, nullable=False, server_default=text("0")),  # from the document
     Column("version", Integer, nullable=False),  # compare-and-set
     UniqueConstraint("account", "order_id"),
@@ -129,7 +129,7 @@ deliveries = Table(
     Column("version", Integer, nullable=False),
     Column("file_name", String, nullable=False),
     Column("fingerprint", String, nullable=False),
-    Column("scene", Document, nullable=False),
+    Column("scene", DOCUMENT, nullable=False),
     Column("state", String, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("barren", Integer, key="attempts_without_progress", nullable=False),
@@ -145,7 +145,7 @@ deliveries = Table(
     Column("host_date", String),
     Column("tag_changes", Integer, nullable=False, server_default=text("0")),
     Column("refused_sha256", String),
-    Column("refused", Document),  # the file whose bytes were wrong twice, and why
+    Column("refused", DOCUMENT),  # the file whose bytes were wrong twice, and why
     Column("root", String),  # of a watch with its own root; NULL is the default root
     Column("path", String),
     Column("path_key", String, unique=True),  # a path has at most one delivery
@@ -227,7 +227,7 @@ intents = Table(
     Column("account", String, nullable=False),
     Column("contract", String),
     Column("fingerprint", String, nullable=False),
-    Column("request", Document, nullable=False),  # the body of the request
+    Column("request", DOCUMENT, nullable=False),  # the body of the request
     Column("who", String, nullable=False),
     Column("source", String),
     Column("digest", String),
@@ -239,7 +239,7 @@ intents = Table(
     Column("sent_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
     Column("searched_at", UtcDateTime),
-    Column("before", Document, nullable=False),  # ids of the orders listed before it was sent
+    Column("before", DOCUMENT, nullable=False),  # ids of the orders listed before it was sent
     Column("order_id", String),  # of the order that it became
     Column("task_id", BigInteger),
     Column("reason", String),
@@ -254,7 +254,7 @@ notes = Table(
     Column("id", String, nullable=False, unique=True),  # the same in every retry
     Column("event", String, nullable=False),
     Column("at", UtcDateTime, nullable=False),
-    Column("document", Document, nullable=False),  # the JSON that is sent
+    Column("document", DOCUMENT, nullable=False),  # the JSON that is sent
 )
 
 outbox = Table(
@@ -280,7 +280,7 @@ problems = Table(
     Column("key", String, primary_key=True),
     Column("event", String, nullable=False),  # its last log event
     Column("began_at", UtcDateTime, nullable=False),
-    Column("facts", Document, nullable=False),
+    Column("facts", DOCUMENT, nullable=False),
 )
 
 attention = Table(
@@ -289,7 +289,7 @@ attention = Table(
     Column("key", String, primary_key=True),
     Column("account", String),  # of the order concerned, if any
     Column("order_id", String),
-    Column("facts", Document, nullable=False),  # the concern as it was raised
+    Column("facts", DOCUMENT, nullable=False),  # the concern as it was raised
     Column("acknowledged_at", UtcDateTime),
     Index("ix_attention_order", "account", "order_id"),
 )
@@ -312,7 +312,7 @@ actions = Table(
     Column("who", String, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("answered_at", UtcDateTime),
-    Column("answer", Document),  # of a refresh
+    Column("answer", DOCUMENT),  # of a refresh
 )
 
 hosts = Table(
@@ -323,7 +323,7 @@ hosts = Table(
     Column("version", String, nullable=False),
     Column("config_digest", String, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
-    Column("facts", Document, nullable=False),
+    Column("facts", DOCUMENT, nullable=False),
 )
 
 shifts = Table(

@@ -83,6 +83,10 @@ class Attention(Protocol):
         """Return everything recorded that may need a person."""
         ...
 
+    async def recorded(self) -> Sequence[Concern]:
+        """Return the concerns of the last record that are not acknowledged, sorted for display."""
+        ...
+
     async def record(self, changes: Changes, at: datetime) -> None:
         """Write concerns that are new and remove those that are over, with their notifications."""
         ...

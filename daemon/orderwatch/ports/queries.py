@@ -1,6 +1,6 @@
 """Reading for people: a page of orders at a time, the history, and statistics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -73,11 +73,12 @@ class Choices(NamedTuple):
 
 
 class News(NamedTuple):
-    """New transitions with their numbers, the polled orders (account and id), and what is being fetched."""
+    """New transitions with their numbers, the polled orders (account and id), and what is as it is now."""
 
     newest: int  # number of a transition
     moves: Sequence[tuple[int, Transition]]
     touched: Sequence[tuple[str, str]]
+    attention: Collection[str]  # keys of recorded concerns that are not acknowledged
     fetching: Sequence[Delivery]
 
 

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from orderwatch.ports.actions import Actions
+from orderwatch.ports.agenda import Agenda
 from orderwatch.ports.catalog import Catalog
 from orderwatch.ports.deliveries import Deliveries
 from orderwatch.ports.gallery import Gallery
@@ -25,6 +26,9 @@ class Store(Protocol):
 
     @property
     def actions(self) -> Actions: ...
+
+    @property
+    def agenda(self) -> Agenda: ...
 
     @property
     def attention(self) -> Attention: ...

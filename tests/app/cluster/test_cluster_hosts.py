@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from tests import postgres
 from tests.app.app_rig import Facts, Rig, Rigged
-from tests.app.ordering_kit import desk, file_of, order_toml, placed
+from tests.app.ordering_kit import SECOND, desk, file_of, order_toml, placed
 from tests.forks import Running
 from tests.patience import PATIENCE
 
@@ -16,6 +16,7 @@ from orderwatch.simulator.faults import Fault, Faults
 from orderwatch.simulator.scenario import Account, Contract, Scenario, load
 
 SEVERAL = 4
+BUDGET = 5
 LEASE = '[cluster]\nlease = "4s"\n'
 
 
@@ -44,14 +45,14 @@ async def until(rig: Rig, reached: Callable[[dict[str, Facts]], bool]) -> dict[s
             await asyncio.sleep(0.2)
 
 
-def shared(*names: str) -> Callable[[dict[str, Facts]], bool]:
-    """Whether these hosts live and poll four accounts together, as many each."""
+def shared(*names: str, accounts: int = 4) -> Callable[[dict[str, Facts]], bool]:
+    """Whether these hosts live and poll so many accounts together, as many each."""
 
     def reached(seen: dict[str, Facts]) -> bool:
         running = {name: facts for name, facts in seen.items() if facts["state"] != "gone"}
         polled = sorted(account for facts in running.values() for account in facts["accounts"])
         each = {len(facts["accounts"]) for facts in running.values()}
-        return running.keys() == set(names) and len(polled) == len(set(polled)) == 4 and len(each) == 1
+        return running.keys() == set(names) and len(polled) == len(set(polled)) == accounts and len(each) == 1
 
     return reached
 
@@ -121,6 +122,37 @@ async def test_of_several_hosts_that_place_the_same_order_one_sends_it(
     assert [end.code for end in ends] == [0] * SEVERAL, ends
     assert sorted("was already placed" in end.out for end in ends) == [False] + [True] * (SEVERAL - 1)
     assert len(placed(rig)) == 1
+
+
+@pytest.mark.long
+async def test_hosts_share_one_budget_of_standing_orders(rigged: Rigged, server: postgres.Server) -> None:
+    """Each polls one account, and both begin to place at the same time."""
+    slow = Fault(on="place", kind="delay", seconds=0.3, times=0)
+    rig = await desk(rigged, LEASE, new=True, accounts=(Account(), SECOND), faults=(slow,))
+    on_postgres(rig, server)
+    hosts = [await host(rig, "one"), await host(rig, "two")]
+    await until(rig, shared("one", "two", accounts=2))
+    declared = [
+        f'[[order]]\naccount = "{account}"\n{order_toml(f"{account} {number}")}'
+        for account in ("main", SECOND.name)
+        for number in range(4)
+    ]
+    ordering = f"[ordering]\nenabled = true\nmax_per_day = {len(declared)}\nmax_total = {BUDGET}\n"
+    text = rig.config.read_text(encoding="utf-8")
+    rig.config.write_text("\n".join([text, ordering, *declared]), encoding="utf-8")
+    for one in hosts:
+        one.send_signal(signal.SIGHUP)
+    async with asyncio.timeout(PATIENCE):
+        while len(hindered(rig)) < len(declared) - BUDGET or len(placed(rig)) < BUDGET:
+            await asyncio.sleep(0.1)
+    assert [await rig.terminated(one) for one in hosts] == [0, 0]
+    assert len(placed(rig)) == BUDGET
+
+
+def hindered(rig: Rig) -> set[str]:
+    """The standing orders that wait since the budget is spent."""
+    spent = [e for e in rig.events() if e["event"] == "ordering.hindered" and "is spent" in e["reason"]]
+    return {event["order"] for event in spent}
 
 
 async def requesters(rig: Rig, seconds: float) -> list[Running]:

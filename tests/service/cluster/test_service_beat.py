@@ -1,5 +1,7 @@
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,12 +21,12 @@ SCENARIO = Scenario(orders=(told(41, {"size": 5000}),))
 class Beating:
     """The beat of a process that works on what the test names."""
 
-    def __init__(self, h: House) -> None:
-        me = Host(host="a", boot=h.store.boot, version="1", config_digest="", seen_at=h.time.now())
+    def __init__(self, h: House, *, shared: bool = True) -> None:
+        self.me = Host(host="a", boot=h.store.boot, version="1", config_digest="", seen_at=h.time.now())
         self.at = 0.0
-        self.lease = OwnLease(timedelta(seconds=30), lambda: self.at)
+        self.lease = OwnLease(timedelta(seconds=30), lambda: self.at, shared=shared)
         self.beat = Beat(
-            h.store.hosts, h.store.deliveries, lambda: me, self.lease, SoleRoster(), now=h.time.now
+            h.store.hosts, h.store.deliveries, lambda: self.me, self.lease, SoleRoster(), now=h.time.now
         ).beat
 
 
@@ -67,3 +69,18 @@ async def test_a_host_that_beats_again_after_its_lease_gives_back_what_it_fetche
             beating.at += 60
             await beating.beat()
         assert await after(h, claim) is DeliveryState.WANTED
+
+
+async def test_the_only_host_of_a_file_writes_nothing_while_it_idles(tmp_path: Path) -> None:
+    async with house(tmp_path, SCENARIO) as h:
+        beating = Beating(h, shared=False)
+        await beating.beat()
+        with closing(sqlite3.connect(tmp_path / "orderwatch.db")) as other:
+            before = other.execute("PRAGMA data_version").fetchone()
+            for _ in range(3):
+                h.time.move(timedelta(seconds=8))
+                await beating.beat()
+            assert other.execute("PRAGMA data_version").fetchone() == before
+            beating.me = replace(beating.me, config_digest="another")
+            await beating.beat()
+            assert other.execute("PRAGMA data_version").fetchone() != before

@@ -84,6 +84,20 @@ async def test_an_attempt_that_lost_its_fence_stops_and_the_other_host_continues
         assert await h.moves(41) == ["wanted", "fetching", "wanted", "fetching", "stored"]
 
 
+async def test_a_stopped_writer_that_goes_on_never_changes_a_published_file(tmp_path: Path) -> None:
+    """It still has its partial open when another host has published the bytes that it had received."""
+    async with house(tmp_path, scenario(1_000_000)) as h, second(h) as (store, fetcher):
+        await h.look()
+        share(h)
+        stopped = asyncio.create_task(h.fetcher.fetch(await h.claim()))
+        await durable(h)
+        with h.partial(await h.the_delivery()).open("r+b", buffering=0) as writer:
+            assert (await fetcher.fetch(await claimed(store, h))).state is DeliveryState.STORED
+            writer.write(b"late")
+        await stopped
+        await h.assert_all_stored()
+
+
 async def test_a_host_that_may_not_act_any_more_publishes_nothing_and_queues_the_delivery_again(
     tmp_path: Path,
 ) -> None:

@@ -9,7 +9,7 @@ from structlog.testing import LogCapture
 from tests.databases import of_either_engine
 from tests.db.kit import an_order
 
-from orderwatch.core.attention.concern import Changes, Evidence, Scope
+from orderwatch.core.attention.concern import Changes, Concern, Evidence, Scope
 from orderwatch.core.model import OrderPhase, TrackedStatus
 from orderwatch.core.notifications.problems import Problem
 from orderwatch.core.orders.observe import Verdict
@@ -30,6 +30,9 @@ class Records:
         began: list[Any] = [now, 7 if self.odd else now - timedelta(hours=1)]
         problems = [Problem(key=str(at), event="clock.wrong", began_at=at, facts={}) for at in began]
         return Evidence(problems=problems)
+
+    async def recorded(self) -> Sequence[Concern]:
+        return ()
 
     async def record(self, changes: Changes, at: datetime) -> None: ...
 

@@ -1,6 +1,8 @@
 """Publishing into a real object store: once, right, and never over another object."""
 
 import asyncio
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import pytest
@@ -140,6 +142,16 @@ async def test_whole_files_and_parts_share_the_room_in_memory(tmp_path: Path) ->
 
     await asyncio.gather(*map(hold, range(12)))
     assert held == 0
+
+
+async def test_bytes_are_sent_without_a_copy_of_them(rig: Rig) -> None:
+    content = bytes(PART_BYTES)
+    tracemalloc.start()
+    try:
+        await rig.bucket.put(PATH, content, zlib.crc32(content))
+        assert tracemalloc.get_traced_memory()[1] < PART_BYTES // 2
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_file_has_at_most_ten_thousand_parts() -> None:

@@ -1,6 +1,7 @@
 """What looks after a tree in a bucket: marker, sweeping, inspection, quarantine, the catalog."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,13 +11,18 @@ from tests.store_proxy import Seen, error, listed, proxying
 from tests.transfer.s3.s3_kit import PATH, SIDECAR, Rig, content_of
 
 from orderwatch.core.deliveries.audit import Reading
+from orderwatch.core.deliveries.partial_name import partial_name
+from orderwatch.core.model import Delivery
 from orderwatch.core.stac import MARK
 from orderwatch.errors import DiskError
+from orderwatch.transfer.fsops import DEFAULT_PERMISSIONS
 from orderwatch.transfer.s3.catalog_files import S3CatalogFiles
 from orderwatch.transfer.s3.client import open_buckets
+from orderwatch.transfer.s3.destination import S3Destination
 from orderwatch.transfer.s3.inspector import S3Inspector
 from orderwatch.transfer.s3.marker import Marker
 from orderwatch.transfer.s3.sweeping import abort_stale_uploads
+from orderwatch.transfer.s3.upload import Sender
 
 
 async def test_a_tree_gets_one_marker(rig: Rig) -> None:
@@ -80,6 +86,25 @@ async def test_uploads_of_yesterday_are_aborted_and_partials_that_no_row_knows_a
     rig.now[0] += timedelta(days=1, minutes=1)
     assert await rig.destination.sweep(()) == 1
     assert await rig.uploads() == 0
+
+
+async def test_one_of_several_hosts_continues_only_a_verified_partial_of_its_own(rig: Rig) -> None:
+    """The bytes that the row counts as durable may be in another host's spool."""
+    one = S3Destination(
+        rig.bucket, rig.spool, DEFAULT_PERMISSIONS, now=lambda: rig.now[0], sender=Sender(), has_others=True
+    )
+    before = Delivery(
+        account="main", order_id="1", task_id=1, capture_id="c", scene_id="s", attachment="preview",
+        file_name="s.png", fingerprint="s, first", fence=1,
+    )  # fmt: skip
+    part, checked = rig.partial(1000, partial_name(before))
+    now = replace(before, fence=2, durable=500)
+    await one.adopt(partial_name(now), now)
+    assert not (one.partials / partial_name(now)).exists()
+    now = replace(now, fence=3, path=PATH, size=checked.size, sha256=checked.sha256)
+    await one.adopt(partial_name(now), now)
+    assert (one.partials / partial_name(now)).read_bytes() == content_of(1000)
+    assert not (one.partials / part).exists()
 
 
 @pytest.mark.parametrize("is_whole", [True, False])

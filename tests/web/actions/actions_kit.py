@@ -25,12 +25,14 @@ from orderwatch.core.model import DeliveryState, Order
 from orderwatch.core.orders.explain import Facts
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.poll_schedule import Pace
-from orderwatch.core.orders.publication_lag import fit_lags
+from orderwatch.core.orders.publication_lag import Lags, fit_lags
 from orderwatch.db.daemon_status import read_daemon_status
 from orderwatch.db.repositories import Store, open_store
 from orderwatch.transfer.tree.stored_file import open_stored
 from orderwatch.web.actions.access import KEY_HEADER, action_key
 from orderwatch.web.actions.routes import ActionRoutes
+from orderwatch.web.agenda.agenda_reader import AgendaReader
+from orderwatch.web.agenda.routes import AgendaRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.files.routes import FileRoutes
@@ -96,6 +98,9 @@ async def acting(
             rooms=(),
         )
 
+    async def learned() -> Lags:
+        return fit_lags([])
+
     async def unasked(*_asked: object) -> Any:  # noqa: ANN401 - nobody asks
         raise AssertionError
 
@@ -118,9 +123,12 @@ async def acting(
             records=store, transfers=changes.transfers, limits=lambda: plan.limits, now=lambda: NOW
         )
         renderer = PageRenderer(unasked, lambda: NOW)
-        planned = QueueRoutes(queue.read, renderer, ResponseCache(lambda: None))
+        agenda = AgendaReader(records=store, learned=learned, now=lambda: NOW)
+        sharing = ResponseCache(lambda: None)
+        planned = QueueRoutes(queue.read, renderer, sharing)
+        dated = AgendaRoutes(agenda.read, store, renderer, sharing, lambda: NOW)
         files = FileRoutes(store, lambda delivery: open_stored(database.parent, delivery), no_link)
-        routes = [acts.add_to, reading, planned.add_to, files.add_to]
+        routes = [acts.add_to, reading, planned.add_to, dated.add_to, files.add_to]
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving(
             "127.0.0.1:0", pages, token=token, actions=actions, files=True, user_header=user_header

@@ -14,7 +14,9 @@ from structlog.testing import LogCapture
 from tests.db.kit import NOW, a_delivery, a_move, an_order, held, write_from_elsewhere
 from tests.logs import events
 from tests.web.api_kit import HOSTILE, asked, fill, served, told, viewing
+from tests.web.pages.test_web_header import SHORT
 
+from orderwatch.core.attention.concern import Changes
 from orderwatch.core.deliveries.state_machine import released
 from orderwatch.core.model import DeliveryState
 from orderwatch.core.orders.observe import Verdict
@@ -192,6 +194,24 @@ async def test_a_look_that_moved_nothing_is_told_once_and_one_that_did_only_as_a
             assert touched == ("touched", {"orders": [["main", "1"]]})
             await scene.look()
             assert taken(queue) == []
+
+
+async def test_a_concern_that_is_raised_or_acknowledged_is_sent_and_makes_pages_new(database: Path) -> None:
+    async with looked_at(database) as scene:
+        attention = scene.store.attention
+        async with scene.changes.listening() as queue:
+            before = scene.changes.newest
+            await attention.record(Changes(raised=[SHORT]), NOW)
+            await scene.look()
+            assert taken(queue) == [("attention", {"number": 1})]
+            assert scene.changes.newest != before
+            assert await attention.recorded() == [SHORT]
+            await scene.look()
+            assert taken(queue) == []
+            await attention.acknowledge([SHORT], [], NOW)
+            await scene.look()
+            assert taken(queue) == [("attention", {"number": 0})]
+            assert await attention.recorded() == []
 
 
 async def test_transfers_are_told_with_speed_and_time_left_and_that_they_ended(database: Path) -> None:

@@ -5,10 +5,13 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
 from structlog.testing import LogCapture
 from tests.logs import events
+from tests.web.stub_pages import pages_with
 
 from orderwatch.web.server.app import Report, ServedPages, serving
+from orderwatch.web.server.connections import Connections
 
 __all__ = ["events"]
 
@@ -192,6 +195,43 @@ async def test_many_open_connections_keep_nobody_out_for_ever(port: int) -> None
         except (ConnectionError, IndexError):
             continue
         break
+
+
+async def test_only_who_names_keep_alive_sends_another_request_over_its_connection(
+    port: int,
+) -> None:
+    request = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(2):
+        writer.write(f"{request}Connection: keep-alive\r\n\r\n".encode())
+        assert b" 200 " in await reader.readuntil(b"}\n")
+    writer.write(f"{request}\r\n".encode())
+    assert b"connection: close" in (await reader.read()).lower()
+    writer.close()
+
+
+async def test_connections_are_not_kept_when_there_are_many(port: int) -> None:
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(64)]
+    _, headers, _ = await answered(port, connection="keep-alive")
+    assert headers["connection"] == "close"
+    for _, writer in held:
+        writer.close()
+
+
+async def test_a_connection_that_grows_too_old_ends_after_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    connections = Connections()
+    monkeypatch.setattr("orderwatch.web.server.app.Connections", lambda: connections)
+
+    async def old(request: web.Request) -> web.Response:
+        connections._expire(request.protocol)
+        return web.Response(text="whole")
+
+    def add(app: web.Application) -> None:
+        app.router.add_get("/old", old)
+
+    async with serving("127.0.0.1:0", pages_with(add)) as port:
+        _, _, body = await answered(port, "/old", connection="keep-alive")
+        assert body == b"whole"
 
 
 @pytest.mark.parametrize(

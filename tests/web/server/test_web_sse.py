@@ -159,7 +159,7 @@ async def test_beyond_the_most_streams_others_are_asked_to_come_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sse, "_MAX_STREAMS", 2)
-    monkeypatch.setattr("orderwatch.web.server.app._MAX_CONNECTIONS", 2)  # streams are not among them
+    monkeypatch.setattr("orderwatch.web.server.connections._MAX_CONNECTIONS", 2)  # streams are not among them
     async with streams_of(for_ever) as port:
         async with asked(port) as first, asked(port) as second:
             await begun(first)

@@ -103,6 +103,15 @@ class Dashboard:
         """Return what needs a person now and is not acknowledged."""
         return unacknowledged(await concerns_of(self.plan, self.reader, self.now()))
 
+    async def _reviewed(self) -> Sequence[Concern]:
+        """Return what needs a person as of the last review, without what was acknowledged since.
+
+        Computed now if that review failed, so that the page never shows a green light that nothing supports.
+        """
+        if self.live.attention() is None:
+            return await self.attention()
+        return await self.reader.attention.recorded()
+
     async def hosts(self) -> Sequence[HostReport]:
         """Return what each host does."""
         return await reports_of(self.plan, self.reader, self.now())
@@ -128,7 +137,7 @@ class Dashboard:
                 _seen(root, tree, parked.get(tree.key, 0))
                 for root, tree in (work.trees if work else {}).items()
             ],
-            attention=await self.attention(),
+            attention=await self._reviewed(),
             pauses=await self.reader.actions.pauses(),
             counts=await self.reader.statistics.counts(),
             hosts=await self.hosts(),

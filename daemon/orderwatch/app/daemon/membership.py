@@ -34,12 +34,23 @@ async def joined(resources: Resources, *, shared: bool) -> AsyncIterator[Members
     lease = OwnLease(resources.dashboard.plan.settings.cluster.lease, shared=shared)
     roster = SharedRoster(store.shifts, store.boot, lease, now=now) if shared else SoleRoster()
     resources = replace(resources, lease=lease, roster=roster)
+    if not shared:
+        await _forget_others(resources)
     async with seen(resources, partial(this_host, resources), lease, roster) as beat:
         waking = partial(run_on_wakeup, resources.database, resources.fetch_wakeup.trigger)
         watching = [partial(lease.watch, roster.renewed.trigger), waking] if shared else []
         if shared:
             resources.sweep_log.shared = SharedSweeps(partial(_accounts_of, resources), now=now)
         yield Membership(resources, [beat.run, *watching])
+
+
+async def _forget_others(resources: Resources) -> None:
+    """Forget hosts that had the file before."""
+    hosts, me = resources.store.hosts, this_host(resources)
+    found, _ = await hosts.list_all(me.seen_at)
+    for host in found:
+        if host.host != me.host:
+            await hosts.forget(host.host)
 
 
 def _accounts_of(resources: Resources, account: str) -> Accounts:

@@ -45,10 +45,9 @@ class Monitor:
         self._status_wakeup = Wakeup()
         self._tasks = build_maintenance(supervisor.runtime.plan, _targets(resources, supervisor.runtime))
         problems.holds = resources.roster.holds
-        lease = supervisor.runtime.plan.settings.cluster.lease
         self._host_watch = HostWatch(
             resources.store.hosts,
-            lease,
+            supervisor.runtime.plan.lives_for,
             problems,
             now=resources.clock.now,
             on_agreement=self._forget_channels,

@@ -35,6 +35,8 @@ from orderwatch.service.polling.poller import SweepResult
 from orderwatch.service.wakeup import Wakeup
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.web.actions.routes import ActionRoutes
+from orderwatch.web.agenda.agenda_reader import AgendaReader
+from orderwatch.web.agenda.routes import AgendaRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.files.routes import FileRoutes
@@ -167,11 +169,11 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             now=clock.now,
         )
         queue_routes = QueueRoutes(queue.read, renderer, sharing)
-        thumbnails, files = (
-            Thumbnails(reader, dashboard.picture),
-            FileRoutes(reader, dashboard.open_file, dashboard.link),
-        )
-        pages = [add_static, *(part.add_to for part in (views, queue_routes, gallery, thumbnails, files))]
+        agenda = AgendaReader(records=reader, learned=dashboard.learned, now=clock.now)
+        agenda_routes = AgendaRoutes(agenda.read, reader, renderer, sharing, clock.now)
+        thumbnails = Thumbnails(reader, dashboard.picture)
+        files = FileRoutes(reader, dashboard.open_file, dashboard.link)
+        parts = (views, queue_routes, agenda_routes, gallery, thumbnails, files)
         api_routes = api(
             reader,
             dashboard.facts,
@@ -192,7 +194,9 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             controls=controls,
             action_watch=action_watch,
             sweep_log=sweep_log,
-            monitoring=build_monitoring(live, *pages, api_routes, acts.add_to),
+            monitoring=build_monitoring(
+                live, add_static, *(part.add_to for part in parts), api_routes, acts.add_to
+            ),
             dashboard=dashboard,
             redactor=redactor,
             log_listener=LogListener(redactor),

@@ -49,7 +49,8 @@ async def seen(
     try:
         yield beat
     finally:
-        with suppress(DatabaseError):  # the lease ends by itself
+        # The lease ends by itself. A stop does not wait for a database that is away: its unit is cancelled.
+        with suppress(DatabaseError, asyncio.CancelledError):
             await store.hosts.leave(store.boot)
 
 

@@ -1,7 +1,7 @@
 """Attention: the list of concerns that need a person, decided from recorded facts."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -40,7 +40,12 @@ def concerns(evidence: Evidence, now: datetime, scope: Scope) -> Sequence[Concer
             since = min(concern.since, before.concern.since)
             concern = replace(concern, since=since, acknowledged_at=before.acknowledged_at)  # noqa: PLW2901 - as raised
         found.setdefault(concern.key, concern)
-    return sorted(found.values(), key=lambda c: (_RANKS[c.reason], c.since, c.key))
+    return ranked(found.values())
+
+
+def ranked(found: Iterable[Concern]) -> Sequence[Concern]:
+    """Returns the concerns sorted by reason and age."""
+    return sorted(found, key=lambda c: (_RANKS[c.reason], c.since, c.key))
 
 
 def unacknowledged(found: Sequence[Concern]) -> Sequence[Concern]:

@@ -70,7 +70,7 @@ class Timeline:
         """A few round times."""
         step = self._step
         first = -((_MIN_TIME - self.begins) // step)
-        found = (_shifted(_MIN_TIME, (first + n) * step) for n in range(_MAX_TICKS + 1))
+        found = (shifted(_MIN_TIME, (first + n) * step) for n in range(_MAX_TICKS + 1))
         return [time for time in found if self.begins < time < self.ends]
 
     @property
@@ -95,8 +95,8 @@ def timeline(order: Order, now: datetime, lag: Lag) -> Timeline | None:
         times.append(now)
     length = max(max(times) - min(times), _MIN_LENGTH)
     return Timeline(
-        begins=_shifted(min(times), -_MARGIN_SHARE * length),
-        ends=_shifted(min(times), (1 + _MARGIN_SHARE) * length),
+        begins=shifted(min(times), -_MARGIN_SHARE * length),
+        ends=shifted(min(times), (1 + _MARGIN_SHARE) * length),
         now=now,
         window=window,
         rows=rows,
@@ -122,7 +122,7 @@ def _row(order: Order, capture: Capture, now: datetime, lag: Lag) -> Row:
             spans.append(Span("processing", start, published))
         elif not capture.status.final:
             low, high = (lag.median * factor for factor in lag.quartiles)
-            spans.append(Span("expected", _shifted(start, low), _shifted(start, high)))
+            spans.append(Span("expected", shifted(start, low), shifted(start, high)))
     if published:
         marks.append(Mark("published", published))
     if stored:
@@ -146,7 +146,7 @@ def _stored_at(files: Sequence[FileCount]) -> datetime | None:
     return max(times) if times and all(some.state.settled for some in files) else None
 
 
-def _shifted(time: datetime, by: timedelta) -> datetime:
+def shifted(time: datetime, by: timedelta) -> datetime:
     """Returns the shifted time, within the range of dates."""
     try:
         return time + by

@@ -9,20 +9,26 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, MetaData, create_engine, event
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, MetaData, create_engine, event, text
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import greenlet_spawn
 
 from orderwatch.core.database_location import PostgresServer
-from orderwatch.db.mappers import parse_json
+from orderwatch.db.units import IS_COMMITTED
 from orderwatch.errors import BusyError, ConfigError, DatabaseError
 
 R = TypeVar("R")
 
 _TURN = 6_823_947  # the key of the advisory lock that writers hold; any number, the same on all hosts
+_TAKE_TURN = text("SELECT CAST(pg_current_xact_id() AS text) FROM pg_advisory_xact_lock(:turn)")
+_STATUS = text(
+    "SELECT CASE WHEN pg_current_xact_id() > number THEN pg_xact_status(number) ELSE 'aborted' END"
+    " FROM CAST(CAST(:number AS text) AS xid8) AS number"
+)
 _MAX_READERS = 4
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _RECONNECT_SECONDS = 1.0
@@ -110,6 +116,18 @@ def with_conditions(metadata: MetaData) -> MetaData:
     return metadata
 
 
+def _is_committed(number: str, db: Connection) -> bool:
+    """Return whether the transaction of this number is committed, in a later one that has the turn.
+
+    The former one has ended then, since its end gave the turn away. A server that took over from another may
+    not have come to this number: what the other lost is not committed.
+    """
+    status = db.scalar(_STATUS, {"number": number})
+    if status is None:
+        raise DatabaseError(f"the server no longer knows whether its transaction {number} was committed")
+    return bool(status == "committed")
+
+
 def is_passing(cause: object) -> bool:
     """Return whether an error of PostgreSQL, or of the way to it, passes without anyone's help."""
     state = getattr(cause, "sqlstate", None)
@@ -121,7 +139,8 @@ def is_passing(cause: object) -> bool:
 
 def _take_turn(connection: Connection) -> None:
     """Wait until no other host writes; the turn ends with the transaction."""
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
+    number = connection.scalar(_TAKE_TURN, {"turn": _TURN})
+    connection.info[IS_COMMITTED] = partial(_is_committed, number)
 
 
 def _engine(server: PostgresServer, isolation: str, **pool: Any) -> Engine:  # noqa: ANN401 - of a pool
@@ -132,7 +151,6 @@ def _engine(server: PostgresServer, isolation: str, **pool: Any) -> Engine:  # n
         URL.create("postgresql+asyncpg"),
         connect_args={"async_creator_fn": connect},
         isolation_level=isolation,
-        json_deserializer=parse_json,
         **pool,
     )
     event.listen(engine, "before_cursor_execute", _without_nul, retval=True)

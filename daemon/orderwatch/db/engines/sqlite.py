@@ -10,19 +10,23 @@ from urllib.parse import quote
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from orderwatch.db.mappers import parse_json
+from orderwatch.db.mappers import parse_json, to_json
 
 BUSY_TIMEOUT_SECONDS = 10.0  # only a command beside the daemon ever makes a writer wait
 RETRIED_BUSY_TIMEOUT_SECONDS = 2.0  # of units that are retried: nothing can be stopped meanwhile
 _MAX_READERS = 4
 _PROGRESS_STEPS = 10_000  # of SQLite's virtual machine, between two questions whether to stop
+_JSON: dict[str, Any] = {"json_serializer": to_json, "json_deserializer": parse_json}
 _DURABLE = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 
 
 def writer_engine(path: Path, busy: float = BUSY_TIMEOUT_SECONDS) -> Engine:
     """The only engine that writes: one connection, `BEGIN IMMEDIATE`, so no update is lost. Blocking."""
     engine = create_engine(
-        _url(path, "rw"), **_pool(busy, size=1), poolclass=QueuePool, json_deserializer=parse_json
+        _url(path, "rw"),
+        **_pool(busy, size=1),
+        poolclass=QueuePool,
+        **_JSON,
     )
     _set_up(engine, *_DURABLE, "PRAGMA foreign_keys=ON")
     _begin(engine, "BEGIN IMMEDIATE")
@@ -35,7 +39,7 @@ def reader_engine(path: Path, busy: float = BUSY_TIMEOUT_SECONDS) -> Engine:
         _url(path, "rw").set(drivername="sqlite+aiosqlite"),
         **_pool(busy, size=_MAX_READERS),
         poolclass=AsyncAdaptedQueuePool,
-        json_deserializer=parse_json,
+        **_JSON,
     )
     _set_up(engine, "PRAGMA query_only=ON")
     _begin(engine, "BEGIN")

@@ -26,7 +26,7 @@ from orderwatch.db.tables import captures, deliveries, orders
 
 _RETRIED = (DeliveryState.WAITING, DeliveryState.PARKED)
 _MAX_RETRIED = 1000  # of a state, that are compared with one another
-_MAX_QUERIES = 64  # kept for the present hosts and trees
+_MAX_QUERIES = 64  # kept for the present accounts, hosts and trees
 CAPTURE_OF_DELIVERY = and_(
     captures.c.order_row == deliveries.c.order_row, captures.c.capture_id == deliveries.c.capture_id
 )
@@ -50,6 +50,7 @@ _HEADS = _HEADS.union_all(
 @lru_cache(_MAX_QUERIES)
 def next_due(
     dialect: str,
+    accounts: tuple[str, ...],
     resting: tuple[HostKey, ...],
     doubted: tuple[HostKey, ...],
     roots: tuple[tuple[str | None, bool], ...],
@@ -57,10 +58,12 @@ def next_due(
     """Select the due delivery to fetch next: rush orders, then by publication, then by size.
 
     Before all others go those from doubted hosts, of these the one tried least. `roots` are marked if nothing
-    may be written there. What no live host fetches any more is due. Parameters: `accounts`, `now`, `beyond`,
-    those of `LAPSED`, and `room_N` for the Nth root.
+    may be written there. What no live host fetches any more is due. Parameters: `now`, `beyond`, those of
+    `LAPSED`, and `room_N` for the Nth root.
     """
-    is_fit = and_(_IS_OF_ACCOUNTS, ~_is_from(resting), _fits(roots))
+    # Not IN, whose parameters SQLAlchemy writes into the text of the statement at each execution.
+    is_of_accounts = or_(false(), *(deliveries.c.account == name for name in accounts))
+    is_fit = and_(is_of_accounts, ~_is_from(resting), _fits(roots))
     tried_least: list[ColumnElement[Any]] = []
     wanted, limit = _ALL_WANTED.where(is_fit), None
     if doubted:
@@ -93,9 +96,6 @@ def _is_among(ids: CompoundSelect[Any], dialect: str) -> ColumnElement[bool]:
     if dialect == "sqlite":
         return deliveries.c.id.in_(ids)
     return deliveries.c.id == func.any(func.array(ids.scalar_subquery()))
-
-
-_IS_OF_ACCOUNTS = deliveries.c.account.in_(bindparam("accounts", expanding=True))
 
 
 def _foremost_wanted(is_fit: ColumnElement[bool]) -> Select[Any]:

@@ -1,4 +1,7 @@
-"""The beat: each quarter of a lease this host shows that it lives, and renews its leases and shifts."""
+"""The beat: each quarter of a lease this host shows that it lives, and renews its leases and shifts.
+
+Nobody looks whether the only host of a file lives, since it holds a lock: while it idles it writes nothing.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -39,6 +42,7 @@ class Beat:
         self._lease = lease
         self._roster = roster
         self._now = now
+        self._shown: Host | None = None
         self._suspects: frozenset[Claim] = frozenset()  # nobody worked on them at the last beat
         self._sleep = sleep
 
@@ -58,7 +62,7 @@ class Beat:
             await self._deliveries.hand_over(now)
         abandoned = self._suspects - self._lease.claims
         _, renewal = await asyncio.gather(  # in one transaction
-            self._hosts.beat(replace(self._me(), seen_at=now)),
+            self._show(now),
             self._deliveries.renew(now, lease=self._lease.length, abandoned=abandoned),
         )
         self._suspects = renewal.held - self._lease.claims
@@ -67,3 +71,9 @@ class Beat:
         await self._roster.renew()
         self._lease.renew(began_at)
         self._roster.renewed.trigger()
+
+    async def _show(self, now: datetime) -> None:
+        me = replace(self._me(), seen_at=now)
+        if self._lease.is_shared or self._shown is None or me != replace(self._shown, seen_at=now):
+            await self._hosts.beat(me)
+            self._shown = me

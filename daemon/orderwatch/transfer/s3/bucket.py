@@ -100,7 +100,7 @@ class Bucket:
             with translate_s3_errors(f"cannot write {self.root / path}"):
                 stored = await self._client.put_object(
                     **self._at(path),
-                    Body=BytesIO(content),
+                    Body=_Body(content),
                     ContentLength=len(content),
                     ChecksumCRC32=_text(crc),
                     ContentType=content_type(path),
@@ -170,7 +170,7 @@ class Bucket:
                 **self._at(path),
                 UploadId=upload,
                 PartNumber=number,
-                Body=BytesIO(content),
+                Body=_Body(content),
                 ContentLength=len(content),
                 **self._crc(ChecksumCRC32=_text(crc)),
             )
@@ -216,6 +216,17 @@ class Bucket:
 
     def _at(self, path: str) -> Any:  # noqa: ANN401 - arguments of any request
         return {"Bucket": self.root.bucket, "Key": self.root.key(path)}
+
+
+class _Body(BytesIO):
+    """Bytes to send. `getbuffer`, by which aiohttp learns their number, would copy them."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._content = content
+
+    def getbuffer(self) -> memoryview:
+        return memoryview(self._content)
 
 
 def content_type(path: str) -> str:

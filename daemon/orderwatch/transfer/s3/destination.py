@@ -88,8 +88,11 @@ class S3Destination:
         return await self._spool.verify(part, delivery, fetched, promise)
 
     async def adopt(self, part: str, delivery: Delivery) -> None:
-        """Continue with this host's former partial, unless what is durable may be in another host's spool."""
-        if not self._has_others:
+        """Continue with this host's former partial, unless what is durable may be in another host's spool.
+
+        A verified one is always continued: it is verified again, so one that is not whole is found out.
+        """
+        if delivery.intended or not self._has_others:
             await self._spool.adopt(part, delivery)
 
     def leave(self, part: str) -> None:

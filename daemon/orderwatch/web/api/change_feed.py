@@ -1,7 +1,7 @@
 """Polls the database once for all viewers, and sends them what changed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -52,6 +52,8 @@ class ChangeFeed:
         self._watching: asyncio.Task[None] | None = None
         self._newest = 0
         self._touched: set[tuple[str, str]] = set()
+        self._attention: Collection[str] = ()
+        self._reviews = 0  # that changed what needs a person
         self._speeds = SpeedMeter()
         self._transfers: Sequence[Progress] = ()
 
@@ -63,6 +65,7 @@ class ChangeFeed:
             if self._watching is None or self._watching.done():
                 news = await self._records.history.news(MAX_ROW_NUMBER, 0, self._now() - _MAX_WRITE_DELAY)
                 self._newest, self._touched = news.newest, set(news.touched)
+                self._attention = news.attention
                 self._transfers = self._speeds.measured(news.fetching, self._now())
                 self._watching = asyncio.create_task(self._watch())
             if self._transfers:
@@ -76,8 +79,8 @@ class ChangeFeed:
 
     @property
     def newest(self) -> int | None:
-        """The number of the last change that was sent; None without listeners."""
-        return self._newest if self._watching is not None else None
+        """A number that grows with each change that was sent; None without listeners."""
+        return self._newest + self._reviews if self._watching is not None else None
 
     async def transfers(self) -> Sequence[Progress]:
         """Returns the running downloads; with speeds from the second call within a minute on."""
@@ -114,11 +117,15 @@ class ChangeFeed:
         moved = {(move.account, move.order_id) for _, move in news.moves}
         if fresh := sorted(set(news.touched) - self._touched - moved):
             found.append(_event("touched", {"orders": fresh}))
+        if news.attention != self._attention:
+            found.append(_event("attention", {"number": len(news.attention)}))
+            self._reviews += 1
         transfers = self._speeds.measured(news.fetching, self._now())
         if transfers != self._transfers:
             found.append(_of_transfers(transfers))
         self._send(found)
         self._newest, self._touched, self._transfers = news.newest, set(news.touched), transfers
+        self._attention = news.attention
 
     def _send(self, found: Sequence[ChangeEvent]) -> None:
         for queue in list(self._listeners):

@@ -6,6 +6,7 @@ import orderwatch
 from orderwatch.core.model import OrderState
 from orderwatch.ports.queries import Sort
 from orderwatch.web.actions.description import ANSWERS, action_paths
+from orderwatch.web.agenda.json_types import AgendaJson
 from orderwatch.web.api.json_schema import Schema, components, reference, refusals
 from orderwatch.web.api.json_types import (
     AccountsJson,
@@ -36,6 +37,7 @@ _ANSWERS = (
     HostsJson,
     TransfersJson,
     QueueJson,
+    AgendaJson,
     *ANSWERS,
     ErrorJson,
 )
@@ -74,6 +76,13 @@ _SEARCH = [
     _parameter("descending", {"type": "boolean", "default": False}, "Reverses the order."),
     *_PART,
 ]
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_PERIOD = [
+    _parameter("since", _TIME, "The begin of the period; by default seven days ago."),
+    _parameter("until", _TIME, "Its end; by default in thirty days."),
+    _parameter("account", _LIMITED, "Only orders of this account."),
+    _parameter("project", _LIMITED, "Only orders of this project."),
+]
 _ORDER = [
     _parameter("account", _TEXT, "The account's name.", "path"),
     _parameter("order_id", _TEXT, "The order's id.", "path"),
@@ -100,6 +109,7 @@ def description() -> Schema:
             "/api/hosts": _get("The hosts that run on this database, and what each does.", HostsJson),
             "/api/transfers": _get("Downloads in progress.", TransfersJson),
             "/api/queue": _get("What is still to be downloaded, and why it waits.", QueueJson, _PART),
+            "/api/agenda": _get("Windows, captures and publications of a period.", AgendaJson, _PERIOD),
             "/api/events": _events(),
             "/api/openapi.json": _get("This description.", None),
             **action_paths(),
@@ -132,7 +142,8 @@ def _answer(text: str, schema: Schema) -> Schema:
 def _events() -> Schema:
     text = (
         "Server-sent events: each recorded status change without a name and with its number as `id`; also "
-        "`touched` and `transfers`; `lagged` if the viewer missed too much and must reload everything."
+        "`touched`, `attention` and `transfers`; `lagged` if the viewer missed too much and must reload "
+        "everything."
     )
     stream = {"description": text, "content": {"text/event-stream": {"schema": _TEXT}}}
     answers = {

@@ -1,10 +1,12 @@
 """Parses query parameters; unknown ones are rejected rather than ignored."""
 
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import urlencode
 
 from orderwatch.core.model import OrderState
+from orderwatch.ports.agenda import Period
 from orderwatch.ports.queries import Search, Sort
 from orderwatch.web.row_numbers import MAX_ROW_NUMBER, number_of
 
@@ -25,9 +27,7 @@ class ParameterError(ValueError):
 
 def search_of(query: Pairs) -> Search:
     given = _once(query, SEARCH)
-    for name in _TEXTS:
-        if len(given.get(name, "")) > MAX_CHARACTERS or "\0" in given.get(name, ""):
-            raise ParameterError(f"{name}: must have at most {MAX_CHARACTERS} characters, and no NUL")
+    _check_texts(given)
     return Search(
         text=given.get("text", ""),
         account=given.get("account"),
@@ -65,6 +65,25 @@ def part_of(query: Pairs) -> tuple[int, int]:
     return _number(given, "offset", 0, MAX_OFFSET, 0), _number(given, "limit", 1, MAX_LIMIT, 100)
 
 
+def period_of(query: Pairs, since: datetime, until: datetime) -> Period:
+    """Returns a period, from `since` up to `until` if the query has no times."""
+    given = _once(query, ("since", "until", "account", "project"))
+    _check_texts(given)
+    return Period(
+        since=_time(given, "since", since),
+        until=_time(given, "until", until),
+        account=given.get("account"),
+        project=given.get("project"),
+    )
+
+
+def filters_of(query: Pairs) -> tuple[str | None, str | None]:
+    """Returns account and project."""
+    given = _once(query, ("account", "project"))
+    _check_texts(given)
+    return given.get("account"), given.get("project")
+
+
 def after_of(query: Pairs) -> int | None:
     given = _once(query, ("after",))
     return _number(given, "after", 0, MAX_ROW_NUMBER, 0) if given else None
@@ -80,6 +99,22 @@ def _once(query: Pairs, known: tuple[str, ...]) -> Mapping[str, str]:
     if len(dict(query)) != len(query):
         raise ParameterError("a parameter is given twice")
     return dict(query)
+
+
+def _check_texts(given: Mapping[str, str]) -> None:
+    for name in _TEXTS:
+        if len(given.get(name, "")) > MAX_CHARACTERS or "\0" in given.get(name, ""):
+            raise ParameterError(f"{name}: must have at most {MAX_CHARACTERS} characters, and no NUL")
+
+
+def _time(given: Mapping[str, str], name: str, default: datetime) -> datetime:
+    if name not in given:
+        return default
+    try:
+        time = datetime.fromisoformat(given[name].upper())
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise ParameterError(f"{name}: must be a time as 2026-12-01T00:00:00Z") from error
 
 
 def _among(given: Mapping[str, str], name: str, values: Mapping[str, T], default: T) -> T:

@@ -27,6 +27,7 @@ class PageLink(NamedTuple):
 NAVIGATION = (
     PageLink("orders", "/", "Orders"),
     PageLink("queue", "/queue", "Queue"),
+    PageLink("agenda", "/agenda", "Agenda"),
     PageLink("gallery", "/gallery", "Gallery"),
     PageLink("events", "/events", "Events"),
 )

@@ -8,6 +8,7 @@ from shlex import quote as quote_for_shell
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from orderwatch.core.agenda.entries import Entry, EntryKind
 from orderwatch.core.attention.concern import Concern, Reason
 from orderwatch.core.deliveries.pictures import largest_picture
 from orderwatch.core.deliveries.sidecar import zulu
@@ -46,6 +47,11 @@ _OF_REASONS = {
     Why.RETRY: DisplayState.MOVING,
     Why.PAUSED: DisplayState.WAITING,
 }
+_OF_ENTRIES = {
+    EntryKind.WINDOW: DisplayState.WAITING,
+    EntryKind.CAPTURE: DisplayState.PLANNED,
+    EntryKind.PUBLICATION: DisplayState.MOVING,
+}
 
 
 @cache
@@ -65,7 +71,7 @@ def templates() -> "Environment":
     return found
 
 
-def page_of(order: Order | Transition | Concern | Delivery | QueueOrder) -> str:
+def page_of(order: Order | Transition | Concern | Delivery | QueueOrder | Entry) -> str:
     """Returns the path of the order's page, with the account quoted."""
     return f"/orders/{quote(order.account or '', safe='')}/{quote(order.order_id or '', safe='')}"
 
@@ -150,6 +156,12 @@ def _state_colour(order: Order) -> DisplayState:
     return DisplayState.ENDED if found is DisplayState.TROUBLE else found
 
 
+def _entry_colour(entry: Entry) -> DisplayState:
+    if entry.void or entry.state == "late":
+        return DisplayState.TROUBLE
+    return DisplayState.STORED if entry.state == "published" else _OF_ENTRIES[entry.kind]
+
+
 def _anchor(order: Order) -> str:
     return f"order-{quote(order.account, safe='')}-{quote(order.order_id, safe='')}"
 
@@ -181,6 +193,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "tick": _tick,
     "timeline": _timeline,
     "state_colour": _state_colour,
+    "entry_colour": _entry_colour,
     "why_colour": lambda why: _OF_REASONS.get(why, DisplayState.TROUBLE),
     "width": _width,
     "zulu": zulu,

@@ -12,6 +12,7 @@ from orderwatch.core.formatting import ago, format_time, printable, until
 _NONE = Markup('<span class="faint">\N{EN DASH}</span>')
 _TIME = Markup('<time datetime="{}" title="{}">{}</time>')
 _EXACT_TIME = Markup('<time datetime="{}" data-exact>{}</time>')
+_CLOCK_TIME = Markup('<time data-clock datetime="{}" title="{}">{}</time>')
 _WRITTEN_TIME = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) UTC\b")  # by `format_time`
 _CODE = re.compile(r"`([^`]+)`")
 
@@ -35,6 +36,11 @@ def exact(time: datetime) -> Markup:
     return _EXACT_TIME.format(zulu(time), format_time(time))
 
 
+def clock(time: datetime) -> Markup:
+    """Returns the time of day in UTC, for a page that has the days."""
+    return _CLOCK_TIME.format(zulu(time), format_time(time), f"{time.astimezone(UTC):%H:%M}")
+
+
 def with_times(text: str) -> Markup:
     """Returns a text of ours with each time that it contains as a `<time>`."""
     return Markup(_WRITTEN_TIME.sub(_marked, str(escape(printable(text)))))  # noqa: S704 - escaped
@@ -54,6 +60,7 @@ def with_code(text: str) -> Markup:
 
 
 TEXT_FILTERS: Mapping[str, Callable[..., object]] = {
+    "clock": clock,
     "due": due,
     "exact": exact,
     "time": past_or_planned,

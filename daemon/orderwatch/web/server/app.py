@@ -17,15 +17,14 @@ from orderwatch.core.listen_address import host_and_port, socket_of
 from orderwatch.errors import DatabaseError
 from orderwatch.web.server.access_control import GUARD, AccessControl
 from orderwatch.web.server.backpressure import Backpressure
-from orderwatch.web.server.downloads import DOWNLOADS, Downloads
+from orderwatch.web.server.connections import MAX_AGE_SECONDS, Connections
+from orderwatch.web.server.downloads import DOWNLOADS
 from orderwatch.web.server.sockets import open_socket
-from orderwatch.web.server.sse import DEADLINE, STREAM_RESPONSE, STREAMS, Streams
+from orderwatch.web.server.sse import DEADLINE, STREAM_RESPONSE, STREAMS
 
 log = structlog.get_logger()
 
 _MAX_CONNECTIONS = 128  # without streams and downloads
-_CONNECTION_SECONDS = 15.0  # a connection carries one answer
-_LINGER_SECONDS = 45.0  # in addition, for a slow client to read the answer
 _ANSWER_TIMEOUT_SECONDS = 10.0
 _RETRY_AFTER_SECONDS = "30"
 
@@ -77,62 +76,33 @@ async def serving(
     """
     host = "localhost" if socket_of(address) else host_and_port(address)[0]
     guard = AccessControl(host, hosts, token, actions=actions, files=files, user_header=user_header)
-    streams, downloads = Streams(), Downloads()
+    connections = Connections()
     runner = web.AppRunner(
-        _application(guard, pages, streams, downloads),
+        _application(guard, pages, connections),
         access_log=None,
         logger=_ignored,
-        keepalive_timeout=_CONNECTION_SECONDS,
+        keepalive_timeout=MAX_AGE_SECONDS,
         lingering_time=1.0,
         shutdown_timeout=1.0,
     )
     await runner.setup()
     try:
         assert runner.server is not None  # noqa: S101 - it is set up
-        async with open_socket(address, _bounded(runner.server, streams, downloads)) as port:
+        async with open_socket(address, connections.bounded(runner.server)) as port:
             yield port
     finally:
-        streams.end()
-        downloads.end()
+        connections.end()
         await runner.cleanup()
 
 
-def _bounded(server: web.Server, streams: Streams, downloads: Downloads) -> Callable[[], asyncio.Protocol]:
-    """Returns a protocol factory that limits connections, and ends slow ones."""
-    loop = asyncio.get_running_loop()
-
-    def connect() -> asyncio.Protocol:
-        streams.end_disconnected()
-        if len(server.connections) - len(streams) - len(downloads) >= _MAX_CONNECTIONS:
-            return _Refusal()
-        handler = server()
-        loop.call_later(_CONNECTION_SECONDS, expire, handler)
-        return handler
-
-    def expire(handler: web.RequestHandler) -> None:
-        transport = handler.transport
-        if transport is not None and not (streams.held(handler) or downloads.held(handler)):
-            handler.force_close()
-            loop.call_later(_LINGER_SECONDS, transport.abort)
-
-    return connect
-
-
-class _Refusal(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
-
-
-def _application(
-    guard: AccessControl, pages: ServedPages, streams: Streams, downloads: Downloads
-) -> web.Application:
+def _application(guard: AccessControl, pages: ServedPages, connections: Connections) -> web.Application:
     async def metrics(request: web.Request) -> web.Response:
         body, kind = await pages.metrics(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: kind})
 
-    app = web.Application(middlewares=[_guarded(guard)])
-    app[STREAMS] = streams
-    app[DOWNLOADS] = downloads
+    app = web.Application(middlewares=[_guarded(guard, connections)])
+    app[STREAMS] = connections.streams
+    app[DOWNLOADS] = connections.downloads
     app[GUARD] = guard
     app.router.add_get("/healthz", _reported(pages.health))
     app.router.add_get("/readyz", _reported(pages.readiness))
@@ -156,15 +126,16 @@ def _reported(ask: Callable[[], Awaitable[Report]]) -> Callable[[web.Request], A
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def _guarded(guard: AccessControl) -> Middleware:
+def _guarded(guard: AccessControl, connections: Connections) -> Middleware:
     outgoing = Backpressure()
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             _check_access(request, guard)
-            async with asyncio.timeout(_ANSWER_TIMEOUT_SECONDS) as request[DEADLINE]:
-                response = await handler(request)
+            with connections.answering(request):
+                async with asyncio.timeout(_ANSWER_TIMEOUT_SECONDS) as request[DEADLINE]:
+                    response = await handler(request)
         except TimeoutError:
             response = _unavailable(request, "no answer in time")
         except DatabaseError as error:  # logged by the workers
@@ -178,7 +149,8 @@ def _guarded(guard: AccessControl) -> Middleware:
         answer: web.StreamResponse = request.get(STREAM_RESPONSE, response)  # unless a stream has begun
         if not answer.prepared and not outgoing.admits(request, answer):
             answer = _unavailable(request, "too many answers are waiting for slow clients")
-        answer.force_close()
+        if answer.prepared or not connections.may_stay(request):
+            answer.force_close()
         return answer
 
     return middleware

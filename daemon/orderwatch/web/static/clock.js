@@ -27,7 +27,8 @@
   function show(page) {
     for (const time of page.querySelectorAll("time")) {
       const exactly = written(time.dateTime);
-      if ("exact" in time.dataset) time.textContent = exactly;
+      if ("clock" in time.dataset) time.title = exactly; // the page has days in UTC
+      else if ("exact" in time.dataset) time.textContent = exactly;
       else {
         time.dataset.relative ??= time.textContent;
         time.textContent = choice.exact ? exactly : time.dataset.relative;

@@ -211,6 +211,7 @@
     events.addEventListener("transfers", (event) => {
       if (mine ? JSON.parse(event.data).transfers.some(isMine) : document.querySelector("#header, #queue")) later(5000);
     });
+    events.addEventListener("attention", () => later(250)); // the verdict of every page
     events.addEventListener("touched", (event) => {
       if (JSON.parse(event.data).orders.some(([account, order_id]) => (mine ? isMine({ account, order_id }) : rowOf(`${account}/${order_id}`)))) later(5000);
     });

@@ -1,0 +1,1 @@
+"""The agenda: its page, its path of the API, and its calendar file."""
