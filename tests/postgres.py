@@ -66,6 +66,11 @@ class Server:
         """Create a database as a copy."""
         self.sql("postgres", f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 
+    @property
+    def log(self) -> str:
+        """What the server has logged."""
+        return (self._folder / "log").read_text()
+
     def sql(self, database: str, statement: str) -> str:
         """Run a statement by psql; returns its rows as text."""
         address = ["--host=127.0.0.1", f"--port={self._port}", "--username=orderwatch", database]

@@ -1,16 +1,20 @@
 """What PostgreSQL does otherwise than SQLite, and would be noticed late."""
 
 import asyncio
+import socket
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 from sqlalchemy import Connection, event, text
 from tests import postgres
+from tests.databases import new_database
 from tests.db.kit import NOW, a_delivery, an_order, facts, held, want
 
+from orderwatch.config.settings import _MIN_LEASE
 from orderwatch.core.database_location import PostgresServer
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.db.engines import postgres as engine
@@ -19,6 +23,7 @@ from orderwatch.db.queries.due import next_due
 from orderwatch.db.repositories import Store, open_store
 from orderwatch.db.tables import metadata
 from orderwatch.errors import DatabaseError
+from orderwatch.ports.queries import Search, Sort
 
 
 @pytest.fixture
@@ -108,6 +113,25 @@ def test_a_connection_that_the_server_has_just_ended_is_waited_for() -> None:
     assert engine.is_passing(ended)
 
 
+async def test_another_locale_of_the_database_changes_no_order_and_no_search(
+    server: postgres.Server, tmp_path: Path
+) -> None:
+    """Nor does an update of the locale damage an index, as it does one that is sorted by it."""
+    unicode = "ENCODING UTF8 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'PG_UNICODE_FAST' LOCALE 'C'"
+    server.sql("postgres", f'CREATE DATABASE "other_locale" TEMPLATE template0 {unicode}')
+    upgrade(location := server.location("other_locale"))
+    assert facts(location, "SELECT lower('\u00c4')") == [("ä",)]  # the locale is in effect
+    async with open_store(location) as there, open_store(new_database(tmp_path)) as here:
+        found = []
+        for store in (there, here):
+            for number, name in enumerate(("quay 9", "Quay 10", "ärger", "Ärger", "Zebra"), start=8):
+                await store.orders.save(Verdict(order=an_order(number, task_name=name, product=name)))
+            searches = [Search(sort=sort) for sort in Sort] + [Search(text="Ä"), Search(text="qUAY 1")]
+            pages = [await store.search.find(search) for search in searches]
+            found.append([[order.order_id for order in page.orders] for page in pages])
+    assert found[0] == found[1]
+
+
 async def test_a_claim_on_a_new_server_without_statistics_reads_the_queue_a_few_times(
     database: PostgresServer,
 ) -> None:
@@ -134,3 +158,21 @@ def _rows_read(plan: Any) -> int:  # noqa: ANN401 - a document
     """Rows of every step of a plan, as often as it ran."""
     read: float = plan["Actual Rows"] * plan["Actual Loops"] + plan.get("Rows Removed by Join Filter", 0)
     return round(read + sum(_rows_read(part) for part in plan.get("Plans", ())))
+
+
+async def test_a_connection_that_only_listens_notices_a_server_that_is_gone_without_a_word(
+    database: PostgresServer,
+) -> None:
+    """The kernel's probes end it; asyncpg 0.32 leaves them off."""
+    connection = await engine._connect(database)
+    way = connection._transport.get_extra_info("socket")
+    assert way.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    found = {name: way.getsockopt(*name) for name in engine._SOCKET_OPTIONS}
+    assert found == engine._SOCKET_OPTIONS
+    await connection.close()
+
+
+def test_a_host_that_is_stopped_in_its_turn_ends_no_lease_of_another() -> None:
+    """Another one has beaten up to a quarter of a lease before, and its own is over a sixth early."""
+    held = float(engine._SETTINGS["idle_in_transaction_session_timeout"].removesuffix("s"))
+    assert held < _MIN_LEASE.total_seconds() * (1 - 1 / 4 - 1 / 6)

@@ -179,7 +179,8 @@ class Database(Table):
         """The file of SQLite; `DatabaseError` if the database is on a server."""
         if self.is_shared:
             raise DatabaseError(
-                f"{parse_server(self.url)} is a server's; use PostgreSQL's own commands for this"
+                f"{parse_server(self.url)} is a server's:"
+                " back it up and restore it with PostgreSQL's own commands, such as pg_dump and pg_restore"
             )
         return Path(self.url.removeprefix("sqlite:///"))
 

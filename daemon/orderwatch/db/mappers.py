@@ -119,7 +119,7 @@ def order_row(order: Order) -> Row:
     }
 
 
-def order_of(row: RowMapping, captures: tuple[Capture, ...], deliveries: tuple[Delivery, ...]) -> Order:
+def order_of(row: RowMapping | Row, captures: tuple[Capture, ...], deliveries: tuple[Delivery, ...]) -> Order:
     return Order(
         account=row["account"],
         order_id=row["order_id"],
@@ -264,7 +264,7 @@ def _status_row(status: TrackedStatus[P]) -> Row:
     }
 
 
-def _status_of(row: RowMapping, phase: P | None) -> TrackedStatus[P]:
+def _status_of(row: RowMapping | Row, phase: P | None) -> TrackedStatus[P]:
     return TrackedStatus(word=row["word"], phase=phase, doubts=row["doubts"], doubted_at=row["doubted_at"])
 
 

@@ -30,6 +30,9 @@ metadata = MetaData(
     }
 )
 
+# Sorted by bytes as in SQLite, and no update of the server's locale damages an index.
+TEXT = String().with_variant(String(collation="C"), "postgresql")
+
 
 def _where(condition: TextClause) -> dict[str, Any]:
     """Return the options of a partial index; `postgres.with_conditions` translates them."""
@@ -39,42 +42,42 @@ def _where(condition: TextClause) -> dict[str, Any]:
 accounts = Table(
     "accounts",
     metadata,
-    Column("account", String, primary_key=True),
+    Column("account", TEXT, primary_key=True),
     Column("listed_at", UtcDateTime),  # of the last whole list
     Column("began_at", UtcDateTime),  # when the circuit opened; all NULL while it is closed
     Column("failures", Integer),
     Column("until", UtcDateTime),
     Column("refused", Boolean),
-    Column("reason", String),
+    Column("reason", TEXT),
     Column("swept_at", UtcDateTime),  # of the last sweep that succeeded, on any host
 )
 
 trees = Table(
     "trees",
     metadata,
-    Column("root", String, primary_key=True),
-    Column("volume", String, nullable=False),  # the marker when the root was first used
+    Column("root", TEXT, primary_key=True),
+    Column("volume", TEXT, nullable=False),  # the marker when the root was first used
 )
 
 orders = Table(
     "orders",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("account", String, nullable=False),
-    Column("order_id", String, nullable=False),  # as the provider writes it
+    Column("account", TEXT, nullable=False),
+    Column("order_id", TEXT, nullable=False),  # as the provider writes it
     Column("task_id", BigInteger),  # in v1 of the provider's API
-    Column("task_name", String),
-    Column("project_name", String),
-    Column("product", String),
+    Column("task_name", TEXT),
+    Column("project_name", TEXT),
+    Column("product", TEXT),
     Column("placed_at", UtcDateTime),
     Column("start", UtcDateTime),
     Column("end", UtcDateTime),
-    Column("reason", String),  # the provider's, for the status
-    Column("word", String, nullable=False),  # the provider's status as received
-    Column("phase", String),  # our reading of it
+    Column("reason", TEXT),  # the provider's, for the status
+    Column("word", TEXT, nullable=False),  # the provider's status as received
+    Column("phase", TEXT),  # our reading of it
     Column("doubts", Integer, nullable=False),
     Column("doubted_at", UtcDateTime),
-    Column("state", String, nullable=False),
+    Column("state", TEXT, nullable=False),
     Column("final_at", UtcDateTime),
     Column("last_seen_at", UtcDateTime),
     Column("looked_at", UtcDateTime),
@@ -98,13 +101,13 @@ captures = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("order_row", ForeignKey("orders.id", ondelete="CASCADE"), nullable=False),
-    Column("capture_id", String, nullable=False),
-    Column("word", String, nullable=False),
-    Column("phase", String),
+    Column("capture_id", TEXT, nullable=False),
+    Column("word", TEXT, nullable=False),
+    Column("phase", TEXT),
     Column("doubts", Integer, nullable=False),
     Column("doubted_at", UtcDateTime),
     Column("start", UtcDateTime),
-    Column("satellite_name", String),
+    Column("satellite_name", TEXT),
     Column("published_at", UtcDateTime),
     Column("scenes_seen_at", UtcDateTime),
     Column("lacking", Boolean, nullable=False),
@@ -120,42 +123,42 @@ deliveries = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("order_row", ForeignKey("orders.id", ondelete="CASCADE"), nullable=False),
-    Column("account", String, nullable=False),
-    Column("order_id", String, nullable=False),
+    Column("account", TEXT, nullable=False),
+    Column("order_id", TEXT, nullable=False),
     Column("task_id", BigInteger),
-    Column("capture_id", String, nullable=False),
-    Column("scene_id", String, nullable=False),
-    Column("attachment", String, nullable=False),
+    Column("capture_id", TEXT, nullable=False),
+    Column("scene_id", TEXT, nullable=False),
+    Column("attachment", TEXT, nullable=False),
     Column("version", Integer, nullable=False),
-    Column("file_name", String, nullable=False),
-    Column("fingerprint", String, nullable=False),
+    Column("file_name", TEXT, nullable=False),
+    Column("fingerprint", TEXT, nullable=False),
     Column("scene", DOCUMENT, nullable=False),
-    Column("state", String, nullable=False),
+    Column("state", TEXT, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("barren", Integer, key="attempts_without_progress", nullable=False),
     Column("not_before", UtcDateTime),
-    Column("reason", String),
+    Column("reason", TEXT),
     Column("durable", BigInteger, nullable=False),  # bytes of the partial that survive a power cut
     Column("furthest", BigInteger, nullable=False, server_default=text("0")),  # of this file, by any attempt
-    Column("host", String),  # of its last link
+    Column("host", TEXT),  # of its last link
     Column("total", BigInteger),
-    Column("validator", String),
-    Column("weak_validator", String),
-    Column("last_modified", String),  # HTTP dates, as the host sent them
-    Column("host_date", String),
+    Column("validator", TEXT),
+    Column("weak_validator", TEXT),
+    Column("last_modified", TEXT),  # HTTP dates, as the host sent them
+    Column("host_date", TEXT),
     Column("tag_changes", Integer, nullable=False, server_default=text("0")),
-    Column("refused_sha256", String),
+    Column("refused_sha256", TEXT),
     Column("refused", DOCUMENT),  # the file whose bytes were wrong twice, and why
-    Column("root", String),  # of a watch with its own root; NULL is the default root
-    Column("path", String),
-    Column("path_key", String, unique=True),  # a path has at most one delivery
+    Column("root", TEXT),  # of a watch with its own root; NULL is the default root
+    Column("path", TEXT),
+    Column("path_key", TEXT, unique=True),  # a path has at most one delivery
     Column("size", BigInteger),
-    Column("sha256", String),
+    Column("sha256", TEXT),
     Column("stored_at", UtcDateTime),
     Column("read_at", UtcDateTime),  # last scrub or verification without damage
-    Column("item", String),  # of the catalog, that lists its file
+    Column("item", TEXT),  # of the catalog, that lists its file
     Column("pictured_at", UtcDateTime),  # of a stored picture, when it was taken
-    Column("owner", String),  # the boot of the host that fetches it
+    Column("owner", TEXT),  # the boot of the host that fetches it
     Column("fence", Integer, nullable=False, server_default=text("0")),  # counts its claims
     Column("lease_until", UtcDateTime),
     UniqueConstraint("order_row", "capture_id", "scene_id", "attachment", "version"),
@@ -173,17 +176,17 @@ catalog_nodes = Table(
     "catalog_nodes",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("root", String, nullable=False),  # of the tree; empty is the default root
-    Column("path", String, nullable=False),
-    Column("parent", String, nullable=False),  # the page that lists it
-    Column("head", String),  # page 0 of the numbered ones
+    Column("root", TEXT, nullable=False),  # of the tree; empty is the default root
+    Column("path", TEXT, nullable=False),
+    Column("parent", TEXT, nullable=False),  # the page that lists it
+    Column("head", TEXT),  # page 0 of the numbered ones
     Column("number", Integer),
-    Column("account", String),
-    Column("project_name", String),
+    Column("account", TEXT),
+    Column("project_name", TEXT),
     Column("first", UtcDateTime),
     Column("last", UtcDateTime),
     *(Column(side, Float) for side in ("west", "south", "east", "north")),
-    Column("state", String, nullable=False),
+    Column("state", TEXT, nullable=False),
     Column("generation", Integer, nullable=False, server_default=text("0")),  # of a root, counts its catalogs
     UniqueConstraint("root", "path"),
     Index("ix_catalog_nodes_parent", "root", "parent"),
@@ -196,17 +199,17 @@ transitions = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
-    Column("account", String, nullable=False),
-    Column("order_id", String, nullable=False),
+    Column("account", TEXT, nullable=False),
+    Column("order_id", TEXT, nullable=False),
     Column("task_id", BigInteger),
-    Column("capture_id", String),
-    Column("scene_id", String),
-    Column("subject", String, nullable=False),
-    Column("before", String),
-    Column("after", String, nullable=False),
-    Column("kind", String, nullable=False),
-    Column("detail", String),
-    Column("file", String),
+    Column("capture_id", TEXT),
+    Column("scene_id", TEXT),
+    Column("subject", TEXT, nullable=False),
+    Column("before", TEXT),
+    Column("after", TEXT, nullable=False),
+    Column("kind", TEXT, nullable=False),
+    Column("detail", TEXT),
+    Column("file", TEXT),
     Index("ix_transitions_order", "account", "order_id"),
     Index(
         "ix_transitions_scene",
@@ -224,25 +227,25 @@ intents = Table(
     "intents",
     metadata,
     Column("number", Integer, primary_key=True),
-    Column("account", String, nullable=False),
-    Column("contract", String),
-    Column("fingerprint", String, nullable=False),
+    Column("account", TEXT, nullable=False),
+    Column("contract", TEXT),
+    Column("fingerprint", TEXT, nullable=False),
     Column("request", DOCUMENT, nullable=False),  # the body of the request
-    Column("who", String, nullable=False),
-    Column("source", String),
-    Column("digest", String),
-    Column("note", String),
+    Column("who", TEXT, nullable=False),
+    Column("source", TEXT),
+    Column("digest", TEXT),
+    Column("note", TEXT),
     Column("standing", Boolean, key="standing_order", nullable=False),
     Column("written_at", UtcDateTime, nullable=False),
-    Column("state", String, nullable=False),
+    Column("state", TEXT, nullable=False),
     Column("sends", Integer, nullable=False),
     Column("sent_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
     Column("searched_at", UtcDateTime),
     Column("before", DOCUMENT, nullable=False),  # ids of the orders listed before it was sent
-    Column("order_id", String),  # of the order that it became
+    Column("order_id", TEXT),  # of the order that it became
     Column("task_id", BigInteger),
-    Column("reason", String),
+    Column("reason", TEXT),
     # Of equal requests only one may be unsettled.
     Index("uq_intents_open", "account", "fingerprint", unique=True, **_where(_OPEN)),
 )
@@ -251,8 +254,8 @@ notes = Table(
     "notes",
     metadata,
     Column("number", Integer, primary_key=True),
-    Column("id", String, nullable=False, unique=True),  # the same in every retry
-    Column("event", String, nullable=False),
+    Column("id", TEXT, nullable=False, unique=True),  # the same in every retry
+    Column("event", TEXT, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("document", DOCUMENT, nullable=False),  # the JSON that is sent
 )
@@ -260,7 +263,7 @@ notes = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("channel", String, primary_key=True),
+    Column("channel", TEXT, primary_key=True),
     Column("note", ForeignKey("notes.number", ondelete="CASCADE"), primary_key=True),
     Index("ix_outbox_note", "note"),  # to find notifications that no channel waits for
 )
@@ -268,17 +271,17 @@ outbox = Table(
 channels = Table(
     "channels",
     metadata,
-    Column("channel", String, primary_key=True),
+    Column("channel", TEXT, primary_key=True),
     Column("failures", Integer, nullable=False),  # in a row
     Column("not_before", UtcDateTime),
-    Column("reason", String),
+    Column("reason", TEXT),
 )
 
 problems = Table(
     "problems",
     metadata,
-    Column("key", String, primary_key=True),
-    Column("event", String, nullable=False),  # its last log event
+    Column("key", TEXT, primary_key=True),
+    Column("event", TEXT, nullable=False),  # its last log event
     Column("began_at", UtcDateTime, nullable=False),
     Column("facts", DOCUMENT, nullable=False),
 )
@@ -286,9 +289,9 @@ problems = Table(
 attention = Table(
     "attention",
     metadata,
-    Column("key", String, primary_key=True),
-    Column("account", String),  # of the order concerned, if any
-    Column("order_id", String),
+    Column("key", TEXT, primary_key=True),
+    Column("account", TEXT),  # of the order concerned, if any
+    Column("order_id", TEXT),
     Column("facts", DOCUMENT, nullable=False),  # the concern as it was raised
     Column("acknowledged_at", UtcDateTime),
     Index("ix_attention_order", "account", "order_id"),
@@ -297,19 +300,19 @@ attention = Table(
 pauses = Table(
     "pauses",
     metadata,
-    Column("account", String, primary_key=True),  # empty: the downloads of all accounts
+    Column("account", TEXT, primary_key=True),  # empty: the downloads of all accounts
     Column("paused_at", UtcDateTime, nullable=False),
-    Column("who", String, nullable=False),
+    Column("who", TEXT, nullable=False),
 )
 
 actions = Table(
     "actions",
     metadata,
     Column("number", Integer, primary_key=True),
-    Column("kind", String, nullable=False),
-    Column("account", String),
-    Column("order_id", String),
-    Column("who", String, nullable=False),
+    Column("kind", TEXT, nullable=False),
+    Column("account", TEXT),
+    Column("order_id", TEXT),
+    Column("who", TEXT, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("answered_at", UtcDateTime),
     Column("answer", DOCUMENT),  # of a refresh
@@ -318,10 +321,10 @@ actions = Table(
 hosts = Table(
     "hosts",
     metadata,
-    Column("host", String, primary_key=True),
-    Column("boot", String, nullable=False),  # of its present process
-    Column("version", String, nullable=False),
-    Column("config_digest", String, nullable=False),
+    Column("host", TEXT, primary_key=True),
+    Column("boot", TEXT, nullable=False),  # of its present process
+    Column("version", TEXT, nullable=False),
+    Column("config_digest", TEXT, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
     Column("facts", DOCUMENT, nullable=False),
 )
@@ -329,8 +332,8 @@ hosts = Table(
 shifts = Table(
     "shifts",
     metadata,
-    Column("name", String, primary_key=True),
-    Column("owner", String),  # a boot
+    Column("name", TEXT, primary_key=True),
+    Column("owner", TEXT),  # a boot
     Column("fence", Integer, nullable=False),
     Column("lease_until", UtcDateTime),
 )
@@ -338,8 +341,8 @@ shifts = Table(
 lanes = Table(
     "lanes",
     metadata,
-    Column("account", String, primary_key=True),
-    Column("host", String, primary_key=True),  # of the API
+    Column("account", TEXT, primary_key=True),
+    Column("host", TEXT, primary_key=True),  # of the API
     Column("free_at", UtcDateTime, nullable=False),
     Column("gap", Float, nullable=False),
     Column("held_until", UtcDateTime),

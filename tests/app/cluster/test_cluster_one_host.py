@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 
+import pytest
 from tests import postgres
 from tests.app.app_rig import Rigged, sha256
 
@@ -37,4 +38,26 @@ async def test_every_zip_arrives_once_and_commands_and_a_restart_know_it(
         assert ended.code == 0, ended.err
     refused = await rig.call("backup")
     assert refused.code == 3
-    assert "use PostgreSQL's own commands" in refused.err
+    assert "pg_dump" in refused.err
+
+
+@pytest.mark.long
+async def test_an_empty_database_is_filled_from_the_tree_while_no_daemon_runs(
+    rigged: Rigged, server: postgres.Server
+) -> None:
+    rig = await rigged(load("plain"))
+    rig.configure(TASKS)
+    rig.database = server.bare_database()
+    rig.environment["ORDERWATCH_DATABASE__URL"] = str(rig.database)
+    daemon = await rig.start("run")
+    await rig.until_stored(SCENES)
+    assert "a daemon runs on postgresql://" in (await rig.call("rebuild")).err
+    assert await rig.terminated(daemon) == 0
+    assert "create an empty database" in (await rig.call("rebuild")).err
+    rig.environment["ORDERWATCH_DATABASE__URL"] = str(server.bare_database())
+    rebuilt = await rig.call("rebuild")
+    assert rebuilt.code == 0, rebuilt.err
+    assert f"{SCENES} stored files" in rebuilt.out
+    rig.simulator.journal.clear()
+    assert (await rig.call("once")).code == 0
+    assert not rig.simulator.journal.find(listener="download")

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from orderwatch.app.commands.progress import UNWATCHED, Progress
 from orderwatch.app.daemon.runtime import open_runtime
@@ -13,11 +12,13 @@ from orderwatch.app.held_database import held_database
 from orderwatch.app.plan import Plan
 from orderwatch.app.trees.opening import inner_trees, open_trees
 from orderwatch.app.trees.tree import Tree
+from orderwatch.core.database_location import DatabaseLocation, PostgresServer
 from orderwatch.core.deliveries.audit import sidecar_of
 from orderwatch.core.deliveries.delivery_root import BucketRoot, DeliveryRoot
 from orderwatch.core.deliveries.rebuild import Found, Refused, restored, sort_out, taken_up
 from orderwatch.core.deliveries.sidecar import parse
-from orderwatch.db.lock import create_folder, exclusive_lock
+from orderwatch.db.daemon_status import read_daemon_status
+from orderwatch.db.lock import database_lock, exclusive_lock
 from orderwatch.db.migrate import Schema, schema_of, upgrade
 from orderwatch.db.repositories import open_reader, open_store
 from orderwatch.errors import ConfigError, DatabaseError, DiskError, LockedError
@@ -43,10 +44,10 @@ def held_for_rebuild(plan: Plan) -> Iterator[None]:
 
     Raises `LockedError`, `DatabaseError`, or `DiskError` if a tree is missing.
     """
-    path = plan.database.file
-    create_folder(path)
-    with exclusive_lock(path), held_trees(plan):
-        _prepare(path)
+    location = plan.database.location
+    _demand_no_host(location)
+    with database_lock(location), held_trees(plan):
+        _prepare(location)
         yield
 
 
@@ -78,13 +79,13 @@ def _missing(root: DeliveryRoot) -> DiskError:
 async def rebuild(plan: Plan, now: datetime, progress: Progress = UNWATCHED) -> Rebuilt:
     """Write the contents of the sidecars in one transaction; reads only sidecars and file sizes."""
     await require_trees(plan)
-    path = plan.database.location
-    async with open_reader(path) as reader:
+    location = plan.database.location
+    async with open_reader(location) as reader:
         if await reader.orders.has_any():
-            raise DatabaseError(_move_away(plan.database.file, "already contains orders"))
+            raise DatabaseError(_replace(location, "already contains orders"))
     taken, refused = await described(plan, progress)
     verdicts = restored(taken, now)
-    async with open_store(path) as store:
+    async with open_store(location) as store:
         await store.maintenance.restore(verdicts)
     return Rebuilt(
         orders=len(verdicts),
@@ -95,19 +96,31 @@ async def rebuild(plan: Plan, now: datetime, progress: Progress = UNWATCHED) -> 
     )
 
 
-def _prepare(path: Path) -> None:
+def _demand_no_host(location: DatabaseLocation) -> None:
+    """Raise `LockedError` if a daemon of any host runs on this server."""
+    if not isinstance(location, PostgresServer) or schema_of(location) is not Schema.CURRENT:
+        return
+    if read_daemon_status(location).running:
+        raise LockedError(f"a daemon runs on {location}; stop it first")
+
+
+def _prepare(location: DatabaseLocation) -> None:
     try:
-        schema = schema_of(path, thorough=True)
+        schema = schema_of(location, thorough=True)
     except DatabaseError as error:
+        if isinstance(location, PostgresServer):
+            raise
         raise DatabaseError(f"{error}, or move it away with its -wal and -shm to rebuild it") from error
     if schema is Schema.BEHIND:
-        raise DatabaseError(_move_away(path, "exists already, from an older version"))
+        raise DatabaseError(_replace(location, "exists already, from an older version"))
     if schema is Schema.NONE:
-        upgrade(path)
+        upgrade(location)
 
 
-def _move_away(path: Path, why: str) -> str:
-    return f"{path} {why}: move it away with its -wal and -shm, then rebuild"
+def _replace(location: DatabaseLocation, why: str) -> str:
+    if isinstance(location, PostgresServer):
+        return f"{location} {why}: create an empty database and name it in [database], then rebuild"
+    return f"{location} {why}: move it away with its -wal and -shm, then rebuild"
 
 
 async def described(plan: Plan, progress: Progress = UNWATCHED) -> tuple[list[Found], list[Refused]]:

@@ -6,6 +6,7 @@ right, and numbers of rows commit in order.
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -36,12 +37,21 @@ _STATEMENT_TIMEOUT_SECONDS = 60.0  # of the client: the server may be gone witho
 _SETTINGS = {
     "application_name": "orderwatch",
     "timezone": "UTC",
-    "idle_in_transaction_session_timeout": "5s",  # a host that is stopped in its turn holds the others
+    # A host that is stopped in its turn holds the others: they have beaten within the last quarter of a
+    # lease, and must beat again within five sixths of it. The shortest lease is 4 s.
+    "idle_in_transaction_session_timeout": "2s",
     "statement_timeout": "60s",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "30s",
+}
+_SOCKET_OPTIONS = {  # as the server's: a connection that only listens has no other way to end
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE): 1,
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): 10,
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): 5,
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): 3,
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT): 30_000,
 }
 _OF_CONNECTION = ("connection", "cannot switch to state")  # the latter: the server has just ended it
 # SQLSTATEs that pass: connection, resources, rollback, locks, operator's intervention, a turn too long
@@ -163,7 +173,7 @@ async def _connect(server: PostgresServer) -> Any:  # noqa: ANN401 - see above
     except ImportError:
         raise ConfigError(["database.url: PostgreSQL needs: pip install 'orderwatch[cluster]'"]) from None
     try:
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             host=server.host,
             port=server.port,
             user=server.user,
@@ -178,6 +188,16 @@ async def _connect(server: PostgresServer) -> Any:  # noqa: ANN401 - see above
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         kind = BusyError if is_passing(error) else DatabaseError
         raise kind(f"{server} cannot be opened: {error}") from error
+    _keep_alive(connection)
+    return connection
+
+
+def _keep_alive(connection: Any) -> None:  # noqa: ANN401 - asyncpg's
+    """Notice a server that is gone without a word, also while nothing is sent."""
+    way: socket.socket = connection._transport.get_extra_info("socket")  # noqa: SLF001 - asyncpg has no option for it
+    with suppress(OSError):  # it has ended meanwhile
+        for (level, option), value in _SOCKET_OPTIONS.items():
+            way.setsockopt(level, option, value)
 
 
 def _without_nul(
