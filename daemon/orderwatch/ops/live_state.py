@@ -36,7 +36,7 @@ class AccountAtWork(NamedTuple):
 class TreeAtWork(NamedTuple):
     """`free` is the free space of the disk, `room` what downloads may use, in bytes; both raise `DiskError`.
 
-    `picture` reads a file of the tree up to a size, None if that is not possible. `link` returns a link
+    `picture` reads a stored file up to a size, None if that is not possible. `link` returns a link
     to a file on another machine.
 
     `key` is the root's key in the rows, None for the default root.
@@ -47,7 +47,7 @@ class TreeAtWork(NamedTuple):
     free: Callable[[], int]
     room: Callable[[], int]
     keep_free: int
-    picture: Callable[[str, int], Awaitable[bytes | None]]
+    picture: Callable[[Delivery, int], Awaitable[bytes | None]]
     link: Callable[[Delivery, str], Awaitable[str | None]]
 
 

@@ -1,6 +1,5 @@
 """Data of the pages and the API under the plan in effect."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +9,7 @@ from orderwatch.app.attention import concerns_of
 from orderwatch.app.hosts import reports_of
 from orderwatch.app.order_facts import facts_of
 from orderwatch.app.plan import Plan
+from orderwatch.app.trees.folder import FolderTree
 from orderwatch.core.attention.attention import unacknowledged
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.hosts import HostReport
@@ -58,13 +58,9 @@ class Dashboard:
 
     async def picture(self, delivery: Delivery) -> bytes | None:
         """Return the bytes of a stored file, None if it cannot be read or is too large."""
-        if (delivery.size or 0) > _MAX_PICTURE_BYTES:
-            return None
         root = self._root_of(delivery)
-        if not isinstance(root, BucketRoot):
-            return await asyncio.to_thread(self._read, delivery)
-        tree = self._tree_of(delivery)
-        return await tree.picture(delivery.path, _MAX_PICTURE_BYTES) if tree and delivery.path else None
+        tree = self._tree_of(delivery) if isinstance(root, BucketRoot) else FolderTree(root)
+        return await tree.picture(delivery, _MAX_PICTURE_BYTES) if tree else None
 
     def open_file(self, delivery: Delivery) -> BinaryIO:
         """Open a stored file of this machine; blocks. Raises `StoredFileError`."""
@@ -91,13 +87,6 @@ class Dashboard:
 
     def _root_of(self, delivery: Delivery) -> DeliveryRoot:
         return parse_root(delivery.root) if delivery.root else self.plan.roots[None]
-
-    def _read(self, delivery: Delivery) -> bytes | None:
-        try:
-            with self.open_file(delivery) as file:
-                return file.read()
-        except (StoredFileError, OSError):
-            return None
 
     async def attention(self) -> Sequence[Concern]:
         """Return what needs a person now and is not acknowledged."""

@@ -65,9 +65,9 @@ class BucketTree:
         del permissions  # objects have none
         return S3CatalogFiles(self._bucket)
 
-    async def picture(self, path: str, limit: int) -> bytes | None:
+    async def picture(self, delivery: Delivery, limit: int) -> bytes | None:
         try:
-            found = await self._bucket.read(path, limit + 1)
+            found = await self._bucket.read(delivery.path or "", limit + 1)
         except DiskError:
             return None
         return found[0] if found and len(found[0]) <= limit else None

@@ -47,8 +47,8 @@ class Tree(Protocol):
 
     def catalog_files(self, permissions: Permissions) -> CatalogFiles: ...
 
-    async def picture(self, path: str, limit: int) -> bytes | None:
-        """Return the bytes of a file, None if it cannot be read or is larger than the limit."""
+    async def picture(self, delivery: Delivery, limit: int) -> bytes | None:
+        """Return the bytes of a stored file, None if it cannot be read or is larger than the limit."""
         ...
 
     async def link(self, delivery: Delivery, method: str) -> str | None:
