@@ -103,6 +103,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/transfer.py
 	$(BIN)/python benchmarks/catalogue.py
 	$(BIN)/python benchmarks/store.py
+	$(BIN)/python -m benchmarks.cluster_idle
 	$(BIN)/python -m benchmarks.cluster
 
 bench-s3: $(READY)

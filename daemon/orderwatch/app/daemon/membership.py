@@ -37,11 +37,16 @@ async def joined(resources: Resources, *, shared: bool) -> AsyncIterator[Members
     if not shared:
         await _forget_others(resources)
     async with seen(resources, partial(this_host, resources), lease, roster) as beat:
-        waking = partial(run_on_wakeup, resources.database, resources.fetch_wakeup.trigger)
+        waking = partial(run_on_wakeup, resources.database, partial(_wake, resources))
         watching = [partial(lease.watch, roster.renewed.trigger), waking] if shared else []
         if shared:
             resources.sweep_log.shared = SharedSweeps(partial(_accounts_of, resources), now=now)
         yield Membership(resources, [beat.run, *watching])
+
+
+def _wake(resources: Resources) -> None:
+    resources.fetch_wakeup.trigger()
+    resources.action_watch.noticed.trigger()
 
 
 async def _forget_others(resources: Resources) -> None:

@@ -61,6 +61,7 @@ class Monitor:
             scope=lambda: scope_of(supervisor.runtime.plan),
             now=resources.clock.now,
             records=partial(resources.roster.holds, KEEPER),
+            acted=lambda: resources.action_watch.newest,
         )
         live.attention = lambda: self._attention.current
         live.read_attention = self._attention.read
@@ -87,7 +88,7 @@ class Monitor:
             partial(self._resources.action_watch.run, observed.live.liveness.worker("actions", limit=60)),
             partial(self._resources.roster.renewed.run_on_each, self._problems.refresh),
             partial(tick.run_on_each, self._tasks.check_runner.run_due),
-            partial(tick.run_on_each, self._attention.update),
+            partial(tick.run_on_each, self._attention.update_if_due),
             self._feed_watchdog,
             self._report_status,
         )

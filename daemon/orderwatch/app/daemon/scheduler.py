@@ -13,7 +13,7 @@ from orderwatch.app.daemon.resources import Resources
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.db.daemon_status import touch_alive_file
 from orderwatch.ports import Store
-from orderwatch.service.clock import ClockWatch
+from orderwatch.service.clock import ClockWatch, steady
 
 
 class Planner(Protocol):
@@ -56,6 +56,7 @@ class Schedule:
         self.planners: Callable[[], Iterable[Planner]] = tuple
         self._resources = resources
         self._scheduler = scheduler
+        self._woken_at = steady()
         self._worker = resources.monitoring.live.liveness.worker("heartbeat", limit=60)
 
     def pace(self, pace: Pace) -> None:
@@ -89,9 +90,13 @@ class Schedule:
     def _beat(self) -> None:
         touch_alive_file(self._resources.database)
         self._worker.progress()
-        self._wake()
+        if (
+            steady() - self._woken_at > 2 * _MAX_TICK.total_seconds()
+        ):  # the scheduler was stopped by a clock step
+            self._wake()
 
     def _wake(self) -> None:
+        self._woken_at = steady()
         self._resources.poll_wakeup.trigger()
         self._resources.fetch_wakeup.trigger()
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, in
 
 from orderwatch.core.actions.action import Action, ActionKind, RefreshAnswer
 from orderwatch.core.actions.pauses import Pause, Pauses
+from orderwatch.db.cluster.wakeups import wake_hosts
 from orderwatch.db.database import Database
 from orderwatch.db.tables import actions, pauses
 from orderwatch.ports import ActionNews
@@ -91,6 +92,7 @@ def _record(db: Connection, action: Action) -> int:
     row = {name: getattr(action, name) for name in ("kind", "account", "order_id", "who", "at")}
     number: int = db.execute(insert(actions).values(row).returning(actions.c.number)).scalar_one()
     db.execute(delete(actions).where(actions.c.at < action.at - _KEPT_FOR))
+    wake_hosts(db)
     return number
 
 

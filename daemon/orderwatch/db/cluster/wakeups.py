@@ -1,4 +1,4 @@
-"""Wakes the workers of other hosts when deliveries are queued; a missed wakeup costs only time."""
+"""Wakes all hosts when deliveries are queued or people act; a missed wakeup costs only time."""
 
 from collections.abc import Callable
 
@@ -18,6 +18,6 @@ def wake_hosts(db: Connection) -> None:
 
 
 async def run_on_wakeup(location: DatabaseLocation, on_wakeup: Callable[[], None]) -> None:
-    """Call `on_wakeup` whenever a host has queued a delivery, forever."""
+    """Call `on_wakeup` whenever a host has queued a delivery or someone has acted, forever."""
     if isinstance(location, PostgresServer):
         await postgres.run_on_notification(location, _CHANNEL, on_wakeup)

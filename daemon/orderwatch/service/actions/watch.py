@@ -1,7 +1,8 @@
 """Notices what people do beside the daemon: reads the rows regularly, and wakes the workers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -15,12 +16,15 @@ from orderwatch.service.wakeup import Wakeup
 log = structlog.get_logger()
 
 POLL_SECONDS = 0.4  # people get an answer within a second
-SHARED_POLL_SECONDS = 1.5  # of each host on one database
+SHARED_POLL_SECONDS = 30.0  # of each host on one database, which wakes them all at each action
 _MAX_AGE = timedelta(minutes=10)  # of a refresh; who requested it waits no longer
 
 
 class ActionWatch:
-    """Keeps `controls` as the rows have them; any new action triggers all `wakeups`."""
+    """Keeps `controls` as the rows have them; any new action triggers all `wakeups`.
+
+    It reads the rows again when `noticed` is triggered.
+    """
 
     def __init__(
         self,
@@ -30,14 +34,13 @@ class ActionWatch:
         *,
         now: Callable[[], datetime],
         interval: float = POLL_SECONDS,
-        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._controls = controls
         self._wakeups = wakeups
         self._now = now
         self._interval = interval
-        self._pause = pause
+        self.noticed = Wakeup()
         self._newest: int | None = None  # None before the first reading
 
     @property
@@ -50,8 +53,11 @@ class ActionWatch:
         with worker:
             while True:
                 worker.progress()
+                ticket = self.noticed.subscribe()
                 await self.read()
-                await self._pause(self._interval)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._interval):
+                        await ticket.wait()
 
     async def read(self) -> None:
         """Read what is new, if anything is."""

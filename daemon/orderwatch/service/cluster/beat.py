@@ -61,14 +61,14 @@ class Beat:
         if not self._lease.is_sound:  # after a pause other hosts may have taken over
             await self._deliveries.hand_over(now)
         abandoned = self._suspects - self._lease.claims
-        _, renewal = await asyncio.gather(  # in one transaction
+        _, renewal, _ = await asyncio.gather(  # in one transaction
             self._show(now),
             self._deliveries.renew(now, lease=self._lease.length, abandoned=abandoned),
+            self._roster.renew(),
         )
         self._suspects = renewal.held - self._lease.claims
         if renewal.released:
             log.info("recovery.done", released=renewal.released)
-        await self._roster.renew()
         self._lease.renew(began_at)
         self._roster.renewed.trigger()
 

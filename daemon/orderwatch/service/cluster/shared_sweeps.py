@@ -8,7 +8,7 @@ from orderwatch.errors import DatabaseError
 from orderwatch.ports import Accounts
 from orderwatch.service.notifications.heartbeat import Heartbeat
 
-_MARK_INTERVAL_SECONDS = 5.0  # of an account: sweeps with nothing due come at every tick
+_MARK_INTERVAL_SECONDS = 15.0  # of an account: sweeps with nothing due come at every tick
 _MAX_AGE = timedelta(minutes=1)  # besides the polling interval: an older sweep is no sign of life
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -14,13 +14,14 @@ from orderwatch.service.error_boundary import contain_errors
 
 log = structlog.get_logger()
 
+_SHOWN_FOR = timedelta(seconds=30)
 _UNLOGGED = {Reason.ORDER_FAILED, Reason.OVERDUE}
 
 
 class AttentionTracker:
     """`current` are the concerns of the last update, None if unknown.
 
-    Of several hosts one `records` what is new and what is over.
+    Of several hosts one `records` what is new and what is over. `acted` returns the newest action's number.
     """
 
     def __init__(
@@ -30,11 +31,14 @@ class AttentionTracker:
         scope: Callable[[], Scope],
         now: Callable[[], datetime],
         records: Callable[[], bool] = lambda: True,
+        acted: Callable[[], int] = int,
     ) -> None:
         self._attention = attention
         self._scope = scope
         self._now = now
         self._records = records
+        self._acted = acted
+        self._updated: tuple[datetime, int] | None = None
         self.current: Sequence[Concern] | None = None
         self._failing = False
         self._lock = asyncio.Lock()  # two updates at once would raise a concern twice
@@ -43,6 +47,14 @@ class AttentionTracker:
         """Return what needs a person now, None if unknown."""
         await self.update()
         return self.current
+
+    async def update_if_due(self) -> None:
+        """Update; a host that only shows the concerns does so twice a minute, and when someone has acted."""
+        if not self._records() and self.current is not None and self._updated is not None:
+            at, number = self._updated
+            if number == self._acted() and timedelta(0) <= self._now() - at < _SHOWN_FOR:
+                return
+        await self.update()
 
     async def update(self) -> None:
         """Compare the rows with the concerns raised before.
@@ -68,6 +80,7 @@ class AttentionTracker:
 
     async def _round(self) -> None:
         now = self._now()
+        self._updated = now, self._acted()
         evidence = await self._attention.evidence(now)
         found = concerns(evidence, now, self._scope())
         if self._records() and (news := changes(found, evidence.raised)):
