@@ -129,7 +129,7 @@ async def served(
         agenda = AgendaReader(records=gallery, learned=learned, now=now)
         agenda_routes = AgendaRoutes(agenda.read, gallery, renderer, sharing, now)
         pictures = GalleryPages(records=gallery, renderer=renderer, sharing=sharing)
-        stored = FileRoutes(gallery, lambda delivery: open_stored(database.parent, delivery))
+        stored = FileRoutes(gallery, lambda delivery: open_stored(database.parent, delivery), no_link)
         thumbnails = Thumbnails(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
         add = api(gallery, explained, attention, changes, partial(read_daemon_status, database), hosts=hosts)
         parts = (views, queue_routes, agenda_routes, pictures, thumbnails, stored)
@@ -137,6 +137,10 @@ async def served(
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving("127.0.0.1:0", pages, token=token, actions=actions, files=files) as port:
             yield Served(port, store, gallery, look)
+
+
+async def no_link(*_asked: object) -> None:
+    """Every file is on this machine."""
 
 
 def _read(folder: Path, delivery: Delivery) -> bytes | None:

@@ -63,16 +63,31 @@ class Dashboard:
         root = self._root_of(delivery)
         if not isinstance(root, BucketRoot):
             return await asyncio.to_thread(self._read, delivery)
-        trees = self.live.work.trees.values() if self.live.work else ()
-        read = next((tree.picture for tree in trees if tree.key == delivery.root), None)
-        return await read(delivery.path, _MAX_PICTURE_BYTES) if read and delivery.path else None
+        tree = self._tree_of(delivery)
+        return await tree.picture(delivery.path, _MAX_PICTURE_BYTES) if tree and delivery.path else None
 
     def open_file(self, delivery: Delivery) -> BinaryIO:
-        """Open a stored file; blocks. Raises `StoredFileError`."""
+        """Open a stored file of this machine; blocks. Raises `StoredFileError`."""
         root = self._root_of(delivery)
         if isinstance(root, BucketRoot):
-            raise StoredFileError("the file is in S3; fetch it from there")
+            raise StoredFileError("the file is in a bucket")
         return open_stored(root, delivery)
+
+    async def link(self, delivery: Delivery, method: str) -> str | None:
+        """Return a link to a stored file in a bucket, to GET or HEAD it; None if it is on this machine.
+
+        Raises `StoredFileError`, `DiskError`.
+        """
+        if not isinstance(self._root_of(delivery), BucketRoot):
+            return None
+        tree = self._tree_of(delivery)
+        if tree is None:
+            raise StoredFileError("the file is in a bucket that is not configured any more")
+        return await tree.link(delivery, method)
+
+    def _tree_of(self, delivery: Delivery) -> TreeAtWork | None:
+        trees = self.live.work.trees.values() if self.live.work else ()
+        return next((tree for tree in trees if tree.key == delivery.root), None)
 
     def _root_of(self, delivery: Delivery) -> DeliveryRoot:
         return parse_root(delivery.root) if delivery.root else self.plan.roots[None]

@@ -171,9 +171,9 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
         queue_routes = QueueRoutes(queue.read, renderer, sharing)
         agenda = AgendaReader(records=reader, learned=dashboard.learned, now=clock.now)
         agenda_routes = AgendaRoutes(agenda.read, reader, renderer, sharing, clock.now)
-        thumbnails, files = Thumbnails(reader, dashboard.picture), FileRoutes(reader, dashboard.open_file)
+        thumbnails = Thumbnails(reader, dashboard.picture)
+        files = FileRoutes(reader, dashboard.open_file, dashboard.link)
         parts = (views, queue_routes, agenda_routes, gallery, thumbnails, files)
-        pages = [add_static, *(part.add_to for part in parts)]
         api_routes = api(
             reader,
             dashboard.facts,
@@ -194,7 +194,9 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             controls=controls,
             action_watch=action_watch,
             sweep_log=sweep_log,
-            monitoring=build_monitoring(live, *pages, api_routes, acts.add_to),
+            monitoring=build_monitoring(
+                live, add_static, *(part.add_to for part in parts), api_routes, acts.add_to
+            ),
             dashboard=dashboard,
             redactor=redactor,
             log_listener=LogListener(redactor),

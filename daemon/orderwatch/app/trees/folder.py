@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError
 from orderwatch.transfer.fsops import Permissions, translate_os_errors
 from orderwatch.transfer.tree.catalog_files import CatalogWriter
@@ -36,6 +37,10 @@ class FolderTree:
 
     async def picture(self, path: str, limit: int) -> bytes | None:
         return await asyncio.to_thread(self._read, path, limit)
+
+    async def link(self, delivery: Delivery, method: str) -> str | None:
+        del delivery, method
+        return None
 
     async def try_writing(self, permissions: Permissions) -> str:
         found = await asyncio.to_thread(try_writing, self.root, permissions)
