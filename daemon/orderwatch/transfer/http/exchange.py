@@ -247,7 +247,7 @@ class Exchange:
 
     def _on_progress(self, _total: int, received: int, _to_send: int, _sent: int) -> int:
         now = time.monotonic()
-        if now - self._checked_at >= _CHECK_SECONDS and self._error is None:
+        if now - self._checked_at >= _CHECK_SECONDS and not self._complete and self._error is None:
             self._checked_at = now
             self._guarded(self._check, now, received)
         return int(self._aborted.is_set() or self._complete or self._error is not None)
