@@ -1,4 +1,4 @@
-"""Measures how soon the daemon is ready and what it costs at rest. Prints; asserts nothing.
+"""Measures how soon the daemon is ready, what it costs at rest, and short commands. Prints; asserts nothing.
 
 `BENCH_BEFORE` names the Python of another build to be measured in turn with this one, `BENCH_RUNS` the runs
 of each. The provider is simulated in another process, the account has no order, and the database is there.
@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,6 +41,8 @@ class Measurement(NamedTuple):
     resident: float  # MB after the rest
     private: float  # MB of it that no other process shares
     at_rest: float  # seconds of CPU per minute
+    version: float  # seconds of CPU of each command, beside the daemon
+    status: float
 
 
 def main() -> None:
@@ -61,7 +63,8 @@ def described(measurements: Sequence[Measurement]) -> str:
     middle = Measurement(*(statistics.median(values) for values in zip(*measurements, strict=True)))
     return (
         f"ready after {middle.ready:.2f} s, {middle.cpu:.2f} s of CPU; at rest {middle.resident:.0f} MB, "
-        f"{middle.private:.0f} MB of it private, {middle.at_rest:.2f} s of CPU a minute"
+        f"{middle.private:.0f} MB of it private, {middle.at_rest:.2f} s of CPU a minute; CPU of "
+        f"--version {middle.version:.2f} s, status {middle.status:.2f} s"
     )
 
 
@@ -96,9 +99,18 @@ def measure(python: str, folder: Path, account: str) -> Measurement:
         time.sleep(REST_SECONDS)
         at_rest = (used_cpu(process.pid) - cpu) * 60 / REST_SECONDS
         resident, private = memory(process.pid)
+        commands = [cpu_of([*orderwatch, command], environment) for command in ("--version", "status")]
         process.terminate()
         process.wait()
-    return Measurement(ready, cpu, resident, private, at_rest)
+    return Measurement(ready, cpu, resident, private, at_rest, *commands)
+
+
+def cpu_of(command: Sequence[str], environment: Mapping[str, str]) -> float:
+    """Return the seconds of CPU that a command takes."""
+    before = os.times()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)  # noqa: S603 - ours
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 def used_cpu(pid: int) -> float:

@@ -28,12 +28,22 @@ async def browser() -> AsyncIterator[Browser]:
 async def demonstration(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[int]:
     """The port where the demonstration's orders are served, to tests that only read."""
     database: Path = new_database(tmp_path_factory.mktemp("demonstration"))
-    async with served(database, lambda: NOW, seen=OVERVIEW) as here:
+    async with served(database, lambda: NOW, seen=OVERVIEW, files=True) as here:
         await peopled(here.store, database.parent)
         yield here.port
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session", params=["/", "/orders/main/52102", "/events"])
+@pytest_asyncio.fixture(
+    scope="session",
+    loop_scope="session",
+    params=[
+        "/",
+        "/orders/main/52102",
+        "/events",
+        pytest.param("/gallery", marks=pytest.mark.long),
+        pytest.param("/orders/main/52102/files", marks=pytest.mark.long),
+    ],
+)
 async def shown(request: pytest.FixtureRequest, demonstration: int, browser: Browser) -> AsyncIterator[Visit]:
     """Each of the pages, as it is opened and left alone."""
     async with visiting(browser, demonstration) as visit:

@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.async_api import Browser, expect
-from tests.browser.visits import visiting
+from tests.browser.visits import DESK, PHONE, visiting
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
 
@@ -54,3 +54,20 @@ async def test_without_scripts_times_are_utc_and_there_is_no_switch(
         await visit.to("/")
         await expect(visit.page.locator("#clock")).to_be_hidden()
         await expect(visit.page.locator("footer time")).to_have_text("2026-11-22 12:00:00 UTC")
+
+
+async def test_every_column_with_exact_times_leaves_the_map_and_the_page_as_wide_as_they_are(
+    demonstration: int, browser: Browser
+) -> None:
+    async with visiting(browser, demonstration) as visit:
+        await visit.to("/?column=product&column=priority&column=placed&column=end&column=bytes")
+        await visit.page.locator("#clock summary").click()
+        await visit.page.get_by_label("Exact times").check()
+        for size in (DESK, PHONE):
+            await visit.page.set_viewport_size(size)
+            assert await visit.overflow() == 0
+            table, fold = visit.page.locator("#orders"), visit.page.locator("#fold")
+            boxes = await table.bounding_box(), await fold.bounding_box()
+            assert boxes[0] is not None
+            assert boxes[1] is not None
+            assert boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"]

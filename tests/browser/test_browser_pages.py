@@ -38,7 +38,7 @@ async def test_the_map_shows_land_and_every_place_and_a_click_opens_the_order(
 
 async def test_lines_of_time_are_drawn(shown: Visit) -> None:
     lines = shown.page.locator("svg[role=img]")
-    assert await lines.count() == {"/": 5, "/events": 0}.get(shown.path, 1)
+    assert await lines.count() == {"/": 5, ORDER: 1}.get(shown.path, 0)
     for part in await lines.locator(".window, .mark").all():
         box = await part.bounding_box()
         assert box is not None
@@ -46,8 +46,8 @@ async def test_lines_of_time_are_drawn(shown: Visit) -> None:
 
 
 async def test_pictures_that_were_delivered_are_shown(shown: Visit) -> None:
-    pictures = shown.page.locator(".pictures img")
-    assert await pictures.count() == (4 if shown.path.startswith("/orders/") else 0)
+    pictures = shown.page.locator(".pictures img, .scenes img")
+    assert await pictures.count() == {ORDER: 4, "/gallery": 4}.get(shown.path, 0)
     for picture in await pictures.all():
         await picture.scroll_into_view_if_needed()
         await expect(picture).not_to_have_js_property("naturalWidth", 0)

@@ -84,3 +84,17 @@ async def test_queue_and_agenda_follow_what_happens(database: Path, browser: Bro
         await here.store.orders.save(Verdict(order=planned, wanted=(running,), transitions=(a_move(),)))
         await expect(queue.page.locator("#queue")).to_contain_text("100.0 MB of 1.0 GB")
         await expect(agenda.page.locator("#agenda")).to_contain_text("window opens")
+
+
+async def test_the_days_of_the_agenda_stay_in_utc_and_a_time_names_the_local_one(
+    demonstration: int, browser: Browser
+) -> None:
+    async with visiting(browser, demonstration, timezone_id="Asia/Kolkata") as visit:
+        await visit.to("/agenda")
+        time = visit.page.locator("#agenda time").first
+        shown = await time.text_content()
+        await visit.page.locator("#clock summary").click()
+        await visit.page.get_by_label("Local time").check()
+        await visit.page.get_by_label("Exact times").check()
+        await expect(time).to_have_attribute("title", "2026-11-18 17:30:00 GMT+5:30")
+        assert (shown, await time.text_content()) == ("12:00", "12:00")

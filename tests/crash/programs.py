@@ -10,7 +10,7 @@ from orderwatch.service.fetching.fetcher import Fetcher
 from orderwatch.service.liveness import unsupervised
 from orderwatch.transfer import partial_file
 from orderwatch.transfer.http import partial_writer
-from orderwatch.transfer.http.parallel import ParallelOptions
+from orderwatch.transfer.http.options import ParallelOptions
 
 
 def in_small_steps() -> None:

@@ -60,7 +60,7 @@ def test_the_named_events_are_those_of_the_description() -> None:
 async def test_the_pages_are_there(database: Path) -> None:
     page = (DOCS / "page.md").read_text(encoding="utf-8")
     paths = [row for row in rows(page) if row.startswith("/")]
-    assert len(paths) == 6
+    assert len(paths) == 8
     async with served(database) as here:
         await fill(here.store)
         for path in paths:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orderwatch.core.notifications.notification import EVENTS
+from orderwatch.core.notifications.events import EVENTS
 from orderwatch.notifiers.webhook import signature
 
 PAGE = (Path(__file__).parents[2] / "docs/notifications.md").read_text(encoding="utf-8")

@@ -131,6 +131,15 @@ def test_what_the_first_release_did_not_know_is_filled_in(first: Path) -> None:
     assert ask(first, "SELECT * FROM trees") == []
 
 
+def test_stored_pictures_of_the_first_release_have_their_time(first: Path) -> None:
+    execute(first, "UPDATE deliveries SET attachment = 'preview'")
+    upgrade(first)
+    assert ask(first, "SELECT state, pictured_at FROM deliveries ORDER BY id") == [
+        ("stored", SEEN),
+        ("wanted", None),
+    ]
+
+
 @pytest.mark.parametrize(
     ("document", "priority"),
     [('{"priority": 13}', 13), ('{"priority": 0.5}', 0.5), ('{"priority": "high"}', 0), ("{}", 0), ("[", 0)],

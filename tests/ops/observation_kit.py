@@ -62,6 +62,7 @@ class Observed:
                     tree.space.available,
                     tree.space.keep_free,
                     FolderTree(h.root).picture,
+                    FolderTree(h.root).link,
                 )
             },
             channels=channels,

@@ -18,7 +18,8 @@ from orderwatch.core.model import DeliveryState
 from orderwatch.errors import RefusedError, UnavailableError
 from orderwatch.simulator import Scenario
 from orderwatch.simulator.scenario import Order
-from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.downloader import open_downloader
+from orderwatch.transfer.http.options import DownloadOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
 
 __all__ = ["events"]

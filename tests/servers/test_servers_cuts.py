@@ -30,8 +30,7 @@ from tests.transfer.naive import Naive, Trusting
 from tests.transfer.transfer_kit import sample_zip
 
 from orderwatch.core.model import DeliveryState
-from orderwatch.transfer.http.downloader import DownloadOptions
-from orderwatch.transfer.http.parallel import ParallelOptions
+from orderwatch.transfer.http.options import DownloadOptions, ParallelOptions
 
 SIZE = 150_000
 # Bytes of an unchanged file, of which nothing is sent twice, and of any other; in sizes, with heads.

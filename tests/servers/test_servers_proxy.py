@@ -14,7 +14,8 @@ from tests.transfer.transfer_kit import TRUTH, Row
 
 from orderwatch.core.network import Network, Proxy
 from orderwatch.errors import HostError
-from orderwatch.transfer.http.downloader import Downloader, DownloadOptions, open_downloader
+from orderwatch.transfer.http.downloader import Downloader, open_downloader
+from orderwatch.transfer.http.options import DownloadOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
 
 pytestmark = [pytest.mark.long, pytest.mark.parametrize("running", ["nginx"], indirect=True)]

@@ -19,7 +19,7 @@ from tests.transfer.transfer_kit import TRUTH
 
 from orderwatch.core.model import DeliveryState
 from orderwatch.core.network import Network, Proxy
-from orderwatch.transfer.http.downloader import DownloadOptions
+from orderwatch.transfer.http.options import DownloadOptions
 
 ALONE = DownloadOptions(stall_timeout=30.0)
 HEAD = 2000  # bytes at most, of the handshake and the head of an answer

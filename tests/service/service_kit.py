@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from tests.databases import of_either_engine
+from sqlalchemy import Interval, literal, update
+from tests.databases import ON_POSTGRES, of_either_engine
 
 from orderwatch.core.database_location import DatabaseLocation
 from orderwatch.core.deliveries.partial_name import partial_name
@@ -21,6 +22,7 @@ from orderwatch.core.orders.circuit_breaker import OpenCircuit
 from orderwatch.core.orders.poll_schedule import Pace
 from orderwatch.core.orders.watches import DeliveryPlan, Watch, WatchSet
 from orderwatch.db.repositories import Store, open_store
+from orderwatch.db.tables import hosts, shifts
 from orderwatch.ports import UNMETERED, Meter
 from orderwatch.ports import Store as StorePort
 from orderwatch.provider.connection import Connection, connect
@@ -39,7 +41,8 @@ from orderwatch.simulator import Scenario, Simulator, serve
 from orderwatch.simulator.journal import Entry
 from orderwatch.simulator.scenario import CONTRACT, Account
 from orderwatch.simulator.scenario import Order as Told
-from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.downloader import open_downloader
+from orderwatch.transfer.http.options import DownloadOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.tree.destination import FilesystemDestination
 from orderwatch.transfer.zip.verify import digest
@@ -77,6 +80,16 @@ def wanting(*attachments: str) -> WatchSet:
 
 
 EVERYTHING = patterns(project_name="*")
+
+
+async def age_beats(store: Store, by: timedelta) -> None:
+    """Have time pass for the leases of hosts and shifts on PostgreSQL, whose clock no test moves."""
+    if ON_POSTGRES:
+        span = literal(by, Interval())
+        await store.database.execute(
+            update(hosts).values(seen_at=hosts.c.seen_at - span),
+            update(shifts).values(lease_until=shifts.c.lease_until - span),
+        )
 
 
 @dataclass

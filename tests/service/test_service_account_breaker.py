@@ -312,6 +312,7 @@ async def test_a_refusal_that_lasts_is_asked_a_few_times_an_hour(tmp_path: Path)
         assert h.simulator.journal.count(path="/tasking/tasks/") - before <= 2 * 8
 
 
+@pytest.mark.sqlite  # its thread is held
 async def test_a_stop_between_the_word_and_its_row_forgets_no_trouble(
     tmp_path: Path, events: LogCapture
 ) -> None:

@@ -8,7 +8,8 @@ import pytest
 from tests.transfer.transfer_kit import Row
 
 from orderwatch.core.model import Delivery
-from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.downloader import open_downloader
+from orderwatch.transfer.http.options import DownloadOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
 
 

@@ -28,7 +28,8 @@ from orderwatch.ports import Archive, Offer, Transport
 from orderwatch.service.fetching.attempt import AttemptTree, FetchContext
 from orderwatch.service.fetching.disk_budget import DiskBudget
 from orderwatch.service.fetching.fetcher import Fetcher
-from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.downloader import open_downloader
+from orderwatch.transfer.http.options import DownloadOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.partial_file import control_file
 from orderwatch.transfer.tree.destination import FilesystemDestination

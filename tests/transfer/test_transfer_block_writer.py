@@ -17,7 +17,8 @@ from orderwatch.core.model import Delivery
 from orderwatch.transfer import partial_file
 from orderwatch.transfer.block_writer import BlockWriter
 from orderwatch.transfer.blocks import BLOCK_BYTES, PAGE_BYTES, Block
-from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.downloader import open_downloader
+from orderwatch.transfer.http.options import DownloadOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
 
 BIG = sample_zip(9, 5 * BLOCK_BYTES + 777)

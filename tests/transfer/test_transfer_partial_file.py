@@ -20,7 +20,8 @@ from orderwatch.core.deliveries.byte_ranges import Ranges
 from orderwatch.core.model import Delivery
 from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.transfer import trailing_hash
-from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.downloader import open_downloader
+from orderwatch.transfer.http.options import DownloadOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.partial_file import Partial, open_partial
 from orderwatch.transfer.zip.stream import MemberScanner

@@ -32,6 +32,7 @@ from orderwatch.web.agenda.routes import AgendaRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.files.routes import FileRoutes
+from orderwatch.web.pages.gallery import GalleryPages
 from orderwatch.web.pages.page_renderer import PageRenderer
 from orderwatch.web.pages.thumbnails import Thumbnails
 from orderwatch.web.pages.views import Views
@@ -107,6 +108,7 @@ async def served(
 
     async with open_store(database) as store, open_dashboard_reader(database) as gallery:
         changes = ChangeFeed(gallery, now, None if steadily else pause)
+        sharing = ResponseCache(lambda: changes.newest)
         views = Views(
             records=gallery,
             overview=overview,
@@ -114,7 +116,7 @@ async def served(
             explain=evidence,
             learned=learned,
             now=now,
-            sharing=ResponseCache(lambda: changes.newest),
+            sharing=sharing,
         )
         queue = QueueReader(
             records=gallery,
@@ -122,18 +124,23 @@ async def served(
             limits=lambda: limits or Limits({"main", HOSTILE}, 4, Allowance(0)),
             now=now,
         )
-        renderer, sharing = PageRenderer(overview, now), ResponseCache(lambda: changes.newest)
+        renderer = PageRenderer(overview, now)
         queue_routes = QueueRoutes(queue.read, renderer, sharing)
         agenda = AgendaReader(records=gallery, learned=learned, now=now)
         agenda_routes = AgendaRoutes(agenda.read, gallery, renderer, sharing, now)
-        stored = FileRoutes(gallery, lambda delivery: open_stored(database.parent, delivery))
+        pictures = GalleryPages(records=gallery, renderer=renderer, sharing=sharing)
+        stored = FileRoutes(gallery, lambda delivery: open_stored(database.parent, delivery), no_link)
         thumbnails = Thumbnails(gallery, lambda delivery: asyncio.to_thread(_read, database.parent, delivery))
         add = api(gallery, explained, attention, changes, partial(read_daemon_status, database), hosts=hosts)
-        planned = (queue_routes.add_to, agenda_routes.add_to)
-        routes = (add, views.add_to, *planned, thumbnails.add_to, stored.add_to, add_static)
+        parts = (views, queue_routes, agenda_routes, pictures, thumbnails, stored)
+        routes = (add, *(part.add_to for part in parts), add_static)
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving("127.0.0.1:0", pages, token=token, actions=actions, files=files) as port:
             yield Served(port, store, gallery, look)
+
+
+async def no_link(*_asked: object) -> None:
+    """Every file is on this machine."""
 
 
 def _read(folder: Path, delivery: Delivery) -> bytes | None:

@@ -24,8 +24,7 @@ from orderwatch.core.queue.report import Limits
 from orderwatch.errors import ConfigError
 from orderwatch.service.clock import utc_now
 from orderwatch.transfer.fsops import Permissions
-from orderwatch.transfer.http.downloader import DownloadOptions
-from orderwatch.transfer.http.parallel import ParallelOptions
+from orderwatch.transfer.http.options import DownloadOptions, ParallelOptions
 
 _MAX_FULL_DISK_PAUSE = timedelta(seconds=60)
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 import orderwatch
-from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain
+from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, uncollected
 from orderwatch.errors import (
     BusyError,
     ConfigError,
@@ -80,7 +80,8 @@ class _Commands(click.Group):
         del ctx
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"orderwatch.cli.{_COMMANDS[cmd_name]}")
+        with uncollected():
+            module = importlib.import_module(f"orderwatch.cli.{_COMMANDS[cmd_name]}")
         command: click.Command = getattr(module, cmd_name)
         return command
 

@@ -1,10 +1,12 @@
 """What the commands share: the configuration, exit codes, printing facts."""
 
+import gc
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +64,16 @@ class Context:
         from orderwatch.app import plan
 
         return plan.resolve(self.settings(resolve=resolve))
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep the garbage collector from walking what is imported again and again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def configured(command: Callable[..., Any]) -> Callable[..., Any]:

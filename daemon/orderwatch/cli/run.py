@@ -3,13 +3,12 @@
 import asyncio
 import gc
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
 
-from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured
+from orderwatch.cli.common import EXIT_CODES, FAILED, Context, complain, configured, uncollected
 from orderwatch.errors import RefusedError
 from orderwatch.ops.systemd import extending
 
@@ -22,12 +21,14 @@ if TYPE_CHECKING:
 @configured
 def run(context: Context) -> None:
     """Run the daemon in the foreground. SIGTERM and SIGINT stop it; SIGHUP reloads the configuration."""
-    with _uncollected():
+    with uncollected():
         import orderwatch.ops.plain_structlog
         import orderwatch.plain_aiohttp  # noqa: F401 - these two before what they import
         from orderwatch.app.daemon.lifecycle import run_daemon
         from orderwatch.app.held_database import held_database
         from orderwatch.db.daemon_status import alive_file
+
+        gc.freeze()  # what is imported stays for good
 
     settings, redactor = begin(context)
     with ExitStack() as stack:
@@ -35,15 +36,6 @@ def run(context: Context) -> None:
             stack.enter_context(held_database(settings.database, patient=True))
         stack.enter_context(alive_file(settings.database.location))
         asyncio.run(run_daemon(settings, redactor, lambda: context.settings(resolve=True)))
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from walking what is imported, now and later: it stays for good."""
-    gc.disable()
-    yield
-    gc.freeze()
-    gc.enable()
 
 
 def _scene_and_attachment(

@@ -21,8 +21,8 @@ from orderwatch.config.types import (
     one_or_more,
 )
 from orderwatch.core.network import is_loopback
+from orderwatch.core.notifications.events import EVENTS
 from orderwatch.core.notifications.mailbox import mailbox_problem
-from orderwatch.core.notifications.notification import EVENTS
 
 SECRETS = ("url", "secret", "password")  # of a channel
 

@@ -71,6 +71,8 @@ def format_bytes_pair(one: int, other: int | None) -> tuple[str, str]:
 
 def printable(text: str, keep: str = "") -> str:
     """Returns the text with a visible mark for each control character, which could drive a terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text)
 
 

@@ -131,6 +131,7 @@ class SceneFacts:
     collection: str | None = None
     grid: str | None = None
     product_version: str | None = None
+    cloud_cover: float | None = None  # percent
 
 
 Claim = tuple[tuple[str, str, str, str, str, int], int]

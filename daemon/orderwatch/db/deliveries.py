@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from orderwatch.core.deliveries import state_machine
 from orderwatch.core.deliveries.hosts import HostKey
 from orderwatch.core.deliveries.paths import alternative, place_key
+from orderwatch.core.deliveries.pictures import PICTURES
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Claim, Delivery, DeliveryState
 from orderwatch.db import history
@@ -25,7 +26,7 @@ from orderwatch.db.outbox import Notifications, Outbox
 from orderwatch.db.queries.due import IS_WANTED, next_due
 from orderwatch.db.tables import deliveries, orders, trees
 from orderwatch.errors import StaleOrderError
-from orderwatch.ports import LEASE, PICTURES, Renewal
+from orderwatch.ports import LEASE, Renewal
 
 _UNIQUE = ("order_row", "capture_id", "scene_id", "attachment", "version")
 OF_ORDER = and_(orders.c.account == bindparam("of_account"), orders.c.order_id == bindparam("of_order_id"))

@@ -10,6 +10,7 @@ from sqlalchemy import JSON, DateTime, Dialect, RowMapping, Text
 from sqlalchemy.types import TypeDecorator
 
 from orderwatch.core.deliveries.file_version import FileVersion, RefusedFile
+from orderwatch.core.deliveries.pictures import pictured_at
 from orderwatch.core.model import (
     Capture,
     CapturePhase,
@@ -118,7 +119,7 @@ def order_row(order: Order) -> Row:
     }
 
 
-def order_of(row: RowMapping, captures: tuple[Capture, ...], deliveries: tuple[Delivery, ...]) -> Order:
+def order_of(row: RowMapping | Row, captures: tuple[Capture, ...], deliveries: tuple[Delivery, ...]) -> Order:
     return Order(
         account=row["account"],
         order_id=row["order_id"],
@@ -217,7 +218,13 @@ def delivery_facts(delivery: Delivery) -> Row:
     """Return what may change of a delivery: its row without its key."""
     row = {name: getattr(delivery, name) for name in _FACTS}
     refused = delivery.refused and {"reason": delivery.refused.reason, **delivery.refused.version.facts()}
-    return {**row, "state": delivery.state, "scene": _scene_row(delivery.scene), "refused": refused}
+    return {
+        **row,
+        "state": delivery.state,
+        "scene": _scene_row(delivery.scene),
+        "refused": refused,
+        "pictured_at": pictured_at(delivery),
+    }
 
 
 def delivery_of(row: RowMapping) -> Delivery:
@@ -257,7 +264,7 @@ def _status_row(status: TrackedStatus[P]) -> Row:
     }
 
 
-def _status_of(row: RowMapping, phase: P | None) -> TrackedStatus[P]:
+def _status_of(row: RowMapping | Row, phase: P | None) -> TrackedStatus[P]:
     return TrackedStatus(word=row["word"], phase=phase, doubts=row["doubts"], doubted_at=row["doubted_at"])
 
 
@@ -265,7 +272,7 @@ def _refused_of(stored: Mapping[str, Any] | None) -> RefusedFile | None:
     return None if stored is None else RefusedFile(FileVersion.of(stored), stored["reason"])
 
 
-_PART_FACTS = ("collection", "grid", "product_version")
+_OPTIONAL_FACTS = ("collection", "grid", "product_version", "cloud_cover")
 
 
 def _scene_row(scene: SceneFacts) -> Row:
@@ -274,7 +281,7 @@ def _scene_row(scene: SceneFacts) -> Row:
         "satellite_name": scene.satellite_name,
         "product": scene.product,
         "footprint": scene.footprint,
-        **{name: getattr(scene, name) for name in _PART_FACTS if getattr(scene, name) is not None},
+        **{name: getattr(scene, name) for name in _OPTIONAL_FACTS if getattr(scene, name) is not None},
     }
 
 
@@ -285,5 +292,5 @@ def scene_of(stored: Mapping[str, Any]) -> SceneFacts:
         satellite_name=stored["satellite_name"],
         product=stored["product"],
         footprint=stored["footprint"],
-        **{name: stored.get(name) for name in _PART_FACTS},
+        **{name: stored.get(name) for name in _OPTIONAL_FACTS},
     )

@@ -24,6 +24,7 @@ from orderwatch.db.maintenance import Maintenance
 from orderwatch.db.orders import Accounts, Orders
 from orderwatch.db.outbox import Outbox, Subscribers
 from orderwatch.db.queries.agenda import Agenda
+from orderwatch.db.queries.gallery import Gallery
 from orderwatch.db.queries.order_search import OrderSearch
 from orderwatch.db.queries.queue import Queue
 from orderwatch.db.queries.statistics import Statistics
@@ -44,6 +45,7 @@ class Store:
     attention: Attention
     catalog: Catalog
     deliveries: Deliveries
+    gallery: Gallery
     history: History
     hosts: Hosts
     intents: Intents
@@ -96,6 +98,7 @@ def _store(database: Database, subscribers: Subscribers | None = None, boot: str
         attention=Attention(database, outbox),
         catalog=Catalog(database),
         deliveries=Deliveries(database, outbox, boot),
+        gallery=Gallery(database),
         history=History(database),
         hosts=Hosts(database),
         intents=Intents(database, outbox),

@@ -115,6 +115,7 @@ captures = Table(
     UniqueConstraint("order_row", "capture_id"),
 )
 
+_PICTURED = text("pictured_at IS NOT NULL")
 _UNLISTED = text("(item IS NULL) != (stored_at IS NULL)")  # a file in no item, or an item without the file
 
 deliveries = Table(
@@ -156,6 +157,7 @@ deliveries = Table(
     Column("stored_at", UtcDateTime),
     Column("read_at", UtcDateTime),  # last scrub or verification without damage
     Column("item", TEXT),  # of the catalog, that lists its file
+    Column("pictured_at", UtcDateTime),  # of a stored picture, when it was taken
     Column("owner", TEXT),  # the boot of the host that fetches it
     Column("fence", Integer, nullable=False, server_default=text("0")),  # counts its claims
     Column("lease_until", UtcDateTime),
@@ -165,6 +167,7 @@ deliveries = Table(
     Index("ix_deliveries_queue", "state", "order_row", "capture_id"),
     Index("ix_deliveries_counted", "order_row", "capture_id", "state", "size", "stored_at"),  # without rows
     Index("ix_deliveries_unlisted", "root", "order_row", **_where(_UNLISTED)),
+    Index("ix_deliveries_pictured", "pictured_at", "id", "order_row", **_where(_PICTURED)),
 )
 
 UNLINKED = text("state != 'linked'")

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.shifts import KEEPER, account_shift
 from orderwatch.core.database_location import DatabaseLocation
+from orderwatch.core.model import Delivery
 from orderwatch.db.repositories import Store
 from orderwatch.provider.rate_limiter import Limiter
 from orderwatch.service.account_breaker import AccountBreaker
@@ -35,7 +36,8 @@ class AccountAtWork(NamedTuple):
 class TreeAtWork(NamedTuple):
     """`free` is the free space of the disk, `room` what downloads may use, in bytes; both raise `DiskError`.
 
-    `picture` reads a file of the tree up to a size, None if that is not possible.
+    `picture` reads a stored file up to a size, None if that is not possible. `link` returns a link
+    to a file on another machine.
 
     `key` is the root's key in the rows, None for the default root.
     """
@@ -45,7 +47,8 @@ class TreeAtWork(NamedTuple):
     free: Callable[[], int]
     room: Callable[[], int]
     keep_free: int
-    picture: Callable[[str, int], Awaitable[bytes | None]]
+    picture: Callable[[Delivery, int], Awaitable[bytes | None]]
+    link: Callable[[Delivery, str], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

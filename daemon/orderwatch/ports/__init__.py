@@ -2,7 +2,7 @@
 
 from orderwatch.ports.actions import ActionNews, Actions, Operator
 from orderwatch.ports.catalog import Catalog, CatalogFiles, Generation, SceneRead, Unlisted
-from orderwatch.ports.deliveries import LEASE, PICTURES, Deliveries, Renewal
+from orderwatch.ports.deliveries import LEASE, Deliveries, Renewal
 from orderwatch.ports.delivery_tree import (
     MAX_SMALL_BYTES,
     NO_HEADERS,
@@ -39,7 +39,6 @@ __all__ = [
     "LEASE",
     "MAX_SMALL_BYTES",
     "NO_HEADERS",
-    "PICTURES",
     "UNLIMITED",
     "UNMETERED",
     "AccountState",

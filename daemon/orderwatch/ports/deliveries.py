@@ -8,9 +8,6 @@ from orderwatch.core.deliveries.hosts import HostKey
 from orderwatch.core.deliveries.state_machine import DeliveryUpdate
 from orderwatch.core.model import Claim, Delivery, DeliveryState
 
-PICTURES = frozenset({"thumbnail", "preview"})
-"""The attachments that are pictures for people."""
-
 LEASE = timedelta(seconds=30)
 """For how long a claim lasts unless it is renewed."""
 

@@ -6,6 +6,7 @@ from orderwatch.ports.actions import Actions
 from orderwatch.ports.agenda import Agenda
 from orderwatch.ports.catalog import Catalog
 from orderwatch.ports.deliveries import Deliveries
+from orderwatch.ports.gallery import Gallery
 from orderwatch.ports.hosts import Hosts
 from orderwatch.ports.intents import Intents
 from orderwatch.ports.lanes import Lanes
@@ -40,6 +41,9 @@ class Store(Protocol):
 
     @property
     def history(self) -> History: ...
+
+    @property
+    def gallery(self) -> Gallery: ...
 
     @property
     def hosts(self) -> Hosts: ...

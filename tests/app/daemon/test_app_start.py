@@ -30,7 +30,8 @@ listen = "unix:{folder}/http"
 NOT_NEEDED = {
     "alembic", "sqlalchemy.orm", "sqlalchemy.dialects.postgresql", "asyncpg",  # the database is at head
     "orderwatch.provider.v2", "orderwatch.provider.stapi", "orderwatch.provider.stac",  # another API
-    "aiobotocore", "pycurl",  # nothing is downloaded
+    "orderwatch.app.trees.bucket", "aiobotocore",  # no bucket
+    "pycurl",  # nothing is downloaded
     "jinja2",  # no viewer
     "apprise", "smtplib", "orderwatch.notifiers.webhook",  # no channel
     "rich.console", "orderwatch.simulator", "numpy", "PIL",

@@ -11,7 +11,7 @@ from tests.core.agenda.agenda_kit import DAY, HOUR, LAGS, a_capture, dated
 from tests.db.kit import NOW
 
 from orderwatch.core.agenda.entries import Entry, entries_of
-from orderwatch.core.agenda.icalendar import calendar, content_tag
+from orderwatch.core.agenda.icalendar import calendar
 from orderwatch.core.model import CapturePhase
 
 ENTRIES = entries_of([dated(a_capture(satellite_name="NewSat-9"), project_name="Port; east, \\1")], LAGS, NOW)
@@ -20,7 +20,7 @@ ENTRY = ENTRIES[0]
 
 def read(entries: list[Entry]) -> list[Any]:
     """The events, as they are read."""
-    found = Calendar.from_ical(calendar(entries))
+    found = Calendar.from_ical(calendar(entries).text)
     assert not found.errors
     return list(found.walk("VEVENT"))
 
@@ -59,7 +59,7 @@ def test_a_uid_stays_when_the_rest_changes_and_differs_for_each_capture() -> Non
 
 
 def test_an_empty_calendar_can_be_read() -> None:
-    found = Calendar.from_ical(calendar([]))
+    found = Calendar.from_ical(calendar([]).text)
     assert (found["VERSION"], found["REFRESH-INTERVAL"].to_ical(), found.subcomponents) == (
         "2.0",
         b"PT15M",
@@ -69,9 +69,9 @@ def test_an_empty_calendar_can_be_read() -> None:
 
 def test_the_tag_is_of_what_is_shown_and_not_of_the_last_poll() -> None:
     polled = replace(ENTRY, revision=9, revised_at=NOW + HOUR)
-    assert content_tag([polled]) == content_tag([ENTRY])
-    assert calendar([polled]) != calendar([ENTRY])
-    assert content_tag([replace(ENTRY, state="over")]) != content_tag([ENTRY])
+    assert calendar([polled]).tag == calendar([ENTRY]).tag
+    assert calendar([polled]).text != calendar([ENTRY]).text
+    assert calendar([replace(ENTRY, state="over")]).tag != calendar([ENTRY]).tag
 
 
 ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=90)
@@ -86,7 +86,7 @@ def test_any_name_is_text_in_lines_that_are_short(
     entry = replace(
         ENTRY, task_name=name, project_name=project, satellite_name=satellite, start=start, end=start + DAY
     )
-    written = calendar([entry])
+    written = calendar([entry]).text
     assert written.endswith("\r\n")
     lines = written.encode().split(b"\r\n")
     assert max(map(len, lines)) <= 75

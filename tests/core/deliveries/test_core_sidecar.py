@@ -51,6 +51,7 @@ def test_the_sidecar_tells_what_the_file_is() -> None:
         "collection": None,
         "grid": None,
         "product_version": None,
+        "cloud_cover": None,
         "footprint": FOOTPRINT,
         "attachment": "delivery_zip",
         "version": 2,
@@ -90,6 +91,12 @@ def test_the_same_delivery_gives_the_same_bytes() -> None:
     assert sidecar(ORDER, DELIVERY, NOON) == sidecar(replace(ORDER, version=9), DELIVERY, NOON)
 
 
+@pytest.mark.parametrize("wrong", [-1, 101, True, "7"])
+def test_a_cloud_cover_that_is_no_percentage_is_refused(wrong: object) -> None:
+    with pytest.raises(ValueError, match="cloud_cover is not a percentage"):
+        parse(changed(cloud_cover=wrong))
+
+
 @pytest.mark.parametrize("unset", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2201-01-01T00:00:00Z"])
 def test_a_date_of_the_provider_that_cannot_be_is_none(unset: str) -> None:
     told = parse(changed(capture_start=unset, scene_timestamp=unset))
@@ -117,6 +124,7 @@ deliveries = st.builds(
         timestamp=maybe_times,
         satellite_name=maybe_texts,
         product=maybe_texts,
+        cloud_cover=st.none() | st.floats(0, 100),
         footprint=st.none()
         | st.dictionaries(texts, st.lists(st.floats(-180, 180) | texts, max_size=3), max_size=3),
     ),

@@ -59,6 +59,17 @@ async def test_an_item_is_a_part_of_its_capture_with_its_facts() -> None:
     assert facts.footprint["type"] == "Polygon"
 
 
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [(7.2, 7.2), (0, 0.0), (100, 100.0), (101, None), (-1, None), ("7", None), (True, None)],
+)
+async def test_the_cloud_cover_is_a_percentage_or_unknown(given: object, found: float | None) -> None:
+    scene = await the_scene(
+        Shelf([{**item(), "properties": {**item()["properties"], "eo:cloud_cover": given}}])
+    )
+    assert scene.facts.cloud_cover == found
+
+
 async def test_all_assets_are_wanted_and_named_by_their_files() -> None:
     scene = await the_scene(Shelf([item()]))
     assert [(a.name, a.file_name, a.is_default) for a in scene.attachments] == [

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import LogCapture
 from tests.databases import of_either_engine
 from tests.logs import events
+from tests.service.service_kit import age_beats
 
 from orderwatch.core.cluster.hosts import Host
 from orderwatch.core.cluster.shifts import KEEPER, account_shift
@@ -36,6 +37,10 @@ class Keeper:
 
     def now(self) -> datetime:
         return self.at
+
+    async def wait(self, by: timedelta) -> None:
+        self.at += by
+        await age_beats(self.store, by)
 
     async def agree(self) -> None:
         self.agreements += 1
@@ -78,7 +83,7 @@ async def test_a_host_without_a_sign_of_life_is_a_problem_until_it_returns(
     await keeper.problems.load()
     await beat(store, "two", START)
     assert await keeper.check() == []
-    keeper.at += LEASE
+    await keeper.wait(LEASE)
     assert await keeper.check() == ["host.gone two"]
     assert await keeper.check() == []
     await beat(store, "two", keeper.at)
@@ -93,7 +98,7 @@ async def test_a_command_that_was_killed_is_forgotten_after_its_lease(
     await beat(store, "one (command 7)", START, accounts=())
     assert await keeper.check() == []
     assert [host.host for host in await store.hosts.reports(LEASE, keeper.at)] == ["one (command 7)"]
-    keeper.at += LEASE
+    await keeper.wait(LEASE)
     assert await store.hosts.reports(LEASE, keeper.at) == []
     assert await keeper.check() == []
     assert (await store.hosts.list_all(keeper.at))[0] == []
@@ -102,9 +107,11 @@ async def test_a_command_that_was_killed_is_forgotten_after_its_lease(
 async def test_what_one_keeper_began_the_next_one_ends(store: Store, events: LogCapture) -> None:
     keeper = Keeper(store, events, "one", KEEPER)
     await keeper.problems.load()
-    await beat(store, "two", START - LEASE)
+    await beat(store, "two", START)
+    await keeper.wait(LEASE)
     assert await keeper.check() == ["host.gone two"]
     following = Keeper(store, events, "three", KEEPER)
+    following.at = keeper.at
     await following.problems.load()
     assert await following.check() == []
     await store.hosts.forget("two")
@@ -133,7 +140,7 @@ async def test_a_problem_of_a_host_names_it_and_ends_with_it(store: Store, event
         await keeper.log("space.short", root="/tree", reason="full")
     assert await one.open() == ["space.short", "space.short"]
     await one.problems.refresh()
-    one.at += LEASE
+    await one.wait(LEASE)
     await beat(store, "one", one.at)
     assert await one.check() == ["host.gone two"]
     assert await one.open() == ["host.gone", "space.short"]

@@ -4,12 +4,15 @@ import asyncio
 import threading
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine, event
 from tests.patience import PATIENCE
 from tests.service.service_kit import House, house, told
 
 from orderwatch.core.model import DeliveryState
 from orderwatch.simulator import Scenario
+
+pytestmark = pytest.mark.sqlite  # its statements are counted, and its thread is held
 
 TOGETHER = 8
 MAX_STATEMENTS = 19  # from the claim to the stored file, with the beginnings of five transactions

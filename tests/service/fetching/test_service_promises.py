@@ -19,7 +19,7 @@ from orderwatch.core.deliveries.checksum import Checksum
 from orderwatch.core.formatting import format_bytes
 from orderwatch.core.model import Delivery
 from orderwatch.ports import Offer
-from orderwatch.transfer.http.downloader import DownloadOptions
+from orderwatch.transfer.http.options import DownloadOptions
 
 ZIP = sample_zip()
 SHA256 = Checksum("sha256", hashlib.sha256(ZIP).hexdigest())

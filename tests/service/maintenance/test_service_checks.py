@@ -123,6 +123,7 @@ async def test_a_database_that_is_busy_is_neither_damaged_nor_sound() -> None:
             assert (found and found.ok) is ok
 
 
+@pytest.mark.sqlite
 async def test_damage_in_the_file_is_found_beside_a_writer(database: Path, tmp_path: Path) -> None:
     for thorough in (False, True):
         assert await find_damage(database, thorough=thorough) is None

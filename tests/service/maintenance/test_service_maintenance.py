@@ -126,6 +126,7 @@ def test_between_two_nights_one_is_enough_whatever_the_hour() -> None:
     assert len(newest) in {5, 6}
 
 
+@pytest.mark.sqlite
 async def test_what_a_killed_process_left_of_a_backup_goes_with_the_next(
     store: Store, database: Path
 ) -> None:
@@ -140,6 +141,7 @@ async def test_what_a_killed_process_left_of_a_backup_goes_with_the_next(
     assert set(folder.iterdir()) == {under_way, made.path}
 
 
+@pytest.mark.sqlite
 async def test_each_night_one_whole_backup_is_made_and_the_oldest_go(
     store: Store, database: Path, tmp_path: Path, events: LogCapture
 ) -> None:
@@ -162,6 +164,7 @@ async def test_each_night_one_whole_backup_is_made_and_the_oldest_go(
     assert (again.last, len(said(events, "backup"))) == (nightly.last, 4)
 
 
+@pytest.mark.sqlite
 async def test_a_writer_goes_on_while_a_backup_is_made(database: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(database, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
@@ -169,6 +172,7 @@ async def test_a_writer_goes_on_while_a_backup_is_made(database: Path, tmp_path:
     assert made.size > 0
 
 
+@pytest.mark.sqlite
 async def test_a_backup_that_fails_is_said_once_and_tried_again_every_hour(
     store: Store, database: Path, tmp_path: Path, events: LogCapture
 ) -> None:
@@ -185,6 +189,7 @@ async def test_a_backup_that_fails_is_said_once_and_tried_again_every_hour(
     assert said(events, "backup") == ["backup.failed", "backup.done", "backup.restored"]
 
 
+@pytest.mark.sqlite
 async def test_no_backup_is_made_where_none_is_to_be_kept(database: Path, tmp_path: Path) -> None:
     await NightlyBackup(Backups(database, tmp_path / "backups", keep=0)).run(NOW)
     assert not (tmp_path / "backups").exists()
@@ -343,6 +348,7 @@ async def test_a_tree_that_was_left_is_not_taken_again(
         assert events.entries == []
 
 
+@pytest.mark.sqlite
 async def test_the_keeper_does_each_thing_when_its_time_has_come(store: Store, database: Path) -> None:
     time_of_day = [NOW]
     asked: list[datetime] = []

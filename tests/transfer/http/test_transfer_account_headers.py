@@ -13,8 +13,8 @@ from tests.transfer.transfer_kit import PATH, TRUTH, Act, Answer, Asked, Host, R
 from orderwatch.core.model import Delivery
 from orderwatch.core.network import DIRECT, Network
 from orderwatch.errors import ForbiddenError, LinkExpiredError
-from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
-from orderwatch.transfer.http.parallel import SINGLE_CONNECTION, ParallelOptions
+from orderwatch.transfer.http.downloader import open_downloader
+from orderwatch.transfer.http.options import SINGLE_CONNECTION, DownloadOptions, ParallelOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
 
 ACCOUNT = {"authorizationToken": "Bearer canary", "X-Satellogic-Contract-Id": "cont.canary"}

@@ -21,10 +21,11 @@ from orderwatch.core.model import Delivery
 from orderwatch.core.network import Network, Proxy
 from orderwatch.errors import HostError
 from orderwatch.ports import Meter
-from orderwatch.transfer.http.downloader import Downloader, DownloadOptions, open_downloader
+from orderwatch.transfer.http.downloader import Downloader, open_downloader
 from orderwatch.transfer.http.handles import HandlePool
 from orderwatch.transfer.http.host_policy import HostPolicy
 from orderwatch.transfer.http.link_client import LinkClient, open_link_client
+from orderwatch.transfer.http.options import DownloadOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.http.stall_watch import Limits
 

@@ -13,8 +13,9 @@ from orderwatch.core.model import Delivery
 from orderwatch.core.network import Network, Proxy, parse_download_network
 from orderwatch.errors import TransferError
 from orderwatch.ssrf import Reach, reach_of
-from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.downloader import open_downloader
 from orderwatch.transfer.http.host_policy import HostPolicy
+from orderwatch.transfer.http.options import DownloadOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
 
 PUBLIC = "8.8.8.8"  # an API there; nothing is ever sent to it

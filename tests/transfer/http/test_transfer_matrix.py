@@ -19,8 +19,7 @@ from tests.transfer.naive import Naive, Trusting
 from tests.transfer.transfer_kit import SECRET, host
 
 from orderwatch.core.model import DeliveryState
-from orderwatch.transfer.http.downloader import DownloadOptions
-from orderwatch.transfer.http.parallel import ParallelOptions
+from orderwatch.transfer.http.options import DownloadOptions, ParallelOptions
 
 STALL = 0.5  # seconds
 SIZE = 150_000

@@ -18,7 +18,8 @@ from orderwatch.core.model import Delivery
 from orderwatch.core.network import DIRECT, Network, parse_no_proxy
 from orderwatch.errors import HostError
 from orderwatch.ports import Meter
-from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.downloader import open_downloader
+from orderwatch.transfer.http.options import DownloadOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
 
 NAME = "files.example"

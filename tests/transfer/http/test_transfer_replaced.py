@@ -18,7 +18,8 @@ from tests.transfer.transfer_kit import PART, Row, sample_zip
 from orderwatch.core.deliveries.state_machine import restarted
 from orderwatch.core.model import Delivery
 from orderwatch.errors import BadBytesError, TransferError
-from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
+from orderwatch.transfer.http.downloader import open_downloader
+from orderwatch.transfer.http.options import DownloadOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.tree.destination import FilesystemDestination
 

@@ -21,8 +21,9 @@ from orderwatch.core.model import Delivery
 from orderwatch.errors import TransferError
 from orderwatch.ports import Fetched
 from orderwatch.service.fetching.host_breaker import HostBreakers, HostVisit
-from orderwatch.transfer.http.downloader import Downloader, DownloadOptions, open_downloader
-from orderwatch.transfer.http.parallel import ParallelDownload, ParallelOptions
+from orderwatch.transfer.http.downloader import Downloader, open_downloader
+from orderwatch.transfer.http.options import DownloadOptions, ParallelOptions
+from orderwatch.transfer.http.parallel import ParallelDownload
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.http.segments import Segment, SegmentAllocator
 from orderwatch.transfer.partial_file import control_file

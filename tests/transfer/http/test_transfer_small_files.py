@@ -22,8 +22,8 @@ from orderwatch.ports import (
     SmallFetched,
     SmallFile,
 )
-from orderwatch.transfer.http.downloader import DownloadOptions, open_downloader
-from orderwatch.transfer.http.parallel import ParallelOptions
+from orderwatch.transfer.http.downloader import open_downloader
+from orderwatch.transfer.http.options import DownloadOptions, ParallelOptions
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.partial_file import control_file
 

@@ -14,7 +14,7 @@ from orderwatch.core.deliveries.audit import Reading
 from orderwatch.core.deliveries.partial_name import partial_name
 from orderwatch.core.model import Delivery
 from orderwatch.core.stac import MARK
-from orderwatch.errors import DiskError
+from orderwatch.errors import DiskError, LostBytesError
 from orderwatch.transfer.fsops import DEFAULT_PERMISSIONS
 from orderwatch.transfer.s3.catalog_files import S3CatalogFiles
 from orderwatch.transfer.s3.client import open_buckets
@@ -97,14 +97,17 @@ async def test_one_of_several_hosts_continues_only_a_verified_partial_of_its_own
         account="main", order_id="1", task_id=1, capture_id="c", scene_id="s", attachment="preview",
         file_name="s.png", fingerprint="s, first", fence=1,
     )  # fmt: skip
-    part, checked = rig.partial(1000, partial_name(before))
+    rig.partial(1000, partial_name(before))
     now = replace(before, fence=2, durable=500)
     await one.adopt(partial_name(now), now)
-    assert not (one.partials / partial_name(now)).exists()
+    assert list(one.partials.iterdir()) == []  # else each attempt would leave one
+    part, checked = rig.partial(1000, partial_name(now))
     now = replace(now, fence=3, path=PATH, size=checked.size, sha256=checked.sha256)
     await one.adopt(partial_name(now), now)
-    assert (one.partials / partial_name(now)).read_bytes() == content_of(1000)
+    assert await one.verify(partial_name(now), now) == checked
     assert not (one.partials / part).exists()
+    with pytest.raises(LostBytesError, match="not in this host's spool"):
+        await one.verify(part, now)
 
 
 @pytest.mark.parametrize("is_whole", [True, False])

@@ -13,6 +13,7 @@ from typing import Any
 from tests.cli.conftest import CONFIG
 from tests.db.kit import MINUTE, NOW, a_delivery, an_order
 from tests.patience import PATIENCE
+from tests.web.api_kit import no_link
 
 from orderwatch.app.attention import concerns_of
 from orderwatch.app.operator import Operator
@@ -126,7 +127,7 @@ async def acting(
         sharing = ResponseCache(lambda: None)
         planned = QueueRoutes(queue.read, renderer, sharing)
         dated = AgendaRoutes(agenda.read, store, renderer, sharing, lambda: NOW)
-        files = FileRoutes(store, lambda delivery: open_stored(database.parent, delivery))
+        files = FileRoutes(store, lambda delivery: open_stored(database.parent, delivery), no_link)
         routes = [acts.add_to, reading, planned.add_to, dated.add_to, files.add_to]
         pages = ServedPages(health=unasked, readiness=unasked, metrics=unasked, routes=routes)
         async with serving(

@@ -35,7 +35,7 @@ async def test_the_api_answers_the_entries_of_a_period(database: Path) -> None:
         assert [(e["kind"], e["state"], e["order_id"], e["start"]) for e in agenda["entries"]] == [
             ("window", "open", "1", "2026-11-21T12:00:00Z"),
             ("capture", "captured", "2", "2026-11-22T02:00:00Z"),
-            ("publication", "late", "2", "2026-11-22T03:15:00Z"),
+            ("publication", "expected", "2", "2026-11-22T03:15:00Z"),
             ("capture", "planned", "1", "2026-11-23T12:00:00Z"),
             ("publication", "expected", "1", "2026-11-23T13:15:00Z"),
         ]

@@ -1,6 +1,5 @@
 """Data of the pages and the API under the plan in effect."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +9,7 @@ from orderwatch.app.attention import concerns_of
 from orderwatch.app.hosts import reports_of
 from orderwatch.app.order_facts import facts_of
 from orderwatch.app.plan import Plan
+from orderwatch.app.trees.folder import FolderTree
 from orderwatch.core.attention.attention import unacknowledged
 from orderwatch.core.attention.concern import Concern
 from orderwatch.core.cluster.hosts import HostReport
@@ -58,31 +58,35 @@ class Dashboard:
 
     async def picture(self, delivery: Delivery) -> bytes | None:
         """Return the bytes of a stored file, None if it cannot be read or is too large."""
-        if (delivery.size or 0) > _MAX_PICTURE_BYTES:
-            return None
         root = self._root_of(delivery)
-        if not isinstance(root, BucketRoot):
-            return await asyncio.to_thread(self._read, delivery)
-        trees = self.live.work.trees.values() if self.live.work else ()
-        read = next((tree.picture for tree in trees if tree.key == delivery.root), None)
-        return await read(delivery.path, _MAX_PICTURE_BYTES) if read and delivery.path else None
+        tree = self._tree_of(delivery) if isinstance(root, BucketRoot) else FolderTree(root)
+        return await tree.picture(delivery, _MAX_PICTURE_BYTES) if tree else None
 
     def open_file(self, delivery: Delivery) -> BinaryIO:
-        """Open a stored file; blocks. Raises `StoredFileError`."""
+        """Open a stored file of this machine; blocks. Raises `StoredFileError`."""
         root = self._root_of(delivery)
         if isinstance(root, BucketRoot):
-            raise StoredFileError("the file is in S3; fetch it from there")
+            raise StoredFileError("the file is in a bucket")
         return open_stored(root, delivery)
+
+    async def link(self, delivery: Delivery, method: str) -> str | None:
+        """Return a link to a stored file in a bucket, to GET or HEAD it; None if it is on this machine.
+
+        Raises `StoredFileError`, `DiskError`.
+        """
+        if not isinstance(self._root_of(delivery), BucketRoot):
+            return None
+        tree = self._tree_of(delivery)
+        if tree is None:
+            raise StoredFileError("the file is in a bucket that is not configured any more")
+        return await tree.link(delivery, method)
+
+    def _tree_of(self, delivery: Delivery) -> TreeAtWork | None:
+        trees = self.live.work.trees.values() if self.live.work else ()
+        return next((tree for tree in trees if tree.key == delivery.root), None)
 
     def _root_of(self, delivery: Delivery) -> DeliveryRoot:
         return parse_root(delivery.root) if delivery.root else self.plan.roots[None]
-
-    def _read(self, delivery: Delivery) -> bytes | None:
-        try:
-            with self.open_file(delivery) as file:
-                return file.read()
-        except (StoredFileError, OSError):
-            return None
 
     async def attention(self) -> Sequence[Concern]:
         """Return what needs a person now and is not acknowledged."""

@@ -40,6 +40,7 @@ from orderwatch.web.agenda.routes import AgendaRoutes
 from orderwatch.web.api.change_feed import ChangeFeed
 from orderwatch.web.api.routes import api
 from orderwatch.web.files.routes import FileRoutes
+from orderwatch.web.pages.gallery import GalleryPages
 from orderwatch.web.pages.page_renderer import PageRenderer
 from orderwatch.web.pages.thumbnails import Thumbnails
 from orderwatch.web.pages.views import Views
@@ -160,6 +161,7 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             sharing=sharing,
         )
         renderer = PageRenderer(dashboard.overview, clock.now)
+        gallery = GalleryPages(records=reader, renderer=renderer, sharing=sharing)
         queue = QueueReader(
             records=reader,
             transfers=changes.transfers,
@@ -169,7 +171,9 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
         queue_routes = QueueRoutes(queue.read, renderer, sharing)
         agenda = AgendaReader(records=reader, learned=dashboard.learned, now=clock.now)
         agenda_routes = AgendaRoutes(agenda.read, reader, renderer, sharing, clock.now)
-        thumbnails, files = Thumbnails(reader, dashboard.picture), FileRoutes(reader, dashboard.open_file)
+        thumbnails = Thumbnails(reader, dashboard.picture)
+        files = FileRoutes(reader, dashboard.open_file, dashboard.link)
+        parts = (views, queue_routes, agenda_routes, gallery, thumbnails, files)
         api_routes = api(
             reader,
             dashboard.facts,
@@ -191,15 +195,7 @@ async def open_resources(plan: Plan, redactor: Redactor, patience: float = 0.0) 
             action_watch=action_watch,
             sweep_log=sweep_log,
             monitoring=build_monitoring(
-                live,
-                add_static,
-                views.add_to,
-                queue_routes.add_to,
-                agenda_routes.add_to,
-                thumbnails.add_to,
-                files.add_to,
-                api_routes,
-                acts.add_to,
+                live, add_static, *(part.add_to for part in parts), api_routes, acts.add_to
             ),
             dashboard=dashboard,
             redactor=redactor,

@@ -262,6 +262,7 @@ def _configure(resources: Resources, runtime: Runtime) -> None:
                 tree.space.available,
                 tree.space.keep_free,
                 tree.tree.picture,
+                tree.tree.link,
             )
             for key, tree in runtime.trees.items()
         },

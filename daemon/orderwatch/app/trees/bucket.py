@@ -7,8 +7,9 @@ from pathlib import Path
 
 from orderwatch import config
 from orderwatch.core.deliveries.delivery_root import BucketRoot
+from orderwatch.core.model import Delivery
 from orderwatch.core.network import Network
-from orderwatch.errors import DiskError
+from orderwatch.errors import DiskError, StoredFileError
 from orderwatch.service.clock import utc_now
 from orderwatch.transfer.fsops import Permissions
 from orderwatch.transfer.s3.bucket import Bucket
@@ -19,6 +20,8 @@ from orderwatch.transfer.s3.destination import S3Destination
 from orderwatch.transfer.s3.inspector import S3Inspector
 from orderwatch.transfer.s3.upload import Sender
 from orderwatch.transfer.write_probe import try_writing
+
+_LINK_SECONDS = 300  # in which a download must begin
 
 
 class ObjectStore:
@@ -62,12 +65,21 @@ class BucketTree:
         del permissions  # objects have none
         return S3CatalogFiles(self._bucket)
 
-    async def picture(self, path: str, limit: int) -> bytes | None:
+    async def picture(self, delivery: Delivery, limit: int) -> bytes | None:
         try:
-            found = await self._bucket.read(path, limit + 1)
+            found = await self._bucket.read(delivery.path or "", limit + 1)
         except DiskError:
             return None
         return found[0] if found and len(found[0]) <= limit else None
+
+    async def link(self, delivery: Delivery, method: str) -> str | None:
+        path = delivery.path or ""
+        found = await self._bucket.head(path)
+        if found is None:
+            raise StoredFileError("the file is gone")
+        if found.size != delivery.size or found.sha256 not in {None, delivery.sha256}:
+            raise StoredFileError("the file is not the one that was stored")
+        return await self._bucket.link(path, method, seconds=_LINK_SECONDS)
 
     async def try_writing(self, permissions: Permissions) -> str:
         spool = await asyncio.to_thread(try_writing, self.folder, permissions)

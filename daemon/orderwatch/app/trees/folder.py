@@ -3,12 +3,14 @@
 import asyncio
 from pathlib import Path
 
-from orderwatch.errors import DiskError
+from orderwatch.core.model import Delivery
+from orderwatch.errors import DiskError, StoredFileError
 from orderwatch.transfer.fsops import Permissions, translate_os_errors
 from orderwatch.transfer.tree.catalog_files import CatalogWriter
 from orderwatch.transfer.tree.destination import FilesystemDestination
 from orderwatch.transfer.tree.inspector import TreeInspector
 from orderwatch.transfer.tree.nested_mounts import nested_mounts
+from orderwatch.transfer.tree.stored_file import open_stored
 from orderwatch.transfer.write_probe import try_unnamed, try_writing
 
 
@@ -34,23 +36,27 @@ class FolderTree:
     def catalog_files(self, permissions: Permissions) -> CatalogWriter:
         return CatalogWriter(self.root, permissions)
 
-    async def picture(self, path: str, limit: int) -> bytes | None:
-        return await asyncio.to_thread(self._read, path, limit)
+    async def picture(self, delivery: Delivery, limit: int) -> bytes | None:
+        return await asyncio.to_thread(_read, self.root, delivery, limit)
+
+    async def link(self, delivery: Delivery, method: str) -> str | None:
+        del delivery, method
+        return None
 
     async def try_writing(self, permissions: Permissions) -> str:
         found = await asyncio.to_thread(try_writing, self.root, permissions)
         copied = await asyncio.to_thread(copied_into, self.root)
         return f"{found}; {copied}" if copied else found
 
-    def _read(self, path: str, limit: int) -> bytes | None:
-        """Read a file of the tree; a link that leads outside is not followed."""
-        try:
-            found = (self.root / path).resolve(strict=True)
-            if not found.is_relative_to(self.root.resolve()) or found.stat().st_size > limit:
-                return None
-            return found.read_bytes()
-        except OSError:
-            return None
+
+def _read(root: Path, delivery: Delivery, limit: int) -> bytes | None:
+    if (delivery.size or 0) > limit:
+        return None
+    try:
+        with open_stored(root, delivery) as file:
+            return file.read()
+    except (StoredFileError, OSError):
+        return None
 
 
 def copied_into(root: Path) -> str | None:

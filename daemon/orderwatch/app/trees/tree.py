@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from orderwatch.core.deliveries.delivery_root import DeliveryRoot
+from orderwatch.core.model import Delivery
 from orderwatch.ports import CatalogFiles, Destination
 from orderwatch.ports.tree_audit import TreeAudit
 from orderwatch.transfer.fsops import Permissions
@@ -46,8 +47,15 @@ class Tree(Protocol):
 
     def catalog_files(self, permissions: Permissions) -> CatalogFiles: ...
 
-    async def picture(self, path: str, limit: int) -> bytes | None:
-        """Return the bytes of a file, None if it cannot be read or is larger than the limit."""
+    async def picture(self, delivery: Delivery, limit: int) -> bytes | None:
+        """Return the bytes of a stored file, None if it cannot be read or is larger than the limit."""
+        ...
+
+    async def link(self, delivery: Delivery, method: str) -> str | None:
+        """Return a link to a stored file on another machine, for some minutes; None if it is on this one.
+
+        Raises `StoredFileError` if the file is not as it was stored, `DiskError` if that is unknown.
+        """
         ...
 
     async def try_writing(self, permissions: Permissions) -> str:

@@ -10,6 +10,7 @@ from orderwatch.core.orders.publication_lag import Lag, Lags
 from orderwatch.core.orders.timeline import shifted
 
 _STEP = timedelta(minutes=15)  # of expected times: a finer one would only change with each new estimate
+_LATE_SHARE = 0.95  # of the captures of a product: so many are published sooner than a late one
 _UNCERTAIN = {CapturePhase.PLANNED, None}
 _TAKEN = {CapturePhase.CAPTURED, CapturePhase.PROCESSING, CapturePhase.PUBLISHED}
 _VOID = {OrderPhase.CANCELED, OrderPhase.REJECTED}
@@ -117,7 +118,8 @@ def _of_capture(order: Order, capture: Capture, lag: Lag, now: datetime) -> Iter
     elif start is not None and not capture.status.final:
         earliest, latest = (_rounded(shifted(start, lag.median * factor)) for factor in lag.quartiles)
         latest = shifted(latest, _STEP)
-        state = "late" if latest < now else "expected"
+        is_late = lag.published_by((now - start).total_seconds()) >= _LATE_SHARE
+        state = "late" if is_late else "expected"
         kind = EntryKind.PUBLICATION
         yield _entry(order, kind, earliest, state, capture, end=latest, tentative=True)
 

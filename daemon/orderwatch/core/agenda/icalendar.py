@@ -1,9 +1,9 @@
 """Writes the agenda as a calendar file (RFC 5545), to be subscribed by calendar programs."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import NamedTuple
 
 from orderwatch.core.agenda.entries import Entry
 from orderwatch.core.formatting import printable
@@ -12,7 +12,7 @@ CONTENT_TYPE = "text/calendar; charset=utf-8"
 _MAX_LINE_OCTETS = 75
 _REFRESH_MINUTES = 15
 _MAX_SEQUENCE = 2**31 - 1
-_UNREVISED = datetime(1970, 1, 1, tzinfo=UTC)
+_REVISION = ("DTSTAMP:", "LAST-MODIFIED:", "SEQUENCE:")
 _HEAD = (
     "BEGIN:VCALENDAR",
     "VERSION:2.0",
@@ -25,16 +25,19 @@ _HEAD = (
 )
 
 
-def calendar(entries: Iterable[Entry]) -> str:
-    """Returns the calendar file: an event for each entry, which blocks no time and keeps its UID."""
+class CalendarFile(NamedTuple):
+    """A calendar file; `tag` is a digest of what it shows: a poll that changed nothing gives the same."""
+
+    text: str
+    tag: str
+
+
+def calendar(entries: Iterable[Entry]) -> CalendarFile:
+    """Returns the calendar: an event for each entry, which blocks no time and keeps its UID."""
     lines = [*_HEAD, *(line for entry in entries for line in _event(entry)), "END:VCALENDAR"]
-    return "".join(f"{_folded(line)}\r\n" for line in lines)
-
-
-def content_tag(entries: Iterable[Entry]) -> str:
-    """Returns a digest of what a calendar shows: a poll that changed nothing gives the same."""
-    shown = calendar(replace(entry, revision=0, revised_at=_UNREVISED) for entry in entries)
-    return sha256(shown.encode()).hexdigest()[:32]
+    shown = "\n".join(line for line in lines if not line.startswith(_REVISION))
+    text = "".join(f"{_folded(line)}\r\n" for line in lines)
+    return CalendarFile(text, sha256(shown.encode()).hexdigest()[:32])
 
 
 def _event(entry: Entry) -> Iterator[str]:
@@ -84,6 +87,8 @@ def _text(value: str) -> str:
 
 def _folded(line: str) -> str:
     """Returns the line in pieces of at most 75 octets; no piece ends within a character."""
+    if len(line.encode()) <= _MAX_LINE_OCTETS:
+        return line
     pieces, octets = [""], 0
     for character in line:
         size = len(character.encode())

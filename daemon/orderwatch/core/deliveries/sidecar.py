@@ -11,6 +11,7 @@ from orderwatch.core.model import Delivery, DeliveryState, Order, SceneFacts, pl
 V = TypeVar("V")
 
 _INTEGER_LIMIT = 2**63  # of the database
+_ALL_PERCENT = 100
 _NAMES = ("account", "capture", "scene", "attachment", "version")  # of a delivery, beside its order
 _IDENTITY_FIELDS = {
     "account": "account",
@@ -46,6 +47,7 @@ def sidecar(order: Order, delivery: Delivery, stored_at: datetime) -> bytes:
         "collection": delivery.scene.collection,
         "grid": delivery.scene.grid,
         "product_version": delivery.scene.product_version,
+        "cloud_cover": delivery.scene.cloud_cover,
         "footprint": delivery.scene.footprint,
         "attachment": delivery.attachment,
         "version": delivery.version,
@@ -96,6 +98,7 @@ def parse(content: bytes) -> SidecarFacts:
             collection=fields.maybe_text("collection"),
             grid=fields.maybe_text("grid"),
             product_version=fields.maybe_text("product_version"),
+            cloud_cover=fields.maybe_percent("cloud_cover"),
             footprint=fields.maybe_object("footprint"),
         ),
         state=DeliveryState.STORED,
@@ -184,6 +187,14 @@ class _Fields:
         except (ValueError, OverflowError):
             pass
         raise ValueError(f"{name} is not a time with a zone")
+
+    def maybe_percent(self, name: str) -> float | None:
+        value = self._fields.get(name)
+        if value is None:
+            return None
+        if type(value) not in {int, float} or not 0 <= value <= _ALL_PERCENT:
+            raise ValueError(f"{name} is not a percentage")
+        return float(value)
 
     def maybe_object(self, name: str) -> Mapping[str, object] | None:
         value = self._fields.get(name)

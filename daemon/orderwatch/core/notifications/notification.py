@@ -16,18 +16,6 @@ from orderwatch.core.order_names import OrderNames, names_of
 from orderwatch.core.orders.observe import Verdict
 from orderwatch.core.orders.watches import name_matches
 
-EVENTS = (
-    "order.changed",
-    "capture.changed",
-    "delivery.stored",
-    "delivery.parked",
-    "delivery.given_up",
-    "order.done",
-    "problem.began",
-    "problem.ended",
-    "attention.raised",
-    "attention.cleared",
-)
 _CHANGE_EVENTS = {Subject.ORDER: "order.changed", Subject.CAPTURE: "capture.changed"}
 _DELIVERY_EVENTS = {
     DeliveryState.STORED: "delivery.stored",

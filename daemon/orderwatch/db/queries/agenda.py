@@ -1,19 +1,28 @@
 """The orders of a period, by the times of their windows and captures."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Column, ColumnElement, and_, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, and_, bindparam, func, or_, select
 
-from orderwatch.core.model import Order
+from orderwatch.core.model import Capture, Order
 from orderwatch.core.orders.timeline import shifted
 from orderwatch.db.database import Database
-from orderwatch.db.queries.loading import load
+from orderwatch.db.mappers import capture_of, order_of
 from orderwatch.db.tables import captures, orders
-from orderwatch.ports import Detail
 from orderwatch.ports.agenda import Period
 
 _MAX_LAG = timedelta(days=30)  # from a capture to its publication
+
+_ORDERS = select(*(column for column in orders.c if column is not orders.c.document))
+_ORDERS = _ORDERS.where(orders.c.id.in_(bindparam("rows", expanding=True)))
+_UNREAD = {"document": {}, "listed": False}
+_CAPTURES = (
+    select(captures)
+    .where(captures.c.order_row.in_(bindparam("rows", expanding=True)))
+    .order_by(captures.c.id)
+)
 
 
 class Agenda:
@@ -28,7 +37,16 @@ class Agenda:
         return [row["id"] for row in await self._database.rows(query)]
 
     async def in_rows(self, rows: Sequence[int]) -> Sequence[Order]:
-        return await self._database.read(lambda db: load(db, orders.c.id.in_(rows), rows, Detail.NONE))
+        return await self._database.read(lambda db: _load(db, rows))
+
+
+def _load(db: Connection, rows: Sequence[int]) -> list[Order]:
+    """Return orders without documents and deliveries, which cost more to read than all the rest."""
+    its_captures: defaultdict[int, list[Capture]] = defaultdict(list)
+    for row in db.execute(_CAPTURES, {"rows": rows}).mappings():
+        its_captures[row["order_row"]].append(capture_of(row))
+    found = {row["id"]: row for row in db.execute(_ORDERS, {"rows": rows}).mappings()}
+    return [order_of({**found[row], **_UNREAD}, tuple(its_captures[row]), ()) for row in rows if row in found]
 
 
 def _matches(period: Period) -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from orderwatch.db.mappers import delivery_of
 from orderwatch.db.queries.due import CAPTURE_OF_DELIVERY
 from orderwatch.db.tables import captures, deliveries, hosts, orders
 
-_MAX_SAMPLES = 1000  # stored files that a typical size is the mean of
+_MAX_SAMPLES = 5000  # stored files that a typical size is the mean of
 
 _IS_TO_COME = deliveries.c.state.in_(TO_COME)
 _IS_FETCHED = deliveries.c.state == DeliveryState.FETCHING

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from orderwatch.core.model import SceneFacts
 from orderwatch.core.orders.snapshot import SceneSnapshot
@@ -21,6 +22,14 @@ from orderwatch.provider.schemas import (
     read_time,
 )
 
+
+def _percent(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= 100 else None  # noqa: PLR2004 - a percentage
+
+
+_Percent = Annotated[float | None, BeforeValidator(_percent)]
 _NO_DATE = datetime.min.replace(tzinfo=UTC)
 
 
@@ -36,6 +45,7 @@ class _Properties(ResponseRow):
     updated: Text = None
     grid: Text = Field(None, validation_alias="grid:code")
     collection: Text = None
+    cloud_cover: _Percent = Field(None, validation_alias="eo:cloud_cover")
 
 
 class _ItemRow(ResponseRow):
@@ -64,6 +74,7 @@ class _ItemRow(ResponseRow):
             collection=self.in_collection,
             grid=found.grid,
             product_version=found.product_version,
+            cloud_cover=found.cloud_cover,
         )
 
     def version(self, checksum: str | None) -> Sequence[str | None]:

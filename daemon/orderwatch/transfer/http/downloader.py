@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from orderwatch.core.deliveries.file_version import FileVersion
@@ -25,7 +24,8 @@ from orderwatch.ports import (
 )
 from orderwatch.transfer.http.job import Job
 from orderwatch.transfer.http.link_client import LinkClient, Response, open_link_client
-from orderwatch.transfer.http.parallel import SINGLE_CONNECTION, ParallelDownload, ParallelOptions
+from orderwatch.transfer.http.options import DownloadOptions
+from orderwatch.transfer.http.parallel import ParallelDownload
 from orderwatch.transfer.http.partial_writer import PartialWriter
 from orderwatch.transfer.http.rate_limit import RateLimit
 from orderwatch.transfer.http.response import (
@@ -44,15 +44,6 @@ from orderwatch.transfer.http.segments import Segment, SegmentAllocator
 from orderwatch.transfer.http.small_files import SmallFiles
 from orderwatch.transfer.partial_file import open_partial
 from orderwatch.transfer.pools import Pools
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DownloadOptions:
-    """`stall_timeout` in seconds without a byte, `min_speed` in bytes per second."""
-
-    stall_timeout: float
-    min_speed: int = 0
-    parallel: ParallelOptions = SINGLE_CONNECTION
 
 
 class Downloader:

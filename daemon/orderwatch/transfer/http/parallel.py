@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from orderwatch.errors import BusyHostError, DiskError, TransferError
 from orderwatch.ports import UNLIMITED, Connections
+from orderwatch.transfer.http.options import ParallelOptions
 from orderwatch.transfer.http.response import FileChangedError
 from orderwatch.transfer.http.segments import Segment, SegmentAllocator
 
@@ -17,23 +17,6 @@ _FAST_BYTES_PER_SECOND = 50_000_000  # of one connection: no host limits it, and
 _MIN_GAIN = 1.1  # no further connection is opened if the last ones added less speed
 
 Fetch = Callable[[Segment], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParallelOptions:
-    """When and how a file is downloaded over several connections.
-
-    Files of at least `min_file_bytes` are split into requests of at least `segment_bytes`; the gain of more
-    connections is measured over `window_seconds`.
-    """
-
-    connections: int
-    min_file_bytes: int = 64_000_000
-    segment_bytes: int = 8 * 2**20
-    window_seconds: float = 0.1
-
-
-SINGLE_CONNECTION = ParallelOptions(connections=1)
 
 
 class ParallelDownload:

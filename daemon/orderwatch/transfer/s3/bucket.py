@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orderwatch.core.deliveries.delivery_root import BucketRoot
+from orderwatch.core.deliveries.media_types import disposition, media_type
 from orderwatch.transfer.s3.errors import S3Error, translate_s3_errors
 
 if TYPE_CHECKING:
@@ -201,6 +202,17 @@ class Bucket:
 
     def _crc(self, **arguments: str) -> Any:  # noqa: ANN401 - see `_at`
         return arguments if self.verifies_parts else {}
+
+    async def link(self, path: str, method: str, seconds: int) -> str:
+        """Return a link that reads an object without credentials for some time: a secret."""
+        shown = {"ResponseContentType": media_type(path), "ResponseContentDisposition": disposition(path)}
+        with translate_s3_errors(f"cannot make a link to {self.root / path}"):
+            link: str = await self._client.generate_presigned_url(
+                "head_object" if method == "HEAD" else "get_object",
+                Params=self._at(path) | ({} if method == "HEAD" else shown),
+                ExpiresIn=seconds,
+            )
+        return link
 
     def _at(self, path: str) -> Any:  # noqa: ANN401 - arguments of any request
         return {"Bucket": self.root.bucket, "Key": self.root.key(path)}

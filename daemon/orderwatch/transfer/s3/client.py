@@ -84,6 +84,7 @@ def _config(access: Access, network: Network) -> AioConfig:
         read_timeout=_READ_TIMEOUT_SECONDS,
         max_pool_connections=_MAX_CONNECTIONS,
         retries={"mode": "standard", "total_max_attempts": _MAX_ATTEMPTS},
+        signature_version="s3v4",  # the library would sign links by version 2
         # Checksums are ours; a signature of the bytes protects them only where TLS does not.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",

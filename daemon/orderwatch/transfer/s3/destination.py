@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orderwatch.core.deliveries.promise import NO_PROMISE, Promise
 from orderwatch.core.model import Delivery
-from orderwatch.errors import DiskError, LostLeaseError, NotExtractedError
+from orderwatch.errors import DiskError, LostBytesError, LostLeaseError, NotExtractedError
 from orderwatch.ports import (
     Checked,
     Extracted,
@@ -85,6 +85,8 @@ class S3Destination:
     async def verify(
         self, part: str, delivery: Delivery, fetched: Fetched | None = None, promise: Promise = NO_PROMISE
     ) -> Checked:
+        if self._has_others and delivery.intended and not (self.partials / part).exists():
+            raise LostBytesError("the verified file is not in this host's spool")
         return await self._spool.verify(part, delivery, fetched, promise)
 
     async def adopt(self, part: str, delivery: Delivery) -> None:
@@ -94,6 +96,8 @@ class S3Destination:
         """
         if delivery.intended or not self._has_others:
             await self._spool.adopt(part, delivery)
+        else:
+            await self._spool.remove_former(part)
 
     def leave(self, part: str) -> None:
         self._spool.leave(part)

@@ -32,6 +32,11 @@ def adopt(part: Path, durable: int, *, may_rename: Callable[[str], bool]) -> Non
         path.unlink(missing_ok=True)
 
 
+def remove_former(part: Path) -> None:
+    """Remove the partials of former claims."""
+    adopt(part, 0, may_rename=lambda _: False)
+
+
 def newest_first(parts: list[Path]) -> list[Path]:
     """Return the partials with the last claim's first."""
     return sorted(parts, key=lambda part: fence_of(part.name), reverse=True)

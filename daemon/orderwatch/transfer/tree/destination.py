@@ -32,7 +32,7 @@ from orderwatch.transfer.fsops import (
 )
 from orderwatch.transfer.kinds.check import check_file
 from orderwatch.transfer.partial_file import control_file, remove_partial
-from orderwatch.transfer.tree.adoption import adopt
+from orderwatch.transfer.tree.adoption import adopt, remove_former
 from orderwatch.transfer.tree.publish import holds, publish
 from orderwatch.transfer.tree.side_staging import extract_beside, remove_beside
 from orderwatch.transfer.tree.sweeping import sweep
@@ -108,6 +108,10 @@ class FilesystemDestination:
     async def adopt(self, part: str, delivery: Delivery) -> None:
         if delivery.fence > 1 or delivery.durable:
             await self._in_thread("cannot continue the partial", self._adopt, part, delivery)
+
+    async def remove_former(self, part: str) -> None:
+        """Remove the partials of the delivery's former claims."""
+        await self._in_thread("cannot remove a former partial", remove_former, self.partials / part)
 
     def leave(self, part: str) -> None:
         if self._is_shared:

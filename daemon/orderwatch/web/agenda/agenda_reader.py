@@ -13,7 +13,7 @@ from orderwatch.ports import Store
 from orderwatch.ports.agenda import Period
 
 MAX_ORDERS = 2000
-_ORDERS_PER_QUERY = 50  # so that other readers get their turn
+_ORDERS_PER_QUERY = 200  # so that other readers get their turn
 
 
 class AgendaPart(NamedTuple):

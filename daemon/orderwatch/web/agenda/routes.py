@@ -8,7 +8,7 @@ from functools import partial
 from aiohttp import web
 
 from orderwatch.core.agenda.entries import Entry
-from orderwatch.core.agenda.icalendar import CONTENT_TYPE, calendar, content_tag
+from orderwatch.core.agenda.icalendar import CONTENT_TYPE, calendar
 from orderwatch.core.agenda.month import day_period, moments_of, neighbours, weeks_of
 from orderwatch.core.deliveries.sidecar import zulu
 from orderwatch.core.serializers import maybe_zulu
@@ -85,7 +85,7 @@ class AgendaRoutes:
         body: AgendaJson = {
             "since": zulu(period.since),
             "until": zulu(period.until),
-            "entries": [_entry_to_dict(entry) for entry in entries],
+            "entries": await asyncio.to_thread(lambda: [_entry_to_dict(entry) for entry in entries]),
             "complete": complete,
         }
         return await respond(request, body)
@@ -102,9 +102,8 @@ class AgendaRoutes:
         entries, _ = await self._read(
             Period(since=today - _FEED_BEFORE, until=today + _FEED_AFTER, account=account, project=project)
         )
-        text = await asyncio.to_thread(calendar, entries)
-        tag = await asyncio.to_thread(content_tag, entries)
-        return (await packed(text.encode(), CONTENT_TYPE))._replace(tag=tag)
+        file = await asyncio.to_thread(calendar, entries)
+        return (await packed(file.text.encode(), CONTENT_TYPE))._replace(tag=file.tag)
 
     def _today(self) -> datetime:
         """Returns the begin of the day, so that equal answers stay equal for a day."""

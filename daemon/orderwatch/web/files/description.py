@@ -32,6 +32,7 @@ def file_paths() -> Schema:
     answers: Schema = refusals() | {
         "200": {"description": "The whole file; its `ETag` is its SHA-256.", **body},
         "206": {"description": "The range.", **body},
+        "307": {"description": "The file is in a bucket: a link that is valid for five minutes."},
         "304": {"description": "The client has the file."},
     }
     for status, text in _REFUSALS.items():

@@ -1,19 +1,27 @@
 """The paths of stored files: `/files/…` by the key of a delivery."""
 
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from urllib.parse import quote
 
+import structlog
 from aiohttp import hdrs, web
 
 from orderwatch.core.model import Delivery, DeliveryState
+from orderwatch.errors import DiskError, StoredFileError
 from orderwatch.ports import Store
 from orderwatch.web.files.byte_range import ByteRange, UnsatisfiableError, parse_range
 from orderwatch.web.files.headers import etag
-from orderwatch.web.files.sender import FileSender, Open
+from orderwatch.web.files.sender import FileSender, Open, names_of, refused
 from orderwatch.web.server.access_control import GUARD
 from orderwatch.web.server.etag import unchanged
 
+log = structlog.get_logger()
+
 _PARTS = ("account", "order_id", "capture_id", "scene_id", "attachment", "version")
 _DISABLED = "403: stored files are not served; to enable this set files = true in [http]\n"
+
+Link = Callable[[Delivery, str], Awaitable[str | None]]
 
 
 def file_of(delivery: Delivery) -> str:
@@ -22,11 +30,16 @@ def file_of(delivery: Delivery) -> str:
 
 
 class FileRoutes:
-    """Serves what the database records as stored; `open_file` blocks and raises `StoredFileError`."""
+    """Serves what the database records as stored, or leads to the object store that has it.
 
-    def __init__(self, records: Store, open_file: Open) -> None:
+    `open_file` blocks. `link` returns a link for this method, None if the file is on this machine. Both raise
+    `StoredFileError`.
+    """
+
+    def __init__(self, records: Store, open_file: Open, link: Link) -> None:
         self._records = records
         self._sender = FileSender(open_file)
+        self._link = link
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/files/" + "/".join(f"{{{part}:[^/]+}}" for part in _PARTS), self.file)
@@ -40,7 +53,20 @@ class FileRoutes:
             raise web.HTTPPreconditionFailed(text="412: the file is another one\n")
         if (response := unchanged(request, delivery.sha256 or "")) is not None:
             return response
+        if (link := await self._linked(request, delivery)) is not None:
+            log.info("http.file_linked", **names_of(request, delivery))
+            # Not `HTTPTemporaryRedirect`, which writes the query in another form than the signed one.
+            status, headers = HTTPStatus.TEMPORARY_REDIRECT, {hdrs.LOCATION: link}
+            return web.Response(status=status, headers=headers, text="307: the file is in a bucket\n")
         return await self._sender.send(request, delivery, _wanted(request, delivery))
+
+    async def _linked(self, request: web.Request, delivery: Delivery) -> str | None:
+        try:
+            return await self._link(delivery, request.method)
+        except StoredFileError as error:
+            raise refused(request, delivery, error) from error
+        except DiskError as error:
+            raise web.HTTPServiceUnavailable(text=f"503: {error}\n") from error
 
     async def _stored(self, request: web.Request) -> Delivery:
         *key, version = (request.match_info[part] for part in _PARTS)

@@ -43,8 +43,7 @@ class FileSender:
                 finally:
                     self._threads.submit(file.close)  # waits until a cancelled read has ended
             except StoredFileError as error:
-                log.warning("http.file_refused", **_names(request, delivery), reason=str(error))
-                raise web.HTTPGone(text=f"410: {error}\n") from error
+                raise refused(request, delivery, error) from error
 
     async def _answer(
         self, request: web.Request, delivery: Delivery, wanted: ByteRange | None, file: BinaryIO
@@ -63,7 +62,7 @@ class FileSender:
         finally:
             sent = span.stop - span.start - reader.left
             log.info(
-                "http.file_sent", **_names(request, delivery), start=span.start, size=sent, reason=reason
+                "http.file_sent", **names_of(request, delivery), start=span.start, size=sent, reason=reason
             )
             if reason is not None and request.transport is not None:
                 request.transport.abort()  # the client sees that the end is missing
@@ -103,7 +102,13 @@ def _response(delivery: Delivery, wanted: ByteRange | None) -> web.StreamRespons
     return response
 
 
-def _names(request: web.Request, delivery: Delivery) -> dict[str, object]:
+def refused(request: web.Request, delivery: Delivery, error: StoredFileError) -> web.HTTPGone:
+    """Logs that the file is not as it was stored, and returns the answer."""
+    log.warning("http.file_refused", **names_of(request, delivery), reason=str(error))
+    return web.HTTPGone(text=f"410: {error}\n")
+
+
+def names_of(request: web.Request, delivery: Delivery) -> dict[str, object]:
     """Returns who requests which file, for the log."""
     return {
         "who": actor_of(request),

@@ -32,7 +32,9 @@ class OrderMap:
             found = await self._records.search.in_rows(
                 lacking[first : first + _ORDERS_PER_QUERY], Detail.SCENES
             )
-            drawn |= {row: (order.version, features_of(order)) for row, order in found.items()}
+            fresh = {row: (order.version, features_of(order)) for row, order in found.items()}
+            drawn |= fresh
+            self._drawn |= fresh  # also if the viewers leave before the last one: the next map continues
         self._drawn = drawn if len(self._drawn) > MAX_ORDERS else self._drawn | drawn
         return collection(*(drawn[row][1] for row, _ in versions))
 

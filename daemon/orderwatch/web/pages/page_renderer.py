@@ -28,6 +28,7 @@ NAVIGATION = (
     PageLink("orders", "/", "Orders"),
     PageLink("queue", "/queue", "Queue"),
     PageLink("agenda", "/agenda", "Agenda"),
+    PageLink("gallery", "/gallery", "Gallery"),
     PageLink("events", "/events", "Events"),
 )
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from orderwatch.core.agenda.entries import Entry, EntryKind
 from orderwatch.core.attention.concern import Concern, Reason
+from orderwatch.core.deliveries.pictures import largest_picture
 from orderwatch.core.deliveries.sidecar import zulu
 from orderwatch.core.formatting import format_bytes, format_duration, format_time, printable
 from orderwatch.core.model import Capture, CapturePhase, Delivery, DeliveryState, FileCount, Order, Transition
@@ -177,6 +178,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "file_link": file_of,
     "files_of": listed_files,
     "folder_of": lambda path: str(PurePosixPath(path).parent),
+    "largest": largest_picture,
     "in_words": _in_words,
     "moment": format_time,
     "name_of": lambda path: PurePosixPath(path).name,

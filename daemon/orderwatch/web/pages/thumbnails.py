@@ -5,8 +5,9 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from orderwatch.core.model import Delivery, DeliveryState
-from orderwatch.ports import PICTURES, Store
+from orderwatch.core.deliveries.pictures import is_pictured
+from orderwatch.core.model import Delivery
+from orderwatch.ports import Store
 from orderwatch.web.server.etag import tagged, unchanged
 
 _BEGINNINGS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
@@ -14,10 +15,6 @@ _PARTS = ("account", "order_id", "capture_id", "scene_id", "attachment", "versio
 _NONE = "404: no such picture\n"
 
 Read = Callable[[Delivery], Awaitable[bytes | None]]
-
-
-def is_pictured(delivery: Delivery) -> bool:
-    return delivery.state is DeliveryState.STORED and delivery.attachment in PICTURES
 
 
 def picture_of(delivery: Delivery) -> str:
