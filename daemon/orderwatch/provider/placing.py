@@ -36,8 +36,8 @@ async def send_once(
     """Send over a new connection, because the server may be closing an idle one.
 
     Raises `UnclearError` if it may have arrived without a complete response, `UnavailableError` if it did not
-    arrive. A refusal is
-    returned with its body. `before_send` runs when the connection is open; if it raises, nothing is sent.
+    arrive. A refusal is returned with its body. `before_send` runs when the connection is open; if it raises,
+    nothing is sent.
     """
     try:
         async with open_session(network, before_send) as session:
